@@ -1,0 +1,206 @@
+"""The API's limits, checked before anything is sent.
+
+Rule: every fault is found here and reported at once, with what is allowed, before money is spent. A
+limit is checked in this module only. Facts: https://docs.parallel.ai/task-api/guides/specify-a-task and
+the descriptions in the OpenAPI document.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ..errors import InvalidRequest
+from ..models import JsonSchema, SourcePolicy, TaskRunInput
+from ..processors import PROCESSORS
+from .wire import payload
+
+MAX_CHARACTERS = 25_000
+"""Spec and input together."""
+DEEP_CHARACTERS = 15_000
+"""Longer inputs are not advised for deep research."""
+MAX_DEPTH = 5
+MAX_PROPERTIES = 100
+MAX_DOMAINS = 200
+MAX_MCP_SERVERS = 10
+MAX_KEY, MAX_VALUE = 16, 512
+MAX_RUNS = 1_000
+"""Runs in one request to a group."""
+
+BASIS_NAMES = frozenset({"sources", "citations", "reasoning", "confidence"})
+"""Field names that the basis carries already."""
+
+
+def check(run: TaskRunInput, *, allow_unknown_processor: bool = False) -> list[str]:
+    """Remarks on a request that may be sent.
+
+    Raises:
+        InvalidRequest: It may not; all problems at once.
+    """
+    problems = [
+        *_input(run),
+        *([] if allow_unknown_processor else _processor(run.processor)),
+        *_output_schema(run),
+        *_metadata(run.metadata),
+        *(_domains(run.source_policy) if run.source_policy else []),
+        *_servers(run),
+    ]
+    if problems:
+        raise InvalidRequest(problems)
+    return list(_remarks(run))
+
+
+def batch(runs: Sequence[TaskRunInput]) -> Sequence[TaskRunInput]:
+    """The runs of one request to a group.
+
+    Raises:
+        InvalidRequest: There are none, or more than 1,000.
+    """
+    if not 1 <= len(runs) <= MAX_RUNS:
+        raise InvalidRequest([f"{len(runs)} runs are given; from 1 to {MAX_RUNS:,} are allowed in one request."])
+    return runs
+
+
+def _input(run: TaskRunInput) -> Iterator[str]:
+    if not run.input or (isinstance(run.input, str) and not run.input.strip()):
+        yield "The input is empty; give a question as text, or an object with at least one field."
+    size = _characters(run)
+    if size > MAX_CHARACTERS:
+        yield (
+            f"Task spec and input hold {size:,} characters together, {size - MAX_CHARACTERS:,} over the "
+            f"{MAX_CHARACTERS:,} allowed; shorten the input or the schema's descriptions."
+        )
+    if run.previous_interaction_id is not None and not run.previous_interaction_id.strip():
+        yield "previous_interaction_id is empty; leave it out to start afresh, or give an interaction id."
+
+
+def _characters(run: TaskRunInput) -> int:
+    spec = json.dumps(payload(run).get("task_spec", ""), ensure_ascii=False) if run.task_spec else ""
+    return len(spec) + _input_characters(run)
+
+
+def _input_characters(run: TaskRunInput) -> int:
+    text = run.input if isinstance(run.input, str) else json.dumps(run.input, ensure_ascii=False)
+    return len(text)
+
+
+def _processor(name: str) -> Iterator[str]:
+    if name in PROCESSORS:
+        return
+    near = difflib.get_close_matches(name, PROCESSORS, n=3, cutoff=0.4)
+    meant = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(PROCESSORS)}."
+    yield (
+        f"Processor {name!r} is unknown; {meant} If it is new, pass `allow_unknown_processor=True` "
+        "(its price is then not known here)."
+    )
+
+
+def _output_schema(run: TaskRunInput) -> Iterator[str]:
+    if run.task_spec is None or not isinstance(run.task_spec.output_schema, JsonSchema):
+        return
+    schema = run.task_spec.output_schema.json_schema
+    if "anyOf" in schema or schema.get("type") != "object":
+        yield (
+            "The output schema's root must be an object (`type: object`) and may not be an `anyOf`; wrap "
+            "it in an object with one property."
+        )
+        return
+    if not schema.get("properties"):
+        yield "The output schema has no properties; name at least one field of the answer."
+    measure = _Measure(schema)
+    if measure.recursive:
+        yield "The output schema refers to itself; the API takes at most 5 levels, so write them out."
+    elif measure.depth > MAX_DEPTH:
+        yield f"The output schema nests {measure.depth} levels deep; {MAX_DEPTH} are allowed. Flatten it."
+    if measure.properties > MAX_PROPERTIES:
+        yield (
+            f"The output schema has {measure.properties} properties; {MAX_PROPERTIES} are allowed. Split "
+            "the question over several runs."
+        )
+
+
+class _Measure:
+    """Depth and number of properties of a JSON schema, references followed."""
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        self.properties = 0
+        self.recursive = False
+        self._root = schema
+        self.depth = self._object(schema, ())
+
+    def _object(self, schema: Any, seen: tuple[str, ...]) -> int:
+        if not isinstance(schema, Mapping):
+            return 0
+        ref = schema.get("$ref")
+        if isinstance(ref, str):
+            if ref in seen:
+                self.recursive = True
+                return 0
+            return self._object(self._target(ref), (*seen, ref))
+        inner = [self._object(part, seen) for part in _alternatives(schema)]
+        properties = schema.get("properties")
+        if not isinstance(properties, Mapping):
+            return max(inner, default=0)
+        self.properties += len(properties)
+        return max([1 + self._object(value, seen) for value in properties.values()] + inner, default=0)
+
+    def _target(self, ref: str) -> Any:
+        node: Any = self._root
+        for part in ref.removeprefix("#/").split("/"):
+            node = node.get(part) if isinstance(node, Mapping) else None
+        return node
+
+
+def _alternatives(schema: Mapping[str, Any]) -> Iterator[Any]:
+    yield schema.get("items")
+    yield schema.get("additionalProperties")
+    for word in ("anyOf", "oneOf", "allOf", "prefixItems"):
+        yield from schema.get(word, ())
+
+
+def _metadata(metadata: Mapping[str, object]) -> Iterator[str]:
+    for key, value in metadata.items():
+        if len(key) > MAX_KEY:
+            yield f"Metadata key {key!r} has {len(key)} characters; {MAX_KEY} are allowed."
+        if len(str(value)) > MAX_VALUE:
+            yield f"The metadata value of {key!r} has {len(str(value))} characters; {MAX_VALUE} are allowed."
+
+
+def _domains(policy: SourcePolicy) -> Iterator[str]:
+    domains = (*policy.include_domains, *policy.exclude_domains)
+    if len(domains) > MAX_DOMAINS:
+        yield (
+            f"The source policy names {len(domains)} domains (included and excluded together); "
+            f"{MAX_DOMAINS} are allowed."
+        )
+    wrong = [d for d in domains if "://" in d or not d.strip() or any(c.isspace() for c in d)]
+    if wrong:
+        yield (
+            f"{wrong[0]!r} is not a domain; write `example.com`, or an ending such as `.gov`, without a "
+            "scheme or spaces."
+        )
+
+
+def _servers(run: TaskRunInput) -> Iterator[str]:
+    if len(run.mcp_servers) > MAX_MCP_SERVERS:
+        yield f"{len(run.mcp_servers)} MCP servers are given; {MAX_MCP_SERVERS} are allowed."
+
+
+def _remarks(run: TaskRunInput) -> Iterator[str]:
+    known = PROCESSORS.get(run.processor)
+    size = _input_characters(run)
+    if known and known.deep and size > DEEP_CHARACTERS:
+        yield (
+            f"The input holds {size:,} characters; for deep research ({run.processor}) Parallel advises "
+            f"at most {DEEP_CHARACTERS:,}."
+        )
+    if run.task_spec and isinstance(run.task_spec.output_schema, JsonSchema):
+        fields = run.task_spec.output_schema.json_schema.get("properties")
+        doubled = sorted(BASIS_NAMES & set(fields)) if isinstance(fields, Mapping) else []
+        if doubled:
+            yield (
+                f"The output schema asks for {', '.join(doubled)}; the basis of every answer carries that "
+                "already."
+            )

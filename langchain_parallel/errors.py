@@ -1,0 +1,256 @@
+"""Everything that can go wrong, as one tree.
+
+    ParallelError
+    ├── InvalidRequest (also ValueError)   refused here, before anything was sent
+    ├── MissingKey                         no API key was given
+    ├── ApiError                           the API answered, and said no
+    │   ├── AuthenticationFailed   401
+    │   ├── CreditExhausted        402
+    │   ├── Forbidden              403
+    │   ├── NotFound               404
+    │   │   └── LedgerNotFound             the task group that holds a session's runs is gone
+    │   ├── RequestTimedOut        408
+    │   ├── Unprocessable          422     `.fields` names what was refused
+    │   ├── RateLimited            429     `.retry_after` in seconds
+    │   ├── ServerFault            5xx
+    │   └── UnexpectedStatus               any other
+    ├── AnswerLost                         no answer arrived
+    ├── AnswerBroken                       an answer arrived that is not what the API documents
+    ├── SubmissionUnknown                  a run may have been started; submitting again will find it
+    ├── StillRunning                       the deadline passed; the run goes on
+    ├── RunError                           the run ended without an answer
+    │   ├── RunFailed
+    │   ├── RunCancelled
+    │   └── ActionRequired                 a person must do something first
+    └── OutputMismatch                     the answer does not fit the caller's model
+
+Each says in one sentence what happened and in one what to do, and carries what that takes:
+`run_id` and `interaction_id` wherever a run is concerned, and `billed`: True, False, or None where
+nobody can know yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from typing_extensions import Self
+
+
+class ParallelError(Exception):
+    """The root of the tree.
+
+    Attributes:
+        message: What happened, in one sentence.
+        hint: What to do, in one sentence.
+        run_id: The run concerned, if any.
+        interaction_id: The interaction to continue from, if known.
+        billed: Whether the run has cost money; None where that is unknown.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        run_id: str | None = None,
+        interaction_id: str | None = None,
+        billed: bool | None = False,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.run_id = run_id
+        self.interaction_id = interaction_id
+        self.billed = billed
+
+    def concerning(self, run_id: str | None, interaction_id: str | None) -> Self:
+        """This error, with the ids filled in that it did not know."""
+        self.run_id = self.run_id or run_id
+        self.interaction_id = self.interaction_id or interaction_id
+        return self
+
+    def __str__(self) -> str:
+        ids = ", ".join(
+            f"{name}={value}"
+            for name in ("run_id", "interaction_id")
+            if (value := getattr(self, name)) and value not in self.message
+        )
+        return " ".join(part for part in (self.message, self.hint, f"[{ids}]" if ids else "") if part)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The default rebuilds from `args` alone, which would lose the ids between processes.
+        return _rebuild, (type(self), self.message, self.__dict__)
+
+
+def _rebuild(cls: type[ParallelError], message: str, attributes: dict[str, Any]) -> ParallelError:
+    error = cls.__new__(cls, message)
+    error.__dict__.update(attributes)
+    return error
+
+
+class InvalidRequest(ParallelError, ValueError):
+    """The request was refused here; nothing was sent and nothing costs anything.
+
+    `problems` lists every fault found, each with what is allowed.
+    """
+
+    def __init__(self, problems: Sequence[str], *, hint: str = "Nothing was sent.") -> None:
+        super().__init__(" ".join(problems), hint=hint)
+        self.problems = tuple(problems)
+
+
+class MissingKey(ParallelError):
+    """No API key was given."""
+
+
+class ApiError(ParallelError):
+    """The API answered with an error.
+
+    Attributes:
+        status: The HTTP status.
+        ref_id: The server's reference, for Parallel's support.
+        server_message: What the server said.
+        fields: The fields the server names (422).
+        retry_after: Seconds the server asks to wait, if it does.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 0,
+        ref_id: str | None = None,
+        server_message: str = "",
+        fields: Sequence[str] = (),
+        retry_after: float | None = None,
+        **common: Any,
+    ) -> None:
+        super().__init__(message, **common)
+        self.status = status
+        self.ref_id = ref_id
+        self.server_message = server_message
+        self.fields = tuple(fields)
+        self.retry_after = retry_after
+
+
+class AuthenticationFailed(ApiError):
+    """401: the key is missing, wrong or revoked."""
+
+
+class CreditExhausted(ApiError):
+    """402: not enough credit; money reserved by running tasks counts."""
+
+
+class Forbidden(ApiError):
+    """403: the key may not use this processor or feature."""
+
+
+class NotFound(ApiError):
+    """404: no such run, group or path."""
+
+
+class LedgerNotFound(NotFound):
+    """The task group that is a session's ledger does not exist (any more), or is another account's."""
+
+
+class RequestTimedOut(ApiError):
+    """408: the server gave up waiting."""
+
+
+class Unprocessable(ApiError):
+    """422: the server found the request invalid."""
+
+
+class RateLimited(ApiError):
+    """429: too many requests."""
+
+
+class ServerFault(ApiError):
+    """5xx: trouble on the server's side."""
+
+
+class UnexpectedStatus(ApiError):
+    """A status the API does not document."""
+
+
+class AnswerLost(ParallelError):
+    """No answer arrived: the connection broke, or timed out.
+
+    `sent` is False only if no byte can have reached the API.
+    """
+
+    def __init__(self, message: str, *, sent: bool = True, **common: Any) -> None:
+        super().__init__(message, **common)
+        self.sent = sent
+
+
+class AnswerBroken(ParallelError):
+    """An answer arrived that is not JSON, or not of the documented shape."""
+
+
+class SubmissionUnknown(ParallelError):
+    """A run may or may not have been started.
+
+    Submit the same request under the same `ledger_id` again: if it was started, that run is adopted.
+    """
+
+    def __init__(self, message: str, *, ledger_id: str, key: str, **common: Any) -> None:
+        super().__init__(message, **common)
+        self.ledger_id = ledger_id
+        self.key = key
+
+
+class StillRunning(ParallelError):
+    """The deadline passed while the run was active. It goes on, and its answer can be fetched later.
+
+    `waited` is in seconds; `status` is the last one seen.
+    """
+
+    def __init__(self, message: str, *, waited: float, status: str = "", **common: Any) -> None:
+        super().__init__(message, **common)
+        self.waited = waited
+        self.status = status
+
+
+class RunError(ParallelError):
+    """A run ended without an answer.
+
+    Attributes:
+        status: The run's status.
+        ref_id: The server's reference, for Parallel's support.
+        server_message: What the server said.
+        warnings: The server's warnings on the run.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: str,
+        ref_id: str | None = None,
+        server_message: str = "",
+        warnings: Sequence[str] = (),
+        **common: Any,
+    ) -> None:
+        super().__init__(message, **common)
+        self.status = status
+        self.ref_id = ref_id
+        self.server_message = server_message
+        self.warnings = tuple(warnings)
+
+
+class RunFailed(RunError):
+    """The run failed. Failed runs are not billed."""
+
+
+class RunCancelled(RunError):
+    """The run was cancelled on the server's side."""
+
+
+class ActionRequired(RunError):
+    """The run stands still until a person has done something; then waiting can go on."""
+
+
+class OutputMismatch(ParallelError):
+    """The answer does not fit the caller's model. It is paid for and stays readable."""

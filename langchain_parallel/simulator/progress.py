@@ -1,0 +1,82 @@
+"""The progress events of a run, each with the time it happens.
+
+Rule: the timeline of a run never changes once it has begun, so a stream opened again replays the
+very same events; a run that is settled early only loses what was still to come.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from .answers import JsonObject
+from .basis import citation_urls, quoted
+from .pricing import has_events_by_default
+from .runs import Run, timestamp
+
+__all__ = ["progress_events", "state_event"]
+
+_KINDS = ("plan", "search", "result", "tool_call", "exec_status")
+
+
+def state_event(
+    run: Run, t: float, epoch: float, *, event_id: str | None = None, output: bool = True
+) -> JsonObject:
+    """`task_run.state` at time t, with the output if the run has one by then."""
+    body: JsonObject = {"type": "task_run.state", "event_id": event_id}
+    body["run"] = run.wire(t, epoch)
+    if output and run.status_at(t) == "completed":
+        body["output"] = run.output
+    return body
+
+
+def progress_events(run: Run, epoch: float) -> list[tuple[float, JsonObject]]:
+    """What happens on the way, oldest first; nothing where events are not enabled."""
+    if not _enabled(run) or not math.isfinite(run.starts):
+        return []
+    messages = _messages(run)
+    span = run.planned - run.starts if math.isfinite(run.planned) else 600.0
+    events: list[tuple[float, JsonObject]] = []
+    for i, (kind, text) in enumerate(messages):
+        share = (i + 0.5) / (len(messages) + 0.5)
+        at = run.starts + span * share
+        events.append((at, _stats(run, share)))
+        message = {"message": text, "timestamp": timestamp(epoch + at)}
+        events.append((at, {"type": f"task_run.progress_msg.{kind}", **message}))
+    return [(at, event) for at, event in events if at < run.ends]
+
+
+def _enabled(run: Run) -> bool:
+    wanted = run.request.get("enable_events")
+    return has_events_by_default(run.processor) if wanted is None else bool(wanted)
+
+
+def _messages(run: Run) -> Sequence[tuple[str, str]]:
+    if run.turn and run.turn.progress:
+        return [(m.get("type", "exec_status"), m["message"]) for m in run.turn.progress]
+    asked = quoted(run.text, 60)
+    known = f", building on {len(run.line())} earlier turn(s)" if run.previous else ""
+    tools = [
+        ("tool_call", f"[simulated] Calling {s['name']}")
+        for s in run.request.get("mcp_servers") or ()
+    ]
+    return [
+        ("plan", f"[simulated] Planning how to answer {asked}{known}"),
+        ("search", f"[simulated] Searching for {asked}"),
+        *tools,
+        ("result", "[simulated] Reading the sources found"),
+        ("search", "[simulated] Searching for a second source"),
+        ("exec_status", "[simulated] Writing the answer"),
+    ]
+
+
+def _stats(run: Run, share: float) -> JsonObject:
+    considered = round(40 * share)
+    policy = run.request.get("source_policy") or {}
+    stats = {
+        "num_sources_considered": considered,
+        "num_sources_read": considered // 3,
+        "sources_read_sample": citation_urls(policy, min(3, considered // 3), run.text),
+    }
+    meter = round(100 * share, 1)
+    return {"type": "task_run.progress_stats", "source_stats": stats, "progress_meter": meter}

@@ -1,0 +1,286 @@
+"""The simulator on a real socket, so that other processes and other clients can use it.
+
+HTTP is spoken through h11 on bare asyncio streams, because a fault must be able to end a connection
+after any byte: something no web framework allows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import h11
+import httpx
+
+from .answers import Answer, Chunk, Cut, Head, Refuse, Request, Wait
+from .webhooks import Delivery
+from .world import Simulator
+
+__all__ = ["RunningServer", "serve"]
+
+_READ_BYTES = 65536
+_WEBHOOK_PAUSE = 0.05  # seconds between two looks for webhooks that are due
+_BACKLOG = 4096
+
+
+class _Gone(Exception):
+    """The client closed its side."""
+
+
+class _Connection:
+    """One client connection: requests in, answers out, one after the other."""
+
+    def __init__(
+        self, server: RunningServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self._server = server
+        self._reader = reader
+        self._writer = writer
+        self._http = h11.Connection(h11.SERVER)
+        self._reading: asyncio.Task[bytes] | None = None
+
+    async def run(self) -> None:
+        """Serve until either side closes."""
+        try:
+            while (request := await self._next_request()) is not None:
+                await self._answer(self._server.simulator.handle(request))
+                if self._http.our_state is not h11.DONE:
+                    break
+                self._http.start_next_cycle()
+        except (_Gone, ConnectionError, h11.ProtocolError):
+            pass  # the other side is gone or does not speak HTTP: nobody is left to tell
+        except asyncio.CancelledError:
+            self._writer.transport.abort()  # the server stops: do not wait for slow readers
+            raise
+        finally:
+            if self._reading is not None:
+                self._reading.cancel()
+            self._writer.close()
+
+    async def _next_request(self) -> Request | None:
+        head: h11.Request | None = None
+        body = bytearray()
+        while True:
+            event = self._http.next_event()
+            if event is h11.NEED_DATA:
+                self._http.receive_data(await self._receive())
+                self._reading = None
+            elif isinstance(event, h11.Request):
+                head = event
+            elif isinstance(event, h11.Data):
+                body += event.data
+            elif isinstance(event, h11.EndOfMessage) and head is not None:
+                return _request(head, bytes(body))
+            else:
+                return None
+
+    def _receive(self) -> asyncio.Task[bytes]:
+        """The read under way: never more than one, and a waiting answer watches it too.
+
+        Whoever takes its bytes sets `_reading` to None.
+        """
+        if self._reading is None:
+            self._reading = asyncio.ensure_future(self._reader.read(_READ_BYTES))
+        return self._reading
+
+    async def _answer(self, answer: Answer) -> None:
+        for step in answer.steps:
+            if isinstance(step, Wait):
+                await self._wait(step)
+            elif isinstance(step, Head):
+                await self._send(_head(step))
+            elif isinstance(step, Chunk):
+                await self._send(h11.Data(data=step.data))
+            else:
+                self._cut(step)
+                return
+        await self._send(h11.EndOfMessage())
+
+    async def _send(self, event: h11.Event) -> None:
+        data = self._http.send(event)
+        if data:
+            self._writer.write(data)
+            await self._writer.drain()
+
+    async def _wait(self, wait: Wait) -> None:
+        """Until the time has come, the topic changed, or the client has left."""
+        clock = self._server.simulator.clock
+        left = wait.until - clock.monotonic()
+        pause = asyncio.ensure_future(clock.asleep(min(left, 3600.0)))
+        receiving = self._receive()
+        try:
+            with self._server.change_of(wait.topic) as changed:
+                first: set[asyncio.Future[Any]] = {pause, changed, receiving}
+                await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            pause.cancel()
+        if receiving.done():
+            data = receiving.result()
+            if not data:
+                raise _Gone
+            self._http.receive_data(data)
+            self._reading = None
+
+    def _cut(self, step: Cut | Refuse) -> None:
+        """End the connection with nothing more said; a reset makes the kernel send RST."""
+        if isinstance(step, Refuse) or step.reset:
+            sock: socket.socket = self._writer.get_extra_info("socket")
+            linger = struct.pack("ii", 1, 0)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            self._writer.transport.abort()
+
+
+def _request(head: h11.Request, body: bytes) -> Request:
+    target = urlsplit(head.target.decode("ascii"))
+    headers = {k.decode("ascii"): v.decode("latin-1") for k, v in head.headers}
+    query = dict(parse_qsl(target.query, keep_blank_values=True))
+    return Request(head.method.decode("ascii"), unquote(target.path), query, headers, body)
+
+
+def _head(head: Head) -> h11.Response:
+    headers = [(k.encode(), v.encode()) for k, v in head.headers.items()]
+    return h11.Response(status_code=head.status, headers=headers)
+
+
+class RunningServer:
+    """A server at `url`, on its own thread and event loop, until `serve` is left."""
+
+    def __init__(self, simulator: Simulator, host: str, port: int) -> None:
+        self.simulator = simulator
+        self.host = host
+        self.port = port
+        self._loop = asyncio.new_event_loop()
+        self._listening: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+        self._watchers: dict[str, set[asyncio.Future[None]]] = defaultdict(set)
+
+    @property
+    def url(self) -> str:
+        """Base URL, without a slash at the end."""
+        return f"http://{self.host}:{self.port}"
+
+    @contextmanager
+    def unreachable(self) -> Iterator[None]:
+        """Within this, new connections are refused; those that exist go on."""
+        self._call(self._stop_listening())
+        try:
+            yield
+        finally:
+            self._call(self._listen())
+
+    def drop_connections(self) -> None:
+        """Close every connection now, as a restart of the server does."""
+        self._loop.call_soon_threadsafe(self._cancel_connections)
+
+    # -- on the server's own thread ----------------------------------------------------------------
+
+    @contextmanager
+    def change_of(self, topic: str | None) -> Iterator[asyncio.Future[None]]:
+        """A future that is done once the simulator reports a change of `topic`."""
+        future: asyncio.Future[None] = self._loop.create_future()
+        if topic is None:
+            yield future
+            return
+        watchers = self._watchers[topic]
+        watchers.add(future)
+        try:
+            yield future
+        finally:
+            watchers.discard(future)
+            if not watchers:
+                self._watchers.pop(topic, None)
+
+    def _wake(self, topic: str) -> None:
+        for future in self._watchers.get(topic, ()):
+            if not future.done():
+                future.set_result(None)
+
+    def _notice(self, topic: str) -> None:
+        self._loop.call_soon_threadsafe(self._wake, topic)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = self._loop.create_task(_Connection(self, reader, writer).run())
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
+
+    async def _listen(self) -> None:
+        self._listening = await asyncio.start_server(
+            self._accept, self.host, self.port, backlog=_BACKLOG
+        )
+        self.port = self._listening.sockets[0].getsockname()[1]
+
+    async def _stop_listening(self) -> None:
+        if self._listening is not None:
+            self._listening.close()
+            self._listening = None
+
+    def _cancel_connections(self) -> None:
+        for task in self._connections:
+            task.cancel()
+
+    def _call(self, work: object) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=10)  # type: ignore[arg-type]
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+
+    @contextmanager
+    def _running(self) -> Iterator[RunningServer]:
+        thread = threading.Thread(target=self._run, name="parallel-simulator", daemon=True)
+        thread.start()
+        forget = self.simulator.on_change(self._notice)
+        try:
+            self._call(self._listen())
+            self._loop.call_soon_threadsafe(self._start_webhooks)
+            yield self
+        finally:
+            forget()
+            self._call(self._shut_down())
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            thread.join(timeout=10)
+            self._loop.close()
+
+    def _start_webhooks(self) -> None:
+        self._webhooks = self._loop.create_task(_deliver_webhooks(self.simulator))
+
+    async def _shut_down(self) -> None:
+        await self._stop_listening()
+        self._cancel_connections()
+        self._webhooks.cancel()
+        await asyncio.gather(*self._connections, self._webhooks, return_exceptions=True)
+        await asyncio.sleep(0)  # closed transports let go of their sockets in the next round
+
+
+async def _deliver_webhooks(simulator: Simulator) -> None:
+    """Send what is due, for as long as the server runs."""
+    async with httpx.AsyncClient(timeout=10, trust_env=False) as http:
+        while True:
+            for delivery in simulator.due_webhooks():
+                ok = await _delivered(http, delivery)
+                simulator.record_delivery(delivery, ok)
+            await asyncio.sleep(_WEBHOOK_PAUSE)
+
+
+async def _delivered(http: httpx.AsyncClient, delivery: Delivery) -> bool:
+    try:
+        answer = await http.post(
+            delivery.url, content=delivery.body, headers=dict(delivery.headers)
+        )
+    except (httpx.HTTPError, httpx.InvalidURL):
+        return False
+    return answer.is_success
+
+
+@contextmanager
+def serve(simulator: Simulator, host: str = "127.0.0.1", port: int = 0) -> Iterator[RunningServer]:
+    """Serve the simulator over HTTP in a background thread; port 0 takes a free one."""
+    with RunningServer(simulator, host, port)._running() as server:
+        yield server

@@ -1,0 +1,132 @@
+"""The simulator in process: one object that is an httpx transport, blocking and async.
+
+Rule: what breaks here raises the very exception that httpx raises for the same thing on a socket,
+timeouts included. A read timeout counts from the last byte received, on the simulator's clock.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+
+import httpx
+
+from .answers import Chunk, Cut, Head, Refuse, Request, Step, Wait
+from .clock import Clock
+from .world import Simulator
+
+__all__ = ["SimulatorTransport"]
+
+_NO_ANSWER = "Server disconnected without sending a response."
+_UNFINISHED = "peer closed connection without sending complete message body"
+
+
+@dataclass
+class _Exchange:
+    """One request on its way: the steps still to come, and when patience ends.
+
+    Both drivers share `advance`: it says how long to sleep, or gives what has arrived.
+    """
+
+    request: httpx.Request
+    steps: Iterator[Step]
+    clock: Clock
+    timeout: float = math.inf
+    deadline: float = math.inf
+    begun: bool = False
+    waiting: Wait | None = None
+
+    def __post_init__(self) -> None:
+        read = self.request.extensions.get("timeout", {}).get("read")
+        self.timeout = math.inf if read is None else float(read)
+        self.deadline = self.clock.monotonic() + self.timeout
+
+    def advance(self) -> float | Head | Chunk | None:
+        """Seconds to sleep before asking again, or what has arrived; None at the end."""
+        if self.waiting is not None and (pause := self._pause(self.waiting)) is not None:
+            return pause
+        self.waiting = None
+        step = next(self.steps, None)
+        if isinstance(step, Wait):
+            self.waiting = step
+            pause = self._pause(step)
+            return 0.0 if pause is None else pause
+        if step is None and not self.begun:
+            step = Cut()
+        if isinstance(step, (Refuse, Cut)):
+            raise self._broken(step)
+        self.begun = True
+        self.deadline = self.clock.monotonic() + self.timeout
+        return step
+
+    def _pause(self, wait: Wait) -> float | None:
+        """How long to sleep for this wait now; None once it is over. Raises ReadTimeout."""
+        now = self.clock.monotonic()
+        if now >= wait.until:
+            return None
+        if now >= self.deadline:
+            raise httpx.ReadTimeout("timed out", request=self.request)
+        left = min(wait.until, self.deadline) - now
+        if left > self.clock.patience:
+            self.waiting = None  # ask the simulator again: something may have changed meanwhile
+            return self.clock.patience
+        return left
+
+    def _broken(self, step: Refuse | Cut) -> httpx.TransportError:
+        if isinstance(step, Refuse):
+            return httpx.ConnectError("[Errno 111] Connection refused", request=self.request)
+        if step.reset:
+            return httpx.ReadError("[Errno 104] Connection reset by peer", request=self.request)
+        text = _UNFINISHED if self.begun else _NO_ANSWER
+        return httpx.RemoteProtocolError(text, request=self.request)
+
+
+class _Body(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """The rest of an exchange, as the stream of a response."""
+
+    def __init__(self, exchange: _Exchange) -> None:
+        self._exchange = exchange
+
+    def __iter__(self) -> Iterator[bytes]:
+        while (came := self._exchange.advance()) is not None:
+            if isinstance(came, Chunk):
+                yield came.data
+            elif isinstance(came, float):
+                self._exchange.clock.sleep(came)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while (came := self._exchange.advance()) is not None:
+            if isinstance(came, Chunk):
+                yield came.data
+            elif isinstance(came, float):
+                await self._exchange.clock.asleep(came)
+
+
+class SimulatorTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """Pass it to `httpx.Client(transport=…)` or `httpx.AsyncClient(transport=…)`."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self.simulator = simulator
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        exchange = self._exchange(request, request.read())
+        while not isinstance(came := exchange.advance(), Head):
+            exchange.clock.sleep(came if isinstance(came, float) else 0.0)
+        return _response(came, exchange)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        exchange = self._exchange(request, await request.aread())
+        while not isinstance(came := exchange.advance(), Head):
+            await exchange.clock.asleep(came if isinstance(came, float) else 0.0)
+        return _response(came, exchange)
+
+    def _exchange(self, request: httpx.Request, body: bytes) -> _Exchange:
+        headers = {k.lower(): v for k, v in request.headers.items()}
+        query = dict(request.url.params)
+        asked = Request(request.method, request.url.path, query, headers, body)
+        return _Exchange(request, self.simulator.handle(asked).steps, self.simulator.clock)
+
+
+def _response(head: Head, exchange: _Exchange) -> httpx.Response:
+    return httpx.Response(head.status, headers=dict(head.headers), stream=_Body(exchange))

@@ -1,0 +1,34 @@
+"""What every test stands on: no real key, no real API, no tracing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from langchain_parallel.simulator import RunningServer
+
+pytest_plugins = ["langchain_parallel.simulator.fixtures"]
+
+# For good, not per test: a fixture of wider scope must not see them either.
+for name in list(os.environ):
+    if name.startswith(("PARALLEL_", "LANGSMITH_", "LANGCHAIN_")):
+        del os.environ[name]
+os.environ["LANGSMITH_TRACING"] = "false"
+
+# A slow machine is no failure; a failing example is printed so that it can be replayed.
+settings.register_profile("ours", deadline=None, print_blob=True)
+settings.load_profile("ours")
+
+
+@pytest.fixture
+def simulated_api(
+    simulator_server: RunningServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> str:
+    """Where README, docs and notebooks run: an empty folder, a simulator in the environment."""
+    monkeypatch.setenv("PARALLEL_API_KEY", "simulated")
+    monkeypatch.setenv("PARALLEL_BASE_URL", simulator_server.url)
+    monkeypatch.chdir(tmp_path)
+    return simulator_server.url
