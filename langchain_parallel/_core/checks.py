@@ -204,3 +204,13 @@ def _remarks(run: TaskRunInput) -> Iterator[str]:
                 f"The output schema asks for {', '.join(doubled)}; the basis of every answer carries that "
                 "already."
             )
+
+
+def at_least_one_turn(max_turns: int) -> None:
+    """Refuse a graph that could never ask anything.
+
+    Raises:
+        InvalidRequest: `max_turns` is below 1.
+    """
+    if max_turns < 1:
+        raise InvalidRequest([f"max_turns is {max_turns}; at least 1 is needed to ask at all."])

@@ -1,0 +1,137 @@
+"""Context: what an answer knows of the turns before it."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from langchain_parallel.simulator import RunScript, Simulator
+
+from .helpers import ask, create, manual, result
+
+TEXT = {"task_spec": {"output_schema": "a paragraph"}}
+
+
+def turn(http: httpx.Client, question: str, after: str | None = None) -> tuple[str, str]:
+    """Interaction id and text of one turn."""
+    run = create(http, question, previous_interaction_id=after, **TEXT)
+    return run["interaction_id"], result(http, run)["output"]["content"]
+
+
+def test_a_follow_up_quotes_every_earlier_question_and_finding(
+    simulator_http: httpx.Client,
+) -> None:
+    one, first = turn(simulator_http, "who makes apples")
+    two, second = turn(simulator_http, "and who pears", one)
+    _, third = turn(simulator_http, "compare them", two)
+    assert "who makes apples" in second
+    assert "earlier" not in first
+    assert "Builds on 2 earlier turn(s)" in third
+    for text in ("who makes apples", first.split("\n")[0], "and who pears", second.split("\n")[0]):
+        assert text in third
+
+
+def test_branches_know_their_own_line_only(simulator_http: httpx.Client) -> None:
+    root, _ = turn(simulator_http, "the root")
+    left, _ = turn(simulator_http, "the left branch", root)
+    _, right = turn(simulator_http, "the right branch", root)
+    _, leaf = turn(simulator_http, "the leaf", left)
+    assert "left" not in right
+    assert "the left branch" in leaf
+    assert "right" not in leaf
+
+
+def test_lost_context_changes_the_answer(simulator_http: httpx.Client) -> None:
+    root, _ = turn(simulator_http, "the root")
+    _, with_context = turn(simulator_http, "go on", root)
+    _, without = turn(simulator_http, "go on")
+    assert with_context.split("\n")[0] != without.split("\n")[0]
+    assert "earlier" not in without
+
+
+def test_context_of_tells_the_turns_oldest_first(
+    simulator: Simulator, simulator_http: httpx.Client
+) -> None:
+    one, _ = turn(simulator_http, "first")
+    two, text = turn(simulator_http, "second", one)
+    turns = simulator.context_of(two)
+    assert [t.input for t in turns] == ["first", "second"]
+    assert [t.interaction_id for t in turns] == [one, two]
+    assert turns[-1].output is not None
+    assert turns[-1].output["content"] == text
+
+
+@pytest.mark.parametrize("spec", [None, {"type": "auto"}, "text", "json"])
+def test_context_shows_in_every_kind_of_output(
+    simulator_http: httpx.Client, spec: object
+) -> None:
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}, "s": {"type": "string"}}}
+    if spec == "json":
+        spec = {"type": "json", "json_schema": schema}
+    body = {} if spec is None else {"task_spec": {"output_schema": spec}}
+    first = create(simulator_http, "who makes apples")
+    result(simulator_http, first)
+    output = ask(simulator_http, "more", previous_interaction_id=first["interaction_id"], **body)
+    assert "who makes apples" in str(output["content"])
+    assert all("who makes apples" in entry["reasoning"] for entry in output["basis"])
+
+
+def test_a_parent_still_running_is_context_without_findings(
+    simulator: Simulator, simulator_http: httpx.Client
+) -> None:
+    simulator.scripts.add(RunScript(seconds=1000, contains="slow"))
+    slow = create(simulator_http, "slow parent")
+    output = ask(simulator_http, "q", previous_interaction_id=slow["interaction_id"], **TEXT)
+    assert '"slow parent" and found: (no findings)' in output["content"]
+    manual(simulator).advance(1000)
+    assert simulator.context_of(slow["interaction_id"])[0].output is not None
+
+
+def test_a_long_line_is_no_problem(simulator: Simulator, simulator_http: httpx.Client) -> None:
+    after = None
+    for n in range(60):
+        run = create(simulator_http, f"question {n}", previous_interaction_id=after)
+        after = run["interaction_id"]
+        manual(simulator).advance(100)
+    assert len(simulator.context_of(after or "")) == 60
+    summary = result(simulator_http, run)["output"]["content"]["summary"]
+    assert "Builds on 59 earlier turn(s)" in summary
+
+
+def test_a_follow_up_that_names_a_field_makes_its_confidence_high() -> None:
+    from langchain_parallel.simulator import ManualClock, Realism
+
+    from .helpers import http_to
+
+    realism = Realism(low_fields=frozenset({"market_size"}), uncited_fields=frozenset({"founder"}))
+    schema = {
+        "type": "object",
+        "properties": {"market_size": {"type": "string"}, "founder": {"type": "string"}},
+    }
+    spec = {"task_spec": {"output_schema": {"type": "json", "json_schema": schema}}}
+    with http_to(Simulator(ManualClock(), realism=realism)) as http:
+        run = create(http, "tell me the market size and the founder", **spec)
+        before = {b["field"]: b for b in result(http, run)["output"]["basis"]}
+        after = ask(
+            http,
+            "look again at market size and founder",
+            previous_interaction_id=run["interaction_id"],
+            **spec,
+        )
+        again = {b["field"]: b for b in after["basis"]}
+    assert before["market_size"]["confidence"] == "low"
+    assert before["founder"]["citations"] == []
+    assert again["market_size"]["confidence"] == "high"
+    assert again["founder"]["citations"]
+
+
+def test_an_auto_follow_up_takes_up_the_fields_it_names(simulator_http: httpx.Client) -> None:
+    schema = {"type": "object", "properties": {"market_size": {"type": "string"}}}
+    spec = {"task_spec": {"output_schema": {"type": "json", "json_schema": schema}}}
+    run = create(simulator_http, "q", **spec)
+    result(simulator_http, run)
+    output = ask(
+        simulator_http, "check market_size", previous_interaction_id=run["interaction_id"]
+    )
+    assert "looked at again" in output["content"]["market_size"]
+    assert {b["field"]: b["confidence"] for b in output["basis"]}["market_size"] == "high"
