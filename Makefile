@@ -53,11 +53,12 @@ clean: ## remove what the targets above made
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "No Python >= 3.10 found; name one: make PYTHON=/path/to/python"; exit 1; }
 	@"$(PYTHON)" -c '$(SUPPORTED)' || { echo "$(PYTHON) is older than Python 3.10"; exit 1; }
-	"$(PYTHON)" -m venv $(VENV) >/dev/null 2>&1 || { \
+	@echo "Setting up $(VENV) with $(PYTHON) (once; a minute or so)"
+	@"$(PYTHON)" -m venv $(VENV) >/dev/null 2>&1 || { \
 	  rm -rf $(VENV) && "$(PYTHON)" -m venv --without-pip $(VENV) && \
 	  "$(PYTHON)" -m pip --python $(BIN)/python install --quiet pip; }
 
 $(VENV)/%.stamp: pyproject.toml | $(BIN)/python
-	$(if $(CONSTRAINTS),$(BIN)/python .ci/floors.py > $(CONSTRAINTS))
+	@$(if $(CONSTRAINTS),$(BIN)/python .ci/floors.py > $(CONSTRAINTS))
 	$(PIP) install $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS)) --editable '.[$*]'
 	@touch $@

@@ -1,6 +1,6 @@
 """`python -m langchain_parallel`: a small command line.
 
-    demo [--live]    a research session from question to bill, and a worker killed on the way
+demo [--live]    a research session from question to bill, and a worker killed on the way
 """
 
 from __future__ import annotations

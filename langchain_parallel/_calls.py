@@ -101,9 +101,12 @@ class Clients(NamedTuple):
             MissingKey: A client is to be made and there is no key.
         """
         return cls(
-            client or ParallelClient(api_key, base_url, allow_unknown_processor=allow_unknown_processor),
+            client
+            or ParallelClient(api_key, base_url, allow_unknown_processor=allow_unknown_processor),
             async_client
-            or AsyncParallelClient(api_key, base_url, allow_unknown_processor=allow_unknown_processor),
+            or AsyncParallelClient(
+                api_key, base_url, allow_unknown_processor=allow_unknown_processor
+            ),
         )
 
     def create_group(self) -> Calls[str]:
@@ -122,7 +125,11 @@ class Clients(NamedTuple):
         return cast(Submission, submission)
 
     def wait(
-        self, run_id: str, interaction_id: str | None, timeout: float, on_event: Callable[[Event], Any]
+        self,
+        run_id: str,
+        interaction_id: str | None,
+        timeout: float,
+        on_event: Callable[[Event], Any],
     ) -> Calls[TaskRunResult]:
         """Wait for a run. Its errors name the run and the interaction."""
         try:
@@ -131,13 +138,15 @@ class Clients(NamedTuple):
                 lambda: self.awaited.wait(run_id, timeout=timeout, on_event=on_event),
             )
         except ParallelError as error:
-            raise error.concerning(run_id, interaction_id)
+            error.concerning(run_id, interaction_id)
+            raise
         return cast(TaskRunResult, result)
 
 
 def wait_seconds(processor: str, timeout: float | None) -> float:
     """How long to wait for a run: as told, or twice its processor's usual longest time and ten
-    minutes more; four and a half hours for a processor nobody knows."""
+    minutes more; four and a half hours for a processor nobody knows.
+    """
     if timeout is not None:
         return timeout
     known = PROCESSORS.get(processor)
@@ -170,7 +179,7 @@ def runtime_of(config: RunnableConfig) -> Runtime[Any] | None:
     """
     with set_config_context(config) as context:
         try:
-            return context.run(lambda: get_runtime())
+            return context.run(lambda: get_runtime())  # noqa: PLW0108 -- typed without it
         except (RuntimeError, KeyError):
             return None
 

@@ -27,10 +27,10 @@ from .research import ResearchOutput, Turn, create_research_graph, tree_text
 from .simulator import Fault, RunningServer, Scenario, Simulator, serve
 
 PROCESSOR, FOLLOW_UP = "pro", "core-fast"
-QUESTIONS = (
-    "Map the competitive landscape of autonomous vehicle companies",
+FIRST = "Map the competitive landscape of autonomous vehicle companies"
+SECOND = (
     "Do a side-by-side comparison of the top two competitors on their technology, product strategy, "
-    "main suppliers, and major risks",
+    "main suppliers, and major risks"
 )
 THIRD = "Which of those risks could change the ranking within the next two years?"
 THREAD = "demo"
@@ -42,14 +42,18 @@ def main(arguments: list[str]) -> int:
     """Run the demo; 0 if what it shows is true."""
     parser = argparse.ArgumentParser(prog="python -m langchain_parallel demo", description=__doc__)
     parser.add_argument("--live", action="store_true", help="use the real API; this costs money")
-    parser.add_argument("--kill", action="store_true", help="with --live: kill a worker in a third turn, too")
+    parser.add_argument(
+        "--kill", action="store_true", help="with --live: kill a worker in a third turn, too"
+    )
     parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.worker:
         _answer(THIRD, options.worker)
         return 0
     if options.live and not os.environ.get("PARALLEL_API_KEY"):
-        print("--live needs a key: set PARALLEL_API_KEY. Without --live the demo runs on the simulator.")
+        print(
+            "--live needs a key: set PARALLEL_API_KEY. Without --live the demo runs on the simulator."
+        )
         return 2
     with tempfile.TemporaryDirectory() as folder:
         database = Path(folder) / "checkpoints.sqlite"
@@ -100,10 +104,11 @@ def _ask(question: str, database: Path) -> ResearchOutput:
 
 def _show_turn(turn: Turn) -> None:
     content = turn["content"]
-    lines = content.items() if isinstance(content, dict) else [("answer", content)]
-    for name, value in lines:
+    fields = content if isinstance(content, dict) else {"answer": content}
+    width = max((len(name) for name in fields), default=0)
+    for name, value in fields.items():
         for index, item in enumerate(value if isinstance(value, list) else [value]):
-            print(f"  {name if index == 0 else '':>14}  {_short(item)}")
+            print(f"  {name if index == 0 else '':>{width}}  {_short(item)}")
     print("  sources:")
     for citation in turn["citations"][:6]:
         print(f"    [{citation['number']}] {citation['title'] or ''} {citation['url']}")
@@ -139,10 +144,11 @@ def _simulator() -> Iterator[RunningServer]:
 
 
 def _simulated(server: RunningServer, database: Path) -> int:
-    print(f"The simulator answers at {server.url}; nothing below is a real finding, nothing costs money.")
-    session = {}
-    for question in QUESTIONS:
-        session = _ask(question, database)
+    print(
+        f"The simulator answers at {server.url}; nothing below is a real finding, nothing costs money."
+    )
+    _ask(FIRST, database)
+    session = _ask(SECOND, database)
     _summary(session)
     before = _runs(server)
     # The cruellest moment: the paid request has been accepted and its answer is still on the way.
@@ -151,7 +157,9 @@ def _simulated(server: RunningServer, database: Path) -> int:
     worker = _start_worker(database)
     _until(lambda: _runs(server) > before)
     _kill(worker)
-    print("  The worker was killed (SIGKILL) after the API had accepted its run, before it heard of it.")
+    print(
+        "  The worker was killed (SIGKILL) after the API had accepted its run, before it heard of it."
+    )
     session = _answer(None, database)
     _show_turn(session["turns"][-1])
     _summary(session)
@@ -166,9 +174,13 @@ def _runs(server: RunningServer) -> int:
 def _verdict(server: RunningServer, session: ResearchOutput, third: int) -> int:
     total = server.simulator.billing.total_usd
     expected = sum(price_usd(turn["processor"]) or 0.0 for turn in session["turns"])
-    right = third == 1 and len(session["turns"]) == len(QUESTIONS) + 1 and abs(total - expected) < 1e-9
+    right = third == 1 and len(session["turns"]) == 3 and abs(total - expected) < 1e-9
     print(f"\n  Runs billed for the third question: {third}. The API's bill: ${total:.3f}.")
-    print("  The killed worker's run was found in the ledger and adopted." if right else "  THAT IS WRONG.")
+    print(
+        "  The killed worker's run was found in the ledger and adopted."
+        if right
+        else "  THAT IS WRONG."
+    )
     return 0 if right else 1
 
 
@@ -178,9 +190,8 @@ def _verdict(server: RunningServer, session: ResearchOutput, third: int) -> int:
 def _live(database: Path, *, kill: bool) -> int:
     cost = price_usd(PROCESSOR), price_usd(FOLLOW_UP)
     print(f"The real API: about ${sum(c or 0 for c in cost):.3f} for two runs.")
-    session: Any = {}
-    for question in QUESTIONS:
-        session = _ask(question, database)
+    _ask(FIRST, database)
+    session = _ask(SECOND, database)
     _summary(session)
     if not kill:
         return 0
@@ -195,7 +206,7 @@ def _live(database: Path, *, kill: bool) -> int:
     _summary(session)
     ledger_runs = _ledger_size(session["ledger_id"])
     print(f"\n  Runs in the session's ledger: {ledger_runs}.")
-    return 0 if ledger_runs == len(QUESTIONS) + 1 else 1
+    return 0 if ledger_runs == 3 else 1
 
 
 def _state(database: Path) -> Mapping[str, Any]:

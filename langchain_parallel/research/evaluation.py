@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, cast
 from ..errors import InvalidRequest
 from .state import ResearchState, Turn, Verdict
 
-Evaluate: TypeAlias = Callable[[ResearchState], "Verdict | None | Awaitable[Verdict | None]"]
+Evaluate: TypeAlias = Callable[[ResearchState], "Verdict | Awaitable[Verdict | None] | None"]
 
 _ACTIONS = ("accept", "follow_up", "stop")
 _WORDS = ("action", "reason", "question", "continue_from", "processor")
@@ -63,10 +63,14 @@ def checked(verdict: object) -> Verdict:
 
 def _problems(verdict: object) -> list[str]:
     if not isinstance(verdict, Mapping):
-        return [f"it is a {type(verdict).__name__}; return a dict such as {{'action': 'accept'}}, or None."]
+        return [
+            f"it is a {type(verdict).__name__}; return a dict such as {{'action': 'accept'}}, or None."
+        ]
     problems = []
     if verdict.get("action") not in _ACTIONS:
-        problems.append(f"action {verdict.get('action')!r} is unknown; {', '.join(_ACTIONS)} are allowed.")
+        problems.append(
+            f"action {verdict.get('action')!r} is unknown; {', '.join(_ACTIONS)} are allowed."
+        )
     unknown = sorted(set(verdict) - set(_WORDS))
     if unknown:
         problems.append(f"{', '.join(unknown)} mean(s) nothing; {', '.join(_WORDS)} are allowed.")

@@ -1,7 +1,7 @@
 """`create_research_graph`: the research session as a LangGraph graph.
 
-    START → plan → submit → wait → evaluate ─┬→ END     accepted, out of turns, stopped
-              ↑                              └→ plan    a follow-up
+START → plan → submit → wait → evaluate ─┬→ END     accepted, out of turns, stopped
+          ↑                              └→ plan    a follow-up
 """
 
 from __future__ import annotations
@@ -121,7 +121,9 @@ def create_research_graph(
     return _build(researcher)
 
 
-def _build(researcher: Researcher) -> StateGraph[ResearchState, None, ResearchInput, ResearchOutput]:
+def _build(
+    researcher: Researcher,
+) -> StateGraph[ResearchState, None, ResearchInput, ResearchOutput]:
     graph: Any = StateGraph(ResearchState, input_schema=ResearchInput, output_schema=ResearchOutput)
     graph.add_node("plan", node(researcher.plan, "plan"))
     graph.add_node("submit", node(researcher.submit, "submit"))

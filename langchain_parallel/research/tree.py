@@ -28,4 +28,6 @@ def _branch(turn: Turn, turns: list[Turn], first: str, rest: str) -> Iterator[st
     ]
     for index, child in enumerate(children):
         last = index == len(children) - 1
-        yield from _branch(child, turns, rest + ("└─ " if last else "├─ "), rest + ("   " if last else "│  "))
+        yield from _branch(
+            child, turns, rest + ("└─ " if last else "├─ "), rest + ("   " if last else "│  ")
+        )
