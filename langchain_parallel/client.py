@@ -15,7 +15,15 @@ import random
 import threading
 import time
 import warnings
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Generator,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import AsyncExitStack, ExitStack, aclosing, closing
 from dataclasses import dataclass
 from importlib import metadata
@@ -29,7 +37,19 @@ from typing_extensions import Self
 
 from . import errors
 from ._core import checks, flows, ledger, waiting
-from ._core.effects import Effect, Emit, Ended, Flow, Lost, Now, Open, Read, Request, Response, Sleep
+from ._core.effects import (
+    Effect,
+    Emit,
+    Ended,
+    Flow,
+    Lost,
+    Now,
+    Open,
+    Read,
+    Request,
+    Response,
+    Sleep,
+)
 from ._core.retry import RetryPolicy
 from ._locks import ahold, hold
 from .models import (
@@ -50,7 +70,12 @@ BASE_URL = "https://api.parallel.ai"
 DEFAULT_TIMEOUT = 3600.0
 """Seconds a `wait` lasts at the most, unless told."""
 
-_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+_NEVER_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.UnsupportedProtocol,
+)
 _LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=20)
 
 
@@ -152,7 +177,9 @@ def _settings(
         )
     url = base_url or os.environ.get("PARALLEL_BASE_URL") or BASE_URL
     if not url.startswith(("https://", "http://")):
-        raise errors.InvalidRequest([f"base_url {url!r} is no HTTP address; {BASE_URL} is the default."])
+        raise errors.InvalidRequest(
+            [f"base_url {url!r} is no HTTP address; {BASE_URL} is the default."]
+        )
     return _Settings(
         api_key=secret,
         base_url=url.rstrip("/"),
@@ -280,7 +307,9 @@ class ParallelClient:
         """
         return self._iterate(flows.run_events(run_id, self._settings.policy))
 
-    def create_group(self, metadata: Mapping[str, str | int | float | bool] | None = None) -> TaskGroup:
+    def create_group(
+        self, metadata: Mapping[str, str | int | float | bool] | None = None
+    ) -> TaskGroup:
         """An empty task group, which is also what a ledger is. Free; starts nothing."""
         return self._drive(flows.create_group(metadata or {}, self._settings.policy))
 
@@ -480,8 +509,8 @@ class AsyncParallelClient:
         self._settings = _settings(api_key, base_url, retry_policy, clock, allow_unknown_processor)
         self._given = http_client
         self._transport = transport
-        self._made: RunVar[tuple[int, httpx.AsyncClient, AsyncGenerator[None, None]] | None] = RunVar(
-            "http client", default=None
+        self._made: RunVar[tuple[int, httpx.AsyncClient, AsyncGenerator[None, None]] | None] = (
+            RunVar("http client", default=None)
         )
 
     async def create(self, request: TaskRunInput) -> TaskRun:
@@ -494,7 +523,9 @@ class AsyncParallelClient:
             AnswerLost, AnswerBroken: The run may have been started and billed.
             ApiError: The server refused; on 5xx the run may have been started.
         """
-        return await self._drive(flows.create(self._settings.checked(request), self._settings.policy))
+        return await self._drive(
+            flows.create(self._settings.checked(request), self._settings.policy)
+        )
 
     async def submit(
         self, ledger_id: str, request: TaskRunInput, attempt: int = 0, *, position: str = ""
@@ -569,7 +600,9 @@ class AsyncParallelClient:
         """
         return self._iterate(flows.run_events(run_id, self._settings.policy))
 
-    async def create_group(self, metadata: Mapping[str, str | int | float | bool] | None = None) -> TaskGroup:
+    async def create_group(
+        self, metadata: Mapping[str, str | int | float | bool] | None = None
+    ) -> TaskGroup:
         """An empty task group, which is also what a ledger is. Free; starts nothing."""
         return await self._drive(flows.create_group(metadata or {}, self._settings.policy))
 
@@ -577,7 +610,9 @@ class AsyncParallelClient:
         """A group with its runs counted by status."""
         return await self._drive(flows.retrieve_group(taskgroup_id, self._settings.policy))
 
-    async def add_runs(self, taskgroup_id: str, requests: Sequence[TaskRunInput]) -> TaskGroupRunResponse:
+    async def add_runs(
+        self, taskgroup_id: str, requests: Sequence[TaskRunInput]
+    ) -> TaskGroupRunResponse:
         """Start up to 1,000 runs in a group without looking first. Paid; sent once, as `create` is.
 
         Raises:

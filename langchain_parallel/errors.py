@@ -76,7 +76,9 @@ class ParallelError(Exception):
             for name in ("run_id", "interaction_id")
             if (value := getattr(self, name)) and value not in self.message
         )
-        return " ".join(part for part in (self.message, self.hint, f"[{ids}]" if ids else "") if part)
+        return " ".join(
+            part for part in (self.message, self.hint, f"[{ids}]" if ids else "") if part
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The default rebuilds from `args` alone, which would lose the ids between processes.

@@ -148,7 +148,9 @@ class TaskAdvancedSettings(_Request):
     @classmethod
     def _two_letters(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch("[A-Za-z]{2}", value):
-            raise ValueError("location is an ISO 3166-1 alpha-2 country code of two letters, such as 'us'")
+            raise ValueError(
+                "location is an ISO 3166-1 alpha-2 country code of two letters, such as 'us'"
+            )
         return value
 
 

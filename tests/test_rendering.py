@@ -1,4 +1,4 @@
-"""What a model reads of a result: little enough, nothing lost in silence, nothing out of the fence."""
+"""What a model reads of a result: little, nothing lost in silence, nothing out of the fence."""
 
 from __future__ import annotations
 
@@ -115,27 +115,34 @@ def report() -> TaskRunResult:
     return _result(FIELDS, basis)
 
 
-def _tokens(text: str) -> int:
-    """A fair guess at BPE tokens: a word costs one for each 6 letters begun, numbers one for each 3
-    digits, other characters one for each 2 in a row; a blank before a word is free."""
+def _tokens(text: str, letters: int = 6) -> int:
+    """A fair guess at BPE tokens: a word costs one for each `letters` begun, a number one for each
+    3 digits, other characters one for each 2 in a row; a blank before a word is free.
+    """
     pieces = re.findall(r"[^\W\d_]+|\d+|[^\w\s]+|_+|\n+", text)
-    return sum(math.ceil(len(p) / (6 if p.isalpha() else 3 if p.isdigit() else 2)) for p in pieces)
+    return sum(
+        math.ceil(len(p) / (letters if p.isalpha() else 3 if p.isdigit() else 2)) for p in pieces
+    )
 
 
 def _inside(text: str) -> str:
-    return text.split('<research_output untrusted="true">\n')[1].split("</research_output>")[0]
+    opened = text.partition('<research_output untrusted="true">\n')[2]
+    return opened.partition("</research_output>")[0]
 
 
 # --- cost ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("size", [len, _tokens], ids=["characters", "pieces"])
+def _long_words(text: str) -> int:
+    """As newer tokenizers have it: hardly any English word is split."""
+    return _tokens(text, letters=12)
+
+
+@pytest.mark.parametrize("size", [len, _tokens, _long_words])
 def test_a_report_costs_at_most_a_fifth_of_its_raw_json(report: TaskRunResult, size: Any) -> None:
-    ratio = size(render(report)) / size(report.model_dump_json())
-    print(
-        f"{size.__name__}: {size(render(report))} of {size(report.model_dump_json())}: {ratio:.1%}"
-    )
-    assert ratio <= 0.20
+    cost, raw = size(render(report)), size(report.model_dump_json())
+    print(f"{size.__name__}: {cost:,} of {raw:,} = {cost / raw:.1%}")
+    assert cost / raw <= 0.20
 
 
 def test_the_report_measured_is_as_large_as_promised(report: TaskRunResult) -> None:
@@ -147,7 +154,7 @@ def test_the_report_measured_is_as_large_as_promised(report: TaskRunResult) -> N
 
 
 def test_the_default_cap_holds_twice_the_report(report: TaskRunResult) -> None:
-    assert len(render(report)) * 2 < DEFAULT_MAX_CHARS + 1_000
+    assert 2 * len(render(report)) < DEFAULT_MAX_CHARS < 3 * len(render(report))
 
 
 def test_a_report_loses_no_answer_no_url_and_no_low_confidence(report: TaskRunResult) -> None:
@@ -170,7 +177,7 @@ def test_a_report_loses_no_answer_no_url_and_no_low_confidence(report: TaskRunRe
 
 def test_the_whole_text_of_a_small_result() -> None:
     result = _result(
-        {"revenue": "$3 bn\nin 2024", "ceo": None, "tags": ["a", {"b": 1.5}], "x": "é", "e": ""},
+        {"revenue": "$3 bn\nin 2024", "ceo": None, "tags": ["ä", {"b": 1.5}], "x": "é", "e": ""},
         [
             _basis("revenue", "https://a.example/1", "https://b.example/2"),
             _basis("ceo", confidence="Very-Low"),
@@ -190,7 +197,7 @@ def test_the_whole_text_of_a_small_result() -> None:
         "revenue: $3 bn",
         "  in 2024 [1][2]",
         "ceo: null",
-        'tags: ["a",{"b":1.5}] [1]',
+        'tags: ["ä",{"b":1.5}] [1]',
         "x: é [3]",
         'e: ""',
         "Low confidence: ceo (very-low), tags",
@@ -242,7 +249,7 @@ def test_parts_with_their_own_basis_get_their_own_rows() -> None:
 def test_a_value_cannot_pose_as_another_field() -> None:
     """Neither by a newline in a text nor by a line separator within JSON."""
     text = render(_result({"a": "x\nrevenue: 9", "b": ["y\u2028revenue: 9", "z\u0085revenue: 9"]}))
-    assert "revenue: 9" in text
+    assert '\nb: ["y\\nrevenue: 9","z\\nrevenue: 9"]\n' in text
     assert not re.search("^revenue", text, re.MULTILINE)
 
 
@@ -262,9 +269,8 @@ def test_any_content_of_any_type_renders(content: Any, kind: str) -> None:
 
 def test_missing_evidence_is_tolerated() -> None:
     """`basis` null, `citations` null, a citation without a url, no confidence."""
-    output = TaskRunOutput.model_construct(
-        type="text", content="x", basis=None, mcp_tool_calls=None
-    )
+    values: dict[str, Any] = {"type": "text", "content": "x", "basis": None, "mcp_tool_calls": None}
+    output = TaskRunOutput.model_construct(**values)
     bare = TaskRunResult.model_construct(run=_result("x").run, output=output)
     assert weak_fields(bare) == ["output"]
     assert _inside(render(bare)) == "x\nNo citations: output\n"
@@ -343,15 +349,18 @@ def test_weak_fields_are_low_or_uncited_in_the_order_of_the_basis() -> None:
         _basis("list.1"),
         _basis("low", url, confidence="low"),
         _basis("parts.0", url),
+        _basis("bare.0"),
     ]
-    content = {"null": None, "low": 1, "list": [1, 2], "fine": 1, "uncited": 1, "parts": [1]}
-    assert weak_fields(_result(content, basis)) == ["uncited", "list.1", "low", "null"]
+    names = ("null", "bare", "low", "list", "fine", "uncited", "parts")
+    result = _result(dict.fromkeys(names), basis)
+    assert weak_fields(result) == ["uncited", "list.1", "low", "bare.0", "null"]
 
 
 def test_a_text_without_basis_is_weak_and_an_empty_object_is_not() -> None:
     assert weak_fields(_result("x")) == ["output"]
     assert weak_fields(_result(None)) == ["output"]
     assert weak_fields(_result({})) == []
+    assert weak_fields(_result("x", [_basis("summary", "https://a.example")])) == []
 
 
 # --- the cap -------------------------------------------------------------------------------------
@@ -392,6 +401,16 @@ def test_one_long_field_does_not_push_out_the_short_ones() -> None:
     assert 2_600 < len(text) <= 3_000
 
 
+def test_many_long_fields_each_keep_their_beginning_and_their_marks() -> None:
+    names = [f"f{n}" for n in range(200)]
+    basis = [_basis(name, *(f"https://{host}.example" for host in "abc")) for name in names]
+    text = render(_result(dict.fromkeys(names, "x" * 300), basis))
+    assert (
+        len(re.findall(r"^f\d+: x{70,} \[cut here\] \[1\]\[2\]\[3\]$", text, re.MULTILINE)) == 200
+    )
+    assert DEFAULT_MAX_CHARS - 500 < len(text) <= DEFAULT_MAX_CHARS
+
+
 def test_citations_go_from_the_end_and_only_after_half_of_the_answer() -> None:
     urls = [f"https://host-{n}.example/a/long/path/to/an/article" for n in range(400)]
     text = render(_result("word " * 9_000, [_basis("output", *urls)]), max_chars=8_000)
@@ -421,12 +440,18 @@ def test_a_flood_of_notes_leaves_room_for_the_rest() -> None:
     assert len(text) <= 6_000
 
 
-def test_notes_are_whole_where_the_rest_is_small() -> None:
-    names = [f"field_{n}" for n in range(300)]
-    basis = [_basis(name, confidence="low") for name in names]
-    text = render(_result("word " * 20, basis), max_chars=9_000)
-    assert "cut here" not in text
-    assert f"\nLow confidence: {', '.join(names)}\n" in text
+def test_notes_take_the_room_that_a_small_answer_leaves() -> None:
+    names = [f"field_{n}" for n in range(500)]
+    answer = "word " * 20 + "end"
+    text = render(_result(answer, [_basis(n, confidence="low") for n in names]), max_chars=9_000)
+    assert _inside(text).startswith(f"{answer}\nLow confidence: {', '.join(names)}\n")
+    assert _left_out(text, "characters of the notes")[0] < 4_000
+    assert 8_700 < len(text) <= 9_000
+
+
+def test_warnings_come_in_short() -> None:
+    text = render(_result("x", run={"warnings": [{"message": "w" * 999}, {"type": "odd"}]}))
+    assert f"\nWarning: {'w' * 290}…\nWarning: odd\n" in text
 
 
 def test_no_cap_means_no_cut() -> None:
@@ -436,6 +461,16 @@ def test_no_cap_means_no_cut() -> None:
     assert render(_result("x" * 30_000), max_chars=-1) == render(
         _result("x" * 30_000), max_chars=MIN_CHARS
     )
+
+
+def test_ids_of_a_hundred_characters_fit_into_the_least_cap() -> None:
+    """Even where all three kinds of pieces are cut and counted."""
+    basis = [_basis(f"f{n}", *(f"https://{n}-{k}.example" for k in range(9))) for n in range(999)]
+    long = {"run_id": "r" * 100, "interaction_id": "i" * 100}
+    text = render(_result("x " * 999_999, [*basis, _basis("y" * 9_999)], run=long), max_chars=0)
+    assert text.count("cut here") >= 2
+    assert all(what in text for what in ("of the answer, ", " citations, ", "of the notes; "))
+    assert len(text) <= MIN_CHARS
 
 
 def test_the_ids_are_whole_even_where_they_alone_break_the_cap() -> None:
@@ -502,7 +537,7 @@ def test_hidden_characters_are_dropped_and_joiners_kept() -> None:
 
 
 def test_the_search_for_tags_is_linear() -> None:
-    """A hostile page of a megabyte takes no noticeable time (seconds, generous for slow machines)."""
+    """A hostile page of a megabyte takes no noticeable time (limit in seconds)."""
     for hostile in ("<" * 1_000_000, "<" + " " * 1_000_000, "<r" * 500_000, "<re " * 250_000):
         start = time.perf_counter()
         render(_result(hostile), max_chars=None)
@@ -552,7 +587,7 @@ def results(draw: st.DrawFn) -> TaskRunResult:
     )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(results(), st.none() | st.integers(-5, 3_000) | st.integers(3_000, 60_000))
 def test_any_result_keeps_within_the_cap_the_fence_and_the_truth(
     result: TaskRunResult, cap: int | None
@@ -570,7 +605,7 @@ def test_any_result_keeps_within_the_cap_the_fence_and_the_truth(
     text.encode()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(results())
 def test_without_a_cap_no_url_and_no_weak_field_is_lost(result: TaskRunResult) -> None:
     body = _inside(render(result, max_chars=None))

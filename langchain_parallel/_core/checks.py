@@ -59,7 +59,9 @@ def batch(runs: Sequence[TaskRunInput]) -> Sequence[TaskRunInput]:
         InvalidRequest: There are none, or more than 1,000.
     """
     if not 1 <= len(runs) <= MAX_RUNS:
-        raise InvalidRequest([f"{len(runs)} runs are given; from 1 to {MAX_RUNS:,} are allowed in one request."])
+        raise InvalidRequest(
+            [f"{len(runs)} runs are given; from 1 to {MAX_RUNS:,} are allowed in one request."]
+        )
     return runs
 
 
@@ -77,7 +79,9 @@ def _input(run: TaskRunInput) -> Iterator[str]:
 
 
 def _characters(run: TaskRunInput) -> int:
-    spec = json.dumps(payload(run).get("task_spec", ""), ensure_ascii=False) if run.task_spec else ""
+    spec = (
+        json.dumps(payload(run).get("task_spec", ""), ensure_ascii=False) if run.task_spec else ""
+    )
     return len(spec) + _input_characters(run)
 
 
@@ -144,7 +148,9 @@ class _Measure:
         if not isinstance(properties, Mapping):
             return max(inner, default=0)
         self.properties += len(properties)
-        return max([1 + self._object(value, seen) for value in properties.values()] + inner, default=0)
+        return max(
+            [1 + self._object(value, seen) for value in properties.values()] + inner, default=0
+        )
 
     def _target(self, ref: str) -> Any:
         node: Any = self._root

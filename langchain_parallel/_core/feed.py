@@ -66,7 +66,9 @@ class EventFeed:
 
     def feed(self, chunk: bytes) -> list[Event]:
         """The new events that `chunk` completes."""
-        return [event for sse in self._decoder.feed(chunk) if (event := self._read(sse.data, sse.id))]
+        return [
+            event for sse in self._decoder.feed(chunk) if (event := self._read(sse.data, sse.id))
+        ]
 
     def _read(self, data: str, sse_id: str | None) -> Event | None:
         try:

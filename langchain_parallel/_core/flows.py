@@ -25,7 +25,19 @@ from ..models import (
     UnknownEvent,
 )
 from . import wire
-from .effects import Ended, Flow, Lost, Outcome, Request, Response, emit, open_stream, read, send, sleep
+from .effects import (
+    Ended,
+    Flow,
+    Lost,
+    Outcome,
+    Request,
+    Response,
+    emit,
+    open_stream,
+    read,
+    send,
+    sleep,
+)
 from .feed import EventFeed
 from .retry import Next, RetryPolicy, after
 
@@ -61,7 +73,9 @@ def create(run: TaskRunInput, policy: RetryPolicy) -> Flow[TaskRun]:
     return (yield from fetch(wire.create(run), TaskRun, policy))
 
 
-def add_runs(group_id: str, runs: Sequence[TaskRunInput], policy: RetryPolicy) -> Flow[TaskGroupRunResponse]:
+def add_runs(
+    group_id: str, runs: Sequence[TaskRunInput], policy: RetryPolicy
+) -> Flow[TaskGroupRunResponse]:
     """Start runs in a group without looking first."""
     return (yield from fetch(wire.add_runs(group_id, list(runs)), TaskGroupRunResponse, policy))
 
@@ -160,7 +174,9 @@ def _collect(request: Request, runs: list[TaskRunEvent]) -> Flow[Ended | Outcome
                     hint="Nothing was sent; check whether this package is up to date.",
                 )
             if isinstance(event, TaskRunEvent):
-                runs[:] = [known for known in runs if known.run.run_id != event.run.run_id] + [event]
+                runs[:] = [known for known in runs if known.run.run_id != event.run.run_id] + [
+                    event
+                ]
 
 
 def run_events(run_id: str, policy: RetryPolicy) -> Flow[None]:
@@ -218,10 +234,18 @@ def follow(request: Request, feed: EventFeed) -> Flow[tuple[Ended | Outcome, Eve
 
 
 def _pause_or_raise(
-    request: Request, outcome: Ended | Outcome, attempt: int, policy: RetryPolicy, run_id: str | None
+    request: Request,
+    outcome: Ended | Outcome,
+    attempt: int,
+    policy: RetryPolicy,
+    run_id: str | None,
 ) -> Flow[None]:
     again = isinstance(outcome, Ended) or after(request, outcome) is Next.AGAIN
-    failed = Lost(sent=True, reason="the stream keeps ending early") if isinstance(outcome, Ended) else outcome
+    failed = (
+        Lost(sent=True, reason="the stream keeps ending early")
+        if isinstance(outcome, Ended)
+        else outcome
+    )
     pause = policy.pause(attempt, failed) if again else None
     if pause is None:
         raise wire.failure(request, failed, run_id=run_id)
@@ -262,7 +286,12 @@ def raise_unfinished(run: TaskRun) -> None:
     """
     if run.active or run.status == "completed":
         return
-    unknown = (errors.RunError, f"ended as {run.status!r}", "Look at it on Parallel's platform.", None)
+    unknown = (
+        errors.RunError,
+        f"ended as {run.status!r}",
+        "Look at it on Parallel's platform.",
+        None,
+    )
     kind, happened, todo, billed = _ENDINGS.get(run.status, unknown)
     error, warnings = run.error, [w.message for w in run.warnings or () if w.message]
     said = error.message if error else ""

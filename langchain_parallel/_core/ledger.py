@@ -55,7 +55,11 @@ def ledger_key(run: TaskRunInput, *, position: str = "", attempt: int = 0) -> st
     """
     asked = {name: value for name, value in wire.payload(run).items() if name in _ASKED}
     asked["mcp_servers"] = [
-        [server.name, server.url.partition("?")[0].rpartition("@")[2], list(server.allowed_tools or ())]
+        [
+            server.name,
+            server.url.partition("?")[0].rpartition("@")[2],
+            list(server.allowed_tools or ()),
+        ]
         for server in run.mcp_servers
     ]
     canonical = json.dumps([asked, position, attempt], sort_keys=True, ensure_ascii=False)
@@ -159,7 +163,11 @@ def look(ledger_id: str, key: str, policy: RetryPolicy) -> Flow[Submission | Non
         return None
     oldest, *others = sorted(runs, key=lambda run: run.created_at or "")
     return Submission(
-        run=oldest, ledger_id=ledger_id, key=key, adopted=True, duplicates=tuple(r.run_id for r in others)
+        run=oldest,
+        ledger_id=ledger_id,
+        key=key,
+        adopted=True,
+        duplicates=tuple(r.run_id for r in others),
     )
 
 

@@ -153,7 +153,9 @@ def _word(value: object) -> str:
 # --- answers -------------------------------------------------------------------------------------
 
 
-def decode(model: type[ModelT], request: Request, outcome: Outcome, *, run_id: str | None = None) -> ModelT:
+def decode(
+    model: type[ModelT], request: Request, outcome: Outcome, *, run_id: str | None = None
+) -> ModelT:
     """The model an answer holds.
 
     Raises:
@@ -176,7 +178,9 @@ def decode(model: type[ModelT], request: Request, outcome: Outcome, *, run_id: s
         ) from None
 
 
-def failure(request: Request, outcome: Outcome, *, run_id: str | None = None) -> errors.ParallelError:
+def failure(
+    request: Request, outcome: Outcome, *, run_id: str | None = None
+) -> errors.ParallelError:
     """The error for an outcome that is no answer, or not 2xx."""
     if isinstance(outcome, Lost):
         return _lost(request, outcome, run_id)

@@ -28,10 +28,13 @@ def simulator() -> Simulator:
 
 @pytest.fixture
 def simulator_http(simulator: Simulator) -> Iterator[httpx.Client]:
-    """Plain HTTP to the account of the `simulator` fixture."""
-    transport, headers = SimulatorTransport(simulator), {"x-api-key": "simulated"}
-    url = "http://simulator.example"
-    with httpx.Client(transport=transport, base_url=url, headers=headers) as http:
+    """Plain HTTP to the account of the `simulator` fixture, as patient as it takes."""
+    with httpx.Client(
+        transport=SimulatorTransport(simulator),
+        base_url="http://simulator.example",
+        headers={"x-api-key": "simulated"},
+        timeout=None,
+    ) as http:
         yield http
 
 

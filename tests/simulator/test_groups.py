@@ -85,9 +85,7 @@ def test_the_list_can_be_filtered_and_resumed(
     assert rest == everything[1:]
 
 
-def test_cursors_lead_to_the_runs_just_added(
-    simulator_http: httpx.Client, group: str
-) -> None:
+def test_cursors_lead_to_the_runs_just_added(simulator_http: httpx.Client, group: str) -> None:
     first = add_runs(simulator_http, group, "one", "two")
     assert first["run_cursor"] is None
     assert first["event_cursor"] is None

@@ -62,9 +62,7 @@ def test_context_of_tells_the_turns_oldest_first(
 
 
 @pytest.mark.parametrize("spec", [None, {"type": "auto"}, "text", "json"])
-def test_context_shows_in_every_kind_of_output(
-    simulator_http: httpx.Client, spec: object
-) -> None:
+def test_context_shows_in_every_kind_of_output(simulator_http: httpx.Client, spec: object) -> None:
     schema = {"type": "object", "properties": {"n": {"type": "integer"}, "s": {"type": "string"}}}
     if spec == "json":
         spec = {"type": "json", "json_schema": schema}
@@ -88,12 +86,12 @@ def test_a_parent_still_running_is_context_without_findings(
 
 
 def test_a_long_line_is_no_problem(simulator: Simulator, simulator_http: httpx.Client) -> None:
-    after = None
-    for n in range(60):
-        run = create(simulator_http, f"question {n}", previous_interaction_id=after)
+    run = create(simulator_http, "question 0")
+    for n in range(1, 60):
         after = run["interaction_id"]
+        run = create(simulator_http, f"question {n}", previous_interaction_id=after)
         manual(simulator).advance(100)
-    assert len(simulator.context_of(after or "")) == 60
+    assert len(simulator.context_of(run["interaction_id"])) == 60
     summary = result(simulator_http, run)["output"]["content"]["summary"]
     assert "Builds on 59 earlier turn(s)" in summary
 
@@ -130,8 +128,6 @@ def test_an_auto_follow_up_takes_up_the_fields_it_names(simulator_http: httpx.Cl
     spec = {"task_spec": {"output_schema": {"type": "json", "json_schema": schema}}}
     run = create(simulator_http, "q", **spec)
     result(simulator_http, run)
-    output = ask(
-        simulator_http, "check market_size", previous_interaction_id=run["interaction_id"]
-    )
+    output = ask(simulator_http, "check market_size", previous_interaction_id=run["interaction_id"])
     assert "looked at again" in output["content"]["market_size"]
     assert {b["field"]: b["confidence"] for b in output["basis"]}["market_size"] == "high"

@@ -82,7 +82,7 @@ def test_an_invalid_request_is_422_and_names_the_field(
 
 
 def test_what_is_just_within_the_limits_is_accepted(simulator_http: httpx.Client) -> None:
-    within = [
+    within: list[dict[str, Any]] = [
         {"input": "x" * 25_000},
         {"metadata": {"k" * 16: "v" * 512, "n": 5, "b": True}},
         {"source_policy": {"include_domains": ["a.example"] * 200}},
@@ -106,9 +106,7 @@ def test_mcp_servers_need_the_beta_header(simulator_http: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("content", [b"{", b"\xff", b"[1]", b""])
-def test_a_body_that_is_no_json_object_is_422(
-    simulator_http: httpx.Client, content: bytes
-) -> None:
+def test_a_body_that_is_no_json_object_is_422(simulator_http: httpx.Client, content: bytes) -> None:
     assert simulator_http.post(RUNS, content=content).status_code == 422
 
 

@@ -122,9 +122,7 @@ def test_settle_ends_a_run_now(simulator: Simulator, simulator_http: httpx.Clien
     simulator.settle(good["run_id"])
     simulator.settle(bad["run_id"], "failed", "gave up")
     assert result(simulator_http, good)["output"]["content"]
-    assert (
-        simulator_http.get(f"{RUNS}/{bad['run_id']}").json()["error"]["message"] == "gave up"
-    )
+    assert simulator_http.get(f"{RUNS}/{bad['run_id']}").json()["error"]["message"] == "gave up"
 
 
 def test_latency_scale_multiplies_durations_and_nothing_else() -> None:

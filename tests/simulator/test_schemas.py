@@ -33,7 +33,9 @@ def bounds(low_key: str, high_key: str, least: int, most: int) -> st.SearchStrat
 
 
 def typed(kind: str, *parts: st.SearchStrategy[Schema]) -> st.SearchStrategy[Schema]:
-    return st.tuples(*parts).map(lambda found: {"type": kind, **{k: v for p in found for k, v in p.items()}})
+    return st.tuples(*parts).map(
+        lambda found: {"type": kind, **{k: v for p in found for k, v in p.items()}}
+    )
 
 
 EXCLUSIVE = st.integers(-50, 50).map(lambda n: {"exclusiveMinimum": n, "exclusiveMaximum": n + 3})
@@ -44,9 +46,11 @@ SCALARS = st.one_of(
     typed("string", bounds("minLength", "maxLength", 0, 60)),
     typed("string", st.sampled_from(FORMATS).map(lambda f: {"format": f})),
     typed("integer", bounds("minimum", "maximum", -100, 100)),
-    typed("integer", st.just({"multipleOf": 5}), bounds("minimum", "maximum", -9, 9).filter(
-        lambda b: len(b) < 2
-    )),
+    typed(
+        "integer",
+        st.just({"multipleOf": 5}),
+        bounds("minimum", "maximum", -9, 9).filter(lambda b: len(b) < 2),
+    ),
     typed("integer", EXCLUSIVE),
     typed("number", bounds("minimum", "maximum", -100, 100)),
     typed("number", EXCLUSIVE),

@@ -1,0 +1,86 @@
+"""A research session on the simulator, driven blocking or asynchronously from one test source."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.store.memory import InMemoryStore
+
+from langchain_parallel import AsyncParallelClient, ParallelClient, create_research_graph
+from langchain_parallel.simulator import ManualClock, Simulator, SimulatorTransport
+
+Mode = Literal["sync", "async"]
+
+
+def clients(simulator: Simulator) -> dict[str, Any]:
+    """Both clients on the simulator's transport and clock, as the graph and the tool take them."""
+    transport, clock = SimulatorTransport(simulator), simulator.clock
+    return {
+        "client": ParallelClient("key-of-a-test", transport=transport, clock=clock),
+        "async_client": AsyncParallelClient("key-of-a-test", transport=transport, clock=clock),
+    }
+
+
+@dataclass
+class Session:
+    """One LangGraph thread with a research graph, on a simulator with virtual time."""
+
+    mode: Mode
+    simulator: Simulator = field(default_factory=lambda: Simulator(ManualClock()))
+    checkpointer: Any = field(default_factory=InMemorySaver)
+    store: InMemoryStore | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    config: Any = field(default_factory=lambda: {"configurable": {"thread_id": "thread"}})
+
+    def graph(self) -> Any:
+        """A graph as a new process would build it."""
+        options = {"processor": "pro", "follow_up_processor": "core-fast", **self.options}
+        graph = create_research_graph(**options, **clients(self.simulator))
+        return graph.compile(checkpointer=self.checkpointer, store=self.store)
+
+    def ask(self, question: str | None = None, *, config: Any = None, **more: Any) -> Any:
+        """Ask a question on the thread, or resume it with None."""
+        given = None if question is None else {"question": question, **more}
+        return invoke(self.mode, self.graph(), given, config or self.config)
+
+    def state(self) -> dict[str, Any]:
+        values: dict[str, Any] = self.graph().get_state(self.config).values
+        return values
+
+    @property
+    def runs(self) -> list[dict[str, Any]]:
+        """Every run the API has started, oldest first."""
+        return list(self.simulator.runs())
+
+
+def invoke(mode: Mode, graph: Any, given: Any, config: Any) -> Any:
+    """Run a graph to its end, with `durability="sync"` where there is a checkpointer."""
+    more: dict[str, Any] = {"durability": "sync"} if graph.checkpointer else {}
+    if mode == "sync":
+        return graph.invoke(given, config, **more)
+    return asyncio.run(graph.ainvoke(given, config, **more))
+
+
+def stream(mode: Mode, graph: Any, given: Any, config: Any, **options: Any) -> list[Any]:
+    """Everything a graph streams."""
+    if mode == "sync":
+        return list(graph.stream(given, config, **options))
+
+    async def collect() -> list[Any]:
+        return [chunk async for chunk in graph.astream(given, config, **options)]
+
+    return asyncio.run(collect())
+
+
+def script(*verdicts: Any) -> Callable[[Any], Any]:
+    """An evaluation that gives these verdicts one after the other."""
+    left = list(verdicts)
+
+    def evaluate(state: Any) -> Any:
+        return left.pop(0) if left else None
+
+    return evaluate

@@ -1,0 +1,178 @@
+"""In other people's graphs: as a node, streamed, and with a state that any checkpointer can keep."""
+
+from __future__ import annotations
+
+import json
+import operator
+import sys
+from subprocess import run
+from typing import Annotated, Any, TypedDict
+
+import pytest
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import END, START, StateGraph
+
+from langchain_parallel import Turn, create_research_graph
+from langchain_parallel.research import merge_turns
+from langchain_parallel.simulator import ManualClock, Simulator
+
+from .harness import Mode, Session, clients, invoke, stream
+
+
+class Shared(TypedDict, total=False):
+    """A parent that keeps the session: the names it shares with the subgraph."""
+
+    topic: str
+    question: str
+    answer: Any
+    interaction_id: str | None
+    ledger_id: str
+    turns: Annotated[list[Turn], merge_turns]
+    notes: Annotated[list[str], operator.add]
+
+
+def parent(simulator: Simulator) -> Any:
+    graph: Any = StateGraph(Shared)
+    graph.add_node("brief", lambda state: {"question": f"What about {state['topic']}?"})
+    graph.add_node("research", create_research_graph(processor="lite", **clients(simulator)).compile())
+    graph.add_node("note", lambda state: {"notes": [json.dumps(state["answer"])]})
+    graph.add_edge(START, "brief")
+    graph.add_edge("brief", "research")
+    graph.add_edge("research", "note")
+    graph.add_edge("note", END)
+    return graph.compile(checkpointer=InMemorySaver())
+
+
+CONFIG = {"configurable": {"thread_id": "parent"}}
+
+
+def test_as_a_node_it_shares_its_session_with_the_parent(mode: Mode) -> None:
+    simulator = Simulator(ManualClock())
+    graph = parent(simulator)
+    invoke(mode, graph, {"topic": "trams"}, CONFIG)
+    out = invoke(mode, graph, {"topic": "buses"}, CONFIG)
+    assert [turn["question"] for turn in out["turns"]] == ["What about trams?", "What about buses?"]
+    assert out["turns"][1]["parent_interaction_id"] == out["turns"][0]["interaction_id"]
+    assert "What about trams?" in out["notes"][1]
+    assert out["topic"] == "buses"
+
+
+class Foreign(TypedDict, total=False):
+    """A parent that shares nothing."""
+
+    subject: str
+    report: Any
+
+
+def test_in_a_parent_with_other_state_it_is_called_by_a_node(mode: Mode) -> None:
+    simulator = Simulator(ManualClock())
+    research: Any = create_research_graph(processor="lite", **clients(simulator)).compile()
+
+    def blocking(state: Foreign) -> Foreign:
+        return {"report": research.invoke({"question": state["subject"]})["answer"]}
+
+    async def asynchronous(state: Foreign) -> Foreign:
+        return {"report": (await research.ainvoke({"question": state["subject"]}))["answer"]}
+
+    graph: Any = StateGraph(Foreign)
+    graph.add_node("research", blocking if mode == "sync" else asynchronous)
+    graph.add_edge(START, "research")
+    out = invoke(mode, graph.compile(checkpointer=InMemorySaver()), {"subject": "trams"}, CONFIG)
+    assert "trams" in json.dumps(out["report"])
+    assert set(out) == {"subject", "report"}
+
+
+def test_it_runs_without_a_checkpointer(mode: Mode) -> None:
+    graph = create_research_graph(processor="lite", **clients(Simulator(ManualClock()))).compile()
+    assert invoke(mode, graph, {"question": "What about trams?"}, {})["verdict"]["action"] in (
+        "accept",
+        "stop",
+    )
+
+
+def test_updates_values_and_progress_stream(session: Session) -> None:
+    chunks = stream(
+        session.mode,
+        session.graph(),
+        {"question": "Map the landscape"},
+        session.config,
+        stream_mode=["updates", "values", "custom"],
+    )
+    updated = [next(iter(chunk)) for kind, chunk in chunks if kind == "updates"]
+    assert updated == ["plan", "submit", "wait", "evaluate"]
+    progress = [chunk for kind, chunk in chunks if kind == "custom"]
+    run_id = session.runs[0]["run_id"]
+    assert {step["run_id"] for step in progress} == {run_id}
+    assert [step["status"] for step in progress if "status" in step] == ["queued", "completed"]
+    assert any(step.get("kind") == "search" for step in progress)
+    meters = [step["progress"] for step in progress if "progress" in step]
+    assert meters == sorted(meters)
+    assert "output" not in json.dumps(progress)
+    assert [chunk for kind, chunk in chunks if kind == "values"][-1]["verdict"]
+
+
+def test_progress_reaches_a_parents_stream_with_subgraphs(mode: Mode) -> None:
+    graph = parent(Simulator(ManualClock()))
+    chunks = stream(
+        mode, graph, {"topic": "trams"}, CONFIG, stream_mode=["custom", "updates"], subgraphs=True
+    )
+    inner = {space[0].partition(":")[0] for space, kind, _ in chunks if kind == "custom"}
+    assert inner == {"research"}
+
+
+PLAIN = str | int | float | bool | None
+
+
+def assert_plain(value: Any) -> None:
+    if isinstance(value, dict):
+        assert all(type(key) is str for key in value)
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            assert_plain(item)
+    else:
+        assert type(value) in (str, int, float, bool, type(None)), type(value)
+
+
+def test_every_checkpoint_is_plain_json(session: Session) -> None:
+    session.ask("Map the landscape")
+    session.ask("What about the risks?")
+    for snapshot in session.graph().get_state_history(session.config):
+        assert_plain(snapshot.values)
+
+
+def test_excerpts_stay_out_of_the_state_unless_asked_for(session: Session) -> None:
+    session.ask("Map the landscape")
+    bare = len(json.dumps(session.state()))
+    assert "excerpts" not in json.dumps(session.state())
+    session.options["keep_excerpts"] = True
+    session.config = {"configurable": {"thread_id": "other"}}
+    session.ask("Map the landscape")
+    assert session.state()["turns"][0]["citations"][0]["excerpts"]
+    assert len(json.dumps(session.state())) > 3 * bare
+
+
+STRICT = """
+import sys, warnings
+warnings.simplefilter("error")
+from langgraph.checkpoint.sqlite import SqliteSaver
+from tests.research.harness import Session
+with SqliteSaver.from_conn_string(sys.argv[1]) as saver:
+    session = Session("sync", checkpointer=saver)
+    session.ask("Map the landscape")
+    session.ask("What about the risks?")
+    assert len(session.state()["turns"]) == 2
+"""
+
+
+def test_strict_msgpack_reads_a_session_back_without_a_warning(tmp_path: Any) -> None:
+    pytest.importorskip("langgraph.checkpoint.sqlite")
+    done = run(
+        [sys.executable, "-c", STRICT, str(tmp_path / "db.sqlite")],
+        env={"LANGGRAPH_STRICT_MSGPACK": "true", "PYTHONPATH": ":".join(["."] + sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""

@@ -1,0 +1,148 @@
+"""Judging answers: the built-in rule, a caller's function, and the limit on turns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from langchain_parallel.errors import InvalidRequest
+from langchain_parallel.simulator import ManualClock, Realism, RunScript, Simulator
+
+from .harness import Mode, Session, script
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"size": {"type": "string"}, "growth": {"type": "string"}},
+    "required": ["size", "growth"],
+    "additionalProperties": False,
+}
+
+
+def weak(mode: Mode, **realism: Any) -> Session:
+    """A session whose answers are well supported, but for what `realism` says."""
+    evidence = Realism(**{"low_confidence": 0.0, **realism})
+    simulator = Simulator(ManualClock(), realism=evidence)
+    return Session(mode, simulator, options={"output_schema": SCHEMA, "max_turns": 3})
+
+
+def test_a_field_of_low_confidence_is_asked_again_by_name(mode: Mode) -> None:
+    session = weak(mode, low_fields=frozenset({"growth"}))
+    out = session.ask("How large is the market?")
+    first, second = out["turns"]
+    assert first["verdict"]["action"] == "follow_up"
+    assert first["verdict"]["reason"] == "growth: low confidence"
+    assert "growth" in second["question"]
+    assert "size" not in second["question"]
+    assert second["asked_by"] == "evaluation"
+    assert second["parent_interaction_id"] == first["interaction_id"]
+    assert second["processor"] == "core-fast"
+    assert out["verdict"]["action"] == "accept"
+
+
+def test_a_field_without_citations_is_asked_again(mode: Mode) -> None:
+    session = weak(mode, uncited_fields=frozenset({"size"}))
+    out = session.ask("How large is the market?")
+    assert out["turns"][0]["verdict"]["reason"] == "size: no citation"
+    assert len(out["turns"]) == 2
+
+
+def test_a_supported_answer_is_accepted_at_once(mode: Mode) -> None:
+    out = weak(mode).ask("How large is the market?")
+    assert out["verdict"]["action"] == "accept"
+    assert len(out["turns"]) == 1
+
+
+def test_max_turns_counts_the_runs_for_one_question(mode: Mode) -> None:
+    session = weak(mode)
+    never: Any = {"action": "follow_up", "question": "More?", "reason": "never enough"}
+    session.options |= {"evaluate": lambda state: never}
+    out = session.ask("How large is the market?")
+    assert len(out["turns"]) == 3
+    assert out["verdict"] == {"action": "stop", "reason": "Out of turns (3). never enough"}
+    assert len(session.ask("And next year?")["turns"]) == 6
+
+
+def test_one_turn_means_that_nothing_is_asked_again(mode: Mode) -> None:
+    session = weak(mode, low_fields=frozenset({"growth"}))
+    session.options["max_turns"] = 1
+    out = session.ask("How large is the market?")
+    assert len(out["turns"]) == 1
+    assert out["verdict"] == {"action": "stop", "reason": "Out of turns (1). growth: low confidence"}
+
+
+def test_a_verdict_may_branch_and_choose_the_processor(mode: Mode) -> None:
+    session = weak(mode)
+    session.options["evaluate"] = script({"action": "accept"})
+    root = session.ask("How large is the market?")["interaction_id"]
+    branch = {
+        "action": "follow_up",
+        "question": "And from the start?",
+        "continue_from": root,
+        "processor": "base",
+    }
+    session.options["evaluate"] = script(branch, None)
+    graph = session.graph()  # one graph: the script is used up by it
+    session.graph = lambda: graph  # type: ignore[method-assign]
+    out = session.ask("What about Europe?")
+    assert out["turns"][2]["parent_interaction_id"] == root
+    assert out["turns"][2]["processor"] == "base"
+
+
+def test_an_asynchronous_evaluation_is_awaited() -> None:
+    async def evaluate(state: Any) -> Any:
+        return {"action": "stop", "reason": "enough"}
+
+    out = Session("async", options={"evaluate": evaluate}).ask("How large is the market?")
+    assert out["verdict"]["reason"] == "enough"
+
+
+def test_an_asynchronous_evaluation_in_a_blocking_run_is_refused_and_the_answer_kept() -> None:
+    async def evaluate(state: Any) -> Any:
+        return None
+
+    session = Session("sync", options={"evaluate": evaluate})
+    with pytest.raises(TypeError, match=r"evaluate is asynchronous; run the graph with `ainvoke`"):
+        session.ask("How large is the market?")
+    session.mode = "async"
+    assert session.ask()["turns"][0]["status"] == "completed"
+    assert len(session.runs) == 1
+
+
+@pytest.mark.parametrize(
+    ("verdict", "words"),
+    [
+        ("accept", r"it is a str; return a dict"),
+        ({"action": "again"}, r"action 'again' is unknown; accept, follow_up, stop are allowed"),
+        ({"action": "follow_up"}, r"a follow_up needs a question"),
+        ({"action": "follow_up", "question": " "}, r"a follow_up needs a question"),
+        ({"action": "accept", "why": "x"}, r"why mean\(s\) nothing"),
+        ({"action": "accept", "reason": 1}, r"reason must be text"),
+    ],
+)
+def test_a_wrong_verdict_is_refused_and_the_answer_it_judged_is_kept(
+    session: Session, verdict: Any, words: str
+) -> None:
+    session.options["evaluate"] = lambda state: verdict
+    with pytest.raises(InvalidRequest, match=words):
+        session.ask("How large is the market?")
+    del session.options["evaluate"]
+    out = session.ask()
+    assert out["turns"][0]["status"] == "completed"
+    assert len(session.runs) == 1
+
+
+def test_a_failed_run_is_a_turn_that_costs_nothing_and_moves_no_head(session: Session) -> None:
+    head = session.ask("How large is the market?")["interaction_id"]
+    session.simulator.scripts.add(RunScript("failed", message="no sources", ref_id="ref-7"))
+    out = session.ask("And next year?")
+    turn = out["turns"][1]
+    assert turn["status"] == "failed"
+    assert turn["cost_usd"] == 0.0
+    assert "no sources" in turn["error"]
+    assert turn["run_id"] in turn["error"]
+    assert "ref-7" in turn["error"]
+    assert out["interaction_id"] == head
+    assert out["answer"] is None
+    assert out["verdict"]["action"] == "stop"
+    assert session.ask("And next year?")["turns"][2]["status"] == "completed"

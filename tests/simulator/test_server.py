@@ -1,0 +1,204 @@
+"""The server: control over HTTP, many clients at once, and the command line."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from langchain_parallel.simulator import ManualClock, RunningServer, RunScript, Simulator, serve
+
+from .helpers import GROUPS, KEY, RUNS, add_runs, create, http_to, new_group, result
+
+
+@pytest.fixture
+def http(simulator_server: RunningServer) -> httpx.Client:  # type: ignore[misc]  # a generator
+    with httpx.Client(base_url=simulator_server.url, headers=KEY) as http:
+        yield http
+
+
+def test_faults_can_be_ordered_from_another_process(http: httpx.Client) -> None:
+    control = "/_simulator/faults"
+    added = http.post(control, json={"kind": "status_before", "status": 500}).json()
+    assert [f["kind"] for f in added] == ["status_before"]
+    http.post(control, json=[{"kind": "drop_before"}, {"kind": "refuse"}])
+    assert http.get(f"{RUNS}/x").status_code == 500
+    assert [f["kind"] for f in http.get(control).json()] == ["drop_before", "refuse"]
+    assert http.delete(control).json() == []
+    assert http.get(f"{RUNS}/x").status_code == 404
+
+
+def test_scripts_billing_requests_and_reset_too(http: httpx.Client) -> None:
+    http.post("/_simulator/scripts", json={"outcome": "stay_queued", "warnings": ["w"]})
+    run = create(http, processor="pro")
+    bill = http.get("/_simulator/billing").json()
+    assert (bill["total_usd"], bill["reserved_usd"]) == (0, 0.1)
+    http.post("/_simulator/settle", json={"run_id": run["run_id"]})
+    bill = http.get("/_simulator/billing").json()
+    assert [line["run_id"] for line in bill["billed"]] == [run["run_id"]]
+    assert [e["path"] for e in http.get("/_simulator/requests").json()] == [RUNS]
+    assert len(http.get("/_simulator/runs").json()) == 1
+    http.post("/_simulator/reset")
+    assert http.get("/_simulator/runs").json() == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "code"),
+    [
+        ("faults", {"kind": "gremlin"}, 422),
+        ("faults", {"kind": "hang", "colour": "red"}, 422),
+        ("faults", "hang", 422),
+        ("settle", {"run_id": "trun_nobody"}, 422),
+        ("advance", {"seconds": 5}, 409),
+        ("nothing", {}, 404),
+    ],
+)
+def test_a_wrong_order_is_refused(http: httpx.Client, path: str, body: object, code: int) -> None:
+    answer = http.post(f"/_simulator/{path}", json=body)
+    assert answer.status_code == code
+    assert answer.json()["error"]["message"]
+
+
+def test_a_manual_clock_can_be_advanced_over_http() -> None:
+    with (
+        serve(Simulator(ManualClock())) as server,
+        httpx.Client(base_url=server.url, headers=KEY) as http,
+    ):
+        run = create(http, processor="ultra8x")
+        http.post("/_simulator/advance", json={"seconds": 7200})
+        assert http.get(f"{RUNS}/{run['run_id']}").json()["status"] == "completed"
+
+
+def test_a_waiting_answer_notices_a_change_at_once(
+    simulator_server: RunningServer, http: httpx.Client
+) -> None:
+    simulator_server.simulator.scripts.add(RunScript("stay_queued"))
+    run = create(http)
+    timer = threading.Timer(0.1, simulator_server.simulator.settle, [run["run_id"]])
+    timer.start()
+    before = time.monotonic()
+    result(http, run)
+    assert time.monotonic() - before < 3
+
+
+def test_runs_added_to_a_group_reach_an_open_stream(
+    simulator_server: RunningServer, http: httpx.Client
+) -> None:
+    simulator_server.simulator.scripts.add(RunScript(seconds=1.0, contains="slow"))
+    group = new_group(http)
+    add_runs(http, group, "slow")
+    timer = threading.Timer(0.1, add_in_a_thread, [simulator_server.url, group])
+    timer.start()
+    text = http.get(f"{GROUPS}/{group}/events", timeout=10).text
+    assert text.count('"task_run.state"') == 2
+    timer.join()
+
+
+def add_in_a_thread(url: str, group: str) -> None:
+    with httpx.Client(base_url=url, headers=KEY) as http:
+        add_runs(http, group, "quick")
+
+
+def test_connections_are_kept_alive(simulator_server: RunningServer, http: httpx.Client) -> None:
+    ports = set()
+    for _ in range(5):
+        with http.stream("POST", RUNS, json={"input": "q", "processor": "lite"}) as answer:
+            answer.read()
+            ports.add(answer.extensions["network_stream"].get_extra_info("client_addr"))
+    assert len(ports) == 1
+
+
+def test_a_client_that_leaves_disturbs_nobody(
+    simulator_server: RunningServer, http: httpx.Client
+) -> None:
+    simulator_server.simulator.scripts.add(RunScript("stay_queued"))
+    run = create(http)
+    for _ in range(5):
+        with pytest.raises(httpx.ReadTimeout):
+            http.get(f"{RUNS}/{run['run_id']}/result", timeout=0.02)
+    deadline = time.monotonic() + 5
+    while len(simulator_server._connections) > 1 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(simulator_server._connections) <= 1
+    assert http.get(f"{RUNS}/{run['run_id']}").status_code == 200
+
+
+def test_what_is_no_http_is_hung_up_on(simulator_server: RunningServer) -> None:
+    with socket.create_connection(("127.0.0.1", simulator_server.port), timeout=5) as raw:
+        raw.sendall(b"\x00\x01 not http at all\r\n\r\n")
+        assert raw.recv(100) == b""
+
+
+def test_two_requests_in_one_packet_are_both_answered(simulator_server: RunningServer) -> None:
+    one = f"GET {RUNS}/x HTTP/1.1\r\nhost: h\r\nx-api-key: k\r\n\r\n".encode()
+    with socket.create_connection(("127.0.0.1", simulator_server.port), timeout=5) as raw:
+        raw.sendall(one * 2)
+        data = b""
+        while data.count(b"Run id not found") < 2:
+            data += raw.recv(65536)
+    assert data.count(b"HTTP/1.1 404") == 2
+
+
+@pytest.mark.parametrize("socketed", [True, False])
+def test_many_threads_lose_nothing(socketed: bool) -> None:
+    simulator = Simulator(ManualClock())
+
+    def work(http: httpx.Client) -> list[str]:
+        return [create(http, f"q{n}")["run_id"] for n in range(25)]
+
+    with serve(simulator) as server:
+        clients = [
+            httpx.Client(base_url=server.url, headers=KEY) if socketed else http_to(simulator)
+            for _ in range(8)
+        ]
+        with ThreadPoolExecutor(8) as pool:
+            ids = [i for found in pool.map(work, clients) for i in found]
+        for client in clients:
+            client.close()
+    assert len(set(ids)) == len(ids) == len(simulator.runs()) == len(simulator.requests) == 200
+
+
+def test_a_server_can_be_left_while_clients_wait() -> None:
+    simulator = Simulator(latency_scale=1)
+    failures: list[Exception] = []
+
+    def wait(url: str, run_id: str) -> None:
+        try:
+            httpx.get(f"{url}{RUNS}/{run_id}/result", headers=KEY, timeout=30)
+        except httpx.TransportError as error:
+            failures.append(error)
+
+    with serve(simulator) as server, httpx.Client(base_url=server.url, headers=KEY) as http:
+        run = create(http, processor="ultra8x")
+        thread = threading.Thread(target=wait, args=(server.url, run["run_id"]))
+        thread.start()
+        while len(simulator.requests) < 2:
+            time.sleep(0.01)
+    thread.join(timeout=5)
+    assert len(failures) == 1
+
+
+def test_the_command_line_serves_and_stops(tmp_path: Path) -> None:
+    scenario = tmp_path / "s.json"
+    scenario.write_text(json.dumps({"turns": [{"match": "q", "content": {"a": 1}, "seconds": 1}]}))
+    options = ["--latency-scale", "0.01", "--scenario", str(scenario), "--seed", "3"]
+    command = [sys.executable, "-m", "langchain_parallel.simulator", *options]
+    folder = Path(__file__).parents[2]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=folder)
+    assert process.stdout is not None
+    try:
+        url = process.stdout.readline().strip()
+        with httpx.Client(base_url=url, headers=KEY) as http:
+            assert result(http, create(http, "q"))["output"]["content"] == {"a": 1}
+    finally:
+        process.terminate()
+        process.stdout.close()
+        assert process.wait(timeout=10) == 0
