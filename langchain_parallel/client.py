@@ -15,6 +15,7 @@ import random
 import threading
 import time
 import warnings
+import weakref
 from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
@@ -392,7 +393,9 @@ class ParallelClient:
         with self._guard:
             # A forked child must not speak on its parent's connections.
             if self._made is None or self._made[0] != os.getpid():
-                self._made = (os.getpid(), httpx.Client(transport=self._transport, limits=_LIMITS))
+                http = httpx.Client(transport=self._transport, limits=_LIMITS)
+                weakref.finalize(self, http.close)  # for the many who never call `close`
+                self._made = (os.getpid(), http)
             return self._made[1]
 
     def _drive(self, flow: Flow[T], on_event: Callable[[Event], Any] | None = None) -> T:

@@ -422,6 +422,14 @@ def test_citations_go_from_the_end_and_only_after_half_of_the_answer() -> None:
     assert len(text) <= 8_000
 
 
+def test_a_short_answer_is_whole_under_any_number_of_citations() -> None:
+    urls = [f"https://{n}.example" for n in range(3_000)]
+    text = render(_result("Yes.", [_basis("output", *urls)]))
+    assert _inside(text).startswith("Yes.\nConfidence: 1 high\nCitations:\n[1] https://0.example\n")
+    assert 0 < _left_out(text, "citations")[0] < 2_300
+    assert DEFAULT_MAX_CHARS - 300 < len(text) <= DEFAULT_MAX_CHARS
+
+
 def test_urls_outlive_the_answer_where_there_is_room() -> None:
     urls = [f"https://host-{n}.example/article" for n in range(100)]
     text = render(_result("word " * 9_000, [_basis("output", *urls)]), max_chars=8_000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
@@ -75,4 +76,6 @@ def _fields_of(asked: type[BaseModel]) -> dict[str, Any]:
 def by_name(asked: type[BaseModel]) -> type[BaseModel]:
     """The same model, filled in by its fields' names: LangChain shows models those, not aliases."""
     config = ConfigDict(populate_by_name=True)
-    return type(asked)(asked.__name__, (asked,), {"model_config": config, "__module__": __name__})
+    return types.new_class(
+        asked.__name__, (asked,), {}, lambda body: body.update(model_config=config)
+    )

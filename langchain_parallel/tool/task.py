@@ -8,7 +8,6 @@ duplicated call finds the run already paid for; outside, every call is one of it
 from __future__ import annotations
 
 import os
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -20,9 +19,8 @@ from langchain_core.tools import BaseTool, ToolException
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
 from typing_extensions import Self
 
-from .._calls import Call, Calls, Clients, arun, run, stored_ledger, wait_seconds
+from .._calls import Calls, Clients, arun, run, stored_ledger, wait_seconds
 from .._core import checks
-from .._locks import lock_of
 from ..client import AsyncParallelClient, ParallelClient
 from ..errors import ParallelError
 from ..models import (
@@ -39,11 +37,9 @@ from ..processors import price_usd
 from ..progress import CUSTOM_EVENT, progress
 from ..rendering import DEFAULT_MAX_CHARS, render
 from .arguments import PREVIOUS, PROCESSOR, arguments, by_name
+from .ledgers import Ledgers
 from .place import AnyRuntime, Place
 from .words import description, explain, told
-
-_LEDGERS = 1_000
-"""Sessions without state or store whose ledgers a tool remembers."""
 
 Answer = tuple[str, dict[str, Any]]
 """Content and artifact."""
@@ -127,7 +123,8 @@ class ParallelTaskTool(BaseTool):
     async_client: AsyncParallelClient | None = Field(default=None, exclude=True, repr=False)
 
     _clients: Clients = PrivateAttr()
-    _ledgers: OrderedDict[str, str] = PrivateAttr(default_factory=OrderedDict)
+    _ledgers: Ledgers = PrivateAttr(default_factory=Ledgers)
+    _filled_in: type[BaseModel] | None = PrivateAttr(default=None)
 
     # --- construction ---
 
@@ -138,9 +135,9 @@ class ParallelTaskTool(BaseTool):
         for processor in {self.processor, *self.processors}:
             choice = self._template().model_copy(update={PROCESSOR: processor})
             checks.check(choice, allow_unknown_processor=self.allow_unknown_processor)
-        choices = self._choices()
-        spec = self._spec()
-        self.args_schema = arguments(self.name, self.task_input_schema, spec, choices)
+        own, choices = self.task_input_schema, self._choices()
+        self.args_schema = arguments(self.name, own, self._spec(), choices)
+        self._filled_in = by_name(own) if own else None
         self.description = self.description or description(choices or (self.processor,))
         self._clients = self._made_clients()
         return self
@@ -260,35 +257,24 @@ class ParallelTaskTool(BaseTool):
             PREVIOUS: asked.pop(PREVIOUS, None),
             "metadata": {**thread, **self.run_metadata},
         }
-        if self.task_input_schema is None:
+        if self._filled_in is None:
             update["input"] = asked["input"]
         else:
-            filled = by_name(self.task_input_schema).model_validate(asked)
-            update["input"] = filled.model_dump(mode="json", by_alias=True)
+            filled_in = self._filled_in.model_validate(asked)
+            update["input"] = filled_in.model_dump(mode="json", by_alias=True)
         return self._template().model_copy(update=update)
 
     def _ledger(self, place: Place) -> Calls[str]:
-        """Where this call's runs are kept (R4): as configured, else what the graph's state or store
-        knows, else a ledger of this object's own for the session."""
+        """Where this call's runs are kept (R4): as configured, or as the graph's state or store
+        knows, or else in a ledger of this object's own.
+        """
         if known := self.ledger_id or place.ledger_id:
             return known
         if place.store is not None and place.thread_id is not None:
             return (
                 yield from stored_ledger(self._clients, place.store, place.thread_id, self.name)
             )
-        lock = lock_of(f"tool {id(self)} {place.session}")
-        yield Call(lock.acquire, lock.aacquire)
-        try:
-            if place.session not in self._ledgers:
-                self._remember(place.session, (yield from self._clients.create_group()))
-            return self._ledgers[place.session]
-        finally:
-            lock.release()
-
-    def _remember(self, session: str, ledger_id: str) -> None:
-        self._ledgers[session] = ledger_id
-        while len(self._ledgers) > _LEDGERS:
-            self._ledgers.popitem(last=False)
+        return (yield from self._ledgers.of(place.session, self._clients))
 
 
 def _artifact(result: TaskRunResult, processor: str) -> dict[str, Any]:

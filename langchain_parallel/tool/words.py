@@ -24,8 +24,8 @@ def description(processors: Sequence[str]) -> str:
         "Research a question on the web. Returns an answer with numbered sources, says what is "
         "uncertain, and gives an interaction id. Use it for facts that need looking up, comparing or "
         "verifying; not for what you know or can compute. To ask a follow-up, pass that id as "
-        "previous_interaction_id: the new research builds on all that was found before, so ask only for what is "
-        f"missing. {_price(processors)} Do not repeat a question that was answered."
+        "previous_interaction_id: the new research builds on all that was found before, so ask only "
+        f"for what is missing. {_price(processors)} Do not repeat a question that was answered."
     )
 
 
@@ -88,8 +88,7 @@ _ADVICE: tuple[tuple[type[ParallelError], str], ...] = (
     (RunCancelled, "Ask again if the answer is still wanted."),
     (
         ActionRequired,
-        "A person has to do what the server asks for; then the answer can be fetched by run_id. Do not "
-        "ask again: that would start another run.",
+        "A person has to do what the server asks for. Do not ask again: that would start another run.",
     ),
 )
 _GOES_ON = (
