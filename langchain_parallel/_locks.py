@@ -15,7 +15,10 @@ from weakref import WeakValueDictionary
 
 import anyio
 
-_PAUSE = 0.01  # seconds between two tries of an asynchronous caller
+from .errors import ParallelError
+
+_SHORTEST, _LONGEST = 0.001, 0.05
+"""Seconds between two tries of an asynchronous caller; doubled from one to the other."""
 
 
 class Lock:
@@ -23,18 +26,36 @@ class Lock:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._loop_thread: int | None = None
+        """The thread whose event loop holds it."""
 
     def acquire(self) -> None:
-        """Wait for the lock."""
+        """Wait for the lock.
+
+        Raises:
+            ParallelError: A task on this thread's own event loop holds it, and could never go on.
+        """
+        if self._lock.acquire(blocking=False):
+            return
+        if self._loop_thread == threading.get_ident():
+            raise ParallelError(
+                "A blocking call would wait for ever for a task of its own event loop.",
+                hint="Nothing was sent. Await the asynchronous client there, or make the blocking call "
+                "in a thread.",
+            )
         self._lock.acquire()
 
     async def aacquire(self) -> None:
         """Wait for the lock without blocking the event loop."""
+        pause = _SHORTEST
         while not self._lock.acquire(blocking=False):
-            await anyio.sleep(_PAUSE)
+            await anyio.sleep(pause)  # an `Event` knows one event loop only
+            pause = min(2 * pause, _LONGEST)
+        self._loop_thread = threading.get_ident()
 
     def release(self) -> None:
         """Let the next one in."""
+        self._loop_thread = None
         self._lock.release()
 
 

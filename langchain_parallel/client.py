@@ -12,10 +12,8 @@ from __future__ import annotations
 import inspect
 import os
 import random
-import threading
 import time
 import warnings
-import weakref
 from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
@@ -26,9 +24,10 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import AsyncExitStack, ExitStack, aclosing, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Any, Protocol, TypeVar, cast
+from weakref import WeakKeyDictionary, finalize
 
 import anyio
 import httpx
@@ -37,20 +36,8 @@ from pydantic import SecretStr
 from typing_extensions import Self
 
 from . import errors
-from ._core import checks, flows, ledger, waiting
-from ._core.effects import (
-    Effect,
-    Emit,
-    Ended,
-    Flow,
-    Lost,
-    Now,
-    Open,
-    Read,
-    Request,
-    Response,
-    Sleep,
-)
+from ._core import checks, flows, ledger, streams, waiting
+from ._core.effects import Effect, Emit, Ended, Flow, Lost, Open, Read, Request, Response, Sleep
 from ._core.retry import RetryPolicy
 from ._locks import ahold, hold
 from .models import (
@@ -77,6 +64,8 @@ _NEVER_SENT = (
     httpx.PoolTimeout,
     httpx.UnsupportedProtocol,
 )
+_POOL_SECONDS = 600.0
+"""How long a call waits for one of the pool's connections: long, but no call may hang for ever."""
 _LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=20)
 
 
@@ -114,11 +103,15 @@ class _Settings:
     clock: Clock
     allow_unknown_processor: bool
 
-    def checked(self, run: TaskRunInput) -> TaskRunInput:
-        """`run`, once it is known to be within the API's limits; remarks become Python warnings."""
-        for remark in checks.check(run, allow_unknown_processor=self.allow_unknown_processor):
-            warnings.warn(remark, stacklevel=4)
-        return run
+    unsettled: dict[str, float] = field(default_factory=dict, repr=False)
+    """What `submit` sent with an outcome nobody saw; see `_core/ledger.py`."""
+
+    def checked(self, *runs: TaskRunInput) -> list[TaskRunInput]:
+        """`runs`, once they are known to be within the API's limits; remarks become Python warnings."""
+        for run in runs:
+            for remark in checks.check(run, allow_unknown_processor=self.allow_unknown_processor):
+                warnings.warn(remark, stacklevel=3)
+        return list(runs)
 
     def request(self, http: httpx.Client | httpx.AsyncClient, request: Request) -> httpx.Request:
         headers = {
@@ -133,13 +126,14 @@ class _Settings:
             params=dict(request.query),
             content=request.body,
             headers=headers,
-            # Threads and tasks wait for one of the pool's connections as long as it takes.
-            timeout=httpx.Timeout(request.timeout, connect=15.0, pool=None),
+            timeout=httpx.Timeout(request.timeout, connect=15.0, pool=_POOL_SECONDS),
         )
 
     def response(self, answer: httpx.Response, body: bytes = b"") -> Response:
         headers = {name.lower(): value for name, value in answer.headers.items()}
-        if answer.is_error:  # a server that repeats the key there must not get it into our errors
+        if (
+            not answer.is_success
+        ):  # a server that repeats the key there must not get it into our errors
             body = body.replace(self.api_key.get_secret_value().encode(), "…".encode())
         return Response(answer.status_code, headers, body)
 
@@ -148,7 +142,7 @@ class _Settings:
 
 
 def _seconds(sleep: Sleep) -> float:
-    return sleep.seconds * (1 - sleep.jitter * random.random())
+    return sleep.seconds + sleep.jitter * random.random()
 
 
 def _user_agent() -> str:
@@ -169,25 +163,57 @@ def _settings(
     allow_unknown_processor: bool,
 ) -> _Settings:
     key = api_key if api_key is not None else os.environ.get("PARALLEL_API_KEY", "")
-    secret = key if isinstance(key, SecretStr) else SecretStr(key)
-    if not secret.get_secret_value().strip():
+    text = (key.get_secret_value() if isinstance(key, SecretStr) else key).strip()
+    if not text:
         raise errors.MissingKey(
             "No Parallel API key was given.",
             hint="Set the environment variable PARALLEL_API_KEY, or pass `api_key=`; keys are made at "
             "https://platform.parallel.ai.",
         )
-    url = base_url or os.environ.get("PARALLEL_BASE_URL") or BASE_URL
-    if not url.startswith(("https://", "http://")):
-        raise errors.InvalidRequest(
-            [f"base_url {url!r} is no HTTP address; {BASE_URL} is the default."]
-        )
+    if not (text.isascii() and text.isprintable()):
+        raise errors.InvalidRequest(["The API key holds characters that no HTTP header may hold."])
+    url = (base_url or os.environ.get("PARALLEL_BASE_URL") or BASE_URL).strip()
+    _check_url(url)
     return _Settings(
-        api_key=secret,
+        api_key=SecretStr(text),
         base_url=url.rstrip("/"),
         policy=policy or RetryPolicy(),
         clock=clock or _SystemClock(),
         allow_unknown_processor=allow_unknown_processor,
     )
+
+
+def _check_url(url: str) -> None:
+    """Raise InvalidRequest for an address that cannot be a server's. A login in it is not repeated."""
+    try:
+        parts = httpx.URL(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.host)
+    except httpx.InvalidURL:
+        parts, usable = httpx.URL(""), False
+    if parts.userinfo:
+        raise errors.InvalidRequest(
+            ["base_url holds a login; pass an `http_client` of your own with `auth=` instead."]
+        )
+    if not usable or "?" in url or "#" in url:
+        shown = "" if "@" in url or "?" in url else f" {url!r}"
+        raise errors.InvalidRequest(
+            [f"base_url{shown} is not the HTTP address of a server; {BASE_URL} is the default."]
+        )
+
+
+def _check_http(
+    http_client: object, transport: object, client_kind: type, transport_kind: type
+) -> None:
+    """Raise InvalidRequest for an httpx object of the other kind, or one that would be ignored."""
+    if http_client is not None and transport is not None:
+        raise errors.InvalidRequest(
+            ["Both http_client and transport are given; the transport belongs into your client."]
+        )
+    for value, kind in ((http_client, client_kind), (transport, transport_kind)):
+        if value is not None and not isinstance(value, kind):
+            raise errors.InvalidRequest(
+                [f"{type(value).__name__} is given; {kind.__name__} is needed."]
+            )
 
 
 class ParallelClient:
@@ -197,13 +223,14 @@ class ParallelClient:
         api_key: The key; read from `PARALLEL_API_KEY` unless given.
         base_url: The server; read from `PARALLEL_BASE_URL` unless given.
         http_client: Your own `httpx` client, which you close yourself.
-        transport: Or only a transport for the client made here.
+        transport: Or only a transport for the client made here, closed with it.
         retry_policy: How often, how fast and how patiently requests are repeated.
         allow_unknown_processor: Send processors that this package does not know.
         clock: Time; for tests.
 
     Raises:
         MissingKey: There is no key.
+        InvalidRequest: The key or the address cannot be one.
     """
 
     def __init__(
@@ -217,11 +244,13 @@ class ParallelClient:
         allow_unknown_processor: bool = False,
         clock: Clock | None = None,
     ) -> None:
+        _check_http(http_client, transport, httpx.Client, httpx.BaseTransport)
         self._settings = _settings(api_key, base_url, retry_policy, clock, allow_unknown_processor)
         self._given = http_client
         self._transport = transport
-        self._made: tuple[int, httpx.Client] | None = None
-        self._guard = threading.Lock()
+        self._made: dict[int, httpx.Client] = {}
+        """By process: a forked child must not speak on its parent's connections, nor drop them."""
+        finalize(self, _close_own, self._made)
 
     def create(self, request: TaskRunInput) -> TaskRun:
         """Start a run without a ledger. Paid.
@@ -233,7 +262,8 @@ class ParallelClient:
             AnswerLost, AnswerBroken: The run may have been started and billed.
             ApiError: The server refused; on 5xx the run may have been started.
         """
-        return self._drive(flows.create(self._settings.checked(request), self._settings.policy))
+        [checked] = self._settings.checked(request)
+        return self._drive(flows.create(checked, self._settings.policy))
 
     def submit(
         self, ledger_id: str, request: TaskRunInput, attempt: int = 0, *, position: str = ""
@@ -252,12 +282,14 @@ class ParallelClient:
             SubmissionUnknown: The run may have been started; submit again and it is found.
             ApiError: The server refused; nothing was started.
         """
+        [checked] = self._settings.checked(request)
         flow = ledger.submit(
             ledger_id,
-            self._settings.checked(request),
+            checked,
             self._settings.policy,
             position=position,
             attempt=attempt,
+            unsettled=self._settings.unsettled,
         )
         with hold(ledger_id):
             return self._drive(flow)
@@ -291,13 +323,20 @@ class ParallelClient:
         Args:
             run_id: The run.
             timeout: Seconds to wait at the most.
-            on_event: Called with each event as it comes, once each.
+            on_event: Called with each event as it comes, once each. May be asynchronous where the
+                client is.
 
         Raises:
             StillRunning: The deadline passed; the run goes on, so wait for the same id again.
             RunFailed, RunCancelled, ActionRequired: The run ended without an answer.
             ApiError, AnswerLost, AnswerBroken: The API could not be asked; that does not touch the run.
         """
+        if inspect.iscoroutinefunction(on_event):
+            raise errors.InvalidRequest(
+                [
+                    "on_event is asynchronous; AsyncParallelClient would await it, this client cannot."
+                ]
+            )
         return self._drive(waiting.wait(run_id, timeout, self._settings.policy), on_event)
 
     def events(self, run_id: str) -> Iterator[Event]:
@@ -306,13 +345,15 @@ class ParallelClient:
         Raises:
             ApiError, AnswerLost: The stream could not be followed; `wait` falls back to polls.
         """
-        return self._iterate(flows.run_events(run_id, self._settings.policy))
+        return self._iterate(streams.run_events(run_id, self._settings.policy))
 
     def create_group(
         self, metadata: Mapping[str, str | int | float | bool] | None = None
     ) -> TaskGroup:
         """An empty task group, which is also what a ledger is. Free; starts nothing."""
-        return self._drive(flows.create_group(metadata or {}, self._settings.policy))
+        return self._drive(
+            flows.create_group(checks.group_metadata(metadata or {}), self._settings.policy)
+        )
 
     def retrieve_group(self, taskgroup_id: str) -> TaskGroup:
         """A group with its runs counted by status."""
@@ -326,7 +367,7 @@ class ParallelClient:
             AnswerLost, AnswerBroken: The runs may have been started; `list_runs` tells.
             ApiError: The server refused; on 5xx the runs may have been started.
         """
-        checked = [self._settings.checked(request) for request in checks.batch(requests)]
+        checked = self._settings.checked(*checks.batch(requests))
         return self._drive(flows.add_runs(taskgroup_id, checked, self._settings.policy))
 
     def list_runs(
@@ -347,7 +388,7 @@ class ParallelClient:
             status: Only those in this status.
             last_event_id: Only those after this one (`event_id` of an earlier answer).
         """
-        flow = flows.list_runs(
+        flow = streams.list_runs(
             taskgroup_id,
             self._settings.policy,
             include_input=include_input,
@@ -367,17 +408,14 @@ class ParallelClient:
             last_event_id: Go on after this event.
             timeout: Seconds after which the server ends the stream; then so does this iterator.
         """
-        flow = flows.group_events(
+        flow = streams.group_events(
             taskgroup_id, self._settings.policy, last_event_id=last_event_id, timeout=timeout
         )
         return self._iterate(flow)
 
     def close(self) -> None:
         """Close the connections made here. The client can be used again afterwards."""
-        with self._guard:
-            made, self._made = self._made, None
-        if made is not None and made[0] == os.getpid():
-            made[1].close()
+        _close_own(self._made)
 
     def __enter__(self) -> Self:
         return self
@@ -390,13 +428,13 @@ class ParallelClient:
     def _http(self) -> httpx.Client:
         if self._given is not None:
             return self._given
-        with self._guard:
-            # A forked child must not speak on its parent's connections.
-            if self._made is None or self._made[0] != os.getpid():
-                http = httpx.Client(transport=self._transport, limits=_LIMITS)
-                weakref.finalize(self, http.close)  # for the many who never call `close`
-                self._made = (os.getpid(), http)
-            return self._made[1]
+        made = self._made.get(os.getpid())
+        if made is not None:
+            return made
+        with hold("the making of an httpx.Client"):
+            if os.getpid() not in self._made:
+                self._made[os.getpid()] = httpx.Client(transport=self._transport, limits=_LIMITS)
+            return self._made[os.getpid()]
 
     def _drive(self, flow: Flow[T], on_event: Callable[[Event], Any] | None = None) -> T:
         steps = self._steps(flow)
@@ -430,6 +468,7 @@ class ParallelClient:
     def _perform(self, effect: Effect, stream: _Stream) -> object:
         match effect:
             case Request():
+                stream.close()
                 return self._send(effect)
             case Open(request):
                 return stream.open(request)
@@ -444,7 +483,7 @@ class ParallelClient:
     def _send(self, request: Request) -> Response | Lost:
         http = self._http()
         try:
-            answer = http.send(self._settings.request(http, request))
+            answer = http.send(self._settings.request(http, request), follow_redirects=False)
         except httpx.RequestError as error:
             return self._settings.lost(error)
         return self._settings.response(answer, answer.content)
@@ -461,13 +500,16 @@ class _Stream:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._stack.close()
 
     def open(self, request: Request) -> Response | Lost:
-        self._stack.close()
+        self.close()
         http, settings = self._client._http(), self._client._settings
         try:
-            answer = http.send(settings.request(http, request), stream=True)
+            answer = http.send(settings.request(http, request), stream=True, follow_redirects=False)
             self._stack.callback(answer.close)
             self._chunks = answer.iter_bytes()
             refused = answer.read() if not answer.is_success else b""
@@ -489,13 +531,14 @@ class AsyncParallelClient:
         api_key: The key; read from `PARALLEL_API_KEY` unless given.
         base_url: The server; read from `PARALLEL_BASE_URL` unless given.
         http_client: Your own `httpx` client, which you close yourself; it is bound to one event loop.
-        transport: Or only a transport for the clients made here.
+        transport: Or only a transport for the clients made here, closed with them.
         retry_policy: How often, how fast and how patiently requests are repeated.
         allow_unknown_processor: Send processors that this package does not know.
         clock: Time; for tests.
 
     Raises:
         MissingKey: There is no key.
+        InvalidRequest: The key or the address cannot be one.
     """
 
     def __init__(
@@ -509,12 +552,10 @@ class AsyncParallelClient:
         allow_unknown_processor: bool = False,
         clock: Clock | None = None,
     ) -> None:
+        _check_http(http_client, transport, httpx.AsyncClient, httpx.AsyncBaseTransport)
         self._settings = _settings(api_key, base_url, retry_policy, clock, allow_unknown_processor)
         self._given = http_client
         self._transport = transport
-        self._made: RunVar[tuple[int, httpx.AsyncClient, AsyncGenerator[None, None]] | None] = (
-            RunVar("http client", default=None)
-        )
 
     async def create(self, request: TaskRunInput) -> TaskRun:
         """Start a run without a ledger. Paid.
@@ -526,9 +567,8 @@ class AsyncParallelClient:
             AnswerLost, AnswerBroken: The run may have been started and billed.
             ApiError: The server refused; on 5xx the run may have been started.
         """
-        return await self._drive(
-            flows.create(self._settings.checked(request), self._settings.policy)
-        )
+        [checked] = self._settings.checked(request)
+        return await self._drive(flows.create(checked, self._settings.policy))
 
     async def submit(
         self, ledger_id: str, request: TaskRunInput, attempt: int = 0, *, position: str = ""
@@ -547,12 +587,14 @@ class AsyncParallelClient:
             SubmissionUnknown: The run may have been started; submit again and it is found.
             ApiError: The server refused; nothing was started.
         """
+        [checked] = self._settings.checked(request)
         flow = ledger.submit(
             ledger_id,
-            self._settings.checked(request),
+            checked,
             self._settings.policy,
             position=position,
             attempt=attempt,
+            unsettled=self._settings.unsettled,
         )
         async with ahold(ledger_id):
             return await self._drive(flow)
@@ -586,7 +628,8 @@ class AsyncParallelClient:
         Args:
             run_id: The run.
             timeout: Seconds to wait at the most.
-            on_event: Called with each event as it comes, once each.
+            on_event: Called with each event as it comes, once each. May be asynchronous where the
+                client is.
 
         Raises:
             StillRunning: The deadline passed; the run goes on, so wait for the same id again.
@@ -601,13 +644,15 @@ class AsyncParallelClient:
         Raises:
             ApiError, AnswerLost: The stream could not be followed; `wait` falls back to polls.
         """
-        return self._iterate(flows.run_events(run_id, self._settings.policy))
+        return self._iterate(streams.run_events(run_id, self._settings.policy))
 
     async def create_group(
         self, metadata: Mapping[str, str | int | float | bool] | None = None
     ) -> TaskGroup:
         """An empty task group, which is also what a ledger is. Free; starts nothing."""
-        return await self._drive(flows.create_group(metadata or {}, self._settings.policy))
+        return await self._drive(
+            flows.create_group(checks.group_metadata(metadata or {}), self._settings.policy)
+        )
 
     async def retrieve_group(self, taskgroup_id: str) -> TaskGroup:
         """A group with its runs counted by status."""
@@ -623,7 +668,7 @@ class AsyncParallelClient:
             AnswerLost, AnswerBroken: The runs may have been started; `list_runs` tells.
             ApiError: The server refused; on 5xx the runs may have been started.
         """
-        checked = [self._settings.checked(request) for request in checks.batch(requests)]
+        checked = self._settings.checked(*checks.batch(requests))
         return await self._drive(flows.add_runs(taskgroup_id, checked, self._settings.policy))
 
     async def list_runs(
@@ -644,7 +689,7 @@ class AsyncParallelClient:
             status: Only those in this status.
             last_event_id: Only those after this one (`event_id` of an earlier answer).
         """
-        flow = flows.list_runs(
+        flow = streams.list_runs(
             taskgroup_id,
             self._settings.policy,
             include_input=include_input,
@@ -664,17 +709,16 @@ class AsyncParallelClient:
             last_event_id: Go on after this event.
             timeout: Seconds after which the server ends the stream; then so does this iterator.
         """
-        flow = flows.group_events(
+        flow = streams.group_events(
             taskgroup_id, self._settings.policy, last_event_id=last_event_id, timeout=timeout
         )
         return self._iterate(flow)
 
     async def close(self) -> None:
         """Close the connections made here. The client can be used again afterwards."""
-        made = self._made.get()
-        self._made.set(None)
-        if made is not None and made[0] == os.getpid():
-            await made[2].aclose()
+        made = _made_in_loop(self).pop(os.getpid(), None)
+        if made is not None:
+            await made.until_loop_ends.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -687,14 +731,12 @@ class AsyncParallelClient:
     async def _http(self) -> httpx.AsyncClient:
         if self._given is not None:
             return self._given
-        made = self._made.get()
-        # Connections belong to one event loop, and a forked child must not speak on its parent's.
-        if made is None or made[0] != os.getpid():
+        made = _made_in_loop(self).get(os.getpid())
+        if made is None:
             http = httpx.AsyncClient(transport=self._transport, limits=_LIMITS)
-            made = (os.getpid(), http, _closed_with_loop(http))
-            self._made.set(made)
-            await made[2].__anext__()
-        return made[1]
+            made = _made_in_loop(self)[os.getpid()] = _Made(http, _closed_with_loop(http))
+            await made.until_loop_ends.__anext__()
+        return made.http
 
     async def _drive(self, flow: Flow[T], on_event: Callable[[Event], Any] | None = None) -> T:
         async with aclosing(self._steps(flow)) as steps:
@@ -731,6 +773,7 @@ class AsyncParallelClient:
     async def _perform(self, effect: Effect, stream: _AsyncStream) -> object:
         match effect:
             case Request():
+                await stream.close()
                 return await self._send(effect)
             case Open(request):
                 return await stream.open(request)
@@ -745,7 +788,7 @@ class AsyncParallelClient:
     async def _send(self, request: Request) -> Response | Lost:
         http = await self._http()
         try:
-            answer = await http.send(self._settings.request(http, request))
+            answer = await http.send(self._settings.request(http, request), follow_redirects=False)
         except httpx.RequestError as error:
             return self._settings.lost(error)
         return self._settings.response(answer, answer.content)
@@ -762,13 +805,18 @@ class _AsyncStream:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
         await self._stack.aclose()
 
     async def open(self, request: Request) -> Response | Lost:
-        await self._stack.aclose()
+        await self.close()
         http, settings = await self._client._http(), self._client._settings
         try:
-            answer = await http.send(settings.request(http, request), stream=True)
+            answer = await http.send(
+                settings.request(http, request), stream=True, follow_redirects=False
+            )
             self._stack.push_async_callback(answer.aclose)
             self._chunks = answer.aiter_bytes()
             refused = await answer.aread() if not answer.is_success else b""
@@ -783,11 +831,42 @@ class _AsyncStream:
             return self._client._settings.lost(error)
 
 
+def _close_own(made: dict[int, httpx.Client]) -> None:
+    """Close the connections of this process."""
+    http = made.pop(os.getpid(), None)
+    if http is not None:
+        http.close()
+
+
 @dataclass(frozen=True)
 class _Done:
     """The value of a flow; an asynchronous generator cannot return one."""
 
     value: object
+
+
+@dataclass(frozen=True)
+class _Made:
+    """An httpx client and the generator that closes it."""
+
+    http: httpx.AsyncClient
+    until_loop_ends: AsyncGenerator[None, None]
+
+
+_MADE: RunVar[WeakKeyDictionary[AsyncParallelClient, dict[int, _Made]]] = RunVar(
+    "httpx clients of langchain_parallel"
+)
+"""Connections belong to one event loop and one process; they go when their client does."""
+
+
+def _made_in_loop(client: AsyncParallelClient) -> dict[int, _Made]:
+    """What `client` made in the running event loop, by process."""
+    try:
+        clients = _MADE.get()
+    except LookupError:
+        clients = WeakKeyDictionary()
+        _MADE.set(clients)
+    return clients.setdefault(client, {})
 
 
 async def _closed_with_loop(http: httpx.AsyncClient) -> AsyncGenerator[None, None]:

@@ -24,6 +24,7 @@ from pydantic import (
     SecretStr,
     ValidationError,
     field_validator,
+    model_validator,
 )
 
 from .errors import OutputMismatch
@@ -39,9 +40,26 @@ FINAL_STATUSES = frozenset({"completed", "failed", "cancelled"})
 
 
 class _Answer(BaseModel):
-    """Something the API sent."""
+    """Something the API sent. What is null where a value belongs counts as left out.
 
-    model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True)
+    An answer is paid for: it must not be lost because one of its citations lacks a title.
+    """
+
+    model_config = ConfigDict(
+        extra="allow", frozen=True, hide_input_in_errors=True, coerce_numbers_to_str=True
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        fields = cls.model_fields
+        return {
+            name: v
+            for name, v in value.items()
+            if v is not None or name not in fields or fields[name].is_required()
+        }
 
 
 class _Request(BaseModel):
@@ -228,8 +246,10 @@ class TaskRun(_Answer):
 
     @property
     def active(self) -> bool:
-        """Whether the run goes on by itself. A status nobody has heard of is believed to, unless the
-        server says `is_active: false`."""
+        """Whether the run goes on by itself.
+
+        A status nobody has heard of is believed to, unless the server says `is_active: false`.
+        """
         if self.status in ACTIVE_STATUSES:
             return True
         if self.status in FINAL_STATUSES or self.status == "action_required":
@@ -240,7 +260,7 @@ class TaskRun(_Answer):
 class Citation(_Answer):
     """One source. The excerpts are untrusted web text."""
 
-    url: str
+    url: str = ""
     title: str | None = None
     excerpts: tuple[str, ...] | None = None
 
@@ -248,7 +268,7 @@ class Citation(_Answer):
 class FieldBasis(_Answer):
     """The evidence for one field of the answer (`output` where the answer is text)."""
 
-    field: str
+    field: str = ""
     reasoning: str = ""
     citations: tuple[Citation, ...] | None = ()
     confidence: str | None = None

@@ -10,12 +10,13 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from urllib.parse import urlsplit
 
 from ..errors import InvalidRequest
 from ..models import JsonSchema, SourcePolicy, TaskRunInput
 from ..processors import PROCESSORS
-from .wire import payload
+from .schemas import Measure
+from .wire import json_body, payload
 
 MAX_CHARACTERS = 25_000
 """Spec and input together."""
@@ -39,13 +40,14 @@ def check(run: TaskRunInput, *, allow_unknown_processor: bool = False) -> list[s
     Raises:
         InvalidRequest: It may not; all problems at once.
     """
-    problems = [
+    unsendable = list(_json(run))
+    problems = unsendable or [
         *_input(run),
         *([] if allow_unknown_processor else _processor(run.processor)),
         *_output_schema(run),
         *_metadata(run.metadata),
         *(_domains(run.source_policy) if run.source_policy else []),
-        *_servers(run),
+        *_addresses(run),
     ]
     if problems:
         raise InvalidRequest(problems)
@@ -63,6 +65,39 @@ def batch(runs: Sequence[TaskRunInput]) -> Sequence[TaskRunInput]:
             [f"{len(runs)} runs are given; from 1 to {MAX_RUNS:,} are allowed in one request."]
         )
     return runs
+
+
+def group_metadata(metadata: Mapping[str, object]) -> Mapping[str, object]:
+    """The metadata of a group.
+
+    Raises:
+        InvalidRequest: A key or a value is too long.
+    """
+    problems = list(_metadata(metadata))
+    if problems:
+        raise InvalidRequest(problems)
+    return metadata
+
+
+def seconds(timeout: object) -> float:
+    """How long to wait.
+
+    Raises:
+        InvalidRequest: That is no time.
+    """
+    # `not >=` also catches a NaN; callers without a type checker pass None.
+    if not isinstance(timeout, int | float) or not timeout >= 0:
+        raise InvalidRequest([f"timeout is {timeout!r}; give seconds, from 0 up."])
+    return float(timeout)
+
+
+def _json(run: TaskRunInput) -> Iterator[str]:
+    try:
+        json_body(payload(run))
+    except UnicodeEncodeError:
+        yield "The request holds half a character (a lone surrogate), which cannot be sent as UTF-8."
+    except ValueError:
+        yield "The request holds a NaN or an infinity, which JSON cannot express."
 
 
 def _input(run: TaskRunInput) -> Iterator[str]:
@@ -105,65 +140,31 @@ def _output_schema(run: TaskRunInput) -> Iterator[str]:
     if run.task_spec is None or not isinstance(run.task_spec.output_schema, JsonSchema):
         return
     schema = run.task_spec.output_schema.json_schema
-    if "anyOf" in schema or schema.get("type") != "object":
+    measure = Measure(schema)
+    if "anyOf" in schema or measure.root.get("type") != "object":
         yield (
             "The output schema's root must be an object (`type: object`) and may not be an `anyOf`; wrap "
             "it in an object with one property."
         )
         return
-    if not schema.get("properties"):
+    if not measure.root.get("properties"):
         yield "The output schema has no properties; name at least one field of the answer."
-    measure = _Measure(schema)
+    if measure.missing:
+        yield f"The output schema refers to {measure.missing[0]!r}, which is not in it."
     if measure.recursive:
-        yield "The output schema refers to itself; the API takes at most 5 levels, so write them out."
+        yield (
+            f"The output schema refers to itself; the API takes at most {MAX_DEPTH} levels, so write "
+            "them out."
+        )
     elif measure.depth > MAX_DEPTH:
-        yield f"The output schema nests {measure.depth} levels deep; {MAX_DEPTH} are allowed. Flatten it."
+        yield (
+            f"The output schema nests {measure.depth} levels deep; {MAX_DEPTH} are allowed. Flatten it."
+        )
     if measure.properties > MAX_PROPERTIES:
         yield (
-            f"The output schema has {measure.properties} properties; {MAX_PROPERTIES} are allowed. Split "
+            f"The output schema has {measure.properties:,} properties; {MAX_PROPERTIES} are allowed. Split "
             "the question over several runs."
         )
-
-
-class _Measure:
-    """Depth and number of properties of a JSON schema, references followed."""
-
-    def __init__(self, schema: Mapping[str, Any]) -> None:
-        self.properties = 0
-        self.recursive = False
-        self._root = schema
-        self.depth = self._object(schema, ())
-
-    def _object(self, schema: Any, seen: tuple[str, ...]) -> int:
-        if not isinstance(schema, Mapping):
-            return 0
-        ref = schema.get("$ref")
-        if isinstance(ref, str):
-            if ref in seen:
-                self.recursive = True
-                return 0
-            return self._object(self._target(ref), (*seen, ref))
-        inner = [self._object(part, seen) for part in _alternatives(schema)]
-        properties = schema.get("properties")
-        if not isinstance(properties, Mapping):
-            return max(inner, default=0)
-        self.properties += len(properties)
-        return max(
-            [1 + self._object(value, seen) for value in properties.values()] + inner, default=0
-        )
-
-    def _target(self, ref: str) -> Any:
-        node: Any = self._root
-        for part in ref.removeprefix("#/").split("/"):
-            node = node.get(part) if isinstance(node, Mapping) else None
-        return node
-
-
-def _alternatives(schema: Mapping[str, Any]) -> Iterator[Any]:
-    yield schema.get("items")
-    yield schema.get("additionalProperties")
-    for word in ("anyOf", "oneOf", "allOf", "prefixItems"):
-        yield from schema.get(word, ())
 
 
 def _metadata(metadata: Mapping[str, object]) -> Iterator[str]:
@@ -181,17 +182,31 @@ def _domains(policy: SourcePolicy) -> Iterator[str]:
             f"The source policy names {len(domains)} domains (included and excluded together); "
             f"{MAX_DOMAINS} are allowed."
         )
-    wrong = [d for d in domains if "://" in d or not d.strip() or any(c.isspace() for c in d)]
+    wrong = [d for d in domains if "/" in d or not d.strip() or any(c.isspace() for c in d)]
     if wrong:
         yield (
             f"{wrong[0]!r} is not a domain; write `example.com`, or an ending such as `.gov`, without a "
-            "scheme or spaces."
+            "scheme, path or spaces."
         )
 
 
-def _servers(run: TaskRunInput) -> Iterator[str]:
+def _addresses(run: TaskRunInput) -> Iterator[str]:
+    """Faults of MCP servers and the webhook, whose URLs are secret and not repeated."""
     if len(run.mcp_servers) > MAX_MCP_SERVERS:
         yield f"{len(run.mcp_servers)} MCP servers are given; {MAX_MCP_SERVERS} are allowed."
+    for server in run.mcp_servers:
+        if not _is_http(server.url):
+            yield f"The URL of MCP server {server.name!r} is no http(s) address."
+    if run.webhook and not _is_http(run.webhook.url):
+        yield "The webhook's URL is no http(s) address."
+
+
+def _is_http(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.netloc)
 
 
 def _remarks(run: TaskRunInput) -> Iterator[str]:

@@ -35,7 +35,8 @@ class Request:
 class Open:
     """Send this and leave the body unread; the outcome is a `Response` without body, or `Lost`.
 
-    Reading goes on with `Read`. A flow has one open stream at a time; opening closes the one before.
+    Reading goes on with `Read`. A flow has one open stream at a time: the next request or stream
+    closes it, so that no flow needs more than one connection.
     """
 
     request: Request
@@ -48,7 +49,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
-    """Let `seconds` pass, shortened at random by up to `jitter` (a share from 0 to 1)."""
+    """Let `seconds` pass, and at random up to `jitter` seconds more."""
 
     seconds: float
     jitter: float = 0.0
@@ -77,10 +78,14 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """No whole answer arrived. `sent` is False only if no byte can have reached the server."""
+    """No whole answer arrived. `sent` is False only if no byte can have reached the server.
+
+    `broken` says that something arrived, but not what the API documents.
+    """
 
     sent: bool
     reason: str = ""
+    broken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +119,9 @@ def read() -> Flow[bytes | Ended | Lost]:
     return outcome
 
 
-def sleep(seconds: float, *, jitter: float = 0.0) -> Flow[None]:
+def sleep(pause: Sleep) -> Flow[None]:
     """Let time pass."""
-    yield Sleep(seconds, jitter)
+    yield pause
 
 
 def now() -> Flow[float]:

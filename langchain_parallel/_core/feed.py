@@ -39,10 +39,12 @@ def event_from(payload: object) -> Event | None:
         return None
     kind: str = payload["type"]
     message = TaskRunProgressMessageEvent if kind.startswith(_MESSAGES) else UnknownEvent
-    try:
-        return _TYPES.get(kind, message).model_validate(payload)
-    except ValidationError:
-        return UnknownEvent.model_validate(payload)
+    for model in (_TYPES.get(kind, message), UnknownEvent):
+        try:
+            return model.model_validate(payload)
+        except ValidationError:
+            continue
+    return None
 
 
 class EventFeed:
@@ -73,11 +75,14 @@ class EventFeed:
     def _read(self, data: str, sse_id: str | None) -> Event | None:
         try:
             payload: Any = json.loads(data)
-        except ValueError:  # a heartbeat or a broken line: no event, but not complete either
+        except (
+            ValueError,
+            RecursionError,
+        ):  # a heartbeat or a broken line: no event, and not complete
             self._unreadable = True
             return None
-        if sse_id and isinstance(payload, dict):
-            payload.setdefault("event_id", sse_id)
+        if sse_id and isinstance(payload, dict) and payload.get("event_id") is None:
+            payload["event_id"] = sse_id
         event = event_from(payload)
         return event if event is not None and self._is_new(event, data) else None
 

@@ -15,55 +15,42 @@ sent once more.
       │                     │ not found
       └─────────────────────┘  until the attempts are used up: SubmissionUnknown
 
-The key says what is asked and at which point of the session. It leaves out what does not change the
-research: secrets, metadata, webhook and whether progress is recorded.
+An answer of 2xx that cannot be read is sent no second time: something was accepted. A caller that was
+cancelled after sending leaves a note (`unsettled`), so that its next look lasts the settling time too.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field
 
-from ..errors import LedgerNotFound, NotFound, ParallelError, SubmissionUnknown
+from ..errors import InvalidRequest, LedgerNotFound, NotFound, ParallelError, SubmissionUnknown
 from ..models import Submission, TaskGroupRunResponse, TaskRun, TaskRunInput
-from . import flows, wire
-from .effects import Flow, Outcome, Request, now, send, sleep
+from . import answers, flows, streams, wire
+from .effects import Flow, Outcome, Request, Sleep, now, send, sleep
+from .keys import METADATA_KEY, ledger_key
 from .retry import Next, RetryPolicy, after
 
-METADATA_KEY = "ledger_key"
-"""Where a run carries its key. The API allows keys of 16 characters."""
 
-_ASKED = {
-    "input",
-    "processor",
-    "task_spec",
-    "previous_interaction_id",
-    "source_policy",
-    "mcp_servers",
-    "advanced_settings",
-    "memory_scope_key",
-}
+@dataclass(frozen=True)
+class _Case:
+    """One request in one ledger."""
 
+    ledger_id: str
+    key: str
+    policy: RetryPolicy
+    unsettled: MutableMapping[str, float] = field(default_factory=dict)
 
-def ledger_key(run: TaskRunInput, *, position: str = "", attempt: int = 0) -> str:
-    """The key of a request: a hash of what is asked, where in the session, and which attempt.
+    @property
+    def sent_at(self) -> float | None:
+        """When this was last sent with an outcome that is still unknown."""
+        return self.unsettled.get(f"{self.ledger_id} {self.key}")
 
-    Args:
-        run: What is asked. Of an MCP server only its name, address (without query) and tools count.
-        position: The point of the session, such as the number of turns it has had.
-        attempt: Raised by a caller who wants the very same thing anew.
-    """
-    asked = {name: value for name, value in wire.payload(run).items() if name in _ASKED}
-    asked["mcp_servers"] = [
-        [
-            server.name,
-            server.url.partition("?")[0].rpartition("@")[2],
-            list(server.allowed_tools or ()),
-        ]
-        for server in run.mcp_servers
-    ]
-    canonical = json.dumps([asked, position, attempt], sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:40]
+    def sent(self, time: float) -> None:
+        self.unsettled[f"{self.ledger_id} {self.key}"] = time
+
+    def settled(self) -> None:
+        self.unsettled.pop(f"{self.ledger_id} {self.key}", None)
 
 
 def submit(
@@ -73,32 +60,48 @@ def submit(
     *,
     position: str = "",
     attempt: int = 0,
+    unsettled: MutableMapping[str, float] | None = None,
 ) -> Flow[Submission]:
     """Find the run in the ledger, or start it there.
 
+    Args:
+        ledger_id: The task group.
+        run: What is asked.
+        policy: How patiently.
+        position: The point of the session.
+        attempt: Raised to ask the very same thing anew.
+        unsettled: What was sent with an outcome nobody saw; kept by the caller between submissions.
+
     Raises:
+        InvalidRequest: The metadata holds the ledger's own key; nothing was sent.
         LedgerNotFound: There is no such ledger; nothing was sent.
         SubmissionUnknown: Whether the run was started could not be found out; submit again later.
         ApiError: The server refused the request; nothing was started.
     """
     key = ledger_key(run, position=position, attempt=attempt)
-    found = yield from look(ledger_id, key, policy)
-    if found is not None:
-        return found
+    case = _Case(ledger_id, key, policy, {} if unsettled is None else unsettled)
     request = wire.add_runs(ledger_id, [_keyed(run, key)])
-    for sent in range(1, policy.attempts + 1):
+    since = case.sent_at
+    found = yield from (look(case) if since is None else _settle(case, since))
+    sends = 0
+    while found is None:
+        sends += 1
+        case.sent((yield from now()))
         outcome = yield from send(request)
         started = _accepted(request, outcome)
         if started is not None:
-            return (yield from _started(ledger_id, key, started, policy))
-        found, pause = yield from _after(ledger_id, key, request, outcome, sent, policy)
-        if found is not None:
-            return found
-        yield from sleep(pause, jitter=flows.JITTER)
-    raise AssertionError("the last attempt returns or raises")  # pragma: no cover
+            case.settled()
+            return (yield from _started(case, started))
+        found = yield from _after(case, request, outcome, sends)
+    case.settled()
+    return found
 
 
 def _keyed(run: TaskRunInput, key: str) -> TaskRunInput:
+    if METADATA_KEY in run.metadata:
+        raise InvalidRequest(
+            [f"The metadata key {METADATA_KEY!r} is the ledger's own; leave it out."]
+        )
     return run.model_copy(update={"metadata": {**run.metadata, METADATA_KEY: key}})
 
 
@@ -107,65 +110,82 @@ def _accepted(request: Request, outcome: Outcome) -> str | None:
     if after(request, outcome) is not Next.DONE:
         return None
     try:
-        answer = wire.decode(TaskGroupRunResponse, request, outcome)
+        answer = answers.decode(TaskGroupRunResponse, request, outcome)
     except ParallelError:
         return None  # accepted, it seems, but unreadable: the ledger knows
     return answer.run_ids[0] if len(answer.run_ids) == 1 else None
 
 
-def _after(
-    ledger_id: str, key: str, request: Request, outcome: Outcome, sent: int, policy: RetryPolicy
-) -> Flow[tuple[Submission | None, float]]:
-    """What follows an outcome that is no acceptance: the run if it is there, else the pause before
-    the next send. Raises where the server refused, or nothing more may be tried."""
+def _after(case: _Case, request: Request, outcome: Outcome, sends: int) -> Flow[Submission | None]:
+    """What follows an outcome that is no acceptance: the run if it is there, None to send again.
+
+    Raises where the server refused, or nothing more may be tried.
+    """
     turn = after(request, outcome)
-    if turn is Next.REFUSED:
-        raise _about_ledger(wire.failure(request, outcome), ledger_id)
-    if turn is not Next.AGAIN:
-        found = yield from _settle(ledger_id, key, policy)
+    if turn in (Next.REFUSED, Next.AGAIN):
+        case.settled()
+    else:
+        found = yield from _settle(case, case.sent_at)
         if found is not None:
-            return found, 0.0
-    pause = policy.pause(sent, outcome)
-    if pause is not None:
-        return None, pause
-    if turn is Next.AGAIN:
-        raise wire.failure(request, outcome)
-    raise _unknown(ledger_id, key, sent)
+            return found
+    if turn is Next.REFUSED:
+        raise _about_ledger(answers.failure(request, outcome), case.ledger_id)
+    pause = case.policy.pause(sends, outcome)
+    if turn is Next.DONE or (pause is None and turn is Next.UNKNOWN):
+        raise _unknown(case)
+    if pause is None:
+        raise answers.failure(request, outcome)
+    yield from sleep(pause)
+    return None
 
 
-def _settle(ledger_id: str, key: str, policy: RetryPolicy) -> Flow[Submission | None]:
-    """Look again and again until the run shows up or the settling time is over."""
-    started = yield from now()
+def _settle(case: _Case, since: float | None) -> Flow[Submission | None]:
+    """Look again and again until the run shows up or the settling time is over.
+
+    Raises:
+        SubmissionUnknown: The ledger could not be read when that time was over.
+    """
+    policy = case.policy
+    until = (since if since is not None else (yield from now())) + policy.settling
     pause = policy.first
     while True:
+        time = yield from now()
+        trouble: ParallelError | None = None
         try:
-            found = yield from look(ledger_id, key, policy)
+            found = yield from look(case)
         except ParallelError as error:
-            raise _unknown(ledger_id, key, 1) from error
-        left = started + policy.settling - (yield from now())
-        if found is not None or left <= 0:
-            return found
-        yield from sleep(min(pause, left))
-        pause *= 2
+            trouble = error
+        else:
+            if found is not None:
+                return found
+        if time >= until:
+            if trouble is not None:
+                raise _unknown(case) from trouble
+            case.settled()
+            return None
+        yield from sleep(Sleep(min(pause, max(0.0, until - (yield from now())))))
+        pause = min(2 * pause, policy.longest)
 
 
-def look(ledger_id: str, key: str, policy: RetryPolicy) -> Flow[Submission | None]:
-    """The run under `key`, if the ledger holds one. Of several, the oldest counts."""
+def look(case: _Case) -> Flow[Submission | None]:
+    """The run under the key, if the ledger holds one. Of several, the oldest counts."""
+    ledger_id, policy = case.ledger_id, case.policy
     try:
-        listed = yield from flows.list_runs(ledger_id, policy)
+        listed = yield from streams.list_runs(ledger_id, policy)
         if any(event.run.metadata is None for event in listed):
             # Not every listing repeats a run's metadata; its input does.
-            listed = yield from flows.list_runs(ledger_id, policy, include_input=True)
+            listed = yield from streams.list_runs(ledger_id, policy, include_input=True)
     except NotFound as error:
         raise _about_ledger(error, ledger_id) from None
-    runs = [event.run for event in listed if _key_of(event.run, event.input) == key]
+    runs = [event.run for event in listed if _key_of(event.run, event.input) == case.key]
     if not runs:
         return None
-    oldest, *others = sorted(runs, key=lambda run: run.created_at or "")
+    # Without its Z, a time with a fraction of a second sorts after the one without.
+    oldest, *others = sorted(runs, key=lambda run: (run.created_at or "").rstrip("Z"))
     return Submission(
         run=oldest,
         ledger_id=ledger_id,
-        key=key,
+        key=case.key,
         adopted=True,
         duplicates=tuple(r.run_id for r in others),
     )
@@ -176,27 +196,28 @@ def _key_of(run: TaskRun, asked: object) -> object:
     return metadata.get(METADATA_KEY)
 
 
-def _started(ledger_id: str, key: str, run_id: str, policy: RetryPolicy) -> Flow[Submission]:
+def _started(case: _Case, run_id: str) -> Flow[Submission]:
     """The run just started. The answer to a group holds no interaction id; the run does."""
     try:
-        run = yield from flows.retrieve(run_id, policy)
+        run = yield from flows.retrieve(run_id, case.policy)
     except ParallelError as error:
         error.billed = None
         error.hint = (
             "The run was started and goes on: submit the same request to the same ledger again to adopt it, "
             "or wait for its run_id."
         )
-        raise error.concerning(run_id, None)
-    return Submission(run=run, ledger_id=ledger_id, key=key, adopted=False)
+        error.concerning(run_id, None)
+        raise
+    return Submission(run=run, ledger_id=case.ledger_id, key=case.key, adopted=False)
 
 
-def _unknown(ledger_id: str, key: str, sent: int) -> SubmissionUnknown:
+def _unknown(case: _Case) -> SubmissionUnknown:
     return SubmissionUnknown(
-        f"Whether a run was started in ledger {ledger_id} could not be found out (sent {sent} time(s)).",
+        f"Whether a run was started in ledger {case.ledger_id} could not be found out.",
         hint="Submit the same request to the same ledger again: if the run is there, it is adopted and not "
         "paid for twice.",
-        ledger_id=ledger_id,
-        key=key,
+        ledger_id=case.ledger_id,
+        key=case.key,
         billed=None,
     )
 

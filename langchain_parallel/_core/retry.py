@@ -19,10 +19,13 @@ for "try again", and it says nothing on what was started.
 from __future__ import annotations
 
 import enum
+import math
+import re
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
-from .effects import Lost, Outcome, Request, Response
+from ..errors import InvalidRequest
+from .effects import Lost, Outcome, Request, Response, Sleep
 
 
 class Next(enum.Enum):
@@ -67,14 +70,32 @@ class RetryPolicy:
     patience: float = 120.0
     settling: float = 15.0
 
-    def pause(self, attempt: int, outcome: Outcome) -> float | None:
-        """Seconds to wait after the `attempt`-th send (from 1), or None to give up."""
+    def __post_init__(self) -> None:
+        seconds = (self.first, self.longest, self.patience, self.settling)
+        if self.attempts < 1 or not all(0 <= value < math.inf for value in seconds):
+            raise InvalidRequest(
+                [
+                    f"{self} is no retry policy; at least 1 attempt and finite seconds from 0 up are needed."
+                ]
+            )
+
+    def backoff(self, attempt: int) -> Sleep:
+        """The pause after the `attempt`-th try (from 1), where the server asks for none."""
+        half = min(self.longest, self.first * 2.0 ** min(attempt - 1, 32)) / 2
+        return Sleep(half, jitter=half)
+
+    def pause(self, attempt: int, outcome: Outcome) -> Sleep | None:
+        """The pause after the `attempt`-th send (from 1), or None to give up.
+
+        What the server asks for is never cut short; chance only adds to it.
+        """
         if attempt >= self.attempts:
             return None
-        asked = retry_after(outcome)
-        if asked is not None and asked > self.patience:
+        asked = retry_after(outcome) or 0.0
+        if asked > self.patience:
             return None
-        return max(asked or 0.0, min(self.longest, self.first * 2.0 ** (attempt - 1)))
+        backoff = self.backoff(attempt)
+        return Sleep(max(asked, backoff.seconds), jitter=backoff.jitter)
 
 
 def retry_after(outcome: Outcome) -> float | None:
@@ -85,10 +106,10 @@ def retry_after(outcome: Outcome) -> float | None:
     if isinstance(outcome, Lost):
         return None
     value = outcome.headers.get("retry-after", "").strip()
-    if value.replace(".", "", 1).isdigit():
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
         return float(value)
     try:
         moment, sent = (parsedate_to_datetime(v) for v in (value, outcome.headers["date"]))
         return max(0.0, (moment - sent).total_seconds())
-    except (KeyError, ValueError, TypeError):
+    except (LookupError, ValueError, TypeError, OverflowError):  # no date, by whatever it fails
         return None

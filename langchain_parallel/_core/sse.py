@@ -23,8 +23,11 @@ class SSEDecoder:
     """Collects lines until a blank one ends an event. What is cut off at the end is no event."""
 
     def __init__(self) -> None:
-        self._decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
-        self._rest = ""
+        # A byte order mark may lead the stream.
+        self._decode = codecs.getincrementaldecoder("utf-8-sig")(errors="replace").decode
+        self._rest: list[str] = []
+        """Pieces of the line that has not ended: joined once, so that a long line costs no more."""
+        self._after_cr = False
         self._event = ""
         self._data: list[str] = []
         self._id: str | None = None
@@ -32,16 +35,22 @@ class SSEDecoder:
     @property
     def pending(self) -> bool:
         """Whether an event has begun that has not ended."""
-        return bool(self._data or self._rest.strip())
+        return bool(self._data or "".join(self._rest).strip())
 
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
         """The events that `chunk` completes."""
-        text = self._rest + self._decode(chunk)
-        # A trailing CR may be the first half of a CRLF that the next chunk completes.
-        held = "\r" if text.endswith("\r") else ""
-        text = text.removesuffix("\r").replace("\r\n", "\n").replace("\r", "\n")
-        *lines, self._rest = text.split("\n")
-        self._rest += held
+        text = self._decode(chunk)
+        if not text:
+            return []
+        if self._after_cr:  # a CR ended the line; the LF of a CRLF ends no second one
+            text = text.removeprefix("\n")
+        self._after_cr = text.endswith("\r")
+        first, *others = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        self._rest.append(first)
+        if not others:
+            return []
+        lines = ["".join(self._rest), *others[:-1]]
+        self._rest = [others[-1]]
         return [event for line in lines if (event := self._line(line))]
 
     def _line(self, line: str) -> ServerSentEvent | None:

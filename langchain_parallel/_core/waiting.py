@@ -9,18 +9,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from ..errors import ParallelError
+from ..errors import AnswerBroken, ParallelError
 from ..models import Event, TaskRun, TaskRunEvent, TaskRunResult
-from . import flows, wire
-from .effects import Flow, Outcome, Request, Response, emit, now, open_stream, read, send, sleep
+from . import answers, checks, flows, streams, wire
+from .effects import Flow, Outcome, Response, Sleep, emit, now, open_stream, read, send, sleep
 from .feed import EventFeed
 from .retry import Next, RetryPolicy, after
+from .status import has_ended_badly, raise_unfinished, still_running
 
 POLL_SECONDS = 60.0
 """Length of a long poll. Well under the server's 600 s: idle connections get cut on the way."""
 
+STREAM_SECONDS = 600.0
+"""A stream that stays open longer than the server's 570 s is looked after."""
+
 BARREN = 2
-"""Streams in a row without a new event after which only polls are used."""
+"""Streams in a row without news after which only polls are used, for a while."""
+
+REST_SECONDS = 300.0
+"""That while: an hour-long run may be silent for longer than anyone listens, and speak again."""
 
 
 @dataclass
@@ -33,12 +40,18 @@ class _Wait:
     run: TaskRun | None = None
     """As last seen."""
     barren: int = 0
+    next_stream: float = 0.0
+    """Once streams are barren, when the next may be tried."""
     troubles: int = 0
     """Failed polls in a row."""
+    hasty: int = 0
+    """Polls in a row that the server cut short."""
+    overtime: bool = False
 
-    @property
-    def streams(self) -> bool:
-        return self.barren < BARREN
+    def streams(self, time: float) -> bool:
+        """Whether following the events is worth a try."""
+        rested = self.barren < BARREN or time >= self.next_stream
+        return rested and self.deadline - time > 2.0
 
 
 def wait(run_id: str, timeout: float, policy: RetryPolicy) -> Flow[TaskRunResult]:
@@ -56,44 +69,54 @@ def wait(run_id: str, timeout: float, policy: RetryPolicy) -> Flow[TaskRunResult
     """
     started = yield from now()
     patient = replace(policy, attempts=2 * policy.attempts)
-    waiting = _Wait(run_id, started, started + timeout, patient)
+    waiting = _Wait(run_id, started, started + checks.seconds(timeout), patient)
     try:
         while True:
-            result = (yield from _stream(waiting)) if waiting.streams else None
+            streams = waiting.streams((yield from now()))
+            result = (yield from _stream(waiting)) if streams else None
             result = result or (yield from _poll(waiting))
             if result is not None:
                 return result
     except ParallelError as error:
-        raise error.concerning(run_id, waiting.run.interaction_id if waiting.run else None)
+        error.concerning(run_id, waiting.run.interaction_id if waiting.run else None)
+        raise
 
 
 def _stream(waiting: _Wait) -> Flow[TaskRunResult | None]:
     """Follow one connection; the answer, if it came."""
-    left = waiting.deadline - (yield from now())
-    seconds = max(1.0, min(flows.READ_SECONDS, left))
-    head = yield from open_stream(wire.stream(wire.get(waiting.run_id, "events", timeout=seconds)))
+    opened = yield from now()
+    # A read cannot be cut short, so near the deadline silence is borne for less and less.
+    silence = max(1.0, min(streams.READ_SECONDS, (waiting.deadline - opened) / 2))
+    ends = min(waiting.deadline - silence, opened + STREAM_SECONDS)
+    head = yield from open_stream(wire.stream(wire.get(waiting.run_id, "events", timeout=silence)))
     waiting.barren += 1
-    if not isinstance(head, Response) or not 200 <= head.status < 300:
+    waiting.next_stream = opened + REST_SECONDS
+    if streams.refusal(head) is not None:
         return None
     waiting.feed.connect()
     while True:
         chunk = yield from read()
-        if not isinstance(chunk, bytes) or (yield from now()) >= waiting.deadline:
+        if not isinstance(chunk, bytes):
             return None
         for event in waiting.feed.feed(chunk):
-            waiting.barren = 0
             yield from emit(event)
             answer = _note(waiting, event)
             if answer is not None:
                 return answer
+        if (yield from now()) >= ends:
+            return None
 
 
 def _note(waiting: _Wait, event: Event) -> TaskRunResult | None:
     """Take in what an event says of the run: its answer, or the error its status amounts to."""
-    if not isinstance(event, TaskRunEvent) or event.run.run_id != waiting.run_id:
+    if not isinstance(event, TaskRunEvent):
+        waiting.barren = waiting.troubles = 0  # a state comes with every connection; this is news
+        return None
+    if event.run.run_id != waiting.run_id:
         return None
     waiting.run = event.run
-    flows.raise_unfinished(event.run)
+    if has_ended_badly(event.run):
+        raise_unfinished(event.run)
     if event.run.active or event.output is None:
         return None
     return TaskRunResult(run=event.run, output=event.output)
@@ -101,30 +124,67 @@ def _note(waiting: _Wait, event: Event) -> TaskRunResult | None:
 
 def _poll(waiting: _Wait) -> Flow[TaskRunResult | None]:
     """Ask for the result once: briefly between streams, at length without them."""
-    left = waiting.deadline - (yield from now())
-    seconds = max(1.0, min(POLL_SECONDS, left))
-    request = wire.result(waiting.run_id, seconds=1.0 if waiting.streams else seconds)
+    asked = yield from now()
+    brief = waiting.streams(asked)
+    seconds = 1.0 if brief else max(1.0, min(POLL_SECONDS, waiting.deadline - asked))
+    request = wire.result(waiting.run_id, seconds=seconds)
     outcome = yield from send(request)
     if isinstance(outcome, Response) and outcome.status == 404:
         # Failed and unknown runs answer alike; the status tells them apart.
         waiting.run = yield from flows.retrieve(waiting.run_id, waiting.policy)
-        flows.raise_unfinished(waiting.run)
-    if after(request, outcome) is not Next.AGAIN:
-        return wire.decode(TaskRunResult, request, outcome, run_id=waiting.run_id)
-    yield from _until_next(waiting, request, outcome)
+        raise_unfinished(waiting.run)
+    elif isinstance(outcome, Response) and outcome.status == 408:
+        hasty = (yield from now()) - asked < seconds / 2
+        waiting.hasty = waiting.hasty + 1 if hasty else 0
+        waiting.troubles = 0
+        if not brief:  # no stream tells whether someone has to act
+            yield from _status(waiting)
+        run = waiting.run or TaskRun(run_id=waiting.run_id, status="active")
+        late = still_running(run, (yield from now()) - waiting.started)
+        yield from _go_on(waiting, waiting.policy.backoff(waiting.hasty + 1), late)
+        return None
+    elif after(request, outcome) is not Next.AGAIN:
+        try:
+            return answers.decode(TaskRunResult, request, outcome, run_id=waiting.run_id)
+        except AnswerBroken as error:
+            yield from _bear(waiting, outcome, error)
+            return None
+    yield from _bear(waiting, outcome, answers.failure(request, outcome, run_id=waiting.run_id))
     return None
 
 
-def _until_next(waiting: _Wait, request: Request, outcome: Outcome) -> Flow[None]:
-    """Pause before going on, or raise: the deadline passed, or there was too much trouble."""
-    active = isinstance(outcome, Response) and outcome.status == 408
-    waiting.troubles = 0 if active else waiting.troubles + 1
-    pause = waiting.policy.first if active else waiting.policy.pause(waiting.troubles, outcome)
+def _bear(waiting: _Wait, outcome: Outcome, error: ParallelError) -> Flow[None]:
+    """Pause after a poll that failed, or raise after too many in a row."""
+    waiting.troubles += 1
+    pause = waiting.policy.pause(waiting.troubles, outcome)
     if pause is None:
-        raise wire.failure(request, outcome, run_id=waiting.run_id)
+        raise error
+    yield from _go_on(waiting, pause, error)
+
+
+def _go_on(waiting: _Wait, pause: Sleep, trouble: ParallelError) -> Flow[None]:
+    """Pause, unless the deadline passes meanwhile; then raise what the run's status amounts to."""
     time = yield from now()
-    if time + pause >= waiting.deadline:
-        run = waiting.run or (yield from flows.retrieve(waiting.run_id, waiting.policy))
-        flows.raise_unfinished(run)
-        raise flows.still_running(run, time - waiting.started)
-    yield from sleep(pause, jitter=flows.JITTER)
+    if time + pause.seconds < waiting.deadline:
+        yield from sleep(pause)
+        return
+    yield from _status(waiting)
+    run = waiting.run
+    if run is not None and run.active:
+        raise still_running(run, time - waiting.started)
+    if run is None or waiting.overtime:
+        raise trouble
+    waiting.overtime = True  # it completed in the last moment: its answer is worth one more poll
+
+
+def _status(waiting: _Wait) -> Flow[None]:
+    """Read the run's status, as far as the API tells; it may say that no answer will come."""
+    request = wire.get(waiting.run_id)
+    outcome = yield from send(request)
+    if after(request, outcome) is not Next.DONE:
+        return
+    try:
+        waiting.run = answers.decode(TaskRun, request, outcome, run_id=waiting.run_id)
+    except AnswerBroken:
+        return
+    raise_unfinished(waiting.run)

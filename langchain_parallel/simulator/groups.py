@@ -57,6 +57,11 @@ class Group:
         if shown or ended or not self.events:
             self.events.append(GroupEvent(t, counts=self._counts(t)))
 
+    def reopen(self, run: Run) -> None:
+        """A run that had ended (in a state that waits for someone) ends anew: log it again."""
+        if run in self.listed and run not in self._open:
+            self._open.append(run)
+
     def next_change(self, t: float) -> float:
         """When something next happens after t, in seconds (infinite if never)."""
         times = [*(r.visible for r in self._hidden), *(r.ends for r in self._open)]

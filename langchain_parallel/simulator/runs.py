@@ -72,7 +72,6 @@ class Run:
     `planned` when it was to end before anyone settled it.
     """
 
-    seq: int
     run_id: str
     interaction_id: str
     request: JsonObject

@@ -11,8 +11,8 @@ import socket
 import struct
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -158,6 +158,7 @@ class RunningServer:
         self.port = port
         self._loop = asyncio.new_event_loop()
         self._listening: asyncio.Server | None = None
+        self._webhooks: asyncio.Task[None] | None = None
         self._connections: set[asyncio.Task[None]] = set()
         self._watchers: dict[str, set[asyncio.Future[None]]] = defaultdict(set)
 
@@ -203,7 +204,8 @@ class RunningServer:
                 future.set_result(None)
 
     def _notice(self, topic: str) -> None:
-        self._loop.call_soon_threadsafe(self._wake, topic)
+        with suppress(RuntimeError):  # the loop has just been closed: nobody waits any more
+            self._loop.call_soon_threadsafe(self._wake, topic)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = self._loop.create_task(_Connection(self, reader, writer).run())
@@ -225,8 +227,8 @@ class RunningServer:
         for task in self._connections:
             task.cancel()
 
-    def _call(self, work: object) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=10)  # type: ignore[arg-type]
+    def _call(self, work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=10)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -253,9 +255,10 @@ class RunningServer:
 
     async def _shut_down(self) -> None:
         await self._stop_listening()
-        self._cancel_connections()
-        self._webhooks.cancel()
-        await asyncio.gather(*self._connections, self._webhooks, return_exceptions=True)
+        tasks = [*self._connections, *([self._webhooks] if self._webhooks else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.sleep(0)  # closed transports let go of their sockets in the next round
 
 

@@ -6,31 +6,31 @@ by itself (see `runs`). `handle` never blocks: waiting is a step of the answer.
 
 from __future__ import annotations
 
-import json
-import math
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 
+from .admission import check_credit, check_inputs, check_processors, check_quota
 from .answers import Answer, ApiError, Head, JsonObject, Request, Step, error_answer
 from .basis import Realism
 from .billing import Billing
 from .clock import Clock, RealClock
 from .content import write_output
 from .control import control
+from .direction import direct, run_error
 from .endpoints import route
 from .faults import Fault, apply
 from .groups import Group
 from .log import LogEntry, log_entry, without_secrets
-from .pricing import duration, price_usd
+from .notices import Notices
+from .pricing import price_usd
 from .queues import Queue
-from .runs import Run, RunScript, Turn, timestamp
+from .runs import Run, RunScript, Turn
 from .scenario import Scenario
 from .seeded import hex_id
-from .validation import invalid, problems, warnings_for
-from .webhooks import Delivery, Outbox, Webhook
+from .validation import warnings_for
+from .webhooks import Delivery
 
 __all__ = ["Simulator"]
 
@@ -91,6 +91,7 @@ class Simulator:
         self.billing = Billing(self._all_runs, self.clock.monotonic)
         self._api_keys = None if api_keys is None else frozenset(api_keys)
         self._listeners: list[Callable[[str], None]] = []
+        self._accepted = self._groups_made = 0  # kept at a reset: no id is ever given out twice
         self._clear()
 
     def __repr__(self) -> str:
@@ -100,12 +101,10 @@ class Simulator:
         self._runs: dict[str, Run] = {}
         self._groups: dict[str, Group] = {}
         self._interactions: dict[str, Run] = {}
-        self._accepted = 0
         self._log: list[LogEntry] = []
         self._creations: deque[float] = deque()
-        self._outbox = Outbox(self.webhook_secrets)
-        self._unannounced: list[Run] = []
         self._epoch = self.clock.now() - self.clock.monotonic()
+        self._notices = Notices(self.webhook_secrets, self.faults, self._epoch)
 
     def reset(self) -> None:
         """Forget all runs, groups, requests, faults and scripts; settings and time stay."""
@@ -184,58 +183,25 @@ class Simulator:
         self, inputs: Sequence[JsonObject], betas: frozenset[str], group: Group | None = None
     ) -> list[Run]:
         """Accept runs, all or none. Raises ApiError (402, 403, 422, 429)."""
-        self._check_inputs(inputs, betas, group is not None)
-        self._check_quota()
-        self._check_credit(sum(price_usd(body["processor"]) for body in inputs))
+        where = "" if group is None else "inputs."
+        check_inputs(inputs, betas, where, self._interactions.__contains__)
+        check_processors(inputs, self.processors)
+        check_quota(self._creations, self.quota_per_minute, self.monotonic)
+        check_credit(inputs, self.credit_usd, self.billing)
         runs = [self._new_run(without_secrets(body), betas, group) for body in inputs]
         for run in runs:
             self._runs[run.run_id] = self._interactions[run.interaction_id] = run
-            if "task_run.status" in (run.request.get("webhook") or {}).get("event_types", ()):
-                self._unannounced.append(run)
+            self._notices.expect(run)
         if group is not None:
             group.add(runs)
             self._changed(group.group_id)
         return runs
-
-    def _check_inputs(
-        self, inputs: Sequence[JsonObject], betas: frozenset[str], grouped: bool
-    ) -> None:
-        found = []
-        for i, body in enumerate(inputs):
-            where = f"inputs.{i}" if grouped else ""
-            faults = problems(body, betas, self._interactions.__contains__)
-            found += [(".".join(filter(None, (where, at))), msg) for at, msg in faults]
-        if found:
-            raise invalid(found)
-        for name in {body["processor"] for body in inputs}:
-            if self.processors is not None and name not in self.processors:
-                raise ApiError(403, f"Forbidden: processor {name!r} is not allowed")
-
-    def _check_quota(self) -> None:
-        now, recent = self.monotonic, self._creations
-        while recent and recent[0] <= now - 60:
-            recent.popleft()
-        if self.quota_per_minute is not None and len(recent) >= self.quota_per_minute:
-            headers = {"retry-after": str(math.ceil(recent[0] + 60 - now))}
-            message = "Too many requests: quota temporarily exceeded"
-            raise ApiError(429, message, headers=headers)
-        recent.append(now)
-
-    def _check_credit(self, usd: float) -> None:
-        """Money that active runs may still cost is not available for new ones."""
-        if self.credit_usd is None:
-            return
-        free = self.credit_usd - self.billing.total_usd - self.billing.reserved_usd
-        if usd > free + 1e-9:
-            detail = {"available_usd": round(free, 6), "needed_usd": round(usd, 6)}
-            raise ApiError(402, "Payment required: insufficient credit in account", detail)
 
     def _new_run(self, request: JsonObject, betas: frozenset[str], group: Group | None) -> Run:
         now, seq = self.monotonic, self._accepted
         self._accepted += 1
         run_id = f"trun_{hex_id('run', self.seed, seq)}"
         run = Run(
-            seq=seq,
             run_id=run_id,
             interaction_id=run_id if self.equal_ids else f"intr_{hex_id('turn', self.seed, seq)}",
             request=request,
@@ -250,51 +216,33 @@ class Simulator:
             visible=now,
             warnings=warnings_for(request),
         )
-        self._direct(run)
-        return run
-
-    def _direct(self, run: Run) -> None:
-        """How the run will go: by itself, by the scenario, by an order from a test."""
         script = self.scripts.take(lambda s: s.matches(run.text, run.processor)) or RunScript()
         turn = self.scenario.turn_for(run.text, run.processor) if self.scenario else None
-        run.turn = turn
-        seconds = turn.seconds if turn and turn.seconds is not None else None
-        if seconds is None:
-            seconds = duration(run.processor, self.seed, run.text)
-        scaled = seconds * self.latency_scale if script.seconds is None else script.seconds
-        run.starts = run.created + min(2.0, 0.05 * scaled)
-        run.ends = run.planned = run.created + scaled
-        run.visible = run.created + script.late_commit
-        outcome, message = script.outcome, script.message
-        if outcome == "completed" and turn:
-            run.outcome, message = turn.status, turn.error
-        elif outcome == "stay_queued":
-            run.starts = run.ends = run.planned = math.inf
-        else:
-            run.outcome = outcome
-        run.outcome = script.unknown_status or run.outcome
-        said = [*(turn.warnings if turn else ()), *script.warnings]
-        run.warnings += [{"type": "warning", "message": text} for text in said]
-        if run.outcome == "failed":
-            run.error = self._run_error(message, script.ref_id)
-
-    def _run_error(self, message: str | None, ref_id: str | None = None) -> JsonObject:
-        text = message or "[simulated] The run failed."
-        return {"ref_id": ref_id or self.new_ref_id(), "message": text, "detail": None}
+        direct(
+            run,
+            script,
+            turn,
+            latency_scale=self.latency_scale,
+            seed=self.seed,
+            ref_id=self.new_ref_id(),
+        )
+        return run
 
     def settle(self, run_id: str, outcome: str = "completed", message: str | None = None) -> None:
         """End a run now (one that stays queued, waits for action, or is simply too slow)."""
         with self.lock:
             run = self._runs[run_id]
-            error = self._run_error(message) if outcome == "failed" else None
+            error = run_error(message, self.new_ref_id()) if outcome == "failed" else None
             run.settle(self.monotonic, outcome, error)
+            self._notices.expect(run)
+            if run.group_id is not None:
+                self._groups[run.group_id].reopen(run)
             self._changed(run_id, run.group_id)
 
     def finish_output(self, run: Run) -> JsonObject | None:
         """The output of a run that has completed, written when first asked for."""
         for each in [*run.line(), run]:
-            done = each.status_at(self.monotonic) == "completed" and each.ends <= run.ends
-            if done and each.output is None:
+            if each.output is None and each.status_at(self.monotonic) == "completed":
                 each.output = write_output(each, self.realism, self.seed)
         return run.output
 
@@ -315,7 +263,8 @@ class Simulator:
     # -- groups and interactions -------------------------------------------------------------------
 
     def create_group(self, metadata: JsonObject) -> Group:
-        group_id = f"tgrp_{hex_id('group', self.seed, len(self._groups))}"
+        group_id = f"tgrp_{hex_id('group', self.seed, self._groups_made)}"
+        self._groups_made += 1
         group = self._groups[group_id] = Group(group_id, metadata, self.monotonic)
         return group
 
@@ -341,34 +290,12 @@ class Simulator:
     def due_webhooks(self) -> list[Delivery]:
         """Take the deliveries due now; report each with `record_delivery`."""
         with self.lock:
-            ended = [r for r in self._unannounced if r.is_over_at(self.monotonic)]
-            self._unannounced = [r for r in self._unannounced if r not in ended]
-            for run in ended:
-                self._announce(run)
-            return self._outbox.due(self.monotonic, self.clock.now())
+            return self._notices.due(self.monotonic, self.clock.now())
 
     def record_delivery(self, delivery: Delivery, ok: bool) -> None:
         """Say whether a delivery was answered with 2xx; if not it comes again."""
         with self.lock:
-            self._outbox.record(delivery, ok, self.monotonic)
-
-    def _announce(self, run: Run) -> None:
-        url = run.request["webhook"]["url"]
-        fault = self.faults.take(lambda f: f.matches_webhook(url))
-        kind = fault.kind if fault else ""
-        moment = timestamp(self.epoch + run.ends)
-        data = run.wire(run.ends, self.epoch)
-        body = {"type": "task_run.status", "timestamp": moment, "data": data}
-        hook = Webhook(
-            webhook_id=f"whevent_{hex_id('webhook', run.run_id)}",
-            url=url,
-            body=json.dumps(body).encode(),
-            since=run.ends,
-        )
-        if kind == "webhook_forge":
-            self._outbox.put(replace(hook, webhook_id=f"{hook.webhook_id}f", forged=True))
-        if kind != "webhook_lose":
-            self._outbox.put(hook, copies=2 if kind == "webhook_duplicate" else 1)
+            self._notices.record(delivery, ok, self.monotonic)
 
 
 def _noting_status(steps: Iterator[Step], entry: LogEntry) -> Iterator[Step]:

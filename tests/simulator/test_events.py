@@ -98,3 +98,14 @@ def test_events_speak_of_mcp_servers_where_there_are_some(simulator_http: httpx.
     run = simulator_http.post(RUNS, json=body, headers=beta).json()
     kinds = [e["type"] for e in events_of(simulator_http, run)]
     assert "task_run.progress_msg.tool_call" in kinds
+
+
+def test_each_event_comes_when_it_happens(simulator: Simulator) -> None:
+    simulator.scripts.add(RunScript(seconds=100))
+    with http_to(simulator, timeout=None) as http:
+        run = create(http, processor="pro")
+        with http.stream("GET", f"{RUNS}/{run['run_id']}/events") as answer:
+            times = [manual(simulator).monotonic() for _ in answer.iter_raw()]
+    assert times == sorted(times)
+    assert len(set(times)) >= 6
+    assert times[-1] == 100

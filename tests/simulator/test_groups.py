@@ -80,6 +80,7 @@ def test_the_list_can_be_filtered_and_resumed(
     manual(simulator).advance(100)
     everything = listed(simulator_http, group)
     failed = listed(simulator_http, group, status="failed")
+    assert len({e["event_id"] for e in everything}) == 3
     assert [e["event_id"] for e in failed] == [everything[1]["event_id"]]
     rest = listed(simulator_http, group, last_event_id=everything[0]["event_id"])
     assert rest == everything[1:]
@@ -214,3 +215,15 @@ def test_a_request_holds_1_to_1000_runs(
 ) -> None:
     answer = simulator_http.post(f"{GROUPS}/{group}/runs", json={"inputs": inputs})
     assert answer.status_code == 422
+
+
+def test_a_run_that_waited_for_someone_is_logged_again_when_it_ends(
+    simulator: Simulator, simulator_http: httpx.Client, group: str
+) -> None:
+    path = f"{GROUPS}/{group}/events"
+    simulator.scripts.add(RunScript("action_required"))
+    [run_id] = add_runs(simulator_http, group, "q")["run_ids"]
+    seen = stream(simulator_http, path)
+    simulator.settle(run_id)
+    after = stream(simulator_http, path, last_event_id=seen[-1]["event_id"])
+    assert [e["run"]["status"] for e in after if "run" in e] == ["completed"]

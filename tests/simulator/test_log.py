@@ -82,6 +82,8 @@ def test_reset_forgets_everything(simulator: Simulator, simulator_http: httpx.Cl
     simulator.faults.add(Fault("drop_before"))
     simulator.reset()
     assert (simulator.requests, simulator.runs(), simulator.faults.pending) == ([], [], ())
+    again = create(simulator_http)
+    assert again["run_id"] != run["run_id"]
     assert simulator_http.get(f"{RUNS}/{run['run_id']}").status_code == 404
 
 

@@ -202,3 +202,10 @@ def test_the_command_line_serves_and_stops(tmp_path: Path) -> None:
         process.terminate()
         process.stdout.close()
         assert process.wait(timeout=10) == 0
+
+
+def test_a_port_in_use_is_said_so(simulator_server: RunningServer) -> None:
+    before = threading.active_count()
+    with pytest.raises(OSError, match="in use"), serve(Simulator(), port=simulator_server.port):
+        pass
+    assert threading.active_count() == before

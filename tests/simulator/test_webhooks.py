@@ -186,8 +186,23 @@ def test_the_server_delivers_by_itself_and_tries_again(receiver: Receiver) -> No
         hooked(http, receiver.url)
         clock.advance(100)
         until(lambda: len(receiver.bodies) == 1)
-        until(lambda: simulator._outbox._waiting)
+        until(lambda: simulator._notices._outbox._waiting)
         clock.advance(5)
         until(lambda: len(receiver.bodies) == 2)
     assert len(receiver.bodies) == 2
     assert receiver.bodies[0] == receiver.bodies[1]
+
+
+def test_each_end_of_a_run_is_announced(simulator: Simulator, simulator_http: httpx.Client) -> None:
+    simulator.scripts.add(RunScript("action_required"))
+    run = hooked(simulator_http)
+    manual(simulator).advance(100)
+    simulator.settle(str(run["run_id"]))
+    first, second = "action_required", "completed"
+    assert [d.json["data"]["status"] for d in simulator.due_webhooks()] == [second]
+    simulator.scripts.add(RunScript("action_required"))
+    run = hooked(simulator_http)
+    manual(simulator).advance(100)
+    assert [d.json["data"]["status"] for d in simulator.due_webhooks()] == [first]
+    simulator.settle(str(run["run_id"]))
+    assert [d.json["data"]["status"] for d in simulator.due_webhooks()] == [second]

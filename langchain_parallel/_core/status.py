@@ -1,0 +1,84 @@
+"""What a run's status means to someone who waits for its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .. import errors
+from ..models import TaskRun
+
+_ENDINGS: Mapping[str, tuple[type[errors.RunError], str, str, bool | None]] = {
+    # status: class, what happened, what to do, billed
+    "failed": (
+        errors.RunFailed,
+        "failed",
+        "Failed runs are not billed; ask again with a raised `attempt`, or change the question.",
+        False,
+    ),
+    "cancelled": (
+        errors.RunCancelled,
+        "was cancelled on the server's side",
+        "Ask again with a raised `attempt` if the answer is still wanted.",
+        None,
+    ),
+    "action_required": (
+        errors.ActionRequired,
+        "stands still until a person has done something",
+        "Do what the server asks for (often: authorise an MCP server), then wait for the same run again.",
+        None,
+    ),
+}
+
+
+def has_ended_badly(run: TaskRun) -> bool:
+    """Whether the status alone says that no answer will come."""
+    return run.status in _ENDINGS
+
+
+def raise_unfinished(run: TaskRun) -> None:
+    """Raise what a run's status amounts to; return where it is active or completed.
+
+    Raises:
+        RunFailed, RunCancelled, ActionRequired: By status.
+        RunError: It has ended in a status nobody has heard of.
+    """
+    if run.active or run.status == "completed":
+        return
+    unknown = (
+        errors.RunError,
+        f"ended as {run.status!r}, a status this package does not know",
+        "Look at it on Parallel's platform, and whether this package is up to date.",
+        None,
+    )
+    kind, happened, todo, billed = _ENDINGS.get(run.status, unknown)
+    error, warnings = run.error, [w.message for w in run.warnings or () if w.message]
+    said = error.message if error else ""
+    parts = [f"Run {run.run_id} {happened}"]
+    parts += [f"the server says: {said.rstrip('.')}"] if said else []
+    parts += [f"warnings: {' '.join(warnings)}"] if warnings else []
+    parts += [f"ref_id {error.ref_id}"] if error and error.ref_id else []
+    raise kind(
+        "; ".join(parts) + ".",
+        hint=todo,
+        status=run.status,
+        ref_id=error.ref_id if error else None,
+        server_message=said,
+        warnings=warnings,
+        run_id=run.run_id,
+        interaction_id=run.interaction_id,
+        billed=billed,
+    )
+
+
+def still_running(run: TaskRun, waited: float) -> errors.StillRunning:
+    """The error for a deadline that passed."""
+    return errors.StillRunning(
+        f"Run {run.run_id} is still {run.status} after {waited:,.0f} s of waiting.",
+        hint="It goes on and nothing is lost: wait for the same run_id again, with a longer timeout; do "
+        "not start it anew.",
+        waited=waited,
+        status=run.status,
+        run_id=run.run_id,
+        interaction_id=run.interaction_id,
+        billed=None,
+    )

@@ -1,0 +1,225 @@
+"""Event streams: the list of a group's runs, a run's events, a group's events.
+
+Rule: a connection that brings nothing is no trouble while there is something to wait for; one that
+fails is followed by another, as the rule in `retry.py` allows. Nothing is emitted twice.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ..models import ErrorEvent, Event, TaskRunEvent, UnknownEvent
+from . import answers, checks, flows, wire
+from .effects import (
+    Ended,
+    Flow,
+    Lost,
+    Outcome,
+    Request,
+    emit,
+    now,
+    open_stream,
+    read,
+    sleep,
+)
+from .feed import EventFeed
+from .retry import Next, RetryPolicy, after
+
+READ_SECONDS = 60.0
+"""Silence on an event stream after which it is opened anew."""
+
+
+def refusal(head: Outcome) -> Outcome | None:
+    """What stands in the way of reading on after this head of a stream; None for nothing."""
+    if isinstance(head, Lost) or not 200 <= head.status < 300:
+        return head
+    kind = head.headers.get("content-type", "text/event-stream")
+    if not kind.startswith("text/event-stream"):
+        return Lost(sent=True, reason=f"{kind} instead of an event stream", broken=True)
+    return None
+
+
+# --- the list of a group's runs ------------------------------------------------------------------
+
+
+def list_runs(
+    group_id: str,
+    policy: RetryPolicy,
+    *,
+    include_input: bool = False,
+    include_output: bool = False,
+    status: str | None = None,
+    last_event_id: str | None = None,
+) -> Flow[list[TaskRunEvent]]:
+    """The runs of a group as they stand. A list that breaks off is read on from where it broke."""
+    listed = _Listed(last_event_id)
+    attempt = 0
+    while True:
+        query = {
+            "include_input": include_input or None,
+            "include_output": include_output or None,
+            "status": status,
+            "last_event_id": listed.last_id,
+        }
+        request = wire.stream(wire.get(group_id, "runs", root=wire.GROUPS, query=query))
+        before = len(listed.runs)
+        outcome = yield from _collect(request, listed)
+        if isinstance(outcome, Ended):
+            return list(listed.runs.values())
+        attempt = 1 if len(listed.runs) > before else attempt + 1
+        pause = policy.pause(attempt, outcome) if after(request, outcome) is Next.AGAIN else None
+        if pause is None:
+            raise answers.failure(request, outcome)
+        yield from sleep(pause)
+
+
+class _Listed:
+    """Runs by id, in the order first listed; one that is listed again stands as listed last."""
+
+    def __init__(self, last_id: str | None) -> None:
+        self.runs: dict[str, TaskRunEvent] = {}
+        self.last_id = last_id
+
+    def take(self, event: Event) -> Lost | None:
+        """Note what an event says, or why the list cannot be trusted."""
+        if isinstance(event, ErrorEvent):
+            return Lost(sent=True, reason=f"the server reports: {event.error.message}")
+        if isinstance(event, UnknownEvent) and event.type == "task_run.state":
+            return Lost(sent=True, reason="a run in it cannot be read", broken=True)
+        if isinstance(event, TaskRunEvent):
+            self.runs[event.run.run_id] = event
+            self.last_id = event.event_id or self.last_id
+        return None
+
+
+def _collect(request: Request, listed: _Listed) -> Flow[Ended | Outcome]:
+    """Read one connection into `listed`: how it ended."""
+    head = yield from open_stream(request)
+    refused = refusal(head)
+    if refused is not None:
+        return refused
+    feed = EventFeed(replays=False)
+    while True:
+        chunk = yield from read()
+        if not isinstance(chunk, bytes):
+            return chunk if feed.complete else Lost(sent=True, reason="the list broke off")
+        for event in feed.feed(chunk):
+            trouble = listed.take(event)
+            if trouble is not None:
+                return trouble
+
+
+# --- events --------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Seen:
+    """What one connection brought."""
+
+    outcome: Ended | Outcome
+    opened: bool = False
+    news: bool = False
+    over: bool = False
+    """The run that was followed has ended."""
+    last_id: str | None = None
+
+    @property
+    def failure(self) -> Outcome:
+        """How it ended, where that is too soon."""
+        if isinstance(self.outcome, Ended):
+            return Lost(sent=True, reason="the stream ends before the run does")
+        return self.outcome
+
+
+@dataclass
+class _Patience:
+    """How connections have fared so far."""
+
+    policy: RetryPolicy
+    attempt: int = 0
+    """Failed in a row."""
+    quiet: int = 0
+    """In a row that brought nothing, while there was something to wait for."""
+
+    def rest(self, request: Request, seen: _Seen, run_id: str | None, *, idle: bool) -> Flow[None]:
+        """Pause before the next connection, or raise after too many that failed in a row."""
+        self.quiet = self.quiet + 1 if idle and not seen.news else 0
+        if seen.news or idle:
+            self.attempt = 0
+            yield from sleep(self.policy.backoff(self.quiet + 1))
+            return
+        self.attempt += 1
+        failed = seen.failure
+        again = after(request, failed) is Next.AGAIN
+        pause = self.policy.pause(self.attempt, failed) if again else None
+        if pause is None:
+            raise answers.failure(request, failed, run_id=run_id)
+        yield from sleep(pause)
+
+
+def _follow(request: Request, feed: EventFeed, run_id: str | None = None) -> Flow[_Seen]:
+    """Emit the new events of one connection, until the run has ended."""
+    head = yield from open_stream(request)
+    refused = refusal(head)
+    if refused is not None:
+        return _Seen(refused)
+    feed.connect()
+    seen = _Seen(Ended(), opened=True)
+    while True:
+        chunk = yield from read()
+        if not isinstance(chunk, bytes):
+            seen.outcome = chunk
+            return seen
+        for event in feed.feed(chunk):
+            seen.news = True
+            seen.last_id = getattr(event, "event_id", None) or seen.last_id
+            yield from emit(event)
+            if isinstance(event, TaskRunEvent) and event.run.run_id == run_id:
+                seen.over = not event.run.active
+        if seen.over:
+            return seen
+
+
+def run_events(run_id: str, policy: RetryPolicy) -> Flow[None]:
+    """Emit a run's events until it has ended; reconnects, and shows nothing twice."""
+    feed = EventFeed(replays=True)
+    patience = _Patience(policy)
+    while True:
+        request = wire.stream(wire.get(run_id, "events", timeout=READ_SECONDS))
+        seen = yield from _follow(request, feed, run_id)
+        if seen.over:
+            return
+        silent = seen.opened and not seen.news
+        # Silence is no trouble while the run goes on.
+        idle = silent and (yield from flows.retrieve(run_id, policy)).active
+        yield from patience.rest(request, seen, run_id, idle=idle)
+
+
+def group_events(
+    group_id: str, policy: RetryPolicy, *, last_event_id: str | None, timeout: float | None
+) -> Flow[None]:
+    """Emit a group's events until no run of it is active; goes on where a connection broke."""
+    seconds = math.inf if timeout is None else checks.seconds(timeout)
+    deadline = (yield from now()) + seconds
+    feed = EventFeed(replays=False)
+    patience = _Patience(policy)
+    while True:
+        left = max(0.0, deadline - (yield from now()))
+        query = {
+            "last_event_id": last_event_id,
+            "timeout": None if math.isinf(left) else f"{left:g}",
+        }
+        request = wire.stream(
+            wire.get(group_id, "events", root=wire.GROUPS, query=query, timeout=READ_SECONDS)
+        )
+        seen = yield from _follow(request, feed)
+        last_event_id = seen.last_id or last_event_id
+        idle = False
+        if seen.opened:
+            if (yield from now()) >= deadline:
+                return
+            idle = (yield from flows.retrieve_group(group_id, policy)).status.is_active
+            if isinstance(seen.outcome, Ended) and not idle:
+                return
+        yield from patience.rest(request, seen, None, idle=idle)

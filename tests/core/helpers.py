@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from langchain_parallel._core.effects import Effect, Emit, Flow, Now, Request, Response, Sleep
+
+T = TypeVar("T")
+
+FREE = Request("GET", "/v1/tasks/runs/trun_1")
+PAID = Request("POST", "/v1/tasks/groups/tgrp_1/runs", paid=True)
+
+
+class Script:
+    """Drives a flow with a list of outcomes; time passes by its sleeps alone."""
+
+    def __init__(self, *outcomes: object) -> None:
+        self.outcomes = list(outcomes)
+        self.effects: list[Effect] = []
+        self.emitted: list[Any] = []
+        self.time = 0.0
+
+    def run(self, flow: Flow[T]) -> T:
+        outcome: object = None
+        while True:
+            try:
+                effect = flow.send(outcome)
+            except StopIteration as end:
+                value: T = end.value
+                return value
+            outcome = self._outcome(effect)
+
+    def _outcome(self, effect: Effect) -> object:
+        match effect:
+            case Now():
+                return self.time
+            case Sleep(seconds):
+                self.time += seconds
+                self.effects.append(effect)
+                return None
+            case Emit(event):
+                self.emitted.append(event)
+                return None
+        self.effects.append(effect)
+        return self.outcomes.pop(0)
+
+    @property
+    def sent(self) -> list[Request]:
+        return [effect for effect in self.effects if isinstance(effect, Request)]
+
+    @property
+    def sleeps(self) -> list[Sleep]:
+        return [effect for effect in self.effects if isinstance(effect, Sleep)]
+
+
+def cut(data: bytes, places: Iterable[int]) -> list[bytes]:
+    """`data` in pieces."""
+    edges = [0, *sorted({p for p in places if 0 < p < len(data)}), len(data)]
+    return [data[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+
+
+def answer(status: int, body: str = "", **headers: str) -> Response:
+    return Response(status, {k.replace("_", "-"): v for k, v in headers.items()}, body.encode())

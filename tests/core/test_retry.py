@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from langchain_parallel._core import flows
+from langchain_parallel._core.effects import Lost, Outcome, Response, Sleep
+from langchain_parallel._core.retry import Next, RetryPolicy, after, retry_after
+from langchain_parallel.errors import InvalidRequest
+
+from .helpers import FREE, PAID, Script, answer
+
+DATE = "Fri, 01 Aug 2025 10:00:00 GMT"
+A_MINUTE_ON = "Fri, 01 Aug 2025 10:01:00 GMT"
+
+TABLE: list[tuple[Outcome, Next, Next]] = [
+    # outcome, costs nothing, can cost money
+    (Lost(sent=False), Next.AGAIN, Next.AGAIN),
+    (Response(429), Next.AGAIN, Next.AGAIN),
+    *((Response(code), Next.AGAIN, Next.UNKNOWN) for code in (408, 409, 425, 500, 502, 503, 504)),
+    (Response(599), Next.AGAIN, Next.UNKNOWN),
+    (Lost(sent=True), Next.AGAIN, Next.UNKNOWN),
+    (Lost(sent=True, broken=True), Next.AGAIN, Next.UNKNOWN),
+    *((Response(code), Next.DONE, Next.DONE) for code in (200, 202, 204)),
+    *(
+        (Response(code), Next.REFUSED, Next.REFUSED)
+        for code in (301, 307, 400, 401, 402, 403, 404, 410, 418, 422, 451)
+    ),
+]
+
+
+@pytest.mark.parametrize(("outcome", "free", "paid"), TABLE, ids=str)
+def test_the_table_says_what_may_be_sent_again(outcome: Outcome, free: Next, paid: Next) -> None:
+    assert after(FREE, outcome) is free
+    assert after(PAID, outcome) is paid
+
+
+@pytest.mark.parametrize("outcome", [row[0] for row in TABLE if row[2] is Next.UNKNOWN], ids=str)
+def test_a_paid_request_of_unknown_outcome_is_sent_once(outcome: Outcome) -> None:
+    script = Script(outcome)
+    assert script.run(flows.exchange(PAID, RetryPolicy())) == outcome
+    assert len(script.sent) == 1
+
+
+@pytest.mark.parametrize("outcome", [Lost(sent=False), Response(429)], ids=str)
+def test_a_paid_request_that_started_nothing_is_sent_again(outcome: Outcome) -> None:
+    script = Script(outcome, outcome, Response(202))
+    assert script.run(flows.exchange(PAID, RetryPolicy())) == Response(202)
+    assert len(script.sent) == 3
+
+
+def test_attempts_are_used_up_and_the_last_outcome_is_handed_back() -> None:
+    script = Script(*(Response(503) for _ in range(5)))
+    assert script.run(flows.exchange(FREE, RetryPolicy(attempts=5))) == Response(503)
+    assert len(script.sent) == 5
+    assert len(script.sleeps) == 4
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after": " 2.5 "}, 2.5),
+        ({"retry-after": "0"}, 0.0),
+        ({"retry-after": A_MINUTE_ON, "date": DATE}, 60.0),
+        ({"retry-after": DATE, "date": A_MINUTE_ON}, 0.0),
+        ({"retry-after": A_MINUTE_ON}, None),
+        ({"retry-after": A_MINUTE_ON, "date": "yesterday"}, None),
+        ({"retry-after": "Fri, 01 Aug 2025 10:00:00", "date": DATE}, 0.0),
+        ({"retry-after": "-5"}, None),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "²"}, None),
+        ({"retry-after": "1e3"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "5, 5"}, None),
+        ({"retry-after": ""}, None),
+        ({}, None),
+    ],
+    ids=str,
+)
+def test_the_pause_the_server_asks_for(headers: dict[str, str], seconds: float | None) -> None:
+    if headers.get("retry-after", "").endswith("10:00:00"):  # without a zone it compares with none
+        assert retry_after(Response(429, headers)) in (None, 0.0)
+    else:
+        assert retry_after(Response(429, headers)) == seconds
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_no_header_breaks_the_reading_of_the_pause(value: str, date: str) -> None:
+    asked = retry_after(Response(429, {"retry-after": value, "date": date}))
+    assert asked is None or asked >= 0
+
+
+def test_a_lost_answer_asks_for_no_pause() -> None:
+    assert retry_after(Lost(sent=True)) is None
+
+
+@given(st.integers(1, 200), st.floats(0, 100))
+def test_chance_never_cuts_short_what_the_server_asks_for(attempt: int, asked: float) -> None:
+    pause = RetryPolicy(attempts=1000).pause(attempt, answer(429, retry_after=f"{asked:.3f}"))
+    assert pause is not None
+    assert pause.seconds >= float(f"{asked:.3f}")
+    assert pause.jitter >= 0
+
+
+def test_pauses_double_up_to_the_longest() -> None:
+    policy = RetryPolicy(attempts=10_000, first=1.0, longest=8.0)
+    longest = [p.seconds + p.jitter for p in map(policy.backoff, (1, 2, 3, 4, 5, 9_999))]
+    assert longest == [1.0, 2.0, 4.0, 8.0, 8.0, 8.0]
+    assert policy.backoff(1) == Sleep(0.5, jitter=0.5)
+
+
+def test_a_server_that_asks_for_more_than_patience_is_not_waited_for() -> None:
+    policy = RetryPolicy(patience=60)
+    assert policy.pause(1, answer(429, retry_after="60")) is not None
+    assert policy.pause(1, answer(429, retry_after="61")) is None
+    assert policy.pause(1, answer(429, retry_after="9" * 400)) is None
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"attempts": 0}, {"first": -1}, {"settling": float("inf")}, {"longest": float("nan")}]
+)
+def test_a_policy_that_cannot_work_is_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(InvalidRequest, match="is no retry policy"):
+        RetryPolicy(**wrong)  # type: ignore[arg-type]  # a dict of mixed arguments

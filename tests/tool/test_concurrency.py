@@ -1,0 +1,123 @@
+"""One tool object, from one event loop after another, from many threads, from sync and async in turn.
+
+Over a real socket: connections, and what becomes of them, are the point.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from langchain_parallel import ParallelTaskTool
+from langchain_parallel._calls import Clients, run
+from langchain_parallel.simulator import RunningServer
+from langchain_parallel.tool.ledgers import REMEMBERED, Ledgers
+
+from .helpers import Account, calls, run_ids, agent, answers, START
+
+TEN_LOOPS = """
+import asyncio, gc, sys
+from langchain_parallel import ParallelTaskTool
+
+tool = ParallelTaskTool(api_key="simulated", base_url=sys.argv[1])
+for _ in range(10):
+    answer = asyncio.run(tool.ainvoke({"input": "Who leads?"}))
+    assert answer.startswith("Research result."), answer
+    gc.collect()
+"""
+
+
+@pytest.fixture
+def tool(simulator_server: RunningServer) -> Iterator[ParallelTaskTool]:
+    tool = ParallelTaskTool(api_key="simulated", base_url=simulator_server.url)  # type: ignore[arg-type]  # coerced
+    yield tool
+    tool._clients.plain.close()
+
+
+def billed(server: RunningServer) -> int:
+    return len(server.simulator.billing.billed_runs())
+
+
+def test_ten_event_loops_in_a_row_are_ten_runs_without_a_warning(
+    simulator_server: RunningServer,
+) -> None:
+    """In a process of its own, so that what a warning says at its very end is heard too."""
+    command = [sys.executable, "-X", "dev", "-W", "error", "-c", TEN_LOOPS, simulator_server.url]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert billed(simulator_server) == len(simulator_server.simulator.runs()) == 10
+
+
+def test_ten_threads_at_once_are_ten_runs(
+    simulator_server: RunningServer, tool: ParallelTaskTool
+) -> None:
+    questions = [f"Who leads in market {i}?" for i in range(10)]
+    with ThreadPoolExecutor(10) as pool:
+        found = list(pool.map(tool.invoke, questions))
+    assert all(q in text for q, text in zip(questions, found, strict=True))
+    assert billed(simulator_server) == len(simulator_server.simulator.runs()) == 10
+
+
+def test_ten_threads_with_a_loop_each_are_ten_runs(
+    simulator_server: RunningServer, tool: ParallelTaskTool
+) -> None:
+    with ThreadPoolExecutor(10) as pool:
+        list(pool.map(lambda i: asyncio.run(tool.ainvoke(f"Who leads in {i}?")), range(10)))
+    assert billed(simulator_server) == len(simulator_server.simulator.runs()) == 10
+
+
+def test_sync_and_async_in_turn(simulator_server: RunningServer, tool: ParallelTaskTool) -> None:
+    async def both() -> list[str]:
+        return [await tool.ainvoke("Awaited?"), tool.invoke("Blocking, inside a loop?")]
+
+    found = [tool.invoke("One?"), *asyncio.run(both()), tool.invoke("Two?"), *asyncio.run(both())]
+    assert all(text.startswith("Research result.") for text in found)
+    assert billed(simulator_server) == len(simulator_server.simulator.runs()) == 6
+
+
+async def test_identical_calls_really_at_once_share_a_run(
+    simulator_server: RunningServer, tool: ParallelTaskTool
+) -> None:
+    says = calls(*[{"input": "Who leads?"}] * 8)
+    state = await agent(tool, says, "done").ainvoke(START)
+    assert len(set(run_ids(answers(state)))) == billed(simulator_server) == 1
+
+
+async def test_many_calls_at_once_are_each_answered_with_their_own(
+    simulator_server: RunningServer, tool: ParallelTaskTool
+) -> None:
+    questions = [f"Who leads in market {i}?" for i in range(30)]
+    found = await asyncio.gather(*map(tool.ainvoke, questions))
+    assert all(q in text for q, text in zip(questions, found, strict=True))
+    assert billed(simulator_server) == 30
+
+
+async def test_a_cancelled_call_leaves_the_tool_usable(
+    simulator_server: RunningServer, tool: ParallelTaskTool
+) -> None:
+    simulator_server.simulator.latency_scale = 1.0
+    waiting = asyncio.create_task(tool.ainvoke("Slow?"))
+    while not simulator_server.simulator.runs():
+        await asyncio.sleep(0.01)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    simulator_server.simulator.latency_scale = 0.001
+    assert (await tool.ainvoke("Quick?")).startswith("Research result.")
+
+
+def test_the_latest_thousand_sessions_are_remembered(account: Account) -> None:
+    made = account.tool()
+    assert made.client is not None
+    assert made.async_client is not None
+    ledgers, clients = Ledgers(), Clients(made.client, made.async_client)
+    first = run(ledgers.of("first", clients))
+    assert run(ledgers.of("first", clients)) == first
+    for i in range(REMEMBERED):
+        run(ledgers.of(f"session {i}", clients))
+    assert run(ledgers.of("first", clients)) != first

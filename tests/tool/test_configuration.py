@@ -1,0 +1,100 @@
+"""What the API would refuse is refused on construction, in clear words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from langchain_parallel import McpServer, ParallelTaskTool, errors
+
+from .helpers import Account, ask
+
+
+class Wide(BaseModel):
+    a: str
+
+
+SERVER = {"url": "https://mcp.example", "name": "crm"}
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "processor": ({"processor": "coer"}, "'coer' is unknown; did you mean core"),
+    "choice": ({"processors": ("lite", "prro")}, "'prro' is unknown; did you mean pro"),
+    "choice as text": ({"processors": "lite"}, "processors\n"),
+    "misspelt option": ({"procesor": "pro"}, "procesor\n  Extra inputs are not permitted"),
+    "many servers": ({"mcp_servers": [SERVER] * 11}, "11 MCP servers are given; 10 are allowed"),
+    "many domains": (
+        {"source_policy": {"include_domains": ["a.io"] * 150, "exclude_domains": ["b.io"] * 51}},
+        "201 domains",
+    ),
+    "no domain": ({"source_policy": {"include_domains": ["https://a.io"]}}, "is not a domain"),
+    "root is a list": (
+        {"task_output_schema": {"type": "array", "items": {"type": "string"}}},
+        "root must be an object",
+    ),
+    "root is a choice": ({"task_output_schema": {"anyOf": [{}, {}]}}, "may not be an `anyOf`"),
+    "no properties": ({"task_output_schema": {"type": "object"}}, "has no properties"),
+    "no schema": ({"task_output_schema": 5}, "output_schema\n"),
+    "metadata key": ({"run_metadata": {"k" * 17: "v"}}, "has 17 characters; 16 are allowed"),
+    "metadata value": ({"run_metadata": {"k": "v" * 513}}, "has 513 characters; 512 are allowed"),
+    "country": ({"advanced_settings": {"location": "Germany"}}, "ISO 3166-1 alpha-2"),
+    "timeout": ({"timeout": -1}, "timeout\n"),
+    "cap": ({"max_chars": 0}, "max_chars\n"),
+    "both specs": (
+        {"task_spec": {"output_schema": "a line"}, "task_output_schema": "two lines"},
+        "Give either `task_spec`, or `task_output_schema` and `task_input_schema`",
+    ),
+    "spec and input": (
+        {"task_spec": {"output_schema": "a line"}, "task_input_schema": Wide},
+        "Give either `task_spec`",
+    ),
+    "one client": ({"async_client": None}, "Give `client` and `async_client` together"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_it_is_refused_and_says_why(account: Account, wrong: str) -> None:
+    options, words = WRONG[wrong]
+    tool = account.tool()
+    clients = {"client": tool.client, "async_client": tool.async_client}
+    with pytest.raises(ValidationError) as refused:
+        ParallelTaskTool(**{**clients, **options})
+    assert words in str(refused.value)
+    assert account.simulator.requests == []
+
+
+def test_without_a_key_it_says_where_one_comes_from() -> None:
+    with pytest.raises(errors.MissingKey, match="PARALLEL_API_KEY.*api_key.*platform.parallel.ai"):
+        ParallelTaskTool()
+
+
+def test_an_address_that_is_none_is_refused() -> None:
+    with pytest.raises(ValidationError, match="is no HTTP address"):
+        ParallelTaskTool(api_key="k", base_url="ftp://parallel.example")  # type: ignore[arg-type]  # coerced
+
+
+def test_a_key_given_goes_before_the_environments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARALLEL_API_KEY", "from-the-environment")
+    tool = ParallelTaskTool(api_key="given")  # type: ignore[arg-type]  # coerced
+    assert tool.api_key is not None
+    assert tool.api_key.get_secret_value() == "given"
+
+
+def test_everything_at_its_limit_is_accepted(account: Account) -> None:
+    account.tool(
+        mcp_servers=[McpServer(url="https://mcp.example", name=f"crm{i}") for i in range(10)],
+        source_policy={"include_domains": ["a.io"] * 200},
+        run_metadata={"k" * 16: "v" * 512},
+        timeout=0,
+        max_chars=None,
+    )
+
+
+async def test_what_is_changed_later_counts(account: Account) -> None:
+    """Assigned or copied, an option is the one used: nothing was made ready that could be stale."""
+    tool = account.tool()
+    tool.task_output_schema = "One line."
+    await ask(tool.model_copy(update={"processor": "lite"}), input="Who leads?")
+    (sent,) = account.sent
+    assert sent["processor"] == "lite"
+    assert sent["task_spec"]["output_schema"] == {"type": "text", "description": "One line."}

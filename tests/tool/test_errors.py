@@ -1,0 +1,190 @@
+"""What goes wrong comes back in words with the ids in it, or is raised where that is asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.tools import ToolException
+from langgraph.errors import GraphBubbleUp
+
+from langchain_parallel import ParallelTaskTool, errors
+from langchain_parallel.simulator import Fault
+
+from .helpers import START, Account, How, agent, answers, ask, calls, invoke
+
+QUESTION = {"input": "Who leads?"}
+
+ENDINGS: dict[str, tuple[dict[str, Any], type[errors.ParallelError], str]] = {
+    "failed": (
+        {"outcome": "failed", "message": "no sources", "ref_id": "ref-7"},
+        errors.RunFailed,
+        "Run {run} failed; the server says: no sources; ref_id ref-7. Nothing was billed; ask again, or "
+        "change the question. [interaction_id={interaction}]",
+    ),
+    "cancelled": (
+        {"outcome": "cancelled"},
+        errors.RunCancelled,
+        "Run {run} was cancelled on the server's side. Ask again if the answer is still wanted. "
+        "[interaction_id={interaction}]",
+    ),
+    "action_required": (
+        {"outcome": "action_required", "warnings": ("Authorise crm.",)},
+        errors.ActionRequired,
+        "Run {run} stands still until a person has done something; warnings: Authorise crm.. A person "
+        "has to do what the server asks for. Do not ask again: that would start another run. "
+        "[interaction_id={interaction}]",
+    ),
+    "stay_queued": (
+        {"outcome": "stay_queued"},
+        errors.StillRunning,
+        "Run {run} is still queued after 800 s of waiting. It may go on, and its answer can be fetched "
+        "by run_id: tell the user. Do not ask again: that would start and bill another run. "
+        "[interaction_id={interaction}]",
+    ),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+async def test_a_run_without_an_answer_is_told_with_its_ids_and_what_to_do(
+    account: Account, ending: str, how: How
+) -> None:
+    script, _, words = ENDINGS[ending]
+    account.script(**script)
+    answer = await ask(account.tool(), how, **QUESTION)
+    (run,) = account.runs
+    ids = {"run": run["run_id"], "interaction": run["interaction_id"]}
+    assert answer.status == "error"
+    assert answer.text == words.format(**ids)
+    assert account.billed == 0
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+async def test_raised_it_is_a_tool_exception_caused_by_our_own_error(
+    account: Account, ending: str, how: How
+) -> None:
+    script, kind, _ = ENDINGS[ending]
+    account.script(**script)
+    with pytest.raises(ToolException) as raised:
+        await ask(account.tool(handle_tool_error=False), how, **QUESTION)
+    cause = raised.value.__cause__
+    assert type(cause) is kind
+    assert cause.run_id == account.runs[0]["run_id"]
+    assert cause.interaction_id == account.runs[0]["interaction_id"]
+    assert cause.hint not in ("", None)
+    assert cause.hint not in str(raised.value)  # meant for a program; the model gets its own
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (Fault("payment_required", path="*/runs"), "not enough credit"),
+        (Fault("status_before", path="*/runs", status=403, times=None), "may not use this processor"),
+        (Fault("status_before", path="*/groups", status=401), "API key was not accepted"),
+    ],
+    ids=["402", "403", "401"],
+)
+async def test_a_refusal_says_what_to_do_and_that_nothing_was_started(
+    account: Account, fault: Fault, words: str, how: How
+) -> None:
+    account.simulator.faults.add(fault)
+    answer = await ask(account.tool(), how, **QUESTION)
+    assert answer.status == "error"
+    assert words in answer.text
+    assert account.runs == []
+
+
+async def test_where_nobody_knows_whether_a_run_was_started_the_model_must_not_repeat_it(
+    account: Account, how: How
+) -> None:
+    account.simulator.faults.add(Fault("status_after", path="*/runs", method="POST", times=1))
+    account.simulator.faults.add(Fault("drop_before", path="*/runs", method="GET", skip=1, times=None))
+    answer = await ask(account.tool(), how, **QUESTION)
+    assert answer.status == "error"
+    assert "Do not ask again before someone has looked" in answer.text
+    assert len(account.runs) == 1
+
+
+async def test_an_unknown_interaction_is_refused_unpaid(account: Account, how: How) -> None:
+    answer = await ask(account.tool(), how, **QUESTION, previous_interaction_id="intr_nobody")
+    assert answer.status == "error"
+    assert "previous_interaction_id: unknown interaction" in answer.text
+    assert account.runs == []
+
+
+async def test_one_failing_call_does_not_sink_its_siblings(account: Account, how: How) -> None:
+    account.script(outcome="failed", contains="bad")
+    says = calls({"input": "bad"}, QUESTION, {"question": "wrong name"}), "done"
+    state = await invoke(agent(account.tool(), *says), START, how)
+    assert [m.status for m in answers(state)] == ["error", "success", "error"]
+    assert state["messages"][-1].text == "done"
+    assert account.billed == 1
+
+
+class Interrupting(BaseCallbackHandler):
+    raise_error = True
+
+    def on_custom_event(self, *_: Any, **__: Any) -> None:
+        raise GraphBubbleUp
+
+
+async def test_an_interrupt_passes_through(tool: ParallelTaskTool, how: How) -> None:
+    with pytest.raises(GraphBubbleUp):
+        await invoke(tool, QUESTION, how, {"callbacks": [Interrupting()]})
+
+
+# --- arguments that do not fit -------------------------------------------------------------------
+
+UNFIT: dict[str, tuple[dict[str, Any], str]] = {
+    "missing": ({}, "input: Field required"),
+    "unknown": ({**QUESTION, "depth": "S3CRET"}, "depth: Extra inputs are not permitted"),
+    "no text": ({"input": ["S3CRET"]}, "input.str: Input should be a valid string"),
+    "other processor": (
+        {**QUESTION, "processor": "S3CRET"},
+        "processor: Input should be 'lite' or 'pro'",
+    ),
+    "not an id": (
+        {**QUESTION, "previous_interaction_id": {"id": "S3CRET"}},
+        "previous_interaction_id: Input should be a valid string",
+    ),
+    "empty": ({"input": " \n"}, "The input is empty"),
+    "empty object": ({"input": {}}, "The input is empty"),
+    "empty id": (
+        {**QUESTION, "previous_interaction_id": ""},
+        "previous_interaction_id is empty; leave it out to start afresh",
+    ),
+    "too long": ({"input": "x" * 25_001}, "hold 25,001 characters together, 1 over the 25,000"),
+}
+
+
+@pytest.mark.parametrize("unfit", UNFIT)
+async def test_arguments_that_do_not_fit_are_told_in_words_and_cost_nothing(
+    account: Account, unfit: str, how: How
+) -> None:
+    arguments, words = UNFIT[unfit]
+    answer = await ask(account.tool(processors=("lite", "pro")), how, **arguments)
+    assert answer.status == "error"
+    assert words in answer.text
+    assert "S3CRET" not in answer.text
+    assert "Nothing was s" in answer.text  # started, sent
+    assert account.wire.paid == []
+
+
+# --- waiting -------------------------------------------------------------------------------------
+
+
+async def test_without_a_timeout_a_run_of_two_hours_is_waited_for(
+    account: Account, how: How
+) -> None:
+    account.script(seconds=7200.0)
+    answer = await ask(account.tool(processor="ultra8x"), how, **QUESTION)
+    assert answer.status == "success"
+    assert account.simulator.monotonic >= 7200
+
+
+async def test_a_timeout_is_kept_and_the_run_stays_reachable(account: Account, how: How) -> None:
+    answer = await ask(account.tool(processor="ultra8x", timeout=60), how, **QUESTION)
+    assert answer.status == "error"
+    assert 60 <= account.simulator.monotonic < 75
+    assert account.runs[0]["run_id"] in answer.text

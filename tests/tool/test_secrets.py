@@ -1,0 +1,141 @@
+"""The API key and the MCP servers' headers go to the API, and nowhere else."""
+
+from __future__ import annotations
+
+import json
+import logging
+import traceback
+from typing import Any
+
+import pytest
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.load import dumps
+from langchain_core.tools import ToolException
+from langchain_core.tracers.base import BaseTracer
+from langchain_core.tracers.schemas import Run
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.store.memory import InMemoryStore
+from pydantic import ValidationError
+
+from langchain_parallel import McpServer, ParallelTaskTool
+from langchain_parallel.simulator import Fault
+
+from .helpers import KEY, START, Account, How, agent, ask, calls, invoke, thread
+
+HEADER, QUERY = "h3ader-secret", "qu3ry-secret"
+SECRETS = (KEY, HEADER, QUERY)
+SERVER = McpServer(
+    url=f"https://mcp.example/sse?token={QUERY}",
+    name="crm",
+    headers={"Authorization": f"Bearer {HEADER}"},
+)
+
+
+@pytest.fixture
+def tool(account: Account) -> ParallelTaskTool:
+    return account.tool(api_key=KEY, mcp_servers=[SERVER])
+
+
+def hidden(*texts: object) -> None:
+    for secret in SECRETS:
+        assert all(secret not in str(text) for text in texts)
+
+
+class Tracer(BaseTracer):
+    """Keeps whatever a tracer such as LangSmith's is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: list[str] = []
+
+    def _persist_run(self, run: Run) -> None:
+        self.kept.append(repr(run.__dict__))
+        self.kept.append(json.dumps(run.dict(), default=repr))
+
+
+class Recorder(BaseCallbackHandler):
+    def __init__(self) -> None:
+        self.kept: list[str] = []
+
+    def _keep(self, *args: Any, **kwargs: Any) -> None:
+        self.kept.append(repr((args, kwargs)))
+
+    on_tool_start = on_tool_end = on_tool_error = _keep
+    on_chain_start = on_chain_end = on_custom_event = on_llm_end = _keep
+    on_chat_model_start = _keep
+
+
+async def test_they_do_reach_the_api(account: Account, tool: ParallelTaskTool, how: How) -> None:
+    await ask(tool, how, input="Who leads?")
+    (request,) = account.wire.paid
+    assert request.headers["x-api-key"] == KEY
+    assert HEADER in request.content.decode()
+    assert QUERY in request.content.decode()
+
+
+def test_nothing_made_of_the_tool_shows_them(tool: ParallelTaskTool) -> None:
+    hidden(repr(tool), str(tool), tool.model_dump(), tool.model_dump(mode="json"))
+    hidden(tool.model_dump_json(), dumps(tool), tool.args, tool.description, vars(tool))
+    hidden(tool.get_input_schema().model_json_schema(), tool.get_config_jsonschema())
+
+
+@pytest.mark.parametrize("outcome", ["completed", "failed"])
+async def test_no_trace_message_checkpoint_or_log_shows_them(
+    account: Account,
+    tool: ParallelTaskTool,
+    outcome: str,
+    how: How,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    account.script(outcome=outcome)
+    tracer, recorder, saver, store = Tracer(), Recorder(), InMemorySaver(), InMemoryStore()
+    config = {**thread("t"), "callbacks": [tracer, recorder]}
+    graph = agent(tool, calls({"input": "Who leads?"}), "done", checkpointer=saver, store=store)
+    state = await invoke(graph, START, how, config)
+    assert tracer.kept
+    assert any("parallel_task" in text for text in recorder.kept)
+    hidden(*tracer.kept, *recorder.kept, state, caplog.text)
+    hidden(*saver.list(None), saver.blobs, saver.writes, store.search(()))
+    hidden(*account.runs, *account.simulator.billing.billed_runs())
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("status_before", path="*/runs", status=422),
+        Fault("wrong_shape", path="*/events", body={"echo": HEADER}, times=None),
+        Fault("wrong_shape", path="*/result", body={"echo": KEY}, times=None),
+        Fault("drop_before", path="*", times=None, skip=1),
+    ],
+    ids=lambda fault: f"{fault.kind} {fault.path}",
+)
+async def test_no_exception_shows_them(
+    account: Account, tool: ParallelTaskTool, fault: Fault, how: How
+) -> None:
+    account.simulator.faults.add(fault)
+    if fault.kind == "wrong_shape":
+        account.simulator.faults.add(Fault("status_before", path="*/events", status=500, times=None))
+    tool.handle_tool_error = False
+    with pytest.raises(ToolException) as raised:
+        await ask(tool, how, input="Who leads?")
+    hidden(*traceback.format_exception(raised.value), vars(raised.value.__cause__))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"mcp_servers": [{"url": "https://a.io", "name": "b", "headers": {"Key": [HEADER]}}]},
+        {"mcp_servers": [{"url": f"https://a.io?{QUERY}", "name": 5, "headers": HEADER}]},
+        {"mcp_servers": HEADER},
+        {"mcp_servers": [SERVER] * 11},
+        {"mcp_servers": [SERVER], "processor": "coer"},
+        {"api_key": [KEY]},
+        {"api_key": KEY, "processor": "coer"},
+    ],
+    ids=["header", "name", "servers", "many servers", "else", "key", "else with a key"],
+)
+def test_no_error_of_construction_shows_them(account: Account, wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError) as raised:
+        account.tool(**wrong)
+    hidden(*traceback.format_exception(raised.value), raised.value.errors(include_input=False))

@@ -1,0 +1,87 @@
+"""The standard tests of `langchain-tests`, for a question and for the caller's own arguments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from langchain_tests.integration_tests import ToolsIntegrationTests
+from langchain_tests.unit_tests import ToolsUnitTests
+from pydantic import BaseModel, Field
+
+from langchain_parallel import ParallelTaskTool
+
+from .helpers import Account
+
+
+class Company(BaseModel):
+    """A company to look up."""
+
+    name: str
+    countries: list[str] = Field(default_factory=list)
+
+
+PLAIN = {"input": "Who makes the fastest train?"}
+OWN = {"name": "Siemens", "countries": ["DE"]}
+
+
+class _Question:
+    options: dict[str, Any] = {}
+    arguments = PLAIN
+
+    @property
+    def tool_invoke_params_example(self) -> dict[str, Any]:
+        return self.arguments
+
+
+class _Own(_Question):
+    options = {"task_input_schema": Company}
+    arguments = OWN
+
+
+class _Unit(ToolsUnitTests):
+    options: dict[str, Any]
+
+    @property
+    def tool_constructor(self) -> type[ParallelTaskTool]:
+        return ParallelTaskTool
+
+    @property
+    def tool_constructor_params(self) -> dict[str, Any]:
+        return {"api_key": "simulated", **self.options}
+
+    @property
+    def init_from_env_params(self) -> tuple[dict[str, str], dict[str, Any], dict[str, Any]]:
+        env = {"PARALLEL_API_KEY": "from-the-environment"}
+        return env, self.options, {"api_key": "from-the-environment"}
+
+
+class TestUnit(_Question, _Unit):
+    pass
+
+
+class TestUnitOwnArguments(_Own, _Unit):
+    pass
+
+
+class _Integration(ToolsIntegrationTests):
+    options: dict[str, Any]
+
+    @pytest.fixture(autouse=True)
+    def _simulated(self) -> None:
+        self.made = Account().tool(**self.options)
+
+    @property
+    def tool_constructor(self) -> ParallelTaskTool:
+        return self.made
+
+
+class TestIntegration(_Question, _Integration):
+    pass
+
+
+class TestIntegrationOwnArguments(_Own, _Integration):
+    pass
+
+
+del _Unit, _Integration

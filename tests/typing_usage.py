@@ -1,0 +1,73 @@
+"""Typed usage as a reader of the docs would write it: checked by mypy, never run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+from typing_extensions import assert_type
+
+from langchain_parallel import (
+    AsyncParallelClient,
+    McpServer,
+    ParallelClient,
+    ParallelTaskTool,
+    ResearchState,
+    SourcePolicy,
+    TaskRunInput,
+    TaskRunResult,
+    TaskSpec,
+    Verdict,
+    create_research_graph,
+)
+from langchain_parallel.models import Event, Submission
+
+
+class Market(BaseModel):
+    size: str
+
+
+def blocking(client: ParallelClient) -> None:
+    request = TaskRunInput(
+        input={"market": "cargo bikes"},
+        processor="core-fast",
+        task_spec=TaskSpec(output_schema=Market, input_schema={"type": "object"}),
+        source_policy=SourcePolicy(include_domains=[".gov"]),
+        mcp_servers=[McpServer(url="https://example.com/mcp", name="files", headers={"x": "secret"})],
+        metadata={"team": "research", "urgent": True},
+    )
+    submission = client.submit(client.create_group().taskgroup_id, request, 1, position="3")
+    assert_type(submission, Submission)
+    result = client.wait(submission.run.run_id, on_event=print)
+    assert_type(result, TaskRunResult)
+    assert_type(result.parse(Market), Market)
+    for event in client.events(submission.run.run_id):
+        assert_type(event, Event)
+
+
+async def asynchronous(client: AsyncParallelClient) -> None:
+    async def listen(event: Event) -> None: ...
+
+    async with client:
+        run = await client.create(TaskRunInput(input="?", processor="lite"))
+        assert_type(await client.wait(run.run_id, on_event=listen), TaskRunResult)
+        async for event in client.events(run.run_id):
+            assert_type(event, Event)
+
+
+def tools() -> list[Any]:
+    return [
+        ParallelTaskTool(processor="core-fast"),
+        ParallelTaskTool(task_output_schema=Market, processors=["base", "pro"], timeout=60),
+    ]
+
+
+def graphs() -> None:
+    def evaluate(state: ResearchState) -> Verdict | None:
+        return {"action": "follow_up", "question": f"More than {state['spent_usd']}?"}
+
+    async def aevaluate(state: ResearchState) -> Verdict | None:
+        return None
+
+    create_research_graph(evaluate=evaluate, output_schema=Market).compile()
+    create_research_graph(evaluate=aevaluate, output_schema="a sentence").compile()
