@@ -451,6 +451,7 @@ class Submission(_Answer):
     """
 
     run: TaskRun
+    """As it stood then. Right after the start it may lack its `interaction_id`: a wait tells."""
     ledger_id: str
     key: str
     adopted: bool

@@ -33,7 +33,9 @@ def blocking(client: ParallelClient) -> None:
         processor="core-fast",
         task_spec=TaskSpec(output_schema=Market, input_schema={"type": "object"}),
         source_policy=SourcePolicy(include_domains=[".gov"]),
-        mcp_servers=[McpServer(url="https://example.com/mcp", name="files", headers={"x": "secret"})],
+        mcp_servers=[
+            McpServer(url="https://example.com/mcp", name="files", headers={"x": "secret"})
+        ],
         metadata={"team": "research", "urgent": True},
     )
     submission = client.submit(client.create_group().taskgroup_id, request, 1, position="3")

@@ -39,12 +39,10 @@ def event_from(payload: object) -> Event | None:
         return None
     kind: str = payload["type"]
     message = TaskRunProgressMessageEvent if kind.startswith(_MESSAGES) else UnknownEvent
-    for model in (_TYPES.get(kind, message), UnknownEvent):
-        try:
-            return model.model_validate(payload)
-        except ValidationError:
-            continue
-    return None
+    try:
+        return _TYPES.get(kind, message).model_validate(payload)
+    except ValidationError:
+        return UnknownEvent.model_validate(payload)
 
 
 class EventFeed:

@@ -197,17 +197,14 @@ def _key_of(run: TaskRun, asked: object) -> object:
 
 
 def _started(case: _Case, run_id: str) -> Flow[Submission]:
-    """The run just started. The answer to a group holds no interaction id; the run does."""
+    """The run just started. The answer to a group holds no interaction id; the run does.
+
+    A run that cannot be read right now is started all the same: it is handed back as far as it is known.
+    """
     try:
         run = yield from flows.retrieve(run_id, case.policy)
-    except ParallelError as error:
-        error.billed = None
-        error.hint = (
-            "The run was started and goes on: submit the same request to the same ledger again to adopt it, "
-            "or wait for its run_id."
-        )
-        error.concerning(run_id, None)
-        raise
+    except ParallelError:
+        run = TaskRun(run_id=run_id, status="queued", taskgroup_id=case.ledger_id)
     return Submission(run=run, ledger_id=case.ledger_id, key=case.key, adopted=False)
 
 

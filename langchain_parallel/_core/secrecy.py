@@ -35,11 +35,12 @@ def secrets_of(inputs: Iterable[TaskRunInput]) -> tuple[str, ...]:
 
 
 def _of_url(url: str) -> set[str]:
-    """The whole of it, its query, the query's values, and who logs in."""
+    """The whole of it, its query, the query's values, who logs in, and the longer parts of its path."""
     parts = urlsplit(url)
     login = parts.netloc.rpartition("@")[0]
     values = [value for _, value in parse_qsl(parts.query)]
-    return {url, parts.query, login, login.partition(":")[2], *values}
+    way = [part for part in parts.path.split("/") if len(part) >= _SHORT]
+    return {url, parts.query, login, login.partition(":")[2], *values, *way}
 
 
 def blot(text: str, secrets: Iterable[str]) -> str:

@@ -11,18 +11,7 @@ from dataclasses import dataclass
 
 from ..models import ErrorEvent, Event, TaskRunEvent, UnknownEvent
 from . import answers, checks, flows, wire
-from .effects import (
-    Ended,
-    Flow,
-    Lost,
-    Outcome,
-    Request,
-    emit,
-    now,
-    open_stream,
-    read,
-    sleep,
-)
+from .effects import Ended, Flow, Lost, Outcome, Request, Sleep, emit, now, open_stream, read, sleep
 from .feed import EventFeed
 from .retry import Next, RetryPolicy, after
 
@@ -142,12 +131,21 @@ class _Patience:
     quiet: int = 0
     """In a row that brought nothing, while there was something to wait for."""
 
-    def rest(self, request: Request, seen: _Seen, run_id: str | None, *, idle: bool) -> Flow[None]:
+    def rest(
+        self,
+        request: Request,
+        seen: _Seen,
+        run_id: str | None,
+        *,
+        idle: bool,
+        longest: float = math.inf,
+    ) -> Flow[None]:
         """Pause before the next connection, or raise after too many that failed in a row."""
         self.quiet = self.quiet + 1 if idle and not seen.news else 0
         if seen.news or idle:
             self.attempt = 0
-            yield from sleep(self.policy.backoff(self.quiet + 1))
+            pause = self.policy.backoff(self.quiet + 1)
+            yield from sleep(pause if pause.seconds < longest else Sleep(longest))
             return
         self.attempt += 1
         failed = seen.failure
@@ -215,11 +213,11 @@ def group_events(
         )
         seen = yield from _follow(request, feed)
         last_event_id = seen.last_id or last_event_id
-        idle = False
+        idle, left = False, deadline - (yield from now())
         if seen.opened:
-            if (yield from now()) >= deadline:
+            if left <= 0:
                 return
             idle = (yield from flows.retrieve_group(group_id, policy)).status.is_active
             if isinstance(seen.outcome, Ended) and not idle:
                 return
-        yield from patience.rest(request, seen, None, idle=idle)
+        yield from patience.rest(request, seen, None, idle=idle, longest=max(0.0, left))

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import types
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
+from langchain_core.tools import InjectedToolArg
 from langchain_core.utils.json_schema import dereference_refs
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 from pydantic.fields import FieldInfo
+from pydantic.json_schema import SkipJsonSchema
 
 from ..models import JsonSchema, TaskSpec, TextSchema
 from .place import AnyRuntime
 from .words import each_price
 
+Injected: TypeAlias = Annotated[SkipJsonSchema[AnyRuntime], InjectedToolArg]
 PREVIOUS = "previous_interaction_id"
 PROCESSOR = "processor"
 _RESERVED = {PREVIOUS, PROCESSOR, "runtime", "config", "run_manager"}
@@ -41,7 +44,7 @@ def arguments(
     """
     fields: dict[str, Any] = _fields_of(asked) if asked else {"input": _question(spec)}
     fields[PREVIOUS] = (str | None, Field(default=None, description=_FOLLOW_UP))
-    fields["runtime"] = (AnyRuntime, None)
+    fields["runtime"] = (Injected, None)
     if choices:
         words = f"More expensive ones search deeper. {each_price(choices)}"
         default = Field(default=choices[0], description=words)

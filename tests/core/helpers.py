@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any, TypeVar
 
 from langchain_parallel._core.effects import Effect, Emit, Flow, Now, Request, Response, Sleep
@@ -56,7 +57,7 @@ class Script:
 def cut(data: bytes, places: Iterable[int]) -> list[bytes]:
     """`data` in pieces."""
     edges = [0, *sorted({p for p in places if 0 < p < len(data)}), len(data)]
-    return [data[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [data[a:b] for a, b in pairwise(edges)]
 
 
 def answer(status: int, body: str = "", **headers: str) -> Response:

@@ -77,7 +77,7 @@ def test_every_payload_becomes_an_event_of_its_kind(payload: dict[str, Any], kin
     assert type(event_from(payload)) is kind
 
 
-@pytest.mark.parametrize("payload", [None, 5, [], "x", {}, {"type": 5}, {"type": "\ud800"}])
+@pytest.mark.parametrize("payload", [None, 5, [], "x", {}, {"type": 5}])
 def test_what_is_no_event_is_passed_over(payload: object) -> None:
     assert event_from(payload) is None
 

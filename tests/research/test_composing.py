@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import operator
+import os
 import sys
+from pathlib import Path
 from subprocess import run
 from typing import Annotated, Any, TypedDict
 
@@ -34,7 +36,9 @@ class Shared(TypedDict, total=False):
 def parent(simulator: Simulator) -> Any:
     graph: Any = StateGraph(Shared)
     graph.add_node("brief", lambda state: {"question": f"What about {state['topic']}?"})
-    graph.add_node("research", create_research_graph(processor="lite", **clients(simulator)).compile())
+    graph.add_node(
+        "research", create_research_graph(processor="lite", **clients(simulator)).compile()
+    )
     graph.add_node("note", lambda state: {"notes": [json.dumps(state["answer"])]})
     graph.add_edge(START, "brief")
     graph.add_edge("brief", "research")
@@ -169,7 +173,8 @@ def test_strict_msgpack_reads_a_session_back_without_a_warning(tmp_path: Any) ->
     pytest.importorskip("langgraph.checkpoint.sqlite")
     done = run(
         [sys.executable, "-c", STRICT, str(tmp_path / "db.sqlite")],
-        env={"LANGGRAPH_STRICT_MSGPACK": "true", "PYTHONPATH": ":".join(["."] + sys.path)},
+        cwd=Path(__file__).parents[2],
+        env={"LANGGRAPH_STRICT_MSGPACK": "true", "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
         check=False,

@@ -68,7 +68,10 @@ def test_one_turn_means_that_nothing_is_asked_again(mode: Mode) -> None:
     session.options["max_turns"] = 1
     out = session.ask("How large is the market?")
     assert len(out["turns"]) == 1
-    assert out["verdict"] == {"action": "stop", "reason": "Out of turns (1). growth: low confidence"}
+    assert out["verdict"] == {
+        "action": "stop",
+        "reason": "Out of turns (1). growth: low confidence",
+    }
 
 
 def test_a_verdict_may_branch_and_choose_the_processor(mode: Mode) -> None:

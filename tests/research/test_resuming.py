@@ -77,7 +77,9 @@ def test_a_lost_answer_is_found_in_the_ledger(session: Session) -> None:
 
 def test_an_api_that_cannot_be_asked_leaves_a_thread_that_can_be_resumed(session: Session) -> None:
     session.simulator.faults.add(Fault("drop_after", method="POST", path="*/runs"))
-    session.simulator.faults.add(Fault("drop_before", method="GET", path="*/runs", times=None, skip=1))
+    session.simulator.faults.add(
+        Fault("drop_before", method="GET", path="*/runs", times=None, skip=1)
+    )
     with pytest.raises(SubmissionUnknown):
         session.ask("Map the landscape")
     session.simulator.faults.clear()
@@ -94,7 +96,9 @@ def test_credit_that_runs_out_leaves_a_thread_that_can_be_resumed(session: Sessi
 
 
 def test_an_outage_while_waiting_names_the_run_and_can_be_resumed(session: Session) -> None:
-    session.simulator.faults.add(Fault("drop_before", method="GET", path="*/trun_*", times=None, skip=1))
+    session.simulator.faults.add(
+        Fault("drop_before", method="GET", path="*/trun_*", times=None, skip=1)
+    )
     with pytest.raises(AnswerLost) as caught:
         session.ask("Map the landscape")
     (run,) = session.runs
@@ -121,7 +125,9 @@ def test_a_replay_from_within_the_session_adopts_the_run(session: Session, befor
 def test_a_fork_that_asks_something_else_is_a_run_of_its_own(session: Session) -> None:
     session.ask("Map the landscape")
     (at,) = [snapshot for snapshot in history(session) if snapshot.next == ("plan",)]
-    fork = session.graph().update_state(at.config, {"question": "Something else"}, as_node="__start__")
+    fork = session.graph().update_state(
+        at.config, {"question": "Something else"}, as_node="__start__"
+    )
     out = session.ask(config=fork)
     assert out["turns"][0]["question"] == "Something else"
     assert len(session.runs) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 
 import pytest
 
@@ -59,7 +60,7 @@ def test_the_same_question_later_in_the_session_is_a_new_run(session: Session) -
 def test_every_setting_reaches_the_run(session: Session) -> None:
     session.options = {
         "output_schema": {"type": "object", "properties": {"size": {"type": "string"}}},
-        "source_policy": SourcePolicy(include_domains=["example.org"], after_date="2026-01-01"),
+        "source_policy": SourcePolicy(include_domains=["example.org"], after_date=date(2026, 1, 1)),
         "advanced_settings": TaskAdvancedSettings(location="de"),
         "memory_scope_key": "team",
         "metadata": {"team": "research"},

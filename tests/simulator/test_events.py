@@ -75,6 +75,8 @@ def test_settling_ends_an_open_stream_with_what_was_shown_kept(simulator: Simula
         shown = parsed_so_far(http, run)
         simulator.settle(run["run_id"])
         after = events_of(http, run)
+        manual(simulator).advance(1000)
+        assert events_of(http, run) == after
     assert after[:-1] == shown
     assert after[-1]["run"]["status"] == "completed"
 

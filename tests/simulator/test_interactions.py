@@ -79,10 +79,11 @@ def test_a_parent_still_running_is_context_without_findings(
 ) -> None:
     simulator.scripts.add(RunScript(seconds=1000, contains="slow"))
     slow = create(simulator_http, "slow parent")
-    output = ask(simulator_http, "q", previous_interaction_id=slow["interaction_id"], **TEXT)
-    assert '"slow parent" and found: (no findings)' in output["content"]
+    quick = create(simulator_http, "q", previous_interaction_id=slow["interaction_id"], **TEXT)
     manual(simulator).advance(1000)
     assert simulator.context_of(slow["interaction_id"])[0].output is not None
+    text = result(simulator_http, quick)["output"]["content"]
+    assert '"slow parent" and found: (no findings)' in text
 
 
 def test_a_long_line_is_no_problem(simulator: Simulator, simulator_http: httpx.Client) -> None:

@@ -164,6 +164,7 @@ SPECIAL: dict[str, Schema] = {
     "pattern_year": {"type": "string", "pattern": r"^\d{4}$"},
     "map": {"type": "object", "additionalProperties": {"type": "integer"}, "minProperties": 3},
     "short": {"type": "string", "maxLength": 3},
+    "long": {"type": "string", "minLength": 300, "maxLength": 301},
     "required_undeclared": {"type": "object", "required": ["x"]},
     "const_null": {"const": None},
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from langchain.agents import create_agent
@@ -23,7 +24,7 @@ def test_three_lines_are_enough(
     says = model(calls({"input": "Who leads in robotaxis?"}), "done")
 
     tool = ParallelTaskTool(processor="core-fast")
-    researcher = create_agent(says, tools=[tool])
+    researcher: Any = create_agent(says, tools=[tool])
     state = researcher.invoke({"messages": [("user", "Find out")]})
 
     (answer,) = answers(state)
@@ -82,9 +83,7 @@ async def test_the_same_question_in_a_later_message_is_a_new_run(
 ) -> None:
     """Even where the model numbers its calls anew, so that both have the same call id."""
     asked = {"input": "What happened today?"}
-    state = await invoke(
-        agent(account.tool(), calls(asked), calls(asked), "done"), START, how
-    )
+    state = await invoke(agent(account.tool(), calls(asked), calls(asked), "done"), START, how)
     first, second = answers(state)
     assert first.tool_call_id == second.tool_call_id
     assert first.artifact["run_id"] != second.artifact["run_id"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -20,28 +21,36 @@ ENDINGS: dict[str, tuple[dict[str, Any], type[errors.ParallelError], str]] = {
     "failed": (
         {"outcome": "failed", "message": "no sources", "ref_id": "ref-7"},
         errors.RunFailed,
-        "Run {run} failed; the server says: no sources; ref_id ref-7. Nothing was billed; ask again, or "
-        "change the question. [interaction_id={interaction}]",
+        (
+            "Run {run} failed; the server says: no sources; ref_id ref-7. Nothing was billed; ask again, or "
+            "change the question. [interaction_id={interaction}]"
+        ),
     ),
     "cancelled": (
         {"outcome": "cancelled"},
         errors.RunCancelled,
-        "Run {run} was cancelled on the server's side. Ask again if the answer is still wanted. "
-        "[interaction_id={interaction}]",
+        (
+            "Run {run} was cancelled on the server's side. Ask again if the answer is still wanted. "
+            "[interaction_id={interaction}]"
+        ),
     ),
     "action_required": (
         {"outcome": "action_required", "warnings": ("Authorise crm.",)},
         errors.ActionRequired,
-        "Run {run} stands still until a person has done something; warnings: Authorise crm.. A person "
-        "has to do what the server asks for. Do not ask again: that would start another run. "
-        "[interaction_id={interaction}]",
+        (
+            "Run {run} stands still until a person has done something; warnings: Authorise crm.. A person "
+            "has to do what the server asks for. Do not ask again: that would start another run. "
+            "[interaction_id={interaction}]"
+        ),
     ),
     "stay_queued": (
         {"outcome": "stay_queued"},
         errors.StillRunning,
-        "Run {run} is still queued after 800 s of waiting. It may go on, and its answer can be fetched "
-        "by run_id: tell the user. Do not ask again: that would start and bill another run. "
-        "[interaction_id={interaction}]",
+        (
+            "Run {run} is still queued after T s of waiting. It may go on, and its answer can be fetched "
+            "by run_id: tell the user. Do not ask again: that would start and bill another run. "
+            "[interaction_id={interaction}]"
+        ),
     ),
 }
 
@@ -52,11 +61,11 @@ async def test_a_run_without_an_answer_is_told_with_its_ids_and_what_to_do(
 ) -> None:
     script, _, words = ENDINGS[ending]
     account.script(**script)
-    answer = await ask(account.tool(), how, **QUESTION)
+    answer = await ask(account.tool(timeout=900), how, **QUESTION)
     (run,) = account.runs
     ids = {"run": run["run_id"], "interaction": run["interaction_id"]}
     assert answer.status == "error"
-    assert answer.text == words.format(**ids)
+    assert re.sub(r"\d+ s of waiting", "T s of waiting", answer.text) == words.format(**ids)
     assert account.billed == 0
 
 
@@ -80,7 +89,10 @@ async def test_raised_it_is_a_tool_exception_caused_by_our_own_error(
     ("fault", "words"),
     [
         (Fault("payment_required", path="*/runs"), "not enough credit"),
-        (Fault("status_before", path="*/runs", status=403, times=None), "may not use this processor"),
+        (
+            Fault("status_before", path="*/runs", status=403, times=None),
+            "may not use this processor",
+        ),
         (Fault("status_before", path="*/groups", status=401), "API key was not accepted"),
     ],
     ids=["402", "403", "401"],
@@ -99,7 +111,9 @@ async def test_where_nobody_knows_whether_a_run_was_started_the_model_must_not_r
     account: Account, how: How
 ) -> None:
     account.simulator.faults.add(Fault("status_after", path="*/runs", method="POST", times=1))
-    account.simulator.faults.add(Fault("drop_before", path="*/runs", method="GET", skip=1, times=None))
+    account.simulator.faults.add(
+        Fault("drop_before", path="*/runs", method="GET", skip=1, times=None)
+    )
     answer = await ask(account.tool(), how, **QUESTION)
     assert answer.status == "error"
     assert "Do not ask again before someone has looked" in answer.text
@@ -147,6 +161,10 @@ UNFIT: dict[str, tuple[dict[str, Any], str]] = {
     "not an id": (
         {**QUESTION, "previous_interaction_id": {"id": "S3CRET"}},
         "previous_interaction_id: Input should be a valid string",
+    ),
+    "not a runtime": (
+        {**QUESTION, "runtime": {"state": "S3CRET"}},
+        "runtime.config: Field required",
     ),
     "empty": ({"input": " \n"}, "The input is empty"),
     "empty object": ({"input": {}}, "The input is empty"),

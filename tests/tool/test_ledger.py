@@ -17,6 +17,7 @@ from langgraph.store.memory import InMemoryStore
 from pydantic import BaseModel
 
 from langchain_parallel import ParallelTaskTool
+from langchain_parallel.simulator import Fault
 
 from .helpers import START, Account, How, agent, answers, ask, calls, invoke, run_ids, thread
 
@@ -66,8 +67,8 @@ async def test_a_new_process_finds_the_lost_run_through_the_state(
     ledger = account.new_ledger()
     kept: dict[str, Any] = {"checkpointer": InMemorySaver(), "state_schema": WithLedger}
     started = {**START, "ledger_id": ledger}
-    with pytest.raises(ToolException):
-        lost = agent(impatient(account), calls(QUESTION), "done", **kept)
+    lost = agent(impatient(account), calls(QUESTION), "done", **kept)
+    with pytest.raises(ToolException, match="still"):
         await invoke(lost, started, how, HERE)
     await invoke(agent(account.tool(), "done", **kept), None, how, HERE)
     assert [run["taskgroup_id"] for run in account.runs] == [ledger]
@@ -150,9 +151,7 @@ def research_node(tool: ParallelTaskTool, how: How, *, crashes: int = 0, rounds:
 
     graph = StateGraph(Notes).add_node("ask", anode if how == "async" else node)
     graph.add_conditional_edges("ask", lambda s: END if len(s.found) == rounds else "ask")
-    return graph.add_edge(BEGIN, "ask").compile(
-        checkpointer=InMemorySaver(), store=InMemoryStore()
-    )
+    return graph.add_edge(BEGIN, "ask").compile(checkpointer=InMemorySaver(), store=InMemoryStore())
 
 
 async def test_a_node_that_died_after_its_call_finds_the_run_again(
@@ -190,9 +189,15 @@ async def test_a_call_looks_through_its_own_session_only(account: Account, how: 
     assert len({run["taskgroup_id"] for run in account.runs}) == 6
 
 
-async def test_a_lost_answer_is_looked_for_not_paid_again(account: Account, how: How) -> None:
-    from langchain_parallel.simulator import Fault
+async def test_a_thread_keeps_one_ledger(account: Account, how: How) -> None:
+    tool = account.tool()
+    for _ in range(2):
+        await invoke(agent(tool, calls(QUESTION), "done"), START, how, HERE)
+    assert account.billed == 2
+    assert len({run["taskgroup_id"] for run in account.runs}) == 1
 
+
+async def test_a_lost_answer_is_looked_for_not_paid_again(account: Account, how: How) -> None:
     account.simulator.faults.add(Fault("drop_after", method="POST", path="*/runs"))
     answer = await ask(account.tool(), how, **QUESTION)
     assert answer.status == "success"
@@ -208,7 +213,26 @@ async def test_a_ledger_that_is_not_there_is_said_and_nothing_is_billed(
     assert account.runs == []
 
 
-def test_a_message_is_told_from_an_earlier_one_with_the_same_call_id(account: Account) -> None:
+@pytest.mark.parametrize("shape", ["list", "object"])
+async def test_a_message_handed_in_again_is_the_same_call(
+    account: Account, shape: str, how: How
+) -> None:
+    """As after a crash in a graph without a checkpointer, whatever its state looks like."""
+    ledger = account.new_ledger()
+    message = calls(QUESTION).model_copy(update={"id": "the message"})
+    state: Any = {"messages": [message], "ledger_id": ledger}
+    schema: Any = Pydantic
+    if shape == "list":
+        state, schema = [message], list
+    for _ in range(2):
+        nodes = StateGraph(schema).add_node("tools", ToolNode([account.tool(ledger_id=ledger)]))
+        await invoke(nodes.add_edge(BEGIN, "tools").compile(), state, how)
+    assert account.billed == len(account.runs) == 1
+
+
+async def test_a_message_is_told_from_an_earlier_one_with_the_same_call_id(
+    account: Account, how: How
+) -> None:
     """In one state, both messages in view."""
     made = StateGraph(Pydantic).add_node("tools", ToolNode([account.tool()]))
     graph = made.add_edge(BEGIN, "tools").compile()
@@ -216,5 +240,5 @@ def test_a_message_is_told_from_an_earlier_one_with_the_same_call_id(account: Ac
     earlier = calls(QUESTION).model_copy(update={"id": "earlier"})
     later = calls(QUESTION).model_copy(update={"id": "later"})
     for messages in ([earlier], [earlier, AIMessage("so"), later]):
-        graph.invoke({"messages": messages, "ledger_id": ledger})
+        await invoke(graph, {"messages": messages, "ledger_id": ledger}, how)
     assert account.billed == 2

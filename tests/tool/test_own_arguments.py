@@ -160,7 +160,7 @@ def test_names_of_the_tools_own_arguments_are_refused(account: Account) -> None:
         runtime: str
         company: str
 
-    with pytest.raises(ValidationError, match="fields named processor, runtime.*an alias keeps"):
+    with pytest.raises(ValidationError, match=r"fields named processor, runtime.*an alias keeps"):
         account.tool(task_input_schema=Clashing)
 
 

@@ -19,7 +19,7 @@ QUESTION = {"input": "Who leads?"}
 KINDS = ["plan", "search", "result", "search", "exec_status"]
 
 
-def check(messages: list[dict[str, Any]], account: Account) -> None:
+def check(messages: list[Any], account: Account) -> None:
     """The whole course of one run, each step once, as plain JSON and without its output."""
     (run,) = account.runs
     assert json.loads(json.dumps(messages)) == messages

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from langchain_tests.integration_tests import ToolsIntegrationTests
@@ -26,8 +26,8 @@ OWN = {"name": "Siemens", "countries": ["DE"]}
 
 
 class _Question:
-    options: dict[str, Any] = {}
-    arguments = PLAIN
+    options: ClassVar[dict[str, Any]] = {}
+    arguments: ClassVar[dict[str, Any]] = PLAIN
 
     @property
     def tool_invoke_params_example(self) -> dict[str, Any]:
@@ -35,12 +35,12 @@ class _Question:
 
 
 class _Own(_Question):
-    options = {"task_input_schema": Company}
-    arguments = OWN
+    options: ClassVar = {"task_input_schema": Company}
+    arguments: ClassVar = OWN
 
 
 class _Unit(ToolsUnitTests):
-    options: dict[str, Any]
+    options: ClassVar[dict[str, Any]]
 
     @property
     def tool_constructor(self) -> type[ParallelTaskTool]:
@@ -65,7 +65,7 @@ class TestUnitOwnArguments(_Own, _Unit):
 
 
 class _Integration(ToolsIntegrationTests):
-    options: dict[str, Any]
+    options: ClassVar[dict[str, Any]]
 
     @pytest.fixture(autouse=True)
     def _simulated(self) -> None:

@@ -15,7 +15,9 @@ from .helpers import Account, How, ask, strings
 
 FIRST = "Which companies run driverless taxis?"
 FOLLOW_UP = "Which of them is the largest?"
-SERVER = McpServer(url="https://mcp.example/sse", name="crm", headers={"Authorization": "Bearer t0p"})
+SERVER = McpServer(
+    url="https://mcp.example/sse", name="crm", headers={"Authorization": "Bearer t0p"}
+)
 
 
 class Rival(BaseModel):
@@ -77,7 +79,9 @@ async def test_schema_context_servers_and_betas_reach_the_api_on_both_turns(
     )
     first = (await ask(tool, how, input=FIRST)).artifact
     interaction_id = first["interaction_id"]
-    second = (await ask(tool, how, input=FOLLOW_UP, previous_interaction_id=interaction_id)).artifact
+    second = (
+        await ask(tool, how, input=FOLLOW_UP, previous_interaction_id=interaction_id)
+    ).artifact
 
     assert [sent["input"] for sent in account.sent] == [FIRST, FOLLOW_UP]
     assert [s.get("previous_interaction_id") for s in account.sent] == [None, interaction_id]

@@ -1,0 +1,311 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from langchain_parallel import errors
+from langchain_parallel._core.retry import RetryPolicy
+from langchain_parallel.models import TaskRunEvent
+from langchain_parallel.simulator import Fault
+
+from .both import World, ask
+
+HOURS = 3600.0
+
+
+def events_of(world: World) -> int:
+    return sum(path.endswith("/events") for path in world.sent("GET"))
+
+
+def polls_of(world: World) -> int:
+    return sum(path.endswith("/result") for path in world.sent("GET"))
+
+
+def wait(world: World, run_id: str, **options: Any) -> tuple[Any, list[Any]]:
+    seen: list[Any] = []
+    return world.api.wait(run_id, on_event=seen.append, **options), seen
+
+
+def test_progress_is_handed_over_as_it_comes_and_the_answer_with_it(world: World) -> None:
+    run_id = world.start(processor="pro", seconds=300)
+    result, seen = wait(world, run_id)
+    assert result.run.status == "completed"
+    assert [e.type for e in seen[:3]] == [
+        "task_run.state", "task_run.progress_stats", "task_run.progress_msg.plan",
+    ]  # fmt: skip
+    assert isinstance(seen[-1], TaskRunEvent)
+    assert seen[-1].output == result.output
+    assert (events_of(world), polls_of(world)) == (1, 0)
+    assert world.clock.monotonic() == pytest.approx(300)
+
+
+def test_a_callback_may_be_asynchronous_where_the_client_is(world: World) -> None:
+    run_id, seen = world.start(processor="pro"), []
+
+    async def on_event(event: Any) -> None:
+        seen.append(event)
+
+    if world.kind == "blocking":
+        error = world.raises(errors.InvalidRequest, world.api.wait, run_id, on_event=on_event)
+        assert "AsyncParallelClient would await it" in str(error)
+    else:
+        world.api.wait(run_id, on_event=on_event)
+        assert seen
+
+
+def test_an_error_in_the_callback_is_the_callers_and_touches_no_run(world: World) -> None:
+    run_id = world.start(processor="pro")
+
+    def on_event(event: Any) -> None:
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        world.api.wait(run_id, on_event=on_event)
+    assert world.api.wait(run_id).run.status == "completed"
+
+
+def test_a_stream_closed_after_570_s_is_opened_again_and_nothing_is_shown_twice(
+    world: World,
+) -> None:
+    world.sim.stream_seconds = (
+        50.0  # as 570 to an hour, with no silence longer than the client bears
+    )
+    run_id = world.start(processor="pro", seconds=280)
+    result, seen = wait(world, run_id)
+    assert result.run.status == "completed"
+    assert events_of(world) >= 4
+    messages = [e.message for e in seen if e.type.startswith("task_run.progress_msg")]
+    assert len(messages) == 5
+    shown = [e.model_dump_json() for e in seen]
+    assert len(shown) == len(set(shown))
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("status_before", path="*/events", status=404, times=None),
+        Fault("status_before", path="*/events", status=503, times=None),
+        Fault("hang", path="*/events", seconds=10_000, times=None),
+        Fault("drop_before", path="*/events", times=None),
+        Fault("refuse", path="*/events", times=None),
+        Fault("sse_cut", path="*/events", after_events=0, times=None),
+        Fault("sse_error", path="*/events", after_events=1, times=None),
+        Fault("wrong_shape", path="*/events", times=None),
+        Fault("malformed_json", path="*/events", times=None),
+    ],
+    ids=lambda fault: f"{fault.kind} {fault.status}",
+)
+def test_without_events_it_falls_back_to_long_polls(world: World, fault: Fault) -> None:
+    world.sim.faults.add(fault)
+    run_id = world.start(processor="pro", seconds=900)
+    assert world.api.wait(run_id).run.status == "completed"
+    assert world.clock.monotonic() < 900 + 90
+    assert polls_of(world) < 40
+    assert events_of(world) < 20
+
+
+def test_a_stream_cut_anywhere_costs_a_reconnection_and_no_event(world: World) -> None:
+    world.sim.faults.add(
+        *(
+            Fault("sse_cut", path="*/events", after_events=n, reset=bool(n % 2))
+            for n in range(1, 12)
+        )
+    )
+    run_id = world.start(processor="pro", seconds=300)
+    result, seen = wait(world, run_id)
+    assert result.run.status == "completed"
+    messages = [e.message for e in seen if e.type.startswith("task_run.progress_msg")]
+    assert len(messages) == len(set(messages)) == 5
+
+
+@pytest.mark.parametrize("kind", ["sse_unknown_event", "sse_comment_heartbeats", "unknown_fields"])
+def test_what_nobody_has_heard_of_is_passed_over(world: World, kind: Any) -> None:
+    world.sim.faults.add(Fault(kind, times=None))
+    assert wait(world, world.start(processor="pro"))[0].run.status == "completed"
+
+
+def test_an_hour_long_run_is_waited_for_and_its_late_progress_shown(world: World) -> None:
+    """Between two messages of a two-hour run lies more silence than any connection bears."""
+    run_id = world.start(processor="ultra8x", seconds=2 * HOURS)
+    result, seen = wait(world, run_id, timeout=3 * HOURS)
+    assert result.run.status == "completed"
+    assert world.clock.monotonic() < 2 * HOURS + 120
+    assert len([e for e in seen if e.type.startswith("task_run.progress_msg")]) == 5
+    assert len(world.sim.requests) < 500
+
+
+def test_a_run_that_ended_days_ago_is_answered_at_once(world: World) -> None:
+    run_id = world.start()
+    world.clock.advance(5 * 24 * HOURS)
+    before = world.clock.monotonic()
+    assert world.api.wait(run_id, timeout=0).run.status == "completed"
+    assert world.api.wait(run_id).run.status == "completed"
+    assert world.api.result(run_id, timeout=0).run.status == "completed"
+    assert world.clock.monotonic() == before
+
+
+@pytest.mark.parametrize("call", ["wait", "result"])
+@pytest.mark.parametrize("timeout", [0, 1, 45, 1200])
+@pytest.mark.parametrize("faults", [[], [Fault("hang", path="*/events", seconds=9e9, times=None)]])
+def test_a_deadline_that_passes_says_how_to_go_on(
+    world: World, call: str, timeout: float, faults: list[Fault]
+) -> None:
+    world.sim.faults.add(*faults)
+    run_id = world.start(processor="ultra", seconds=5000)
+    run = world.api.retrieve(run_id)
+    began = world.clock.monotonic()
+    error = world.raises(errors.StillRunning, getattr(world.api, call), run_id, timeout=timeout)
+    assert timeout - 2 <= world.clock.monotonic() - began <= timeout + 4
+    assert (error.run_id, error.interaction_id) == (run_id, run.interaction_id)
+    assert (error.billed, error.status) == (None, world.api.retrieve(run_id).status)
+    assert error.waited <= timeout + 4
+    assert f"Run {run_id} is still " in str(error)
+    assert "wait for the same run_id again, with a longer timeout; do not start it anew" in str(
+        error
+    )
+    assert run.interaction_id in str(error)
+    assert world.api.wait(run_id, timeout=6000).run.status == "completed"
+
+
+@pytest.mark.parametrize("seconds", [57.0, 58.5, 59.0, 59.5, 59.9])
+def test_a_run_that_completes_in_the_last_moment_is_answered(world: World, seconds: float) -> None:
+    assert world.api.wait(world.start(seconds=seconds), timeout=60).run.status == "completed"
+    assert world.clock.monotonic() <= 61
+
+
+ENDINGS: list[tuple[Any, type[errors.RunError], str, bool | None]] = [
+    ("failed", errors.RunFailed, "failed; the server says: No luck", False),
+    ("cancelled", errors.RunCancelled, "was cancelled on the server's side", None),
+    ("action_required", errors.ActionRequired, "stands still until a person has done", None),
+]
+
+
+@pytest.mark.parametrize("call", ["wait", "result"])
+@pytest.mark.parametrize("events", [True, False])
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_each_ending_is_an_error_of_its_own(
+    world: World,
+    ending: tuple[Any, type[errors.RunError], str, bool | None],
+    call: str,
+    events: bool,
+) -> None:
+    outcome, kind, text, billed = ending
+    if not events:
+        world.sim.faults.add(Fault("status_before", path="*/events", status=404, times=None))
+    run_id = world.start(
+        outcome,
+        processor="pro",
+        seconds=200,
+        message="No luck.",
+        ref_id="ref-7",
+        warnings=("Odd schema.",),
+    )
+    run = world.api.retrieve(run_id)
+    error = world.raises(kind, getattr(world.api, call), run_id)
+    assert text in error.message
+    assert "warnings: Odd schema." in error.message
+    assert error.warnings == ("Odd schema.",)
+    assert (error.run_id, error.interaction_id) == (run_id, run.interaction_id)
+    assert (error.status, error.billed) == (outcome, billed)
+    if outcome == "failed":
+        assert (error.server_message, error.ref_id) == ("No luck.", "ref-7")
+        assert "Failed runs are not billed" in error.hint
+    assert world.sim.billing.total_usd == 0
+
+
+def test_after_the_action_the_same_run_is_waited_for_again(world: World) -> None:
+    run_id = world.start("action_required", seconds=30)
+    world.raises(errors.ActionRequired, world.api.wait, run_id)
+    world.sim.settle(run_id)
+    assert world.api.wait(run_id).run.status == "completed"
+
+
+def test_action_is_noticed_where_the_result_only_says_not_yet(world: World) -> None:
+    """The API documents 408 for what has no result yet; the run's own status decides."""
+    run_id = world.start("action_required", seconds=30)
+    world.sim.faults.add(
+        Fault("status_before", path="*/events", status=404, times=None),
+        Fault("status_before", path="*/result", status=408, times=None),
+    )
+    world.raises(errors.ActionRequired, world.api.wait, run_id)
+    assert world.clock.monotonic() < 300
+
+
+def test_a_status_nobody_has_heard_of_is_waited_out_or_told(world: World) -> None:
+    run_id = world.start(seconds=30, unknown_status="paused_for_review")
+    error = world.raises(errors.RunError, world.api.wait, run_id)
+    assert "ended as 'paused_for_review', a status this package does not know" in str(error)
+    other = world.start(seconds=30)
+    world.sim.faults.add(Fault("unknown_status", path="*/events", times=None))
+    assert world.api.wait(other).output.content
+
+
+def test_trouble_on_the_way_is_borne(world: World) -> None:
+    world.sim.faults.add(
+        Fault("status_before", path="*/events", status=404, times=None),
+        *(
+            Fault(kind, path="*/result", status=502, seconds=5)  # type: ignore[arg-type]  # literals
+            for kind in ("status_before", "drop_before", "malformed_json",
+                         "rate_limit", "truncated_body", "hang", "refuse")
+        ),
+    )  # fmt: skip
+    assert world.api.wait(world.start(seconds=400)).run.status == "completed"
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (Fault("status_before", method="GET", status=401, times=None), errors.AuthenticationFailed),
+        (Fault("status_before", method="GET", status=403, times=None), errors.Forbidden),
+        (Fault("status_before", method="GET", status=503, times=None), errors.ServerFault),
+        (Fault("drop_before", method="GET", times=None), errors.AnswerLost),
+        (Fault("malformed_json", path="*/result", times=None), errors.AnswerBroken),
+        (Fault("rate_limit", method="GET", seconds=500, times=None), errors.RateLimited),
+    ],
+    ids=lambda value: getattr(value, "kind", None),
+)
+def test_trouble_that_stays_ends_in_its_error_with_the_run_named(
+    world: World, fault: Fault, kind: type[errors.ParallelError]
+) -> None:
+    run_id = world.start()
+    world.sim.faults.add(Fault("status_before", path="*/events", status=404, times=None), fault)
+    error = world.raises(kind, world.api.wait, run_id)
+    assert error.run_id == run_id
+    assert error.billed is None
+    assert world.clock.monotonic() < 600
+
+
+def test_an_unknown_run_is_not_found(world: World) -> None:
+    for call in (world.api.wait, world.api.result, world.api.retrieve, world.api.retrieve_input):
+        error = world.raises(errors.NotFound, call, "trun_nowhere")
+        assert "Check the id" in str(error)
+        assert error.run_id == "trun_nowhere"
+
+
+def test_a_server_that_answers_at_once_is_not_asked_all_the_time(world: World) -> None:
+    world.sim.faults.add(
+        Fault("status_before", path="*/events", status=404, times=None),
+        Fault("status_before", path="*/result", status=408, times=None),
+    )
+    run_id = world.start("stay_queued")
+    world.raises(errors.StillRunning, world.api.wait, run_id, timeout=HOURS)
+    assert len(world.sim.requests) < 600
+
+
+@pytest.mark.parametrize("wrong", ["", "..", "."])
+def test_what_is_no_id_sends_nothing(world: World, wrong: str) -> None:
+    for call in (world.api.wait, world.api.result, world.api.retrieve, world.api.retrieve_group):
+        world.raises(errors.InvalidRequest, call, wrong)
+    world.raises(errors.InvalidRequest, world.api.submit, wrong, ask())
+    for items in (world.api.events, world.api.group_events):
+        world.raises(errors.InvalidRequest, lambda items=items: list(items(wrong)))
+    assert world.sim.requests == []
+
+
+def test_patience_can_be_set(world: World) -> None:
+    api = world.client(retry_policy=RetryPolicy(attempts=1))
+    world.sim.faults.add(Fault("status_before", status=503, times=None))
+    world.raises(errors.ServerFault, api.retrieve, "trun_1")
+    assert len(world.sim.requests) == 1
+    api.done()

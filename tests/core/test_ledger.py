@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from langchain_parallel import errors
+from langchain_parallel._core import ledger
+from langchain_parallel._core.effects import Ended, Lost, Open, Request, Response
+from langchain_parallel._core.keys import METADATA_KEY, ledger_key
+from langchain_parallel._core.retry import RetryPolicy
+from langchain_parallel.models import Submission, TaskRunInput
+
+from .helpers import Script, answer
+
+ASKED = TaskRunInput(input="Who?", processor="lite")
+KEY = ledger_key(ASKED)
+POLICY = RetryPolicy(attempts=3, first=1.0, settling=10.0)
+STARTED = answer(200, '{"run_ids": ["trun_1"]}')
+RUN = answer(200, json.dumps({"run_id": "trun_1", "interaction_id": "intr_1", "status": "queued"}))
+
+
+def listing(*runs: tuple[str, str, str], key: str = KEY) -> tuple[object, ...]:
+    """The three outcomes of a look that finds these (run id, created at, event id)."""
+    events = [
+        {
+            "type": "task_run.state",
+            "event_id": place,
+            "run": {
+                "run_id": name,
+                "status": "running",
+                "created_at": at,
+                "metadata": {METADATA_KEY: key},
+            },
+        }
+        for name, at, place in runs
+    ]
+    data = "".join(f"data: {json.dumps(e)}\n\n" for e in events).encode()
+    return (answer(200, content_type="text/event-stream"), data, Ended())
+
+
+NOTHING = listing()
+FOUND = listing(("trun_1", "2025-01-01T00:00:00Z", "1"))
+
+
+def submit(script: Script, **rest: object) -> Submission:
+    return script.run(ledger.submit("tgrp_1", ASKED, POLICY, **rest))  # type: ignore[arg-type]  # passed on
+
+
+def paid(script: Script) -> int:
+    return sum(request.paid for request in script.sent)
+
+
+def test_it_looks_before_it_sends_and_sends_once() -> None:
+    script = Script(*NOTHING, STARTED, RUN)
+    made = submit(script)
+    assert isinstance(script.effects[0], Open)
+    assert (made.run.run_id, made.run.interaction_id, made.adopted) == ("trun_1", "intr_1", False)
+    assert paid(script) == 1
+    [body] = [json.loads(r.body or b"") for r in script.sent if r.paid]
+    assert body["inputs"][0]["metadata"] == {METADATA_KEY: KEY}
+
+
+def test_what_is_there_is_adopted_and_nothing_is_sent() -> None:
+    script = Script(*FOUND)
+    assert submit(script).adopted
+    assert script.sent == []
+
+
+def test_a_run_under_another_key_is_another_run() -> None:
+    script = Script(*listing(("trun_0", "2025", "1"), key="other"), STARTED, RUN)
+    assert not submit(script).adopted
+
+
+@pytest.mark.parametrize(
+    "unknown", [Lost(True), Response(500), Response(408), Response(409)], ids=str
+)
+def test_after_an_unknown_outcome_it_looks_again_and_adopts(unknown: object) -> None:
+    script = Script(*NOTHING, unknown, *NOTHING, *NOTHING, *FOUND)
+    assert submit(script).adopted
+    assert paid(script) == 1
+
+
+def test_it_sends_again_only_after_the_settling_time() -> None:
+    script = Script(*NOTHING, Lost(True), *NOTHING * 5, STARTED, RUN)
+    assert not submit(script).adopted
+    first, second = (i for i, e in enumerate(script.effects) if isinstance(e, Request) and e.paid)
+    pauses = [s.seconds for s in script.sleeps]
+    assert sum(pauses) >= POLICY.settling
+    assert second - first > 5
+
+
+@pytest.mark.parametrize("harmless", [Lost(sent=False), Response(429)], ids=str)
+def test_what_started_nothing_is_sent_again_without_looking(harmless: object) -> None:
+    script = Script(*NOTHING, harmless, STARTED, RUN)
+    assert not submit(script).adopted
+    assert paid(script) == 2
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 422])
+def test_a_refusal_is_final_and_free(status: int) -> None:
+    script = Script(*NOTHING, Response(status))
+    with pytest.raises(errors.ApiError) as caught:
+        submit(script)
+    assert caught.value.billed is False
+    assert paid(script) == 1
+
+
+@pytest.mark.parametrize(
+    "body", ["{", "{}", '{"run_ids": []}', '{"run_ids": ["a", "b"]}', "<html>"]
+)
+def test_an_acceptance_that_cannot_be_read_is_never_sent_again(body: str) -> None:
+    script = Script(*NOTHING, answer(200, body), *NOTHING * 5)
+    with pytest.raises(errors.SubmissionUnknown) as caught:
+        submit(script)
+    assert paid(script) == 1
+    assert caught.value.billed is None
+    assert (caught.value.ledger_id, caught.value.key) == ("tgrp_1", KEY)
+    assert "Submit the same request to the same ledger again" in str(caught.value)
+
+
+def test_unknown_outcomes_end_in_submission_unknown() -> None:
+    script = Script(*NOTHING, *(o for _ in range(3) for o in (Lost(True), *NOTHING * 5)))
+    with pytest.raises(errors.SubmissionUnknown):
+        submit(script)
+    assert paid(script) == POLICY.attempts
+    assert script.time >= 3 * POLICY.settling
+
+
+def test_a_ledger_that_cannot_be_read_is_asked_until_settled() -> None:
+    """Were it given up at once, the next submit could look too early and pay twice."""
+    broken = [Response(401)] * 10
+    script = Script(*NOTHING, Lost(True), *broken)
+    with pytest.raises(errors.SubmissionUnknown) as caught:
+        submit(script)
+    assert script.time >= POLICY.settling
+    assert isinstance(caught.value.__cause__, errors.AuthenticationFailed)
+
+
+def test_a_look_that_fails_sends_nothing() -> None:
+    for outcome, kind in (
+        (Response(401), errors.AuthenticationFailed),
+        (Response(403), errors.Forbidden),
+    ):
+        script = Script(outcome)
+        with pytest.raises(kind):
+            submit(script)
+        assert script.sent == []
+
+
+def test_a_look_answered_with_a_web_page_is_no_empty_ledger() -> None:
+    page = (answer(200, content_type="text/html"),)
+    script = Script(*page * POLICY.attempts)
+    with pytest.raises(errors.AnswerBroken, match="text/html instead of an event stream"):
+        submit(script)
+    assert script.sent == []
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        (b"data: {", Ended()),
+        (b"data: x\n\n", Ended()),
+        (b"", Lost(True)),
+        (b'data: {"type": "error", "error": {}}\n\n',),
+        (b'data: {"type": "task_run.state", "run": 5}\n\n',),
+    ],
+    ids=str,
+)
+def test_a_list_that_breaks_off_is_no_empty_ledger(cut: tuple[object, ...]) -> None:
+    script = Script(NOTHING[0], *cut, *FOUND)
+    assert submit(script).adopted
+    assert script.sent == []
+
+
+def test_a_missing_ledger_is_told_as_such() -> None:
+    script = Script(answer(404))
+    with pytest.raises(errors.LedgerNotFound, match="no ledger \\(task group\\) tgrp_1") as caught:
+        submit(script)
+    assert "would not know what this session has already paid for" in caught.value.hint
+    assert caught.value.billed is False
+    script = Script(*NOTHING, answer(404))
+    with pytest.raises(errors.LedgerNotFound):
+        submit(script)
+
+
+def test_of_several_the_oldest_is_adopted_and_the_others_are_told() -> None:
+    script = Script(
+        *listing(
+            ("trun_3", "2025-01-01T00:00:01Z", "1"),
+            ("trun_2", "2025-01-01T00:00:00.5Z", "2"),
+            ("trun_1", "2025-01-01T00:00:00Z", "3"),
+        )
+    )
+    made = submit(script)
+    assert (made.run.run_id, made.duplicates) == ("trun_1", ("trun_2", "trun_3"))
+
+
+def test_where_the_list_has_no_metadata_the_inputs_are_listed() -> None:
+    head, data, ended = FOUND
+    assert isinstance(data, bytes)
+    bare = json.loads(data.removeprefix(b"data: "))
+    bare["input"] = {"input": "Who?", "metadata": bare["run"].pop("metadata")}
+    whole = f"data: {json.dumps(bare)}\n\n".encode()
+    script = Script(head, whole, ended, head, whole, ended)
+    assert submit(script).adopted
+    queries = [e.request.query for e in script.effects if isinstance(e, Open)]
+    assert [q.get("include_input") for q in queries] == [None, "true"]
+
+
+@pytest.mark.parametrize("trouble", [Response(403), Response(404), answer(200, "{")], ids=str)
+def test_a_started_run_that_cannot_be_read_is_handed_back_all_the_same(trouble: object) -> None:
+    script = Script(*NOTHING, STARTED, trouble)
+    made = submit(script)
+    assert (made.run.run_id, made.run.interaction_id, made.adopted) == ("trun_1", None, False)
+    assert made.run.active
+
+
+def test_the_ledgers_own_metadata_key_cannot_be_taken() -> None:
+    forged = ASKED.model_copy(update={"metadata": {METADATA_KEY: "mine"}})
+    with pytest.raises(errors.InvalidRequest, match="'ledger_key' is the ledger's own"):
+        Script().run(ledger.submit("tgrp_1", forged, POLICY))
+
+
+def test_a_caller_cancelled_after_sending_is_settled_before_the_next_send() -> None:
+    """A look right after could come before the run shows up in the list."""
+    memory: dict[str, float] = {}
+    script = Script(*NOTHING)
+    flow = ledger.submit("tgrp_1", ASKED, POLICY, unsettled=memory)
+    with pytest.raises(IndexError):  # the list of outcomes ends at the paid request
+        script.run(flow)
+    flow.close()
+    assert paid(script) == 1
+    again = Script(*NOTHING, *NOTHING, *FOUND)
+    assert submit(again, unsettled=memory).adopted
+    assert again.sent == []
+    assert memory == {}
