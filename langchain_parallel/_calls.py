@@ -8,7 +8,7 @@ It is the idea of `_core/effects.py` one floor up, where the effects are calls o
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
@@ -19,9 +19,10 @@ from langgraph.runtime import Runtime, get_runtime
 from langgraph.store.base import BaseStore
 from pydantic import SecretStr
 
+from ._core.secrecy import blot
 from ._locks import lock_of
 from .client import AsyncParallelClient, ParallelClient
-from .errors import ParallelError
+from .errors import InvalidRequest, ParallelError
 from .models import Event, Submission, TaskRunInput, TaskRunResult
 from .processors import PROCESSORS
 
@@ -95,18 +96,23 @@ class Clients(NamedTuple):
         base_url: str | None = None,
         allow_unknown_processor: bool = False,
     ) -> Clients:
-        """The clients given, or made from the rest.
+        """The clients given, both or neither, or made from the rest.
 
         Raises:
-            MissingKey: A client is to be made and there is no key.
+            InvalidRequest: Only one is given: the other would go elsewhere, with another key.
+            MissingKey: The clients are to be made and there is no key.
         """
+        if client is not None and async_client is not None:
+            return cls(client, async_client)
+        if client is not None or async_client is not None:
+            raise InvalidRequest(
+                [
+                    "Give `client` and `async_client` together, or neither: both kinds of calls occur."
+                ]
+            )
         return cls(
-            client
-            or ParallelClient(api_key, base_url, allow_unknown_processor=allow_unknown_processor),
-            async_client
-            or AsyncParallelClient(
-                api_key, base_url, allow_unknown_processor=allow_unknown_processor
-            ),
+            ParallelClient(api_key, base_url, allow_unknown_processor=allow_unknown_processor),
+            AsyncParallelClient(api_key, base_url, allow_unknown_processor=allow_unknown_processor),
         )
 
     def create_group(self) -> Calls[str]:
@@ -130,8 +136,11 @@ class Clients(NamedTuple):
         interaction_id: str | None,
         timeout: float,
         on_event: Callable[[Event], Any],
+        secrets: Sequence[str] = (),
     ) -> Calls[TaskRunResult]:
-        """Wait for a run. Its errors name the run and the interaction."""
+        """Wait for a run. Its errors name the run and the interaction, and never one of `secrets`:
+        a server may repeat an MCP header in what it says of a run that failed.
+        """
         try:
             result = yield Call(
                 lambda: self.plain.wait(run_id, timeout=timeout, on_event=on_event),
@@ -139,6 +148,7 @@ class Clients(NamedTuple):
             )
         except ParallelError as error:
             error.concerning(run_id, interaction_id)
+            error.rewrite(lambda text: blot(text, secrets))
             raise
         return cast(TaskRunResult, result)
 
@@ -201,18 +211,18 @@ def stored_ledger(clients: Clients, store: BaseStore, thread_id: str, name: str)
         thread_id: The LangGraph thread the session belongs to.
         name: Tells several sessions in one thread apart.
     """
-    namespace = ("langchain_parallel", "ledgers", thread_id.replace(".", "_") or "_")
-    lock = lock_of("/".join((*namespace, name)))
+    namespace, key = ("langchain_parallel", "ledgers"), f"{thread_id}/{name}"
+    lock = lock_of(f"stored ledger {key}")
     yield Call(lock.acquire, lock.aacquire)
     try:
-        item = yield Call(lambda: store.get(namespace, name), lambda: store.aget(namespace, name))
+        item = yield Call(lambda: store.get(namespace, key), lambda: store.aget(namespace, key))
         if item is not None:
             return str(item.value["ledger_id"])
         ledger_id = yield from clients.create_group()
         value: Mapping[str, Any] = {"ledger_id": ledger_id}
         yield Call(
-            lambda: store.put(namespace, name, dict(value)),
-            lambda: store.aput(namespace, name, dict(value)),
+            lambda: store.put(namespace, key, dict(value)),
+            lambda: store.aput(namespace, key, dict(value)),
         )
         return ledger_id
     finally:

@@ -27,6 +27,7 @@ from contextlib import AsyncExitStack, ExitStack, aclosing, closing
 from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Any, Protocol, TypeVar, cast
+from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary, finalize
 
 import anyio
@@ -186,10 +187,10 @@ def _settings(
 def _check_url(url: str) -> None:
     """Raise InvalidRequest for an address that cannot be a server's. A login in it is not repeated."""
     try:
-        parts = httpx.URL(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.host)
-    except httpx.InvalidURL:
-        parts, usable = httpx.URL(""), False
+        parts, host = httpx.URL(url), urlsplit(url).hostname
+    except (httpx.InvalidURL, ValueError):
+        parts, host = httpx.URL(""), None
+    usable = parts.scheme in ("http", "https") and host and not any(c.isspace() for c in url)
     if parts.userinfo:
         raise errors.InvalidRequest(
             ["base_url holds a login; pass an `http_client` of your own with `auth=` instead."]

@@ -31,7 +31,7 @@ nobody can know yet.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from typing_extensions import Self
@@ -69,6 +69,15 @@ class ParallelError(Exception):
         self.run_id = self.run_id or run_id
         self.interaction_id = self.interaction_id or interaction_id
         return self
+
+    def rewrite(self, change: Callable[[str], str]) -> None:
+        """Pass every text of this error through `change`."""
+        for name, value in self.__dict__.items():
+            if isinstance(value, str):
+                self.__dict__[name] = change(value)
+            elif isinstance(value, tuple):
+                self.__dict__[name] = tuple(change(v) if isinstance(v, str) else v for v in value)
+        self.args = tuple(change(arg) if isinstance(arg, str) else arg for arg in self.args)
 
     def __str__(self) -> str:
         ids = ", ".join(

@@ -339,6 +339,7 @@ class RunInput(_Answer):
     source_policy: dict[str, Any] | None = None
     metadata: dict[str, Any] | None = None
     mcp_servers: tuple[dict[str, Any], ...] | None = Field(default=None, repr=False)
+    webhook: dict[str, Any] | None = Field(default=None, repr=False)
 
 
 class TaskGroupStatus(_Answer):

@@ -53,7 +53,7 @@ BLOCKING, ASYNCHRONOUS = methods(ParallelClient), methods(AsyncParallelClient)
 
 def test_the_two_clients_have_the_same_methods() -> None:
     assert set(BLOCKING) == set(ASYNCHRONOUS)
-    assert len(BLOCKING) >= 17
+    assert len(BLOCKING) >= 16
 
 
 @pytest.mark.parametrize("name", BLOCKING)

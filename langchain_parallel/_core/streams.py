@@ -144,8 +144,8 @@ class _Patience:
         self.quiet = self.quiet + 1 if idle and not seen.news else 0
         if seen.news or idle:
             self.attempt = 0
-            pause = self.policy.backoff(self.quiet + 1)
-            yield from sleep(pause if pause.seconds < longest else Sleep(longest))
+            backoff = self.policy.backoff(self.quiet + 1)
+            yield from sleep(backoff if backoff.seconds < longest else Sleep(longest))
             return
         self.attempt += 1
         failed = seen.failure

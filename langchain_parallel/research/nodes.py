@@ -25,6 +25,7 @@ from .._calls import (
     thread_id_of,
     wait_seconds,
 )
+from .._core.secrecy import secrets_of
 from ..errors import InvalidRequest, RunCancelled, RunFailed
 from ..models import Event, TaskRunInput, TaskRunResult
 from ..processors import price_usd
@@ -118,8 +119,10 @@ class Researcher:
                 runtime.heartbeat()
 
         try:
+            seconds = wait_seconds(pending["processor"], self.timeout)
+            secrets = secrets_of([self.template])
             result = yield from self.clients.wait(
-                run_id, interaction_id, wait_seconds(pending["processor"], self.timeout), on_event
+                run_id, interaction_id, seconds, on_event, secrets
             )
         except (RunFailed, RunCancelled) as error:
             # A run that ended without an answer is a turn of the session, not a fault of the graph;

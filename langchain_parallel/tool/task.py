@@ -21,6 +21,7 @@ from typing_extensions import Self
 
 from .._calls import Calls, Clients, arun, run, stored_ledger, wait_seconds
 from .._core import checks
+from .._core.secrecy import secrets_of
 from ..client import AsyncParallelClient, ParallelClient
 from ..errors import ParallelError
 from ..models import (
@@ -143,10 +144,6 @@ class ParallelTaskTool(BaseTool):
         return self
 
     def _made_clients(self) -> Clients:
-        if (self.client is None) != (self.async_client is None):
-            raise ValueError(
-                "Give `client` and `async_client` together, or neither: the tool is called both ways."
-            )
         if self.api_key is None and os.environ.get("PARALLEL_API_KEY"):
             self.api_key = SecretStr(os.environ["PARALLEL_API_KEY"])
         return Clients.of(
@@ -244,7 +241,11 @@ class ParallelTaskTool(BaseTool):
 
             seconds = wait_seconds(request.processor, self.timeout)
             result = yield from self._clients.wait(
-                started.run_id, started.interaction_id, seconds, on_event
+                started.run_id,
+                started.interaction_id,
+                seconds,
+                on_event,
+                secrets_of([request]),
             )
         except ParallelError as error:
             raise ToolException(told(error)) from error

@@ -11,7 +11,7 @@ from langchain_parallel import errors
 from langchain_parallel.models import McpServer, Webhook
 from langchain_parallel.simulator import Fault, RunningServer
 
-from .both import Both, ask
+from .both import QUICK, Both, ask
 
 KEY = "pk-0123456789"
 SECRETS = [KEY, "tok4711", "q-s3cret", "l0gin", "hook-s3cret"]
@@ -77,7 +77,8 @@ def test_a_server_that_repeats_its_secrets_gets_them_into_no_error(
             return httpx.Response(200, headers={"content-type": "text/event-stream"})
         return httpx.Response(status, json=echo(), headers={"retry-after": "999"})
 
-    api = Both(client_kind, KEY, "https://api.example", transport=httpx.MockTransport(handle))
+    transport = httpx.MockTransport(handle)
+    api = Both(client_kind, KEY, "https://api.example", transport=transport, retry_policy=QUICK)
     args = {
         "create": (secretive(),),
         "submit": ("tgrp_1", secretive()),

@@ -45,7 +45,7 @@ def test_key_and_address_come_from_the_environment(
 def test_a_key_is_sent_as_it_is() -> None:
     sim = Simulator(api_keys={"right"})
     with ParallelClient(SecretStr("right\n"), transport=SimulatorTransport(sim)) as client:
-        assert client.create_group()
+        assert client.create_group().taskgroup_id
     with (
         ParallelClient("wrong", transport=SimulatorTransport(sim)) as client,
         pytest.raises(errors.AuthenticationFailed, match="Check PARALLEL_API_KEY or `api_key`"),

@@ -218,7 +218,7 @@ def test_a_fork_leaves_both_processes_a_working_client(url: str) -> None:
             if child == 0:
                 work(f"child {{n}}")
                 client.close()
-                sys.exit(0)
+                os._exit(0)  # as multiprocessing does
             children.append(child)
             work(f"parent {{n}}")
         assert all(os.waitpid(child, 0)[1] == 0 for child in children)

@@ -21,7 +21,7 @@ from langchain_parallel.simulator import (
 
 from .both import Both, World, ask
 
-POST = {"method": "POST", "path": "*/groups/*/runs"}
+POST: dict[str, Any] = {"method": "POST", "path": "*/groups/*/runs"}
 AFTER: list[Fault] = [
     Fault("drop_after", **POST),
     Fault("drop_after", reset=True, **POST),

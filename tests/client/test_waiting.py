@@ -245,7 +245,7 @@ def test_trouble_on_the_way_is_borne(world: World) -> None:
     world.sim.faults.add(
         Fault("status_before", path="*/events", status=404, times=None),
         *(
-            Fault(kind, path="*/result", status=502, seconds=5)  # type: ignore[arg-type]  # literals
+            Fault(kind, path="*/result", status=502, seconds=5)
             for kind in ("status_before", "drop_before", "malformed_json",
                          "rate_limit", "truncated_body", "hang", "refuse")
         ),

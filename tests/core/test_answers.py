@@ -7,7 +7,7 @@ import pytest
 
 from langchain_parallel import errors
 from langchain_parallel._core import answers, wire
-from langchain_parallel._core.effects import Lost
+from langchain_parallel._core.effects import Lost, Request
 from langchain_parallel._core.secrecy import blot, secrets_of
 from langchain_parallel.models import McpServer, TaskRun, TaskRunInput, Webhook
 
@@ -112,7 +112,7 @@ def test_a_rate_limit_says_how_long() -> None:
 
 @pytest.mark.parametrize("path", [wire.RUNS, wire.GROUPS])
 def test_a_404_without_an_id_is_about_the_address(path: str) -> None:
-    error = answers.failure(wire.Request("POST", path, paid=True), answer(404))
+    error = answers.failure(Request("POST", path, paid=True), answer(404))
     assert str(error).endswith("Check `base_url`.")
 
 
@@ -132,7 +132,7 @@ def test_a_404_without_an_id_is_about_the_address(path: str) -> None:
     ],
 )
 def test_a_lost_answer_says_whether_anything_was_sent(
-    request_: wire.Request, outcome: Lost, kind: type, text: str, billed: bool | None
+    request_: Request, outcome: Lost, kind: type, text: str, billed: bool | None
 ) -> None:
     error = answers.failure(request_, outcome)
     assert type(error) is kind

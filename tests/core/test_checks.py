@@ -8,6 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from langchain_parallel._core import checks, wire
+from langchain_parallel._core.schemas import Measure
 from langchain_parallel.errors import InvalidRequest
 from langchain_parallel.models import (
     JsonSchema,
@@ -161,7 +162,7 @@ class Holder(BaseModel):
 
 
 def test_references_arrays_unions_and_maps_count_as_what_they_hold() -> None:
-    measure = checks.Measure(JsonSchema(json_schema=Node.model_json_schema()).json_schema)
+    measure = Measure(JsonSchema(json_schema=Node.model_json_schema()).json_schema)
     assert (measure.depth, measure.properties) == (2, 4 + 4 * 2)
     assert "nests 6 levels deep" in problem(answering(Six))
 

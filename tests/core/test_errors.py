@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ def every_error() -> list[errors.ParallelError]:
     common = {"hint": "Do this.", "run_id": "trun_1", "interaction_id": "intr_1", "billed": None}
     made: list[errors.ParallelError] = []
     for kind in _tree(errors.ParallelError):
-        special: dict[str, object] = dict(common)
+        special: dict[str, Any] = dict(common)
         if issubclass(kind, errors.InvalidRequest):
             made.append(kind(["One.", "Two."]))
             continue

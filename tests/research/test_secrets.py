@@ -1,0 +1,55 @@
+"""Keys and MCP headers stay in the graph's configuration."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from typing import Any
+
+import pytest
+
+from langchain_parallel import McpServer, create_research_graph
+from langchain_parallel.errors import InvalidRequest
+from langchain_parallel.simulator import RunScript
+
+from .harness import Session, clients
+
+TOKEN = "tok-3f9a27c1"
+
+
+def with_server(session: Session) -> Session:
+    url = f"https://mcp.example/{TOKEN}?key={TOKEN}"
+    server = McpServer(url=url, name="files", headers={"Authorization": f"Bearer {TOKEN}"})
+    session.options["mcp_servers"] = [server]
+    return session
+
+
+def test_they_never_reach_state_checkpoints_or_streams(session: Session) -> None:
+    out = with_server(session).ask("Map the landscape")
+    assert out["turns"][0]["status"] == "completed"
+    kept = [
+        *session.graph().get_state_history(session.config),
+        *session.checkpointer.list(session.config),
+    ]
+    for secret in (TOKEN, "key-of-a-test"):
+        assert secret not in json.dumps(out)
+        assert all(secret not in repr(snapshot) for snapshot in kept)
+        assert all(secret.encode() not in pickle.dumps(snapshot.values) for snapshot in kept[:1])
+
+
+def test_a_server_that_repeats_them_in_a_runs_error_gets_them_into_no_turn(
+    session: Session,
+) -> None:
+    session.simulator.scripts.add(RunScript("failed", message=f"MCP refused Bearer {TOKEN}"))
+    out = with_server(session).ask("Map the landscape")
+    assert out["turns"][0]["status"] == "failed"
+    assert "MCP refused" in out["turns"][0]["error"]
+    assert TOKEN not in json.dumps(out)
+
+
+@pytest.mark.parametrize("missing", ["client", "async_client"])
+def test_one_client_alone_is_refused(session: Session, missing: str) -> None:
+    given: dict[str, Any] = clients(session.simulator)
+    del given[missing]
+    with pytest.raises(InvalidRequest, match=r"`client` and `async_client` together, or neither"):
+        create_research_graph(**given)
