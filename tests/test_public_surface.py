@@ -43,7 +43,7 @@ def methods(client: type) -> dict[str, Any]:
     names = {theirs: ours for ours, theirs in CONTEXT.items()}
     return {
         names.get(name, name): value
-        for name, value in vars(client).items()
+        for name, value in inspect.getmembers(client)
         if callable(value) and (not name.startswith("_") or name in (*CONTEXT, *names, "__init__"))
     }
 

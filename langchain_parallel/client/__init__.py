@@ -1,0 +1,14 @@
+"""`ParallelClient` and `AsyncParallelClient`: the two drivers of the flows in `_core`.
+
+Rule: the only package that performs I/O with the API, and the only one that imports httpx. A method
+builds a flow and drives it; what is decided is decided in `_core`.
+
+The two classes have the same methods; the asynchronous ones are awaited. `tests/test_public_surface.py`
+holds them to that.
+"""
+
+from .asynchronous import AsyncParallelClient
+from .blocking import ParallelClient
+from .settings import BASE_URL, DEFAULT_TIMEOUT, Clock
+
+__all__ = ["BASE_URL", "DEFAULT_TIMEOUT", "AsyncParallelClient", "Clock", "ParallelClient"]

@@ -1,0 +1,195 @@
+"""The asynchronous driver: performs what a flow asks for, over httpx."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AsyncExitStack, aclosing, closing
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+from weakref import WeakKeyDictionary
+
+import httpx
+from anyio.lowlevel import RunVar
+from typing_extensions import Self
+
+from .._core.effects import Effect, Emit, Ended, Flow, Lost, Open, Read, Request, Response, Sleep
+from ..models import Event
+from .settings import LIMITS, Settings, check_http, seconds
+
+T = TypeVar("T")
+
+
+class AsyncDriver:
+    """Connections, and the loop that drives flows. Tasks and event loops may share one."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        http_client: httpx.AsyncClient | None,
+        transport: httpx.AsyncBaseTransport | None,
+    ) -> None:
+        check_http(http_client, transport, httpx.AsyncClient, httpx.AsyncBaseTransport)
+        self._settings = settings
+        self._given = http_client
+        self._transport = transport
+
+    async def close(self) -> None:
+        """Close the connections made here. The client can be used again afterwards."""
+        made = _made_in_loop(self).pop(os.getpid(), None)
+        if made is not None:
+            await made.until_loop_ends.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def _http(self) -> httpx.AsyncClient:
+        if self._given is not None:
+            return self._given
+        made = _made_in_loop(self).get(os.getpid())
+        if made is None:
+            http = httpx.AsyncClient(transport=self._transport, limits=LIMITS)
+            made = _made_in_loop(self)[os.getpid()] = _Made(http, _closed_with_loop(http))
+            await made.until_loop_ends.__anext__()
+        return made.http
+
+    async def _drive(self, flow: Flow[T], on_event: Callable[[Event], Any] | None = None) -> T:
+        async with aclosing(self._steps(flow)) as steps:
+            async for step in steps:
+                if isinstance(step, _Done):
+                    return cast(T, step.value)
+                if on_event is not None:
+                    await _maybe(on_event(step))
+        raise AssertionError("a flow ends with its value")  # pragma: no cover
+
+    async def _iterate(self, flow: Flow[None]) -> AsyncIterator[Event]:
+        async with aclosing(self._steps(flow)) as steps:
+            async for step in steps:
+                if not isinstance(step, _Done):
+                    yield step
+
+    async def _steps(self, flow: Flow[T]) -> AsyncGenerator[Any, None]:
+        """Perform a flow's effects; what it emits is yielded, and last its value as `_Done`."""
+        outcome: object = None
+        with closing(flow):
+            async with _AsyncStream(self) as stream:
+                while True:
+                    try:
+                        effect = flow.send(outcome)
+                    except StopIteration as end:
+                        yield _Done(end.value)
+                        return
+                    if isinstance(effect, Emit):
+                        yield effect.event
+                        outcome = None
+                    else:
+                        outcome = await self._perform(effect, stream)
+
+    async def _perform(self, effect: Effect, stream: _AsyncStream) -> object:
+        match effect:
+            case Request():
+                await stream.close()
+                return await self._send(effect)
+            case Open(request):
+                return await stream.open(request)
+            case Read():
+                return await stream.read()
+            case Sleep():
+                await self._settings.clock.asleep(seconds(effect))
+                return None
+            case _:
+                return self._settings.clock.monotonic()
+
+    async def _send(self, request: Request) -> Response | Lost:
+        http = await self._http()
+        try:
+            answer = await http.send(self._settings.request(http, request), follow_redirects=False)
+        except httpx.RequestError as error:
+            return self._settings.lost(error)
+        return self._settings.response(answer, answer.content)
+
+
+class _AsyncStream:
+    """The one open stream of a flow."""
+
+    def __init__(self, driver: AsyncDriver) -> None:
+        self._driver = driver
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._stack.aclose()
+
+    async def open(self, request: Request) -> Response | Lost:
+        await self.close()
+        http, settings = await self._driver._http(), self._driver._settings
+        try:
+            answer = await http.send(
+                settings.request(http, request), stream=True, follow_redirects=False
+            )
+            self._stack.push_async_callback(answer.aclose)
+            self._chunks = answer.aiter_bytes()
+            refused = await answer.aread() if not answer.is_success else b""
+        except httpx.RequestError as error:
+            return settings.lost(error)
+        return settings.response(answer, refused)
+
+    async def read(self) -> bytes | Ended | Lost:
+        try:
+            return await anext(self._chunks, Ended())
+        except httpx.RequestError as error:
+            return self._driver._settings.lost(error)
+
+
+@dataclass(frozen=True)
+class _Done:
+    """The value of a flow; an asynchronous generator cannot return one."""
+
+    value: object
+
+
+@dataclass(frozen=True)
+class _Made:
+    """An httpx client and the generator that closes it."""
+
+    http: httpx.AsyncClient
+    until_loop_ends: AsyncGenerator[None, None]
+
+
+_MADE: RunVar[WeakKeyDictionary[AsyncDriver, dict[int, _Made]]] = RunVar(
+    "httpx clients of langchain_parallel"
+)
+"""Connections belong to one event loop and one process; they go when their client does."""
+
+
+def _made_in_loop(client: AsyncDriver) -> dict[int, _Made]:
+    """What `client` made in the running event loop, by process."""
+    try:
+        clients = _MADE.get()
+    except LookupError:
+        clients = WeakKeyDictionary()
+        _MADE.set(clients)
+    return clients.setdefault(client, {})
+
+
+async def _closed_with_loop(http: httpx.AsyncClient) -> AsyncGenerator[None, None]:
+    """Closes `http` when its event loop ends: `asyncio.run` finalises the generators left open."""
+    try:
+        yield
+    finally:
+        await http.aclose()
+
+
+async def _maybe(value: object) -> None:
+    """Await what a callback returned, if it was asynchronous."""
+    if inspect.isawaitable(value):
+        await value

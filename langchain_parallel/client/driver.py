@@ -1,0 +1,152 @@
+"""The blocking driver: performs what a flow asks for, over httpx."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, closing
+from typing import Any, TypeVar, cast
+from weakref import finalize
+
+import httpx
+from typing_extensions import Self
+
+from .._core.effects import Effect, Emit, Ended, Flow, Lost, Open, Read, Request, Response, Sleep
+from .._locks import hold
+from ..models import Event
+from .settings import LIMITS, Settings, check_http, seconds
+
+T = TypeVar("T")
+
+
+class Driver:
+    """Connections, and the loop that drives flows. Threads may share one."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        http_client: httpx.Client | None,
+        transport: httpx.BaseTransport | None,
+    ) -> None:
+        check_http(http_client, transport, httpx.Client, httpx.BaseTransport)
+        self._settings = settings
+        self._given = http_client
+        self._transport = transport
+        self._made: dict[int, httpx.Client] = {}
+        """By process: a forked child must not speak on its parent's connections, nor drop them."""
+        finalize(self, _close_own, self._made)
+
+    def close(self) -> None:
+        """Close the connections made here. The client can be used again afterwards."""
+        _close_own(self._made)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _http(self) -> httpx.Client:
+        if self._given is not None:
+            return self._given
+        made = self._made.get(os.getpid())
+        if made is not None:
+            return made
+        with hold("the making of an httpx.Client"):
+            if os.getpid() not in self._made:
+                self._made[os.getpid()] = httpx.Client(transport=self._transport, limits=LIMITS)
+            return self._made[os.getpid()]
+
+    def _drive(self, flow: Flow[T], on_event: Callable[[Event], Any] | None = None) -> T:
+        steps = self._steps(flow)
+        with closing(steps):
+            while True:
+                try:
+                    event = next(steps)
+                except StopIteration as end:
+                    return cast(T, end.value)
+                if on_event is not None:
+                    on_event(event)
+
+    def _iterate(self, flow: Flow[None]) -> Iterator[Event]:
+        yield from self._steps(flow)
+
+    def _steps(self, flow: Flow[T]) -> Generator[Event, None, T]:
+        """Perform a flow's effects; what it emits is yielded."""
+        outcome: object = None
+        with closing(flow), _Stream(self) as stream:
+            while True:
+                try:
+                    effect = flow.send(outcome)
+                except StopIteration as end:
+                    return cast(T, end.value)
+                if isinstance(effect, Emit):
+                    yield effect.event
+                    outcome = None
+                else:
+                    outcome = self._perform(effect, stream)
+
+    def _perform(self, effect: Effect, stream: _Stream) -> object:
+        match effect:
+            case Request():
+                stream.close()
+                return self._send(effect)
+            case Open(request):
+                return stream.open(request)
+            case Read():
+                return stream.read()
+            case Sleep():
+                self._settings.clock.sleep(seconds(effect))
+                return None
+            case _:
+                return self._settings.clock.monotonic()
+
+    def _send(self, request: Request) -> Response | Lost:
+        http = self._http()
+        try:
+            answer = http.send(self._settings.request(http, request), follow_redirects=False)
+        except httpx.RequestError as error:
+            return self._settings.lost(error)
+        return self._settings.response(answer, answer.content)
+
+
+class _Stream:
+    """The one open stream of a flow."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._stack.close()
+
+    def open(self, request: Request) -> Response | Lost:
+        self.close()
+        http, settings = self._driver._http(), self._driver._settings
+        try:
+            answer = http.send(settings.request(http, request), stream=True, follow_redirects=False)
+            self._stack.callback(answer.close)
+            self._chunks = answer.iter_bytes()
+            refused = answer.read() if not answer.is_success else b""
+        except httpx.RequestError as error:
+            return settings.lost(error)
+        return settings.response(answer, refused)
+
+    def read(self) -> bytes | Ended | Lost:
+        try:
+            return next(self._chunks, Ended())
+        except httpx.RequestError as error:
+            return self._driver._settings.lost(error)
+
+
+def _close_own(made: dict[int, httpx.Client]) -> None:
+    """Close the connections of this process."""
+    http = made.pop(os.getpid(), None)
+    if http is not None:
+        http.close()

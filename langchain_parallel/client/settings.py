@@ -1,0 +1,197 @@
+"""What both clients are configured with, and how a request of the core becomes one of httpx."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+import warnings
+from dataclasses import dataclass, field
+from importlib import metadata
+from typing import Protocol
+from urllib.parse import urlsplit
+
+import anyio
+import httpx
+from pydantic import SecretStr
+
+from .. import errors
+from .._core import checks
+from .._core.effects import Lost, Request, Response, Sleep
+from .._core.retry import RetryPolicy
+from ..models import TaskRunInput
+
+BASE_URL = "https://api.parallel.ai"
+DEFAULT_TIMEOUT = 3600.0
+"""Seconds a `wait` lasts at the most, unless told."""
+
+_NEVER_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.UnsupportedProtocol,
+)
+_POOL_SECONDS = 600.0
+"""How long a call waits for one of the pool's connections: long, but no call may hang for ever."""
+LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=20)
+
+
+class Clock(Protocol):
+    """Time as the client sees it; pass another to make tests quick."""
+
+    def monotonic(self) -> float:
+        """Seconds since some moment."""
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+
+    async def asleep(self, seconds: float) -> None:
+        """Let time pass without blocking the event loop."""
+
+
+class SystemClock:
+    """Real time."""
+
+    def monotonic(self) -> float:
+        """Seconds since some moment."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        time.sleep(seconds)
+
+    async def asleep(self, seconds: float) -> None:
+        """Let time pass without blocking the event loop."""
+        await anyio.sleep(seconds)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What both clients are configured with."""
+
+    api_key: SecretStr
+    base_url: str
+    policy: RetryPolicy
+    clock: Clock
+    allow_unknown_processor: bool
+
+    unsettled: dict[str, float] = field(default_factory=dict, repr=False)
+    """What `submit` sent with an outcome nobody saw; see `_core/ledger.py`."""
+
+    def checked(self, *runs: TaskRunInput) -> list[TaskRunInput]:
+        """`runs`, once they are known to be within the API's limits; remarks become Python warnings."""
+        for run in runs:
+            for remark in checks.check(run, allow_unknown_processor=self.allow_unknown_processor):
+                warnings.warn(remark, stacklevel=3)
+        return list(runs)
+
+    def request(self, http: httpx.Client | httpx.AsyncClient, request: Request) -> httpx.Request:
+        """The core's request as one of httpx."""
+        headers = {
+            "x-api-key": self.api_key.get_secret_value(),
+            "user-agent": _USER_AGENT,
+            **({"content-type": "application/json"} if request.body else {}),
+            **request.headers,
+        }
+        return http.build_request(
+            request.method,
+            self.base_url + request.path,
+            params=dict(request.query),
+            content=request.body,
+            headers=headers,
+            timeout=httpx.Timeout(request.timeout, connect=15.0, pool=_POOL_SECONDS),
+        )
+
+    def response(self, answer: httpx.Response, body: bytes = b"") -> Response:
+        """Httpx's answer as one of the core."""
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        # A server that repeats the key in an error must not get it into ours.
+        if not answer.is_success:
+            body = body.replace(self.api_key.get_secret_value().encode(), "…".encode())
+        return Response(answer.status_code, headers, body)
+
+    def lost(self, error: httpx.RequestError) -> Lost:
+        """What a broken exchange leaves us knowing."""
+        return Lost(sent=not isinstance(error, _NEVER_SENT), reason=type(error).__name__)
+
+
+def seconds(sleep: Sleep) -> float:
+    """How long to sleep, chance included."""
+    return sleep.seconds + sleep.jitter * random.random()
+
+
+def _user_agent() -> str:
+    try:
+        return f"langchain-parallel/{metadata.version('langchain-parallel')}"
+    except metadata.PackageNotFoundError:  # run from a source tree
+        return "langchain-parallel"
+
+
+_USER_AGENT = _user_agent()
+
+
+def settings(
+    api_key: str | SecretStr | None,
+    base_url: str | None,
+    policy: RetryPolicy | None,
+    clock: Clock | None,
+    allow_unknown_processor: bool,
+) -> Settings:
+    """What was given, completed from the environment and checked.
+
+    Raises:
+        MissingKey: There is no key.
+        InvalidRequest: The key or the address cannot be one.
+    """
+    key = api_key if api_key is not None else os.environ.get("PARALLEL_API_KEY", "")
+    text = (key.get_secret_value() if isinstance(key, SecretStr) else key).strip()
+    if not text:
+        raise errors.MissingKey(
+            "No Parallel API key was given.",
+            hint="Set the environment variable PARALLEL_API_KEY, or pass `api_key=`; keys are made at "
+            "https://platform.parallel.ai.",
+        )
+    if not (text.isascii() and text.isprintable()):
+        raise errors.InvalidRequest(["The API key holds characters that no HTTP header may hold."])
+    url = (base_url or os.environ.get("PARALLEL_BASE_URL") or BASE_URL).strip()
+    _check_url(url)
+    return Settings(
+        api_key=SecretStr(text),
+        base_url=url.rstrip("/"),
+        policy=policy or RetryPolicy(),
+        clock=clock or SystemClock(),
+        allow_unknown_processor=allow_unknown_processor,
+    )
+
+
+def _check_url(url: str) -> None:
+    """Raise InvalidRequest for an address that cannot be a server's. A login in it is not repeated."""
+    try:
+        parts, host = httpx.URL(url), urlsplit(url).hostname
+    except (httpx.InvalidURL, ValueError):
+        parts, host = httpx.URL(""), None
+    usable = parts.scheme in ("http", "https") and host and not any(c.isspace() for c in url)
+    if parts.userinfo:
+        raise errors.InvalidRequest(
+            ["base_url holds a login; pass an `http_client` of your own with `auth=` instead."]
+        )
+    if not usable or "?" in url or "#" in url:
+        shown = "" if "@" in url or "?" in url else f" {url!r}"
+        raise errors.InvalidRequest(
+            [f"base_url{shown} is not the HTTP address of a server; {BASE_URL} is the default."]
+        )
+
+
+def check_http(
+    http_client: object, transport: object, client_kind: type, transport_kind: type
+) -> None:
+    """Raise InvalidRequest for an httpx object of the other kind, or one that would be ignored."""
+    if http_client is not None and transport is not None:
+        raise errors.InvalidRequest(
+            ["Both http_client and transport are given; the transport belongs into your client."]
+        )
+    for value, kind in ((http_client, client_kind), (transport, transport_kind)):
+        if value is not None and not isinstance(value, kind):
+            raise errors.InvalidRequest(
+                [f"{type(value).__name__} is given; {kind.__name__} is needed."]
+            )
