@@ -8,23 +8,22 @@ It is the idea of `_core/effects.py` one floor up, where the effects are calls o
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+import logging
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
-from langchain_core.runnables import RunnableConfig
-from langchain_core.runnables.config import set_config_context
-from langgraph.runtime import Runtime, get_runtime
-from langgraph.store.base import BaseStore
 from pydantic import SecretStr
 
+from ._core.ledger import Look
 from ._core.secrecy import blot
-from ._locks import lock_of
 from .client import AsyncParallelClient, ParallelClient
 from .errors import InvalidRequest, ParallelError
-from .models import Event, Submission, TaskRunInput, TaskRunResult
+from .models import Event, Submission, TaskRun, TaskRunInput, TaskRunResult
 from .processors import PROCESSORS
+
+_LOG = logging.getLogger("langchain_parallel")
 
 T = TypeVar("T")
 
@@ -121,14 +120,43 @@ class Clients(NamedTuple):
         return str(group.taskgroup_id)
 
     def submit(
-        self, ledger_id: str, request: TaskRunInput, *, position: str, attempt: int = 0
+        self,
+        ledger_id: str,
+        request: TaskRunInput,
+        *,
+        position: str,
+        before: Look = "once",
+        cursor: str | None = None,
     ) -> Calls[Submission]:
         """Find the run in the ledger or start it there."""
+        how: dict[str, Any] = {"position": position, "before": before, "cursor": cursor}
         submission = yield Call(
-            lambda: self.plain.submit(ledger_id, request, attempt, position=position),
-            lambda: self.awaited.submit(ledger_id, request, attempt, position=position),
+            lambda: self.plain.submit(ledger_id, request, **how),
+            lambda: self.awaited.submit(ledger_id, request, **how),
         )
         return cast(Submission, submission)
+
+    def submit_directly(self, request: TaskRunInput) -> Calls[Submission]:
+        """Start the run without a ledger, at most once: a lost answer is a lost run."""
+        started = yield Call(
+            lambda: self.plain.create(request), lambda: self.awaited.create(request)
+        )
+        run = cast(TaskRun, started)
+        return Submission(run=run, ledger_id="", key=f"run {run.run_id}", adopted=False)
+
+    def oldest(self, ledger_id: str, request: TaskRunInput, *, position: str) -> Calls[Submission]:
+        """The run under a key that was sent twice in doubt, now that time has passed; the twins, if
+        there are any, are logged: both are paid for, and only a person can ask for the money back.
+        """
+        found = yield Call(
+            lambda: self.plain.find(ledger_id, request, position=position),
+            lambda: self.awaited.find(ledger_id, request, position=position),
+        )
+        submission = cast(Submission, found)
+        if submission.duplicates:
+            ids = ", ".join((submission.run.run_id, *submission.duplicates))
+            _LOG.warning("Paid for twice (ledger %s): runs %s.", ledger_id, ids)
+        return submission
 
     def wait(
         self,
@@ -177,53 +205,3 @@ def call_function(function: Callable[..., Any], *args: Any) -> Calls[Any]:
         return function(*args)
 
     return (yield Call(plain, awaited))
-
-
-# --- LangGraph's surroundings --------------------------------------------------------------------
-
-
-def runtime_of(config: RunnableConfig) -> Runtime[Any] | None:
-    """LangGraph's runtime behind a config; None outside a graph.
-
-    Through the config, because Python 3.10 does not carry context variables into tasks.
-    """
-    with set_config_context(config) as context:
-        try:
-            return context.run(lambda: get_runtime())  # noqa: PLW0108 -- typed without it
-        except (RuntimeError, KeyError):
-            return None
-
-
-def thread_id_of(config: RunnableConfig) -> str | None:
-    """The LangGraph thread a config belongs to, if any."""
-    thread_id = config.get("configurable", {}).get("thread_id")
-    return None if thread_id is None else str(thread_id)
-
-
-def stored_ledger(clients: Clients, store: BaseStore, thread_id: str, name: str) -> Calls[str]:
-    """The ledger of a session as the store knows it, made and written down if there is none.
-
-    A put is durable at once and survives time travel to a checkpoint from before the session (R4).
-
-    Args:
-        clients: Who makes a ledger.
-        store: LangGraph's store.
-        thread_id: The LangGraph thread the session belongs to.
-        name: Tells several sessions in one thread apart.
-    """
-    namespace, key = ("langchain_parallel", "ledgers"), f"{thread_id}/{name}"
-    lock = lock_of(f"stored ledger {key}")
-    yield Call(lock.acquire, lock.aacquire)
-    try:
-        item = yield Call(lambda: store.get(namespace, key), lambda: store.aget(namespace, key))
-        if item is not None:
-            return str(item.value["ledger_id"])
-        ledger_id = yield from clients.create_group()
-        value: Mapping[str, Any] = {"ledger_id": ledger_id}
-        yield Call(
-            lambda: store.put(namespace, key, dict(value)),
-            lambda: store.aput(namespace, key, dict(value)),
-        )
-        return ledger_id
-    finally:
-        lock.release()

@@ -457,3 +457,9 @@ class Submission(_Answer):
     key: str
     adopted: bool
     duplicates: tuple[str, ...] = ()
+    resent: bool = False
+    """Sent again after an outcome nobody saw, and a settling time in which no run showed up. Should one
+    show up later still, `find` reports it as a duplicate.
+    """
+    cursor: str | None = None
+    """Where this run stands in the ledger's list. A later submission of the session may begin there."""

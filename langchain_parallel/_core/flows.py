@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from ..models import RunInput, TaskGroup, TaskGroupRunResponse, TaskRun, TaskRunInput, TaskRunResult
 from . import answers, checks, wire
-from .effects import Flow, Outcome, Request, Response, now, send, sleep
+from .effects import Flow, Outcome, Request, Response, Sleep, now, send, sleep
 from .retry import Next, RetryPolicy, after
 from .status import raise_unfinished, still_running
 
@@ -71,7 +71,7 @@ def result(run_id: str, timeout: float, policy: RetryPolicy) -> Flow[TaskRunResu
     """The answer of a run, waited for on the server for up to `timeout` seconds."""
     started = yield from now()
     deadline = started + checks.seconds(timeout)
-    attempt = 0
+    attempt = polls = 0
     while True:
         left = max(0.0, deadline - (yield from now()))
         request = wire.result(run_id, seconds=min(LONGEST_POLL, left))
@@ -85,11 +85,12 @@ def result(run_id: str, timeout: float, policy: RetryPolicy) -> Flow[TaskRunResu
         elif after(request, outcome) is not Next.AGAIN:
             return answers.decode(TaskRunResult, request, outcome, run_id=run_id)
         active = _is(outcome, 408)
-        attempt = 0 if active else attempt + 1
-        pause = policy.backoff(1) if active else policy.pause(attempt, outcome)
+        attempt, polls = (0, polls + 1) if active else (attempt + 1, polls)
+        pause = policy.backoff(polls) if active else policy.pause(attempt, outcome)
         if pause is None:
             raise answers.failure(request, outcome, run_id=run_id)
-        yield from sleep(pause)
+        left = max(0.0, deadline - (yield from now()))
+        yield from sleep(pause if pause.seconds < left or not active else Sleep(left))
 
 
 def has_no_answer(outcome: Outcome) -> bool:

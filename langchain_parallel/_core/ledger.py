@@ -16,20 +16,34 @@ sent once more.
       └─────────────────────┘  until the attempts are used up: SubmissionUnknown
 
 An answer of 2xx that cannot be read is sent no second time: something was accepted. A caller that was
-cancelled after sending leaves a note (`unsettled`), so that its next look lasts the settling time too.
+cancelled after sending leaves a note (`LedgerMemory.unsettled`), so that its next look lasts the settling
+time too. After a second send in doubt the ledger is looked into once more: two runs under one key are
+reported, and the older is adopted.
 """
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
-from ..errors import InvalidRequest, LedgerNotFound, NotFound, ParallelError, SubmissionUnknown
-from ..models import Submission, TaskGroupRunResponse, TaskRun, TaskRunInput
+from ..errors import (
+    ApiError,
+    InvalidRequest,
+    LedgerNotFound,
+    NotFound,
+    ParallelError,
+    SubmissionUnknown,
+)
+from ..models import Submission, TaskGroupRunResponse, TaskRun, TaskRunEvent, TaskRunInput
 from . import answers, flows, streams, wire
 from .effects import Flow, Outcome, Request, Sleep, now, send, sleep
 from .keys import METADATA_KEY, ledger_key
+from .memory import Index, Known, LedgerMemory
 from .retry import Next, RetryPolicy, after
+
+Look: TypeAlias = Literal["once", "settle", "skip"]
+"""How to look before sending: once; for the settling time, where another process may have sent a moment
+ago; or not at all, where the position is new and nobody can have asked there."""
 
 
 @dataclass(frozen=True)
@@ -39,18 +53,20 @@ class _Case:
     ledger_id: str
     key: str
     policy: RetryPolicy
-    unsettled: MutableMapping[str, float] = field(default_factory=dict)
+    memory: LedgerMemory
+    after: str | None
+    """The cursor from which the ledger's list is read; what comes before it is older than the key."""
 
     @property
     def sent_at(self) -> float | None:
         """When this was last sent with an outcome that is still unknown."""
-        return self.unsettled.get(f"{self.ledger_id} {self.key}")
+        return self.memory.unsettled.get((self.ledger_id, self.key))
 
     def sent(self, time: float) -> None:
-        self.unsettled[f"{self.ledger_id} {self.key}"] = time
+        self.memory.unsettled[self.ledger_id, self.key] = time
 
     def settled(self) -> None:
-        self.unsettled.pop(f"{self.ledger_id} {self.key}", None)
+        self.memory.unsettled.pop((self.ledger_id, self.key), None)
 
 
 def submit(
@@ -60,7 +76,9 @@ def submit(
     *,
     position: str = "",
     attempt: int = 0,
-    unsettled: MutableMapping[str, float] | None = None,
+    before: Look = "once",
+    cursor: str | None = None,
+    memory: LedgerMemory | None = None,
 ) -> Flow[Submission]:
     """Find the run in the ledger, or start it there.
 
@@ -70,7 +88,9 @@ def submit(
         policy: How patiently.
         position: The point of the session.
         attempt: Raised to ask the very same thing anew.
-        unsettled: What was sent with an outcome nobody saw; kept by the caller between submissions.
+        before: How to look before the first send.
+        cursor: Where in the ledger's list to begin, from an earlier submission of the session.
+        memory: What is kept between submissions.
 
     Raises:
         InvalidRequest: The metadata holds the ledger's own key; nothing was sent.
@@ -79,22 +99,38 @@ def submit(
         ApiError: The server refused the request; nothing was started.
     """
     key = ledger_key(run, position=position, attempt=attempt)
-    case = _Case(ledger_id, key, policy, {} if unsettled is None else unsettled)
+    case = _Case(ledger_id, key, policy, memory or LedgerMemory(), cursor)
     request = wire.add_runs(ledger_id, [_keyed(run, key)])
-    since = case.sent_at
-    found = yield from (look(case) if since is None else _settle(case, since))
-    sends = 0
+    found = yield from _look_before(case, before)
+    sends, doubtful = 0, False
     while found is None:
         sends += 1
         case.sent((yield from now()))
         outcome = yield from send(request)
-        started = _accepted(request, outcome)
-        if started is not None:
+        answer = _accepted(request, outcome)
+        if answer is not None:
             case.settled()
-            return (yield from _started(case, started))
+            return (yield from _started(case, answer, resent=doubtful))
+        doubtful = doubtful or after(request, outcome) is Next.UNKNOWN
         found = yield from _after(case, request, outcome, sends)
     case.settled()
     return found
+
+
+def find(
+    ledger_id: str,
+    run: TaskRunInput,
+    policy: RetryPolicy,
+    *,
+    position: str = "",
+    attempt: int = 0,
+    memory: LedgerMemory | None = None,
+) -> Flow[Submission | None]:
+    """The run that `submit` would adopt, if there is one. Costs nothing."""
+    key = ledger_key(run, position=position, attempt=attempt)
+    return (
+        yield from _look(_Case(ledger_id, key, policy, memory or LedgerMemory(), None), whole=True)
+    )
 
 
 def _keyed(run: TaskRunInput, key: str) -> TaskRunInput:
@@ -105,15 +141,124 @@ def _keyed(run: TaskRunInput, key: str) -> TaskRunInput:
     return run.model_copy(update={"metadata": {**run.metadata, METADATA_KEY: key}})
 
 
-def _accepted(request: Request, outcome: Outcome) -> str | None:
-    """The id of the run that was started, where the answer says so in the documented way."""
+# --- looking -------------------------------------------------------------------------------------
+
+
+def _look_before(case: _Case, before: Look) -> Flow[Submission | None]:
+    since = case.sent_at
+    if since is not None:
+        return (yield from _settle(case, since))
+    if before == "skip":
+        return None
+    found = yield from _look(case)
+    if found is not None or before == "once":
+        return found
+    return (yield from _settle(case, (yield from now())))
+
+
+def _settle(case: _Case, since: float | None) -> Flow[Submission | None]:
+    """Look again and again until the run shows up or the settling time is over.
+
+    Raises:
+        SubmissionUnknown: The ledger could not be read when that time was over.
+    """
+    policy = case.policy
+    until = (since if since is not None else (yield from now())) + policy.settling
+    pause = policy.first
+    while True:
+        time = yield from now()
+        trouble: ParallelError | None = None
+        try:
+            found = yield from _look(case, whole=True)
+        except ParallelError as error:
+            trouble = error
+        else:
+            if found is not None:
+                return found
+        if time >= until:
+            if trouble is not None:
+                raise _unknown(case) from trouble
+            case.settled()
+            return None
+        yield from sleep(Sleep(min(pause, max(0.0, until - (yield from now())))))
+        pause = min(2 * pause, policy.longest)
+
+
+def _look(case: _Case, *, whole: bool = False) -> Flow[Submission | None]:
+    """The run under the key, if the ledger holds one.
+
+    A first look reads on from where the last one ended. In doubt the whole list is read: a run that
+    shows up late may stand before others that showed up sooner.
+    """
+    index = case.memory.index(case.ledger_id)
+    if whole or index is None or not index.covers(case.after):
+        index, listed = yield from _read_whole(case)
+    else:
+        listed = yield from _list(case, index.cursor)
+        index.take(listed)
+    found = index.oldest_first(case.key)
+    if not found:
+        return None
+    seen_now = any(event.run.run_id == found[0].run.run_id for event in listed)
+    return (yield from _adopted(case, found, seen_now=seen_now))
+
+
+def _read_whole(case: _Case) -> Flow[tuple[Index, list[TaskRunEvent]]]:
+    """The list from the case's cursor on; from its start where the server does not know the cursor."""
+    try:
+        listed, start = (yield from _list(case, case.after)), case.after
+    except ApiError:
+        if case.after is None:
+            raise
+        listed, start = (yield from _list(case, None)), None
+    index = case.memory.begin(case.ledger_id, start)
+    index.passed.add(case.after)
+    index.take(listed)
+    return index, listed
+
+
+def _list(case: _Case, cursor: str | None) -> Flow[list[TaskRunEvent]]:
+    ledger_id, policy = case.ledger_id, case.policy
+    try:
+        listed = yield from streams.list_runs(ledger_id, policy, last_event_id=cursor)
+        if any(event.run.metadata is None for event in listed):
+            # Not every listing repeats a run's metadata; its input does.
+            listed = yield from streams.list_runs(
+                ledger_id, policy, last_event_id=cursor, include_input=True
+            )
+    except NotFound as error:
+        raise _about_ledger(error, ledger_id) from None
+    return listed
+
+
+def _adopted(case: _Case, found: list[Known], *, seen_now: bool) -> Flow[Submission]:
+    """The oldest of the runs found, as it stands now."""
+    oldest, *others = found
+    run = oldest.run
+    if run.active and not seen_now:
+        run = yield from flows.retrieve(run.run_id, case.policy)
+    return Submission(
+        run=run,
+        ledger_id=case.ledger_id,
+        key=case.key,
+        adopted=True,
+        duplicates=tuple(known.run.run_id for known in others),
+        cursor=oldest.cursor,
+    )
+
+
+# --- sending -------------------------------------------------------------------------------------
+
+
+def _accepted(request: Request, outcome: Outcome) -> TaskGroupRunResponse | None:
+    """The answer that names the one run started, where it does so in the documented way."""
     if after(request, outcome) is not Next.DONE:
         return None
     try:
         answer = answers.decode(TaskGroupRunResponse, request, outcome)
     except ParallelError:
         return None  # accepted, it seems, but unreadable: the ledger knows
-    return answer.run_ids[0] if len(answer.run_ids) == 1 else None
+    return answer if len(answer.run_ids) == 1 else None
 
 
 def _after(case: _Case, request: Request, outcome: Outcome, sends: int) -> Flow[Submission | None]:
@@ -139,73 +284,41 @@ def _after(case: _Case, request: Request, outcome: Outcome, sends: int) -> Flow[
     return None
 
 
-def _settle(case: _Case, since: float | None) -> Flow[Submission | None]:
-    """Look again and again until the run shows up or the settling time is over.
+def _started(case: _Case, answer: TaskGroupRunResponse, *, resent: bool) -> Flow[Submission]:
+    """The run just started, as it stands; if that cannot be read now, then by its id alone.
 
-    Raises:
-        SubmissionUnknown: The ledger could not be read when that time was over.
+    The answer to a group holds no interaction id; the run does.
     """
-    policy = case.policy
-    until = (since if since is not None else (yield from now())) + policy.settling
-    pause = policy.first
-    while True:
-        time = yield from now()
-        trouble: ParallelError | None = None
-        try:
-            found = yield from look(case)
-        except ParallelError as error:
-            trouble = error
-        else:
-            if found is not None:
-                return found
-        if time >= until:
-            if trouble is not None:
-                raise _unknown(case) from trouble
-            case.settled()
-            return None
-        yield from sleep(Sleep(min(pause, max(0.0, until - (yield from now())))))
-        pause = min(2 * pause, policy.longest)
-
-
-def look(case: _Case) -> Flow[Submission | None]:
-    """The run under the key, if the ledger holds one. Of several, the oldest counts."""
-    ledger_id, policy = case.ledger_id, case.policy
-    try:
-        listed = yield from streams.list_runs(ledger_id, policy)
-        if any(event.run.metadata is None for event in listed):
-            # Not every listing repeats a run's metadata; its input does.
-            listed = yield from streams.list_runs(ledger_id, policy, include_input=True)
-    except NotFound as error:
-        raise _about_ledger(error, ledger_id) from None
-    runs = [event.run for event in listed if _key_of(event.run, event.input) == case.key]
-    if not runs:
-        return None
-    # Without its Z, a time with a fraction of a second sorts after the one without.
-    oldest, *others = sorted(runs, key=lambda run: (run.created_at or "").rstrip("Z"))
-    return Submission(
-        run=oldest,
-        ledger_id=ledger_id,
-        key=case.key,
-        adopted=True,
-        duplicates=tuple(r.run_id for r in others),
-    )
-
-
-def _key_of(run: TaskRun, asked: object) -> object:
-    metadata = run.metadata or getattr(asked, "metadata", None) or {}
-    return metadata.get(METADATA_KEY)
-
-
-def _started(case: _Case, run_id: str) -> Flow[Submission]:
-    """The run just started. The answer to a group holds no interaction id; the run does.
-
-    A run that cannot be read right now is started all the same: it is handed back as far as it is known.
-    """
+    run_id = answer.run_ids[0]
     try:
         run = yield from flows.retrieve(run_id, case.policy)
     except ParallelError:
-        run = TaskRun(run_id=run_id, status="queued", taskgroup_id=case.ledger_id)
-    return Submission(run=run, ledger_id=case.ledger_id, key=case.key, adopted=False)
+        run = TaskRun(run_id=run_id, status="queued")
+    mine = Submission(
+        run=run,
+        ledger_id=case.ledger_id,
+        key=case.key,
+        adopted=False,
+        resent=resent,
+        cursor=answer.run_cursor or None,
+    )
+    return (yield from _beside_twins(case, mine)) if resent else mine
+
+
+def _beside_twins(case: _Case, mine: Submission) -> Flow[Submission]:
+    """After a second send in doubt: the oldest run under the key, the others told. A list that cannot be read
+    now changes nothing; `find` tells later.
+    """
+    try:
+        twin = yield from _look(case, whole=True)
+    except ParallelError:
+        return mine
+    if twin is None:
+        return mine
+    if twin.run.run_id == mine.run.run_id:
+        return mine.model_copy(update={"duplicates": twin.duplicates})
+    duplicates = tuple(dict.fromkeys((*twin.duplicates, mine.run.run_id)))
+    return twin.model_copy(update={"duplicates": duplicates, "resent": True})
 
 
 def _unknown(case: _Case) -> SubmissionUnknown:

@@ -18,6 +18,8 @@ from .secrecy import secrets_of
 
 RUNS = "/v1/tasks/runs"
 GROUPS = "/v1/tasks/groups"
+MAX_ID = 500
+"""Characters; ids have about 40, and httpx refuses a URL that is very long."""
 
 _BETA_HEADER = "parallel-beta"
 _FIELD_BASIS = "field-basis-2025-11-25"  # evidence for each element of an array field
@@ -33,11 +35,12 @@ def path(root: str, *parts: object) -> str:
     """A path whose parts cannot break out of it.
 
     Raises:
-        InvalidRequest: A part is empty, made of dots, or no text.
+        InvalidRequest: A part cannot be an id: no text, empty, made of dots, too long, not ASCII.
     """
     for part in parts:
-        if not isinstance(part, str) or not part.strip(". \t\r\n"):
-            raise InvalidRequest([f"{part!r} is not the id of a run or a task group."])
+        fits = isinstance(part, str) and part.isascii() and len(part) <= MAX_ID
+        if not fits or not str(part).strip(". \t\r\n"):
+            raise InvalidRequest([f"{part!r:.80} is not the id of a run or a task group."])
     return "/".join((root, *(quote(str(part), safe="") for part in parts)))
 
 

@@ -7,8 +7,16 @@ The two classes have the same methods; the asynchronous ones are awaited. `tests
 holds them to that.
 """
 
+from .._core.retry import RetryPolicy
 from .asynchronous import AsyncParallelClient
 from .blocking import ParallelClient
 from .settings import BASE_URL, DEFAULT_TIMEOUT, Clock
 
-__all__ = ["BASE_URL", "DEFAULT_TIMEOUT", "AsyncParallelClient", "Clock", "ParallelClient"]
+__all__ = [
+    "BASE_URL",
+    "DEFAULT_TIMEOUT",
+    "AsyncParallelClient",
+    "Clock",
+    "ParallelClient",
+    "RetryPolicy",
+]

@@ -9,6 +9,7 @@ import httpx
 from pydantic import SecretStr
 
 from .._core import checks, flows, ledger, streams, waiting
+from .._core.ledger import Look
 from .._core.retry import RetryPolicy
 from .._locks import ahold
 from ..models import (
@@ -74,7 +75,14 @@ class AsyncParallelClient(AsyncDriver):
         return await self._drive(flows.create(checked, self._settings.policy))
 
     async def submit(
-        self, ledger_id: str, request: TaskRunInput, attempt: int = 0, *, position: str = ""
+        self,
+        ledger_id: str,
+        request: TaskRunInput,
+        attempt: int = 0,
+        *,
+        position: str = "",
+        before: Look = "once",
+        cursor: str | None = None,
     ) -> Submission:
         """Find the run in the ledger, or start it there: exactly once. Paid if it is not there yet.
 
@@ -83,6 +91,9 @@ class AsyncParallelClient(AsyncDriver):
             request: What is asked.
             attempt: Raise it to ask the very same thing anew.
             position: The point of the session at which it is asked, such as the number of turns so far.
+            before: How to look before sending: `once`; `settle`, for the policy's settling time, where
+                another process may have sent the same a moment ago; `skip`, where nobody can have.
+            cursor: `Submission.cursor` of an earlier one in this session: the look begins there.
 
         Raises:
             InvalidRequest: Nothing was sent.
@@ -97,7 +108,28 @@ class AsyncParallelClient(AsyncDriver):
             self._settings.policy,
             position=position,
             attempt=attempt,
-            unsettled=self._settings.unsettled,
+            before=before,
+            cursor=cursor,
+            memory=self._settings.memory,
+        )
+        async with ahold(ledger_id):
+            return await self._drive(flow)
+
+    async def find(
+        self, ledger_id: str, request: TaskRunInput, attempt: int = 0, *, position: str = ""
+    ) -> Submission | None:
+        """The run that `submit` would adopt, or None: what was paid for, without spending. Free.
+
+        Raises:
+            LedgerNotFound: There is no such ledger.
+        """
+        flow = ledger.find(
+            ledger_id,
+            request,
+            self._settings.policy,
+            position=position,
+            attempt=attempt,
+            memory=self._settings.memory,
         )
         async with ahold(ledger_id):
             return await self._drive(flow)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import httpx
 from pydantic import SecretStr
 
-from .. import errors
 from .._core import checks, flows, ledger, streams, waiting
+from .._core.ledger import Look
 from .._core.retry import RetryPolicy
 from .._locks import hold
 from ..models import (
@@ -76,7 +75,14 @@ class ParallelClient(Driver):
         return self._drive(flows.create(checked, self._settings.policy))
 
     def submit(
-        self, ledger_id: str, request: TaskRunInput, attempt: int = 0, *, position: str = ""
+        self,
+        ledger_id: str,
+        request: TaskRunInput,
+        attempt: int = 0,
+        *,
+        position: str = "",
+        before: Look = "once",
+        cursor: str | None = None,
     ) -> Submission:
         """Find the run in the ledger, or start it there: exactly once. Paid if it is not there yet.
 
@@ -85,6 +91,9 @@ class ParallelClient(Driver):
             request: What is asked.
             attempt: Raise it to ask the very same thing anew.
             position: The point of the session at which it is asked, such as the number of turns so far.
+            before: How to look before sending: `once`; `settle`, for the policy's settling time, where
+                another process may have sent the same a moment ago; `skip`, where nobody can have.
+            cursor: `Submission.cursor` of an earlier one in this session: the look begins there.
 
         Raises:
             InvalidRequest: Nothing was sent.
@@ -99,7 +108,28 @@ class ParallelClient(Driver):
             self._settings.policy,
             position=position,
             attempt=attempt,
-            unsettled=self._settings.unsettled,
+            before=before,
+            cursor=cursor,
+            memory=self._settings.memory,
+        )
+        with hold(ledger_id):
+            return self._drive(flow)
+
+    def find(
+        self, ledger_id: str, request: TaskRunInput, attempt: int = 0, *, position: str = ""
+    ) -> Submission | None:
+        """The run that `submit` would adopt, or None: what was paid for, without spending. Free.
+
+        Raises:
+            LedgerNotFound: There is no such ledger.
+        """
+        flow = ledger.find(
+            ledger_id,
+            request,
+            self._settings.policy,
+            position=position,
+            attempt=attempt,
+            memory=self._settings.memory,
         )
         with hold(ledger_id):
             return self._drive(flow)
@@ -141,12 +171,6 @@ class ParallelClient(Driver):
             RunFailed, RunCancelled, ActionRequired: The run ended without an answer.
             ApiError, AnswerLost, AnswerBroken: The API could not be asked; that does not touch the run.
         """
-        if inspect.iscoroutinefunction(on_event):
-            raise errors.InvalidRequest(
-                [
-                    "on_event is asynchronous; AsyncParallelClient would await it, this client cannot."
-                ]
-            )
         return self._drive(waiting.wait(run_id, timeout, self._settings.policy), on_event)
 
     def events(self, run_id: str) -> Iterator[Event]:

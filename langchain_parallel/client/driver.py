@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
@@ -13,6 +14,7 @@ from typing_extensions import Self
 
 from .._core.effects import Effect, Emit, Ended, Flow, Lost, Open, Read, Request, Response, Sleep
 from .._locks import hold
+from ..errors import InvalidRequest
 from ..models import Event
 from .settings import LIMITS, Settings, check_http, seconds
 
@@ -66,7 +68,7 @@ class Driver:
                 except StopIteration as end:
                     return cast(T, end.value)
                 if on_event is not None:
-                    on_event(event)
+                    _call(on_event, event)
 
     def _iterate(self, flow: Flow[None]) -> Iterator[Event]:
         yield from self._steps(flow)
@@ -143,6 +145,17 @@ class _Stream:
             return next(self._chunks, Ended())
         except httpx.RequestError as error:
             return self._driver._settings.lost(error)
+
+
+def _call(on_event: Callable[[Event], Any], event: Event) -> None:
+    """Call back; what would have to be awaited is refused, for nobody would."""
+    value = on_event(event)
+    if inspect.iscoroutine(value):
+        value.close()
+        raise InvalidRequest(
+            ["on_event is asynchronous; AsyncParallelClient would await it, this client cannot."],
+            hint="The run goes on: wait for it again.",
+        )
 
 
 def _close_own(made: dict[int, httpx.Client]) -> None:

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from .. import errors
 from .._core import checks
 from .._core.effects import Lost, Request, Response, Sleep
+from .._core.memory import LedgerMemory
 from .._core.retry import RetryPolicy
 from ..models import TaskRunInput
 
@@ -75,8 +76,8 @@ class Settings:
     clock: Clock
     allow_unknown_processor: bool
 
-    unsettled: dict[str, float] = field(default_factory=dict, repr=False)
-    """What `submit` sent with an outcome nobody saw; see `_core/ledger.py`."""
+    memory: LedgerMemory = field(default_factory=LedgerMemory, repr=False)
+    """What `submit` has seen of its ledgers."""
 
     def checked(self, *runs: TaskRunInput) -> list[TaskRunInput]:
         """`runs`, once they are known to be within the API's limits; remarks become Python warnings."""

@@ -7,7 +7,7 @@ START → plan → submit → wait → evaluate ─┬→ END     accepted, out 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from langgraph.graph import END, START, StateGraph
 from pydantic import SecretStr
@@ -42,6 +42,7 @@ def create_research_graph(
     metadata: Mapping[str, str | int | float | bool] | None = None,
     timeout: float | None = None,
     keep_excerpts: bool = False,
+    submission: Literal["ledger", "direct"] = "ledger",
     name: str = "research",
     allow_unknown_processor: bool = False,
     api_key: SecretStr | str | None = None,
@@ -73,6 +74,8 @@ def create_research_graph(
         timeout: Seconds to wait for one run; None: twice its processor's usual longest time, and ten
             minutes. When it passes, `StillRunning` is raised and the thread can be resumed.
         keep_excerpts: Keep the citations' excerpts in the state. Checkpoints grow by several times.
+        submission: `direct`: one POST without a ledger, sent at most once. Saves two free requests a
+            turn, and a kill or a lost answer at the wrong moment loses a run that is paid for.
         name: Tells several research sessions of one LangGraph thread apart in the store.
         allow_unknown_processor: Send processors that this package does not know.
         api_key: The key; read from `PARALLEL_API_KEY` unless given.
@@ -116,6 +119,7 @@ def create_research_graph(
         max_turns=max_turns,
         timeout=timeout,
         keep_excerpts=keep_excerpts,
+        direct=submission == "direct",
         name=name,
     )
     return _build(researcher)

@@ -8,26 +8,20 @@ adopts what it finds, `wait` reads a run as often as it likes.
 
 from __future__ import annotations
 
+import os
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig, RunnableLambda
+from langgraph.runtime import Runtime
 
-from .._calls import (
-    Calls,
-    Clients,
-    arun,
-    call_function,
-    run,
-    runtime_of,
-    stored_ledger,
-    thread_id_of,
-    wait_seconds,
-)
+from .._calls import Calls, Clients, arun, call_function, run, wait_seconds
 from .._core.secrecy import secrets_of
-from ..errors import InvalidRequest, RunCancelled, RunFailed
-from ..models import Event, TaskRunInput, TaskRunResult
+from .._langgraph import checkpointed, runtime_of, stored_ledger, thread_id_of
+from ..errors import InvalidRequest, RunCancelled, RunFailed, SubmissionUnknown
+from ..models import Event, Submission, TaskRunInput, TaskRunResult
 from ..processors import price_usd
 from ..progress import progress
 from ..rendering import citations, confidence, weak_fields
@@ -48,6 +42,7 @@ class Researcher:
     max_turns: int
     timeout: float | None
     keep_excerpts: bool
+    direct: bool
     name: str
 
     def plan(self, state: ResearchState, config: RunnableConfig) -> Calls[Update]:
@@ -63,6 +58,7 @@ class Researcher:
             asked_by="evaluation" if _is_follow_up(state) else "caller",
             processor=state.get("processor") or usual,
             parent_interaction_id=parent,
+            plan_id=f"{this_process()}.{uuid.uuid4().hex[:8]}",
         )
         left_behind = _left_behind(state, pending)
         pending["position"] += len(left_behind)
@@ -72,6 +68,8 @@ class Researcher:
         return {"pending": pending, "turns": left_behind, "ledger_id": ledger_id, **used_up}
 
     def _ledger(self, state: ResearchState, config: RunnableConfig) -> Calls[str]:
+        if self.direct:
+            return ""
         if known := state.get("ledger_id"):
             return known
         runtime, thread_id = runtime_of(config), thread_id_of(config)
@@ -81,19 +79,38 @@ class Researcher:
 
     def submit(self, state: ResearchState, config: RunnableConfig) -> Calls[Update]:
         """Find the planned run in the ledger or start it: the one step that costs money."""
-        pending = _pending(state)
+        pending, ledger_id = _pending(state), state["ledger_id"]
+        yield from checkpointed(config)
+        if self.direct:
+            return {"pending": (yield from self._submit_directly(pending, config))}
+        ledger, cursor = state.get("ledger_cursor") or (ledger_id, None)
         submission = yield from self.clients.submit(
-            state["ledger_id"], self._request(pending, config), position=str(pending["position"])
+            ledger_id,
+            self._request(pending, config),
+            position=str(pending["position"]),
+            # A process that was killed here may have sent it a moment ago.
+            before="once" if planned_here(pending["plan_id"]) else "settle",
+            cursor=cursor if ledger == ledger_id else None,
         )
-        started = submission.run
-        return {
-            "pending": {
-                **pending,
-                "key": submission.key,
-                "run_id": started.run_id,
-                "interaction_id": started.interaction_id,
-            }
-        }
+        update: Update = {"pending": _started(pending, submission)}
+        if submission.cursor:
+            update["ledger_cursor"] = [ledger_id, submission.cursor]
+        return update
+
+    def _submit_directly(self, pending: Pending, config: RunnableConfig) -> Calls[Pending]:
+        """One POST for each plan, in the process that planned it, whatever runs this step again."""
+        plan = pending["plan_id"]
+        if plan in _SENT_DIRECTLY or not planned_here(plan):
+            raise SubmissionUnknown(
+                "This turn may have been submitted before, and without a ledger nobody can tell.",
+                hint="Ask the question again to pay for it (again), or use the ledger.",
+                ledger_id="",
+                key=plan,
+                billed=None,
+            )
+        _SENT_DIRECTLY.add(plan)
+        submission = yield from self.clients.submit_directly(self._request(pending, config))
+        return _started(pending, submission)
 
     def _request(self, pending: Pending, config: RunnableConfig) -> TaskRunInput:
         thread_id = thread_id_of(config)
@@ -111,24 +128,18 @@ class Researcher:
         """Wait for the run, its progress on the custom stream, and make a turn of the answer."""
         pending = _pending(state)
         run_id, interaction_id = pending["run_id"], pending.get("interaction_id")
-        runtime = runtime_of(config)
-
-        def on_event(event: Event) -> None:
-            if runtime is not None:
-                runtime.stream_writer(dict(progress(event, run_id, interaction_id)))
-                runtime.heartbeat()
-
+        listen = _listener(runtime_of(config), run_id, interaction_id)
+        seconds = wait_seconds(pending["processor"], self.timeout)
+        secrets = secrets_of([self.template])
         try:
-            seconds = wait_seconds(pending["processor"], self.timeout)
-            secrets = secrets_of([self.template])
-            result = yield from self.clients.wait(
-                run_id, interaction_id, seconds, on_event, secrets
-            )
+            result = yield from self.clients.wait(run_id, interaction_id, seconds, listen, secrets)
         except (RunFailed, RunCancelled) as error:
             # A run that ended without an answer is a turn of the session, not a fault of the graph;
             # the head stays where it was.
             return {"turns": [_unanswered(pending, error)], "pending": None, "answer": None}
         turn = _answered(pending, result, keep_excerpts=self.keep_excerpts)
+        if pending.get("resent"):
+            turn = yield from self._oldest(state, config, turn)
         head = turn["interaction_id"] or state.get("interaction_id")
         return {
             "turns": [turn],
@@ -136,6 +147,24 @@ class Researcher:
             "interaction_id": head,
             "answer": turn["content"],
         }
+
+    def _oldest(self, state: ResearchState, config: RunnableConfig, turn: Turn) -> Calls[Turn]:
+        """The turn of a run that was sent twice in doubt; of its older twin, should there be one."""
+        pending = _pending(state)
+        position = str(pending["position"])
+        request = self._request(pending, config)
+        oldest = yield from self.clients.oldest(state["ledger_id"], request, position=position)
+        if oldest.run.run_id != turn["run_id"]:
+            listen = _listener(runtime_of(config), oldest.run.run_id, oldest.run.interaction_id)
+            seconds = wait_seconds(pending["processor"], self.timeout)
+            result = yield from self.clients.wait(
+                oldest.run.run_id, oldest.run.interaction_id, seconds, listen
+            )
+            turn = _answered(pending, result, keep_excerpts=self.keep_excerpts)
+        if oldest.duplicates:
+            others = ", ".join(oldest.duplicates)
+            turn["warnings"].append(f"Paid for more than once; also run {others}.")
+        return turn
 
     def judge(self, state: ResearchState, config: RunnableConfig) -> Calls[Update]:
         """Evaluate the last turn, within the turns allowed, and add up what was spent."""
@@ -172,6 +201,34 @@ def after_judgement(state: ResearchState) -> str:
     return "plan" if state["verdict"]["action"] == "follow_up" else "end"
 
 
+def _listener(
+    runtime: Runtime[Any] | None, run_id: str, interaction_id: str | None
+) -> Callable[[Event], None]:
+    """Progress to the custom stream; each event also tells LangGraph that the node is not idle."""
+
+    def listen(event: Event) -> None:
+        if runtime is not None:
+            runtime.stream_writer(dict(progress(event, run_id, interaction_id)))
+            runtime.heartbeat()
+
+    return listen
+
+
+_BOOT = uuid.uuid4().hex
+_SENT_DIRECTLY: set[str] = set()
+"""Plans that this process has submitted without a ledger."""
+
+
+def this_process() -> str:
+    """A name that no other process has, nor a forked child of this one."""
+    return f"{_BOOT}.{os.getpid()}"
+
+
+def planned_here(plan_id: str) -> bool:
+    """Whether this process made a plan."""
+    return plan_id.startswith(f"{this_process()}.")
+
+
 def _pending(state: ResearchState) -> Pending:
     pending = state.get("pending")
     if pending is None:
@@ -179,6 +236,16 @@ def _pending(state: ResearchState) -> Pending:
             ["There is no planned turn in the state."], hint="Invoke the graph with a question."
         )
     return pending
+
+
+def _started(pending: Pending, submission: Submission) -> Pending:
+    return {
+        **pending,
+        "key": submission.key,
+        "run_id": submission.run.run_id,
+        "interaction_id": submission.run.interaction_id,
+        "resent": submission.resent,
+    }
 
 
 def _is_follow_up(state: ResearchState) -> bool:
@@ -224,6 +291,7 @@ def _turn(pending: Pending, status: str) -> Turn:
 
 def _answered(pending: Pending, result: TaskRunResult, *, keep_excerpts: bool) -> Turn:
     turn = _turn(pending, result.run.status)
+    turn["run_id"] = result.run.run_id
     turn["interaction_id"] = result.run.interaction_id or turn["interaction_id"]
     turn["content"] = result.output.content
     turn["confidence"] = confidence(result)

@@ -65,9 +65,13 @@ class Pending(TypedDict):
     asked_by: Literal["caller", "evaluation"]
     processor: str
     parent_interaction_id: str | None
+    plan_id: str
+    """Names the process that planned it: another one that finds it here cannot know whether it was sent."""
     key: NotRequired[str]
     run_id: NotRequired[str]
     interaction_id: NotRequired[str | None]
+    resent: NotRequired[bool]
+    """Sent twice in doubt: once it has ended, its twin is looked for."""
 
 
 def merge_turns(turns: list[Turn] | None, new: list[Turn] | None) -> list[Turn]:
@@ -90,6 +94,7 @@ class ResearchInput(TypedDict):
     interaction_id: NotRequired[str | None]
     """The head, where a parent graph keeps it."""
     ledger_id: NotRequired[str]
+    """The session's ledger; give another one to begin a new ledger, which knows of no earlier run."""
     turns: NotRequired[Annotated[list[Turn], merge_turns]]
 
 
@@ -113,6 +118,8 @@ class ResearchState(TypedDict, total=False):
     processor: str | None
     interaction_id: str | None
     ledger_id: str
+    ledger_cursor: list[str]
+    """The ledger, and where in its list the last turn stands: a look begins there."""
     turns: Annotated[list[Turn], merge_turns]
     pending: Pending | None
     answer: Any

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.prebuilt import ToolRuntime
 from langgraph.store.base import BaseStore
 
-from .._calls import runtime_of, thread_id_of
+from .._core.ledger import Look
+from .._langgraph import runtime_of, thread_id_of
 
 AnyRuntime: TypeAlias = ToolRuntime[Any, Any]
 
@@ -26,22 +27,35 @@ class Place:
 
     Attributes:
         position: The point of the conversation.
+        config: LangChain's config of the call.
         thread_id: The LangGraph thread, if there is one.
         ledger_id: The ledger that the graph's state knows.
         store: LangGraph's store, if the graph has one.
         write: Writes to LangGraph's custom stream.
+        fresh: Nobody can have asked at this position before.
     """
 
     position: str
+    config: RunnableConfig = field(default_factory=RunnableConfig)
     thread_id: str | None = None
     ledger_id: str | None = None
     store: BaseStore | None = None
     write: Callable[[Any], None] = lambda message: None
+    fresh: bool = False
 
     @property
     def session(self) -> str:
-        """What a ledger is kept for: the thread; where there is none, this place alone."""
+        """What a ledger is kept for: the thread; the tool's life outside LangGraph; where there is a
+        graph without threads, this place alone.
+        """
+        if self.fresh:
+            return "outside LangGraph"
         return f"at {self.position}" if self.thread_id is None else f"thread {self.thread_id}"
+
+    @property
+    def before(self) -> Look:
+        """How to look before sending."""
+        return "skip" if self.fresh else "once"
 
     @classmethod
     def of(cls, runtime: AnyRuntime | None, config: RunnableConfig) -> Place:
@@ -50,11 +64,12 @@ class Place:
         """
         graph = runtime or runtime_of(config)
         if graph is None:
-            return cls(uuid.uuid4().hex)
+            return cls(uuid.uuid4().hex, config, fresh=True)
         task = config.get("configurable", {}).get("checkpoint_ns") or uuid.uuid4().hex
         ledger_id = _get(runtime.state, "ledger_id") if runtime else None
         return cls(
             position=(_message_id(runtime) if runtime else None) or str(task),
+            config=config,
             thread_id=thread_id_of(config),
             ledger_id=ledger_id if isinstance(ledger_id, str) else None,
             store=graph.store,

@@ -19,9 +19,10 @@ from langchain_core.tools import BaseTool, ToolException
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
 from typing_extensions import Self
 
-from .._calls import Calls, Clients, arun, run, stored_ledger, wait_seconds
+from .._calls import Calls, Clients, arun, run, wait_seconds
 from .._core import checks
 from .._core.secrecy import secrets_of
+from .._langgraph import checkpointed, stored_ledger
 from ..client import AsyncParallelClient, ParallelClient
 from ..errors import ParallelError
 from ..models import (
@@ -29,7 +30,9 @@ from ..models import (
     McpServer,
     Metadata,
     SourcePolicy,
+    Submission,
     TaskAdvancedSettings,
+    TaskRun,
     TaskRunInput,
     TaskRunResult,
     TaskSpec,
@@ -111,6 +114,9 @@ class ParallelTaskTool(BaseTool):
     """Seconds to wait for an answer; None: twice the processor's usual longest time, and ten minutes."""
     max_chars: int | None = Field(default=DEFAULT_MAX_CHARS, gt=0)
     """Longest content in characters; None: no cap. What is cut is said, and stays in the artifact."""
+    submission: Literal["ledger", "direct"] = "ledger"
+    """`direct`: one POST without a ledger, sent at most once. Saves two free requests a call, and loses
+    a run whose answer is lost: it is paid for and cannot be found again."""
     ledger_id: str | None = None
     """A task group to keep this tool's runs in, shared by whoever names it."""
     allow_unknown_processor: bool = False
@@ -228,28 +234,47 @@ class ParallelTaskTool(BaseTool):
     ) -> Calls[Answer]:
         try:
             request = self._request(asked, place)
-            ledger_id = yield from self._ledger(place)
-            submission = yield from self._clients.submit(
-                ledger_id, request, position=place.position
-            )
-            started = submission.run
-
-            def on_event(event: Event) -> Any:
-                message = dict(progress(event, started.run_id, started.interaction_id))
-                place.write(message)
-                return listen(message)
-
-            seconds = wait_seconds(request.processor, self.timeout)
-            result = yield from self._clients.wait(
-                started.run_id,
-                started.interaction_id,
-                seconds,
-                on_event,
-                secrets_of([request]),
-            )
+            submission = yield from self._submit(request, place)
+            result = yield from self._wait(request, submission.run, place, listen)
+            if submission.resent:
+                oldest = yield from self._clients.oldest(
+                    submission.ledger_id, request, position=place.position
+                )
+                if oldest.run.run_id != submission.run.run_id:
+                    result = yield from self._wait(request, oldest.run, place, listen)
         except ParallelError as error:
             raise ToolException(told(error)) from error
         return render(result, max_chars=self.max_chars), _artifact(result, request.processor)
+
+    def _submit(self, request: TaskRunInput, place: Place) -> Calls[Submission]:
+        if self.submission == "direct":
+            return (yield from self._clients.submit_directly(request))
+        ledger_id = yield from self._ledger(place)
+        yield from checkpointed(place.config)
+        return (
+            yield from self._clients.submit(
+                ledger_id, request, position=place.position, before=place.before
+            )
+        )
+
+    def _wait(
+        self,
+        request: TaskRunInput,
+        started: TaskRun,
+        place: Place,
+        listen: Callable[[dict[str, Any]], Any],
+    ) -> Calls[TaskRunResult]:
+        def on_event(event: Event) -> Any:
+            message = dict(progress(event, started.run_id, started.interaction_id))
+            place.write(message)
+            return listen(message)
+
+        seconds = wait_seconds(request.processor, self.timeout)
+        return (
+            yield from self._clients.wait(
+                started.run_id, started.interaction_id, seconds, on_event, secrets_of([request])
+            )
+        )
 
     def _request(self, asked: dict[str, Any], place: Place) -> TaskRunInput:
         thread = {"thread_id": place.thread_id[:512]} if place.thread_id else {}
@@ -275,7 +300,7 @@ class ParallelTaskTool(BaseTool):
             return (
                 yield from stored_ledger(self._clients, place.store, place.thread_id, self.name)
             )
-        return (yield from self._ledgers.of(place.session, self._clients))
+        return (yield from self._ledgers.of(place.session, self._clients, limited=place.fresh))
 
 
 def _artifact(result: TaskRunResult, processor: str) -> dict[str, Any]:

@@ -178,14 +178,12 @@ def test_fifty_threads_with_one_question_pay_once() -> None:
     assert sum(not m.adopted for m in made) == 1
 
 
-async def test_fifty_tasks_with_one_question_pay_once() -> None:
-    sim = Simulator(ManualClock())
-    async with AsyncParallelClient(
-        "key", transport=SimulatorTransport(sim), clock=sim.clock
-    ) as client:
+async def test_fifty_tasks_with_one_question_pay_once(simulator_server: RunningServer) -> None:
+    """On a socket: in process nothing would come between a look and its send."""
+    async with AsyncParallelClient("key", simulator_server.url) as client:
         group_id = (await client.create_group()).taskgroup_id
         made = await asyncio.gather(*(client.submit(group_id, ask()) for _ in range(50)))
-    assert len({m.run.run_id for m in made}) == len(sim.runs()) == 1
+    assert len({m.run.run_id for m in made}) == len(simulator_server.simulator.runs()) == 1
 
 
 def test_threads_and_tasks_with_one_question_pay_once_on_a_socket(

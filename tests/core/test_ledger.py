@@ -8,6 +8,7 @@ from langchain_parallel import errors
 from langchain_parallel._core import ledger
 from langchain_parallel._core.effects import Ended, Lost, Open, Request, Response
 from langchain_parallel._core.keys import METADATA_KEY, ledger_key
+from langchain_parallel._core.memory import LedgerMemory
 from langchain_parallel._core.retry import RetryPolicy
 from langchain_parallel.models import Submission, TaskRunInput
 
@@ -82,7 +83,7 @@ def test_after_an_unknown_outcome_it_looks_again_and_adopts(unknown: object) -> 
 
 
 def test_it_sends_again_only_after_the_settling_time() -> None:
-    script = Script(*NOTHING, Lost(True), *NOTHING * 5, STARTED, RUN)
+    script = Script(*NOTHING, Lost(True), *NOTHING * 5, STARTED, RUN, *FOUND)
     assert not submit(script).adopted
     first, second = (i for i, e in enumerate(script.effects) if isinstance(e, Request) and e.paid)
     pauses = [s.seconds for s in script.sleeps]
@@ -224,14 +225,79 @@ def test_the_ledgers_own_metadata_key_cannot_be_taken() -> None:
 
 def test_a_caller_cancelled_after_sending_is_settled_before_the_next_send() -> None:
     """A look right after could come before the run shows up in the list."""
-    memory: dict[str, float] = {}
+    memory = LedgerMemory()
     script = Script(*NOTHING)
-    flow = ledger.submit("tgrp_1", ASKED, POLICY, unsettled=memory)
+    flow = ledger.submit("tgrp_1", ASKED, POLICY, memory=memory)
     with pytest.raises(IndexError):  # the list of outcomes ends at the paid request
         script.run(flow)
     flow.close()
     assert paid(script) == 1
     again = Script(*NOTHING, *NOTHING, *FOUND)
-    assert submit(again, unsettled=memory).adopted
+    assert submit(again, memory=memory).adopted
     assert again.sent == []
-    assert memory == {}
+    assert memory.unsettled == {}
+
+
+def test_after_a_second_send_in_doubt_a_twin_is_reported_and_the_older_adopted() -> None:
+    twins = listing(
+        ("trun_1", "2025-01-01T00:00:09Z", "2"), ("trun_0", "2025-01-01T00:00:00Z", "1")
+    )
+    script = Script(*NOTHING, Lost(True), *NOTHING * 5, STARTED, RUN, *twins)
+    made = submit(script)
+    assert made.run.run_id == "trun_0"
+    assert made.duplicates == ("trun_1",)
+    assert made.resent
+
+
+def test_looking_is_skipped_only_where_told() -> None:
+    script = Script(STARTED, RUN)
+    assert not submit(script, before="skip").adopted
+    assert paid(script) == 1
+
+
+def test_settling_first_waits_for_a_run_that_shows_up_late() -> None:
+    script = Script(*NOTHING, *NOTHING, *NOTHING, *FOUND)
+    assert submit(script, before="settle").adopted
+    assert paid(script) == 0
+    script = Script(*NOTHING, *NOTHING * 5, STARTED, RUN)
+    assert not submit(script, before="settle").adopted
+    assert script.time >= POLICY.settling
+
+
+def cursors(script: Script) -> list[str | None]:
+    return [e.request.query.get("last_event_id") for e in script.effects if isinstance(e, Open)]
+
+
+def test_a_later_look_reads_on_from_the_last_one() -> None:
+    memory = LedgerMemory()
+    others = listing(("trun_7", "2025", "7"), ("trun_8", "2025", "8"), key="other")
+    assert not submit(Script(*others, STARTED, RUN), memory=memory).adopted
+    script = Script(*FOUND)
+    assert submit(script, memory=memory).adopted
+    assert cursors(script) == ["8"]
+
+
+def test_a_look_from_an_earlier_place_than_was_read_begins_there() -> None:
+    """A replay of an older turn must not be looked for only among the newer runs."""
+    memory = LedgerMemory()
+    assert submit(Script(*FOUND), memory=memory, cursor="5").adopted
+    script = Script(*FOUND)
+    submit(script, memory=memory)
+    assert cursors(script) == [None]
+
+
+def test_in_doubt_the_list_is_read_from_where_the_session_began() -> None:
+    memory = LedgerMemory()
+    late = listing(("trun_7", "2025", "7"), key="other")
+    submit(Script(*late, STARTED, RUN), memory=memory)
+    script = Script(*NOTHING, Lost(True), *FOUND)
+    asked = ASKED.model_copy(update={"input": "Else?"})
+    with pytest.raises(IndexError):
+        script.run(ledger.submit("tgrp_1", asked, POLICY, memory=memory))
+    assert cursors(script)[:2] == ["7", None]
+
+
+def test_a_cursor_the_server_does_not_know_costs_a_second_look_and_no_run() -> None:
+    script = Script(Response(422), *FOUND)
+    assert submit(script, cursor="gone").adopted
+    assert cursors(script) == ["gone", None]

@@ -126,7 +126,7 @@ def test_an_id_cannot_break_out_of_its_path() -> None:
     assert wire.get("../groups/x?y#z").path == "/v1/tasks/runs/..%2Fgroups%2Fx%3Fy%23z"
 
 
-@pytest.mark.parametrize("wrong", ["", "  ", ".", "..", None, 5])
+@pytest.mark.parametrize("wrong", ["", "  ", ".", "..", None, 5, "\ud800", "x" * 70_000])
 def test_what_is_no_id_is_refused(wrong: Any) -> None:
     with pytest.raises(InvalidRequest, match="is not the id of a run or a task group"):
         wire.get(wrong)

@@ -111,9 +111,7 @@ async def test_where_nobody_knows_whether_a_run_was_started_the_model_must_not_r
     account: Account, how: How
 ) -> None:
     account.simulator.faults.add(Fault("status_after", path="*/runs", method="POST", times=1))
-    account.simulator.faults.add(
-        Fault("drop_before", path="*/runs", method="GET", skip=1, times=None)
-    )
+    account.simulator.faults.add(Fault("drop_before", path="*/runs", method="GET", times=None))
     answer = await ask(account.tool(), how, **QUESTION)
     assert answer.status == "error"
     assert "Do not ask again before someone has looked" in answer.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from pydantic import BaseModel
 
 from langchain_parallel import ParallelTaskTool
 from langchain_parallel.simulator import Fault
+from langchain_parallel.tool.ledgers import USES
 
 from .helpers import START, Account, How, agent, answers, ask, calls, invoke, run_ids, thread
 
@@ -180,13 +182,56 @@ async def test_outside_a_graph_every_call_is_a_run_of_its_own(account: Account, 
     assert len(set(run_ids(made))) == account.billed == 3
 
 
-async def test_a_call_looks_through_its_own_session_only(account: Account, how: How) -> None:
-    """One ledger for all that a server's tool ever did would make each call slower than the last."""
+def looks(account: Account) -> int:
+    return sum(e.method == "GET" and e.path.endswith("/runs") for e in account.simulator.requests)
+
+
+async def test_outside_langgraph_a_tool_has_one_ledger_and_looks_only_in_doubt(
+    account: Account, how: How
+) -> None:
+    """Every call is one of its own there: nobody can have asked before."""
     tool = account.tool()
     for _ in range(3):
         await ask(tool, how, **QUESTION)
+    assert len({run["taskgroup_id"] for run in account.runs}) == 1
+    assert account.billed == 3
+    assert looks(account) == 0
+
+
+async def test_outside_langgraph_a_ledger_never_grows_large(account: Account, how: How) -> None:
+    tool = account.tool()
+    for _ in range(USES + 1):
+        await ask(tool, how, **QUESTION)
+    sizes = Counter(run["taskgroup_id"] for run in account.runs)
+    assert len(sizes) == 2
+    assert max(sizes.values()) <= USES
+
+
+async def test_without_a_thread_each_agent_run_has_a_ledger_of_its_own(
+    account: Account, how: How
+) -> None:
+    tool = account.tool()
+    for _ in range(3):
         await invoke(agent(tool, calls(QUESTION), "done"), START, how)
-    assert len({run["taskgroup_id"] for run in account.runs}) == 6
+    assert len({run["taskgroup_id"] for run in account.runs}) == 3
+
+
+@pytest.mark.parametrize("how_submitted", ["ledger", "direct"])
+async def test_submitting_directly_needs_no_ledger_and_sends_at_most_once(
+    account: Account, how: How, how_submitted: str
+) -> None:
+    tool = account.tool(submission=how_submitted)
+    account.simulator.faults.add(Fault("drop_after", method="POST", path="*/runs"))
+    answer = await ask(tool, how, **QUESTION)
+    groups = {run["taskgroup_id"] for run in account.runs}
+    assert len(account.runs) == 1
+    if how_submitted == "direct":
+        assert groups == {None}
+        assert answer.status == "error"
+        assert "It may be billed: tell the user" in answer.text
+    else:
+        assert groups != {None}
+        assert answer.status == "success"
 
 
 async def test_a_thread_keeps_one_ledger(account: Account, how: How) -> None:

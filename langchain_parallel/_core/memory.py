@@ -1,0 +1,85 @@
+"""What a client remembers of the ledgers it has looked into.
+
+Rule: it saves work and settles doubts, and nothing depends on it: a client that remembers nothing finds
+the same runs. A session's hundredth look reads the runs that came since the ninety-ninth, not all.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from ..models import TaskRun, TaskRunEvent
+from .keys import METADATA_KEY
+
+REMEMBERED = 1_000
+"""Ledgers remembered at the most, the latest ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A run in a ledger, and the cursor from which its list shows it first."""
+
+    run: TaskRun
+    cursor: str | None
+
+
+@dataclass
+class Index:
+    """The runs of one ledger by key, as far as its list was read: all that come after `start`."""
+
+    start: str | None = None
+    cursor: str | None = None
+    runs: dict[str, dict[str, Known]] = field(default_factory=dict)
+    passed: set[str | None] = field(default_factory=set)
+
+    def covers(self, after: str | None) -> bool:
+        """Whether all that comes after this cursor was read, up to the index's own."""
+        return after in self.passed
+
+    def take(self, listed: Iterable[TaskRunEvent]) -> None:
+        """Add runs in the order in which they are listed."""
+        self.passed.add(self.cursor)
+        for event in listed:
+            key = key_of(event)
+            if key is not None:
+                known = Known(event.run, self.cursor)
+                self.runs.setdefault(key, {}).setdefault(event.run.run_id, known)
+            self.cursor = event.event_id or self.cursor
+            self.passed.add(self.cursor)
+
+    def oldest_first(self, key: str) -> list[Known]:
+        """The runs under a key. There is one at the most, unless something went wrong."""
+        # Without its Z, a time with a fraction of a second sorts after the one without.
+        found = self.runs.get(key, {}).values()
+        return sorted(found, key=lambda known: (known.run.created_at or "").rstrip("Z"))
+
+
+class LedgerMemory:
+    """Indexes of ledgers, and what was sent with an outcome nobody saw."""
+
+    def __init__(self) -> None:
+        self.unsettled: dict[tuple[str, str], float] = {}
+        """By ledger and key: when it was sent last."""
+        self._indexes: OrderedDict[str, Index] = OrderedDict()
+
+    def index(self, ledger_id: str) -> Index | None:
+        """What is known of a ledger."""
+        return self._indexes.get(ledger_id)
+
+    def begin(self, ledger_id: str, after: str | None) -> Index:
+        """Start afresh: the list is about to be read from this cursor on."""
+        index = Index(start=after, cursor=after)
+        self._indexes[ledger_id] = index
+        self._indexes.move_to_end(ledger_id)
+        while len(self._indexes) > REMEMBERED:
+            self._indexes.popitem(last=False)
+        return index
+
+
+def key_of(event: TaskRunEvent) -> str | None:
+    """The key a listed run carries in its metadata, or in that of its input."""
+    asked = event.input.metadata if event.input else None
+    key = (event.run.metadata or asked or {}).get(METADATA_KEY)
+    return key if isinstance(key, str) else None

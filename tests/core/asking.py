@@ -1,0 +1,32 @@
+"""Requests, and what is found wrong with them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from langchain_parallel._core import checks
+from langchain_parallel.errors import InvalidRequest
+from langchain_parallel.models import TaskRunInput, TaskSpec
+
+
+def ask(input: Any = "Who?", processor: str = "lite", **rest: Any) -> TaskRunInput:
+    return TaskRunInput(input=input, processor=processor, **rest)
+
+
+def answering(schema: Any) -> TaskRunInput:
+    return ask(task_spec=TaskSpec(output_schema=schema))
+
+
+def problems(run: TaskRunInput) -> tuple[str, ...]:
+    with pytest.raises(InvalidRequest) as caught:
+        checks.check(run)
+    assert caught.value.billed is False
+    assert "Nothing was sent." in str(caught.value)
+    return caught.value.problems
+
+
+def problem(run: TaskRunInput) -> str:
+    [only] = problems(run)
+    return only

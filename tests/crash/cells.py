@@ -1,0 +1,56 @@
+"""The cells of the matrix, and what is promised in each.
+
+Rule: a promise is written down here before it is measured. Where nothing is promised the matrix still
+measures, and says how often a run was paid for twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import Literal
+
+from .workloads import WORKLOADS
+
+Durability = Literal["sync", "async", "exit"]
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """One way to run one workload."""
+
+    workload: str
+    backend: Literal["sqlite", "postgres"]
+    mode: Literal["sync", "async"]
+    durability: Durability
+    store: bool
+
+    def __str__(self) -> str:
+        store = "store" if self.store else "no store"
+        return f"{self.workload}, {self.backend}, {self.mode}, {self.durability}, {store}"
+
+    @property
+    def in_agent(self) -> bool:
+        """Whether it is the tool in an agent, not the research graph."""
+        return self.workload in ("tool", "two calls")
+
+    @property
+    def promised(self) -> bool:
+        """Whether no run is paid for twice here, wherever the process is killed.
+
+        What must have survived is the ledger and the position (R4). The research graph's position is
+        counted, so it comes out the same again; the agent's is a message of the model, which says
+        something else (with another id) when its message was not written down.
+        """
+        if self.in_agent:
+            return self.store and self.durability == "sync"
+        return self.store or self.durability == "sync"
+
+
+def cells() -> list[Cell]:
+    """All of them."""
+    backends: list[Literal["sqlite", "postgres"]] = ["sqlite", "postgres"]
+    modes: list[Literal["sync", "async"]] = ["sync", "async"]
+    durabilities: list[Durability] = ["sync", "async", "exit"]
+    every = product(WORKLOADS, backends, modes, durabilities, (True, False))
+    return [Cell(*parts) for parts in every]

@@ -1,0 +1,117 @@
+"""What a killed process runs, and the process that comes after it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import time
+import traceback
+from typing import Any, Literal, TypedDict
+
+from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
+
+from langchain_parallel import AsyncParallelClient, ParallelClient
+
+from .points import AsyncTransport, Steps, Transport, passing
+from .storage import aopened, opened
+from .workloads import WORKLOADS
+
+HANGS_AFTER = 60
+"""Seconds."""
+
+
+class Job(TypedDict):
+    """One process's work."""
+
+    workload: str
+    mode: Literal["sync", "async"]
+    durability: Literal["sync", "async", "exit"]
+    store: bool
+    place: str
+    """A directory (SQLite) or a URI (PostgreSQL)."""
+    api: str
+    thread_id: str
+    kill_at: str | int | None
+
+
+def work(job: Job, tell: int) -> None:
+    """Do the job in this process, and tell what came of it. Does not return."""
+    signal.alarm(HANGS_AFTER)
+    passing.arm(job["kill_at"], tell)
+    started = time.perf_counter()
+    try:
+        how, values = asyncio.run(_awaiting(job)) if job["mode"] == "async" else _blocking(job)
+        report: dict[str, Any] = {"how": how, "state": summary(values)}
+    except BaseException:
+        report = {"error": traceback.format_exc()}
+    report |= {"seconds": time.perf_counter() - started, "passed": passing.passed}
+    data = json.dumps(report).encode() + b"\n"
+    while data:
+        data = data[os.write(tell, data) :]
+    os._exit(0)
+
+
+def _clients(job: Job) -> dict[str, Any]:
+    return {
+        "client": ParallelClient("key-of-a-test", job["api"], transport=Transport()),
+        "async_client": AsyncParallelClient(
+            "key-of-a-test", job["api"], transport=AsyncTransport()
+        ),
+    }
+
+
+def _config(job: Job) -> Any:
+    return {"configurable": {"thread_id": job["thread_id"]}, "callbacks": [Steps()]}
+
+
+def _goes_on(snapshot: Any) -> Literal["invoked", "resumed", "finished"]:
+    """What a user does who finds a thread in this state."""
+    if snapshot.next or snapshot.tasks:
+        return "resumed"
+    return "invoked" if snapshot.metadata is None else "finished"
+
+
+def _blocking(job: Job) -> tuple[str, Any]:
+    build, given = WORKLOADS[job["workload"]]
+    config = _config(job)
+    with opened(job["place"], store=job["store"]) as storage:
+        graph = build(_clients(job), **storage)
+        how = _goes_on(graph.get_state(config))
+        if how != "finished":
+            more = given if how == "invoked" else None
+            graph.invoke(more, config, durability=job["durability"])
+        return how, graph.get_state(config).values
+
+
+async def _awaiting(job: Job) -> tuple[str, Any]:
+    build, given = WORKLOADS[job["workload"]]
+    config = _config(job)
+    async with aopened(job["place"], store=job["store"]) as storage:
+        graph = build(_clients(job), **storage)
+        how = _goes_on(await graph.aget_state(config))
+        if how != "finished":
+            more = given if how == "invoked" else None
+            await graph.ainvoke(more, config, durability=job["durability"])
+        return how, (await graph.aget_state(config)).values
+
+
+def summary(value: Any) -> Any:
+    """A final state as JSON."""
+    if isinstance(value, BaseMessage):
+        said: dict[str, Any] = {"type": value.type, "text": value.text}
+        if isinstance(value, AIMessage):
+            said["calls"] = [[call["name"], call["args"]] for call in value.tool_calls]
+        if isinstance(value, ToolMessage):
+            artifact = value.artifact or {}
+            said["status"] = value.status
+            said["artifact"] = {
+                name: artifact.get(name) for name in ("run_id", "interaction_id", "output")
+            }
+        return said
+    if isinstance(value, dict):
+        return {name: summary(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [summary(part) for part in value]
+    return value

