@@ -7,12 +7,25 @@ measures, and says how often a run was paid for twice.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
+from itertools import chain, product
 from typing import Literal
 
 from .workloads import WORKLOADS
 
 Durability = Literal["sync", "async", "exit"]
+
+_EXCHANGE = ("leaving", "sent", "answered", "read")
+_AROUND = ("before", "after")
+KINDS = [
+    *chain.from_iterable(
+        [f"{request} request: {what}" for request in ("paid", "free")] for what in _EXCHANGE
+    ),
+    *(f"{where}: {what}" for where in ("checkpoint put", "checkpoint writes") for what in _AROUND),
+    *(f"store: {what}" for what in _AROUND),
+    "step: start",
+    "step: end",
+]
+"""Every kind of kill point."""
 
 
 @dataclass(frozen=True, order=True)
@@ -33,6 +46,16 @@ class Cell:
     def in_agent(self) -> bool:
         """Whether it is the tool in an agent, not the research graph."""
         return self.workload in ("tool", "two calls")
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of kill points (`points.kind`) that occur here."""
+        return [
+            kind
+            for kind in KINDS
+            if (self.store or not kind.startswith("store"))
+            and (self.durability != "exit" or not kind.startswith("checkpoint writes"))
+        ]
 
     @property
     def promised(self) -> bool:

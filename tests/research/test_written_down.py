@@ -6,14 +6,15 @@ import asyncio
 import time
 from typing import Any
 
+import httpx
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.store.memory import InMemoryStore
 
-from langchain_parallel import ParallelClient
+from langchain_parallel import ParallelClient, create_research_graph
 from langchain_parallel.errors import AnswerLost, LedgerNotFound, SubmissionUnknown
 from langchain_parallel.research import nodes
-from langchain_parallel.simulator import Fault, RunScript
+from langchain_parallel.simulator import Fault, RunScript, Simulator, SimulatorTransport
 
 from .harness import Mode, Session, clients, invoke
 
@@ -51,22 +52,38 @@ def test_the_planned_turn_is_on_disk_before_the_paid_request_leaves(
     assert seen == [True]
 
 
+class Killed(BaseException):
+    """Stands for SIGKILL where time must stand still; `tests/crash` kills for real."""
+
+
+class Killing(SimulatorTransport):
+    """Lets the paid request be processed, and never tells."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        response = super().handle_request(request)
+        if request.method == "POST" and request.url.path.endswith("/runs"):
+            raise Killed
+        return response
+
+
 def test_a_plan_of_another_process_is_settled_before_anything_is_sent(
-    session: Session, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The killed process may have sent it a moment ago, and the list may not show it yet."""
+    session = Session("sync")
     session.simulator.scripts.add(RunScript(late_commit=5.0))
-    session.simulator.faults.add(Fault("drop_after", method="POST", path="*/runs"))
-    session.simulator.faults.add(
-        Fault("drop_before", method="GET", path="*/runs", times=None, skip=1)
-    )
-    with pytest.raises((SubmissionUnknown, AnswerLost)):
-        session.ask("Map the landscape")
-    session.simulator.faults.clear()
-    session.simulator.scripts.add(RunScript(late_commit=5.0))
+    graph = create_research_graph(**killing(session.simulator)).compile(session.checkpointer)
+    with pytest.raises(Killed):
+        graph.invoke({"question": "Map the landscape"}, session.config, durability="sync")
     monkeypatch.setattr(nodes, "_BOOT", "another process")
     assert session.ask()["turns"][0]["status"] == "completed"
     assert len(session.runs) == 1
+
+
+def killing(simulator: Simulator) -> dict[str, Any]:
+    transport = Killing(simulator)
+    killed = ParallelClient("key-of-a-test", transport=transport, clock=simulator.clock)
+    return {**clients(simulator), "client": killed}
 
 
 def test_submitting_directly_is_one_post_and_never_another(session: Session) -> None:

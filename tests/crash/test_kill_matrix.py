@@ -1,0 +1,87 @@
+"""Killed anywhere and gone on with by a new process, a thread pays once for each question.
+
+A sample of the matrix (`python -m tests.crash.matrix` is the whole): every cell with a promise, each
+killed at a point of another kind. Then what is not promised, as it is.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from .cells import KINDS, Cell, cells
+from .lab import Lab, Outcome
+from .matrix import points_of
+from .points import kind
+
+PAID_FOR = "POST /v1/tasks/groups/*/runs: answered"
+"""The server has started the run, and nobody else knows."""
+
+SAMPLE = [
+    (cell, cell.kinds[number % len(cell.kinds)])
+    for number, cell in enumerate(cell for cell in cells() if cell.promised)
+]
+
+
+def as_if_nothing_had_happened(lab: Lab, cell: Cell, outcome: Outcome) -> None:
+    uncrashed = lab.uncrashed(cell)
+    where = outcome.kills
+    assert outcome.last.error is None, where
+    assert Counter(outcome.paid) == Counter(uncrashed.paid), where
+    assert outcome.lost == 0, where
+    assert outcome.state == uncrashed.state, where
+
+
+@pytest.mark.parametrize(("cell", "chosen"), SAMPLE, ids=str)
+def test_killed_once_a_thread_pays_once_and_ends_the_same(
+    lab: Lab, cell: Cell, chosen: str
+) -> None:
+    points = points_of(cell, lab.uncrashed(cell).last.passed)
+    point = next(point for point in points if kind(point) == chosen)
+    as_if_nothing_had_happened(lab, cell, lab.run(cell, point))
+
+
+@pytest.mark.parametrize("workload", ["subgraph", "node", "tool", "two calls"])
+def test_killed_again_and_again_it_still_does(lab: Lab, workload: str) -> None:
+    cell = Cell(workload, "sqlite", "sync", "sync", store=True)
+    outcome = lab.run(cell, f"{PAID_FOR} #1", 12, 9, 6)
+    assert len(outcome.kills) >= 3
+    as_if_nothing_had_happened(lab, cell, outcome)
+
+
+@pytest.mark.parametrize("cell", [c for c in cells() if c.backend == "sqlite"], ids=str)
+def test_the_kinds_of_points_are_those_that_occur(lab: Lab, cell: Cell) -> None:
+    assert {kind(point) for point in lab.uncrashed(cell).last.passed} == set(cell.kinds)
+
+
+def test_the_sample_has_everything() -> None:
+    assert len(SAMPLE) >= 30
+    assert {chosen for _, chosen in SAMPLE} == set(KINDS)
+    assert {cell for cell, _ in SAMPLE} == {cell for cell in cells() if cell.promised}
+
+
+# --- what cannot be kept --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("workload", ["subgraph", "node"])
+def test_exit_without_a_store_writes_nothing_down_so_the_run_is_paid_for_again(
+    lab: Lab, workload: str
+) -> None:
+    cell = Cell(workload, "sqlite", "sync", "exit", store=False)
+    outcome = lab.run(cell, f"{PAID_FOR} #1")
+    assert outcome.last.how == "invoked"
+    assert (outcome.paid_twice, outcome.ledgers) == (1, 2)
+    assert outcome.state == lab.uncrashed(cell).state
+
+
+@pytest.mark.parametrize("workload", ["tool", "two calls"])
+def test_exit_forgets_what_the_model_said_so_only_the_ledger_is_kept(
+    lab: Lab, workload: str
+) -> None:
+    """Its next message has another id, which is another place in the conversation."""
+    cell = Cell(workload, "sqlite", "sync", "exit", store=True)
+    outcome = lab.run(cell, f"{PAID_FOR} #1")
+    assert outcome.last.how == "invoked"
+    assert (outcome.paid_twice, outcome.ledgers) == (1, 1)
+    assert outcome.state == lab.uncrashed(cell).state
