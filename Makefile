@@ -7,7 +7,7 @@
 #   LIVE=1          make demo: the real API (needs PARALLEL_API_KEY, costs money)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest docs lint format types clean
+.PHONY: help demo test test-oldest crash-matrix docs lint format types clean
 
 VENV    ?= .venv
 WORKERS ?= 2
@@ -28,6 +28,9 @@ test: $(VENV)/test.stamp ## the whole suite, README, docs and notebooks included
 
 docs: $(VENV)/test.stamp ## run every block of README and docs, and every notebook
 	$(BIN)/python -m pytest -n $(WORKERS) tests/test_docs.py tests/test_notebooks.py $(ARGS)
+
+crash-matrix: $(VENV)/test.stamp ## kill real processes everywhere, several hundred times (ARGS=--help)
+	$(BIN)/python -m tests.crash.matrix --promised $(ARGS)
 
 test-oldest: ## the suite with the oldest versions pyproject.toml claims
 	$(MAKE) test VENV=.venv-oldest CONSTRAINTS=.venv-oldest/floors.txt

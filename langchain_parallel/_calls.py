@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import os
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from pydantic import SecretStr
 from ._core.ledger import Look
 from ._core.secrecy import blot
 from .client import AsyncParallelClient, ParallelClient
+from .client.settings import share_memory
 from .errors import InvalidRequest, ParallelError
 from .models import Event, Submission, TaskRun, TaskRunInput, TaskRunResult
 from .processors import PROCESSORS
@@ -84,6 +86,13 @@ class Clients(NamedTuple):
 
     plain: ParallelClient
     awaited: AsyncParallelClient
+    memory: str = ""
+    """Names what these two know of their ledgers; a forked process knows less (`here`)."""
+
+    @property
+    def here(self) -> str:
+        """A name that no other clients have, nor the same ones in a forked process."""
+        return f"{self.memory}.{os.getpid()}"
 
     @classmethod
     def of(
@@ -101,18 +110,16 @@ class Clients(NamedTuple):
             InvalidRequest: Only one is given: the other would go elsewhere, with another key.
             MissingKey: The clients are to be made and there is no key.
         """
-        if client is not None and async_client is not None:
-            return cls(client, async_client)
-        if client is not None or async_client is not None:
+        if (client is None) != (async_client is None):
             raise InvalidRequest(
                 [
                     "Give `client` and `async_client` together, or neither: both kinds of calls occur."
                 ]
             )
-        return cls(
-            ParallelClient(api_key, base_url, allow_unknown_processor=allow_unknown_processor),
-            AsyncParallelClient(api_key, base_url, allow_unknown_processor=allow_unknown_processor),
-        )
+        more: dict[str, Any] = {"allow_unknown_processor": allow_unknown_processor}
+        plain = client or ParallelClient(api_key, base_url, **more)
+        awaited = async_client or AsyncParallelClient(api_key, base_url, **more)
+        return cls(plain, awaited, share_memory(plain, awaited))
 
     def create_group(self) -> Calls[str]:
         """A new ledger. Free."""
@@ -144,15 +151,25 @@ class Clients(NamedTuple):
         run = cast(TaskRun, started)
         return Submission(run=run, ledger_id="", key=f"run {run.run_id}", adopted=False)
 
-    def oldest(self, ledger_id: str, request: TaskRunInput, *, position: str) -> Calls[Submission]:
-        """The run under a key that was sent twice in doubt, now that time has passed; the twins, if
-        there are any, are logged: both are paid for, and only a person can ask for the money back.
-        """
+    def find(
+        self, ledger_id: str, request: TaskRunInput, *, position: str
+    ) -> Calls[Submission | None]:
+        """The run that was paid for under a key, if there is one."""
         found = yield Call(
             lambda: self.plain.find(ledger_id, request, position=position),
             lambda: self.awaited.find(ledger_id, request, position=position),
         )
-        submission = cast(Submission, found)
+        return cast("Submission | None", found)
+
+    def oldest(
+        self, ledger_id: str, request: TaskRunInput, *, position: str
+    ) -> Calls[Submission | None]:
+        """The run under a key that was sent twice in doubt, now that time has passed; the twins, if
+        there are any, are logged: both are paid for, and only a person can ask for the money back.
+        """
+        submission = yield from self.find(ledger_id, request, position=position)
+        if submission is None:  # sent twice, and the list shows neither: what was answered counts
+            return None
         if submission.duplicates:
             ids = ", ".join((submission.run.run_id, *submission.duplicates))
             _LOG.warning("Paid for twice (ledger %s): runs %s.", ledger_id, ids)
@@ -199,9 +216,12 @@ def call_function(function: Callable[..., Any], *args: Any) -> Calls[Any]:
         return await value if inspect.isawaitable(value) else value
 
     def plain() -> Any:
-        if inspect.iscoroutinefunction(function):
-            name = getattr(function, "__name__", "the function")
+        value = None if inspect.iscoroutinefunction(function) else function(*args)
+        if inspect.iscoroutinefunction(function) or inspect.isawaitable(value):
+            if inspect.iscoroutine(value):
+                value.close()
+            name = getattr(function, "__name__", type(function).__name__)
             raise TypeError(f"{name} is asynchronous; run the graph with `ainvoke` or `astream`.")
-        return function(*args)
+        return value
 
     return (yield Call(plain, awaited))

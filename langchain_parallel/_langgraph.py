@@ -1,14 +1,14 @@
 """What LangGraph offers to the code inside a graph: runtime, thread, store, checkpoints.
 
-Rule: what a paid request's key is made from can be read back before the request leaves (R4). With a store
-the ledger is put there; what else is in the state is in a checkpoint that has been written.
+Rule: what a paid request's key is made from can be read back before the request leaves (R4). The ledger
+of a session with a store is put there (`_ledgers.py`); what else is in the state is in a checkpoint that
+has been written (`checkpointed`).
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
 from typing import Any
 
 import anyio
@@ -16,10 +16,8 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import set_config_context
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.runtime import Runtime, get_runtime
-from langgraph.store.base import BaseStore
 
-from ._calls import Call, Calls, Clients
-from ._locks import lock_of
+from ._calls import Call, Calls
 
 _LOG = logging.getLogger("langchain_parallel")
 
@@ -46,35 +44,6 @@ def thread_id_of(config: RunnableConfig) -> str | None:
     """The LangGraph thread a config belongs to, if any."""
     thread_id = config.get("configurable", {}).get("thread_id")
     return None if thread_id is None else str(thread_id)
-
-
-def stored_ledger(clients: Clients, store: BaseStore, thread_id: str, name: str) -> Calls[str]:
-    """The ledger of a session as the store knows it, made and written down if there is none.
-
-    A put is durable at once and survives time travel to a checkpoint from before the session (R4).
-
-    Args:
-        clients: Who makes a ledger.
-        store: LangGraph's store.
-        thread_id: The LangGraph thread the session belongs to.
-        name: Tells several sessions in one thread apart.
-    """
-    namespace, key = ("langchain_parallel", "ledgers"), f"{thread_id}/{name}"
-    lock = lock_of(f"stored ledger {key}")
-    yield Call(lock.acquire, lock.aacquire)
-    try:
-        item = yield Call(lambda: store.get(namespace, key), lambda: store.aget(namespace, key))
-        if item is not None:
-            return str(item.value["ledger_id"])
-        ledger_id = yield from clients.create_group()
-        value: Mapping[str, Any] = {"ledger_id": ledger_id}
-        yield Call(
-            lambda: store.put(namespace, key, dict(value)),
-            lambda: store.aput(namespace, key, dict(value)),
-        )
-        return ledger_id
-    finally:
-        lock.release()
 
 
 def checkpointed(config: RunnableConfig) -> Calls[None]:
@@ -113,3 +82,41 @@ def _written(saver: BaseCheckpointSaver[Any], place: RunnableConfig) -> Calls[No
         seconds = pause
         yield Call(lambda: time.sleep(seconds), lambda: anyio.sleep(seconds))  # noqa: B023 -- called at once
         pause = min(0.1, pause * 2)
+
+
+def parent_task(config: RunnableConfig) -> str | None:
+    """The task of the parent graph that runs this graph; None in a graph that stands alone.
+
+    LangGraph numbers a retried attempt behind it (`research:<task>|1`); the task is the same.
+    """
+    namespace = str(config.get("configurable", {}).get("checkpoint_ns", ""))
+    parts = [part for part in namespace.split("|")[:-1] if not part.isdigit()]
+    return "|".join(parts) or None
+
+
+def question_asked_at(config: RunnableConfig) -> Calls[str]:
+    """The checkpoint of the input that led here: of the outermost graph, through all its forks.
+
+    The same in a replay and in a fork, another for every later invocation with an input. Empty without
+    a checkpointer.
+    """
+    surroundings = config.get("configurable", {})
+    saver = surroundings.get(_CHECKPOINTER)
+    checkpoint_id = surroundings.get("checkpoint_map", {}).get("")
+    if not isinstance(saver, BaseCheckpointSaver) or checkpoint_id is None:
+        return ""
+    place: RunnableConfig | None = {
+        "configurable": {
+            "thread_id": surroundings.get("thread_id"),
+            "checkpoint_ns": "",
+            "checkpoint_id": checkpoint_id,
+        }
+    }
+    while place is not None:
+        checkpoint_id = place["configurable"]["checkpoint_id"]
+        at: RunnableConfig = place
+        found = yield Call(lambda: saver.get_tuple(at), lambda: saver.aget_tuple(at))  # noqa: B023
+        if found is None or found.metadata.get("source") == "input":
+            break
+        place = found.parent_config
+    return str(checkpoint_id)

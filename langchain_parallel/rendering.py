@@ -71,6 +71,11 @@ class _Pieces(NamedTuple):
     left_out: Sequence[str] = ()
 
 
+def harmless(text: str) -> str:
+    """Text of a server on one line, unable to open or close the fence of a result."""
+    return _TAG.sub(lambda tag: "‹" + tag[0][1:], _one_line(text))
+
+
 # --- plain JSON for state ------------------------------------------------------------------------
 
 

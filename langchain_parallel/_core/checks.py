@@ -54,12 +54,14 @@ def check(run: TaskRunInput, *, allow_unknown_processor: bool = False) -> list[s
     return list(_remarks(run))
 
 
-def batch(runs: Sequence[TaskRunInput]) -> Sequence[TaskRunInput]:
+def batch(runs: object) -> Sequence[TaskRunInput]:
     """The runs of one request to a group.
 
     Raises:
         InvalidRequest: There are none, or more than 1,000.
     """
+    if not isinstance(runs, list | tuple):
+        raise InvalidRequest([f"A {type(runs).__name__} is given; give a list of TaskRunInput."])
     if not 1 <= len(runs) <= MAX_RUNS:
         raise InvalidRequest(
             [f"{len(runs)} runs are given; from 1 to {MAX_RUNS:,} are allowed in one request."]

@@ -11,6 +11,7 @@ import json
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from ..errors import InvalidRequest
 from ..models import TaskRunInput
 from . import wire
 
@@ -36,7 +37,16 @@ def ledger_key(run: TaskRunInput, *, position: str = "", attempt: int = 0) -> st
         run: What is asked. Of an MCP server only its name, address (without query) and tools count.
         position: The point of the session, such as the number of turns it has had.
         attempt: Raised by a caller who wants the very same thing anew.
+
+    Raises:
+        InvalidRequest: `position` is no text, or `attempt` no number from 0 up.
     """
+    if not isinstance(position, str):
+        raise InvalidRequest(
+            [f"position is {position!r}; it must be text, such as the number of turns."]
+        )
+    if type(attempt) is not int or attempt < 0:
+        raise InvalidRequest([f"attempt is {attempt!r}; it must be a whole number from 0 up."])
     asked = {name: value for name, value in wire.payload(run).items() if name in _ASKED}
     if asked.get("task_spec") == {"output_schema": {"type": "auto"}}:
         del asked["task_spec"]  # the same as none at all

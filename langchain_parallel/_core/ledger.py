@@ -15,6 +15,7 @@ sent once more.
       │                     │ not found
       └─────────────────────┘  until the attempts are used up: SubmissionUnknown
 
+What this client started itself it remembers, for a list may show a new run only after a while.
 An answer of 2xx that cannot be read is sent no second time: something was accepted. A caller that was
 cancelled after sending leaves a note (`LedgerMemory.unsettled`), so that its next look lasts the settling
 time too. After a second send in doubt the ledger is looked into once more: two runs under one key are
@@ -145,6 +146,9 @@ def _keyed(run: TaskRunInput, key: str) -> TaskRunInput:
 
 
 def _look_before(case: _Case, before: Look) -> Flow[Submission | None]:
+    started = case.memory.started(case.ledger_id, case.key)
+    if started is not None:
+        return (yield from _adopted(case, [started], seen_now=False))
     since = case.sent_at
     if since is not None:
         return (yield from _settle(case, since))
@@ -294,6 +298,7 @@ def _started(case: _Case, answer: TaskGroupRunResponse, *, resent: bool) -> Flow
         run = yield from flows.retrieve(run_id, case.policy)
     except ParallelError:
         run = TaskRun(run_id=run_id, status="queued")
+    case.memory.note(case.ledger_id, case.key, run, answer.run_cursor or None)
     mine = Submission(
         run=run,
         ledger_id=case.ledger_id,

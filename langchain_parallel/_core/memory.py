@@ -16,6 +16,9 @@ from .keys import METADATA_KEY
 REMEMBERED = 1_000
 """Ledgers remembered at the most, the latest ones."""
 
+RUNS_REMEMBERED = 10_000
+"""Runs just started that are remembered at the most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
@@ -59,10 +62,23 @@ class Index:
 class LedgerMemory:
     """Indexes of ledgers, and what was sent with an outcome nobody saw."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "") -> None:
+        self.name = name
+        """No other client has it: what another one has planned, this one cannot know to be sent."""
         self.unsettled: dict[tuple[str, str], float] = {}
         """By ledger and key: when it was sent last."""
+        self._started: OrderedDict[tuple[str, str], Known] = OrderedDict()
         self._indexes: OrderedDict[str, Index] = OrderedDict()
+
+    def started(self, ledger_id: str, key: str) -> Known | None:
+        """The run this client started under a key: its list may not show it yet."""
+        return self._started.get((ledger_id, key))
+
+    def note(self, ledger_id: str, key: str, run: TaskRun, cursor: str | None) -> None:
+        """Remember a run that was just started."""
+        self._started[ledger_id, key] = Known(run, cursor)
+        while len(self._started) > RUNS_REMEMBERED:
+            self._started.popitem(last=False)
 
     def index(self, ledger_id: str) -> Index | None:
         """What is known of a ledger."""

@@ -7,7 +7,7 @@ import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack, aclosing, closing
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, NoReturn, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import httpx
@@ -16,7 +16,7 @@ from typing_extensions import Self
 
 from .._core.effects import Effect, Emit, Ended, Flow, Lost, Open, Read, Request, Response, Sleep
 from ..models import Event
-from .settings import LIMITS, Settings, check_http, seconds
+from .settings import LIMITS, Settings, check_http, check_open, seconds
 
 T = TypeVar("T")
 
@@ -41,6 +41,18 @@ class AsyncDriver:
         if made is not None:
             await made.until_loop_ends.aclose()
 
+    def __copy__(self) -> Self:
+        """The client itself: connections are shared, not copied."""
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        """The client itself, so that what holds one (a tool, a graph) can be copied."""
+        return self
+
+    def __getstate__(self) -> NoReturn:
+        """Refuse to be pickled: connections cannot be, and the key must not."""
+        raise TypeError("A client cannot be pickled; make one in the process that uses it.")
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -49,6 +61,7 @@ class AsyncDriver:
 
     async def _http(self) -> httpx.AsyncClient:
         if self._given is not None:
+            check_open(self._given)
             return self._given
         made = _made_in_loop(self).get(os.getpid())
         if made is None:
@@ -110,6 +123,9 @@ class AsyncDriver:
             answer = await http.send(self._settings.request(http, request), follow_redirects=False)
         except httpx.RequestError as error:
             return self._settings.lost(error)
+        except httpx.HTTPStatusError as error:  # a hook of the caller's own client raised it
+            await error.response.aread()
+            return self._settings.response(error.response, error.response.content)
         return self._settings.response(answer, answer.content)
 
 
@@ -141,6 +157,9 @@ class _AsyncStream:
             refused = await answer.aread() if not answer.is_success else b""
         except httpx.RequestError as error:
             return settings.lost(error)
+        except httpx.HTTPStatusError as error:  # a hook of the caller's own client raised it
+            await error.response.aread()
+            return settings.response(error.response, error.response.content)
         return settings.response(answer, refused)
 
     async def read(self) -> bytes | Ended | Lost:

@@ -6,7 +6,7 @@ import inspect
 import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
-from typing import Any, TypeVar, cast
+from typing import Any, NoReturn, TypeVar, cast
 from weakref import finalize
 
 import httpx
@@ -16,7 +16,7 @@ from .._core.effects import Effect, Emit, Ended, Flow, Lost, Open, Read, Request
 from .._locks import hold
 from ..errors import InvalidRequest
 from ..models import Event
-from .settings import LIMITS, Settings, check_http, seconds
+from .settings import LIMITS, Settings, check_http, check_open, seconds
 
 T = TypeVar("T")
 
@@ -42,6 +42,18 @@ class Driver:
         """Close the connections made here. The client can be used again afterwards."""
         _close_own(self._made)
 
+    def __copy__(self) -> Self:
+        """The client itself: connections are shared, not copied."""
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        """The client itself, so that what holds one (a tool, a graph) can be copied."""
+        return self
+
+    def __getstate__(self) -> NoReturn:
+        """Refuse to be pickled: connections cannot be, and the key must not."""
+        raise TypeError("A client cannot be pickled; make one in the process that uses it.")
+
     def __enter__(self) -> Self:
         return self
 
@@ -50,6 +62,7 @@ class Driver:
 
     def _http(self) -> httpx.Client:
         if self._given is not None:
+            check_open(self._given)
             return self._given
         made = self._made.get(os.getpid())
         if made is not None:
@@ -109,6 +122,9 @@ class Driver:
             answer = http.send(self._settings.request(http, request), follow_redirects=False)
         except httpx.RequestError as error:
             return self._settings.lost(error)
+        except httpx.HTTPStatusError as error:  # a hook of the caller's own client raised it
+            error.response.read()
+            return self._settings.response(error.response, error.response.content)
         return self._settings.response(answer, answer.content)
 
 
@@ -138,6 +154,9 @@ class _Stream:
             refused = answer.read() if not answer.is_success else b""
         except httpx.RequestError as error:
             return settings.lost(error)
+        except httpx.HTTPStatusError as error:  # a hook of the caller's own client raised it
+            error.response.read()
+            return settings.response(error.response, error.response.content)
         return settings.response(answer, refused)
 
     def read(self) -> bytes | Ended | Lost:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import random
 import time
+import uuid
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -76,12 +77,18 @@ class Settings:
     clock: Clock
     allow_unknown_processor: bool
 
-    memory: LedgerMemory = field(default_factory=LedgerMemory, repr=False)
+    memory: LedgerMemory = field(default_factory=lambda: LedgerMemory(uuid.uuid4().hex), repr=False)
     """What `submit` has seen of its ledgers."""
 
     def checked(self, *runs: TaskRunInput) -> list[TaskRunInput]:
         """`runs`, once they are known to be within the API's limits; remarks become Python warnings."""
         for run in runs:
+            if not isinstance(run, TaskRunInput):
+                raise errors.InvalidRequest(
+                    [
+                        f"A {type(run).__name__} is given; build a TaskRunInput(input=…, processor=…)."
+                    ]
+                )
             for remark in checks.check(run, allow_unknown_processor=self.allow_unknown_processor):
                 warnings.warn(remark, stacklevel=3)
         return list(runs)
@@ -114,6 +121,19 @@ class Settings:
     def lost(self, error: httpx.RequestError) -> Lost:
         """What a broken exchange leaves us knowing."""
         return Lost(sent=not isinstance(error, _NEVER_SENT), reason=type(error).__name__)
+
+
+class Configured(Protocol):
+    """A client of either kind."""
+
+    _settings: Settings
+
+
+def share_memory(plain: Configured, awaited: Configured) -> str:
+    """Let two clients of one account know the same of their ledgers; a name for what they know."""
+    memory = plain._settings.memory
+    awaited._settings = replace(awaited._settings, memory=memory)
+    return memory.name
 
 
 def seconds(sleep: Sleep) -> float:
@@ -196,3 +216,9 @@ def check_http(
             raise errors.InvalidRequest(
                 [f"{type(value).__name__} is given; {kind.__name__} is needed."]
             )
+
+
+def check_open(http: httpx.Client | httpx.AsyncClient) -> None:
+    """Raise InvalidRequest for a caller's client that has been closed."""
+    if http.is_closed:
+        raise errors.InvalidRequest(["The http_client given has been closed; give an open one."])

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from .._calls import Clients
 from .._core import checks
+from .._ledgers import Ledgers
 from ..client import AsyncParallelClient, ParallelClient
 from ..models import (
     McpServer,
@@ -120,7 +121,9 @@ def create_research_graph(
         timeout=timeout,
         keep_excerpts=keep_excerpts,
         direct=submission == "direct",
+        allow_unknown_processor=allow_unknown_processor,
         name=name,
+        ledgers=Ledgers(),
     )
     return _build(researcher)
 

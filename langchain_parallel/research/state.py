@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypedDict
 
+from langgraph.channels import EphemeralValue
 from typing_extensions import NotRequired
 
 
@@ -30,7 +31,7 @@ class Turn(TypedDict):
     """One question with its answer."""
 
     key: str
-    """The key in the ledger: a turn that is run again replaces itself."""
+    """The key in the ledger."""
     position: int
     """How many turns the session had before it."""
     question: str
@@ -39,6 +40,7 @@ class Turn(TypedDict):
     parent_interaction_id: str | None
     interaction_id: str | None
     run_id: str
+    """A turn that is run again finds the same run, and replaces itself."""
     status: str
     """`completed`, `failed`, `cancelled`; `unfinished` where another question came in between."""
     content: Any
@@ -71,12 +73,12 @@ class Pending(TypedDict):
     run_id: NotRequired[str]
     interaction_id: NotRequired[str | None]
     resent: NotRequired[bool]
-    """Sent twice in doubt: once it has ended, its twin is looked for."""
+    """Perhaps started twice: once it has ended, its twin is looked for."""
 
 
 def merge_turns(turns: list[Turn] | None, new: list[Turn] | None) -> list[Turn]:
-    """Turns by key, in order: one that is known is replaced, another appended."""
-    merged = {turn["key"]: turn for turn in (*(turns or ()), *(new or ()))}
+    """Turns by run, in order: one that is known is replaced, another appended."""
+    merged = {turn["run_id"]: turn for turn in (*(turns or ()), *(new or ()))}
     return list(merged.values())
 
 
@@ -88,9 +90,9 @@ class ResearchInput(TypedDict):
     """
 
     question: str
-    continue_from: NotRequired[str | None]
-    processor: NotRequired[str | None]
-    """For this question only."""
+    continue_from: NotRequired[Annotated[str | None, EphemeralValue]]
+    """For this question only, like `processor`: the next one on the thread does not inherit it."""
+    processor: NotRequired[Annotated[str | None, EphemeralValue]]
     interaction_id: NotRequired[str | None]
     """The head, where a parent graph keeps it."""
     ledger_id: NotRequired[str]
@@ -114,8 +116,8 @@ class ResearchState(TypedDict, total=False):
     """The whole state, inputs and outputs included."""
 
     question: str
-    continue_from: str | None
-    processor: str | None
+    continue_from: Annotated[str | None, EphemeralValue]
+    processor: Annotated[str | None, EphemeralValue]
     interaction_id: str | None
     ledger_id: str
     ledger_cursor: list[str]

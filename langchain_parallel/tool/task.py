@@ -22,7 +22,8 @@ from typing_extensions import Self
 from .._calls import Calls, Clients, arun, run, wait_seconds
 from .._core import checks
 from .._core.secrecy import secrets_of
-from .._langgraph import checkpointed, stored_ledger
+from .._langgraph import checkpointed
+from .._ledgers import Ledgers, Stored, stored_ledger
 from ..client import AsyncParallelClient, ParallelClient
 from ..errors import ParallelError
 from ..models import (
@@ -39,9 +40,8 @@ from ..models import (
 )
 from ..processors import price_usd
 from ..progress import CUSTOM_EVENT, progress
-from ..rendering import DEFAULT_MAX_CHARS, render
+from ..rendering import DEFAULT_MAX_CHARS, MIN_CHARS, render
 from .arguments import PREVIOUS, PROCESSOR, arguments, by_name
-from .ledgers import Ledgers
 from .place import AnyRuntime, Place
 from .words import description, explain, told
 
@@ -112,8 +112,10 @@ class ParallelTaskTool(BaseTool):
     LangChain's: it goes to traces.)"""
     timeout: float | None = Field(default=None, ge=0)
     """Seconds to wait for an answer; None: twice the processor's usual longest time, and ten minutes."""
-    max_chars: int | None = Field(default=DEFAULT_MAX_CHARS, gt=0)
-    """Longest content in characters; None: no cap. What is cut is said, and stays in the artifact."""
+    max_chars: int | None = Field(default=DEFAULT_MAX_CHARS, ge=MIN_CHARS)
+    """Longest content in characters, at least 1,000; None: no cap. What is cut is said, and stays in the
+    artifact.
+    """
     submission: Literal["ledger", "direct"] = "ledger"
     """`direct`: one POST without a ledger, sent at most once. Saves two free requests a call, and loses
     a run whose answer is lost: it is paid for and cannot be found again."""
@@ -236,24 +238,42 @@ class ParallelTaskTool(BaseTool):
             request = self._request(asked, place)
             submission = yield from self._submit(request, place)
             result = yield from self._wait(request, submission.run, place, listen)
-            if submission.resent:
-                oldest = yield from self._clients.oldest(
-                    submission.ledger_id, request, position=place.position
+            if submission.resent or submission.duplicates:
+                submission, result = yield from self._oldest(
+                    submission, result, request, place, listen
                 )
-                if oldest.run.run_id != submission.run.run_id:
-                    result = yield from self._wait(request, oldest.run, place, listen)
         except ParallelError as error:
             raise ToolException(told(error)) from error
-        return render(result, max_chars=self.max_chars), _artifact(result, request.processor)
+        artifact = _artifact(result, request.processor, submission.duplicates)
+        return render(result, max_chars=self.max_chars), artifact
+
+    def _oldest(
+        self,
+        submission: Submission,
+        result: TaskRunResult,
+        request: TaskRunInput,
+        place: Place,
+        listen: Callable[[dict[str, Any]], Any],
+    ) -> Calls[tuple[Submission, TaskRunResult]]:
+        """What was perhaps started twice: the oldest run under the key, and its answer."""
+        oldest = yield from self._clients.oldest(
+            submission.ledger_id, request, position=place.position
+        )
+        if oldest is None:
+            return submission, result
+        if oldest.run.run_id != submission.run.run_id:
+            result = yield from self._wait(request, oldest.run, place, listen)
+        return oldest, result
 
     def _submit(self, request: TaskRunInput, place: Place) -> Calls[Submission]:
         if self.submission == "direct":
             return (yield from self._clients.submit_directly(request))
-        ledger_id = yield from self._ledger(place)
+        ledger = yield from self._ledger(place)
         yield from checkpointed(place.config)
+        before = "settle" if ledger.doubtful else place.before
         return (
             yield from self._clients.submit(
-                ledger_id, request, position=place.position, before=place.before
+                ledger.ledger_id, request, position=place.position, before=before
             )
         )
 
@@ -290,23 +310,26 @@ class ParallelTaskTool(BaseTool):
             update["input"] = filled_in.model_dump(mode="json", by_alias=True)
         return self._template().model_copy(update=update)
 
-    def _ledger(self, place: Place) -> Calls[str]:
+    def _ledger(self, place: Place) -> Calls[Stored]:
         """Where this call's runs are kept (R4): as configured, or as the graph's state or store
         knows, or else in a ledger of this object's own.
         """
         if known := self.ledger_id or place.ledger_id:
-            return known
+            return Stored(known, doubtful=False)
         if place.store is not None and place.thread_id is not None:
             return (
                 yield from stored_ledger(self._clients, place.store, place.thread_id, self.name)
             )
-        return (yield from self._ledgers.of(place.session, self._clients, limited=place.fresh))
+        own = yield from self._ledgers.of(place.session, self._clients, limited=place.fresh)
+        return Stored(own, doubtful=False)
 
 
-def _artifact(result: TaskRunResult, processor: str) -> dict[str, Any]:
+def _artifact(result: TaskRunResult, processor: str, duplicates: tuple[str, ...]) -> dict[str, Any]:
+    usd = price_usd(result.run.processor or processor)
     return {
         **result.model_dump(mode="json"),
         "run_id": result.run.run_id,
         "interaction_id": result.run.interaction_id,
-        "cost_usd": price_usd(result.run.processor or processor),
+        "cost_usd": None if usd is None else usd * (1 + len(duplicates)),
+        "duplicates": list(duplicates),
     }

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from ..errors import ActionRequired, ParallelError, RunCancelled, RunFailed
 from ..processors import PROCESSORS, Processor
+from ..rendering import harmless
 
 # --- description ---------------------------------------------------------------------------------
 
@@ -102,9 +103,12 @@ _UNKNOWN = (
 
 
 def told(error: ParallelError) -> str:
-    """An error, with what a model can do about it and with the ids of the run."""
+    """An error, with what a model can do about it and with the ids of the run.
+
+    What the server says in it is untrusted; it stays on one line and cannot pose as a result's fence.
+    """
     known = (advice for kind, advice in _ADVICE if isinstance(error, kind))
     unknown = _GOES_ON if error.run_id else _UNKNOWN
     retold = copy.copy(error)
     retold.hint = next(known, error.hint if error.billed is False else unknown)
-    return str(retold)
+    return harmless(str(retold))

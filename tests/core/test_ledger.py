@@ -48,6 +48,10 @@ def submit(script: Script, **rest: object) -> Submission:
     return script.run(ledger.submit("tgrp_1", ASKED, POLICY, **rest))  # type: ignore[arg-type]  # passed on
 
 
+def find(script: Script, **rest: object) -> Submission | None:
+    return script.run(ledger.find("tgrp_1", ASKED, POLICY, **rest))  # type: ignore[arg-type]  # passed on
+
+
 def paid(script: Script) -> int:
     return sum(request.paid for request in script.sent)
 
@@ -271,10 +275,16 @@ def cursors(script: Script) -> list[str | None]:
 def test_a_later_look_reads_on_from_the_last_one() -> None:
     memory = LedgerMemory()
     others = listing(("trun_7", "2025", "7"), ("trun_8", "2025", "8"), key="other")
-    assert not submit(Script(*others, STARTED, RUN), memory=memory).adopted
+    assert find(Script(*others), memory=memory) is None
     script = Script(*FOUND)
     assert submit(script, memory=memory).adopted
     assert cursors(script) == ["8"]
+
+
+def test_what_this_client_started_is_found_though_the_list_does_not_show_it() -> None:
+    memory = LedgerMemory()
+    assert not submit(Script(*NOTHING, STARTED, RUN), memory=memory).adopted
+    assert submit(Script(RUN), memory=memory).adopted
 
 
 def test_a_look_from_an_earlier_place_than_was_read_begins_there() -> None:

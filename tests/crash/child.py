@@ -13,6 +13,7 @@ from typing import Any, Literal, TypedDict
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from langchain_parallel import AsyncParallelClient, ParallelClient
+from langchain_parallel.client import RetryPolicy
 
 from .points import AsyncTransport, Steps, Transport, passing
 from .storage import aopened, opened
@@ -20,6 +21,8 @@ from .workloads import WORKLOADS
 
 HANGS_AFTER = 60
 """Seconds."""
+SETTLING = 0.6
+"""Seconds, instead of 15, that a run in doubt is looked for. It must exceed a late commit."""
 
 
 class Job(TypedDict):
@@ -44,7 +47,7 @@ def work(job: Job, tell: int) -> None:
     try:
         how, values = asyncio.run(_awaiting(job)) if job["mode"] == "async" else _blocking(job)
         report: dict[str, Any] = {"how": how, "state": summary(values)}
-    except BaseException:
+    except BaseException:  # noqa: BLE001 -- told to the parent, which judges it
         report = {"error": traceback.format_exc()}
     report |= {"seconds": time.perf_counter() - started, "passed": passing.passed}
     data = json.dumps(report).encode() + b"\n"
@@ -54,10 +57,12 @@ def work(job: Job, tell: int) -> None:
 
 
 def _clients(job: Job) -> dict[str, Any]:
+    policy = RetryPolicy(first=0.05, longest=0.2, settling=SETTLING)
+    key, url = "key-of-a-test", job["api"]
     return {
-        "client": ParallelClient("key-of-a-test", job["api"], transport=Transport()),
+        "client": ParallelClient(key, url, transport=Transport(), retry_policy=policy),
         "async_client": AsyncParallelClient(
-            "key-of-a-test", job["api"], transport=AsyncTransport()
+            key, url, transport=AsyncTransport(), retry_policy=policy
         ),
     }
 

@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import SimpleQueue
 
-from langchain_parallel.simulator import Simulator, serve
+from langchain_parallel.simulator import RunScript, Simulator, serve
 
 from . import postgres
 from .cells import Cell, cells
@@ -106,12 +106,14 @@ def measure(lab: Lab, cell: Cell, kills: int | None, *, twice: bool, seed: int) 
 
 
 def run(
-    chosen: list[Cell], kills: int | None, *, twice: bool, seed: int, workers: int
+    chosen: list[Cell], kills: int | None, *, twice: bool, late: float, seed: int, workers: int
 ) -> list[Row]:
     """Measure these cells, several at a time."""
     with ExitStack() as stack, tempfile.TemporaryDirectory(prefix="crash-", dir="/tmp") as folder:
         uri = stack.enter_context(postgres.running(Path(folder) / "pg"))
-        server = stack.enter_context(serve(Simulator(latency_scale=SPEED)))
+        simulator = Simulator(latency_scale=SPEED)
+        simulator.scripts.add(RunScript(late_commit=late, times=None))
+        server = stack.enter_context(serve(simulator))
         labs: SimpleQueue[Lab] = SimpleQueue()
         for _ in range(workers):
             labs.put(Lab(server, stack.enter_context(Zygote()), lambda: uri))
@@ -151,6 +153,9 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=6, help="kill points per cell")
     parser.add_argument("--all", action="store_true", help="every kill point of every cell")
     parser.add_argument("--twice", action="store_true", help="also kill the process that resumes")
+    parser.add_argument(
+        "--late", type=float, default=0.0, help="seconds until a run shows up in its ledger's list"
+    )
     parser.add_argument("--only", default="", help="cells whose name contains this")
     parser.add_argument("--promised", action="store_true", help="only cells with a promise")
     parser.add_argument("--seed", type=int, default=0)
@@ -162,7 +167,14 @@ def main() -> int:
     started = time.monotonic()
     print(_HEAD)
     kills = None if asked.all else asked.kills
-    rows = run(chosen, kills, twice=asked.twice, seed=asked.seed, workers=asked.workers)
+    rows = run(
+        chosen,
+        kills,
+        twice=asked.twice,
+        late=asked.late,
+        seed=asked.seed,
+        workers=asked.workers,
+    )
     seconds = round(time.monotonic() - started, 1)
 
     total = sum(row.kills for row in rows)

@@ -37,7 +37,9 @@ def as_if_nothing_had_happened(lab: Lab, cell: Cell, outcome: Outcome) -> None:
 def test_killed_once_a_thread_pays_once_and_ends_the_same(
     lab: Lab, cell: Cell, chosen: str
 ) -> None:
-    points = points_of(cell, lab.uncrashed(cell).last.passed)
+    passed = lab.uncrashed(cell).last.passed
+    assert {kind(point) for point in passed} == set(cell.kinds)
+    points = points_of(cell, passed)
     point = next(point for point in points if kind(point) == chosen)
     as_if_nothing_had_happened(lab, cell, lab.run(cell, point))
 
@@ -48,11 +50,6 @@ def test_killed_again_and_again_it_still_does(lab: Lab, workload: str) -> None:
     outcome = lab.run(cell, f"{PAID_FOR} #1", 12, 9, 6)
     assert len(outcome.kills) >= 3
     as_if_nothing_had_happened(lab, cell, outcome)
-
-
-@pytest.mark.parametrize("cell", [c for c in cells() if c.backend == "sqlite"], ids=str)
-def test_the_kinds_of_points_are_those_that_occur(lab: Lab, cell: Cell) -> None:
-    assert {kind(point) for point in lab.uncrashed(cell).last.passed} == set(cell.kinds)
 
 
 def test_the_sample_has_everything() -> None:

@@ -26,7 +26,7 @@ def main() -> None:
             os.close(reading)
             work(job, writing)
         os.close(writing)
-        with open(reading, "rb") as pipe:
+        with os.fdopen(reading, "rb") as pipe:
             told = pipe.read()
         _, status = os.waitpid(pid, 0)
         report = json.loads(told) if told.strip() else {}

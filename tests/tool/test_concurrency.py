@@ -15,8 +15,8 @@ import pytest
 
 from langchain_parallel import ParallelTaskTool
 from langchain_parallel._calls import Clients, run
+from langchain_parallel._ledgers import REMEMBERED, Ledgers
 from langchain_parallel.simulator import RunningServer
-from langchain_parallel.tool.ledgers import REMEMBERED, Ledgers
 
 from .helpers import START, Account, agent, answers, calls, run_ids
 

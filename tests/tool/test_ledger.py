@@ -18,8 +18,8 @@ from langgraph.store.memory import InMemoryStore
 from pydantic import BaseModel
 
 from langchain_parallel import ParallelTaskTool
+from langchain_parallel._ledgers import USES
 from langchain_parallel.simulator import Fault
-from langchain_parallel.tool.ledgers import USES
 
 from .helpers import START, Account, How, agent, answers, ask, calls, invoke, run_ids, thread
 

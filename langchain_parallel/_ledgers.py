@@ -1,0 +1,158 @@
+"""Which ledger a session's runs are kept in, where the graph's state does not say (R4).
+
+Rule: a session has one ledger, and whoever runs it again finds the same one. With a store it is put there
+before anything is paid: a put is durable at once and survives time travel to a checkpoint from before the
+session. Without one, the tool or graph object remembers it for as long as it lives.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from typing import Any, NamedTuple
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.store.base import BaseStore
+
+from ._calls import Call, Calls, Clients
+from ._langgraph import checkpointed, parent_task, question_asked_at, runtime_of, thread_id_of
+from ._locks import Lock, lock_of
+
+REMEMBERED = 1_000
+"""Sessions whose ledgers are remembered, the latest ones."""
+USES = 200
+"""Calls outside LangGraph that share one ledger: in doubt, so many runs are looked through."""
+DOUBTFUL_SECONDS = 60.0
+"""How long after its last use another process's ledger may still miss a run in its list: the settling
+time, and clocks that differ."""
+
+_SPACE = ("langchain_parallel", "ledgers")
+
+
+class Ledgers:
+    """Ledgers by session, made when first asked for."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, str] = OrderedDict()
+        self._uses = 0
+
+    def of(self, session: str, clients: Clients, *, limited: bool = False) -> Calls[str]:
+        """The session's ledger; calls that ask for it at the same time get the same one.
+
+        Args:
+            session: What the ledger is kept for.
+            clients: Who makes one.
+            limited: Begin another one after a number of uses; nobody will look for these runs later.
+        """
+        lock = yield from _locked(f"ledger of {id(self)} {session}")
+        try:
+            if limited:
+                self._count(session)
+            if session not in self._known:
+                self._remember(session, (yield from clients.create_group()))
+            self._known.move_to_end(session)
+            return self._known[session]
+        finally:
+            lock.release()
+
+    def _count(self, session: str) -> None:
+        self._uses += 1
+        if self._uses % USES == 0:
+            self._known.pop(session, None)
+
+    def _remember(self, session: str, ledger_id: str) -> None:
+        self._known[session] = ledger_id
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+
+
+class Stored(NamedTuple):
+    """A ledger from the store. `doubtful`: another process used it a moment ago."""
+
+    ledger_id: str
+    doubtful: bool
+
+
+def stored_ledger(clients: Clients, store: BaseStore, thread_id: str, name: str) -> Calls[Stored]:
+    """The ledger of a LangGraph thread as the store knows it, made and written down if there is none.
+
+    Args:
+        clients: Who makes a ledger.
+        store: LangGraph's store.
+        thread_id: The LangGraph thread the session belongs to.
+        name: Tells several sessions in one thread apart.
+    """
+    key = f"{thread_id}/{name}"
+    lock = yield from _locked(f"stored ledger {key}")
+    try:
+        known = yield from _get(store, key)
+        doubtful = (
+            known is not None
+            and known.get("by") != clients.here
+            and time.time() - float(known.get("at", 0.0)) < DOUBTFUL_SECONDS
+        )
+        ledger_id = known["ledger_id"] if known else (yield from clients.create_group())
+        used = {"ledger_id": ledger_id, "by": clients.here, "at": time.time()}
+        yield from _put(store, key, used)
+        return Stored(str(ledger_id), doubtful)
+    finally:
+        lock.release()
+
+
+def session_ledger(
+    clients: Clients, ledgers: Ledgers, config: RunnableConfig, name: str
+) -> Calls[str]:
+    """The ledger of a research session whose state names none.
+
+    With a store: the one of the question this goes back to (a replay, a fork), or the one of a session
+    on this thread that was never finished (a kill before its checkpoints were written); a later question
+    begins another, so that it gets no stale answer. Without: what this object remembers for the parent's
+    task, which a retry of that task runs again.
+    """
+    runtime, thread_id, task = runtime_of(config), thread_id_of(config), parent_task(config)
+    if runtime is None or runtime.store is None or thread_id is None:
+        if task is None:
+            return (yield from clients.create_group())
+        return (yield from ledgers.of(f"{thread_id} {task}", clients))
+    store = runtime.store
+    yield from checkpointed(config)
+    here = f"{thread_id}/{name}/{(yield from question_asked_at(config))}"
+    last = f"{thread_id}/{name}/last"
+    lock = yield from _locked(f"stored ledger {last}")
+    try:
+        known = yield from _get(store, here)
+        if known is None:
+            unfinished = yield from _get(store, last)
+            known = unfinished if unfinished and unfinished["open"] else None
+        ledger_id = str(known["ledger_id"]) if known else (yield from clients.create_group())
+        yield from _put(store, here, {"ledger_id": ledger_id})
+        yield from _put(store, last, {"ledger_id": ledger_id, "open": True})
+        return ledger_id
+    finally:
+        lock.release()
+
+
+def session_done(config: RunnableConfig, name: str) -> Calls[None]:
+    """Note in the store that the question was answered: the next one on this thread is another."""
+    runtime, thread_id = runtime_of(config), thread_id_of(config)
+    if runtime is None or runtime.store is None or thread_id is None:
+        return
+    last = f"{thread_id}/{name}/last"
+    known = yield from _get(runtime.store, last)
+    if known is not None and known["open"]:
+        yield from _put(runtime.store, last, {**known, "open": False})
+
+
+def _locked(name: str) -> Calls[Lock]:
+    lock = lock_of(name)
+    yield Call(lock.acquire, lock.aacquire)
+    return lock
+
+
+def _get(store: BaseStore, key: str) -> Calls[dict[str, Any] | None]:
+    item = yield Call(lambda: store.get(_SPACE, key), lambda: store.aget(_SPACE, key))
+    return None if item is None else dict(item.value)
+
+
+def _put(store: BaseStore, key: str, value: dict[str, Any]) -> Calls[None]:
+    yield Call(lambda: store.put(_SPACE, key, value), lambda: store.aput(_SPACE, key, value))

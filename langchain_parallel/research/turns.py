@@ -1,0 +1,159 @@
+"""Turns, from planned to answered: pure functions of the state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import InvalidRequest, RunCancelled, RunFailed
+from ..models import Submission, TaskRunResult
+from ..processors import price_usd
+from ..rendering import citations, confidence, harmless, weak_fields
+from .state import Pending, ResearchState, Turn
+
+# --- what is asked -------------------------------------------------------------------------------
+
+
+def asked(state: ResearchState) -> tuple[str, Mapping[str, Any]]:
+    """The question at hand, and the options given with it: by the verdict, or by the caller.
+
+    Raises:
+        InvalidRequest: There is no question, or something is not text.
+    """
+    options: Mapping[str, Any] = state["verdict"] if is_follow_up(state) else state
+    given = {name: state.get(name) for name in ("question", "interaction_id")}
+    given |= {name: options.get(name) for name in ("continue_from", "processor")}
+    wrong = [name for name, value in given.items() if not isinstance(value, str | None)]
+    if wrong:
+        raise InvalidRequest([f"{', '.join(wrong)} must be text; invoke with {{'question': '…'}}."])
+    question = (state.get("question") or "").strip()
+    if not question:
+        raise InvalidRequest(["There is no question; invoke the graph with {'question': '…'}."])
+    return question, options
+
+
+def is_follow_up(state: ResearchState) -> bool:
+    """Whether the question at hand is the evaluation's; a new one from outside replaces it."""
+    verdict = state.get("verdict")
+    return (
+        verdict is not None
+        and verdict["action"] == "follow_up"
+        and verdict.get("question") == state.get("question")
+    )
+
+
+def on_its_way(state: ResearchState, question: str, parent: str | None) -> Pending | None:
+    """The planned turn, if it asks the same at the same place: asking again must find its run."""
+    left = state.get("pending")
+    if left is None or (left["question"], left["parent_interaction_id"]) != (question, parent):
+        return None
+    return left
+
+
+def asks_the_same(left: Pending, pending: Pending) -> bool:
+    """Whether two planned turns are one."""
+    mine = left["question"], left["processor"], left["parent_interaction_id"]
+    return mine == (pending["question"], pending["processor"], pending["parent_interaction_id"])
+
+
+def pending_of(state: ResearchState) -> Pending:
+    """The planned turn.
+
+    Raises:
+        InvalidRequest: There is none.
+    """
+    pending = state.get("pending")
+    if pending is None:
+        raise InvalidRequest(
+            ["There is no planned turn in the state."], hint="Invoke the graph with a question."
+        )
+    return pending
+
+
+def rounds(turns: list[Turn]) -> int:
+    """Turns since the caller last asked, that one included."""
+    for count, turn in enumerate(reversed(turns), start=1):
+        if turn["asked_by"] == "caller":
+            return count
+    return len(turns)
+
+
+# --- what becomes of it --------------------------------------------------------------------------
+
+
+def started(pending: Pending, submission: Submission) -> Pending:
+    """A planned turn whose run was found or started."""
+    return {
+        **pending,
+        "key": submission.key,
+        "run_id": submission.run.run_id,
+        "interaction_id": submission.run.interaction_id,
+        "resent": submission.resent or bool(submission.duplicates),
+    }
+
+
+def unfinished(pending: Pending, submission: Submission) -> Turn:
+    """A turn that another question overtook: paid for, or about to be, so its ids stay."""
+    failed = submission.run.status in ("failed", "cancelled")
+    turn = _turn(started(pending, submission), submission.run.status if failed else "unfinished")
+    if submission.run.status == "failed":
+        turn["cost_usd"] = 0.0
+    return turn
+
+
+def answered(pending: Pending, result: TaskRunResult, *, keep_excerpts: bool) -> Turn:
+    """A turn with its answer."""
+    turn = _turn(pending, result.run.status)
+    turn["run_id"] = result.run.run_id
+    turn["interaction_id"] = result.run.interaction_id or turn["interaction_id"]
+    turn["content"] = result.output.content
+    turn["confidence"] = confidence(result)
+    turn["weak_fields"] = weak_fields(result)
+    turn["citations"] = citations(result, excerpts=keep_excerpts)
+    turn["warnings"] = [warning.message for warning in result.run.warnings or () if warning.message]
+    return turn
+
+
+def unanswered(pending: Pending, error: RunFailed | RunCancelled) -> Turn:
+    """A turn whose run ended without an answer."""
+    turn = _turn(pending, error.status)
+    turn["warnings"] = list(error.warnings)
+    turn["error"] = harmless(str(error))
+    turn["cost_usd"] = 0.0 if error.billed is False else None
+    return turn
+
+
+def with_twins(turn: Turn, duplicates: tuple[str, ...]) -> Turn:
+    """A turn that was paid for more than once: said, and counted."""
+    if not duplicates:
+        return turn
+    cost = turn["cost_usd"]
+    warning = f"Paid for more than once; also run {', '.join(duplicates)}."
+    return {
+        **turn,
+        "warnings": [*turn["warnings"], warning],
+        "cost_usd": None if cost is None else cost * (1 + len(duplicates)),
+    }
+
+
+def _turn(pending: Pending, status: str) -> Turn:
+    """A turn as far as its planning and submission made it."""
+    return Turn(
+        key=pending["key"],
+        position=pending["position"],
+        question=pending["question"],
+        asked_by=pending["asked_by"],
+        processor=pending["processor"],
+        parent_interaction_id=pending["parent_interaction_id"],
+        interaction_id=pending.get("interaction_id"),
+        run_id=pending["run_id"],
+        status=status,
+        content=None,
+        confidence={},
+        weak_fields=[],
+        citations=[],
+        warnings=[],
+        error=None,
+        cost_usd=price_usd(pending["processor"]),
+        verdict=None,
+    )
