@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any
+from typing import Any, cast
 
 import anyio
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import set_config_context
-from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 from langgraph.runtime import Runtime, get_runtime
 
 from ._calls import Call, Calls
@@ -94,29 +94,31 @@ def parent_task(config: RunnableConfig) -> str | None:
     return "|".join(parts) or None
 
 
-def question_asked_at(config: RunnableConfig) -> Calls[str]:
-    """The checkpoint of the input that led here: of the outermost graph, through all its forks.
+def asked_after(config: RunnableConfig) -> Calls[str]:
+    """The checkpoint after which the thread got the input that led here; `start` for its first.
 
-    The same in a replay and in a fork, another for every later invocation with an input. Empty without
-    a checkpointer.
+    The same in a replay, in a fork, and when the input is given again because a kill left nothing of it;
+    another for every later input. Of the outermost graph. Empty without a checkpointer.
     """
     surroundings = config.get("configurable", {})
     saver = surroundings.get(_CHECKPOINTER)
-    checkpoint_id = surroundings.get("checkpoint_map", {}).get("")
-    if not isinstance(saver, BaseCheckpointSaver) or checkpoint_id is None:
+    head = surroundings.get("checkpoint_map", {}).get("")
+    if not isinstance(saver, BaseCheckpointSaver) or head is None:
         return ""
-    place: RunnableConfig | None = {
-        "configurable": {
-            "thread_id": surroundings.get("thread_id"),
-            "checkpoint_ns": "",
-            "checkpoint_id": checkpoint_id,
-        }
-    }
-    while place is not None:
-        checkpoint_id = place["configurable"]["checkpoint_id"]
-        at: RunnableConfig = place
-        found = yield Call(lambda: saver.get_tuple(at), lambda: saver.aget_tuple(at))  # noqa: B023
-        if found is None or found.metadata.get("source") == "input":
-            break
-        place = found.parent_config
-    return str(checkpoint_id)
+    thread = {"thread_id": surroundings.get("thread_id"), "checkpoint_ns": ""}
+
+    def read(**which: str) -> Calls[CheckpointTuple | None]:
+        place: RunnableConfig = {"configurable": {**thread, **which}}
+        found = yield Call(lambda: saver.get_tuple(place), lambda: saver.aget_tuple(place))
+        return cast("CheckpointTuple | None", found)
+
+    found = yield from read(checkpoint_id=head)
+    if found is None:  # `durability="exit"`: nothing of this input is written yet
+        found = yield from read()
+        return "start" if found is None else str(found.checkpoint["id"])
+    while found is not None and found.parent_config is not None:
+        before = str(found.parent_config["configurable"]["checkpoint_id"])
+        if found.metadata.get("source") == "input":
+            return before
+        found = yield from read(checkpoint_id=before)
+    return "start"

@@ -15,7 +15,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.store.base import BaseStore
 
 from ._calls import Call, Calls, Clients
-from ._langgraph import checkpointed, parent_task, question_asked_at, runtime_of, thread_id_of
+from ._langgraph import asked_after, checkpointed, parent_task, runtime_of, thread_id_of
 from ._locks import Lock, lock_of
 
 REMEMBERED = 1_000
@@ -104,10 +104,10 @@ def session_ledger(
 ) -> Calls[str]:
     """The ledger of a research session whose state names none.
 
-    With a store: the one of the question this goes back to (a replay, a fork), or the one of a session
-    on this thread that was never finished (a kill before its checkpoints were written); a later question
-    begins another, so that it gets no stale answer. Without: what this object remembers for the parent's
-    task, which a retry of that task runs again.
+    With a store: the one of whoever asked at the same place of the thread (a replay, a fork, an input
+    given again because a kill left nothing of it), or of a session on this thread that was never
+    finished; a later question begins another, so that it gets no stale answer. Without: what this object
+    remembers for the parent's task, which a retry of that task runs again.
     """
     runtime, thread_id, task = runtime_of(config), thread_id_of(config), parent_task(config)
     if runtime is None or runtime.store is None or thread_id is None:
@@ -116,16 +116,18 @@ def session_ledger(
         return (yield from ledgers.of(f"{thread_id} {task}", clients))
     store = runtime.store
     yield from checkpointed(config)
-    here = f"{thread_id}/{name}/{(yield from question_asked_at(config))}"
+    after = yield from asked_after(config)
+    here = f"{thread_id}/{name}/after {after}"
     last = f"{thread_id}/{name}/last"
     lock = yield from _locked(f"stored ledger {last}")
     try:
-        known = yield from _get(store, here)
+        known = (yield from _get(store, here)) if after else None
         if known is None:
             unfinished = yield from _get(store, last)
             known = unfinished if unfinished and unfinished["open"] else None
         ledger_id = str(known["ledger_id"]) if known else (yield from clients.create_group())
-        yield from _put(store, here, {"ledger_id": ledger_id})
+        if after:
+            yield from _put(store, here, {"ledger_id": ledger_id})
         yield from _put(store, last, {"ledger_id": ledger_id, "open": True})
         return ledger_id
     finally:

@@ -265,3 +265,15 @@ class ActionRequired(RunError):
 
 class OutputMismatch(ParallelError):
     """The answer does not fit the caller's model. It is paid for and stays readable."""
+
+
+def worth_retrying(error: BaseException) -> bool:
+    """Whether the same call may succeed a little later; for `RetryPolicy(retry_on=worth_retrying)`.
+
+    LangGraph's own rule would also repeat what was refused for good (402, 403, 422). The ledger sees to it
+    that no repetition pays twice.
+    """
+    return isinstance(
+        error,
+        RateLimited | ServerFault | RequestTimedOut | AnswerLost | AnswerBroken | SubmissionUnknown,
+    )

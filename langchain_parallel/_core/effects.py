@@ -1,7 +1,7 @@
 """What a flow may ask of the world.
 
 Rule: a flow is a generator that yields one of the effects below and is handed its outcome. So every
-operation is written once, is driven by two small loops in `client.py`, and can be tested with a list.
+operation is written once, is driven by two small loops in `client`, and can be tested with a list.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Every operation of the API, written once.
 
-Each flow is a generator of effects; `client.py` drives it, blocking or not. Spending through a ledger
-is in `ledger.py`, waiting for a run in `waiting.py`, what streams in `streams.py`.
+Each flow is a generator of effects; `client` drives it, blocking or not. Spending through a ledger is in
+`ledger.py`, waiting for a run in `waiting.py`, what streams in `streams.py`.
 """
 
 from __future__ import annotations

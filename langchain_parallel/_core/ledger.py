@@ -198,8 +198,9 @@ def _look(case: _Case, *, whole: bool = False) -> Flow[Submission | None]:
     if whole or index is None or not index.covers(case.after):
         index, listed = yield from _read_whole(case)
     else:
-        listed = yield from _list(case, index.cursor)
-        index.take(listed)
+        begun_at = index.cursor
+        listed = yield from _list(case, begun_at)
+        index.take(listed, begun_at)
     found = index.oldest_first(case.key)
     if not found:
         return None
@@ -217,7 +218,7 @@ def _read_whole(case: _Case) -> Flow[tuple[Index, list[TaskRunEvent]]]:
         listed, start = (yield from _list(case, None)), None
     index = case.memory.begin(case.ledger_id, start)
     index.passed.add(case.after)
-    index.take(listed)
+    index.take(listed, start)
     return index, listed
 
 

@@ -41,16 +41,22 @@ class Index:
         """Whether all that comes after this cursor was read, up to the index's own."""
         return after in self.passed
 
-    def take(self, listed: Iterable[TaskRunEvent]) -> None:
-        """Add runs in the order in which they are listed."""
-        self.passed.add(self.cursor)
+    def take(self, listed: Iterable[TaskRunEvent], after: str | None) -> None:
+        """Add runs in the order in which they are listed after a cursor.
+
+        Several lookers may share an index: whoever ends last may set its cursor back, which costs the next
+        one some reading and loses nothing.
+        """
+        cursor = after
+        self.passed.add(cursor)
         for event in listed:
             key = key_of(event)
             if key is not None:
-                known = Known(event.run, self.cursor)
+                known = Known(event.run, cursor)
                 self.runs.setdefault(key, {}).setdefault(event.run.run_id, known)
-            self.cursor = event.event_id or self.cursor
-            self.passed.add(self.cursor)
+            cursor = event.event_id or cursor
+            self.passed.add(cursor)
+        self.cursor = cursor
 
     def oldest_first(self, key: str) -> list[Known]:
         """The runs under a key. There is one at the most, unless something went wrong."""

@@ -12,13 +12,13 @@ _ENDINGS: Mapping[str, tuple[type[errors.RunError], str, str, bool | None]] = {
     "failed": (
         errors.RunFailed,
         "failed",
-        "Failed runs are not billed; ask again with a raised `attempt`, or change the question.",
+        "Failed runs are not billed; ask again (`submit`: with a raised `attempt`), or change the question.",
         False,
     ),
     "cancelled": (
         errors.RunCancelled,
         "was cancelled on the server's side",
-        "Ask again with a raised `attempt` if the answer is still wanted.",
+        "If the answer is still wanted, ask again (`submit`: with a raised `attempt`).",
         None,
     ),
     "action_required": (

@@ -72,8 +72,8 @@ def wait(run_id: str, timeout: float, policy: RetryPolicy) -> Flow[TaskRunResult
     waiting = _Wait(run_id, started, started + checks.seconds(timeout), patient)
     try:
         while True:
-            streams = waiting.streams((yield from now()))
-            result = (yield from _stream(waiting)) if streams else None
+            follows = waiting.streams((yield from now()))
+            result = (yield from _stream(waiting)) if follows else None
             result = result or (yield from _poll(waiting))
             if result is not None:
                 return result

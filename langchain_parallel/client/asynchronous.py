@@ -24,7 +24,7 @@ from ..models import (
     TaskRunResult,
 )
 from .async_driver import AsyncDriver
-from .settings import DEFAULT_TIMEOUT, Clock, settings
+from .settings import DEFAULT_TIMEOUT, Clock, lock_name, settings
 
 
 class AsyncParallelClient(AsyncDriver):
@@ -112,7 +112,7 @@ class AsyncParallelClient(AsyncDriver):
             cursor=cursor,
             memory=self._settings.memory,
         )
-        async with ahold(ledger_id):
+        async with ahold(lock_name(ledger_id, checked, position, attempt)):
             return await self._drive(flow)
 
     async def find(
@@ -131,7 +131,7 @@ class AsyncParallelClient(AsyncDriver):
             attempt=attempt,
             memory=self._settings.memory,
         )
-        async with ahold(ledger_id):
+        async with ahold(lock_name(ledger_id, request, position, attempt)):
             return await self._drive(flow)
 
     async def retrieve(self, run_id: str) -> TaskRun:

@@ -24,7 +24,7 @@ from ..models import (
     TaskRunResult,
 )
 from .driver import Driver
-from .settings import DEFAULT_TIMEOUT, Clock, settings
+from .settings import DEFAULT_TIMEOUT, Clock, lock_name, settings
 
 
 class ParallelClient(Driver):
@@ -112,7 +112,7 @@ class ParallelClient(Driver):
             cursor=cursor,
             memory=self._settings.memory,
         )
-        with hold(ledger_id):
+        with hold(lock_name(ledger_id, checked, position, attempt)):
             return self._drive(flow)
 
     def find(
@@ -131,7 +131,7 @@ class ParallelClient(Driver):
             attempt=attempt,
             memory=self._settings.memory,
         )
-        with hold(ledger_id):
+        with hold(lock_name(ledger_id, request, position, attempt)):
             return self._drive(flow)
 
     def retrieve(self, run_id: str) -> TaskRun:

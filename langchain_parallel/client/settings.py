@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from .. import errors
 from .._core import checks
 from .._core.effects import Lost, Request, Response, Sleep
+from .._core.keys import ledger_key
 from .._core.memory import LedgerMemory
 from .._core.retry import RetryPolicy
 from ..models import TaskRunInput
@@ -134,6 +135,11 @@ def share_memory(plain: Configured, awaited: Configured) -> str:
     memory = plain._settings.memory
     awaited._settings = replace(awaited._settings, memory=memory)
     return memory.name
+
+
+def lock_name(ledger_id: str, run: TaskRunInput, position: str, attempt: int) -> str:
+    """What a request is looked for and sent under: nobody in this process does the same meanwhile (R5)."""
+    return f"{ledger_id} {ledger_key(run, position=position, attempt=attempt)}"
 
 
 def seconds(sleep: Sleep) -> float:
