@@ -2,6 +2,7 @@
 
     ParallelTaskTool           web research as a tool for agents
     create_research_graph      a research session as a graph: resumed, continued, branched
+    resume                     goes on with a thread, once however many ask; aresume awaits
     ParallelClient             the API itself; AsyncParallelClient awaits
 
 Everything a caller builds or reads is in `models`, everything that can go wrong in `errors`, prices and
@@ -32,6 +33,7 @@ from .research import (
     create_research_graph,
     tree_text,
 )
+from .resuming import Resumption, aresume, resume
 from .tool import ParallelTaskTool
 
 __all__ = [
@@ -45,6 +47,7 @@ __all__ = [
     "ResearchInput",
     "ResearchOutput",
     "ResearchState",
+    "Resumption",
     "SourcePolicy",
     "TaskAdvancedSettings",
     "TaskRunInput",
@@ -54,7 +57,9 @@ __all__ = [
     "Turn",
     "Verdict",
     "Webhook",
+    "aresume",
     "by_evidence",
     "create_research_graph",
+    "resume",
     "tree_text",
 ]

@@ -46,6 +46,12 @@ def thread_id_of(config: RunnableConfig) -> str | None:
     return None if thread_id is None else str(thread_id)
 
 
+def checkpointer_of(config: RunnableConfig) -> BaseCheckpointSaver[Any] | None:
+    """The checkpointer of the graph that a config belongs to, if it has one."""
+    saver = config.get("configurable", {}).get(_CHECKPOINTER)
+    return saver if isinstance(saver, BaseCheckpointSaver) else None
+
+
 def checkpointed(config: RunnableConfig) -> Calls[None]:
     """Return once the checkpoints this step began from have been written.
 
@@ -54,8 +60,8 @@ def checkpointed(config: RunnableConfig) -> Calls[None]:
     is nothing to wait for; under `"sync"` they are there.
     """
     surroundings = config.get("configurable", {})
-    saver = surroundings.get(_CHECKPOINTER)
-    if not isinstance(saver, BaseCheckpointSaver):
+    saver = checkpointer_of(config)
+    if saver is None:
         return
     if surroundings.get(_DURABILITY, "async") != "async":
         return
@@ -101,9 +107,9 @@ def asked_after(config: RunnableConfig) -> Calls[str]:
     another for every later input. Of the outermost graph. Empty without a checkpointer.
     """
     surroundings = config.get("configurable", {})
-    saver = surroundings.get(_CHECKPOINTER)
+    saver = checkpointer_of(config)
     head = surroundings.get("checkpoint_map", {}).get("")
-    if not isinstance(saver, BaseCheckpointSaver) or head is None:
+    if saver is None or head is None:
         return ""
     thread = {"thread_id": surroundings.get("thread_id"), "checkpoint_ns": ""}
 

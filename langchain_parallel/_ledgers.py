@@ -1,4 +1,5 @@
-"""Which ledger a session's runs are kept in, where the graph's state does not say (R4).
+"""Which ledger a session's runs are kept in, where the graph's state does not say (R4); and the one way
+into it.
 
 Rule: a session has one ledger, and whoever runs it again finds the same one. With a store it is put there
 before anything is paid: a put is durable at once and survives time travel to a checkpoint from before the
@@ -9,14 +10,25 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.store.base import BaseStore
 
 from ._calls import Call, Calls, Clients
-from ._langgraph import asked_after, checkpointed, parent_task, runtime_of, thread_id_of
-from ._locks import Lock, lock_of
+from ._core.keys import ledger_key
+from ._core.ledger import Look
+from ._langgraph import (
+    asked_after,
+    checkpointed,
+    checkpointer_of,
+    parent_task,
+    runtime_of,
+    thread_id_of,
+)
+from ._locks import lock_of
+from ._shared import SharedLock, shared_lock
+from .models import Submission, TaskRunInput
 
 REMEMBERED = 1_000
 """Sessions whose ledgers are remembered, the latest ones."""
@@ -44,7 +56,8 @@ class Ledgers:
             clients: Who makes one.
             limited: Begin another one after a number of uses; nobody will look for these runs later.
         """
-        lock = yield from _locked(f"ledger of {id(self)} {session}")
+        lock = lock_of(f"ledger of {id(self)} {session}")
+        yield Call(lock.acquire, lock.aacquire)
         try:
             if limited:
                 self._count(session)
@@ -83,7 +96,7 @@ def stored_ledger(clients: Clients, store: BaseStore, thread_id: str, name: str)
         name: Tells several sessions in one thread apart.
     """
     key = f"{thread_id}/{name}"
-    lock = yield from _locked(f"stored ledger {key}")
+    lock = yield from _locked(f"stored ledger {key}", store)
     try:
         known = yield from _get(store, key)
         doubtful = (
@@ -119,7 +132,7 @@ def session_ledger(
     after = yield from asked_after(config)
     here = f"{thread_id}/{name}/after {after}"
     last = f"{thread_id}/{name}/last"
-    lock = yield from _locked(f"stored ledger {last}")
+    lock = yield from _locked(f"stored ledger {last}", store)
     try:
         known = (yield from _get(store, here)) if after else None
         if known is None:
@@ -145,10 +158,37 @@ def session_done(config: RunnableConfig, name: str) -> Calls[None]:
         yield from _put(runtime.store, last, {**known, "open": False})
 
 
-def _locked(name: str) -> Calls[Lock]:
-    lock = lock_of(name)
-    yield Call(lock.acquire, lock.aacquire)
-    return lock
+def submit_once(
+    clients: Clients,
+    config: RunnableConfig,
+    ledger_id: str,
+    request: TaskRunInput,
+    *,
+    position: str,
+    before: Look = "once",
+    cursor: str | None = None,
+) -> Calls[Submission]:
+    """Find the run in the ledger or start it there, alone among all who share the checkpoints (R5).
+
+    Whoever comes second to another process looks for the settling time: that one may just have sent.
+    """
+    yield from checkpointed(config)
+    name = f"submit {ledger_id} {ledger_key(request, position=position)}"
+    lock = yield from _locked(name, checkpointer_of(config))
+    try:
+        look: Look = "settle" if lock.contested else before
+        return (
+            yield from clients.submit(
+                ledger_id, request, position=position, before=look, cursor=cursor
+            )
+        )
+    finally:
+        lock.release()
+
+
+def _locked(name: str, holder: object) -> Calls[SharedLock]:
+    lock = yield from shared_lock(name, holder)
+    return cast(SharedLock, lock)
 
 
 def _get(store: BaseStore, key: str) -> Calls[dict[str, Any] | None]:

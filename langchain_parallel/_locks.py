@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from weakref import WeakValueDictionary
@@ -29,29 +30,33 @@ class Lock:
         self._loop_thread: int | None = None
         """The thread whose event loop holds it."""
 
-    def acquire(self) -> None:
-        """Wait for the lock.
+    def acquire(self, seconds: float | None = None) -> bool:
+        """Wait for the lock, for so many seconds; whether it came free.
 
         Raises:
             ParallelError: A task on this thread's own event loop holds it, and could never go on.
         """
         if self._lock.acquire(blocking=False):
-            return
+            return True
         if self._loop_thread == threading.get_ident():
             raise ParallelError(
                 "A blocking call would wait for ever for a task of its own event loop.",
                 hint="Nothing was sent. Await the asynchronous client there, or make the blocking call "
                 "in a thread.",
             )
-        self._lock.acquire()
+        return self._lock.acquire(timeout=-1 if seconds is None else seconds)
 
-    async def aacquire(self) -> None:
-        """Wait for the lock without blocking the event loop."""
+    async def aacquire(self, seconds: float | None = None) -> bool:
+        """Wait for the lock without blocking the event loop, for so many seconds; whether it came free."""
+        until = None if seconds is None else time.monotonic() + seconds
         pause = _SHORTEST
         while not self._lock.acquire(blocking=False):
+            if until is not None and time.monotonic() >= until:
+                return False
             await anyio.sleep(pause)  # an `Event` knows one event loop only
             pause = min(2 * pause, _LONGEST)
         self._loop_thread = threading.get_ident()
+        return True
 
     def release(self) -> None:
         """Let the next one in."""

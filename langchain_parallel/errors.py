@@ -22,7 +22,8 @@
     │   ├── RunFailed
     │   ├── RunCancelled
     │   └── ActionRequired                 a person must do something first
-    └── OutputMismatch                     the answer does not fit the caller's model
+    ├── OutputMismatch                     the answer does not fit the caller's model
+    └── ThreadBusy                         somebody else is going on with the LangGraph thread
 
 Each says in one sentence what happened and in one what to do, and carries what that takes:
 `run_id` and `interaction_id` wherever a run is concerned, and `billed`: True, False, or None where
@@ -265,6 +266,10 @@ class ActionRequired(RunError):
 
 class OutputMismatch(ParallelError):
     """The answer does not fit the caller's model. It is paid for and stays readable."""
+
+
+class ThreadBusy(ParallelError):
+    """Somebody else is going on with the LangGraph thread, and takes longer than was to be waited for."""
 
 
 def worth_retrying(error: BaseException) -> bool:

@@ -20,7 +20,7 @@ from .._calls import Calls, Clients, arun, call_function, run, wait_seconds
 from .._core import checks
 from .._core.secrecy import secrets_of
 from .._langgraph import checkpointed, runtime_of, thread_id_of
-from .._ledgers import Ledgers, session_done, session_ledger
+from .._ledgers import Ledgers, session_done, session_ledger, submit_once
 from ..errors import RunCancelled, RunFailed, SubmissionUnknown
 from ..models import Event, TaskRun, TaskRunInput, TaskRunResult
 from ..progress import progress
@@ -116,12 +116,13 @@ class Researcher:
     def submit(self, state: ResearchState, config: RunnableConfig) -> Calls[Update]:
         """Find the planned run in the ledger or start it: the one step that costs money."""
         pending = pending_of(state)
-        yield from checkpointed(config)
         if self.direct:
             return {"pending": (yield from self._submit_directly(pending, config))}
         ledger_id = state["ledger_id"]
         ledger, cursor = state.get("ledger_cursor") or (ledger_id, None)
-        submission = yield from self.clients.submit(
+        submission = yield from submit_once(
+            self.clients,
+            config,
             ledger_id,
             self._request(pending, config),
             position=str(pending["position"]),
@@ -148,6 +149,7 @@ class Researcher:
                 key=plan,
                 billed=None,
             )
+        yield from checkpointed(config)
         _SENT_DIRECTLY.add(plan)
         submission = yield from self.clients.submit_directly(self._request(pending, config))
         return started(pending, submission)

@@ -22,8 +22,7 @@ from typing_extensions import Self
 from .._calls import Calls, Clients, arun, run, wait_seconds
 from .._core import checks
 from .._core.secrecy import secrets_of
-from .._langgraph import checkpointed
-from .._ledgers import Ledgers, Stored, stored_ledger
+from .._ledgers import Ledgers, Stored, stored_ledger, submit_once
 from ..client import AsyncParallelClient, ParallelClient
 from ..errors import ParallelError
 from ..models import (
@@ -269,11 +268,14 @@ class ParallelTaskTool(BaseTool):
         if self.submission == "direct":
             return (yield from self._clients.submit_directly(request))
         ledger = yield from self._ledger(place)
-        yield from checkpointed(place.config)
-        before = "settle" if ledger.doubtful else place.before
         return (
-            yield from self._clients.submit(
-                ledger.ledger_id, request, position=place.position, before=before
+            yield from submit_once(
+                self._clients,
+                place.config,
+                ledger.ledger_id,
+                request,
+                position=place.position,
+                before="settle" if ledger.doubtful else place.before,
             )
         )
 
