@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,6 +25,17 @@ os.environ["LANGSMITH_TRACING"] = "false"
 # A slow machine is no failure; a failing example is printed so that it can be replayed.
 settings.register_profile("ours", deadline=None, print_blob=True)
 settings.load_profile("ours")
+
+
+@pytest.fixture(scope="session")
+def postgres_uri() -> Iterator[Callable[[], str]]:
+    """Starts a PostgreSQL server when first asked for its URI; pytest-xdist's workers share it."""
+    from . import postgres
+
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or str(os.getpid())
+    folder = Path(tempfile.gettempdir()) / f"tests-pg-{run[:12]}"
+    with ExitStack() as stack:
+        yield cache(lambda: stack.enter_context(postgres.running(folder)))
 
 
 @pytest.fixture

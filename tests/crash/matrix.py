@@ -24,7 +24,7 @@ from queue import SimpleQueue
 
 from langchain_parallel.simulator import RunScript, Simulator, serve
 
-from . import postgres
+from .. import postgres
 from .cells import Cell, cells
 from .lab import ROOT, Lab, Outcome, Zygote
 from .points import kind

@@ -70,11 +70,3 @@ async def aopened(place: str, *, store: bool) -> AsyncIterator[dict[str, Any]]:
                 made["store"] = await enter(_MortalAsyncSqliteStore.from_conn_string(path))
                 await made["store"].setup()
         yield made
-
-
-def set_up(uri: str) -> None:
-    """The tables of a PostgreSQL database, once."""
-    with PostgresSaver.from_conn_string(uri) as saver:
-        saver.setup()
-    with PostgresStore.from_conn_string(uri) as store:
-        store.setup()

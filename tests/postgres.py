@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .storage import set_up
+from langgraph.checkpoint.postgres import PostgresSaver
+from langgraph.store.postgres import PostgresStore
 
 
 @contextmanager
@@ -23,7 +24,15 @@ def running(folder: Path) -> Iterator[str]:
         server = get_server(folder, cleanup_mode="delete")
     try:
         uri = server.get_uri()
-        set_up(uri)
+        _set_up(uri)
         yield uri
     finally:
         server.cleanup()
+
+
+def _set_up(uri: str) -> None:
+    """The tables of a PostgreSQL database, once."""
+    with PostgresSaver.from_conn_string(uri) as saver:
+        saver.setup()
+    with PostgresStore.from_conn_string(uri) as store:
+        store.setup()

@@ -1,0 +1,73 @@
+"""The thread that everybody wants to go on with: research, a person's word, and a tail that is seen."""
+
+from __future__ import annotations
+
+import operator
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, TypedDict
+
+from langgraph.graph import END, START, StateGraph
+from langgraph.types import interrupt
+
+from langchain_parallel import Turn, Verdict, create_research_graph
+from langchain_parallel.research import ResearchState, merge_turns
+
+QUESTION = "Who leads in cargo bikes?"
+
+
+class State(TypedDict, total=False):
+    """The parent's."""
+
+    question: str
+    answer: Any
+    interaction_id: str | None
+    ledger_id: str
+    turns: Annotated[list[Turn], merge_turns]
+    words: Annotated[list[str], operator.add]
+    tails: Annotated[list[str], operator.add]
+
+
+def build(
+    clients: dict[str, Any],
+    tail: Callable[[], None],
+    *,
+    review: bool,
+    dies: Path | None = None,
+    **compiled_with: Any,
+) -> Any:
+    """Research, review (if wished), tail.
+
+    Args:
+        clients: The clients.
+        tail: What the last node does to the world.
+        review: Whether a person is asked.
+        dies: A file; the process that can delete it dies in the middle of the research.
+        compiled_with: Checkpointer and store.
+    """
+
+    def evaluate(state: ResearchState) -> Verdict | None:
+        if dies is not None:
+            try:
+                dies.unlink()
+            except FileNotFoundError:
+                return None
+            os.kill(os.getpid(), signal.SIGKILL)
+        return None
+
+    def last(state: State) -> State:
+        tail()
+        return {"tails": ["done"]}
+
+    research = create_research_graph(processor="lite", evaluate=evaluate, **clients)
+    graph: Any = StateGraph(State)
+    graph.add_node("research", research.compile())
+    graph.add_node("review", lambda state: {"words": [interrupt("Good?") if review else "good"]})
+    graph.add_node("tail", last)
+    graph.add_edge(START, "research")
+    graph.add_edge("research", "review")
+    graph.add_edge("review", "tail")
+    graph.add_edge("tail", END)
+    return graph.compile(**compiled_with)
