@@ -1,6 +1,7 @@
 """`python -m langchain_parallel`: a small command line.
 
 demo [--live]    a research session from question to bill, and a worker killed on the way
+check [--yes]    what is assumed about the real API, checked with your key for about two cents
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ def main(arguments: list[str]) -> int:
             from .demo import main as demo
 
             return demo(rest)
+        case ["check", *rest]:
+            from .check import main as check
+
+            return check(rest)
     print(__doc__)
     return 0 if arguments in ([], ["-h"], ["--help"]) else 2
 

@@ -1,0 +1,43 @@
+"""`python -m langchain_parallel check` tells what holds and what does not."""
+
+from __future__ import annotations
+
+import pytest
+
+from langchain_parallel.__main__ import main
+from langchain_parallel.simulator import Fault, RunningServer, RunScript
+
+
+@pytest.fixture
+def api(simulator_server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> RunningServer:
+    monkeypatch.setenv("PARALLEL_API_KEY", "simulated")
+    monkeypatch.setenv("PARALLEL_BASE_URL", simulator_server.url)
+    return simulator_server
+
+
+def test_it_spends_what_it_says_and_finds_what_was_lost(
+    api: RunningServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api.simulator.scripts.add(RunScript(late_commit=0.3, times=None))
+    assert main(["check", "--yes"]) == 0
+    said = capsys.readouterr().out
+    assert "DOES NOT HOLD" not in said
+    assert said.count("holds") == 8
+    assert len(api.simulator.runs()) == 3
+
+
+def test_what_does_not_hold_is_said(api: RunningServer, capsys: pytest.CaptureFixture[str]) -> None:
+    api.simulator.faults.add(
+        Fault("status_before", path="*/tgrp_000*", status=403, times=None),
+    )
+    assert main(["check", "--yes"]) == 1
+    assert "DOES NOT HOLD  an unknown group is a 404: Forbidden" in capsys.readouterr().out
+
+
+def test_it_asks_before_it_spends(
+    api: RunningServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("builtins.input", print)
+    assert main(["check"]) == 2
+    assert "3 runs for 0.015 USD" in capsys.readouterr().out
+    assert api.simulator.runs() == []
