@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from ._core.ledger import Look
 from ._core.secrecy import blot
 from .client import AsyncParallelClient, ParallelClient
-from .client.settings import share_memory
+from .client.settings import doubt, share_memory
 from .errors import InvalidRequest, ParallelError
 from .models import Event, Submission, TaskRun, TaskRunInput, TaskRunResult
 from .processors import PROCESSORS
@@ -120,6 +120,10 @@ class Clients(NamedTuple):
         plain = client or ParallelClient(api_key, base_url, **more)
         awaited = async_client or AsyncParallelClient(api_key, base_url, **more)
         return cls(plain, awaited, share_memory(plain, awaited))
+
+    def doubt(self, ledger_id: str) -> None:
+        """Another process may have sent something to this ledger a moment ago."""
+        doubt(self.plain, ledger_id)
 
     def create_group(self) -> Calls[str]:
         """A new ledger. Free."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.store.base import BaseStore
@@ -34,9 +34,9 @@ REMEMBERED = 1_000
 """Sessions whose ledgers are remembered, the latest ones."""
 USES = 200
 """Calls outside LangGraph that share one ledger: in doubt, so many runs are looked through."""
-DOUBTFUL_SECONDS = 60.0
-"""How long after its last use another process's ledger may still miss a run in its list: the settling
-time, and clocks that differ."""
+DOUBTFUL_SECONDS = 120.0
+"""How long after another process's last use a ledger may still miss a run in its list: pauses before it was
+sent, the settling time, and clocks that differ."""
 
 _SPACE = ("langchain_parallel", "ledgers")
 
@@ -79,14 +79,7 @@ class Ledgers:
             self._known.popitem(last=False)
 
 
-class Stored(NamedTuple):
-    """A ledger from the store. `doubtful`: another process used it a moment ago."""
-
-    ledger_id: str
-    doubtful: bool
-
-
-def stored_ledger(clients: Clients, store: BaseStore, thread_id: str, name: str) -> Calls[Stored]:
+def stored_ledger(clients: Clients, store: BaseStore, thread_id: str, name: str) -> Calls[str]:
     """The ledger of a LangGraph thread as the store knows it, made and written down if there is none.
 
     Args:
@@ -99,15 +92,12 @@ def stored_ledger(clients: Clients, store: BaseStore, thread_id: str, name: str)
     lock = yield from _locked(f"stored ledger {key}", store)
     try:
         known = yield from _get(store, key)
-        doubtful = (
-            known is not None
-            and known.get("by") != clients.here
-            and time.time() - float(known.get("at", 0.0)) < DOUBTFUL_SECONDS
-        )
-        ledger_id = known["ledger_id"] if known else (yield from clients.create_group())
+        ledger_id = str(known["ledger_id"]) if known else (yield from clients.create_group())
+        if known and known["by"] != clients.here and time.time() - known["at"] < DOUBTFUL_SECONDS:
+            clients.doubt(ledger_id)
         used = {"ledger_id": ledger_id, "by": clients.here, "at": time.time()}
         yield from _put(store, key, used)
-        return Stored(str(ledger_id), doubtful)
+        return ledger_id
     finally:
         lock.release()
 
@@ -139,9 +129,12 @@ def session_ledger(
             unfinished = yield from _get(store, last)
             known = unfinished if unfinished and unfinished["open"] else None
         ledger_id = str(known["ledger_id"]) if known else (yield from clients.create_group())
+        if known and known["by"] != clients.here:
+            clients.doubt(ledger_id)
+        used = {"ledger_id": ledger_id, "by": clients.here}
         if after:
-            yield from _put(store, here, {"ledger_id": ledger_id})
-        yield from _put(store, last, {"ledger_id": ledger_id, "open": True})
+            yield from _put(store, here, used)
+        yield from _put(store, last, {**used, "open": True})
         return ledger_id
     finally:
         lock.release()

@@ -44,7 +44,8 @@ from .retry import Next, RetryPolicy, after
 
 Look: TypeAlias = Literal["once", "settle", "skip"]
 """How to look before sending: once; for the settling time, where another process may have sent a moment
-ago; or not at all, where the position is new and nobody can have asked there."""
+ago (which goes for the whole ledger, and for whatever is submitted to it until that time is over); or not at
+all, where the position is new and nobody can have asked there."""
 
 
 @dataclass(frozen=True)
@@ -154,20 +155,22 @@ def _look_before(case: _Case, before: Look) -> Flow[Submission | None]:
         return (yield from _settle(case, since))
     if before == "skip":
         return None
-    found = yield from _look(case)
-    if found is not None or before == "once":
-        return found
-    return (yield from _settle(case, (yield from now())))
+    if before == "settle":
+        case.memory.doubt(case.ledger_id, (yield from now()))
+    doubted = case.memory.doubted_since(case.ledger_id)
+    if doubted is not None and (yield from now()) < doubted + case.policy.settling:
+        return (yield from _settle(case, doubted))
+    return (yield from _look(case))
 
 
-def _settle(case: _Case, since: float | None) -> Flow[Submission | None]:
+def _settle(case: _Case, since: float) -> Flow[Submission | None]:
     """Look again and again until the run shows up or the settling time is over.
 
     Raises:
         SubmissionUnknown: The ledger could not be read when that time was over.
     """
     policy = case.policy
-    until = (since if since is not None else (yield from now())) + policy.settling
+    until = since + policy.settling
     pause = policy.first
     while True:
         time = yield from now()
@@ -275,7 +278,7 @@ def _after(case: _Case, request: Request, outcome: Outcome, sends: int) -> Flow[
     if turn in (Next.REFUSED, Next.AGAIN):
         case.settled()
     else:
-        found = yield from _settle(case, case.sent_at)
+        found = yield from _settle(case, case.sent_at or (yield from now()))
         if found is not None:
             return found
     if turn is Next.REFUSED:

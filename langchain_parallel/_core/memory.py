@@ -73,8 +73,20 @@ class LedgerMemory:
         """No other client has it: what another one has planned, this one cannot know to be sent."""
         self.unsettled: dict[tuple[str, str], float] = {}
         """By ledger and key: when it was sent last."""
+        self._doubts: OrderedDict[str, float] = OrderedDict()
         self._started: OrderedDict[tuple[str, str], Known] = OrderedDict()
         self._indexes: OrderedDict[str, Index] = OrderedDict()
+
+    def doubt(self, ledger_id: str, time: float) -> None:
+        """Until now another process may have sent something there; a list shows it after a while."""
+        self._doubts[ledger_id] = time
+        self._doubts.move_to_end(ledger_id)
+        while len(self._doubts) > REMEMBERED:
+            self._doubts.popitem(last=False)
+
+    def doubted_since(self, ledger_id: str) -> float | None:
+        """When that was."""
+        return self._doubts.get(ledger_id)
 
     def started(self, ledger_id: str, key: str) -> Known | None:
         """The run this client started under a key: its list may not show it yet."""

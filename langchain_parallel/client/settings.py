@@ -137,6 +137,11 @@ def share_memory(plain: Configured, awaited: Configured) -> str:
     return memory.name
 
 
+def doubt(plain: Configured, ledger_id: str) -> None:
+    """Another process may have sent something to this ledger a moment ago."""
+    plain._settings.memory.doubt(ledger_id, plain._settings.clock.monotonic())
+
+
 def lock_name(ledger_id: str, run: TaskRunInput, position: str, attempt: int) -> str:
     """What a request is looked for and sent under: nobody in this process does the same meanwhile (R5)."""
     return f"{ledger_id} {ledger_key(run, position=position, attempt=attempt)}"

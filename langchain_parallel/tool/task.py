@@ -22,7 +22,7 @@ from typing_extensions import Self
 from .._calls import Calls, Clients, arun, run, wait_seconds
 from .._core import checks
 from .._core.secrecy import secrets_of
-from .._ledgers import Ledgers, Stored, stored_ledger, submit_once
+from .._ledgers import Ledgers, stored_ledger, submit_once
 from ..client import AsyncParallelClient, ParallelClient
 from ..errors import ParallelError
 from ..models import (
@@ -267,15 +267,15 @@ class ParallelTaskTool(BaseTool):
     def _submit(self, request: TaskRunInput, place: Place) -> Calls[Submission]:
         if self.submission == "direct":
             return (yield from self._clients.submit_directly(request))
-        ledger = yield from self._ledger(place)
+        ledger_id = yield from self._ledger(place)
         return (
             yield from submit_once(
                 self._clients,
                 place.config,
-                ledger.ledger_id,
+                ledger_id,
                 request,
                 position=place.position,
-                before="settle" if ledger.doubtful else place.before,
+                before=place.before,
             )
         )
 
@@ -312,18 +312,17 @@ class ParallelTaskTool(BaseTool):
             update["input"] = filled_in.model_dump(mode="json", by_alias=True)
         return self._template().model_copy(update=update)
 
-    def _ledger(self, place: Place) -> Calls[Stored]:
+    def _ledger(self, place: Place) -> Calls[str]:
         """Where this call's runs are kept (R4): as configured, or as the graph's state or store
         knows, or else in a ledger of this object's own.
         """
         if known := self.ledger_id or place.ledger_id:
-            return Stored(known, doubtful=False)
+            return known
         if place.store is not None and place.thread_id is not None:
             return (
                 yield from stored_ledger(self._clients, place.store, place.thread_id, self.name)
             )
-        own = yield from self._ledgers.of(place.session, self._clients, limited=place.fresh)
-        return Stored(own, doubtful=False)
+        return (yield from self._ledgers.of(place.session, self._clients, limited=place.fresh))
 
 
 def _artifact(result: TaskRunResult, processor: str, duplicates: tuple[str, ...]) -> dict[str, Any]:

@@ -263,9 +263,21 @@ def test_settling_first_waits_for_a_run_that_shows_up_late() -> None:
     script = Script(*NOTHING, *NOTHING, *NOTHING, *FOUND)
     assert submit(script, before="settle").adopted
     assert paid(script) == 0
-    script = Script(*NOTHING, *NOTHING * 5, STARTED, RUN)
+    script = Script(*NOTHING * 5, STARTED, RUN)
     assert not submit(script, before="settle").adopted
     assert script.time >= POLICY.settling
+
+
+def test_a_ledger_in_doubt_is_so_for_every_request_until_the_time_is_over() -> None:
+    """The process that was killed may have sent more than one."""
+    memory = LedgerMemory()
+    memory.doubt("tgrp_1", 0.0)
+    memory.doubt("tgrp_2", -POLICY.settling)
+    script = Script(*NOTHING, *NOTHING, *FOUND)
+    assert submit(script, memory=memory).adopted
+    assert paid(script) == 0
+    known = Script(*NOTHING, STARTED, RUN)
+    assert not known.run(ledger.submit("tgrp_2", ASKED, POLICY, memory=memory)).adopted
 
 
 def cursors(script: Script) -> list[str | None]:

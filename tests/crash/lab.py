@@ -171,7 +171,10 @@ class Lab:
 
 
 def _without_ids(state: str) -> str:
-    """Every id replaced by its number in the order of appearance; ledger keys hold ids, hashed."""
+    """Every id replaced by its number in the order of appearance; ledger keys hold ids, hashed, and where a
+    run stands in its list depends on when it got there.
+    """
     numbers: dict[str, str] = {}
     state = re.sub(r'"key": "[^"]*"', '"key": "…"', state)
+    state = re.sub(r'"ledger_cursor": \[[^]]*\](, )?', "", state)
     return _ID.sub(lambda id: numbers.setdefault(id[0], f"id {len(numbers) + 1}"), state)
