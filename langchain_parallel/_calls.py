@@ -21,7 +21,7 @@ from ._core.ledger import Look
 from ._core.secrecy import blot
 from .client import AsyncParallelClient, ParallelClient
 from .client.settings import doubt, share_memory
-from .errors import InvalidRequest, ParallelError
+from .errors import InvalidRequest, ParallelError, RunCancelled, RunFailed
 from .models import Event, Submission, TaskRun, TaskRunInput, TaskRunResult
 from .processors import PROCESSORS
 
@@ -156,28 +156,20 @@ class Clients(NamedTuple):
         return Submission(run=run, ledger_id="", key=f"run {run.run_id}", adopted=False)
 
     def find(
-        self, ledger_id: str, request: TaskRunInput, *, position: str
+        self, ledger_id: str, request: TaskRunInput, *, position: str, before: Any = "once"
     ) -> Calls[Submission | None]:
         """The run that was paid for under a key, if there is one."""
+        how: dict[str, Any] = {"position": position, "before": before}
         found = yield Call(
-            lambda: self.plain.find(ledger_id, request, position=position),
-            lambda: self.awaited.find(ledger_id, request, position=position),
+            lambda: self.plain.find(ledger_id, request, **how),
+            lambda: self.awaited.find(ledger_id, request, **how),
         )
         return cast("Submission | None", found)
 
-    def oldest(
-        self, ledger_id: str, request: TaskRunInput, *, position: str
-    ) -> Calls[Submission | None]:
-        """The run under a key that was sent twice in doubt, now that time has passed; the twins, if
-        there are any, are logged: both are paid for, and only a person can ask for the money back.
-        """
-        submission = yield from self.find(ledger_id, request, position=position)
-        if submission is None:  # sent twice, and the list shows neither: what was answered counts
-            return None
-        if submission.duplicates:
-            ids = ", ".join((submission.run.run_id, *submission.duplicates))
-            _LOG.warning("Paid for twice (ledger %s): runs %s.", ledger_id, ids)
-        return submission
+    def retrieve(self, run_id: str) -> Calls[TaskRun]:
+        """A run as it stands."""
+        run = yield Call(lambda: self.plain.retrieve(run_id), lambda: self.awaited.retrieve(run_id))
+        return cast(TaskRun, run)
 
     def wait(
         self,
@@ -200,6 +192,70 @@ class Clients(NamedTuple):
             error.rewrite(lambda text: blot(text, secrets))
             raise
         return cast(TaskRunResult, result)
+
+
+class Answered(NamedTuple):
+    """An answer, and the other runs that were started for the same request: normally none."""
+
+    result: TaskRunResult
+    duplicates: tuple[str, ...] = ()
+    paid: int = 1
+    """How many runs cost money."""
+
+
+def answer(
+    clients: Clients,
+    submission: Submission,
+    request: TaskRunInput,
+    position: str,
+    wait: Callable[[TaskRun], Calls[TaskRunResult]],
+) -> Calls[Answered]:
+    """Wait for a run; if it was perhaps started twice, look for its twin once it has ended.
+
+    Of twins the oldest that has an answer counts; all are told, in the log, too: both are paid for, and
+    only a person can ask for the money back.
+    """
+    first = yield from _ended(wait, submission.run)
+    if not (submission.resent or submission.duplicates):
+        return Answered(_result(first))
+    found = yield from clients.find(submission.ledger_id, request, position=position)
+    if found is None:  # the list shows neither: what was answered counts
+        return Answered(_result(first))
+    ids = (found.run.run_id, *found.duplicates)
+    free, ended = 0, first
+    for run_id in ids:
+        run = TaskRun(run_id=run_id, status="queued") if run_id != found.run.run_id else found.run
+        ended = first if run_id == submission.run.run_id else (yield from _ended(wait, run))
+        if isinstance(ended, TaskRunResult):
+            break
+        free += 1
+    result = _result(ended)
+    others = tuple(run_id for run_id in ids if run_id != result.run.run_id)
+    paid = max(1, len(ids) - free)
+    if others:
+        _LOG.warning(
+            "Started more than once (ledger %s): runs %s; %d are paid for.",
+            submission.ledger_id,
+            ", ".join(ids),
+            paid,
+        )
+    return Answered(result, others, paid)
+
+
+_Ended: TypeAlias = TaskRunResult | RunFailed | RunCancelled
+
+
+def _ended(wait: Callable[[TaskRun], Calls[TaskRunResult]], run: TaskRun) -> Calls[_Ended]:
+    try:
+        return (yield from wait(run))
+    except (RunFailed, RunCancelled) as error:
+        return error
+
+
+def _result(ended: _Ended) -> TaskRunResult:
+    if isinstance(ended, TaskRunResult):
+        return ended
+    raise ended
 
 
 def wait_seconds(processor: str, timeout: float | None) -> float:

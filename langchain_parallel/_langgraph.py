@@ -8,6 +8,7 @@ has been written (`checkpointed`).
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from typing import Any, cast
 
@@ -24,6 +25,12 @@ _LOG = logging.getLogger("langchain_parallel")
 # LangGraph has no public way to ask a running node for these; a test fails should they be renamed.
 _CHECKPOINTER = "__pregel_checkpointer"
 _DURABILITY = "__pregel_durability"
+_SCRATCHPAD = "__pregel_scratchpad"
+_GREGORIAN_SECONDS = 12_219_292_800
+"""From 1582, where such UUIDs begin to count, to 1970."""
+LATELY_SECONDS = 120.0
+"""How long after another process's last sign of life a ledger may still miss one of its runs in its list:
+pauses before it was sent, the settling time, and clocks that differ."""
 _WRITTEN_SECONDS = 10.0
 """How long a background write of a checkpoint is waited for."""
 
@@ -88,6 +95,37 @@ def _written(saver: BaseCheckpointSaver[Any], place: RunnableConfig) -> Calls[No
         seconds = pause
         yield Call(lambda: time.sleep(seconds), lambda: anyio.sleep(seconds))  # noqa: B023 -- called at once
         pause = min(0.1, pause * 2)
+
+
+def resumed_lately(config: RunnableConfig) -> bool:
+    """Whether this task is what a graph was resumed with, soon after it was first to run: then another
+    process may have begun it, and been lost a moment ago.
+    """
+    surroundings = config.get("configurable", {})
+    scratchpad = surroundings.get(_SCRATCHPAD)
+    step, stop = getattr(scratchpad, "step", None), getattr(scratchpad, "stop", None)
+    if step is None or stop is None:
+        return False
+    if stop - step - 1 not in (config.get("recursion_limit"), _default_recursion_limit()):
+        return False  # other steps came before it here
+    namespace = surroundings.get("checkpoint_ns", "").rpartition("|")[0]
+    checkpoint_id = surroundings.get("checkpoint_map", {}).get(namespace, "")
+    return time.time() - _made_at(checkpoint_id) < LATELY_SECONDS
+
+
+def _default_recursion_limit() -> int | None:
+    internal = sys.modules.get("langgraph._internal._config")
+    return getattr(internal, "DEFAULT_RECURSION_LIMIT", None)
+
+
+def _made_at(checkpoint_id: str) -> float:
+    """When a checkpoint was made, in seconds since 1970: its id is a UUID of version 6; else now."""
+    digits = checkpoint_id.replace("-", "")
+    try:
+        ticks = int(digits[:12] + digits[13:16], 16)
+    except ValueError:
+        return time.time()
+    return ticks / 1e7 - _GREGORIAN_SECONDS
 
 
 def parent_task(config: RunnableConfig) -> str | None:

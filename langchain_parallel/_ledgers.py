@@ -19,6 +19,7 @@ from ._calls import Call, Calls, Clients
 from ._core.keys import ledger_key
 from ._core.ledger import Look
 from ._langgraph import (
+    LATELY_SECONDS,
     asked_after,
     checkpointed,
     checkpointer_of,
@@ -34,10 +35,6 @@ REMEMBERED = 1_000
 """Sessions whose ledgers are remembered, the latest ones."""
 USES = 200
 """Calls outside LangGraph that share one ledger: in doubt, so many runs are looked through."""
-DOUBTFUL_SECONDS = 120.0
-"""How long after another process's last use a ledger may still miss a run in its list: pauses before it was
-sent, the settling time, and clocks that differ."""
-
 _SPACE = ("langchain_parallel", "ledgers")
 
 
@@ -93,7 +90,7 @@ def stored_ledger(clients: Clients, store: BaseStore, thread_id: str, name: str)
     try:
         known = yield from _get(store, key)
         ledger_id = str(known["ledger_id"]) if known else (yield from clients.create_group())
-        if known and known["by"] != clients.here and time.time() - known["at"] < DOUBTFUL_SECONDS:
+        if known and known["by"] != clients.here and time.time() - known["at"] < LATELY_SECONDS:
             clients.doubt(ledger_id)
         used = {"ledger_id": ledger_id, "by": clients.here, "at": time.time()}
         yield from _put(store, key, used)

@@ -103,8 +103,9 @@ def submit(
     key = ledger_key(run, position=position, attempt=attempt)
     case = _Case(ledger_id, key, policy, memory or LedgerMemory(), cursor)
     request = wire.add_runs(ledger_id, [_keyed(run, key)])
-    found = yield from _look_before(case, before)
-    sends, doubtful = 0, False
+    since = yield from _in_doubt_since(case, before)
+    found = yield from _look_before(case, before, since)
+    sends, doubtful = 0, since is not None
     while found is None:
         sends += 1
         case.sent((yield from now()))
@@ -116,7 +117,8 @@ def submit(
         doubtful = doubtful or after(request, outcome) is Next.UNKNOWN
         found = yield from _after(case, request, outcome, sends)
     case.settled()
-    return found
+    # Found after a second send in doubt, it may be either of two.
+    return found.model_copy(update={"resent": True}) if doubtful and sends > 1 else found
 
 
 def find(
@@ -126,13 +128,22 @@ def find(
     *,
     position: str = "",
     attempt: int = 0,
+    before: Literal["once", "settle"] = "once",
     memory: LedgerMemory | None = None,
 ) -> Flow[Submission | None]:
     """The run that `submit` would adopt, if there is one. Costs nothing."""
     key = ledger_key(run, position=position, attempt=attempt)
-    return (
-        yield from _look(_Case(ledger_id, key, policy, memory or LedgerMemory(), None), whole=True)
-    )
+    case = _Case(ledger_id, key, policy, memory or LedgerMemory(), None)
+    since = yield from _in_doubt_since(case, before)
+    looking = _look(case, whole=True) if since is None else _settle(case, since)
+    found = yield from looking
+    mine = case.memory.started(ledger_id, key)
+    if mine is None:
+        return found
+    if found is None:  # the list does not show it yet
+        return (yield from _adopted(case, [mine], seen_now=False))
+    known = (found.run.run_id, *found.duplicates, mine.run.run_id)
+    return found.model_copy(update={"duplicates": tuple(dict.fromkeys(known))[1:]})
 
 
 def _keyed(run: TaskRunInput, key: str) -> TaskRunInput:
@@ -146,21 +157,25 @@ def _keyed(run: TaskRunInput, key: str) -> TaskRunInput:
 # --- looking -------------------------------------------------------------------------------------
 
 
-def _look_before(case: _Case, before: Look) -> Flow[Submission | None]:
+def _look_before(case: _Case, before: Look, since: float | None) -> Flow[Submission | None]:
     started = case.memory.started(case.ledger_id, case.key)
     if started is not None:
         return (yield from _adopted(case, [started], seen_now=False))
-    since = case.sent_at
     if since is not None:
         return (yield from _settle(case, since))
-    if before == "skip":
-        return None
+    return None if before == "skip" else (yield from _look(case))
+
+
+def _in_doubt_since(case: _Case, before: Look) -> Flow[float | None]:
+    """Since when it has been in doubt whether the run was sent; None where there is no doubt (any more)."""
+    if case.sent_at is not None:
+        return case.sent_at
     if before == "settle":
         case.memory.doubt(case.ledger_id, (yield from now()))
-    doubted = case.memory.doubted_since(case.ledger_id)
-    if doubted is not None and (yield from now()) < doubted + case.policy.settling:
-        return (yield from _settle(case, doubted))
-    return (yield from _look(case))
+    since = None if before == "skip" else case.memory.doubted_since(case.ledger_id)
+    if since is not None and (yield from now()) < since + case.policy.settling:
+        return since
+    return None
 
 
 def _settle(case: _Case, since: float) -> Flow[Submission | None]:

@@ -124,8 +124,7 @@ class AsyncDriver:
         except httpx.RequestError as error:
             return self._settings.lost(error)
         except httpx.HTTPStatusError as error:  # a hook of the caller's own client raised it
-            await error.response.aread()
-            return self._settings.response(error.response, error.response.content)
+            return self._settings.refused(error)
         return self._settings.response(answer, answer.content)
 
 
@@ -158,8 +157,7 @@ class _AsyncStream:
         except httpx.RequestError as error:
             return settings.lost(error)
         except httpx.HTTPStatusError as error:  # a hook of the caller's own client raised it
-            await error.response.aread()
-            return settings.response(error.response, error.response.content)
+            return settings.refused(error)
         return settings.response(answer, refused)
 
     async def read(self) -> bytes | Ended | Lost:

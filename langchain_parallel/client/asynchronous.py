@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 from pydantic import SecretStr
@@ -116,7 +116,13 @@ class AsyncParallelClient(AsyncDriver):
             return await self._drive(flow)
 
     async def find(
-        self, ledger_id: str, request: TaskRunInput, attempt: int = 0, *, position: str = ""
+        self,
+        ledger_id: str,
+        request: TaskRunInput,
+        attempt: int = 0,
+        *,
+        position: str = "",
+        before: Literal["once", "settle"] = "once",
     ) -> Submission | None:
         """The run that `submit` would adopt, or None: what was paid for, without spending. Free.
 
@@ -129,6 +135,7 @@ class AsyncParallelClient(AsyncDriver):
             self._settings.policy,
             position=position,
             attempt=attempt,
+            before=before,
             memory=self._settings.memory,
         )
         async with ahold(lock_name(ledger_id, request, position, attempt)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 from pydantic import SecretStr
@@ -116,7 +116,13 @@ class ParallelClient(Driver):
             return self._drive(flow)
 
     def find(
-        self, ledger_id: str, request: TaskRunInput, attempt: int = 0, *, position: str = ""
+        self,
+        ledger_id: str,
+        request: TaskRunInput,
+        attempt: int = 0,
+        *,
+        position: str = "",
+        before: Literal["once", "settle"] = "once",
     ) -> Submission | None:
         """The run that `submit` would adopt, or None: what was paid for, without spending. Free.
 
@@ -129,6 +135,7 @@ class ParallelClient(Driver):
             self._settings.policy,
             position=position,
             attempt=attempt,
+            before=before,
             memory=self._settings.memory,
         )
         with hold(lock_name(ledger_id, request, position, attempt)):

@@ -123,8 +123,7 @@ class Driver:
         except httpx.RequestError as error:
             return self._settings.lost(error)
         except httpx.HTTPStatusError as error:  # a hook of the caller's own client raised it
-            error.response.read()
-            return self._settings.response(error.response, error.response.content)
+            return self._settings.refused(error)
         return self._settings.response(answer, answer.content)
 
 
@@ -155,8 +154,7 @@ class _Stream:
         except httpx.RequestError as error:
             return settings.lost(error)
         except httpx.HTTPStatusError as error:  # a hook of the caller's own client raised it
-            error.response.read()
-            return settings.response(error.response, error.response.content)
+            return settings.refused(error)
         return settings.response(answer, refused)
 
     def read(self) -> bytes | Ended | Lost:

@@ -119,6 +119,14 @@ class Settings:
             body = body.replace(self.api_key.get_secret_value().encode(), "…".encode())
         return Response(answer.status_code, headers, body)
 
+    def refused(self, error: httpx.HTTPStatusError) -> Response:
+        """What a hook of the caller's own client raised for a status, with the body if it was read."""
+        try:
+            body = error.response.content
+        except httpx.ResponseNotRead:
+            body = b""
+        return self.response(error.response, body)
+
     def lost(self, error: httpx.RequestError) -> Lost:
         """What a broken exchange leaves us knowing."""
         return Lost(sent=not isinstance(error, _NEVER_SENT), reason=type(error).__name__)

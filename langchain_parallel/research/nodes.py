@@ -16,12 +16,12 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langgraph.runtime import Runtime
 
-from .._calls import Calls, Clients, arun, call_function, run, wait_seconds
+from .._calls import Calls, Clients, answer, arun, call_function, run, wait_seconds
 from .._core import checks
 from .._core.secrecy import secrets_of
 from .._langgraph import checkpointed, runtime_of, thread_id_of
 from .._ledgers import Ledgers, session_done, session_ledger, submit_once
-from ..errors import RunCancelled, RunFailed, SubmissionUnknown
+from ..errors import ParallelError, RunCancelled, RunFailed, SubmissionUnknown
 from ..models import Event, TaskRun, TaskRunInput, TaskRunResult
 from ..progress import progress
 from .evaluation import Evaluate, checked
@@ -35,9 +35,9 @@ from .turns import (
     pending_of,
     rounds,
     started,
+    submission_of,
     unanswered,
     unfinished,
-    with_twins,
 )
 
 Update = dict[str, Any]
@@ -78,13 +78,15 @@ class Researcher:
         parent = options.get("continue_from") or state.get("interaction_id")
         same = on_its_way(state, question, parent)
         usual = self.follow_up_processor if parent else self.template.processor
+        # Who planned it first may have sent it; without a ledger asking again means paying again.
+        planned = same["plan_id"] if same and not self.direct else None
         return Pending(
             position=len(state.get("turns") or ()),
             question=question,
             asked_by="evaluation" if is_follow_up(state) else "caller",
             processor=options.get("processor") or (same["processor"] if same else usual),
             parent_interaction_id=parent,
-            plan_id=f"{self.clients.here}.{uuid.uuid4().hex[:8]}",
+            plan_id=planned or f"{self.clients.here}.{uuid.uuid4().hex[:8]}",
         )
 
     def _check(self, pending: Pending) -> None:
@@ -104,12 +106,26 @@ class Researcher:
     ) -> Calls[list[Turn]]:
         """The turn that was on its way when another question came in, if it was submitted."""
         left = state.get("pending")
-        if left is None or self.direct or asks_the_same(left, pending):
+        if left is None or asks_the_same(left, pending):
+            return []
+        if "run_id" in left:
+            return [unfinished(left, (yield from self._seen(left["run_id"])))]
+        if self.direct:
             return []
         found = yield from self.clients.find(
-            state["ledger_id"], self._request(left, config), position=str(left["position"])
+            state["ledger_id"],
+            self._request(left, config),
+            position=str(left["position"]),
+            before="once" if self._planned_here(left) else "settle",
         )
-        return [] if found is None else [unfinished(left, found)]
+        return [] if found is None else [unfinished(started(left, found), found.run)]
+
+    def _seen(self, run_id: str) -> Calls[TaskRun]:
+        """A run as it stands; if that cannot be read now, then by its id alone."""
+        try:
+            return (yield from self.clients.retrieve(run_id))
+        except ParallelError:
+            return TaskRun(run_id=run_id, status="queued")
 
     # --- submit ---
 
@@ -171,42 +187,33 @@ class Researcher:
     def wait(self, state: ResearchState, config: RunnableConfig) -> Calls[Update]:
         """Wait for the run, its progress on the custom stream, and make a turn of the answer."""
         pending = pending_of(state)
-        run_id, interaction_id = pending["run_id"], pending.get("interaction_id")
+        request = self._request(pending, config)
+        submission = submission_of(pending, state["ledger_id"])
+
+        def result(run: TaskRun) -> Calls[TaskRunResult]:
+            return self._result(pending, run, config)
+
         try:
-            result = yield from self._result(pending, run_id, interaction_id, config)
+            got = yield from answer(
+                self.clients, submission, request, str(pending["position"]), result
+            )
         except (RunFailed, RunCancelled) as error:
             # A run that ended without an answer is a turn of the session, not a fault of the graph;
             # the head stays where it was.
             return {"turns": [unanswered(pending, error)], "pending": None, "answer": None}
-        turn = answered(pending, result, keep_excerpts=self.keep_excerpts)
-        if pending.get("resent"):
-            turn = yield from self._oldest(state, config, turn)
+        turn = answered(pending, got, keep_excerpts=self.keep_excerpts)
         head = turn["interaction_id"] or state.get("interaction_id")
         return {"turns": [turn], "pending": None, "interaction_id": head, "answer": turn["content"]}
 
     def _result(
-        self, pending: Pending, run_id: str, interaction_id: str | None, config: RunnableConfig
+        self, pending: Pending, run: TaskRun, config: RunnableConfig
     ) -> Calls[TaskRunResult]:
-        listen = _listener(runtime_of(config), run_id, interaction_id)
+        listen = _listener(runtime_of(config), run.run_id, run.interaction_id)
         seconds = wait_seconds(pending["processor"], self.timeout)
         secrets = secrets_of([self.template])
-        return (yield from self.clients.wait(run_id, interaction_id, seconds, listen, secrets))
-
-    def _oldest(self, state: ResearchState, config: RunnableConfig, turn: Turn) -> Calls[Turn]:
-        """The turn of a run that was perhaps started twice; of its older twin, if there is one."""
-        pending = pending_of(state)
-        oldest = yield from self.clients.oldest(
-            state["ledger_id"],
-            self._request(pending, config),
-            position=str(pending["position"]),
+        return (
+            yield from self.clients.wait(run.run_id, run.interaction_id, seconds, listen, secrets)
         )
-        if oldest is None:
-            return turn
-        if oldest.run.run_id != turn["run_id"]:
-            twin: TaskRun = oldest.run
-            result = yield from self._result(pending, twin.run_id, twin.interaction_id, config)
-            turn = answered(pending, result, keep_excerpts=self.keep_excerpts)
-        return with_twins(turn, oldest.duplicates)
 
     # --- evaluate ---
 

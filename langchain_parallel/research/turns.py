@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .._calls import Answered
 from ..errors import InvalidRequest, RunCancelled, RunFailed
-from ..models import Submission, TaskRunResult
+from ..models import Submission, TaskRun
 from ..processors import price_usd
 from ..rendering import citations, confidence, harmless, weak_fields
 from .state import Pending, ResearchState, Turn
@@ -35,6 +36,8 @@ def asked(state: ResearchState) -> tuple[str, Mapping[str, Any]]:
 def is_follow_up(state: ResearchState) -> bool:
     """Whether the question at hand is the evaluation's; a new one from outside replaces it."""
     verdict = state.get("verdict")
+    if state.get("processor") or state.get("continue_from"):
+        return False  # only a caller gives these, and they are gone after one step
     return (
         verdict is not None
         and verdict["action"] == "follow_up"
@@ -92,17 +95,32 @@ def started(pending: Pending, submission: Submission) -> Pending:
     }
 
 
-def unfinished(pending: Pending, submission: Submission) -> Turn:
+def submission_of(pending: Pending, ledger_id: str) -> Submission:
+    """What `started` made of it."""
+    run = TaskRun(
+        run_id=pending["run_id"], interaction_id=pending.get("interaction_id"), status="queued"
+    )
+    return Submission(
+        run=run,
+        ledger_id=ledger_id,
+        key=pending["key"],
+        adopted=False,
+        resent=pending.get("resent", False),
+    )
+
+
+def unfinished(pending: Pending, run: TaskRun) -> Turn:
     """A turn that another question overtook: paid for, or about to be, so its ids stay."""
-    failed = submission.run.status in ("failed", "cancelled")
-    turn = _turn(started(pending, submission), submission.run.status if failed else "unfinished")
-    if submission.run.status == "failed":
+    failed = run.status in ("failed", "cancelled")
+    turn = _turn(pending, run.status if failed else "unfinished")
+    if run.status == "failed":
         turn["cost_usd"] = 0.0
     return turn
 
 
-def answered(pending: Pending, result: TaskRunResult, *, keep_excerpts: bool) -> Turn:
+def answered(pending: Pending, got: Answered, *, keep_excerpts: bool) -> Turn:
     """A turn with its answer."""
+    result = got.result
     turn = _turn(pending, result.run.status)
     turn["run_id"] = result.run.run_id
     turn["interaction_id"] = result.run.interaction_id or turn["interaction_id"]
@@ -111,6 +129,11 @@ def answered(pending: Pending, result: TaskRunResult, *, keep_excerpts: bool) ->
     turn["weak_fields"] = weak_fields(result)
     turn["citations"] = citations(result, excerpts=keep_excerpts)
     turn["warnings"] = [warning.message for warning in result.run.warnings or () if warning.message]
+    if got.duplicates:
+        twins = ", ".join(got.duplicates)
+        turn["warnings"].append(f"Started more than once: also run {twins}; {got.paid} paid for.")
+    if turn["cost_usd"] is not None:
+        turn["cost_usd"] *= got.paid
     return turn
 
 
@@ -121,19 +144,6 @@ def unanswered(pending: Pending, error: RunFailed | RunCancelled) -> Turn:
     turn["error"] = harmless(str(error))
     turn["cost_usd"] = 0.0 if error.billed is False else None
     return turn
-
-
-def with_twins(turn: Turn, duplicates: tuple[str, ...]) -> Turn:
-    """A turn that was paid for more than once: said, and counted."""
-    if not duplicates:
-        return turn
-    cost = turn["cost_usd"]
-    warning = f"Paid for more than once; also run {', '.join(duplicates)}."
-    return {
-        **turn,
-        "warnings": [*turn["warnings"], warning],
-        "cost_usd": None if cost is None else cost * (1 + len(duplicates)),
-    }
 
 
 def _turn(pending: Pending, status: str) -> Turn:

@@ -19,9 +19,10 @@ from langchain_core.tools import BaseTool, ToolException
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
 from typing_extensions import Self
 
-from .._calls import Calls, Clients, arun, run, wait_seconds
+from .._calls import Answered, Calls, Clients, answer, arun, run, wait_seconds
 from .._core import checks
 from .._core.secrecy import secrets_of
+from .._langgraph import resumed_lately
 from .._ledgers import Ledgers, stored_ledger, submit_once
 from ..client import AsyncParallelClient, ParallelClient
 from ..errors import ParallelError
@@ -236,33 +237,16 @@ class ParallelTaskTool(BaseTool):
         try:
             request = self._request(asked, place)
             submission = yield from self._submit(request, place)
-            result = yield from self._wait(request, submission.run, place, listen)
-            if submission.resent or submission.duplicates:
-                submission, result = yield from self._oldest(
-                    submission, result, request, place, listen
-                )
+            got = yield from answer(
+                self._clients,
+                submission,
+                request,
+                place.position,
+                lambda run: self._wait(request, run, place, listen),
+            )
         except ParallelError as error:
             raise ToolException(told(error)) from error
-        artifact = _artifact(result, request.processor, submission.duplicates)
-        return render(result, max_chars=self.max_chars), artifact
-
-    def _oldest(
-        self,
-        submission: Submission,
-        result: TaskRunResult,
-        request: TaskRunInput,
-        place: Place,
-        listen: Callable[[dict[str, Any]], Any],
-    ) -> Calls[tuple[Submission, TaskRunResult]]:
-        """What was perhaps started twice: the oldest run under the key, and its answer."""
-        oldest = yield from self._clients.oldest(
-            submission.ledger_id, request, position=place.position
-        )
-        if oldest is None:
-            return submission, result
-        if oldest.run.run_id != submission.run.run_id:
-            result = yield from self._wait(request, oldest.run, place, listen)
-        return oldest, result
+        return render(got.result, max_chars=self.max_chars), _artifact(got, request.processor)
 
     def _submit(self, request: TaskRunInput, place: Place) -> Calls[Submission]:
         if self.submission == "direct":
@@ -275,7 +259,7 @@ class ParallelTaskTool(BaseTool):
                 ledger_id,
                 request,
                 position=place.position,
-                before=place.before,
+                before="settle" if resumed_lately(place.config) else place.before,
             )
         )
 
@@ -325,12 +309,13 @@ class ParallelTaskTool(BaseTool):
         return (yield from self._ledgers.of(place.session, self._clients, limited=place.fresh))
 
 
-def _artifact(result: TaskRunResult, processor: str, duplicates: tuple[str, ...]) -> dict[str, Any]:
+def _artifact(got: Answered, processor: str) -> dict[str, Any]:
+    result = got.result
     usd = price_usd(result.run.processor or processor)
     return {
         **result.model_dump(mode="json"),
         "run_id": result.run.run_id,
         "interaction_id": result.run.interaction_id,
-        "cost_usd": None if usd is None else usd * (1 + len(duplicates)),
-        "duplicates": list(duplicates),
+        "cost_usd": None if usd is None else usd * got.paid,
+        "duplicates": list(got.duplicates),
     }

@@ -263,7 +263,7 @@ def test_settling_first_waits_for_a_run_that_shows_up_late() -> None:
     script = Script(*NOTHING, *NOTHING, *NOTHING, *FOUND)
     assert submit(script, before="settle").adopted
     assert paid(script) == 0
-    script = Script(*NOTHING * 5, STARTED, RUN)
+    script = Script(*NOTHING * 5, STARTED, RUN, *NOTHING)
     assert not submit(script, before="settle").adopted
     assert script.time >= POLICY.settling
 
