@@ -165,12 +165,6 @@ def _payment_required(fault: Fault, process: Process, clock: Clock, ref_id: str)
     return error_answer(ApiError(402, message), ref_id)
 
 
-def _wrong_shape(fault: Fault, process: Process, clock: Clock, ref_id: str) -> Answer:
-    body = {"unexpected": True} if fault.body is None else fault.body
-    head = next((s for s in process().steps if isinstance(s, Head)), Head(200, {}))
-    return json_answer(head.status, body)
-
-
 def _hang(fault: Fault, process: Process, clock: Clock, ref_id: str) -> Answer:
     steps = process().steps if fault.processed else iter([Cut(fault.reset)])
     until = clock.monotonic() + fault.seconds
@@ -191,9 +185,17 @@ _INSTEAD: dict[str, Callable[[Fault, Process, Clock, str], Answer]] = {
     "status_after": _status_after,
     "rate_limit": _rate_limit,
     "payment_required": _payment_required,
-    "wrong_shape": _wrong_shape,
     "hang": _hang,
 }
+
+
+def _wrong_shape(fault: Fault, steps: Iterator[Step], clock: Clock) -> Iterator[Step]:
+    body = {"unexpected": True} if fault.body is None else fault.body
+    for step in steps:
+        if isinstance(step, Head):
+            yield from json_answer(step.status, body).steps
+            return
+        yield step
 
 
 def _slow(fault: Fault, steps: Iterator[Step], clock: Clock) -> Iterator[Step]:
@@ -323,6 +325,7 @@ def _with_status(value: Any, status: str) -> Any:
 
 
 _CHANGED: dict[str, Callable[[Fault, Iterator[Step], Clock], Iterator[Step]]] = {
+    "wrong_shape": _wrong_shape,
     "slow_body": _slow,
     "truncated_body": _truncated,
     "malformed_json": _malformed,

@@ -314,3 +314,13 @@ def test_the_real_clock_in_process_notices_a_change_while_waiting() -> None:
         assert http.get(f"{RUNS}/{run['run_id']}/result").status_code == 200
         assert time.monotonic() - before < 5
         timer.join()
+
+
+def test_a_wrong_shape_of_an_answer_that_takes_time_comes_in_its_time(setting: Setting) -> None:
+    """The result of an active run is waited for on the server, and only then is its shape wrong."""
+    run_id = setting.post().json()["run_id"]
+    setting.simulator.faults.add(Fault("wrong_shape", path="*/result"))
+    before = setting.simulator.clock.monotonic()
+    answer = setting.http.get(f"{RUNS}/{run_id}/result")
+    assert (answer.status_code, answer.json()) == (200, {"unexpected": True})
+    assert setting.simulator.clock.monotonic() > before
