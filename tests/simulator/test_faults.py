@@ -321,6 +321,6 @@ def test_a_wrong_shape_of_an_answer_that_takes_time_comes_in_its_time(setting: S
     run_id = setting.post().json()["run_id"]
     setting.simulator.faults.add(Fault("wrong_shape", path="*/result"))
     before = setting.simulator.clock.monotonic()
-    answer = setting.http.get(f"{RUNS}/{run_id}/result")
+    answer = setting.http.get(f"{RUNS}/{run_id}/result", timeout=None)
     assert (answer.status_code, answer.json()) == (200, {"unexpected": True})
     assert setting.simulator.clock.monotonic() > before
