@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import AsyncExitStack, aclosing, closing
+from contextlib import AbstractContextManager, AsyncExitStack, aclosing, closing, nullcontext
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar, cast
 from weakref import WeakKeyDictionary
@@ -16,7 +16,8 @@ from typing_extensions import Self
 
 from .._core.effects import Effect, Emit, Ended, Flow, Lost, Open, Read, Request, Response, Sleep
 from ..models import Event
-from .settings import LIMITS, Settings, check_http, check_open, seconds
+from .pools import Pools
+from .settings import Settings, check_http, check_open, seconds
 
 T = TypeVar("T")
 
@@ -59,16 +60,17 @@ class AsyncDriver:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def _http(self) -> httpx.AsyncClient:
+    async def _http(self) -> AbstractContextManager[httpx.AsyncClient]:
+        """A client to send with, for as long as the exchange lasts."""
         if self._given is not None:
             check_open(self._given)
-            return self._given
+            return nullcontext(self._given)
         made = _made_in_loop(self).get(os.getpid())
         if made is None:
-            http = httpx.AsyncClient(transport=self._transport, limits=LIMITS)
-            made = _made_in_loop(self)[os.getpid()] = _Made(http, _closed_with_loop(http))
+            pools = Pools(httpx.AsyncClient, self._transport)
+            made = _made_in_loop(self)[os.getpid()] = _Made(pools, _closed_with_loop(pools))
             await made.until_loop_ends.__anext__()
-        return made.http
+        return made.pools.lend()
 
     async def _drive(self, flow: Flow[T], on_event: Callable[[Event], Any] | None = None) -> T:
         async with aclosing(self._steps(flow)) as steps:
@@ -118,14 +120,16 @@ class AsyncDriver:
                 return self._settings.clock.monotonic()
 
     async def _send(self, request: Request) -> Response | Lost:
-        http = await self._http()
-        try:
-            answer = await http.send(self._settings.request(http, request), follow_redirects=False)
-        except httpx.RequestError as error:
-            return self._settings.lost(error)
-        except httpx.HTTPStatusError as error:  # a hook of the caller's own client raised it
-            return self._settings.refused(error)
-        return self._settings.response(answer, answer.content)
+        with await self._http() as http:
+            try:
+                answer = await http.send(
+                    self._settings.request(http, request), follow_redirects=False
+                )
+            except httpx.RequestError as error:
+                return self._settings.lost(error)
+            except httpx.HTTPStatusError as error:  # a hook of the caller's own client raised it
+                return self._settings.refused(error)
+            return self._settings.response(answer, answer.content)
 
 
 class _AsyncStream:
@@ -146,7 +150,8 @@ class _AsyncStream:
 
     async def open(self, request: Request) -> Response | Lost:
         await self.close()
-        http, settings = await self._driver._http(), self._driver._settings
+        http = self._stack.enter_context(await self._driver._http())
+        settings = self._driver._settings
         try:
             answer = await http.send(
                 settings.request(http, request), stream=True, follow_redirects=False
@@ -176,9 +181,9 @@ class _Done:
 
 @dataclass(frozen=True)
 class _Made:
-    """An httpx client and the generator that closes it."""
+    """httpx clients and the generator that closes them."""
 
-    http: httpx.AsyncClient
+    pools: Pools[httpx.AsyncClient]
     until_loop_ends: AsyncGenerator[None, None]
 
 
@@ -198,12 +203,13 @@ def _made_in_loop(client: AsyncDriver) -> dict[int, _Made]:
     return clients.setdefault(client, {})
 
 
-async def _closed_with_loop(http: httpx.AsyncClient) -> AsyncGenerator[None, None]:
-    """Closes `http` when its event loop ends: `asyncio.run` finalises the generators left open."""
+async def _closed_with_loop(pools: Pools[httpx.AsyncClient]) -> AsyncGenerator[None, None]:
+    """Closes clients when their event loop ends: `asyncio.run` finalises the generators left open."""
     try:
         yield
     finally:
-        await http.aclose()
+        for http in pools.clients:
+            await http.aclose()
 
 
 async def _maybe(value: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from typing import Any, NoReturn, TypeVar, cast
 from weakref import finalize
 
@@ -13,10 +13,10 @@ import httpx
 from typing_extensions import Self
 
 from .._core.effects import Effect, Emit, Ended, Flow, Lost, Open, Read, Request, Response, Sleep
-from .._locks import hold
 from ..errors import InvalidRequest
 from ..models import Event
-from .settings import LIMITS, Settings, check_http, check_open, seconds
+from .pools import Pools
+from .settings import Settings, check_http, check_open, seconds
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ class Driver:
         self._settings = settings
         self._given = http_client
         self._transport = transport
-        self._made: dict[int, httpx.Client] = {}
+        self._made: dict[int, Pools[httpx.Client]] = {}
         """By process: a forked child must not speak on its parent's connections, nor drop them."""
         finalize(self, _close_own, self._made)
 
@@ -60,17 +60,14 @@ class Driver:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _http(self) -> httpx.Client:
+    def _http(self) -> AbstractContextManager[httpx.Client]:
+        """A client to send with, for as long as the exchange lasts."""
         if self._given is not None:
             check_open(self._given)
-            return self._given
-        made = self._made.get(os.getpid())
-        if made is not None:
-            return made
-        with hold("the making of an httpx.Client"):
-            if os.getpid() not in self._made:
-                self._made[os.getpid()] = httpx.Client(transport=self._transport, limits=LIMITS)
-            return self._made[os.getpid()]
+            return nullcontext(self._given)
+        if os.getpid() not in self._made:
+            self._made.setdefault(os.getpid(), Pools(httpx.Client, self._transport))
+        return self._made[os.getpid()].lend()
 
     def _drive(self, flow: Flow[T], on_event: Callable[[Event], Any] | None = None) -> T:
         steps = self._steps(flow)
@@ -117,14 +114,14 @@ class Driver:
                 return self._settings.clock.monotonic()
 
     def _send(self, request: Request) -> Response | Lost:
-        http = self._http()
-        try:
-            answer = http.send(self._settings.request(http, request), follow_redirects=False)
-        except httpx.RequestError as error:
-            return self._settings.lost(error)
-        except httpx.HTTPStatusError as error:  # a hook of the caller's own client raised it
-            return self._settings.refused(error)
-        return self._settings.response(answer, answer.content)
+        with self._http() as http:
+            try:
+                answer = http.send(self._settings.request(http, request), follow_redirects=False)
+            except httpx.RequestError as error:
+                return self._settings.lost(error)
+            except httpx.HTTPStatusError as error:  # a hook of the caller's own client raised it
+                return self._settings.refused(error)
+            return self._settings.response(answer, answer.content)
 
 
 class _Stream:
@@ -145,7 +142,8 @@ class _Stream:
 
     def open(self, request: Request) -> Response | Lost:
         self.close()
-        http, settings = self._driver._http(), self._driver._settings
+        http = self._stack.enter_context(self._driver._http())
+        settings = self._driver._settings
         try:
             answer = http.send(settings.request(http, request), stream=True, follow_redirects=False)
             self._stack.callback(answer.close)
@@ -175,8 +173,8 @@ def _call(on_event: Callable[[Event], Any], event: Event) -> None:
         )
 
 
-def _close_own(made: dict[int, httpx.Client]) -> None:
+def _close_own(made: dict[int, Pools[httpx.Client]]) -> None:
     """Close the connections of this process."""
-    http = made.pop(os.getpid(), None)
-    if http is not None:
+    pools = made.pop(os.getpid(), None)
+    for http in pools.clients if pools else ():
         http.close()

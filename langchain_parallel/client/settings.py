@@ -36,7 +36,6 @@ _NEVER_SENT = (
 )
 _POOL_SECONDS = 600.0
 """How long a call waits for one of the pool's connections: long, but no call may hang for ever."""
-LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=20)
 
 
 class Clock(Protocol):
