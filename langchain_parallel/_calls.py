@@ -18,10 +18,10 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 from pydantic import SecretStr
 
 from ._core.ledger import Look
-from ._core.secrecy import blot
+from ._core.secrecy import blot, secrets_of
 from .client import AsyncParallelClient, ParallelClient
-from .client.settings import doubt, share_memory
-from .errors import InvalidRequest, ParallelError, RunCancelled, RunFailed
+from .client.settings import doubt, hide, share_memory
+from .errors import ActionRequired, InvalidRequest, ParallelError, RunCancelled, RunFailed
 from .models import Event, Submission, TaskRun, TaskRunInput, TaskRunResult
 from .processors import PROCESSORS
 
@@ -103,12 +103,16 @@ class Clients(NamedTuple):
         api_key: SecretStr | str | None = None,
         base_url: str | None = None,
         allow_unknown_processor: bool = False,
+        asks: TaskRunInput,
     ) -> Clients:
         """The clients given, both or neither, or made from the rest.
 
         Raises:
             InvalidRequest: Only one is given: the other would go elsewhere, with another key.
             MissingKey: The clients are to be made and there is no key.
+
+        `asks` is a request like those to come: its secrets are blotted out of whatever the server says,
+        also in a process that waits for what another one has asked.
         """
         if (client is None) != (async_client is None):
             raise InvalidRequest(
@@ -116,10 +120,14 @@ class Clients(NamedTuple):
                     "Give `client` and `async_client` together, or neither: both kinds of calls occur."
                 ]
             )
+        if client is not None and base_url is not None:
+            raise InvalidRequest(["base_url is given, but the clients have their own."])
         more: dict[str, Any] = {"allow_unknown_processor": allow_unknown_processor}
         plain = client or ParallelClient(api_key, base_url, **more)
         awaited = async_client or AsyncParallelClient(api_key, base_url, **more)
-        return cls(plain, awaited, share_memory(plain, awaited))
+        made = cls(plain, awaited, share_memory(plain, awaited))
+        hide(plain, secrets_of([asks]))
+        return made
 
     def doubt(self, ledger_id: str) -> None:
         """Another process may have sent something to this ledger a moment ago."""
@@ -221,17 +229,19 @@ def answer(
     found = yield from clients.find(submission.ledger_id, request, position=position)
     if found is None:  # the list shows neither: what was answered counts
         return Answered(_result(first))
-    ids = (found.run.run_id, *found.duplicates)
-    free, ended = 0, first
+    ids = tuple(dict.fromkeys((found.run.run_id, *found.duplicates, submission.run.run_id)))
+    outcomes: dict[str, _Ended] = {submission.run.run_id: first}
     for run_id in ids:
-        run = TaskRun(run_id=run_id, status="queued") if run_id != found.run.run_id else found.run
-        ended = first if run_id == submission.run.run_id else (yield from _ended(wait, run))
-        if isinstance(ended, TaskRunResult):
+        if run_id not in outcomes:
+            run = (
+                TaskRun(run_id=run_id, status="queued") if run_id != found.run.run_id else found.run
+            )
+            outcomes[run_id] = yield from _ended(wait, run)
+        if isinstance(outcomes[run_id], TaskRunResult):
             break
-        free += 1
-    result = _result(ended)
-    others = tuple(run_id for run_id in ids if run_id != result.run.run_id)
-    paid = max(1, len(ids) - free)
+    result = _result(outcomes[run_id])
+    others = tuple(other for other in ids if other != result.run.run_id)
+    paid = len(ids) - sum(not isinstance(ended, TaskRunResult) for ended in outcomes.values())
     if others:
         _LOG.warning(
             "Started more than once (ledger %s): runs %s; %d are paid for.",
@@ -242,13 +252,13 @@ def answer(
     return Answered(result, others, paid)
 
 
-_Ended: TypeAlias = TaskRunResult | RunFailed | RunCancelled
+_Ended: TypeAlias = TaskRunResult | RunFailed | RunCancelled | ActionRequired
 
 
 def _ended(wait: Callable[[TaskRun], Calls[TaskRunResult]], run: TaskRun) -> Calls[_Ended]:
     try:
         return (yield from wait(run))
-    except (RunFailed, RunCancelled) as error:
+    except (RunFailed, RunCancelled, ActionRequired) as error:
         return error
 
 

@@ -14,6 +14,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -23,6 +24,7 @@ from pydantic import (
     JsonValue,
     SecretStr,
     ValidationError,
+    field_serializer,
     field_validator,
     model_validator,
 )
@@ -136,6 +138,15 @@ class SourcePolicy(_Request):
     """Only content published on or after this day."""
 
 
+def _host_of(url: str) -> str:
+    """What a dump shows of a URL that may carry secrets: `wire.py` sends the whole of it."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "…"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/…"
+
+
 class McpServer(_Request):
     """An MCP server the run may call. Headers, and whatever its URL carries, are treated as secrets."""
 
@@ -144,6 +155,10 @@ class McpServer(_Request):
     name: str
     headers: dict[str, SecretStr] | None = Field(default=None, repr=False)
     allowed_tools: Sequence[str] | None = None
+
+    @field_serializer("url")
+    def _address(self, url: str) -> str:
+        return _host_of(url)
 
     if TYPE_CHECKING:
 
@@ -177,6 +192,10 @@ class Webhook(_Request):
 
     url: str = Field(repr=False)
     event_types: Sequence[Literal["task_run.status"]] = ("task_run.status",)
+
+    @field_serializer("url")
+    def _address(self, url: str) -> str:
+        return _host_of(url)
 
 
 class TaskRunInput(_Request):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 from langgraph.checkpoint.postgres import PostgresSaver
 from langgraph.store.postgres import PostgresStore
 
@@ -31,8 +32,10 @@ def running(folder: Path) -> Iterator[str]:
 
 
 def _set_up(uri: str) -> None:
-    """The tables of a PostgreSQL database, once."""
-    with PostgresSaver.from_conn_string(uri) as saver:
-        saver.setup()
-    with PostgresStore.from_conn_string(uri) as store:
-        store.setup()
+    """The tables, once: two processes that make them at the same time get in each other's way."""
+    with psycopg.connect(uri, autocommit=True) as alone:
+        alone.execute("SELECT pg_advisory_lock(1)")
+        with PostgresSaver.from_conn_string(uri) as saver:
+            saver.setup()
+        with PostgresStore.from_conn_string(uri) as store:
+            store.setup()

@@ -38,13 +38,14 @@ def decode(
             f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['msg']}"
             for e in error.errors(include_input=False, include_url=False)[:5]
         )
-        raise errors.AnswerBroken(
-            f"The answer to {request.method} {request.path} is not a {model.__name__} "
-            f"({blot(what, request.secrets)}).",
-            hint=_unknown_hint(request),
-            run_id=run_id,
-            billed=None if request.paid or run_id else False,
-        ) from None
+    # Outside, so that pydantic's error is not its context: it names what the server sent.
+    raise errors.AnswerBroken(
+        f"The answer to {request.method} {request.path} is not a {model.__name__} "
+        f"({blot(what, request.secrets)}).",
+        hint=_unknown_hint(request),
+        run_id=run_id,
+        billed=None if request.paid or run_id else False,
+    )
 
 
 def failure(
@@ -169,7 +170,7 @@ def _refusal(request: Request, response: Response, run_id: str | None) -> errors
 
 def _text(value: object) -> str:
     """What the server put where a text belongs, on one line."""
-    return "" if value is None else " ".join(str(value).split())[:1000]
+    return "" if value is None else " ".join(str(value).split())
 
 
 def _error_body(body: bytes) -> dict[str, Any]:

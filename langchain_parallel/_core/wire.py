@@ -56,6 +56,8 @@ def payload(run: TaskRunInput) -> dict[str, Any]:
     if run.source_policy is not None:
         body["source_policy"] = {k: v for k, v in body["source_policy"].items() if v}
     body = {name: value for name, value in body.items() if value != {}}
+    if run.webhook is not None:
+        body["webhook"]["url"] = run.webhook.url
     if run.mcp_servers:
         body["mcp_servers"] = [_server(server) for server in run.mcp_servers]
     return body
@@ -63,6 +65,7 @@ def payload(run: TaskRunInput) -> dict[str, Any]:
 
 def _server(server: McpServer) -> dict[str, Any]:
     body = server.model_dump(mode="json", exclude_none=True, exclude={"headers"})
+    body["url"] = server.url
     if server.headers:
         body["headers"] = {name: value.get_secret_value() for name, value in server.headers.items()}
     return body

@@ -15,8 +15,11 @@ from anyio.lowlevel import RunVar
 from typing_extensions import Self
 
 from .._core.effects import Effect, Emit, Ended, Flow, Lost, Open, Read, Request, Response, Sleep
+from .._core.secrecy import blotted
+from ..errors import ParallelError
 from ..models import Event
 from .pools import Pools
+from .secrets import Secrets
 from .settings import Settings, check_http, check_open, seconds
 
 T = TypeVar("T")
@@ -93,13 +96,17 @@ class AsyncDriver:
         with closing(flow):
             async with _AsyncStream(self) as stream:
                 while True:
+                    secrets = self._settings.secrets.known(self._given)
                     try:
                         effect = flow.send(outcome)
                     except StopIteration as end:
-                        yield _Done(end.value)
+                        yield _Done(blotted(end.value, secrets))
                         return
+                    except ParallelError as error:
+                        Secrets.blot_error(error, secrets)
+                        raise
                     if isinstance(effect, Emit):
-                        yield effect.event
+                        yield blotted(effect.event, secrets)
                         outcome = None
                     else:
                         outcome = await self._perform(effect, stream)
@@ -129,7 +136,7 @@ class AsyncDriver:
                 return self._settings.lost(error)
             except httpx.HTTPStatusError as error:  # a hook of the caller's own client raised it
                 return self._settings.refused(error)
-            return self._settings.response(answer, answer.content)
+            return self._settings.response(answer, answer.content, self._given)
 
 
 class _AsyncStream:
@@ -163,7 +170,7 @@ class _AsyncStream:
             return settings.lost(error)
         except httpx.HTTPStatusError as error:  # a hook of the caller's own client raised it
             return settings.refused(error)
-        return settings.response(answer, refused)
+        return settings.response(answer, refused, self._driver._given)
 
     async def read(self) -> bytes | Ended | Lost:
         try:

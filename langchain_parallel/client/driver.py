@@ -13,9 +13,11 @@ import httpx
 from typing_extensions import Self
 
 from .._core.effects import Effect, Emit, Ended, Flow, Lost, Open, Read, Request, Response, Sleep
-from ..errors import InvalidRequest
+from .._core.secrecy import blotted
+from ..errors import InvalidRequest, ParallelError
 from ..models import Event
 from .pools import Pools
+from .secrets import Secrets
 from .settings import Settings, check_http, check_open, seconds
 
 T = TypeVar("T")
@@ -88,12 +90,16 @@ class Driver:
         outcome: object = None
         with closing(flow), _Stream(self) as stream:
             while True:
+                secrets = self._settings.secrets.known(self._given)
                 try:
                     effect = flow.send(outcome)
                 except StopIteration as end:
-                    return cast(T, end.value)
+                    return cast(T, blotted(end.value, secrets))
+                except ParallelError as error:
+                    Secrets.blot_error(error, secrets)
+                    raise
                 if isinstance(effect, Emit):
-                    yield effect.event
+                    yield blotted(effect.event, secrets)
                     outcome = None
                 else:
                     outcome = self._perform(effect, stream)
@@ -121,7 +127,7 @@ class Driver:
                 return self._settings.lost(error)
             except httpx.HTTPStatusError as error:  # a hook of the caller's own client raised it
                 return self._settings.refused(error)
-            return self._settings.response(answer, answer.content)
+            return self._settings.response(answer, answer.content, self._given)
 
 
 class _Stream:
@@ -153,7 +159,7 @@ class _Stream:
             return settings.lost(error)
         except httpx.HTTPStatusError as error:  # a hook of the caller's own client raised it
             return settings.refused(error)
-        return settings.response(answer, refused)
+        return settings.response(answer, refused, self._driver._given)
 
     def read(self) -> bytes | Ended | Lost:
         try:

@@ -7,6 +7,7 @@ import random
 import time
 import uuid
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from importlib import metadata
 from typing import Protocol
@@ -22,7 +23,9 @@ from .._core.effects import Lost, Request, Response, Sleep
 from .._core.keys import ledger_key
 from .._core.memory import LedgerMemory
 from .._core.retry import RetryPolicy
+from .._core.secrecy import blot, secrets_of
 from ..models import TaskRunInput
+from .secrets import Secrets
 
 BASE_URL = "https://api.parallel.ai"
 DEFAULT_TIMEOUT = 3600.0
@@ -79,6 +82,8 @@ class Settings:
 
     memory: LedgerMemory = field(default_factory=lambda: LedgerMemory(uuid.uuid4().hex), repr=False)
     """What `submit` has seen of its ledgers."""
+    secrets: Secrets = field(default_factory=Secrets, repr=False)
+    """What no answer and no error may show."""
 
     def checked(self, *runs: TaskRunInput) -> list[TaskRunInput]:
         """`runs`, once they are known to be within the API's limits; remarks become Python warnings."""
@@ -91,6 +96,7 @@ class Settings:
                 )
             for remark in checks.check(run, allow_unknown_processor=self.allow_unknown_processor):
                 warnings.warn(remark, stacklevel=3)
+        self.secrets.learn(secrets_of(runs))
         return list(runs)
 
     def request(self, http: httpx.Client | httpx.AsyncClient, request: Request) -> httpx.Request:
@@ -110,12 +116,17 @@ class Settings:
             timeout=httpx.Timeout(request.timeout, connect=15.0, pool=_POOL_SECONDS),
         )
 
-    def response(self, answer: httpx.Response, body: bytes = b"") -> Response:
+    def response(
+        self,
+        answer: httpx.Response,
+        body: bytes = b"",
+        http: httpx.Client | httpx.AsyncClient | None = None,
+    ) -> Response:
         """Httpx's answer as one of the core."""
         headers = {name.lower(): value for name, value in answer.headers.items()}
-        # A server that repeats the key in an error must not get it into ours.
+        # Before anything of an error is cut: half a secret could not be found any more.
         if not answer.is_success:
-            body = body.replace(self.api_key.get_secret_value().encode(), "…".encode())
+            body = blot(body.decode(errors="replace"), self.secrets.known(http)).encode()
         return Response(answer.status_code, headers, body)
 
     def refused(self, error: httpx.HTTPStatusError) -> Response:
@@ -138,10 +149,17 @@ class Configured(Protocol):
 
 
 def share_memory(plain: Configured, awaited: Configured) -> str:
-    """Let two clients of one account know the same of their ledgers; a name for what they know."""
+    """Let two clients of one account know the same ledgers and secrets; a name for what they know."""
     memory = plain._settings.memory
-    awaited._settings = replace(awaited._settings, memory=memory)
+    secrets = plain._settings.secrets
+    secrets.learn(awaited._settings.secrets.known())
+    awaited._settings = replace(awaited._settings, memory=memory, secrets=secrets)
     return memory.name
+
+
+def hide(plain: Configured, secrets: Iterable[str]) -> None:
+    """Let no answer and no error of this client, and of the one it shares with, show these."""
+    plain._settings.secrets.learn(secrets)
 
 
 def doubt(plain: Configured, ledger_id: str) -> None:
@@ -194,7 +212,10 @@ def settings(
         raise errors.InvalidRequest(["The API key holds characters that no HTTP header may hold."])
     url = (base_url or os.environ.get("PARALLEL_BASE_URL") or BASE_URL).strip()
     _check_url(url)
+    secrets = Secrets()
+    secrets.learn([text])
     return Settings(
+        secrets=secrets,
         api_key=SecretStr(text),
         base_url=url.rstrip("/"),
         policy=policy or RetryPolicy(),

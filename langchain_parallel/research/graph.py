@@ -113,6 +113,7 @@ def create_research_graph(
             api_key=api_key,
             base_url=base_url,
             allow_unknown_processor=allow_unknown_processor,
+            asks=template,
         ),
         template=template,
         follow_up_processor=follow_up,

@@ -6,10 +6,10 @@ the head's `interaction_id`, every turn with its own and its parent's, and the l
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any, Literal
 
 from langgraph.channels import EphemeralValue
-from typing_extensions import NotRequired
+from typing_extensions import NotRequired, TypedDict
 
 
 class Verdict(TypedDict):

@@ -56,7 +56,8 @@ def _redacted_body(body: bytes) -> Any:
 def _redacted(value: Any, hide: bool = False) -> Any:
     if isinstance(value, dict):
         secret = "url" in value and "name" in value  # an MCP server, wherever it is put
-        return {k: _redacted(v, hide or (secret and k == "headers")) for k, v in value.items()}
+        hidden = {"headers", "url"} if secret else {"url"} if "event_types" in value else set()
+        return {k: _redacted(v, hide or k in hidden) for k, v in value.items()}
     if isinstance(value, list):
         return [_redacted(v, hide) for v in value]
     return HIDDEN if hide else value

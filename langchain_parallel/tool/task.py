@@ -160,6 +160,7 @@ class ParallelTaskTool(BaseTool):
             api_key=self.api_key,
             base_url=self.base_url,
             allow_unknown_processor=self.allow_unknown_processor,
+            asks=self._template(),
         )
 
     def _choices(self) -> tuple[str, ...]:

@@ -181,3 +181,10 @@ def test_strict_msgpack_reads_a_session_back_without_a_warning(tmp_path: Any) ->
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
+
+
+def test_its_input_and_output_can_be_described() -> None:
+    """Studio and servers ask a graph for the schemas of what goes in and comes out."""
+    graph = Session("sync").graph()
+    assert "question" in graph.get_input_jsonschema()["properties"]
+    assert "spent_usd" in graph.get_output_jsonschema()["properties"]
