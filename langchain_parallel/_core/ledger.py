@@ -24,6 +24,8 @@ reported, and the older is adopted.
 
 from __future__ import annotations
 
+import math
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -108,14 +110,14 @@ def submit(
     sends, doubtful = 0, since is not None
     while found is None:
         sends += 1
-        case.sent((yield from now()))
+        case.sent(math.inf)
         outcome = yield from send(request)
         answer = _accepted(request, outcome)
         if answer is not None:
-            case.settled()
             return (yield from _started(case, answer, resent=doubtful))
-        doubtful = doubtful or after(request, outcome) is Next.UNKNOWN
-        found = yield from _after(case, request, outcome, sends)
+        found = yield from _after(case, request, outcome, sends, since)
+        if after(request, outcome) is Next.UNKNOWN:
+            doubtful, since = True, (yield from now())
     case.settled()
     # Found after a second send in doubt, it may be either of two.
     return found.model_copy(update={"resent": True}) if doubtful and sends > 1 else found
@@ -134,16 +136,7 @@ def find(
     """The run that `submit` would adopt, if there is one. Costs nothing."""
     key = ledger_key(run, position=position, attempt=attempt)
     case = _Case(ledger_id, key, policy, memory or LedgerMemory(), None)
-    since = yield from _in_doubt_since(case, before)
-    looking = _look(case, whole=True) if since is None else _settle(case, since)
-    found = yield from looking
-    mine = case.memory.started(ledger_id, key)
-    if mine is None:
-        return found
-    if found is None:  # the list does not show it yet
-        return (yield from _adopted(case, [mine], seen_now=False))
-    known = (found.run.run_id, *found.duplicates, mine.run.run_id)
-    return found.model_copy(update={"duplicates": tuple(dict.fromkeys(known))[1:]})
+    return (yield from _look_in_doubt(case, (yield from _in_doubt_since(case, before))))
 
 
 def _keyed(run: TaskRunInput, key: str) -> TaskRunInput:
@@ -159,16 +152,38 @@ def _keyed(run: TaskRunInput, key: str) -> TaskRunInput:
 
 def _look_before(case: _Case, before: Look, since: float | None) -> Flow[Submission | None]:
     started = case.memory.started(case.ledger_id, case.key)
-    if started is not None:
+    if started is not None and started.alone:
         return (yield from _adopted(case, [started], seen_now=False))
-    if since is not None:
-        return (yield from _settle(case, since))
-    return None if before == "skip" else (yield from _look(case))
+    if since is not None or started is not None:
+        return (yield from _look_in_doubt(case, since))
+    if before == "skip":
+        return None
+    try:
+        return (yield from _look(case))
+    except ParallelError as error:
+        if not isinstance(error, LedgerNotFound):
+            error.billed = None  # whoever asked before may have paid
+        raise
+
+
+def _look_in_doubt(case: _Case, since: float | None) -> Flow[Submission | None]:
+    """The runs under the key, with the one this client started though the list may not show it yet."""
+    looking = _look(case, whole=True) if since is None else _settle(case, since)
+    found = yield from looking
+    mine = case.memory.started(case.ledger_id, case.key)
+    if mine is None:
+        return found
+    if found is None:
+        return (yield from _adopted(case, [mine], seen_now=False))
+    known = (found.run.run_id, *found.duplicates, mine.run.run_id)
+    return found.model_copy(update={"duplicates": tuple(dict.fromkeys(known))[1:]})
 
 
 def _in_doubt_since(case: _Case, before: Look) -> Flow[float | None]:
     """Since when it has been in doubt whether the run was sent; None where there is no doubt (any more)."""
     if case.sent_at is not None:
+        if math.isinf(case.sent_at):  # whoever sent it was cancelled before the answer came
+            case.sent((yield from now()))
         return case.sent_at
     if before == "settle":
         case.memory.doubt(case.ledger_id, (yield from now()))
@@ -259,7 +274,9 @@ def _adopted(case: _Case, found: list[Known], *, seen_now: bool) -> Flow[Submiss
     oldest, *others = found
     run = oldest.run
     if run.active and not seen_now:
-        run = yield from flows.retrieve(run.run_id, case.policy)
+        with suppress(ParallelError):  # it is there, however it stands now
+            run = yield from flows.retrieve(run.run_id, case.policy)
+    case.memory.met(run)
     return Submission(
         run=run,
         ledger_id=case.ledger_id,
@@ -284,27 +301,45 @@ def _accepted(request: Request, outcome: Outcome) -> TaskGroupRunResponse | None
     return answer if len(answer.run_ids) == 1 else None
 
 
-def _after(case: _Case, request: Request, outcome: Outcome, sends: int) -> Flow[Submission | None]:
+def _after(
+    case: _Case, request: Request, outcome: Outcome, sends: int, since: float | None
+) -> Flow[Submission | None]:
     """What follows an outcome that is no acceptance: the run if it is there, None to send again.
 
-    Raises where the server refused, or nothing more may be tried.
+    Raises where the server refused, or nothing more may be tried. `since`: when an earlier send was lost
+    sight of, which a refusal of this one does not clear up.
     """
     turn = after(request, outcome)
     if turn in (Next.REFUSED, Next.AGAIN):
         case.settled()
+        if since is not None:
+            case.sent(since)
     else:
-        found = yield from _settle(case, case.sent_at or (yield from now()))
+        # From now on: the server may have worked on it for as long as it was waited for.
+        case.sent((yield from now()))
+        found = yield from _settle(case, (yield from now()))
         if found is not None:
             return found
     if turn is Next.REFUSED:
-        raise _about_ledger(answers.failure(request, outcome), case.ledger_id)
+        error = _about_ledger(answers.failure(request, outcome), case.ledger_id)
+        raise error if since is None else _still_in_doubt(error)
     pause = case.policy.pause(sends, outcome)
     if turn is Next.DONE or (pause is None and turn is Next.UNKNOWN):
         raise _unknown(case)
     if pause is None:
-        raise answers.failure(request, outcome)
+        error = answers.failure(request, outcome)
+        raise error if since is None else _still_in_doubt(error)
     yield from sleep(pause)
     return None
+
+
+def _still_in_doubt(error: ParallelError) -> ParallelError:
+    error.billed = None
+    error.hint = (
+        "An earlier send of the same request may have started a run: submit the same again to the same "
+        f"ledger, and it is found. {error.hint}".strip()
+    )
+    return error
 
 
 def _started(case: _Case, answer: TaskGroupRunResponse, *, resent: bool) -> Flow[Submission]:
@@ -312,19 +347,22 @@ def _started(case: _Case, answer: TaskGroupRunResponse, *, resent: bool) -> Flow
 
     The answer to a group holds no interaction id; the run does.
     """
-    run_id = answer.run_ids[0]
-    try:
+    run_id, cursor = answer.run_ids[0], answer.run_cursor or None
+    run = TaskRun(run_id=run_id, status="queued")
+    # Before anything else is waited for: who is cancelled while reading must not forget it.
+    case.memory.note(case.ledger_id, case.key, run, cursor, alone=not resent)
+    case.settled()
+    with suppress(ParallelError):
         run = yield from flows.retrieve(run_id, case.policy)
-    except ParallelError:
-        run = TaskRun(run_id=run_id, status="queued")
-    case.memory.note(case.ledger_id, case.key, run, answer.run_cursor or None)
+    case.memory.note(case.ledger_id, case.key, run, cursor, alone=not resent)
+    case.memory.met(run)
     mine = Submission(
         run=run,
         ledger_id=case.ledger_id,
         key=case.key,
         adopted=False,
         resent=resent,
-        cursor=answer.run_cursor or None,
+        cursor=cursor,
     )
     return (yield from _beside_twins(case, mine)) if resent else mine
 

@@ -26,6 +26,7 @@ class Known:
 
     run: TaskRun
     cursor: str | None
+    alone: bool = True
 
 
 @dataclass
@@ -72,9 +73,10 @@ class LedgerMemory:
         self.name = name
         """No other client has it: what another one has planned, this one cannot know to be sent."""
         self.unsettled: dict[tuple[str, str], float] = {}
-        """By ledger and key: when it was sent last."""
+        """By ledger and key: when it was lost sight of; infinite while nobody has come back from it."""
         self._doubts: OrderedDict[str, float] = OrderedDict()
         self._started: OrderedDict[tuple[str, str], Known] = OrderedDict()
+        self._interactions: OrderedDict[str, str] = OrderedDict()
         self._indexes: OrderedDict[str, Index] = OrderedDict()
 
     def doubt(self, ledger_id: str, time: float) -> None:
@@ -92,11 +94,24 @@ class LedgerMemory:
         """The run this client started under a key: its list may not show it yet."""
         return self._started.get((ledger_id, key))
 
-    def note(self, ledger_id: str, key: str, run: TaskRun, cursor: str | None) -> None:
-        """Remember a run that was just started."""
-        self._started[ledger_id, key] = Known(run, cursor)
+    def note(
+        self, ledger_id: str, key: str, run: TaskRun, cursor: str | None, *, alone: bool
+    ) -> None:
+        """Remember a run that was just started; `alone` where it cannot have a twin."""
+        self._started[ledger_id, key] = Known(run, cursor, alone=alone)
         while len(self._started) > RUNS_REMEMBERED:
             self._started.popitem(last=False)
+
+    def met(self, run: TaskRun) -> None:
+        """Remember the interaction of a run: whatever goes wrong with it later should name it."""
+        if run.interaction_id:
+            self._interactions[run.run_id] = run.interaction_id
+            while len(self._interactions) > RUNS_REMEMBERED:
+                self._interactions.popitem(last=False)
+
+    def interaction_of(self, run_id: str) -> str | None:
+        """The interaction of a run met before."""
+        return self._interactions.get(run_id)
 
     def index(self, ledger_id: str) -> Index | None:
         """What is known of a ledger."""

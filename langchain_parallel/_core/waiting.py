@@ -14,6 +14,7 @@ from ..models import Event, TaskRun, TaskRunEvent, TaskRunResult
 from . import answers, checks, flows, streams, wire
 from .effects import Flow, Outcome, Response, Sleep, emit, now, open_stream, read, send, sleep
 from .feed import EventFeed
+from .memory import LedgerMemory
 from .retry import Next, RetryPolicy, after
 from .status import has_ended_badly, raise_unfinished, still_running
 
@@ -54,13 +55,16 @@ class _Wait:
         return rested and self.deadline - time > 2.0
 
 
-def wait(run_id: str, timeout: float, policy: RetryPolicy) -> Flow[TaskRunResult]:
+def wait(
+    run_id: str, timeout: float, policy: RetryPolicy, memory: LedgerMemory | None = None
+) -> Flow[TaskRunResult]:
     """Wait for a run's answer; its events are emitted on the way.
 
     Args:
         run_id: The run.
         timeout: Seconds to wait at the most.
         policy: How much trouble in a row is borne; twice its attempts, for waiting costs nothing.
+        memory: May know the run's interaction, should the API not get to say it.
 
     Raises:
         StillRunning: The deadline passed.
@@ -78,7 +82,8 @@ def wait(run_id: str, timeout: float, policy: RetryPolicy) -> Flow[TaskRunResult
             if result is not None:
                 return result
     except ParallelError as error:
-        error.concerning(run_id, waiting.run.interaction_id if waiting.run else None)
+        known = memory.interaction_of(run_id) if memory else None
+        error.concerning(run_id, waiting.run.interaction_id if waiting.run else known)
         raise
 
 

@@ -178,7 +178,9 @@ class AsyncParallelClient(AsyncDriver):
             RunFailed, RunCancelled, ActionRequired: The run ended without an answer.
             ApiError, AnswerLost, AnswerBroken: The API could not be asked; that does not touch the run.
         """
-        return await self._drive(waiting.wait(run_id, timeout, self._settings.policy), on_event)
+        return await self._drive(
+            waiting.wait(run_id, timeout, self._settings.policy, self._settings.memory), on_event
+        )
 
     def events(self, run_id: str) -> AsyncIterator[Event]:
         """The events of a run until it has ended, each once; the last one holds the whole output.

@@ -178,7 +178,9 @@ class ParallelClient(Driver):
             RunFailed, RunCancelled, ActionRequired: The run ended without an answer.
             ApiError, AnswerLost, AnswerBroken: The API could not be asked; that does not touch the run.
         """
-        return self._drive(waiting.wait(run_id, timeout, self._settings.policy), on_event)
+        return self._drive(
+            waiting.wait(run_id, timeout, self._settings.policy, self._settings.memory), on_event
+        )
 
     def events(self, run_id: str) -> Iterator[Event]:
         """The events of a run until it has ended, each once; the last one holds the whole output.

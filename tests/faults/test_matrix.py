@@ -1,0 +1,95 @@
+"""The fault matrix (see `matrix.py`), a test for each user and call; and that it is whole.
+
+A cell alone would be a test in its own right, but there are thousands, and a test has its price.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from contextlib import closing
+
+import pytest
+
+from langchain_parallel.simulator import Simulator
+
+from .matrix import Cell, cells, ending_cells, verdict
+from .table import CALLS, FAULTS, OUTCOMES, SENSELESS, Row, endings, rows, senseless
+from .users import USERS, Clock, GraphUser, User
+
+CELLS, ENDINGS = list(cells()), list(ending_cells())
+
+
+def together(every: list[Cell]) -> dict[str, list[Cell]]:
+    """The cells of each user and call."""
+    groups: dict[str, list[Cell]] = defaultdict(list)
+    for cell in every:
+        groups[f"{cell.user.name} {cell.mode}: {cell.turn}, {cell.call}"].append(cell)
+    return groups
+
+
+def wrong(some: list[Cell]) -> str:
+    """What went wrong where, a line for each cell."""
+    verdicts = [(cell, verdict(cell)) for cell in some]
+    return "\n".join(f"{cell}: {said}" for cell, said in verdicts if said.startswith("wrong"))
+
+
+@pytest.mark.parametrize("some", together(CELLS).values(), ids=together(CELLS))
+def test_trouble_is_got_over_or_told_and_nothing_is_paid_for_twice(some: list[Cell]) -> None:
+    assert not wrong(some), wrong(some)
+
+
+@pytest.mark.parametrize("some", together(ENDINGS).values(), ids=together(ENDINGS))
+def test_however_a_run_ends_the_way_on_is_told_and_leads_to_one_paid_answer(
+    some: list[Cell],
+) -> None:
+    assert not wrong(some), wrong(some)
+
+
+def test_every_fault_and_ending_of_the_simulator_is_in_the_table() -> None:
+    assert {row.kind for row in rows()} == set(FAULTS)
+    assert {row.kind for row in endings()} >= set(OUTCOMES)
+    assert {cell.row.kind for cell in ENDINGS} == {row.kind for row in endings()}
+
+
+@pytest.mark.parametrize("user", USERS, ids=lambda user: user.name)
+def test_a_user_meets_every_trouble_at_every_call_unless_that_is_senseless(
+    user: type[User],
+) -> None:
+    met = {(cell.row.kind, cell.call.name) for cell in CELLS if cell.user is user}
+    turns = ("question", "follow-up") if user is GraphUser else ("question",)
+    for call in CALLS:
+        for kind in FAULTS:
+            excused = all(senseless(kind, call, turn) for turn in turns)
+            assert ((kind, call.name) in met) is not excused
+
+
+def test_every_excuse_is_needed_and_says_why() -> None:
+    turns = ("question", "follow-up")
+    used = {senseless(kind, call, turn) for kind in FAULTS for call in CALLS for turn in turns}
+    assert set(SENSELESS) <= used
+    assert all(len(excuse.why) > 40 for excuse in SENSELESS)
+
+
+@pytest.mark.parametrize("user", USERS, ids=lambda user: user.name)
+def test_what_is_excused_for_an_empty_list_changes_no_request(user: type[User]) -> None:
+    look = next(call for call in CALLS if call.name == "look")
+    untroubled = requests(user, [])
+    for row in rows():
+        if (excuse := senseless(row.kind, look, "question")) and excuse.turn == "question":
+            assert requests(user, [row]) == untroubled
+
+
+def requests(user: type[User], troubles: list[Row]) -> list[tuple[str, str]]:
+    """What a user's question asks of the API, with these troubles at its first look."""
+    look = next(call for call in CALLS if call.name == "look")
+    simulator = Simulator(Clock())
+    with closing(user("sync", simulator)) as someone:
+        for row in troubles:
+            simulator.faults.add(*look.faults(row, 1))
+        assert someone.ask() is None
+    return [(entry.method, entry.path) for entry in simulator.requests]
+
+
+def test_a_follow_up_makes_no_ledger() -> None:
+    made = [path for method, path in requests(GraphUser, []) if path.endswith("/groups")]
+    assert len(made) == 1

@@ -1,0 +1,109 @@
+"""What is in doubt stays in doubt until a whole settling time has passed over it.
+
+Cases of the sequences (`test_sequences.py`) that are worth a name of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from langchain_parallel.simulator import Answer, Fault, Request, RunScript, Simulator
+from langchain_parallel.simulator.answers import Cut, Step, Wait
+from langchain_parallel.tool.words import told as words_for_a_model
+
+from ..research.harness import Mode
+from .kills import READING, SENDING, Kill, survive
+from .table import LATE, NO_EVENTS
+from .users import MODES, QUESTION, USERS, ClientUser, Clock, User
+
+KINDS = pytest.mark.parametrize("kind", USERS, ids=lambda kind: kind.name)
+BOTH = pytest.mark.parametrize("mode", MODES)
+
+
+class Sluggish(Simulator):
+    """Works at the first paid request for as long as the client waits, and its answer is lost."""
+
+    sluggish = True
+
+    def handle(self, request: Request) -> Answer:
+        paid = request.method == "POST" and request.path.endswith("/runs")
+        if not (paid and self.sluggish):
+            return super().handle(request)
+        self.sluggish = False
+        return Answer(self._slowly(request))
+
+    def _slowly(self, request: Request) -> Iterator[Step]:
+        starts, ends = self.monotonic + 55, self.monotonic + 58
+        yield Wait(starts)
+        super().handle(request)
+        yield Wait(ends)
+        yield Cut()
+
+
+@BOTH
+@KINDS
+def test_the_settling_time_begins_when_the_answer_is_lost_not_when_the_request_is_sent(
+    kind: type[User], mode: Mode
+) -> None:
+    """The server may start the run at the last moment, and list it a little later still."""
+    simulator = Sluggish(Clock())
+    simulator.scripts.add(RunScript(late_commit=LATE, times=None))
+    with closing(kind(mode, simulator)) as user:
+        assert user.ask() is None
+        assert len(user.runs(QUESTION)) == 1
+
+
+@BOTH
+@KINDS
+@pytest.mark.parametrize("elsewhere", [True, False])
+@pytest.mark.parametrize("request_number", [SENDING, READING])
+def test_who_is_lost_between_the_send_and_the_answer_finds_the_run(
+    kind: type[User], mode: Mode, elsewhere: bool, request_number: int
+) -> None:
+    """Also while the started run is read for the first time."""
+    survive(kind, mode, kills=[Kill(request_number, elsewhere=elsewhere)], late=LATE)
+
+
+@BOTH
+@KINDS
+@pytest.mark.parametrize("status", [402, 503])
+def test_a_look_that_fails_after_a_kill_does_not_end_the_doubt(
+    kind: type[User], mode: Mode, status: int
+) -> None:
+    trouble = Fault("status_before", "GET", "*/groups/*/runs", status=status, times=5, skip=1)
+    survive(kind, mode, kills=[Kill(SENDING)], trouble=[trouble], late=LATE)
+
+
+@BOTH
+def test_a_look_that_fails_does_not_say_that_nothing_was_billed(mode: Mode) -> None:
+    """Another process asked, long ago, and was lost. A model that is told to call again would ask a
+    question of its own to the ledger, to be paid for beside the first.
+    """
+    simulator = Simulator(Clock())
+    with closing(ClientUser(mode, simulator)) as user:
+        user.lose()
+        user.move()
+        user.how["before"] = "once"
+        simulator.faults.add(Fault("drop_before", "GET", "*/groups/*/runs", times=None))
+        told = user.repeat()
+        assert told is not None
+        assert told.error is not None
+        assert told.error.billed is not False
+        assert "all again" not in words_for_a_model(told.error)
+
+
+@BOTH
+def test_an_error_while_waiting_names_the_interaction_of_a_run_this_client_started(
+    mode: Mode,
+) -> None:
+    simulator = Simulator(Clock())
+    simulator.faults.add(NO_EVENTS, Fault("drop_before", "GET", "*/result", times=None))
+    with closing(ClientUser(mode, simulator)) as user:
+        told = user.ask()
+        assert told is not None
+        assert told.error is not None
+        assert told.error.run_id == user.runs(QUESTION)[0]["run_id"]
+        assert told.error.interaction_id == user.runs(QUESTION)[0]["interaction_id"]
