@@ -1,0 +1,235 @@
+"""The benchmarks run, and what they claim holds in a tiny form: by counting, never by the clock."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import sys
+from collections.abc import Sequence
+
+import pytest
+
+from benchmarks import figures, graphs, ledger_curve, state_size, throughput, tokens
+from benchmarks.ledger_curve import Case
+from benchmarks.report import CITATIONS, EXCERPT_CHARS, EXCERPTS, FIELDS, always, brief, realistic
+from benchmarks.threads import THREAD, How
+from benchmarks.wire import Account
+from langchain_parallel import TaskRunInput
+from langchain_parallel.simulator import RunningServer
+
+TURNS = 8
+
+
+@pytest.fixture(params=["sync", "async"])
+def how(request: pytest.FixtureRequest) -> How:
+    way: How = request.param
+    return way
+
+
+# --- the report ----------------------------------------------------------------------------------
+
+
+def test_the_report_measured_is_as_large_as_promised() -> None:
+    basis = realistic()["basis"]
+    cited = [citation for evidence in basis.values() for citation in evidence["citations"]]
+    excerpts = [excerpt for citation in cited for excerpt in citation["excerpts"]]
+    assert len(FIELDS) == len(basis) == 20
+    assert len({citation["url"] for citation in cited}) == 20 * CITATIONS == 60
+    assert len(excerpts) == 60 * EXCERPTS
+    assert min(map(len, excerpts)) >= EXCERPT_CHARS
+    assert 90_000 < state_size.result_bytes() < 120_000
+
+
+def test_every_turn_gets_the_same_answer_however_long_the_session() -> None:
+    account = Account(always(brief()))
+    client = account.clients()["client"]
+    head, sizes = None, []
+    for _ in range(3):
+        asked = TaskRunInput(input="What now?", processor="lite", previous_interaction_id=head)
+        result = client.wait(client.create(asked).run_id)
+        head = result.run.interaction_id
+        sizes.append(len(account.raw_result(result.run.run_id)))
+    assert len(set(sizes)) == 1
+
+
+# --- ledger_curve --------------------------------------------------------------------------------
+
+
+def growth(case: Case) -> tuple[float, float]:
+    """By how much the last turn exceeds the second in requests and in bytes. (The first makes a ledger.)"""
+    traffic = ledger_curve.measure(case, TURNS)
+    assert [turn.paid for turn in traffic] == [1] * TURNS
+    second, last = traffic[1], traffic[-1]
+    bytes_of = [turn.sent + turn.received for turn in (second, last)]
+    return last.requests / second.requests, bytes_of[1] / bytes_of[0]
+
+
+@pytest.mark.parametrize("restarts", ["none", "at once"])
+@pytest.mark.parametrize("store", [False, True])
+def test_a_turn_of_the_graph_costs_no_more_the_longer_the_session(
+    store: bool, restarts: ledger_curve.Restarts, how: How
+) -> None:
+    requests, size = growth(Case("graph", store, restarts, how))
+    assert requests <= 1
+    assert size <= 1.01
+
+
+def test_a_turn_of_the_tool_costs_no_more_the_longer_the_session(how: How) -> None:
+    requests, size = growth(Case("tool", True, "none", how))
+    assert requests <= 1
+    assert size <= 1.01
+
+
+def test_after_a_restart_the_tool_reads_its_ledger_once_at_a_kilobyte_a_run(how: How) -> None:
+    """A replayed call may stand anywhere in it, so a new process cannot begin at its end."""
+    traffic = ledger_curve.measure(Case("tool", True, "an hour later", how), TURNS)
+    assert [turn.paid for turn in traffic] == [1] * TURNS
+    second, last = traffic[1], traffic[-1]
+    assert last.requests <= second.requests
+    assert last.sent + last.received - second.sent - second.received <= 1000 * (TURNS - 2)
+
+
+# --- state_size ----------------------------------------------------------------------------------
+
+
+def curve(graph: str, saver: str, turns: int = 4, how: How = "sync") -> state_size.Curve:
+    with state_size.SAVERS[saver]() as opened:
+        return state_size.measure(state_size.GRAPHS[graph], opened, turns, how)
+
+
+@pytest.mark.parametrize("saver", ["sqlite", "memory"])
+def test_a_checkpoint_of_the_research_graph_grows_by_a_fifth_of_a_result_each_turn(
+    saver: str,
+) -> None:
+    ours = curve("research graph", saver)
+    assert ours.slope <= 0.20 * state_size.result_bytes()
+    assert ours.bend <= 1.02
+
+
+def test_a_checkpoint_grows_alike_in_asynchronous_graphs() -> None:
+    blocking, awaited = (curve("research graph", "memory", how=how) for how in ("sync", "async"))
+    assert awaited.last == pytest.approx(blocking.last, rel=0.01)
+
+
+@pytest.mark.parametrize("saver", ["sqlite", "memory"])
+@pytest.mark.parametrize(
+    "heavier", ["research graph, excerpts kept", "graph with the tool", "whole results in state"]
+)
+def test_what_keeps_whole_results_grows_at_least_four_times_as_fast(
+    heavier: str, saver: str
+) -> None:
+    assert curve(heavier, saver, 3).slope >= 4 * curve("research graph", saver, 3).slope
+
+
+@pytest.mark.parametrize("saver", ["sqlite", "memory"])
+def test_in_a_delta_channel_a_turn_writes_no_more_the_longer_the_session(saver: str) -> None:
+    plain = curve("research graph", saver).written
+    deltas = curve("research graph, DeltaChannel", saver).written
+    assert plain[3] > 1.5 * plain[1]
+    assert deltas[3] <= 1.01 * deltas[1]
+
+
+def test_a_delta_channel_loses_no_turn() -> None:
+    with state_size.SAVERS["sqlite"]() as saver:
+        state_size.measure(graphs.research_with_deltas, saver, 3)
+        account = Account(always(realistic()))
+        graph = graphs.research_with_deltas(account.clients()).compile(
+            checkpointer=saver.checkpointer
+        )
+        turns = graph.get_state(THREAD).values["turns"]
+    assert [turn["question"][:13] for turn in turns] == [f"Question {n:04}" for n in range(3)]
+
+
+# --- throughput ----------------------------------------------------------------------------------
+
+RUNS = 6
+
+
+@pytest.mark.parametrize("name", throughput.WAYS)
+def test_every_run_of_a_batch_is_answered_and_paid_for_once(
+    name: str, simulator_server: RunningServer
+) -> None:
+    found = throughput.measure(throughput.WAYS[name], simulator_server.url, RUNS, 0.01)
+    assert found.answered == found.billed == found.paid == RUNS
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    # a look, the run, its interaction id, its answer; a tool's own ledger needs no look
+    [("submit + wait, one ledger", 4), ("submit + wait, 20 ledgers", 4), ("tool.abatch", 3)],
+)
+def test_a_run_of_a_batch_needs_few_requests(
+    name: str, most: int, simulator_server: RunningServer
+) -> None:
+    found = throughput.measure(throughput.WAYS[name], simulator_server.url, RUNS, 0.01)
+    found.kinds.pop("new ledger")
+    assert sum(found.kinds.values()) <= most * RUNS
+
+
+OURS = ("submit + wait, one ledger", "submit + wait, 20 ledgers", "tool.abatch")
+MANY = 60
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_run_of_a_batch_receives_no_more_the_larger_the_batch(
+    name: str, simulator_server: RunningServer
+) -> None:
+    way, url = throughput.WAYS[name], simulator_server.url
+    few = throughput.measure(way, url, RUNS, 0.2).received / RUNS
+    many = throughput.measure(way, url, MANY, 0.2).received / MANY
+    # Those who look at the same time in one ledger are told of each other's runs.
+    assert many <= (1.5 if name == "submit + wait, one ledger" else 1.05) * few
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_batch_opens_hardly_more_connections_than_it_has_runs(
+    name: str, simulator_server: RunningServer
+) -> None:
+    found = throughput.measure(throughput.WAYS[name], simulator_server.url, MANY, 0.2)
+    assert found.connections <= 1.1 * MANY
+
+
+# --- tokens --------------------------------------------------------------------------------------
+
+
+def test_a_result_costs_a_model_at_most_a_fifth_of_its_raw_json() -> None:
+    raw, content = tokens.texts()
+    assert tokens.by_characters(content) <= tokens.GOAL * tokens.by_characters(raw)
+
+
+def test_no_answer_no_address_and_no_low_confidence_is_missing() -> None:
+    _, content = tokens.texts()
+    assert tokens.missing(content) == {"answers": [], "urls": [], "low confidence": []}
+
+
+def test_what_is_missing_is_found() -> None:
+    _, content = tokens.texts()
+    broken = content.replace("pricing: ", "").replace("wire.example", "").replace("Low conf", "")
+    lost = tokens.missing(broken)
+    assert lost["answers"] == ["pricing"]
+    assert len(lost["urls"]) == 20
+    assert len(lost["low confidence"]) == 3
+
+
+# --- the command lines ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["ledger_curve", "state_size", "throughput", "tokens"])
+def test_the_figures_kept_name_the_versions_and_no_machine(name: str) -> None:
+    kept = json.loads((figures.RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    assert {"python", "langgraph", "langchain-parallel", "httpx"} <= set(kept["versions"])
+    assert kept["rows"]
+    text = json.dumps(kept)
+    assert re.search(r"(?<![\w ])/\w|\\\\|\d+\.\d+\.\d+\.\d+|localhost", text) is None
+    assert platform.node() not in text
+
+
+def test_a_small_run_prints_a_table_and_keeps_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept: Sequence[float] = [file.stat().st_mtime for file in sorted(figures.RESULTS.iterdir())]
+    monkeypatch.setattr(sys, "argv", ["tokens", "--small"])
+    tokens.main()
+    assert "tokens, estimated as characters / 4" in capsys.readouterr().out
+    assert kept == [file.stat().st_mtime for file in sorted(figures.RESULTS.iterdir())]
