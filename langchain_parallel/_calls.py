@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
 from pydantic import SecretStr
 
-from ._core.ledger import Look
+from ._core.looking import Look
 from ._core.secrecy import blot, secrets_of
 from .client import AsyncParallelClient, ParallelClient
 from .client.settings import doubt, hide, share_memory

@@ -17,7 +17,7 @@ from langgraph.store.base import BaseStore
 
 from ._calls import Call, Calls, Clients
 from ._core.keys import ledger_key
-from ._core.ledger import Look
+from ._core.looking import Look
 from ._langgraph import (
     LATELY_SECONDS,
     asked_after,

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import ExitStack
 
 import anyio
 
@@ -47,16 +48,14 @@ def shared_lock(
     lock = lock_of(name)
     if not (yield Call(lambda: lock.acquire(seconds), lambda: lock.aacquire(seconds))):
         return None
-    try:
+    with ExitStack() as undo:
+        undo.callback(lock.release)
         session = next((s for holder in holders if (s := session_of(holder))), None)
         tries = 1 if session is None else (yield from _first_of_all(session, name, until))
-    except BaseException:
-        lock.release()
-        raise
-    if tries:
+        if not tries:
+            return None
+        undo.pop_all()
         return SharedLock(name, lock, session, contested=tries > 1)
-    lock.release()
-    return None
 
 
 def _first_of_all(session: Session, name: str, until: float | None) -> Calls[int]:

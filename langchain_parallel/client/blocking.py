@@ -9,7 +9,7 @@ import httpx
 from pydantic import SecretStr
 
 from .._core import checks, flows, ledger, streams, waiting
-from .._core.ledger import Look
+from .._core.looking import Look
 from .._core.retry import RetryPolicy
 from .._locks import hold
 from ..models import (

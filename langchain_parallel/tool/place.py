@@ -15,7 +15,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.prebuilt import ToolRuntime
 from langgraph.store.base import BaseStore
 
-from .._core.ledger import Look
+from .._core.looking import Look
 from .._langgraph import runtime_of, thread_id_of
 
 AnyRuntime: TypeAlias = ToolRuntime[Any, Any]
