@@ -127,7 +127,7 @@ def postgres() -> Iterator[Saver]:
     from tests.postgres import running
 
     with (
-        tempfile.TemporaryDirectory(dir="/tmp") as folder,
+        tempfile.TemporaryDirectory(dir="/tmp") as folder,  # a socket's path must be short
         running(Path(folder) / "pg") as uri,
         PostgresSaver.from_conn_string(uri) as saver,
     ):

@@ -70,18 +70,19 @@ def ending_cells(*, whole: bool = False) -> Iterator[Cell]:
 def _stood_for(cell: Cell) -> bool:
     """Whether other cells show the same, and this one only takes time.
 
-    What the client gets over by itself, graph and agent do not see: their own part begins with its
-    errors. So they are spared the details of a kind, and not each combination of once or for good,
-    blocking or asynchronous, question or follow-up is tried with them.
+    The details of a kind matter only to the client, and need not be tried in every way. What the
+    client gets over by itself, graph and agent do not see: their own part begins with its errors. So
+    with them not each combination of once or for good, blocking or asynchronous, question or
+    follow-up is tried.
     """
     once, asynchronous = cell.times is not None, cell.mode == "async"
+    if cell.row.detail:
+        return cell.user is not ClientUser or once is asynchronous
     if cell.user is ClientUser:
         return False
-    if cell.row.detail:
-        return True
     if cell.turn == "follow-up":
         return once or not asynchronous
-    return (once and asynchronous) or (cell.row.ending and not once and not asynchronous)
+    return once is asynchronous if cell.row.ending else once and asynchronous
 
 
 # --- playing -------------------------------------------------------------------------------------

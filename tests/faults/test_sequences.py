@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from langchain_parallel import AsyncParallelClient, ParallelClient, ParallelError
-from langchain_parallel._core.ledger import Look
+from langchain_parallel._core.looking import Look
 from langchain_parallel._core.retry import RetryPolicy
 from langchain_parallel.client.settings import share_memory
 from langchain_parallel.models import Submission, TaskRunInput
@@ -61,7 +61,7 @@ def test_a_client_pays_once_whatever_happens(
 
 @pytest.mark.parametrize("mode", MODES)
 @given(troubles, kills, late, st.booleans())
-@settings(max_examples=20)
+@settings(max_examples=15)
 def test_a_session_pays_once_for_each_question_whatever_happens(
     mode: Mode, trouble: list[Fault], kills: list[Kill], late: float, again: bool
 ) -> None:
@@ -71,7 +71,7 @@ def test_a_session_pays_once_for_each_question_whatever_happens(
 
 @pytest.mark.parametrize("mode", MODES)
 @given(troubles, kills, late)
-@settings(max_examples=20)
+@settings(max_examples=15)
 def test_an_agent_pays_once_whatever_happens(
     mode: Mode, trouble: list[Fault], kills: list[Kill], late: float
 ) -> None:
