@@ -226,7 +226,14 @@ def answer(
     first = yield from _ended(wait, submission.run)
     if not (submission.resent or submission.duplicates):
         return Answered(_result(first))
-    found = yield from clients.find(submission.ledger_id, request, position=position)
+    try:
+        found = yield from clients.find(submission.ledger_id, request, position=position)
+    except ParallelError as error:
+        if isinstance(first, TaskRunResult):
+            _LOG.warning("Perhaps started twice (ledger %s): %s", submission.ledger_id, error)
+            return Answered(first)
+        error.billed = None
+        raise error.concerning(submission.run.run_id, submission.run.interaction_id) from None
     if found is None:  # the list shows neither: what was answered counts
         return Answered(_result(first))
     ids = tuple(dict.fromkeys((found.run.run_id, *found.duplicates, submission.run.run_id)))

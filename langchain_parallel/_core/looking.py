@@ -65,9 +65,14 @@ def look_before(case: Case, before: Look, since: float | None) -> Flow[Submissio
 
 def look_in_doubt(case: Case, since: float | None) -> Flow[Submission | None]:
     """The runs under the key, with the one this client started though the list may not show it yet."""
-    looking = look(case, whole=True) if since is None else settle(case, since)
-    found = yield from looking
     mine = case.memory.started(case.ledger_id, case.key)
+    looking = look(case, whole=True) if since is None else settle(case, since)
+    try:
+        found = yield from looking
+    except ParallelError:
+        if mine is None:
+            raise
+        found = None  # a list that cannot be read hides no run that is known
     if mine is None:
         return found
     if found is None:

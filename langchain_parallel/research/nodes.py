@@ -71,7 +71,9 @@ class Researcher:
         ledger_id = yield from self._ledger(state, config)
         overtaken = yield from self._overtaken(state, pending, config)
         pending["position"] += len(overtaken)
-        return {"pending": pending, "turns": overtaken, "ledger_id": ledger_id}
+        update: Update = {"pending": pending, "ledger_id": ledger_id}
+        # Not even an empty list without need: a channel that is written is stored whole once more.
+        return {**update, "turns": overtaken} if overtaken else update
 
     def _next(self, state: ResearchState) -> Pending:
         question, options = asked(state)

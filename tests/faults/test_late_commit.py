@@ -15,7 +15,8 @@ import pytest
 from langchain_parallel import errors
 from langchain_parallel._core.retry import RetryPolicy
 from langchain_parallel.models import TaskRunInput
-from langchain_parallel.simulator import Fault, RunScript, Simulator
+from langchain_parallel.simulator import Answer, Fault, Request, RunScript, Simulator
+from langchain_parallel.simulator.answers import Cut
 
 from ..research.harness import Mode
 from .users import MODES, PROCESSOR, QUESTION, USERS, ClientUser, Clock, User
@@ -81,6 +82,44 @@ def test_who_submits_again_adopts_the_older_and_is_told_the_other(
     again = client.api.submit(client.ledger_id, ASKED)
     assert (again.run.run_id, again.duplicates) == (both(client)[0], both(client)[1:])
     assert again.adopted
+
+
+def test_a_list_that_cannot_be_read_hides_no_run_that_is_known(client: ClientUser) -> None:
+    """What was sent twice is looked for each time, but it is known without that."""
+    assert client.ask() is None
+    client.simulator.faults.add(Fault("drop_before", "GET", "*/groups/*/runs", times=None))
+    assert client.api.submit(client.ledger_id, ASKED).run.run_id in both(client)
+
+
+class Blind(Simulator):
+    """Shows no list any more once there are two runs, until it is told to see."""
+
+    sees = False
+
+    def handle(self, request: Request) -> Answer:
+        lists = request.method == "GET" and request.path.endswith("/runs")
+        if lists and len(self.runs()) == 2 and not self.sees:
+            return Answer(iter([Cut()]))
+        return super().handle(request)
+
+
+@pytest.mark.parametrize("kind", USERS, ids=lambda kind: kind.name)
+def test_a_twin_that_cannot_be_looked_for_leads_to_no_third_run(
+    kind: type[User], mode: Mode
+) -> None:
+    simulator = Blind(Clock())
+    simulator.faults.add(LOST)
+    simulator.scripts.add(RunScript(late_commit=LATE, seconds=2 * LATE))
+    with closing(kind(mode, simulator)) as user:
+        told = user.ask()
+        if told is not None:  # an answer is there; to keep it back is allowed, to disown it is not
+            # The graph has its answer, and cannot look for its next question.
+            assert told.run_id in both(user) or kind.name == "graph"
+            assert told.error is not None
+            assert told.error.billed is not False
+            simulator.sees = True
+            assert user.resume() is None
+        assert len(user.runs(QUESTION)) == 2
 
 
 def test_of_three_both_others_are_told(client: ClientUser) -> None:
