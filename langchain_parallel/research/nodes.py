@@ -71,6 +71,7 @@ class Researcher:
         ledger_id = yield from self._ledger(state, config)
         overtaken = yield from self._overtaken(state, pending, config)
         pending["position"] += len(overtaken)
+        pending["round"] = pending["position"]
         update: Update = {"pending": pending, "ledger_id": ledger_id}
         # Not even an empty list without need: a channel that is written is stored whole once more.
         return {**update, "turns": overtaken} if overtaken else update
@@ -82,8 +83,10 @@ class Researcher:
         usual = self.follow_up_processor if parent else self.template.processor
         # Who planned it first may have sent it; without a ledger asking again means paying again.
         planned = same["plan_id"] if same and not self.direct else None
+        position = len(state.get("turns") or ())
         return Pending(
-            position=len(state.get("turns") or ()),
+            position=position,
+            round=position,
             question=question,
             asked_by="evaluation" if is_follow_up(state) else "caller",
             processor=options.get("processor") or (same["processor"] if same else usual),

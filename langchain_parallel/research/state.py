@@ -6,25 +6,58 @@ the head's `interaction_id`, every turn with its own and its parent's, and the l
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from langgraph.channels import EphemeralValue
 from typing_extensions import NotRequired, TypedDict
 
 
+AskedBy: TypeAlias = Literal["caller", "evaluation", "person"]
+
+
+class Question(TypedDict):
+    """What is to be asked."""
+
+    question: str
+    continue_from: NotRequired[str]
+    """An interaction of the session; the head, unless given."""
+    processor: NotRequired[str]
+    """The graph's choice, unless given."""
+    output_schema: NotRequired[dict[str, Any] | str]
+    """JSON schema, or a description in words; the graph's, unless given."""
+
+
 class Verdict(TypedDict):
     """What an evaluation decides.
 
-    `accept`: the answer will do. `follow_up`: ask `question`, on `continue_from` (the turn just judged
-    unless given) with `processor` (the graph's for follow-ups unless given). `stop`: end without being
+    `accept`: the answer will do. `follow_up`: ask `question`; the other fields are those of `Question`.
+    `branch`: ask several `questions` at the same time, each from where it says. `review`: ask a person,
+    who may agree to the `proposal` (to accept, unless given) or decide otherwise. `stop`: end without being
     satisfied. `reason` says why, for people and for the record.
     """
 
-    action: Literal["accept", "follow_up", "stop"]
+    action: Literal["accept", "follow_up", "branch", "review", "stop"]
     reason: NotRequired[str]
     question: NotRequired[str]
     continue_from: NotRequired[str]
     processor: NotRequired[str]
+    output_schema: NotRequired[dict[str, Any] | str]
+    questions: NotRequired[list[Question]]
+    proposal: NotRequired[dict[str, Any]]
+    """A verdict of one of the other kinds."""
+    decided_by: NotRequired[Literal["person"]]
+    """A person decided so, or agreed to it."""
+
+
+class Budget(TypedDict, total=False):
+    """What a session may use. A key that is missing sets no limit."""
+
+    max_cost_usd: float
+    """USD, for all its runs together."""
+    max_turns: int
+    """Runs."""
+    max_seconds: float
+    """Seconds in which at least one of its runs was active; time spent waiting for people is free."""
 
 
 class Turn(TypedDict):
@@ -34,8 +67,10 @@ class Turn(TypedDict):
     """The key in the ledger."""
     position: int
     """How many turns the session had before it."""
+    round: int
+    """Position of the first turn that was asked at the same time: its own, but for branches."""
     question: str
-    asked_by: Literal["caller", "evaluation"]
+    asked_by: AskedBy
     processor: str
     parent_interaction_id: str | None
     interaction_id: str | None
@@ -55,6 +90,10 @@ class Turn(TypedDict):
     error: str | None
     cost_usd: float | None
     """None where the processor's price is not known."""
+    started_at: str | None
+    """When the API made the run (RFC 3339)."""
+    ended_at: str | None
+    """When it last changed it."""
     verdict: Verdict | None
     """What the evaluation made of it."""
 
@@ -63,12 +102,18 @@ class Pending(TypedDict):
     """A turn on its way: planned, then submitted."""
 
     position: int
+    round: int
     question: str
-    asked_by: Literal["caller", "evaluation"]
+    asked_by: AskedBy
     processor: str
     parent_interaction_id: str | None
+    output_schema: NotRequired[dict[str, Any] | str]
     plan_id: str
     """Names the process that planned it: another one that finds it here cannot know whether it was sent."""
+    approved: NotRequired[bool]
+    """A person said yes to it."""
+    no_credit: NotRequired[bool]
+    """The API refused it for want of credit."""
     key: NotRequired[str]
     run_id: NotRequired[str]
     interaction_id: NotRequired[str | None]
@@ -77,9 +122,18 @@ class Pending(TypedDict):
 
 
 def merge_turns(turns: list[Turn] | None, new: list[Turn] | None) -> list[Turn]:
-    """Turns by run, in order: one that is known is replaced, another appended."""
+    """Turns by run, in the order of their positions: one that is known is replaced, another added."""
     merged = {turn["run_id"]: turn for turn in (*(turns or ()), *(new or ()))}
-    return list(merged.values())
+    return sorted(merged.values(), key=lambda turn: turn["position"])
+
+
+def merge_branches(branches: list[Pending] | None, new: list[Pending] | None) -> list[Pending]:
+    """The branches of one round by position; another round's replace them, and an empty list ends it."""
+    if not new:
+        return []
+    same = [branch for branch in branches or () if branch["round"] == new[0]["round"]]
+    merged = {branch["position"]: branch for branch in (*same, *new)}
+    return [merged[position] for position in sorted(merged)]
 
 
 class ResearchInput(TypedDict):
@@ -98,6 +152,8 @@ class ResearchInput(TypedDict):
     ledger_id: NotRequired[str]
     """The session's ledger; give another one to begin a new ledger, which knows of no earlier run."""
     turns: NotRequired[Annotated[list[Turn], merge_turns]]
+    budget: NotRequired[Budget]
+    """Other limits than the graph's for this session."""
 
 
 class ResearchOutput(TypedDict):
@@ -124,6 +180,10 @@ class ResearchState(TypedDict, total=False):
     """The ledger, and where in its list the last turn stands: a look begins there."""
     turns: Annotated[list[Turn], merge_turns]
     pending: Pending | None
+    branches: Annotated[list[Pending], merge_branches]
+    """Turns on their way at the same time, where a verdict branched."""
+    budget: Budget
+    """Limits that were raised, or given for this session."""
     answer: Any
     spent_usd: float
     verdict: Verdict

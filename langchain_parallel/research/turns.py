@@ -124,6 +124,7 @@ def answered(pending: Pending, got: Answered, *, keep_excerpts: bool) -> Turn:
     turn = _turn(pending, result.run.status)
     turn["run_id"] = result.run.run_id
     turn["interaction_id"] = result.run.interaction_id or turn["interaction_id"]
+    turn["started_at"], turn["ended_at"] = result.run.created_at, result.run.modified_at
     turn["content"] = result.output.content
     turn["confidence"] = confidence(result)
     turn["weak_fields"] = weak_fields(result)
@@ -151,6 +152,7 @@ def _turn(pending: Pending, status: str) -> Turn:
     return Turn(
         key=pending["key"],
         position=pending["position"],
+        round=pending["round"],
         question=pending["question"],
         asked_by=pending["asked_by"],
         processor=pending["processor"],
@@ -165,5 +167,7 @@ def _turn(pending: Pending, status: str) -> Turn:
         warnings=[],
         error=None,
         cost_usd=price_usd(pending["processor"]),
+        started_at=None,
+        ended_at=None,
         verdict=None,
     )

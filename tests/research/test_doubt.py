@@ -466,7 +466,8 @@ def test_a_store_without_a_checkpointer_gives_no_stale_answer(session: Session) 
 
 
 def turn(run_id: str, **rest: Any) -> Any:
-    return {"run_id": run_id, "key": "the same for all", **rest}
+    position = ("one", "two", "three").index(run_id)
+    return {"run_id": run_id, "key": "the same for all", "position": position, **rest}
 
 
 def test_turns_merge_by_run_and_keep_their_order() -> None:
@@ -478,6 +479,7 @@ def test_turns_merge_by_run_and_keep_their_order() -> None:
     assert merge_turns([one, two], [one, two]) == [one, two]
     assert merge_turns(None, [one]) == merge_turns([one], None) == merge_turns([], [one]) == [one]
     assert merge_turns(None, None) == []
+    assert merge_turns([one, three], [two]) == [one, two, three]
 
 
 # --- refused before it costs anything ------------------------------------------------------------
