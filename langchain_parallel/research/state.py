@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal, TypeAlias
 from langgraph.channels import EphemeralValue
 from typing_extensions import NotRequired, TypedDict
 
-
 AskedBy: TypeAlias = Literal["caller", "evaluation", "person"]
 
 
