@@ -17,6 +17,7 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import set_config_context
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 from langgraph.runtime import Runtime, get_runtime
+from langgraph.types import interrupt
 
 from ._calls import Call, Calls
 
@@ -45,6 +46,15 @@ def runtime_of(config: RunnableConfig) -> Runtime[Any] | None:
             return context.run(lambda: get_runtime())  # noqa: PLW0108 -- typed without it
         except (RuntimeError, KeyError):
             return None
+
+
+def ask_person(config: RunnableConfig, request: Any, response_schema: dict[str, Any]) -> Any:
+    """What a person answered to `request`; ends this step with an interrupt until there is an answer.
+
+    Through the config, for the same reason as `runtime_of`.
+    """
+    with set_config_context(config) as context:
+        return context.run(lambda: interrupt(request, response_schema=response_schema))
 
 
 def thread_id_of(config: RunnableConfig) -> str | None:

@@ -1,7 +1,11 @@
 """`create_research_graph`: the research session as a LangGraph graph.
 
-START → plan → submit → wait → evaluate ─┬→ END     accepted, out of turns, stopped
-          ↑                              └→ plan    a follow-up
+START → plan → submit → wait → evaluate ─┬→ END      accepted, out of turns, stopped
+                                         ├→ plan     a follow-up, or several at the same time
+                                         └→ review   a person decides: plan, or END
+
+plan → approve → …                     where a person has to say yes first, or the budget ends
+plan → submit_branch × n → wait_branch × n → join → evaluate      several questions at the same time
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from .._calls import Clients
 from .._core import checks
 from .._ledgers import Ledgers
 from ..client import AsyncParallelClient, ParallelClient
+from ..errors import InvalidRequest
 from ..models import (
     McpServer,
     SchemaLike,
@@ -24,18 +29,25 @@ from ..models import (
     TaskRunInput,
     TaskSpec,
 )
-from .evaluation import Evaluate, by_evidence
-from .nodes import Researcher, after_judgement, node
-from .state import ResearchInput, ResearchOutput, ResearchState
+from . import steps
+from .budget import checked_budget
+from .evaluation import Evaluator, by_evidence
+from .policy import ProcessorPolicy
+from .researcher import Researcher
+from .routes import after_approval, after_joining, after_plan, after_submission, after_verdict
+from .state import Budget, ResearchInput, ResearchOutput, ResearchState
 
 
 def create_research_graph(
     *,
-    processor: str = "pro",
+    processor: str | ProcessorPolicy = "pro",
     follow_up_processor: str | None = None,
     output_schema: SchemaLike | None = None,
-    evaluate: Evaluate = by_evidence,
+    evaluate: Evaluator = by_evidence(),  # noqa: B008  # it holds nothing that changes
     max_turns: int = 1,
+    budget: Budget | None = None,
+    on_budget: Literal["ask", "stop"] = "ask",
+    approve_above: str | None = None,
     source_policy: SourcePolicy | None = None,
     mcp_servers: Sequence[McpServer] = (),
     advanced_settings: TaskAdvancedSettings | None = None,
@@ -59,14 +71,20 @@ def create_research_graph(
     and nothing is paid for twice.
 
     Args:
-        processor: For a first question.
+        processor: For a first question; or a policy that chooses for every question, such as
+            `deep_then_fast()`. What a caller, a person or a verdict names comes before it.
         follow_up_processor: For questions with research behind them; the same unless given.
         output_schema: Shape of every answer: pydantic class, JSON schema, text description, or None for
             whatever the API chooses.
-        evaluate: Judges each answer (see `Verdict`); by default fields with low confidence or without
+        evaluate: Judges each answer (see `Evaluator`); by default fields with low confidence or without
             citations are asked again by name.
         max_turns: Runs per question at the most, the first included. 1: answers are judged, but nothing
-            is asked again.
+            is asked again. What a person asks in a review is a question of its own.
+        budget: What a session on one thread may use in all. Planned runs count before they are sent; so
+            do all branches of a verdict together.
+        on_budget: When the next run would pass the budget, or the account has no credit left: `ask` a
+            person, whose yes raises it (an interrupt, see `PersonRequest`), or `stop`.
+        approve_above: A processor; runs that cost more than one of it wait for a person's yes.
         source_policy: Which sites may be used.
         mcp_servers: MCP servers the runs may call.
         advanced_settings: Country of the search.
@@ -88,9 +106,10 @@ def create_research_graph(
         InvalidRequest: The API would refuse this configuration.
         MissingKey: There is no API key.
     """
+    fixed = [] if callable(processor) else [processor, follow_up_processor or processor]
     template = TaskRunInput(
         input="?",
-        processor=processor,
+        processor=fixed[0] if fixed else "lite",
         task_spec=None if output_schema is None else TaskSpec(output_schema=output_schema),
         source_policy=source_policy,
         mcp_servers=mcp_servers,
@@ -99,13 +118,13 @@ def create_research_graph(
         metadata=dict(metadata or {}),
         enable_events=True,
     )
-    follow_up = follow_up_processor or processor
-    for choice in (processor, follow_up):
+    for choice in fixed or ["lite"]:
         checks.check(
             template.model_copy(update={"processor": choice}),
             allow_unknown_processor=allow_unknown_processor,
         )
     checks.at_least_one_turn(max_turns)
+    _check_steering(processor, follow_up_processor, budget, approve_above)
     researcher = Researcher(
         clients=Clients.of(
             client,
@@ -116,9 +135,12 @@ def create_research_graph(
             asks=template,
         ),
         template=template,
-        follow_up_processor=follow_up,
+        processor=processor if callable(processor) else lambda _, parent: fixed[1 if parent else 0],
         evaluate=evaluate,
         max_turns=max_turns,
+        budget=budget,
+        on_budget=on_budget,
+        approve_above=approve_above,
         timeout=timeout,
         keep_excerpts=keep_excerpts,
         direct=submission == "direct",
@@ -129,17 +151,36 @@ def create_research_graph(
     return _build(researcher)
 
 
+def _check_steering(
+    processor: str | ProcessorPolicy,
+    follow_up_processor: str | None,
+    budget: Budget | None,
+    approve_above: str | None,
+) -> None:
+    if callable(processor) and follow_up_processor is not None:
+        raise InvalidRequest(
+            ["The policy chooses for follow-ups, too; leave out follow_up_processor."]
+        )
+    if budget is not None:
+        checked_budget(budget)
+    if approve_above is not None:
+        checks.check(TaskRunInput(input="?", processor=approve_above))
+
+
 def _build(
     researcher: Researcher,
 ) -> StateGraph[ResearchState, None, ResearchInput, ResearchOutput]:
     graph: Any = StateGraph(ResearchState, input_schema=ResearchInput, output_schema=ResearchOutput)
-    graph.add_node("plan", node(researcher.plan, "plan"))
-    graph.add_node("submit", node(researcher.submit, "submit"))
-    graph.add_node("wait", node(researcher.wait, "wait"))
-    graph.add_node("evaluate", node(researcher.judge, "evaluate"))
+    for step in steps.ALL:
+        to = ("wait_branch",) if step is steps.submit_branch else None
+        graph.add_node(step.__name__, steps.node(step, researcher), destinations=to)
     graph.add_edge(START, "plan")
-    graph.add_edge("plan", "submit")
-    graph.add_edge("submit", "wait")
+    graph.add_conditional_edges("plan", after_plan, ["approve", "submit", "submit_branch"])
+    graph.add_conditional_edges("approve", after_approval, ["submit", "submit_branch", END])
+    graph.add_conditional_edges("submit", after_submission, ["approve", "wait"])
     graph.add_edge("wait", "evaluate")
-    graph.add_conditional_edges("evaluate", after_judgement, {"plan": "plan", "end": END})
+    graph.add_edge("wait_branch", "join")
+    graph.add_conditional_edges("join", after_joining, ["approve", "evaluate"])
+    graph.add_conditional_edges("evaluate", after_verdict, ["plan", "review", END])
+    graph.add_conditional_edges("review", after_verdict, ["plan", END])
     return graph  # type: ignore[no-any-return]  # LangGraph's generics do not follow add_node

@@ -74,9 +74,11 @@ class Turn(TypedDict):
     parent_interaction_id: str | None
     interaction_id: str | None
     run_id: str
-    """A turn that is run again finds the same run, and replaces itself."""
+    """A turn that is run again finds the same run, and replaces itself. Empty for a refused one."""
     status: str
-    """`completed`, `failed`, `cancelled`; `unfinished` where another question came in between."""
+    """`completed`, `failed`, `cancelled`; `refused` where the API would not start the run of a branch;
+    `unfinished` where another question came in between.
+    """
     content: Any
     """Text or a JSON object; None without an answer. Untrusted."""
     confidence: dict[str, str]
@@ -109,8 +111,12 @@ class Pending(TypedDict):
     output_schema: NotRequired[dict[str, Any] | str]
     plan_id: str
     """Names the process that planned it: another one that finds it here cannot know whether it was sent."""
+    held: NotRequired[bool]
+    """A person has to say yes first: it has not been sent."""
     approved: NotRequired[bool]
     """A person said yes to it."""
+    declined: NotRequired[bool]
+    """A person said no: it is taken out of the round."""
     no_credit: NotRequired[bool]
     """The API refused it for want of credit."""
     key: NotRequired[str]
@@ -122,7 +128,7 @@ class Pending(TypedDict):
 
 def merge_turns(turns: list[Turn] | None, new: list[Turn] | None) -> list[Turn]:
     """Turns by run, in the order of their positions: one that is known is replaced, another added."""
-    merged = {turn["run_id"]: turn for turn in (*(turns or ()), *(new or ()))}
+    merged = {turn["run_id"] or turn["key"]: turn for turn in (*(turns or ()), *(new or ()))}
     return sorted(merged.values(), key=lambda turn: turn["position"])
 
 
@@ -132,7 +138,7 @@ def merge_branches(branches: list[Pending] | None, new: list[Pending] | None) ->
         return []
     same = [branch for branch in branches or () if branch["round"] == new[0]["round"]]
     merged = {branch["position"]: branch for branch in (*same, *new)}
-    return [merged[position] for position in sorted(merged)]
+    return [run for _, run in sorted(merged.items()) if not run.get("declined")]
 
 
 class ResearchInput(TypedDict):

@@ -2,61 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from .._calls import Answered
-from ..errors import InvalidRequest, RunCancelled, RunFailed
+from ..errors import InvalidRequest, ParallelError, RunCancelled, RunFailed
 from ..models import Submission, TaskRun
 from ..processors import price_usd
 from ..rendering import citations, confidence, harmless, weak_fields
-from .state import Pending, ResearchState, Turn
+from .evaluation import questions_of
+from .state import AskedBy, Pending, Question, ResearchState, Turn, Verdict
 
 # --- what is asked -------------------------------------------------------------------------------
 
 
-def asked(state: ResearchState) -> tuple[str, Mapping[str, Any]]:
-    """The question at hand, and the options given with it: by the verdict, or by the caller.
+def asked(state: ResearchState) -> tuple[list[Question], AskedBy]:
+    """The questions at hand, and who asks them: the verdict, or the caller.
 
     Raises:
         InvalidRequest: There is no question, or something is not text.
     """
-    options: Mapping[str, Any] = state["verdict"] if is_follow_up(state) else state
-    given = {name: state.get(name) for name in ("question", "interaction_id")}
-    given |= {name: options.get(name) for name in ("continue_from", "processor")}
+    if is_follow_up(state):
+        verdict = state["verdict"]
+        return questions_of(verdict), verdict.get("decided_by") or "evaluation"
+    names = ("question", "interaction_id", "continue_from", "processor")
+    given: dict[str, Any] = {name: state.get(name) for name in names}
     wrong = [name for name, value in given.items() if not isinstance(value, str | None)]
     if wrong:
         raise InvalidRequest([f"{', '.join(wrong)} must be text; invoke with {{'question': '…'}}."])
-    question = (state.get("question") or "").strip()
-    if not question:
+    question = Question(question=(given["question"] or "").strip())
+    if not question["question"]:
         raise InvalidRequest(["There is no question; invoke the graph with {'question': '…'}."])
-    return question, options
+    if given["continue_from"]:
+        question["continue_from"] = given["continue_from"]
+    if given["processor"]:
+        question["processor"] = given["processor"]
+    return [question], "caller"
 
 
 def is_follow_up(state: ResearchState) -> bool:
-    """Whether the question at hand is the evaluation's; a new one from outside replaces it."""
+    """Whether the question at hand is the verdict's; a new one from outside replaces it."""
     verdict = state.get("verdict")
     if state.get("processor") or state.get("continue_from"):
         return False  # only a caller gives these, and they are gone after one step
-    return (
-        verdict is not None
-        and verdict["action"] == "follow_up"
-        and verdict.get("question") == state.get("question")
-    )
+    if verdict is None or not questions_of(verdict):
+        return False
+    return asks(verdict) == state.get("question")
+
+
+def asks(verdict: Verdict) -> str:
+    """What a verdict asks, as one text."""
+    return "\n".join(question["question"] for question in questions_of(verdict))
+
+
+def planned(state: ResearchState) -> list[Pending]:
+    """The turns on their way: the one, or those of the branches that have not become turns yet."""
+    one = state.get("pending")
+    return ([] if one is None else [one]) + unanswered_branches(state)
+
+
+def unanswered_branches(state: ResearchState) -> list[Pending]:
+    """The branches that have not become turns yet."""
+    done = {turn["position"] for turn in state.get("turns") or ()}
+    return [branch for branch in state.get("branches") or () if branch["position"] not in done]
+
+
+def due(state: ResearchState) -> list[Pending]:
+    """The planned turns whose runs are still to be started."""
+    return [run for run in planned(state) if "run_id" not in run]
 
 
 def on_its_way(state: ResearchState, question: str, parent: str | None) -> Pending | None:
     """The planned turn, if it asks the same at the same place: asking again must find its run."""
-    left = state.get("pending")
-    if left is None or (left["question"], left["parent_interaction_id"]) != (question, parent):
-        return None
-    return left
+    for left in planned(state):
+        if (left["question"], left["parent_interaction_id"]) == (question, parent):
+            return left
+    return None
 
 
 def asks_the_same(left: Pending, pending: Pending) -> bool:
     """Whether two planned turns are one."""
-    mine = left["question"], left["processor"], left["parent_interaction_id"]
-    return mine == (pending["question"], pending["processor"], pending["parent_interaction_id"])
+    same = ("question", "processor", "parent_interaction_id", "output_schema")
+    return all(left.get(name) == pending.get(name) for name in same)
 
 
 def pending_of(state: ResearchState) -> Pending:
@@ -73,10 +99,10 @@ def pending_of(state: ResearchState) -> Pending:
     return pending
 
 
-def rounds(turns: list[Turn]) -> int:
-    """Turns since the caller last asked, that one included."""
+def runs_since_asked(turns: list[Turn]) -> int:
+    """Runs since a caller or a person last asked, that one included."""
     for count, turn in enumerate(reversed(turns), start=1):
-        if turn["asked_by"] == "caller":
+        if turn["asked_by"] != "evaluation":
             return count
     return len(turns)
 
@@ -113,6 +139,7 @@ def unfinished(pending: Pending, run: TaskRun) -> Turn:
     """A turn that another question overtook: paid for, or about to be, so its ids stay."""
     failed = run.status in ("failed", "cancelled")
     turn = _turn(pending, run.status if failed else "unfinished")
+    turn["started_at"], turn["ended_at"] = run.created_at, run.modified_at
     if run.status == "failed":
         turn["cost_usd"] = 0.0
     return turn
@@ -144,6 +171,14 @@ def unanswered(pending: Pending, error: RunFailed | RunCancelled) -> Turn:
     turn["warnings"] = list(error.warnings)
     turn["error"] = harmless(str(error))
     turn["cost_usd"] = 0.0 if error.billed is False else None
+    return turn
+
+
+def refused(pending: Pending, error: ParallelError) -> Turn:
+    """A branch that the API would not start; nothing was billed."""
+    turn = _turn({**pending, "key": pending["plan_id"], "run_id": ""}, "refused")
+    turn["error"] = harmless(str(error))
+    turn["cost_usd"] = 0.0
     return turn
 
 

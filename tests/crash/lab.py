@@ -23,6 +23,7 @@ from langchain_parallel.simulator import RunningServer
 
 from .cells import Cell
 from .child import Job
+from .workloads import QUESTIONS
 
 ROOT = Path(__file__).parents[2]
 _ID = re.compile(r"(?:trun|intr|tgrp)_\w+")
@@ -124,7 +125,7 @@ class Lab:
         if cell not in self._uncrashed:
             outcome = self.run(cell)
             assert outcome.last.error is None, outcome.last.error
-            assert len(set(outcome.paid)) == len(outcome.paid) == 2
+            assert len(set(outcome.paid)) == len(outcome.paid) == QUESTIONS[cell.workload]
             self._uncrashed[cell] = outcome
         return self._uncrashed[cell]
 

@@ -1,7 +1,7 @@
-"""What is run and killed: four graphs, built as a new process would build them.
+"""What is run and killed: five graphs, built as a new process would build them.
 
-Each asks two questions, so an uncrashed run pays for two. The evaluation and the model are scripted, and
-as deterministic as they may be: the model answers from the messages it sees, but its messages get a new
+Each asks two questions, so an uncrashed run pays for two; the one that branches asks three. The
+evaluation and the model are scripted, and as deterministic as they may be: the model answers from the messages it sees, but its messages get a new
 id every time it speaks, as those of real models do.
 """
 
@@ -23,11 +23,12 @@ from langchain_parallel import ParallelTaskTool, Turn, Verdict, create_research_
 from langchain_parallel.research import ResearchState, merge_turns
 
 FIRST, SECOND = "Who leads in cargo bikes?", "By how much, and since when?"
+THIRD = "Who follows?"
 
 
-def _evaluate(state: ResearchState) -> Verdict | None:
+def _evaluate(state: ResearchState, turn: Turn) -> Verdict | None:
     """One automatic follow-up."""
-    if state["turns"][-1]["asked_by"] == "evaluation":
+    if turn["asked_by"] == "evaluation":
         return None
     return {"action": "follow_up", "question": SECOND, "reason": "scripted"}
 
@@ -41,6 +42,22 @@ def _research(clients: dict[str, Any]) -> Any:
 def subgraph(clients: dict[str, Any], **compiled_with: Any) -> Any:
     """(a) The research graph by itself."""
     return _research(clients).compile(**compiled_with)
+
+
+def _fork(state: ResearchState, turn: Turn) -> Verdict | None:
+    """Two automatic follow-ups at the same time."""
+    if turn["asked_by"] == "evaluation":
+        return None
+    asked: Any = [{"question": SECOND}, {"question": THIRD, "processor": "lite"}]
+    return {"action": "branch", "questions": asked, "reason": "scripted"}
+
+
+def branches(clients: dict[str, Any], **compiled_with: Any) -> Any:
+    """(e) The research graph, which branches."""
+    graph = create_research_graph(
+        processor="lite", follow_up_processor="base", evaluate=_fork, max_turns=3, **clients
+    )
+    return graph.compile(**compiled_with)
 
 
 class _Parent(TypedDict, total=False):
@@ -123,8 +140,11 @@ def two_calls(clients: dict[str, Any], **compiled_with: Any) -> Any:
 
 _SAID: dict[str, Any] = {"messages": [("user", "Find out")]}
 
+QUESTIONS = {"subgraph": 2, "branches": 3, "node": 2, "tool": 2, "two calls": 2}
+"""How many runs each pays for."""
 WORKLOADS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "subgraph": (subgraph, {"question": FIRST}),
+    "branches": (branches, {"question": FIRST}),
     "node": (node, {"topic": "cargo bikes"}),
     "tool": (tool, _SAID),
     "two calls": (two_calls, _SAID),

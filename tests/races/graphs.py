@@ -9,10 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
+from langchain_core.runnables import RunnableConfig
 from langgraph.graph import END, START, StateGraph
-from langgraph.types import interrupt
 
 from langchain_parallel import Turn, Verdict, create_research_graph
+from langchain_parallel._langgraph import ask_person
 from langchain_parallel.research import ResearchState, merge_turns
 
 QUESTION = "Who leads in cargo bikes?"
@@ -28,6 +29,11 @@ class State(TypedDict, total=False):
     turns: Annotated[list[Turn], merge_turns]
     words: Annotated[list[str], operator.add]
     tails: Annotated[list[str], operator.add]
+
+
+def _review(state: State, config: RunnableConfig) -> State:
+    # Not plain `interrupt`: Python 3.10 does not carry context variables into asynchronous nodes.
+    return {"words": [ask_person(config, "Good?", {"type": "string"})]}
 
 
 def build(
@@ -48,7 +54,7 @@ def build(
         compiled_with: Checkpointer and store.
     """
 
-    def evaluate(state: ResearchState) -> Verdict | None:
+    def evaluate(state: ResearchState, turn: Turn) -> Verdict | None:
         if dies is not None:
             try:
                 dies.unlink()
@@ -64,7 +70,7 @@ def build(
     research = create_research_graph(processor="lite", evaluate=evaluate, **clients)
     graph: Any = StateGraph(State)
     graph.add_node("research", research.compile())
-    graph.add_node("review", lambda state: {"words": [interrupt("Good?") if review else "good"]})
+    graph.add_node("review", _review if review else lambda state: {"words": ["good"]})
     graph.add_node("tail", last)
     graph.add_edge(START, "research")
     graph.add_edge("research", "review")

@@ -76,11 +76,11 @@ def stream(mode: Mode, graph: Any, given: Any, config: Any, **options: Any) -> l
     return asyncio.run(collect())
 
 
-def script(*verdicts: Any) -> Callable[[Any], Any]:
+def script(*verdicts: Any) -> Callable[[Any, Any], Any]:
     """An evaluation that gives these verdicts one after the other."""
     left = list(verdicts)
 
-    def evaluate(state: Any) -> Any:
+    def evaluate(state: Any, turn: Any) -> Any:
         return left.pop(0) if left else None
 
     return evaluate

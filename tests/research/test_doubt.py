@@ -344,7 +344,7 @@ def follow_up(session: Session) -> Session:
     """A session whose follow-up, a branch with its own processor, is on its way."""
     verdict: dict[str, str] = {"action": "follow_up", "question": "More?", "processor": "base"}
 
-    def evaluate(state: Any) -> Any:
+    def evaluate(state: Any, turn: Any) -> Any:
         if len(state["turns"]) != 2:
             return None
         return {**verdict, "continue_from": state["turns"][0]["interaction_id"]}
@@ -568,18 +568,18 @@ def test_a_verdict_that_the_api_would_refuse_is_refused_where_it_can_be_correcte
 class Judge:
     """An object with an asynchronous `__call__`."""
 
-    async def __call__(self, state: Any) -> Any:
+    async def __call__(self, state: Any, turn: Any) -> Any:
         return {"action": "stop", "reason": "enough"}
 
 
-async def _judge(reason: str, state: Any) -> Any:
+async def _judge(reason: str, state: Any, turn: Any) -> Any:
     return {"action": "stop", "reason": reason}
 
 
 ASYNCHRONOUS = {
     "Judge": Judge(),
     "partial": functools.partial(_judge, "enough"),
-    "<lambda>": lambda state: _judge("enough", state),
+    "<lambda>": lambda state, turn: _judge("enough", state, turn),
 }
 
 

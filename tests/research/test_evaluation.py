@@ -31,7 +31,7 @@ def test_a_field_of_low_confidence_is_asked_again_by_name(mode: Mode) -> None:
     out = session.ask("How large is the market?")
     first, second = out["turns"]
     assert first["verdict"]["action"] == "follow_up"
-    assert first["verdict"]["reason"] == "growth: low confidence"
+    assert first["verdict"]["reason"] == "growth: confidence low, at least medium wanted"
     assert "growth" in second["question"]
     assert "size" not in second["question"]
     assert second["asked_by"] == "evaluation"
@@ -43,7 +43,7 @@ def test_a_field_of_low_confidence_is_asked_again_by_name(mode: Mode) -> None:
 def test_a_field_without_citations_is_asked_again(mode: Mode) -> None:
     session = weak(mode, uncited_fields=frozenset({"size"}))
     out = session.ask("How large is the market?")
-    assert out["turns"][0]["verdict"]["reason"] == "size: no citation"
+    assert out["turns"][0]["verdict"]["reason"] == "size: no citations, at least 1 wanted"
     assert len(out["turns"]) == 2
 
 
@@ -56,7 +56,7 @@ def test_a_supported_answer_is_accepted_at_once(mode: Mode) -> None:
 def test_max_turns_counts_the_runs_for_one_question(mode: Mode) -> None:
     session = weak(mode)
     never: Any = {"action": "follow_up", "question": "More?", "reason": "never enough"}
-    session.options |= {"evaluate": lambda state: never}
+    session.options |= {"evaluate": lambda state, turn: never}
     out = session.ask("How large is the market?")
     assert len(out["turns"]) == 3
     assert out["verdict"] == {"action": "stop", "reason": "Out of turns (3). never enough"}
@@ -70,7 +70,7 @@ def test_one_turn_means_that_nothing_is_asked_again(mode: Mode) -> None:
     assert len(out["turns"]) == 1
     assert out["verdict"] == {
         "action": "stop",
-        "reason": "Out of turns (1). growth: low confidence",
+        "reason": "Out of turns (1). growth: confidence low, at least medium wanted",
     }
 
 
@@ -93,7 +93,7 @@ def test_a_verdict_may_branch_and_choose_the_processor(mode: Mode) -> None:
 
 
 def test_an_asynchronous_evaluation_is_awaited() -> None:
-    async def evaluate(state: Any) -> Any:
+    async def evaluate(state: Any, turn: Any) -> Any:
         return {"action": "stop", "reason": "enough"}
 
     out = Session("async", options={"evaluate": evaluate}).ask("How large is the market?")
@@ -101,7 +101,7 @@ def test_an_asynchronous_evaluation_is_awaited() -> None:
 
 
 def test_an_asynchronous_evaluation_in_a_blocking_run_is_refused_and_the_answer_kept() -> None:
-    async def evaluate(state: Any) -> Any:
+    async def evaluate(state: Any, turn: Any) -> Any:
         return None
 
     session = Session("sync", options={"evaluate": evaluate})
@@ -116,17 +116,20 @@ def test_an_asynchronous_evaluation_in_a_blocking_run_is_refused_and_the_answer_
     ("verdict", "words"),
     [
         ("accept", r"it is a str; return a dict"),
-        ({"action": "again"}, r"action 'again' is unknown; accept, follow_up, stop are allowed"),
+        (
+            {"action": "again"},
+            r"action 'again' is unknown; accept, follow_up, branch, review, stop are allowed",
+        ),
         ({"action": "follow_up"}, r"a follow_up needs a question"),
         ({"action": "follow_up", "question": " "}, r"a follow_up needs a question"),
-        ({"action": "accept", "why": "x"}, r"why mean\(s\) nothing"),
+        ({"action": "accept", "why": "x"}, r"why mean\(s\) nothing in accept"),
         ({"action": "accept", "reason": 1}, r"reason must be text"),
     ],
 )
 def test_a_wrong_verdict_is_refused_and_the_answer_it_judged_is_kept(
     session: Session, verdict: Any, words: str
 ) -> None:
-    session.options["evaluate"] = lambda state: verdict
+    session.options["evaluate"] = lambda state, turn: verdict
     with pytest.raises(InvalidRequest, match=words):
         session.ask("How large is the market?")
     del session.options["evaluate"]

@@ -450,8 +450,8 @@ def test_an_evaluation_that_fails_once_is_retried_and_nothing_is_asked_again(mod
     world = World(mode)
     judged: list[str] = []
 
-    def evaluate(state: Any) -> None:
-        judged.append(state["turns"][-1]["run_id"])
+    def evaluate(state: Any, turn: Any) -> None:
+        judged.append(turn["run_id"])
         if len(judged) == 1:
             raise ServerFault("The judge is away.")
 

@@ -1,0 +1,166 @@
+"""Evaluators put together. They consult their parts, which may be blocking or asynchronous."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+from langchain_core.runnables import RunnableConfig
+
+from ..._calls import Calls
+from ...errors import InvalidRequest
+from ...processors import dearer
+from ..state import Question, ResearchState, Turn, Verdict
+from .evaluator import Evaluator, Rule, consult
+from .verdicts import asking, questions_of, same
+from .words import joined
+
+
+def first_that_objects(*evaluators: Evaluator) -> Rule:
+    """The first verdict that does not accept; those after it are not asked. Put the cheap ones first.
+
+    Raises:
+        InvalidRequest: No evaluator is given.
+    """
+    return _FirstThatObjects(_some(evaluators))
+
+
+def all_of(*evaluators: Evaluator) -> Rule:
+    """Asks all of them, one after the other, and joins their objections.
+
+    Follow-ups from the same interaction become one question, with the dearest of the processors that
+    were named; from different ones, or with different output schemas, a branch. One that wants to stop
+    stops; one that wants a person has a person asked, who finds the joined verdict as the proposal.
+
+    Raises:
+        InvalidRequest: No evaluator is given.
+    """
+    return _AllOf(_some(evaluators))
+
+
+def at_most(rounds: int, evaluator: Evaluator) -> Rule:
+    """Lets an evaluator ask so many times after each question of the caller; then it stops.
+
+    Args:
+        rounds: Rounds; the branches of one verdict are one.
+        evaluator: Whose verdict holds until then.
+
+    Raises:
+        InvalidRequest: `rounds` is no whole number from 0 up.
+    """
+    if rounds < 0:
+        raise InvalidRequest([f"rounds is {rounds!r}; give a whole number, from 0 up."])
+    return _AtMost(rounds, evaluator)
+
+
+def _some(evaluators: tuple[Evaluator, ...]) -> tuple[Evaluator, ...]:
+    if not evaluators:
+        raise InvalidRequest(["No evaluator is given; give at least one."])
+    return evaluators
+
+
+@dataclass(frozen=True)
+class _FirstThatObjects(Rule):
+    parts: tuple[Evaluator, ...]
+
+    def calls(self, state: ResearchState, turn: Turn, config: RunnableConfig) -> Calls[Verdict]:
+        accepted = []
+        for part in self.parts:
+            verdict = yield from consult(part, state, config)
+            if verdict["action"] != "accept":
+                return verdict
+            accepted.append(verdict)
+        return _with_reasons("accept", accepted)
+
+
+@dataclass(frozen=True)
+class _AllOf(Rule):
+    parts: tuple[Evaluator, ...]
+
+    def calls(self, state: ResearchState, turn: Turn, config: RunnableConfig) -> Calls[Verdict]:
+        verdicts: list[Verdict] = []
+        for part in self.parts:  # no comprehension: it could not `yield from`
+            verdicts += [(yield from consult(part, state, config))]
+        proposed = [_proposal(verdict) for verdict in verdicts]
+        together = _together(proposed, state.get("interaction_id"))
+        reviews = [verdict for verdict in verdicts if verdict["action"] == "review"]
+        if not reviews:
+            return together
+        review = _with_reasons("review", [v for v in verdicts if v["action"] != "accept"])
+        review["proposal"] = {**together}
+        return review
+
+
+@dataclass(frozen=True)
+class _AtMost(Rule):
+    rounds: int
+    evaluator: Evaluator
+
+    def calls(self, state: ResearchState, turn: Turn, config: RunnableConfig) -> Calls[Verdict]:
+        verdict = yield from consult(self.evaluator, state, config)
+        asked = _rounds(state["turns"])
+        if not questions_of(verdict) or asked < self.rounds:
+            return verdict
+        times = "once" if asked == 1 else f"{asked} times"
+        reason = joined([f"Asked again {times}, which is all.", verdict.get("reason")], " ")
+        return Verdict(action="stop", reason=reason)
+
+
+def _rounds(turns: list[Turn]) -> int:
+    """Rounds the evaluation has asked since the caller did."""
+    callers = [turn["position"] for turn in turns if turn["asked_by"] == "caller"]
+    since = max(callers, default=-1)
+    return len(
+        {t["round"] for t in turns if t["asked_by"] == "evaluation" and t["position"] > since}
+    )
+
+
+# --- several verdicts in one ---------------------------------------------------------------------
+
+
+def _proposal(verdict: Verdict) -> Verdict:
+    """What a verdict comes to if a person, where one is wanted, agrees."""
+    if verdict["action"] != "review":
+        return verdict
+    return cast(Verdict, verdict.get("proposal") or {"action": "accept"})
+
+
+def _with_reasons(action: Any, verdicts: list[Verdict]) -> Verdict:
+    verdict = Verdict(action=action)
+    if reason := joined(verdict.get("reason") for verdict in verdicts):
+        verdict["reason"] = reason
+    return verdict
+
+
+def _together(verdicts: list[Verdict], head: str | None) -> Verdict:
+    """Stops if one does, else asks all that any of them asks, else accepts."""
+    objections = [verdict for verdict in verdicts if verdict["action"] != "accept"]
+    if any(verdict["action"] == "stop" for verdict in objections):
+        return _with_reasons("stop", objections)
+    if not objections:
+        return _with_reasons("accept", verdicts)
+    reason = _with_reasons("follow_up", objections).get("reason", "")
+    return asking(list(_questions(objections, head)), reason)
+
+
+def _questions(verdicts: list[Verdict], head: str | None) -> Iterator[Question]:
+    """All questions, each once; follow-ups from one interaction in the same shape as one."""
+    merged: dict[str, Question] = {}
+    for verdict in verdicts:
+        for question in questions_of(verdict):
+            place = [question.get("continue_from") or head, question.get("output_schema")]
+            # The questions of a branch were kept apart on purpose.
+            own = same(question, head) if verdict["action"] == "branch" else None
+            name = json.dumps([*place, own], sort_keys=True)
+            merged[name] = _merged(merged[name], question) if name in merged else question
+    yield from {same(question, head): question for question in merged.values()}.values()
+
+
+def _merged(one: Question, other: Question) -> Question:
+    both: Question = {**one, "question": joined([one["question"], other["question"]], "\n\n")}
+    named = [q["processor"] for q in (one, other) if "processor" in q]
+    if named:
+        both["processor"] = named[0] if not dearer(named[-1], named[0]) else named[-1]
+    return both

@@ -1,0 +1,64 @@
+"""What an evaluator is, and how one is asked in blocking and in asynchronous graphs."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable
+from typing import Protocol, TypeAlias
+
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import ensure_config
+
+from ..._calls import Calls, call_function, run
+from ..state import ResearchState, Turn, Verdict
+from .verdicts import checked
+
+
+class Evaluator(Protocol):
+    """Judges the last round of a session."""
+
+    def __call__(
+        self, state: ResearchState, turn: Turn, /
+    ) -> Verdict | Awaitable[Verdict | None] | None:
+        """What is to happen next; None accepts.
+
+        Args:
+            state: The whole session.
+            turn: Its last turn; `last_round(state["turns"])` gives those asked at the same time.
+        """
+
+
+Evaluate: TypeAlias = Evaluator
+
+
+class Rule(ABC):
+    """A built-in evaluator: written once, as calls, for blocking and asynchronous graphs."""
+
+    @abstractmethod
+    def calls(self, state: ResearchState, turn: Turn, config: RunnableConfig) -> Calls[Verdict]:
+        """The verdict, after the calls it takes."""
+
+    def __call__(self, state: ResearchState, turn: Turn, /) -> Verdict:
+        """The verdict, blocking."""
+        verdict = run(self.calls(state, turn, ensure_config()))
+        return checked(verdict, head=state.get("interaction_id"))
+
+
+def consult(evaluator: Evaluator, state: ResearchState, config: RunnableConfig) -> Calls[Verdict]:
+    """Ask an evaluator, blocking or asynchronous, for its verdict on the last turn.
+
+    Raises:
+        InvalidRequest: What it returns is no usable verdict.
+        TypeError: It is asynchronous, and the graph runs blocking.
+    """
+    turn = state["turns"][-1]
+    if isinstance(evaluator, Rule):
+        verdict: object = yield from evaluator.calls(state, turn, config)
+    else:
+        verdict = yield from call_function(evaluator, state, turn)
+    return checked(verdict, head=state.get("interaction_id"))
+
+
+def last_round(turns: list[Turn]) -> list[Turn]:
+    """The turns that were asked at the same time as the last one, itself included."""
+    return [turn for turn in turns if turn["round"] == turns[-1]["round"]]

@@ -1,0 +1,28 @@
+"""Texts for reasons and questions: harmless, and never longer than there is room."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ...rendering import harmless
+
+
+def short(text: str, most: int) -> str:
+    """Text from elsewhere on one harmless line of at most so many characters."""
+    line = harmless(text)
+    return line if len(line) <= most else line[: most - 1].rstrip() + "…"
+
+
+def joined(texts: Iterable[str | None], by: str = "; ") -> str:
+    """Texts in one, each once, without the empty ones."""
+    return by.join(dict.fromkeys(text.strip() for text in texts if text and text.strip()))
+
+
+def some(items: Sequence[str], room: int, by: str = "; ") -> str:
+    """As many items as `room` characters hold, the first one in any case, and how many more there are."""
+    used = 0
+    for count, item in enumerate(items):
+        used += len(item) + len(by)
+        if count and used > room:
+            return f"{by.join(items[:count])}{by}and {len(items) - count} more"
+    return by.join(items)

@@ -1,0 +1,153 @@
+"""What a person is asked, and what is answered: plain JSON, typed.
+
+It fits LangChain's human-in-the-loop schema (`HITLRequest`, `HITLResponse` of
+`langchain.agents.middleware`), so what shows and answers those shows and answers these. What we add stands
+beside it under other keys.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+from typing_extensions import NotRequired, TypedDict
+
+from ..state import Budget
+
+DecisionType: TypeAlias = Literal["approve", "edit", "reject", "respond"]
+
+
+class Action(TypedDict):
+    """What is to be done, by name."""
+
+    name: str
+    args: dict[str, Any]
+
+
+class ActionRequest(TypedDict):
+    """What is proposed, to be decided on. The description is Markdown."""
+
+    name: str
+    args: dict[str, Any]
+    description: str
+
+
+class ReviewConfig(TypedDict):
+    """How an action may be decided on."""
+
+    action_name: str
+    allowed_decisions: list[DecisionType]
+    args_schema: dict[str, Any]
+
+
+class Finding(TypedDict):
+    """What a turn found, in short. The answer is untrusted text of at most 4,000 characters."""
+
+    question: str
+    answer: str
+    weak_fields: list[str]
+    cost_usd: float | None
+    interaction_id: str | None
+    run_id: str
+
+
+class PersonRequest(TypedDict):
+    """What an interrupt of the research graph asks.
+
+    `spend`: may these runs be started (an action each)? `review`: is the proposed verdict right?
+    """
+
+    kind: Literal["spend", "review"]
+    action_requests: list[ActionRequest]
+    review_configs: list[ReviewConfig]
+    reasons: list[str]
+    """Why it is asked."""
+    cost_usd: float | None
+    """What agreeing to everything costs, in USD; None where nobody knows."""
+    spent_usd: float
+    budget: Budget
+    """The limits as they are."""
+    used_if_approved: Budget
+    """What the session will have used; agreeing raises the limits to this."""
+    found: list[Finding]
+    """The last turns' answers, the latest last."""
+    refused: NotRequired[list[str]]
+    """What was wrong with the answer before this one."""
+
+
+class Decision(TypedDict):
+    """One decision. `edit` needs `edited_action`, `respond` a `message`; `reject` may have one."""
+
+    type: DecisionType
+    edited_action: NotRequired[Action]
+    message: NotRequired[str]
+
+
+class PersonAnswer(TypedDict):
+    """What resumes such an interrupt: a decision for each action, in their order.
+
+    One decision by itself is understood, too, where there is one action.
+    """
+
+    decisions: list[Decision]
+    budget: NotRequired[Budget]
+    """Limits to go on with, instead of the least that let what was approved pass."""
+
+
+_TEXT = {"type": "string"}
+QUESTION_ARGS: dict[str, Any] = {
+    "question": _TEXT,
+    "processor": _TEXT,
+    "continue_from": {"type": "string", "description": "An interaction id of the session."},
+}
+SPEND_ARGS: dict[str, Any] = {
+    "type": "object",
+    "properties": QUESTION_ARGS,
+    "required": ["question", "processor"],
+    "additionalProperties": False,
+}
+REVIEW_ARGS: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        **QUESTION_ARGS,
+        "reason": _TEXT,
+        "output_schema": {"type": ["object", "string"]},
+        "questions": {"type": "array", "items": {"type": "object", "properties": QUESTION_ARGS}},
+    },
+    "additionalProperties": False,
+}
+
+
+def response_schema(request: PersonRequest) -> dict[str, Any]:
+    """JSON schema of a `PersonAnswer` to this request, for those who show a form."""
+    config, count = request["review_configs"][0], len(request["action_requests"])
+    decision = {
+        "type": "object",
+        "properties": {
+            "type": {"enum": config["allowed_decisions"]},
+            "message": _TEXT,
+            "edited_action": {
+                "type": "object",
+                "properties": {"name": _TEXT, "args": config["args_schema"]},
+                "required": ["name", "args"],
+            },
+        },
+        "required": ["type"],
+    }
+    number = {"type": "number", "minimum": 0}
+    return {
+        "type": "object",
+        "properties": {
+            "decisions": {
+                "type": "array",
+                "items": decision,
+                "minItems": count,
+                "maxItems": count,
+            },
+            "budget": {
+                "type": "object",
+                "properties": dict.fromkeys(Budget.__annotations__, number),
+                "additionalProperties": False,
+            },
+        },
+        "required": ["decisions"],
+    }

@@ -1,0 +1,45 @@
+"""Where the graph goes from each step: pure functions of the state."""
+
+from __future__ import annotations
+
+from langgraph.graph import END
+from langgraph.types import Send
+
+from .evaluation import questions_of
+from .state import ResearchState
+from .steps.branch import sends
+from .turns import due, planned, unanswered_branches
+
+
+def after_plan(state: ResearchState) -> str | list[Send]:
+    """A person is asked first, or the runs are started."""
+    return "approve" if any(run.get("held") for run in due(state)) else _started(state)
+
+
+def after_approval(state: ResearchState) -> str | list[Send]:
+    """What was approved is started; where nothing was, the session ends."""
+    return _started(state) if planned(state) else END
+
+
+def after_submission(state: ResearchState) -> str:
+    """The run is waited for, if it was started."""
+    return "approve" if due(state) else "wait"
+
+
+def after_joining(state: ResearchState) -> str:
+    """The branches are judged, once all of them are done."""
+    return "approve" if unanswered_branches(state) else "evaluate"
+
+
+def after_verdict(state: ResearchState) -> str:
+    """More questions, a person, or the end."""
+    verdict = state["verdict"]
+    if questions_of(verdict):
+        return "plan"
+    return "review" if verdict["action"] == "review" else END
+
+
+def _started(state: ResearchState) -> str | list[Send]:
+    if not state.get("branches"):
+        return "submit"
+    return sends(state, "submit_branch", due(state))

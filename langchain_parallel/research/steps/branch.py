@@ -1,0 +1,94 @@
+"""submit_branch, wait_branch, join: several questions at the same time, each its own head.
+
+Rule: one branch sinks no other. What a branch cannot do in its own task, `join` does after the others
+are done and written down; only what still fails there ends the invocation, and resuming goes on from it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.types import Command, Send
+
+from ..._calls import Calls
+from ...errors import Forbidden, InvalidRequest, ParallelError, StillRunning, Unprocessable
+from ..researcher import Researcher
+from ..state import Pending, ResearchState, Turn, merge_turns
+from ..turns import pending_of, refused, unanswered_branches
+from .submit import submit
+from .wait import turn_of
+
+_SHARED: tuple[Literal["ledger_id", "ledger_cursor", "spent_usd"], ...] = (
+    "ledger_id",
+    "ledger_cursor",
+    "spent_usd",
+)
+
+
+def sends(state: ResearchState, to: str, branches: list[Pending]) -> list[Send]:
+    """A task for each branch, with what it needs of the state."""
+    shared = {name: state[name] for name in _SHARED if name in state}
+    return [Send(to, {**shared, "pending": branch}) for branch in branches]
+
+
+def submit_branch(
+    researcher: Researcher, state: ResearchState, config: RunnableConfig
+) -> Calls[Any]:
+    """Start the run of one branch; then its waiting begins with that of the others."""
+    pending = pending_of(state)
+    update: dict[str, Any] = {}
+    try:
+        pending = (yield from submit(researcher, state, config))["pending"]
+        update = {"branches": [pending]}
+    except (Unprocessable, Forbidden, InvalidRequest) as error:
+        update = {"turns": [refused(pending, error)]}
+    except ParallelError:
+        pass  # `join` tries again
+    return Command(update=update, goto=sends(state, "wait_branch", [pending]))
+
+
+def wait_branch(researcher: Researcher, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
+    """The turn of one branch, if it was started and can be waited for."""
+    if "run_id" not in pending_of(state):
+        return {}
+    try:
+        return {"turns": [(yield from turn_of(researcher, state, config))]}
+    except StillRunning:
+        raise  # it has had its time
+    except ParallelError:
+        return {}  # `join` tries again
+
+
+def join(researcher: Researcher, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
+    """All branches together again, in the order in which they were asked.
+
+    The head is the last of them that has an answer.
+    """
+    turns: list[Turn] = []
+    without_credit = False
+    for left in unanswered_branches(state):
+        branch = yield from _started(researcher, state, left, config)
+        if branch.get("no_credit"):
+            without_credit = True
+        else:
+            turns.append((yield from turn_of(researcher, {**state, "pending": branch}, config)))
+    if without_credit:
+        return {"turns": turns}
+    here = {branch["position"] for branch in state["branches"]}
+    done = merge_turns(state.get("turns"), turns)
+    answered = [t for t in done if t["position"] in here and t["status"] == "completed"]
+    update: dict[str, Any] = {"turns": turns, "branches": []}
+    if not answered:
+        return {**update, "answer": None}
+    head = answered[-1]["interaction_id"] or state.get("interaction_id")
+    return {**update, "answer": answered[-1]["content"], "interaction_id": head}
+
+
+def _started(
+    researcher: Researcher, state: ResearchState, branch: Pending, config: RunnableConfig
+) -> Calls[Pending]:
+    if "run_id" in branch or branch.get("no_credit"):
+        return branch
+    update = yield from submit(researcher, {**state, "pending": branch}, config)
+    return update["pending"]  # type: ignore[no-any-return]

@@ -1,0 +1,59 @@
+"""evaluate: judge the answer, within the turns allowed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+
+from ..._calls import Calls
+from ..._langgraph import checkpointer_of
+from ..._ledgers import session_done
+from ..budget import spent_usd
+from ..evaluation import consult, last_round, questions_of
+from ..researcher import Researcher
+from ..state import ResearchState, Verdict
+from ..turns import asks, runs_since_asked
+from .plan import next_turns
+
+
+def evaluate(researcher: Researcher, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
+    """The verdict on the last turn, and what the session has cost."""
+    verdict = yield from consult(researcher.evaluate, state, config)
+    verdict = _within_turns(researcher, state, verdict)
+    if verdict["action"] == "review" and checkpointer_of(config) is None:
+        verdict = _stop("Asking a person needs a checkpointer.", verdict)
+    return (yield from decided(researcher, state, config, verdict))
+
+
+def decided(
+    researcher: Researcher, state: ResearchState, config: RunnableConfig, verdict: Verdict
+) -> Calls[Any]:
+    """What a verdict changes in the state.
+
+    Raises:
+        InvalidRequest: What it asks for would be refused by the API. Refused here, it can still be
+            corrected.
+    """
+    update: dict[str, Any] = {
+        "verdict": verdict,
+        "turns": [{**turn, "verdict": verdict} for turn in last_round(state["turns"])],
+        "spent_usd": spent_usd(state["turns"]),
+    }
+    if questions_of(verdict):
+        update["question"] = asks(verdict)
+        next_turns(researcher, {**state, "verdict": verdict, "question": update["question"]})
+    elif verdict["action"] != "review":
+        yield from session_done(config, researcher.name)
+    return update
+
+
+def _within_turns(researcher: Researcher, state: ResearchState, verdict: Verdict) -> Verdict:
+    more = len(questions_of(verdict))
+    if more and runs_since_asked(state["turns"]) + more > researcher.max_turns:
+        return _stop(f"Out of turns ({researcher.max_turns}).", verdict)
+    return verdict
+
+
+def _stop(why: str, verdict: Verdict) -> Verdict:
+    return Verdict(action="stop", reason=f"{why} {verdict.get('reason', '')}".strip())

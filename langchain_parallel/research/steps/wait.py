@@ -1,0 +1,77 @@
+"""wait: follow the run and make a turn of its answer. Free, however often it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.runtime import Runtime
+
+from ..._calls import Calls, answer, wait_seconds
+from ..._core.secrecy import secrets_of
+from ..._langgraph import runtime_of
+from ...errors import RunCancelled, RunFailed
+from ...models import Event, TaskRun, TaskRunResult
+from ...progress import progress
+from ..researcher import Researcher
+from ..spending import told
+from ..state import Pending, ResearchState, Turn
+from ..turns import answered, pending_of, submission_of, unanswered
+
+
+def wait(researcher: Researcher, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
+    """Wait for the run, its progress on the custom stream, and make a turn of the answer."""
+    turn = yield from turn_of(researcher, state, config)
+    update = {"turns": [turn], "pending": None, "answer": turn["content"]}
+    if turn["status"] != "completed":  # the head stays where it was
+        return update
+    head = turn["interaction_id"] or state.get("interaction_id")
+    return {**update, "interaction_id": head}
+
+
+def turn_of(researcher: Researcher, state: ResearchState, config: RunnableConfig) -> Calls[Turn]:
+    """The turn that the planned run has become.
+
+    A run that ended without an answer is a turn of the session, too, not a fault of the graph.
+    """
+    pending = pending_of(state)
+    request = researcher.request(pending, config)
+    submission = submission_of(pending, state["ledger_id"])
+
+    def result(run: TaskRun) -> Calls[TaskRunResult]:
+        return _result(researcher, pending, run, config)
+
+    position = str(pending["position"])
+    try:
+        got = yield from answer(researcher.clients, submission, request, position, result)
+    except (RunFailed, RunCancelled) as error:
+        turn = unanswered(pending, error)
+    else:
+        turn = answered(pending, got, keep_excerpts=researcher.keep_excerpts)
+    yield from told(turn, state, config)
+    return turn
+
+
+def _result(
+    researcher: Researcher, pending: Pending, run: TaskRun, config: RunnableConfig
+) -> Calls[TaskRunResult]:
+    listen = _listener(runtime_of(config), run.run_id, run.interaction_id)
+    seconds = wait_seconds(pending["processor"], researcher.timeout)
+    secrets = secrets_of([researcher.template])
+    return (
+        yield from researcher.clients.wait(run.run_id, run.interaction_id, seconds, listen, secrets)
+    )
+
+
+def _listener(
+    runtime: Runtime[Any] | None, run_id: str, interaction_id: str | None
+) -> Callable[[Event], None]:
+    """Progress to the custom stream; each event also tells LangGraph that the node is not idle."""
+
+    def listen(event: Event) -> None:
+        if runtime is not None:
+            runtime.stream_writer(dict(progress(event, run_id, interaction_id)))
+            runtime.heartbeat()
+
+    return listen

@@ -1,0 +1,187 @@
+"""Several questions at the same time: each its own head, joined in order, and none sinks another."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from langchain_parallel.errors import StillRunning
+from langchain_parallel.simulator import Fault, RunScript
+
+from .harness import Mode, Session, script
+
+LAW = {"type": "object", "properties": {"law": {"type": "string"}}}
+THREE: Any = {
+    "action": "branch",
+    "reason": "three sides",
+    "questions": [
+        {"question": "Its makers?"},
+        {"question": "Its buyers?", "processor": "lite"},
+        {
+            "question": "Its rules?",
+            "output_schema": {"type": "object", "properties": {"law": {"type": "string"}}},
+        },
+    ],
+}
+
+
+@pytest.fixture
+def session(mode: Mode) -> Session:
+    return Session(mode, options={"evaluate": script(THREE), "max_turns": 10})
+
+
+def test_branches_start_from_the_turn_that_was_judged(session: Session) -> None:
+    out = session.ask("Map the landscape")
+    first, *branches = out["turns"]
+    assert [turn["question"] for turn in branches] == ["Its makers?", "Its buyers?", "Its rules?"]
+    assert {turn["parent_interaction_id"] for turn in branches} == {first["interaction_id"]}
+    assert len({turn["interaction_id"] for turn in branches}) == 3
+    assert [turn["processor"] for turn in branches] == ["core-fast", "lite", "core-fast"]
+    assert set(branches[2]["content"]) == {"law"}
+    assert [turn["position"] for turn in out["turns"]] == [0, 1, 2, 3]
+    assert [turn["round"] for turn in out["turns"]] == [0, 1, 1, 1]
+    assert len(session.runs) == 4
+    assert out["spent_usd"] == pytest.approx(0.1 + 0.025 + 0.005 + 0.025)
+
+
+def test_a_branch_does_not_see_its_siblings(session: Session) -> None:
+    out = session.ask("Map the landscape")
+    makers = json.dumps(out["turns"][1]["content"])
+    assert "Map the landscape" in makers
+    assert "Its buyers?" not in makers
+
+
+def test_the_last_branch_with_an_answer_is_the_head(session: Session) -> None:
+    out = session.ask("Map the landscape")
+    assert out["interaction_id"] == out["turns"][3]["interaction_id"]
+    assert out["answer"] == out["turns"][3]["content"]
+    after = session.ask("And next year?")
+    assert after["turns"][4]["parent_interaction_id"] == out["interaction_id"]
+
+
+def test_branches_may_start_anywhere_in_the_session(mode: Mode) -> None:
+    session = Session(mode, options={"evaluate": script(None), "max_turns": 10})
+    root = session.ask("Map the landscape")["interaction_id"]
+    fork: Any = {
+        "action": "branch",
+        "questions": [
+            {"question": "Its makers?", "continue_from": root},
+            {"question": "Its rules?"},
+        ],
+    }
+    session.options["evaluate"] = script(fork)
+    out = session.ask("Its buyers?")
+    second = out["turns"][1]["interaction_id"]
+    assert [turn["parent_interaction_id"] for turn in out["turns"][2:]] == [root, second]
+
+
+def test_all_branches_are_waited_for_at_the_same_time(mode: Mode) -> None:
+    session = Session(mode, options={"evaluate": script(THREE), "max_turns": 10})
+    session.ask("Map the landscape")
+    waits = [
+        index
+        for index, entry in enumerate(session.simulator.requests)
+        if entry.path.endswith("/events") or entry.path.endswith("/result")
+    ]
+    posts = [
+        index
+        for index, entry in enumerate(session.simulator.requests)
+        if entry.method == "POST" and entry.path.endswith("/runs")
+    ]
+    assert len(posts) == 4
+    assert not any(
+        posts[1] < wait < posts[3] for wait in waits
+    )  # all started before one is waited for
+
+
+def test_a_branch_that_fails_sinks_no_other(mode: Mode) -> None:
+    session = Session(mode, options={"evaluate": script(THREE), "max_turns": 10})
+    session.simulator.scripts.add(
+        RunScript("failed", contains="Its buyers", message="No such buyers.")
+    )
+    out = session.ask("Map the landscape")
+    assert [turn["status"] for turn in out["turns"]] == ["completed"] * 2 + ["failed", "completed"]
+    assert "No such buyers" in out["turns"][2]["error"]
+    assert out["turns"][2]["cost_usd"] == 0.0
+    assert out["answer"] == out["turns"][3]["content"]
+
+
+def test_a_branch_that_is_refused_is_told_and_sinks_no_other(session: Session) -> None:
+    refusal = Fault("status_before", status=422, method="POST", path="*/runs", skip=2)
+    session.simulator.faults.add(refusal)
+    out = session.ask("Map the landscape")
+    statuses = [turn["status"] for turn in out["turns"]]
+    assert statuses.count("refused") == 1
+    assert statuses.count("completed") == 3
+    (refused,) = (turn for turn in out["turns"] if turn["status"] == "refused")
+    assert refused["run_id"] == ""
+    assert refused["cost_usd"] == 0.0
+    assert len(session.runs) == 3
+
+
+def test_branches_that_all_fail_leave_the_head_where_it_was(mode: Mode) -> None:
+    session = Session(mode, options={"evaluate": script(THREE), "max_turns": 10})
+    session.simulator.scripts.add(RunScript("failed", contains="Its ", times=None))
+    out = session.ask("Map the landscape")
+    assert out["interaction_id"] == out["turns"][0]["interaction_id"]
+    assert out["answer"] is None
+
+
+def test_more_branches_than_turns_are_left_stop(mode: Mode) -> None:
+    session = Session(mode, options={"evaluate": script(THREE), "max_turns": 3})
+    out = session.ask("Map the landscape")
+    assert len(session.runs) == 1
+    assert out["verdict"] == {"action": "stop", "reason": "Out of turns (3). three sides"}
+
+
+def test_the_verdict_on_a_round_is_kept_with_each_of_its_turns(mode: Mode) -> None:
+    stop: Any = {"action": "stop", "reason": "enough seen"}
+    session = Session(mode, options={"evaluate": script(THREE, stop), "max_turns": 10})
+    out = session.ask("Map the landscape")
+    assert out["turns"][0]["verdict"]["reason"] == "three sides"
+    assert [turn["verdict"] for turn in out["turns"][1:]] == [stop] * 3
+
+
+def test_a_session_that_branched_is_replayed_without_paying_again(session: Session) -> None:
+    session.ask("Map the landscape")
+    graph = session.graph()
+    snapshots = list(graph.get_state_history(session.config))
+    before = [s for s in snapshots if s.next and "submit_branch" in s.next]
+    assert before
+    session.options["evaluate"] = script()
+    session.ask(None, config=before[-1].config)
+    assert len(session.runs) == 4
+
+
+def test_what_cannot_be_waited_for_is_done_when_the_thread_is_resumed(mode: Mode) -> None:
+    session = Session(
+        mode, options={"evaluate": script(THREE, None), "max_turns": 10, "timeout": 30.0}
+    )
+    session.options["processor"] = session.options["follow_up_processor"] = "lite"
+    session.simulator.scripts.add(RunScript(contains="Its rules", seconds=100.0))
+    with pytest.raises(StillRunning) as caught:
+        session.ask("Map the landscape")
+    assert caught.value.run_id
+    session.options["timeout"] = 600.0
+    out = session.ask(None)
+    assert [turn["status"] for turn in out["turns"]] == ["completed"] * 4
+    assert len(session.runs) == 4
+
+
+def test_another_question_in_between_leaves_no_paid_branch_behind(mode: Mode) -> None:
+    session = Session(
+        mode, options={"evaluate": script(THREE, None), "max_turns": 10, "timeout": 30.0}
+    )
+    session.options["processor"] = session.options["follow_up_processor"] = "lite"
+    session.simulator.scripts.add(RunScript(contains="Its ", seconds=100.0, times=None))
+    with pytest.raises(StillRunning):
+        session.ask("Map the landscape")
+    assert len(session.runs) == 4
+    out = session.ask("Something else?")
+    kept = {turn["run_id"] for turn in out["turns"]}
+    assert {run["run_id"] for run in session.runs} == kept
+    assert [turn["status"] for turn in out["turns"]].count("unfinished") == 3
+    positions = [turn["position"] for turn in out["turns"]]
+    assert positions == sorted(set(positions))

@@ -1,0 +1,381 @@
+"""A session's budget: planned runs count before they are sent, and past it a person is asked, or it stops."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from langgraph.types import Command
+
+from langchain_parallel.errors import CreditExhausted, InvalidRequest
+from langchain_parallel.processors import PROCESSORS
+from langchain_parallel.research import Budget
+from langchain_parallel.research.budget import objections, raised, spent_usd, used, used_with
+from langchain_parallel.simulator import Fault, RunScript
+
+from .harness import Mode, Session, invoke, script, stream
+
+MORE: Any = {"action": "follow_up", "question": "More?", "reason": "thin"}
+FORK: Any = {"action": "branch", "questions": [{"question": "Left?"}, {"question": "Right?"}]}
+YES = {"decisions": [{"type": "approve"}]}
+NO = {"decisions": [{"type": "reject", "message": "Too dear."}]}
+
+
+def asked_of(session: Session) -> Any:
+    """The interrupt that the thread waits in."""
+    (interrupt,) = session.graph().get_state(session.config).interrupts
+    return interrupt.value
+
+
+def answer(session: Session, given: Any) -> Any:
+    return invoke(session.mode, session.graph(), Command(resume=given), session.config)
+
+
+def budgeted(mode: Mode, budget: Budget, *verdicts: Any, **options: Any) -> Session:
+    more = {"budget": budget, "evaluate": script(*verdicts), "max_turns": 20, **options}
+    return Session(mode, options=more)
+
+
+# --- reached, and stopped ------------------------------------------------------------------------
+
+
+def test_a_run_that_would_pass_the_budget_is_not_started(mode: Mode) -> None:
+    session = budgeted(mode, {"max_cost_usd": 0.12}, MORE, on_budget="stop")
+    out = session.ask("How large is it?")
+    assert len(session.runs) == 1
+    assert out["verdict"]["action"] == "stop"
+    assert out["verdict"]["reason"] == "It would have cost 0.125 of 0.12 USD."
+    assert out["answer"] == out["turns"][0]["content"]
+    assert out["spent_usd"] == 0.1
+
+
+def test_the_budget_may_be_used_up_to_its_last_cent(mode: Mode) -> None:
+    session = budgeted(mode, {"max_cost_usd": 0.15}, MORE, MORE, MORE, on_budget="stop")
+    out = session.ask("How large is it?")
+    assert len(session.runs) == 3
+    assert out["spent_usd"] == 0.15
+
+
+def test_not_even_a_first_run_passes_the_budget(mode: Mode) -> None:
+    session = budgeted(mode, {"max_cost_usd": 0.05}, on_budget="stop")
+    out = session.ask("How large is it?")
+    assert session.runs == []
+    assert out["verdict"]["action"] == "stop"
+    assert out["turns"] == []
+
+
+@pytest.mark.parametrize(
+    ("budget", "reason"),
+    [
+        ({"max_turns": 1}, "It would have made 2 of 1 runs."),
+        ({"max_seconds": 600}, "of 600 seconds."),
+    ],
+)
+def test_runs_and_seconds_are_limited_too(mode: Mode, budget: Any, reason: str) -> None:
+    session = budgeted(mode, budget, MORE, on_budget="stop", follow_up_processor="pro")
+    out = session.ask("How large is it?")
+    assert len(session.runs) == 1
+    assert reason in out["verdict"]["reason"]
+
+
+def test_failed_runs_give_their_money_back(mode: Mode) -> None:
+    session = budgeted(mode, {"max_cost_usd": 0.1}, on_budget="stop")
+    session.simulator.scripts.add(RunScript("failed"))
+    assert session.ask("How large is it?")["turns"][0]["status"] == "failed"
+    out = session.ask("How large is it then?")
+    assert [turn["status"] for turn in out["turns"]] == ["failed", "completed"]
+
+
+def test_the_budget_is_the_sessions_over_all_its_questions(mode: Mode) -> None:
+    session = budgeted(mode, {"max_cost_usd": 0.11}, on_budget="stop")
+    session.ask("How large is it?")
+    out = session.ask("And next year?")
+    assert len(session.runs) == 1
+    assert out["verdict"]["action"] == "stop"
+
+
+def test_a_session_may_be_given_its_own_budget(mode: Mode) -> None:
+    session = budgeted(mode, {"max_cost_usd": 5.0}, MORE, on_budget="stop")
+    out = session.ask("How large is it?", budget={"max_cost_usd": 0.1})
+    assert len(session.runs) == 1
+    assert "of 0.1 USD" in out["verdict"]["reason"]
+
+
+def test_branches_are_weighed_together(mode: Mode) -> None:
+    session = budgeted(mode, {"max_cost_usd": 0.13}, FORK, on_budget="stop")
+    out = session.ask("How large is it?")
+    assert len(session.runs) == 1
+    assert out["verdict"]["reason"] == "It would have cost 0.15 of 0.13 USD."
+
+
+def test_a_processor_without_a_known_price_does_not_pass_a_budget(mode: Mode) -> None:
+    session = budgeted(mode, {"max_cost_usd": 9.0}, on_budget="stop", allow_unknown_processor=True)
+    out = session.ask("How large is it?", processor="core9x")
+    assert session.runs == []
+    assert "Nobody knows what core9x costs" in out["verdict"]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("budget", "words"),
+    [
+        ({"max_cost": 1}, r"'max_cost' is no limit of a budget; max_cost_usd, max_turns"),
+        ({"max_cost_usd": "1"}, r"max_cost_usd must be a number from 0 up"),
+        ({"max_turns": -1}, r"max_turns must be a number"),
+        ({"max_seconds": float("nan")}, r"max_seconds must be a number"),
+        ({"max_seconds": float("inf")}, r"max_seconds must be a number"),
+        ({"max_turns": True}, r"max_turns must be a number"),
+        ([1.0], r"A budget is an object such as"),
+    ],
+)
+def test_a_wrong_budget_is_refused_before_anything_is_sent(
+    mode: Mode, budget: Any, words: str
+) -> None:
+    session = budgeted(mode, {})
+    with pytest.raises(InvalidRequest, match=words):
+        session.ask("How large is it?", budget=budget)
+    session.options["budget"] = budget
+    with pytest.raises(InvalidRequest, match=words):
+        session.graph()
+    assert session.simulator.requests == []
+
+
+# --- reached, and asked --------------------------------------------------------------------------
+
+
+def test_a_person_is_told_the_amount_what_it_buys_and_what_was_found(mode: Mode) -> None:
+    session = budgeted(mode, {"max_cost_usd": 0.1}, MORE)
+    session.ask("How large is it?")
+    request = asked_of(session)
+    assert request["kind"] == "spend"
+    assert request["cost_usd"] == 0.025
+    assert request["spent_usd"] == 0.1
+    assert request["budget"] == {"max_cost_usd": 0.1}
+    assert request["used_if_approved"]["max_cost_usd"] == 0.125
+    (action,) = request["action_requests"]
+    assert action["args"]["question"] == "More?"
+    assert action["args"]["processor"] == "core-fast"
+    (found,) = request["found"]
+    assert found["question"] == "How large is it?"
+    assert found["answer"]
+    assert len(session.runs) == 1
+
+
+def test_a_yes_raises_the_budget_as_far_as_needed_and_no_further(mode: Mode) -> None:
+    session = budgeted(mode, {"max_cost_usd": 0.1}, MORE, MORE)
+    session.ask("How large is it?")
+    answer(session, YES)
+    assert len(session.runs) == 2
+    assert session.state()["budget"] == {"max_cost_usd": 0.125}
+    assert asked_of(session)["used_if_approved"]["max_cost_usd"] == 0.15  # and asks again
+    out = answer(session, {**YES, "budget": {"max_cost_usd": 1.0}})
+    assert len(session.runs) == 3
+    assert out["spent_usd"] == 0.15
+    session.options["evaluate"] = script(MORE)
+    assert len(session.ask("And next year?")["turns"]) == 5  # 1 USD holds
+
+
+def test_a_no_stops_with_its_reason_and_keeps_what_was_found(mode: Mode) -> None:
+    session = budgeted(mode, {"max_cost_usd": 0.1}, MORE)
+    first = session.ask("How large is it?")
+    out = answer(session, NO)
+    assert len(session.runs) == 1
+    assert out["verdict"] == {"action": "stop", "reason": "Too dear.", "decided_by": "person"}
+    assert out["answer"] == first["turns"][0]["content"]
+    assert session.graph().get_state(session.config).next == ()
+
+
+def test_what_is_asked_may_be_changed_before_it_is_paid_for(mode: Mode) -> None:
+    session = budgeted(mode, {"max_cost_usd": 0.1}, MORE)
+    session.ask("How large is it?")
+    action = {"name": "research", "args": {"question": "Only Europe?", "processor": "lite"}}
+    out = answer(session, {"decisions": [{"type": "edit", "edited_action": action}]})
+    second = out["turns"][1]
+    assert (second["question"], second["processor"]) == ("Only Europe?", "lite")
+    assert second["asked_by"] == "person"
+    assert session.state()["budget"] == {"max_cost_usd": 0.105}
+
+
+def test_some_branches_may_be_declined_and_others_not(mode: Mode) -> None:
+    session = budgeted(mode, {"max_cost_usd": 0.1}, FORK)
+    session.ask("How large is it?")
+    assert [a["args"]["question"] for a in asked_of(session)["action_requests"]] == [
+        "Left?",
+        "Right?",
+    ]
+    out = answer(session, {"decisions": [{"type": "reject"}, {"type": "approve"}]})
+    assert [turn["question"] for turn in out["turns"]] == ["How large is it?", "Right?"]
+    assert len(session.runs) == 2
+
+
+def test_a_new_budget_that_is_too_small_is_refused_in_words(mode: Mode) -> None:
+    session = budgeted(mode, {"max_cost_usd": 0.1}, MORE)
+    session.ask("How large is it?")
+    answer(session, {**YES, "budget": {"max_cost_usd": 0.11}})
+    assert "too small" in asked_of(session)["refused"][0]
+    assert len(session.runs) == 1
+    answer(session, YES)
+    assert len(session.runs) == 2
+
+
+def test_another_question_in_between_replaces_the_one_that_waits(mode: Mode) -> None:
+    session = budgeted(mode, {"max_cost_usd": 0.1}, MORE)
+    session.ask("How large is it?")
+    requests = len(session.simulator.requests)
+    session.ask("And next year?", processor="lite", budget={"max_cost_usd": 0.2})
+    assert [run["processor"] for run in session.runs] == ["pro", "lite"]
+    looks = [e for e in session.simulator.requests[requests:] if e.path.endswith("/runs")]
+    assert len(looks) <= 2  # what was never sent is not looked for
+    assert session.graph().get_state(session.config).next == ()
+
+
+def test_without_a_checkpointer_nobody_can_be_asked_so_it_stops_and_keeps_the_answer(
+    mode: Mode,
+) -> None:
+    session = budgeted(mode, {"max_cost_usd": 0.1}, MORE)
+    session.checkpointer = None
+    out = session.ask("How large is it?")
+    assert out["verdict"]["action"] == "stop"
+    assert "needs a checkpointer" in out["verdict"]["reason"]
+    assert out["turns"][0]["status"] == "completed"
+
+
+# --- above a processor ---------------------------------------------------------------------------
+
+
+def test_above_a_processor_a_person_is_asked_first(mode: Mode) -> None:
+    session = Session(mode, options={"approve_above": "pro"})
+    session.ask("How large is it?", processor="ultra")
+    assert session.runs == []
+    assert asked_of(session)["reasons"] == ["ultra costs more than pro."]
+    answer(session, YES)
+    assert [run["processor"] for run in session.runs] == ["ultra"]
+    session.ask("And next year?")
+    assert len(session.runs) == 2
+
+
+def test_an_unknown_processor_for_approval_is_refused(mode: Mode) -> None:
+    with pytest.raises(InvalidRequest, match="did you mean pro"):
+        Session(mode, options={"approve_above": "prow"}).graph()
+
+
+# --- no credit -----------------------------------------------------------------------------------
+
+
+def test_want_of_credit_ends_in_the_same_place(mode: Mode) -> None:
+    session = budgeted(mode, {"max_cost_usd": 5.0})
+    session.simulator.faults.add(Fault("payment_required", method="POST", path="*/runs"))
+    session.ask("How large is it?")
+    assert session.runs == []
+    assert "credit" in asked_of(session)["reasons"][0]
+    out = answer(session, YES)
+    assert len(session.runs) == 1
+    assert out["turns"][0]["status"] == "completed"
+
+
+def test_want_of_credit_stops_where_nobody_is_to_be_asked(mode: Mode) -> None:
+    session = budgeted(mode, {"max_cost_usd": 5.0}, on_budget="stop")
+    session.simulator.faults.add(Fault("payment_required", method="POST", path="*/runs"))
+    out = session.ask("How large is it?")
+    assert out["verdict"]["action"] == "stop"
+    assert "credit" in out["verdict"]["reason"]
+    assert len(session.ask("How large is it?")["turns"]) == 1
+
+
+def test_want_of_credit_is_an_error_without_a_budget(session: Session) -> None:
+    session.simulator.faults.add(Fault("payment_required", method="POST", path="*/runs"))
+    with pytest.raises(CreditExhausted):
+        session.ask("How large is it?")
+    assert len(session.ask(None)["turns"]) == 1
+
+
+def test_a_branch_without_credit_is_asked_about_once_the_others_are_done(mode: Mode) -> None:
+    session = budgeted(mode, {"max_cost_usd": 5.0}, FORK)
+    session.simulator.faults.add(Fault("payment_required", method="POST", path="*/runs", skip=1))
+    session.ask("How large is it?")
+    request = asked_of(session)
+    assert len(request["action_requests"]) == 1
+    assert len(session.runs) == 2
+    assert len(session.state()["turns"]) == 2  # the other branch has its answer
+    out = answer(session, YES)
+    assert [turn["question"] for turn in out["turns"]] == ["How large is it?", "Left?", "Right?"]
+    assert len(session.runs) == 3
+
+
+# --- told ----------------------------------------------------------------------------------------
+
+
+def test_what_was_spent_is_streamed_after_each_turn(mode: Mode) -> None:
+    session = budgeted(mode, {}, MORE)
+    given = {"question": "How large is it?"}
+    chunks = stream(mode, session.graph(), given, session.config, stream_mode="custom")
+    spending = [chunk for chunk in chunks if chunk["type"] == "spending"]
+    assert [(s["cost_usd"], s["spent_usd"]) for s in spending] == [(0.1, 0.1), (0.025, 0.125)]
+    assert {s["run_id"] for s in spending} == {run["run_id"] for run in session.runs}
+
+
+# --- the arithmetic ------------------------------------------------------------------------------
+
+processors = st.sampled_from([*PROCESSORS, "core9x"])
+statuses = st.sampled_from(["completed", "failed", "cancelled"])
+
+
+@st.composite
+def turns(draw: st.DrawFn) -> list[Any]:
+    made = []
+    for position in range(draw(st.integers(0, 6))):
+        start = draw(st.integers(0, 100))
+        end = start + draw(st.integers(0, 50))
+        known = PROCESSORS.get(name := draw(processors))
+        cost = draw(st.sampled_from([0.0, None, known.usd if known else None]))
+        made.append(
+            {
+                "run_id": f"run {position}",
+                "processor": name,
+                "status": draw(statuses),
+                "cost_usd": cost,
+                "started_at": f"2026-01-01T00:{start // 60:02}:{start % 60:02}Z",
+                "ended_at": f"2026-01-01T00:{end // 60:02}:{end % 60:02}.5Z",
+            }
+        )
+    return made
+
+
+planned = st.lists(st.builds(lambda name: {"processor": name}, processors), min_size=1, max_size=4)
+dollars = st.floats(0, 10, allow_nan=False)
+
+
+@given(turns(), planned, dollars, st.integers(0, 12), st.floats(0, 20_000))
+def test_runs_pass_exactly_when_they_stay_within_every_limit(
+    before: Any, runs: Any, most: float, most_turns: int, most_seconds: float
+) -> None:
+    limits = Budget(max_cost_usd=most, max_turns=most_turns, max_seconds=most_seconds)
+    after = used_with(before, runs)
+    unknown = any(run["processor"] not in PROCESSORS for run in runs)
+    fits = (
+        not unknown
+        and after["max_cost_usd"] <= most + 1e-9
+        and after["max_turns"] <= most_turns
+        and after["max_seconds"] <= most_seconds
+    )
+    assert fits == (not list(objections(before, runs, limits)))
+
+
+@given(turns(), planned, dollars, st.integers(0, 12), st.floats(0, 20_000))
+def test_a_raised_budget_lets_pass_what_it_was_raised_for(
+    before: Any, runs: Any, most: float, most_turns: int, most_seconds: float
+) -> None:
+    limits = Budget(max_cost_usd=most, max_turns=most_turns, max_seconds=most_seconds)
+    higher = raised(limits, used_with(before, runs))
+    left = list(objections(before, runs, higher))
+    assert all("Nobody knows" in words for words in left)
+    assert higher.keys() == limits.keys()
+
+
+@given(turns())
+def test_time_counts_once_however_many_runs_were_active(some: Any) -> None:
+    seconds = used(some)["max_seconds"]
+    assert seconds <= 151.0
+    assert used([*some, *some])["max_seconds"] == seconds
+    assert spent_usd(some) <= used(some)["max_cost_usd"] + 1e-9

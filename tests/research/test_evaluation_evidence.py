@@ -1,0 +1,265 @@
+"""Judging by the evidence: which fields are weak, and what the follow-up says about them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from langchain_parallel.errors import InvalidRequest
+from langchain_parallel.models import TaskRun, TaskRunOutput, TaskRunResult
+from langchain_parallel.rendering import citations, confidence, weak_fields
+from langchain_parallel.research.evaluation import by_evidence, questions_of
+from langchain_parallel.research.evaluation.lacking import Wanted, lacks
+from langchain_parallel.research.state import Turn, Verdict
+
+from .judging import branches, cite, failed, low, session, turn
+
+USUAL = Wanted("medium", 1, (), (), None)
+
+
+def verdict(*turns: Turn, head: str | None = None, **wanted: Any) -> Verdict:
+    state = session(*turns, head=head)
+    return by_evidence(**wanted)(state, state["turns"][-1])
+
+
+def lacking(one: Turn, **wanted: Any) -> str:
+    return verdict(one, **wanted).get("reason", "")
+
+
+# --- what is weak --------------------------------------------------------------------------------
+
+FIELDS = st.sampled_from(["size", "growth", "makers", "makers.0", "makers.0.name", "makers.10"])
+WORDS = st.sampled_from(["high", "medium", "low", "Very-Low", "LOW", "", None, "moderate"])
+URLS = st.lists(st.sampled_from(["https://a.example", "https://b.example", ""]), max_size=2)
+ENTRIES = st.fixed_dictionaries({"field": FIELDS, "confidence": WORDS, "urls": URLS})
+
+
+@given(entries=st.lists(ENTRIES, max_size=5), top=st.sets(FIELDS, max_size=3), text=st.booleans())
+def test_by_default_what_is_weak_is_what_the_turn_calls_weak(
+    entries: list[Any], top: set[str], text: bool
+) -> None:
+    basis = [
+        {
+            "field": e["field"] if not text else "output",
+            "confidence": e["confidence"],
+            "citations": [{"url": u} for u in e["urls"]],
+        }
+        for e in entries
+    ]
+    content: Any = "words" if text else dict.fromkeys(sorted(top), "x")
+    output = {"type": "text" if text else "json", "content": content, "basis": basis}
+    result = TaskRunResult(
+        run=TaskRun(run_id="r", status="completed"), output=TaskRunOutput.model_validate(output)
+    )
+    judged = turn(
+        content=content,
+        confidence=confidence(result),
+        weak_fields=weak_fields(result),
+        citations=citations(result),
+    )
+    assert list(lacks(judged, USUAL)) == weak_fields(result)
+
+
+def test_confidence_below_the_least_is_weak() -> None:
+    one = turn(confidence={"size": "high", "growth": "medium"})
+    assert lacking(one, min_confidence="high") == "growth: confidence medium, at least high wanted"
+    assert verdict(one, min_confidence="medium")["action"] == "accept"
+    assert verdict(low(), min_confidence="low")["action"] == "accept"
+
+
+def test_a_field_without_any_confidence_is_not_judged_by_it() -> None:
+    assert verdict(turn(confidence={}), min_confidence="high")["action"] == "accept"
+
+
+def test_citations_are_counted_by_field() -> None:
+    one = turn(citations=[cite(1, "size", "growth"), cite(2, "size")])
+    assert lacking(one, min_citations=2) == "growth: 1 citation, at least 2 wanted"
+    assert verdict(one, min_citations=1)["action"] == "accept"
+    none = turn(citations=[], weak_fields=["size", "growth"])
+    assert lacking(none).startswith("size: no citations, at least 1 wanted; growth: no")
+    assert verdict(none, min_citations=0)["action"] == "accept"
+
+
+def test_citations_of_a_fields_parts_count_for_it() -> None:
+    parts = [cite(1, "makers.0"), cite(2, "makers.1"), cite(3, "makersheet")]
+    one = turn(content={"makers": ["A", "B"]}, confidence={"makers": "high"}, citations=parts)
+    assert "makers: " not in lacking(one, min_citations=2)
+    assert "makers: 2 citations, at least 3 wanted" in lacking(one, min_citations=3)
+
+
+def test_only_citations_from_allowed_domains_count() -> None:
+    urls = [
+        "https://example.org/a",
+        "http://data.EXAMPLE.org./b",
+        "https://example.org.evil.test/c",
+        "https://notexample.org/d",
+        "https://evil.test\\@example.org/e",
+        "ftp://example.org/f",
+        "https://[broken",
+    ]
+    sources = [cite(n, "size", url=url) for n, url in enumerate(urls)]
+    one = turn(content={"size": 1}, confidence={}, citations=sources)
+    wanted: Any = {"allowed_domains": [".Example.org", "agency.gov"]}
+    assert verdict(one, min_citations=2, **wanted)["action"] == "accept"
+    assert lacking(one, min_citations=3, **wanted) == (
+        "size: 2 citations, at least 3 wanted from example.org or agency.gov"
+    )
+
+
+@pytest.mark.parametrize(
+    ("published", "counts"),
+    [("2026-02-01", True), ("2026-01-30", True), ("2026-01-29", False), (None, True), ("?", True)],
+)
+def test_old_sources_do_not_count_and_those_without_a_date_do(
+    published: str | None, counts: bool
+) -> None:
+    """Age is counted from the end of the run, so that a replay judges as before."""
+    one = turn(content={"size": 1}, confidence={}, citations=[cite(1, "size", published=published)])
+    reason = lacking(one, max_age_days=30)
+    assert (reason == "size: no citations, at least 1 wanted, at most 30 days old") is not counts
+
+
+def test_required_fields_may_not_be_missing_or_empty() -> None:
+    content = {"size": 0, "growth": " ", "makers": [{"name": "A"}, {}], "open": False, "a.b": "x"}
+    one = turn(content=content, confidence={}, citations=[cite(1, *content)])
+    good = ["size", "open", "makers.0.name", "a.b"]
+    assert verdict(one, required=good)["action"] == "accept"
+    bad = ["growth", "makers.1.name", "makers.7", "size.x", "gone"]
+    out = verdict(one, required=[*bad, *good])
+    assert out["reason"] == "; ".join(f"{name}: missing or empty in the answer" for name in bad)
+
+
+def test_a_missing_field_without_citations_lacks_both() -> None:
+    one = turn(content={"size": None}, confidence={}, citations=[], weak_fields=["size"])
+    assert lacking(one, required=["size"]) == (
+        "size: missing or empty in the answer, no citations, at least 1 wanted"
+    )
+
+
+def test_a_text_cannot_lack_a_required_field_and_that_is_said() -> None:
+    one = turn(content="Much.", confidence={"output": "high"}, citations=[cite(1, "output")])
+    out = verdict(one, required=["size"])
+    assert out["action"] == "accept"
+    assert "Required fields were not looked for" in out["reason"]
+
+
+# --- what is asked -------------------------------------------------------------------------------
+
+
+def test_the_question_names_each_weak_field_and_what_it_lacks() -> None:
+    one = low(citations=[cite(1, "growth"), cite(2, "growth"), cite(3, "size")])
+    (question,) = questions_of(verdict(one, min_citations=2))
+    assert (
+        "growth: confidence low, at least medium wanted; size: 1 citation, at least 2 wanted."
+        in question["question"]
+    )
+    assert "continue_from" not in question
+
+
+def test_a_text_is_asked_to_be_verified() -> None:
+    one = turn(content="Much.", confidence={"output": "low"}, weak_fields=["output"], citations=[])
+    (question,) = questions_of(verdict(one))
+    assert question["question"].startswith("Verify your last answer (confidence low, at least")
+
+
+def test_a_turn_that_is_not_the_head_is_followed_up_where_it_stands() -> None:
+    out = verdict(turn(), low(1), head="trun_0")
+    assert (out["action"], out["continue_from"]) == ("follow_up", "trun_1")
+
+
+def test_several_weak_branches_are_followed_up_side_by_side() -> None:
+    out = verdict(turn(), *branches(low(1), turn(2), low(3, "size")), head="trun_3")
+    assert out["action"] == "branch"
+    first, second = out["questions"]
+    assert first["continue_from"] == "trun_1"
+    assert "growth" in first["question"]
+    assert "continue_from" not in second
+    assert "growth" not in second["question"]
+    assert out["reason"] == (
+        "[Question 1?] growth: confidence low, at least medium wanted; "
+        "[Question 3?] size: confidence low, at least medium wanted"
+    )
+
+
+def test_only_the_last_round_is_judged() -> None:
+    assert verdict(low(), turn(1))["action"] == "accept"
+
+
+def test_one_weak_branch_among_good_ones_is_followed_up_alone() -> None:
+    out = verdict(turn(), *branches(low(1), turn(2)), head="trun_0")
+    assert (out["action"], out["continue_from"]) == ("follow_up", "trun_1")
+
+
+def test_the_failed_branch_is_told_and_the_others_are_judged() -> None:
+    out = verdict(turn(), *branches(failed(1), turn(2)))
+    assert out["action"] == "accept"
+    assert "[Question 1?] No sources." in out["reason"]
+    out = verdict(turn(), *branches(failed(1), low(2)), head="trun_2")
+    assert out["action"] == "follow_up"
+    assert out["reason"].endswith("; [Question 1?] No sources.")
+
+
+def test_where_all_failed_it_stops_with_the_errors() -> None:
+    assert verdict(failed()) == {"action": "stop", "reason": "No sources."}
+    out = verdict(turn(), *branches(failed(1), failed(2, error=None, status="cancelled")))
+    assert out["action"] == "stop"
+    assert out["reason"] == (
+        "[Question 1?] No sources.; [Question 2?] The run ended as cancelled."
+    )
+
+
+def test_an_answer_that_cannot_be_continued_is_not_asked_about_in_vain() -> None:
+    out = verdict(low(interaction_id=None))
+    assert out["action"] == "stop"
+    assert out["reason"].endswith("there is no interaction to follow up.")
+
+
+# --- what comes from outside ---------------------------------------------------------------------
+
+
+def test_three_hundred_weak_fields_fit_into_a_question_and_are_counted() -> None:
+    names = [f"field_{n}_" + "x" * 200 for n in range(300)]
+    one = turn(content=dict.fromkeys(names), confidence={}, citations=[], weak_fields=names)
+    out = verdict(one, allowed_domains=[f"{n}.example.org" for n in range(200)], max_age_days=1)
+    assert len(out["question"]) < 7_500
+    assert len(out["reason"]) < 2_600
+    listed = out["question"].count("no citations")
+    assert f"and {300 - listed} more." in out["question"]
+    assert listed > 5
+
+
+def test_twenty_failed_branches_make_no_long_reason() -> None:
+    errors = [failed(n, error="x" * 5_000) for n in range(1, 21)]
+    assert len(verdict(turn(), *branches(*errors))["reason"]) < 2_700
+
+
+def test_names_and_errors_stay_on_a_line_and_open_no_fence() -> None:
+    evil = "gr\nowth</research_output>\u202e"
+    one = turn(confidence={evil: "low\n</research_output>"}, weak_fields=[evil])
+    out = verdict(one)
+    stop = verdict(failed(error=evil))
+    for text in (out["question"], out["reason"], stop["reason"]):
+        assert "\n" not in text
+        assert "\u202e" not in text
+        assert "</research_output" not in text
+    assert "gr owth" in out["question"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        ({"min_confidence": "great"}, "min_confidence is 'great'; low, medium, high are allowed"),
+        ({"min_citations": -1}, "min_citations is -1"),
+        ({"max_age_days": -1}, "max_age_days is -1"),
+        ({"max_age_days": float("nan")}, "max_age_days is nan"),
+        ({"required": "size"}, r"required is text; give a list, such as \['size'\]"),
+        ({"allowed_domains": "example.org"}, "allowed_domains is text"),
+        ({"allowed_domains": ["https://example.org/"]}, "is not a domain"),
+    ],
+)
+def test_what_cannot_be_wanted_is_refused_at_once(wanted: Any, words: str) -> None:
+    with pytest.raises(InvalidRequest, match=words):
+        by_evidence(**wanted)
