@@ -1,14 +1,21 @@
 """The processors: what a run costs and how long it takes.
 
-Source: https://docs.parallel.ai/task-api/guides/choose-a-processor, read in August 2026. A `-fast`
-processor costs what its plain twin does and takes a third to a fifth of the time.
+The numbers stand at `SOURCE` and were read there in the month of `SOURCE_DATE`; the API tells no prices,
+so they may have changed since. A `-fast` processor costs what its plain twin does and takes a third to a
+fifth of the time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from types import MappingProxyType
+
+SOURCE = "https://docs.parallel.ai/task-api/guides/choose-a-processor"
+"""The page the table was read from."""
+SOURCE_DATE = date(2026, 8, 1)
+"""When it was read: in this month; the day is not on record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +61,21 @@ def price_usd(processor: str) -> float | None:
     """What one run costs, in USD; None for a processor this table does not know."""
     known = PROCESSORS.get(processor)
     return known.usd if known else None
+
+
+def expected_seconds(processor: str) -> tuple[float, float] | None:
+    """The usual shortest and longest time of a run, in seconds; None for an unknown processor."""
+    known = PROCESSORS.get(processor)
+    return known.seconds if known else None
+
+
+def dearer(processor: str, than: str) -> bool:
+    """Whether a run costs more than with another processor, as far as anybody knows.
+
+    A processor without a known price counts as dearer than any other, and any other as dearer than it:
+    where this guards money, what is not known must not pass.
+    """
+    price, limit = price_usd(processor), price_usd(than)
+    if price is None or limit is None:
+        return processor != than
+    return price > limit

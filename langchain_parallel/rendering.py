@@ -15,10 +15,12 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import date
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from .models import FieldBasis, TaskRun, TaskRunResult
+from .models import Citation, FieldBasis, TaskRun, TaskRunResult
 
 DEFAULT_MAX_CHARS = 24_000
 """Characters. About 6,000 tokens: twice what a report of 20 fields with 60 sources needs, and 3 %
@@ -26,6 +28,7 @@ of a context window of 200,000 tokens, so that an agent can afford a few dozen c
 MIN_CHARS = 1_000
 """Characters. The least cap there is: fence, cut line and ids of up to 100 characters each fit."""
 
+_DATE_FIELDS = ("publish_date", "published_date", "published_at", "published", "date")
 _TITLE_CHARS = 100
 _REMARK_CHARS = 300
 _LEAST_ROW_CHARS = 80
@@ -97,7 +100,8 @@ def citations(result: TaskRunResult, *, excerpts: bool = False) -> list[dict[str
 
     Returns:
         `{"number": 1, "url": …, "title": …, "fields": […]}` each, with `"excerpts": […]` if asked.
-        The title is one line of at most 100 characters, or None.
+        The title is one line of at most 100 characters, or None. `"published": "2025-03-14"` is there
+        where the source's date is known; the API does not document that it gives any.
     """
     found: dict[str, dict[str, Any]] = {}
     for field, citation, url in _sources(result):
@@ -105,9 +109,21 @@ def citations(result: TaskRunResult, *, excerpts: bool = False) -> list[dict[str
         source = found.setdefault(url, {**fresh, "excerpts": []} if excerpts else fresh)
         source["title"] = source["title"] or _one_line(citation.title or "", _TITLE_CHARS) or None
         _add(source["fields"], field)
+        if (day := _published(citation)) and "published" not in source:
+            source["published"] = day
         for excerpt in (citation.excerpts or ()) if excerpts else ():
             _add(source["excerpts"], _clean(excerpt))
     return list(found.values())
+
+
+def _published(citation: Citation) -> str | None:
+    """The day a source is from, as `2025-03-14`, if a field that nobody documents gives a date."""
+    for name in _DATE_FIELDS:
+        text = (citation.model_extra or {}).get(name)
+        with suppress(ValueError):
+            if isinstance(text, str):
+                return date.fromisoformat(text.strip()[:10]).isoformat()
+    return None
 
 
 def weak_fields(result: TaskRunResult) -> list[str]:

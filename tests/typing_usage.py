@@ -17,6 +17,7 @@ from langchain_parallel import (
     TaskRunInput,
     TaskRunResult,
     TaskSpec,
+    Turn,
     Verdict,
     create_research_graph,
 )
@@ -65,10 +66,10 @@ def tools() -> list[Any]:
 
 
 def graphs() -> None:
-    def evaluate(state: ResearchState) -> Verdict | None:
+    def evaluate(state: ResearchState, turn: Turn) -> Verdict | None:
         return {"action": "follow_up", "question": f"More than {state['spent_usd']}?"}
 
-    async def aevaluate(state: ResearchState) -> Verdict | None:
+    async def aevaluate(state: ResearchState, turn: Turn) -> Verdict | None:
         return None
 
     create_research_graph(evaluate=evaluate, output_schema=Market).compile()

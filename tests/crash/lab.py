@@ -172,10 +172,11 @@ class Lab:
 
 
 def _without_ids(state: str) -> str:
-    """Every id replaced by its number in the order of appearance; ledger keys hold ids, hashed, and where a
-    run stands in its list depends on when it got there.
+    """Every id replaced by its number in the order of appearance; without ledger keys, which hold ids,
+    hashed, and without what depends on when a run got there.
     """
     numbers: dict[str, str] = {}
     state = re.sub(r'"key": "[^"]*"', '"key": "…"', state)
     state = re.sub(r'"ledger_cursor": \[[^]]*\](, )?', "", state)
+    state = re.sub(r'"(started|ended)_at": "[^"]*"', r'"\1_at": "…"', state)
     return _ID.sub(lambda id: numbers.setdefault(id[0], f"id {len(numbers) + 1}"), state)

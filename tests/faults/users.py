@@ -217,8 +217,8 @@ class GraphUser(User):
         graph = create_research_graph(**options, **self.clients, max_turns=2, timeout=timeout)
         return graph.compile(checkpointer=self.checkpointer)
 
-    def _evaluate(self, state: Any) -> Any:
-        if state["turns"][-1]["content"] is None or state["question"] == FOLLOW_UP:
+    def _evaluate(self, state: Any, turn: Any) -> Any:
+        if turn["content"] is None or state["question"] == FOLLOW_UP:
             return None
         self._note(state)
         self.on_follow_up()

@@ -61,7 +61,8 @@ def low(position: int = 0, field: str = "growth", **more: Any) -> Turn:
 
 
 def session(*turns: Turn, head: str | None = None, **more: Any) -> ResearchState:
-    head = head or next((t["interaction_id"] for t in turns[::-1] if t["interaction_id"]), None)
+    answered = [t["interaction_id"] for t in turns if t["status"] == "completed"]
+    head = head or next(filter(None, answered[::-1]), None)
     return cast(ResearchState, {"turns": [*turns], "interaction_id": head, **more})
 
 
@@ -82,7 +83,7 @@ class ScriptedModel(BaseChatModel):
     """A chat model that makes these tool calls, one after the other; a text is said instead."""
 
     says: list[Any]
-    heard: list[list[BaseMessage]] = []
+    heard: list[list[BaseMessage]]
 
     @property
     def _llm_type(self) -> str:

@@ -122,6 +122,38 @@ def test_old_sources_do_not_count_and_those_without_a_date_do(
     assert (reason == "size: no citations, at least 1 wanted, at most 30 days old") is not counts
 
 
+def sources(*given: dict[str, Any]) -> list[dict[str, Any]]:
+    basis = [{"field": "size", "citations": given}]
+    output = {"type": "json", "content": {"size": 1}, "basis": basis}
+    run = TaskRun(run_id="r", status="completed")
+    return citations(TaskRunResult(run=run, output=TaskRunOutput.model_validate(output)))
+
+
+@pytest.mark.parametrize(
+    ("more", "published"),
+    [
+        ({"publish_date": "2025-03-14"}, "2025-03-14"),
+        ({"published_at": " 2025-03-14T10:00:00Z"}, "2025-03-14"),
+        ({"publish_date": "last spring", "date": "2025-03-14"}, "2025-03-14"),
+        ({"publish_date": "2025-13-14"}, None),
+        ({"publish_date": ""}, None),
+        ({"publish_date": 1741910400}, None),
+        ({"publish_date": {"year": 2025}}, None),
+        ({}, None),
+    ],
+)
+def test_a_date_that_nobody_documents_is_kept_where_it_is_one(more: Any, published: Any) -> None:
+    (source,) = sources({"url": "https://a.example", **more})
+    assert source.get("published") == published
+    assert ("published" in source) is (published is not None)
+
+
+def test_of_one_source_cited_twice_the_first_date_counts() -> None:
+    dates: list[dict[str, Any]] = [{}, {"date": "2025-03-14"}, {"date": "2024-01-01"}]
+    (source,) = sources(*({"url": "https://a.example", **each} for each in dates))
+    assert source["published"] == "2025-03-14"
+
+
 def test_required_fields_may_not_be_missing_or_empty() -> None:
     content = {"size": 0, "growth": " ", "makers": [{"name": "A"}, {}], "open": False, "a.b": "x"}
     one = turn(content=content, confidence={}, citations=[cite(1, *content)])
@@ -206,9 +238,7 @@ def test_where_all_failed_it_stops_with_the_errors() -> None:
     assert verdict(failed()) == {"action": "stop", "reason": "No sources."}
     out = verdict(turn(), *branches(failed(1), failed(2, error=None, status="cancelled")))
     assert out["action"] == "stop"
-    assert out["reason"] == (
-        "[Question 1?] No sources.; [Question 2?] The run ended as cancelled."
-    )
+    assert out["reason"] == ("[Question 1?] No sources.; [Question 2?] The run ended as cancelled.")
 
 
 def test_an_answer_that_cannot_be_continued_is_not_asked_about_in_vain() -> None:

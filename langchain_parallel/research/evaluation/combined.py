@@ -147,20 +147,20 @@ def _together(verdicts: list[Verdict], head: str | None) -> Verdict:
 
 def _questions(verdicts: list[Verdict], head: str | None) -> Iterator[Question]:
     """All questions, each once; follow-ups from one interaction in the same shape as one."""
-    merged: dict[str, Question] = {}
+    groups: dict[str, list[Question]] = {}
     for verdict in verdicts:
         for question in questions_of(verdict):
             place = [question.get("continue_from") or head, question.get("output_schema")]
             # The questions of a branch were kept apart on purpose.
             own = same(question, head) if verdict["action"] == "branch" else None
-            name = json.dumps([*place, own], sort_keys=True)
-            merged[name] = _merged(merged[name], question) if name in merged else question
-    yield from {same(question, head): question for question in merged.values()}.values()
+            groups.setdefault(json.dumps([*place, own], sort_keys=True), []).append(question)
+    merged = [_merged(group) for group in groups.values()]
+    yield from {same(question, head): question for question in merged}.values()
 
 
-def _merged(one: Question, other: Question) -> Question:
-    both: Question = {**one, "question": joined([one["question"], other["question"]], "\n\n")}
-    named = [q["processor"] for q in (one, other) if "processor" in q]
-    if named:
-        both["processor"] = named[0] if not dearer(named[-1], named[0]) else named[-1]
-    return both
+def _merged(group: list[Question]) -> Question:
+    one: Question = {**group[0], "question": joined((q["question"] for q in group), "\n\n")}
+    for name in [question["processor"] for question in group if "processor" in question]:
+        if "processor" not in one or dearer(name, one["processor"]):
+            one["processor"] = name
+    return one

@@ -141,7 +141,8 @@ def _sources(turn: Turn) -> list[tuple[str, str]]:
 def _value(value: Any, chars: int) -> str:
     """Text with its lines, indented so that none looks like a field; anything else as JSON."""
     if not isinstance(value, str):
-        return short(json.dumps(value, ensure_ascii=False, default=str), chars)
+        compact = json.dumps(value, ensure_ascii=False, default=str)
+        return short(compact.translate(_ANGLES), chars)
     # Line by line, a tag could be spelt over two lines; without its angle it is none.
     lines = [short(line, chars) for line in value.translate(_ANGLES).splitlines()]
     return _cut("\n  ".join(filter(None, lines)), chars)
