@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from langchain_parallel.errors import StillRunning
+from langchain_parallel.errors import ParallelError, ServerFault, StillRunning
 from langchain_parallel.simulator import Fault, RunScript
 
 from .harness import Mode, Session, script
@@ -185,3 +185,43 @@ def test_another_question_in_between_leaves_no_paid_branch_behind(mode: Mode) ->
     assert [turn["status"] for turn in out["turns"]].count("unfinished") == 3
     positions = [turn["position"] for turn in out["turns"]]
     assert positions == sorted(set(positions))
+
+
+def test_a_branch_that_cannot_be_started_at_first_is_started_after_the_others(mode: Mode) -> None:
+    session = Session(mode, options={"evaluate": script(THREE), "max_turns": 10})
+    lost = Fault("drop_before", method="POST", path="*/runs", contains="Its buyers", times=4)
+    session.simulator.faults.add(lost)
+    out = session.ask("Map the landscape")
+    asked = [turn["question"] for turn in out["turns"]]
+    assert asked == ["Map the landscape", "Its makers?", "Its buyers?", "Its rules?"]
+    assert len(session.runs) == 4
+    started = [run["interaction_id"] for run in session.runs]
+    assert started[-1] == out["turns"][2]["interaction_id"]
+
+
+def test_a_branch_that_cannot_be_read_is_told_once_the_others_are_done(mode: Mode) -> None:
+    rehearsal = Session(mode, options={"evaluate": script(THREE), "max_turns": 10})
+    rehearsal.ask("Map the landscape")
+    last = rehearsal.runs[3]["run_id"]  # the simulator numbers its runs the same every time
+    session = Session(mode, options={"evaluate": script(THREE), "max_turns": 10})
+    session.simulator.faults.add(Fault("status_before", path=f"*{last}*", times=None))
+    with pytest.raises(ServerFault) as caught:
+        session.ask("Map the landscape")
+    assert caught.value.run_id == last
+    assert len(session.state()["turns"]) == 3
+    session.simulator.faults.clear()
+    assert [turn["status"] for turn in session.ask(None)["turns"]] == ["completed"] * 4
+    assert len(session.runs) == 4
+
+
+def test_what_still_cannot_be_started_ends_the_invocation_and_is_done_on_resume(mode: Mode) -> None:
+    session = Session(mode, options={"evaluate": script(THREE), "max_turns": 10})
+    away = Fault("refuse", method="POST", path="*/runs", contains="Its buyers", times=None)
+    session.simulator.faults.add(away)
+    with pytest.raises(ParallelError):
+        session.ask("Map the landscape")
+    assert len(session.state()["turns"]) == 3  # the other branches have their answers
+    session.simulator.faults.clear()
+    out = session.ask(None)
+    assert [turn["status"] for turn in out["turns"]] == ["completed"] * 4
+    assert len(session.runs) == 4

@@ -28,7 +28,7 @@ from .approve import objections_to
 def plan(researcher: Researcher, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
     """The next turn, or one for each branch, written down before anything is sent."""
     checked_budget(state.get("budget") or {})
-    runs = next_turns(researcher, state)
+    runs, before = next_turns(researcher, state), state.get("turns") or []
     ledger_id = yield from _ledger(researcher, state, config)
     overtaken: list[Turn] = []
     for left in planned(state):
@@ -42,7 +42,7 @@ def plan(researcher: Researcher, state: ResearchState, config: RunnableConfig) -
         }
         for run in runs
     ]
-    if objections_to(researcher, state, runs):
+    if objections_to(researcher, {**state, "turns": before + overtaken}, runs):
         runs = [{**run, "held": True} for run in runs]
     update: dict[str, Any] = {"ledger_id": ledger_id}
     # Not even an empty list without need: a channel that is written is stored whole once more.
