@@ -3,10 +3,13 @@
     ParallelTaskTool           web research as a tool for agents
     create_research_graph      a research session as a graph: resumed, continued, branched
     resume                     goes on with a thread, once however many ask; aresume awaits
+    InteractionTree            a session as a tree: text, Mermaid, HTML; SessionReport: as a document
+    carry_over, with_findings  take a session to another thread; quote some branches in another
     ParallelClient             the API itself; AsyncParallelClient awaits
 
-Everything a caller builds or reads is in `models`, everything that can go wrong in `errors`, prices and
-times in `processors`. `simulator` stands in for the API in tests.
+Evaluators, policies and what a session is are in `research`; what a caller of the API builds or reads in
+`models`, everything that can go wrong in `errors`, prices and times in `processors`. `simulator` stands in
+for the API in tests.
 """
 
 from .client import AsyncParallelClient, ParallelClient
@@ -31,14 +34,15 @@ from .research import (
     Verdict,
     by_evidence,
     create_research_graph,
-    tree_text,
 )
 from .resuming import Resumption, aresume, resume
+from .sessions import InteractionTree, SessionReport, carry_over, with_findings
 from .tool import ParallelTaskTool
 
 __all__ = [
     "AsyncParallelClient",
     "AutoSchema",
+    "InteractionTree",
     "JsonSchema",
     "McpServer",
     "ParallelClient",
@@ -48,6 +52,7 @@ __all__ = [
     "ResearchOutput",
     "ResearchState",
     "Resumption",
+    "SessionReport",
     "SourcePolicy",
     "TaskAdvancedSettings",
     "TaskRunInput",
@@ -59,7 +64,8 @@ __all__ = [
     "Webhook",
     "aresume",
     "by_evidence",
+    "carry_over",
     "create_research_graph",
     "resume",
-    "tree_text",
+    "with_findings",
 ]

@@ -23,7 +23,8 @@ from typing import Any
 from langgraph.checkpoint.sqlite import SqliteSaver
 
 from .processors import price_usd
-from .research import ResearchOutput, Turn, create_research_graph, tree_text
+from .research import ResearchOutput, Turn, create_research_graph
+from .sessions import InteractionTree
 from .simulator import Fault, RunningServer, Scenario, Simulator, serve
 
 PROCESSOR, FOLLOW_UP = "pro", "core-fast"
@@ -127,7 +128,7 @@ def _short(value: object, most: int = 150) -> str:
 
 def _summary(session: ResearchOutput) -> None:
     print("\n── The session")
-    print(tree_text(session["turns"]))
+    print(InteractionTree.of(session).text())
     print(f"  spent: ${session['spent_usd']:.3f} in {len(session['turns'])} runs")
 
 

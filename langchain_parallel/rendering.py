@@ -48,9 +48,9 @@ _UNSEEN = re.compile(
     "\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
 )
 # The fence's tag, opened or closed, however spelt. A gap never holds another `<` nor a letter, so
-# that the search stays linear in the length of the text.
+# that the search stays linear in the length of the text; nor `‹`, or what was replaced would match again.
 _TAG = re.compile(
-    "[<＜﹤]" + "".join(f"[^a-z0-9<＜﹤]*{letter}" for letter in "researchoutput"),
+    "[<＜﹤]" + "".join(f"[^a-z0-9<＜﹤‹]*{letter}" for letter in "researchoutput"),
     re.IGNORECASE | re.ASCII,
 )
 

@@ -18,6 +18,7 @@ from .evaluation import (
     last_round,
 )
 from .graph import create_research_graph
+from .parking import Parked, ParkedRun
 from .people import Decision, PersonAnswer, PersonRequest
 from .policy import ProcessorPolicy, deep_then_fast
 from .state import (
@@ -30,12 +31,13 @@ from .state import (
     Verdict,
     merge_turns,
 )
-from .tree import tree_text
 
 __all__ = [
     "Budget",
     "Decision",
     "Evaluator",
+    "Parked",
+    "ParkedRun",
     "PersonAnswer",
     "PersonRequest",
     "ProcessorPolicy",
@@ -55,5 +57,4 @@ __all__ = [
     "first_that_objects",
     "last_round",
     "merge_turns",
-    "tree_text",
 ]

@@ -8,7 +8,7 @@ really cost replaces its reservation once it has ended; failed runs give theirs 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timezone
 from math import inf
 from typing import Any, cast
 
@@ -126,6 +126,7 @@ def _span(turn: Turn) -> tuple[float, float] | None:
 
 def _instant(text: str | None) -> float | None:
     try:
-        return _INSTANT.validate_python(text).timestamp()
+        instant = _INSTANT.validate_python(text)
     except ValueError:
         return None
+    return (instant if instant.tzinfo else instant.replace(tzinfo=timezone.utc)).timestamp()

@@ -53,6 +53,7 @@ def create_research_graph(
     advanced_settings: TaskAdvancedSettings | None = None,
     memory_scope_key: str | None = None,
     metadata: Mapping[str, str | int | float | bool] | None = None,
+    wait: Literal["attach", "park"] = "attach",
     timeout: float | None = None,
     keep_excerpts: bool = False,
     submission: Literal["ledger", "direct"] = "ledger",
@@ -90,6 +91,9 @@ def create_research_graph(
         advanced_settings: Country of the search.
         memory_scope_key: Which memory the runs use.
         metadata: Kept with every run on Parallel's side, beside the LangGraph `thread_id`.
+        wait: `attach`: the invocation lasts until the answer is there. `park`: while a run goes on, the
+            thread waits in an interrupt (`Parked`) and holds no process and no connection; whoever
+            resumes it lets the graph look again. Without a checkpointer it stays attached.
         timeout: Seconds to wait for one run; None: twice its processor's usual longest time, and ten
             minutes. When it passes, `StillRunning` is raised and the thread can be resumed.
         keep_excerpts: Keep the citations' excerpts in the state. Checkpoints grow by several times.
@@ -141,6 +145,7 @@ def create_research_graph(
         budget=budget,
         on_budget=on_budget,
         approve_above=approve_above,
+        park=wait == "park",
         timeout=timeout,
         keep_excerpts=keep_excerpts,
         direct=submission == "direct",

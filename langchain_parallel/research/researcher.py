@@ -31,6 +31,7 @@ class Researcher:
     budget: Budget | None
     on_budget: Literal["ask", "stop"]
     approve_above: str | None
+    park: bool
     timeout: float | None
     keep_excerpts: bool
     direct: bool

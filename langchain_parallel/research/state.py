@@ -86,7 +86,9 @@ class Turn(TypedDict):
     weak_fields: list[str]
     """Fields of low confidence or without citations."""
     citations: list[dict[str, Any]]
-    """`number`, `url`, `title`, `fields`; excerpts only if the graph was told to keep them."""
+    """`number`, `url`, `title`, `fields`; `published` where the API gave a date; `excerpts` only if the
+    graph was told to keep them.
+    """
     warnings: list[str]
     error: str | None
     cost_usd: float | None

@@ -1,8 +1,8 @@
 """What is run and killed: five graphs, built as a new process would build them.
 
 Each asks two questions, so an uncrashed run pays for two; the one that branches asks three. The
-evaluation and the model are scripted, and as deterministic as they may be: the model answers from the messages it sees, but its messages get a new
-id every time it speaks, as those of real models do.
+evaluation and the model are scripted, and as deterministic as they may be: the model answers from the
+messages it sees, but its messages get a new id every time it speaks, as those of real models do.
 """
 
 from __future__ import annotations

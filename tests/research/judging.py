@@ -50,7 +50,7 @@ def turn(position: int = 0, **more: Any) -> Turn:
 
 
 def failed(position: int = 0, **more: Any) -> Turn:
-    nothing = {"content": None, "confidence": {}, "citations": [], "cost_usd": 0.0}
+    nothing: dict[str, Any] = {"content": None, "confidence": {}, "citations": [], "cost_usd": 0.0}
     return turn(position, **{"status": "failed", "error": "No sources.", **nothing, **more})
 
 

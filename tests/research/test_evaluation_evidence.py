@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from langchain_parallel.errors import InvalidRequest
@@ -37,6 +37,7 @@ URLS = st.lists(st.sampled_from(["https://a.example", "https://b.example", ""]),
 ENTRIES = st.fixed_dictionaries({"field": FIELDS, "confidence": WORDS, "urls": URLS})
 
 
+@example([{"field": "makers.0", "confidence": "high", "urls": []}], {"makers"}, False)
 @given(entries=st.lists(ENTRIES, max_size=5), top=st.sets(FIELDS, max_size=3), text=st.booleans())
 def test_by_default_what_is_weak_is_what_the_turn_calls_weak(
     entries: list[Any], top: set[str], text: bool
@@ -120,6 +121,17 @@ def test_old_sources_do_not_count_and_those_without_a_date_do(
     one = turn(content={"size": 1}, confidence={}, citations=[cite(1, "size", published=published)])
     reason = lacking(one, max_age_days=30)
     assert (reason == "size: no citations, at least 1 wanted, at most 30 days old") is not counts
+
+
+def test_age_is_counted_from_the_end_of_the_run_and_from_its_start_where_that_is_unknown() -> None:
+    old = [cite(1, "size", published="2020-01-01")]
+    one = turn(content={"size": 1}, confidence={}, citations=old, started_at="2020-01-01T00:00:00Z")
+    ended: Turn = {**one, "ended_at": "2020-02-01T00:00:00Z"}
+    assert verdict(ended, max_age_days=31)["action"] == "accept"
+    assert verdict(ended, max_age_days=30)["action"] == "follow_up"
+    assert verdict({**one, "ended_at": None}, max_age_days=0)["action"] == "accept"
+    unknown: Turn = {**one, "ended_at": None, "started_at": None}
+    assert verdict(unknown, max_age_days=30)["action"] == "follow_up"
 
 
 def sources(*given: dict[str, Any]) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from langchain_parallel import SourcePolicy, TaskAdvancedSettings, tree_text
+from langchain_parallel import InteractionTree, SourcePolicy, TaskAdvancedSettings
 from langchain_parallel.errors import InvalidRequest
 
 from .harness import Session
@@ -42,7 +42,8 @@ def test_continue_from_branches_and_is_used_up(session: Session) -> None:
     assert "What about the risks?" not in json.dumps(branch["answer"])
     after = session.ask("And in Europe?")
     assert after["turns"][3]["parent_interaction_id"] == branch["interaction_id"]
-    assert tree_text(after["turns"]).splitlines()[1].startswith("├─ What about the risks?")
+    below = [node.question for node in InteractionTree.of(after).roots[0].children]
+    assert below == ["What about the risks?", "What about prices?"]
 
 
 def test_a_processor_for_one_question_is_used_up(session: Session) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config
@@ -26,9 +26,6 @@ class Evaluator(Protocol):
             state: The whole session.
             turn: Its last turn; `last_round(state["turns"])` gives those asked at the same time.
         """
-
-
-Evaluate: TypeAlias = Evaluator
 
 
 class Rule(ABC):

@@ -13,6 +13,7 @@ from langgraph.types import Command, Send
 
 from ..._calls import Calls
 from ...errors import Forbidden, InvalidRequest, ParallelError, StillRunning, Unprocessable
+from ..parking import park, parks
 from ..researcher import Researcher
 from ..state import Pending, ResearchState, Turn, merge_turns
 from ..turns import pending_of, refused, unanswered_branches
@@ -50,8 +51,8 @@ def submit_branch(
 
 def wait_branch(researcher: Researcher, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
     """The turn of one branch, if it was started and can be waited for."""
-    if "run_id" not in pending_of(state):
-        return {}
+    if "run_id" not in pending_of(state) or parks(researcher, config):
+        return {}  # `join` does it; a thread parks once, for all its runs
     try:
         return {"turns": [(yield from turn_of(researcher, state, config))]}
     except StillRunning:
@@ -65,10 +66,13 @@ def join(researcher: Researcher, state: ResearchState, config: RunnableConfig) -
 
     The head is the last of them that has an answer.
     """
+    left = [branch for branch in unanswered_branches(state) if "run_id" in branch]
+    if parks(researcher, config):
+        yield from park(researcher, left, config)
     turns: list[Turn] = []
     without_credit = False
-    for left in unanswered_branches(state):
-        branch = yield from _started(researcher, state, left, config)
+    for unanswered in unanswered_branches(state):
+        branch = yield from _started(researcher, state, unanswered, config)
         if branch.get("no_credit"):
             without_credit = True
         else:

@@ -14,6 +14,7 @@ from ..._langgraph import runtime_of
 from ...errors import RunCancelled, RunFailed
 from ...models import Event, TaskRun, TaskRunResult
 from ...progress import progress
+from ..parking import park, parks
 from ..researcher import Researcher
 from ..spending import told
 from ..state import Pending, ResearchState, Turn
@@ -22,6 +23,8 @@ from ..turns import answered, pending_of, submission_of, unanswered
 
 def wait(researcher: Researcher, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
     """Wait for the run, its progress on the custom stream, and make a turn of the answer."""
+    if parks(researcher, config):
+        yield from park(researcher, [pending_of(state)], config)
     turn = yield from turn_of(researcher, state, config)
     update = {"turns": [turn], "pending": None, "answer": turn["content"]}
     if turn["status"] != "completed":  # the head stays where it was

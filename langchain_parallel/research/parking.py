@@ -1,0 +1,62 @@
+"""Parked research: while a run goes on, its thread waits in an interrupt; no process, no connection.
+
+Rule: whatever resumes the thread is a knock on the door, no news. The run is read from the API each time;
+if it is still active, the thread parks again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from langchain_core.runnables import RunnableConfig
+from typing_extensions import TypedDict
+
+from .._calls import Calls
+from .._langgraph import ask_person, checkpointer_of
+from ..processors import expected_seconds
+from .researcher import Researcher
+from .state import Pending
+
+
+class ParkedRun(TypedDict):
+    """A run that is waited for."""
+
+    run_id: str
+    interaction_id: str | None
+    question: str
+    processor: str
+    expected_seconds: list[float] | None
+    """The usual shortest and longest time, in seconds; None for an unknown processor."""
+
+
+class Parked(TypedDict):
+    """What the interrupt of a parked thread says. Resume it with anything."""
+
+    kind: Literal["parked"]
+    runs: list[ParkedRun]
+
+
+def parks(researcher: Researcher, config: RunnableConfig) -> bool:
+    """Whether to park rather than to stay attached; that takes a checkpointer."""
+    return researcher.park and checkpointer_of(config) is not None
+
+
+def park(researcher: Researcher, runs: Sequence[Pending], config: RunnableConfig) -> Calls[None]:
+    """Return once none of these runs is active; until then the thread waits in an interrupt."""
+    left: list[Pending] = []
+    for run in runs:
+        left += [run] if (yield from researcher.clients.retrieve(run["run_id"])).active else []
+    while left:  # returns at once for each time that somebody has knocked, then interrupts
+        ask_person(config, Parked(kind="parked", runs=[_parked(run) for run in left]), {})
+
+
+def _parked(run: Pending) -> ParkedRun:
+    seconds = expected_seconds(run["processor"])
+    return ParkedRun(
+        run_id=run["run_id"],
+        interaction_id=run.get("interaction_id"),
+        question=run["question"],
+        processor=run["processor"],
+        expected_seconds=None if seconds is None else list(seconds),
+    )

@@ -1,0 +1,55 @@
+"""All steps, and how one becomes a node."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from langchain_core.runnables import RunnableConfig, RunnableLambda
+
+from ..._calls import Calls, arun, run
+from ..researcher import Researcher
+from ..state import ResearchState
+from .approve import approve
+from .branch import join, submit_branch, wait_branch
+from .evaluate import evaluate
+from .plan import plan
+from .review import review
+from .submit import submit
+from .wait import wait
+
+
+class Step(Protocol):
+    """A step of the graph: what it changes in the state."""
+
+    __name__: str
+
+    def __call__(
+        self, researcher: Researcher, state: ResearchState, config: RunnableConfig, /
+    ) -> Calls[Any]:
+        """The update, after the calls it takes."""
+
+
+ALL: tuple[Step, ...] = (
+    plan,
+    approve,
+    submit,
+    wait,
+    submit_branch,
+    wait_branch,
+    join,
+    evaluate,
+    review,
+)
+"""Each is a node under its own name."""
+
+
+def node(step: Step, researcher: Researcher) -> Any:
+    """A step as a graph node for blocking and asynchronous runs."""
+
+    def blocking(state: ResearchState, config: RunnableConfig) -> Any:
+        return run(step(researcher, state, config))
+
+    async def asynchronous(state: ResearchState, config: RunnableConfig) -> Any:
+        return await arun(step(researcher, state, config))
+
+    return RunnableLambda(blocking, asynchronous, name=step.__name__)

@@ -1,0 +1,130 @@
+"""What a report tells of a state: its sources, numbered once, and each turn's claims and ancestors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..errors import InvalidRequest
+from ..research.state import Turn, merge_turns
+
+_ALONE = "output"  # the API's name for the one field of a text answer
+_NEEDED = ("key", "run_id", "position", "question", "status")
+
+
+def report_of(state: Mapping[str, Any]) -> dict[str, Any]:
+    """The parts of `SessionReport`, as plain values.
+
+    Raises:
+        InvalidRequest: There is something among the turns that is no turn.
+    """
+    turns = _turns(state)
+    sources = _sources(turns)
+    numbers = {source["url"]: source["number"] for source in sources}
+    return {
+        "turns": [_reported(number, turns, numbers) for number in range(1, len(turns) + 1)],
+        "underway": list(_underway(state, turns)),
+        "sources": sources,
+    }
+
+
+def _turns(state: Mapping[str, Any]) -> list[Turn]:
+    """The turns in their order, each run once."""
+    if "run_id" in state and "turns" not in state:
+        raise InvalidRequest(["This is one turn."], hint="Pass a state, or a list of turns.")
+    turns = list(state.get("turns") or ())
+    for turn in turns:
+        missing = [key for key in _NEEDED if not isinstance(turn, Mapping) or key not in turn]
+        if missing:
+            raise InvalidRequest(
+                [f"Among the turns is something without {', '.join(missing)}."],
+                hint="Pass a state of the research graph, or its turns.",
+            )
+    return merge_turns([], [_plain(turn) for turn in turns])
+
+
+def _sources(turns: list[Turn]) -> list[dict[str, Any]]:
+    """Every url once, numbered by where it is first cited."""
+    found: dict[str, dict[str, Any]] = {}
+    for number, turn in enumerate(turns, start=1):
+        for citation in _citations(turn):
+            url = citation["url"]
+            fresh = {"number": len(found) + 1, "url": url, "title": None, "cited_by": []}
+            source = found.setdefault(url, fresh)
+            source["title"] = source["title"] or citation.get("title")
+            source["cited_by"].append({"turn": number, "fields": citation.get("fields") or ()})
+    return list(found.values())
+
+
+def _citations(turn: Turn) -> list[dict[str, Any]]:
+    """Those with a url: without one there is nothing to check."""
+    return [citation for citation in turn.get("citations") or () if citation.get("url")]
+
+
+def _reported(number: int, turns: list[Turn], numbers: Mapping[str, int]) -> dict[str, Any]:
+    turn = turns[number - 1]
+    builds_on, continues = _chain(turn, turns)
+    return {
+        **turn,
+        "number": number,
+        "answer": turn.get("content"),
+        "claims": list(_claims(turn, numbers)),
+        "sources": [numbers[citation["url"]] for citation in _citations(turn)],
+        "builds_on": builds_on,
+        "continues": continues,
+    }
+
+
+def _claims(turn: Turn, numbers: Mapping[str, int]) -> Iterator[dict[str, Any]]:
+    """Each field of the answer that the turn knows anything of: the answer's own first, in its order."""
+    content, cited = turn.get("content"), _citations(turn)
+    words, weak = turn.get("confidence") or {}, turn.get("weak_fields") or ()
+    top = [str(key) for key in content] if isinstance(content, dict) else []
+    alone = [_ALONE] if content is not None and not top else []
+    by_citation = [field for citation in cited for field in citation.get("fields") or ()]
+    for field in dict.fromkeys([*top, *alone, *words, *by_citation, *weak]):
+        marks = {numbers[c["url"]] for c in cited if field in (c.get("fields") or ())}
+        yield {
+            "field": field,
+            "confidence": words.get(field),
+            "weak": field in weak,
+            "sources": sorted(marks),
+        }
+
+
+def _chain(turn: Turn, turns: list[Turn]) -> tuple[list[int], str | None]:
+    """The numbers of the turns it builds on, and the interaction before the first of them."""
+    known: dict[str, int] = {}
+    for number, other in enumerate(turns, start=1):
+        if interaction := other.get("interaction_id"):
+            known.setdefault(interaction, number)
+    chain: list[int] = []
+    parent = turn.get("parent_interaction_id")
+    while parent in known and known[parent] not in chain and turns[known[parent] - 1] is not turn:
+        chain.insert(0, known[parent])
+        parent = turns[known[parent] - 1].get("parent_interaction_id")
+    return chain, None if parent in known else parent
+
+
+def _underway(state: Mapping[str, Any], turns: list[Turn]) -> Iterator[dict[str, Any]]:
+    """What is planned or submitted, and has not become a turn yet."""
+    runs = {turn["run_id"] for turn in turns}
+    for pending in filter(None, (state.get("pending"), *(state.get("branches") or ()))):
+        if pending.get("run_id") not in runs:
+            yield _plain(pending)
+
+
+def _plain(value: object) -> Any:
+    """JSON that any file takes and that reads back equal: numbers that JSON lacks become text, halves
+    of characters a sign for what is unreadable.
+    """
+    if isinstance(value, Mapping):
+        return {_plain(str(key)): _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, str):
+        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value if isinstance(value, int | float | None) else str(value)

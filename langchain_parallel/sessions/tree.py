@@ -1,0 +1,205 @@
+"""A research session as a tree of interactions: what continued what, at what price, how well founded.
+
+Rule: a view. It asks nobody, changes nothing, and shows every turn it was given, also one that cannot be
+right: a parent that the session does not hold makes a root, a circle is cut open, an id given twice belongs
+to the first. Walks are loops, not recursion: sessions may be thousands of turns deep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InvalidRequest
+from .html import html_page, iframe
+from .mermaid import mermaid_text
+from .nodes import Links, Node, node_of, position_of, run_of
+from .text import money, one_line, tree_lines
+
+if TYPE_CHECKING:
+    from ..research.state import Turn
+
+_NAMED_IDS = 20
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class InteractionTree:
+    """The turns of a session as a tree. Make it with `InteractionTree.of`.
+
+    Iterating gives every node once, parents before children and older ones before younger; `len` counts.
+    `print` shows the text view, a notebook the page of `html`.
+
+    Attributes:
+        roots: The turns that continued nothing, or nothing that the session holds.
+    """
+
+    roots: tuple[Node, ...]
+    _nodes: tuple[Node, ...]
+
+    @classmethod
+    def of(cls, state_or_turns: Mapping[str, Any] | Iterable[Turn]) -> InteractionTree:
+        """The tree of a graph's state or output (its `turns`), or of a list of turns.
+
+        Raises:
+            InvalidRequest: It is something else.
+        """
+        links = Links()
+        nodes = [
+            node_of(at, turn, links) for at, turn in enumerate(_turns(state_or_turns), start=1)
+        ]
+        roots = _link(nodes, links)
+        ordered = tuple(_walk(roots, links))
+        links.heads = _heads(ordered)
+        return cls(roots, ordered)
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self._nodes)
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    @property
+    def heads(self) -> tuple[Node, ...]:
+        """Where research can go on: the nodes with an answer below which there is no other answer."""
+        return tuple(node for node in self if node.is_head)
+
+    @property
+    def total_cost_usd(self) -> float:
+        """USD, as far as prices are known."""
+        return round(sum(node.cost_usd or 0.0 for node in self), 6)
+
+    def path(self, interaction_id: str) -> tuple[Node, ...]:
+        """From a root to the turn with this interaction id.
+
+        Raises:
+            InvalidRequest: The session does not hold it.
+        """
+        own = [node for node in self if node.interaction_id is not None]
+        at = min(
+            (node for node in own if node.interaction_id == interaction_id),
+            key=lambda node: node.number,
+            default=None,
+        )
+        if at is None:
+            named = ", ".join(one_line(str(node.interaction_id), 100) for node in own[:_NAMED_IDS])
+            more = f" and {len(own) - _NAMED_IDS} more" if len(own) > _NAMED_IDS else ""
+            asked = one_line(str(interaction_id), 100)
+            raise InvalidRequest(
+                [f"There is no interaction {asked!r} in this session."],
+                hint=f"It holds {named}{more}." if own else "It holds no interaction at all.",
+            )
+        found = [at]
+        while parent := found[-1].parent:
+            found.append(parent)
+        return tuple(reversed(found))
+
+    def text(self, width: int = 120) -> str:
+        """One line a turn for a terminal of `width` columns (60 at the least).
+
+        `●` begins a line of research, `↓` continues the line above it; `*` marks the heads.
+        """
+        return "\n".join(tree_lines(self, width)) or "(no turns)"
+
+    def mermaid(self) -> str:
+        """A Mermaid flowchart. Renderers stop at 50,000 characters unless told otherwise."""
+        return mermaid_text(self)
+
+    def html(self, title: str = "Research session") -> str:
+        """One page to open and click: no script, no network, every text of the web escaped."""
+        return html_page(self, title)
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def __repr__(self) -> str:
+        turns, heads = len(self), len(self.heads)
+        return f"<InteractionTree: {turns} turns, {heads} heads, {money(self.total_cost_usd)}>"
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        """What notebooks show, the page in a sandbox."""
+        return {
+            "text/plain": self.text(),
+            "text/html": iframe(self.html()),
+            "text/vnd.mermaid": self.mermaid(),
+        }
+
+
+# --- from turns to a tree -------------------------------------------------------------------------
+
+
+def _turns(given: object) -> list[Mapping[str, Any]]:
+    """The turns in the order of their positions; a run that is there twice counts once, as the later."""
+    turns = given.get("turns") or () if isinstance(given, Mapping) else given
+    missing = isinstance(given, Mapping) and "turns" not in given and "question" in given
+    wrong = isinstance(turns, str | Mapping) or not isinstance(turns, Iterable) or missing
+    known = [] if wrong else list(turns)  # type: ignore[arg-type]
+    if wrong or not all(isinstance(turn, Mapping) for turn in known):
+        raise InvalidRequest(
+            [f"There are no turns in this {type(given).__name__}."],
+            hint="Give a graph's output, `graph.get_state(config).values`, or a list of turns.",
+        )
+    runs = {run_of(turn) or at: turn for at, turn in enumerate(known)}
+    return [turn for _, turn in sorted(enumerate(runs.values()), key=position_of)]
+
+
+def _link(nodes: Sequence[Node], links: Links) -> tuple[Node, ...]:
+    """Tell the links who continued whom; returns the roots."""
+    owner = {node.interaction_id: node for node in reversed(nodes) if node.interaction_id}
+    below: dict[int, list[Node]] = {}
+    roots = []
+    for node in nodes:
+        parent = owner.get(node.parent_interaction_id or "")
+        if parent is None or parent is node:
+            roots.append(node)
+        else:
+            links.parents[node.number] = parent
+            below.setdefault(parent.number, []).append(node)
+    links.children = {number: tuple(children) for number, children in below.items()}
+    return _cut_circles(nodes, roots, links)
+
+
+def _cut_circles(nodes: Sequence[Node], roots: list[Node], links: Links) -> tuple[Node, ...]:
+    """Make a root of the oldest turn of each circle, which hangs on no root."""
+    reached = {node.number for node in _walk(roots, links)}
+    for node in nodes:
+        if node.number in reached:
+            continue
+        around = _oldest_of_circle(node, links)
+        parent = links.parents.pop(around.number)
+        siblings = links.children[parent.number]
+        links.children[parent.number] = tuple(child for child in siblings if child is not around)
+        roots.append(around)
+        reached |= {found.number for found in _walk([around], links)}
+    return tuple(sorted(roots, key=lambda root: root.number))
+
+
+def _oldest_of_circle(node: Node, links: Links) -> Node:
+    """Up from a node that hangs on a circle, once around it."""
+    seen: dict[int, Node] = {}
+    while node.number not in seen:
+        seen[node.number] = node
+        node = links.parents[node.number]
+    circle = list(seen)[list(seen).index(node.number) :]
+    return seen[min(circle)]
+
+
+def _walk(roots: Iterable[Node], links: Links) -> Iterator[Node]:
+    """Parents before children, older before younger."""
+    left = list(roots)[::-1]
+    while left:
+        node = left.pop()
+        yield node
+        left.extend(reversed(links.children.get(node.number, ())))
+
+
+def _heads(ordered: Sequence[Node]) -> frozenset[int]:
+    answered_below: set[int] = set()
+    heads = set()
+    for node in reversed(ordered):  # children before parents
+        has_answer = node.answer is not None
+        if has_answer and node.number not in answered_below:
+            heads.add(node.number)
+        if node.parent and (has_answer or node.number in answered_below):
+            answered_below.add(node.parent.number)
+    return frozenset(heads)

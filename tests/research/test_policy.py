@@ -1,0 +1,143 @@
+"""Deep research first, fast follow-ups, and a step up where a follow-up was in vain."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from langchain_parallel.errors import InvalidRequest
+from langchain_parallel.processors import PROCESSORS, dearer
+from langchain_parallel.research.policy import deep_then_fast
+
+from .judging import session, turn
+
+POLICY = deep_then_fast()
+
+
+def weak(position: int, *fields: str, **more: Any) -> Any:
+    return turn(position, weak_fields=list(fields), **more)
+
+
+def chain(*processors: str, weak_fields: int = 1) -> Any:
+    """A first turn and follow-ups of the evaluation that changed nothing, with these processors."""
+    names = [f"field_{n}" for n in range(weak_fields)]
+    return session(*(weak(n, *names, processor=name) for n, name in enumerate(processors)))
+
+
+def test_a_first_question_is_deep_and_a_follow_up_fast() -> None:
+    assert POLICY(session(), None) == "ultra8x"
+    assert POLICY({}, None) == "ultra8x"
+    assert POLICY(session(turn()), "trun_0") == "core-fast"
+    assert POLICY(session(turn()), None) == "ultra8x"
+
+
+def test_each_follow_up_in_vain_takes_a_step_up_to_the_last() -> None:
+    assert POLICY(chain("ultra8x", "core-fast"), "trun_1") == "pro-fast"
+    assert POLICY(chain("ultra8x", "core-fast", "pro-fast"), "trun_2") == "ultra-fast"
+    assert POLICY(chain("ultra8x", "core-fast", "ultra-fast"), "trun_2") == "ultra-fast"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "used"),
+    [
+        (["a", "b"], ["b"], "core-fast"),
+        (["a", "b"], ["a", "b"], "pro-fast"),
+        (["a"], ["b", "c"], "pro-fast"),
+        ([], ["a"], "pro-fast"),
+        (["a"], [], "core-fast"),
+        ([], [], "core-fast"),  # nothing was weak, so nothing could become less so
+    ],
+)
+def test_it_was_in_vain_if_there_are_as_many_weak_fields_as_before(
+    before: list[str], after: list[str], used: str
+) -> None:
+    state = session(weak(0, *before), weak(1, *after, processor="core-fast"))
+    assert POLICY(state, "trun_1") == used
+
+
+@pytest.mark.parametrize("asked_by", ["caller", "person"])
+def test_only_a_follow_up_of_the_evaluation_can_be_in_vain(asked_by: str) -> None:
+    state = session(weak(0, "a"), weak(1, "a", processor="core-fast", asked_by=asked_by))
+    assert POLICY(state, "trun_1") == "core-fast"
+
+
+def test_a_follow_up_is_measured_by_the_turn_it_continues() -> None:
+    turns = [weak(0, "a"), weak(1, "a", "b"), weak(2, "a", processor="core-fast")]
+    turns[2]["parent_interaction_id"] = "trun_0"
+    assert POLICY(session(*turns), "trun_2") == "pro-fast"
+    turns[2]["parent_interaction_id"] = "trun_1"
+    assert POLICY(session(*turns), "trun_2") == "core-fast"
+
+
+@pytest.mark.parametrize("unknown", ["elsewhere", "trun_1"])
+def test_without_both_answers_nothing_can_be_compared(unknown: str) -> None:
+    failed: Any = {"status": "failed", "weak_fields": [], "interaction_id": None}
+    lost: Any = {**turn(0), **failed}
+    state = session(lost, weak(1, "a", processor="core-fast", parent_interaction_id=None))
+    assert POLICY(state, unknown) == "core-fast"
+    unfinished: Any = {**turn(0), "status": "unfinished"}
+    assert POLICY(session(unfinished, weak(1, "a")), "trun_1") == "core-fast"
+
+
+@pytest.mark.parametrize(
+    ("used", "then"),
+    [("lite", "core-fast"), ("core", "pro-fast"), ("pro", "ultra-fast"), ("ultra8x", "ultra-fast")],
+)
+def test_from_a_processor_beside_the_ladder_the_next_dearer_step_is_taken(
+    used: str, then: str
+) -> None:
+    assert POLICY(chain("ultra8x", used), "trun_1") == then
+
+
+@pytest.mark.parametrize(
+    ("ceiling", "first", "steps"),
+    [
+        ("ultra8x", "ultra8x", ["core-fast", "pro-fast", "ultra-fast"]),
+        ("ultra", "ultra", ["core-fast", "pro-fast", "ultra-fast"]),
+        ("pro", "pro", ["core-fast", "pro-fast", "pro-fast"]),
+        ("core", "core", ["core-fast", "core-fast", "core-fast"]),
+        ("base", "base", ["base", "base", "base"]),
+    ],
+)
+def test_nothing_is_dearer_than_the_ceiling(ceiling: str, first: str, steps: list[str]) -> None:
+    policy = deep_then_fast(ceiling=ceiling)
+    assert policy(session(), None) == first
+    used = [first]
+    for step in steps:
+        state = chain(*used)
+        assert policy(state, f"trun_{len(used) - 1}") == step
+        used.append(step)
+
+
+@pytest.mark.parametrize("ceiling", PROCESSORS)
+@pytest.mark.parametrize("used", PROCESSORS)
+def test_whatever_was_used_before_the_ceiling_holds(ceiling: str, used: str) -> None:
+    policy = deep_then_fast(ceiling=ceiling)
+    state = chain("ultra8x", used)
+    assert not any(dearer(policy(state, parent), ceiling) for parent in (None, "trun_0", "trun_1"))
+
+
+def test_a_turn_planned_again_gets_the_same() -> None:
+    state = chain("ultra8x", "core-fast")
+    assert {deep_then_fast()(state, "trun_1") for _ in range(3)} == {"pro-fast"}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"first": "ultra8"},
+        {"follow_up": "cor-fast"},
+        {"escalation": ["pro-fats"]},
+        {"ceiling": "ultr"},
+    ],
+)
+def test_a_name_nobody_knows_is_refused_with_the_nearest(names: Any) -> None:
+    with pytest.raises(InvalidRequest, match="is unknown; did you mean"):
+        deep_then_fast(**names)
+    deep_then_fast(**names, allow_unknown_processor=True)
+
+
+def test_an_escalation_given_as_text_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match=r"escalation is text; give a list, such as \['pro'\]"):
+        deep_then_fast(escalation="pro")
