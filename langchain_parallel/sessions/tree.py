@@ -150,7 +150,7 @@ def _link(nodes: Sequence[Node], links: Links) -> tuple[Node, ...]:
     roots = []
     for node in nodes:
         parent = owner.get(node.parent_interaction_id or "")
-        if parent is None or parent is node:
+        if parent is None:
             roots.append(node)
         else:
             links.parents[node.number] = parent

@@ -232,6 +232,7 @@ def test_a_turn_shows_all_that_is_known_of_it() -> None:
     ):
         assert part in text
     assert page.links == ["https://example.com"]
+    assert text.count("[3]") == 1
 
 
 def test_objects_of_one_kind_stand_in_one_table() -> None:
@@ -264,9 +265,10 @@ def test_line_ends_and_indents_of_an_answer_stay() -> None:
 
 
 def test_the_newest_head_is_open_at_first_and_only_it() -> None:
-    source = InteractionTree.of([turn("a"), turn("b", "a"), failed("c", "b")]).html()
+    turns = [turn("a"), turn("b", "a"), failed("c", "b"), turn("d", "a"), turn("e", "a")]
+    source = InteractionTree.of(turns).html()
     opened = re.findall(r"<details name=\"turn\"( open)?>", source)
-    assert opened == ["", " open", ""]
+    assert opened == ["", "", "", "", " open"]
 
 
 def test_unknown_prices_are_said() -> None:
