@@ -80,5 +80,7 @@ def test_exit_forgets_what_the_model_said_so_only_the_ledger_is_kept(
     cell = Cell(workload, "sqlite", "sync", "exit", store=True)
     outcome = lab.run(cell, f"{PAID_FOR} #1")
     assert outcome.last.how == "invoked"
-    assert (outcome.paid_twice, outcome.ledgers) == (1, 1)
+    assert outcome.ledgers == 1
+    # Of two calls at the same time the other one may have been sent by then, too.
+    assert outcome.paid_twice in ((1, 2) if workload == "two calls" else (1,))
     assert outcome.state == lab.uncrashed(cell).state
