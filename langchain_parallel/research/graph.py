@@ -28,6 +28,7 @@ from ..models import (
     TaskAdvancedSettings,
     TaskRunInput,
     TaskSpec,
+    Webhook,
 )
 from . import steps
 from .budget import checked_budget
@@ -54,6 +55,7 @@ def create_research_graph(
     memory_scope_key: str | None = None,
     metadata: Mapping[str, str | int | float | bool] | None = None,
     wait: Literal["attach", "park"] = "attach",
+    webhook: Webhook | None = None,
     timeout: float | None = None,
     keep_excerpts: bool = False,
     submission: Literal["ledger", "direct"] = "ledger",
@@ -94,6 +96,7 @@ def create_research_graph(
         wait: `attach`: the invocation lasts until the answer is there. `park`: while a run goes on, the
             thread waits in an interrupt (`Parked`) and holds no process and no connection; whoever
             resumes it lets the graph look again. Without a checkpointer it stays attached.
+        webhook: Whom the API tells when a run has ended; for `park`.
         timeout: Seconds to wait for one run; None: twice its processor's usual longest time, and ten
             minutes. When it passes, `StillRunning` is raised and the thread can be resumed.
         keep_excerpts: Keep the citations' excerpts in the state. Checkpoints grow by several times.
@@ -121,6 +124,7 @@ def create_research_graph(
         memory_scope_key=memory_scope_key,
         metadata=dict(metadata or {}),
         enable_events=True,
+        webhook=webhook,
     )
     for choice in fixed or ["lite"]:
         checks.check(
