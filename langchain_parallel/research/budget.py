@@ -8,19 +8,16 @@ really cost replaces its reservation once it has ended; failed runs give theirs 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timezone
 from math import inf
 from typing import Any, cast
 
-from pydantic import TypeAdapter
-
+from .._core.moments import covered_seconds, unix_seconds
 from ..errors import InvalidRequest
 from ..processors import PROCESSORS, price_usd
 from .state import Budget, Pending, Turn
 
 _CENTS = 1e-9
 """Prices are sums of floats: less than this is no difference."""
-_INSTANT: TypeAdapter[datetime] = TypeAdapter(datetime)
 
 
 def spent_usd(turns: Iterable[Turn]) -> float:
@@ -112,21 +109,9 @@ def _longest(run: Pending) -> float:
 
 def _busy(turns: Iterable[Turn]) -> float:
     """Seconds in which at least one run was active."""
-    total, until = 0.0, 0.0
-    for start, end in sorted(filter(None, map(_span, turns))):
-        total += max(0.0, end - max(start, until))
-        until = max(until, end)
-    return round(total, 3)
+    return covered_seconds(filter(None, map(_span, turns)))
 
 
 def _span(turn: Turn) -> tuple[float, float] | None:
-    start, end = _instant(turn.get("started_at")), _instant(turn.get("ended_at"))
+    start, end = unix_seconds(turn.get("started_at")), unix_seconds(turn.get("ended_at"))
     return None if start is None or end is None or end < start else (start, end)
-
-
-def _instant(text: str | None) -> float | None:
-    try:
-        instant = _INSTANT.validate_python(text)
-    except ValueError:
-        return None
-    return (instant if instant.tzinfo else instant.replace(tzinfo=timezone.utc)).timestamp()

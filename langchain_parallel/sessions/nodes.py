@@ -10,8 +10,9 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
+
+from .._core.moments import unix_seconds
 
 _RANKS = {"medium": 2, "high": 3}  # 0 is low; 1, a word nobody has heard of yet
 
@@ -96,14 +97,8 @@ class Node:
     @property
     def seconds(self) -> float | None:
         """From when the run was made until it was last changed; None if either is unknown."""
-        try:
-            start, end = (
-                datetime.fromisoformat((moment or "").replace("Z", "+00:00"))
-                for moment in (self.started_at, self.ended_at)
-            )
-            return max(0.0, (end - start).total_seconds())
-        except (ValueError, TypeError):  # no time, or one with a zone and one without
-            return None
+        start, end = unix_seconds(self.started_at), unix_seconds(self.ended_at)
+        return None if start is None or end is None else max(0.0, end - start)
 
 
 @dataclass

@@ -11,26 +11,24 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timezone
 from typing import Any, Literal
 
 from pydantic import (
     BaseModel,
     ConfigDict,
-    TypeAdapter,
     ValidationError,
     computed_field,
     model_validator,
 )
 from typing_extensions import Self
 
+from .._core.moments import covered_seconds, unix_seconds
 from ..errors import InvalidRequest
 from ..research.state import Turn
 from .claims import report_of
 from .markdown import markdown
 
 _VERSION = 1
-_TIME = TypeAdapter(datetime)
 
 
 class _Part(BaseModel):
@@ -120,7 +118,7 @@ class ReportedTurn(_Part):
     @property
     def times(self) -> tuple[float, float] | None:
         """Start and end in seconds since 1970."""
-        start, end = _moment(self.started_at), _moment(self.ended_at)
+        start, end = unix_seconds(self.started_at), unix_seconds(self.ended_at)
         return None if start is None or end is None or end < start else (start, end)
 
 
@@ -215,7 +213,7 @@ class SessionReport(_Part):
             answered=sum(turn.answer is not None for turn in self.turns),
             cost_usd=round(math.fsum(costs), 6),
             cost_unknown=runs - len(costs),
-            seconds=_together(times),
+            seconds=covered_seconds(times),
             seconds_unknown=runs - len(times),
         )
 
@@ -243,24 +241,3 @@ class SessionReport(_Part):
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
-
-
-# --- time ----------------------------------------------------------------------------------------
-
-
-def _moment(text: str | None) -> float | None:
-    """Seconds since 1970; None for what is no time. Without a zone it is UTC, as the API's are."""
-    try:
-        found = _TIME.validate_python(text)
-    except ValidationError:
-        return None
-    return (found if found.tzinfo else found.replace(tzinfo=timezone.utc)).timestamp()
-
-
-def _together(times: list[tuple[float, float]]) -> float:
-    """Seconds that at least one of the spans covers: branches run at the same time."""
-    total, until = 0.0, -math.inf
-    for start, end in sorted(times):
-        total += max(0.0, end - max(start, until))
-        until = max(until, end)
-    return round(total, 3)

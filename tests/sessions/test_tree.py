@@ -207,12 +207,17 @@ def test_the_lowest_confidence_is_the_weakest_word(words: Any, lowest: str | Non
     [
         (None, "2026-01-01T10:00:00Z"),
         ("yesterday", "today"),
-        ("2026-01-01T10:00:00Z", "2026-01-01T10:00:00"),
     ],
 )
 def test_a_time_that_is_no_time_has_no_duration(start: Any, end: Any) -> None:
     (node,) = InteractionTree.of([turn("a", started_at=start, ended_at=end)])
     assert node.seconds is None
+
+
+def test_a_time_without_a_zone_is_utc() -> None:
+    times = {"started_at": "2026-01-01T10:00:00.25Z", "ended_at": "2026-01-01T10:00:01.5"}
+    (node,) = InteractionTree.of([turn("a", **times)])
+    assert node.seconds == 1.25
 
 
 def test_a_verdict_is_the_evaluations_unless_a_person_decided() -> None:
