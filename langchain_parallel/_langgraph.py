@@ -93,6 +93,11 @@ def checkpointed(config: RunnableConfig) -> Calls[None]:
         yield from _written(saver, place)
 
 
+def writes_at_the_end(config: RunnableConfig) -> bool:
+    """Whether nothing is checkpointed before the invocation ends."""
+    return bool(config.get("configurable", {}).get(_DURABILITY) == "exit")
+
+
 def _written(saver: BaseCheckpointSaver[Any], place: RunnableConfig) -> Calls[None]:
     deadline = time.monotonic() + _WRITTEN_SECONDS
     pause = 0.001

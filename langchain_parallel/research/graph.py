@@ -185,7 +185,7 @@ def _build(
         graph.add_node(step.__name__, steps.node(step, researcher), destinations=to)
     graph.add_edge(START, "plan")
     graph.add_conditional_edges("plan", after_plan, ["approve", "submit", "submit_branch"])
-    graph.add_conditional_edges("approve", after_approval, ["submit", "submit_branch", END])
+    graph.add_conditional_edges("approve", after_approval, ["submit", "submit_branch", "join", END])
     graph.add_conditional_edges("submit", after_submission, ["approve", "wait"])
     graph.add_edge("wait", "evaluate")
     graph.add_edge("wait_branch", "join")

@@ -16,6 +16,8 @@ from ..models import TaskRunInput
 from ..processors import dearer
 from .state import ResearchState, Turn
 
+_RANKS = {"medium": 1, "high": 2}
+
 ProcessorPolicy: TypeAlias = Callable[[ResearchState, "str | None"], str]
 """The processor of the next run, by the state and the interaction it continues from; None: a first one."""
 
@@ -30,8 +32,8 @@ def deep_then_fast(
 ) -> ProcessorPolicy:
     """Deep research first; follow-ups, which build on it, with a fast processor.
 
-    Where an evaluation's follow-up left as many weak fields as there were before it, the next one gets
-    the next processor of `escalation`.
+    Where an evaluation's follow-up did not raise the confidence (no fewer weak fields, and no better words
+    on the average), the next one gets the next processor of `escalation`.
 
     Args:
         first: For a question with no research behind it.
@@ -70,7 +72,8 @@ class _DeepThenFast:
         by_id = {turn["interaction_id"]: turn for turn in answered}
         turn = by_id.get(parent)
         before = by_id.get(turn["parent_interaction_id"]) if turn else None
-        if turn is None or before is None or not _in_vain(turn, before):
+        settled = (state.get("verdict") or {}).get("action") in ("accept", "stop")
+        if turn is None or before is None or settled or not _in_vain(turn, before):
             return self.ladder[0]
         return self._above(turn["processor"])
 
@@ -84,6 +87,14 @@ class _DeepThenFast:
 
 
 def _in_vain(turn: Turn, before: Turn) -> bool:
-    """Whether an evaluation asked, and there are as many weak fields as before, or more."""
+    """Whether an evaluation asked, and the answer is no better founded than the one before it."""
+    if turn["asked_by"] != "evaluation" or not (turn["weak_fields"] or turn["confidence"]):
+        return False  # or nothing is known of it
     weak, were = len(turn["weak_fields"]), len(before["weak_fields"])
-    return turn["asked_by"] == "evaluation" and weak > 0 and weak >= were
+    return weak > were or (weak == were and _mean(turn) <= _mean(before))
+
+
+def _mean(turn: Turn) -> float:
+    """The confidence of the fields on the average; 0 is low."""
+    ranks = [_RANKS.get(word, 0) for word in turn["confidence"].values()]
+    return sum(ranks) / len(ranks) if ranks else 0.0

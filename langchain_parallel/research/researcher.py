@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import uuid
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,6 +13,7 @@ from .._calls import Clients
 from .._core import checks
 from .._langgraph import thread_id_of
 from .._ledgers import Ledgers
+from ..errors import InvalidRequest
 from ..models import TaskRunInput, TaskSpec
 from .evaluation import Evaluator
 from .policy import ProcessorPolicy
@@ -37,6 +40,20 @@ class Researcher:
     direct: bool
     name: str
 
+    def processor_for(self, state: ResearchState, parent: str | None) -> str:
+        """What the policy chooses for a run that continues from `parent` (None: a first one).
+
+        Raises:
+            InvalidRequest: It chooses something that is no name.
+        """
+        name: object = self.processor(copy.deepcopy(state), parent)
+        if not isinstance(name, str):
+            raise InvalidRequest(
+                [f"The processor policy returned {type(name).__name__}; it must return a name."],
+                hint="Policies are plain functions of the state. Nothing was sent.",
+            )
+        return name
+
     def request(self, pending: Pending, config: RunnableConfig | None = None) -> TaskRunInput:
         """What is sent for a planned turn; its metadata names the LangGraph thread of `config`."""
         thread_id = None if config is None else thread_id_of(config)
@@ -54,6 +71,10 @@ class Researcher:
     def check(self, pending: Pending) -> None:
         """Raise InvalidRequest for a turn the API would refuse, before the thread is stuck with it."""
         checks.check(self.request(pending), allow_unknown_processor=self.allow_unknown_processor)
+
+    def new_plan_id(self) -> str:
+        """A name for a plan that says which process made it."""
+        return f"{self.clients.here}.{uuid.uuid4().hex[:8]}"
 
     def planned_here(self, pending: Pending) -> bool:
         """Whether this process planned it: then it knows whether it was sent."""

@@ -17,8 +17,10 @@ def after_plan(state: ResearchState) -> str | list[Send]:
 
 
 def after_approval(state: ResearchState) -> str | list[Send]:
-    """What was approved is started; where nothing was, the session ends."""
-    return _started(state) if planned(state) else END
+    """What was approved is started; where nothing is left to start, branches that were are joined."""
+    if planned(state):
+        return _started(state)
+    return "join" if state.get("branches") else END
 
 
 def after_submission(state: ResearchState) -> str:
@@ -42,4 +44,4 @@ def after_verdict(state: ResearchState) -> str:
 def _started(state: ResearchState) -> str | list[Send]:
     if not state.get("branches"):
         return "submit"
-    return sends(state, "submit_branch", due(state))
+    return sends(state, "submit_branch", unanswered_branches(state))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig, RunnableLambda
@@ -26,22 +27,25 @@ class Spending(TypedDict):
     """The session up to this turn; of branches asked at the same time each counts itself alone."""
 
 
-def told(turn: Turn, state: ResearchState, config: RunnableConfig) -> Calls[None]:
-    """Say what the turn cost."""
-    others = [other for other in state.get("turns") or () if other["run_id"] != turn["run_id"]]
-    before = spent_usd(others) if "turns" in state else state.get("spent_usd") or 0.0
-    spending = Spending(
-        type="spending",
-        run_id=turn["run_id"],
-        interaction_id=turn["interaction_id"],
-        processor=turn["processor"],
-        cost_usd=turn["cost_usd"],
-        spent_usd=round(before + (turn["cost_usd"] or 0.0), 6),
-    )
-    if runtime := runtime_of(config):
-        runtime.stream_writer(dict(spending))
-    if config.get("callbacks"):
-        yield from _traced(spending, config)
+def told(turns: Sequence[Turn], state: ResearchState, config: RunnableConfig) -> Calls[None]:
+    """Say what these turns cost, once they are about to be written down."""
+    known = {turn["run_id"] for turn in turns}
+    others = [other for other in state.get("turns") or () if other["run_id"] not in known]
+    total = spent_usd(others) if "turns" in state else state.get("spent_usd") or 0.0
+    for turn in turns:
+        total = round(total + (turn["cost_usd"] or 0.0), 6)
+        spending = Spending(
+            type="spending",
+            run_id=turn["run_id"],
+            interaction_id=turn["interaction_id"],
+            processor=turn["processor"],
+            cost_usd=turn["cost_usd"],
+            spent_usd=total,
+        )
+        if runtime := runtime_of(config):
+            runtime.stream_writer(dict(spending))
+        if config.get("callbacks"):
+            yield from _traced(spending, config)
 
 
 def _traced(spending: Spending, config: RunnableConfig) -> Calls[None]:

@@ -76,8 +76,8 @@ class Turn(TypedDict):
     run_id: str
     """A turn that is run again finds the same run, and replaces itself. Empty for a refused one."""
     status: str
-    """`completed`, `failed`, `cancelled`; `refused` where the API would not start the run of a branch;
-    `unfinished` where another question came in between.
+    """`completed`, `failed`, `cancelled`; `refused` where a branch was not started, `unknown` where nobody
+    can tell; `unfinished` where another question came in between.
     """
     content: Any
     """Text or a JSON object; None without an answer. Untrusted."""
@@ -115,12 +115,16 @@ class Pending(TypedDict):
     """Names the process that planned it: another one that finds it here cannot know whether it was sent."""
     held: NotRequired[bool]
     """A person has to say yes first: it has not been sent."""
-    approved: NotRequired[bool]
-    """A person said yes to it."""
+    approved: NotRequired[str]
+    """A hash of what a person said yes to."""
     declined: NotRequired[bool]
     """A person said no: it is taken out of the round."""
     no_credit: NotRequired[bool]
     """The API refused it for want of credit."""
+    ledger_position: NotRequired[int]
+    """The position in its key, where another question was asked in between and this one again."""
+    passed: NotRequired[str]
+    """A hash of what may be started: what is changed afterwards is weighed again."""
     key: NotRequired[str]
     run_id: NotRequired[str]
     interaction_id: NotRequired[str | None]
@@ -151,6 +155,7 @@ class ResearchInput(TypedDict):
     """
 
     question: str
+    """Without one, as in `{"budget": …}`, what is on its way goes on."""
     continue_from: NotRequired[Annotated[str | None, EphemeralValue]]
     """For this question only, like `processor`: the next one on the thread does not inherit it."""
     processor: NotRequired[Annotated[str | None, EphemeralValue]]
@@ -173,12 +178,15 @@ class ResearchOutput(TypedDict):
     turns: Annotated[list[Turn], merge_turns]
     spent_usd: float
     verdict: Verdict
+    budget: NotRequired[Budget]
+    """Limits that were raised, or given for this session."""
 
 
 class ResearchState(TypedDict, total=False):
     """The whole state, inputs and outputs included."""
 
-    question: str
+    question: str | None
+    """What is to be asked; None once it has been planned."""
     continue_from: Annotated[str | None, EphemeralValue]
     processor: Annotated[str | None, EphemeralValue]
     interaction_id: str | None

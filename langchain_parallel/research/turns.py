@@ -71,6 +71,21 @@ def due(state: ResearchState) -> list[Pending]:
     return [run for run in planned(state) if "run_id" not in run]
 
 
+def check_continues(state: ResearchState, interaction_id: str | None) -> None:
+    """Raise InvalidRequest for an interaction that the session does not know: the API would refuse it."""
+    turns = state.get("turns") or ()
+    known = {t[name] for t in turns for name in ("interaction_id", "parent_interaction_id")}
+    if interaction_id not in {*known, state.get("interaction_id"), None}:
+        ids = ", ".join(sorted(filter(None, known))) or "none"
+        raise InvalidRequest(
+            [
+                f"continue_from {interaction_id[:60]!r} is no interaction of the session; it has {ids}."
+            ]
+            if interaction_id
+            else []
+        )
+
+
 def on_its_way(state: ResearchState, question: str, parent: str | None) -> Pending | None:
     """The planned turn, if it asks the same at the same place: asking again must find its run."""
     for left in planned(state):
@@ -83,6 +98,11 @@ def asks_the_same(left: Pending, pending: Pending) -> bool:
     """Whether two planned turns are one."""
     same = ("question", "processor", "parent_interaction_id", "output_schema")
     return all(left.get(name) == pending.get(name) for name in same)
+
+
+def ledger_position(pending: Pending) -> int:
+    """The position that its key in the ledger is made from."""
+    return pending.get("ledger_position", pending["position"])
 
 
 def pending_of(state: ResearchState) -> Pending:
@@ -174,11 +194,13 @@ def unanswered(pending: Pending, error: RunFailed | RunCancelled) -> Turn:
     return turn
 
 
-def refused(pending: Pending, error: ParallelError) -> Turn:
-    """A branch that the API would not start; nothing was billed."""
-    turn = _turn({**pending, "key": pending["plan_id"], "run_id": ""}, "refused")
-    turn["error"] = harmless(str(error))
-    turn["cost_usd"] = 0.0
+def refused(pending: Pending, reason: ParallelError | str) -> Turn:
+    """A branch that was not started, and so cost nothing; or of which nobody can tell."""
+    open_ = isinstance(reason, ParallelError) and reason.billed is None
+    without: Pending = {**pending, "key": pending["plan_id"], "run_id": ""}
+    turn = _turn(without, "unknown" if open_ else "refused")
+    turn["error"] = harmless(str(reason))
+    turn["cost_usd"] = None if open_ else 0.0
     return turn
 
 

@@ -218,7 +218,7 @@ class GraphUser(User):
         return graph.compile(checkpointer=self.checkpointer)
 
     def _evaluate(self, state: Any, turn: Any) -> Any:
-        if turn["content"] is None or state["question"] == FOLLOW_UP:
+        if turn["content"] is None or turn["question"] == FOLLOW_UP:
             return None
         self._note(state)
         self.on_follow_up()

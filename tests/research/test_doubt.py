@@ -542,7 +542,7 @@ def test_what_the_api_would_refuse_is_refused_unplanned_and_the_next_question_is
     [
         ({"processor": "cor"}, "'cor' is unknown; did you mean core"),
         ({"question": "x" * 26_000}, "1,000 over the 25,000"),
-        ({"continue_from": " "}, "previous_interaction_id is empty"),
+        ({"continue_from": " "}, "is no interaction of the session"),
     ],
     ids=["processor", "question", "continue_from"],
 )

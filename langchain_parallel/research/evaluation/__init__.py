@@ -6,7 +6,7 @@ and put together by `first_that_objects`, `all_of` and `at_most`.
 """
 
 from .combined import all_of, at_most, first_that_objects
-from .evaluator import Evaluator, consult, last_round
+from .evaluator import Evaluator, Rule, consult, last_round
 from .evidence import by_evidence
 from .model import by_model
 from .person import by_person
@@ -14,6 +14,7 @@ from .verdicts import checked, questions_of
 
 __all__ = [
     "Evaluator",
+    "Rule",
     "all_of",
     "at_most",
     "by_evidence",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable
 from typing import Protocol
@@ -10,6 +11,7 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config
 
 from ..._calls import Calls, call_function, run
+from ...errors import InvalidRequest
 from ..state import ResearchState, Turn, Verdict
 from .verdicts import checked
 
@@ -52,8 +54,15 @@ def consult(evaluator: Evaluator, state: ResearchState, config: RunnableConfig) 
     if isinstance(evaluator, Rule):
         verdict: object = yield from evaluator.calls(state, turn, config)
     else:
-        verdict = yield from call_function(evaluator, state, turn)
-    return checked(verdict, head=state.get("interaction_id"))
+        own = copy.deepcopy(state)  # whatever the caller's function does to it
+        verdict = yield from call_function(evaluator, own, own["turns"][-1])
+    judged = checked(verdict, head=state.get("interaction_id"))
+    if "decided_by" in judged:
+        raise InvalidRequest(
+            ["The evaluation's verdict is not usable: decided_by is for people's own verdicts."],
+            hint="The answer it judged is kept; correct the function and resume the thread.",
+        )
+    return judged
 
 
 def last_round(turns: list[Turn]) -> list[Turn]:

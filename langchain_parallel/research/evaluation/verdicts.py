@@ -16,6 +16,9 @@ from ..state import Question, Verdict
 MAX_QUESTIONS = 20
 """Questions of one branch."""
 
+_REASON_CHARS = 4_000
+"""Characters; it is kept with every turn of its round."""
+
 _QUESTION = ("question", "continue_from", "processor", "output_schema")
 _WORDS: Mapping[str, tuple[str, ...]] = {
     "accept": (),
@@ -163,6 +166,8 @@ def _plain(given: object) -> Any:
     """A copy without what is None, its questions without blanks around them."""
     known = cast(Mapping[str, Any], given)
     kept = {name: value for name, value in known.items() if value is not None}
+    if "reason" in kept and len(kept["reason"]) > _REASON_CHARS:
+        kept["reason"] = kept["reason"][: _REASON_CHARS - 1] + "…"
     if "question" in kept:
         kept["question"] = kept["question"].strip()
     if "questions" in kept:

@@ -70,8 +70,11 @@ def _wrong(decision: object, allowed: Sequence[str]) -> list[str]:
     return []
 
 
-def reviewed(decision: Decision, proposal: Verdict) -> dict[str, Any]:
-    """The verdict that a decision on a proposed one makes; still to be checked."""
+def reviewed(decision: Decision, proposal: Verdict, reason: str | None) -> dict[str, Any]:
+    """The verdict that a decision on a proposed one makes; still to be checked.
+
+    Where it says no other, its reason is the one for which a person was asked.
+    """
     match decision["type"]:
         case "approve":
             verdict: dict[str, Any] = dict(proposal)
@@ -85,6 +88,8 @@ def reviewed(decision: Decision, proposal: Verdict) -> dict[str, Any]:
         case _:
             edited = decision["edited_action"]
             verdict = {**edited["args"], "action": edited["name"]}
+    if reason:
+        verdict.setdefault("reason", reason)
     return {**verdict, "decided_by": "person"}
 
 
@@ -94,7 +99,12 @@ def redirected(run: Pending, decision: Decision) -> Pending:
     Raises:
         InvalidRequest: What was changed is not something a run has, or no text.
     """
-    args = decision["edited_action"]["args"]
+    name, args = decision["edited_action"]["name"], decision["edited_action"]["args"]
+    if name != "research":
+        raise InvalidRequest(
+            [f"{name[:40]!r} cannot be done here; edit `research`, or reject it."],
+            hint="Nothing was spent; the question is still open.",
+        )
     unknown = sorted(set(map(str, args)) - set(QUESTION_ARGS))
     problems = [f"{name[:40]!r} means nothing; {', '.join(QUESTION_ARGS)} do." for name in unknown]
     problems += [

@@ -46,7 +46,7 @@ def spend_request(
     return PersonRequest(
         kind="spend",
         action_requests=actions,
-        review_configs=[config],
+        review_configs=[config] * len(actions),
         reasons=list(reasons),
         cost_usd=cost,
         spent_usd=spent_usd(turns),
@@ -94,7 +94,7 @@ def _spend_words(run: Pending, reasons: Sequence[str]) -> str:
     known = price_usd(run["processor"])
     price = "an unknown price" if known is None else f"{known:g} USD"
     return (
-        f"Start a `{run['processor']}` run for {price}?\n\n{_quoted(run['question'])}\n\n"
+        f"Start a {_plain(harmless(run['processor']))} run for {price}?\n\n{_quoted(run['question'])}\n\n"
         + " ".join(reasons)
     )
 
@@ -130,6 +130,8 @@ def _finding(turn: Turn) -> Finding:
 
 
 def _short(content: object) -> str:
+    if content is None:
+        return "(no answer)"
     text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
     if len(text) <= _FOUND_CHARS:
         return text

@@ -15,7 +15,6 @@ from ..._calls import Calls
 from ..._langgraph import ask_person, checkpointer_of
 from ..._ledgers import session_done
 from ...errors import InvalidRequest
-from ...processors import dearer
 from ..budget import objections, raised, spent_usd, used_with
 from ..people import (
     PersonAnswer,
@@ -27,17 +26,19 @@ from ..people import (
 )
 from ..researcher import Researcher
 from ..state import Budget, Pending, ResearchState, Verdict
-from ..turns import due
+from ..turns import asks_the_same, check_continues, planned, refused
+from ..weighing import approved, dear, passed, short, undecided
 
 
 def approve(researcher: Researcher, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
     """Ask a person about the planned runs, or stop."""
-    runs = due(state)
-    reasons = objections_to(researcher, state, runs)
+    runs = undecided(planned(state))
+    reasons = short(researcher, state, runs, planned(state))
+    if reasons and researcher.on_budget == "stop":
+        return (yield from _stopped(researcher, state, config, reasons))
+    reasons = [*dear(researcher, runs), *reasons]
     if not reasons:  # what stood in the way is gone
         return _started(state, runs, {})
-    if not _dear(researcher, runs) and researcher.on_budget == "stop":
-        return (yield from _stopped(researcher, state, config, reasons))
     if checkpointer_of(config) is None:
         reasons.append("Asking a person needs a checkpointer.")
         return (yield from _stopped(researcher, state, config, reasons))
@@ -51,29 +52,6 @@ def approve(researcher: Researcher, state: ResearchState, config: RunnableConfig
             request = {**request, "refused": list(error.problems)}
 
 
-def objections_to(
-    researcher: Researcher, state: ResearchState, runs: Sequence[Pending]
-) -> list[str]:
-    """Why planned runs may not simply be started, in words; nothing if they may."""
-    reasons = _dear(researcher, runs)
-    if any(run.get("no_credit") for run in runs):
-        reasons.append("The account has not enough credit; add some, then approve.")
-    new = [run for run in runs if not run.get("approved")]
-    if new:
-        reasons += objections(state.get("turns") or [], runs, researcher.limits(state))
-    return reasons
-
-
-def _dear(researcher: Researcher, runs: Sequence[Pending]) -> list[str]:
-    """Which of the runs cost more than may be spent without asking."""
-    if researcher.approve_above is None:
-        return []
-    limit = researcher.approve_above
-    new = {run["processor"] for run in runs if not run.get("approved")}
-    above = sorted(name for name in new if dearer(name, limit))
-    return [f"{', '.join(above)} costs more than {researcher.approve_above}."] if above else []
-
-
 def _answered(
     researcher: Researcher,
     state: ResearchState,
@@ -82,37 +60,45 @@ def _answered(
     answer: object,
 ) -> Calls[Any]:
     given = understood(answer, request)
-    runs, declined = _decided(researcher, due(state), given)
+    runs, declined = _decided(researcher, state, given)
     if not runs:
         return (yield from _stopped(researcher, state, config, declined, person=True))
     budget = _budget(researcher.limits(state), state, runs, given.get("budget"))
+    if researcher.direct:  # not sent yet, whoever planned it
+        runs = [{**run, "plan_id": researcher.new_plan_id()} for run in runs]
     return _started(state, runs, {"budget": budget} if budget else {})
 
 
 def _started(state: ResearchState, runs: Sequence[Pending], update: dict[str, Any]) -> Any:
     """The runs that may go out now; branches that are none of them are taken out of the round."""
-    free: list[Pending] = [{**run, "held": False, "no_credit": False} for run in runs]
+    free = [passed(run) for run in runs]
     if not state.get("branches"):
         return {**update, "pending": free[0]}
     kept = {run["position"] for run in free}
     declined: list[Pending] = [
-        {**run, "declined": True} for run in due(state) if run["position"] not in kept
+        {**run, "declined": True}
+        for run in undecided(planned(state))
+        if run["position"] not in kept
     ]
     return {**update, "branches": [*free, *declined]}
 
 
 def _decided(
-    researcher: Researcher, runs: Sequence[Pending], given: PersonAnswer
+    researcher: Researcher, state: ResearchState, given: PersonAnswer
 ) -> tuple[list[Pending], list[str]]:
     kept: list[Pending] = []
     declined = []
-    for run, decision in zip(runs, given["decisions"], strict=True):
+    for run, decision in zip(undecided(planned(state)), given["decisions"], strict=True):
         if decision["type"] == "reject":
             declined.append(decision.get("message") or "A person declined it.")
             continue
         changed = redirected(run, decision) if decision["type"] == "edit" else run
+        if changed["parent_interaction_id"] != run["parent_interaction_id"]:
+            check_continues(state, changed["parent_interaction_id"])
         researcher.check(changed)
-        kept.append({**changed, "approved": True})
+        if any(asks_the_same(changed, other) for other in kept):
+            raise InvalidRequest(["Two of the runs now ask the same, and would both be paid for."])
+        kept.append(approved(changed))
     return kept, declined
 
 
@@ -137,10 +123,16 @@ def _stopped(
     *,
     person: bool = False,
 ) -> Calls[Any]:
-    verdict = Verdict(action="stop", reason=" ".join(dict.fromkeys(reasons)))
+    """The session ends with what it has; where branches have answers, these are judged first."""
+    reason = " ".join(dict.fromkeys(reasons))
+    verdict = Verdict(action="stop", reason=reason)
     if person:
         verdict["decided_by"] = "person"
+    branches = state.get("branches") or []
+    left = undecided(planned(state))
+    if branches and len(left) < len(branches):
+        return {"turns": [refused(run, reason) for run in left]}
     yield from session_done(config, researcher.name)
     update: dict[str, Any] = {"verdict": verdict, "pending": None}
     update["spent_usd"] = spent_usd(state.get("turns") or [])
-    return {**update, "branches": []} if state.get("branches") else update
+    return {**update, "branches": []} if branches else update

@@ -12,18 +12,27 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command, Send
 
 from ..._calls import Calls
-from ...errors import Forbidden, InvalidRequest, ParallelError, StillRunning, Unprocessable
+from ...errors import (
+    CreditExhausted,
+    Forbidden,
+    InvalidRequest,
+    ParallelError,
+    StillRunning,
+    Unprocessable,
+)
 from ..parking import park, parks
 from ..researcher import Researcher
+from ..spending import told
 from ..state import Pending, ResearchState, Turn, merge_turns
 from ..turns import pending_of, refused, unanswered_branches
-from .submit import submit
+from .submit import start
 from .wait import turn_of
 
-_SHARED: tuple[Literal["ledger_id", "ledger_cursor", "spent_usd"], ...] = (
+_SHARED: tuple[Literal["ledger_id", "ledger_cursor", "spent_usd", "budget"], ...] = (
     "ledger_id",
     "ledger_cursor",
     "spent_usd",
+    "budget",
 )
 
 
@@ -40,12 +49,15 @@ def submit_branch(
     pending = pending_of(state)
     update: dict[str, Any] = {}
     try:
-        pending = (yield from submit(researcher, state, config))["pending"]
-        update = {"branches": [pending]}
+        if "run_id" not in pending:
+            pending = (yield from start(researcher, state, config))["pending"]
+            update = {"branches": [pending]}
     except (Unprocessable, Forbidden, InvalidRequest) as error:
         update = {"turns": [refused(pending, error)]}
-    except ParallelError:
-        pass  # `join` tries again
+    except ParallelError as error:
+        if researcher.direct and not isinstance(error, CreditExhausted):
+            update = {"turns": [refused(pending, error)]}
+        # else `join` tries again
     return Command(update=update, goto=sends(state, "wait_branch", [pending]))
 
 
@@ -54,11 +66,13 @@ def wait_branch(researcher: Researcher, state: ResearchState, config: RunnableCo
     if "run_id" not in pending_of(state) or parks(researcher, config):
         return {}  # `join` does it; a thread parks once, for all its runs
     try:
-        return {"turns": [(yield from turn_of(researcher, state, config))]}
+        turn = yield from turn_of(researcher, state, config)
     except StillRunning:
         raise  # it has had its time
     except ParallelError:
         return {}  # `join` tries again
+    yield from told([turn], state, config)
+    return {"turns": [turn]}
 
 
 def join(researcher: Researcher, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
@@ -66,27 +80,29 @@ def join(researcher: Researcher, state: ResearchState, config: RunnableConfig) -
 
     The head is the last of them that has an answer.
     """
-    left = [branch for branch in unanswered_branches(state) if "run_id" in branch]
+    branches: list[Pending] = []
+    for branch in unanswered_branches(state):
+        branches.append((yield from _started(researcher, state, branch, config)))  # noqa: PERF401  # it yields
+    started = [branch for branch in branches if "run_id" in branch]
     if parks(researcher, config):
-        yield from park(researcher, left, config)
+        yield from park(researcher, started, config)
     turns: list[Turn] = []
-    without_credit = False
-    for unanswered in unanswered_branches(state):
-        branch = yield from _started(researcher, state, unanswered, config)
-        if branch.get("no_credit"):
-            without_credit = True
-        else:
-            turns.append((yield from turn_of(researcher, {**state, "pending": branch}, config)))
-    if without_credit:
-        return {"turns": turns}
+    for branch in started:
+        turns.append((yield from turn_of(researcher, {**state, "pending": branch}, config)))  # noqa: PERF401  # it yields
+    yield from told(turns, state, config)
+    if len(started) < len(branches):  # for want of credit
+        return {"turns": turns, "branches": [b for b in branches if "run_id" not in b]}
+    return {"turns": turns, "branches": [], **_head(state, turns)}
+
+
+def _head(state: ResearchState, turns: list[Turn]) -> dict[str, Any]:
     here = {branch["position"] for branch in state["branches"]}
     done = merge_turns(state.get("turns"), turns)
     answered = [t for t in done if t["position"] in here and t["status"] == "completed"]
-    update: dict[str, Any] = {"turns": turns, "branches": []}
     if not answered:
-        return {**update, "answer": None}
+        return {"answer": None}
     head = answered[-1]["interaction_id"] or state.get("interaction_id")
-    return {**update, "answer": answered[-1]["content"], "interaction_id": head}
+    return {"answer": answered[-1]["content"], "interaction_id": head}
 
 
 def _started(
@@ -94,5 +110,5 @@ def _started(
 ) -> Calls[Pending]:
     if "run_id" in branch or branch.get("no_credit"):
         return branch
-    update = yield from submit(researcher, {**state, "pending": branch}, config)
+    update = yield from start(researcher, {**state, "pending": branch}, config)
     return update["pending"]  # type: ignore[no-any-return]

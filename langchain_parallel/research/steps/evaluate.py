@@ -9,11 +9,12 @@ from langchain_core.runnables import RunnableConfig
 from ..._calls import Calls
 from ..._langgraph import checkpointer_of
 from ..._ledgers import session_done
+from ...errors import InvalidRequest
 from ..budget import spent_usd
-from ..evaluation import consult, last_round, questions_of
+from ..evaluation import Rule, consult, last_round, questions_of
 from ..researcher import Researcher
 from ..state import ResearchState, Verdict
-from ..turns import asks, runs_since_asked
+from ..turns import asks, check_continues, runs_since_asked
 from .plan import next_turns
 
 
@@ -23,7 +24,13 @@ def evaluate(researcher: Researcher, state: ResearchState, config: RunnableConfi
     verdict = _within_turns(researcher, state, verdict)
     if verdict["action"] == "review" and checkpointer_of(config) is None:
         verdict = _stop("Asking a person needs a checkpointer.", verdict)
-    return (yield from decided(researcher, state, config, verdict))
+    try:
+        return (yield from decided(researcher, state, config, verdict))
+    except InvalidRequest as error:
+        if not isinstance(researcher.evaluate, Rule):
+            raise  # the caller's function can be corrected
+        stop = _stop(f"What was to be asked next would be refused: {error.message}", verdict)
+        return (yield from decided(researcher, state, config, stop))
 
 
 def decided(
@@ -40,8 +47,10 @@ def decided(
         "turns": [{**turn, "verdict": verdict} for turn in last_round(state["turns"])],
         "spent_usd": spent_usd(state["turns"]),
     }
-    if questions_of(verdict):
+    if questions := questions_of(verdict):
         update["question"] = asks(verdict)
+        for question in questions:
+            check_continues(state, question.get("continue_from"))
         next_turns(researcher, {**state, "verdict": verdict, "question": update["question"]})
     elif verdict["action"] != "review":
         yield from session_done(config, researcher.name)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 
 from ..._calls import Calls
+from ..._langgraph import writes_at_the_end
 from ..._ledgers import session_ledger
 from ...errors import ParallelError
 from ...models import TaskRun
@@ -17,38 +17,38 @@ from ..state import Pending, Question, ResearchState, Turn
 from ..turns import (
     asked,
     asks_the_same,
+    ledger_position,
     on_its_way,
     planned,
     started,
     unfinished,
 )
-from .approve import objections_to
+from ..weighing import weighed
 
 
 def plan(researcher: Researcher, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
-    """The next turn, or one for each branch, written down before anything is sent."""
+    """The next turn, or one for each branch, written down before anything is sent.
+
+    Without a question, what is on its way goes on.
+    """
     checked_budget(state.get("budget") or {})
-    runs, before = next_turns(researcher, state), state.get("turns") or []
+    left, before = planned(state), state.get("turns") or []
+    fresh = next_turns(researcher, state) if state.get("question") or not left else []
     ledger_id = yield from _ledger(researcher, state, config)
-    overtaken: list[Turn] = []
-    for left in planned(state):
-        if not any(asks_the_same(left, run) for run in runs):
-            overtaken += yield from _overtaken(researcher, state, left, config)
-    runs = [
-        {
-            **run,
-            "position": run["position"] + len(overtaken),
-            "round": run["round"] + len(overtaken),
-        }
-        for run in runs
-    ]
-    if objections_to(researcher, {**state, "turns": before + overtaken}, runs):
-        runs = [{**run, "held": True} for run in runs]
-    update: dict[str, Any] = {"ledger_id": ledger_id}
-    # Not even an empty list without need: a channel that is written is stored whole once more.
-    if overtaken:
-        update["turns"] = overtaken
-    if len(runs) > 1:
+    update: dict[str, Any] = {"ledger_id": ledger_id, "question": None}
+    if fresh:
+        overtaken: list[Turn] = []
+        for run in left:
+            if not any(_takes_over(researcher, run, new) for new in fresh):
+                overtaken += yield from _overtaken(researcher, state, run, config)
+        # Not even an empty list without need: a channel that is written is stored whole once more.
+        update |= {"turns": overtaken} if overtaken else {}
+        before = [*before, *overtaken]
+        runs = _placed([_taken_over(researcher, left, new) for new in fresh], before)
+    else:
+        runs = left
+    runs = weighed(researcher, {**state, "turns": before}, runs)
+    if len(runs) > 1 or (not fresh and state.get("branches")):
         return {**update, "pending": None, "branches": runs}
     if state.get("branches"):
         update["branches"] = []
@@ -62,11 +62,9 @@ def next_turns(researcher: Researcher, state: ResearchState) -> list[Pending]:
         InvalidRequest: There is no question, or the API would refuse one.
     """
     questions, asked_by = asked(state)
-    position = len(state.get("turns") or ())
     runs: list[Pending] = []
-    for offset, question in enumerate(questions):
-        run = _turn(researcher, state, question)
-        runs.append({**run, "position": position + offset, "round": position, "asked_by": asked_by})
+    for question in questions:
+        runs.append({**_turn(researcher, state, question), "asked_by": asked_by})
         researcher.check(runs[-1])
     return runs
 
@@ -74,21 +72,47 @@ def next_turns(researcher: Researcher, state: ResearchState) -> list[Pending]:
 def _turn(researcher: Researcher, state: ResearchState, question: Question) -> Pending:
     parent = question.get("continue_from") or state.get("interaction_id")
     same = on_its_way(state, question["question"], parent)
-    # Who planned it first may have sent it; without a ledger asking again means paying again.
-    plan_id = same["plan_id"] if same and not researcher.direct else None
     processor = question.get("processor") or (same["processor"] if same else None)
     run = Pending(
         position=0,
         round=0,
         question=question["question"],
         asked_by="caller",
-        processor=processor or researcher.processor(state, parent),
+        processor=processor or researcher.processor_for(state, parent),
         parent_interaction_id=parent,
-        plan_id=plan_id or f"{researcher.clients.here}.{uuid.uuid4().hex[:8]}",
+        plan_id=researcher.new_plan_id(),
     )
     if schema := question.get("output_schema"):
         run["output_schema"] = schema
     return run
+
+
+def _takes_over(researcher: Researcher, left: Pending, new: Pending) -> bool:
+    """Whether a question asks what is on its way: then its run is found, not paid for again.
+
+    Without a ledger, a run that is not known to be started cannot be found.
+    """
+    return asks_the_same(left, new) and ("run_id" in left or not researcher.direct)
+
+
+def _taken_over(researcher: Researcher, left: list[Pending], new: Pending) -> Pending:
+    for run in left:
+        if _takes_over(researcher, run, new):
+            kept: Pending = {**run, "asked_by": new["asked_by"]}
+            return {**kept, "ledger_position": ledger_position(run)}
+    return new
+
+
+def _placed(runs: list[Pending], turns: list[Turn]) -> list[Pending]:
+    """The runs behind all turns; a session's positions may have gaps, where a branch was declined."""
+    first = max((turn["position"] for turn in turns), default=-1) + 1
+    placed: list[Pending] = []
+    for position, run in enumerate(runs, start=first):
+        there: Pending = {**run, "position": position, "round": first}
+        if run.get("ledger_position") == position:
+            del there["ledger_position"]
+        placed.append(there)
+    return placed
 
 
 def _ledger(researcher: Researcher, state: ResearchState, config: RunnableConfig) -> Calls[str]:
@@ -107,12 +131,12 @@ def _overtaken(
     """The turn that was on its way when another question came in, if it was submitted."""
     if "run_id" in left:
         return [unfinished(left, (yield from _seen(researcher, left["run_id"])))]
-    if researcher.direct or left.get("held"):
+    if researcher.direct or (left.get("held") and not writes_at_the_end(config)):
         return []
     found = yield from researcher.clients.find(
         state["ledger_id"],
         researcher.request(left, config),
-        position=str(left["position"]),
+        position=str(ledger_position(left)),
         before="once" if researcher.planned_here(left) else "settle",
     )
     return [] if found is None else [unfinished(started(left, found), found.run)]

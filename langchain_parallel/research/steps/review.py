@@ -38,7 +38,10 @@ def _answered(
 ) -> Calls[Any]:
     given = understood(answer, request)
     proposal = cast(Verdict, state["verdict"].get("proposal") or Verdict(action="accept"))
-    verdict = checked(reviewed(given["decisions"][0], proposal), head=state.get("interaction_id"))
+    verdict = checked(
+        reviewed(given["decisions"][0], proposal, state["verdict"].get("reason")),
+        head=state.get("interaction_id"),
+    )
     if verdict["action"] == "review":
         raise InvalidRequest(["Decide yourself: accept, follow_up, branch or stop."])
     update = yield from decided(researcher, state, config, verdict)

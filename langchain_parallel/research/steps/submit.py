@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -9,26 +10,39 @@ from langchain_core.runnables import RunnableConfig
 from ..._calls import Calls
 from ..._langgraph import checkpointed
 from ..._ledgers import submit_once
-from ...errors import CreditExhausted, SubmissionUnknown
+from ...errors import CreditExhausted, ParallelError, SubmissionUnknown
 from ..researcher import Researcher
 from ..state import Pending, ResearchState
-from ..turns import pending_of, started
+from ..turns import ledger_position, pending_of, started
+from ..weighing import may_pass
 
-_SENT_DIRECTLY: set[str] = set()
-"""Plans that this process has submitted without a ledger."""
+_SENT_DIRECTLY: OrderedDict[str, None] = OrderedDict()
+"""Plans that this process has submitted without a ledger, the latest 100,000."""
 
 
 def submit(researcher: Researcher, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
-    """Start the planned run; for want of credit, in a session with a budget, a person is asked."""
+    """Start the planned run. What is not what was let pass goes back to be weighed."""
+    pending = pending_of(state)
+    if "run_id" in pending:
+        return {}
+    if not may_pass(pending):
+        return {"pending": {**pending, "held": True}}
+    return (yield from start(researcher, state, config))
+
+
+def start(researcher: Researcher, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
+    """Start the run; for want of credit, in a session with a budget, a person is asked."""
     pending = pending_of(state)
     try:
         if researcher.direct:
             return {"pending": (yield from _submit_directly(researcher, pending, config))}
         return (yield from _submit(researcher, state, pending, config))
     except CreditExhausted as error:
-        if researcher.budget is None or error.billed is not False:
+        if not researcher.limits(state) or error.billed is not False:
             raise
-        return {"pending": {**pending, "no_credit": True, "approved": False}}
+        again: Pending = {**pending, "no_credit": True}
+        again.pop("passed", None)
+        return {"pending": again}
 
 
 def _submit(
@@ -41,7 +55,7 @@ def _submit(
         config,
         ledger_id,
         researcher.request(pending, config),
-        position=str(pending["position"]),
+        position=str(ledger_position(pending)),
         # A process that was killed here may have sent it a moment ago.
         before="once" if researcher.planned_here(pending) else "settle",
         cursor=cursor if ledger == ledger_id else None,
@@ -66,6 +80,13 @@ def _submit_directly(
             billed=None,
         )
     yield from checkpointed(config)
-    _SENT_DIRECTLY.add(plan)
-    submission = yield from researcher.clients.submit_directly(researcher.request(pending, config))
-    return started(pending, submission)
+    _SENT_DIRECTLY[plan] = None
+    if len(_SENT_DIRECTLY) > 100_000:
+        _SENT_DIRECTLY.popitem(last=False)
+    request = researcher.request(pending, config)
+    try:
+        return started(pending, (yield from researcher.clients.submit_directly(request)))
+    except ParallelError as error:
+        if error.billed is False:  # nothing was started
+            del _SENT_DIRECTLY[plan]
+        raise

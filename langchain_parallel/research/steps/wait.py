@@ -18,7 +18,7 @@ from ..parking import park, parks
 from ..researcher import Researcher
 from ..spending import told
 from ..state import Pending, ResearchState, Turn
-from ..turns import answered, pending_of, submission_of, unanswered
+from ..turns import answered, ledger_position, pending_of, submission_of, unanswered
 
 
 def wait(researcher: Researcher, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
@@ -26,6 +26,7 @@ def wait(researcher: Researcher, state: ResearchState, config: RunnableConfig) -
     if parks(researcher, config):
         yield from park(researcher, [pending_of(state)], config)
     turn = yield from turn_of(researcher, state, config)
+    yield from told([turn], state, config)
     update = {"turns": [turn], "pending": None, "answer": turn["content"]}
     if turn["status"] != "completed":  # the head stays where it was
         return update
@@ -45,15 +46,12 @@ def turn_of(researcher: Researcher, state: ResearchState, config: RunnableConfig
     def result(run: TaskRun) -> Calls[TaskRunResult]:
         return _result(researcher, pending, run, config)
 
-    position = str(pending["position"])
+    position = str(ledger_position(pending))
     try:
         got = yield from answer(researcher.clients, submission, request, position, result)
     except (RunFailed, RunCancelled) as error:
-        turn = unanswered(pending, error)
-    else:
-        turn = answered(pending, got, keep_excerpts=researcher.keep_excerpts)
-    yield from told(turn, state, config)
-    return turn
+        return unanswered(pending, error)
+    return answered(pending, got, keep_excerpts=researcher.keep_excerpts)
 
 
 def _result(
