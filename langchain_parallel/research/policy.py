@@ -72,7 +72,8 @@ class _DeepThenFast:
         by_id = {turn["interaction_id"]: turn for turn in answered}
         turn = by_id.get(parent)
         before = by_id.get(turn["parent_interaction_id"]) if turn else None
-        settled = (state.get("verdict") or {}).get("action") in ("accept", "stop")
+        verdict = state.get("verdict")
+        settled = verdict is not None and verdict["action"] in ("accept", "stop")
         if turn is None or before is None or settled or not _in_vain(turn, before):
             return self.ladder[0]
         return self._above(turn["processor"])
@@ -88,13 +89,14 @@ class _DeepThenFast:
 
 def _in_vain(turn: Turn, before: Turn) -> bool:
     """Whether an evaluation asked, and the answer is no better founded than the one before it."""
-    if turn["asked_by"] != "evaluation" or not (turn["weak_fields"] or turn["confidence"]):
-        return False  # or nothing is known of it
+    nothing_to_raise = not turn["weak_fields"] and _mean(turn) in (0.0, 2.0)
+    if turn["asked_by"] != "evaluation" or nothing_to_raise:
+        return False
     weak, were = len(turn["weak_fields"]), len(before["weak_fields"])
     return weak > were or (weak == were and _mean(turn) <= _mean(before))
 
 
 def _mean(turn: Turn) -> float:
-    """The confidence of the fields on the average; 0 is low."""
+    """The confidence of the fields on the average, from 0 (low, or not known) to 2 (high)."""
     ranks = [_RANKS.get(word, 0) for word in turn["confidence"].values()]
     return sum(ranks) / len(ranks) if ranks else 0.0

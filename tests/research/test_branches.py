@@ -6,11 +6,12 @@ import json
 from typing import Any
 
 import pytest
+from langgraph.types import Command
 
-from langchain_parallel.errors import ParallelError, ServerFault, StillRunning
+from langchain_parallel.errors import InvalidRequest, ParallelError, ServerFault, StillRunning
 from langchain_parallel.simulator import Fault, RunScript
 
-from .harness import Mode, Session, script
+from .harness import Mode, Session, invoke, script
 
 LAW = {"type": "object", "properties": {"law": {"type": "string"}}}
 THREE: Any = {
@@ -225,3 +226,100 @@ def test_what_still_cannot_be_started_ends_the_invocation_and_is_done_on_resume(
     out = session.ask(None)
     assert [turn["status"] for turn in out["turns"]] == ["completed"] * 4
     assert len(session.runs) == 4
+
+
+# --- positions, and what is on its way -----------------------------------------------------------
+
+
+def test_a_declined_branch_leaves_a_gap_that_nothing_falls_into(mode: Mode) -> None:
+    judged: list[str] = []
+    rounds = script(
+        THREE, {"action": "branch", "questions": [{"question": "D?"}, {"question": "E?"}]}
+    )
+
+    def evaluate(state: Any, turn: Any) -> Any:
+        judged.append(turn["question"])
+        return rounds(state, turn)
+
+    options = {"evaluate": evaluate, "max_turns": 10, "budget": {"max_cost_usd": 0.1}}
+    session = Session(mode, options=options)
+    session.ask("Map the landscape")
+    no, yes = {"type": "reject"}, {"type": "approve"}
+    more = {"decisions": [no, yes, yes], "budget": {"max_cost_usd": 9.0}}
+    out = invoke(mode, session.graph(), Command(resume=more), session.config)
+    asked = [turn["question"] for turn in out["turns"]]
+    assert asked == ["Map the landscape", "Its buyers?", "Its rules?", "D?", "E?"]
+    assert judged == ["Map the landscape", "Its rules?", "E?"]
+    assert len({turn["position"] for turn in out["turns"]}) == 5
+    session.ask("Its makers?")  # which was declined, and is no replay
+    again = session.ask("Its buyers?")
+    assert again["turns"][-1]["question"] == "Its buyers?"
+    assert len(session.runs) == 7
+
+
+def stuck(mode: Mode) -> Session:
+    """A session whose three branches are on their way when its patience ends."""
+    options = {"evaluate": script(THREE), "max_turns": 10, "timeout": 30.0}
+    session = Session(mode, options=options)
+    session.options["processor"] = session.options["follow_up_processor"] = "lite"
+    session.simulator.scripts.add(RunScript(contains="Its ", seconds=100.0, times=None))
+    with pytest.raises(StillRunning):
+        session.ask("Map the landscape")
+    session.options["timeout"] = 600.0
+    return session
+
+
+def test_a_branchs_question_asked_again_while_it_is_on_its_way_finds_its_run(mode: Mode) -> None:
+    session = stuck(mode)
+    out = session.ask("Its makers?")
+    assert len(session.runs) == 4
+    assert {run["run_id"] for run in session.runs} == {turn["run_id"] for turn in out["turns"]}
+    last = out["turns"][-1]
+    assert (last["question"], last["asked_by"], last["status"]) == (
+        "Its makers?",
+        "caller",
+        "completed",
+    )
+    assert [turn["status"] for turn in out["turns"]].count("unfinished") == 2
+
+
+def test_input_without_a_question_goes_on_with_what_is_on_its_way(mode: Mode) -> None:
+    session = stuck(mode)
+    out = invoke(mode, session.graph(), {"budget": {"max_cost_usd": 9.0}}, session.config)
+    assert [turn["status"] for turn in out["turns"]] == ["completed"] * 4
+    assert len(session.runs) == 4
+    with pytest.raises(InvalidRequest, match="There is no question"):
+        invoke(mode, session.graph(), {"budget": {"max_cost_usd": 10.0}}, session.config)
+    assert len(session.runs) == 4
+
+
+def test_a_branch_started_late_parks_like_the_others(mode: Mode) -> None:
+    options = {"evaluate": script(THREE), "max_turns": 10, "wait": "park"}
+    session = Session(mode, options=options)
+    session.ask("Map the landscape")
+    clock: Any = session.simulator.clock
+    clock.advance(3_600.0)
+    session.simulator.faults.add(
+        Fault("drop_before", method="POST", path="*/runs", contains="Its buyers", times=4)
+    )
+    invoke(mode, session.graph(), Command(resume="knock"), session.config)
+    (interrupt,) = session.graph().get_state(session.config).interrupts
+    assert "Its buyers?" in [run["question"] for run in interrupt.value["runs"]]
+    clock.advance(3_600.0)
+    out = invoke(mode, session.graph(), Command(resume="knock"), session.config)
+    assert [turn["status"] for turn in out["turns"]] == ["completed"] * 4
+
+
+@pytest.mark.parametrize("how", ["refused", "dropped"])
+def test_without_a_ledger_a_branch_in_trouble_is_told_and_the_others_go_on(
+    mode: Mode, how: str
+) -> None:
+    options = {"evaluate": script(THREE), "max_turns": 10, "submission": "direct"}
+    session = Session(mode, options=options)
+    kind: Any = "refuse" if how == "refused" else "drop_after"
+    session.simulator.faults.add(Fault(kind, method="POST", contains="Its buyers", times=None))
+    out = session.ask("Map the landscape")
+    (branch,) = (turn for turn in out["turns"] if turn["question"] == "Its buyers?")
+    assert branch["status"] == ("refused" if how == "refused" else "unknown")
+    assert branch["cost_usd"] == (0.0 if how == "refused" else None)
+    assert [turn["status"] for turn in out["turns"]].count("completed") == 3

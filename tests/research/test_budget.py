@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langgraph.types import Command
 
-from langchain_parallel.errors import CreditExhausted, InvalidRequest
+from langchain_parallel.errors import CreditExhausted, InvalidRequest, ParallelError
 from langchain_parallel.processors import PROCESSORS
 from langchain_parallel.research import Budget
 from langchain_parallel.research.budget import objections, raised, spent_usd, used, used_with
@@ -379,3 +380,107 @@ def test_time_counts_once_however_many_runs_were_active(some: Any) -> None:
     assert seconds <= 151.0
     assert used([*some, *some])["max_seconds"] == seconds
     assert spent_usd(some) <= used(some)["max_cost_usd"] + 1e-9
+
+
+# --- attacked ------------------------------------------------------------------------------------
+
+
+def test_under_stop_a_yes_to_a_dear_run_does_not_lift_the_budget(mode: Mode) -> None:
+    session = budgeted(mode, {"max_cost_usd": 1.0}, on_budget="stop", approve_above="pro")
+    out = session.ask("How large is it?", processor="ultra8x")
+    assert out["verdict"]["action"] == "stop"
+    session.ask("How large is it?", processor="ultra")
+    assert asked_of(session)["reasons"] == ["ultra costs more than pro."]
+    answer(session, YES)
+    assert [run["processor"] for run in session.runs] == ["ultra"]
+
+
+def test_a_plan_changed_after_the_yes_is_asked_about_again(mode: Mode) -> None:
+    session = Session(mode, options={"approve_above": "pro"})
+    graph = session.graph()
+    more = {"interrupt_before": ["submit"], "durability": "sync"}
+    graph.invoke({"question": "How large is it?"}, session.config, **more) if mode == "sync" else (
+        asyncio.run(graph.ainvoke({"question": "How large is it?"}, session.config, **more))
+    )
+    pending = session.state()["pending"]
+    graph.update_state(session.config, {"pending": {**pending, "processor": "ultra8x"}})
+    session.ask(None)
+    assert session.runs == []
+    assert asked_of(session)["reasons"] == ["ultra8x costs more than pro."]
+    answer(session, YES)
+    assert [run["processor"] for run in session.runs] == ["ultra8x"]
+
+
+def test_two_branches_cannot_be_edited_into_the_same_question(mode: Mode) -> None:
+    session = budgeted(mode, {"max_cost_usd": 0.1}, FORK)
+    session.ask("How large is it?")
+    same = {"name": "research", "args": {"question": "Right?", "processor": "core-fast"}}
+    edited = {"type": "edit", "edited_action": same}
+    answer(session, {"decisions": [edited, {"type": "approve"}]})
+    assert "ask the same" in asked_of(session)["refused"][0]
+    assert len(session.runs) == 1
+
+
+def test_only_the_run_itself_can_be_edited_where_money_is_asked_for(mode: Mode) -> None:
+    session = budgeted(mode, {"max_cost_usd": 0.1}, MORE)
+    session.ask("How large is it?")
+    for args, name, words in (
+        ({}, "stop", "cannot be done here"),
+        ({"continue_from": "intr_nonsense"}, "research", "is no interaction of the session"),
+    ):
+        edited = {"type": "edit", "edited_action": {"name": name, "args": args}}
+        answer(session, {"decisions": [edited]})
+        assert words in asked_of(session)["refused"][0]
+    assert len(session.runs) == 1
+
+
+@pytest.mark.parametrize("on_budget", ["ask", "stop"])
+def test_branches_with_answers_are_judged_where_one_has_no_credit(
+    mode: Mode, on_budget: str
+) -> None:
+    judged: list[str] = []
+    verdicts = script(FORK)
+
+    def evaluate(state: Any, turn: Any) -> Any:
+        judged.append(turn["question"])
+        return verdicts(state, turn)
+
+    session = budgeted(mode, {"max_cost_usd": 5.0}, on_budget=on_budget)
+    session.options["evaluate"] = evaluate
+    broke = Fault("payment_required", method="POST", contains="Right?", times=None)
+    session.simulator.faults.add(broke)
+    out = session.ask("How large is it?")
+    if on_budget == "ask":
+        out = answer(session, NO)
+    assert [turn["status"] for turn in out["turns"]] == ["completed", "completed", "refused"]
+    assert out["answer"] == out["turns"][1]["content"]
+    assert out["interaction_id"] == out["turns"][1]["interaction_id"]
+    assert judged == ["How large is it?", "Right?"]
+    assert session.graph().get_state(session.config).next == ()
+
+
+def test_a_budget_given_beside_the_question_covers_want_of_credit(mode: Mode) -> None:
+    session = Session(mode)
+    session.simulator.faults.add(Fault("payment_required", method="POST", path="*/runs"))
+    session.ask("How large is it?", budget={"max_cost_usd": 5.0})
+    assert "credit" in asked_of(session)["reasons"][0]
+
+
+def test_without_a_ledger_another_process_can_answer_for_a_run_that_was_never_sent(
+    mode: Mode,
+) -> None:
+    session = Session(mode, options={"approve_above": "lite", "submission": "direct"})
+    session.ask("How large is it?")
+    answer(session, YES)  # `answer` builds the graph anew, as another process would
+    assert len(session.runs) == 1
+
+
+def test_without_a_ledger_what_was_certainly_not_sent_can_be_sent_again(mode: Mode) -> None:
+    session = Session(mode, options={"submission": "direct"})
+    graph = session.graph()
+    session.simulator.faults.add(Fault("refuse", method="POST", times=None))
+    with pytest.raises(ParallelError):
+        invoke(mode, graph, {"question": "How large is it?"}, session.config)
+    session.simulator.faults.clear()
+    assert invoke(mode, graph, None, session.config)["turns"][0]["status"] == "completed"
+    assert len(session.runs) == 1

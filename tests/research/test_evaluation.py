@@ -152,3 +152,38 @@ def test_a_failed_run_is_a_turn_that_costs_nothing_and_moves_no_head(session: Se
     assert out["answer"] is None
     assert out["verdict"]["action"] == "stop"
     assert session.ask("And next year?")["turns"][2]["status"] == "completed"
+
+
+# --- attacked ------------------------------------------------------------------------------------
+
+
+def test_what_an_evaluator_does_to_the_state_stays_with_it(mode: Mode) -> None:
+    def vandal(state: Any, turn: Any) -> Any:
+        turn["cost_usd"] = 0.0
+        state["turns"].clear()
+
+    session = weak(mode)
+    session.options["evaluate"] = vandal
+    out = session.ask("How large is the market?")
+    assert len(out["turns"]) == 1
+    assert out["spent_usd"] == 0.1
+
+
+def test_an_evaluator_cannot_speak_for_a_person(mode: Mode) -> None:
+    session = weak(mode)
+    posing: Any = {"action": "follow_up", "question": "More?", "decided_by": "person"}
+    session.options["evaluate"] = lambda state, turn: posing
+    with pytest.raises(InvalidRequest, match="decided_by is for people"):
+        session.ask("How large is the market?")
+    assert len(session.runs) == 1
+
+
+def test_a_built_in_question_that_would_not_fit_stops_with_the_answer(mode: Mode) -> None:
+    long = {"type": "string", "description": "x" * 22_000}
+    schema = {**SCHEMA, "properties": {**SCHEMA["properties"], "growth": long}}  # type: ignore[dict-item]
+    session = weak(mode, low_fields=frozenset({"growth"}))
+    session.options["output_schema"] = schema
+    out = session.ask("How large is the market? " + "y" * 2_700)
+    assert out["turns"][0]["status"] == "completed"
+    assert out["verdict"]["action"] in ("stop", "accept")
+    assert session.graph().get_state(session.config).next == ()

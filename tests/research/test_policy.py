@@ -46,7 +46,6 @@ def test_each_follow_up_in_vain_takes_a_step_up_to_the_last() -> None:
         (["a"], ["b", "c"], "pro-fast"),
         ([], ["a"], "pro-fast"),
         (["a"], [], "core-fast"),
-        ([], [], "core-fast"),  # nothing was weak, so nothing could become less so
     ],
 )
 def test_it_was_in_vain_if_there_are_as_many_weak_fields_as_before(
@@ -54,6 +53,25 @@ def test_it_was_in_vain_if_there_are_as_many_weak_fields_as_before(
 ) -> None:
     state = session(weak(0, *before), weak(1, *after, processor="core-fast"))
     assert POLICY(state, "trun_1") == used
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "used"),
+    [
+        ("medium", "medium", "pro-fast"),
+        ("medium", "high", "core-fast"),
+        ("high", "high", "core-fast"),  # nothing could become better
+        ("high", "medium", "pro-fast"),
+    ],
+)
+def test_where_nothing_is_weak_it_was_in_vain_if_the_words_are_no_better(
+    before: str, after: str, used: str
+) -> None:
+    first = weak(0, confidence={"size": before})
+    state = session(first, weak(1, processor="core-fast", confidence={"size": after}))
+    assert POLICY(state, "trun_1") == used
+    state["verdict"] = {"action": "accept"}
+    assert POLICY(state, "trun_1") == "core-fast"  # a new question begins the ladder anew
 
 
 @pytest.mark.parametrize("asked_by", ["caller", "person"])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from langchain_parallel.simulator import RunScript
+from langchain_parallel.errors import ParallelError
+from langchain_parallel.simulator import Fault, RunScript
 from tests.secrets_kit import LangSmith
 
 from .harness import Mode, Session, script
@@ -15,11 +17,14 @@ from .harness import Mode, Session, script
 FORK: Any = {"action": "branch", "questions": [{"question": "Left?"}, {"question": "Right?"}]}
 
 
-def traced(session: Session, question: str) -> list[Any]:
+def traced(session: Session, *questions: str | None) -> list[Any]:
     """Metadata of the runs in the trace that carry a cost, as LangSmith gets it."""
     langsmith = LangSmith()
     config = {**session.config, "callbacks": [langsmith.tracer()], "metadata": {"who": "a test"}}
-    session.ask(question, config=config)
+    for question in questions:
+        with suppress(ParallelError):
+            session.ask(question, config=config)
+        session.simulator.faults.clear()
     runs = [json.loads(text) for text in langsmith.texts]
     started = [run for run in runs if run.get("name") == "parallel_run" and run.get("extra")]
     return [run["extra"]["metadata"] for run in {run["id"]: run for run in started}.values()]
@@ -46,3 +51,12 @@ def test_the_costs_in_the_trace_add_up_to_what_the_session_spent(mode: Mode) -> 
     costs = [m["usage_metadata"]["total_cost"] for m in traced(session, "How large is it?")]
     assert len(costs) == 3
     assert sum(costs) == pytest.approx(session.state()["spent_usd"])
+
+
+def test_a_cost_stands_in_the_trace_once_whatever_is_run_again(mode: Mode) -> None:
+    session = Session(mode, options={"evaluate": script(FORK), "max_turns": 5})
+    away = Fault("refuse", method="POST", path="*/runs", contains="Right?", times=None)
+    session.simulator.faults.add(away)
+    told = [metadata["run_id"] for metadata in traced(session, "How large is it?", None)]
+    assert sorted(told) == sorted(run["run_id"] for run in session.runs)
+    assert len(told) == 3

@@ -81,10 +81,9 @@ def reviewed(decision: Decision, proposal: Verdict, reason: str | None) -> dict[
         case "respond":
             verdict = {"action": "follow_up", "question": decision.get("message")}
         case "reject":
-            verdict = {
-                "action": "stop",
-                "reason": decision.get("message") or "Stopped by a person.",
-            }
+            why = f" It was asked because: {reason}" if reason else ""
+            said = decision.get("message") or f"Stopped by a person.{why}"
+            verdict = {"action": "stop", "reason": said}
         case _:
             edited = decision["edited_action"]
             verdict = {**edited["args"], "action": edited["name"]}

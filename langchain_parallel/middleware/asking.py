@@ -1,0 +1,169 @@
+"""The tools that cost money: start, follow up, branch.
+
+Rule: what a call asks for was planned, weighed and written down when the model had spoken (`middleware.py`).
+It is planned here only where that is not so: a person has changed the call since, or there is no hook.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+from langchain_core.messages import AIMessage
+from langchain_core.messages.tool import tool_call
+from langgraph.types import Command
+from pydantic import ValidationError
+
+from .._calls import Calls
+from ..errors import ParallelError
+from .approval import admit
+from .findings import finding
+from .parking import park, parks
+from .planning import call_of, calling, filled_in, hash_of, plan
+from .running import finish, ledger_of, start, unsent
+from .state import Research, is_ended
+from .tools import Asked
+
+_FAR = 1_000
+"""Further than any position in a thread, which the ranges of citations go by."""
+
+
+def ask(asked: Asked) -> Calls[Command[Any]]:
+    """start, follow up, branch: the planned runs, started and waited for as configured."""
+    setup, message = asked.setup, _message(asked)
+    mine, budget = _planned(asked, message)
+    if isinstance(mine, str):
+        return asked.answer(mine, failed=True)
+    try:
+        ledger_id = yield from ledger_of(setup, asked.state, asked.config, str(message.id))
+    except ParallelError as error:
+        ledger_id, records = "", {handle: unsent(r, error) for handle, r in mine.items()}
+    else:
+        records = yield from _started(asked, mine, ledger_id)
+    records = yield from _waited_for(asked, records)
+    more: dict[str, Any] = {setup.names.ledger: ledger_id} if ledger_id else {}
+    if budget:
+        more[setup.names.budget] = budget
+    failed = all(r["status"] in ("declined", "refused", "unknown") for r in records.values())
+    text = _told(asked, records)
+    told: Research = {k: {**r, "told": True} if is_ended(r) else r for k, r in records.items()}
+    return asked.answer(text, told, failed=failed, **more)
+
+
+def _started(asked: Asked, mine: Research, ledger_id: str) -> Calls[Research]:
+    records = dict(mine)
+    for handle, record in mine.items():
+        if record["status"] == "planned":
+            records[handle] = yield from start(asked.setup, record, ledger_id, asked.config)
+    return records
+
+
+def _message(asked: Asked) -> AIMessage:
+    """The model's message that this call is in."""
+    found = calling(asked.state.get("messages") or (), asked.runtime.tool_call_id)
+    if found is not None and found.id:
+        return found
+    # Without one, or in a graph that gives its messages no ids, the task it runs in is its place.
+    place = asked.config.get("configurable", {}).get("checkpoint_ns") or uuid.uuid4().hex
+    call = tool_call(name=asked.name, args=dict(asked.args), id=asked.runtime.tool_call_id)
+    calls = [call] if found is None else found.tool_calls
+    return AIMessage("", id=str(place), tool_calls=calls)
+
+
+def _planned(asked: Asked, message: AIMessage) -> tuple[Research | str, Any]:
+    """The records of this call: as they were planned when the model spoke; planned now where a person
+    has changed the call since, or in a graph without the hook. In words, if it cannot be done.
+    """
+    call_id = asked.runtime.tool_call_id or ""
+    args = filled_in(asked.arguments[asked.name], asked.args)
+    call, hashed = call_of(message, call_id), hash_of(asked.name, args)
+    mine = {handle: r for handle, r in asked.research.items() if r["call"] == call}
+    if mine and all(record["asked_args"] == hashed for record in mine.values()):
+        return mine, None
+    others = {handle: r for handle, r in asked.research.items() if handle not in mine}
+    # Calls beside this one that are planned now, too, must come to the same handles.
+    made = plan(asked.setup, others, message, asked.arguments, {call_id: (asked.name, args)})
+    if refusal := made.refusals.get(call_id):
+        return refusal, None
+    planned = {handle: r for handle, r in made.records.items() if r["call"] == call}
+    if mine:
+        planned = _renamed(planned, _places(mine, len(planned)))
+    elif hashed != _hash_of_message(asked, message, call_id):
+        planned = _renamed(planned, _own_places(planned, message, call_id))
+    beside = {k: r for k, r in made.records.items() if r["call"] != call}
+    state = {**asked.state, asked.setup.names.channel: {**others, **_before(beside, planned)}}
+    admitted = admit(asked.setup, state, planned, asked.config)
+    return admitted.records, admitted.budget
+
+
+def _before(beside: Research, planned: Research) -> Research:
+    """The records that calls before this one ask for at the same time: they come first."""
+    first = min((record["position"] for record in planned.values()), default=0)
+    return {handle: record for handle, record in beside.items() if record["position"] < first}
+
+
+def _hash_of_message(asked: Asked, message: AIMessage, call_id: str) -> str:
+    """The hash of a call as the message has it; empty if it does not fit the tool."""
+    for call in message.tool_calls:
+        if call["id"] == call_id and call["name"] in asked.arguments:
+            try:
+                args = filled_in(asked.arguments[call["name"]], call["args"])
+            except ValidationError:
+                return ""
+            return hash_of(call["name"], args)
+    return ""
+
+
+_Place: TypeAlias = tuple[str, int]
+"""Handle and position."""
+
+
+def _places(mine: Research, count: int) -> list[_Place]:
+    """The places that a call's records had before it was edited, and further ones behind the last.
+
+    Calls beside this one may be edited at the same time, so no other handle is sure to be free.
+    """
+    last = list(mine.values())[-1]
+    places = [(handle, record["position"]) for handle, record in mine.items()]
+    return places + [
+        (f"{last['handle']}{chr(ord('a') + nth)}", last["position"] + nth * _FAR)
+        for nth in range(1, count)
+    ]
+
+
+def _own_places(planned: Research, message: AIMessage, call_id: str) -> list[_Place]:
+    """Places for a call that could not be planned before it was edited; others may be in the same case."""
+    ids = [call["id"] for call in message.tool_calls]
+    nth = ids.index(call_id) if call_id in ids else 0
+    return [
+        (f"{handle}x{nth + 1}", record["position"] + (10 + nth) * _FAR)
+        for handle, record in planned.items()
+    ]
+
+
+def _renamed(planned: Research, places: Sequence[_Place]) -> Research:
+    return {
+        handle: {**record, "handle": handle, "position": position}
+        for (handle, position), record in zip(places, planned.values(), strict=False)
+    }
+
+
+def _waited_for(asked: Asked, records: Research) -> Calls[Research]:
+    setup, config = asked.setup, asked.config
+    running = [record for record in records.values() if record["status"] == "running"]
+    if parks(setup, config):
+        yield from park(setup, running, config)
+    elif setup.wait != "blocking":
+        return records
+    ended = dict(records)
+    for record in running:
+        everything = {**asked.research, **ended}
+        ended[record["handle"]] = yield from finish(setup, everything, record, config)
+    return ended
+
+
+def _told(asked: Asked, records: Research) -> str:
+    everything = {**asked.research, **records}
+    share = max(1_000, asked.setup.page_chars // len(records))
+    return "\n\n".join(finding(asked.setup, everything, r, share) for r in records.values())

@@ -1,0 +1,95 @@
+"""Typed research, handed over as it is: no model writes it out again, so no model can get it wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, Field
+
+from ..errors import InvalidRequest
+from ..models import TaskRun, TaskRunOutput, TaskRunResult
+from .citing import Source, sources
+from .planning import known
+from .state import AgentTurn, Research
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+class FromResearch(BaseModel):
+    """Finish by handing over a research result as it is, without writing it out again."""
+
+    handle: str = Field(description="Handle of the finished research, such as r1.2.")
+    comment: str = Field(default="", description="What to say about it, citing sources as [3].")
+
+
+@dataclass(frozen=True)
+class HandedOver(Generic[ModelT]):
+    """Typed research with its evidence."""
+
+    value: ModelT
+    handle: str
+    run_id: str
+    interaction_id: str | None
+    citations: dict[str, list[Source]]
+    """By field, such as `revenue` or `executives.0`."""
+    confidence: dict[str, str]
+    comment: str = ""
+
+
+def handed_over(
+    model: type[ModelT],
+    state: Mapping[str, Any],
+    handle: str | None = None,
+    *,
+    name: str = "research",
+) -> HandedOver[ModelT]:
+    """A finding as your model, with the sources of every field.
+
+    Args:
+        model: The class that the middleware's `output_schema` was made from, or one that fits.
+        state: What the agent returned, or `agent.get_state(config).values`.
+        handle: Which finding; unless given, the one the agent named in `structured_response`, where it
+            was made with `response_format=FromResearch`.
+        name: The middleware's.
+
+    Raises:
+        InvalidRequest: There is no such finding, or it has no answer.
+        OutputMismatch: The answer does not fit the model.
+    """
+    said = state.get("structured_response")
+    comment = said.comment if isinstance(said, FromResearch) and handle is None else ""
+    if handle is None:
+        if not isinstance(said, FromResearch):
+            raise InvalidRequest(
+                ["Nobody said which finding to hand over."],
+                hint="Give a handle, or make the agent with response_format=FromResearch.",
+            )
+        handle = said.handle
+    research: Research = state.get(name) or {}
+    record = known(research, handle)
+    if record["status"] != "completed":
+        raise InvalidRequest([f"{record['handle']} has no answer ({record['status']})."], hint="")
+    value = _result(record).parse(model)
+    by_field: dict[str, list[Source]] = {}
+    for number, source in sources(state, name).items():
+        own = [c for c in record["citations"] if c["number"] == number]
+        for field in own[0]["fields"] if own else ():
+            by_field.setdefault(field, []).append(source)
+    return HandedOver(
+        value=value,
+        handle=record["handle"],
+        run_id=record["run_id"],
+        interaction_id=record["interaction_id"],
+        citations=by_field,
+        confidence=record["confidence"],
+        comment=comment,
+    )
+
+
+def _result(record: AgentTurn) -> TaskRunResult:
+    run = TaskRun(
+        run_id=record["run_id"], interaction_id=record["interaction_id"], status=record["status"]
+    )
+    return TaskRunResult(run=run, output=TaskRunOutput(type="json", content=record["content"]))

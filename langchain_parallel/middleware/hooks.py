@@ -1,0 +1,100 @@
+"""What happens around a turn of the model: before it speaks, while it is told, and when it has spoken."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from langchain.agents.middleware.types import ModelRequest
+from langchain_core.messages import AIMessage, SystemMessage, ToolMessage
+from langchain_core.runnables import RunnableConfig
+from pydantic import BaseModel
+
+from .._calls import Calls
+from ..errors import ParallelError
+from .approval import admit
+from .planning import call_of, calling, plan
+from .polling import poll, release, to_poll
+from .running import ledger_of
+from .setup import Setup
+from .state import is_ended
+from .words import note
+
+
+def look_after(
+    setup: Setup, state: Mapping[str, Any], config: RunnableConfig
+) -> Calls[dict[str, Any] | None]:
+    """Ask after the runs that nobody waits for; the update of the state, if there is news."""
+    research, messages = setup.research(state), state.get("messages") or ()
+    if not research:
+        return None
+    changed = yield from release(setup, research, config, _answered(messages))
+    research = {**research, **changed}
+    due = to_poll(research, len(messages))
+    changed |= yield from poll(setup, research, config, due)
+    return {setup.names.channel: changed} if changed else None
+
+
+def noted(setup: Setup, request: ModelRequest[Any]) -> ModelRequest[Any]:
+    """The request with what has happened since, for this call only."""
+    research = setup.research(request.state)
+    shown = [message.id for message in request.messages if message.id]
+    text = note(setup, research, shown) if research else ""
+    if not text:
+        return request
+    said = request.system_message
+    if said is None or isinstance(said.content, str):
+        whole = "\n\n".join(filter(None, [said.text if said else "", text]))
+        return request.override(system_message=SystemMessage(whole))
+    blocks: list[Any] = [*said.content, {"type": "text", "text": text}]
+    return request.override(system_message=SystemMessage(blocks))
+
+
+def plan_turn(
+    setup: Setup,
+    arguments: Mapping[str, type[BaseModel]],
+    state: Mapping[str, Any],
+    config: RunnableConfig,
+) -> Calls[dict[str, Any] | None]:
+    """Plan what the message asks for, weigh it, and ask a person where that is wanted."""
+    research = setup.research(state)
+    told = {h: {**r, "told": True} for h, r in research.items() if _is_news(r)}
+    message = calling(state.get("messages") or ())
+    if message is None:
+        return None
+    planned = plan(setup, research, message, arguments).records
+    if not planned:
+        return {setup.names.channel: told} if told else None
+    admitted = admit(setup, state, planned, config)
+    ledger_id = yield from _ledger(setup, state, config, str(message.id))
+    records = {h: {**r, "ledger_id": ledger_id} for h, r in admitted.records.items()}
+    update: dict[str, Any] = {setup.names.channel: {**told, **records}}
+    if ledger_id:
+        update[setup.names.ledger] = ledger_id
+    if admitted.budget:
+        update[setup.names.budget] = admitted.budget
+    return update
+
+
+def _ledger(
+    setup: Setup, state: Mapping[str, Any], config: RunnableConfig, place: str
+) -> Calls[str]:
+    try:
+        return (yield from ledger_of(setup, state, config, place))
+    except ParallelError:  # the tools try again, and tell the model
+        return ""
+
+
+def _is_news(record: Any) -> bool:
+    return is_ended(record) and not record.get("told")
+
+
+def _answered(messages: Sequence[Any]) -> set[str]:
+    """The tool calls that have an answer, by their place."""
+    found, speaker = set(), None
+    for message in messages:
+        if isinstance(message, AIMessage):
+            speaker = message
+        elif isinstance(message, ToolMessage) and speaker is not None:
+            found.add(call_of(speaker, message.tool_call_id))
+    return found

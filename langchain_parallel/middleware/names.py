@@ -1,0 +1,84 @@
+"""What a middleware's tools, channels and marks are called."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ..errors import InvalidRequest
+
+_NAME = re.compile(r"[a-z][a-z_]{0,29}")
+
+
+@dataclass(frozen=True)
+class Names:
+    """Names that tell two middlewares in one agent apart; those of the one called `research` are short."""
+
+    name: str
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise InvalidRequest(["name must be up to 30 lower-case letters and underscores."])
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is the usual one."""
+        return self.name == "research"
+
+    @property
+    def start(self) -> str:
+        """The tool that begins a session."""
+        return f"start_{self.name}"
+
+    @property
+    def follow_up(self) -> str:
+        """The tool that goes on from a finding."""
+        return "follow_up" if self.plain else f"follow_up_{self.name}"
+
+    @property
+    def branch(self) -> str:
+        """The tool that asks several questions from one finding."""
+        return "branch" if self.plain else f"branch_{self.name}"
+
+    @property
+    def check(self) -> str:
+        """The tool that looks what has ended."""
+        return f"check_{self.name}"
+
+    @property
+    def read(self) -> str:
+        """The tool that reads a finding."""
+        return f"read_{self.name}"
+
+    @property
+    def list(self) -> str:
+        """The tool that lists all research."""
+        return f"list_{self.name}"
+
+    @property
+    def asking(self) -> tuple[str, ...]:
+        """The tools that cost money."""
+        return self.start, self.follow_up, self.branch
+
+    @property
+    def channel(self) -> str:
+        """Where the records are in the state."""
+        return self.name
+
+    @property
+    def ledger(self) -> str:
+        """Where the ledger's id is in the state."""
+        return f"{self.name}_ledger_id"
+
+    @property
+    def budget(self) -> str:
+        """Where raised limits are in the state."""
+        return f"{self.name}_budget"
+
+    def session(self, number: int) -> str:
+        """The handle of a session's first run."""
+        return f"r{number}" if self.plain else f"{self.name}-{number}"
+
+    def mark(self, number: int) -> str:
+        """A citation's mark."""
+        return f"[{number}]" if self.plain else f"[{self.name}-{number}]"

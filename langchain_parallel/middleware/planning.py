@@ -1,0 +1,216 @@
+"""From a model's message to records: which runs its tool calls ask for, under which handles.
+
+Rule: a pure function of the state and the message. A message that a kill or a replay has the model write
+again gets the same handles, and a handle is the run's position in the ledger: so what was paid for is found.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from langchain_core.messages import AIMessage
+from pydantic import BaseModel, ValidationError
+
+from ..errors import InvalidRequest
+from ..processors import price_usd
+from ..rendering import harmless
+from .setup import Setup
+from .state import AgentTurn, Research
+
+_NAMED_HANDLES = 20
+_QUESTION_CHARS = 60
+
+
+class Plan(NamedTuple):
+    """What a message asks for."""
+
+    records: Research
+    refusals: dict[str, str]
+    """By tool call, in words, where it cannot be done."""
+
+
+def call_of(message: AIMessage, tool_call_id: str | None) -> str:
+    """A tool call's place: some models number their calls anew in every message."""
+    return f"{message.id}/{tool_call_id}"
+
+
+def filled_in(model: type[BaseModel], args: Mapping[str, Any]) -> dict[str, Any]:
+    """A call's arguments, checked, defaults included, without what LangGraph injects.
+
+    Raises:
+        pydantic.ValidationError: They do not fit.
+    """
+    given = {name: value for name, value in args.items() if name != "runtime"}
+    return model.model_validate(given).model_dump(exclude={"runtime"})
+
+
+def hash_of(name: str, asked: Mapping[str, Any]) -> str:
+    """A short name of a call: the tool, and its arguments as `filled_in` has them."""
+    canonical = json.dumps([name, dict(asked)], sort_keys=True, default=str)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+def calling(messages: Sequence[Any], tool_call_id: str | None = None) -> AIMessage | None:
+    """The last model message; of those with this tool call, if one is given."""
+    for message in reversed(messages):
+        if not isinstance(message, AIMessage):
+            continue
+        if tool_call_id is None or any(c["id"] == tool_call_id for c in message.tool_calls):
+            return message
+    return None
+
+
+def plan(
+    setup: Setup,
+    research: Research,
+    message: AIMessage,
+    arguments: Mapping[str, type[BaseModel]],
+    instead: Mapping[str, tuple[str, Mapping[str, Any]]] | None = None,
+) -> Plan:
+    """The runs that a message's tool calls ask for, in their order, but for those that have records.
+
+    Args:
+        setup: The middleware's.
+        research: The records there are.
+        message: The model's.
+        arguments: What arguments each tool takes.
+        instead: By tool call: name and arguments that a person put in the place of the model's.
+    """
+    made = Plan({}, {})
+    planned = {record["call"] for record in research.values()}
+    for call in message.tool_calls:
+        if call_of(message, call["id"]) in planned:
+            continue
+        name, args = (instead or {}).get(call["id"] or "", (call["name"], call["args"]))
+        if name not in setup.names.asking:
+            continue
+        try:
+            asked = filled_in(arguments[name], args)
+        except ValidationError:
+            continue  # the tool itself says what is wrong
+        place = call_of(message, call["id"]), hash_of(name, asked)
+        try:
+            made.records.update(_records(setup, {**research, **made.records}, name, asked, place))
+        except InvalidRequest as error:
+            made.refusals[call["id"] or ""] = harmless(str(error))
+    return made
+
+
+def _records(
+    setup: Setup, research: Research, name: str, asked: Mapping[str, Any], place: tuple[str, str]
+) -> Research:
+    parent = None if name == setup.names.start else answered(research, asked["handle"])
+    questions = asked["questions"] if name == setup.names.branch else [asked["question"]]
+    if not questions:
+        raise InvalidRequest(["There is no question."], hint="Nothing was started.")
+    default = setup.follow_up_processor if parent else setup.processor
+    processor = asked.get("processor") or default
+    made: Research = {}
+    for question in questions:
+        record = _record(setup, {**research, **made}, question.strip(), parent, (processor, place))
+        record["round"] = record["position"] - len(made)
+        setup.check(record)
+        made[record["handle"]] = record
+    return made
+
+
+def _record(
+    setup: Setup,
+    research: Research,
+    question: str,
+    parent: AgentTurn | None,
+    how: tuple[str, tuple[str, str]],
+) -> AgentTurn:
+    processor, place = how
+    if not question:
+        raise InvalidRequest(["The question is empty."], hint="Nothing was started.")
+    return AgentTurn(
+        handle=_next(setup, research, parent),
+        parent_handle=parent and parent["handle"],
+        ledger_id="",
+        call=place[0],
+        asked_args=place[1],
+        plan_id=setup.clients.here,
+        key="",
+        position=len(research),
+        round=len(research),
+        question=question,
+        asked_by="caller",
+        processor=processor,
+        parent_interaction_id=parent and parent["interaction_id"],
+        interaction_id=None,
+        run_id="",
+        status="planned",
+        content=None,
+        confidence={},
+        weak_fields=[],
+        citations=[],
+        warnings=[],
+        error=None,
+        cost_usd=price_usd(processor),
+        started_at=None,
+        ended_at=None,
+        verdict=None,
+    )
+
+
+# --- handles ---------------------------------------------------------------------------------------
+
+
+def _next(setup: Setup, research: Research, parent: AgentTurn | None) -> str:
+    """The next free handle: of a new session, or of the parent's; what a sub-agent found has none here."""
+    if parent is None or "@" in parent["handle"]:
+        number = 1
+        while setup.names.session(number) in research:
+            number += 1
+        return setup.names.session(number)
+    session, number = parent["handle"].partition(".")[0], 2
+    while f"{session}.{number}" in research:
+        number += 1
+    return f"{session}.{number}"
+
+
+def known(research: Research, handle: str) -> AgentTurn:
+    """The record of a handle, however a model spells it.
+
+    Raises:
+        InvalidRequest: There is none; names those there are.
+    """
+    name = handle.strip().strip("[]`'\"").lower()
+    name = name.removesuffix(".1") if name not in research else name
+    by_lower = {key.lower(): record for key, record in research.items()}
+    if name in by_lower:
+        return by_lower[name]
+    there = "; ".join(map(brief, list(research.values())[-_NAMED_HANDLES:]))
+    more = len(research) - _NAMED_HANDLES
+    older = f"; and {more} older ones" if more > 0 else ""
+    raise InvalidRequest(
+        [f"There is no research {harmless(handle)[:40]!r}. Known: {there or 'none yet'}{older}."],
+        hint="Nothing was started.",
+    )
+
+
+def answered(research: Research, handle: str) -> AgentTurn:
+    """The record of a handle that has an answer to build on.
+
+    Raises:
+        InvalidRequest: There is none, or it has no answer (yet).
+    """
+    record = known(research, handle)
+    if record["status"] != "completed" or not record["interaction_id"]:
+        still = "has no answer yet" if record["status"] in ("running", "planned") else "has none"
+        raise InvalidRequest(
+            [f"{record['handle']} {still} ({record['status']}), so nothing can build on it."],
+            hint="Nothing was started.",
+        )
+    return record
+
+
+def brief(record: AgentTurn) -> str:
+    """A record in a few words: its handle, status and question."""
+    question = harmless(record["question"])
+    short = question if len(question) <= _QUESTION_CHARS else f"{question[:_QUESTION_CHARS]}…"
+    return f"{record['handle']} ({record['status']}) “{short}”"

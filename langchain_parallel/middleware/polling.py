@@ -1,0 +1,107 @@
+"""Runs that nobody waits for: asked after before a turn of the model, and when it checks. Free."""
+
+from __future__ import annotations
+
+from langchain_core.runnables import RunnableConfig
+
+from .._calls import Calls
+from ..errors import ParallelError
+from .running import finish, started
+from .setup import Setup
+from .state import AgentTurn, Research, is_active
+
+POLLED = 20
+"""Runs that are asked after before a turn of the model, at the most."""
+_FETCH_SECONDS = 60.0
+"""How long the answer of a run that has ended is waited for."""
+
+
+def poll(
+    setup: Setup,
+    research: Research,
+    config: RunnableConfig,
+    handles: list[str],
+    *,
+    thorough: bool = False,
+) -> Calls[Research]:
+    """Ask after these runs; the records that have changed.
+
+    Args:
+        setup: The middleware's.
+        research: All records.
+        config: LangChain's config.
+        handles: Whose runs.
+        thorough: Of a run in doubt, find out whether it was started, though that may take 15 seconds.
+    """
+    changed: Research = {}
+    for handle in handles:
+        record = research[handle]
+        now = yield from _looked_at(setup, {**research, **changed}, record, config, thorough)
+        if now != record:
+            changed[handle] = now
+    return changed
+
+
+def to_poll(research: Research, turn: int) -> list[str]:
+    """Which runs to ask after at this turn of the model; of very many, others at every turn."""
+    active = [record["handle"] for record in research.values() if is_active(record)]
+    if len(active) <= POLLED:
+        return active
+    at = turn * POLLED % len(active)
+    return [*active[at:], *active[:at]][:POLLED]
+
+
+def _looked_at(
+    setup: Setup, research: Research, record: AgentTurn, config: RunnableConfig, thorough: bool
+) -> Calls[AgentTurn]:
+    try:
+        if record["status"] == "unknown":
+            record = yield from _found(setup, record, config, thorough)
+        if record["status"] != "running":
+            return record
+        run = yield from setup.clients.retrieve(record["run_id"])
+    except ParallelError:
+        return record
+    if run.active:
+        return record
+    return (yield from finish(setup, research, record, config, seconds=_FETCH_SECONDS))
+
+
+def _found(
+    setup: Setup, record: AgentTurn, config: RunnableConfig, thorough: bool
+) -> Calls[AgentTurn]:
+    found = yield from setup.clients.find(
+        record["ledger_id"],
+        setup.request(record, config),
+        position=record["handle"],
+        before="settle" if thorough else "once",
+    )
+    if found is not None:
+        return started(record, found)
+    if not thorough:
+        return record
+    return {**record, "status": "refused", "cost_usd": 0.0, "error": "It was never started."}
+
+
+def release(
+    setup: Setup, research: Research, config: RunnableConfig, answered_calls: set[str]
+) -> Calls[Research]:
+    """Planned records whose tool call is over without them: another middleware rejected it, or a new
+    message came in between. What was started all the same is found; the rest gives its money back.
+    """
+    changed: Research = {}
+    for handle, record in research.items():
+        if record["status"] != "planned":
+            continue
+        doubt: AgentTurn = {**record, "status": "unknown"}
+        thorough = record["call"] not in answered_calls and not setup.planned_here(record)
+        if record["ledger_id"]:
+            try:
+                doubt = yield from _found(setup, doubt, config, thorough)
+            except ParallelError:
+                continue
+        if doubt["status"] != "running":
+            doubt = {**doubt, "status": "declined", "cost_usd": 0.0, "error": "It was never sent."}
+            doubt["told"] = True
+        changed[handle] = doubt
+    return changed

@@ -1,0 +1,149 @@
+"""Runs: started once, followed, parked, looked after. Everything but `start` is free, however often done.
+
+Rule: `start` finds the run in the ledger or sends it; the handle is its position there (R3). So a tool that
+is run again (a kill, a retry, a resumed interrupt, a replayed message) finds what it has paid for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+
+from .._calls import Calls, answer, wait_seconds
+from .._core.secrecy import secrets_of
+from .._langgraph import (
+    checkpointer_of,
+    parent_task,
+    resumed_lately,
+    runtime_of,
+    thread_id_of,
+)
+from .._ledgers import stored_ledger, submit_once
+from ..errors import ParallelError, RunCancelled, RunFailed
+from ..models import Event, Submission, TaskRun, TaskRunResult
+from ..progress import progress
+from ..rendering import harmless
+from ..research.spending import told
+from ..research.turns import answered, submission_of, unanswered
+from ..tool.words import told as in_words
+from .citing import numbered
+from .setup import Setup, pending_of
+from .state import AgentTurn, Research, is_ended, turns_of
+
+
+def ledger_of(
+    setup: Setup, state: Mapping[str, Any], config: RunnableConfig, place: str
+) -> Calls[str]:
+    """The session's ledger: the state's, the store's, or a new one.
+
+    Without a checkpointer the store is left alone: nothing of such an agent outlives its invocation, so
+    the same question asked again there is another one.
+    """
+    if known := state.get(setup.names.ledger):
+        return str(known)
+    runtime, thread_id = runtime_of(config), thread_id_of(config)
+    store = runtime.store if runtime else None
+    if store is None or thread_id is None or checkpointer_of(config) is None:
+        return (yield from setup.ledgers.of(place, setup.clients))
+    within = parent_task(config)
+    name = f"agent {setup.names.name}{f' in {within}' if within else ''}"
+    return (yield from stored_ledger(setup.clients, store, thread_id, name))
+
+
+def start(
+    setup: Setup, record: AgentTurn, ledger_id: str, config: RunnableConfig
+) -> Calls[AgentTurn]:
+    """Find the record's run or start it: the one step that costs money. Errors are put into the record."""
+    lately = resumed_lately(config) or not setup.planned_here(record)
+    here: AgentTurn = {**record, "ledger_id": ledger_id}
+    try:
+        found = yield from submit_once(
+            setup.clients,
+            config,
+            ledger_id,
+            setup.request(here, config),
+            position=here["handle"],
+            before="settle" if lately else "once",
+        )
+    except ParallelError as error:
+        return _not_started(here, error)
+    return started(here, found)
+
+
+def started(record: AgentTurn, found: Submission) -> AgentTurn:
+    """A record whose run was found or started."""
+    return {
+        **record,
+        "status": "running",
+        "key": found.key,
+        "run_id": found.run.run_id,
+        "interaction_id": found.run.interaction_id,
+        "resent": found.resent or bool(found.duplicates),
+        "started_at": found.run.created_at,
+        "error": None,
+    }
+
+
+def _not_started(record: AgentTurn, error: ParallelError) -> AgentTurn:
+    if error.billed is False:
+        return unsent(record, error)
+    return {**record, "status": "unknown", "error": harmless(error.message)}
+
+
+def unsent(record: AgentTurn, error: ParallelError) -> AgentTurn:
+    """A record that came to nothing before it could cost anything; one that was declined stays so."""
+    if record["status"] != "planned":
+        return record
+    error.billed = False
+    return {**record, "status": "refused", "error": in_words(error), "cost_usd": 0.0}
+
+
+def finish(
+    setup: Setup,
+    research: Research,
+    record: AgentTurn,
+    config: RunnableConfig,
+    *,
+    seconds: float | None = None,
+) -> Calls[AgentTurn]:
+    """Follow a run, its progress on the custom stream, and put its answer into the record.
+
+    A run that cannot be followed to its end stays what it was, with the problem in words.
+    """
+    request = setup.request(record, config)
+    listen, secrets = _listener(config), secrets_of([setup.template])
+
+    def wait(run: TaskRun) -> Calls[TaskRunResult]:
+        longest = wait_seconds(record["processor"], setup.timeout) if seconds is None else seconds
+        told_of = (run.run_id, run.interaction_id, longest, lambda event: listen(event, run))
+        return (yield from setup.clients.wait(*told_of, secrets))
+
+    pending = pending_of(record)
+    submission = submission_of(pending, record["ledger_id"])
+    try:
+        got = yield from answer(setup.clients, submission, request, record["handle"], wait)
+    except (RunFailed, RunCancelled) as error:
+        turn = unanswered(pending, error)
+    except ParallelError as error:
+        return {**record, "error": harmless(f"{error.message}")}
+    else:
+        turn = answered(pending, got, keep_excerpts=False)
+    ended: AgentTurn = {**record, **turn}
+    ended["citations"] = numbered(ended, research)
+    others = {h: r for h, r in research.items() if h != record["handle"] and is_ended(r)}
+    yield from told([ended], {"turns": turns_of(others)}, config)
+    return ended
+
+
+def _listener(config: RunnableConfig) -> Callable[[Event, TaskRun], None]:
+    """Progress to the custom stream; each event also tells LangGraph that the step is not idle."""
+    runtime = runtime_of(config)
+
+    def listen(event: Event, run: TaskRun) -> None:
+        if runtime is not None:
+            runtime.stream_writer(dict(progress(event, run.run_id, run.interaction_id)))
+            runtime.heartbeat()
+
+    return listen

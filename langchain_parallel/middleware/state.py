@@ -1,0 +1,143 @@
+"""What an agent's state holds of its research: a record for each run, under a handle a model can use.
+
+Rule: plain JSON, and nothing secret (R7). Parallel tool calls write their own records, and the reducer puts
+them together; it never takes a record back to where it was before.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from langchain.agents import AgentState
+from langchain.agents.middleware.types import OmitFromInput, PrivateStateAttr
+from typing_extensions import NotRequired, TypedDict
+
+from ..research.budget import spent_usd
+from ..research.state import Budget, Turn
+
+Wait: TypeAlias = Literal["blocking", "background", "parked"]
+
+_FURTHER = {"planned": 0, "unknown": 1, "running": 2}
+_ENDED = 3
+_ID_CHARS = 6
+
+
+class AgentTurn(Turn):
+    """A turn of a research session as an agent knows it, from when it was planned.
+
+    `status` is beside those of a `Turn`: `planned`, `running`; `unknown` where nobody knows yet whether it
+    was started; `declined` where a person or the budget said no.
+    """
+
+    handle: str
+    """`r1` begins a session, `r1.2` is its second run."""
+    parent_handle: str | None
+    ledger_id: str
+    call: str
+    """The model message and the tool call that asked for it."""
+    asked_args: str
+    """A hash of the call's arguments: a call that was edited since has another."""
+    plan_id: str
+    """Names the process that planned it: another one cannot know whether it was sent."""
+    approved: NotRequired[bool]
+    """A person said yes to it."""
+    edited: NotRequired[bool]
+    """A person changed it."""
+    resent: NotRequired[bool]
+    """Perhaps started twice: once it has ended, its twin is looked for."""
+    told: NotRequired[bool]
+    """The model knows that it has ended."""
+
+
+Research: TypeAlias = dict[str, AgentTurn]
+"""Records by handle."""
+
+
+def merge_research(known: Research | None, new: Research | None) -> Research:
+    """Records by handle: a newer one takes the place of an older one, unless it knows less.
+
+    Records of another ledger, which a sub-agent may hand back, get handles of their own.
+    """
+    merged = dict(known or {})
+    for record in (new or {}).values():
+        name = record["handle"]
+        there = merged.get(name)
+        if there and _foreign(there, record):
+            name = f"{name}@{record['ledger_id'][-_ID_CHARS:]}"
+            there = merged.get(name)
+        merged[name] = _merged(there, {**record, "handle": name})
+    return merged
+
+
+def _foreign(there: AgentTurn, record: AgentTurn) -> bool:
+    ledgers = {there["ledger_id"], record["ledger_id"]} - {""}
+    return len(ledgers) > 1
+
+
+def _merged(there: AgentTurn | None, record: AgentTurn) -> AgentTurn:
+    if there is None:
+        return record
+    later = there if _rank(record) < _rank(there) else record
+    if there.get("told") or record.get("told"):
+        return {**later, "told": True}
+    return later
+
+
+def _rank(record: AgentTurn) -> int:
+    return _FURTHER.get(record["status"], _ENDED)
+
+
+def latest(known: str | None, new: str | None) -> str:
+    """The ledger that was named last; parallel tool calls may all name it."""
+    return new or known or ""
+
+
+def latest_budget(known: Budget | None, new: Budget | None) -> Budget:
+    """Limits as they were set last."""
+    return {**(known or {}), **(new or {})}
+
+
+class ResearchAgentState(AgentState[Any]):
+    """What `ParallelResearchMiddleware` adds to an agent's state; also for a graph of your own."""
+
+    research: NotRequired[Annotated[Research, OmitFromInput, merge_research]]
+    """Every run of this agent's research, by handle."""
+    research_ledger_id: NotRequired[Annotated[str, PrivateStateAttr, latest]]
+    research_budget: NotRequired[Annotated[Budget, PrivateStateAttr, latest_budget]]
+    """Limits that a person raised."""
+
+
+def state_schema(name: str) -> type[AgentState[Any]]:
+    """The state of a middleware of this name, which is also the name of its channel."""
+    if name == "research":
+        return ResearchAgentState
+    fields = {
+        name: NotRequired[Annotated[Research, OmitFromInput, merge_research]],
+        f"{name}_ledger_id": NotRequired[Annotated[str, PrivateStateAttr, latest]],
+        f"{name}_budget": NotRequired[Annotated[Budget, PrivateStateAttr, latest_budget]],
+    }
+    return TypedDict(f"{name}_agent_state", fields)  # type: ignore[operator,no-any-return]
+
+
+# --- views -----------------------------------------------------------------------------------------
+
+
+def is_active(record: AgentTurn) -> bool:
+    """Whether it may still get an answer."""
+    return record["status"] in ("running", "unknown")
+
+
+def is_ended(record: AgentTurn) -> bool:
+    """Whether nothing will come of it any more."""
+    return _rank(record) == _ENDED
+
+
+def turns_of(research: Research) -> list[Turn]:
+    """The runs that were started, in the order in which they were planned: what trees and reports show."""
+    started = [r for r in research.values() if r["run_id"]]
+    return [*sorted(started, key=lambda record: record["position"])]
+
+
+def spent(research: Research) -> float:
+    """What ended runs cost, in USD, as far as prices are known."""
+    return spent_usd([record for record in research.values() if is_ended(record)])

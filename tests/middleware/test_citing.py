@@ -1,0 +1,136 @@
+"""From `[3]` in an answer back to its source; typed research handed over as it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage
+from langgraph.checkpoint.memory import InMemorySaver
+from pydantic import BaseModel
+
+from benchmarks.report import always
+from langchain_parallel.errors import InvalidRequest, OutputMismatch
+from langchain_parallel.middleware import FromResearch, cited, handed_over, sources
+from langchain_parallel.middleware.citing import numbered
+from langchain_parallel.middleware.state import AgentTurn
+
+from .harness import SAID, Account, Model, calls, follow_up, more, record, start, texts, thread
+
+
+def test_marks_in_an_answer_lead_back_to_their_sources(account: Account) -> None:
+    model = Model(calls(start("Who leads?"), start("Who follows?")), "It is so [1], see [2, 101].")
+    state = account.invoke(account.agent(model), SAID)
+    found, unknown = cited(state["messages"][-1].text, state)
+    assert list(found) == [1, 2, 101]
+    assert unknown == []
+    assert [found[n]["handle"] for n in found] == ["r1", "r1", "r2"]
+    for number, source in found.items():
+        own = record(state, source["handle"])["citations"]
+        assert source["url"] == next(c["url"] for c in own if c["number"] == number)
+        assert source["run_id"] == record(state, source["handle"])["run_id"]
+
+
+def test_what_no_source_has_is_told_as_made_up(account: Account) -> None:
+    model = Model(calls(start("Who leads?")), "done")
+    state = account.invoke(account.agent(model), SAID)
+    assert cited("Surely [77]. In [2024]? And x[0].", state) == ({}, [77, 2024, 0])
+
+
+def test_every_number_names_one_source_in_the_whole_thread(account: Account) -> None:
+    model = Model(calls(start("One?"), start("Two?")), calls(follow_up("r1", "Three?")), "done")
+    state = account.invoke(account.agent(model), SAID)
+    by_number: dict[int, set[str]] = {}
+    for found in state["research"].values():
+        for source in found["citations"]:
+            by_number.setdefault(source["number"], set()).add(source["url"])
+    assert all(len(urls) == 1 for urls in by_number.values())
+    assert {n: {s["url"]} for n, s in sources(state).items()} == by_number
+
+
+def test_an_address_keeps_its_number_in_later_findings(account: Account) -> None:
+    same = {"url": "https://wire.example/one", "title": "One", "excerpts": []}
+    answer = {"content": {"a": "x"}, "basis": {"a": {"confidence": "high", "citations": [same]}}}
+    again = Account(account.how, always(answer))
+    model = Model(calls(start("One?")), calls(follow_up("r1", "Two?")), "done")
+    state = again.invoke(again.agent(model), SAID)
+    assert [c["number"] for r in state["research"].values() for c in r["citations"]] == [1, 1]
+    assert list(sources(state)) == [1]
+
+
+def test_numbers_do_not_change_when_an_older_run_ends_later(account: Account) -> None:
+    account.script(contains="Slow?", seconds=5_000)
+    model = Model(calls(start("Slow?"), start("Fast?")), "later")
+    saver = InMemorySaver()
+    agent = account.agent(model, wait="background", compiled={"checkpointer": saver})
+    account.invoke(agent, SAID, thread())
+    account.pass_time(1_000)
+    model.says("one of them")
+    state = account.invoke(agent, more(), thread())
+    early = sources(state)
+    assert {s["handle"] for s in early.values()} == {"r2"}
+    account.pass_time()
+    model.says("both")
+    state = account.invoke(agent, more(), thread())
+    late = sources(state)
+    assert {number: late[number] for number in early} == early
+    assert {s["handle"] for s in late.values()} == {"r1", "r2"}
+
+
+def test_more_than_a_hundred_citations_stay_apart() -> None:
+    def made(position: int) -> AgentTurn:
+        urls = [{"url": f"https://{position}.example/{n}"} for n in range(250)]
+        turn: Any = {"handle": f"r{position}", "position": position, "citations": urls}
+        return turn  # type: ignore[no-any-return]
+
+    numbers = [c["number"] for p in range(30) for c in numbered(made(p), {})]
+    assert len(set(numbers)) == len(numbers) == 30 * 250
+
+
+# --- typed ------------------------------------------------------------------------------------------
+
+
+class Profile(BaseModel):
+    revenue: str
+    employees: str
+
+
+def hand_over(handle: str, comment: str = "") -> AIMessage:
+    return calls(("FromResearch", {"handle": handle, "comment": comment}))
+
+
+def test_a_structured_answer_is_filled_from_typed_research_without_writing_it_again(
+    account: Account,
+) -> None:
+    model = Model(calls(start("Which figures?")), hand_over("r1", "As reported [1]."))
+    agent = account.agent(model, output_schema=Profile, compiled={"response_format": FromResearch})
+    state = account.invoke(agent, SAID)
+    given = handed_over(Profile, state)
+    assert given.value == Profile.model_validate(record(state, "r1")["content"])
+    assert given.handle == "r1"
+    assert given.comment == "As reported [1]."
+    assert given.run_id == account.runs[0]["run_id"]
+    assert set(given.citations) == {"revenue", "employees"}
+    assert given.citations["revenue"][0] == sources(state)[1]
+    assert set(given.confidence) == {"revenue", "employees"}
+
+
+def test_it_can_be_handed_over_by_a_program_too(account: Account) -> None:
+    model = Model(calls(start("Which figures?")), "done")
+    state = account.invoke(account.agent(model, output_schema=Profile), SAID)
+    assert handed_over(Profile, state, "r1").value.revenue in texts(state)[0]
+
+
+def test_what_does_not_fit_is_refused_and_says_so(account: Account) -> None:
+    model = Model(calls(start("Which figures?")), "done")
+    state = account.invoke(account.agent(model, output_schema=Profile), SAID)
+
+    class Other(BaseModel):
+        founded: int
+
+    with pytest.raises(OutputMismatch, match="founded"):
+        handed_over(Other, state, "r1")
+    with pytest.raises(InvalidRequest, match="Known: r1"):
+        handed_over(Profile, state, "r2")
+    with pytest.raises(InvalidRequest, match="FromResearch"):
+        handed_over(Profile, state)

@@ -1,0 +1,212 @@
+"""Whatever is run again finds what was paid for; and what is not known to be paid for is not forgotten."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.store.memory import InMemoryStore
+
+from .harness import (
+    SAID,
+    Account,
+    Model,
+    Says,
+    calls,
+    check,
+    follow_up,
+    more,
+    record,
+    start,
+    texts,
+    thread,
+)
+
+
+def before_turn(agent: Any, nth: int) -> Any:
+    """The checkpoint before the nth model message of the thread (from 0)."""
+    history = reversed(list(agent.get_state_history(thread())))
+    at = [snapshot for snapshot in history if "model" in snapshot.next]
+    return at[nth].config
+
+
+def test_a_model_turn_that_is_replayed_finds_its_runs(account: Account) -> None:
+    """The model speaks anew, with new message ids."""
+    says: list[Says] = [
+        calls(start("Who leads?"), start("Who follows?")),
+        calls(follow_up("r1", "Why?")),
+        "done",
+    ]
+    model = Model(*says)
+    agent = account.agent(
+        model, compiled={"checkpointer": InMemorySaver(), "store": InMemoryStore()}
+    )
+    first = account.invoke(agent, SAID, thread())
+    model.says(*says)
+    again = account.invoke(agent, None, before_turn(agent, 0))
+    assert len(account.runs) == account.billed == 3
+    assert {h: r["run_id"] for h, r in again["research"].items()} == {
+        h: r["run_id"] for h, r in first["research"].items()
+    }
+
+
+def test_without_a_store_it_does_from_the_first_ledger_on(account: Account) -> None:
+    model = Model(calls(start("Who leads?")), calls(follow_up("r1", "Why?")), "done")
+    agent = account.agent(model, compiled={"checkpointer": InMemorySaver()})
+    account.invoke(agent, SAID, thread())
+    model.says(calls(follow_up("r1", "Why?")), "done")
+    account.invoke(agent, None, before_turn(agent, 1))
+    assert len(account.runs) == 2
+
+
+def test_a_new_process_that_replays_finds_them_too(account: Account) -> None:
+    kept = {"checkpointer": InMemorySaver(), "store": InMemoryStore()}
+    agent = account.agent(Model(calls(start("Who leads?")), "done"), compiled=kept)
+    account.invoke(agent, SAID, thread())
+    again = account.agent(Model(calls(start("Who leads?")), "done"), compiled=kept)
+    account.invoke(again, None, before_turn(again, 0))
+    assert len(account.runs) == 1
+
+
+def test_another_question_at_the_same_place_is_another_run(account: Account) -> None:
+    kept = {"checkpointer": InMemorySaver(), "store": InMemoryStore()}
+    model = Model(calls(start("Who leads?")), "done")
+    agent = account.agent(model, compiled=kept)
+    account.invoke(agent, SAID, thread())
+    model.says(calls(start("Who loses?")), "done")
+    state = account.invoke(agent, None, before_turn(agent, 0))
+    assert record(state, "r1")["question"] == "Who loses?"
+    assert len(account.runs) == 2
+
+
+def test_the_same_question_later_in_the_thread_is_another_run(account: Account) -> None:
+    model = Model(calls(start("What is new?")), calls(start("What is new?")), "done")
+    state = account.invoke(account.agent(model), SAID)
+    assert record(state, "r1")["run_id"] != record(state, "r2")["run_id"]
+    assert account.billed == 2
+
+
+def test_the_same_call_twice_in_one_message_is_two_questions_of_the_model(
+    account: Account,
+) -> None:
+    """Each has a handle of its own; what it says is that the model wants two."""
+    model = Model(calls(start("What is new?"), start("What is new?")), "done")
+    state = account.invoke(account.agent(model), SAID)
+    assert list(state["research"]) == ["r1", "r2"]
+
+
+def test_threads_do_not_share_runs(account: Account) -> None:
+    kept = {"checkpointer": InMemorySaver(), "store": InMemoryStore()}
+    for name in ("one", "two"):
+        agent = account.agent(Model(calls(start("Who leads?")), "done"), compiled=kept)
+        account.invoke(agent, SAID, thread(name))
+    assert account.billed == 2
+    assert len({run["taskgroup_id"] for run in account.runs}) == 2
+
+
+def test_an_agent_without_a_checkpointer_asks_anew_each_time(account: Account) -> None:
+    """Nothing of it outlives its invocation, so nothing there can have been asked before."""
+    model = Model(calls(start("What is new?")), "done", calls(start("What is new?")), "done")
+    agent = account.agent(model, compiled={"store": InMemoryStore()})
+    for _ in range(2):
+        account.invoke(agent, SAID, thread())
+    assert account.billed == 2
+
+
+# --- lost answers ---------------------------------------------------------------------------------
+
+
+def test_a_lost_answer_to_the_paid_request_is_looked_for_not_paid_again(account: Account) -> None:
+    account.fault("drop_after", method="POST", path="*/runs")
+    model = Model(calls(start("Who leads?")), "done")
+    state = account.invoke(account.agent(model), SAID)
+    assert record(state, "r1")["status"] == "completed"
+    assert len(account.runs) == 1
+
+
+def test_a_run_in_doubt_is_told_so_and_found_later(account: Account) -> None:
+    """The server takes the request, its answer is lost, and then it cannot be asked for a long time."""
+    account.fault("drop_after", method="POST", path="*/runs")
+    account.fault("status_before", method="GET", path="*/groups/*/runs*", skip=1, times=40)
+    model = Model(calls(start("Who leads?")), "I will see.")
+    agent = account.agent(model, compiled={"checkpointer": InMemorySaver()})
+    state = account.invoke(agent, SAID, thread())
+    assert record(state, "r1")["status"] == "unknown"
+    assert "it may be billed" in texts(state)[0]
+    assert "Do not ask it again" in texts(state)[0]
+    account.simulator.faults.clear()
+    account.pass_time()
+    model.says(calls(check("r1")), "done")
+    state = account.invoke(agent, more(), thread())
+    assert record(state, "r1")["status"] == "completed"
+    assert texts(state)[1].startswith("r1 completed")
+    assert len(account.runs) == 1
+
+
+def test_a_run_in_doubt_that_never_was_costs_nothing(account: Account) -> None:
+    account.fault("drop_before", method="POST", path="*/runs", times=None)
+    account.fault("status_before", method="GET", path="*/groups/*/runs*", skip=1, times=None)
+    model = Model(calls(start("Who leads?")), "I will see.")
+    agent = account.agent(model, compiled={"checkpointer": InMemorySaver()})
+    state = account.invoke(agent, SAID, thread())
+    assert record(state, "r1")["status"] == "unknown"
+    account.simulator.faults.clear()
+    model.says("Not yet.")
+    state = account.invoke(agent, more(), thread())
+    assert record(state, "r1")["status"] == "unknown"  # one look proves nothing
+    model.says(calls(check("r1")), "done")
+    state = account.invoke(agent, more(), thread())
+    assert record(state, "r1")["status"] == "refused"
+    assert record(state, "r1")["cost_usd"] == 0
+    assert account.runs == []
+
+
+@pytest.mark.parametrize("status", [401, 402, 403, 422])
+def test_what_the_api_refuses_is_told_in_words_and_sinks_no_sibling(
+    account: Account, status: int
+) -> None:
+    account.fault("status_before", method="POST", path="*/runs", contains="One?", status=status)
+    model = Model(calls(start("One?"), start("Two?")), "done")
+    state = account.invoke(account.agent(model), SAID)
+    assert record(state, "r1")["status"] == "refused"
+    assert record(state, "r2")["status"] == "completed"
+    assert texts(state)[0].startswith("r1 has no answer: ")
+    assert isinstance(state["messages"][-1], AIMessage)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_without_a_ledger_nothing_is_sent_and_the_model_is_told(
+    account: Account, status: int
+) -> None:
+    account.fault("status_before", method="POST", path="*/groups", status=status, times=None)
+    model = Model(calls(start("One?"), start("Two?")), "done")
+    state = account.invoke(account.agent(model), SAID)
+    assert [r["status"] for r in state["research"].values()] == ["refused", "refused"]
+    assert all("has no answer: " in text for text in texts(state))
+    assert account.runs == []
+
+
+def test_a_ledger_that_cannot_be_made_when_the_model_speaks_is_made_by_the_tools(
+    account: Account,
+) -> None:
+    account.fault("status_before", method="POST", path="*/groups", status=403)
+    model = Model(calls(start("One?"), start("Two?")), calls(follow_up("r1", "Three?")), "done")
+    account.invoke(account.agent(model), SAID)
+    assert len({run["taskgroup_id"] for run in account.runs}) == 1
+    assert account.billed == 3
+
+
+def test_a_run_longer_than_the_timeout_goes_on_in_the_background(account: Account) -> None:
+    account.script(seconds=5_000)
+    model = Model(calls(start("Who leads?")), "I will see.")
+    agent = account.agent(model, timeout=60, compiled={"checkpointer": InMemorySaver()})
+    state = account.invoke(agent, SAID, thread())
+    assert texts(state)[0].startswith("r1 is running")
+    account.pass_time()
+    model.says("done")
+    state = account.invoke(agent, more(), thread())
+    assert "Finished since: r1" in model.notes[-1]
+    assert record(state, "r1")["status"] == "completed"
+    assert len(account.runs) == 1

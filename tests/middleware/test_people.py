@@ -1,0 +1,184 @@
+"""Approval and budget: weighed together when the model has spoken, decided by a person, told in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.types import Command
+
+from langchain_parallel.errors import InvalidRequest
+
+from .harness import (
+    SAID,
+    Account,
+    Model,
+    branch,
+    calls,
+    follow_up,
+    listing,
+    more,
+    record,
+    start,
+    texts,
+    thread,
+)
+
+YES = {"type": "approve"}
+NO = {"type": "reject", "message": "Too expensive."}
+
+
+def agent_of(account: Account, model: Model, saver: Any = None, **options: Any) -> Any:
+    return account.agent(model, compiled={"checkpointer": saver or InMemorySaver()}, **options)
+
+
+def request_of(state: dict[str, Any]) -> Any:
+    (interrupt,) = state["__interrupt__"]
+    return interrupt.value
+
+
+def answer(*decisions: Any, **more_: Any) -> Command[Any]:
+    return Command(resume={"decisions": list(decisions), **more_})
+
+
+def test_a_dear_run_waits_for_a_yes(account: Account) -> None:
+    agent = agent_of(
+        account, Model(calls(start("Who leads?")), "done"), processor="pro", approve_above="base"
+    )
+    state = account.invoke(agent, SAID, thread())
+    request = request_of(state)
+    assert request["kind"] == "spend"
+    assert request["cost_usd"] == 0.1
+    assert request["action_requests"][0]["args"] == {"question": "Who leads?", "processor": "pro"}
+    assert account.runs == []
+    state = account.invoke(agent, answer(YES), thread())
+    assert record(state, "r1")["status"] == "completed"
+    assert account.billed == 1
+
+
+def test_a_no_comes_back_to_the_model_in_words(account: Account) -> None:
+    model = Model(calls(start("Who leads?"), listing()), "done")
+    agent = agent_of(account, model, approve_above="lite", processor="base")
+    account.invoke(agent, SAID, thread())
+    state = account.invoke(agent, answer(NO), thread())
+    assert texts(state)[0] == "r1 was not started: Too expensive. Nothing was billed."
+    assert account.runs == []
+    assert record(state, "r1")["cost_usd"] == 0
+
+
+def test_what_a_person_changed_is_asked_instead_and_told(account: Account) -> None:
+    agent = agent_of(
+        account, Model(calls(start("Who leads?")), "done"), processor="pro", approve_above="base"
+    )
+    account.invoke(agent, SAID, thread())
+    args = {"question": "Who leads in Europe?", "processor": "base"}
+    edit = {"type": "edit", "edited_action": {"name": "research", "args": args}}
+    state = account.invoke(agent, answer(edit), thread())
+    assert account.asked == ["Who leads in Europe?"]
+    assert texts(state)[0].startswith(
+        "A person changed this before it was sent. Asked was, with base: Who leads in Europe?\n"
+    )
+    assert record(state, "r1")["asked_by"] == "person"
+
+
+def test_an_answer_that_is_not_understood_costs_nothing_and_leaves_it_open(
+    account: Account,
+) -> None:
+    agent = agent_of(
+        account, Model(calls(start("Who leads?")), "done"), processor="pro", approve_above="base"
+    )
+    account.invoke(agent, SAID, thread())
+    state = account.invoke(agent, Command(resume="sure"), thread())
+    assert request_of(state)["refused"]
+    assert account.runs == []
+    account.invoke(agent, answer(YES), thread())
+    assert account.billed == 1
+
+
+def test_parallel_calls_are_weighed_together_and_only_the_dear_ones_wait(
+    account: Account,
+) -> None:
+    asked = calls(start("One?"), start("Two?", processor="pro"), start("Three?", processor="pro"))
+    model = Model(asked, "done")
+    agent = agent_of(account, model, processors=("lite", "pro"), approve_above="base")
+    state = account.invoke(agent, SAID, thread())
+    request = request_of(state)
+    assert [a["args"]["question"] for a in request["action_requests"]] == ["Two?", "Three?"]
+    assert request["cost_usd"] == 0.2
+    assert account.runs == []
+    state = account.invoke(agent, answer(NO, YES), thread())
+    assert sorted(account.asked) == ["One?", "Three?"]
+    assert "r2 was not started" in texts(state)[1]
+
+
+def test_no_two_parallel_calls_take_the_same_dollar(account: Account) -> None:
+    model = Model(calls(start("One?"), start("Two?"), start("Three?")), "done")
+    agent = agent_of(account, model, budget={"max_cost_usd": 0.01}, on_budget="stop")
+    state = account.invoke(agent, SAID, thread())
+    assert sorted(account.asked) == ["One?", "Two?"]
+    assert "r3 was not started: It would have cost 0.015 of 0.01 USD." in texts(state)[2]
+
+
+def test_a_yes_raises_the_budget_as_far_as_needed_and_it_stays_raised(account: Account) -> None:
+    model = Model(calls(start("One?")), calls(start("Two?")), calls(start("Three?")), "done")
+    agent = agent_of(account, model, budget={"max_cost_usd": 0.005})
+    state = account.invoke(agent, SAID, thread())
+    assert request_of(state)["used_if_approved"]["max_cost_usd"] == 0.01
+    state = account.invoke(agent, answer(YES), thread())
+    assert agent.get_state(thread()).values["research_budget"] == {"max_cost_usd": 0.01}
+    assert request_of(state)["used_if_approved"]["max_cost_usd"] == 0.015
+    state = account.invoke(agent, answer(YES, budget={"max_cost_usd": 1.0}), thread())
+    assert account.billed == 3
+    model.says(calls(start("Four?")), calls(listing()), "done")
+    state = account.invoke(agent, more(), thread())
+    assert "Spent so far: 0.02 USD of 1 USD." in texts(state)[-1]
+
+
+def test_failed_runs_give_their_money_back(account: Account) -> None:
+    account.script(outcome="failed", contains="One?")
+    model = Model(calls(start("One?")), calls(start("Two?")), "done")
+    agent = agent_of(account, model, budget={"max_cost_usd": 0.005}, on_budget="stop")
+    state = account.invoke(agent, SAID, thread())
+    assert record(state, "r2")["status"] == "completed"
+    assert account.billed == 1
+
+
+def test_runs_on_their_way_count(account: Account) -> None:
+    model = Model(calls(start("One?")), calls(start("Two?")), "done")
+    agent = agent_of(
+        account, model, budget={"max_cost_usd": 0.005}, on_budget="stop", wait="background"
+    )
+    state = account.invoke(agent, SAID, thread())
+    assert record(state, "r2")["status"] == "declined"
+    assert len(account.runs) == 1
+
+
+def test_the_branches_of_one_call_are_decided_one_by_one(account: Account) -> None:
+    model = Model(calls(start("Who leads?")), calls(branch("r1", "Why?", "Where?")), "done")
+    agent = agent_of(account, model, budget={"max_turns": 2})
+    state = account.invoke(agent, SAID, thread())
+    assert len(request_of(state)["action_requests"]) == 1  # one of the two fits
+    state = account.invoke(agent, answer(NO), thread())
+    assert account.asked == ["Who leads?", "Why?"]
+    assert "r1.2 completed" in texts(state)[1]
+    assert "r1.3 was not started: Too expensive." in texts(state)[1]
+
+
+def test_where_nobody_can_be_asked_it_is_refused_in_words(account: Account) -> None:
+    model = Model(calls(start("Who leads?")), "done")
+    state = account.invoke(account.agent(model, processor="pro", approve_above="base"), SAID)
+    assert "r1 was not started: pro costs more than base." in texts(state)[0]
+    assert account.runs == []
+
+
+def test_nothing_builds_on_what_was_declined(account: Account) -> None:
+    model = Model(calls(start("Who leads?")), calls(follow_up("r1", "Why?")), "done")
+    agent = agent_of(account, model, budget={"max_turns": 0}, on_budget="stop")
+    state = account.invoke(agent, SAID, thread())
+    assert "r1 has none (declined)" in texts(state)[1]
+
+
+def test_a_budget_that_is_none_is_refused_when_it_is_made() -> None:
+    with pytest.raises(InvalidRequest):
+        Account().middleware(budget={"dollars": 3})
