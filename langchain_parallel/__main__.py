@@ -1,6 +1,7 @@
 """`python -m langchain_parallel`: a small command line.
 
 demo [--live]    a research session from question to bill, and a worker killed on the way
+sweep --graph module:attribute    wake the parked threads whose runs have ended
 check [--yes]    what is assumed about the real API, checked with your key for about two cents
 """
 
@@ -16,6 +17,10 @@ def main(arguments: list[str]) -> int:
             from .demo import main as demo
 
             return demo(rest)
+        case ["sweep", *rest]:
+            from .sweeping import main as sweep
+
+            return sweep(rest)
         case ["check", *rest]:
             from .check import main as check
 

@@ -23,7 +23,8 @@
     │   ├── RunCancelled
     │   └── ActionRequired                 a person must do something first
     ├── OutputMismatch                     the answer does not fit the caller's model
-    └── ThreadBusy                         somebody else is going on with the LangGraph thread
+    ├── ThreadBusy                         somebody else is going on with the LangGraph thread
+    └── WebhookRejected                    a delivery that is not to be acted on
 
 Each says in one sentence what happened and in one what to do, and carries what that takes:
 `run_id` and `interaction_id` wherever a run is concerned, and `billed`: True, False, or None where
@@ -33,7 +34,7 @@ nobody can know yet.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from typing_extensions import Self
 
@@ -270,6 +271,21 @@ class OutputMismatch(ParallelError):
 
 class ThreadBusy(ParallelError):
     """Somebody else is going on with the LangGraph thread, and takes longer than was to be waited for."""
+
+
+WebhookFault: TypeAlias = Literal["malformed", "signature", "timestamp", "no_run"]
+"""Why a delivery was turned away. `no_run`: it is genuine, but tells of no run."""
+
+
+class WebhookRejected(ParallelError):
+    """A delivery that is not to be acted on. Neither its body nor a secret is repeated in it.
+
+    `reason` is `malformed`, `signature`, `timestamp` or `no_run`.
+    """
+
+    def __init__(self, message: str, *, reason: WebhookFault, **common: Any) -> None:
+        super().__init__(message, **{"hint": "Nothing was done.", **common})
+        self.reason: WebhookFault = reason
 
 
 def worth_retrying(error: BaseException) -> bool:

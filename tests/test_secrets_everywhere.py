@@ -541,6 +541,7 @@ def test_every_kind_of_error_is_provoked() -> None:
         errors.ApiError,
         errors.MissingKey,
         errors.ThreadBusy,
+        errors.WebhookRejected,
     }
     assert every_error(errors.ParallelError) == set(ERRORS) | no_call_raises
 

@@ -14,6 +14,7 @@ from typing_extensions import TypedDict
 
 from .._calls import Calls
 from .._langgraph import ask_person, checkpointer_of
+from .._parked_index import note_parked
 from ..processors import expected_seconds
 from .researcher import Researcher
 from .state import Pending
@@ -42,11 +43,15 @@ def parks(researcher: Researcher, config: RunnableConfig) -> bool:
     return researcher.park and checkpointer_of(config) is not None
 
 
-def park(researcher: Researcher, runs: Sequence[Pending], config: RunnableConfig) -> Calls[None]:
+def park(
+    researcher: Researcher, runs: Sequence[Pending], ledger_id: str, config: RunnableConfig
+) -> Calls[None]:
     """Return once none of these runs is active; until then the thread waits in an interrupt."""
     left: list[Pending] = []
     for run in runs:
         left += [run] if (yield from researcher.clients.retrieve(run["run_id"])).active else []
+    if left:  # for those who look for parked threads
+        yield from note_parked(config, [run["run_id"] for run in left], ledger_id or None)
     while left:  # returns at once for each time that somebody has knocked, then interrupts
         ask_person(config, Parked(kind="parked", runs=[_parked(run) for run in left]), {})
 

@@ -33,6 +33,8 @@ def every_error() -> list[errors.ParallelError]:
             special |= {"waited": 5.0, "status": "running"}
         if issubclass(kind, errors.AnswerLost):
             special |= {"sent": False}
+        if issubclass(kind, errors.WebhookRejected):
+            special |= {"reason": "signature"}
         made.append(kind("It happened.", **special))
     return made
 

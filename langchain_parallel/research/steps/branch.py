@@ -85,7 +85,7 @@ def join(researcher: Researcher, state: ResearchState, config: RunnableConfig) -
         branches.append((yield from _started(researcher, state, branch, config)))  # noqa: PERF401  # it yields
     started = [branch for branch in branches if "run_id" in branch]
     if parks(researcher, config):
-        yield from park(researcher, started, config)
+        yield from park(researcher, started, state["ledger_id"], config)
     turns: list[Turn] = []
     for branch in started:
         turns.append((yield from turn_of(researcher, {**state, "pending": branch}, config)))  # noqa: PERF401  # it yields

@@ -24,7 +24,7 @@ from ..turns import answered, ledger_position, pending_of, submission_of, unansw
 def wait(researcher: Researcher, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
     """Wait for the run, its progress on the custom stream, and make a turn of the answer."""
     if parks(researcher, config):
-        yield from park(researcher, [pending_of(state)], config)
+        yield from park(researcher, [pending_of(state)], state["ledger_id"], config)
     turn = yield from turn_of(researcher, state, config)
     yield from told([turn], state, config)
     update = {"turns": [turn], "pending": None, "answer": turn["content"]}

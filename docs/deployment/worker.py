@@ -1,0 +1,99 @@
+"""A worker of a deployment of one's own: it takes questions, and Parallel's webhooks.
+
+    python worker.py                        # once: makes the tables
+    uvicorn worker:app                      # as many as you like, behind one address
+    python -m langchain_parallel sweep --graph worker:research        # every few minutes
+
+DATABASE_URI    a PostgreSQL database; all workers share it
+PUBLIC_URL      where Parallel reaches the workers, such as https://research.example
+PARALLEL_API_KEY, PARALLEL_WEBHOOK_SECRET    from Parallel; while the secret is changed, both with a comma
+"""
+
+import asyncio
+import os
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+from langgraph.store.postgres import AsyncPostgresStore
+from psycopg.rows import dict_row
+from psycopg_pool import AsyncConnectionPool
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Mount, Route
+
+from langchain_parallel import Webhook, create_research_graph
+from langchain_parallel.webhooks import webhook_app
+
+PROCESSOR = os.environ.get("PROCESSOR", "ultra")
+
+
+@asynccontextmanager
+async def research() -> AsyncIterator[Any]:
+    """The graph with its storage, for as long as it is needed."""
+    settings: dict[str, Any] = {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
+    uri = os.environ["DATABASE_URI"]
+    async with AsyncConnectionPool(uri, max_size=20, kwargs=settings) as pool:
+        yield create_research_graph(
+            processor=PROCESSOR,
+            wait="park",
+            webhook=Webhook(url=os.environ["PUBLIC_URL"] + "/parallel/webhook"),
+        ).compile(checkpointer=AsyncPostgresSaver(pool), store=AsyncPostgresStore(pool))
+
+
+@asynccontextmanager
+async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    """The graph, and the webhooks that wake its threads."""
+    async with research() as graph:
+        secrets = os.environ["PARALLEL_WEBHOOK_SECRET"].split(",")
+        hooks = webhook_app(graph, secrets=secrets)
+        app.state.graph = graph
+        app.router.routes.append(Mount("/", hooks))
+        async with hooks.router.lifespan_context(hooks):
+            yield
+
+
+async def ask(request: Request) -> JSONResponse:
+    """Take a question. Its thread is parked a moment later, and needs no worker any more."""
+    thread_id = uuid.uuid4().hex
+    given = {"question": (await request.json())["question"]}
+    await request.app.state.graph.ainvoke(given, thread(thread_id), durability="sync")
+    return JSONResponse({"thread_id": thread_id}, 202)
+
+
+async def look(request: Request) -> JSONResponse:
+    """How a thread stands: its answer, or what it waits for."""
+    state = await request.app.state.graph.aget_state(thread(request.path_params["thread_id"]))
+    return JSONResponse(
+        {
+            "waits_for": [interrupt.value for interrupt in state.interrupts],
+            "answer": None if state.next else state.values.get("answer"),
+        }
+    )
+
+
+def thread(thread_id: str) -> Any:
+    """What LangGraph calls a thread by."""
+    return {"configurable": {"thread_id": thread_id}}
+
+
+async def set_up() -> None:
+    """Make the tables."""
+    async with research() as graph:
+        await graph.checkpointer.setup()
+        await graph.store.setup()
+
+
+app = Starlette(
+    routes=[
+        Route("/research", ask, methods=["POST"]),
+        Route("/research/{thread_id}", look),
+    ],
+    lifespan=lifespan,
+)
+
+if __name__ == "__main__":
+    asyncio.run(set_up())

@@ -1,0 +1,131 @@
+"""Where parked threads live, and how one goes on: a compiled graph with its checkpointer, or whatever else
+can do the same (`Threads`), such as a LangGraph server.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.store.base import BaseStore
+from langgraph.types import StateSnapshot
+
+from .._calls import Call, Calls
+from ..errors import InvalidRequest
+from ..resuming import AnyGraph, Resumption, aresume, resume
+from .listing import Listed, parked_threads
+from .parked import runs_of
+
+KNOCK = "look"
+"""What a parked thread is resumed with. It means nothing: the thread looks for itself."""
+BUSY_SECONDS = 60.0
+"""How long somebody else who is going on with a thread is waited for."""
+
+
+class Standing(NamedTuple):
+    """How a thread stands, as far as parked runs are concerned."""
+
+    known: bool
+    """Whether there is such a thread."""
+    waiting: Mapping[str, frozenset[str]]
+    """By interrupt id: the runs that it is parked for."""
+    under_way: bool
+    """Something is to be done that waits for nobody: a process is at it, or was killed at it."""
+    idle_seconds: float = 0.0
+    """Since its last checkpoint."""
+
+
+@runtime_checkable
+class Threads(Protocol):
+    """LangGraph threads, wherever they are. The methods are generators of `Calls`."""
+
+    @property
+    def store(self) -> BaseStore | None:
+        """Where parked runs are noted, if anywhere."""
+
+    def mine(self, node: str) -> bool:
+        """Whether threads that wait in a node of this name can be ones of these."""
+
+    def listed(self) -> Calls[list[Listed]]:
+        """The parked ones, where they are not noted in a store."""
+
+    def standing(self, thread_id: str) -> Calls[Standing]:
+        """How a thread stands now."""
+
+    def go_on(self, thread_id: str, interrupt_ids: Iterable[str]) -> Calls[tuple[Standing, bool]]:
+        """Resume these interrupts, or without any what was cut off: once, whoever else does so.
+
+        How the thread stands then, and whether it was this call that went on with it.
+
+        Raises:
+            ThreadBusy: Somebody else is at it, and takes long.
+        """
+
+
+class GraphThreads:
+    """The threads of a compiled graph. `config` is passed on: callbacks, `configurable` values."""
+
+    def __init__(self, graph: AnyGraph, config: RunnableConfig | None = None) -> None:
+        self.graph = graph
+        self._config: RunnableConfig = config or {}
+
+    @property
+    def store(self) -> BaseStore | None:
+        """The graph's."""
+        return self.graph.store
+
+    def mine(self, node: str) -> bool:
+        """Whether the graph has such a node."""
+        return node in self.graph.nodes
+
+    def listed(self) -> Calls[list[Listed]]:
+        """The parked ones, as the checkpointer lists them."""
+        if not isinstance(self.graph.checkpointer, BaseCheckpointSaver):
+            raise InvalidRequest(
+                ["The graph has no checkpointer, so it has no threads; compile it with one."]
+            )
+        return (yield from parked_threads(self.graph.checkpointer, self.mine))
+
+    def standing(self, thread_id: str) -> Calls[Standing]:
+        """How a thread stands now."""
+        config = self._of(thread_id)
+        state = yield Call(
+            lambda: self.graph.get_state(config), lambda: self.graph.aget_state(config)
+        )
+        return standing_of(state)
+
+    def go_on(self, thread_id: str, interrupt_ids: Iterable[str]) -> Calls[tuple[Standing, bool]]:
+        """Resume these interrupts, or without any what was cut off: once, whoever else does so."""
+        config, answers = self._of(thread_id), dict.fromkeys(interrupt_ids, KNOCK)
+        done: Resumption = yield Call(
+            lambda: resume(self.graph, config, answers, timeout=BUSY_SECONDS),
+            lambda: aresume(self.graph, config, answers, timeout=BUSY_SECONDS),
+        )
+        return standing_of(done.state), done.went_on
+
+    def _of(self, thread_id: str) -> RunnableConfig:
+        place = {**self._config.get("configurable", {}), "thread_id": thread_id}
+        return {**self._config, "configurable": place}
+
+
+def threads_of(graph: AnyGraph | Threads, config: RunnableConfig | None = None) -> Threads:
+    """A graph's threads, or what is given already."""
+    return graph if isinstance(graph, Threads) else GraphThreads(graph, config)
+
+
+def standing_of(state: StateSnapshot) -> Standing:
+    """How a thread with this state stands."""
+    waiting = {one.id: runs for one in state.interrupts if (runs := runs_of(one.value))}
+    under_way = any(not task.interrupts and task.result is None for task in state.tasks)
+    return Standing(state.created_at is not None, waiting, under_way, _since(state.created_at))
+
+
+def _since(moment: str | None) -> float:
+    """Seconds since an ISO time; 0 if there is none."""
+    if moment is None:
+        return 0.0
+    return max(0.0, time.time() - datetime.fromisoformat(moment).timestamp())

@@ -1,0 +1,233 @@
+"""A delivery is Parallel's and names a run, or it is turned away; nothing else can come of it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import pickle
+import re
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from langchain_parallel.errors import InvalidRequest, ParallelError
+from langchain_parallel.webhooks import Received, WebhookRejected, receive
+
+from .deliveries import NOW, SECRET, body_of, headers
+
+BODY = body_of("trun_1")
+OLD, NEW = "whsec_old-and-no-base64", "another secret"
+
+
+def rejected(headers: Any, body: Any = BODY, **options: Any) -> str:
+    """Why it was turned away."""
+    with pytest.raises(WebhookRejected) as caught:
+        receive(headers, body, **{"secrets": [SECRET], "now": NOW, **options})
+    assert SECRET not in str(caught.value)
+    return caught.value.reason
+
+
+def test_a_genuine_delivery_tells_its_run() -> None:
+    found = receive(headers(BODY), BODY, secrets=[SECRET], now=NOW)
+    assert found == Received("whevent_1", "trun_1")
+
+
+def test_header_names_count_in_any_case_and_as_pairs() -> None:
+    given = {name.title(): value for name, value in headers(BODY).items()}
+    assert receive(given, BODY, secrets=[SECRET], now=NOW).run_id == "trun_1"
+    assert receive(list(given.items()), BODY, secrets=[SECRET], now=NOW).run_id == "trun_1"
+
+
+@pytest.mark.parametrize("key", [OLD.encode(), NEW.encode()])
+def test_while_a_secret_is_changed_either_will_do(key: bytes) -> None:
+    assert receive(headers(BODY, key), BODY, secrets=[OLD, NEW], now=NOW).run_id == "trun_1"
+
+
+def test_one_right_signature_among_wrong_ones_will_do() -> None:
+    several = headers(BODY, b"somebody else's", SECRET.encode())
+    several["webhook-signature"] = "v2,abc= junk " + several["webhook-signature"]
+    assert receive(several, BODY, secrets=[SECRET], now=NOW).run_id == "trun_1"
+
+
+def test_what_a_secret_is_the_base64_of_signs_too() -> None:
+    key = b"\x00\xff thirty-two bytes of randomness!"
+    secret = "whsec_" + base64.b64encode(key).decode()
+    for signer in (key, secret.encode()):
+        found = receive(headers(BODY, signer), BODY, secrets=[SecretStr(secret)], now=NOW)
+        assert found.run_id == "trun_1"
+
+
+@pytest.mark.parametrize("secret", ["whsec_", "whsec_===="])
+def test_a_secret_with_nothing_behind_its_prefix_lets_no_empty_key_sign(secret: str) -> None:
+    assert rejected(headers(BODY, b""), secrets=[secret]) == "signature"
+
+
+@pytest.mark.parametrize("secrets", [[], [""], [SECRET, ""], ["  "], [SecretStr("")], ""])
+def test_without_a_secret_nothing_is_received(secrets: Any) -> None:
+    with pytest.raises(InvalidRequest, match="secret"):
+        receive(headers(BODY, b""), BODY, secrets=secrets, now=NOW)
+
+
+def test_a_single_secret_is_not_taken_apart() -> None:
+    assert rejected(headers(BODY, b"w"), secrets=SECRET) == "signature"
+    assert receive(headers(BODY), BODY, secrets=SECRET, now=NOW).run_id == "trun_1"
+
+
+@pytest.mark.parametrize("part", ["id", "timestamp", "body"])
+def test_each_part_is_signed(part: str) -> None:
+    signed, body = headers(BODY), BODY
+    if part == "id":
+        signed["webhook-id"] = "whevent_2"
+    elif part == "timestamp":
+        signed["webhook-timestamp"] = str(NOW + 1)
+    else:
+        body = body_of("trun_2")
+    assert rejected(signed, body) == "signature"
+
+
+def test_a_part_of_the_body_does_not_pass_for_one_of_the_id() -> None:
+    body = b"{x." + f"{NOW}.".encode() + BODY
+    genuine = headers(body)
+    moved = {**genuine, "webhook-id": f"whevent_1.{NOW}." + "{x"}
+    assert rejected(moved, BODY) == "malformed"
+
+
+@pytest.mark.parametrize(("away", "late"), [(300, False), (-300, False), (301, True), (-301, True)])
+def test_a_delivery_counts_for_five_minutes_either_way(away: int, late: bool) -> None:
+    signed = headers(BODY, timestamp=NOW + away)
+    if late:
+        assert rejected(signed) == "timestamp"
+    else:
+        assert receive(signed, BODY, secrets=[SECRET], now=NOW).run_id == "trun_1"
+    wide = receive(signed, BODY, secrets=[SECRET], now=NOW, tolerance=1_000)
+    assert wide.run_id == "trun_1"
+
+
+@pytest.mark.parametrize("options", [{"now": math.nan}, {"tolerance": math.nan}])
+def test_a_time_that_is_no_number_lets_nothing_in(options: Any) -> None:
+    assert rejected(headers(BODY), **options) == "timestamp"
+
+
+@pytest.mark.parametrize("name", ["webhook-id", "webhook-timestamp", "webhook-signature"])
+@pytest.mark.parametrize("value", [None, "", "\N{SNOWMAN}", "\ud800", "a b\n", b"bytes", 7])
+def test_a_missing_or_malformed_header_is_told_apart_from_a_wrong_signature(
+    name: str, value: Any
+) -> None:
+    broken: dict[str, Any] = headers(BODY)
+    if value is None:
+        del broken[name]
+    else:
+        broken[name] = value
+    expected = "signature" if (name, value) in [(name, "a b\n"), (name, "")] else "malformed"
+    if name != "webhook-signature":
+        expected = "malformed"
+    elif value in ("", None) or isinstance(value, bytes | int):
+        expected = "signature"
+    assert rejected(broken) == expected
+
+
+@pytest.mark.parametrize("moment", ["-1", "1e9", "1.5", "٣", "+1", " 1", "1_0", "9" * 13, "1\n"])
+def test_a_timestamp_is_whole_seconds(moment: str) -> None:
+    assert rejected(headers(BODY, timestamp=moment)) == "malformed"
+
+
+DEEP = b"[" * 200_000
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "malformed"),
+        (b"{", "malformed"),
+        (b"\xff\xfe\x00", "malformed"),
+        (DEEP, "malformed"),
+        (b"9" * 10_000, "malformed"),
+        (b"[]", "no_run"),
+        (b"null", "no_run"),
+        (b'{"data": []}', "no_run"),
+        (b'{"type": "task_group.status", "data": {"taskgroup_id": "tgrp_1"}}', "no_run"),
+        (body_of(None), "no_run"),
+        (body_of(7), "no_run"),
+        (body_of(""), "no_run"),
+        (body_of("../groups/x"), "no_run"),
+        (body_of("trun_1\n"), "no_run"),
+        (body_of("x" * 129), "no_run"),
+    ],
+    ids=lambda value: value[:24] if isinstance(value, bytes) else value,
+)
+def test_a_signed_body_that_names_no_run(body: bytes, reason: str) -> None:
+    if body[:1] == b"9":
+        reason = rejected(headers(body), body)  # older Pythons read the number
+        assert reason in ("malformed", "no_run")
+    assert rejected(headers(body), body) == reason
+
+
+def test_an_event_of_a_type_nobody_has_heard_of_still_names_its_run() -> None:
+    body = body_of("trun_1").replace(b"task_run.status", b"task_run.telepathy")
+    assert receive(headers(body), body, secrets=[SECRET], now=NOW).run_id == "trun_1"
+
+
+def test_a_rejection_survives_pickling() -> None:
+    error = WebhookRejected("No.", reason="no_run")
+    again = pickle.loads(pickle.dumps(error))
+    assert (again.reason, str(again)) == ("no_run", str(error))
+    assert isinstance(again, ParallelError)
+
+
+names = st.sampled_from(["webhook-id", "webhook-timestamp", "webhook-signature", "Webhook-Id"])
+anything = st.one_of(
+    st.text(st.characters(), max_size=40),
+    st.text(st.characters(categories=["Cs", "Nd", "Zs"]), max_size=10),
+    st.integers(0, 10**13).map(str),
+    st.builds(lambda text: f"v1,{text}", st.text(max_size=50)),
+)
+
+
+@given(
+    given=st.dictionaries(st.one_of(names, st.text(max_size=20)), anything),
+    body=st.binary(max_size=200),
+    secret=st.text(st.characters(), min_size=1).filter(str.strip),
+    now=st.floats(),
+)
+def test_whatever_comes_unsigned_is_turned_away(
+    given: dict[str, str], body: bytes, secret: str, now: float
+) -> None:
+    with pytest.raises(WebhookRejected):
+        receive(given, body, secrets=[secret], now=now)
+
+
+def dumped(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.floats()
+    | st.text(st.characters(), max_size=20)
+    | st.just("trun_1"),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["data", "run_id", "type", "x"]), inner)
+    ),
+    max_leaves=8,
+)
+
+
+@given(body=st.one_of(st.binary(max_size=100), json_values.map(dumped)))
+def test_whatever_comes_signed_is_a_run_or_is_turned_away(body: bytes) -> None:
+    with suppress(WebhookRejected):
+        found = receive(headers(body), body, secrets=[SECRET], now=NOW)
+        assert re.fullmatch(r"[A-Za-z0-9_-]{1,128}", found.run_id)
+
+
+@given(place=st.integers(0, 10_000), bit=st.integers(0, 7))
+def test_a_single_bit_changed_in_the_body_is_noticed(place: int, bit: int) -> None:
+    changed = bytearray(BODY)
+    changed[place % len(changed)] ^= 1 << bit
+    assert rejected(headers(BODY), bytes(changed)) == "signature"

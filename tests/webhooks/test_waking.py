@@ -1,0 +1,238 @@
+"""Waking: the thread that is parked for a run goes on once the run has ended, and no other."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
+from typing import Any
+
+import pytest
+from langchain_core.runnables import RunnableLambda
+from langgraph.graph import END, START, StateGraph
+from langgraph.types import Command
+
+from langchain_parallel import TaskRunInput, create_research_graph
+from langchain_parallel.errors import ServerFault
+from langchain_parallel.research import ResearchState
+from langchain_parallel.simulator import Fault, RunScript
+from langchain_parallel.webhooks import Outcome, Woken, awake, wake
+
+from ..research.harness import Session, clients, invoke, script
+from ..research.test_parking import FORK
+
+
+@pytest.fixture(params=["sync", "async"])
+def session(request: pytest.FixtureRequest) -> Session:
+    return Session(request.param, options={"wait": "park", "max_turns": 5})
+
+
+def knock(session: Session, run_id: str, graph: Any = None) -> Woken:
+    """Wake, as a new process would."""
+    graph, made = graph or session.graph(), clients(session.simulator)
+    if session.mode == "sync":
+        return wake(graph, run_id, made["client"])
+    return asyncio.run(awake(graph, run_id, made["async_client"]))
+
+
+def pass_time(session: Session, seconds: float = 3_600.0) -> None:
+    session.simulator.clock.sleep(seconds)
+
+
+def the_run(session: Session) -> str:
+    (run,) = session.runs
+    return str(run["run_id"])
+
+
+def test_a_thread_goes_on_when_its_run_has_ended_and_only_once(session: Session) -> None:
+    session.ask("How large is it?")
+    run_id = the_run(session)
+    assert knock(session, run_id) == (Outcome.STILL_ACTIVE, run_id, "thread")
+    pass_time(session)
+    assert knock(session, run_id) == (Outcome.RESUMED, run_id, "thread")
+    assert session.state()["turns"][0]["status"] == "completed"
+    requests = len(session.simulator.requests)
+    assert knock(session, run_id) == (Outcome.NOT_PARKED, run_id, "thread")
+    assert len(session.simulator.requests) == requests + 1
+
+
+def test_fifty_at_once_wake_a_thread_once(session: Session) -> None:
+    evaluated: list[str] = []
+
+    def count(state: Any, turn: Any) -> None:
+        evaluated.append(turn["run_id"])
+
+    session.options["evaluate"] = count
+    session.ask("How large is it?")
+    pass_time(session)
+    graph, run_id, made = session.graph(), the_run(session), clients(session.simulator)
+    if session.mode == "sync":
+        with ThreadPoolExecutor(50) as pool:
+            woken = list(pool.map(lambda _: wake(graph, run_id, made["client"]), range(50)))
+    else:
+
+        async def everybody() -> list[Woken]:
+            knocks = (awake(graph, run_id, made["async_client"]) for _ in range(50))
+            return list(await asyncio.gather(*knocks))
+
+        woken = asyncio.run(everybody())
+    outcomes = [each.outcome for each in woken]
+    assert outcomes.count(Outcome.RESUMED) == 1
+    assert set(outcomes) <= {Outcome.RESUMED, Outcome.NOT_PARKED, Outcome.UNDER_WAY}
+    assert evaluated == [run_id]
+
+
+def test_a_run_that_is_unknown_is_told_and_raises_nothing(session: Session) -> None:
+    assert knock(session, "trun_unknown") == (Outcome.UNKNOWN_RUN, "trun_unknown", None)
+
+
+@pytest.mark.parametrize("metadata", [None, {"thread_id": "nowhere"}, {"thread_id": 7}])
+def test_a_run_of_no_thread_here_is_told_and_raises_nothing(
+    session: Session, metadata: dict[str, Any] | None
+) -> None:
+    asks = TaskRunInput(input="Else?", processor="lite", metadata=metadata or {})
+    run_id = clients(session.simulator)["client"].create(asks).run_id
+    pass_time(session)
+    woken = knock(session, run_id)
+    assert woken.outcome is Outcome.UNKNOWN_THREAD
+    assert not woken.settled
+
+
+def test_a_run_that_names_another_thread_resumes_nothing_there(session: Session) -> None:
+    session.ask("How large is it?")
+    forged = TaskRunInput(input="Else?", processor="lite", metadata={"thread_id": "thread"})
+    run_id = clients(session.simulator)["client"].create(forged).run_id
+    pass_time(session)
+    assert knock(session, run_id).outcome is Outcome.NOT_PARKED
+    (interrupt,) = session.graph().get_state(session.config).interrupts
+    assert interrupt.value["runs"][0]["run_id"] != run_id
+
+
+def test_a_thread_that_waits_for_a_person_is_not_answered(session: Session) -> None:
+    session.options["evaluate"] = script({"action": "review"})
+    session.ask("How large is it?")
+    pass_time(session)
+    knock(session, the_run(session))
+    waiting = session.graph().get_state(session.config).interrupts
+    assert knock(session, the_run(session)).outcome is Outcome.NOT_PARKED
+    assert session.graph().get_state(session.config).interrupts == waiting
+
+
+def test_branches_are_collected_one_by_one(session: Session) -> None:
+    session.options["evaluate"] = script(FORK)
+    session.ask("How large is it?")
+    pass_time(session)
+    session.simulator.scripts.add(RunScript(contains="Right", seconds=500.0))
+    session.simulator.scripts.add(RunScript(contains="Left", seconds=50.0))
+    graph = session.graph()
+    knock(session, the_run(session), graph)
+    ids = {run["interaction_id"]: run["run_id"] for run in session.runs[1:]}
+    left, right = sorted(ids.values(), key=lambda id: session.simulator.find_run(id).ends)
+    pass_time(session, 100.0)
+    assert knock(session, right, graph).outcome is Outcome.STILL_ACTIVE
+    assert knock(session, left, graph).outcome is Outcome.RESUMED
+    assert knock(session, left, graph).outcome is Outcome.NOT_PARKED
+    pass_time(session, 1_000.0)
+    assert knock(session, right, graph).outcome is Outcome.RESUMED
+    assert len(session.state()["turns"]) == 3
+
+
+def test_a_run_that_waits_for_a_person_leaves_the_thread_parked(session: Session) -> None:
+    session.simulator.scripts.add(RunScript("action_required"))
+    session.ask("How large is it?")
+    pass_time(session)
+    woken = knock(session, the_run(session))
+    assert woken.outcome is Outcome.ACTION_REQUIRED
+    assert woken.settled
+    session.simulator.settle(the_run(session))
+    assert knock(session, the_run(session)).outcome is Outcome.RESUMED
+
+
+def test_inside_a_parent_the_root_thread_goes_on(session: Session) -> None:
+    research = create_research_graph(processor="lite", wait="park", **clients(session.simulator))
+    parent: Any = StateGraph(ResearchState)
+    parent.add_node("research", research.compile())
+    parent.add_edge(START, "research")
+    parent.add_edge("research", END)
+    graph = parent.compile(checkpointer=session.checkpointer)
+    invoke(session.mode, graph, {"question": "How large is it?"}, session.config)
+    pass_time(session)
+    assert knock(session, the_run(session), graph).outcome is Outcome.RESUMED
+    assert graph.get_state(session.config).values["turns"][0]["status"] == "completed"
+
+
+def test_an_api_that_cannot_be_asked_is_an_error_and_changes_nothing(session: Session) -> None:
+    session.ask("How large is it?")
+    pass_time(session)
+    session.simulator.faults.add(Fault("status_before", method="GET", times=None))
+    with pytest.raises(ServerFault):
+        knock(session, the_run(session))
+    session.simulator.faults.clear()
+    assert knock(session, the_run(session)).outcome is Outcome.RESUMED
+
+
+def test_a_thread_that_is_being_worked_on_is_left_alone(session: Session) -> None:
+    """The run ended before its thread has parked: a little later is soon enough."""
+    seen: list[Woken] = []
+
+    def meanwhile(state: Any, turn: Any) -> None:
+        woken: list[Woken] = []
+        with ThreadPoolExecutor(1) as pool:
+            woken.append(pool.submit(knock, session, turn["run_id"], here).result())
+        seen.extend(woken)
+
+    session.options |= {"evaluate": meanwhile, "wait": "attach"}
+    here = session.graph()
+    invoke(session.mode, here, {"question": "How large is it?"}, session.config)
+    assert seen[0].outcome is Outcome.UNDER_WAY
+    assert not seen[0].settled
+    assert session.state()["turns"][0]["status"] == "completed"
+
+
+def test_what_surrounds_a_wake_is_not_lent_to_the_thread(session: Session) -> None:
+    around: ContextVar[str] = ContextVar("around", default="nothing")
+    seen: list[str] = []
+
+    def evaluate(state: Any, turn: Any) -> None:
+        seen.append(around.get())
+
+    session.options["evaluate"] = evaluate
+    session.ask("How large is it?")
+    pass_time(session)
+    token = around.set("the tracing of another graph")
+    knock(session, the_run(session))
+    around.reset(token)
+    assert seen == ["nothing"]
+
+
+def test_waking_from_inside_another_graph_touches_only_the_parked_thread(session: Session) -> None:
+    session.ask("How large is it?")
+    pass_time(session)
+    parked = session.graph()
+    woken: list[Woken] = []
+
+    def node(state: ResearchState) -> ResearchState:
+        woken.append(wake(parked, the_run(session), clients(session.simulator)["client"]))
+        return {}
+
+    async def anode(state: ResearchState) -> ResearchState:
+        woken.append(
+            await awake(parked, the_run(session), clients(session.simulator)["async_client"])
+        )
+        return {}
+
+    outer: Any = StateGraph(ResearchState)
+    outer.add_node("wait", RunnableLambda(node, anode))
+    outer.add_edge(START, "wait")
+    graph = outer.compile(checkpointer=type(session.checkpointer)())
+    invoke(session.mode, graph, {"question": "?"}, {"configurable": {"thread_id": "outer"}})
+    assert [each.outcome for each in woken] == [Outcome.RESUMED]
+    assert session.state()["turns"][0]["status"] == "completed"
+    assert session.graph().get_state(session.config).next == ()
+
+
+def test_a_thread_resumed_by_hand_is_not_resumed_again(session: Session) -> None:
+    session.ask("How large is it?")
+    pass_time(session)
+    invoke(session.mode, session.graph(), Command(resume=1), session.config)
+    assert knock(session, the_run(session)).outcome is Outcome.NOT_PARKED
