@@ -15,6 +15,7 @@ BIN     := $(VENV)/bin
 SUPPORTED := import sys; sys.exit(sys.version_info < (3, 10))
 PYTHON  ?= $(shell for p in python3 python python3.13 python3.12 python3.11 python3.10; do \
              "$$p" -c '$(SUPPORTED)' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
+COMMA   := ,
 PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 help: ## show this list
@@ -61,7 +62,8 @@ $(BIN)/python:
 	  rm -rf $(VENV) && "$(PYTHON)" -m venv --without-pip $(VENV) && \
 	  "$(PYTHON)" -m pip --python $(BIN)/python install --quiet pip; }
 
+$(VENV)/%.stamp: EXTRAS = $*$(if $(CONSTRAINTS)$(filter demo,$*),,$(COMMA)newest)
 $(VENV)/%.stamp: pyproject.toml | $(BIN)/python
 	@$(if $(CONSTRAINTS),$(BIN)/python .ci/floors.py > $(CONSTRAINTS))
-	$(PIP) install $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS)) --editable '.[$*]'
+	$(PIP) install $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS)) --editable '.[$(EXTRAS)]'
 	@touch $@

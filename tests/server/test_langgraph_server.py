@@ -1,0 +1,182 @@
+"""On a LangGraph server: a thread parks, a signed webhook wakes it, a person answers over its REST API.
+
+The server is `langgraph dev`, as `langgraph.json` configures it, in a process of its own; the API is the
+simulator's server, which delivers the webhooks. No network.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from langchain_parallel.simulator import RunningServer, RunScript, Simulator, serve
+
+pytest.importorskip("langgraph_api", reason="langgraph-cli[inmem] is not installed")
+from langgraph_sdk import get_sync_client
+
+ROOT = Path(__file__).parents[2]
+SECRET = "whsec-of-a-test"
+SECONDS = 60.0
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def until(condition: Callable[[], Any], what: str) -> Any:
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"not within {SECONDS:.0f} s: {what}")
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[RunningServer]:
+    with serve(Simulator(latency_scale=0.02, webhook_secrets=(SECRET,))) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def url(api: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder, port = tmp_path_factory.mktemp("server"), free_port()
+    config = json.loads((ROOT / "langgraph.json").read_text())
+    config["dependencies"] = ["."]  # the package is installed already
+    (folder / "langgraph.json").write_text(json.dumps(config))
+    here = f"http://127.0.0.1:{port}"
+    environment = {
+        **os.environ,
+        "PARALLEL_API_KEY": "key-of-a-test",
+        "PARALLEL_BASE_URL": api.url,
+        "PARALLEL_RESEARCH_PROCESSOR": "lite",
+        "PARALLEL_RESEARCH_APPROVE_ABOVE": "pro",
+        "PARALLEL_RESEARCH_WEBHOOK_URL": f"{here}/parallel/webhook",
+        "PARALLEL_RESEARCH_WEBHOOK_SECRETS": f"an-older-one, {SECRET}",
+        "LANGSMITH_TRACING": "false",
+        "LANGGRAPH_NO_VERSION_CHECK": "1",
+    }
+    command = [sys.executable, "-m", "langgraph_cli", "dev", "--no-browser", "--no-reload"]
+    log = folder / "server.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [*command, "--port", str(port)],
+            cwd=folder,
+            env=environment,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            until(lambda: _up(here), f"the server is up: {log.read_text()[-2000:]}")
+            yield here
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def _up(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/ok").status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def client(url: str) -> Iterator[Any]:
+    made = get_sync_client(url=url)
+    yield made
+    made.http.client.close()
+
+
+def test_a_parked_thread_is_woken_by_a_signed_webhook_and_finishes(
+    client: Any, api: RunningServer
+) -> None:
+    before = len(api.simulator.runs())
+    thread = client.threads.create()["thread_id"]
+    out: Any = client.runs.wait(thread, "research", input={"question": "How large is it?"})
+    (interrupt,) = out["__interrupt__"]
+    assert interrupt["value"]["kind"] == "parked"
+    done = until(
+        lambda: not client.threads.get_state(thread)["next"] and client.threads.get_state(thread),
+        "it finishes",
+    )
+    (turn,) = done["values"]["turns"]
+    assert turn["status"] == "completed"
+    assert len(api.simulator.runs()) == before + 1
+
+
+def test_a_person_answers_over_the_rest_api(client: Any, api: RunningServer) -> None:
+    before = len(api.simulator.runs())
+    thread = client.threads.create()["thread_id"]
+    given = {"question": "How large is it?", "processor": "ultra"}
+    out: Any = client.runs.wait(thread, "research", input=given)
+    (interrupt,) = out["__interrupt__"]
+    assert interrupt["value"]["reasons"] == ["ultra costs more than pro."]
+    assert len(api.simulator.runs()) == before
+    api.simulator.scripts.add(RunScript(seconds=1.0))
+    yes = {interrupt["id"]: {"decisions": [{"type": "approve"}]}}
+    client.runs.wait(thread, "research", command={"resume": yes})
+    until(lambda: not client.threads.get_state(thread)["next"], "it finishes")
+    (turn,) = client.threads.get_state(thread)["values"]["turns"]
+    assert (turn["processor"], turn["status"]) == ("ultra", "completed")
+    assert len(api.simulator.runs()) == before + 1
+
+
+def test_the_same_webhook_many_times_at_once_goes_on_once(
+    url: str, client: Any, api: RunningServer
+) -> None:
+    api.simulator.scripts.add(RunScript(seconds=2.0))
+    thread = client.threads.create()["thread_id"]
+    client.runs.wait(thread, "research", input={"question": "Who leads?"})
+    run_id = api.simulator.runs()[-1]["run_id"]
+    until(lambda: api.simulator.runs()[-1]["status"] == "completed", "it ends")
+
+    async def deliver() -> list[int]:
+        from langchain_parallel.simulator.webhooks import signature
+
+        body = json.dumps({"type": "task_run.status", "data": {"run_id": run_id}}).encode()
+        at = int(time.time())
+        headers = [
+            {
+                "webhook-id": f"msg_{number}",
+                "webhook-timestamp": str(at),
+                "webhook-signature": signature(SECRET, f"msg_{number}", at, body),
+            }
+            for number in range(10)
+        ]
+        async with httpx.AsyncClient() as http:
+            answers = await asyncio.gather(
+                *(http.post(f"{url}/parallel/webhook", content=body, headers=h) for h in headers)
+            )
+        return [answer.status_code for answer in answers]
+
+    assert set(asyncio.run(deliver())) == {202}
+    until(lambda: not client.threads.get_state(thread)["next"], "it finishes")
+    history = client.threads.get_history(thread, limit=100)
+    judged = [one for one in history if one["values"].get("verdict")]
+    assert len(judged) == 1
+    assert len(client.threads.get_state(thread)["values"]["turns"]) == 1
+
+
+def test_a_forged_webhook_is_turned_away(url: str) -> None:
+    headers = {
+        "webhook-id": "msg_1",
+        "webhook-timestamp": str(int(time.time())),
+        "webhook-signature": "v1,Zm9yZ2Vk",
+    }
+    body = b'{"type": "task_run.status", "data": {"run_id": "trun_1"}}'
+    assert httpx.post(f"{url}/parallel/webhook", content=body, headers=headers).status_code == 401
+    assert httpx.get(f"{url}/parallel/health").status_code == 200
