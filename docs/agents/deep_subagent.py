@@ -1,7 +1,7 @@
 """A deep agent whose sub-agents do the research, each in sessions of its own.
 
 The lead sees what they report, and cites what they cite. Their records come up into its state, as it has a
-place for them; their names keep their citations apart: `[market-1]`, `[patents-1]`.
+place for them. Their marks say who found it, and in which ledger: `[market-1@c65c64]`, `[patents-1@42d1f0]`.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ def build(models: Any, **options: Any) -> Any:
 
     return create_deep_agent(
         models["lead"],
-        system_prompt="Give research to your sub-agents. Cite the sources that they cite.",
+        system_prompt="Give research to your sub-agents. Cite with the marks that they cite with.",
         subagents=[
             {
                 "name": research_name,
                 "description": f"Finds out about the {research_name}.",
-                "system_prompt": f"Research. Cite your sources as [{research_name}-1].",
+                "system_prompt": "Research. Cite your sources by their marks.",
                 "model": models[research_name],
                 "tools": [],
                 "middleware": [middleware],

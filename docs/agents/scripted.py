@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -29,12 +30,15 @@ MODELS = {
     "OPENAI_API_KEY": "openai:gpt-5",
 }
 """The model for each key."""
+_MARK = r"\[([a-z_-]*\d+)(?:@\w+)?\]"
 
 # --- a model that says what it is told to ----------------------------------------------------------
 
 
 class Scripted(BaseChatModel):
-    """Says one thing after the other."""
+    """Says one thing after the other. `[1]` in it stands for the mark that the model has read: a sub-agent's
+    has its ledger's name behind the number, `[1@c65c64]`.
+    """
 
     _says: list[AIMessage | str] = PrivateAttr()
 
@@ -52,8 +56,14 @@ class Scripted(BaseChatModel):
 
     def _generate(self, messages: list[BaseMessage], *args: Any, **options: Any) -> ChatResult:
         say = self._says.pop(0)
-        message = AIMessage(say) if isinstance(say, str) else say.model_copy()
+        message = AIMessage(as_read(say, messages)) if isinstance(say, str) else say.model_copy()
         return ChatResult(generations=[ChatGeneration(message=message)])
+
+
+def as_read(text: str, messages: Sequence[BaseMessage]) -> str:
+    """The text with each of its marks as it stands in the messages."""
+    read = {m[1]: m[0] for said in messages for m in re.finditer(_MARK, said.text)}
+    return re.sub(_MARK, lambda m: read.get(m[1], m[0]), text)
 
 
 def calls(*named: tuple[str, dict[str, Any]]) -> AIMessage:

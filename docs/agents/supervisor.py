@@ -48,13 +48,13 @@ def build(models: Any, **options: Any) -> Any:
     supervisor = create_agent(
         models["supervisor"],
         tools=[to_researcher],
-        system_prompt="Hand research over. Then answer; cite the sources that were cited.",
+        system_prompt="Hand research over. Then answer; cite with the marks that were cited.",
         name="supervisor",
     )
     researcher = create_agent(
         models["researcher"],
         middleware=[ParallelResearchMiddleware(processor="lite", **options)],
-        system_prompt="Do the task that was handed to you last. Cite your sources as [1].",
+        system_prompt="Do the task that was handed to you last. Cite sources by their marks.",
         name="researcher",
         checkpointer=True,
     )

@@ -2,13 +2,16 @@
 
 Rule: a number, once given, stays. Runs end in any order, some at the same time in parallel tool calls, so
 each has a range of its own; an address that an earlier finding had already keeps the number it has there.
+
+A sub-agent counts for itself, and its text goes to others who count for themselves. So behind each of its
+numbers stands what names its ledger, as in `[3@c65c64]`, from when it is first written.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from typing_extensions import NotRequired, TypedDict
 
@@ -20,10 +23,14 @@ _BEYOND = 1_000_000
 """For the citations of one run after the hundredth."""
 
 
+Number: TypeAlias = int | str
+"""`3`; a sub-agent's is `3@c65c64`."""
+
+
 class Source(TypedDict):
     """A source, as a citation's number names it. Title and address are untrusted."""
 
-    number: int
+    number: Number
     url: str
     title: str | None
     fields: list[str]
@@ -37,8 +44,8 @@ class Source(TypedDict):
 class Cited(NamedTuple):
     """What a text cites."""
 
-    sources: dict[int, Source]
-    unknown: list[int]
+    sources: dict[Number, Source]
+    unknown: list[Number]
     """Numbers that no source has: the model made them up."""
 
 
@@ -46,17 +53,19 @@ def numbered(record: AgentTurn, research: Research) -> list[dict[str, Any]]:
     """A record's citations with the thread's numbers."""
     earlier = _by_url(research, without=record["handle"])
     return [
-        {**source, "number": earlier.get(source["url"]) or _own(record["position"], nth)}
+        {**source, "number": earlier.get(source["url"]) or _own(record, nth)}
         for nth, source in enumerate(record["citations"], start=1)
     ]
 
 
-def _own(position: int, nth: int) -> int:
-    return position * _RANGE + nth if nth <= _RANGE else (position + 1) * _BEYOND + nth
+def _own(record: AgentTurn, nth: int) -> Number:
+    position = record["position"]
+    number = position * _RANGE + nth if nth <= _RANGE else (position + 1) * _BEYOND + nth
+    return f"{number}@{record['counts_as']}" if record.get("counts_as") else number
 
 
-def _by_url(research: Research, without: str) -> dict[str, int]:
-    numbers: dict[str, int] = {}
+def _by_url(research: Research, without: str) -> dict[str, Number]:
+    numbers: dict[str, Number] = {}
     for record in sorted(research.values(), key=lambda r: r["position"]):
         if record["handle"] != without:
             for source in record["citations"]:
@@ -64,14 +73,14 @@ def _by_url(research: Research, without: str) -> dict[str, int]:
     return numbers
 
 
-def sources(state: Mapping[str, Any], name: str = "research") -> dict[int, Source]:
-    """Every source of an agent's research by its number.
+def sources(state: Mapping[str, Any], name: str = "research") -> dict[Number, Source]:
+    """Every source of an agent's research by its number: `3`, or `"3@c65c64"` of a sub-agent's.
 
     Args:
         state: What the agent returned, or `agent.get_state(config).values`.
         name: The middleware's.
     """
-    found: dict[int, Source] = {}
+    found: dict[Number, Source] = {}
     research: Research = state.get(name) or {}
     own_first = sorted(research.values(), key=lambda r: ("@" in r["handle"], r["position"]))
     for record in own_first:
@@ -82,7 +91,7 @@ def sources(state: Mapping[str, Any], name: str = "research") -> dict[int, Sourc
 
 
 def cited(text: str, state: Mapping[str, Any], name: str = "research") -> Cited:
-    """The sources that a text cites as `[3]` or `[3, 104]`, in the order in which it does.
+    """The sources that a text cites as `[3]`, `[3, 104]` or `[3@c65c64]`, in the order in which it does.
 
     Args:
         text: An answer of the agent's model.
@@ -97,8 +106,9 @@ def cited(text: str, state: Mapping[str, Any], name: str = "research") -> Cited:
     )
 
 
-def _numbers(text: str, names: Names) -> list[int]:
+def _numbers(text: str, names: Names) -> list[Number]:
     prefix = "" if names.plain else re.escape(f"{names.name}-")
-    one = rf"{prefix}(\d{{1,10}})"
+    one = rf"{prefix}(\d{{1,10}}(?:@[\w-]+)?)"
     marks = re.findall(rf"\[({one}(?:\s*[,;]\s*{one})*)\]", text)
-    return [int(number) for whole, *_ in marks for number in re.findall(one, whole)]
+    numbers = [number for whole, *_ in marks for number in re.findall(one, whole)]
+    return [number if "@" in number else int(number) for number in numbers]

@@ -15,7 +15,7 @@ from ..errors import ParallelError
 from .approval import admit
 from .planning import call_of, calling, plan
 from .polling import poll, release, to_poll
-from .running import ledger_of
+from .running import kept_in, ledger_of
 from .setup import Setup
 from .state import is_ended
 from .words import note
@@ -67,7 +67,7 @@ def plan_turn(
         return {setup.names.channel: told} if told else None
     admitted = admit(setup, state, planned, config)
     ledger_id = yield from _ledger(setup, state, config, str(message.id))
-    records = {h: {**r, "ledger_id": ledger_id} for h, r in admitted.records.items()}
+    records = {h: kept_in(ledger_id, r, config) for h, r in admitted.records.items()}
     update: dict[str, Any] = {setup.names.channel: {**told, **records}}
     if ledger_id:
         update[setup.names.ledger] = ledger_id

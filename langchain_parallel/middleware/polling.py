@@ -8,7 +8,7 @@ from .._calls import Calls
 from ..errors import ParallelError
 from .running import finish, started
 from .setup import Setup
-from .state import AgentTurn, Research, is_active
+from .state import AgentTurn, Research, is_active, started_as
 
 POLLED = 20
 """Runs that are asked after before a turn of the model, at the most."""
@@ -73,7 +73,7 @@ def _found(
     found = yield from setup.clients.find(
         record["ledger_id"],
         setup.request(record, config),
-        position=record["handle"],
+        position=started_as(record),
         before="settle" if thorough else "once",
     )
     if found is not None:

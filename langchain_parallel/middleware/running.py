@@ -30,7 +30,7 @@ from ..research.turns import answered, submission_of, unanswered
 from ..tool.words import told as in_words
 from .citing import numbered
 from .setup import Setup, pending_of
-from .state import AgentTurn, Research, is_ended, turns_of
+from .state import AgentTurn, Research, is_ended, short, started_as, turns_of
 
 
 def ledger_of(
@@ -52,19 +52,27 @@ def ledger_of(
     return (yield from stored_ledger(setup.clients, store, thread_id, name))
 
 
+def kept_in(ledger_id: str, record: AgentTurn, config: RunnableConfig) -> AgentTurn:
+    """The record with its ledger; in a sub-agent its citations carry the ledger's name."""
+    kept: AgentTurn = {**record, "ledger_id": ledger_id}
+    if ledger_id and parent_task(config):
+        kept["counts_as"] = short(ledger_id)
+    return kept
+
+
 def start(
     setup: Setup, record: AgentTurn, ledger_id: str, config: RunnableConfig
 ) -> Calls[AgentTurn]:
     """Find the record's run or start it: the one step that costs money. Errors are put into the record."""
     lately = resumed_lately(config) or not setup.planned_here(record)
-    here: AgentTurn = {**record, "ledger_id": ledger_id}
+    here = kept_in(ledger_id, record, config)
     try:
         found = yield from submit_once(
             setup.clients,
             config,
             ledger_id,
             setup.request(here, config),
-            position=here["handle"],
+            position=started_as(here),
             before="settle" if lately else "once",
         )
     except ParallelError as error:
@@ -123,7 +131,7 @@ def finish(
     pending = pending_of(record)
     submission = submission_of(pending, record["ledger_id"])
     try:
-        got = yield from answer(setup.clients, submission, request, record["handle"], wait)
+        got = yield from answer(setup.clients, submission, request, started_as(record), wait)
     except (RunFailed, RunCancelled) as error:
         turn = unanswered(pending, error)
     except ParallelError as error:

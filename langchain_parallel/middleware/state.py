@@ -47,6 +47,8 @@ class AgentTurn(Turn):
     """Perhaps started twice: once it has ended, its twin is looked for."""
     told: NotRequired[bool]
     """The model knows that it has ended."""
+    counts_as: NotRequired[str]
+    """Stands behind the numbers of a sub-agent's citations: its ledger's short name."""
 
 
 Research: TypeAlias = dict[str, AgentTurn]
@@ -56,22 +58,50 @@ Research: TypeAlias = dict[str, AgentTurn]
 def merge_research(known: Research | None, new: Research | None) -> Research:
     """Records by handle: a newer one takes the place of an older one, unless it knows less.
 
-    Records of another ledger, which a sub-agent may hand back, get handles of their own.
+    Records of another ledger, which a sub-agent may hand back, get handles of their own: whole sessions do,
+    so that a follow-up stays behind what it follows.
     """
-    merged = dict(known or {})
-    for record in (new or {}).values():
-        name = record["handle"]
-        there = merged.get(name)
-        if there and _foreign(there, record):
-            name = f"{name}@{record['ledger_id'][-_ID_CHARS:]}"
-            there = merged.get(name)
-        merged[name] = _merged(there, {**record, "handle": name})
+    merged, new = dict(known or {}), new or {}
+    names = _names(merged, new)
+    for handle, record in new.items():
+        name, parent = names[handle], record.get("parent_handle")
+        here: AgentTurn = {**record, "handle": name}
+        if parent in names:
+            here["parent_handle"] = names[parent]
+        merged[name] = _merged(merged.get(name), here)
     return merged
 
 
-def _foreign(there: AgentTurn, record: AgentTurn) -> bool:
-    ledgers = {there["ledger_id"], record["ledger_id"]} - {""}
-    return len(ledgers) > 1
+def _names(known: Research, new: Research) -> dict[str, str]:
+    """What new records are called among the known ones."""
+    apart = {_session(handle) for handle, record in new.items() if _taken(known, handle, record)}
+    return {
+        handle: _own_name(handle, record)
+        if _session(handle) in apart and (handle not in known or _taken(known, handle, record))
+        else handle
+        for handle, record in new.items()
+    }
+
+
+def _session(handle: str) -> str:
+    """`r1` of `r1.2`, `r1@c65c64` of `r1.2@c65c64`."""
+    first, at, ledger = handle.partition("@")
+    return first.partition(".")[0] + at + ledger
+
+
+def _own_name(handle: str, record: AgentTurn) -> str:
+    return f"{handle}@{short(record['ledger_id']) or 'unsent'}"
+
+
+def _taken(known: Research, handle: str, record: AgentTurn) -> bool:
+    """Whether another agent's record has the handle: one of another ledger, or, where there is no ledger
+    (yet), of another call.
+    """
+    there = known.get(handle)
+    if there is None or there["ledger_id"] == record["ledger_id"]:
+        return False
+    both = there["ledger_id"] and record["ledger_id"]
+    return bool(both) or there.get("call") != record.get("call")
 
 
 def _merged(there: AgentTurn | None, record: AgentTurn) -> AgentTurn:
@@ -120,6 +150,16 @@ def state_schema(name: str) -> type[AgentState[Any]]:
 
 
 # --- views -----------------------------------------------------------------------------------------
+
+
+def short(ledger_id: str) -> str:
+    """A ledger's short name."""
+    return ledger_id[-_ID_CHARS:]
+
+
+def started_as(record: AgentTurn) -> str:
+    """The handle it was started under, which is its position in its ledger, whatever it is called here."""
+    return record["handle"].partition("@")[0]
 
 
 def is_active(record: AgentTurn) -> bool:

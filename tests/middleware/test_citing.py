@@ -87,6 +87,27 @@ def test_more_than_a_hundred_citations_stay_apart() -> None:
     assert len(set(numbers)) == len(numbers) == 30 * 250
 
 
+def within(ledger: str | None) -> Any:
+    """A state with one finding of two sources; of a sub-agent, if there is a ledger's name."""
+    urls = [{"url": f"https://{ledger}.example/{n}", "fields": []} for n in range(2)]
+    ids = {"handle": "r1", "run_id": "trun", "interaction_id": None, "counts_as": ledger or ""}
+    found: Any = {**ids, "position": 0, "citations": urls}
+    return {**found, "citations": numbered(found, {})}
+
+
+def test_marks_of_sub_agents_lead_back_whoever_has_their_records() -> None:
+    found = {"r1": within(None), "r1@c65c64": within("c65c64"), "r1@42d1f0": within("42d1f0")}
+    text = "So [1], [1@c65c64] and [2@42d1f0, 2; 1@42d1f0]; not [1@ffffff]."
+    known, unknown = cited(text, {"research": found})
+    assert list(known) == [1, "1@c65c64", "2@42d1f0", 2, "1@42d1f0"]
+    urls = {number: source["url"] for number, source in known.items()}
+    assert urls["1@c65c64"] == "https://c65c64.example/0"
+    assert urls["2@42d1f0"] == "https://42d1f0.example/1"
+    assert unknown == ["1@ffffff"]
+    named = {"market": {"market-1": within("c65c64")}}
+    assert list(cited("So [market-2@c65c64].", named, "market").sources) == ["2@c65c64"]
+
+
 # --- typed ------------------------------------------------------------------------------------------
 
 

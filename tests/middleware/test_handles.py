@@ -112,3 +112,53 @@ def test_what_a_sub_agent_hands_back_keeps_its_own_handles() -> None:
     assert both["r1"]["ledger_id"] == "tgrp_one"
     again = merge_research(both, made("r1", "completed", "tgrp_abcdef"))
     assert set(again) == {"r1", "r1@abcdef"}
+
+
+def session(ledger: str, *followers: str) -> Research:
+    """What a sub-agent hands back: `r1`, and runs that follow it, one after the other."""
+    found, before = made("r1", "completed", ledger, parent_handle=None), "r1"
+    for handle in followers:
+        found |= made(handle, "completed", ledger, parent_handle=before)
+        before = handle
+    return found
+
+
+def followed(research: Research) -> dict[str, str | None]:
+    return {handle: record["parent_handle"] for handle, record in research.items()}
+
+
+def test_a_session_whose_handle_is_taken_is_renamed_as_a_whole() -> None:
+    handed = session("tgrp_abcdef", "r1.2", "r1.3")
+    own = session("tgrp_one", "r1.2")
+    both = merge_research(own, handed)
+    named = {"r1@abcdef": None, "r1.2@abcdef": "r1@abcdef", "r1.3@abcdef": "r1.2@abcdef"}
+    assert followed(both) == {"r1": None, "r1.2": "r1", **named}
+    assert all(record["handle"] == handle for handle, record in both.items())
+    assert merge_research(both, handed) == both
+
+
+def test_two_sub_agents_and_a_later_hand_back_keep_their_sessions_apart() -> None:
+    once = merge_research(session("tgrp_abcdef"), session("tgrp_uvwxyz", "r1.2"))
+    assert followed(once) == {"r1": None, "r1@uvwxyz": None, "r1.2@uvwxyz": "r1@uvwxyz"}
+    later = merge_research(once, session("tgrp_uvwxyz", "r1.2", "r1.3"))
+    assert followed(later) == {**followed(once), "r1.3@uvwxyz": "r1.2@uvwxyz"}
+
+
+def test_what_the_lead_asks_on_stays_its_own_when_the_sub_agent_asks_on_too() -> None:
+    lead = session("tgrp_abcdef") | made("r1.2", "completed", parent_handle="r1")
+    both = merge_research(lead, session("tgrp_abcdef", "r1.2", "r1.3"))
+    assert both["r1.2"] == lead["r1.2"]
+    assert followed(both) == {
+        "r1": None,
+        "r1.2": "r1",
+        "r1.2@abcdef": "r1",
+        "r1.3@abcdef": "r1.2@abcdef",
+    }
+
+
+def test_what_was_never_sent_takes_no_paid_runs_place() -> None:
+    """A sub-agent without a ledger has started nothing."""
+    paid = made("r1", "completed", call="one/1")
+    assert merge_research(paid, made("r1", "refused", "", call="two/1"))["r1"] == paid["r1"]
+    planned = made("r1", "planned", "", call="one/1")
+    assert merge_research(planned, paid)["r1"] == paid["r1"]
