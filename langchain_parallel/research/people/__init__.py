@@ -1,6 +1,7 @@
 """Asking a person, and understanding the answer."""
 
 from .answers import redirected, reviewed, understood
+from .asking import until_understood
 from .requests import review_request, spend_request
 from .shapes import (
     Action,
@@ -29,4 +30,5 @@ __all__ = [
     "reviewed",
     "spend_request",
     "understood",
+    "until_understood",
 ]

@@ -12,17 +12,15 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 
 from ..._calls import Calls
-from ..._langgraph import ask_person, checkpointer_of
+from ..._langgraph import checkpointer_of
 from ..._ledgers import session_done
 from ...errors import InvalidRequest
 from ..budget import objections, raised, spent_usd, used_with
 from ..people import (
     PersonAnswer,
-    PersonRequest,
     redirected,
-    response_schema,
     spend_request,
-    understood,
+    until_understood,
 )
 from ..researcher import Researcher
 from ..state import Budget, Pending, ResearchState, Verdict
@@ -44,22 +42,16 @@ def approve(researcher: Researcher, state: ResearchState, config: RunnableConfig
         return (yield from _stopped(researcher, state, config, reasons))
     limits = researcher.limits(state)
     request = spend_request(state.get("turns") or [], runs, reasons, limits)
-    while True:
-        answer = ask_person(config, request, response_schema(request))
-        try:
-            return (yield from _answered(researcher, state, config, request, answer))
-        except InvalidRequest as error:
-            request = {**request, "refused": list(error.problems)}
+
+    def decide(given: PersonAnswer) -> Calls[Any]:
+        return _answered(researcher, state, config, given)
+
+    return (yield from until_understood(config, request, decide))
 
 
 def _answered(
-    researcher: Researcher,
-    state: ResearchState,
-    config: RunnableConfig,
-    request: PersonRequest,
-    answer: object,
+    researcher: Researcher, state: ResearchState, config: RunnableConfig, given: PersonAnswer
 ) -> Calls[Any]:
-    given = understood(answer, request)
     runs, declined = _decided(researcher, state, given)
     if not runs:
         return (yield from _stopped(researcher, state, config, declined, person=True))

@@ -7,10 +7,9 @@ from typing import Any, cast
 from langchain_core.runnables import RunnableConfig
 
 from ..._calls import Calls
-from ..._langgraph import ask_person
 from ...errors import InvalidRequest
 from ..evaluation import checked
-from ..people import PersonRequest, response_schema, review_request, reviewed, understood
+from ..people import PersonAnswer, review_request, reviewed, until_understood
 from ..researcher import Researcher
 from ..state import ResearchState, Verdict
 from .evaluate import decided
@@ -21,23 +20,20 @@ def review(researcher: Researcher, state: ResearchState, config: RunnableConfig)
     verdict = state["verdict"]
     proposal = cast(Verdict, verdict.get("proposal") or Verdict(action="accept"))
     request = review_request(state["turns"], verdict, proposal, researcher.limits(state))
-    while True:
-        answer = ask_person(config, request, response_schema(request))
-        try:
-            return (yield from _answered(researcher, state, config, request, answer))
-        except InvalidRequest as error:
-            request = {**request, "refused": list(error.problems)}
+
+    def decide(given: PersonAnswer) -> Calls[Any]:
+        return _answered(researcher, state, config, given, proposal)
+
+    return (yield from until_understood(config, request, decide))
 
 
 def _answered(
     researcher: Researcher,
     state: ResearchState,
     config: RunnableConfig,
-    request: PersonRequest,
-    answer: object,
+    given: PersonAnswer,
+    proposal: Verdict,
 ) -> Calls[Any]:
-    given = understood(answer, request)
-    proposal = cast(Verdict, state["verdict"].get("proposal") or Verdict(action="accept"))
     verdict = checked(
         reviewed(given["decisions"][0], proposal, state["verdict"].get("reason")),
         head=state.get("interaction_id"),

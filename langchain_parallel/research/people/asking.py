@@ -1,0 +1,31 @@
+"""Asking until the answer is understood."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from langchain_core.runnables import RunnableConfig
+
+from ..._calls import Calls
+from ..._langgraph import ask_person
+from ...errors import InvalidRequest
+from .answers import understood
+from .shapes import PersonAnswer, PersonRequest, response_schema
+
+T = TypeVar("T")
+
+
+def until_understood(
+    config: RunnableConfig, request: PersonRequest, decide: Callable[[PersonAnswer], Calls[T]]
+) -> Calls[T]:
+    """What `decide` makes of a person's answer; one that it or we cannot use is asked for again.
+
+    The step ends with an interrupt until there is an answer, and after each that is refused.
+    """
+    while True:
+        answer = ask_person(config, request, response_schema(request))
+        try:
+            return (yield from decide(understood(answer, request)))
+        except InvalidRequest as error:
+            request = {**request, "refused": list(error.problems)}
