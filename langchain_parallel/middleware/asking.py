@@ -17,13 +17,18 @@ from pydantic import ValidationError
 
 from .._calls import Calls
 from ..errors import ParallelError
+from ..rendering import harmless
+from ..tool.words import told as in_words
 from .approval import admit
 from .findings import finding
 from .parking import park, parks
-from .planning import call_of, calling, filled_in, hash_of, plan
-from .running import finish, ledger_of, start, unsent
+from .planning import call_of, calling, filled_in, hash_of, is_twin, plan
+from .running import durable, finish, ledger_of, start, unsent
 from .state import Research, is_ended
 from .tools import Asked
+
+_TWIN = "Nothing was started: this call has the id of another call in the same message. Make it again, alone."
+_FIRST_TIME = "Nothing was started yet: research is set up now. Make the same call again."
 
 _FAR = 1_000
 """Further than any position in a thread, which the ranges of citations go by."""
@@ -32,6 +37,10 @@ _FAR = 1_000
 def ask(asked: Asked) -> Calls[Command[Any]]:
     """start, follow up, branch: the planned runs, started and waited for as configured."""
     setup, message = asked.setup, _message(asked)
+    if is_twin(message, asked.runtime.tool_call_id, asked.name, asked.args):
+        return asked.answer(_TWIN, failed=True)
+    if not durable(setup, asked.state, asked.config):
+        return (yield from _set_up(asked, message))
     mine, budget = _planned(asked, message)
     if isinstance(mine, str):
         return asked.answer(mine, failed=True)
@@ -49,6 +58,25 @@ def ask(asked: Asked) -> Calls[Command[Any]]:
     text = _told(asked, records)
     told: Research = {k: {**r, "told": True} if is_ended(r) else r for k, r in records.items()}
     return asked.answer(text, told, failed=failed, **more)
+
+
+def _set_up(asked: Asked, message: AIMessage) -> Calls[Command[Any]]:
+    """Write down the ledger before anything is sent: a process that is lost after it has sent, and without
+    having written that down, pays twice. Where a hook has made the ledger it is in the state already.
+    """
+    setup, call = asked.setup, call_of(message, asked.runtime.tool_call_id)
+    planned = {h: r for h, r in asked.research.items() if r["call"] == call}
+    try:
+        ledger_id = yield from ledger_of(setup, asked.state, asked.config, str(message.id))
+    except ParallelError as error:
+        unset = {handle: unsent(record, error) for handle, record in planned.items()}
+        return asked.answer(harmless(in_words(error)), unset, failed=True)
+    waiting: Research = {
+        handle: {**r, "status": "declined", "error": _FIRST_TIME, "cost_usd": 0.0, "told": True}
+        for handle, r in planned.items()
+        if r["status"] == "planned"
+    }
+    return asked.answer(_FIRST_TIME, waiting, failed=True, **{setup.names.ledger: ledger_id})
 
 
 def _started(asked: Asked, mine: Research, ledger_id: str) -> Calls[Research]:
@@ -87,7 +115,11 @@ def _planned(asked: Asked, message: AIMessage) -> tuple[Research | str, Any]:
     if refusal := made.refusals.get(call_id):
         return refusal, None
     planned = {handle: r for handle, r in made.records.items() if r["call"] == call}
-    if mine:
+    if (
+        mine
+    ):  # it keeps, too, by whom it was planned: another process may have sent it, edited as it is
+        by = next(iter(mine.values()))["plan_id"]
+        planned = {handle: {**r, "plan_id": by} for handle, r in planned.items()}
         planned = _renamed(planned, _places(mine, len(planned)))
     elif hashed != _hash_of_message(asked, message, call_id):
         planned = _renamed(planned, _own_places(planned, message, call_id))

@@ -62,12 +62,16 @@ def plan_turn(
     message = calling(state.get("messages") or ())
     if message is None:
         return None
-    planned = plan(setup, research, message, arguments).records
-    if not planned:
+    if not any(call["name"] in setup.names.asking for call in message.tool_calls):
         return {setup.names.channel: told} if told else None
+    planned = plan(setup, research, message, arguments).records
     admitted = admit(setup, state, planned, config)
+    # Also where nothing could be planned: a person may make sense of the call.
     ledger_id = yield from _ledger(setup, state, config, str(message.id))
-    records = {h: kept_in(ledger_id, r, config) for h, r in admitted.records.items()}
+    records = {
+        h: {**kept_in(ledger_id, r, config), "planned_key": setup.key(r)}
+        for h, r in admitted.records.items()
+    }
     update: dict[str, Any] = {setup.names.channel: {**told, **records}}
     if ledger_id:
         update[setup.names.ledger] = ledger_id

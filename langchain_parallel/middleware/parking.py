@@ -52,8 +52,8 @@ def park(setup: Setup, records: Sequence[AgentTurn], config: RunnableConfig) -> 
 def _active(setup: Setup, record: AgentTurn) -> Calls[bool]:
     try:
         return bool((yield from setup.clients.retrieve(record["run_id"])).active)
-    except ParallelError:
-        return True
+    except ParallelError as error:  # whoever may not see it, or sees none, would wait for ever
+        return getattr(error, "status", None) not in (401, 403, 404)
 
 
 def _parked(record: AgentTurn) -> ParkedHandle:

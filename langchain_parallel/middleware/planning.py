@@ -34,7 +34,7 @@ class Plan(NamedTuple):
 
 def call_of(message: AIMessage, tool_call_id: str | None) -> str:
     """A tool call's place: some models number their calls anew in every message."""
-    return f"{message.id}/{tool_call_id}"
+    return f"{message.id}/{tool_call_id or ''}"
 
 
 def filled_in(model: type[BaseModel], args: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,6 +63,19 @@ def calling(messages: Sequence[Any], tool_call_id: str | None = None) -> AIMessa
     return None
 
 
+def is_twin(
+    message: AIMessage, tool_call_id: str | None, name: str, args: Mapping[str, Any]
+) -> bool:
+    """Whether a call has no id, or that of one before it: nothing tells then whose records are whose."""
+    if tool_call_id is None:
+        return True  # LangGraph takes no answer to such a call; it must not cost anything
+    same = [c for c in message.tool_calls if c["id"] == tool_call_id]
+    if len(same) < 2:
+        return False
+    given = {key: value for key, value in same[0]["args"].items() if key != "runtime"}
+    return name != same[0]["name"] or any(args.get(key) != given[key] for key in given)
+
+
 def plan(
     setup: Setup,
     research: Research,
@@ -80,10 +93,12 @@ def plan(
         instead: By tool call: name and arguments that a person put in the place of the model's.
     """
     made = Plan({}, {})
+    seen: set[str] = set()
     planned = {record["call"] for record in research.values()}
     for call in message.tool_calls:
-        if call_of(message, call["id"]) in planned:
-            continue
+        if call_of(message, call["id"]) in planned or call["id"] is None or call["id"] in seen:
+            continue  # without an id of its own the tool refuses it: see `is_twin`
+        seen.add(call["id"])
         name, args = (instead or {}).get(call["id"] or "", (call["name"], call["args"]))
         if name not in setup.names.asking:
             continue

@@ -6,6 +6,7 @@ from langchain_core.runnables import RunnableConfig
 
 from .._calls import Calls
 from ..errors import ParallelError
+from .adopting import Marked, adopted, listed, of_call
 from .running import finish, started
 from .setup import Setup
 from .state import AgentTurn, Research, is_active, started_as
@@ -80,6 +81,9 @@ def _found(
         return started(record, found)
     if not thorough:
         return record
+    runs = yield from listed(setup, record["ledger_id"])
+    if marked := of_call(record, runs).get(started_as(record)):
+        return {**adopted(record, marked), "handle": record["handle"]}
     return {**record, "status": "refused", "cost_usd": 0.0, "error": "It was never started."}
 
 
@@ -87,21 +91,45 @@ def release(
     setup: Setup, research: Research, config: RunnableConfig, answered_calls: set[str]
 ) -> Calls[Research]:
     """Planned records whose tool call is over without them: another middleware rejected it, or a new
-    message came in between. What was started all the same is found; the rest gives its money back.
+    message came in between. What was started all the same is found, also where a person had changed the
+    call or this middleware is configured anew; the rest gives its money back.
     """
+    runs: dict[str, list[Marked]] = {}
+    waited: set[str] = set()
     changed: Research = {}
     for handle, record in research.items():
         if record["status"] != "planned":
             continue
         doubt: AgentTurn = {**record, "status": "unknown"}
-        thorough = record["call"] not in answered_calls and not setup.planned_here(record)
-        if record["ledger_id"]:
+        if ledger_id := record["ledger_id"]:
+            thorough = record["call"] not in answered_calls and ledger_id not in waited
             try:
-                doubt = yield from _found(setup, doubt, config, thorough)
+                doubt = yield from _found(setup, doubt, config, thorough=False)
+                if doubt["status"] == "unknown" and thorough:
+                    found = yield from _by_call(setup, record, runs)
+                    if not found:
+                        waited.add(ledger_id)
+                        runs.pop(ledger_id)
+                        doubt = yield from _found(setup, doubt, config, thorough)
+                found = yield from _by_call(setup, record, runs)
             except ParallelError:
                 continue
+            others = {h: m for h, m in found.items() if h not in {**research, **changed}}
+            changed |= {h: adopted(record, marked) for h, marked in others.items()}
+            if doubt["status"] != "running" and handle in found:
+                doubt = adopted(record, found[handle])
         if doubt["status"] != "running":
             doubt = {**doubt, "status": "declined", "cost_usd": 0.0, "error": "It was never sent."}
             doubt["told"] = True
         changed[handle] = doubt
     return changed
+
+
+def _by_call(
+    setup: Setup, record: AgentTurn, runs: dict[str, list[Marked]]
+) -> Calls[dict[str, Marked]]:
+    """The runs that a record's call has asked for; each ledger is read once."""
+    ledger_id = record["ledger_id"]
+    if ledger_id not in runs:
+        runs[ledger_id] = yield from listed(setup, ledger_id)
+    return of_call(record, runs[ledger_id])

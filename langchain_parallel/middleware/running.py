@@ -28,9 +28,17 @@ from ..rendering import harmless
 from ..research.spending import told
 from ..research.turns import answered, submission_of, unanswered
 from ..tool.words import told as in_words
+from .adopting import sent_before
 from .citing import numbered
 from .setup import Setup, pending_of
 from .state import AgentTurn, Research, is_ended, short, started_as, turns_of
+
+
+def durable(setup: Setup, state: Mapping[str, Any], config: RunnableConfig) -> bool:
+    """Whether the ledger outlives this process once it is known; without a checkpointer nothing does."""
+    runtime = runtime_of(config)
+    stored = runtime is not None and runtime.store is not None and thread_id_of(config) is not None
+    return bool(state.get(setup.names.ledger)) or stored or checkpointer_of(config) is None
 
 
 def ledger_of(
@@ -67,6 +75,10 @@ def start(
     lately = resumed_lately(config) or not setup.planned_here(record)
     here = kept_in(ledger_id, record, config)
     try:
+        if record.get("planned_key") != setup.key(record):
+            before = yield from sent_before(setup, here, config)
+            if before is not None:
+                return before
         found = yield from submit_once(
             setup.clients,
             config,

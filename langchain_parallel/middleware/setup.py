@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,12 +11,22 @@ from langchain_core.runnables import RunnableConfig
 
 from .._calls import Clients
 from .._core import checks
+from .._core.keys import ledger_key
 from .._langgraph import thread_id_of
 from .._ledgers import Ledgers
 from ..models import TaskRunInput
 from ..research.state import Budget, Pending
 from .names import Names
-from .state import AgentTurn, Research, Wait
+from .state import AgentTurn, Research, Wait, started_as
+
+MARK = "handle"
+"""Where a run carries, as metadata, which call it is for; the ledger's key does not count it."""
+
+
+def mark_of(record: AgentTurn) -> str:
+    """The handle it is started under, its position, and a short name of the call, in three words."""
+    call = hashlib.sha256(record["call"].encode()).hexdigest()[:16]
+    return f"{started_as(record)} {record['position']} {call}"
 
 
 @dataclass(frozen=True)
@@ -45,9 +56,13 @@ class Setup:
             "input": record["question"],
             "processor": record["processor"],
             "previous_interaction_id": record["parent_interaction_id"],
-            "metadata": {**metadata, **self.template.metadata},
+            "metadata": {**metadata, **self.template.metadata, MARK: mark_of(record)},
         }
         return self.template.model_copy(update=update)
+
+    def key(self, record: AgentTurn) -> str:
+        """The key of its run in the ledger: it changes with whatever is asked, and with this object."""
+        return ledger_key(self.request(record), position=started_as(record))
 
     def check(self, record: AgentTurn) -> None:
         """Raise InvalidRequest for what the API would refuse."""

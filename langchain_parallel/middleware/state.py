@@ -39,6 +39,8 @@ class AgentTurn(Turn):
     """A hash of the call's arguments: a call that was edited since has another."""
     plan_id: str
     """Names the process that planned it: another one cannot know whether it was sent."""
+    planned_key: NotRequired[str]
+    """Its run's key in the ledger, as it was planned: who asks under another may be asking again."""
     approved: NotRequired[bool]
     """A person said yes to it."""
     edited: NotRequired[bool]

@@ -166,8 +166,10 @@ def test_a_sub_agents_findings_can_be_handed_to_the_one_above(account: Account) 
 # --- a graph of one's own ---------------------------------------------------------------------------
 
 
-def own_graph(account: Account, model: Model, **options: Any) -> Any:
-    """A hand-made graph with a `ToolNode`, without the middleware's hooks."""
+def own_graph(
+    account: Account, model: Model, *, compiled: dict[str, Any] | None = None, **options: Any
+) -> Any:
+    """A hand-made graph with a `ToolNode`, without the middleware's hooks; with a store unless told."""
     tools = account.middleware(**options).tools
 
     def speak(state: Any) -> Any:
@@ -182,7 +184,8 @@ def own_graph(account: Account, model: Model, **options: Any) -> Any:
     graph.add_edge(START, "model")
     graph.add_conditional_edges("model", tools_condition)
     graph.add_edge("tools", "model")
-    return graph.compile(checkpointer=InMemorySaver())
+    kept = {"checkpointer": InMemorySaver(), "store": InMemoryStore()}
+    return graph.compile(**(compiled or kept))
 
 
 def test_the_tools_work_in_a_graph_of_ones_own(account: Account) -> None:
