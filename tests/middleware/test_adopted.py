@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from langchain.agents import create_agent
-from langchain.agents.middleware import HumanInTheLoopMiddleware
+from langchain.agents.middleware import HumanInTheLoopMiddleware, human_in_the_loop
 from langchain_core.messages import AIMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
@@ -28,6 +28,10 @@ from .harness import (
 from .test_surroundings import own_graph
 
 ORDERS = pytest.mark.parametrize("person_first", [True, False])
+
+
+EDITS_STAND_APART = hasattr(human_in_the_loop, "_EDITED_TOOL_CALLS_KEY")
+"""Whether langchain leaves the model's message as it was: before, an edit changed it, and so what is planned."""
 
 
 def edit(name: str, **args: Any) -> Command[Any]:
@@ -74,7 +78,8 @@ def test_an_edited_call_that_was_parked_and_left_is_found(
     state = account.invoke(agent, more(), thread())
     found = record(state, "r1")
     assert (found["status"], found["question"]) == ("completed", "Who leads in Europe?")
-    assert found["edited"]
+    if EDITS_STAND_APART or person_first:
+        assert found["edited"]
     assert found["cost_usd"] == 0.1
     assert account.billed == 1
 
