@@ -31,7 +31,7 @@ ORDERS = pytest.mark.parametrize("person_first", [True, False])
 
 
 EDITS_STAND_APART = hasattr(human_in_the_loop, "_EDITED_TOOL_CALLS_KEY")
-"""Whether langchain leaves the model's message as it was: before, an edit changed it, and so what is planned."""
+"""Whether langchain leaves the model's message as it was; before, an edit changed it, and what is planned."""
 
 
 def edit(name: str, **args: Any) -> Command[Any]:
