@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import jsonschema
 import pytest
@@ -262,6 +262,6 @@ def test_any_answer_is_understood_or_refused(given_answer: Any) -> None:
         return
     used = [
         {name: d[name] for name in ("type", *USES[d["type"]]) if d.get(name) is not None}
-        for d in answered["decisions"]
+        for d in cast("list[dict[str, Any]]", answered["decisions"])
     ]
     jsonschema.validate(used, response_schema(request)["properties"]["decisions"])
