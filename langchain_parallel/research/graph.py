@@ -10,6 +10,7 @@ plan → submit_branch × n → wait_branch × n → join → evaluate      seve
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -133,6 +134,8 @@ def create_research_graph(
         )
     checks.at_least_one_turn(max_turns)
     _check_steering(processor, follow_up_processor, budget, approve_above)
+    _check_choices(on_budget=on_budget, wait=wait, submission=submission)
+    _check_evaluator(evaluate)
     researcher = Researcher(
         clients=Clients.of(
             client,
@@ -174,6 +177,35 @@ def _check_steering(
         checked_budget(budget)
     if approve_above is not None:
         checks.check(TaskRunInput(input="?", processor=approve_above))
+
+
+_CHOICES = {
+    "on_budget": ("ask", "stop"),
+    "wait": ("attach", "park"),
+    "submission": ("ledger", "direct"),
+}
+
+
+def _check_choices(**given: str) -> None:
+    problems = [
+        f"{name} is {value!r}; {' or '.join(map(repr, _CHOICES[name]))} is allowed."
+        for name, value in given.items()
+        if value not in _CHOICES[name]
+    ]
+    if problems:
+        raise InvalidRequest(problems)
+
+
+def _check_evaluator(evaluate: Evaluator) -> None:
+    """Refuse what could not be called, before there is an answer that it could not judge."""
+    try:
+        inspect.signature(evaluate).bind(None, None)
+    except TypeError:
+        raise InvalidRequest(
+            ["evaluate must be a function of the state and its last turn: `(state, turn)`."]
+        ) from None
+    except ValueError:  # it has no signature to be read, as some written in C
+        return
 
 
 def _build(

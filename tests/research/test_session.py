@@ -104,6 +104,11 @@ def test_an_unknown_processor_for_one_question_costs_nothing(session: Session) -
     [
         ({"processor": "ultra9x"}, r"'ultra9x' is unknown; did you mean ultra"),
         ({"follow_up_processor": "cor-fast"}, r"did you mean core-fast"),
+        ({"on_budget": "aks"}, r"on_budget is 'aks'; 'ask' or 'stop' is allowed"),
+        ({"wait": "prak"}, r"wait is 'prak'; 'attach' or 'park' is allowed"),
+        ({"submission": "drect"}, r"submission is 'drect'"),
+        ({"evaluate": None}, r"evaluate must be a function of the state and its last turn"),
+        ({"evaluate": lambda state: None}, r"evaluate must be a function"),
         ({"max_turns": 0}, r"max_turns is 0; at least 1"),
         ({"output_schema": {"type": "array"}}, r"root must be an object"),
         ({"metadata": {"a key that is too long": "x"}}, r"16 are allowed"),
