@@ -210,6 +210,7 @@ def test_a_branch_that_cannot_be_read_is_told_once_the_others_are_done(mode: Mod
         session.ask("Map the landscape")
     assert caught.value.run_id == last
     assert len(session.state()["turns"]) == 3
+    assert session.graph().get_state(session.config).next == ("join",)  # behind all of them
     session.simulator.faults.clear()
     assert [turn["status"] for turn in session.ask(None)["turns"]] == ["completed"] * 4
     assert len(session.runs) == 4
