@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import anyio
 from langchain_core.runnables import RunnableConfig
@@ -153,17 +153,25 @@ def parent_task(config: RunnableConfig) -> str | None:
     return "|".join(parts) or None
 
 
-def asked_after(config: RunnableConfig) -> Calls[str]:
-    """The checkpoint after which the thread got the input that led here; `start` for its first.
+class Input(NamedTuple):
+    """The input of the outermost graph that led to a step."""
 
-    The same in a replay, in a fork, and when the input is given again because a kill left nothing of it;
-    another for every later input. Of the outermost graph. Empty without a checkpointer.
+    after: str
+    """The checkpoint after which it came; `start` for a thread's first. The same in a replay, in a fork, and
+    when the input is given again because a kill left nothing of it; another for every later input. Empty
+    without a checkpointer.
     """
+    at: float
+    """When it came, in seconds since 1970."""
+
+
+def input_of(config: RunnableConfig) -> Calls[Input]:
+    """The input that led here."""
     surroundings = config.get("configurable", {})
     saver = checkpointer_of(config)
     head = surroundings.get("checkpoint_map", {}).get("")
     if saver is None or head is None:
-        return ""
+        return Input("", time.time())
     thread = {"thread_id": surroundings.get("thread_id"), "checkpoint_ns": ""}
 
     def read(**which: str) -> Calls[CheckpointTuple | None]:
@@ -174,10 +182,14 @@ def asked_after(config: RunnableConfig) -> Calls[str]:
     found = yield from read(checkpoint_id=head)
     if found is None:  # `durability="exit"`: nothing of this input is written yet
         found = yield from read()
-        return "start" if found is None else str(found.checkpoint["id"])
-    while found is not None and found.parent_config is not None:
+        return Input("start" if found is None else str(found.checkpoint["id"]), _made_at(head))
+    at = _made_at(head)
+    while found is not None:
+        at = _made_at(str(found.checkpoint["id"]))
+        if found.parent_config is None:
+            break
         before = str(found.parent_config["configurable"]["checkpoint_id"])
         if found.metadata.get("source") == "input":
-            return before
+            return Input(before, at)
         found = yield from read(checkpoint_id=before)
-    return "start"
+    return Input("start", at)

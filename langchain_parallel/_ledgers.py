@@ -20,9 +20,9 @@ from ._core.keys import ledger_key
 from ._core.looking import Look
 from ._langgraph import (
     LATELY_SECONDS,
-    asked_after,
     checkpointed,
     checkpointer_of,
+    input_of,
     parent_task,
     runtime_of,
     thread_id_of,
@@ -35,6 +35,8 @@ REMEMBERED = 1_000
 """Sessions whose ledgers are remembered, the latest ones."""
 USES = 200
 """Calls outside LangGraph that share one ledger: in doubt, so many runs are looked through."""
+_FORGOTTEN_SECONDS = 24 * 3600.0
+"""After so long nobody gives an input again because a kill left nothing of it."""
 _SPACE = ("langchain_parallel", "ledgers")
 
 
@@ -76,7 +78,13 @@ class Ledgers:
             self._known.popitem(last=False)
 
 
-def stored_ledger(clients: Clients, store: BaseStore, thread_id: str, name: str) -> Calls[str]:
+def stored_ledger(
+    clients: Clients,
+    store: BaseStore,
+    thread_id: str,
+    name: str,
+    asked_at: float | None = None,
+) -> Calls[str]:
     """The ledger of a LangGraph thread as the store knows it, made and written down if there is none.
 
     Args:
@@ -84,11 +92,13 @@ def stored_ledger(clients: Clients, store: BaseStore, thread_id: str, name: str)
         store: LangGraph's store.
         thread_id: The LangGraph thread the session belongs to.
         name: Tells several sessions in one thread apart.
+        asked_at: When the input came, in seconds since 1970. A ledger that was last used more than a day
+            before it is of a thread of this id that was deleted since. None: any ledger is this thread's.
     """
     key = f"{thread_id}/{name}"
     lock = yield from _locked(f"stored ledger {key}", store)
     try:
-        known = yield from _get(store, key)
+        known = _of_this_thread((yield from _get(store, key)), asked_at)
         ledger_id = str(known["ledger_id"]) if known else (yield from clients.create_group())
         if known and known["by"] != clients.here and time.time() - known["at"] < LATELY_SECONDS:
             clients.doubt(ledger_id)
@@ -97,6 +107,12 @@ def stored_ledger(clients: Clients, store: BaseStore, thread_id: str, name: str)
         return ledger_id
     finally:
         lock.release()
+
+
+def _of_this_thread(stored: dict[str, Any] | None, asked_at: float | None) -> dict[str, Any] | None:
+    if stored is None or asked_at is None:
+        return stored
+    return stored if asked_at - stored.get("at", asked_at) < _FORGOTTEN_SECONDS else None
 
 
 def session_ledger(
@@ -116,19 +132,20 @@ def session_ledger(
         return (yield from ledgers.of(f"{thread_id} {task}", clients))
     store = runtime.store
     yield from checkpointed(config)
-    after = yield from asked_after(config)
+    after, asked_at = yield from input_of(config)
     here = f"{thread_id}/{name}/after {after}"
     last = f"{thread_id}/{name}/last"
     lock = yield from _locked(f"stored ledger {last}", store)
     try:
-        known = (yield from _get(store, here)) if after else None
+        stored = (yield from _get(store, here)) if after else None
+        known = _of_this_thread(stored, asked_at)
         if known is None:
             unfinished = yield from _get(store, last)
             known = unfinished if unfinished and unfinished["open"] else None
         ledger_id = str(known["ledger_id"]) if known else (yield from clients.create_group())
         if known and known["by"] != clients.here:
             clients.doubt(ledger_id)
-        used = {"ledger_id": ledger_id, "by": clients.here}
+        used = {"ledger_id": ledger_id, "by": clients.here, "at": time.time()}
         if after:
             yield from _put(store, here, used)
         yield from _put(store, last, {**used, "open": True})

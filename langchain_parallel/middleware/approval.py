@@ -25,6 +25,7 @@ from ..research.people import (
     understood,
 )
 from ..research.state import Budget
+from .planning import answered
 from .setup import Setup, pending_of
 from .state import AgentTurn, Research, is_active, is_ended
 
@@ -66,6 +67,19 @@ def admit(
             request = PersonRequest(**{**request, "refused": list(error.problems)})
         else:
             return Admission({**planned, **decided}, budget)
+
+
+def as_admitted(
+    setup: Setup, state: Mapping[str, Any], planned: Research, config: RunnableConfig
+) -> Research:
+    """The planned records as `admit` leaves them in the tool that makes their call; what a person is asked
+    there counts as admitted.
+    """
+    research = {k: r for k, r in setup.research(state).items() if k not in planned}
+    _, held, reasons = _weighed(setup, state, research, planned)
+    if not held or _can_ask(setup, held, config):
+        return planned
+    return {**planned, **{h: _declined(r, " ".join(reasons)) for h, r in held.items()}}
 
 
 def _weighed(
@@ -129,6 +143,8 @@ def _after(setup: Setup, research: Research, record: AgentTurn, said: Decision) 
     changed = redirected(pending_of(record), said)
     by_interaction = {r["interaction_id"]: r["handle"] for r in research.values()}
     parent = changed["parent_interaction_id"]
+    if parent in research:  # a person may name it as the model does
+        parent = answered(research, parent)["interaction_id"]
     edited: AgentTurn = {
         **record,
         "question": changed["question"],

@@ -7,22 +7,29 @@ It is planned here only where that is not so: a person has changed the call sinc
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
 from langchain_core.messages import AIMessage
 from langchain_core.messages.tool import tool_call
 from langgraph.types import Command
-from pydantic import ValidationError
 
 from .._calls import Calls
-from ..errors import ParallelError
+from ..errors import InvalidRequest, ParallelError
 from ..rendering import harmless
 from ..tool.words import told as in_words
-from .approval import admit
+from .approval import admit, as_admitted
 from .findings import finding
 from .parking import park, parks
-from .planning import call_of, calling, filled_in, hash_of, is_twin, plan
+from .planning import (
+    PaidCall,
+    call_of,
+    calling,
+    filled_in,
+    is_twin,
+    paid_calls,
+    planned_call,
+)
 from .running import durable, finish, ledger_of, start, unsent
 from .state import Research, is_ended
 from .tools import Asked
@@ -102,49 +109,44 @@ def _message(asked: Asked) -> AIMessage:
 def _planned(asked: Asked, message: AIMessage) -> tuple[Research | str, Any]:
     """The records of this call: as they were planned when the model spoke; planned now where a person
     has changed the call since, or in a graph without the hook. In words, if it cannot be done.
+
+    Calls before it may be in the same case, each in a tool of its own: so every tool goes through them in
+    their order. All come to the same handles, and none takes a dollar that one before it has.
     """
-    call_id = asked.runtime.tool_call_id or ""
+    setup, research = asked.setup, asked.research
+    known = list(paid_calls(setup, asked.state, message, asked.arguments, edited=True))
+    for call in _calls_until(asked, message, known):
+        own = call.id == asked.runtime.tool_call_id
+        mine = {handle: r for handle, r in research.items() if r["call"] == call.place}
+        if mine and all(record["asked_args"] == call.hashed for record in mine.values()):
+            if own:
+                return mine, None
+            continue
+        others = {handle: r for handle, r in research.items() if handle not in mine}
+        state = {**asked.state, setup.names.channel: others}
+        try:
+            planned = planned_call(setup, others, call)
+        except InvalidRequest as error:
+            if own:
+                return harmless(str(error)), None
+            continue
+        if mine or call not in known:
+            planned = _kept_apart(planned, mine, message, call)
+        if own:
+            admitted = admit(setup, state, planned, asked.config)
+            return admitted.records, admitted.budget
+        research = {**others, **as_admitted(setup, state, planned, asked.config)}
+    raise AssertionError("A tool call is one of its message's.")
+
+
+def _calls_until(asked: Asked, message: AIMessage, known: Sequence[PaidCall]) -> Iterator[PaidCall]:
+    """The calls before this one, and this one as it is made, which may be otherwise than as it is known."""
+    ids = [call["id"] for call in message.tool_calls]
+    for call in known:
+        if ids.index(call.id) < ids.index(asked.runtime.tool_call_id):
+            yield call
     args = filled_in(asked.arguments[asked.name], asked.args)
-    call, hashed = call_of(message, call_id), hash_of(asked.name, args)
-    mine = {handle: r for handle, r in asked.research.items() if r["call"] == call}
-    if mine and all(record["asked_args"] == hashed for record in mine.values()):
-        return mine, None
-    others = {handle: r for handle, r in asked.research.items() if handle not in mine}
-    # Calls beside this one that are planned now, too, must come to the same handles.
-    made = plan(asked.setup, others, message, asked.arguments, {call_id: (asked.name, args)})
-    if refusal := made.refusals.get(call_id):
-        return refusal, None
-    planned = {handle: r for handle, r in made.records.items() if r["call"] == call}
-    if (
-        mine
-    ):  # it keeps, too, by whom it was planned: another process may have sent it, edited as it is
-        by = next(iter(mine.values()))["plan_id"]
-        planned = {handle: {**r, "plan_id": by} for handle, r in planned.items()}
-        planned = _renamed(planned, _places(mine, len(planned)))
-    elif hashed != _hash_of_message(asked, message, call_id):
-        planned = _renamed(planned, _own_places(planned, message, call_id))
-    beside = {k: r for k, r in made.records.items() if r["call"] != call}
-    state = {**asked.state, asked.setup.names.channel: {**others, **_before(beside, planned)}}
-    admitted = admit(asked.setup, state, planned, asked.config)
-    return admitted.records, admitted.budget
-
-
-def _before(beside: Research, planned: Research) -> Research:
-    """The records that calls before this one ask for at the same time: they come first."""
-    first = min((record["position"] for record in planned.values()), default=0)
-    return {handle: record for handle, record in beside.items() if record["position"] < first}
-
-
-def _hash_of_message(asked: Asked, message: AIMessage, call_id: str) -> str:
-    """The hash of a call as the message has it; empty if it does not fit the tool."""
-    for call in message.tool_calls:
-        if call["id"] == call_id and call["name"] in asked.arguments:
-            try:
-                args = filled_in(asked.arguments[call["name"]], call["args"])
-            except ValidationError:
-                return ""
-            return hash_of(call["name"], args)
-    return ""
+    yield PaidCall.of(message, asked.runtime.tool_call_id, asked.name, args)
 
 
 _Place: TypeAlias = tuple[str, int]
@@ -164,7 +166,7 @@ def _places(mine: Research, count: int) -> list[_Place]:
     ]
 
 
-def _own_places(planned: Research, message: AIMessage, call_id: str) -> list[_Place]:
+def _own_places(planned: Research, message: AIMessage, call_id: str | None) -> list[_Place]:
     """Places for a call that could not be planned before it was edited; others may be in the same case."""
     ids = [call["id"] for call in message.tool_calls]
     nth = ids.index(call_id) if call_id in ids else 0
@@ -172,6 +174,16 @@ def _own_places(planned: Research, message: AIMessage, call_id: str) -> list[_Pl
         (f"{handle}x{nth + 1}", record["position"] + (10 + nth) * _FAR)
         for handle, record in planned.items()
     ]
+
+
+def _kept_apart(planned: Research, mine: Research, message: AIMessage, call: PaidCall) -> Research:
+    """What is planned for a call that was changed, at places which no call beside it takes."""
+    if not mine:
+        return _renamed(planned, _own_places(planned, message, call.id))
+    # By whom it was planned stays, too: another process may have sent it, edited as it is.
+    by = next(iter(mine.values()))["plan_id"]
+    planned = {handle: {**record, "plan_id": by} for handle, record in planned.items()}
+    return _renamed(planned, _places(mine, len(planned)))
 
 
 def _renamed(planned: Research, places: Sequence[_Place]) -> Research:

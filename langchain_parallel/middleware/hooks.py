@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from langchain.agents.middleware.types import ModelRequest
-from langchain_core.messages import AIMessage, SystemMessage, ToolMessage
+from langchain_core.messages import SystemMessage
 from langchain_core.runnables import RunnableConfig
 from pydantic import BaseModel
 
 from .._calls import Calls
 from ..errors import ParallelError
 from .approval import admit
-from .planning import call_of, calling, plan
+from .planning import answered_calls, calling, paid_calls, plan
 from .polling import poll, release, to_poll
 from .running import kept_in, ledger_of
 from .setup import Setup
@@ -28,7 +28,7 @@ def look_after(
     research, messages = setup.research(state), state.get("messages") or ()
     if not research:
         return None
-    changed = yield from release(setup, research, config, _answered(messages))
+    changed = yield from release(setup, research, config, answered_calls(messages))
     research = {**research, **changed}
     due = to_poll(research, len(messages))
     changed |= yield from poll(setup, research, config, due)
@@ -64,7 +64,7 @@ def plan_turn(
         return None
     if not any(call["name"] in setup.names.asking for call in message.tool_calls):
         return {setup.names.channel: told} if told else None
-    planned = plan(setup, research, message, arguments).records
+    planned = plan(setup, research, paid_calls(setup, state, message, arguments))
     admitted = admit(setup, state, planned, config)
     # Also where nothing could be planned: a person may make sense of the call.
     ledger_id = yield from _ledger(setup, state, config, str(message.id))
@@ -91,14 +91,3 @@ def _ledger(
 
 def _is_news(record: Any) -> bool:
     return is_ended(record) and not record.get("told")
-
-
-def _answered(messages: Sequence[Any]) -> set[str]:
-    """The tool calls that have an answer, by their place."""
-    found, speaker = set(), None
-    for message in messages:
-        if isinstance(message, AIMessage):
-            speaker = message
-        elif isinstance(message, ToolMessage) and speaker is not None:
-            found.add(call_of(speaker, message.tool_call_id))
-    return found

@@ -13,6 +13,7 @@ from typing_extensions import TypedDict
 
 from .._calls import Calls
 from .._langgraph import ask_person, checkpointer_of
+from .._parked_index import note_parked
 from ..errors import ParallelError
 from ..processors import expected_seconds
 from ..research.parking import ParkedRun
@@ -45,6 +46,9 @@ def park(setup: Setup, records: Sequence[AgentTurn], config: RunnableConfig) -> 
     active = []
     for record in records:
         active += [record] if (yield from _active(setup, record)) else []
+    if active:  # for those who look for parked threads
+        runs = [record["run_id"] for record in active]
+        yield from note_parked(config, runs, active[0]["ledger_id"])
     while active:  # returns at once for each time it was resumed before, then interrupts
         ask_person(config, Parked(kind="parked", runs=[_parked(run) for run in active]), {})
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, ToolMessage
 from pydantic import BaseModel, ValidationError
 
 from ..errors import InvalidRequest
@@ -22,14 +23,26 @@ from .state import AgentTurn, Research
 
 _NAMED_HANDLES = 20
 _QUESTION_CHARS = 60
+_EDITED = "hitl_edited_tool_calls"
+"""Where `HumanInTheLoopMiddleware` keeps what a person made of a call; older ones change the message."""
 
 
-class Plan(NamedTuple):
-    """What a message asks for."""
+class PaidCall(NamedTuple):
+    """A tool call that costs money, with arguments that fit."""
 
-    records: Research
-    refusals: dict[str, str]
-    """By tool call, in words, where it cannot be done."""
+    id: str | None
+    place: str
+    """The model message and the tool call."""
+    name: str
+    asked: dict[str, Any]
+    """Its arguments, defaults included."""
+    hashed: str
+    """A short name of the tool and the arguments."""
+
+    @classmethod
+    def of(cls, message: AIMessage, id: str | None, name: str, asked: dict[str, Any]) -> PaidCall:
+        """The call of a message with this id."""
+        return cls(id, call_of(message, id), name, asked, hash_of(name, asked))
 
 
 def call_of(message: AIMessage, tool_call_id: str | None) -> str:
@@ -63,6 +76,17 @@ def calling(messages: Sequence[Any], tool_call_id: str | None = None) -> AIMessa
     return None
 
 
+def answered_calls(messages: Sequence[Any]) -> set[str]:
+    """The tool calls that have an answer, by their place: another middleware's, or a tool's."""
+    found, speaker = set(), None
+    for message in messages:
+        if isinstance(message, AIMessage):
+            speaker = message
+        elif isinstance(message, ToolMessage) and speaker is not None:
+            found.add(call_of(speaker, message.tool_call_id))
+    return found
+
+
 def is_twin(
     message: AIMessage, tool_call_id: str | None, name: str, args: Mapping[str, Any]
 ) -> bool:
@@ -76,56 +100,71 @@ def is_twin(
     return name != same[0]["name"] or any(args.get(key) != given[key] for key in given)
 
 
-def plan(
+def paid_calls(
     setup: Setup,
-    research: Research,
+    state: Mapping[str, Any],
     message: AIMessage,
     arguments: Mapping[str, type[BaseModel]],
-    instead: Mapping[str, tuple[str, Mapping[str, Any]]] | None = None,
-) -> Plan:
-    """The runs that a message's tool calls ask for, in their order, but for those that have records.
+    *,
+    edited: bool = False,
+) -> Iterator[PaidCall]:
+    """The calls of a message that will be made, cost money, and make sense; in their order.
 
     Args:
         setup: The middleware's.
-        research: The records there are.
+        state: The agent's: calls that have an answer already will not be made.
         message: The model's.
         arguments: What arguments each tool takes.
-        instead: By tool call: name and arguments that a person put in the place of the model's.
+        edited: As a person has edited them, by the state. Only a tool can know that: when a hook runs, what
+            the state says may be of the message before.
     """
-    made = Plan({}, {})
     seen: set[str] = set()
-    planned = {record["call"] for record in research.values()}
+    over = answered_calls(state.get("messages") or ())
+    changed = (state.get(_EDITED) or {}) if edited else {}
     for call in message.tool_calls:
-        if call_of(message, call["id"]) in planned or call["id"] is None or call["id"] in seen:
+        id = call["id"]
+        if id is None or id in seen:
             continue  # without an id of its own the tool refuses it: see `is_twin`
-        seen.add(call["id"])
-        name, args = (instead or {}).get(call["id"] or "", (call["name"], call["args"]))
-        if name not in setup.names.asking:
+        seen.add(id)
+        made = changed.get(id, call)
+        name = made["name"]
+        if name not in setup.names.asking or call_of(message, id) in over:
             continue
         try:
-            asked = filled_in(arguments[name], args)
+            yield PaidCall.of(message, id, name, filled_in(arguments[name], made["args"]))
         except ValidationError:
             continue  # the tool itself says what is wrong
-        place = call_of(message, call["id"]), hash_of(name, asked)
-        try:
-            made.records.update(_records(setup, {**research, **made.records}, name, asked, place))
-        except InvalidRequest as error:
-            made.refusals[call["id"] or ""] = harmless(str(error))
+
+
+def plan(setup: Setup, research: Research, paid: Iterable[PaidCall]) -> Research:
+    """The runs that these calls ask for; of those that have records already, and of those that cannot be
+    done, nothing: the tool itself says why.
+    """
+    made: Research = {}
+    done = {record["call"] for record in research.values()}
+    for call in paid:
+        if call.place not in done:
+            with suppress(InvalidRequest):
+                made |= planned_call(setup, {**research, **made}, call)
     return made
 
 
-def _records(
-    setup: Setup, research: Research, name: str, asked: Mapping[str, Any], place: tuple[str, str]
-) -> Research:
-    parent = None if name == setup.names.start else answered(research, asked["handle"])
-    questions = asked["questions"] if name == setup.names.branch else [asked["question"]]
+def planned_call(setup: Setup, research: Research, call: PaidCall) -> Research:
+    """The runs that one call asks for.
+
+    Raises:
+        InvalidRequest: It cannot be done: a wrong handle, or the API would refuse it.
+    """
+    names, asked = setup.names, call.asked
+    parent = None if call.name == names.start else answered(research, asked["handle"])
+    questions = asked["questions"] if call.name == names.branch else [asked["question"]]
     if not questions:
         raise InvalidRequest(["There is no question."], hint="Nothing was started.")
     default = setup.follow_up_processor if parent else setup.processor
-    processor = asked.get("processor") or default
+    how = asked.get("processor") or default, (call.place, call.hashed)
     made: Research = {}
     for question in questions:
-        record = _record(setup, {**research, **made}, question.strip(), parent, (processor, place))
+        record = _record(setup, {**research, **made}, question.strip(), parent, how)
         record["round"] = record["position"] - len(made)
         setup.check(record)
         made[record["handle"]] = record

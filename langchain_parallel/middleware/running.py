@@ -15,6 +15,7 @@ from .._calls import Calls, answer, wait_seconds
 from .._core.secrecy import secrets_of
 from .._langgraph import (
     checkpointer_of,
+    input_of,
     parent_task,
     resumed_lately,
     runtime_of,
@@ -55,9 +56,10 @@ def ledger_of(
     store = runtime.store if runtime else None
     if store is None or thread_id is None or checkpointer_of(config) is None:
         return (yield from setup.ledgers.of(place, setup.clients))
-    within = parent_task(config)
-    name = f"agent {setup.names.name}{f' in {within}' if within else ''}"
-    return (yield from stored_ledger(setup.clients, store, thread_id, name))
+    agent, within = config.get("metadata", {}).get("lc_agent_name"), parent_task(config)
+    parts = ["agent", agent, setup.names.name, within and f"in {within}"]
+    name, asked = " ".join(filter(None, parts)), (yield from input_of(config))
+    return (yield from stored_ledger(setup.clients, store, thread_id, name, asked.at))
 
 
 def kept_in(ledger_id: str, record: AgentTurn, config: RunnableConfig) -> AgentTurn:

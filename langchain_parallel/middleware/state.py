@@ -109,10 +109,16 @@ def _taken(known: Research, handle: str, record: AgentTurn) -> bool:
 def _merged(there: AgentTurn | None, record: AgentTurn) -> AgentTurn:
     if there is None:
         return record
-    later = there if _rank(record) < _rank(there) else record
+    later = there if _rank(record) < _rank(there) or _only_seen(there, record) else record
     if there.get("told") or record.get("told"):
         return {**later, "told": True}
     return later
+
+
+def _only_seen(there: AgentTurn, record: AgentTurn) -> bool:
+    """Whether the model has seen the answer, and with it the numbers of its citations, as it is `there`."""
+    both = there["status"] == record["status"] == "completed"
+    return both and bool(there.get("told")) and not record.get("told")
 
 
 def _rank(record: AgentTurn) -> int:

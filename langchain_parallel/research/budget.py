@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import inf
 from typing import Any, cast
 
-from .._core.moments import covered_seconds, unix_seconds
+from .._core.moments import covered_seconds, span
 from ..errors import InvalidRequest
 from ..processors import PROCESSORS, price_usd
 from .state import Budget, Pending, Turn
@@ -113,5 +113,4 @@ def _busy(turns: Iterable[Turn]) -> float:
 
 
 def _span(turn: Turn) -> tuple[float, float] | None:
-    start, end = unix_seconds(turn.get("started_at")), unix_seconds(turn.get("ended_at"))
-    return None if start is None or end is None or end < start else (start, end)
+    return span(turn.get("started_at"), turn.get("ended_at"))

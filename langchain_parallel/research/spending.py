@@ -1,4 +1,4 @@
-"""What a turn cost, told to those who watch: the custom stream, and LangSmith's cost view."""
+"""What a turn cost, and how long it took: for the custom stream, and for LangSmith's cost view."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from langchain_core.runnables import RunnableConfig, RunnableLambda
 from typing_extensions import TypedDict
 
 from .._calls import Call, Calls
+from .._core.moments import elapsed
 from .._langgraph import runtime_of
 from .budget import spent_usd
 from .state import ResearchState, Turn
@@ -23,6 +24,8 @@ class Spending(TypedDict):
     interaction_id: str | None
     processor: str
     cost_usd: float | None
+    seconds: float | None
+    """From the run's start to its end; None where either is unknown."""
     spent_usd: float
     """The session up to this turn; of branches asked at the same time each counts itself alone."""
 
@@ -40,6 +43,7 @@ def told(turns: Sequence[Turn], state: ResearchState, config: RunnableConfig) ->
             interaction_id=turn["interaction_id"],
             processor=turn["processor"],
             cost_usd=turn["cost_usd"],
+            seconds=elapsed(turn["started_at"], turn["ended_at"]),
             spent_usd=total,
         )
         if runtime := runtime_of(config):

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._core.moments import unix_seconds
+from .._core.moments import elapsed
 
 _RANKS = {"medium": 2, "high": 3}  # 0 is low; 1, a word nobody has heard of yet
 
@@ -97,8 +97,7 @@ class Node:
     @property
     def seconds(self) -> float | None:
         """From when the run was made until it was last changed; None if either is unknown."""
-        start, end = unix_seconds(self.started_at), unix_seconds(self.ended_at)
-        return None if start is None or end is None else max(0.0, end - start)
+        return elapsed(self.started_at, self.ended_at)
 
 
 @dataclass

@@ -22,7 +22,7 @@ from pydantic import (
 )
 from typing_extensions import Self
 
-from .._core.moments import covered_seconds, unix_seconds
+from .._core.moments import covered_seconds, elapsed, span
 from ..errors import InvalidRequest
 from ..research.state import Turn
 from .claims import report_of
@@ -112,14 +112,12 @@ class ReportedTurn(_Part):
     @property
     def seconds(self) -> float | None:
         """From the run's start to its end; None where a time is missing."""
-        times = self.times
-        return None if times is None else times[1] - times[0]
+        return elapsed(self.started_at, self.ended_at)
 
     @property
     def times(self) -> tuple[float, float] | None:
         """Start and end in seconds since 1970."""
-        start, end = unix_seconds(self.started_at), unix_seconds(self.ended_at)
-        return None if start is None or end is None or end < start else (start, end)
+        return span(self.started_at, self.ended_at)
 
 
 class Underway(_Part):

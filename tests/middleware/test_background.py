@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
+import pytest
 from langchain_core.messages import AIMessage, BaseMessage
 from langgraph.checkpoint.memory import InMemorySaver
 
+from langchain_parallel.middleware import cited
 from langchain_parallel.middleware.polling import POLLED
 
 from .harness import (
@@ -172,3 +176,18 @@ def test_a_status_that_cannot_be_read_is_read_at_the_next_turn(account: Account)
     account.fault("status_before", method="GET", path="/v1/tasks/runs/*", status=403, times=2)
     state = account.invoke(account.agent(model, wait="background"), SAID)
     assert record(state, "r1")["status"] == "completed"
+
+
+@pytest.mark.parametrize("order", [(None, "r2"), ("r2", None), ("r1", "r2")])
+def test_the_numbers_that_the_model_has_read_stay_when_it_checks_twice_at_once(
+    account: Account, order: tuple[str | None, ...]
+) -> None:
+    """Both have the same sources, and who takes up both at once gives them the same numbers."""
+    model = Model(calls(start("Who leads?"), start("Who leads?")), "meanwhile")
+    agent = account.agent(model, wait="background", compiled={"checkpointer": InMemorySaver()})
+    account.invoke(agent, SAID, thread())
+    model.says(later(account, calls(*map(check, order))), "done")
+    state = account.invoke(agent, more(), thread())
+    read = [mark for text in texts(state)[2:] for mark in re.findall(r"\[\d+\]", text)]
+    assert "[101]" in read
+    assert cited(" ".join(read), state).unknown == []

@@ -12,6 +12,7 @@ from langchain.agents.middleware import (
     AgentMiddleware,
     HumanInTheLoopMiddleware,
     SummarizationMiddleware,
+    ToolCallLimitMiddleware,
     ToolRetryMiddleware,
 )
 from langchain.agents.middleware.types import ToolCallRequest
@@ -52,6 +53,30 @@ def decide(*decisions: Any) -> Command[Any]:
 
 def edit(name: str, **args: Any) -> dict[str, Any]:
     return {"type": "edit", "edited_action": {"name": name, "args": args}}
+
+
+@pytest.mark.parametrize("first", ["person", "ours"])
+def test_calls_that_a_person_edits_together_are_weighed_together(
+    account: Account, first: str
+) -> None:
+    options: dict[str, Any] = {"processors": ("lite", "pro"), "on_budget": "stop"}
+    model = Model(calls(start("One?"), start("Two?"), start("Three?")), "done")
+    agent = reviewed(account, model, first, budget={"max_cost_usd": 0.15}, **options)
+    account.invoke(agent, SAID, thread())
+    dear = [edit("start_research", question=f"{n}?", processor="pro") for n in ("One", "Two")]
+    state = account.invoke(agent, decide(*dear, {"type": "approve"}), thread())
+    assert sorted(account.asked) == ["One?", "Three?"]
+    assert record(state, "r2")["status"] == "declined"
+    assert account.simulator.billing.total_usd <= 0.15
+
+
+def test_a_call_that_another_middleware_has_answered_holds_no_money(account: Account) -> None:
+    model = Model(calls(start("One?"), start("Two?")), "done")
+    limit: Any = ToolCallLimitMiddleware(run_limit=1, exit_behavior="continue")
+    ours = account.middleware(budget={"max_turns": 1}, on_budget="stop")
+    state = account.invoke(create_agent(model, middleware=[ours, limit]), SAID)
+    assert account.asked == ["One?"]
+    assert list(state["research"]) == ["r1"]
 
 
 @pytest.mark.parametrize("first", ["person", "ours"])

@@ -70,6 +70,50 @@ def test_a_new_process_that_replays_finds_them_too(account: Account) -> None:
     assert len(account.runs) == 1
 
 
+def later_by(days: float, store: InMemoryStore) -> None:
+    """Let time pass since the store was written to."""
+    for item in store.search(("langchain_parallel", "ledgers")):
+        store.put(item.namespace, item.key, {**item.value, "at": item.value["at"] - days * 86_400})
+
+
+@pytest.mark.parametrize(("days", "runs"), [(0.5, 1), (2, 2)])
+def test_a_deleted_thread_gets_no_answer_of_days_ago(
+    account: Account, days: float, runs: int
+) -> None:
+    """Within a day it might be one of which a kill under `durability="exit"` has left nothing."""
+    saver, store = InMemorySaver(), InMemoryStore()
+    compiled = {"checkpointer": saver, "store": store}
+    for _ in range(2):
+        agent = account.agent(Model(calls(start("What is new?")), "done"), compiled=compiled)
+        account.invoke(agent, SAID, thread())
+        saver.delete_thread("thread")
+        later_by(days, store)
+    assert len(account.runs) == runs
+
+
+def test_a_replay_finds_its_runs_whenever_it_comes(account: Account) -> None:
+    store = InMemoryStore()
+    model = Model(calls(start("Who leads?")), "done")
+    agent = account.agent(model, compiled={"checkpointer": InMemorySaver(), "store": store})
+    account.invoke(agent, SAID, thread())
+    place = before_turn(agent, 0)
+    model.says(calls(start("Who leads?")), "done")
+    later_by(-30, store)  # was last used long after the thread had come here
+    account.invoke(agent, None, place)
+    assert len(account.runs) == 1
+
+
+def test_two_agents_of_different_names_that_share_a_thread_id_share_no_run(
+    account: Account,
+) -> None:
+    store = InMemoryStore()
+    for name in ("analyst", "critic"):
+        compiled = {"checkpointer": InMemorySaver(), "store": store, "name": name}
+        agent = account.agent(Model(calls(start("Who leads?")), "done"), compiled=compiled)
+        account.invoke(agent, SAID, thread())
+    assert len(account.runs) == 2
+
+
 def test_another_question_at_the_same_place_is_another_run(account: Account) -> None:
     kept = {"checkpointer": InMemorySaver(), "store": InMemoryStore()}
     model = Model(calls(start("Who leads?")), "done")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.store.memory import InMemoryStore
 from langgraph.types import Command
 
 from langchain_parallel import aresume, resume
+from langchain_parallel.sweeping import asweep, sweep
 
 from .harness import (
     SAID,
@@ -175,3 +178,23 @@ def test_waking_one_of_parallel_calls_takes_up_all_that_have_ended(account: Acco
     account.pass_time()
     state = account.invoke(agent, Command(resume={by_handle(agent)["r2"]: 1}), thread())
     assert [text.split()[:2] for text in texts(state)] == [["r1", "completed"], ["r2", "completed"]]
+
+
+def test_a_sweep_finds_a_parked_agent_by_its_note_in_the_store(account: Account) -> None:
+    model = Model(calls(start("Who leads?"), start("Who follows?")), "done")
+    store = InMemoryStore()
+    stored = {"checkpointer": InMemorySaver(), "store": store}
+    agent = account.agent(model, wait="parked", compiled=stored)
+    account.invoke(agent, SAID, thread())
+    noted = {item.key: item.value for item in store.search(("langchain_parallel", "parked"))}
+    assert set(noted) == {run["run_id"] for run in account.runs}
+    assert {note["ledger_id"] for note in noted.values()} == {account.runs[0]["taskgroup_id"]}
+    account.pass_time()
+    clients = account.clients()
+    if account.how == "sync":
+        swept = sweep(agent, clients["client"])
+    else:
+        swept = asyncio.run(asweep(agent, clients["async_client"]))
+    assert swept.counts()["resumed"] == 1
+    assert agent.get_state(thread()).values["messages"][-1].text == "done"
+    assert store.search(("langchain_parallel", "parked")) == []

@@ -82,6 +82,20 @@ def test_what_a_person_changed_is_asked_instead_and_told(account: Account) -> No
     assert record(state, "r1")["asked_by"] == "person"
 
 
+def test_a_person_may_name_what_to_continue_from_by_its_handle(account: Account) -> None:
+    model = Model(calls(start("Who leads?")), calls(start("And who follows?")), "done")
+    options: dict[str, Any] = {"processors": ("lite", "pro"), "budget": {"max_turns": 1}}
+    agent = agent_of(account, model, **options)
+    account.invoke(agent, SAID, thread())
+    args = {"question": "Who follows?", "continue_from": "r1"}
+    edit = {"type": "edit", "edited_action": {"name": "research", "args": args}}
+    state = account.invoke(agent, answer(edit), thread())
+    assert record(state, "r2")["parent_handle"] == "r1"
+    assert account.runs[1]["run_id"] == record(state, "r2")["run_id"]
+    asked = account.simulator.find_run(account.runs[1]["run_id"]).request
+    assert asked["previous_interaction_id"] == record(state, "r1")["interaction_id"]
+
+
 def test_an_answer_that_is_not_understood_costs_nothing_and_leaves_it_open(
     account: Account,
 ) -> None:

@@ -21,6 +21,7 @@ from langgraph.types import Command, Send
 from typing_extensions import TypedDict
 
 from langchain_parallel import InteractionTree, McpServer
+from langchain_parallel._core.moments import elapsed
 from langchain_parallel.middleware import ResearchAgentState, cited, sources, turns_of
 from langchain_parallel.middleware.state import merge_research
 
@@ -314,6 +315,8 @@ def test_the_trace_shows_under_the_tools_run_what_it_cost(account: Account) -> N
     assert metadata["run_id"] == run["run_id"]
     assert metadata["interaction_id"] == run["interaction_id"]
     assert metadata["processor"] == "lite"
+    assert metadata["seconds"]
+    assert metadata["seconds"] == elapsed(run["created_at"], run["modified_at"])
     assert metadata["usage_metadata"] == {"total_cost": 0.005}
     assert traces.parents == traces.tools
 

@@ -194,6 +194,20 @@ def test_every_checkpoint_of_a_long_session_finds_the_runs_it_led_to(mode: Mode)
     assert len(session.runs) == 6
 
 
+@pytest.mark.parametrize(("days", "runs"), [(0.5, 1), (2, 2)])
+def test_a_deleted_thread_gets_no_answer_of_days_ago(mode: Mode, days: float, runs: int) -> None:
+    """Within a day it might be one of which a kill under `durability="exit"` has left nothing."""
+    world = World(mode, store=True)
+    store: InMemoryStore = world.kept["store"]
+    for _ in range(2):
+        world.ask(world.graph("alone"), "What is new?")
+        world.kept["checkpointer"].delete_thread("thread")
+        for item in store.search(("langchain_parallel", "ledgers")):
+            at = item.value.get("at", 0) - days * 86_400
+            store.put(item.namespace, item.key, {**item.value, "at": at})
+    assert world.started == runs
+
+
 # --- what is asked anew --------------------------------------------------------------------------
 
 OTHER: dict[str, tuple[str, dict[str, Any]]] = {

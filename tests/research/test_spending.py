@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from langchain_parallel._core.moments import elapsed
 from langchain_parallel.errors import ParallelError
 from langchain_parallel.simulator import Fault, RunScript
 from tests.secrets_kit import LangSmith
@@ -37,6 +38,8 @@ def test_a_run_is_in_the_trace_with_its_cost_and_ids(session: Session) -> None:
     assert metadata["run_id"] == run["run_id"]
     assert metadata["interaction_id"] == run["interaction_id"]
     assert metadata["processor"] == "pro"
+    assert metadata["seconds"]
+    assert metadata["seconds"] == elapsed(run["created_at"], run["modified_at"])
     assert metadata["who"] == "a test"
 
 
