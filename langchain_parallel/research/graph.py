@@ -10,7 +10,6 @@ plan → submit_branch × n → wait_branch × n → join → evaluate      seve
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -34,6 +33,7 @@ from ..models import (
 from . import steps
 from .budget import checked_budget
 from .evaluation import Evaluator, by_evidence
+from .evaluation.evaluator import check_evaluators
 from .policy import ProcessorPolicy
 from .researcher import Researcher
 from .routes import after_approval, after_joining, after_plan, after_submission, after_verdict
@@ -135,7 +135,7 @@ def create_research_graph(
     checks.at_least_one_turn(max_turns)
     _check_steering(processor, follow_up_processor, budget, approve_above)
     _check_choices(on_budget=on_budget, wait=wait, submission=submission)
-    _check_evaluator(evaluate)
+    check_evaluators(evaluate)
     researcher = Researcher(
         clients=Clients.of(
             client,
@@ -194,18 +194,6 @@ def _check_choices(**given: str) -> None:
     ]
     if problems:
         raise InvalidRequest(problems)
-
-
-def _check_evaluator(evaluate: Evaluator) -> None:
-    """Refuse what could not be called, before there is an answer that it could not judge."""
-    try:
-        inspect.signature(evaluate).bind(None, None)
-    except TypeError:
-        raise InvalidRequest(
-            ["evaluate must be a function of the state and its last turn: `(state, turn)`."]
-        ) from None
-    except ValueError:  # it has no signature to be read, as some written in C
-        return
 
 
 def _build(

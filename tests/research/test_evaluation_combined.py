@@ -275,3 +275,20 @@ def test_no_evaluator_is_refused(make: Any) -> None:
 def test_fewer_rounds_than_none_are_refused() -> None:
     with pytest.raises(InvalidRequest, match="rounds is -1"):
         at_most(-1, gives(None))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        first_that_objects,
+        all_of,
+        lambda e: at_most(1, e),
+        by_person,
+        lambda e: by_person(when=e),
+        lambda e: first_that_objects(by_evidence(), e),
+    ],
+)
+@pytest.mark.parametrize("part", [lambda state: None, "accept"], ids=["one argument", "text"])
+def test_a_part_that_could_not_judge_is_refused_at_once(make: Any, part: Any) -> None:
+    with pytest.raises(InvalidRequest, match=r"function of the state and its last turn"):
+        make(part)

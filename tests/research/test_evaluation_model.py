@@ -326,3 +326,9 @@ def test_what_cannot_work_is_refused_at_once(more: Any, words: str) -> None:
 def test_a_model_without_structured_output_is_refused_at_once() -> None:
     with pytest.raises(NotImplementedError):
         by_model(FakeListChatModel(responses=["?"]), RUBRIC)
+
+
+def test_what_is_no_chat_model_is_refused_at_once() -> None:
+    model: Any = "openai:gpt-5"
+    with pytest.raises(InvalidRequest, match="model is a str; give a chat model"):
+        by_model(model, "Is it good?")

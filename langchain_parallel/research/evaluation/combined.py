@@ -13,7 +13,7 @@ from ..._calls import Calls
 from ...errors import InvalidRequest
 from ...processors import dearer
 from ..state import Question, ResearchState, Turn, Verdict
-from .evaluator import Evaluator, Rule, consult
+from .evaluator import Evaluator, Rule, check_evaluators, consult
 from .verdicts import asking, questions_of, same
 from .words import joined
 
@@ -22,7 +22,7 @@ def first_that_objects(*evaluators: Evaluator) -> Rule:
     """The first verdict that does not accept; those after it are not asked. Put the cheap ones first.
 
     Raises:
-        InvalidRequest: No evaluator is given.
+        InvalidRequest: No evaluator is given, or something that is none.
     """
     return _FirstThatObjects(_some(evaluators))
 
@@ -35,7 +35,7 @@ def all_of(*evaluators: Evaluator) -> Rule:
     stops; one that wants a person has a person asked, who finds the joined verdict as the proposal.
 
     Raises:
-        InvalidRequest: No evaluator is given.
+        InvalidRequest: No evaluator is given, or something that is none.
     """
     return _AllOf(_some(evaluators))
 
@@ -48,16 +48,18 @@ def at_most(rounds: int, evaluator: Evaluator) -> Rule:
         evaluator: Whose verdict holds until then.
 
     Raises:
-        InvalidRequest: `rounds` is no whole number from 0 up.
+        InvalidRequest: `rounds` is no whole number from 0 up, or `evaluator` is none.
     """
     if rounds < 0:
         raise InvalidRequest([f"rounds is {rounds!r}; give a whole number, from 0 up."])
+    check_evaluators(evaluator)
     return _AtMost(rounds, evaluator)
 
 
 def _some(evaluators: tuple[Evaluator, ...]) -> tuple[Evaluator, ...]:
     if not evaluators:
         raise InvalidRequest(["No evaluator is given; give at least one."])
+    check_evaluators(*evaluators)
     return evaluators
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from langchain_core.runnables import RunnableConfig
@@ -41,6 +42,23 @@ class Rule(ABC):
         """The verdict, blocking."""
         verdict = run(self.calls(state, turn, ensure_config()))
         return checked(verdict, head=state.get("interaction_id"))
+
+
+def check_evaluators(*evaluators: Callable[..., object]) -> None:
+    """Refuse what takes no state and turn, before there is an answer that it could not judge.
+
+    Raises:
+        InvalidRequest: One of them takes no state and turn.
+    """
+    for evaluator in evaluators:
+        try:
+            inspect.signature(evaluator).bind(None, None)
+        except TypeError:
+            raise InvalidRequest(
+                ["An evaluator must be a function of the state and its last turn: `(state, turn)`."]
+            ) from None
+        except ValueError:  # it has no signature to be read, as some written in C
+            continue
 
 
 def consult(evaluator: Evaluator, state: ResearchState, config: RunnableConfig) -> Calls[Verdict]:

@@ -63,14 +63,19 @@ def by_model(model: BaseChatModel, rubric: str, *, max_chars: int = DEFAULT_MAX_
         max_chars: Characters of the session it reads at the most; at least 2,000.
 
     Raises:
-        InvalidRequest: The rubric is empty or `max_chars` too small; while judging: its second verdict
-            was not usable either. The answers are kept, and the thread can be resumed.
+        InvalidRequest: The rubric is empty, `max_chars` too small, or `model` none; while judging: its
+            second verdict was not usable either. The answers are kept, and the thread can be resumed.
         NotImplementedError: The model has no structured output.
     """
     if not rubric.strip():
         raise InvalidRequest(["The rubric is empty; say when an answer is good enough."])
     if max_chars < MIN_CHARS:
         raise InvalidRequest([f"max_chars is {max_chars!r}; at least {MIN_CHARS:,} are needed."])
+    if not hasattr(model, "with_structured_output"):
+        kind = type(model).__name__
+        raise InvalidRequest(
+            [f"model is a {kind}; give a chat model, as init_chat_model makes it."]
+        )
     judge = model.with_structured_output(Judgement, include_raw=True)
     return _ByModel(judge, rubric.strip(), max_chars)
 

@@ -10,7 +10,7 @@ from langchain_core.runnables import RunnableConfig
 
 from ..._calls import Calls, call_function
 from ..state import ResearchState, Turn, Verdict
-from .evaluator import Evaluator, Rule, consult, last_round
+from .evaluator import Evaluator, Rule, check_evaluators, consult, last_round
 from .words import short
 
 When: TypeAlias = Callable[[ResearchState, Turn], "bool | Awaitable[bool]"]
@@ -23,7 +23,11 @@ def by_person(proposal: Evaluator | None = None, *, when: When | None = None) ->
         proposal: Another evaluator, whose verdict the person may agree to; to accept, unless given, and
             to stop where nothing was answered.
         when: Chooses the turns for which a person is asked; for the others the proposal holds.
+
+    Raises:
+        InvalidRequest: `proposal` or `when` takes no state and turn.
     """
+    check_evaluators(*filter(None, [proposal, when]))
     return _ByPerson(proposal, when)
 
 
