@@ -11,18 +11,17 @@ from typing import Any, NamedTuple
 
 from langchain_core.runnables import RunnableConfig
 
-from .._langgraph import ask_person, checkpointer_of
+from .._calls import Calls
+from .._langgraph import checkpointer_of
 from ..errors import InvalidRequest
 from ..processors import dearer
 from ..research.budget import objections, raised, used_with
 from ..research.people import (
     Decision,
     PersonAnswer,
-    PersonRequest,
     redirected,
-    response_schema,
     spend_request,
-    understood,
+    until_understood,
 )
 from ..research.state import Budget
 from .planning import answered
@@ -41,7 +40,7 @@ class Admission(NamedTuple):
 
 def admit(
     setup: Setup, state: Mapping[str, Any], planned: Research, config: RunnableConfig
-) -> Admission:
+) -> Calls[Admission]:
     """The planned records: free to be started, or declined with the reason.
 
     Ends this step with an interrupt where a person has to say yes.
@@ -57,16 +56,13 @@ def admit(
     limits = setup.limits(state)
     pending = [pending_of(record) for record in held.values()]
     request = spend_request(taken, pending, reasons, limits)
-    while True:
-        answer = ask_person(config, request, response_schema(request))
-        try:
-            given = understood(answer, request)
-            decided = _decided(setup, research, held, given)
-            budget = _budget(limits, taken, decided, given)
-        except InvalidRequest as error:
-            request = PersonRequest(**{**request, "refused": list(error.problems)})
-        else:
-            return Admission({**planned, **decided}, budget)
+
+    def decide(given: PersonAnswer) -> Calls[Admission]:
+        yield from ()
+        decided = _decided(setup, research, held, given)
+        return Admission({**planned, **decided}, _budget(limits, taken, decided, given))
+
+    return (yield from until_understood(config, request, decide))
 
 
 def as_admitted(
@@ -141,22 +137,26 @@ def _after(setup: Setup, research: Research, record: AgentTurn, said: Decision) 
     if said["type"] == "approve":
         return {**record, "approved": True}
     changed = redirected(pending_of(record), said)
-    by_interaction = {r["interaction_id"]: r["handle"] for r in research.values()}
-    parent = changed["parent_interaction_id"]
-    if parent in research:  # a person may name it as the model does
-        parent = answered(research, parent)["interaction_id"]
+    parent, before = changed["parent_interaction_id"], record["parent_interaction_id"]
+    found = None if parent in (None, before) else _named(research, str(parent))
     edited: AgentTurn = {
         **record,
         "question": changed["question"],
         "asked_by": changed["asked_by"],
         "processor": changed["processor"],
-        "parent_interaction_id": parent,
-        "parent_handle": by_interaction.get(parent) if parent else None,
+        "parent_interaction_id": found["interaction_id"] if found else parent,
+        "parent_handle": found["handle"] if found else parent and record["parent_handle"],
         "approved": True,
         "edited": True,
     }
     setup.check(edited)
     return edited
+
+
+def _named(research: Research, name: str) -> AgentTurn:
+    """What a person wants it to continue from: by interaction id, or by handle as the model does."""
+    handles = {r["interaction_id"]: r["handle"] for r in research.values() if r["interaction_id"]}
+    return answered(research, handles.get(name, name))
 
 
 def _budget(

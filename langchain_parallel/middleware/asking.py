@@ -48,7 +48,7 @@ def ask(asked: Asked) -> Calls[Command[Any]]:
         return asked.answer(_TWIN, failed=True)
     if not durable(setup, asked.state, asked.config):
         return (yield from _set_up(asked, message))
-    mine, budget = _planned(asked, message)
+    mine, budget = yield from _planned(asked, message)
     if isinstance(mine, str):
         return asked.answer(mine, failed=True)
     try:
@@ -106,7 +106,7 @@ def _message(asked: Asked) -> AIMessage:
     return AIMessage("", id=str(place), tool_calls=calls)
 
 
-def _planned(asked: Asked, message: AIMessage) -> tuple[Research | str, Any]:
+def _planned(asked: Asked, message: AIMessage) -> Calls[tuple[Research | str, Any]]:
     """The records of this call: as they were planned when the model spoke; planned now where a person
     has changed the call since, or in a graph without the hook. In words, if it cannot be done.
 
@@ -133,7 +133,7 @@ def _planned(asked: Asked, message: AIMessage) -> tuple[Research | str, Any]:
         if mine or call not in known:
             planned = _kept_apart(planned, mine, message, call)
         if own:
-            admitted = admit(setup, state, planned, asked.config)
+            admitted = yield from admit(setup, state, planned, asked.config)
             return admitted.records, admitted.budget
         research = {**others, **as_admitted(setup, state, planned, asked.config)}
     raise AssertionError("A tool call is one of its message's.")

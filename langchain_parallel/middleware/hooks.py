@@ -65,7 +65,7 @@ def plan_turn(
     if not any(call["name"] in setup.names.asking for call in message.tool_calls):
         return {setup.names.channel: told} if told else None
     planned = plan(setup, research, paid_calls(setup, state, message, arguments))
-    admitted = admit(setup, state, planned, config)
+    admitted = yield from admit(setup, state, planned, config)
     # Also where nothing could be planned: a person may make sense of the call.
     ledger_id = yield from _ledger(setup, state, config, str(message.id))
     records = {

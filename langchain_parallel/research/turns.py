@@ -77,12 +77,9 @@ def check_continues(state: ResearchState, interaction_id: str | None) -> None:
     known = {t[name] for t in turns for name in ("interaction_id", "parent_interaction_id")}
     if interaction_id not in {*known, state.get("interaction_id"), None}:
         ids = ", ".join(sorted(filter(None, known))) or "none"
+        given = repr(interaction_id)[:60]
         raise InvalidRequest(
-            [
-                f"continue_from {interaction_id[:60]!r} is no interaction of the session; it has {ids}."
-            ]
-            if interaction_id
-            else []
+            [f"continue_from {given} is no interaction of the session; it has {ids}."]
         )
 
 

@@ -89,6 +89,12 @@ def test_a_person_may_name_what_to_continue_from_by_its_handle(account: Account)
     account.invoke(agent, SAID, thread())
     args = {"question": "Who follows?", "continue_from": "r1"}
     edit = {"type": "edit", "edited_action": {"name": "research", "args": args}}
+    nonsense = {
+        **edit,
+        "edited_action": {"name": "research", "args": {**args, "continue_from": "r9"}},
+    }
+    state = account.invoke(agent, answer(nonsense), thread())
+    assert "There is no research 'r9'" in request_of(state)["refused"][0]
     state = account.invoke(agent, answer(edit), thread())
     assert record(state, "r2")["parent_handle"] == "r1"
     assert account.runs[1]["run_id"] == record(state, "r2")["run_id"]
