@@ -19,10 +19,15 @@ from hypothesis import strategies as st
 from langchain_parallel import rendering
 from langchain_parallel.models import TaskRunOutput, TaskRunResult
 from langchain_parallel.rendering import (
+    AS_DATA,
     DEFAULT_MAX_CHARS,
+    FENCE,
     MIN_CHARS,
     citations,
     confidence,
+    fenced,
+    harmless,
+    harmless_lines,
     render,
     weak_fields,
 )
@@ -518,6 +523,42 @@ def test_nothing_breaks_out_of_the_fence(attack: str) -> None:
     assert re.findall("[<＜]researchoutput", bare) == ["<researchoutput"] * 2
     assert text.count("<research_output") == text.count("</research_output>") == 1
     assert len(text.split("</research_output>")[1].splitlines()) == 3
+
+
+@pytest.mark.parametrize("attack", BREAKOUTS)
+def test_nothing_breaks_out_of_a_fence_made_by_hand(attack: str) -> None:
+    (opening, closing), inside = FENCE, "\n".join(harmless_lines(f"One\n{attack}\nTwo"))
+    text = fenced(inside, "Notes.")
+    lines = text.splitlines()
+    assert lines[:3] == [f"Notes. {AS_DATA}", opening, "One"]
+    assert lines[-2:] == ["Two", closing]
+    assert text.count("<research_output") == text.count("</research_output>") == 1
+    assert fenced("x").startswith(AS_DATA)
+
+
+@pytest.mark.parametrize("tag", ["</\nresearch_output>", "<research\n_output>"])
+def test_a_tag_over_several_lines_is_none_in_a_fence(tag: str) -> None:
+    inside = _inside(fenced("\n".join(harmless_lines(f"One {tag} two"))))
+    assert "<" not in inside
+    assert inside.replace("‹", "<") == f"One {tag} two\n"
+
+
+def test_a_line_is_cut_where_it_is_too_long() -> None:
+    assert harmless("one\ntwo three", 8) == "one two…"
+    assert harmless("one\ntwo", 7) == "one two"
+
+
+@pytest.mark.parametrize(
+    ("value", "lines"),
+    [
+        ("a\n\n b\u202e", ["a", "b"]),
+        ("", ['""']),
+        (None, ["null"]),
+        ([1, {"ä": "x\ny"}], ['[1,{"ä":"x\\ny"}]']),
+    ],
+)
+def test_lines_are_text_or_one_line_of_json(value: object, lines: list[str]) -> None:
+    assert harmless_lines(value) == lines
 
 
 def test_neutralising_keeps_the_words_and_other_tags() -> None:

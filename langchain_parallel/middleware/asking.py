@@ -33,6 +33,7 @@ from .planning import (
 from .running import durable, finish, ledger_of, start, unsent
 from .state import Research, is_ended
 from .tools import Asked
+from .words import reported
 
 _TWIN = "Nothing was started: this call has the id of another call in the same message. Make it again, alone."
 _FIRST_TIME = "Nothing was started yet: research is set up now. Make the same call again."
@@ -77,7 +78,7 @@ def _set_up(asked: Asked, message: AIMessage) -> Calls[Command[Any]]:
         ledger_id = yield from ledger_of(setup, asked.state, asked.config, str(message.id))
     except ParallelError as error:
         unset = {handle: unsent(record, error) for handle, record in planned.items()}
-        return asked.answer(harmless(in_words(error)), unset, failed=True)
+        return asked.answer(f"Nothing was started. {reported(in_words(error))}", unset, failed=True)
     waiting: Research = {
         handle: {**r, "status": "declined", "error": _FIRST_TIME, "cost_usd": 0.0, "told": True}
         for handle, r in planned.items()

@@ -5,12 +5,15 @@ each has a range of its own; an address that an earlier finding had already keep
 
 A sub-agent counts for itself, and its text goes to others who count for themselves. So behind each of its
 numbers stands what names its ledger, as in `[3@c65c64]`, from when it is first written.
+
+Rule: only this package writes marks. What the web wrote is shown to a model without any that `cited` would
+understand, of whatever middleware; the state keeps it as it was.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from typing_extensions import NotRequired, TypedDict
@@ -91,7 +94,9 @@ def sources(state: Mapping[str, Any], name: str = "research") -> dict[Number, So
 
 
 def cited(text: str, state: Mapping[str, Any], name: str = "research") -> Cited:
-    """The sources that a text cites as `[3]`, `[3, 104]` or `[3@c65c64]`, in the order in which it does.
+    """The sources that a text cites, in the order in which it does.
+
+    Understood are `[3]`, `[3, 104]`, `[3][4]`, `[3-5]`, `[3@c65c64]`, and all of them as `【3】`.
 
     Args:
         text: An answer of the agent's model.
@@ -106,9 +111,67 @@ def cited(text: str, state: Mapping[str, Any], name: str = "research") -> Cited:
     )
 
 
+# --- marks -----------------------------------------------------------------------------------------
+
+# Perhaps a mark: `_inside` tells. It takes none with a blank behind the bracket, where `unmarked` puts one.
+_MARK = re.compile(r"""[\[［【]([^\[\]［］【】"\r\n]{1,400})[\]］】]""")
+_COMMA = re.compile(r"\s*[,;，；、]\s*")
+_ONE = r"(?:([a-z][a-z_]*)-)?(\d{1,10})(?:@([\w-]{1,6}))?"
+_ITEM = re.compile(rf"{_ONE}(?:\s*[-‐-―−]\s*{_ONE})?(?:†.*)?")
+_JSON_TEXT = r'"(?:[^"\\]|\\.)*"'
+_IN_JSON = re.compile(f"{_JSON_TEXT}|{_MARK.pattern}")
+
+
+def unmarked(text: str) -> str:
+    """Text of the web without marks: `[2]` becomes `(2)`.
+
+    Where the bracket may mean something else, in `row[2]` and in the link `[2](…)`, a blank behind it keeps
+    that meaning. Nothing that `[0]` could lead to exists, so it stays.
+    """
+    return _MARK.sub(_unmarked, text)
+
+
+def unmarked_json(line: str) -> str:
+    """The same for JSON on one line, which stays the same JSON: a list of numbers is `[ 1,2]`."""
+    return _IN_JSON.sub(lambda m: unmarked(m[0]) if m[0][0] == '"' else _apart(m), line)
+
+
+def _unmarked(mark: re.Match[str]) -> str:
+    start, end = mark.span()
+    if re.match(r"\w", mark.string[max(start - 1, 0) : start]) or mark.string[end : end + 1] == "(":
+        return _apart(mark)
+    return f"({mark[1]})" if _cites(mark) else mark[0]
+
+
+def _apart(mark: re.Match[str]) -> str:
+    return f"{mark[0][0]} {mark[0][1:]}" if _cites(mark) else mark[0]
+
+
+def _cites(mark: re.Match[str]) -> bool:
+    return any(str(number).strip("0") for _, number in _inside(mark[1]))
+
+
 def _numbers(text: str, names: Names) -> list[Number]:
-    prefix = "" if names.plain else re.escape(f"{names.name}-")
-    one = rf"{prefix}(\d{{1,10}}(?:@[\w-]+)?)"
-    marks = re.findall(rf"\[({one}(?:\s*[,;]\s*{one})*)\]", text)
-    numbers = [number for whole, *_ in marks for number in re.findall(one, whole)]
-    return [number if "@" in number else int(number) for number in numbers]
+    prefix = "" if names.plain else names.name
+    found = [list(_inside(mark[1])) for mark in _MARK.finditer(text)]
+    return [number for inside in found for name, number in inside if name == prefix]
+
+
+def _inside(inside: str) -> Iterator[tuple[str, Number]]:
+    """What a mark names, each number with its middleware's prefix; nothing if it is no mark."""
+    items = [_ITEM.fullmatch(item) for item in _COMMA.split(inside)]
+    if None in items:
+        return
+    prefix = ""
+    for item in filter(None, items):
+        name, first, ledger, _, last, last_ledger = item.groups()
+        prefix, ledger = name or prefix, ledger or last_ledger
+        for number in _range(int(first), int(last or first)):
+            yield prefix, f"{number}@{ledger}" if ledger else number
+
+
+def _range(first: int, last: int) -> list[int]:
+    """`3-5` is 3, 4 and 5; what is no such range, as its two ends."""
+    if first <= last < first + _RANGE:
+        return list(range(first, last + 1))
+    return [first, last]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -11,9 +12,10 @@ from pydantic import BaseModel, Field
 from ..errors import InvalidRequest
 from ..models import TaskRun, TaskRunOutput, TaskRunResult
 from .citing import Source, sources
-from .planning import known
+from .planning import brief, known
 from .state import AgentTurn, Research
 
+_NOTHING_LOST = "Nothing is lost: name another one."
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
@@ -55,22 +57,20 @@ def handed_over(
         name: The middleware's.
 
     Raises:
-        InvalidRequest: There is no such finding, or it has no answer.
+        InvalidRequest: There is no such finding, or it has no answer; names those that have. Then give one
+            of them: it takes the place of what the agent named, and the agent's comment stays.
         OutputMismatch: The answer does not fit the model.
     """
     said = state.get("structured_response")
-    comment = said.comment if isinstance(said, FromResearch) and handle is None else ""
-    if handle is None:
-        if not isinstance(said, FromResearch):
-            raise InvalidRequest(
-                ["Nobody said which finding to hand over."],
-                hint="Give a handle, or make the agent with response_format=FromResearch.",
-            )
-        handle = said.handle
+    said = said if isinstance(said, FromResearch) else None
+    if handle is None and said is None:
+        raise InvalidRequest(
+            ["Nobody said which finding to hand over."],
+            hint="Give a handle, or make the agent with response_format=FromResearch.",
+        )
     research: Research = state.get(name) or {}
-    record = known(research, handle)
-    if record["status"] != "completed":
-        raise InvalidRequest([f"{record['handle']} has no answer ({record['status']})."], hint="")
+    record = _answered(research, handle or (said.handle if said else ""))
+    comment = said.comment if said and _means(said, record, research) else ""
     value = _result(record).parse(model)
     by_field: dict[str, list[Source]] = {}
     for number, source in sources(state, name).items():
@@ -86,6 +86,26 @@ def handed_over(
         confidence=record["confidence"],
         comment=comment,
     )
+
+
+def _answered(research: Research, handle: str) -> AgentTurn:
+    try:
+        record = known(research, handle)
+    except InvalidRequest as error:
+        error.hint = _NOTHING_LOST
+        raise
+    if record["status"] == "completed":
+        return record
+    there = "; ".join(brief(r) for r in research.values() if r["status"] == "completed")
+    problem = f"{record['handle']} has no answer ({record['status']}). Known: {there or 'none'}."
+    raise InvalidRequest([problem], hint=_NOTHING_LOST)
+
+
+def _means(said: FromResearch, record: AgentTurn, research: Research) -> bool:
+    """Whether the agent named this finding, or none that there is."""
+    with suppress(InvalidRequest):
+        return known(research, said.handle)["handle"] == record["handle"]
+    return True
 
 
 def _result(record: AgentTurn) -> TaskRunResult:

@@ -8,6 +8,20 @@ from dataclasses import dataclass
 from ..errors import InvalidRequest
 
 _NAME = re.compile(r"[a-z][a-z_]{0,29}")
+_KEPT = (
+    *("messages", "jump_to", "structured_response", "remaining_steps", "is_last_step"),
+    *("llm_input_messages", "active_agent", "todos", "files", "async_tasks", "rubric"),
+    *("memory_contents", "skills_metadata", "skills_load_errors", "pinned_skills"),
+    *("run_model_call_count", "thread_model_call_count", "hitl_edited_tool_calls"),
+    *("run_tool_call_count", "thread_tool_call_count", "shell_session_resources"),
+)
+"""What agents, and the middlewares of LangChain and Deep Agents, have in the state."""
+_NODES = "model", "tools", "agent"
+"""Parts of an agent's graph: LangGraph takes no key of the state that is called like one."""
+_OTHERS_TOOLS = "file", "async_task"
+"""Deep Agents have tools named after them, such as read_file and start_async_task."""
+_OWN = ("_ledger_id", "_budget")
+"""Behind the name, what else a middleware keeps in the state."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +33,9 @@ class Names:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise InvalidRequest(["name must be up to 30 lower-case letters and underscores."])
+        taken = (*_KEPT, *_NODES, *_OTHERS_TOOLS)
+        if self.name in taken or self.name.endswith(_OWN):
+            raise InvalidRequest([f"name={self.name!r} is what agents call a part of theirs."])
 
     @property
     def plain(self) -> bool:

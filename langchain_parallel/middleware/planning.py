@@ -23,6 +23,7 @@ from .state import AgentTurn, Research
 
 _NAMED_HANDLES = 20
 _QUESTION_CHARS = 60
+_NO_ANSWER_YET = frozenset({"planned", "running", "unknown", "action_required"})
 _EDITED = "hitl_edited_tool_calls"
 """Where `HumanInTheLoopMiddleware` keeps what a person made of a call; older ones change the message."""
 
@@ -242,7 +243,7 @@ def known(research: Research, handle: str) -> AgentTurn:
     more = len(research) - _NAMED_HANDLES
     older = f"; and {more} older ones" if more > 0 else ""
     raise InvalidRequest(
-        [f"There is no research {harmless(handle)[:40]!r}. Known: {there or 'none yet'}{older}."],
+        [f"There is no research {harmless(handle, 40)!r}. Known: {there or 'none yet'}{older}."],
         hint="Nothing was started.",
     )
 
@@ -255,7 +256,7 @@ def answered(research: Research, handle: str) -> AgentTurn:
     """
     record = known(research, handle)
     if record["status"] != "completed" or not record["interaction_id"]:
-        still = "has no answer yet" if record["status"] in ("running", "planned") else "has none"
+        still = "has no answer yet" if record["status"] in _NO_ANSWER_YET else "has none"
         raise InvalidRequest(
             [f"{record['handle']} {still} ({record['status']}), so nothing can build on it."],
             hint="Nothing was started.",

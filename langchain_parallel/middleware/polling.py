@@ -58,13 +58,13 @@ def _looked_at(
     try:
         if record["status"] == "unknown":
             record = yield from _found(setup, record, config, thorough)
-        if record["status"] != "running":
+        if record["status"] not in ("running", "action_required"):
             return record
         run = yield from setup.clients.retrieve(record["run_id"])
     except ParallelError:
         return record
-    if run.active:
-        return record
+    if run.active:  # perhaps again: a person has done what it stood still for
+        return {**record, "status": "running", "error": None}
     return (yield from finish(setup, research, record, config, seconds=_FETCH_SECONDS))
 
 

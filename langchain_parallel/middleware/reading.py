@@ -1,25 +1,29 @@
 """A finding as text, page by page or field by field.
 
 Rule: nothing is left out in silence. A page says how many there are and how to get the next; addresses are
-left to `citing.py`, which knows them by number, unless they are asked for.
+left to `citing.py`, which knows them by number, unless they are asked for. Every line is harmless, and has
+no marks but our own.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from ..errors import InvalidRequest
-from ..rendering import harmless
+from ..rendering import fenced, harmless, harmless_lines
+from .citing import unmarked, unmarked_json
 from .names import Names
 from .state import AgentTurn
+from .words import without_ids
 
 SOURCES = "sources"
 """Reads the list of sources with their addresses, unless the answer has a field of that name."""
 _ALONE = "output"
+_WARNING_CHARS = 300
 
 
 def page_of(record: AgentTurn, names: Names, page: int, chars: int) -> tuple[str, int]:
@@ -35,25 +39,23 @@ def field_of(record: AgentTurn, names: Names, field: str, page: int, chars: int)
     """A page of one field with its sources and their addresses, and how many pages there are.
 
     Raises:
-        InvalidRequest: There is no such field or page; names the fields there are.
+        InvalidRequest: There is no such page.
     """
-    if field in fields(record):
-        return _page(record, list(_field(record, names, field)), page, chars)
-    if field == SOURCES:
-        lines = [_source(source, names, whole=True) for source in record["citations"]]
-        return _page(record, lines or ["There are none."], page, chars)
-    there = ", ".join(map(harmless, [*fields(record), SOURCES]))
-    raise InvalidRequest(
-        [f"{record['handle']} has no field {harmless(field)[:60]!r}. It has {there}."], hint=""
-    )
+    if found := _fields(record).get(_plain(field)):
+        return _page(record, list(_field(record, names, found)), page, chars)
+    lines = [_source(source, names, whole=True) for source in record["citations"]]
+    return _page(record, lines or ["There are none."], page, chars)
 
 
-def fields(record: AgentTurn) -> list[str]:
-    """What can be read by itself: the answer's fields, and their parts that have sources of their own."""
-    content = record["content"]
-    top = list(content) if isinstance(content, dict) else [_ALONE]
-    parts = [f for f in _marks(record, None) if _value_at(content, f) is not None]
-    return list(dict.fromkeys([*top, *parts]))
+def no_such_field(record: AgentTurn, field: str, chars: int) -> str:
+    """What a model is told of a field that is not there; empty if it is."""
+    there = list(dict.fromkeys([*_fields(record), SOURCES]))
+    if _plain(field) in there:
+        return ""
+    names = [*_pieces(unmarked(", ".join(there)), chars)]
+    rest = [f"[cut here; there are {len(there)}]"] if len(names) > 1 else []
+    head = f"{record['handle']} has no field {harmless(field, 60)!r}. It has these:"
+    return "\n".join([head, fenced(names[0]), *rest])
 
 
 def document(record: AgentTurn, names: Names) -> list[str]:
@@ -65,7 +67,22 @@ def document(record: AgentTurn, names: Names) -> list[str]:
     return lines
 
 
+def _fields(record: AgentTurn) -> dict[str, str]:
+    """What can be read by itself, by the name a model sees: the answer's fields, and their parts that have
+    sources of their own.
+    """
+    content = record["content"]
+    top = list(content) if isinstance(content, dict) else [_ALONE]
+    parts = [f for f in _marks(record, None) if _value_at(content, f) is not None]
+    return {_plain(field): field for field in map(str, [*top, *parts])}
+
+
 # --- lines -----------------------------------------------------------------------------------------
+
+
+def _plain(text: str) -> str:
+    """Text of the web on one line, harmless and without marks."""
+    return unmarked(harmless(text))
 
 
 def _notes(record: AgentTurn) -> Iterator[str]:
@@ -73,15 +90,15 @@ def _notes(record: AgentTurn) -> Iterator[str]:
     low = [field for field, word in words.items() if "low" in word]
     uncited = [field for field in record["weak_fields"] if field not in low]
     if low:
-        yield f"Low confidence: {', '.join(map(harmless, low))}"
+        yield _plain(f"Low confidence: {', '.join(low)}")
     if uncited:
-        yield f"No citations: {', '.join(map(harmless, uncited))}"
+        yield _plain(f"No citations: {', '.join(uncited)}")
     rest = Counter(word for field, word in words.items() if field not in low)
     if rest:
-        counts = ", ".join(f"{count} {harmless(word)}" for word, count in rest.most_common())
-        yield f"Confidence{' otherwise' if low else ''}: {counts}"
+        counts = ", ".join(f"{count} {word}" for word, count in rest.most_common())
+        yield _plain(f"Confidence{' otherwise' if low else ''}: {counts}")
     for warning in record["warnings"]:
-        yield f"Warning: {harmless(warning)[:300]}"
+        yield f"Warning: {harmless(_plain(without_ids(warning, [record])), _WARNING_CHARS)}"
 
 
 def _answer(record: AgentTurn, names: Names) -> Iterator[str]:
@@ -99,10 +116,10 @@ def _row(name: str, value: object, marks: dict[str, str]) -> Iterator[str]:
     if not parts or not isinstance(value, dict | list) or not value:
         first, *others = _text(value)
         mark = f" {marks[name]}" if name in marks else ""
-        yield from _marked([f"{harmless(name)}: {first}", *others], mark)
+        yield from _marked([f"{_plain(name)}: {first}", *others], mark)
         return
     if name in marks:
-        yield f"{harmless(name)}: {marks[name]}"
+        yield f"{_plain(name)}: {marks[name]}"
     for key, part in value.items() if isinstance(value, dict) else enumerate(value):
         yield from _row(f"{name}.{key}", part, marks)
 
@@ -113,13 +130,9 @@ def _marked(lines: list[str], mark: str) -> list[str]:
 
 def _text(value: object) -> list[str]:
     """Text as it is, indented but for its first line; anything else as JSON on one line."""
-    if not isinstance(value, str) or not value.strip():
-        compact = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
-        return [harmless(compact)]
-    lines = list(filter(None, map(harmless, value.splitlines())))
-    if harmless(value) != " ".join(lines):  # as a whole it would open or close the fence
-        return [harmless(value)]
-    return [lines[0], *(f"  {line}" for line in lines[1:])] if lines else [""]
+    is_text = isinstance(value, str) and value.strip()
+    first, *others = map(unmarked if is_text else unmarked_json, harmless_lines(value))
+    return [first, *(f"  {line}" for line in others)]
 
 
 def _marks(record: AgentTurn, names: Names | None) -> dict[str, str]:
@@ -133,9 +146,11 @@ def _marks(record: AgentTurn, names: Names | None) -> dict[str, str]:
 
 
 def _source(source: dict[str, Any], names: Names, *, whole: bool) -> str:
-    url = harmless(source["url"])
+    url, title = harmless(source["url"]), source["title"] or ""
+    if unmarked(url) != url:  # this way it still leads there
+        url = re.sub(r"[\[\]［］【】]", lambda bracket: quote(bracket[0]), url)
     where = url if whole else _host(url)
-    return f"{names.mark(source['number'])} {where} {harmless(source['title'] or '')}".rstrip()
+    return f"{names.mark(source['number'])} {_plain(f'{where} {title}')}".rstrip()
 
 
 def _host(url: str) -> str:
@@ -148,7 +163,7 @@ def _field(record: AgentTurn, names: Names, field: str) -> Iterator[str]:
     marks = _marks(record, names)
     yield from _row(field, value, marks)
     if word := record["confidence"].get(field):
-        yield f"Confidence: {harmless(word)}"
+        yield _plain(f"Confidence: {word}")
     for source in record["citations"]:
         if any(f == field or f.startswith(f"{field}.") for f in source["fields"]):
             yield _source(source, names, whole=True)

@@ -22,7 +22,7 @@ from .._langgraph import (
     thread_id_of,
 )
 from .._ledgers import stored_ledger, submit_once
-from ..errors import ParallelError, RunCancelled, RunFailed
+from ..errors import ActionRequired, ParallelError, RunCancelled, RunFailed
 from ..models import Event, Submission, TaskRun, TaskRunResult
 from ..progress import progress
 from ..rendering import harmless
@@ -148,6 +148,8 @@ def finish(
         got = yield from answer(setup.clients, submission, request, started_as(record), wait)
     except (RunFailed, RunCancelled) as error:
         turn = unanswered(pending, error)
+    except ActionRequired as error:
+        return {**record, "status": "action_required", "error": harmless(error.message)}
     except ParallelError as error:
         return {**record, "error": harmless(f"{error.message}")}
     else:

@@ -17,7 +17,7 @@ from ..research.state import Budget, Turn
 
 Wait: TypeAlias = Literal["blocking", "background", "parked"]
 
-_FURTHER = {"planned": 0, "unknown": 1, "running": 2}
+_FURTHER = {"planned": 0, "unknown": 1, "running": 2, "action_required": 2}
 _ENDED = 3
 _ID_CHARS = 6
 
@@ -25,8 +25,9 @@ _ID_CHARS = 6
 class AgentTurn(Turn):
     """A turn of a research session as an agent knows it, from when it was planned.
 
-    `status` is beside those of a `Turn`: `planned`, `running`; `unknown` where nobody knows yet whether it
-    was started; `declined` where a person or the budget said no.
+    `status` is beside those of a `Turn`: `planned`, `running`; `action_required` where it waits for a person
+    on Parallel's side; `unknown` where nobody knows yet whether it was started; `declined` where a person or
+    the budget said no.
     """
 
     handle: str
@@ -172,7 +173,7 @@ def started_as(record: AgentTurn) -> str:
 
 def is_active(record: AgentTurn) -> bool:
     """Whether it may still get an answer."""
-    return record["status"] in ("running", "unknown")
+    return record["status"] in ("running", "unknown", "action_required")
 
 
 def is_ended(record: AgentTurn) -> bool:

@@ -19,15 +19,15 @@ from langgraph.types import Command
 from pydantic import BaseModel, ConfigDict, Field
 
 from .._calls import Calls, arun, run
-from ..errors import InvalidRequest, ParallelError
-from ..rendering import harmless
+from ..errors import InvalidRequest
+from ..rendering import fenced, harmless
 from ..tool.place import AnyRuntime
 from ..tool.words import explain
 from . import words
 from .findings import finding, rest_of
 from .planning import known
 from .polling import poll
-from .reading import field_of, page_of
+from .reading import field_of, no_such_field, page_of
 from .setup import Setup
 from .state import Research, is_active, is_ended
 
@@ -135,7 +135,7 @@ def check(asked: Asked) -> Calls[Command[Any]]:
     try:
         name = known(research, handle)["handle"]
     except InvalidRequest as error:
-        return asked.answer(harmless(str(error)), failed=True)
+        return asked.answer(harmless(error.message), failed=True)
     changed = yield from poll(setup, research, asked.config, [name], thorough=True)
     record = {**research, **changed}[name]
     if is_ended(record):
@@ -152,13 +152,15 @@ def read(asked: Asked) -> Calls[Command[Any]]:
         record = known(research, asked.args["handle"])
         if record["status"] != "completed":
             return asked.answer(finding(setup, research, record, setup.page_chars), failed=True)
+        if field and (missing := no_such_field(record, field, setup.page_chars)):
+            return asked.answer(missing, failed=True)
         if field:
             text, pages = field_of(record, setup.names, field, page, setup.page_chars)
         else:
             text, pages = page_of(record, setup.names, page, setup.page_chars)
-    except ParallelError as error:
+    except InvalidRequest as error:
         return asked.answer(harmless(error.message), failed=True)
-    lines = [words.head(record, research), words.fenced(text)]
+    lines = [words.head(record, research), fenced(text)]
     told: Research = {} if record.get("told") else {record["handle"]: {**record, "told": True}}
     return asked.answer("\n".join([*lines, *rest_of(setup, record, page, pages, field)]), told)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from pydantic import BaseModel
 from benchmarks.report import always
 from langchain_parallel.errors import InvalidRequest, OutputMismatch
 from langchain_parallel.middleware import FromResearch, cited, handed_over, sources
-from langchain_parallel.middleware.citing import numbered
+from langchain_parallel.middleware.citing import numbered, unmarked_json
 from langchain_parallel.middleware.state import AgentTurn
 
 from .harness import SAID, Account, Model, calls, follow_up, more, record, start, texts, thread
@@ -35,6 +36,45 @@ def test_what_no_source_has_is_told_as_made_up(account: Account) -> None:
     model = Model(calls(start("Who leads?")), "done")
     state = account.invoke(account.agent(model), SAID)
     assert cited("Surely [77]. In [2024]? And x[0].", state) == ({}, [77, 2024, 0])
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("So[1-3].", [1, 2, 3]),
+        ("[1–2, 4]", [1, 2, 4]),
+        ("[1,3]", [1, 3]),
+        ("[1 ; 3]", [1, 3]),
+        ("【1】【2†source】", [1, 2]),
+        ("［1］", [1]),
+        ("[1][2] [1](https://a.example)", [1, 2]),
+        ("[３]", [3]),
+        ("[3-1]", [3, 1]),
+        ("[2-2]", [2]),
+        ("[1-5000000000]", [1, 5_000_000_000]),
+        ("[1@c65c64-3@c65c64]", ["1@c65c64", "2@c65c64", "3@c65c64"]),
+        ("[1-2@c65c64]", ["1@c65c64", "2@c65c64"]),
+        ("[2020 report](https://a.example) [2024-05-01] [a] [1, a] [] [1,\n2] [ 1] (1)", []),
+        ("[market-1]", []),
+    ],
+)
+def test_marks_are_understood_however_a_model_writes_them(text: str, numbers: list[Any]) -> None:
+    assert cited(text, {}) == ({}, numbers)
+
+
+@pytest.mark.parametrize("text", ["[market-1, market-3]", "[market-1, 3]", "[market-1][market-3]"])
+def test_marks_of_a_named_one_are_understood_too(text: str) -> None:
+    assert cited(text, {}, "market").unknown == [1, 3]
+    assert cited("[market-1-3], [market-1–market-3]", {}, "market").unknown == [1, 2, 3]
+    assert cited("[1], [patents-1]", {}, "market").unknown == []
+
+
+def test_an_endless_text_takes_no_time() -> None:
+    for hostile in ("[" * 300_000, "[1," * 100_000, "[" + "1@ab-3," * 100_000, "【1-" * 100_000):
+        begun = time.perf_counter()
+        cited(hostile, {})
+        unmarked_json(hostile)
+        assert time.perf_counter() - begun < 2
 
 
 def test_every_number_names_one_source_in_the_whole_thread(account: Account) -> None:
@@ -155,3 +195,31 @@ def test_what_does_not_fit_is_refused_and_says_so(account: Account) -> None:
         handed_over(Profile, state, "r2")
     with pytest.raises(InvalidRequest, match="FromResearch"):
         handed_over(Profile, state)
+
+
+def test_a_wrong_handle_is_told_with_the_known_ones_and_nothing_is_lost(account: Account) -> None:
+    account.script(contains="Fails?", outcome="failed")
+    asked = calls(start("Which figures?"), start("Fails?"), start("And then?"))
+    model = Model(asked, hand_over("r7", "As reported [1]."))
+    agent = account.agent(model, output_schema=Profile, compiled={"response_format": FromResearch})
+    state = account.invoke(agent, SAID)
+    with pytest.raises(InvalidRequest) as wrong:
+        handed_over(Profile, state)
+    assert "no research 'r7'. Known: r1 (completed)" in str(wrong.value)
+    with pytest.raises(InvalidRequest) as failed:
+        handed_over(Profile, state, "r2")
+    assert "r2 has no answer (failed). Known: r1 (completed)" in str(failed.value)
+    assert "r3 (completed)" in str(failed.value)
+    for error in (wrong, failed):
+        assert str(error.value).endswith("Nothing is lost: name another one.")
+    given = handed_over(Profile, state, "r1")
+    assert given.value == Profile.model_validate(record(state, "r1")["content"])
+    assert given.comment == "As reported [1]."
+
+
+def test_a_comment_on_another_finding_is_not_handed_over(account: Account) -> None:
+    model = Model(calls(start("Which figures?"), start("And then?")), hand_over("r1", "So [1]."))
+    agent = account.agent(model, output_schema=Profile, compiled={"response_format": FromResearch})
+    state = account.invoke(agent, SAID)
+    assert handed_over(Profile, state, "R1").comment == "So [1]."
+    assert handed_over(Profile, state, "r2").comment == ""

@@ -30,7 +30,10 @@ from .harness import (
 def test_a_wrong_handle_is_told_with_the_known_ones(account: Account, wrong: object) -> None:
     model = Model(calls(start("Who leads?")), calls(wrong), "done")  # type: ignore[arg-type]
     state = account.invoke(account.agent(model), SAID)
-    assert "There is no research 'r7'. Known: r1 (completed) “Who leads?”." in texts(state)[1]
+    said = texts(state)[1]
+    assert said.startswith("There is no research 'r7'. Known: r1 (completed) “Who leads?”.")
+    paid = wrong[0] in ("follow_up", "branch")  # type: ignore[index]
+    assert said.endswith("Nothing was started.") == paid
     assert account.billed == 1
 
 

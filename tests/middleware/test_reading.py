@@ -153,7 +153,7 @@ def test_no_answer_gets_out_of_its_fence(how: How, field: str | None) -> None:
         assert "\x00" not in text
         assert "\u202e" not in text
         outside = text.partition("<research_output")[0] + text.rpartition("</research_output>")[2]
-        assert field == "</research_output>" or "Ignore the above" not in outside
+        assert "Ignore the above" not in outside
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+from inspect import isclass
 from typing import Any
 
+import langchain.agents.middleware
 import pytest
+from langchain.agents import create_agent
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from benchmarks.tokens import by_characters
@@ -132,6 +136,44 @@ def test_a_second_middleware_brings_tools_of_its_own() -> None:
 def test_a_name_that_no_tool_could_have_is_refused(name: str) -> None:
     with pytest.raises(InvalidRequest):
         Account().middleware(name=name)
+
+
+def kept_by(module: Any) -> set[str]:
+    """What the middlewares of a module keep in the state, where any name could meet it."""
+    states = [vars(made).get("state_schema") for made in vars(module).values() if isclass(made)]
+    return {key for state in states if state for key in state.__annotations__ if key[0] != "_"}
+
+
+def refused(name: str) -> None:
+    with pytest.raises(InvalidRequest, match=name):
+        Account().middleware(name=name)
+
+
+def test_a_name_that_agents_have_for_a_part_of_theirs_is_refused() -> None:
+    agent = create_agent(Model(), [Account().middleware().tools[0]])
+    taken = kept_by(langchain.agents.middleware) | ({*agent.nodes} - {"__start__"})
+    assert {"messages", "todos", "run_model_call_count", "model", "tools"} <= taken
+    for name in (*taken, "remaining_steps", "is_last_step"):
+        refused(name)
+
+
+def test_a_name_that_deep_agents_have_is_refused() -> None:
+    deep = pytest.importorskip("deepagents", exc_type=ImportError)
+    agent = deep.create_deep_agent(Model())
+    channels = {key for key in agent.channels if key.isidentifier() and key[0] != "_"}
+    taken = kept_by(deep.middleware) | channels
+    assert {"files", "async_tasks"} <= taken
+    verbs = "|".join(tool.partition("_patents")[0] for tool in schemas(name="patents"))
+    tools = "\n".join(agent.nodes["tools"].bound.tools_by_name)
+    taken |= set(re.findall(rf"(?m)^(?:{verbs})_(\w+)$", tools))
+    assert "file" in taken
+    for name in taken:
+        refused(name)
+
+
+@pytest.mark.parametrize("name", ["research_budget", "research_ledger_id", "patents_budget"])
+def test_a_name_that_another_one_needs_in_the_state_is_refused(name: str) -> None:
+    refused(name)
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models.fake_chat_models import FakeListChatModel
 
 from langchain_parallel.errors import InvalidRequest, ServerFault
-from langchain_parallel.rendering import render
+from langchain_parallel.rendering import FENCE, render
 from langchain_parallel.research.evaluation import by_model
-from langchain_parallel.research.evaluation.prompt import FENCE, MIN_CHARS, session_text
+from langchain_parallel.research.evaluation.prompt import MIN_CHARS, session_text
 from langchain_parallel.simulator import ManualClock, Simulator
 
 from .harness import Mode, Session

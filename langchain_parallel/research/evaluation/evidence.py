@@ -15,11 +15,12 @@ from ..._calls import Calls
 from ..._core import checks
 from ...errors import InvalidRequest
 from ...models import SourcePolicy, TaskRunInput
+from ...rendering import harmless
 from ..state import Question, ResearchState, Turn, Verdict
 from .evaluator import Rule, last_round
 from .lacking import ALONE, RANKS, Confidence, Wanted, lacks
 from .verdicts import asking
-from .words import joined, short, some
+from .words import joined, some
 
 _NAME_CHARS = 100
 _TURN_CHARS = 500
@@ -132,16 +133,16 @@ def _weakness(turn: Turn, found: dict[str, str], one: bool) -> str:
 
 
 def _failure(turn: Turn, one: bool) -> str:
-    error = short(turn["error"] or f"The run ended as {turn['status']}.", _REASON_CHARS)
-    return error if one else f"{_name(turn)} {short(error, _TURN_CHARS)}"
+    error = harmless(turn["error"] or f"The run ended as {turn['status']}.", _REASON_CHARS)
+    return error if one else f"{_name(turn)} {harmless(error, _TURN_CHARS)}"
 
 
 def _name(turn: Turn) -> str:
-    return f"[{short(turn['question'], _NAME_CHARS)}]"
+    return f"[{harmless(turn['question'], _NAME_CHARS)}]"
 
 
 def _listing(found: dict[str, str], room: int) -> str:
-    return some([f"{short(field, _NAME_CHARS)}: {what}" for field, what in found.items()], room)
+    return some([f"{harmless(field, _NAME_CHARS)}: {what}" for field, what in found.items()], room)
 
 
 # --- what is asked for ---------------------------------------------------------------------------

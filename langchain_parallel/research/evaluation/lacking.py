@@ -8,8 +8,9 @@ from datetime import date, datetime, timezone
 from typing import Any, Literal, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
+from ...rendering import harmless
 from ..state import Turn
-from .words import short, some
+from .words import some
 
 Confidence: TypeAlias = Literal["low", "medium", "high"]
 
@@ -75,7 +76,7 @@ def _belongs(part: str, field: str) -> bool:
 def _doubt(turn: Turn, field: str, wanted: Wanted) -> Iterator[str]:
     word = turn["confidence"].get(field)
     if word and _rank(word) < RANKS[wanted.min_confidence]:
-        yield f"confidence {short(word, 40)}, at least {wanted.min_confidence} wanted"
+        yield f"confidence {harmless(word, 40)}, at least {wanted.min_confidence} wanted"
 
 
 def _rank(word: str) -> int:

@@ -17,12 +17,11 @@ from pydantic import BaseModel, Field
 
 from ..._calls import Call, Calls
 from ...errors import InvalidRequest
-from ...rendering import DEFAULT_MAX_CHARS
+from ...rendering import DEFAULT_MAX_CHARS, harmless
 from ..state import ResearchState, Turn, Verdict
 from .evaluator import Rule
 from .prompt import MIN_CHARS, continuable, instructions, session_text
 from .verdicts import checked, questions_of
-from .words import short
 
 MAX_QUESTION_CHARS = 8_000
 _REASON_CHARS = 1_000
@@ -118,7 +117,7 @@ def _back(said: Mapping[str, Any], refused: InvalidRequest) -> str:
     lines = [
         "You have judged this before, and your verdict could not be used:",
         *(f"- {problem}" for problem in refused.problems),
-        short(verdict, 2_000) and f"It was: {short(verdict, 2_000)}",
+        harmless(verdict, 2_000) and f"It was: {harmless(verdict, 2_000)}",
         "Judge again, and avoid that.",
     ]
     return "\n".join(filter(None, lines))
@@ -137,7 +136,7 @@ def _verdict(said: Mapping[str, Any], state: ResearchState) -> Verdict:
     if not isinstance(parsed, Judgement):
         error = said.get("parsing_error")
         raise InvalidRequest(
-            [f"It is not in the form asked for: {short(str(error), 1_000)}"]
+            [f"It is not in the form asked for: {harmless(str(error), 1_000)}"]
             if error
             else ["It is not in the form asked for; no tool was called."]
         )
@@ -152,7 +151,7 @@ def _drafted(judgement: Judgement) -> dict[str, Any]:
     """The verdict it means; what models fill in beside their action is left away."""
     draft: dict[str, Any] = {
         "action": judgement.action,
-        "reason": short(judgement.reason, _REASON_CHARS) or None,
+        "reason": harmless(judgement.reason, _REASON_CHARS) or None,
     }
     if judgement.action == "follow_up":
         return {**draft, **_question(judgement.question, judgement.continue_from)}
@@ -179,5 +178,7 @@ def _problems(verdict: Verdict, known: list[str]) -> list[str]:
         parent = question.get("continue_from")
         if parent is not None and parent not in known:
             ids = ", ".join(known) or "none"
-            problems.append(f"{short(parent, 100)!r} is no interaction id of this session: {ids}.")
+            problems.append(
+                f"{harmless(parent, 100)!r} is no interaction id of this session: {ids}."
+            )
     return problems

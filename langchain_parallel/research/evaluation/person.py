@@ -9,9 +9,9 @@ from typing import TypeAlias
 from langchain_core.runnables import RunnableConfig
 
 from ..._calls import Calls, call_function
+from ...rendering import harmless
 from ..state import ResearchState, Turn, Verdict
 from .evaluator import Evaluator, Rule, check_evaluators, consult, last_round
-from .words import short
 
 When: TypeAlias = Callable[[ResearchState, Turn], "bool | Awaitable[bool]"]
 
@@ -55,4 +55,4 @@ def _accept_or_stop(state: ResearchState) -> Verdict:
     if any(turn["status"] == "completed" for turn in last):
         return Verdict(action="accept")
     error = last[-1]["error"] or f"The run ended as {last[-1]['status']}."
-    return Verdict(action="stop", reason=short(error, 1_000))
+    return Verdict(action="stop", reason=harmless(error, 1_000))

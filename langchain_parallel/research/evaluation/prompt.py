@@ -10,14 +10,13 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from ...rendering import FENCE, harmless
 from ..state import ResearchState, Turn
 from .evaluator import last_round
-from .words import short, some
+from .words import some
 
 MIN_CHARS = 2_000
 """Characters. The frame, the last question, and a little of its answer fit."""
-
-FENCE = '<research_output untrusted="true">', "</research_output>"
 
 _QUESTION_CHARS = 1_000
 _EARLIER_CHARS = 200
@@ -82,13 +81,13 @@ def _line(turn: Turn, chars: int) -> str:
     facts = [
         f"turn {turn['position'] + 1}",
         f"asked by {turn['asked_by']}",
-        short(turn["processor"], 40),
-        short(turn["status"], 40),
+        harmless(turn["processor"], 40),
+        harmless(turn["status"], 40),
         "price unknown" if cost is None else f"${cost:g}",
-        f"interaction {short(turn['interaction_id'] or 'none', 100)}",
-        f"continues {short(turn['parent_interaction_id'] or 'nothing', 100)}",
+        f"interaction {harmless(turn['interaction_id'] or 'none', 100)}",
+        f"continues {harmless(turn['parent_interaction_id'] or 'nothing', 100)}",
     ]
-    return f"[{', '.join(facts)}] {short(turn['question'], chars)}"
+    return f"[{', '.join(facts)}] {harmless(turn['question'], chars)}"
 
 
 def _answers(turns: list[Turn], room: int) -> str:
@@ -113,20 +112,20 @@ def _answer(turn: Turn, room: int) -> str:
 def _rows(turn: Turn, chars: int) -> Iterator[str]:
     """The answer field by field, then what is said about it."""
     if turn["error"]:
-        yield f"error: {short(turn['error'], 500)}"
+        yield f"error: {harmless(turn['error'], 500)}"
     content = turn["content"]
     fields = content.items() if isinstance(content, dict) else [("output", content)]
     for name, value in fields if content is not None else ():
-        yield f"{short(str(name), 100)}: {_value(value, chars)}"
+        yield f"{harmless(str(name), 100)}: {_value(value, chars)}"
     for name, what in (("confidence", turn["confidence"].items()), ("sources", _sources(turn))):
         if what:
             yield f"{name}: " + some(
-                [f"{short(f, 100)} {short(v, 100)}" for f, v in what], 8 * chars
+                [f"{harmless(f, 100)} {harmless(v, 100)}" for f, v in what], 8 * chars
             )
     if turn["weak_fields"]:
-        yield "weak: " + some([short(field, 100) for field in turn["weak_fields"]], 8 * chars)
+        yield "weak: " + some([harmless(field, 100) for field in turn["weak_fields"]], 8 * chars)
     for warning in turn["warnings"][:5]:
-        yield f"warning: {short(warning, 300)}"
+        yield f"warning: {harmless(warning, 300)}"
 
 
 def _sources(turn: Turn) -> list[tuple[str, str]]:
@@ -142,16 +141,16 @@ def _value(value: Any, chars: int) -> str:
     """Text with its lines, indented so that none looks like a field; anything else as JSON."""
     if not isinstance(value, str):
         compact = json.dumps(value, ensure_ascii=False, default=str)
-        return short(compact.translate(_ANGLES), chars)
+        return harmless(compact.translate(_ANGLES), chars)
     # Line by line, a tag could be spelt over two lines; without its angle it is none.
-    lines = [short(line, chars) for line in value.translate(_ANGLES).splitlines()]
+    lines = [harmless(line, chars) for line in value.translate(_ANGLES).splitlines()]
     return _cut("\n  ".join(filter(None, lines)), chars)
 
 
 def _citation(source: dict[str, Any]) -> str:
-    when = f" ({short(source['published'], 20)})" if source.get("published") else ""
-    title = short(source["title"] or "", 100)
-    return f"[{source['number']}] {short(source['url'], 300)} {title}{when}".rstrip()
+    when = f" ({harmless(source['published'], 20)})" if source.get("published") else ""
+    title = harmless(source["title"] or "", 100)
+    return f"[{source['number']}] {harmless(source['url'], 300)} {title}{when}".rstrip()
 
 
 def _cut(text: str, room: int) -> str:

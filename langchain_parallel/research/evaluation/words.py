@@ -1,16 +1,8 @@
-"""Texts for reasons and questions: harmless, and never longer than there is room."""
+"""Several texts in one, no longer than there is room."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-
-from ...rendering import harmless
-
-
-def short(text: str, most: int) -> str:
-    """Text from elsewhere on one harmless line of at most so many characters."""
-    line = harmless(text)
-    return line if len(line) <= most else line[: most - 1].rstrip() + "…"
 
 
 def joined(texts: Iterable[str | None], by: str = "; ") -> str:
