@@ -29,13 +29,16 @@ settings.load_profile("ours")
 
 @pytest.fixture(scope="session")
 def postgres_uri() -> Iterator[Callable[[], str]]:
-    """Starts a PostgreSQL server when first asked for its URI; pytest-xdist's workers share it."""
+    """Starts a PostgreSQL server when first asked for its URI; pytest-xdist's workers share it, and each has
+    a database of its own.
+    """
     from . import postgres
 
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or str(os.getpid())
     folder = Path(tempfile.gettempdir()) / f"tests-pg-{run[:12]}"
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
     with ExitStack() as stack:
-        yield cache(lambda: stack.enter_context(postgres.running(folder)))
+        yield cache(lambda: stack.enter_context(postgres.running(folder, worker)))
 
 
 @pytest.fixture

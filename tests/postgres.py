@@ -10,12 +10,15 @@ from pathlib import Path
 import psycopg
 from langgraph.checkpoint.postgres import PostgresSaver
 from langgraph.store.postgres import PostgresStore
+from psycopg.sql import SQL, Identifier
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[str]:
-    """Its URI. Processes that name the same folder share a server; the last one stops it.
+def running(folder: Path, database: str = "postgres") -> Iterator[str]:
+    """The URI of a database with LangGraph's tables, made unless it is there.
 
+    Processes that name the same folder share a server, and the last one stops it. Each takes a database of
+    its own: tests in others use the same thread ids, and making the tables would wait for their statements.
     It listens on a socket in that folder only. Started by root, it runs as a user of its own.
     """
     with warnings.catch_warnings():
@@ -24,18 +27,14 @@ def running(folder: Path) -> Iterator[str]:
 
         server = get_server(folder, cleanup_mode="delete")
     try:
-        uri = server.get_uri()
-        _set_up(uri)
-        yield uri
-    finally:
-        server.cleanup()
-
-
-def _set_up(uri: str) -> None:
-    """The tables, once: two processes that make them at the same time get in each other's way."""
-    with psycopg.connect(uri, autocommit=True) as alone:
-        alone.execute("SELECT pg_advisory_lock(1)")
+        if database != "postgres":
+            with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+                connection.execute(SQL("CREATE DATABASE {}").format(Identifier(database)))
+        uri = server.get_uri(database)
         with PostgresSaver.from_conn_string(uri) as saver:
             saver.setup()
         with PostgresStore.from_conn_string(uri) as store:
             store.setup()
+        yield uri
+    finally:
+        server.cleanup()
