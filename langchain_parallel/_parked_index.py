@@ -6,11 +6,13 @@ on: a process that dies in between leaves a note too many, never one too few.
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.pregel import Pregel
 from langgraph.store.base import BaseStore, Item
 
 from ._calls import Call, Calls
@@ -29,9 +31,40 @@ class Note(NamedTuple):
     thread_id: str
     ledger_id: str | None
     node: str
-    """The node of the outermost graph that waits; tells threads of other graphs apart."""
+    """The node of the outermost graph that waits, `qualified`: tells threads of other graphs apart."""
     at: float
     """Unix seconds."""
+
+    @property
+    def young(self) -> bool:
+        """Whether its thread may not have parked yet."""
+        return time.time() - self.at < _YOUNG_SECONDS
+
+
+def agent_of(metadata: Mapping[str, Any] | None) -> str:
+    """The name of the agent that a run or a checkpoint with such metadata is of; empty for none.
+
+    LangChain's `create_agent(name=…)` writes it there.
+    """
+    name = (metadata or {}).get("lc_agent_name")
+    return name if isinstance(name, str) else ""
+
+
+def qualified(node: str, agent: str) -> str:
+    """A node of the outermost graph, behind its agent's name: the nodes of all agents are called alike."""
+    return f"{agent}|{node}" if agent else node
+
+
+def is_of(noted: str, graph: Pregel[Any, Any, Any, Any]) -> bool:
+    """Whether a node, `qualified`, can be one of this graph's."""
+    agent, _, node = noted.rpartition("|")  # which no node's name can have
+    return node in graph.nodes and may_be(agent, graph)
+
+
+def may_be(agent: str, graph: Pregel[Any, Any, Any, Any]) -> bool:
+    """Whether a graph can be the agent of this name; it can where one of them has none."""
+    name = agent_of((graph.config or {}).get("metadata"))
+    return not agent or not name or agent == name
 
 
 def note_parked(
@@ -48,21 +81,30 @@ def note_parked(
     if runtime is None or runtime.store is None or thread_id is None:
         return
     store = runtime.store
-    namespace = str(config.get("configurable", {}).get("checkpoint_ns", ""))
+    outermost, inside, _ = str(config.get("configurable", {}).get("checkpoint_ns", "")).partition(
+        "|"
+    )
+    node = outermost.partition(":")[0]
     value: dict[str, Any] = {
         "thread_id": thread_id,
         "ledger_id": ledger_id or None,
-        "node": namespace.partition("|")[0].partition(":")[0],
+        # Inside another graph, the name may be that one's, or this one's.
+        "node": node if inside else qualified(node, agent_of(config.get("metadata"))),
         "at": time.time(),
     }
-    for run_id in run_ids:
-        yield from _put(store, run_id, value)
+    yield from at_once(*(_put(store, run_id, value) for run_id in run_ids))
 
 
-def note_of(store: BaseStore, run_id: str) -> Calls[Note | None]:
-    """What is noted of a run."""
-    item = yield Call(lambda: store.get(_SPACE, run_id), lambda: store.aget(_SPACE, run_id))
-    return None if item is None else Note(run_id, **item.value)
+def note_of(store: BaseStore, run_id: str) -> Call:
+    """Read what is noted of a run: a `Note`, or None."""
+
+    def note(item: Item | None) -> Note | None:
+        return None if item is None else Note(run_id, **item.value)
+
+    async def awaited() -> Note | None:
+        return note(await store.aget(_SPACE, run_id))
+
+    return Call(lambda: note(store.get(_SPACE, run_id)), awaited)
 
 
 def all_noted(store: BaseStore) -> Calls[list[Note]]:
@@ -95,18 +137,38 @@ def forget(store: BaseStore | None, run_ids: Iterable[str], *, seen: bool) -> Ca
     """
     if store is None:
         return
-    for run_id in run_ids:
-        note = None if seen else (yield from note_of(store, run_id))
-        if seen or (note is not None and time.time() - note.at >= _YOUNG_SECONDS):
-            yield from _delete(store, run_id)
+    ids = list(run_ids)
+    if not seen:
+        notes = yield from at_once(*(note_of(store, run_id) for run_id in ids))
+        ids = [note.run_id for note in notes if note is not None and not note.young]
+    yield from at_once(*(delete_note(store, run_id) for run_id in ids))
 
 
-def _put(store: BaseStore, key: str, value: dict[str, Any]) -> Calls[None]:
-    yield Call(
+def delete_note(store: BaseStore, run_id: str) -> Call:
+    """Delete what is noted of a run."""
+    return Call(lambda: store.delete(_SPACE, run_id), lambda: store.adelete(_SPACE, run_id))
+
+
+def at_once(*calls: Call | None) -> Calls[list[Any]]:
+    """Make several calls of a store, which an asynchronous one takes together; what they return, in order,
+    and None for none.
+    """
+
+    async def none() -> None:
+        return None
+
+    def plain() -> list[Any]:
+        return [call and call.plain() for call in calls]
+
+    async def awaited() -> list[Any]:
+        return await asyncio.gather(*(call.awaited() if call else none() for call in calls))
+
+    returned: list[Any] = (yield Call(plain, awaited)) if any(calls) else [None] * len(calls)
+    return returned
+
+
+def _put(store: BaseStore, key: str, value: dict[str, Any]) -> Call:
+    return Call(
         lambda: store.put(_SPACE, key, value, index=False),
         lambda: store.aput(_SPACE, key, value, index=False),
     )
-
-
-def _delete(store: BaseStore, key: str) -> Calls[None]:
-    yield Call(lambda: store.delete(_SPACE, key), lambda: store.adelete(_SPACE, key))

@@ -16,7 +16,7 @@ from langgraph.pregel import Pregel
 from langgraph.types import Command, StateSnapshot
 
 from ._calls import Call, Calls, arun, run
-from ._shared import shared_lock
+from ._shared import SharedLock, shared_lock
 from .errors import InvalidRequest, ThreadBusy
 
 AnyGraph = Pregel[Any, Any, Any, Any]
@@ -101,6 +101,26 @@ def _resume(
     timeout: float | None,
     durability: Literal["sync", "async", "exit"],
 ) -> Calls[Resumption]:
+    lock = yield from thread_lock(graph, config, timeout)
+    try:
+        before = yield from state_of(graph, config)
+        given = _due(before, answers)
+        if given is _NOTHING:
+            return Resumption(before, went_on=False)
+        yield from invoke(graph, given, config, durability)
+        return Resumption((yield from state_of(graph, config)), went_on=True)
+    finally:
+        lock.release()
+
+
+def thread_lock(
+    graph: AnyGraph, config: RunnableConfig, timeout: float | None
+) -> Calls[SharedLock]:
+    """The lock of whoever goes on with a thread. Release it.
+
+    Raises:
+        ThreadBusy: Somebody else has it.
+    """
     thread_id = _checked(graph, config)
     name = f"thread {thread_id} {config['configurable'].get('checkpoint_ns', '')}"
     lock = yield from shared_lock(name, graph.checkpointer, seconds=timeout)
@@ -110,18 +130,21 @@ def _resume(
             hint="It needs nothing more from you; ask again for its state.",
             billed=None,
         )
-    try:
-        before = yield from _state(graph, config)
-        given = _due(before, answers)
-        if given is _NOTHING:
-            return Resumption(before, went_on=False)
-        yield Call(
-            lambda: graph.invoke(given, config, durability=durability),
-            lambda: graph.ainvoke(given, config, durability=durability),
-        )
-        return Resumption((yield from _state(graph, config)), went_on=True)
-    finally:
-        lock.release()
+    return lock
+
+
+def invoke(
+    graph: AnyGraph,
+    given: Any,
+    config: RunnableConfig,
+    durability: Literal["sync", "async", "exit"] = "sync",
+) -> Calls[Any]:
+    """What the graph returns."""
+    returned = yield Call(
+        lambda: graph.invoke(given, config, durability=durability),
+        lambda: graph.ainvoke(given, config, durability=durability),
+    )
+    return returned
 
 
 _NOTHING = object()
@@ -138,7 +161,8 @@ def _due(state: StateSnapshot, answers: Mapping[str, Any] | None) -> Any:
     return None if cut_off else _NOTHING
 
 
-def _state(graph: AnyGraph, config: RunnableConfig) -> Calls[StateSnapshot]:
+def state_of(graph: AnyGraph, config: RunnableConfig) -> Calls[StateSnapshot]:
+    """A thread's latest state."""
     state = yield Call(lambda: graph.get_state(config), lambda: graph.aget_state(config))
     return cast(StateSnapshot, state)
 

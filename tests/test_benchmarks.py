@@ -7,16 +7,29 @@ import platform
 import re
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.types import Command
 
-from benchmarks import figures, graphs, ledger_curve, state_size, throughput, tokens
+from benchmarks import (
+    figures,
+    graphs,
+    ledger_curve,
+    parked,
+    parked_graphs,
+    parked_stages,
+    state_size,
+    throughput,
+    tokens,
+)
 from benchmarks.ledger_curve import Case
 from benchmarks.report import CITATIONS, EXCERPT_CHARS, EXCERPTS, FIELDS, always, brief, realistic
 from benchmarks.threads import THREAD, How
 from benchmarks.wire import Account
 from langchain_parallel import TaskRunInput
-from langchain_parallel.simulator import RunningServer
+from langchain_parallel.simulator import RunningServer, RunScript
 
 TURNS = 8
 
@@ -141,6 +154,61 @@ def test_a_delta_channel_loses_no_turn() -> None:
     assert [turn["question"][:13] for turn in turns] == [f"Question {n:04}" for n in range(3)]
 
 
+# --- parked --------------------------------------------------------------------------------------
+
+
+def test_each_parked_thread_goes_on_once_and_is_paid_for_once() -> None:
+    plan = parked_stages.Plan(parked=40, at_once=4, too_fast=4)
+    found = parked.measure("sqlite", plan, (parked_stages.OURS, parked_stages.BARE))
+    assert [row["connections"] for row in found["parked"]] == [0, 0]
+    end = found["end"]
+    assert end["with an answer, by turns"] == {"1": 40}
+    assert end["gone on with by two webhooks"] == end["judged twice"] == 0
+    assert end["runs"] == end["runs paid for"] == end["threads paid for"]
+    assert end["lost webhooks"] > 0
+    assert end["sweep failed"] == 0
+    woken = sum(row["woken"] for row in found["rows"] if row["graph"] == parked_stages.OURS)
+    assert woken == 40 - end["lost webhooks"]
+    sent = end["webhooks"]
+    assert sent["genuine 202"] == woken
+    assert sent["forged 401"] > 0
+    assert sent["duplicate 200"] > 0
+
+
+async def test_the_control_takes_the_same_steps_and_writes_the_same(
+    simulator_server: RunningServer,
+) -> None:
+    """Else its cost would be that of something else."""
+
+    async def steps(graph: Any, resume: Any) -> tuple[list[str], list[str], int]:
+        place = parked_graphs.thread("steps")
+        await graph.ainvoke(parked_graphs.question("steps"), place, durability="sync")
+        (waiting,) = (await graph.aget_state(place)).interrupts
+        await resume()
+        await graph.ainvoke(Command(resume={waiting.id: {}}), place, durability="sync")
+        states = [state async for state in graph.aget_state_history(place)]
+        names = [task.name for state in states for task in state.tasks]
+        values = states[0].values
+        return names, sorted(values), len(json.dumps(values))
+
+    async def nothing() -> None:
+        return None
+
+    async def end() -> None:
+        for run in simulator_server.simulator.runs():
+            simulator_server.simulator.settle(run["run_id"])
+
+    simulator_server.simulator.scripts.add(RunScript("stay_queued"))
+    url = simulator_server.url
+    ours, client = parked_graphs.research(url, lambda what, thread_id: None)
+    async with client:
+        of_ours = await steps(ours.compile(checkpointer=InMemorySaver()), end)
+    bare = parked_graphs.bare(url, lambda what, thread_id: None, gets=False)
+    of_bare = await steps(bare.compile(checkpointer=InMemorySaver()), nothing)
+    assert of_ours[:2] == of_bare[:2]
+    assert of_bare[2] == pytest.approx(of_ours[2], rel=0.05)
+
+
 # --- throughput ----------------------------------------------------------------------------------
 
 RUNS = 6
@@ -215,7 +283,7 @@ def test_what_is_missing_is_found() -> None:
 # --- the command lines ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["ledger_curve", "state_size", "throughput", "tokens"])
+@pytest.mark.parametrize("name", ["ledger_curve", "parked", "state_size", "throughput", "tokens"])
 def test_the_figures_kept_name_the_versions_and_no_machine(name: str) -> None:
     kept = json.loads((figures.RESULTS / f"{name}.json").read_text(encoding="utf-8"))
     assert {"python", "langgraph", "langchain-parallel", "httpx"} <= set(kept["versions"])

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -40,3 +41,19 @@ def test_every_block_runs(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_skip_has_its_reason(name: str) -> None:
     skips = [line for line in (ROOT / name).read_text().splitlines() if "<!-- skip:" in line]
     assert [line for line in skips if '"' not in line] == []
+
+
+def anchors(path: Path) -> set[str]:
+    """Of a document's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("name", documents())
+def test_every_link_within_leads_somewhere(name: str) -> None:
+    text = re.sub(r"```.*?```", "", (ROOT / name).read_text(), flags=re.DOTALL)
+    for link in re.findall(r"\]\((?!https?:)([^)]*)\)", text):
+        target, _, anchor = link.partition("#")
+        path = (ROOT / name).parent / target if target else ROOT / name
+        assert path.exists(), link
+        assert not anchor or anchor in anchors(path), link

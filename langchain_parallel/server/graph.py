@@ -1,4 +1,4 @@
-"""`research`: the graph that `langgraph.json` names. The server brings the checkpointer and the store."""
+"""The graphs that `langgraph.json` names. The server brings the checkpointer and the store."""
 
 from __future__ import annotations
 
@@ -6,12 +6,20 @@ from functools import cache
 from typing import Any
 
 from ..research import create_research_graph
+from ..sweeping import create_sweep_graph
 from .settings import Settings
+from .threads import ServerThreads
 
 
 @cache
-def _graph(settings: Settings) -> Any:
+def _research(settings: Settings) -> Any:
     return create_research_graph(**settings.graph_options()).compile(name="research")
+
+
+@cache
+def _sweep(settings: Settings) -> Any:
+    options = settings.sweep_options()
+    return create_sweep_graph(ServerThreads(), **options).compile(name="sweep")
 
 
 def research() -> Any:
@@ -21,4 +29,13 @@ def research() -> Any:
         InvalidRequest: The environment says something that is not allowed.
         MissingKey: `PARALLEL_API_KEY` is not set.
     """
-    return _graph(Settings.from_environment())
+    return _research(Settings.from_environment())
+
+
+def sweep() -> Any:
+    """A graph that lets the server's parked threads go on whose runs have ended: for a cron.
+
+    Raises:
+        InvalidRequest: The environment says something that is not allowed.
+    """
+    return _sweep(Settings.from_environment())

@@ -15,6 +15,7 @@ from typing_extensions import Self
 from ..errors import InvalidRequest
 from ..models import Webhook
 from ..research import Budget
+from ..sweeping import STRANDED_SECONDS
 
 PREFIX = "PARALLEL_RESEARCH_"
 
@@ -35,6 +36,10 @@ class Settings(BaseModel):
     """Where the API reaches this server's `/parallel/webhook` from outside."""
     webhook_secrets: tuple[SecretStr, ...] = ()
     """Separated by commas; during a rotation the old and the new one."""
+    sweep_per_second: float = Field(default=20.0, gt=0)
+    """Requests to the API, by one run of the graph `sweep`."""
+    sweep_stranded_after: float = Field(default=STRANDED_SECONDS, ge=0)
+    """Seconds without a checkpoint after which a thread that is not done was left by a process that died."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
@@ -77,3 +82,7 @@ class Settings(BaseModel):
         if self.webhook_url:
             options["webhook"] = Webhook(url=self.webhook_url)
         return options
+
+    def sweep_options(self) -> dict[str, Any]:
+        """What `create_sweep_graph` is called with."""
+        return {"per_second": self.sweep_per_second, "stranded_after": self.sweep_stranded_after}

@@ -1,45 +1,53 @@
 """The threads of the LangGraph server that this process is, through its own API.
 
-Rule: the server queues the runs of a thread by itself. One that finds the thread busy is turned away, and
-the delivery is tried again; one that comes too late finds no interrupt that it could answer.
+Rule: a thread goes on by a run in the server's own queue, which outlives this process, and which nobody here
+waits for: a sweep that is itself such a run would keep the place that it waits for. The server takes one
+run of a thread at a time; what comes too late finds no interrupt that it could answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable
-from typing import Any, NoReturn
+import time
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from datetime import datetime
+from typing import Any
 
 from langgraph.store.base import BaseStore
 from langgraph_sdk import get_client
 from langgraph_sdk.errors import ConflictError, NotFoundError
 
 from .._calls import Call, Calls
-from ..errors import InvalidRequest, ThreadBusy
-from ..webhooks import Listed, Standing
-from ..webhooks.parked import runs_of
+from ..errors import ThreadBusy
+from ..webhooks import Listed, Standing, runs_of
 from ..webhooks.threads import KNOCK
+from .store import ServerStore, refuse_blocking
 
 _UNKNOWN = Standing(known=False, waiting={}, under_way=False)
+_QUEUED = Standing(known=True, waiting={}, under_way=True)
+"""Its run will be taken up in a moment; the next sweep sees what came of it."""
 
 
 class ServerThreads:
     """Threads on this LangGraph server. They are reached asynchronously only."""
 
-    store: BaseStore | None = None
-    """Parked runs are found by the server's own list of interrupted threads."""
-
     def __init__(self, client: Any = None) -> None:
         """`client`: one of `langgraph_sdk.get_client`; the server's own, without a network, unless given."""
-        self._client = client or get_client()
+        self._client: Any = client or get_client()
+        self._store = ServerStore(self._client)
+
+    @property
+    def store(self) -> BaseStore:
+        """The server's. It gives it to every graph, so all that is parked is noted there."""
+        return self._store
 
     def mine(self, node: str) -> bool:
         """Every thread of the server."""
-        return bool(node)
+        return True
 
     def listed(self) -> Calls[list[Listed]]:
-        """The parked ones among the interrupted."""
-        found: list[Listed] = yield _awaited(self._listed)
-        return found
+        """None: they are noted in the store."""
+        yield from ()
+        return []
 
     def standing(self, thread_id: str) -> Calls[Standing]:
         """How a thread stands now."""
@@ -47,60 +55,66 @@ class ServerThreads:
         return standing
 
     def go_on(self, thread_id: str, interrupt_ids: Iterable[str]) -> Calls[tuple[Standing, bool]]:
-        """Resume these interrupts through a run on the server."""
+        """Have the server resume these interrupts, or without any what was cut off."""
         ids = list(interrupt_ids)
         done: tuple[Standing, bool] = yield _awaited(lambda: self._go_on(thread_id, ids))
         return done
-
-    async def _listed(self) -> list[Listed]:
-        threads = await self._client.threads.search(status="interrupted", limit=1_000)
-        found = []
-        for thread in threads:
-            waiting = _waiting(
-                one for some in (thread.get("interrupts") or {}).values() for one in some
-            )
-            runs = dict.fromkeys(run for ids in waiting.values() for run in ids)
-            if runs:
-                found.append(Listed(str(thread["thread_id"]), runs))
-        return found
 
     async def _standing(self, thread_id: str) -> Standing:
         try:
             state = await self._client.threads.get_state(thread_id)
         except NotFoundError:
             return _UNKNOWN
-        interrupts = [one for task in state["tasks"] for one in task.get("interrupts") or ()]
-        return Standing(known=True, waiting=_waiting(interrupts), under_way=False)
+        waiting: dict[str, frozenset[str]] = {}
+        under_way = False
+        for task in state["tasks"]:
+            interrupts = task.get("interrupts") or ()
+            waiting |= {one["id"]: runs for one in interrupts if (runs := runs_of(one["value"]))}
+            under_way = under_way or not (interrupts or task.get("result") is not None)
+        return Standing(True, waiting, under_way, _since(state.get("created_at")))
 
     async def _go_on(self, thread_id: str, ids: list[str]) -> tuple[Standing, bool]:
-        if not ids:  # the server itself goes on with what was cut off
-            return await self._standing(thread_id), False
-        thread = await self._client.threads.get(thread_id)
-        graph = (thread.get("metadata") or {}).get("graph_id") or "research"
+        last = await self._last_run(thread_id)
+        if last is None:
+            return _UNKNOWN, False
+        what = _surroundings(last.get("kwargs") or {})
+        if ids:
+            what["command"] = {"resume": dict.fromkeys(ids, KNOCK)}
         try:
-            await self._client.runs.wait(
-                thread_id,
-                graph,
-                command={"resume": dict.fromkeys(ids, KNOCK)},
-                multitask_strategy="reject",
-                raise_error=False,
+            await self._client.runs.create(
+                thread_id, last["assistant_id"], multitask_strategy="reject", **what
             )
         except ConflictError as error:
             raise ThreadBusy(
                 f"The server is going on with thread {thread_id}.", hint="Try again.", billed=None
             ) from error
-        return await self._standing(thread_id), True
+        return _QUEUED, True
+
+    async def _last_run(self, thread_id: str) -> Mapping[str, Any] | None:
+        try:
+            runs = await self._client.runs.list(
+                thread_id, limit=1, select=["assistant_id", "kwargs"]
+            )
+        except NotFoundError:
+            return None
+        return runs[0] if runs else None
 
 
-def _waiting(interrupts: Iterable[Any]) -> dict[str, frozenset[str]]:
-    return {one["id"]: runs for one in interrupts if (runs := runs_of(one["value"]))}
+def _surroundings(run: Mapping[str, Any]) -> dict[str, Any]:
+    """What whoever asked has given the graph besides the question. The server keeps it by run."""
+    config = run.get("config") or {}
+    kept = {name: config[name] for name in ("recursion_limit", "tags") if name in config}
+    # `configurable` is in the context, too, and only one of them may be given.
+    return {"config": kept, "context": run.get("context") or {}}
+
+
+def _since(moment: str | None) -> float:
+    """Seconds since an ISO time; 0 if there is none."""
+    if moment is None:
+        return 0.0
+    # Python 3.10 does not read the Z.
+    return max(0.0, time.time() - datetime.fromisoformat(moment.replace("Z", "+00:00")).timestamp())
 
 
 def _awaited(function: Callable[[], Coroutine[Any, Any, Any]]) -> Call:
-    return Call(_refuse, function)
-
-
-def _refuse() -> NoReturn:
-    raise InvalidRequest(
-        ["The server's threads are reached asynchronously only; use `awake` or `asweep`."]
-    )
+    return Call(refuse_blocking, function)

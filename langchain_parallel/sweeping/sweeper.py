@@ -20,7 +20,7 @@ import anyio
 from langchain_core.runnables import RunnableConfig
 
 from .._calls import Call, Calls, arun, run
-from .._parked_index import all_noted
+from .._parked_index import all_noted, forget
 from ..client import AsyncParallelClient, ParallelClient
 from ..errors import AuthenticationFailed, InvalidRequest, NotFound, ParallelError, worth_retrying
 from ..models import TaskRun, TaskRunEvent
@@ -83,24 +83,7 @@ async def asweep(
     per_second: float = 20.0,
     stranded_after: float | None = STRANDED_SECONDS,
 ) -> Swept:
-    """Let every parked thread go on whose run has ended. Safe at any time, as often as you like.
-
-    With a store in the graph, the parked threads are those noted there; without, those that the
-    checkpointer lists, which reads every checkpoint it has.
-
-    Args:
-        graph: A compiled graph with its checkpointer; or other `Threads`.
-        client: Reads the runs; made from the environment unless given.
-        config: Passed on to the graph: callbacks, other `configurable` values.
-        at_once: Threads that are asked for, and go on, at the same time.
-        per_second: Requests a second to the API, on average, at the most.
-        stranded_after: Seconds without a checkpoint after which a thread that went on, and did not get to
-            its end, was left by a process that died: then it goes on, too. None: leave such alone.
-
-    Raises:
-        InvalidRequest: A number makes no sense, or the graph has no checkpointer.
-        AuthenticationFailed: The API does not take the key.
-    """
+    """`sweep` for asynchronous storage: it takes the same, and raises the same."""
     _check(at_once, per_second)
     async with AsyncExitStack() as stack:
         made = client
@@ -167,8 +150,10 @@ class _Sweep:
                 ready += self._sort(one, done.value)
         goings = [partial(go_on, threads, *each, self._stranded_after) for each in ready]
         outcomes: list[Done[Outcome]] = yield from together(goings, self._at_once)
-        for (thread_id, _), outcome in zip(ready, outcomes, strict=True):
+        for (thread_id, runs), outcome in zip(ready, outcomes, strict=True):
             self._note(thread_id, outcome)
+            if outcome.value is Outcome.UNKNOWN_THREAD:  # somebody has deleted it
+                yield from forget(threads.store, runs, seen=False)
         return sum(done.value.requests if done.value else 1 for done in asked)
 
     def _ask(self, one: Listed) -> Calls[_Asked]:

@@ -7,10 +7,11 @@ not accepted a delivery asks for it again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from contextvars import Context
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.store.base import BaseStore
@@ -21,16 +22,15 @@ from ..client import AsyncParallelClient, ParallelClient
 from ..errors import InvalidRequest, WebhookFault, WebhookRejected, worth_retrying
 from ..resuming import AnyGraph
 from .desk import Desk
-from .receiving import checked_secrets, receive
+from .marks import Mark
+from .receiving import Received, checked_secrets, receive
 from .threads import Threads, threads_of
-from .waking import Woken, awake, wake
+from .waking import Woken, see_to
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import JSONResponse
-
-T = TypeVar("T")
 
 _STATUS: dict[WebhookFault, int] = {
     "malformed": 400,
@@ -102,13 +102,11 @@ def webhook_app(
     threads = threads_of(graph, config)
     workers = ThreadPoolExecutor(concurrency, "langchain_parallel webhooks") if blocking else None
     desk = Desk(
-        _waker(threads, workers, client, async_client),
+        _waker(threads, threads.store if store is None else store, workers, client, async_client),
         worth_retrying=retry_on,
-        store=threads.store if store is None else store,
         concurrency=concurrency,
         queue=queue,
         tries=tries,
-        do=arun if workers is None else lambda calls: _in_thread(workers, run, calls),
     )
     counter = _Counter(desk, secrets, max_body, tolerance)
 
@@ -185,16 +183,21 @@ async def _body(request: Request, most: int) -> bytes | None:
 
 def _waker(
     threads: Threads,
+    store: BaseStore | None,
     workers: ThreadPoolExecutor | None,
     client: ParallelClient | None,
     async_client: AsyncParallelClient | None,
-) -> Callable[[str], Awaitable[Woken]]:
-    if workers is not None:
-        plain = client or ParallelClient()
-        return lambda run_id: _in_thread(workers, wake, threads, run_id, plain)
-    awaited = async_client or AsyncParallelClient()
-    return lambda run_id: awake(threads, run_id, awaited)
+) -> Callable[[Received], Coroutine[Any, Any, Woken | None]]:
+    made = (
+        (async_client or AsyncParallelClient()) if workers is None else client or ParallelClient()
+    )
 
+    async def wake(received: Received) -> Woken | None:
+        mark = None if store is None else Mark(store, received.webhook_id)
+        work = see_to(threads, received.run_id, made, mark)
+        if workers is None:
+            return await arun(work)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(workers, Context().run, run, work)
 
-async def _in_thread(workers: ThreadPoolExecutor, work: Callable[..., T], *args: Any) -> T:
-    return await asyncio.get_running_loop().run_in_executor(workers, work, *args)
+    return wake

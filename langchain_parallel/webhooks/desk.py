@@ -10,16 +10,12 @@ import asyncio
 import logging
 import random
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Literal
+from typing import Any, Literal
 
-from langgraph.store.base import BaseStore
-
-from .._calls import Calls, arun
 from ..errors import ParallelError
 from .aside import Done, apart, outcome
-from .marks import is_marked, mark
 from .receiving import Received
 from .waking import Woken
 
@@ -36,33 +32,27 @@ class Desk:
     """Takes deliveries and sees to them in the background.
 
     Args:
-        wake: Lets the thread of a run go on.
+        wake: Lets the thread of a run go on; None where that delivery had been done with before.
         worth_retrying: Whether an error may be gone a little later.
-        store: Where deliveries are marked that are done with.
         concurrency: Threads that go on at the same time, at the most.
         queue: Deliveries that wait for that, at the most.
         tries: How often a delivery is worked on, at the most.
-        do: How a piece of marking is done, awaiting or in a thread.
     """
 
     def __init__(
         self,
-        wake: Callable[[str], Awaitable[Woken]],
+        wake: Callable[[Received], Coroutine[Any, Any, Woken | None]],
         *,
         worth_retrying: Callable[[BaseException], bool],
-        store: BaseStore | None,
         concurrency: int,
         queue: int,
         tries: int,
-        do: Callable[[Calls[bool] | Calls[None]], Awaitable[bool | None]] = arun,
     ) -> None:
         self._wake = wake
         self._worth_retrying = worth_retrying
-        self._store = store
         self._gate = asyncio.Semaphore(concurrency)
         self._most = queue + concurrency
         self._tries = tries
-        self._do = do
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._done: OrderedDict[str, None] = OrderedDict()
         self._closing = asyncio.Event()
@@ -102,7 +92,7 @@ class Desk:
                 if attempt and await self._closes_within(_pause(attempt)):
                     break
                 async with self._gate:
-                    tried = await outcome(apart(self._try(received)))
+                    tried = await outcome(apart(self._wake(received)))
                 if self._settled(received, tried):
                     return
             why = tried.value.outcome.value if tried.value else type(tried.error).__name__
@@ -115,16 +105,6 @@ class Desk:
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._closing.wait(), seconds)
         return self._closing.is_set()
-
-    async def _try(self, received: Received) -> Woken | None:
-        """What came of it; None where it had been done with before."""
-        id, store = received.webhook_id, self._store
-        if store is not None and await self._do(is_marked(store, id)):
-            return None
-        woken = await self._wake(received.run_id)
-        if store is not None and woken.settled:
-            await self._do(mark(store, id))
-        return woken
 
     def _settled(self, received: Received, tried: Done[Woken | None]) -> bool:
         """Whether that was the last try."""

@@ -13,6 +13,7 @@ from typing import Any
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 
 from .._calls import Call, Calls
+from .._parked_index import agent_of, qualified
 from .parked import runs_of
 
 _INTERRUPT = "__interrupt__"
@@ -36,7 +37,7 @@ class _Found:
     """What was found by thread."""
 
     mine: Callable[[str], bool]
-    """Whether a node's name can be one of the graph's."""
+    """Whether a node, `qualified`, can be one of the graph's."""
     parked: dict[str, Listed] = field(default_factory=dict)
     unfinished: set[str] = field(default_factory=set)
     """Threads with something to do, but not parked (any more)."""
@@ -54,13 +55,15 @@ class _Found:
             return
         values = found.checkpoint["channel_values"]
         due = [name.removeprefix(_DUE) for name in values if name.startswith(_DUE)]
-        if due and not any(map(self.mine, due)):
+        due += [send.node for send in values.get(_SENT) or ()]
+        agent = agent_of(found.metadata)
+        if due and not any(self.mine(qualified(node, agent)) for node in due):
             return  # another graph's, with the same checkpointer
         if runs := _waited_for(found, still=newest):
             ledger_id = values.get("ledger_id")
             known = ledger_id if isinstance(ledger_id, str) and ledger_id else None
             self.parked[thread_id] = Listed(thread_id, dict.fromkeys(runs, known))
-        elif newest and (due or _SENT in values):
+        elif newest and due:
             self.unfinished.add(thread_id)
 
 

@@ -7,6 +7,7 @@ take it along. Two who work on the same one are harmless, for waking is idempote
 from __future__ import annotations
 
 import time
+from typing import NamedTuple
 
 from langgraph.store.base import BaseStore
 
@@ -18,19 +19,26 @@ KEPT_SECONDS = 72 * 3600.0
 """The API repeats a delivery for 48 hours."""
 
 
-def is_marked(store: BaseStore, webhook_id: str) -> Calls[bool]:
-    """Whether a delivery has been seen to the end."""
-    item = yield Call(lambda: store.get(_SPACE, webhook_id), lambda: store.aget(_SPACE, webhook_id))
-    return item is not None
+class Mark(NamedTuple):
+    """The mark of one delivery."""
 
+    store: BaseStore
+    webhook_id: str
 
-def mark(store: BaseStore, webhook_id: str) -> Calls[None]:
-    """A delivery has been seen to the end."""
-    value = {"at": time.time()}
-    yield Call(
-        lambda: store.put(_SPACE, webhook_id, value, index=False),
-        lambda: store.aput(_SPACE, webhook_id, value, index=False),
-    )
+    def read(self) -> Call:
+        """Read it; None: the delivery has not been seen to the end."""
+        return Call(
+            lambda: self.store.get(_SPACE, self.webhook_id),
+            lambda: self.store.aget(_SPACE, self.webhook_id),
+        )
+
+    def put(self) -> Call:
+        """The delivery has been seen to the end."""
+        value = {"at": time.time()}
+        return Call(
+            lambda: self.store.put(_SPACE, self.webhook_id, value, index=False),
+            lambda: self.store.aput(_SPACE, self.webhook_id, value, index=False),
+        )
 
 
 def forget_old_marks(store: BaseStore) -> Calls[int]:

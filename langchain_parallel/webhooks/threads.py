@@ -4,19 +4,29 @@ can do the same (`Threads`), such as a LangGraph server.
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.store.base import BaseStore
-from langgraph.types import StateSnapshot
+from langgraph.types import Command, StateSnapshot
 
 from .._calls import Call, Calls
+from .._parked_index import agent_of, is_of, may_be
 from ..errors import InvalidRequest
-from ..resuming import AnyGraph, Resumption, aresume, resume
+from ..resuming import (
+    AnyGraph,
+    Resumption,
+    aresume,
+    invoke,
+    resume,
+    state_of,
+    thread_lock,
+)
 from .listing import Listed, parked_threads
 from .parked import runs_of
 
@@ -39,6 +49,10 @@ class Standing(NamedTuple):
     """Since its last checkpoint."""
 
 
+_THEIRS = Standing(known=True, waiting={}, under_way=True, idle_seconds=-math.inf)
+"""A thread of another agent, which is to go on with it."""
+
+
 @runtime_checkable
 class Threads(Protocol):
     """LangGraph threads, wherever they are. The methods are generators of `Calls`."""
@@ -48,7 +62,9 @@ class Threads(Protocol):
         """Where parked runs are noted, if anywhere."""
 
     def mine(self, node: str) -> bool:
-        """Whether threads that wait in a node of this name can be ones of these."""
+        """Whether threads that wait in this node can be ones of these. The threads of an agent with a name
+        wait in `name|node`.
+        """
 
     def listed(self) -> Calls[list[Listed]]:
         """The parked ones, where they are not noted in a store."""
@@ -79,8 +95,8 @@ class GraphThreads:
         return self.graph.store
 
     def mine(self, node: str) -> bool:
-        """Whether the graph has such a node."""
-        return node in self.graph.nodes
+        """Whether the graph has such a node, and is not an agent of another name."""
+        return is_of(node, self.graph)
 
     def listed(self) -> Calls[list[Listed]]:
         """The parked ones, as the checkpointer lists them."""
@@ -92,11 +108,7 @@ class GraphThreads:
 
     def standing(self, thread_id: str) -> Calls[Standing]:
         """How a thread stands now."""
-        config = self._of(thread_id)
-        state = yield Call(
-            lambda: self.graph.get_state(config), lambda: self.graph.aget_state(config)
-        )
-        return standing_of(state)
+        return self._standing((yield from state_of(self.graph, self._of(thread_id))))
 
     def go_on(self, thread_id: str, interrupt_ids: Iterable[str]) -> Calls[tuple[Standing, bool]]:
         """Resume these interrupts, or without any what was cut off: once, whoever else does so."""
@@ -106,6 +118,34 @@ class GraphThreads:
             lambda: aresume(self.graph, config, answers, timeout=BUSY_SECONDS),
         )
         return standing_of(done.state), done.went_on
+
+    def knock(
+        self, thread_id: str, choose: Callable[[Standing], Sequence[str] | None]
+    ) -> Calls[tuple[Standing, Standing | None]]:
+        """`standing` and `go_on` in one, for half of their reading: how the thread stood, and, if it was
+        gone on with, how it stands then.
+
+        Args:
+            thread_id: The thread.
+            choose: The interrupts to resume, or none to go on with what was cut off; None: leave it.
+
+        Raises:
+            ThreadBusy: Somebody else is at it just now.
+        """
+        config = self._of(thread_id)
+        lock = yield from thread_lock(self.graph, config, 0.0)
+        try:
+            before = self._standing((yield from state_of(self.graph, config)))
+            ids = choose(before)
+            if ids is None:
+                return before, None
+            given: Any = Command(resume=dict.fromkeys(ids, KNOCK)) if ids else None
+            return before, _returned((yield from invoke(self.graph, given, config)))
+        finally:
+            lock.release()
+
+    def _standing(self, state: StateSnapshot) -> Standing:
+        return standing_of(state) if may_be(agent_of(state.metadata), self.graph) else _THEIRS
 
     def _of(self, thread_id: str) -> RunnableConfig:
         place = {**self._config.get("configurable", {}), "thread_id": thread_id}
@@ -122,6 +162,13 @@ def standing_of(state: StateSnapshot) -> Standing:
     waiting = {one.id: runs for one in state.interrupts if (runs := runs_of(one.value))}
     under_way = any(not task.interrupts and task.result is None for task in state.tasks)
     return Standing(state.created_at is not None, waiting, under_way, _since(state.created_at))
+
+
+def _returned(output: Any) -> Standing:
+    """How a thread stands that has just been gone on with, by what the graph returned."""
+    interrupts = output.get("__interrupt__", ()) if isinstance(output, Mapping) else ()
+    waiting = {one.id: runs for one in interrupts if (runs := runs_of(one.value))}
+    return Standing(known=True, waiting=waiting, under_way=False)
 
 
 def _since(moment: str | None) -> float:

@@ -8,21 +8,22 @@ Waking is idempotent: late, early, twice and beside a sweep, a thread goes on on
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
-from contextlib import AsyncExitStack, ExitStack
+from collections.abc import Callable, Collection
+from contextlib import AsyncExitStack, ExitStack, suppress
 from enum import Enum
 from typing import NamedTuple, cast
 
 from langchain_core.runnables import RunnableConfig
 
 from .._calls import Call, Calls, arun, run
-from .._parked_index import forget, note_of
+from .._parked_index import Note, at_once, delete_note, forget, note_of
 from ..client import AsyncParallelClient, ParallelClient
 from ..errors import NotFound, ThreadBusy
 from ..models import TaskRun
 from ..resuming import AnyGraph
 from .aside import alone
-from .threads import Standing, Threads, threads_of
+from .marks import Mark
+from .threads import GraphThreads, Standing, Threads, threads_of
 
 _LOG = logging.getLogger("langchain_parallel")
 
@@ -125,54 +126,116 @@ def go_on(
         stranded_after: After so many seconds without a checkpoint, a thread that is parked for nothing
             but has something to do was left by a process that died, and goes on, too. None: never.
     """
-    before = yield from threads.standing(thread_id)
-    if not before.known:
-        return Outcome.UNKNOWN_THREAD
-    knocks = [id for id, runs in before.waiting.items() if runs & set(ended)]
-    stranded = stranded_after is not None and before.idle_seconds >= stranded_after
-    if not knocks and before.under_way and not stranded:
-        return Outcome.UNDER_WAY
-    if not knocks and not before.under_way:
-        yield from forget(threads.store, ended, seen=False)
-        return Outcome.NOT_PARKED
+    gone = yield from _gone_on(threads, thread_id, ended, stranded_after)
+    if gone.seen is not None:
+        yield from forget(threads.store, ended, seen=gone.seen)
+    return gone.outcome
+
+
+class _Gone(NamedTuple):
+    """What came of going on with a thread."""
+
+    outcome: Outcome
+    seen: bool | None = None
+    """Whether it was seen to go on from these runs; None: it may still wait for them."""
+
+
+def _gone_on(
+    threads: Threads, thread_id: str, ended: Collection[str], stranded_after: float | None
+) -> Calls[_Gone]:
+    def knocks(standing: Standing) -> list[str] | None:
+        """The interrupts to resume; none for what was cut off; None to leave the thread alone."""
+        ids = [id for id, runs in standing.waiting.items() if runs & set(ended)]
+        stranded = stranded_after is not None and standing.idle_seconds >= stranded_after
+        return ids if ids or (standing.under_way and stranded) else None
+
     try:
-        after, went_on = yield from threads.go_on(thread_id, knocks)
+        before, after, went_on = yield from _knocked(threads, thread_id, knocks)
     except ThreadBusy:
-        return Outcome.UNDER_WAY
-    if _waits_for(after, ended):
-        return Outcome.STILL_ACTIVE  # the API told the thread otherwise than us
-    if not after.under_way:
-        yield from forget(threads.store, ended, seen=went_on)
-    return Outcome.RESUMED if went_on else Outcome.NOT_PARKED
+        return _Gone(Outcome.UNDER_WAY)
+    if not before.known:
+        return _Gone(Outcome.UNKNOWN_THREAD)
+    if after is None:
+        return _Gone(Outcome.UNDER_WAY) if before.under_way else _Gone(Outcome.NOT_PARKED, False)
+    if any(waiting & set(ended) for waiting in after.waiting.values()):
+        return _Gone(Outcome.STILL_ACTIVE)  # the API told the thread otherwise than us
+    outcome = Outcome.RESUMED if went_on else Outcome.NOT_PARKED
+    return _Gone(outcome, None if after.under_way else went_on)
 
 
-def _waits_for(standing: Standing, runs: Collection[str]) -> bool:
-    return any(waiting & set(runs) for waiting in standing.waiting.values())
+def _knocked(
+    threads: Threads, thread_id: str, knocks: Callable[[Standing], list[str] | None]
+) -> Calls[tuple[Standing, Standing | None, bool]]:
+    """How the thread stood; how it stands then, if it was to go on; and whether it was we who went on."""
+    if isinstance(threads, GraphThreads):
+        with suppress(ThreadBusy):  # then only whoever has something to do there waits for the lock
+            before, after = yield from threads.knock(thread_id, knocks)
+            return before, after, after is not None
+    before = yield from threads.standing(thread_id)
+    ids = knocks(before)
+    if ids is None:
+        return before, None, False
+    return before, *(yield from threads.go_on(thread_id, ids))
 
 
 def _wake(
     threads: Threads, run_id: str, client: ParallelClient | AsyncParallelClient
 ) -> Calls[Woken]:
+    woken = yield from see_to(threads, run_id, client)
+    return cast(Woken, woken)  # what has no mark has not been seen to before
+
+
+def see_to(
+    threads: Threads,
+    run_id: str,
+    client: ParallelClient | AsyncParallelClient,
+    mark: Mark | None = None,
+) -> Calls[Woken | None]:
+    """Wake the thread of a run, unless the delivery that tells of it has been seen to before.
+
+    What the store is asked and told, it is asked and told at once.
+    """
+    store = threads.store
+    note, marked = yield from at_once(
+        None if store is None else note_of(store, run_id), None if mark is None else mark.read()
+    )
+    if marked is not None:
+        return None
+    woken, seen = yield from _woken(threads, run_id, client, note)
+    gone = seen or (seen is False and note is not None and not note.young)
+    yield from at_once(
+        delete_note(store, run_id) if store is not None and gone else None,
+        mark.put() if mark is not None and woken.settled else None,
+    )
+    return woken
+
+
+def _woken(
+    threads: Threads,
+    run_id: str,
+    client: ParallelClient | AsyncParallelClient,
+    note: Note | None,
+) -> Calls[tuple[Woken, bool | None]]:
     try:
         found = yield from retrieve(client, run_id)
     except NotFound:
-        return Woken(Outcome.UNKNOWN_RUN, run_id)
-    thread_id = yield from _thread_of(threads, found)
+        return Woken(Outcome.UNKNOWN_RUN, run_id), None
+    thread_id = _thread_of(threads, found, note)
     if found.active:
-        return Woken(Outcome.STILL_ACTIVE, run_id, thread_id)
+        return Woken(Outcome.STILL_ACTIVE, run_id, thread_id), None
     if found.status == "action_required":
         _LOG.warning("Run %s waits for a person; its thread stays parked.", run_id)
-        return Woken(Outcome.ACTION_REQUIRED, run_id, thread_id)
+        return Woken(Outcome.ACTION_REQUIRED, run_id, thread_id), None
     if thread_id is None:
-        return Woken(Outcome.UNKNOWN_THREAD, run_id)
-    return Woken((yield from go_on(threads, thread_id, [run_id])), run_id, thread_id)
+        return Woken(Outcome.UNKNOWN_THREAD, run_id), None
+    outcome, seen = yield from _gone_on(threads, thread_id, [run_id], None)
+    return Woken(outcome, run_id, thread_id), seen
 
 
-def _thread_of(threads: Threads, run: TaskRun) -> Calls[str | None]:
+def _thread_of(threads: Threads, run: TaskRun, note: Note | None) -> str | None:
     """The thread as the store has it noted, or else as the run's metadata name it; None if it is another
     graph's.
     """
-    note = None if threads.store is None else (yield from note_of(threads.store, run.run_id))
     if note is not None:
         return note.thread_id if threads.mine(note.node) else None
     thread_id = (run.metadata or {}).get("thread_id")

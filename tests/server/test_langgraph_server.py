@@ -1,4 +1,5 @@
-"""On a LangGraph server: a thread parks, a signed webhook wakes it, a person answers over its REST API.
+"""On a LangGraph server: a thread parks, a signed webhook or the sweep wakes it, a person answers over its
+REST API.
 
 The server is `langgraph dev`, as `langgraph.json` configures it, in a process of its own; the API is the
 simulator's server, which delivers the webhooks. No network.
@@ -20,7 +21,7 @@ from typing import Any
 import httpx
 import pytest
 
-from langchain_parallel.simulator import RunningServer, RunScript, Simulator, serve
+from langchain_parallel.simulator import Fault, RunningServer, RunScript, Simulator, serve
 
 pytest.importorskip("langgraph_api", reason="langgraph-cli[inmem] is not installed")
 from langgraph_sdk import get_sync_client
@@ -56,6 +57,7 @@ def url(api: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     folder, port = tmp_path_factory.mktemp("server"), free_port()
     config = json.loads((ROOT / "langgraph.json").read_text())
     config["dependencies"] = ["."]  # the package is installed already
+    config["graphs"]["own"] = f"{ROOT}/tests/server/own_graph.py:graph"
     (folder / "langgraph.json").write_text(json.dumps(config))
     here = f"http://127.0.0.1:{port}"
     environment = {
@@ -66,6 +68,8 @@ def url(api: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         "PARALLEL_RESEARCH_APPROVE_ABOVE": "pro",
         "PARALLEL_RESEARCH_WEBHOOK_URL": f"{here}/parallel/webhook",
         "PARALLEL_RESEARCH_WEBHOOK_SECRETS": f"an-older-one, {SECRET}",
+        "PARALLEL_RESEARCH_SWEEP_STRANDED_AFTER": "0",
+        "CRON_SCHEDULER_SLEEP_TIME": "1",
         "LANGSMITH_TRACING": "false",
         "LANGGRAPH_NO_VERSION_CHECK": "1",
     }
@@ -135,6 +139,12 @@ def test_a_person_answers_over_the_rest_api(client: Any, api: RunningServer) -> 
     assert len(api.simulator.runs()) == before + 1
 
 
+def marked(client: Any) -> list[str]:
+    """The deliveries that any server has seen to the end."""
+    found = client.store.search_items(["langchain_parallel", "webhooks"], limit=1_000)["items"]
+    return [item["key"] for item in found if item["key"].startswith("twin_")]
+
+
 def test_the_same_webhook_many_times_at_once_goes_on_once(
     url: str, client: Any, api: RunningServer
 ) -> None:
@@ -151,9 +161,9 @@ def test_the_same_webhook_many_times_at_once_goes_on_once(
         at = int(time.time())
         headers = [
             {
-                "webhook-id": f"msg_{number}",
+                "webhook-id": f"twin_{number}",
                 "webhook-timestamp": str(at),
-                "webhook-signature": signature(SECRET, f"msg_{number}", at, body),
+                "webhook-signature": signature(SECRET, f"twin_{number}", at, body),
             }
             for number in range(10)
         ]
@@ -169,6 +179,88 @@ def test_the_same_webhook_many_times_at_once_goes_on_once(
     judged = [one for one in history if one["values"].get("verdict")]
     assert len(judged) == 1
     assert len(client.threads.get_state(thread)["values"]["turns"]) == 1
+    until(lambda: len(marked(client)) == 10, "all are marked, for other servers to know them")
+
+
+def test_a_graph_of_ones_own_goes_on_with_the_context_it_was_asked_in(client: Any) -> None:
+    thread = client.threads.create()["thread_id"]
+    given: Any = {"input": {"question": "Who leads?"}, "context": {"tone": "dry"}}
+    client.runs.wait(thread, "own", **given)
+    assert finished(client, thread)["values"]["signed"] == "dry"
+
+
+@pytest.fixture
+def forsaken(client: Any, api: RunningServer) -> Iterator[str]:
+    """A thread that is parked for a run that has ended, and that no webhook came for."""
+    api.simulator.scripts.add(RunScript(seconds=1.0))
+    api.simulator.faults.add(Fault("webhook_lose", times=None))
+    thread = client.threads.create()["thread_id"]
+    client.runs.wait(thread, "research", input={"question": "Who leads?"})
+    until(lambda: api.simulator.runs()[-1]["status"] == "completed", "it ends")
+    yield thread
+    api.simulator.faults.clear()
+
+
+def sweep(client: Any) -> Any:
+    """What a cron does."""
+    return client.runs.wait(None, "sweep", input={})["swept"]
+
+
+def finished(client: Any, thread: str) -> Any:
+    """Its state, once there is nothing left to do."""
+
+    def state() -> Any:
+        found = client.threads.get_state(thread)
+        return None if found["next"] else found
+
+    return until(state, "it finishes")
+
+
+def test_a_thread_whose_webhook_never_comes_is_swept(
+    client: Any, api: RunningServer, forsaken: str
+) -> None:
+    runs = len(api.simulator.runs())
+    assert sweep(client)["resumed"] == 1
+    (turn,) = finished(client, forsaken)["values"]["turns"]
+    assert turn["status"] == "completed"
+    assert sweep(client)["resumed"] == 0
+    assert len(api.simulator.runs()) == runs
+
+
+def test_a_thread_that_failed_when_it_went_on_is_swept_again(
+    client: Any, api: RunningServer, forsaken: str
+) -> None:
+    run_id = api.simulator.runs()[-1]["run_id"]
+    its_own_look = Fault("status_before", method="GET", path=f"*/{run_id}", status=403, skip=1)
+    api.simulator.faults.add(its_own_look)
+    assert sweep(client)["resumed"] == 1
+    until(lambda: client.threads.get(forsaken)["status"] == "error", "it fails")
+    assert sweep(client)["resumed"] == 1
+    (turn,) = finished(client, forsaken)["values"]["turns"]
+    assert turn["status"] == "completed"
+
+
+def test_a_thread_that_failed_before_it_parked_goes_on_without_an_input(
+    client: Any, api: RunningServer
+) -> None:
+    before = len(api.simulator.runs())
+    api.simulator.faults.add(Fault("status_before", method="POST", path="*/runs", status=403))
+    thread = client.threads.create()["thread_id"]
+    given = {"question": "Who leads?"}
+    out: Any = client.runs.wait(thread, "research", input=given, raise_error=False)
+    assert "Forbidden" in out["__error__"]["error"]
+    assert client.threads.get(thread)["status"] == "error"
+    client.runs.wait(thread, "research")
+    assert finished(client, thread)["values"]["answer"]
+    assert len(api.simulator.runs()) == before + 1
+
+
+def test_a_cron_sweeps(client: Any, forsaken: str) -> None:
+    cron = client.crons.create("sweep", schedule="* * * * * */2", input={})  # seconds come last
+    try:
+        assert finished(client, forsaken)["values"]["answer"]
+    finally:
+        client.crons.delete(cron["cron_id"])
 
 
 def test_a_forged_webhook_is_turned_away(url: str) -> None:

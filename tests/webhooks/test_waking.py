@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from typing import Any
 
 import pytest
 from langchain_core.runnables import RunnableLambda
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
+from langgraph.store.memory import InMemoryStore
 from langgraph.types import Command
 
 from langchain_parallel import TaskRunInput, create_research_graph
+from langchain_parallel._calls import run
 from langchain_parallel.errors import ServerFault
 from langchain_parallel.research import ResearchState
-from langchain_parallel.simulator import Fault, RunScript
+from langchain_parallel.resuming import thread_lock
+from langchain_parallel.simulator import Fault, ManualClock, RunScript, Simulator
 from langchain_parallel.webhooks import Outcome, Woken, awake, wake
+from langchain_parallel.webhooks.threads import BUSY_SECONDS
 
 from ..research.harness import Session, clients, invoke, script
 from ..research.test_parking import FORK
@@ -229,6 +236,96 @@ def test_waking_from_inside_another_graph_touches_only_the_parked_thread(session
     assert [each.outcome for each in woken] == [Outcome.RESUMED]
     assert session.state()["turns"][0]["status"] == "completed"
     assert session.graph().get_state(session.config).next == ()
+
+
+class Counting(InMemorySaver):
+    """Counts how often a thread is read."""
+
+    reads = 0
+
+    def get_tuple(self, config: Any) -> Any:
+        self.reads += 1
+        return super().get_tuple(config)
+
+
+def test_to_wake_a_thread_it_is_read_once_beside_langgraphs_own_reading(session: Session) -> None:
+    saver = session.checkpointer = Counting()
+    session.ask("How large is it?")
+    pass_time(session)
+    saver.reads = 0
+    assert knock(session, the_run(session)).outcome is Outcome.RESUMED
+    assert saver.reads == 2
+
+
+def test_who_has_nothing_to_do_there_waits_for_nobody_who_is_at_the_thread(
+    session: Session,
+) -> None:
+    session.ask("How large is it?")
+    pass_time(session)
+    graph, run_id = session.graph(), the_run(session)
+    knock(session, run_id, graph)
+    lock, began = run(thread_lock(graph, session.config, None)), time.monotonic()
+    try:
+        assert knock(session, run_id, graph).outcome is Outcome.NOT_PARKED
+    finally:
+        lock.release()
+    assert time.monotonic() - began < BUSY_SECONDS / 10
+
+
+def test_who_has_something_to_do_there_waits_for_whoever_is_at_the_thread(session: Session) -> None:
+    session.ask("How large is it?")
+    pass_time(session)
+    graph = session.graph()
+    lock = run(thread_lock(graph, session.config, None))
+    timer = threading.Timer(0.05, lock.release)
+    timer.start()
+    assert knock(session, the_run(session), graph).outcome is Outcome.RESUMED
+    timer.join()
+
+
+def test_a_thread_that_is_told_otherwise_than_its_waker_stays_parked(session: Session) -> None:
+    session.ask("How large is it?")
+    run_id = the_run(session)
+    ahead = Simulator(ManualClock(), seed=session.simulator.seed)
+    asks = TaskRunInput(input="?", processor="lite", metadata={"thread_id": "thread"})
+    assert clients(ahead)["client"].create(asks).run_id == run_id
+    ahead.clock.sleep(3_600.0)
+    graph, made = session.graph(), clients(ahead)
+    if session.mode == "sync":
+        woken = wake(graph, run_id, made["client"])
+    else:
+        woken = asyncio.run(awake(graph, run_id, made["async_client"]))
+    assert woken.outcome is Outcome.STILL_ACTIVE
+    assert len(graph.get_state(session.config).interrupts) == 1
+
+
+def noted(session: Session) -> list[Any]:
+    assert session.store is not None
+    return session.store.search(("langchain_parallel", "parked"))
+
+
+def test_the_note_of_a_thread_goes_once_it_has_gone_on(session: Session) -> None:
+    session.store = InMemoryStore()
+    session.ask("How large is it?")
+    assert len(noted(session)) == 1
+    knock(session, the_run(session))
+    assert len(noted(session)) == 1
+    pass_time(session)
+    knock(session, the_run(session))
+    assert noted(session) == []
+
+
+def test_the_note_of_a_thread_resumed_by_hand_goes_when_it_is_old(session: Session) -> None:
+    """Before that, the thread may be one that is about to park."""
+    session.store = InMemoryStore()
+    session.ask("How large is it?")
+    pass_time(session)
+    invoke(session.mode, session.graph(), Command(resume=1), session.config)
+    assert knock(session, the_run(session)).outcome is Outcome.NOT_PARKED
+    (note,) = noted(session)
+    session.store.put(note.namespace, note.key, {**note.value, "at": time.time() - 61})
+    assert knock(session, the_run(session)).outcome is Outcome.NOT_PARKED
+    assert noted(session) == []
 
 
 def test_a_thread_resumed_by_hand_is_not_resumed_again(session: Session) -> None:

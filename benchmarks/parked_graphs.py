@@ -1,0 +1,162 @@
+"""What is parked and resumed: the research graph, and bare LangGraph doing the same steps.
+
+Rule: the control does LangGraph's part of the work, all of it and nothing else. It has the same channels and
+the same steps; each step writes what the research graph's step of that name writes, recorded once. It
+believes whatever it is resumed with, notes nothing, and knows no lock.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import httpx
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import END, START, StateGraph
+from langgraph.types import Command, interrupt
+
+from langchain_parallel import AsyncParallelClient, ParallelClient, create_research_graph
+from langchain_parallel._calls import Calls
+from langchain_parallel.research import ResearchState
+from langchain_parallel.simulator import ManualClock, Simulator, SimulatorTransport
+from langchain_parallel.webhooks import GraphThreads, Standing
+
+from .threads import opened as opened_in_sqlite
+
+Kind = Literal["research graph", "bare", "bare, and a GET"]
+KEY = "key-of-a-benchmark"
+POOL = 20
+"""Connections a process keeps to PostgreSQL."""
+
+_STEPS = ("plan", "submit", "wait", "evaluate")
+_Write: TypeAlias = Callable[[str, str], None]
+
+
+def question(thread_id: str) -> dict[str, str]:
+    """The input of a thread."""
+    return {"question": f"How large is the market of {thread_id}?"}
+
+
+def thread(thread_id: str) -> Any:
+    """What LangGraph calls a thread by."""
+    return {"configurable": {"thread_id": thread_id}}
+
+
+def side_file(path: str) -> _Write:
+    """Writes lines down, durably in the sense that a killed process has written them: what was done with
+    which thread, when, and by which process.
+    """
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+    def write(what: str, thread_id: str) -> None:
+        os.write(file, f"{what} {thread_id} {time.monotonic():.6f} {os.getpid()}\n".encode())
+
+    return write
+
+
+def research(api: str, write: _Write) -> tuple[Any, AsyncParallelClient]:
+    """The research graph, whose evaluator, which runs after the park, leaves a line; and its client."""
+
+    def evaluate(state: Any, turn: Any) -> None:
+        # A question names its thread: an evaluator is not told.
+        write("judged", turn["question"].rpartition(" ")[2].rstrip("?"))
+
+    client = AsyncParallelClient(KEY, api)
+    made = {"client": ParallelClient(KEY, api), "async_client": client}
+    return create_research_graph(processor="lite", wait="park", evaluate=evaluate, **made), client
+
+
+class Timed(GraphThreads):
+    """The threads of the research graph; each that goes on leaves a line when all of it is written."""
+
+    write: _Write = staticmethod(lambda what, thread_id: None)
+
+    def go_on(self, thread_id: str, interrupt_ids: Iterable[str]) -> Calls[tuple[Standing, bool]]:
+        """Resume, and say so."""
+        standing, went_on = yield from super().go_on(thread_id, interrupt_ids)
+        if went_on:
+            self.write("done", thread_id)
+        return standing, went_on
+
+    def knock(
+        self, thread_id: str, choose: Callable[[Standing], Sequence[str] | None]
+    ) -> Calls[tuple[Standing, Standing | None]]:
+        """Resume, and say so."""
+        before, after = yield from super().knock(thread_id, choose)
+        if after is not None:
+            self.write("done", thread_id)
+        return before, after
+
+
+@cache
+def recorded() -> dict[str, Any]:
+    """What the research graph's steps write to the state, and (`parked`) what its interrupt says."""
+    simulator = Simulator(ManualClock())
+    how: Any = {"transport": SimulatorTransport(simulator), "clock": simulator.clock}
+    graph: Any = create_research_graph(
+        processor="lite",
+        wait="park",
+        evaluate=lambda state, turn: None,
+        client=ParallelClient(KEY, **how),
+        async_client=AsyncParallelClient(KEY, **how),
+    ).compile(checkpointer=InMemorySaver())
+    found: dict[str, Any] = {}
+    for given in (question("recorded"), Command(resume="look")):
+        for update in graph.stream(given, thread("recorded"), stream_mode="updates"):
+            found.update(update)
+        simulator.clock.sleep(3_600.0)
+    [parked] = found.pop("__interrupt__")
+    return {**found, "parked": parked.value}
+
+
+def bare(api: str, write: _Write, *, gets: bool) -> Any:
+    """Plain LangGraph: the same steps and writes. `gets`: with one request to the API, for the answer,
+    which no webhook brings.
+    """
+    http = httpx.AsyncClient(base_url=api, headers={"x-api-key": KEY}, timeout=60.0)
+    writes = recorded()
+
+    def step(name: str) -> Callable[[Any, RunnableConfig], Awaitable[Any]]:
+        async def run(state: Any, config: RunnableConfig) -> Any:
+            if name == "wait":
+                knock = interrupt(writes["parked"])
+                if gets:
+                    address = f"/v1/tasks/runs/{knock['run_id']}/result"
+                    (await http.get(address)).raise_for_status().json()
+            if name == "evaluate":
+                write("judged", config["configurable"]["thread_id"])
+            return writes[name]
+
+        return run
+
+    graph: Any = StateGraph(ResearchState)
+    for before, name in zip((START, *_STEPS), _STEPS, strict=False):
+        graph.add_node(name, step(name))
+        graph.add_edge(before, name)
+    graph.add_edge(_STEPS[-1], END)
+    return graph
+
+
+@asynccontextmanager
+async def storage(place: str) -> AsyncIterator[dict[str, Any]]:
+    """Checkpointer and store, in a folder (SQLite) or at a URI (PostgreSQL, as in the deployment page)."""
+    if not place.startswith("postgresql://"):
+        async with opened_in_sqlite(Path(place), "async", store=True) as made:
+            yield made
+        return
+    from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+    from langgraph.store.postgres import AsyncPostgresStore
+    from psycopg.rows import dict_row
+    from psycopg_pool import AsyncConnectionPool
+
+    settings: dict[str, Any] = {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
+    async with AsyncExitStack() as stack:
+        pool: Any = AsyncConnectionPool(place, max_size=POOL, kwargs=settings, open=False)
+        await stack.enter_async_context(pool)
+        yield {"checkpointer": AsyncPostgresSaver(pool), "store": AsyncPostgresStore(pool)}

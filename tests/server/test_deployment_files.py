@@ -1,0 +1,127 @@
+"""What a deployment is made from: langgraph.json, the Compose files, and the page that explains them."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]  # langchain-core brings it, without its types
+
+from langchain_parallel.server.settings import PREFIX, Settings
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "docs" / "deployment"
+COMPOSE = sorted(FOLDER.glob("compose.*.yaml"))
+PAGE = (ROOT / "docs" / "deployment.md").read_text()
+CONFIG = json.loads((ROOT / "langgraph.json").read_text())
+OPTIONAL = ["LANGSMITH_API_KEY", "LANGGRAPH_CLOUD_LICENSE_KEY"]
+"""Secrets of which one of two is needed."""
+
+
+def tabled() -> dict[str, list[str]]:
+    """By variable, the other cells of its row."""
+    rows = [line.strip("| ").split(" | ") for line in PAGE.splitlines() if line.startswith("| `")]
+    return {name: cells[1:] for cells in rows for name in re.findall(r"`([A-Z_]+)`", cells[0])}
+
+
+def test_every_setting_is_tabled_with_its_default() -> None:
+    rows = {name: cells for name, cells in tabled().items() if name.startswith(PREFIX)}
+    assert set(rows) == {PREFIX + name.upper() for name in Settings.model_fields}
+    for name, field in Settings.model_fields.items():
+        default = rows[PREFIX + name.upper()][1]
+        assert default == f"`{field.default}`" or field.default in (None, ())
+
+
+def test_what_langgraph_json_names_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("starlette")
+    monkeypatch.setenv("PARALLEL_API_KEY", "key-of-a-test")
+    for name in [*CONFIG["graphs"].values(), CONFIG["http"]["app"]]:
+        module, _, attribute = name.partition(":")
+        assert callable(getattr(importlib.import_module(module), attribute))
+
+
+def test_an_image_can_be_made_of_langgraph_json(tmp_path: Path) -> None:
+    """`langgraph build` would feed this very file to Docker."""
+    pytest.importorskip("langgraph_cli", reason="langgraph-cli is not installed")
+    command = [sys.executable, "-m", "langgraph_cli", "dockerfile", "Dockerfile"]
+    subprocess.run(
+        [*command, "--config", str(ROOT / "langgraph.json")],
+        cwd=tmp_path,
+        env={**os.environ, "LANGGRAPH_CLI_NO_ANALYTICS": "1"},
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    written = (tmp_path / "Dockerfile").read_text()
+    assert f"ADD . /deps/{ROOT.name}" in written
+    assert f"LANGSERVE_GRAPHS='{json.dumps(CONFIG['graphs'])}'" in written
+    assert f"LANGGRAPH_HTTP='{json.dumps(CONFIG['http'])}'" in written
+
+
+def load(path: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load(path.read_text())
+    return loaded
+
+
+by_file = pytest.mark.parametrize("path", COMPOSE, ids=lambda path: path.name)
+
+
+@by_file
+def test_a_compose_file_is_of_the_compose_specification(path: Path) -> None:
+    pytest.importorskip("check_jsonschema", reason="check-jsonschema is not installed")
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
+    done = subprocess.run([*command, str(path)], check=False, capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stdout.decode()
+
+
+@by_file
+def test_a_compose_file_refers_to_what_is_there(path: Path) -> None:
+    made = load(path)
+    services = made["services"]
+    for service in services.values():
+        for name, waits in service.get("depends_on", {}).items():
+            if waits["condition"] == "service_healthy":
+                assert services[name]["healthcheck"]["test"]
+            else:
+                assert services[name]["restart"] == "no"
+        volumes = {volume.partition(":")[0] for volume in service.get("volumes", ())}
+        assert volumes <= set(made["volumes"])
+        assert {config["source"] for config in service.get("configs", ())} <= set(made["configs"])
+    proxied = re.findall(r"dynamic a (\w+) 8000", made["configs"]["caddyfile"]["content"])
+    assert len(proxied) == 2
+    assert set(proxied) <= set(services)
+
+
+@by_file
+def test_what_a_compose_file_asks_for_is_told_and_no_secret_is_in_it(path: Path) -> None:
+    asked = dict(re.findall(r"\$\{([A-Z_]+)(:[-?][^}]*)\}", path.read_text()))
+    assert path.read_text().count("${") == len(re.findall(r"\$\{[A-Z_]+:[-?]", path.read_text()))
+    assert set(asked) <= set(re.findall(r"`([A-Z_]+)`", PAGE))
+    secrets = {name for name in asked if re.search("KEY|SECRET|PASSWORD", name)}
+    assert {name for name in secrets if asked[name] != ":?"} <= set(OPTIONAL)
+    for service in load(path)["services"].values():
+        for name, value in service.get("environment", {}).items():
+            assert not re.search("KEY|SECRET|PASSWORD", name) or re.fullmatch(
+                r"\$\{[A-Z_]+:(\?|-)\}", value
+            )
+
+
+def test_the_server_is_given_every_setting() -> None:
+    server = load(FOLDER / "compose.server.yaml")["services"]["server"]
+    given = {name for name in server["environment"] if name.startswith(PREFIX)}
+    assert given == {PREFIX + name.upper() for name in Settings.model_fields}
+
+
+def test_the_worker_is_given_all_it_reads() -> None:
+    text = (FOLDER / "worker.py").read_text()
+    read = set(re.findall(r'os\.environ(?:\.get\(|\[)"([A-Z_]+)"', text))
+    worker = load(FOLDER / "compose.worker.yaml")["services"]["worker"]
+    assert set(worker["environment"]) == read | {"PARALLEL_API_KEY"}
+    assert read <= set(tabled())

@@ -1,0 +1,204 @@
+"""The threads of a LangGraph server: woken and swept through its own API, each by one run of its queue."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from langchain_parallel import create_research_graph
+from langchain_parallel._calls import arun
+from langchain_parallel._parked_index import all_noted
+from langchain_parallel.errors import InvalidRequest
+from langchain_parallel.server.store import ServerStore
+from langchain_parallel.server.threads import ServerThreads
+from langchain_parallel.simulator import ManualClock, Simulator
+from langchain_parallel.sweeping import Swept, asweep, sweep
+from langchain_parallel.webhooks import Outcome, Woken, awake
+
+from ..research.harness import clients
+from .fakes import CONTEXT, FakeServer
+
+NOTES = ("langchain_parallel", "parked")
+
+
+class Account:
+    """A server with a research graph, and the API."""
+
+    def __init__(self) -> None:
+        self.simulator = Simulator(ManualClock())
+        self.server = FakeServer()
+        self.threads = ServerThreads(self.server)
+        self.evaluated: list[str] = []
+        self.fails = False
+        """Whether the evaluator does, once."""
+        graph = create_research_graph(
+            processor="lite", wait="park", evaluate=self._evaluate, **clients(self.simulator)
+        )
+        self.server.graph = graph.compile(checkpointer=self.server.saver, store=self.server.kept)
+
+    async def sweep(self, **options: Any) -> Swept:
+        client = clients(self.simulator)["async_client"]
+        return await asweep(self.threads, client, **{"per_second": 1e5, **options})
+
+    async def wake(self, thread: str) -> Woken:
+        return await awake(
+            self.threads, self.run_of(thread), clients(self.simulator)["async_client"]
+        )
+
+    def run_of(self, thread: str) -> str:
+        (found,) = (r for r in self.simulator.runs() if r["metadata"]["thread_id"] == thread)
+        return str(found["run_id"])
+
+    def pass_time(self) -> None:
+        self.simulator.clock.sleep(3_600.0)
+
+    def noted(self) -> int:
+        return len(self.server.kept.search(NOTES, limit=100))
+
+    def age(self, seconds: float) -> None:
+        """Make all that is noted that much older."""
+        for note in self.server.kept.search(NOTES):
+            older = {**note.value, "at": note.value["at"] - seconds}
+            self.server.kept.put(NOTES, note.key, older)
+
+    async def finished(self, thread: str) -> bool:
+        state = await self.server.get_state(thread)
+        return not state["tasks"] and state["values"]["turns"][0]["status"] == "completed"
+
+    def _evaluate(self, state: Any, turn: Any) -> None:
+        if self.fails:
+            self.fails = False
+            raise LookupError("a fault of the caller's own")
+        self.evaluated.append(turn["run_id"])
+
+
+@pytest.fixture
+def account() -> Account:
+    return Account()
+
+
+async def test_a_sweep_queues_a_run_for_each_thread_whose_run_has_ended(account: Account) -> None:
+    await account.server.ask("one")
+    await account.server.ask("two")
+    assert (await account.sweep()).still_active == 2
+    account.pass_time()
+    await account.server.ask("three")
+    swept = await account.sweep()
+    assert (sorted(swept.resumed), swept.still_active) == (["one", "two"], 1)
+    assert account.server.queue["one"]["assistant_id"] == "assistant-7"
+    assert account.server.queue["one"]["context"] == CONTEXT
+    await account.server.work()
+    assert await account.finished("one")
+    assert await account.finished("two")
+    assert len(account.simulator.runs()) == 3
+
+
+async def test_the_note_of_a_thread_is_forgotten_once_it_is_seen_to_have_gone_on(
+    account: Account,
+) -> None:
+    await account.server.ask("one")
+    account.pass_time()
+    await account.sweep()
+    await account.server.work()
+    account.age(61.0)
+    assert (await account.sweep()).gone_on == ["one"]
+    assert account.noted() == 0
+
+
+async def test_the_note_of_a_thread_that_was_deleted_goes_after_a_minute(account: Account) -> None:
+    await account.server.ask("one")
+    account.pass_time()
+    account.server.forget("one")
+    assert (await account.sweep()).gone_on == ["one"]
+    assert account.noted() == 1
+    account.age(61.0)
+    assert (await account.sweep()).gone_on == ["one"]
+    assert account.noted() == 0
+
+
+async def test_whoever_comes_second_while_the_server_is_at_it_is_told_so(account: Account) -> None:
+    await account.server.ask("one")
+    account.pass_time()
+    assert (await account.wake("one")).outcome is Outcome.RESUMED
+    second = await account.wake("one")
+    assert (second.outcome, second.settled) == (Outcome.UNDER_WAY, False)
+    assert (await account.sweep()).gone_on == ["one"]
+    await account.server.work()
+    assert (await account.wake("one")).outcome is Outcome.NOT_PARKED
+    assert account.evaluated == [account.run_of("one")]
+
+
+async def test_a_thread_that_failed_while_it_looked_is_swept_again(account: Account) -> None:
+    """The webhook's work is done; that the run failed, only the sweep gets to know."""
+    await account.server.ask("one")
+    account.pass_time()
+    await account.wake("one")
+    account.server.queue.clear()  # three workers died with it
+    assert (await account.sweep()).resumed == ["one"]
+    await account.server.work()
+    assert await account.finished("one")
+
+
+async def test_a_thread_that_failed_in_the_middle_goes_on_after_a_while(account: Account) -> None:
+    await account.server.ask("one")
+    account.pass_time()
+    account.fails = True
+    await account.sweep()
+    assert len(await account.server.work()) == 1
+    account.age(61.0)
+    assert (await account.sweep(stranded_after=600.0)).resumed == []
+    assert account.noted() == 1
+    account.server.passed = 601.0
+    assert (await account.sweep(stranded_after=600.0)).resumed == ["one"]
+    assert "command" not in account.server.queue["one"]
+    await account.server.work()
+    assert await account.finished("one")
+    assert len(account.simulator.runs()) == 1
+
+
+async def test_a_webhook_that_comes_before_the_thread_has_parked_is_tried_again(
+    account: Account,
+) -> None:
+    account.server.graph.interrupt_before_nodes = ["wait"]  # as far as it has got
+    await account.server.ask("one")
+    account.pass_time()
+    woken = await account.wake("one")
+    assert (woken.outcome, woken.settled) == (Outcome.UNDER_WAY, False)
+    assert account.server.queue == {}
+
+
+async def test_a_thread_that_is_deleted_meanwhile_is_unknown(account: Account) -> None:
+    await account.server.ask("one")
+    account.server.forget("one")
+    standing, went_on = await arun(account.threads.go_on("one", ["an interrupt"]))
+    assert (standing.known, went_on) == (False, False)
+
+
+async def test_more_than_ten_thousand_parked_threads_are_found(account: Account) -> None:
+    note = {"thread_id": "one", "ledger_id": None, "node": "wait", "at": time.time()}
+    for number in range(10_001):
+        account.server.kept.put(NOTES, f"trun_{number}", note)
+    assert len(await arun(all_noted(account.threads.store))) == 10_001
+
+
+async def test_the_store_keeps_what_it_is_given(account: Account) -> None:
+    store = account.threads.store
+    assert await store.aget(NOTES, "one") is None
+    await store.aput(NOTES, "one", {"at": 1.5}, index=False)
+    assert account.server.indexed == [False]
+    item = await store.aget(NOTES, "one")
+    assert item is not None
+    assert (item.namespace, item.key, item.value) == (NOTES, "one", {"at": 1.5})
+    assert [found.value for found in await store.asearch(NOTES, limit=5)] == [{"at": 1.5}]
+    await store.adelete(NOTES, "one")
+    assert await store.asearch(NOTES) == []
+
+
+def test_without_awaiting_it_is_refused(account: Account) -> None:
+    client = clients(account.simulator)["client"]
+    with pytest.raises(InvalidRequest, match="asynchronously only"):
+        sweep(account.threads, client)
+    with pytest.raises(InvalidRequest, match="asynchronously only"):
+        ServerStore(account.server).get(NOTES, "one")

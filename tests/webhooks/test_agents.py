@@ -1,0 +1,117 @@
+"""Agents that share their storage: each goes on with its own threads only, if they have names."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.store.memory import InMemoryStore
+
+from langchain_parallel.sweeping import Swept, asweep, sweep
+from langchain_parallel.webhooks import Outcome, Woken, awake, wake
+
+from ..middleware.harness import SAID, Account, How, Model, calls, start, thread
+
+NOTES = ("langchain_parallel", "parked")
+
+
+class Office:
+    """Agents by name, over one checkpointer, and one store or none."""
+
+    def __init__(self, how: How, *, store: bool) -> None:
+        self.account = Account(how)
+        self.store = InMemoryStore()
+        self._stored: dict[str, Any] = {"checkpointer": InMemorySaver()}
+        self._stored |= {"store": self.store} if store else {}
+
+    def agent(self, name: str | None, *says: AIMessage) -> Any:
+        model = Model(*says, "done")
+        return self.account.agent(model, wait="parked", compiled={**self._stored, "name": name})
+
+    def ask(self, name: str | None, thread_id: str) -> str:
+        """The run that the thread then waits for."""
+        self.account.invoke(self.agent(name, calls(start("Who?"))), SAID, thread(thread_id))
+        return str(self.account.runs[-1]["run_id"])
+
+    def sweep(self, name: str | None) -> Swept:
+        made = self.account.clients()
+        if self.account.how == "sync":
+            return sweep(self.agent(name), made["client"], stranded_after=0.0)
+        return asyncio.run(asweep(self.agent(name), made["async_client"], stranded_after=0.0))
+
+    def wake(self, name: str | None, run_id: str) -> Woken:
+        made = self.account.clients()
+        if self.account.how == "sync":
+            return wake(self.agent(name), run_id, made["client"])
+        return asyncio.run(awake(self.agent(name), run_id, made["async_client"]))
+
+    def waits(self, thread_id: str) -> bool:
+        return bool(self.agent(None).get_state(thread(thread_id)).next)
+
+    def forget_names(self) -> None:
+        """As an earlier version of this package noted it."""
+        for item in self.store.search(NOTES):
+            node = str(item.value["node"]).rpartition("|")[2]
+            self.store.put(NOTES, item.key, {**item.value, "node": node, "at": 0.0})
+
+
+@pytest.fixture(params=[False, True], ids=["listing", "store"])
+def store(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+@pytest.fixture
+def office(how: How, store: bool) -> Office:
+    made = Office(how, store=store)
+    made.ask("left", "of the left")
+    made.ask("right", "of the right")
+    made.account.pass_time()
+    return made
+
+
+@pytest.fixture(params=["sync", "async"])
+def how(request: pytest.FixtureRequest) -> How:
+    way: How = request.param
+    return way
+
+
+def test_a_sweep_for_one_agent_leaves_the_threads_of_the_other_alone(office: Office) -> None:
+    swept = office.sweep("left")
+    assert (swept.threads, swept.resumed) == (1, ["of the left"])
+    assert office.waits("of the right")
+    assert office.sweep("right").resumed == ["of the right"]
+
+
+def test_a_webhook_that_came_to_the_other_agent_wakes_nothing(office: Office) -> None:
+    right = str(office.account.runs[1]["run_id"])
+    woken = office.wake("left", right)
+    assert woken.outcome in (Outcome.UNKNOWN_THREAD, Outcome.UNDER_WAY)
+    assert not woken.settled
+    assert office.waits("of the right")
+    assert office.wake("right", right).outcome is Outcome.RESUMED
+
+
+def test_an_agent_without_a_name_goes_on_with_all_as_before(office: Office) -> None:
+    assert sorted(office.sweep(None).resumed) == ["of the left", "of the right"]
+
+
+def test_an_agent_that_has_got_a_name_goes_on_with_what_had_none(how: How, store: bool) -> None:
+    office = Office(how, store=store)
+    office.ask(None, "older")
+    office.account.pass_time()
+    assert office.sweep("left").resumed == ["older"]
+
+
+def test_notes_without_names_lead_to_no_other_agents_thread_and_stay(how: How) -> None:
+    office = Office(how, store=True)
+    office.ask("right", "of the right")
+    office.account.pass_time()
+    office.forget_names()
+    assert office.sweep("left").resumed == []
+    assert office.waits("of the right")
+    assert len(office.store.search(NOTES)) == 1
+    assert office.sweep("right").resumed == ["of the right"]
+    assert office.store.search(NOTES) == []
