@@ -184,17 +184,25 @@ class Clients(NamedTuple):
         run_id: str,
         interaction_id: str | None,
         timeout: float,
-        on_event: Callable[[Event], Any],
+        on_event: Callable[[Event], Any] | None,
         secrets: Sequence[str] = (),
     ) -> Calls[TaskRunResult]:
-        """Wait for a run. Its errors name the run and the interaction, and never one of `secrets`:
-        a server may repeat an MCP header in what it says of a run that failed.
+        """Wait for a run; without `on_event`, where it has ended, only ask for its answer.
+
+        Errors name the run and the interaction, and never one of `secrets`: a server may repeat an MCP
+        header in what it says of a run that failed.
         """
         try:
-            result = yield Call(
-                lambda: self.plain.wait(run_id, timeout=timeout, on_event=on_event),
-                lambda: self.awaited.wait(run_id, timeout=timeout, on_event=on_event),
-            )
+            if on_event is None:
+                result = yield Call(
+                    lambda: self.plain.result(run_id, timeout=timeout),
+                    lambda: self.awaited.result(run_id, timeout=timeout),
+                )
+            else:
+                result = yield Call(
+                    lambda: self.plain.wait(run_id, timeout=timeout, on_event=on_event),
+                    lambda: self.awaited.wait(run_id, timeout=timeout, on_event=on_event),
+                )
         except ParallelError as error:
             error.concerning(run_id, interaction_id)
             error.rewrite(lambda text: blot(text, secrets))

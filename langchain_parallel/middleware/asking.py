@@ -197,14 +197,14 @@ def _renamed(planned: Research, places: Sequence[_Place]) -> Research:
 def _waited_for(asked: Asked, records: Research) -> Calls[Research]:
     setup, config = asked.setup, asked.config
     running = [record for record in records.values() if record["status"] == "running"]
-    if parks(setup, config):
+    if parked := parks(setup, config):
         yield from park(setup, running, config)
     elif setup.wait != "blocking":
         return records
     ended = dict(records)
     for record in running:
         everything = {**asked.research, **ended}
-        ended[record["handle"]] = yield from finish(setup, everything, record, config)
+        ended[record["handle"]] = yield from finish(setup, everything, record, config, ended=parked)
     return ended
 
 

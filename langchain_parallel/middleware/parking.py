@@ -16,7 +16,7 @@ from .._langgraph import ask_person, checkpointer_of
 from .._parked_index import note_parked
 from ..errors import ParallelError
 from ..processors import expected_seconds
-from ..research.parking import ParkedRun
+from ..research.parking import ParkedRun, RunNews, news_of, waits
 from .setup import Setup
 from .state import AgentTurn
 
@@ -43,24 +43,27 @@ def parks(setup: Setup, config: RunnableConfig) -> bool:
 
 def park(setup: Setup, records: Sequence[AgentTurn], config: RunnableConfig) -> Calls[None]:
     """Return once none of the runs is active; until then each run of this step ends in an interrupt."""
-    active = []
+    left: list[ParkedHandle] = []
     for record in records:
-        active += [record] if (yield from _active(setup, record)) else []
-    if active:  # for those who look for parked threads
-        runs = [record["run_id"] for record in active]
-        yield from note_parked(config, runs, active[0]["ledger_id"])
-    while active:  # returns at once for each time it was resumed before, then interrupts
-        ask_person(config, Parked(kind="parked", runs=[_parked(run) for run in active]), {})
+        news = yield from _news(setup, record)
+        left += [_parked(record, news)] if news else []
+    if left:  # for those who look for parked threads
+        yield from note_parked(config, [run["run_id"] for run in left], records[0]["ledger_id"])
+    while left:  # returns at once for each time it was resumed before, then interrupts
+        ask_person(config, Parked(kind="parked", runs=left), {})
 
 
-def _active(setup: Setup, record: AgentTurn) -> Calls[bool]:
+def _news(setup: Setup, record: AgentTurn) -> Calls[RunNews | None]:
+    """How a run stands that there is something to park for."""
     try:
-        return bool((yield from setup.clients.retrieve(record["run_id"])).active)
+        run = yield from setup.clients.retrieve(record["run_id"])
     except ParallelError as error:  # whoever may not see it, or sees none, would wait for ever
-        return getattr(error, "status", None) not in (401, 403, 404)
+        unseen = getattr(error, "status", None) in (401, 403, 404)
+        return None if unseen else RunNews(status=record["status"], warnings=[])
+    return news_of(run) if waits(run) else None
 
 
-def _parked(record: AgentTurn) -> ParkedHandle:
+def _parked(record: AgentTurn, news: RunNews) -> ParkedHandle:
     seconds = expected_seconds(record["processor"])
     return ParkedHandle(
         run_id=record["run_id"],
@@ -69,4 +72,5 @@ def _parked(record: AgentTurn) -> ParkedHandle:
         question=record["question"],
         processor=record["processor"],
         expected_seconds=None if seconds is None else list(seconds),
+        **news,
     )

@@ -13,8 +13,6 @@ from .state import AgentTurn, Research, is_active, started_as
 
 POLLED = 20
 """Runs that are asked after before a turn of the model, at the most."""
-_FETCH_SECONDS = 60.0
-"""How long the answer of a run that has ended is waited for."""
 
 
 def poll(
@@ -65,7 +63,7 @@ def _looked_at(
         return record
     if run.active:  # perhaps again: a person has done what it stood still for
         return {**record, "status": "running", "error": None}
-    return (yield from finish(setup, research, record, config, seconds=_FETCH_SECONDS))
+    return (yield from finish(setup, research, record, config, ended=True))
 
 
 def _found(

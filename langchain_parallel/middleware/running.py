@@ -34,6 +34,9 @@ from .citing import numbered
 from .setup import Setup, pending_of
 from .state import AgentTurn, Research, is_ended, short, started_as, turns_of
 
+_FETCH_SECONDS = 60.0
+"""How long the answer of a run that has ended is waited for."""
+
 
 def durable(setup: Setup, state: Mapping[str, Any], config: RunnableConfig) -> bool:
     """Whether the ledger outlives this process once it is known; without a checkpointer nothing does."""
@@ -128,19 +131,22 @@ def finish(
     record: AgentTurn,
     config: RunnableConfig,
     *,
-    seconds: float | None = None,
+    ended: bool,
 ) -> Calls[AgentTurn]:
     """Follow a run, its progress on the custom stream, and put its answer into the record.
 
-    A run that cannot be followed to its end stays what it was, with the problem in words.
+    A run that cannot be followed to its end stays what it was, with the problem in words. Of one that is
+    known to have `ended` only the answer is asked for.
     """
     request = setup.request(record, config)
-    listen, secrets = _listener(config), secrets_of([setup.template])
+    seconds = _FETCH_SECONDS if ended else wait_seconds(record["processor"], setup.timeout)
+    secrets = secrets_of([setup.template])
 
     def wait(run: TaskRun) -> Calls[TaskRunResult]:
-        longest = wait_seconds(record["processor"], setup.timeout) if seconds is None else seconds
-        told_of = (run.run_id, run.interaction_id, longest, lambda event: listen(event, run))
-        return (yield from setup.clients.wait(*told_of, secrets))
+        listen = None if ended else _listener(config, run)
+        return (
+            yield from setup.clients.wait(run.run_id, run.interaction_id, seconds, listen, secrets)
+        )
 
     pending = pending_of(record)
     submission = submission_of(pending, record["ledger_id"])
@@ -154,18 +160,18 @@ def finish(
         return {**record, "error": harmless(f"{error.message}")}
     else:
         turn = answered(pending, got, keep_excerpts=False)
-    ended: AgentTurn = {**record, **turn}
-    ended["citations"] = numbered(ended, research)
+    done: AgentTurn = {**record, **turn}
+    done["citations"] = numbered(done, research)
     others = {h: r for h, r in research.items() if h != record["handle"] and is_ended(r)}
-    yield from told([ended], {"turns": turns_of(others)}, config)
-    return ended
+    yield from told([done], {"turns": turns_of(others)}, config)
+    return done
 
 
-def _listener(config: RunnableConfig) -> Callable[[Event, TaskRun], None]:
+def _listener(config: RunnableConfig, run: TaskRun) -> Callable[[Event], None]:
     """Progress to the custom stream; each event also tells LangGraph that the step is not idle."""
     runtime = runtime_of(config)
 
-    def listen(event: Event, run: TaskRun) -> None:
+    def listen(event: Event) -> None:
         if runtime is not None:
             runtime.stream_writer(dict(progress(event, run.run_id, run.interaction_id)))
             runtime.heartbeat()

@@ -55,6 +55,8 @@ def test_the_interrupt_says_what_is_waited_for(account: Account) -> None:
                 "question": "Who leads?",
                 "processor": "lite",
                 "expected_seconds": [10, 60],
+                "status": "queued",
+                "warnings": [],
             }
         ],
     }

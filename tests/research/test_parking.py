@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from langgraph.types import Command
 
-from langchain_parallel.errors import ActionRequired, ServerFault
+from langchain_parallel.errors import ServerFault
 from langchain_parallel.simulator import Fault, RunScript
 
 from .harness import Mode, Session, invoke, script
@@ -47,6 +47,8 @@ def test_a_thread_parks_and_says_what_it_waits_for(session: Session) -> None:
                 "question": "How large is it?",
                 "processor": "pro",
                 "expected_seconds": [120, 600],
+                "status": "queued",
+                "warnings": [],
             }
         ],
     }
@@ -113,12 +115,14 @@ def test_a_run_that_cannot_be_read_now_leaves_the_thread_where_it_is(session: Se
     assert session.ask(None)["turns"][0]["status"] == "completed"
 
 
-def test_a_run_that_needs_a_person_says_so(session: Session) -> None:
-    session.simulator.scripts.add(RunScript("action_required"))
+def test_a_run_that_needs_a_person_says_so_and_stays_parked(session: Session) -> None:
+    session.simulator.scripts.add(RunScript("action_required", warnings=("Authorise crm.example",)))
     session.ask("How large is it?")
     pass_time(session, 3_600.0)
-    with pytest.raises(ActionRequired):
+    for _ in range(2):
         knock(session)
+        [run] = parked(session)["runs"]
+        assert (run["status"], run["warnings"]) == ("action_required", ["Authorise crm.example"])
     assert len(session.runs) == 1
 
 

@@ -57,7 +57,8 @@ def turn_of(researcher: Researcher, state: ResearchState, config: RunnableConfig
 def _result(
     researcher: Researcher, pending: Pending, run: TaskRun, config: RunnableConfig
 ) -> Calls[TaskRunResult]:
-    listen = _listener(runtime_of(config), run.run_id, run.interaction_id)
+    ended = parks(researcher, config)  # it would still be parked otherwise
+    listen = None if ended else _listener(runtime_of(config), run.run_id, run.interaction_id)
     seconds = wait_seconds(pending["processor"], researcher.timeout)
     secrets = secrets_of([researcher.template])
     return (
