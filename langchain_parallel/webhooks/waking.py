@@ -1,7 +1,8 @@
 """`wake`, `awake`: a run has ended, so the thread that is parked for it goes on.
 
-Rule: whoever says so is believed in nothing but the run's id. The run is read from the API, and only a
-thread of this graph that is parked for this very run is resumed; then it looks for itself once more.
+Rule: whoever says so is believed in nothing but the run's id. The thread is known by its note in the store,
+or by what the API says of the run. Only one of this graph that is parked for this very run is resumed, and
+it looks for itself whether the run has ended.
 Waking is idempotent: late, early, twice and beside a sweep, a thread goes on once.
 """
 
