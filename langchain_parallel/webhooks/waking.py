@@ -217,28 +217,32 @@ def _woken(
     client: ParallelClient | AsyncParallelClient,
     note: Note | None,
 ) -> Calls[tuple[Woken, bool | None]]:
-    if note is not None:  # its thread is known, and will look for itself
-        thread_id = note.thread_id if threads.mine(note.node) else None
-    else:
+    found: TaskRun | None = None
+    if note is None or not isinstance(threads, GraphThreads):
         try:
             found = yield from retrieve(client, run_id)
         except NotFound:
             return Woken(Outcome.UNKNOWN_RUN, run_id), None
-        thread_id = _thread_of(found)
-        if found.active:
-            return Woken(Outcome.STILL_ACTIVE, run_id, thread_id), None
-        if found.status == "action_required":
-            _LOG.warning("Run %s waits for a person; its thread stays parked.", run_id)
-            return Woken(Outcome.ACTION_REQUIRED, run_id, thread_id), None
+    thread_id = _thread_of(threads, found, note)
+    if found is not None and found.active:
+        return Woken(Outcome.STILL_ACTIVE, run_id, thread_id), None
+    if found is not None and found.status == "action_required":
+        _LOG.warning("Run %s waits for a person; its thread stays parked.", run_id)
+        return Woken(Outcome.ACTION_REQUIRED, run_id, thread_id), None
     if thread_id is None:
         return Woken(Outcome.UNKNOWN_THREAD, run_id), None
+    # One that was not read here is read by its thread, and it is seen here what that made of it.
     outcome, seen = yield from _gone_on(threads, thread_id, [run_id], None)
     return Woken(outcome, run_id, thread_id), seen
 
 
-def _thread_of(run: TaskRun) -> str | None:
-    """The thread as the run's metadata name it."""
-    thread_id = (run.metadata or {}).get("thread_id")
+def _thread_of(threads: Threads, run: TaskRun | None, note: Note | None) -> str | None:
+    """The thread as the store has it noted, or else as the run's metadata name it; None if it is another
+    graph's.
+    """
+    if note is not None:
+        return note.thread_id if threads.mine(note.node) else None
+    thread_id = ((run and run.metadata) or {}).get("thread_id")
     return thread_id if isinstance(thread_id, str) and thread_id else None
 
 
