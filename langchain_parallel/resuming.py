@@ -39,6 +39,7 @@ def resume(
     *,
     timeout: float | None = None,
     durability: Literal["sync", "async", "exit"] = "sync",
+    context: Any = None,
 ) -> Resumption:
     """Go on with a thread that a lost process left, or that waits for answers: exactly once.
 
@@ -54,13 +55,14 @@ def resume(
             are left out. None: go on with what was cut off; interrupts stay open.
         timeout: Seconds to wait for somebody else who is going on with it; None: as long as it takes.
         durability: When LangGraph writes its checkpoints.
+        context: The graph's run-time context, which no checkpoint keeps.
 
     Raises:
         InvalidRequest: The graph has no checkpointer, or the config names no thread, or a checkpoint (which
             would replay, not resume).
         ThreadBusy: Somebody else was still at it when `timeout` had passed.
     """
-    return run(_resume(graph, config, answers, timeout, durability))
+    return run(_resume(graph, config, answers, timeout, durability, context))
 
 
 async def aresume(
@@ -70,6 +72,7 @@ async def aresume(
     *,
     timeout: float | None = None,
     durability: Literal["sync", "async", "exit"] = "sync",
+    context: Any = None,
 ) -> Resumption:
     """Go on with a thread that a lost process left, or that waits for answers: exactly once.
 
@@ -85,21 +88,23 @@ async def aresume(
             are left out. None: go on with what was cut off; interrupts stay open.
         timeout: Seconds to wait for somebody else who is going on with it; None: as long as it takes.
         durability: When LangGraph writes its checkpoints.
+        context: The graph's run-time context, which no checkpoint keeps.
 
     Raises:
         InvalidRequest: The graph has no checkpointer, or the config names no thread, or a checkpoint (which
             would replay, not resume).
         ThreadBusy: Somebody else was still at it when `timeout` had passed.
     """
-    return await arun(_resume(graph, config, answers, timeout, durability))
+    return await arun(_resume(graph, config, answers, timeout, durability, context))
 
 
-def _resume(
+def _resume(  # noqa: PLR0917 -- as `resume` is called
     graph: AnyGraph,
     config: RunnableConfig,
     answers: Mapping[str, Any] | None,
     timeout: float | None,
     durability: Literal["sync", "async", "exit"],
+    context: Any,
 ) -> Calls[Resumption]:
     lock = yield from thread_lock(graph, config, timeout)
     try:
@@ -107,7 +112,7 @@ def _resume(
         given = _due(before, answers)
         if given is _NOTHING:
             return Resumption(before, went_on=False)
-        yield from invoke(graph, given, config, durability)
+        yield from invoke(graph, given, config, durability, context)
         return Resumption((yield from state_of(graph, config)), went_on=True)
     finally:
         lock.release()
@@ -138,11 +143,12 @@ def invoke(
     given: Any,
     config: RunnableConfig,
     durability: Literal["sync", "async", "exit"] = "sync",
+    context: Any = None,
 ) -> Calls[Any]:
     """What the graph returns."""
     returned = yield Call(
-        lambda: graph.invoke(given, config, durability=durability),
-        lambda: graph.ainvoke(given, config, durability=durability),
+        lambda: graph.invoke(given, config, durability=durability, context=context),
+        lambda: graph.ainvoke(given, config, durability=durability, context=context),
     )
     return returned
 
@@ -156,9 +162,16 @@ def _due(state: StateSnapshot, answers: Mapping[str, Any] | None) -> Any:
     due = {id: answer for id, answer in (answers or {}).items() if id in pending}
     if due:
         return Command(resume=due)
-    # A node cut off, or left unrun by a race, is a task that is neither done nor waiting for an answer.
-    cut_off = any(not task.interrupts and task.result is None for task in state.tasks)
-    return None if cut_off else _NOTHING
+    return None if is_cut_off(state) else _NOTHING
+
+
+def is_cut_off(state: StateSnapshot) -> bool:
+    """Whether something is to be done that waits for nobody: a node cut off, or left unrun by a race; or a
+    step whose nodes are all done, of which no checkpoint was written.
+    """
+    undone = [task for task in state.tasks if task.result is None]
+    waiting = [task for task in undone if task.interrupts]
+    return len(undone) > len(waiting) or (bool(state.tasks) and not waiting)
 
 
 def state_of(graph: AnyGraph, config: RunnableConfig) -> Calls[StateSnapshot]:

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypedDict
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
-from langchain_parallel import AsyncParallelClient, ParallelClient
+from langchain_parallel import AsyncParallelClient, ParallelClient, aresume, resume
 from langchain_parallel.client import RetryPolicy
 
 from .points import AsyncTransport, Steps, Transport, passing
@@ -84,9 +84,10 @@ def _blocking(job: Job) -> tuple[str, Any]:
     with opened(job["place"], store=job["store"]) as storage:
         graph = build(_clients(job), **storage)
         how = _goes_on(graph.get_state(config))
-        if how != "finished":
-            more = given if how == "invoked" else None
-            graph.invoke(more, config, durability=job["durability"])
+        if how == "invoked":
+            graph.invoke(given, config, durability=job["durability"])
+        elif how == "resumed":
+            resume(graph, config, durability=job["durability"])
         return how, graph.get_state(config).values
 
 
@@ -96,9 +97,10 @@ async def _awaiting(job: Job) -> tuple[str, Any]:
     async with aopened(job["place"], store=job["store"]) as storage:
         graph = build(_clients(job), **storage)
         how = _goes_on(await graph.aget_state(config))
-        if how != "finished":
-            more = given if how == "invoked" else None
-            await graph.ainvoke(more, config, durability=job["durability"])
+        if how == "invoked":
+            await graph.ainvoke(given, config, durability=job["durability"])
+        elif how == "resumed":
+            await aresume(graph, config, durability=job["durability"])
         return how, (await graph.aget_state(config)).values
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.store.memory import InMemoryStore
 
+from langchain_parallel import aresume, resume
 from langchain_parallel.errors import (
     ActionRequired,
     AnswerLost,
@@ -16,7 +20,7 @@ from langchain_parallel.errors import (
 )
 from langchain_parallel.simulator import Fault, RunScript
 
-from .harness import Session
+from .harness import Mode, Session
 
 
 def test_a_deadline_that_passes_leaves_the_run_to_be_resumed(session: Session) -> None:
@@ -139,4 +143,36 @@ def test_with_a_store_even_a_replay_from_before_the_session_adopts(session: Sess
     (at,) = [snapshot for snapshot in history(session) if snapshot.next == ("plan",)]
     assert "ledger_id" not in at.values
     session.ask(config=at.config)
+    assert len(session.runs) == 1
+
+
+class Killed(BaseException):
+    """What a process that is killed at this moment does not catch."""
+
+
+class Dying(InMemorySaver):
+    """Dies as a checkpoint is to be written: the step's writes are there, what follows from them is not."""
+
+    dies_at = 0
+    written = 0
+
+    def put(self, *given: Any, **more: Any) -> RunnableConfig:
+        self.written += 1
+        if self.written == self.dies_at:
+            raise Killed
+        return super().put(*given, **more)
+
+
+@pytest.mark.parametrize("nth", [2, 3, 4, 5, 6])
+def test_a_thread_whose_step_was_done_but_not_checkpointed_is_resumed(mode: Mode, nth: int) -> None:
+    saver = Dying()
+    session = Session(mode, checkpointer=saver)
+    saver.dies_at = nth
+    with pytest.raises(Killed):
+        session.ask("Map the landscape")
+    graph, config = session.graph(), session.config
+    found = resume(graph, config) if mode == "sync" else asyncio.run(aresume(graph, config))
+    assert found.went_on
+    assert found.state.tasks == ()
+    assert found.state.values["turns"][0]["status"] == "completed"
     assert len(session.runs) == 1
