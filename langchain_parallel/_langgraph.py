@@ -153,11 +153,15 @@ def parent_task(config: RunnableConfig) -> str | None:
     return "|".join(parts) or None
 
 
+START = "start"
+"""In the place of a checkpoint: nothing was before."""
+
+
 class Input(NamedTuple):
     """The input of the outermost graph that led to a step."""
 
     after: str
-    """The checkpoint after which it came; `start` for a thread's first. The same in a replay, in a fork, and
+    """The checkpoint after which it came; `START` for a thread's first. The same in a replay, in a fork, and
     when the input is given again because a kill left nothing of it; another for every later input. Empty
     without a checkpointer.
     """
@@ -182,7 +186,7 @@ def input_of(config: RunnableConfig) -> Calls[Input]:
     found = yield from read(checkpoint_id=head)
     if found is None:  # `durability="exit"`: nothing of this input is written yet
         found = yield from read()
-        return Input("start" if found is None else str(found.checkpoint["id"]), _made_at(head))
+        return Input(START if found is None else str(found.checkpoint["id"]), _made_at(head))
     at = _made_at(head)
     while found is not None:
         at = _made_at(str(found.checkpoint["id"]))
@@ -192,4 +196,4 @@ def input_of(config: RunnableConfig) -> Calls[Input]:
         if found.metadata.get("source") == "input":
             return Input(before, at)
         found = yield from read(checkpoint_id=before)
-    return Input("start", at)
+    return Input(START, at)

@@ -20,6 +20,7 @@ from ._core.keys import ledger_key
 from ._core.looking import Look
 from ._langgraph import (
     LATELY_SECONDS,
+    START,
     checkpointed,
     checkpointer_of,
     input_of,
@@ -92,8 +93,8 @@ def stored_ledger(
         store: LangGraph's store.
         thread_id: The LangGraph thread the session belongs to.
         name: Tells several sessions in one thread apart.
-        asked_at: When the input came, in seconds since 1970. A ledger that was last used more than a day
-            before it is of a thread of this id that was deleted since. None: any ledger is this thread's.
+        asked_at: When the thread's first input came, in seconds since 1970. A ledger that was last used more
+            than a day before it is of a thread of this id that was deleted since. None: it had others before.
     """
     key = f"{thread_id}/{name}"
     lock = yield from _locked(f"stored ledger {key}", store)
@@ -138,7 +139,7 @@ def session_ledger(
     lock = yield from _locked(f"stored ledger {last}", store)
     try:
         stored = (yield from _get(store, here)) if after else None
-        known = _of_this_thread(stored, asked_at)
+        known = _of_this_thread(stored, asked_at if after == START else None)
         if known is None:
             unfinished = yield from _get(store, last)
             known = unfinished if unfinished and unfinished["open"] else None

@@ -14,7 +14,7 @@ from langchain_core.runnables import RunnableConfig
 from .._calls import Calls
 from .._langgraph import checkpointer_of
 from ..errors import InvalidRequest
-from ..processors import dearer
+from ..processors import dearer, price_usd
 from ..research.budget import objections, raised, used_with
 from ..research.people import (
     Decision,
@@ -45,22 +45,18 @@ def admit(
 
     Ends this step with an interrupt where a person has to say yes.
     """
-    research = {k: r for k, r in setup.research(state).items() if k not in planned}
-    free, held, reasons = _weighed(setup, state, research, planned)
-    if not held:
-        return Admission(planned)
-    if not _can_ask(setup, held, config):
-        kept = {handle: _declined(planned[handle], " ".join(reasons)) for handle in held}
-        return Admission({**planned, **kept})
-    taken = [r for r in (*research.values(), *free.values()) if _ran(r) or _counts(r)]
-    limits = setup.limits(state)
-    pending = [pending_of(record) for record in held.values()]
-    request = spend_request(taken, pending, reasons, limits)
+    weighed = _weighed(setup, state, planned, config)
+    if not weighed.held:
+        return Admission(weighed.records)
+    taken, limits = weighed.taken, setup.limits(state)
+    pending = [pending_of(record) for record in weighed.held.values()]
+    request = spend_request(taken, pending, weighed.reasons, limits)
 
     def decide(given: PersonAnswer) -> Calls[Admission]:
         yield from ()
-        decided = _decided(setup, research, held, given)
-        return Admission({**planned, **decided}, _budget(limits, taken, decided, given))
+        decided = _decided(setup, setup.research(state), weighed.held, given)
+        budget = _budget(setup, limits, taken, decided, given)
+        return Admission({**weighed.records, **decided}, budget)
 
     return (yield from until_understood(config, request, decide))
 
@@ -71,33 +67,43 @@ def as_admitted(
     """The planned records as `admit` leaves them in the tool that makes their call; what a person is asked
     there counts as admitted.
     """
-    research = {k: r for k, r in setup.research(state).items() if k not in planned}
-    _, held, reasons = _weighed(setup, state, research, planned)
-    if not held or _can_ask(setup, held, config):
-        return planned
-    return {**planned, **{h: _declined(r, " ".join(reasons)) for h, r in held.items()}}
+    return _weighed(setup, state, planned, config).records
+
+
+class _Weighed(NamedTuple):
+    records: Research
+    """All of them; those that cannot be are declined."""
+    held: Research
+    """Those that a person is asked about."""
+    reasons: list[str]
+    taken: list[AgentTurn]
+    """What else counts: what is over, under way, or free to be started."""
 
 
 def _weighed(
-    setup: Setup, state: Mapping[str, Any], research: Research, planned: Research
-) -> tuple[Research, Research, list[str]]:
-    """Which runs may be started, which may not, and why."""
-    limits = setup.limits(state)
+    setup: Setup, state: Mapping[str, Any], planned: Research, config: RunnableConfig
+) -> _Weighed:
+    research = {k: r for k, r in setup.research(state).items() if k not in planned}
+    limits, asks = setup.limits(state), checkpointer_of(config) is not None
     ended = [record for record in research.values() if _ran(record)]
     under_way = [pending_of(record) for record in research.values() if _counts(record)]
     free: Research = {}
     held: Research = {}
+    declined: Research = {}
     reasons: dict[str, None] = {}
     for handle, record in planned.items():
-        why = _too_dear(setup, record)
-        asked = [*under_way, *map(pending_of, free.values()), pending_of(record)]
-        why += list(objections(ended, asked, limits))
-        if why and not record.get("approved"):
+        others = [*under_way, *map(pending_of, free.values())]
+        beyond = list(objections(ended, [*others, pending_of(record)], limits))
+        why = _too_dear(setup, record) + beyond
+        if not why or record.get("approved"):
+            free[handle] = record
+        elif not asks or (beyond and setup.on_budget == "stop"):
+            declined[handle] = _declined(record, " ".join(why))
+        else:
             held[handle] = record
             reasons.update(dict.fromkeys(why))
-        else:
-            free[handle] = record
-    return free, held, list(reasons)
+    taken = [r for r in (*research.values(), *free.values()) if _ran(r) or _counts(r)]
+    return _Weighed({**planned, **declined}, held, list(reasons), taken)
 
 
 def _ran(record: AgentTurn) -> bool:
@@ -115,11 +121,6 @@ def _too_dear(setup: Setup, record: AgentTurn) -> list[str]:
     if limit is None or not dearer(record["processor"], limit):
         return []
     return [f"{record['processor']} costs more than {limit}."]
-
-
-def _can_ask(setup: Setup, held: Research, config: RunnableConfig) -> bool:
-    dear = any(_too_dear(setup, record) for record in held.values())
-    return checkpointer_of(config) is not None and (dear or setup.on_budget == "ask")
 
 
 def _declined(record: AgentTurn, reason: str) -> AgentTurn:
@@ -144,6 +145,7 @@ def _after(setup: Setup, research: Research, record: AgentTurn, said: Decision) 
         "question": changed["question"],
         "asked_by": changed["asked_by"],
         "processor": changed["processor"],
+        "cost_usd": price_usd(changed["processor"]),
         "parent_interaction_id": found["interaction_id"] if found else parent,
         "parent_handle": found["handle"] if found else parent and record["parent_handle"],
         "approved": True,
@@ -160,14 +162,21 @@ def _named(research: Research, name: str) -> AgentTurn:
 
 
 def _budget(
-    limits: Budget, taken: Sequence[AgentTurn], decided: Research, given: PersonAnswer
+    setup: Setup,
+    limits: Budget,
+    taken: Sequence[AgentTurn],
+    decided: Research,
+    given: PersonAnswer,
 ) -> Budget | None:
     runs = [pending_of(r) for r in decided.values() if r["status"] == "planned"]
-    if (more := given.get("budget")) is None:
+    more = given.get("budget")
+    if more is None and setup.on_budget == "stop":
+        more = Budget()  # nothing passes these limits, unless a person sets others
+    if more is None:
         needed = raised(limits, used_with(list(taken), runs)) if runs else limits
         return None if needed == limits else needed
     limits = {**limits, **more}
     problems = list(objections(list(taken), runs, limits))
     if problems:
-        raise InvalidRequest([f"The new budget is too small. {problem}" for problem in problems])
-    return limits
+        raise InvalidRequest([f"The budget is too small. {problem}" for problem in problems])
+    return limits if more else None

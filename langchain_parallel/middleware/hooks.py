@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from .._calls import Calls
 from ..errors import ParallelError
 from .approval import admit
-from .planning import answered_calls, calling, paid_calls, plan
+from .planning import all_calls, answered_calls, calling, paid_calls, plan
 from .polling import poll, release, to_poll
 from .running import kept_in, ledger_of
 from .setup import Setup
@@ -28,7 +28,8 @@ def look_after(
     research, messages = setup.research(state), state.get("messages") or ()
     if not research:
         return None
-    changed = yield from release(setup, research, config, answered_calls(messages))
+    over = answered_calls(messages)
+    changed = yield from release(setup, research, config, over, all_calls(messages) - over)
     research = {**research, **changed}
     due = to_poll(research, len(messages))
     changed |= yield from poll(setup, research, config, due)

@@ -77,6 +77,12 @@ def calling(messages: Sequence[Any], tool_call_id: str | None = None) -> AIMessa
     return None
 
 
+def all_calls(messages: Sequence[Any]) -> set[str]:
+    """The tool calls in these messages, by their place."""
+    spoken = [message for message in messages if isinstance(message, AIMessage)]
+    return {call_of(message, call["id"]) for message in spoken for call in message.tool_calls}
+
+
 def answered_calls(messages: Sequence[Any]) -> set[str]:
     """The tool calls that have an answer, by their place: another middleware's, or a tool's."""
     found, speaker = set(), None
@@ -128,11 +134,13 @@ def paid_calls(
             continue  # without an id of its own the tool refuses it: see `is_twin`
         seen.add(id)
         made = changed.get(id, call)
-        name = made["name"]
+        name, args = made["name"], made["args"]
         if name not in setup.names.asking or call_of(message, id) in over:
             continue
+        if not isinstance(args, Mapping):  # a person's edit may be anything
+            continue
         try:
-            yield PaidCall.of(message, id, name, filled_in(arguments[name], made["args"]))
+            yield PaidCall.of(message, id, name, filled_in(arguments[name], args))
         except ValidationError:
             continue  # the tool itself says what is wrong
 

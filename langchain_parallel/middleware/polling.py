@@ -11,6 +11,7 @@ from .running import finish, started
 from .setup import Setup
 from .state import AgentTurn, Research, is_active, started_as
 
+_NEVER_SENT = "It was never sent."
 POLLED = 20
 """Runs that are asked after before a turn of the model, at the most."""
 
@@ -86,17 +87,22 @@ def _found(
 
 
 def release(
-    setup: Setup, research: Research, config: RunnableConfig, answered_calls: set[str]
+    setup: Setup,
+    research: Research,
+    config: RunnableConfig,
+    answered_calls: set[str],
+    open_calls: set[str],
 ) -> Calls[Research]:
     """Planned records whose tool call is over without them: another middleware rejected it, or a new
     message came in between. What was started all the same is found, also where a person had changed the
-    call or this middleware is configured anew; the rest gives its money back.
+    call (even after it was declined) or this middleware is configured anew; the rest gives its money back.
     """
     runs: dict[str, list[Marked]] = {}
     waited: set[str] = set()
     changed: Research = {}
     for handle, record in research.items():
-        if record["status"] != "planned":
+        declined = record["status"] == "declined" and record["error"] != _NEVER_SENT
+        if record["status"] != "planned" and not (declined and record["call"] in open_calls):
             continue
         doubt: AgentTurn = {**record, "status": "unknown"}
         if ledger_id := record["ledger_id"]:
@@ -117,7 +123,7 @@ def release(
             if doubt["status"] != "running" and handle in found:
                 doubt = adopted(record, found[handle])
         if doubt["status"] != "running":
-            doubt = {**doubt, "status": "declined", "cost_usd": 0.0, "error": "It was never sent."}
+            doubt = {**doubt, "status": "declined", "cost_usd": 0.0, "error": _NEVER_SENT}
             doubt["told"] = True
         changed[handle] = doubt
     return changed

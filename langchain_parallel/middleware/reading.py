@@ -98,7 +98,7 @@ def _notes(record: AgentTurn) -> Iterator[str]:
         counts = ", ".join(f"{count} {word}" for word, count in rest.most_common())
         yield _plain(f"Confidence{' otherwise' if low else ''}: {counts}")
     for warning in record["warnings"]:
-        yield f"Warning: {harmless(_plain(without_ids(warning, [record])), _WARNING_CHARS)}"
+        yield f"Warning: {harmless(_plain(without_ids(harmless(warning), [record])), _WARNING_CHARS)}"
 
 
 def _answer(record: AgentTurn, names: Names) -> Iterator[str]:

@@ -6,14 +6,19 @@ is run again (a kill, a retry, a resumed interrupt, a replayed message) finds wh
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping
+from itertools import takewhile
 from typing import Any
 
+from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
 
 from .._calls import Calls, answer, wait_seconds
 from .._core.secrecy import secrets_of
 from .._langgraph import (
+    START,
     checkpointer_of,
     input_of,
     parent_task,
@@ -60,9 +65,17 @@ def ledger_of(
     if store is None or thread_id is None or checkpointer_of(config) is None:
         return (yield from setup.ledgers.of(place, setup.clients))
     agent, within = config.get("metadata", {}).get("lc_agent_name"), parent_task(config)
-    parts = ["agent", agent, setup.names.name, within and f"in {within}"]
+    parts = ["agent", agent, setup.names.name, within and f"in {within} for {_task(state)}"]
     name, asked = " ".join(filter(None, parts)), (yield from input_of(config))
-    return (yield from stored_ledger(setup.clients, store, thread_id, name, asked.at))
+    first = asked.at if asked.after == START else None
+    return (yield from stored_ledger(setup.clients, store, thread_id, name, first))
+
+
+def _task(state: Mapping[str, Any]) -> str:
+    """A short name of what a sub-agent was told: LangGraph does not tell a second one from a retry."""
+    told = takewhile(lambda one: not isinstance(one, AIMessage), state.get("messages") or ())
+    words = json.dumps([getattr(message, "content", "") for message in told], default=str)
+    return hashlib.sha256(words.encode()).hexdigest()[:12]
 
 
 def kept_in(ledger_id: str, record: AgentTurn, config: RunnableConfig) -> AgentTurn:

@@ -79,7 +79,7 @@ def _names(known: Research, new: Research) -> dict[str, str]:
     """What new records are called among the known ones."""
     apart = {_session(handle) for handle, record in new.items() if _taken(known, handle, record)}
     return {
-        handle: _own_name(handle, record)
+        handle: _own_name(known, handle, record)
         if _session(handle) in apart and (handle not in known or _taken(known, handle, record))
         else handle
         for handle, record in new.items()
@@ -92,24 +92,37 @@ def _session(handle: str) -> str:
     return first.partition(".")[0] + at + ledger
 
 
-def _own_name(handle: str, record: AgentTurn) -> str:
-    return f"{handle}@{short(record['ledger_id']) or 'unsent'}"
+def _own_name(known: Research, handle: str, record: AgentTurn) -> str:
+    there = known.get(handle)
+    of = (
+        "run_id" if there is not None and there["ledger_id"] == record["ledger_id"] else "ledger_id"
+    )
+    return f"{handle.partition('@')[0]}@{short(record[of]) or 'unsent'}"  # type: ignore[literal-required]
 
 
 def _taken(known: Research, handle: str, record: AgentTurn) -> bool:
-    """Whether another agent's record has the handle: one of another ledger, or, where there is no ledger
-    (yet), of another call.
+    """Whether another record has the handle: one of another ledger, or, where there is no ledger (yet), of
+    another call; or another run of the same ledger, which two have planned without knowing of each other.
     """
     there = known.get(handle)
-    if there is None or there["ledger_id"] == record["ledger_id"]:
+    if there is None:
         return False
+    other_call = there.get("call") != record.get("call")
+    if there["ledger_id"] == record["ledger_id"]:
+        return (
+            other_call
+            and bool(there["run_id"] and record["run_id"])
+            and (there["run_id"] != record["run_id"])
+        )
     both = there["ledger_id"] and record["ledger_id"]
-    return bool(both) or there.get("call") != record.get("call")
+    return bool(both) or other_call
 
 
 def _merged(there: AgentTurn | None, record: AgentTurn) -> AgentTurn:
     if there is None:
         return record
+    if is_active(record) and there["status"] in ("declined", "refused") and not there["run_id"]:
+        return record  # a person has changed it since, so that it could be sent
     later = there if _rank(record) < _rank(there) or _only_seen(there, record) else record
     if there.get("told") or record.get("told"):
         return {**later, "told": True}

@@ -70,6 +70,44 @@ def test_calls_that_a_person_edits_together_are_weighed_together(
     assert account.simulator.billing.total_usd <= 0.15
 
 
+def over_budget(account: Account, model: Model, first: str, wait: str) -> Any:
+    options: dict[str, Any] = {"processors": ("lite", "pro"), "on_budget": "stop", "wait": wait}
+    return reviewed(account, model, first, budget={"max_cost_usd": 0.005}, **options)
+
+
+@pytest.mark.parametrize("first", ["person", "ours"])
+def test_a_declined_call_that_a_person_makes_cheaper_is_known_and_counts(
+    account: Account, first: str
+) -> None:
+    model = Model(calls(start("Who leads?", processor="pro")), "meanwhile", calls(start("More?")))
+    agent = over_budget(account, model, first, "background")
+    account.invoke(agent, SAID, thread())
+    cheap = edit("start_research", question="Who leads?", processor="lite")
+    state = account.invoke(agent, decide(cheap), thread())
+    assert record(state, "r1")["run_id"] == account.runs[0]["run_id"]
+    account.pass_time()
+    account.invoke(agent, more(), thread())
+    state = account.invoke(agent, decide({"type": "approve"}), thread())
+    assert record(state, "r1")["status"] == "completed"
+    assert record(state, "r2")["status"] == "declined"
+    assert account.asked == ["Who leads?"]
+
+
+@pytest.mark.parametrize("first", ["person", "ours"])
+def test_a_declined_call_that_is_sent_and_then_abandoned_is_found(
+    account: Account, first: str
+) -> None:
+    model = Model(calls(start("Who leads?", processor="pro")), "later", "done")
+    agent = over_budget(account, model, first, "parked")
+    account.invoke(agent, SAID, thread())
+    cheap = edit("start_research", question="Who leads?", processor="lite")
+    state = account.invoke(agent, decide(cheap), thread())
+    assert state["__interrupt__"][0].value["kind"] == "parked"
+    account.pass_time()
+    state = account.invoke(agent, more(), thread())
+    assert record(state, "r1")["run_id"] == account.runs[0]["run_id"]
+
+
 def test_a_call_that_another_middleware_has_answered_holds_no_money(account: Account) -> None:
     model = Model(calls(start("One?"), start("Two?")), "done")
     limit: Any = ToolCallLimitMiddleware(run_limit=1, exit_behavior="continue")

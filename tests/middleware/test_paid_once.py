@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from langchain.agents import create_agent
 from langchain_core.messages import AIMessage
+from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.store.memory import InMemoryStore
+
+from langchain_parallel.middleware.state import merge_research
 
 from .harness import (
     SAID,
@@ -23,6 +27,7 @@ from .harness import (
     texts,
     thread,
 )
+from .test_surroundings import own_graph
 
 
 def before_turn(agent: Any, nth: int) -> Any:
@@ -101,6 +106,53 @@ def test_a_replay_finds_its_runs_whenever_it_comes(account: Account) -> None:
     later_by(-30, store)  # was last used long after the thread had come here
     account.invoke(agent, None, place)
     assert len(account.runs) == 1
+
+
+def test_a_parked_call_that_was_abandoned_is_found_after_days(account: Account) -> None:
+    """The thread has had an input before, so it is no new one under an old id."""
+    store = InMemoryStore()
+    agent = own_graph(account, Model(calls(start("A?")), calls(start("A?")), "done"), wait="parked")
+    agent.checkpointer, agent.store = InMemorySaver(), store
+    account.invoke(agent, SAID, thread())
+    later_by(2, store)
+    state = account.invoke(agent, more(), thread())
+    assert state["__interrupt__"][0].value["kind"] == "parked"
+    assert account.asked == ["A?"]
+
+
+def test_two_sub_agents_in_one_task_keep_their_runs_apart(account: Account) -> None:
+    inner = account.middleware()
+    found: list[dict[str, Any]] = []
+
+    def ask(task: str) -> dict[str, Any]:
+        model = Model(calls(start(f"{task}?")), "done")
+        agent = create_agent(model, middleware=[inner])
+        return account.invoke(agent, {"messages": [("user", task)]})
+
+    @tool
+    def helper(task: str) -> str:
+        """Two researchers."""
+        found.extend(map(ask, ("One", "Two")))
+        return "done"
+
+    model = Model(calls(("helper", {"task": "x"})), "done")
+    kept: dict[str, Any] = {"checkpointer": InMemorySaver(), "store": InMemoryStore()}
+    lead = create_agent(model, tools=[helper], **kept)
+    lead.invoke(SAID, thread(), durability="sync")
+    first, second = (state["research"]["r1"] for state in found)
+    assert first["ledger_id"] != second["ledger_id"]
+    numbers = [{c["number"] for c in r["citations"]} for r in (first, second)]
+    assert numbers[0].isdisjoint(numbers[1])
+
+
+def test_two_branches_that_plan_at_the_same_time_keep_both_records() -> None:
+    one: Any = {"handle": "r1", "ledger_id": "tgrp_1", "run_id": "trun_a00001", "call": "m/1"}
+    one |= {"status": "completed", "parent_handle": None}
+    other: Any = {**one, "run_id": "trun_b00002", "call": "n/1"}
+    assert [r["run_id"] for r in merge_research({"r1": one}, {"r1": other}).values()] == [
+        "trun_a00001",
+        "trun_b00002",
+    ]
 
 
 def test_two_agents_of_different_names_that_share_a_thread_id_share_no_run(

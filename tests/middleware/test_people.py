@@ -202,3 +202,54 @@ def test_nothing_builds_on_what_was_declined(account: Account) -> None:
 def test_a_budget_that_is_none_is_refused_when_it_is_made() -> None:
     with pytest.raises(InvalidRequest):
         Account().middleware(budget={"dollars": 3})
+
+
+def edited(**args: Any) -> dict[str, Any]:
+    return {"type": "edit", "edited_action": {"name": "research", "args": args}}
+
+
+def test_half_a_character_in_an_edit_is_judged_once(account: Account) -> None:
+    """A checkpointer keeps it as a question mark: refused at first, it would count later."""
+    model = Model(calls(start("Who leads?")), "done")
+    agent = agent_of(account, model, processor="pro", approve_above="base")
+    account.invoke(agent, SAID, thread())
+    state = account.invoke(agent, answer(edited(question="Bikes \ud83d in Europe?")), thread())
+    assert "__interrupt__" not in state
+    assert account.asked == ["Bikes ? in Europe?"]
+
+
+def test_a_dearer_edit_counts_with_its_own_price(account: Account) -> None:
+    model = Model(calls(start("One?")), calls(start("Two?")), "done", "done")
+    options: dict[str, Any] = {"processor": "base", "processors": ("base", "pro", "ultra")}
+    limited = {"budget": {"max_cost_usd": 0.005}, "wait": "background"}
+    agent = agent_of(account, model, **options, **limited)
+    account.invoke(agent, SAID, thread())
+    account.invoke(agent, answer(edited(question="One?", processor="ultra")), thread())
+    state = account.invoke(agent, answer(YES, budget={"max_cost_usd": 0.15}), thread())
+    assert "0.31 of 0.15 USD" in request_of(state)["refused"][0]
+    assert len(account.runs) == 1
+
+
+def test_a_hard_budget_is_no_question_beside_a_dear_run(account: Account) -> None:
+    asked = calls(start("Cheap?"), start("Another?"), start("Dear?", processor="pro"))
+    model = Model(asked, "done")
+    options: dict[str, Any] = {"processors": ("lite", "pro"), "approve_above": "base"}
+    agent = agent_of(account, model, budget={"max_turns": 2}, on_budget="stop", **options)
+    state = account.invoke(agent, SAID, thread())
+    assert "__interrupt__" not in state
+    assert sorted(account.asked) == ["Another?", "Cheap?"]
+    assert record(state, "r3")["status"] == "declined"
+
+
+def test_under_a_hard_budget_approved_runs_pass_it_only_as_a_person_raises_it(
+    account: Account,
+) -> None:
+    model = Model(calls(start("One?"), start("Two?")), "done")
+    options: dict[str, Any] = {"processor": "pro", "approve_above": "base", "on_budget": "stop"}
+    agent = agent_of(account, model, budget={"max_cost_usd": 0.15}, **options)
+    account.invoke(agent, SAID, thread())
+    state = account.invoke(agent, answer(YES, YES), thread())
+    assert "0.2 of 0.15 USD" in request_of(state)["refused"][0]
+    assert account.runs == []
+    account.invoke(agent, answer(YES, YES, budget={"max_cost_usd": 0.2}), thread())
+    assert account.billed == 2

@@ -368,3 +368,7 @@ def _unmarked_within(value: Any) -> Any:
     if isinstance(value, dict):
         return {_unmarked_within(name): _unmarked_within(item) for name, item in value.items()}
     return value
+
+
+def test_an_id_is_no_less_one_with_something_invisible_in_it() -> None:
+    assert told(reported("tr\u200bun_9f8e7d6c5b4a failed")) == "… failed"

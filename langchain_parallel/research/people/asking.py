@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from langchain_core.runnables import RunnableConfig
 
@@ -24,8 +24,19 @@ def until_understood(
     The step ends with an interrupt until there is an answer, and after each that is refused.
     """
     while True:
-        answer = ask_person(config, request, response_schema(request))
+        answer = _storable(ask_person(config, request, response_schema(request)))
         try:
             return (yield from decide(understood(answer, request)))
         except InvalidRequest as error:
             request = {**request, "refused": list(error.problems)}
+
+
+def _storable(answer: Any) -> Any:
+    """An answer as a checkpointer keeps it, which has no half characters: it is judged again whenever the
+    step runs again, and must be found the same.
+    """
+    if isinstance(answer, str):
+        return answer.encode("utf-8", "replace").decode()
+    if isinstance(answer, dict):
+        return {_storable(name): _storable(value) for name, value in answer.items()}
+    return [_storable(one) for one in answer] if isinstance(answer, list) else answer
