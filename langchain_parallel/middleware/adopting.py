@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, cast
 from langchain_core.runnables import RunnableConfig
 
 from .._calls import Call, Calls
+from ..errors import ParallelError
 from ..models import TaskRun, TaskRunEvent
 from ..processors import price_usd
 from .setup import MARK, Setup, mark_of
@@ -90,6 +91,21 @@ def adopted(record: AgentTurn, marked: Marked) -> AgentTurn:
         "edited": record.get("edited", False) or question != record["question"],
         "error": None,
     }
+
+
+def sent_for(setup: Setup, record: AgentTurn, ledger_id: str) -> Calls[AgentTurn | None]:
+    """The record with the run that was sent for its call, whatever was asked; None if there is none, or if
+    nobody can tell.
+    """
+    try:
+        runs = yield from listed(setup, ledger_id)
+    except ParallelError:
+        return None
+    marked = of_call(record, runs).get(started_as(record))
+    if marked is None:
+        return None
+    found: AgentTurn = {**adopted(record, marked), "handle": record["handle"]}
+    return {**found, "ledger_id": ledger_id, "told": False}
 
 
 def sent_before(setup: Setup, record: AgentTurn, config: RunnableConfig) -> Calls[AgentTurn | None]:

@@ -15,9 +15,11 @@ from langchain_core.messages.tool import tool_call
 from langgraph.types import Command
 
 from .._calls import Calls
+from .._langgraph import resumed_lately
 from ..errors import InvalidRequest, ParallelError
 from ..rendering import harmless
 from ..tool.words import told as in_words
+from .adopting import sent_for
 from .approval import admit, as_admitted
 from .findings import finding
 from .parking import park, parks
@@ -92,6 +94,10 @@ def _started(asked: Asked, mine: Research, ledger_id: str) -> Calls[Research]:
     for handle, record in mine.items():
         if record["status"] == "planned":
             records[handle] = yield from start(asked.setup, record, ledger_id, asked.config)
+        elif record is not asked.research.get(handle) and resumed_lately(asked.config):
+            # Declined just now: a process that was lost may have had another word, and have sent it.
+            sent = yield from sent_for(asked.setup, record, ledger_id)
+            records[handle] = sent or record
     return records
 
 

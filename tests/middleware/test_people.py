@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.store.memory import InMemoryStore
 from langgraph.types import Command
 
 from langchain_parallel.errors import InvalidRequest
+from langchain_parallel.simulator import SimulatorTransport
 
 from .harness import (
     SAID,
@@ -24,6 +27,7 @@ from .harness import (
     texts,
     thread,
 )
+from .test_surroundings import own_graph
 
 YES = {"type": "approve"}
 NO = {"type": "reject", "message": "Too expensive."}
@@ -253,3 +257,58 @@ def test_under_a_hard_budget_approved_runs_pass_it_only_as_a_person_raises_it(
     assert account.runs == []
     account.invoke(agent, answer(YES, YES, budget={"max_cost_usd": 0.2}), thread())
     assert account.billed == 2
+
+
+class Killed(BaseException):
+    """What a process that is killed at this moment does not catch."""
+
+
+@pytest.fixture
+def killed_after_sending(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Put True into it: the next paid request arrives, and whoever has sent it dies."""
+    armed: list[bool] = []
+    whole, awaited = SimulatorTransport.handle_request, SimulatorTransport.handle_async_request
+
+    def die(request: httpx.Request) -> None:
+        if armed and request.method == "POST" and request.url.path.endswith("/runs"):
+            armed.clear()
+            raise Killed
+
+    def handle(self: SimulatorTransport, request: httpx.Request) -> httpx.Response:
+        response = whole(self, request)
+        die(request)
+        return response
+
+    async def ahandle(self: SimulatorTransport, request: httpx.Request) -> httpx.Response:
+        response = await awaited(self, request)
+        die(request)
+        return response
+
+    monkeypatch.setattr(SimulatorTransport, "handle_request", handle)
+    monkeypatch.setattr(SimulatorTransport, "handle_async_request", ahandle)
+    return armed
+
+
+def test_a_no_after_a_yes_that_was_lost_with_its_process_finds_what_that_has_sent(
+    account: Account, killed_after_sending: list[bool]
+) -> None:
+    """In a graph without hooks, whose tools ask by themselves."""
+    saver, store = InMemorySaver(), InMemoryStore()
+
+    def new_process() -> Any:
+        model = Model(calls(start("Who leads?")), "done")
+        agent = own_graph(account, model, processor="pro", approve_above="base")
+        agent.checkpointer, agent.store = saver, store
+        return agent
+
+    (interrupt,) = account.invoke(new_process(), SAID, thread())["__interrupt__"]
+    killed_after_sending.append(True)
+    yes = {interrupt.id: {"decisions": [YES]}}
+    with pytest.raises(Killed):
+        account.invoke(new_process(), Command(resume=yes), thread())
+    new = new_process()
+    assert request_of(account.invoke(new, None, thread()))["kind"] == "spend"
+    state = account.invoke(new, answer(NO), thread())
+    assert record(state, "r1")["run_id"] == account.runs[0]["run_id"]
+    assert record(state, "r1")["status"] == "completed"
+    assert account.billed == 1
