@@ -7,8 +7,10 @@ on: a process that dies in between leaves a note too many, never one too few.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Iterable, Mapping
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 from langchain_core.runnables import RunnableConfig
@@ -18,10 +20,14 @@ from langgraph.store.base import BaseStore, Item
 from ._calls import Call, Calls
 from ._langgraph import runtime_of, thread_id_of
 
+_LOG = logging.getLogger("langchain_parallel")
+
 _SPACE = ("langchain_parallel", "parked")
 _PAGE = 500
 _YOUNG_SECONDS = 60.0
-"""So long its thread may take to park."""
+"""So long clocks may differ, and a thread at least may take to park."""
+_KEPT_SECONDS = 7 * 86_400.0
+"""So long the note of a thread stays that is neither seen to wait nor to have gone on."""
 
 
 class Note(NamedTuple):
@@ -31,14 +37,33 @@ class Note(NamedTuple):
     thread_id: str
     ledger_id: str | None
     node: str
-    """The node of the outermost graph that waits, `qualified`: tells threads of other graphs apart."""
+    """The node of the outermost graph that waits, `qualified`: tells threads of other graphs apart. Empty:
+    not known.
+    """
     at: float
     """Unix seconds."""
+    space: tuple[str, ...]
+    key: str
+    """Where the store has it."""
 
-    @property
-    def young(self) -> bool:
-        """Whether its thread may not have parked yet."""
-        return time.time() - self.at < _YOUNG_SECONDS
+    def outlived(self, idle_seconds: float) -> bool:
+        """Whether its thread, which does not wait for the run, will not park for it any more either.
+
+        Args:
+            idle_seconds: Since the thread's last checkpoint. One from before the note may be all there is to
+                see of a thread that is about to park.
+        """
+        age = time.time() - self.at
+        if idle_seconds < age and age > _YOUNG_SECONDS:
+            return True
+        if age > _KEPT_SECONDS:
+            _LOG.warning(
+                "Thread %s was seen for days neither to wait for run %s nor to have gone on; "
+                "its note goes.",
+                self.thread_id,
+                self.run_id,
+            )
+        return age > _KEPT_SECONDS
 
 
 def agent_of(metadata: Mapping[str, Any] | None) -> str:
@@ -58,7 +83,7 @@ def qualified(node: str, agent: str) -> str:
 def is_of(noted: str, graph: Pregel[Any, Any, Any, Any]) -> bool:
     """Whether a node, `qualified`, can be one of this graph's."""
     agent, _, node = noted.rpartition("|")  # which no node's name can have
-    return node in graph.nodes and may_be(agent, graph)
+    return (not node or node in graph.nodes) and may_be(agent, graph)
 
 
 def may_be(agent: str, graph: Pregel[Any, Any, Any, Any]) -> bool:
@@ -80,37 +105,86 @@ def note_parked(
     runtime, thread_id = runtime_of(config), thread_id_of(config)
     if runtime is None or runtime.store is None or thread_id is None:
         return
-    store = runtime.store
     outermost, inside, _ = str(config.get("configurable", {}).get("checkpoint_ns", "")).partition(
         "|"
     )
     node = outermost.partition(":")[0]
-    value: dict[str, Any] = {
+    # Inside another graph, the name may be that one's, or this one's.
+    named = node if inside else qualified(node, agent_of(config.get("metadata")))
+    store = runtime.store
+    yield from at_once(*(put_note(store, id, thread_id, ledger_id, named) for id in run_ids))
+
+
+def put_note(
+    store: BaseStore, run_id: str, thread_id: str, ledger_id: str | None = None, node: str = ""
+) -> Call:
+    """Note one run of a thread, apart from whoever else waits for the same."""
+    space, key = _space(run_id), sha256(thread_id.encode()).hexdigest()
+    value = {
+        "run_id": run_id,
         "thread_id": thread_id,
         "ledger_id": ledger_id or None,
-        # Inside another graph, the name may be that one's, or this one's.
-        "node": node if inside else qualified(node, agent_of(config.get("metadata"))),
+        "node": node,
         "at": time.time(),
     }
-    yield from at_once(*(_put(store, run_id, value) for run_id in run_ids))
+    return Call(
+        lambda: store.put(space, key, value, index=False),
+        lambda: store.aput(space, key, value, index=False),
+    )
 
 
-def note_of(store: BaseStore, run_id: str) -> Call:
-    """Read what is noted of a run: a `Note`, or None."""
+def notes_of(store: BaseStore, run_id: str) -> Call:
+    """Read what is noted of a run: a list of `Note`, one for each thread."""
+    space = _space(run_id)
 
-    def note(item: Item | None) -> Note | None:
-        return None if item is None else Note(run_id, **item.value)
+    def plain() -> list[Note]:
+        found: list[Any] = list(store.search(space, limit=_PAGE))
+        return _notes(found or [store.get(_SPACE, run_id)], run_id)
 
-    async def awaited() -> Note | None:
-        return note(await store.aget(_SPACE, run_id))
+    async def awaited() -> list[Note]:
+        found: list[Any] = list(await store.asearch(space, limit=_PAGE))
+        return _notes(found or [await store.aget(_SPACE, run_id)], run_id)
 
-    return Call(lambda: note(store.get(_SPACE, run_id)), awaited)
+    return Call(plain, awaited)
 
 
 def all_noted(store: BaseStore) -> Calls[list[Note]]:
     """Everything that is noted."""
-    items = yield from all_items(store, _SPACE)
-    return list({item.key: Note(item.key, **item.value) for item in items}.values())
+    return _notes((yield from all_items(store, _SPACE)))
+
+
+def _space(run_id: str) -> tuple[str, ...]:
+    return (*_SPACE, run_id.replace(".", "_"))  # a namespace must not have dots
+
+
+def _notes(items: Iterable[Item | None], run_id: str | None = None) -> list[Note]:
+    """Those that are notes: other versions of this package, and whoever else, may write there, too."""
+    notes: dict[tuple[tuple[str, ...], str], Note] = {}
+    for item in items:
+        if item is None:
+            continue
+        known = item.value
+        noted = known.get(
+            "run_id", item.key
+        )  # a store that had one note by run has its id as the key
+        thread_id, at = known.get("thread_id"), known.get("at")
+        ledger_id, node = known.get("ledger_id"), known.get("node")
+        if not (isinstance(thread_id, str) and thread_id and isinstance(noted, str)):
+            _LOG.warning("What the store has noted as %s is no parked thread's.", item.key)
+        elif run_id in (
+            None,
+            noted,
+        ):  # where namespaces are texts, those of longer ids are found, too
+            notes[tuple(item.namespace), item.key] = Note(
+                noted,
+                thread_id,
+                ledger_id if isinstance(ledger_id, str) else None,
+                node if isinstance(node, str) else "",
+                float(at) if isinstance(at, int | float) else time.time(),
+                tuple(item.namespace),
+                item.key,
+            )
+    return list(notes.values())
 
 
 def all_items(store: BaseStore, space: tuple[str, ...]) -> Calls[list[Item]]:
@@ -126,27 +200,11 @@ def all_items(store: BaseStore, space: tuple[str, ...]) -> Calls[list[Item]]:
             return found
 
 
-def forget(store: BaseStore | None, run_ids: Iterable[str], *, seen: bool) -> Calls[None]:
-    """Their threads have gone on.
-
-    Args:
-        store: The graph's, if it has one.
-        run_ids: The runs.
-        seen: Whether that was seen to happen. Otherwise notes of the last minute stay for the next sweep:
-            such a thread may not have parked yet.
-    """
-    if store is None:
-        return
-    ids = list(run_ids)
-    if not seen:
-        notes = yield from at_once(*(note_of(store, run_id) for run_id in ids))
-        ids = [note.run_id for note in notes if note is not None and not note.young]
-    yield from at_once(*(delete_note(store, run_id) for run_id in ids))
-
-
-def delete_note(store: BaseStore, run_id: str) -> Call:
-    """Delete what is noted of a run."""
-    return Call(lambda: store.delete(_SPACE, run_id), lambda: store.adelete(_SPACE, run_id))
+def delete_note(store: BaseStore, note: Note) -> Call:
+    """Its thread has gone on."""
+    return Call(
+        lambda: store.delete(note.space, note.key), lambda: store.adelete(note.space, note.key)
+    )
 
 
 def at_once(*calls: Call | None) -> Calls[list[Any]]:
@@ -165,10 +223,3 @@ def at_once(*calls: Call | None) -> Calls[list[Any]]:
 
     returned: list[Any] = (yield Call(plain, awaited)) if any(calls) else [None] * len(calls)
     return returned
-
-
-def _put(store: BaseStore, key: str, value: dict[str, Any]) -> Call:
-    return Call(
-        lambda: store.put(_SPACE, key, value, index=False),
-        lambda: store.aput(_SPACE, key, value, index=False),
-    )

@@ -65,13 +65,17 @@ class ServerThreads:
             state = await self._client.threads.get_state(thread_id)
         except NotFoundError:
             return _UNKNOWN
-        waiting: dict[str, frozenset[str]] = {}
-        under_way = False
-        for task in state["tasks"]:
-            interrupts = task.get("interrupts") or ()
-            waiting |= {one["id"]: runs for one in interrupts if (runs := runs_of(one["value"]))}
-            under_way = under_way or not (interrupts or task.get("result") is not None)
-        return Standing(True, waiting, under_way, _since(state.get("created_at")))
+        if state.get("created_at") is None:
+            return _UNKNOWN  # nothing has been written yet
+        tasks = state["tasks"]
+        waits = [task.get("interrupts") or () for task in tasks]
+        found = {one["id"]: runs_of(one["value"]) for interrupts in waits for one in interrupts}
+        under_way = (bool(tasks) and not any(waits)) or any(  # as `is_cut_off`
+            not interrupts and task.get("result") is None
+            for task, interrupts in zip(tasks, waits, strict=True)
+        )
+        waiting = {id: runs for id, runs in found.items() if runs}
+        return Standing(True, waiting, under_way, _since(state["created_at"]))
 
     async def _go_on(self, thread_id: str, ids: list[str]) -> tuple[Standing, bool]:
         last = await self._last_run(thread_id)
@@ -84,6 +88,8 @@ class ServerThreads:
             await self._client.runs.create(
                 thread_id, last["assistant_id"], multitask_strategy="reject", **what
             )
+        except NotFoundError:  # the thread's assistant has been deleted, or the thread
+            return _UNKNOWN, False
         except ConflictError as error:
             raise ThreadBusy(
                 f"The server is going on with thread {thread_id}.", hint="Try again.", billed=None
@@ -108,10 +114,8 @@ def _surroundings(run: Mapping[str, Any]) -> dict[str, Any]:
     return {"config": kept, "context": run.get("context") or {}}
 
 
-def _since(moment: str | None) -> float:
-    """Seconds since an ISO time; 0 if there is none."""
-    if moment is None:
-        return 0.0
+def _since(moment: str) -> float:
+    """Seconds since an ISO time."""
     # Python 3.10 does not read the Z.
     return max(0.0, time.time() - datetime.fromisoformat(moment.replace("Z", "+00:00")).timestamp())
 

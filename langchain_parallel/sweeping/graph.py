@@ -32,7 +32,7 @@ def create_sweep_graph(
         graph: As for `sweep`; `options`, too.
         client: For blocking runs.
         async_client: For asynchronous runs.
-        options: `at_once`, `per_second`, `stranded_after`, `config`.
+        options: `at_once`, `per_second`, `stranded_after`, `config`, `context`.
     """
 
     def blocking(state: SweepState) -> SweepState:

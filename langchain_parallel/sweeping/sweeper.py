@@ -8,28 +8,30 @@ is parked, however long ago its run ended.
 from __future__ import annotations
 
 import logging
+import random
 import time
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import anyio
 from langchain_core.runnables import RunnableConfig
 
 from .._calls import Call, Calls, arun, run
-from .._parked_index import all_noted, forget
+from .._parked_index import all_noted
 from ..client import AsyncParallelClient, ParallelClient
 from ..errors import AuthenticationFailed, InvalidRequest, NotFound, ParallelError, worth_retrying
 from ..models import TaskRun, TaskRunEvent
 from ..resuming import AnyGraph
 from ..webhooks.aside import Done, alone, together
+from ..webhooks.going import Outcome, go_on
 from ..webhooks.listing import Listed
 from ..webhooks.marks import forget_old_marks
 from ..webhooks.threads import Threads, threads_of
-from ..webhooks.waking import Outcome, go_on, retrieve
+from ..webhooks.waking import retrieve
 from .swept import Swept
 
 _LOG = logging.getLogger("langchain_parallel")
@@ -45,6 +47,7 @@ def sweep(
     client: ParallelClient | None = None,
     *,
     config: RunnableConfig | None = None,
+    context: Any = None,
     at_once: int = 10,
     per_second: float = 20.0,
     stranded_after: float | None = STRANDED_SECONDS,
@@ -58,6 +61,7 @@ def sweep(
         graph: A compiled graph with its checkpointer; or other `Threads`.
         client: Reads the runs; made from the environment unless given.
         config: Passed on to the graph: callbacks, other `configurable` values.
+        context: The graph's, if it has a `context_schema`.
         at_once: Threads that are asked for, and go on, at the same time.
         per_second: Requests a second to the API, on average, at the most.
         stranded_after: Seconds without a checkpoint after which a thread that went on, and did not get to
@@ -71,7 +75,7 @@ def sweep(
     with ExitStack() as stack:
         made = client or stack.enter_context(ParallelClient())
         sweeper = _Sweep(made, at_once, per_second, stranded_after)
-        return run(alone(lambda: sweeper.through(threads_of(graph, config))))
+        return run(alone(lambda: sweeper.through(threads_of(graph, config, context))))
 
 
 async def asweep(
@@ -79,6 +83,7 @@ async def asweep(
     client: AsyncParallelClient | None = None,
     *,
     config: RunnableConfig | None = None,
+    context: Any = None,
     at_once: int = 10,
     per_second: float = 20.0,
     stranded_after: float | None = STRANDED_SECONDS,
@@ -90,7 +95,7 @@ async def asweep(
         if made is None:
             made = await stack.enter_async_context(AsyncParallelClient())
         sweeper = _Sweep(made, at_once, per_second, stranded_after)
-        return await arun(alone(lambda: sweeper.through(threads_of(graph, config))))
+        return await arun(alone(lambda: sweeper.through(threads_of(graph, config, context))))
 
 
 def _check(at_once: int, per_second: float) -> None:
@@ -119,6 +124,7 @@ class _Sweep:
     def through(self, threads: Threads) -> Calls[Swept]:
         """Batch by batch, so that the first are going on while the last are still to be asked for."""
         found = yield from _parked(threads)
+        random.shuffle(found)  # those that fail each time are not to be in the others' way
         self._swept.threads = len(found)
         for start in range(0, len(found), self._at_once):
             began = time.monotonic()
@@ -148,12 +154,12 @@ class _Sweep:
                 self._fail(one.thread_id, done.error)
             else:
                 ready += self._sort(one, done.value)
+                for error in done.value.missing.values():
+                    self._fail(one.thread_id, error)
         goings = [partial(go_on, threads, *each, self._stranded_after) for each in ready]
         outcomes: list[Done[Outcome]] = yield from together(goings, self._at_once)
-        for (thread_id, runs), outcome in zip(ready, outcomes, strict=True):
+        for (thread_id, _), outcome in zip(ready, outcomes, strict=True):
             self._note(thread_id, outcome)
-            if outcome.value is Outcome.UNKNOWN_THREAD:  # somebody has deleted it
-                yield from forget(threads.store, runs, seen=False)
         return sum(done.value.requests if done.value else 1 for done in asked)
 
     def _ask(self, one: Listed) -> Calls[_Asked]:
@@ -170,18 +176,24 @@ class _Sweep:
                     asked.runs |= {run.run_id: run for run in runs if run.run_id in run_ids}
         for run_id in one.runs:
             if run_id not in asked.runs:
-                asked.runs[run_id] = yield from retrieve(self._client, run_id)
                 asked.requests += 1
+                try:
+                    asked.runs[run_id] = yield from retrieve(self._client, run_id)
+                except NotFound as error:
+                    asked.missing[run_id] = error
         return asked
 
     def _sort(self, one: Listed, asked: _Asked) -> list[tuple[str, list[str]]]:
-        """The thread with its runs that have ended, if there are any."""
+        """The thread with its runs that have ended, if there are any. What to make of one that the API
+        does not know, the thread itself decides.
+        """
         ended = [run for run in asked.runs.values() if not run.active]
         over = [run.run_id for run in ended if run.status != "action_required"]
         if len(over) < len(ended):
             self._swept.action_required.append(one.thread_id)
-        elif not over:
+        elif not over and not asked.missing:
             self._swept.still_active += 1
+        over += asked.missing
         return [(one.thread_id, over)] if over else []
 
     def _note(self, thread_id: str, done: Done[Outcome]) -> None:
@@ -212,6 +224,7 @@ class _Asked:
 
     runs: dict[str, TaskRun]
     requests: int
+    missing: dict[str, NotFound] = field(default_factory=dict)
 
 
 def _parked(threads: Threads) -> Calls[list[Listed]]:

@@ -19,7 +19,9 @@ class Swept:
     action_required: list[str] = field(default_factory=list)
     """Threads with a run that waits for a person; they stay parked."""
     failed: dict[str, BaseException] = field(default_factory=dict)
-    """By thread: why its run could not be asked for, or it could not go on. The next sweep tries again."""
+    """By thread: why a run of it could not be asked for, or it could not go on. The next sweep tries again.
+    One that went on although the API does not know one of its runs is here, too.
+    """
     unasked: int = 0
     """Threads that were left to the next sweep, for the API could not be reached."""
 

@@ -8,11 +8,12 @@ Threads           where threads may live, other than in a compiled graph
 
 from ..errors import WebhookRejected
 from .app import webhook_app
+from .going import Outcome
 from .listing import Listed
 from .parked import runs_of
 from .receiving import Received, receive
 from .threads import GraphThreads, Standing, Threads, standing_of
-from .waking import Outcome, Woken, awake, wake
+from .waking import Woken, awake, wake
 
 __all__ = [
     "GraphThreads",

@@ -52,6 +52,7 @@ def webhook_app(
     path: str = "/parallel/webhook",
     health: str | None = "/health",
     config: RunnableConfig | None = None,
+    context: Any = None,
     store: BaseStore | None = None,
     blocking: bool = False,
     concurrency: int = 16,
@@ -76,9 +77,11 @@ def webhook_app(
         path: Where deliveries are posted to.
         health: Where a GET tells that the process lives, and how many deliveries are open; None: nowhere.
         config: Passed on to the graph: callbacks, other `configurable` values.
+        context: The graph's, if it has a `context_schema`.
         store: Where deliveries are marked that are done with, for all workers, over restarts; the graph's
             own unless given. Without one, each process knows its own.
-        blocking: The graph, its checkpointer and its store are blocking ones: they work in threads.
+        blocking: The graph, its checkpointer and its store are blocking ones: they work in threads. A
+            thread cannot be stopped: the process ends when the last of them has come back from the graph.
         concurrency: Threads that go on at the same time, at the most.
         queue: Deliveries that wait for that, at the most.
         tries: How often one delivery is worked on, at the most; with pauses of 0.25 seconds, doubled each
@@ -99,21 +102,31 @@ def webhook_app(
     checked_secrets(secrets)
     if min(concurrency, queue, tries, max_body) < 1:
         raise InvalidRequest(["concurrency, queue, tries and max_body must be 1 or more."])
-    threads = threads_of(graph, config)
-    workers = ThreadPoolExecutor(concurrency, "langchain_parallel webhooks") if blocking else None
-    desk = Desk(
-        _waker(threads, threads.store if store is None else store, workers, client, async_client),
-        worth_retrying=retry_on,
-        concurrency=concurrency,
-        queue=queue,
-        tries=tries,
-    )
-    counter = _Counter(desk, secrets, max_body, tolerance)
+    threads = threads_of(graph, config, context)
+    marks = threads.store if store is None else store
+    made: ParallelClient | AsyncParallelClient
+    made = client or ParallelClient() if blocking else async_client or AsyncParallelClient()
+
+    def opened() -> tuple[Desk, ThreadPoolExecutor | None]:
+        workers = (
+            ThreadPoolExecutor(concurrency, "langchain_parallel webhooks") if blocking else None
+        )
+        desk = Desk(
+            _waker(threads, marks, workers, made),
+            worth_retrying=retry_on,
+            concurrency=concurrency,
+            queue=queue,
+            tries=tries,
+        )
+        return desk, workers
+
+    counter = _Counter(opened()[0], secrets, max_body, tolerance)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        counter.desk, workers = opened()  # it may have been closed before
         yield
-        await desk.close(grace)
+        await counter.desk.close(grace)
         if workers is not None:
             workers.shutdown(wait=False, cancel_futures=True)
 
@@ -128,7 +141,7 @@ class _Counter:
     def __init__(
         self, desk: Desk, secrets: Sequence[str | SecretStr], max_body: int, tolerance: float
     ) -> None:
-        self._desk = desk
+        self.desk = desk
         self._secrets = secrets
         self._max_body = max_body
         self._tolerance = tolerance
@@ -147,14 +160,14 @@ class _Counter:
             )
         except WebhookRejected as rejected:
             return _answer(_STATUS[rejected.reason], {"error": rejected.message})
-        taken = self._desk.take(received)
+        taken = self.desk.take(received)
         if taken == "full":
             return _answer(503, {"error": "There is too much to do."})
         return _answer(202 if taken == "queued" else 200, {"taken": taken})
 
     async def tell(self, request: Request) -> JSONResponse:
         """That this process lives, and how many deliveries are open."""
-        return _answer(200, {"status": "ok", "open": self._desk.open})
+        return _answer(200, {"status": "ok", "open": self.desk.open})
 
 
 def _answer(status: int, body: dict[str, Any]) -> JSONResponse:
@@ -168,7 +181,7 @@ async def _body(request: Request, most: int) -> bytes | None:
     from starlette.requests import ClientDisconnect
 
     length = request.headers.get("content-length", "")
-    if length.isdigit() and int(length[:18]) > most:
+    if length.isascii() and length.isdigit() and int(length[:18]) > most:
         return None
     body = bytearray()
     try:
@@ -185,13 +198,8 @@ def _waker(
     threads: Threads,
     store: BaseStore | None,
     workers: ThreadPoolExecutor | None,
-    client: ParallelClient | None,
-    async_client: AsyncParallelClient | None,
+    made: ParallelClient | AsyncParallelClient,
 ) -> Callable[[Received], Coroutine[Any, Any, Woken | None]]:
-    made = (
-        (async_client or AsyncParallelClient()) if workers is None else client or ParallelClient()
-    )
-
     async def wake(received: Received) -> Woken | None:
         mark = None if store is None else Mark(store, received.webhook_id)
         work = see_to(threads, received.run_id, made, mark)

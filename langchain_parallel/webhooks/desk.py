@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Literal
+from weakref import WeakValueDictionary
 
 from ..errors import ParallelError
 from .aside import Done, apart, outcome
@@ -54,6 +55,8 @@ class Desk:
         self._most = queue + concurrency
         self._tries = tries
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """By run: deliveries that tell the same take no place from others while they wait."""
         self._done: OrderedDict[str, None] = OrderedDict()
         self._closing = asyncio.Event()
 
@@ -63,11 +66,11 @@ class Desk:
         return len(self._tasks)
 
     def take(self, received: Received) -> Taken:
-        """Accept a delivery, unless it has been already, or there are too many."""
+        """Accept a delivery, unless it has been already, or there are too many, or the desk closes."""
         id = received.webhook_id
         if id in self._done or id in self._tasks:
             return "duplicate"
-        if len(self._tasks) >= self._most:
+        if len(self._tasks) >= self._most or self._closing.is_set():
             return "full"
         self._tasks[id] = apart(self._see_to(received))
         return "queued"
@@ -88,10 +91,11 @@ class Desk:
     async def _see_to(self, received: Received) -> None:
         try:
             tried: Done[Woken | None] = Done(None, None)
+            turn = self._turns.setdefault(received.run_id, asyncio.Lock())
             for attempt in range(self._tries):
                 if attempt and await self._closes_within(_pause(attempt)):
                     break
-                async with self._gate:
+                async with turn, self._gate:
                     tried = await outcome(apart(self._wake(received)))
                 if self._settled(received, tried):
                     return

@@ -59,7 +59,10 @@ class _Found:
         agent = agent_of(found.metadata)
         if due and not any(self.mine(qualified(node, agent)) for node in due):
             return  # another graph's, with the same checkpointer
-        if runs := _waited_for(found, still=newest):
+        runs = _waited_for(found, still=newest)
+        if due and not runs:  # all of its nodes are done, but nobody has written what comes then
+            runs = _waited_for(found, still=False)
+        if runs:
             ledger_id = values.get("ledger_id")
             known = ledger_id if isinstance(ledger_id, str) and ledger_id else None
             self.parked[thread_id] = Listed(thread_id, dict.fromkeys(runs, known))

@@ -44,7 +44,12 @@ class Mark(NamedTuple):
 def forget_old_marks(store: BaseStore) -> Calls[int]:
     """Delete the marks of deliveries that cannot come again; how many."""
     items = yield from all_items(store, _SPACE)
-    old = {item.key for item in items if time.time() - item.value["at"] > KEPT_SECONDS}
+    marked = {item.key: item.value.get("at") for item in items}
+    old = [
+        key
+        for key, at in marked.items()
+        if isinstance(at, int | float) and time.time() - at > KEPT_SECONDS
+    ]
     for key in old:
         yield Call(
             lambda: store.delete(_SPACE, key),  # noqa: B023 -- called at once

@@ -10,6 +10,11 @@ def runs_of(interrupt: Any) -> frozenset[str]:
     """The runs that a thread with such an interrupt is parked for; empty for any other interrupt."""
     if not isinstance(interrupt, Mapping) or interrupt.get("kind") != "parked":
         return frozenset()
-    runs = [run.get("run_id") for run in interrupt.get("runs", ()) if isinstance(run, Mapping)]
-    ids = [*runs, interrupt.get("run_id"), *interrupt.get("waiting_for", ())]
+    runs = [r.get("run_id") for r in _list(interrupt.get("runs")) if isinstance(r, Mapping)]
+    ids = [*runs, interrupt.get("run_id"), *_list(interrupt.get("waiting_for"))]
     return frozenset(id for id in ids if isinstance(id, str))
+
+
+def _list(value: Any) -> list[Any] | tuple[Any, ...]:
+    """Somebody else's interrupts may call themselves parked, too."""
+    return value if isinstance(value, list | tuple) else ()

@@ -15,18 +15,10 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.store.base import BaseStore
 from langgraph.types import Command, StateSnapshot
 
-from .._calls import Call, Calls
+from .._calls import Calls
 from .._parked_index import agent_of, is_of, may_be
 from ..errors import InvalidRequest
-from ..resuming import (
-    AnyGraph,
-    Resumption,
-    aresume,
-    invoke,
-    resume,
-    state_of,
-    thread_lock,
-)
+from ..resuming import AnyGraph, invoke, is_cut_off, state_of, thread_lock
 from .listing import Listed, parked_threads
 from .parked import runs_of
 
@@ -47,6 +39,8 @@ class Standing(NamedTuple):
     """Something is to be done that waits for nobody: a process is at it, or was killed at it."""
     idle_seconds: float = 0.0
     """Since its last checkpoint."""
+    busy: bool = False
+    """A process may be at it just now, as well as at what it is parked for."""
 
 
 _THEIRS = Standing(known=True, waiting={}, under_way=True, idle_seconds=-math.inf)
@@ -73,7 +67,8 @@ class Threads(Protocol):
         """How a thread stands now."""
 
     def go_on(self, thread_id: str, interrupt_ids: Iterable[str]) -> Calls[tuple[Standing, bool]]:
-        """Resume these interrupts, or without any what was cut off: once, whoever else does so.
+        """Resume those of these interrupts that are pending, or, where none is named, what was cut off:
+        once, whoever else does so.
 
         How the thread stands then, and whether it was this call that went on with it.
 
@@ -83,11 +78,16 @@ class Threads(Protocol):
 
 
 class GraphThreads:
-    """The threads of a compiled graph. `config` is passed on: callbacks, `configurable` values."""
+    """The threads of a compiled graph. `config` is passed on: callbacks, `configurable` values; so is
+    `context`, which LangGraph keeps for no thread.
+    """
 
-    def __init__(self, graph: AnyGraph, config: RunnableConfig | None = None) -> None:
+    def __init__(
+        self, graph: AnyGraph, config: RunnableConfig | None = None, context: Any = None
+    ) -> None:
         self.graph = graph
         self._config: RunnableConfig = config or {}
+        self._context = context
 
     @property
     def store(self) -> BaseStore | None:
@@ -111,13 +111,16 @@ class GraphThreads:
         return self._standing((yield from state_of(self.graph, self._of(thread_id))))
 
     def go_on(self, thread_id: str, interrupt_ids: Iterable[str]) -> Calls[tuple[Standing, bool]]:
-        """Resume these interrupts, or without any what was cut off: once, whoever else does so."""
-        config, answers = self._of(thread_id), dict.fromkeys(interrupt_ids, KNOCK)
-        done: Resumption = yield Call(
-            lambda: resume(self.graph, config, answers, timeout=BUSY_SECONDS),
-            lambda: aresume(self.graph, config, answers, timeout=BUSY_SECONDS),
-        )
-        return standing_of(done.state), done.went_on
+        """Resume those of these interrupts that are pending, or, where none is named, what was cut off."""
+        ids = list(interrupt_ids)
+
+        def choose(standing: Standing) -> list[str] | None:
+            if ids:  # answered already: whatever is under way now is somebody else's
+                return [id for id in ids if id in standing.waiting] or None
+            return [] if standing.under_way else None
+
+        before, after = yield from self._knock(thread_id, choose, BUSY_SECONDS)
+        return after or before, after is not None
 
     def knock(
         self, thread_id: str, choose: Callable[[Standing], Sequence[str] | None]
@@ -132,15 +135,24 @@ class GraphThreads:
         Raises:
             ThreadBusy: Somebody else is at it just now.
         """
+        return (yield from self._knock(thread_id, choose, 0.0))
+
+    def _knock(
+        self,
+        thread_id: str,
+        choose: Callable[[Standing], Sequence[str] | None],
+        seconds: float,
+    ) -> Calls[tuple[Standing, Standing | None]]:
         config = self._of(thread_id)
-        lock = yield from thread_lock(self.graph, config, 0.0)
+        lock = yield from thread_lock(self.graph, config, seconds)
         try:
             before = self._standing((yield from state_of(self.graph, config)))
             ids = choose(before)
             if ids is None:
                 return before, None
             given: Any = Command(resume=dict.fromkeys(ids, KNOCK)) if ids else None
-            return before, _returned((yield from invoke(self.graph, given, config)))
+            output = yield from invoke(self.graph, given, config, "sync", self._context)
+            return before, _returned(output)
         finally:
             lock.release()
 
@@ -152,16 +164,20 @@ class GraphThreads:
         return {**self._config, "configurable": place}
 
 
-def threads_of(graph: AnyGraph | Threads, config: RunnableConfig | None = None) -> Threads:
+def threads_of(
+    graph: AnyGraph | Threads, config: RunnableConfig | None = None, context: Any = None
+) -> Threads:
     """A graph's threads, or what is given already."""
-    return graph if isinstance(graph, Threads) else GraphThreads(graph, config)
+    return graph if isinstance(graph, Threads) else GraphThreads(graph, config, context)
 
 
 def standing_of(state: StateSnapshot) -> Standing:
     """How a thread with this state stands."""
     waiting = {one.id: runs for one in state.interrupts if (runs := runs_of(one.value))}
-    under_way = any(not task.interrupts and task.result is None for task in state.tasks)
-    return Standing(state.created_at is not None, waiting, under_way, _since(state.created_at))
+    # A task that has failed is nobody's any more.
+    busy = any(not (t.interrupts or t.error) and t.result is None for t in state.tasks)
+    known = state.created_at is not None
+    return Standing(known, waiting, is_cut_off(state), _since(state.created_at), busy)
 
 
 def _returned(output: Any) -> Standing:

@@ -31,6 +31,8 @@ class FakeServer:
         """By thread: its last run."""
         self.passed = 0.0
         """Seconds since everything there was written."""
+        self.assistants = True
+        """Whether those of the threads are there."""
         self.indexed: list[Any] = []
         self.threads = self.runs = self.store = self
 
@@ -78,6 +80,8 @@ class FakeServer:
             }
             for task in state.tasks
         ]
+        if state.created_at is None:
+            return {"values": {}, "tasks": [], "created_at": None}
         created = datetime.fromisoformat(state.created_at) - timedelta(seconds=self.passed)
         moment = created.isoformat().replace("+00:00", "Z")
         return {"values": state.values, "tasks": tasks, "created_at": moment}
@@ -92,6 +96,8 @@ class FakeServer:
     ) -> dict[str, Any]:
         self._of(thread_id)
         assert multitask_strategy == "reject"
+        if not self.assistants:
+            raise NotFoundError("no such assistant", response=refused(404), body=None)
         if thread_id in self.queue:
             raise ConflictError("busy", response=refused(409), body=None)
         self.queue[thread_id] = {"assistant_id": assistant_id, **run}

@@ -61,7 +61,7 @@ class Account:
         """Make all that is noted that much older."""
         for note in self.server.kept.search(NOTES):
             older = {**note.value, "at": note.value["at"] - seconds}
-            self.server.kept.put(NOTES, note.key, older)
+            self.server.kept.put(note.namespace, note.key, older)
 
     async def finished(self, thread: str) -> bool:
         state = await self.server.get_state(thread)
@@ -107,13 +107,15 @@ async def test_the_note_of_a_thread_is_forgotten_once_it_is_seen_to_have_gone_on
     assert account.noted() == 0
 
 
-async def test_the_note_of_a_thread_that_was_deleted_goes_after_a_minute(account: Account) -> None:
+async def test_the_note_of_a_thread_that_was_deleted_goes_after_a_week(account: Account) -> None:
     await account.server.ask("one")
     account.pass_time()
     account.server.forget("one")
     assert (await account.sweep()).gone_on == ["one"]
+    account.age(6 * 86_400.0)
+    assert (await account.sweep()).gone_on == ["one"]
     assert account.noted() == 1
-    account.age(61.0)
+    account.age(86_400.0)
     assert (await account.sweep()).gone_on == ["one"]
     assert account.noted() == 0
 
@@ -156,6 +158,50 @@ async def test_a_thread_that_failed_in_the_middle_goes_on_after_a_while(account:
     await account.server.work()
     assert await account.finished("one")
     assert len(account.simulator.runs()) == 1
+
+
+async def test_a_thread_whose_next_checkpoint_was_not_written_goes_on_after_a_while(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def put(*given: Any) -> Any:
+        raise LookupError("the database went away for a moment")
+
+    await account.server.ask("one")
+    account.pass_time()
+    await account.sweep()
+    with monkeypatch.context() as patch:
+        patch.setattr(account.server.saver, "put", put)
+        assert len(await account.server.work()) == 1
+    assert account.server.queue == {}
+    account.age(61.0)
+    assert (await account.sweep()).resumed == []
+    assert (await account.sweep(stranded_after=0.0)).resumed == ["one"]
+    await account.server.work()
+    assert await account.finished("one")
+    assert len(account.simulator.runs()) == 1
+
+
+async def test_a_thread_whose_assistant_was_deleted_fails_no_sweep_and_stays_noted(
+    account: Account,
+) -> None:
+    await account.server.ask("one")
+    account.pass_time()
+    account.age(61.0)
+    account.server.assistants = False
+    swept = await account.sweep()
+    assert (swept.failed, swept.gone_on) == ({}, ["one"])
+    assert (await account.wake("one")).outcome is Outcome.UNKNOWN_THREAD
+    assert account.noted() == 1
+
+
+async def test_a_thread_that_writes_only_at_its_end_keeps_its_note(account: Account) -> None:
+    await account.server.ask("one")
+    account.pass_time()
+    account.age(61.0)
+    account.server.saver.storage.pop("one")
+    await account.sweep()
+    assert (await account.wake("one")).outcome is Outcome.UNKNOWN_THREAD
+    assert account.noted() == 1
 
 
 async def test_a_webhook_that_comes_before_the_thread_has_parked_is_tried_again(

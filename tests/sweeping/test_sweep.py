@@ -307,7 +307,7 @@ def test_the_note_of_a_thread_goes_with_its_park(mode: Mode) -> None:
     fleet = Fleet(mode, "memory", store=True)
     fleet.ask("one")
     (note,) = notes(fleet)
-    assert note.key == fleet.run_of("one")
+    assert note.value["run_id"] == fleet.run_of("one")
     assert note.value["node"] == fleet.node
     fleet.sweep()
     assert len(notes(fleet)) == 1

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any
 
+import httpx
 import pytest
+from langchain.agents.middleware import before_model
 from langchain_core.messages import AIMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.store.memory import InMemoryStore
 
 from langchain_parallel.sweeping import Swept, asweep, sweep
-from langchain_parallel.webhooks import Outcome, Woken, awake, wake
+from langchain_parallel.webhooks import Outcome, Woken, awake, wake, webhook_app
 
 from ..middleware.harness import SAID, Account, How, Model, calls, start, thread
+from ..research.harness import Session
+from .deliveries import SECRET, delivery
+from .helpers import swept, woken
 
 NOTES = ("langchain_parallel", "parked")
 
@@ -55,7 +61,7 @@ class Office:
         """As an earlier version of this package noted it."""
         for item in self.store.search(NOTES):
             node = str(item.value["node"]).rpartition("|")[2]
-            self.store.put(NOTES, item.key, {**item.value, "node": node, "at": 0.0})
+            self.store.put(item.namespace, item.key, {**item.value, "node": node, "at": 0.0})
 
 
 @pytest.fixture(params=[False, True], ids=["listing", "store"])
@@ -115,3 +121,39 @@ def test_notes_without_names_lead_to_no_other_agents_thread_and_stay(how: How) -
     assert len(office.store.search(NOTES)) == 1
     assert office.sweep("right").resumed == ["of the right"]
     assert office.store.search(NOTES) == []
+
+
+@dataclass
+class Who:
+    name: str
+
+
+@pytest.mark.parametrize("by", ["webhook", "sweep", "application"])
+def test_a_woken_agent_has_the_context_that_is_given(how: How, by: str) -> None:
+    account, seen, kept = Account(how), [], {"checkpointer": InMemorySaver()}
+
+    @before_model
+    def look(state: Any, runtime: Any) -> None:
+        seen.append(runtime.context.name)
+
+    model = Model(calls(start("Who?")), "done")
+    agent = account.agent(model, look, wait="parked", compiled={**kept, "context_schema": Who})
+    account.invoke(agent, SAID, thread(), context=Who("Ann"))
+    account.pass_time()
+    run_id, driven, who = str(account.runs[0]["run_id"]), Session(how, account.simulator), Who("Bo")
+    if by == "webhook":
+        assert woken(driven, agent, run_id, context=who).outcome is Outcome.RESUMED
+    elif by == "sweep":
+        assert swept(driven, agent, context=who).resumed == ["thread"]
+    else:
+        more = {"context": who, "blocking": how == "sync", **account.clients()}
+        app = webhook_app(agent, secrets=[SECRET], **more)
+        body, signed = delivery(run_id)
+
+        async def deliver() -> None:
+            http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://hooks")
+            async with app.router.lifespan_context(app), http:
+                await http.post("/parallel/webhook", content=body, headers=signed)
+
+        asyncio.run(deliver())
+    assert seen == ["Ann", "Bo"]

@@ -366,3 +366,41 @@ def test_a_configuration_that_makes_no_sense_is_refused(options: dict[str, Any])
         webhook_app(
             session.graph(), **{"secrets": [SECRET], **clients(session.simulator), **options}
         )
+
+
+@pytest.mark.parametrize("blocking", [False, True])
+async def test_an_application_that_is_started_again_works_as_before(
+    hooked: Hooked, blocking: bool
+) -> None:
+    runs = [await hooked.parked(f"thread {n}") for n in range(2)]
+    hooked.pass_time()
+    made = clients(hooked.session.simulator)
+    app = webhook_app(hooked.session.graph(), secrets=[SECRET], blocking=blocking, **made)
+    for nth, run_id in enumerate(runs):
+        # More than the client itself puts up with: it takes a second try.
+        hooked.session.simulator.faults.add(Fault("status_before", method="GET", times=6))
+        transport = httpx.ASGITransport(app)
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://hooks.example") as http,
+        ):
+            assert await post(http, run_id, f"whevent_{nth}") == 202
+            await until(lambda nth=nth: hooked.finished(f"thread {nth}"))  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("length", [b"\xb2", b"-1", b"1.5", b"1" * 5_000])
+async def test_a_length_that_is_no_number_is_no_fault_of_ours(
+    hooked: Hooked, length: bytes
+) -> None:
+    sent: list[Any] = []
+
+    async def read() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"{}", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope: dict[str, Any] = {"type": "http", "method": "POST", "path": PATH, "query_string": b""}
+    async with hooked.http():
+        await hooked.app({**scope, "headers": [(b"content-length", length)]}, read, send)
+    assert sent[0]["status"] in (400, 413)

@@ -1,0 +1,56 @@
+"""Waking and sweeping in one way, blocking or awaiting."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from langgraph.store.base import BaseStore
+
+from langchain_parallel.simulator import Simulator
+from langchain_parallel.sweeping import Swept, asweep, sweep
+from langchain_parallel.webhooks import Woken, awake, wake
+
+from ..research.harness import Mode, clients
+
+NOTES = ("langchain_parallel", "parked")
+
+
+class Driven(Protocol):
+    """What is driven in one of both ways, such as a `Session`."""
+
+    @property
+    def mode(self) -> Mode: ...
+
+    @property
+    def simulator(self) -> Simulator: ...
+
+
+def do(driven: Driven, blocking: Callable[[], Any], awaiting: Callable[[], Any]) -> Any:
+    return blocking() if driven.mode == "sync" else asyncio.run(awaiting())
+
+
+def woken(driven: Driven, graph: Any, run_id: str, **more: Any) -> Woken:
+    made = clients(driven.simulator)
+    found: Woken = do(
+        driven,
+        lambda: wake(graph, run_id, made["client"], **more),
+        lambda: awake(graph, run_id, made["async_client"], **more),
+    )
+    return found
+
+
+def swept(driven: Driven, graph: Any, **more: Any) -> Swept:
+    made, options = clients(driven.simulator), {"per_second": 1e5, **more}
+    found: Swept = do(
+        driven,
+        lambda: sweep(graph, made["client"], **options),
+        lambda: asweep(graph, made["async_client"], **options),
+    )
+    return found
+
+
+def noted(store: BaseStore | None) -> list[Any]:
+    """What is noted of parked threads."""
+    return [] if store is None else list(store.search(NOTES, limit=100))

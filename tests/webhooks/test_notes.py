@@ -1,0 +1,163 @@
+"""The notes of parked threads: each thread has its own, until it has gone on."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.store.memory import InMemoryStore
+
+from langchain_parallel._parked_index import notes_of, put_note
+from langchain_parallel.webhooks import Outcome
+
+from ..research.harness import Mode, Session, clients
+from .helpers import NOTES, noted, swept, woken
+
+
+@pytest.fixture(params=["sync", "async"])
+def session(request: pytest.FixtureRequest) -> Session:
+    mode: Mode = request.param
+    return Session(mode, options={"wait": "park"}, store=InMemoryStore())
+
+
+def ask_in_two_threads(session: Session) -> str:
+    """The run that both wait for."""
+    ledger_id = clients(session.simulator)["client"].create_group().taskgroup_id
+    for name in ("one", "two"):
+        config = {"configurable": {"thread_id": name}}
+        session.ask("How large is it?", ledger_id=ledger_id, config=config)
+    session.simulator.clock.sleep(3_600.0)
+    (found,) = session.runs
+    return str(found["run_id"])
+
+
+def waits(session: Session, thread_id: str) -> bool:
+    return bool(session.graph().get_state({"configurable": {"thread_id": thread_id}}).tasks)
+
+
+def older(session: Session, seconds: float) -> None:
+    for item in noted(session.store):
+        value = {**item.value, "at": item.value["at"] - seconds}
+        session.store.put(item.namespace, item.key, value)  # type: ignore[union-attr]
+
+
+def test_two_threads_that_wait_for_one_run_are_both_woken(session: Session) -> None:
+    run_id = ask_in_two_threads(session)
+    assert len(noted(session.store)) == 2
+    found = woken(session, session.graph(), run_id)
+    assert (found.outcome, found.settled) == (Outcome.RESUMED, True)
+    assert (waits(session, "one"), waits(session, "two")) == (False, False)
+    assert noted(session.store) == []
+
+
+def test_two_threads_that_wait_for_one_run_are_both_swept(session: Session) -> None:
+    ask_in_two_threads(session)
+    assert sorted(swept(session, session.graph()).resumed) == ["one", "two"]
+    assert noted(session.store) == []
+
+
+def test_one_of_two_threads_that_fails_stops_not_the_other_and_stays_noted(
+    session: Session,
+) -> None:
+    failed: list[str] = []
+
+    def evaluate(state: Any, turn: Any) -> None:
+        if not failed:
+            failed.append(turn["run_id"])
+            raise LookupError("a fault of the caller's own")
+
+    session.options["evaluate"] = evaluate
+    run_id = ask_in_two_threads(session)
+    with pytest.raises(LookupError):
+        woken(session, session.graph(), run_id)
+    assert [waits(session, name) for name in ("one", "two")].count(True) == 1
+    assert len(noted(session.store)) == 1
+    assert len(swept(session, session.graph(), stranded_after=0.0).resumed) == 1
+    assert noted(session.store) == []
+
+
+def as_before(session: Session, **changes: Any) -> str:
+    """Note it as earlier versions of this package did."""
+    session.ask("How large is it?")
+    session.simulator.clock.sleep(3_600.0)
+    store, (item,) = session.store, noted(session.store)
+    assert store is not None
+    store.delete(item.namespace, item.key)
+    value = {name: item.value[name] for name in ("thread_id", "ledger_id", "node", "at")}
+    known = {name: it for name, it in {**value, **changes}.items() if it != "missing"}
+    run_id = str(item.value["run_id"])
+    store.put(NOTES, run_id, known)
+    return run_id
+
+
+@pytest.mark.parametrize("changes", [{}, {"more": 1}, {"node": "missing", "at": "missing"}])
+def test_notes_of_other_versions_are_read(session: Session, changes: dict[str, Any]) -> None:
+    run_id = as_before(session, **changes)
+    assert woken(session, session.graph(), run_id).outcome is Outcome.RESUMED
+    assert noted(session.store) == []
+
+
+def test_notes_of_other_versions_are_swept(session: Session) -> None:
+    as_before(session, more=1)
+    assert swept(session, session.graph()).resumed == ["thread"]
+    assert noted(session.store) == []
+
+
+@pytest.mark.parametrize("value", [{"x": 1}, {"thread_id": None}, {"thread_id": 7, "at": "now"}])
+def test_what_is_no_note_is_logged_and_stops_no_other(
+    session: Session, value: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert session.store is not None
+    session.ask("How large is it?")
+    session.simulator.clock.sleep(3_600.0)
+    session.store.put(NOTES, "trun_strange", value)
+    session.store.put(("langchain_parallel", "webhooks"), "strange", value)
+    assert swept(session, session.graph()).resumed == ["thread"]
+    assert "trun_strange" in caplog.text
+    assert woken(session, session.graph(), "trun_strange").outcome is Outcome.UNKNOWN_RUN
+
+
+def test_a_sweep_over_other_checkpoints_leaves_the_notes_for_days(
+    session: Session, caplog: pytest.LogCaptureFixture
+) -> None:
+    session.ask("How large is it?")
+    session.simulator.clock.sleep(3_600.0)
+    older(session, 6 * 86_400.0)
+    right = session.checkpointer
+    session.checkpointer = InMemorySaver()
+    swept(session, session.graph())
+    woken(session, session.graph(), session.runs[0]["run_id"])
+    assert len(noted(session.store)) == 1
+    session.checkpointer = right
+    assert swept(session, session.graph()).resumed == ["thread"]
+
+
+def test_the_note_of_a_thread_that_is_never_seen_goes_with_a_word(
+    session: Session, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "langchain_parallel")
+    session.ask("How large is it?")
+    session.simulator.clock.sleep(3_600.0)
+    older(session, 8 * 86_400.0)
+    session.checkpointer = InMemorySaver()
+    swept(session, session.graph())
+    assert noted(session.store) == []
+    assert "thread" in caplog.text
+    assert session.runs[0]["run_id"] in caplog.text
+
+
+def test_a_thread_that_waits_keeps_its_note_however_old(session: Session) -> None:
+    session.simulator.clock.sleep(1.0)
+    session.ask("How large is it?")
+    older(session, 30 * 86_400.0)
+    swept(session, session.graph())
+    assert len(noted(session.store)) == 1
+
+
+def test_runs_with_dots_in_their_ids_are_noted_each_for_itself() -> None:
+    store = InMemoryStore()
+    put_note(store, "trun.1", "one").plain()
+    put_note(store, "trun_1", "two").plain()
+    assert [note.thread_id for note in notes_of(store, "trun.1").plain()] == ["one"]
