@@ -188,7 +188,8 @@ def test_a_sweep_finds_a_parked_agent_by_its_note_in_the_store(account: Account)
     stored = {"checkpointer": InMemorySaver(), "store": store}
     agent = account.agent(model, wait="parked", compiled=stored)
     account.invoke(agent, SAID, thread())
-    noted = {item.key: item.value for item in store.search(("langchain_parallel", "parked"))}
+    items = store.search(("langchain_parallel", "parked"))
+    noted = {item.value["run_id"]: item.value for item in items}
     assert set(noted) == {run["run_id"] for run in account.runs}
     assert {note["ledger_id"] for note in noted.values()} == {account.runs[0]["taskgroup_id"]}
     account.pass_time()
