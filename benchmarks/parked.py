@@ -35,6 +35,8 @@ from .parked_graphs import Kind
 from .parked_stages import KINDS, OURS, WORKER, Bench, Legs, Plan, park
 from .processes import running
 
+_LEAST = 2_000
+
 
 def measure(name: str, plan: Plan, kinds: Sequence[Kind] = KINDS) -> dict[str, Any]:
     """Everything about one database."""
@@ -91,6 +93,8 @@ def main() -> None:
     made.add_argument("--threads", type=int, default=Plan.parked, help="parked threads")
     made.add_argument("--only", nargs="+", choices=DATABASES, help="keeps no figures")
     options = made.parse_args()
+    if options.threads < _LEAST:
+        made.error(f"--threads: at least {_LEAST}, so that each leg has some to wake")
     plan = Plan(150, 20, 30) if options.small else Plan(options.threads)
     found: dict[str, dict[str, Any]] = {}
     for name in options.only or DATABASES:
