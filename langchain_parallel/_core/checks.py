@@ -93,6 +93,21 @@ def seconds(timeout: object) -> float:
     return float(timeout)
 
 
+def choices(given: Mapping[str, str], allowed: Mapping[str, Sequence[str]]) -> None:
+    """Check arguments that are one of a few words each.
+
+    Raises:
+        InvalidRequest: One of them is none of its words.
+    """
+    problems = [
+        f"{name} is {value!r}; {' or '.join(map(repr, allowed[name]))} is allowed."
+        for name, value in given.items()
+        if value not in allowed[name]
+    ]
+    if problems:
+        raise InvalidRequest(problems)
+
+
 def _json(run: TaskRunInput) -> Iterator[str]:
     try:
         json_body(payload(run))

@@ -8,7 +8,7 @@ tool runs; so a tool that is run again knows what it was about.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from langchain.agents.middleware.types import AgentMiddleware, ModelRequest
 from langchain_core.runnables import RunnableConfig
@@ -38,6 +38,7 @@ from .tools import ResearchTool
 PAGE_CHARS = 8_000
 """Characters of a page: about 2,000 tokens."""
 _LEAST_PAGE_CHARS = 1_000
+_CHOICES = {"wait": get_args(Wait), "on_budget": ("ask", "stop")}
 _NOWHERE = RunnableConfig()
 
 
@@ -132,6 +133,9 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
                 template.model_copy(update={"processor": choice}),
                 allow_unknown_processor=allow_unknown_processor,
             )
+        checks.choices({"wait": wait, "on_budget": on_budget}, _CHOICES)
+        if timeout is not None:
+            checks.seconds(timeout)
         if approve_above is not None:
             checks.check(TaskRunInput(input="?", processor=approve_above))
         self._setup = Setup(

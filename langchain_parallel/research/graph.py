@@ -134,7 +134,10 @@ def create_research_graph(
         )
     checks.at_least_one_turn(max_turns)
     _check_steering(processor, follow_up_processor, budget, approve_above)
-    _check_choices(on_budget=on_budget, wait=wait, submission=submission)
+    chosen = {"on_budget": on_budget, "wait": wait, "submission": submission}
+    checks.choices(chosen, _CHOICES)
+    if timeout is not None:
+        checks.seconds(timeout)
     check_evaluators(evaluate)
     researcher = Researcher(
         clients=Clients.of(
@@ -184,16 +187,6 @@ _CHOICES = {
     "wait": ("attach", "park"),
     "submission": ("ledger", "direct"),
 }
-
-
-def _check_choices(**given: str) -> None:
-    problems = [
-        f"{name} is {value!r}; {' or '.join(map(repr, _CHOICES[name]))} is allowed."
-        for name, value in given.items()
-        if value not in _CHOICES[name]
-    ]
-    if problems:
-        raise InvalidRequest(problems)
 
 
 def _build(

@@ -7,6 +7,7 @@ import asyncio
 import importlib
 import inspect
 import sys
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any
 
@@ -62,13 +63,23 @@ def _attribute(name: str) -> Any:
 
 
 def _swept(given: Any, options: dict[str, Any]) -> Swept:
-    made = given if isinstance(given, Pregel) or not callable(given) else given()
+    made = given if isinstance(given, Pregel) or not callable(given) else _made(given)
     if isinstance(made, AbstractContextManager):
         with made as graph:
             return sweep(graph, **options)
     if isinstance(made, Pregel | Threads):
         return sweep(made, **options)
     return asyncio.run(_aswept(made, options))
+
+
+def _made(function: Callable[[], Any]) -> Any:
+    try:
+        inspect.signature(function).bind()
+    except TypeError:
+        raise InvalidRequest(
+            ["The function that gives the graph must take no arguments."]
+        ) from None
+    return function()
 
 
 async def _aswept(made: Any, options: dict[str, Any]) -> Swept:

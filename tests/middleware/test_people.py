@@ -208,6 +208,22 @@ def test_a_budget_that_is_none_is_refused_when_it_is_made() -> None:
         Account().middleware(budget={"dollars": 3})
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"wait": "parkd"}, "wait is 'parkd'; 'blocking' or 'background' or 'parked' is allowed"),
+        ({"on_budget": "halt"}, "on_budget is 'halt'; 'ask' or 'stop' is allowed"),
+        ({"timeout": -1}, "timeout is -1; give seconds, from 0 up"),
+        ({"approve_above": "cheap"}, "Processor 'cheap' is unknown"),
+    ],
+)
+def test_a_wrong_word_is_refused_before_anything_is_asked(
+    options: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=words):
+        Account().middleware(**options)
+
+
 def edited(**args: Any) -> dict[str, Any]:
     return {"type": "edit", "edited_action": {"name": "research", "args": args}}
 

@@ -68,3 +68,9 @@ def test_what_is_no_graph_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--graph", f"{graphs.__name__}:nothing"])
     assert ended.value.code == 2
     assert "int is no compiled graph" in capsys.readouterr().err
+
+
+def test_a_function_that_wants_something_gives_no_graph(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--graph", "json:dumps"])
+    assert "must take no arguments" in capsys.readouterr().err
