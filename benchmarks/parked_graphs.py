@@ -22,10 +22,10 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, interrupt
 
 from langchain_parallel import AsyncParallelClient, ParallelClient, create_research_graph
-from langchain_parallel._calls import Calls
+from langchain_parallel._core.calls import Calls
 from langchain_parallel.research import ResearchState
 from langchain_parallel.simulator import ManualClock, Simulator, SimulatorTransport
-from langchain_parallel.webhooks import GraphThreads, Standing
+from langchain_parallel.webhooks import GraphThreads, ThreadStatus
 
 from .threads import opened as opened_in_sqlite
 
@@ -77,7 +77,9 @@ class Timed(GraphThreads):
 
     write: _Write = staticmethod(lambda what, thread_id: None)
 
-    def go_on(self, thread_id: str, interrupt_ids: Iterable[str]) -> Calls[tuple[Standing, bool]]:
+    def go_on(
+        self, thread_id: str, interrupt_ids: Iterable[str]
+    ) -> Calls[tuple[ThreadStatus, bool]]:
         """Resume, and say so."""
         standing, went_on = yield from super().go_on(thread_id, interrupt_ids)
         if went_on:
@@ -85,8 +87,8 @@ class Timed(GraphThreads):
         return standing, went_on
 
     def knock(
-        self, thread_id: str, choose: Callable[[Standing], Sequence[str] | None]
-    ) -> Calls[tuple[Standing, Standing | None]]:
+        self, thread_id: str, choose: Callable[[ThreadStatus], Sequence[str] | None]
+    ) -> Calls[tuple[ThreadStatus, ThreadStatus | None]]:
         """Resume, and say so."""
         before, after = yield from super().knock(thread_id, choose)
         if after is not None:

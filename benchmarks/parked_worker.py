@@ -22,8 +22,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from langchain_parallel import AsyncParallelClient
+from langchain_parallel.parked import asweep
 from langchain_parallel.simulator import ManualClock, RunScript, Simulator, serve
-from langchain_parallel.sweeping import asweep
 from langchain_parallel.webhooks import webhook_app
 
 from .parked_graphs import Kind, Timed, bare, question, research, side_file, storage, thread

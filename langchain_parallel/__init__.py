@@ -26,6 +26,7 @@ from .models import (
     TextSchema,
     Webhook,
 )
+from .parked.resumption import Resumption, aresume, resume
 from .research import (
     ResearchInput,
     ResearchOutput,
@@ -35,9 +36,8 @@ from .research import (
     by_evidence,
     create_research_graph,
 )
-from .resuming import Resumption, aresume, resume
 from .sessions import InteractionTree, SessionReport, carry_over, with_findings
-from .tool import ParallelTaskTool
+from .tools import ParallelTaskTool
 
 __all__ = [
     "AsyncParallelClient",

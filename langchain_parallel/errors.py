@@ -14,8 +14,8 @@
     │   ├── RateLimited            429     `.retry_after` in seconds
     │   ├── ServerFault            5xx
     │   └── UnexpectedStatus               any other
-    ├── AnswerLost                         no answer arrived
-    ├── AnswerBroken                       an answer arrived that is not what the API documents
+    ├── ResponseLost                         no answer arrived
+    ├── MalformedResponse                       an answer arrived that is not what the API documents
     ├── SubmissionUnknown                  a run may have been started; submitting again will find it
     ├── StillRunning                       the deadline passed; the run goes on
     ├── RunError                           the run ended without an answer
@@ -66,7 +66,7 @@ class ParallelError(Exception):
         self.interaction_id = interaction_id
         self.billed = billed
 
-    def concerning(self, run_id: str | None, interaction_id: str | None) -> Self:
+    def with_ids(self, run_id: str | None, interaction_id: str | None) -> Self:
         """This error, with the ids filled in that it did not know."""
         self.run_id = self.run_id or run_id
         self.interaction_id = self.interaction_id or interaction_id
@@ -187,7 +187,7 @@ class UnexpectedStatus(ApiError):
     """A status the API does not document."""
 
 
-class AnswerLost(ParallelError):
+class ResponseLost(ParallelError):
     """No answer arrived: the connection broke, or timed out.
 
     `sent` is False only if no byte can have reached the API.
@@ -198,7 +198,7 @@ class AnswerLost(ParallelError):
         self.sent = sent
 
 
-class AnswerBroken(ParallelError):
+class MalformedResponse(ParallelError):
     """An answer arrived that is not JSON, or not of the documented shape."""
 
 
@@ -296,5 +296,10 @@ def worth_retrying(error: BaseException) -> bool:
     """
     return isinstance(
         error,
-        RateLimited | ServerFault | RequestTimedOut | AnswerLost | AnswerBroken | SubmissionUnknown,
+        RateLimited
+        | ServerFault
+        | RequestTimedOut
+        | ResponseLost
+        | MalformedResponse
+        | SubmissionUnknown,
     )

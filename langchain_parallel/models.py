@@ -476,7 +476,7 @@ class Submission(_Answer):
     key: str
     adopted: bool
     duplicates: tuple[str, ...] = ()
-    resent: bool = False
+    sent_again: bool = False
     """Sent again after an outcome nobody saw, and a settling time in which no run showed up. Should one
     show up later still, `find` reports it as a duplicate.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from langchain_parallel.__main__ import main
+from langchain_parallel.cli import main
 from langchain_parallel.simulator import Fault, RunningServer, RunScript
 
 

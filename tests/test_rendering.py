@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from langchain_parallel import rendering
 from langchain_parallel.models import TaskRunOutput, TaskRunResult
-from langchain_parallel.rendering import (
+from langchain_parallel.text import result as rendering
+from langchain_parallel.text.result import (
     AS_DATA,
     DEFAULT_MAX_CHARS,
     FENCE,

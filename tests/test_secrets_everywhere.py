@@ -215,7 +215,7 @@ OUTCOMES: dict[str, tuple[Callable[[Account], None], type[errors.ParallelError] 
     "still running": (script("stay_queued"), errors.StillRunning),
     "refused": (fault("status_before", status=422, **PAID), errors.Unprocessable),
     "lost": (fault("drop_before", **PAID), errors.SubmissionUnknown),
-    "broken": (broken, errors.AnswerBroken),
+    "broken": (broken, errors.MalformedResponse),
 }
 
 
@@ -520,8 +520,10 @@ ERRORS: dict[type[errors.ParallelError], Callable[[Account], None]] = {
     errors.RateLimited: status(429, **PAID),
     errors.ServerFault: status(500, **PAID),
     errors.UnexpectedStatus: status(418, **PAID),
-    errors.AnswerLost: fault("drop_before", **PAID),
-    errors.AnswerBroken: instead(**PAID, status=200, json={"run_ids": ["1"], "status": COUNTS}),
+    errors.ResponseLost: fault("drop_before", **PAID),
+    errors.MalformedResponse: instead(
+        **PAID, status=200, json={"run_ids": ["1"], "status": COUNTS}
+    ),
     errors.SubmissionUnknown: fault("drop_before", **PAID),
     errors.StillRunning: script("stay_queued"),
     errors.RunError: script("completed", unknown_status="dreaming"),

@@ -10,9 +10,9 @@ import math
 from dataclasses import dataclass
 
 from ..models import ErrorEvent, Event, TaskRunEvent, UnknownEvent
-from . import answers, checks, flows, wire
+from . import limits, operations, responses, wire
 from .effects import Ended, Flow, Lost, Outcome, Request, Sleep, emit, now, open_stream, read, sleep
-from .feed import EventFeed
+from .event_feed import EventFeed
 from .retry import Next, RetryPolicy, after
 
 READ_SECONDS = 60.0
@@ -59,7 +59,7 @@ def list_runs(
         attempt = 1 if len(listed.runs) > before else attempt + 1
         pause = policy.pause(attempt, outcome) if after(request, outcome) is Next.AGAIN else None
         if pause is None:
-            raise answers.failure(request, outcome)
+            raise responses.failure(request, outcome)
         yield from sleep(pause)
 
 
@@ -152,7 +152,7 @@ class _Patience:
         again = after(request, failed) is Next.AGAIN
         pause = self.policy.pause(self.attempt, failed) if again else None
         if pause is None:
-            raise answers.failure(request, failed, run_id=run_id)
+            raise responses.failure(request, failed, run_id=run_id)
         yield from sleep(pause)
 
 
@@ -190,7 +190,7 @@ def run_events(run_id: str, policy: RetryPolicy) -> Flow[None]:
             return
         silent = seen.opened and not seen.news
         # Silence is no trouble while the run goes on.
-        idle = silent and (yield from flows.retrieve(run_id, policy)).active
+        idle = silent and (yield from operations.retrieve(run_id, policy)).active
         yield from patience.rest(request, seen, run_id, idle=idle)
 
 
@@ -198,7 +198,7 @@ def group_events(
     group_id: str, policy: RetryPolicy, *, last_event_id: str | None, timeout: float | None
 ) -> Flow[None]:
     """Emit a group's events until no run of it is active; goes on where a connection broke."""
-    seconds = math.inf if timeout is None else checks.seconds(timeout)
+    seconds = math.inf if timeout is None else limits.seconds(timeout)
     deadline = (yield from now()) + seconds
     feed = EventFeed(replays=False)
     patience = _Patience(policy)
@@ -217,7 +217,7 @@ def group_events(
         if seen.opened:
             if left <= 0:
                 return
-            idle = (yield from flows.retrieve_group(group_id, policy)).status.is_active
+            idle = (yield from operations.retrieve_group(group_id, policy)).status.is_active
             if isinstance(seen.outcome, Ended) and not idle:
                 return
         yield from patience.rest(request, seen, None, idle=idle, longest=max(0.0, left))

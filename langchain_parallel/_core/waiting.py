@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from ..errors import AnswerBroken, ParallelError
+from ..errors import MalformedResponse, ParallelError
 from ..models import Event, TaskRun, TaskRunEvent, TaskRunResult
-from . import answers, checks, flows, streams, wire
+from . import limits, operations, responses, streams, wire
 from .effects import Flow, Outcome, Response, Sleep, emit, now, open_stream, read, send, sleep
-from .feed import EventFeed
-from .memory import LedgerMemory
+from .event_feed import EventFeed
+from .ledger.cache import LedgerMemory
 from .retry import Next, RetryPolicy, after
-from .status import has_ended_badly, raise_unfinished, still_running
+from .run_status import has_ended_badly, raise_unfinished, still_running
 
 POLL_SECONDS = 60.0
 """Length of a long poll. Well under the server's 600 s: idle connections get cut on the way."""
@@ -69,11 +69,11 @@ def wait(
     Raises:
         StillRunning: The deadline passed.
         RunFailed, RunCancelled, ActionRequired: The run ended without an answer.
-        ApiError, AnswerLost, AnswerBroken: The API could not be asked; the run is not touched by that.
+        ApiError, ResponseLost, MalformedResponse: The API could not be asked; the run is not touched by that.
     """
     started = yield from now()
     patient = replace(policy, attempts=2 * policy.attempts)
-    waiting = _Wait(run_id, started, started + checks.seconds(timeout), patient)
+    waiting = _Wait(run_id, started, started + limits.seconds(timeout), patient)
     try:
         while True:
             follows = waiting.streams((yield from now()))
@@ -83,7 +83,7 @@ def wait(
                 return result
     except ParallelError as error:
         known = memory.interaction_of(run_id) if memory else None
-        error.concerning(run_id, waiting.run.interaction_id if waiting.run else known)
+        error.with_ids(run_id, waiting.run.interaction_id if waiting.run else known)
         raise
 
 
@@ -136,7 +136,7 @@ def _poll(waiting: _Wait) -> Flow[TaskRunResult | None]:
     outcome = yield from send(request)
     if isinstance(outcome, Response) and outcome.status == 404:
         # Failed and unknown runs answer alike; the status tells them apart.
-        waiting.run = yield from flows.retrieve(waiting.run_id, waiting.policy)
+        waiting.run = yield from operations.retrieve(waiting.run_id, waiting.policy)
         raise_unfinished(waiting.run)
     elif isinstance(outcome, Response) and outcome.status == 408:
         hasty = (yield from now()) - asked < seconds / 2
@@ -150,11 +150,11 @@ def _poll(waiting: _Wait) -> Flow[TaskRunResult | None]:
         return None
     elif after(request, outcome) is not Next.AGAIN:
         try:
-            return answers.decode(TaskRunResult, request, outcome, run_id=waiting.run_id)
-        except AnswerBroken as error:
+            return responses.decode(TaskRunResult, request, outcome, run_id=waiting.run_id)
+        except MalformedResponse as error:
             yield from _bear(waiting, outcome, error)
             return None
-    yield from _bear(waiting, outcome, answers.failure(request, outcome, run_id=waiting.run_id))
+    yield from _bear(waiting, outcome, responses.failure(request, outcome, run_id=waiting.run_id))
     return None
 
 
@@ -189,7 +189,7 @@ def _status(waiting: _Wait) -> Flow[None]:
     if after(request, outcome) is not Next.DONE:
         return
     try:
-        waiting.run = answers.decode(TaskRun, request, outcome, run_id=waiting.run_id)
-    except AnswerBroken:
+        waiting.run = responses.decode(TaskRun, request, outcome, run_id=waiting.run_id)
+    except MalformedResponse:
         return
     raise_unfinished(waiting.run)

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from ..errors import InvalidRequest
 from ..models import McpServer, TaskRunInput
 from .effects import Request
-from .secrecy import secrets_of
+from .redaction import secrets_of
 
 RUNS = "/v1/tasks/runs"
 GROUPS = "/v1/tasks/groups"

@@ -8,9 +8,9 @@ holds them to that.
 """
 
 from .._core.retry import RetryPolicy
-from .asynchronous import AsyncParallelClient
-from .blocking import ParallelClient
-from .settings import BASE_URL, DEFAULT_TIMEOUT, Clock
+from .async_client import AsyncParallelClient
+from .client_settings import BASE_URL, DEFAULT_TIMEOUT, Clock
+from .sync_client import ParallelClient
 
 __all__ = [
     "BASE_URL",

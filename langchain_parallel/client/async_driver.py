@@ -15,12 +15,12 @@ from anyio.lowlevel import RunVar
 from typing_extensions import Self
 
 from .._core.effects import Effect, Emit, Ended, Flow, Lost, Open, Read, Request, Response, Sleep
-from .._core.secrecy import blotted
+from .._core.redaction import redact_model
 from ..errors import ParallelError
 from ..models import Event
+from .client_settings import Settings, check_http, check_open, seconds
 from .pools import Pools
-from .secrets import Secrets
-from .settings import Settings, check_http, check_open, seconds
+from .secret_log_filter import Secrets
 
 T = TypeVar("T")
 
@@ -100,13 +100,13 @@ class AsyncDriver:
                     try:
                         effect = flow.send(outcome)
                     except StopIteration as end:
-                        yield _Done(blotted(end.value, secrets))
+                        yield _Done(redact_model(end.value, secrets))
                         return
                     except ParallelError as error:
-                        Secrets.blot_error(error, secrets)
+                        Secrets.redact_error(error, secrets)
                         raise
                     if isinstance(effect, Emit):
-                        yield blotted(effect.event, secrets)
+                        yield redact_model(effect.event, secrets)
                         outcome = None
                     else:
                         outcome = await self._perform(effect, stream)

@@ -2,29 +2,29 @@
 
 ParallelResearchMiddleware      the middleware
 sources, cited                  from `[3]` in an answer back to its source
-FromResearch, handed_over       typed research as an agent's structured answer
+UseFinding, structured_finding       typed research as an agent's structured answer
 ResearchAgentState, AgentTurn   what it adds to an agent's state, plain JSON
-Parked, ParkedHandle            what the interrupt of a parked run holds
+ParkedInterrupt, ParkedRun            what the interrupt of a parked run holds
 """
 
-from .citing import Cited, Source, cited, sources
-from .handover import FromResearch, HandedOver, handed_over
+from ..parked.interrupts import ParkedInterrupt, ParkedRun
+from .agent_state import AgentTurn, ResearchAgentState, turns_of
+from .citations import CitationLookup, Source, cited, sources
 from .middleware import ParallelResearchMiddleware
-from .parking import Parked, ParkedHandle
-from .state import AgentTurn, ResearchAgentState, turns_of
+from .structured import StructuredFinding, UseFinding, structured_finding
 
 __all__ = [
     "AgentTurn",
-    "Cited",
-    "FromResearch",
-    "HandedOver",
+    "CitationLookup",
     "ParallelResearchMiddleware",
-    "Parked",
-    "ParkedHandle",
+    "ParkedInterrupt",
+    "ParkedRun",
     "ResearchAgentState",
     "Source",
+    "StructuredFinding",
+    "UseFinding",
     "cited",
-    "handed_over",
     "sources",
+    "structured_finding",
     "turns_of",
 ]

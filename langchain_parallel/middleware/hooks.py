@@ -10,19 +10,19 @@ from langchain_core.messages import SystemMessage
 from langchain_core.runnables import RunnableConfig
 from pydantic import BaseModel
 
-from .._calls import Calls
+from .._core.calls import Calls
 from ..errors import ParallelError
-from .approval import admit
-from .planning import all_calls, answered_calls, calling, paid_calls, plan
-from .polling import poll, release, to_poll
-from .running import kept_in, ledger_of
-from .setup import Setup
-from .state import is_ended
-from .words import note
+from .agent_config import AgentConfig
+from .agent_messages import note
+from .agent_state import is_ended
+from .background import poll, release, to_poll
+from .call_approval import admit
+from .call_plan import all_calls, answered_calls, calling, paid_calls, plan
+from .runs import kept_in, ledger_of
 
 
 def look_after(
-    setup: Setup, state: Mapping[str, Any], config: RunnableConfig
+    setup: AgentConfig, state: Mapping[str, Any], config: RunnableConfig
 ) -> Calls[dict[str, Any] | None]:
     """Ask after the runs that nobody waits for; the update of the state, if there is news."""
     research, messages = setup.research(state), state.get("messages") or ()
@@ -36,7 +36,7 @@ def look_after(
     return {setup.names.channel: changed} if changed else None
 
 
-def noted(setup: Setup, request: ModelRequest[Any]) -> ModelRequest[Any]:
+def noted(setup: AgentConfig, request: ModelRequest[Any]) -> ModelRequest[Any]:
     """The request with what has happened since, for this call only."""
     research = setup.research(request.state)
     shown = [message.id for message in request.messages if message.id]
@@ -52,7 +52,7 @@ def noted(setup: Setup, request: ModelRequest[Any]) -> ModelRequest[Any]:
 
 
 def plan_turn(
-    setup: Setup,
+    setup: AgentConfig,
     arguments: Mapping[str, type[BaseModel]],
     state: Mapping[str, Any],
     config: RunnableConfig,
@@ -82,7 +82,7 @@ def plan_turn(
 
 
 def _ledger(
-    setup: Setup, state: Mapping[str, Any], config: RunnableConfig, place: str
+    setup: AgentConfig, state: Mapping[str, Any], config: RunnableConfig, place: str
 ) -> Calls[str]:
     try:
         return (yield from ledger_of(setup, state, config, place))

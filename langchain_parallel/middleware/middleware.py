@@ -14,9 +14,10 @@ from langchain.agents.middleware.types import AgentMiddleware, ModelRequest
 from langchain_core.runnables import RunnableConfig
 from pydantic import SecretStr
 
-from .._calls import Clients, arun, run
-from .._core import checks
-from .._ledgers import Ledgers
+from .._core import limits
+from .._core.calls import adrive, drive
+from .._graph.clients import ClientPair
+from .._graph.session_ledger import Ledgers
 from ..client import AsyncParallelClient, ParallelClient
 from ..models import (
     McpServer,
@@ -28,12 +29,12 @@ from ..models import (
 )
 from ..research.budget import checked_budget
 from ..research.state import Budget
-from . import asking, hooks, tools
-from .arguments import arguments, descriptions
+from . import hooks, paid_tools, research_tool
+from .agent_config import AgentConfig
+from .agent_state import Wait, state_schema
 from .names import Names
-from .setup import Setup
-from .state import Wait, state_schema
-from .tools import ResearchTool
+from .research_tool import ResearchTool
+from .tool_schemas import arguments, descriptions
 
 PAGE_CHARS = 8_000
 """Characters of a page: about 2,000 tokens."""
@@ -64,7 +65,7 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
         processor: str = "core",
         follow_up_processor: str | None = None,
         processors: Sequence[str] = (),
-        wait: Wait = "blocking",
+        wait: Wait = "block",
         output_schema: SchemaLike | None = None,
         budget: Budget | None = None,
         on_budget: Literal["ask", "stop"] = "ask",
@@ -89,9 +90,9 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
             processor: For a first question, unless the model chooses another.
             follow_up_processor: For questions with research behind them; the same unless given.
             processors: What the model may choose from; empty: it may not choose.
-            wait: `blocking`: a tool returns with the answer. `background`: it returns at once, and the
-                model is told at its next turn what has finished since. `parked`: the agent ends in an
-                interrupt (`Parked`) until the run has ended and the thread is resumed.
+            wait: `block`: a tool returns with the answer. `background`: it returns at once, and the
+                model is told at its next turn what has finished since. `park`: the agent ends in an
+                interrupt (`ParkedInterrupt`) until the run has ended and the thread is resumed.
             output_schema: Shape of every answer: pydantic class, JSON schema, text description, or None.
             budget: What one thread may use in all; planned runs count before they are sent.
             on_budget: When the next run would pass it: `ask` a person, or `stop` (the model is told).
@@ -129,17 +130,17 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
         )
         later = follow_up_processor or processor
         for choice in dict.fromkeys((processor, later, *processors)):
-            checks.check(
+            limits.check(
                 template.model_copy(update={"processor": choice}),
                 allow_unknown_processor=allow_unknown_processor,
             )
-        checks.choices({"wait": wait, "on_budget": on_budget}, _CHOICES)
+        limits.choices({"wait": wait, "on_budget": on_budget}, _CHOICES)
         if timeout is not None:
-            checks.seconds(timeout)
+            limits.seconds(timeout)
         if approve_above is not None:
-            checks.check(TaskRunInput(input="?", processor=approve_above))
-        self._setup = Setup(
-            clients=Clients.of(
+            limits.check(TaskRunInput(input="?", processor=approve_above))
+        self._setup = AgentConfig(
+            clients=ClientPair.of(
                 client,
                 async_client,
                 api_key=api_key,
@@ -173,8 +174,12 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
 
     def _made_tools(self) -> list[ResearchTool]:
         names, told = self._setup.names, descriptions(self._setup)
-        actions = dict.fromkeys(names.asking, asking.ask)
-        actions |= {names.check: tools.check, names.read: tools.read, names.list: tools.listed}
+        actions = dict.fromkeys(names.asking, paid_tools.ask)
+        actions |= {
+            names.check: research_tool.check,
+            names.read: research_tool.read,
+            names.list: research_tool.listed,
+        }
         return [
             ResearchTool(
                 name=name,
@@ -193,13 +198,13 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
         self, state: Any, runtime: Any, config: RunnableConfig = _NOWHERE
     ) -> dict[str, Any] | None:
         """Ask after the runs that nobody waits for."""
-        return run(hooks.look_after(self._setup, state, config))
+        return drive(hooks.look_after(self._setup, state, config))
 
     async def abefore_model(
         self, state: Any, runtime: Any, config: RunnableConfig = _NOWHERE
     ) -> dict[str, Any] | None:
         """Ask after the runs that nobody waits for."""
-        return await arun(hooks.look_after(self._setup, state, config))
+        return await adrive(hooks.look_after(self._setup, state, config))
 
     def wrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Any]
@@ -219,10 +224,10 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
         self, state: Any, runtime: Any, config: RunnableConfig = _NOWHERE
     ) -> dict[str, Any] | None:
         """Plan what the message asks for, weigh it, and ask a person where that is wanted."""
-        return run(hooks.plan_turn(self._setup, self._arguments, state, config))
+        return drive(hooks.plan_turn(self._setup, self._arguments, state, config))
 
     async def aafter_model(
         self, state: Any, runtime: Any, config: RunnableConfig = _NOWHERE
     ) -> dict[str, Any] | None:
         """Plan what the message asks for, weigh it, and ask a person where that is wanted."""
-        return await arun(hooks.plan_turn(self._setup, self._arguments, state, config))
+        return await adrive(hooks.plan_turn(self._setup, self._arguments, state, config))

@@ -1,26 +1,26 @@
 """The research subgraph: a session whose LangGraph checkpoint can be resumed, forked and reviewed.
 
 create_research_graph      the graph
-by_evidence, by_model, by_person; first_that_objects, all_of, at_most      evaluators
+by_evidence, by_model, by_person; first_objection, all_of, limit_rounds      evaluators
 deep_then_fast             a processor for every turn
 ResearchState, Turn, Verdict, Budget      what a session is, plain JSON
 PersonRequest, PersonAnswer               what an interrupt asks, and what resumes it
 """
 
+from ..parked.interrupts import ParkedInterrupt, ParkedRun
 from .evaluation import (
     Evaluator,
     all_of,
-    at_most,
     by_evidence,
     by_model,
     by_person,
-    first_that_objects,
+    first_objection,
     last_round,
+    limit_rounds,
 )
 from .graph import create_research_graph
-from .parking import Parked, ParkedRun
-from .people import Decision, PersonAnswer, PersonRequest
-from .policy import ProcessorPolicy, deep_then_fast
+from .human_review import Decision, PersonAnswer, PersonRequest
+from .processor_policy import ProcessorPolicy, deep_then_fast
 from .state import (
     Budget,
     Question,
@@ -36,7 +36,7 @@ __all__ = [
     "Budget",
     "Decision",
     "Evaluator",
-    "Parked",
+    "ParkedInterrupt",
     "ParkedRun",
     "PersonAnswer",
     "PersonRequest",
@@ -48,13 +48,13 @@ __all__ = [
     "Turn",
     "Verdict",
     "all_of",
-    "at_most",
     "by_evidence",
     "by_model",
     "by_person",
     "create_research_graph",
     "deep_then_fast",
-    "first_that_objects",
+    "first_objection",
     "last_round",
+    "limit_rounds",
     "merge_turns",
 ]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import inf
 from typing import Any, cast
 
-from .._core.moments import covered_seconds, span
+from .._core.timestamps import covered_seconds, span
 from ..errors import InvalidRequest
 from ..processors import PROCESSORS, price_usd
 from .state import Budget, Pending, Turn

@@ -16,9 +16,9 @@ from typing import Any, Literal
 from langgraph.graph import END, START, StateGraph
 from pydantic import SecretStr
 
-from .._calls import Clients
-from .._core import checks
-from .._ledgers import Ledgers
+from .._core import limits
+from .._graph.clients import ClientPair
+from .._graph.session_ledger import Ledgers
 from ..client import AsyncParallelClient, ParallelClient
 from ..errors import InvalidRequest
 from ..models import (
@@ -34,8 +34,8 @@ from . import steps
 from .budget import checked_budget
 from .evaluation import Evaluator, by_evidence
 from .evaluation.evaluator import check_evaluators
-from .policy import ProcessorPolicy
-from .researcher import Researcher
+from .graph_config import GraphConfig
+from .processor_policy import ProcessorPolicy
 from .routes import after_approval, after_joining, after_plan, after_submission, after_verdict
 from .state import Budget, ResearchInput, ResearchOutput, ResearchState
 
@@ -55,7 +55,7 @@ def create_research_graph(
     advanced_settings: TaskAdvancedSettings | None = None,
     memory_scope_key: str | None = None,
     metadata: Mapping[str, str | int | float | bool] | None = None,
-    wait: Literal["attach", "park"] = "attach",
+    wait: Literal["block", "park"] = "block",
     webhook: Webhook | None = None,
     timeout: float | None = None,
     keep_excerpts: bool = False,
@@ -94,9 +94,9 @@ def create_research_graph(
         advanced_settings: Country of the search.
         memory_scope_key: Which memory the runs use.
         metadata: Kept with every run on Parallel's side, beside the LangGraph `thread_id`.
-        wait: `attach`: the invocation lasts until the answer is there. `park`: while a run goes on, the
-            thread waits in an interrupt (`Parked`) and holds no process and no connection; whoever
-            resumes it lets the graph look again. Without a checkpointer it stays attached.
+        wait: `block`: the invocation lasts until the answer is there. `park`: while a run goes on, the
+            thread waits in an interrupt (`ParkedInterrupt`) and holds no process and no connection; whoever
+            resumes it lets the graph look again. Without a checkpointer it blocks.
         webhook: Whom the API tells when a run has ended; for `park`.
         timeout: Seconds to wait for one run; None: twice its processor's usual longest time, and ten
             minutes. When it passes, `StillRunning` is raised and the thread can be resumed.
@@ -128,19 +128,19 @@ def create_research_graph(
         webhook=webhook,
     )
     for choice in fixed or ["lite"]:
-        checks.check(
+        limits.check(
             template.model_copy(update={"processor": choice}),
             allow_unknown_processor=allow_unknown_processor,
         )
-    checks.at_least_one_turn(max_turns)
+    limits.at_least_one_turn(max_turns)
     _check_steering(processor, follow_up_processor, budget, approve_above)
     chosen = {"on_budget": on_budget, "wait": wait, "submission": submission}
-    checks.choices(chosen, _CHOICES)
+    limits.choices(chosen, _CHOICES)
     if timeout is not None:
-        checks.seconds(timeout)
+        limits.seconds(timeout)
     check_evaluators(evaluate)
-    researcher = Researcher(
-        clients=Clients.of(
+    researcher = GraphConfig(
+        clients=ClientPair.of(
             client,
             async_client,
             api_key=api_key,
@@ -155,7 +155,7 @@ def create_research_graph(
         budget=budget,
         on_budget=on_budget,
         approve_above=approve_above,
-        park=wait == "park",
+        wait=wait,
         timeout=timeout,
         keep_excerpts=keep_excerpts,
         direct=submission == "direct",
@@ -179,18 +179,18 @@ def _check_steering(
     if budget is not None:
         checked_budget(budget)
     if approve_above is not None:
-        checks.check(TaskRunInput(input="?", processor=approve_above))
+        limits.check(TaskRunInput(input="?", processor=approve_above))
 
 
 _CHOICES = {
     "on_budget": ("ask", "stop"),
-    "wait": ("attach", "park"),
+    "wait": ("block", "park"),
     "submission": ("ledger", "direct"),
 }
 
 
 def _build(
-    researcher: Researcher,
+    researcher: GraphConfig,
 ) -> StateGraph[ResearchState, None, ResearchInput, ResearchOutput]:
     graph: Any = StateGraph(ResearchState, input_schema=ResearchInput, output_schema=ResearchOutput)
     for step in steps.ALL:

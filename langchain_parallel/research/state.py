@@ -128,7 +128,7 @@ class Pending(TypedDict):
     key: NotRequired[str]
     run_id: NotRequired[str]
     interaction_id: NotRequired[str | None]
-    resent: NotRequired[bool]
+    sent_again: NotRequired[bool]
     """Perhaps started twice: once it has ended, its twin is looked for."""
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._calls import Answered
+from .._graph.paid_run import Answered
 from ..errors import InvalidRequest, ParallelError, RunCancelled, RunFailed
 from ..models import Submission, TaskRun
 from ..processors import price_usd
-from ..rendering import citations, confidence, harmless, weak_fields
+from ..text.result import citations, confidence, harmless, weak_fields
 from .evaluation import questions_of
 from .state import AskedBy, Pending, Question, ResearchState, Turn, Verdict
 
@@ -134,7 +134,7 @@ def started(pending: Pending, submission: Submission) -> Pending:
         "key": submission.key,
         "run_id": submission.run.run_id,
         "interaction_id": submission.run.interaction_id,
-        "resent": submission.resent or bool(submission.duplicates),
+        "sent_again": submission.sent_again or bool(submission.duplicates),
     }
 
 
@@ -148,7 +148,7 @@ def submission_of(pending: Pending, ledger_id: str) -> Submission:
         ledger_id=ledger_id,
         key=pending["key"],
         adopted=False,
-        resent=pending.get("resent", False),
+        sent_again=pending.get("sent_again", False),
     )
 
 

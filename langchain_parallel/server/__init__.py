@@ -5,7 +5,7 @@ sweep       a graph for a cron: it finds what no webhook came for
 app         routes of our own beside the server's: the webhook that wakes parked threads
 """
 
-from .graph import research, sweep
-from .settings import Settings
+from .deployment import Settings
+from .graphs import research, sweep
 
 __all__ = ["Settings", "research", "sweep"]

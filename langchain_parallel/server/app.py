@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..webhooks import webhook_app
-from .settings import Settings
-from .threads import ServerThreads
+from .deployment import Settings
+from .server_threads import ServerThreads
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette

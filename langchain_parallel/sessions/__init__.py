@@ -1,10 +1,10 @@
 """A research session, seen from outside: as a tree of its interactions."""
 
-from .carrying import carry_over
-from .nodes import Decision, Node
-from .quoting import with_findings
+from .quotes import with_findings
 from .report import SessionReport
+from .transfer import carry_over
 from .tree import InteractionTree
+from .tree_nodes import Decision, Node
 
 __all__ = [
     "Decision",

@@ -22,11 +22,11 @@ from pydantic import (
 )
 from typing_extensions import Self
 
-from .._core.moments import covered_seconds, elapsed, span
+from .._core.timestamps import covered_seconds, elapsed, span
 from ..errors import InvalidRequest
 from ..research.state import Turn
 from .claims import report_of
-from .markdown import markdown
+from .report_markdown import markdown
 
 _VERSION = 1
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidRequest
-from .html import html_page, iframe
-from .mermaid import mermaid_text
-from .nodes import Links, Node, node_of, position_of, run_of
-from .text import money, one_line, tree_lines
+from .tree_html import html_page, iframe
+from .tree_mermaid import mermaid_text
+from .tree_nodes import Links, Node, node_of, position_of, run_of
+from .tree_text import money, one_line, tree_lines
 
 if TYPE_CHECKING:
     from ..research.state import Turn

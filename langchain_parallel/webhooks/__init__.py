@@ -7,27 +7,27 @@ Threads           where threads may live, other than in a compiled graph
 """
 
 from ..errors import WebhookRejected
+from ..parked.checkpoint_scan import ParkedThread
+from ..parked.interrupts import runs_waited_for
+from ..parked.resume_thread import Outcome
+from ..parked.threads import GraphThreads, Threads, ThreadStatus, thread_status
+from ..parked.wake_up import WakeResult, awake, wake
 from .app import webhook_app
-from .going import Outcome
-from .listing import Listed
-from .parked import runs_of
-from .receiving import Received, receive
-from .threads import GraphThreads, Standing, Threads, standing_of
-from .waking import Woken, awake, wake
+from .delivery import WebhookDelivery, receive
 
 __all__ = [
     "GraphThreads",
-    "Listed",
     "Outcome",
-    "Received",
-    "Standing",
+    "ParkedThread",
+    "ThreadStatus",
     "Threads",
+    "WakeResult",
+    "WebhookDelivery",
     "WebhookRejected",
-    "Woken",
     "awake",
     "receive",
-    "runs_of",
-    "standing_of",
+    "runs_waited_for",
+    "thread_status",
     "wake",
     "webhook_app",
 ]

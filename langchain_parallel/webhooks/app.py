@@ -17,15 +17,15 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.store.base import BaseStore
 from pydantic import SecretStr
 
-from .._calls import arun, run
+from .._core.calls import adrive, drive
 from ..client import AsyncParallelClient, ParallelClient
 from ..errors import InvalidRequest, WebhookFault, WebhookRejected, worth_retrying
-from ..resuming import AnyGraph
-from .desk import Desk
-from .marks import Mark
-from .receiving import Received, checked_secrets, receive
-from .threads import Threads, threads_of
-from .waking import Woken, see_to
+from ..parked.deliveries import Mark
+from ..parked.resumption import AnyGraph
+from ..parked.threads import Threads, threads_of
+from ..parked.wake_up import WakeResult, see_to
+from .delivery import WebhookDelivery, checked_secrets, receive
+from .delivery_queue import Desk
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -199,13 +199,13 @@ def _waker(
     store: BaseStore | None,
     workers: ThreadPoolExecutor | None,
     made: ParallelClient | AsyncParallelClient,
-) -> Callable[[Received], Coroutine[Any, Any, Woken | None]]:
-    async def wake(received: Received) -> Woken | None:
+) -> Callable[[WebhookDelivery], Coroutine[Any, Any, WakeResult | None]]:
+    async def wake(received: WebhookDelivery) -> WakeResult | None:
         mark = None if store is None else Mark(store, received.webhook_id)
         work = see_to(threads, received.run_id, made, mark)
         if workers is None:
-            return await arun(work)
+            return await adrive(work)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(workers, Context().run, run, work)
+        return await loop.run_in_executor(workers, Context().run, drive, work)
 
     return wake

@@ -174,7 +174,7 @@ def test_the_lead_finds_what_a_sub_agent_does_not_know_of(account: Account) -> N
 
 
 def test_sub_agents_that_are_parked_are_woken_in_any_order(account: Account) -> None:
-    agent = led(account, Model(calls(task("Europe?"), task("Japan?")), "done"), wait="parked")
+    agent = led(account, Model(calls(task("Europe?"), task("Japan?")), "done"), wait="park")
     state = account.invoke(agent, SAID, thread())
     waiting = {
         run["question"]: one.id for one in state["__interrupt__"] for run in one.value["runs"]

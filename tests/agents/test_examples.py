@@ -54,7 +54,7 @@ def test_an_example_that_is_parked_and_woken_comes_to_the_same(
     name: str, account: Account, scripted: ModuleType
 ) -> None:
     example = examples.load(name)
-    agent = examples.build(example, account, scripted, wait="parked")
+    agent = examples.build(example, account, scripted, wait="park")
     states = list(examples.answers(example, account, agent))
     answers_well(example, states)
     examples.came_to_what_it_should(name, example, states[-1], account)

@@ -54,21 +54,21 @@ REFUSALS: list[tuple[dict[str, Any], type[errors.ParallelError], str, str]] = [
         "Too many",
         "retry_after",
     ),
-    ({"kind": "refuse"}, errors.AnswerLost, "could not be reached", "Check the network"),
+    ({"kind": "refuse"}, errors.ResponseLost, "could not be reached", "Check the network"),
 ]
 UNKNOWNS: list[tuple[dict[str, Any], type[errors.ParallelError], str]] = [
     ({"kind": "status_before", "status": 408}, errors.RequestTimedOut, "gave up waiting"),
     ({"kind": "status_before", "status": 500}, errors.ServerFault, "trouble of its own"),
     ({"kind": "status_before", "status": 599}, errors.ServerFault, "trouble of its own"),
     ({"kind": "status_after", "status": 503}, errors.ServerFault, "trouble of its own"),
-    ({"kind": "drop_before"}, errors.AnswerLost, "No answer arrived"),
-    ({"kind": "drop_after"}, errors.AnswerLost, "No answer arrived"),
-    ({"kind": "drop_after", "reset": True}, errors.AnswerLost, "ReadError"),
-    ({"kind": "truncated_body"}, errors.AnswerLost, "No answer arrived"),
-    ({"kind": "hang", "seconds": 900}, errors.AnswerLost, "ReadTimeout"),
-    ({"kind": "malformed_json"}, errors.AnswerBroken, "Invalid JSON"),
-    ({"kind": "wrong_shape"}, errors.AnswerBroken, "Field required"),
-    ({"kind": "wrong_shape", "body": []}, errors.AnswerBroken, "Input should be an object"),
+    ({"kind": "drop_before"}, errors.ResponseLost, "No answer arrived"),
+    ({"kind": "drop_after"}, errors.ResponseLost, "No answer arrived"),
+    ({"kind": "drop_after", "reset": True}, errors.ResponseLost, "ReadError"),
+    ({"kind": "truncated_body"}, errors.ResponseLost, "No answer arrived"),
+    ({"kind": "hang", "seconds": 900}, errors.ResponseLost, "ReadTimeout"),
+    ({"kind": "malformed_json"}, errors.MalformedResponse, "Invalid JSON"),
+    ({"kind": "wrong_shape"}, errors.MalformedResponse, "Field required"),
+    ({"kind": "wrong_shape", "body": []}, errors.MalformedResponse, "Input should be an object"),
 ]
 STARTS_NOTHING = {"status_before", "drop_before"}
 
@@ -137,10 +137,10 @@ def test_a_free_call_is_repeated_until_it_is_given_up(
     if method == "result" and fault.get("status") == 408:
         return  # "not yet": that is waited for, and tested there
     if method == "list_runs" and fault["kind"] == "malformed_json":
-        error = errors.AnswerLost  # a stream that breaks off
+        error = errors.ResponseLost  # a stream that breaks off
     told = world.raises(error, call, world.api, method, *ids)
     repeated = len([e for e in world.sim.requests if e.fault])
-    assert repeated == (1 if error is errors.AnswerBroken and method != "list_runs" else 5)
+    assert repeated == (1 if error is errors.MalformedResponse and method != "list_runs" else 5)
     assert world.started == 1
     assert told.billed in (False, None)
 
@@ -168,13 +168,13 @@ def test_a_paid_call_that_started_nothing_is_repeated(world: World, method: str,
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
-        (Fault("drop_before"), errors.AnswerLost),
-        (Fault("drop_before", reset=True), errors.AnswerLost),
-        (Fault("drop_after"), errors.AnswerLost),
-        (Fault("refuse"), errors.AnswerLost),
+        (Fault("drop_before"), errors.ResponseLost),
+        (Fault("drop_before", reset=True), errors.ResponseLost),
+        (Fault("drop_after"), errors.ResponseLost),
+        (Fault("refuse"), errors.ResponseLost),
         (Fault("status_after", status=502), errors.ServerFault),
-        (Fault("truncated_body"), errors.AnswerLost),
-        (Fault("malformed_json"), errors.AnswerBroken),
+        (Fault("truncated_body"), errors.ResponseLost),
+        (Fault("malformed_json"), errors.MalformedResponse),
     ],
     ids=lambda value: getattr(value, "kind", None),
 )
@@ -195,7 +195,7 @@ def test_on_a_socket_a_create_is_never_repeated_once_a_byte_may_have_left(
 def test_on_a_socket_that_nobody_listens_to_nothing_is_billed(
     socket_api: Both, simulator_server: RunningServer
 ) -> None:
-    with simulator_server.unreachable(), pytest.raises(errors.AnswerLost) as caught:
+    with simulator_server.unreachable(), pytest.raises(errors.ResponseLost) as caught:
         socket_api.create(ask())
     assert (caught.value.sent, caught.value.billed) == (False, False)
     assert simulator_server.simulator.requests == []

@@ -60,7 +60,7 @@ def test_no_log_shows_a_secret(
     made = api.submit(group_id, secretive())
     api.wait(made.run.run_id)
     simulator_server.simulator.faults.add(Fault("drop_before", method="POST"))
-    with pytest.raises(errors.AnswerLost) as caught:
+    with pytest.raises(errors.ResponseLost) as caught:
         api.create(secretive())
     assert caplog.records
     assert_clean("\n".join(f"{r.getMessage()} {r.args!r} {r.__dict__!r}" for r in caplog.records))

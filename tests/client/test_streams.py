@@ -43,9 +43,9 @@ def test_an_event_after_the_end_does_not_open_the_stream_again(world: World) -> 
     [
         (Fault("status_before", path="*/events", status=404, times=None), errors.NotFound),
         (Fault("status_before", path="*/events", status=503, times=None), errors.ServerFault),
-        (Fault("drop_before", path="*/events", times=None), errors.AnswerLost),
-        (Fault("wrong_shape", path="*/events", times=None), errors.AnswerBroken),
-        (Fault("sse_cut", path="*/events", after_events=0, times=None), errors.AnswerLost),
+        (Fault("drop_before", path="*/events", times=None), errors.ResponseLost),
+        (Fault("wrong_shape", path="*/events", times=None), errors.MalformedResponse),
+        (Fault("sse_cut", path="*/events", after_events=0, times=None), errors.ResponseLost),
     ],
     ids=lambda value: getattr(value, "kind", None),
 )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from langchain_parallel import AsyncParallelClient, ParallelClient, errors
-from langchain_parallel._core.keys import METADATA_KEY, ledger_key
+from langchain_parallel._core.ledger.keys import METADATA_KEY, ledger_key
 from langchain_parallel.simulator import (
     Fault,
     ManualClock,
@@ -105,7 +105,7 @@ def test_trouble_without_end_is_submission_unknown_and_healed_by_submitting_agai
         ({"kind": "status_before", "status": 403}, errors.Forbidden),
         ({"kind": "status_before", "status": 422}, errors.Unprocessable),
         ({"kind": "rate_limit", "seconds": 9000}, errors.RateLimited),
-        ({"kind": "refuse", "times": None}, errors.AnswerLost),
+        ({"kind": "refuse", "times": None}, errors.ResponseLost),
     ],
     ids=str,
 )

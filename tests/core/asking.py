@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from langchain_parallel._core import checks
+from langchain_parallel._core import limits
 from langchain_parallel.errors import InvalidRequest
 from langchain_parallel.models import TaskRunInput, TaskSpec
 
@@ -21,7 +21,7 @@ def answering(schema: Any) -> TaskRunInput:
 
 def problems(run: TaskRunInput) -> tuple[str, ...]:
     with pytest.raises(InvalidRequest) as caught:
-        checks.check(run)
+        limits.check(run)
     assert caught.value.billed is False
     assert "Nothing was sent." in str(caught.value)
     return caught.value.problems

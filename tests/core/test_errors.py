@@ -31,7 +31,7 @@ def every_error() -> list[errors.ParallelError]:
             special |= {"ledger_id": "tgrp_1", "key": "k"}
         if issubclass(kind, errors.StillRunning):
             special |= {"waited": 5.0, "status": "running"}
-        if issubclass(kind, errors.AnswerLost):
+        if issubclass(kind, errors.ResponseLost):
             special |= {"sent": False}
         if issubclass(kind, errors.WebhookRejected):
             special |= {"reason": "signature"}
@@ -61,7 +61,7 @@ def test_the_tree_in_the_docstring_is_the_tree() -> None:
 def test_an_error_says_what_happened_what_to_do_and_which_run() -> None:
     error = errors.ParallelError("It happened.", hint="Do this.", run_id="trun_1")
     assert str(error) == "It happened. Do this. [run_id=trun_1]"
-    assert str(error.concerning("trun_2", "intr_1")) == (
+    assert str(error.with_ids("trun_2", "intr_1")) == (
         "It happened. Do this. [run_id=trun_1, interaction_id=intr_1]"
     )
     assert str(errors.ParallelError("Run trun_1 failed.", run_id="trun_1")) == "Run trun_1 failed."

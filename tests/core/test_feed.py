@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from langchain_parallel._core.feed import EventFeed, event_from
+from langchain_parallel._core.event_feed import EventFeed, event_from
 from langchain_parallel.models import (
     ErrorEvent,
     TaskGroupStatusEvent,

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from langchain_parallel._core import checks
-from langchain_parallel._core.keys import METADATA_KEY, ledger_key
+from langchain_parallel._core import limits
+from langchain_parallel._core.ledger.keys import METADATA_KEY, ledger_key
 from langchain_parallel.models import (
     McpServer,
     SourcePolicy,
@@ -109,5 +109,5 @@ def test_position_and_attempt_tell_keys_apart(p: str, a: int, q: str, b: int) ->
 
 def test_a_key_fits_into_metadata_and_stays_what_it_is() -> None:
     """Sessions outlive releases: a key that changes with the package would pay for all runs anew."""
-    assert checks.check(ask(metadata={METADATA_KEY: BASE})) == []
+    assert limits.check(ask(metadata={METADATA_KEY: BASE})) == []
     assert BASE == "073e9c39591e2eb84b2b7fca100ae67323698f1b"

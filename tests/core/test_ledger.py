@@ -5,10 +5,10 @@ import json
 import pytest
 
 from langchain_parallel import errors
-from langchain_parallel._core import ledger
 from langchain_parallel._core.effects import Ended, Lost, Open, Request, Response
-from langchain_parallel._core.keys import METADATA_KEY, ledger_key
-from langchain_parallel._core.memory import LedgerMemory
+from langchain_parallel._core.ledger import submission as ledger
+from langchain_parallel._core.ledger.cache import LedgerMemory
+from langchain_parallel._core.ledger.keys import METADATA_KEY, ledger_key
 from langchain_parallel._core.retry import RetryPolicy
 from langchain_parallel.models import Submission, TaskRunInput
 
@@ -156,7 +156,7 @@ def test_a_look_that_fails_sends_nothing() -> None:
 def test_a_look_answered_with_a_web_page_is_no_empty_ledger() -> None:
     page = (answer(200, content_type="text/html"),)
     script = Script(*page * POLICY.attempts)
-    with pytest.raises(errors.AnswerBroken, match="text/html instead of an event stream"):
+    with pytest.raises(errors.MalformedResponse, match="text/html instead of an event stream"):
         submit(script)
     assert script.sent == []
 
@@ -250,21 +250,21 @@ def test_after_a_second_send_in_doubt_a_twin_is_reported_and_the_older_adopted()
     made = submit(script)
     assert made.run.run_id == "trun_0"
     assert made.duplicates == ("trun_1",)
-    assert made.resent
+    assert made.sent_again
 
 
 def test_looking_is_skipped_only_where_told() -> None:
     script = Script(STARTED, RUN)
-    assert not submit(script, before="skip").adopted
+    assert not submit(script, lookup="none").adopted
     assert paid(script) == 1
 
 
 def test_settling_first_waits_for_a_run_that_shows_up_late() -> None:
     script = Script(*NOTHING, *NOTHING, *NOTHING, *FOUND)
-    assert submit(script, before="settle").adopted
+    assert submit(script, lookup="until_settled").adopted
     assert paid(script) == 0
     script = Script(*NOTHING * 5, STARTED, RUN, *NOTHING)
-    assert not submit(script, before="settle").adopted
+    assert not submit(script, lookup="until_settled").adopted
     assert script.time >= POLICY.settling
 
 

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from langchain_parallel._locks import ahold, hold, lock_of
+from langchain_parallel._locks.process import ahold, hold, lock_of
 from langchain_parallel.errors import ParallelError
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from langchain_parallel._core import flows
+from langchain_parallel._core import operations
 from langchain_parallel._core.effects import Lost, Outcome, Response, Sleep
 from langchain_parallel._core.retry import Next, RetryPolicy, after, retry_after
 from langchain_parallel.errors import InvalidRequest
@@ -39,20 +39,20 @@ def test_the_table_says_what_may_be_sent_again(outcome: Outcome, free: Next, pai
 @pytest.mark.parametrize("outcome", [row[0] for row in TABLE if row[2] is Next.UNKNOWN], ids=str)
 def test_a_paid_request_of_unknown_outcome_is_sent_once(outcome: Outcome) -> None:
     script = Script(outcome)
-    assert script.run(flows.exchange(PAID, RetryPolicy())) == outcome
+    assert script.run(operations.exchange(PAID, RetryPolicy())) == outcome
     assert len(script.sent) == 1
 
 
 @pytest.mark.parametrize("outcome", [Lost(sent=False), Response(429)], ids=str)
 def test_a_paid_request_that_started_nothing_is_sent_again(outcome: Outcome) -> None:
     script = Script(outcome, outcome, Response(202))
-    assert script.run(flows.exchange(PAID, RetryPolicy())) == Response(202)
+    assert script.run(operations.exchange(PAID, RetryPolicy())) == Response(202)
     assert len(script.sent) == 3
 
 
 def test_attempts_are_used_up_and_the_last_outcome_is_handed_back() -> None:
     script = Script(*(Response(503) for _ in range(5)))
-    assert script.run(flows.exchange(FREE, RetryPolicy(attempts=5))) == Response(503)
+    assert script.run(operations.exchange(FREE, RetryPolicy(attempts=5))) == Response(503)
     assert len(script.sent) == 5
     assert len(script.sleeps) == 4
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from langchain_parallel._core import checks
-from langchain_parallel._core.schemas import Measure
+from langchain_parallel._core import limits
+from langchain_parallel._core.json_schema import Measure
 from langchain_parallel.models import JsonSchema
 
 from .asking import answering, problem, problems
@@ -44,7 +44,7 @@ def test_an_object_without_properties_is_refused() -> None:
 
 @pytest.mark.parametrize("levels", [1, 5])
 def test_five_levels_are_allowed(levels: int) -> None:
-    assert checks.check(answering(nested(levels))) == []
+    assert limits.check(answering(nested(levels))) == []
 
 
 @pytest.mark.parametrize("levels", [6, 40])
@@ -112,7 +112,7 @@ def test_a_hundred_properties_are_allowed_and_one_more_is_counted() -> None:
         answering({"type": "object", "properties": wide})
     )
     del wide["p0"]
-    assert checks.check(answering({"type": "object", "properties": wide})) == []
+    assert limits.check(answering({"type": "object", "properties": wide})) == []
 
 
 def test_classes_that_use_one_another_many_times_are_measured_at_once() -> None:
@@ -130,7 +130,7 @@ def test_classes_that_use_one_another_many_times_are_measured_at_once() -> None:
     "odd", [{"anyOf": None}, {"anyOf": 5}, {"items": True}, {"$ref": 5}, {"properties": []}]
 )
 def test_odd_schemas_are_measured_without_a_crash(odd: dict[str, Any]) -> None:
-    checks.check(answering({"type": "object", "properties": {"a": odd, "$ref": PROPERTY}}))
+    limits.check(answering({"type": "object", "properties": {"a": odd, "$ref": PROPERTY}}))
 
 
 def test_fields_that_the_basis_carries_draw_a_remark() -> None:
@@ -138,5 +138,5 @@ def test_fields_that_the_basis_carries_draw_a_remark() -> None:
         "type": "object",
         "properties": {"a": PROPERTY, "sources": PROPERTY, "confidence": PROPERTY},
     }
-    [remark] = checks.check(answering(schema))
+    [remark] = limits.check(answering(schema))
     assert remark.startswith("The output schema asks for confidence, sources; the basis")

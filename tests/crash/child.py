@@ -14,6 +14,7 @@ from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from langchain_parallel import AsyncParallelClient, ParallelClient, aresume, resume
 from langchain_parallel.client import RetryPolicy
+from langchain_parallel.parked.interrupts import runs_waited_for
 
 from .points import AsyncTransport, Steps, Transport, passing
 from .storage import aopened, opened
@@ -78,16 +79,23 @@ def _goes_on(snapshot: Any) -> Literal["invoked", "resumed", "finished"]:
     return "invoked" if snapshot.metadata is None else "finished"
 
 
+def _wake_up_calls(snapshot: Any) -> dict[str, Any]:
+    """What a sweep gives a thread that was killed while its interrupts were being answered."""
+    parked = (one for one in snapshot.interrupts if runs_waited_for(one.value))
+    return {interrupt.id: "wake up" for interrupt in parked}
+
+
 def _blocking(job: Job) -> tuple[str, Any]:
     build, given = WORKLOADS[job["workload"]]
     config = _config(job)
     with opened(job["place"], store=job["store"]) as storage:
         graph = build(_clients(job), **storage)
-        how = _goes_on(graph.get_state(config))
+        found = graph.get_state(config)
+        how = _goes_on(found)
         if how == "invoked":
             graph.invoke(given, config, durability=job["durability"])
         elif how == "resumed":
-            resume(graph, config, durability=job["durability"])
+            resume(graph, config, _wake_up_calls(found), durability=job["durability"])
         return how, graph.get_state(config).values
 
 
@@ -96,11 +104,12 @@ async def _awaiting(job: Job) -> tuple[str, Any]:
     config = _config(job)
     async with aopened(job["place"], store=job["store"]) as storage:
         graph = build(_clients(job), **storage)
-        how = _goes_on(await graph.aget_state(config))
+        found = await graph.aget_state(config)
+        how = _goes_on(found)
         if how == "invoked":
             await graph.ainvoke(given, config, durability=job["durability"])
         elif how == "resumed":
-            await aresume(graph, config, durability=job["durability"])
+            await aresume(graph, config, _wake_up_calls(found), durability=job["durability"])
         return how, (await graph.aget_state(config)).values
 
 

@@ -20,7 +20,7 @@ from itertools import product
 from typing import Literal
 
 from langchain_parallel import errors
-from langchain_parallel._core.keys import METADATA_KEY
+from langchain_parallel._core.ledger.keys import METADATA_KEY
 from langchain_parallel.simulator import RunScript, Simulator
 
 from ..research.harness import Mode

@@ -67,7 +67,7 @@ def test_two_runs_and_no_more_are_started_and_there_is_an_answer(
 def test_find_tells_both_ids_once_both_are_listed(client: ClientUser) -> None:
     assert client.ask() is None
     assert client.submission is not None
-    assert client.submission.resent
+    assert client.submission.sent_again
     found = client.api.find(client.ledger_id, ASKED)
     assert (found.run.run_id, found.duplicates) == (both(client)[0], both(client)[1:])
 

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from langchain_parallel import AsyncParallelClient, ParallelClient, ParallelError
-from langchain_parallel._core.looking import Look
+from langchain_parallel._core.ledger.lookup import Lookup
 from langchain_parallel._core.retry import RetryPolicy
-from langchain_parallel.client.settings import share_memory
+from langchain_parallel.client.client_settings import share_memory
 from langchain_parallel.models import Submission, TaskRunInput
 from langchain_parallel.simulator import Answer, Fault, RunScript, Simulator, SimulatorTransport
 from langchain_parallel.simulator.answers import Wait
@@ -140,7 +140,7 @@ class Crowd:
         self.blocking = [ParallelClient("key", **how) for _ in range(1 + strangers)]
         if not strangers:
             share_memory(self.blocking[0], self.asynchronous)
-        self.before: Look = "settle" if strangers else "once"
+        self.lookup: Lookup = "until_settled" if strangers else "once"
         self.tries = tries
         self.ledger_id = self.blocking[0].create_group().taskgroup_id
 
@@ -155,7 +155,7 @@ class Crowd:
     def _thread(self, client: ParallelClient) -> str:
         for _ in range(self.tries):
             try:
-                return client.submit(self.ledger_id, ASKED, before=self.before).run.run_id
+                return client.submit(self.ledger_id, ASKED, lookup=self.lookup).run.run_id
             except ParallelError as error:
                 clean(Told.by(error))
         raise AssertionError("there is nothing left in the way, and yet no run")
@@ -167,7 +167,7 @@ class Crowd:
         submit = self.asynchronous.submit
         for _ in range(self.tries):
             try:
-                return (await submit(self.ledger_id, ASKED, before=self.before)).run.run_id
+                return (await submit(self.ledger_id, ASKED, lookup=self.lookup)).run.run_id
             except ParallelError as error:
                 clean(Told.by(error))
         raise AssertionError("there is nothing left in the way, and yet no run")

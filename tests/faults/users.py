@@ -22,7 +22,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.store.memory import InMemoryStore
 
 from langchain_parallel import ParallelError, create_research_graph
-from langchain_parallel._calls import wait_seconds
+from langchain_parallel._graph.paid_run import wait_seconds
 from langchain_parallel.models import Submission, TaskRunInput
 from langchain_parallel.simulator import ManualClock, RunScript, Simulator, SimulatorTransport
 
@@ -192,7 +192,7 @@ class ClientUser(User):
     def move(self) -> None:
         self.api.done()
         self.api = self._client()
-        self.how["before"] = "settle"  # as its documentation says, after another process
+        self.how["lookup"] = "until_settled"  # as its documentation says, after another process
 
     def close(self) -> None:
         self.api.done()

@@ -84,7 +84,7 @@ def _workload(wait: Any) -> Callable[..., Any]:
 
 
 SAID: dict[str, Any] = {"messages": [("user", "Find out")]}
-WAYS = ("blocking", "background", "parked")
+WAYS = ("block", "background", "park")
 for way in WAYS:
     workloads.WORKLOADS[f"agent, {way}"] = (_workload(way), SAID)
     workloads.QUESTIONS[f"agent, {way}"] = 3

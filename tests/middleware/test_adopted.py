@@ -69,7 +69,7 @@ def test_an_edited_call_that_was_parked_and_left_is_found(
 ) -> None:
     model = Model(calls(start("Who leads?")), "ok", "bye")
     agent = agent_with_person(
-        account, model, InMemorySaver(), person_first, wait="parked", processor="pro"
+        account, model, InMemorySaver(), person_first, wait="park", processor="pro"
     )
     account.invoke(agent, SAID, thread())
     account.invoke(agent, edit("start_research", question="Who leads in Europe?"), thread())
@@ -92,7 +92,7 @@ def test_all_runs_of_an_edited_branch_are_found(account: Account) -> None:
     account.invoke(agent, SAID, thread())
     account.invoke(agent, edit("start_research", question="Who leads?"), thread())
     model.says(calls(("branch", {"handle": "r1", "questions": ["Why?"]})), "ok", "bye")
-    agent = agent_with_person(account, model, saver, wait="parked")
+    agent = agent_with_person(account, model, saver, wait="park")
     account.invoke(agent, more(), thread())
     account.invoke(agent, edit("branch", handle="r1", questions=["Why?", "Where?"]), thread())
     account.invoke(agent, more("Never mind"), thread())
@@ -117,9 +117,9 @@ def test_a_middleware_built_anew_with_another_configuration_adopts_what_is_parke
 ) -> None:
     kept = {"checkpointer": InMemorySaver()}
     model = Model(calls(start("Who leads?")))
-    account.invoke(account.agent(model, wait="parked", compiled=kept, **before), SAID, thread())
+    account.invoke(account.agent(model, wait="park", compiled=kept, **before), SAID, thread())
     account.pass_time()
-    agent = account.agent(Model("done"), wait="parked", compiled=kept, **after)
+    agent = account.agent(Model("done"), wait="park", compiled=kept, **after)
     state = woken(account, agent)
     assert record(state, "r1")["run_id"] == account.runs[0]["run_id"]
     assert record(state, "r1")["processor"] == "lite"
@@ -141,7 +141,7 @@ def test_in_a_fork_another_question_is_put_to_the_same_call(account: Account) ->
 
 def test_what_cannot_be_looked_for_is_not_called_never_sent(account: Account) -> None:
     agent = agent_with_person(
-        account, Model(calls(start("Who leads?")), "ok", "bye"), InMemorySaver(), wait="parked"
+        account, Model(calls(start("Who leads?")), "ok", "bye"), InMemorySaver(), wait="park"
     )
     account.invoke(agent, SAID, thread())
     account.invoke(agent, edit("start_research", question="In Europe?"), thread())
@@ -159,9 +159,9 @@ def test_without_a_store_the_tools_write_the_ledger_down_before_they_send(
     asking = calls(start("Who leads?"))
     kept = {"checkpointer": InMemorySaver()}
     model = Model(asking, asking)
-    account.invoke(own_graph(account, model, compiled=kept, wait="parked"), SAID, thread())
+    account.invoke(own_graph(account, model, compiled=kept, wait="park"), SAID, thread())
     account.pass_time()
-    state = woken(account, own_graph(account, Model("done"), compiled=kept, wait="parked"))
+    state = woken(account, own_graph(account, Model("done"), compiled=kept, wait="park"))
     assert "Make the same call again" in texts(state)[0]
     assert record(state, "r1")["status"] == "completed"
     assert account.billed == len(account.runs) == 1
@@ -174,9 +174,9 @@ def test_a_ledger_that_could_not_be_made_as_the_model_spoke_is_written_down_firs
     account.fault("status_before", method="POST", path="*/groups", status=403)
     asking = calls(start("Who leads?"))
     model = Model(asking, asking)
-    account.invoke(account.agent(model, wait="parked", compiled=kept), SAID, thread())
+    account.invoke(account.agent(model, wait="park", compiled=kept), SAID, thread())
     account.pass_time()
-    state = woken(account, account.agent(Model("done"), wait="parked", compiled=kept))
+    state = woken(account, account.agent(Model("done"), wait="park", compiled=kept))
     assert record(state, "r1")["status"] == "declined"
     assert record(state, "r2")["status"] == "completed"
     assert account.billed == len(account.runs) == 1
@@ -184,11 +184,11 @@ def test_a_ledger_that_could_not_be_made_as_the_model_spoke_is_written_down_firs
 
 def test_a_call_that_made_no_sense_until_it_was_edited_is_paid_once(account: Account) -> None:
     saver = InMemorySaver()
-    agent = agent_with_person(account, Model(calls(follow_up("r9", "x"))), saver, wait="parked")
+    agent = agent_with_person(account, Model(calls(follow_up("r9", "x"))), saver, wait="park")
     account.invoke(agent, SAID, thread())
     account.invoke(agent, edit("start_research", question="Who leads?"), thread())
     account.pass_time()
-    state = woken(account, agent_with_person(account, Model("done"), saver, wait="parked"))
+    state = woken(account, agent_with_person(account, Model("done"), saver, wait="park"))
     assert [r["status"] for r in state["research"].values()] == ["completed"]
     assert account.billed == len(account.runs) == 1
 
@@ -229,7 +229,7 @@ def test_a_call_without_an_id_costs_nothing(account: Account) -> None:
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_a_run_that_cannot_be_seen_is_not_parked_for_ever(account: Account, status: int) -> None:
     kept = {"checkpointer": InMemorySaver()}
-    agent = account.agent(Model(calls(start("Who leads?")), "done"), wait="parked", compiled=kept)
+    agent = account.agent(Model(calls(start("Who leads?")), "done"), wait="park", compiled=kept)
     account.invoke(agent, SAID, thread())
     account.fault("status_before", method="GET", path="*/tasks/runs/*", status=status, times=99)
     state = account.invoke(agent, Command(resume=1), thread())

@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langgraph.checkpoint.memory import InMemorySaver
 
 from langchain_parallel.middleware import cited
-from langchain_parallel.middleware.polling import POLLED
+from langchain_parallel.middleware.background import POLLED
 
 from .harness import (
     SAID,

@@ -98,7 +98,7 @@ def test_a_declined_call_that_is_sent_and_then_abandoned_is_found(
     account: Account, first: str
 ) -> None:
     model = Model(calls(start("Who leads?", processor="pro")), "later", "done")
-    agent = over_budget(account, model, first, "parked")
+    agent = over_budget(account, model, first, "park")
     account.invoke(agent, SAID, thread())
     cheap = edit("start_research", question="Who leads?", processor="lite")
     state = account.invoke(agent, decide(cheap), thread())
@@ -297,7 +297,7 @@ class Flaky(AgentMiddleware[Any, Any, Any]):
         return self._lose(await handler(request))
 
 
-@pytest.mark.parametrize("wait", ["blocking", "background"])
+@pytest.mark.parametrize("wait", ["block", "background"])
 def test_a_tool_that_is_retried_pays_once(account: Account, wait: str) -> None:
     model = Model(calls(start("Who leads?"), start("Who follows?")), "done")
     retry = ToolRetryMiddleware(max_retries=3, initial_delay=0, jitter=False)

@@ -12,9 +12,9 @@ from pydantic import BaseModel
 
 from benchmarks.report import always
 from langchain_parallel.errors import InvalidRequest, OutputMismatch
-from langchain_parallel.middleware import FromResearch, cited, handed_over, sources
-from langchain_parallel.middleware.citing import numbered, unmarked_json
-from langchain_parallel.middleware.state import AgentTurn
+from langchain_parallel.middleware import UseFinding, cited, sources, structured_finding
+from langchain_parallel.middleware.agent_state import AgentTurn
+from langchain_parallel.middleware.citations import numbered, unmarked_json
 
 from .harness import SAID, Account, Model, calls, follow_up, more, record, start, texts, thread
 
@@ -157,16 +157,16 @@ class Profile(BaseModel):
 
 
 def hand_over(handle: str, comment: str = "") -> AIMessage:
-    return calls(("FromResearch", {"handle": handle, "comment": comment}))
+    return calls(("UseFinding", {"handle": handle, "comment": comment}))
 
 
 def test_a_structured_answer_is_filled_from_typed_research_without_writing_it_again(
     account: Account,
 ) -> None:
     model = Model(calls(start("Which figures?")), hand_over("r1", "As reported [1]."))
-    agent = account.agent(model, output_schema=Profile, compiled={"response_format": FromResearch})
+    agent = account.agent(model, output_schema=Profile, compiled={"response_format": UseFinding})
     state = account.invoke(agent, SAID)
-    given = handed_over(Profile, state)
+    given = structured_finding(Profile, state)
     assert given.value == Profile.model_validate(record(state, "r1")["content"])
     assert given.handle == "r1"
     assert given.comment == "As reported [1]."
@@ -179,7 +179,7 @@ def test_a_structured_answer_is_filled_from_typed_research_without_writing_it_ag
 def test_it_can_be_handed_over_by_a_program_too(account: Account) -> None:
     model = Model(calls(start("Which figures?")), "done")
     state = account.invoke(account.agent(model, output_schema=Profile), SAID)
-    assert handed_over(Profile, state, "r1").value.revenue in texts(state)[0]
+    assert structured_finding(Profile, state, "r1").value.revenue in texts(state)[0]
 
 
 def test_what_does_not_fit_is_refused_and_says_so(account: Account) -> None:
@@ -190,36 +190,36 @@ def test_what_does_not_fit_is_refused_and_says_so(account: Account) -> None:
         founded: int
 
     with pytest.raises(OutputMismatch, match="founded"):
-        handed_over(Other, state, "r1")
+        structured_finding(Other, state, "r1")
     with pytest.raises(InvalidRequest, match="Known: r1"):
-        handed_over(Profile, state, "r2")
-    with pytest.raises(InvalidRequest, match="FromResearch"):
-        handed_over(Profile, state)
+        structured_finding(Profile, state, "r2")
+    with pytest.raises(InvalidRequest, match="UseFinding"):
+        structured_finding(Profile, state)
 
 
 def test_a_wrong_handle_is_told_with_the_known_ones_and_nothing_is_lost(account: Account) -> None:
     account.script(contains="Fails?", outcome="failed")
     asked = calls(start("Which figures?"), start("Fails?"), start("And then?"))
     model = Model(asked, hand_over("r7", "As reported [1]."))
-    agent = account.agent(model, output_schema=Profile, compiled={"response_format": FromResearch})
+    agent = account.agent(model, output_schema=Profile, compiled={"response_format": UseFinding})
     state = account.invoke(agent, SAID)
     with pytest.raises(InvalidRequest) as wrong:
-        handed_over(Profile, state)
+        structured_finding(Profile, state)
     assert "no research 'r7'. Known: r1 (completed)" in str(wrong.value)
     with pytest.raises(InvalidRequest) as failed:
-        handed_over(Profile, state, "r2")
+        structured_finding(Profile, state, "r2")
     assert "r2 has no answer (failed). Known: r1 (completed)" in str(failed.value)
     assert "r3 (completed)" in str(failed.value)
     for error in (wrong, failed):
         assert str(error.value).endswith("Nothing is lost: name another one.")
-    given = handed_over(Profile, state, "r1")
+    given = structured_finding(Profile, state, "r1")
     assert given.value == Profile.model_validate(record(state, "r1")["content"])
     assert given.comment == "As reported [1]."
 
 
 def test_a_comment_on_another_finding_is_not_handed_over(account: Account) -> None:
     model = Model(calls(start("Which figures?"), start("And then?")), hand_over("r1", "So [1]."))
-    agent = account.agent(model, output_schema=Profile, compiled={"response_format": FromResearch})
+    agent = account.agent(model, output_schema=Profile, compiled={"response_format": UseFinding})
     state = account.invoke(agent, SAID)
-    assert handed_over(Profile, state, "R1").comment == "So [1]."
-    assert handed_over(Profile, state, "r2").comment == ""
+    assert structured_finding(Profile, state, "R1").comment == "So [1]."
+    assert structured_finding(Profile, state, "r2").comment == ""

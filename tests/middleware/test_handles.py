@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from langchain_parallel.middleware.state import AgentTurn, Research, merge_research
+from langchain_parallel.middleware.agent_state import AgentTurn, Research, merge_research
 
 from .harness import (
     SAID,

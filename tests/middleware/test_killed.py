@@ -47,13 +47,13 @@ def nothing_lost_and_paid_once(lab: Lab, here: Cell, outcome: Outcome) -> None:
 
 
 CELLS = [
-    cell("blocking", "sync"),
-    cell("blocking", "async", "async"),
+    cell("block", "sync"),
+    cell("block", "async", "async"),
     cell("background", "sync", "async"),
     cell("background", "async"),
-    cell("parked", "sync"),
-    cell("parked", "async", store=True),
-    cell("blocking", "sync", "exit", store=True),
+    cell("park", "sync"),
+    cell("park", "async", store=True),
+    cell("block", "sync", "exit", store=True),
 ]
 
 
@@ -82,7 +82,7 @@ def test_killed_again_and_again_it_still_does(lab: Lab, way: str) -> None:
 
 
 def test_the_kinds_of_points_are_those_of_the_matrix(lab: Lab) -> None:
-    here = cell("blocking", "sync", store=True)
+    here = cell("block", "sync", store=True)
     passed = lab.uncrashed(here).last.passed
     assert {kind(point) for point in passed} == set(here.kinds)
     assert any(point.startswith("step tool") for point in passed)

@@ -11,7 +11,7 @@ from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.store.memory import InMemoryStore
 
-from langchain_parallel.middleware.state import merge_research
+from langchain_parallel.middleware.agent_state import merge_research
 
 from .harness import (
     SAID,
@@ -111,7 +111,7 @@ def test_a_replay_finds_its_runs_whenever_it_comes(account: Account) -> None:
 def test_a_parked_call_that_was_abandoned_is_found_after_days(account: Account) -> None:
     """The thread has had an input before, so it is no new one under an old id."""
     store = InMemoryStore()
-    agent = own_graph(account, Model(calls(start("A?")), calls(start("A?")), "done"), wait="parked")
+    agent = own_graph(account, Model(calls(start("A?")), calls(start("A?")), "done"), wait="park")
     agent.checkpointer, agent.store = InMemorySaver(), store
     account.invoke(agent, SAID, thread())
     later_by(2, store)
@@ -137,7 +137,7 @@ def test_two_sub_agents_in_one_task_keep_their_runs_apart(account: Account) -> N
 
     model = Model(calls(("helper", {"task": "x"})), "done")
     kept: dict[str, Any] = {"checkpointer": InMemorySaver(), "store": InMemoryStore()}
-    lead = create_agent(model, tools=[helper], **kept)
+    lead: Any = create_agent(model, tools=[helper], **kept)
     lead.invoke(SAID, thread(), durability="sync")
     first, second = (state["research"]["r1"] for state in found)
     assert first["ledger_id"] != second["ledger_id"]

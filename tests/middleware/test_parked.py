@@ -12,7 +12,7 @@ from langgraph.store.memory import InMemoryStore
 from langgraph.types import Command
 
 from langchain_parallel import aresume, resume
-from langchain_parallel.sweeping import asweep, sweep
+from langchain_parallel.parked import asweep, sweep
 
 from .harness import (
     SAID,
@@ -29,7 +29,7 @@ from .harness import (
 
 
 def parked(account: Account, model: Model, saver: InMemorySaver) -> Any:
-    return account.agent(model, wait="parked", compiled={"checkpointer": saver})
+    return account.agent(model, wait="park", compiled={"checkpointer": saver})
 
 
 def test_the_interrupt_says_what_is_waited_for(account: Account) -> None:
@@ -156,7 +156,7 @@ def test_without_a_checkpointer_nothing_can_be_parked_so_it_goes_on_in_the_backg
     account: Account,
 ) -> None:
     model = Model(calls(start("Who leads?")), "done")
-    state = account.invoke(account.agent(model, wait="parked"), SAID)
+    state = account.invoke(account.agent(model, wait="park"), SAID)
     assert texts(state)[0].startswith("r1 is running")
 
 
@@ -186,7 +186,7 @@ def test_a_sweep_finds_a_parked_agent_by_its_note_in_the_store(account: Account)
     model = Model(calls(start("Who leads?"), start("Who follows?")), "done")
     store = InMemoryStore()
     stored = {"checkpointer": InMemorySaver(), "store": store}
-    agent = account.agent(model, wait="parked", compiled=stored)
+    agent = account.agent(model, wait="park", compiled=stored)
     account.invoke(agent, SAID, thread())
     items = store.search(("langchain_parallel", "parked"))
     noted = {item.value["run_id"]: item.value for item in items}

@@ -211,7 +211,7 @@ def test_a_budget_that_is_none_is_refused_when_it_is_made() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"wait": "parkd"}, "wait is 'parkd'; 'blocking' or 'background' or 'parked' is allowed"),
+        ({"wait": "parkd"}, "wait is 'parkd'; 'block' or 'background' or 'park' is allowed"),
         ({"on_budget": "halt"}, "on_budget is 'halt'; 'ask' or 'stop' is allowed"),
         ({"timeout": -1}, "timeout is -1; give seconds, from 0 up"),
         ({"approve_above": "cheap"}, "Processor 'cheap' is unknown"),

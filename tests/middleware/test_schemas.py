@@ -100,7 +100,7 @@ def test_the_descriptions_are_these() -> None:
     }
 
 
-@pytest.mark.parametrize("wait", ["blocking", "background", "parked"])
+@pytest.mark.parametrize("wait", ["block", "background", "park"])
 def test_all_tools_together_cost_few_tokens(wait: str) -> None:
     whole = json.dumps(list(schemas(wait=wait).values()), separators=(",", ":"))
     assert by_characters(whole) <= TOKENS

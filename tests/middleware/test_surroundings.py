@@ -21,9 +21,9 @@ from langgraph.types import Command, Send
 from typing_extensions import TypedDict
 
 from langchain_parallel import InteractionTree, McpServer
-from langchain_parallel._core.moments import elapsed
+from langchain_parallel._core.timestamps import elapsed
 from langchain_parallel.middleware import ResearchAgentState, cited, sources, turns_of
-from langchain_parallel.middleware.state import merge_research
+from langchain_parallel.middleware.agent_state import merge_research
 
 from .harness import (
     SAID,
@@ -134,7 +134,7 @@ def test_without_that_each_hand_off_is_a_session_of_its_own(account: Account) ->
 def test_a_researcher_under_a_supervisor_can_be_parked(account: Account, kept: Any) -> None:
     graph: Any = StateGraph(MessagesState)
     agent = account.agent(
-        Model(calls(start("Who leads?")), "done"), wait="parked", compiled={"checkpointer": kept}
+        Model(calls(start("Who leads?")), "done"), wait="park", compiled={"checkpointer": kept}
     )
     graph.add_node("researcher", agent)
     graph.add_edge(START, "researcher")
@@ -277,7 +277,7 @@ def test_there_a_raised_budget_stays_raised(account: Account) -> None:
 def test_parked_calls_in_one_tool_node_pay_once_each(account: Account) -> None:
     """There one interrupt surfaces at a time, and calls that have ended run again."""
     model = Model(calls(start("One?"), start("Two?")), "done")
-    graph = own_graph(account, model, wait="parked")
+    graph = own_graph(account, model, wait="park")
     state = account.invoke(graph, SAID, thread())
     for _ in range(3):
         if "__interrupt__" not in state:
@@ -367,7 +367,7 @@ def test_no_secret_of_an_mcp_server_reaches_the_model_or_the_state(account: Acco
         assert secret not in repr(snapshot)
 
 
-@pytest.mark.parametrize("wait", ["blocking", "background"])
+@pytest.mark.parametrize("wait", ["block", "background"])
 def test_a_check_beside_the_start_of_a_run_is_too_early(account: Account, wait: str) -> None:
     model = Model(calls(start("Who leads?"), check("r1")), "done")
     agent = account.agent(model, wait=wait, compiled={"checkpointer": InMemorySaver()})

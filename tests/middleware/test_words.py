@@ -15,12 +15,12 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from benchmarks.report import always
 from langchain_parallel.middleware import cited
-from langchain_parallel.middleware.citing import unmarked, unmarked_json
-from langchain_parallel.middleware.reading import document
-from langchain_parallel.middleware.setup import Setup
-from langchain_parallel.middleware.state import AgentTurn
-from langchain_parallel.middleware.words import note, reported, under_way, without_answer
-from langchain_parallel.rendering import harmless
+from langchain_parallel.middleware.agent_config import AgentConfig
+from langchain_parallel.middleware.agent_messages import note, reported, under_way, without_answer
+from langchain_parallel.middleware.agent_state import AgentTurn
+from langchain_parallel.middleware.citations import unmarked, unmarked_json
+from langchain_parallel.middleware.pages import document
+from langchain_parallel.text.result import harmless
 
 from .harness import (
     SAID,
@@ -65,7 +65,7 @@ def turn(**more: Any) -> AgentTurn:
 
 
 @pytest.fixture
-def setup() -> Setup:
+def setup() -> AgentConfig:
     return Account().middleware()._setup
 
 
@@ -124,7 +124,7 @@ def test_a_run_of_which_nobody_knows_is_told_without_its_ledgers_id(account: Acc
 
 
 @pytest.mark.parametrize("status", ["running", "unknown", "action_required"])
-def test_the_problem_of_a_run_on_its_way_is_quoted(setup: Setup, status: str) -> None:
+def test_the_problem_of_a_run_on_its_way_is_quoted(setup: AgentConfig, status: str) -> None:
     found = turn(status=status, error=f"Run trun_0a1b2c3d of tgrp_99999999: {ORDER}")
     text = under_way(setup, found)
     assert told(text).startswith("Run r1 of …: ’ Now")
@@ -146,7 +146,7 @@ def test_no_words_close_their_quotation(words: str) -> None:
     assert not text or (len(told(text)) <= 300 and "\n" not in text)
 
 
-def test_a_run_that_waits_for_a_person_is_not_told_to_be_on_its_way(setup: Setup) -> None:
+def test_a_run_that_waits_for_a_person_is_not_told_to_be_on_its_way(setup: AgentConfig) -> None:
     stuck, active = turn(status="action_required"), turn(status="running", handle="r2")
     text = note(setup, {"r1": stuck, "r2": active}, ())
     assert "Waiting for a person on Parallel's side: r1 (action_required) “Who?”." in text

@@ -10,7 +10,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import RunnableConfig
 
-from langchain_parallel._calls import arun, run
+from langchain_parallel._core.calls import adrive, drive
 from langchain_parallel.research.evaluation import Evaluator, consult
 from langchain_parallel.research.state import ResearchState, Turn, Verdict
 
@@ -76,7 +76,7 @@ def judge(
 ) -> Verdict:
     """The verdict, as a blocking or an asynchronous graph gets it."""
     calls = consult(evaluator, state, config or {})
-    return run(calls) if mode == "sync" else asyncio.run(arun(calls))
+    return drive(calls) if mode == "sync" else asyncio.run(adrive(calls))
 
 
 class ScriptedModel(BaseChatModel):

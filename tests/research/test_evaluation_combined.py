@@ -9,10 +9,10 @@ import pytest
 from langchain_parallel.errors import InvalidRequest
 from langchain_parallel.research.evaluation import (
     all_of,
-    at_most,
     by_evidence,
     by_person,
-    first_that_objects,
+    first_objection,
+    limit_rounds,
 )
 
 from .harness import Mode, Session
@@ -45,15 +45,15 @@ def unasked(state: Any, turn: Any) -> Any:
 
 @pytest.mark.parametrize("verdict", [MORE, STOP, {"action": "review"}])
 def test_the_first_objection_holds_and_nobody_after_it_is_asked(mode: Mode, verdict: Any) -> None:
-    evaluator = first_that_objects(gives(None), gives(GOOD), gives(verdict), unasked)
+    evaluator = first_objection(gives(None), gives(GOOD), gives(verdict), unasked)
     assert judge(mode, evaluator, STATE) == verdict
 
 
 def test_without_an_objection_it_is_accepted_with_the_reasons(mode: Mode) -> None:
     fine = {"action": "accept", "reason": "fine"}
-    evaluator = first_that_objects(gives(GOOD), gives(None), gives(fine), gives(GOOD))
+    evaluator = first_objection(gives(GOOD), gives(None), gives(fine), gives(GOOD))
     assert judge(mode, evaluator, STATE) == {"action": "accept", "reason": "good; fine"}
-    assert judge(mode, first_that_objects(gives(None)), STATE) == {"action": "accept"}
+    assert judge(mode, first_objection(gives(None)), STATE) == {"action": "accept"}
 
 
 # --- all of them ---------------------------------------------------------------------------------
@@ -166,27 +166,27 @@ def test_it_asks_so_many_rounds_after_each_question_of_the_caller(
     if verdict["action"] == "branch":
         verdict = {"action": "branch", "questions": [{"question": "A?"}, {"question": "B?"}]}
     state = session(*turns)
-    assert judge(mode, at_most(rounds + 1, gives(verdict)), state) == verdict
+    assert judge(mode, limit_rounds(rounds + 1, gives(verdict)), state) == verdict
     if rounds:
-        assert judge(mode, at_most(rounds, gives(verdict)), state)["action"] == "stop"
+        assert judge(mode, limit_rounds(rounds, gives(verdict)), state)["action"] == "stop"
 
 
 def test_it_stops_with_the_reason(mode: Mode) -> None:
     state = session(turn(), later(1))
-    assert judge(mode, at_most(1, gives(MORE)), state) == {
+    assert judge(mode, limit_rounds(1, gives(MORE)), state) == {
         "action": "stop",
         "reason": "Asked again once, which is all. thin",
     }
-    assert judge(mode, at_most(0, gives(MORE)), session(turn()))["action"] == "stop"
+    assert judge(mode, limit_rounds(0, gives(MORE)), session(turn()))["action"] == "stop"
 
 
 @pytest.mark.parametrize("verdict", [GOOD, STOP, {"action": "review", "proposal": MORE}])
 def test_what_asks_nothing_passes(mode: Mode, verdict: Any) -> None:
-    assert judge(mode, at_most(0, gives(verdict)), STATE) == verdict
+    assert judge(mode, limit_rounds(0, gives(verdict)), STATE) == verdict
 
 
 def test_in_a_graph_it_ends_the_asking(session: Session) -> None:
-    session.options |= {"evaluate": at_most(2, gives(MORE)), "max_turns": 9}
+    session.options |= {"evaluate": limit_rounds(2, gives(MORE)), "max_turns": 9}
     out = session.ask("How large is the market?")
     assert len(out["turns"]) == 3
     assert out["verdict"]["reason"] == "Asked again 2 times, which is all. thin"
@@ -241,11 +241,11 @@ async def chosen(state: Any, turn: Any) -> bool:
 
 
 NESTED = [
-    first_that_objects(gives(None), later_on),
+    first_objection(gives(None), later_on),
     all_of(gives(None), later_on),
-    at_most(9, later_on),
+    limit_rounds(9, later_on),
     by_person(later_on, when=chosen),
-    at_most(9, first_that_objects(by_evidence(), all_of(by_person(later_on, when=chosen)))),
+    limit_rounds(9, first_objection(by_evidence(), all_of(by_person(later_on, when=chosen)))),
 ]
 
 
@@ -260,13 +260,13 @@ def test_an_asynchronous_part_is_refused_in_a_blocking_graph(evaluator: Any) -> 
         judge("sync", evaluator, STATE)
 
 
-@pytest.mark.parametrize("make", [first_that_objects, all_of, lambda e: at_most(1, e), by_person])
+@pytest.mark.parametrize("make", [first_objection, all_of, lambda e: limit_rounds(1, e), by_person])
 def test_the_nonsense_of_a_part_is_refused(mode: Mode, make: Any) -> None:
     with pytest.raises(InvalidRequest, match="action 'again' is unknown"):
         judge(mode, make(gives({"action": "again"})), STATE)
 
 
-@pytest.mark.parametrize("make", [first_that_objects, all_of])
+@pytest.mark.parametrize("make", [first_objection, all_of])
 def test_no_evaluator_is_refused(make: Any) -> None:
     with pytest.raises(InvalidRequest, match="give at least one"):
         make()
@@ -274,18 +274,18 @@ def test_no_evaluator_is_refused(make: Any) -> None:
 
 def test_fewer_rounds_than_none_are_refused() -> None:
     with pytest.raises(InvalidRequest, match="rounds is -1"):
-        at_most(-1, gives(None))
+        limit_rounds(-1, gives(None))
 
 
 @pytest.mark.parametrize(
     "make",
     [
-        first_that_objects,
+        first_objection,
         all_of,
-        lambda e: at_most(1, e),
+        lambda e: limit_rounds(1, e),
         by_person,
         lambda e: by_person(when=e),
-        lambda e: first_that_objects(by_evidence(), e),
+        lambda e: first_objection(by_evidence(), e),
     ],
 )
 @pytest.mark.parametrize("part", [lambda state: None, "accept"], ids=["one argument", "text"])

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from langchain_parallel.errors import InvalidRequest
 from langchain_parallel.models import TaskRun, TaskRunOutput, TaskRunResult
-from langchain_parallel.rendering import citations, confidence, weak_fields
 from langchain_parallel.research.evaluation import by_evidence, questions_of
-from langchain_parallel.research.evaluation.lacking import Wanted, lacks
+from langchain_parallel.research.evaluation.evidence_rule import Wanted, lacks
 from langchain_parallel.research.state import Turn, Verdict
+from langchain_parallel.text.result import citations, confidence, weak_fields
 
 from .judging import branches, cite, failed, low, session, turn
 

@@ -10,10 +10,10 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models.fake_chat_models import FakeListChatModel
 
 from langchain_parallel.errors import InvalidRequest, ServerFault
-from langchain_parallel.rendering import FENCE, render
 from langchain_parallel.research.evaluation import by_model
 from langchain_parallel.research.evaluation.prompt import MIN_CHARS, session_text
 from langchain_parallel.simulator import ManualClock, Simulator
+from langchain_parallel.text.result import FENCE, render
 
 from .harness import Mode, Session
 from .judging import ScriptedModel, branches, cite, failed, judge, low, session, turn

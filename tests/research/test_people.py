@@ -14,8 +14,8 @@ from langgraph.types import Command
 
 from langchain_parallel import aresume, resume
 from langchain_parallel.errors import InvalidRequest
-from langchain_parallel.research import by_evidence, by_person, people
-from langchain_parallel.research.people import response_schema, understood
+from langchain_parallel.research import by_evidence, by_person, human_review
+from langchain_parallel.research.human_review import response_schema, understood
 
 from .harness import Mode, Session, invoke
 from .test_budget import NO, YES, answer, asked_of
@@ -68,7 +68,7 @@ def test_requests_and_answers_have_langchains_shapes(mode: Mode) -> None:
         assert ours.keys() <= shape.__annotations__.keys()
         assert shape.__required_keys__ <= ours.keys()
     theirs = get_args(langchain_hitl.DecisionType)
-    assert set(theirs) <= set(get_args(people.DecisionType))
+    assert set(theirs) <= set(get_args(human_review.schemas.DecisionType))
     assert request["review_configs"][0]["action_name"] == request["action_requests"][0]["name"]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from langchain_parallel.errors import InvalidRequest
 from langchain_parallel.processors import PROCESSORS, dearer
-from langchain_parallel.research.policy import deep_then_fast
+from langchain_parallel.research.processor_policy import deep_then_fast
 
 from .judging import session, turn
 

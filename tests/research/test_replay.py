@@ -21,8 +21,8 @@ from langgraph.types import RetryPolicy
 
 from langchain_parallel import SourcePolicy, TaskRunInput, create_research_graph
 from langchain_parallel.errors import (
-    AnswerLost,
     ParallelError,
+    ResponseLost,
     ServerFault,
     StillRunning,
     SubmissionUnknown,
@@ -411,7 +411,10 @@ TROUBLE: dict[str, tuple[list[Fault], type[ParallelError]]] = {
         ],
         SubmissionUnknown,
     ),
-    "wait": ([Fault("drop_before", method="GET", path="*/trun_*", times=None, skip=1)], AnswerLost),
+    "wait": (
+        [Fault("drop_before", method="GET", path="*/trun_*", times=None, skip=1)],
+        ResponseLost,
+    ),
 }
 
 

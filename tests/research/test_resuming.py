@@ -13,8 +13,8 @@ from langgraph.store.memory import InMemoryStore
 from langchain_parallel import aresume, resume
 from langchain_parallel.errors import (
     ActionRequired,
-    AnswerLost,
     CreditExhausted,
+    ResponseLost,
     StillRunning,
     SubmissionUnknown,
 )
@@ -103,7 +103,7 @@ def test_an_outage_while_waiting_names_the_run_and_can_be_resumed(session: Sessi
     session.simulator.faults.add(
         Fault("drop_before", method="GET", path="*/trun_*", times=None, skip=1)
     )
-    with pytest.raises(AnswerLost) as caught:
+    with pytest.raises(ResponseLost) as caught:
         session.ask("Map the landscape")
     (run,) = session.runs
     assert caught.value.run_id == run["run_id"]

@@ -105,7 +105,7 @@ def test_an_unknown_processor_for_one_question_costs_nothing(session: Session) -
         ({"processor": "ultra9x"}, r"'ultra9x' is unknown; did you mean ultra"),
         ({"follow_up_processor": "cor-fast"}, r"did you mean core-fast"),
         ({"on_budget": "aks"}, r"on_budget is 'aks'; 'ask' or 'stop' is allowed"),
-        ({"wait": "prak"}, r"wait is 'prak'; 'attach' or 'park' is allowed"),
+        ({"wait": "prak"}, r"wait is 'prak'; 'block' or 'park' is allowed"),
         ({"timeout": -1}, r"timeout is -1; give seconds, from 0 up"),
         ({"submission": "drect"}, r"submission is 'drect'"),
         ({"evaluate": None}, r"evaluator must be a function of the state and its last turn"),

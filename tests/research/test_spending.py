@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from langchain_parallel._core.moments import elapsed
+from langchain_parallel._core.timestamps import elapsed
 from langchain_parallel.errors import ParallelError
 from langchain_parallel.simulator import Fault, RunScript
 from tests.secrets_kit import LangSmith

@@ -12,7 +12,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.store.memory import InMemoryStore
 
 from langchain_parallel import ParallelClient, create_research_graph
-from langchain_parallel.errors import AnswerLost, LedgerNotFound, SubmissionUnknown
+from langchain_parallel.errors import LedgerNotFound, ResponseLost, SubmissionUnknown
 from langchain_parallel.simulator import Fault, RunScript, Simulator, SimulatorTransport
 
 from .harness import Mode, Session, clients, invoke
@@ -85,7 +85,7 @@ def killing(simulator: Simulator) -> dict[str, Any]:
 def test_submitting_directly_is_one_post_and_never_another(session: Session) -> None:
     session.options["submission"] = "direct"
     session.simulator.faults.add(Fault("drop_after", method="POST", path="*/runs"))
-    with pytest.raises(AnswerLost, match="may have been started and billed"):
+    with pytest.raises(ResponseLost, match="may have been started and billed"):
         session.ask("Map the landscape")
     with pytest.raises(SubmissionUnknown, match="may have been submitted before"):
         session.ask()

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]  # langchain-core brings it, without its types
 
-from langchain_parallel.server.settings import PREFIX, Settings
+from langchain_parallel.server.deployment import PREFIX, Settings
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "deployment"

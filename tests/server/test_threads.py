@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from langchain_parallel import create_research_graph
-from langchain_parallel._calls import arun
-from langchain_parallel._parked_index import all_noted
+from langchain_parallel._core.calls import adrive
 from langchain_parallel.errors import InvalidRequest
-from langchain_parallel.server.store import ServerStore
-from langchain_parallel.server.threads import ServerThreads
+from langchain_parallel.parked import SweepResult, asweep, sweep
+from langchain_parallel.parked.index import all_noted
+from langchain_parallel.server.server_store import ServerStore
+from langchain_parallel.server.server_threads import ServerThreads
 from langchain_parallel.simulator import ManualClock, Simulator
-from langchain_parallel.sweeping import Swept, asweep, sweep
-from langchain_parallel.webhooks import Outcome, Woken, awake
+from langchain_parallel.webhooks import Outcome, WakeResult, awake
 
 from ..research.harness import clients
 from .fakes import CONTEXT, FakeServer
@@ -38,11 +38,11 @@ class Account:
         )
         self.server.graph = graph.compile(checkpointer=self.server.saver, store=self.server.kept)
 
-    async def sweep(self, **options: Any) -> Swept:
+    async def sweep(self, **options: Any) -> SweepResult:
         client = clients(self.simulator)["async_client"]
         return await asweep(self.threads, client, **{"per_second": 1e5, **options})
 
-    async def wake(self, thread: str) -> Woken:
+    async def wake(self, thread: str) -> WakeResult:
         return await awake(
             self.threads, self.run_of(thread), clients(self.simulator)["async_client"]
         )
@@ -218,7 +218,7 @@ async def test_a_webhook_that_comes_before_the_thread_has_parked_is_tried_again(
 async def test_a_thread_that_is_deleted_meanwhile_is_unknown(account: Account) -> None:
     await account.server.ask("one")
     account.server.forget("one")
-    standing, went_on = await arun(account.threads.go_on("one", ["an interrupt"]))
+    standing, went_on = await adrive(account.threads.go_on("one", ["an interrupt"]))
     assert (standing.known, went_on) == (False, False)
 
 
@@ -226,7 +226,7 @@ async def test_more_than_ten_thousand_parked_threads_are_found(account: Account)
     note = {"thread_id": "one", "ledger_id": None, "node": "wait", "at": time.time()}
     for number in range(10_001):
         account.server.kept.put(NOTES, f"trun_{number}", note)
-    assert len(await arun(all_noted(account.threads.store))) == 10_001
+    assert len(await adrive(all_noted(account.threads.store))) == 10_001
 
 
 async def test_the_store_keeps_what_it_is_given(account: Account) -> None:

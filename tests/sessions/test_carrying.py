@@ -10,8 +10,8 @@ from langgraph.store.memory import InMemoryStore
 
 from langchain_parallel import Turn
 from langchain_parallel.errors import InvalidRequest
-from langchain_parallel.sessions.carrying import carry_over
-from langchain_parallel.sessions.quoting import with_findings
+from langchain_parallel.sessions.quotes import with_findings
+from langchain_parallel.sessions.transfer import carry_over
 from tests.research.harness import Mode, Session
 
 from .building import turn

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from langchain_parallel import Turn
 from langchain_parallel.errors import InvalidRequest
-from langchain_parallel.sessions.quoting import own_question, with_findings
+from langchain_parallel.sessions.quotes import own_question, with_findings
 
 from .building import NASTY, cite, some, turn, turns
 

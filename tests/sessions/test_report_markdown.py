@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from langchain_parallel import Turn
-from langchain_parallel.sessions.quoting import with_findings
+from langchain_parallel.sessions.quotes import with_findings
 from langchain_parallel.sessions.report import SessionReport
 
 from .building import NASTY, cite, some, turn, turns

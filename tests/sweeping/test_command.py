@@ -6,8 +6,8 @@ import uuid
 
 import pytest
 
+from langchain_parallel.cli.sweep import main
 from langchain_parallel.simulator import Fault, RunningServer, RunScript
-from langchain_parallel.sweeping import main
 
 from ..webhooks.serving import until
 from . import graphs

@@ -10,10 +10,10 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.store.memory import InMemoryStore
 from langgraph.types import interrupt
 
-from langchain_parallel._calls import run
+from langchain_parallel._core.calls import drive
 from langchain_parallel.errors import NotFound
+from langchain_parallel.parked.sweeper import _parked
 from langchain_parallel.simulator import Fault
-from langchain_parallel.sweeping.sweeper import _parked
 from langchain_parallel.webhooks import GraphThreads
 
 from ..middleware.harness import SAID, Account, How, Model, calls, start, thread
@@ -46,7 +46,7 @@ def test_a_run_that_vanished_keeps_its_thread_from_nothing(
     driven = Driven(mode)
     account, kept = driven.account, {"checkpointer": InMemorySaver(), "store": store}
     model = Model(calls(start("Who?"), start("What?")), "done")
-    agent = account.agent(model, wait="parked", compiled=kept)
+    agent = account.agent(model, wait="park", compiled=kept)
     account.invoke(agent, SAID, thread())
     account.pass_time()
     for gone in account.runs[:lost]:
@@ -68,7 +68,7 @@ def test_threads_that_always_fail_do_not_starve_the_others(
         session.ask("How large?", config={"configurable": {"thread_id": f"{number}"}})
     session.simulator.clock.sleep(3_600.0)
     graph = session.graph()
-    listed = [one.thread_id for one in run(_parked(GraphThreads(graph)))]
+    listed = [one.thread_id for one in drive(_parked(GraphThreads(graph)))]
     for found in session.runs:
         if found["metadata"]["thread_id"] in listed[:3]:
             path = f"*/{found['run_id']}"

@@ -17,13 +17,13 @@ from langgraph.store.memory import InMemoryStore
 from langgraph.types import Command
 
 from langchain_parallel import create_research_graph
-from langchain_parallel._calls import arun, run
+from langchain_parallel._core.calls import adrive, drive
 from langchain_parallel.errors import AuthenticationFailed, InvalidRequest
+from langchain_parallel.parked import SweepResult, asweep, create_sweep_graph, sweep
+from langchain_parallel.parked.checkpoint_scan import parked_threads
 from langchain_parallel.research import ResearchState
 from langchain_parallel.simulator import Fault, ManualClock, RunScript, Simulator
-from langchain_parallel.sweeping import Swept, asweep, create_sweep_graph, sweep
 from langchain_parallel.webhooks import GraphThreads, Outcome, awake, wake
-from langchain_parallel.webhooks.listing import parked_threads
 
 from ..crash.storage import aopened, opened
 from ..research.harness import Mode, clients, script
@@ -71,7 +71,7 @@ class Fleet:
 
         self.do(blocking, awaiting)
 
-    def sweep(self, **options: Any) -> Swept:
+    def sweep(self, **options: Any) -> SweepResult:
         """What a sweep found; threads by their names here."""
         made = clients(self.simulator)
         more = {"per_second": 100_000.0, **options}
@@ -342,7 +342,7 @@ def test_a_long_list_of_checkpoints_is_read_page_by_page(
     def listed(graph: Any) -> Any:
         return parked_threads(graph.checkpointer, mine, page_size)
 
-    found = fleet.do(lambda graph: run(listed(graph)), lambda graph: arun(listed(graph)))
+    found = fleet.do(lambda graph: drive(listed(graph)), lambda graph: adrive(listed(graph)))
     runs = {run_id for each in found for run_id in each.runs}
     assert runs == {each["run_id"] for each in fleet.simulator.runs()}
     assert len(found) == 3

@@ -30,7 +30,7 @@ def test_three_lines_are_enough(
     (answer,) = answers(state)
     assert answer.status == "success"
     assert "Who leads in robotaxis?" in answer.text
-    tool._clients.plain.close()
+    tool._clients.sync.close()
 
 
 async def test_content_is_for_the_model_and_the_artifact_is_the_whole_result(

@@ -14,8 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from langchain_parallel import ParallelTaskTool
-from langchain_parallel._calls import Clients, run
-from langchain_parallel._ledgers import REMEMBERED, Ledgers
+from langchain_parallel._core.calls import drive
+from langchain_parallel._graph.clients import ClientPair
+from langchain_parallel._graph.session_ledger import REMEMBERED, Ledgers
 from langchain_parallel.simulator import RunningServer
 
 from .helpers import START, Account, agent, answers, calls, run_ids
@@ -36,7 +37,7 @@ for _ in range(10):
 def tool(simulator_server: RunningServer) -> Iterator[ParallelTaskTool]:
     tool = ParallelTaskTool(api_key="simulated", base_url=simulator_server.url)  # type: ignore[arg-type]  # coerced
     yield tool
-    tool._clients.plain.close()
+    tool._clients.sync.close()
 
 
 def billed(server: RunningServer) -> int:
@@ -119,9 +120,9 @@ def test_the_latest_thousand_sessions_are_remembered(account: Account) -> None:
     made = account.tool()
     assert made.client is not None
     assert made.async_client is not None
-    ledgers, clients = Ledgers(), Clients(made.client, made.async_client)
-    first = run(ledgers.of("first", clients))
-    assert run(ledgers.of("first", clients)) == first
+    ledgers, clients = Ledgers(), ClientPair(made.client, made.async_client)
+    first = drive(ledgers.of("first", clients))
+    assert drive(ledgers.of("first", clients)) == first
     for i in range(REMEMBERED):
-        run(ledgers.of(f"session {i}", clients))
-    assert run(ledgers.of("first", clients)) != first
+        drive(ledgers.of(f"session {i}", clients))
+    assert drive(ledgers.of("first", clients)) != first

@@ -19,9 +19,10 @@ from langchain_parallel import (
     TaskRunInput,
     errors,
 )
-from langchain_parallel._calls import Clients, run
-from langchain_parallel._langgraph import LATELY_SECONDS
-from langchain_parallel._ledgers import REMEMBERED, Ledgers
+from langchain_parallel._core.calls import drive
+from langchain_parallel._graph.clients import ClientPair
+from langchain_parallel._graph.runtime import RECENT_RESUME_SECONDS
+from langchain_parallel._graph.session_ledger import REMEMBERED, Ledgers
 from langchain_parallel.simulator import Fault, SimulatorTransport
 
 from ..research.test_doubt import Dying, finished
@@ -106,7 +107,7 @@ async def test_a_process_that_doubts_itself_or_nobody_looks_once(
     assert looks(account) == 2
     (item,) = kept["store"].search(("langchain_parallel",))
     assert item.value["ledger_id"] == account.runs[0]["taskgroup_id"]
-    long_ago = {**item.value, "at": item.value["at"] - LATELY_SECONDS}
+    long_ago = {**item.value, "at": item.value["at"] - RECENT_RESUME_SECONDS}
     kept["store"].put(item.namespace, item.key, long_ago)
     await invoke(agent(account.tool(), calls(QUESTION), "done", **kept), START, how, HERE)
     assert looks(account) == 3
@@ -204,14 +205,14 @@ def test_a_session_that_is_used_is_not_forgotten_for_a_thousand_others(account: 
     made = account.tool()
     assert made.client is not None
     assert made.async_client is not None
-    ledgers, clients = Ledgers(), Clients(made.client, made.async_client)
-    used, unused = run(ledgers.of("used", clients)), run(ledgers.of("unused", clients))
+    ledgers, clients = Ledgers(), ClientPair(made.client, made.async_client)
+    used, unused = drive(ledgers.of("used", clients)), drive(ledgers.of("unused", clients))
     for i in range(REMEMBERED):
-        run(ledgers.of(f"session {i}", clients))
+        drive(ledgers.of(f"session {i}", clients))
         if i == REMEMBERED // 2:
-            run(ledgers.of("used", clients))
-    assert run(ledgers.of("used", clients)) == used
-    assert run(ledgers.of("unused", clients)) != unused
+            drive(ledgers.of("used", clients))
+    assert drive(ledgers.of("used", clients)) == used
+    assert drive(ledgers.of("unused", clients)) != unused
 
 
 async def test_after_a_ledger_could_not_be_made_the_next_call_makes_it(

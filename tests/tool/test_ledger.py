@@ -18,7 +18,7 @@ from langgraph.store.memory import InMemoryStore
 from pydantic import BaseModel
 
 from langchain_parallel import ParallelTaskTool
-from langchain_parallel._ledgers import USES
+from langchain_parallel._graph.session_ledger import USES
 from langchain_parallel.simulator import Fault
 
 from .helpers import START, Account, How, agent, answers, ask, calls, invoke, run_ids, thread

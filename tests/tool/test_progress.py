@@ -10,8 +10,8 @@ from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
 
 from langchain_parallel import McpServer, ParallelTaskTool
 from langchain_parallel.models import ErrorEvent, TaskRunError, UnknownEvent
-from langchain_parallel.progress import CUSTOM_EVENT, progress
 from langchain_parallel.simulator import Fault
+from langchain_parallel.text.progress import CUSTOM_EVENT, progress
 
 from .helpers import START, Account, How, agent, answers, calls, invoke
 

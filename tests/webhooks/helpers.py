@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 from langgraph.store.base import BaseStore
 
+from langchain_parallel.parked import SweepResult, asweep, sweep
 from langchain_parallel.simulator import Simulator
-from langchain_parallel.sweeping import Swept, asweep, sweep
-from langchain_parallel.webhooks import Woken, awake, wake
+from langchain_parallel.webhooks import WakeResult, awake, wake
 
 from ..research.harness import Mode, clients
 
@@ -31,9 +31,9 @@ def do(driven: Driven, blocking: Callable[[], Any], awaiting: Callable[[], Any])
     return blocking() if driven.mode == "sync" else asyncio.run(awaiting())
 
 
-def woken(driven: Driven, graph: Any, run_id: str, **more: Any) -> Woken:
+def woken(driven: Driven, graph: Any, run_id: str, **more: Any) -> WakeResult:
     made = clients(driven.simulator)
-    found: Woken = do(
+    found: WakeResult = do(
         driven,
         lambda: wake(graph, run_id, made["client"], **more),
         lambda: awake(graph, run_id, made["async_client"], **more),
@@ -41,9 +41,9 @@ def woken(driven: Driven, graph: Any, run_id: str, **more: Any) -> Woken:
     return found
 
 
-def swept(driven: Driven, graph: Any, **more: Any) -> Swept:
+def swept(driven: Driven, graph: Any, **more: Any) -> SweepResult:
     made, options = clients(driven.simulator), {"per_second": 1e5, **more}
-    found: Swept = do(
+    found: SweepResult = do(
         driven,
         lambda: sweep(graph, made["client"], **options),
         lambda: asweep(graph, made["async_client"], **options),

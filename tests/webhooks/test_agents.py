@@ -13,8 +13,8 @@ from langchain_core.messages import AIMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.store.memory import InMemoryStore
 
-from langchain_parallel.sweeping import Swept, asweep, sweep
-from langchain_parallel.webhooks import Outcome, Woken, awake, wake, webhook_app
+from langchain_parallel.parked import SweepResult, asweep, sweep
+from langchain_parallel.webhooks import Outcome, WakeResult, awake, wake, webhook_app
 
 from ..middleware.harness import SAID, Account, How, Model, calls, start, thread
 from ..research.harness import Session
@@ -35,20 +35,20 @@ class Office:
 
     def agent(self, name: str | None, *says: AIMessage) -> Any:
         model = Model(*says, "done")
-        return self.account.agent(model, wait="parked", compiled={**self._stored, "name": name})
+        return self.account.agent(model, wait="park", compiled={**self._stored, "name": name})
 
     def ask(self, name: str | None, thread_id: str) -> str:
         """The run that the thread then waits for."""
         self.account.invoke(self.agent(name, calls(start("Who?"))), SAID, thread(thread_id))
         return str(self.account.runs[-1]["run_id"])
 
-    def sweep(self, name: str | None) -> Swept:
+    def sweep(self, name: str | None) -> SweepResult:
         made = self.account.clients()
         if self.account.how == "sync":
             return sweep(self.agent(name), made["client"], stranded_after=0.0)
         return asyncio.run(asweep(self.agent(name), made["async_client"], stranded_after=0.0))
 
-    def wake(self, name: str | None, run_id: str) -> Woken:
+    def wake(self, name: str | None, run_id: str) -> WakeResult:
         made = self.account.clients()
         if self.account.how == "sync":
             return wake(self.agent(name), run_id, made["client"])
@@ -137,7 +137,7 @@ def test_a_woken_agent_has_the_context_that_is_given(how: How, by: str) -> None:
         seen.append(runtime.context.name)
 
     model = Model(calls(start("Who?")), "done")
-    agent = account.agent(model, look, wait="parked", compiled={**kept, "context_schema": Who})
+    agent = account.agent(model, look, wait="park", compiled={**kept, "context_schema": Who})
     account.invoke(agent, SAID, thread(), context=Who("Ann"))
     account.pass_time()
     run_id, driven, who = str(account.runs[0]["run_id"]), Session(how, account.simulator), Who("Bo")

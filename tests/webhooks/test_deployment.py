@@ -32,7 +32,7 @@ from .serving import listening, until
 
 FOLDER = Path(__file__).parents[2] / "docs" / "deployment"
 THREADS = 16
-SWEEP = "import sys; from langchain_parallel.sweeping import main; sys.exit(main(sys.argv[1:]))"
+SWEEP = "import sys; from langchain_parallel.cli.sweep import main; sys.exit(main(sys.argv[1:]))"
 
 
 @pytest.fixture

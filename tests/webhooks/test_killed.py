@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from langchain_parallel import ParallelClient, Webhook, create_research_graph
+from langchain_parallel.parked import sweep
 from langchain_parallel.simulator import RealClock, RunScript, Simulator, serve
-from langchain_parallel.sweeping import sweep
 
 from ..client.both import QUICK
 from ..crash.lab import ROOT

@@ -16,11 +16,11 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.store.memory import InMemoryStore
 
 from langchain_parallel import create_research_graph
-from langchain_parallel._calls import arun, run
+from langchain_parallel._core.calls import adrive, drive
+from langchain_parallel.parked.resumption import thread_lock
+from langchain_parallel.parked.threads import BUSY_SECONDS
 from langchain_parallel.research import ResearchState
-from langchain_parallel.resuming import thread_lock
 from langchain_parallel.webhooks import GraphThreads, Outcome
-from langchain_parallel.webhooks.threads import BUSY_SECONDS
 
 from ..middleware.harness import SAID, Account, How, Model, calls, start, thread
 from ..research.harness import Session, clients, invoke
@@ -105,7 +105,7 @@ class Sibling:
         self.graph = create_agent(
             Model(calls(start("Who?"), ("slow", {"question": "What?"})), "done"),
             tools=[slow],
-            middleware=[self.account.middleware(wait="parked")],
+            middleware=[self.account.middleware(wait="park")],
             checkpointer=self.saver,
             store=store,
         )
@@ -255,8 +255,8 @@ def test_interrupts_that_wait_no_longer_go_on_with_nothing_else(how: How) -> Non
     threads = GraphThreads(session.graph())
     standing, went_on = do(
         session,
-        lambda: run(threads.go_on("thread", ["answered"])),
-        lambda: arun(threads.go_on("thread", ["answered"])),
+        lambda: drive(threads.go_on("thread", ["answered"])),
+        lambda: adrive(threads.go_on("thread", ["answered"])),
     )
     assert (standing.under_way, went_on) == (True, False)
     assert len(judged) == 1
@@ -272,7 +272,7 @@ def test_what_somebody_goes_on_with_was_not_left(how: How) -> None:
     graph = session.graph()
     with pytest.raises(LookupError):
         woken(session, graph, session.runs[0]["run_id"])
-    lock, began = run(thread_lock(graph, session.config, None)), time.monotonic()
+    lock, began = drive(thread_lock(graph, session.config, None)), time.monotonic()
     try:
         assert swept(session, graph, stranded_after=0.0).gone_on == ["thread"]
     finally:

@@ -9,7 +9,7 @@ import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.store.memory import InMemoryStore
 
-from langchain_parallel._parked_index import notes_of, put_note
+from langchain_parallel.parked.index import notes_of, put_note
 from langchain_parallel.webhooks import Outcome
 
 from ..research.harness import Mode, Session, clients
@@ -158,6 +158,6 @@ def test_a_thread_that_waits_keeps_its_note_however_old(session: Session) -> Non
 
 def test_runs_with_dots_in_their_ids_are_noted_each_for_itself() -> None:
     store = InMemoryStore()
-    put_note(store, "trun.1", "one").plain()
-    put_note(store, "trun_1", "two").plain()
-    assert [note.thread_id for note in notes_of(store, "trun.1").plain()] == ["one"]
+    put_note(store, "trun.1", "one").sync()
+    put_note(store, "trun_1", "two").sync()
+    assert [note.thread_id for note in notes_of(store, "trun.1").sync()] == ["one"]

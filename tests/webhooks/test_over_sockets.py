@@ -13,8 +13,8 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 
 from langchain_parallel import AsyncParallelClient, ParallelClient, Webhook, create_research_graph
+from langchain_parallel.parked import sweep
 from langchain_parallel.simulator import Fault, RealClock, RunScript, Simulator, serve
-from langchain_parallel.sweeping import sweep
 from langchain_parallel.webhooks import webhook_app
 
 from ..client.both import QUICK

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from langchain_parallel.errors import InvalidRequest, ParallelError
-from langchain_parallel.webhooks import Received, WebhookRejected, receive
+from langchain_parallel.webhooks import WebhookDelivery, WebhookRejected, receive
 
 from .deliveries import NOW, SECRET, body_of, headers
 
@@ -34,7 +34,7 @@ def rejected(headers: Any, body: Any = BODY, **options: Any) -> str:
 
 def test_a_genuine_delivery_tells_its_run() -> None:
     found = receive(headers(BODY), BODY, secrets=[SECRET], now=NOW)
-    assert found == Received("whevent_1", "trun_1")
+    assert found == WebhookDelivery("whevent_1", "trun_1")
 
 
 def test_header_names_count_in_any_case_and_as_pairs() -> None:

@@ -17,13 +17,13 @@ from langgraph.store.memory import InMemoryStore
 from langgraph.types import Command
 
 from langchain_parallel import TaskRunInput, create_research_graph
-from langchain_parallel._calls import run
+from langchain_parallel._core.calls import drive
 from langchain_parallel.errors import ServerFault
+from langchain_parallel.parked.resumption import thread_lock
+from langchain_parallel.parked.threads import BUSY_SECONDS
 from langchain_parallel.research import ResearchState
-from langchain_parallel.resuming import thread_lock
 from langchain_parallel.simulator import Fault, ManualClock, RunScript, Simulator
-from langchain_parallel.webhooks import Outcome, Woken, awake, wake
-from langchain_parallel.webhooks.threads import BUSY_SECONDS
+from langchain_parallel.webhooks import Outcome, WakeResult, awake, wake
 
 from ..research.harness import Session, clients, invoke, script
 from ..research.test_parking import FORK
@@ -34,7 +34,7 @@ def session(request: pytest.FixtureRequest) -> Session:
     return Session(request.param, options={"wait": "park", "max_turns": 5})
 
 
-def knock(session: Session, run_id: str, graph: Any = None) -> Woken:
+def knock(session: Session, run_id: str, graph: Any = None) -> WakeResult:
     """Wake, as a new process would."""
     graph, made = graph or session.graph(), clients(session.simulator)
     if session.mode == "sync":
@@ -78,7 +78,7 @@ def test_fifty_at_once_wake_a_thread_once(session: Session) -> None:
             woken = list(pool.map(lambda _: wake(graph, run_id, made["client"]), range(50)))
     else:
 
-        async def everybody() -> list[Woken]:
+        async def everybody() -> list[WakeResult]:
             knocks = (awake(graph, run_id, made["async_client"]) for _ in range(50))
             return list(await asyncio.gather(*knocks))
 
@@ -180,15 +180,15 @@ def test_an_api_that_cannot_be_asked_is_an_error_and_changes_nothing(session: Se
 
 def test_a_thread_that_is_being_worked_on_is_left_alone(session: Session) -> None:
     """The run ended before its thread has parked: a little later is soon enough."""
-    seen: list[Woken] = []
+    seen: list[WakeResult] = []
 
     def meanwhile(state: Any, turn: Any) -> None:
-        woken: list[Woken] = []
+        woken: list[WakeResult] = []
         with ThreadPoolExecutor(1) as pool:
             woken.append(pool.submit(knock, session, turn["run_id"], here).result())
         seen.extend(woken)
 
-    session.options |= {"evaluate": meanwhile, "wait": "attach"}
+    session.options |= {"evaluate": meanwhile, "wait": "block"}
     here = session.graph()
     invoke(session.mode, here, {"question": "How large is it?"}, session.config)
     assert seen[0].outcome is Outcome.UNDER_WAY
@@ -216,7 +216,7 @@ def test_waking_from_inside_another_graph_touches_only_the_parked_thread(session
     session.ask("How large is it?")
     pass_time(session)
     parked = session.graph()
-    woken: list[Woken] = []
+    woken: list[WakeResult] = []
 
     def node(state: ResearchState) -> ResearchState:
         woken.append(wake(parked, the_run(session), clients(session.simulator)["client"]))
@@ -264,7 +264,7 @@ def test_who_has_nothing_to_do_there_waits_for_nobody_who_is_at_the_thread(
     pass_time(session)
     graph, run_id = session.graph(), the_run(session)
     knock(session, run_id, graph)
-    lock, began = run(thread_lock(graph, session.config, None)), time.monotonic()
+    lock, began = drive(thread_lock(graph, session.config, None)), time.monotonic()
     try:
         assert knock(session, run_id, graph).outcome is Outcome.NOT_PARKED
     finally:
@@ -276,7 +276,7 @@ def test_who_has_something_to_do_there_waits_for_whoever_is_at_the_thread(sessio
     session.ask("How large is it?")
     pass_time(session)
     graph = session.graph()
-    lock = run(thread_lock(graph, session.config, None))
+    lock = drive(thread_lock(graph, session.config, None))
     timer = threading.Timer(0.05, lock.release)
     timer.start()
     assert knock(session, the_run(session), graph).outcome is Outcome.RESUMED

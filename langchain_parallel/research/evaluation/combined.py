@@ -9,16 +9,16 @@ from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
 
-from ..._calls import Calls
+from ..._core.calls import Calls
 from ...errors import InvalidRequest
 from ...processors import dearer
 from ..state import Question, ResearchState, Turn, Verdict
 from .evaluator import Evaluator, Rule, check_evaluators, consult
 from .verdicts import asking, questions_of, same
-from .words import joined
+from .wording import joined
 
 
-def first_that_objects(*evaluators: Evaluator) -> Rule:
+def first_objection(*evaluators: Evaluator) -> Rule:
     """The first verdict that does not accept; those after it are not asked. Put the cheap ones first.
 
     Raises:
@@ -40,7 +40,7 @@ def all_of(*evaluators: Evaluator) -> Rule:
     return _AllOf(_some(evaluators))
 
 
-def at_most(rounds: int, evaluator: Evaluator) -> Rule:
+def limit_rounds(rounds: int, evaluator: Evaluator) -> Rule:
     """Lets an evaluator ask so many times after each question of the caller; then it stops.
 
     Args:

@@ -11,7 +11,7 @@ from typing import Protocol
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config
 
-from ..._calls import Calls, call_function, run
+from ..._core.calls import Calls, call_function, drive
 from ...errors import InvalidRequest
 from ..state import ResearchState, Turn, Verdict
 from .verdicts import checked
@@ -40,7 +40,7 @@ class Rule(ABC):
 
     def __call__(self, state: ResearchState, turn: Turn, /) -> Verdict:
         """The verdict, blocking."""
-        verdict = run(self.calls(state, turn, ensure_config()))
+        verdict = drive(self.calls(state, turn, ensure_config()))
         return checked(verdict, head=state.get("interaction_id"))
 
 

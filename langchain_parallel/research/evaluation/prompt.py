@@ -10,10 +10,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from ...rendering import FENCE, harmless
+from ...text.result import FENCE, harmless
 from ..state import ResearchState, Turn
 from .evaluator import last_round
-from .words import some
+from .wording import some
 
 MIN_CHARS = 2_000
 """Characters. The frame, the last question, and a little of its answer fit."""

@@ -11,24 +11,24 @@ from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 
-from ..._calls import Calls
-from ..._langgraph import checkpointer_of
-from ..._ledgers import session_done
+from ..._core.calls import Calls
+from ..._graph.runtime import checkpointer_of
+from ..._graph.session_ledger import session_done
 from ...errors import InvalidRequest
+from ..approval import approved, dear, passed, short, undecided
 from ..budget import objections, raised, spent_usd, used_with
-from ..people import (
+from ..graph_config import GraphConfig
+from ..human_review import (
     PersonAnswer,
+    ask_until_valid,
     redirected,
     spend_request,
-    until_understood,
 )
-from ..researcher import Researcher
 from ..state import Budget, Pending, ResearchState, Verdict
 from ..turns import asks_the_same, check_continues, planned, refused
-from ..weighing import approved, dear, passed, short, undecided
 
 
-def approve(researcher: Researcher, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
+def approve(researcher: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
     """Ask a person about the planned runs, or stop."""
     runs = undecided(planned(state))
     reasons = short(researcher, state, runs, planned(state))
@@ -46,11 +46,11 @@ def approve(researcher: Researcher, state: ResearchState, config: RunnableConfig
     def decide(given: PersonAnswer) -> Calls[Any]:
         return _answered(researcher, state, config, given)
 
-    return (yield from until_understood(config, request, decide))
+    return (yield from ask_until_valid(config, request, decide))
 
 
 def _answered(
-    researcher: Researcher, state: ResearchState, config: RunnableConfig, given: PersonAnswer
+    researcher: GraphConfig, state: ResearchState, config: RunnableConfig, given: PersonAnswer
 ) -> Calls[Any]:
     runs, declined = _decided(researcher, state, given)
     if not runs:
@@ -76,7 +76,7 @@ def _started(state: ResearchState, runs: Sequence[Pending], update: dict[str, An
 
 
 def _decided(
-    researcher: Researcher, state: ResearchState, given: PersonAnswer
+    researcher: GraphConfig, state: ResearchState, given: PersonAnswer
 ) -> tuple[list[Pending], list[str]]:
     kept: list[Pending] = []
     declined = []
@@ -108,7 +108,7 @@ def _budget(
 
 
 def _stopped(
-    researcher: Researcher,
+    researcher: GraphConfig,
     state: ResearchState,
     config: RunnableConfig,
     reasons: Sequence[str],

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command, Send
 
-from ..._calls import Calls
+from ..._core.calls import Calls
 from ...errors import (
     CreditExhausted,
     Forbidden,
@@ -20,9 +20,9 @@ from ...errors import (
     StillRunning,
     Unprocessable,
 )
-from ..parking import park, parks
-from ..researcher import Researcher
-from ..spending import told
+from ...parked.interrupts import is_parking, park
+from ..cost_events import told
+from ..graph_config import GraphConfig
 from ..state import Pending, ResearchState, Turn, merge_turns
 from ..turns import pending_of, refused, unanswered_branches
 from .submit import start
@@ -43,7 +43,7 @@ def sends(state: ResearchState, to: str, branches: list[Pending]) -> list[Send]:
 
 
 def submit_branch(
-    researcher: Researcher, state: ResearchState, config: RunnableConfig
+    researcher: GraphConfig, state: ResearchState, config: RunnableConfig
 ) -> Calls[Any]:
     """Start the run of one branch; then its waiting begins with that of the others."""
     pending = pending_of(state)
@@ -61,9 +61,11 @@ def submit_branch(
     return Command(update=update, goto=sends(state, "wait_branch", [pending]))
 
 
-def wait_branch(researcher: Researcher, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
+def wait_branch(
+    researcher: GraphConfig, state: ResearchState, config: RunnableConfig
+) -> Calls[Any]:
     """The turn of one branch, if it was started and can be waited for."""
-    if "run_id" not in pending_of(state) or parks(researcher, config):
+    if "run_id" not in pending_of(state) or is_parking(researcher.wait, config):
         return {}  # `join` does it; a thread parks once, for all its runs
     try:
         turn = yield from turn_of(researcher, state, config)
@@ -75,7 +77,7 @@ def wait_branch(researcher: Researcher, state: ResearchState, config: RunnableCo
     return {"turns": [turn]}
 
 
-def join(researcher: Researcher, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
+def join(researcher: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
     """All branches together again, in the order in which they were asked.
 
     The head is the last of them that has an answer.
@@ -84,8 +86,8 @@ def join(researcher: Researcher, state: ResearchState, config: RunnableConfig) -
     for branch in unanswered_branches(state):
         branches.append((yield from _started(researcher, state, branch, config)))  # noqa: PERF401  # it yields
     started = [branch for branch in branches if "run_id" in branch]
-    if parks(researcher, config):
-        yield from park(researcher, started, state["ledger_id"], config)
+    if is_parking(researcher.wait, config):
+        yield from park(researcher.clients, started, state["ledger_id"], config, raises=True)
     turns: list[Turn] = []
     for branch in started:
         turns.append((yield from turn_of(researcher, {**state, "pending": branch}, config)))  # noqa: PERF401  # it yields
@@ -106,7 +108,7 @@ def _head(state: ResearchState, turns: list[Turn]) -> dict[str, Any]:
 
 
 def _started(
-    researcher: Researcher, state: ResearchState, branch: Pending, config: RunnableConfig
+    researcher: GraphConfig, state: ResearchState, branch: Pending, config: RunnableConfig
 ) -> Calls[Pending]:
     if "run_id" in branch or branch.get("no_credit"):
         return branch

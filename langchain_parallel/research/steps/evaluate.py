@@ -6,19 +6,19 @@ from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 
-from ..._calls import Calls
-from ..._langgraph import checkpointer_of
-from ..._ledgers import session_done
+from ..._core.calls import Calls
+from ..._graph.runtime import checkpointer_of
+from ..._graph.session_ledger import session_done
 from ...errors import InvalidRequest
 from ..budget import spent_usd
 from ..evaluation import Rule, consult, last_round, questions_of
-from ..researcher import Researcher
+from ..graph_config import GraphConfig
 from ..state import ResearchState, Verdict
 from ..turns import asks, check_continues, runs_since_asked
 from .plan import next_turns
 
 
-def evaluate(researcher: Researcher, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
+def evaluate(researcher: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
     """The verdict on the last turn, and what the session has cost."""
     verdict = yield from consult(researcher.evaluate, state, config)
     verdict = _within_turns(researcher, state, verdict)
@@ -34,7 +34,7 @@ def evaluate(researcher: Researcher, state: ResearchState, config: RunnableConfi
 
 
 def decided(
-    researcher: Researcher, state: ResearchState, config: RunnableConfig, verdict: Verdict
+    researcher: GraphConfig, state: ResearchState, config: RunnableConfig, verdict: Verdict
 ) -> Calls[Any]:
     """What a verdict changes in the state.
 
@@ -57,7 +57,7 @@ def decided(
     return update
 
 
-def _within_turns(researcher: Researcher, state: ResearchState, verdict: Verdict) -> Verdict:
+def _within_turns(researcher: GraphConfig, state: ResearchState, verdict: Verdict) -> Verdict:
     more = len(questions_of(verdict))
     if more and runs_since_asked(state["turns"]) + more > researcher.max_turns:
         return _stop(f"Out of turns ({researcher.max_turns}).", verdict)

@@ -6,13 +6,14 @@ from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 
-from ..._calls import Calls
-from ..._langgraph import writes_at_the_end
-from ..._ledgers import session_ledger
+from ..._core.calls import Calls
+from ..._graph.runtime import writes_at_the_end
+from ..._graph.session_ledger import session_ledger
 from ...errors import ParallelError
 from ...models import TaskRun
+from ..approval import weighed
 from ..budget import checked_budget
-from ..researcher import Researcher
+from ..graph_config import GraphConfig
 from ..state import Pending, Question, ResearchState, Turn
 from ..turns import (
     asked,
@@ -23,10 +24,9 @@ from ..turns import (
     started,
     unfinished,
 )
-from ..weighing import weighed
 
 
-def plan(researcher: Researcher, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
+def plan(researcher: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
     """The next turn, or one for each branch, written down before anything is sent.
 
     Without a question, what is on its way goes on.
@@ -55,7 +55,7 @@ def plan(researcher: Researcher, state: ResearchState, config: RunnableConfig) -
     return {**update, "pending": runs[0]}
 
 
-def next_turns(researcher: Researcher, state: ResearchState) -> list[Pending]:
+def next_turns(researcher: GraphConfig, state: ResearchState) -> list[Pending]:
     """What the state asks for, as turns to come.
 
     Raises:
@@ -69,7 +69,7 @@ def next_turns(researcher: Researcher, state: ResearchState) -> list[Pending]:
     return runs
 
 
-def _turn(researcher: Researcher, state: ResearchState, question: Question) -> Pending:
+def _turn(researcher: GraphConfig, state: ResearchState, question: Question) -> Pending:
     parent = question.get("continue_from") or state.get("interaction_id")
     same = on_its_way(state, question["question"], parent)
     processor = question.get("processor") or (same["processor"] if same else None)
@@ -87,7 +87,7 @@ def _turn(researcher: Researcher, state: ResearchState, question: Question) -> P
     return run
 
 
-def _takes_over(researcher: Researcher, left: Pending, new: Pending) -> bool:
+def _takes_over(researcher: GraphConfig, left: Pending, new: Pending) -> bool:
     """Whether a question asks what is on its way: then its run is found, not paid for again.
 
     Without a ledger, a run that is not known to be started cannot be found.
@@ -95,7 +95,7 @@ def _takes_over(researcher: Researcher, left: Pending, new: Pending) -> bool:
     return asks_the_same(left, new) and ("run_id" in left or not researcher.direct)
 
 
-def _taken_over(researcher: Researcher, left: list[Pending], new: Pending) -> Pending:
+def _taken_over(researcher: GraphConfig, left: list[Pending], new: Pending) -> Pending:
     for run in left:
         if _takes_over(researcher, run, new):
             kept: Pending = {**run, "asked_by": new["asked_by"]}
@@ -115,7 +115,7 @@ def _placed(runs: list[Pending], turns: list[Turn]) -> list[Pending]:
     return placed
 
 
-def _ledger(researcher: Researcher, state: ResearchState, config: RunnableConfig) -> Calls[str]:
+def _ledger(researcher: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[str]:
     if researcher.direct:
         return ""
     if known := state.get("ledger_id"):
@@ -126,7 +126,7 @@ def _ledger(researcher: Researcher, state: ResearchState, config: RunnableConfig
 
 
 def _overtaken(
-    researcher: Researcher, state: ResearchState, left: Pending, config: RunnableConfig
+    researcher: GraphConfig, state: ResearchState, left: Pending, config: RunnableConfig
 ) -> Calls[list[Turn]]:
     """The turn that was on its way when another question came in, if it was submitted."""
     if "run_id" in left:
@@ -137,12 +137,12 @@ def _overtaken(
         state["ledger_id"],
         researcher.request(left, config),
         position=str(ledger_position(left)),
-        before="once" if researcher.planned_here(left) else "settle",
+        lookup="once" if researcher.planned_here(left) else "until_settled",
     )
     return [] if found is None else [unfinished(started(left, found), found.run)]
 
 
-def _seen(researcher: Researcher, run_id: str) -> Calls[TaskRun]:
+def _seen(researcher: GraphConfig, run_id: str) -> Calls[TaskRun]:
     """A run as it stands; if that cannot be read now, then by its id alone."""
     try:
         return (yield from researcher.clients.retrieve(run_id))

@@ -6,16 +6,16 @@ from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
 
-from ..._calls import Calls
+from ..._core.calls import Calls
 from ...errors import InvalidRequest
 from ..evaluation import checked
-from ..people import PersonAnswer, review_request, reviewed, until_understood
-from ..researcher import Researcher
+from ..graph_config import GraphConfig
+from ..human_review import PersonAnswer, ask_until_valid, review_request, reviewed
 from ..state import ResearchState, Verdict
 from .evaluate import decided
 
 
-def review(researcher: Researcher, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
+def review(researcher: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
     """Ask until the answer is understood, and do as it says."""
     verdict = state["verdict"]
     proposal = cast(Verdict, verdict.get("proposal") or Verdict(action="accept"))
@@ -24,11 +24,11 @@ def review(researcher: Researcher, state: ResearchState, config: RunnableConfig)
     def decide(given: PersonAnswer) -> Calls[Any]:
         return _answered(researcher, state, config, given, proposal)
 
-    return (yield from until_understood(config, request, decide))
+    return (yield from ask_until_valid(config, request, decide))
 
 
 def _answered(
-    researcher: Researcher,
+    researcher: GraphConfig,
     state: ResearchState,
     config: RunnableConfig,
     given: PersonAnswer,

@@ -7,20 +7,20 @@ from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 
-from ..._calls import Calls
-from ..._langgraph import checkpointed
-from ..._ledgers import submit_once
+from ..._core.calls import Calls
+from ..._graph.runtime import checkpointed
+from ..._graph.session_ledger import submit_once
 from ...errors import CreditExhausted, ParallelError, SubmissionUnknown
-from ..researcher import Researcher
+from ..approval import may_pass
+from ..graph_config import GraphConfig
 from ..state import Pending, ResearchState
 from ..turns import ledger_position, pending_of, started
-from ..weighing import may_pass
 
 _SENT_DIRECTLY: OrderedDict[str, None] = OrderedDict()
 """Plans that this process has submitted without a ledger, the latest 100,000."""
 
 
-def submit(researcher: Researcher, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
+def submit(researcher: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
     """Start the planned run. What is not what was let pass goes back to be weighed."""
     pending = pending_of(state)
     if "run_id" in pending:
@@ -30,7 +30,7 @@ def submit(researcher: Researcher, state: ResearchState, config: RunnableConfig)
     return (yield from start(researcher, state, config))
 
 
-def start(researcher: Researcher, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
+def start(researcher: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
     """Start the run; for want of credit, in a session with a budget, a person is asked."""
     pending = pending_of(state)
     try:
@@ -46,7 +46,7 @@ def start(researcher: Researcher, state: ResearchState, config: RunnableConfig) 
 
 
 def _submit(
-    researcher: Researcher, state: ResearchState, pending: Pending, config: RunnableConfig
+    researcher: GraphConfig, state: ResearchState, pending: Pending, config: RunnableConfig
 ) -> Calls[Any]:
     ledger_id = state["ledger_id"]
     ledger, cursor = state.get("ledger_cursor") or (ledger_id, None)
@@ -57,7 +57,7 @@ def _submit(
         researcher.request(pending, config),
         position=str(ledger_position(pending)),
         # A process that was killed here may have sent it a moment ago.
-        before="once" if researcher.planned_here(pending) else "settle",
+        lookup="once" if researcher.planned_here(pending) else "until_settled",
         cursor=cursor if ledger == ledger_id else None,
     )
     update: dict[str, Any] = {"pending": started(pending, submission)}
@@ -67,7 +67,7 @@ def _submit(
 
 
 def _submit_directly(
-    researcher: Researcher, pending: Pending, config: RunnableConfig
+    researcher: GraphConfig, pending: Pending, config: RunnableConfig
 ) -> Calls[Pending]:
     """One POST for each plan, in the process that planned it, whatever runs this step again."""
     plan = pending["plan_id"]

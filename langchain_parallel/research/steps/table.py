@@ -6,8 +6,8 @@ from typing import Any, Protocol
 
 from langchain_core.runnables import RunnableConfig, RunnableLambda
 
-from ..._calls import Calls, arun, run
-from ..researcher import Researcher
+from ..._core.calls import Calls, adrive, drive
+from ..graph_config import GraphConfig
 from ..state import ResearchState
 from .approve import approve
 from .branch import join, submit_branch, wait_branch
@@ -24,7 +24,7 @@ class Step(Protocol):
     __name__: str
 
     def __call__(
-        self, researcher: Researcher, state: ResearchState, config: RunnableConfig, /
+        self, researcher: GraphConfig, state: ResearchState, config: RunnableConfig, /
     ) -> Calls[Any]:
         """The update, after the calls it takes."""
 
@@ -43,13 +43,13 @@ ALL: tuple[Step, ...] = (
 """Each is a node under its own name."""
 
 
-def node(step: Step, researcher: Researcher) -> Any:
+def node(step: Step, researcher: GraphConfig) -> Any:
     """A step as a graph node for blocking and asynchronous runs."""
 
     def blocking(state: ResearchState, config: RunnableConfig) -> Any:
-        return run(step(researcher, state, config))
+        return drive(step(researcher, state, config))
 
     async def asynchronous(state: ResearchState, config: RunnableConfig) -> Any:
-        return await arun(step(researcher, state, config))
+        return await adrive(step(researcher, state, config))
 
     return RunnableLambda(blocking, asynchronous, name=step.__name__)

@@ -8,23 +8,26 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
 
-from ..._calls import Calls, answer, wait_seconds
-from ..._core.secrecy import secrets_of
-from ..._langgraph import runtime_of
+from ..._core.calls import Calls
+from ..._core.redaction import secrets_of
+from ..._graph.paid_run import answer, wait_seconds
+from ..._graph.runtime import runtime_of
 from ...errors import RunCancelled, RunFailed
 from ...models import Event, TaskRun, TaskRunResult
-from ...progress import progress
-from ..parking import park, parks
-from ..researcher import Researcher
-from ..spending import told
+from ...parked.interrupts import is_parking, park
+from ...text.progress import progress
+from ..cost_events import told
+from ..graph_config import GraphConfig
 from ..state import Pending, ResearchState, Turn
 from ..turns import answered, ledger_position, pending_of, submission_of, unanswered
 
 
-def wait(researcher: Researcher, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
+def wait(researcher: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
     """Wait for the run, its progress on the custom stream, and make a turn of the answer."""
-    if parks(researcher, config):
-        yield from park(researcher, [pending_of(state)], state["ledger_id"], config)
+    if is_parking(researcher.wait, config):
+        yield from park(
+            researcher.clients, [pending_of(state)], state["ledger_id"], config, raises=True
+        )
     turn = yield from turn_of(researcher, state, config)
     yield from told([turn], state, config)
     update = {"turns": [turn], "pending": None, "answer": turn["content"]}
@@ -34,7 +37,7 @@ def wait(researcher: Researcher, state: ResearchState, config: RunnableConfig) -
     return {**update, "interaction_id": head}
 
 
-def turn_of(researcher: Researcher, state: ResearchState, config: RunnableConfig) -> Calls[Turn]:
+def turn_of(researcher: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Turn]:
     """The turn that the planned run has become.
 
     A run that ended without an answer is a turn of the session, too, not a fault of the graph.
@@ -55,9 +58,9 @@ def turn_of(researcher: Researcher, state: ResearchState, config: RunnableConfig
 
 
 def _result(
-    researcher: Researcher, pending: Pending, run: TaskRun, config: RunnableConfig
+    researcher: GraphConfig, pending: Pending, run: TaskRun, config: RunnableConfig
 ) -> Calls[TaskRunResult]:
-    ended = parks(researcher, config)  # it would still be parked otherwise
+    ended = is_parking(researcher.wait, config)  # it would still be parked otherwise
     listen = None if ended else _listener(runtime_of(config), run.run_id, run.interaction_id)
     seconds = wait_seconds(pending["processor"], researcher.timeout)
     secrets = secrets_of([researcher.template])

@@ -1,0 +1,88 @@
+"""Steps of tools, graphs and middleware, written once for blocking and asynchronous callers.
+
+Rule: a step is a generator that yields `Call`s, each naming a blocking function and its asynchronous
+twin, and is handed what that returned. `drive` makes the blocking calls, `adrive` awaits the others. It is
+the idea of `effects.py` one floor up, where the effects are calls of a client, a store or a checkpointer.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar, cast
+
+from ..errors import ParallelError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Call `sync`, or await `async_`."""
+
+    sync: Callable[[], Any]
+    async_: Callable[[], Awaitable[Any]]
+
+
+Calls: TypeAlias = Generator[Call, Any, T]
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    value: Any
+
+
+def _advance(step: Callable[[Any], Call], outcome: object) -> Call | _End:
+    try:
+        return step(outcome)
+    except StopIteration as end:
+        return _End(end.value)
+
+
+def drive(calls: Calls[T]) -> T:
+    """Make the calls, blocking."""
+    with closing(calls):
+        call = _advance(calls.send, None)
+        while isinstance(call, Call):
+            try:
+                outcome = call.sync()
+            except ParallelError as error:
+                call = _advance(calls.throw, error)
+            else:
+                call = _advance(calls.send, outcome)
+        return cast(T, call.value)
+
+
+async def adrive(calls: Calls[T]) -> T:
+    """Make the calls, awaiting each."""
+    with closing(calls):
+        call = _advance(calls.send, None)
+        while isinstance(call, Call):
+            try:
+                outcome = await call.async_()
+            except ParallelError as error:
+                call = _advance(calls.throw, error)
+            else:
+                call = _advance(calls.send, outcome)
+        return cast(T, call.value)
+
+
+def call_function(function: Callable[..., Any], *args: Any) -> Calls[Any]:
+    """Call a caller's function, which may be asynchronous; a blocking graph refuses that one."""
+
+    async def awaited() -> Any:
+        value = function(*args)
+        return await value if inspect.isawaitable(value) else value
+
+    def plain() -> Any:
+        value = None if inspect.iscoroutinefunction(function) else function(*args)
+        if inspect.iscoroutinefunction(function) or inspect.isawaitable(value):
+            if inspect.iscoroutine(value):
+                value.close()
+            name = getattr(function, "__name__", type(function).__name__)
+            raise TypeError(f"{name} is asynchronous; run the graph with `ainvoke` or `astream`.")
+        return value
+
+    return (yield Call(plain, awaited))

@@ -1,0 +1,70 @@
+"""The key of a request in a ledger.
+
+Rule: it says what is asked and at which point of the session. It leaves out what does not change the
+research: secrets, metadata, webhook, whether progress is recorded, the order of a dict and of domains.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from ...errors import InvalidRequest
+from ...models import TaskRunInput
+from .. import wire
+
+METADATA_KEY = "ledger_key"
+"""Where a run carries its key. The API allows keys of 16 characters."""
+
+_ASKED = {
+    "input",
+    "processor",
+    "task_spec",
+    "previous_interaction_id",
+    "source_policy",
+    "mcp_servers",
+    "advanced_settings",
+    "memory_scope_key",
+}
+
+
+def ledger_key(run: TaskRunInput, *, position: str = "", attempt: int = 0) -> str:
+    """The key of a request: a hash of what is asked, where in the session, and which attempt.
+
+    Args:
+        run: What is asked. Of an MCP server only its name, address (without query) and tools count.
+        position: The point of the session, such as the number of turns it has had.
+        attempt: Raised by a caller who wants the very same thing anew.
+
+    Raises:
+        InvalidRequest: `position` is no text, or `attempt` no number from 0 up.
+    """
+    if not isinstance(position, str):
+        raise InvalidRequest(
+            [f"position is {position!r}; it must be text, such as the number of turns."]
+        )
+    if type(attempt) is not int or attempt < 0:
+        raise InvalidRequest([f"attempt is {attempt!r}; it must be a whole number from 0 up."])
+    asked = {name: value for name, value in wire.payload(run).items() if name in _ASKED}
+    if asked.get("task_spec") == {"output_schema": {"type": "auto"}}:
+        del asked["task_spec"]  # the same as none at all
+    if "source_policy" in asked:
+        asked["source_policy"] = {name: _unordered(v) for name, v in asked["source_policy"].items()}
+    asked["mcp_servers"] = [
+        [server.name, _address(server.url), list(server.allowed_tools or ())]
+        for server in run.mcp_servers
+    ]
+    canonical = json.dumps([asked, position, attempt], sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:40]
+
+
+def _address(url: str) -> str:
+    """A URL without login and query."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _unordered(value: Any) -> Any:
+    return sorted(value) if isinstance(value, list) else value

@@ -1,0 +1,254 @@
+"""The API's limits, checked before anything is sent.
+
+Rule: every fault is found here and reported at once, with what is allowed, before money is spent. A
+limit is checked in this module only. Facts: https://docs.parallel.ai/task-api/guides/specify-a-task and
+the descriptions in the OpenAPI document.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from urllib.parse import urlsplit
+
+from ..errors import InvalidRequest
+from ..models import JsonSchema, SourcePolicy, TaskRunInput
+from ..processors import PROCESSORS
+from .json_schema import Measure
+from .wire import json_body, payload
+
+MAX_CHARACTERS = 25_000
+"""Spec and input together."""
+DEEP_CHARACTERS = 15_000
+"""Longer inputs are not advised for deep research."""
+MAX_DEPTH = 5
+MAX_PROPERTIES = 100
+MAX_DOMAINS = 200
+MAX_MCP_SERVERS = 10
+MAX_KEY, MAX_VALUE = 16, 512
+MAX_RUNS = 1_000
+"""Runs in one request to a group."""
+
+BASIS_NAMES = frozenset({"sources", "citations", "reasoning", "confidence"})
+"""Field names that the basis carries already."""
+
+
+def check(run: TaskRunInput, *, allow_unknown_processor: bool = False) -> list[str]:
+    """Remarks on a request that may be sent.
+
+    Raises:
+        InvalidRequest: It may not; all problems at once.
+    """
+    unsendable = list(_json(run))
+    problems = unsendable or [
+        *_input(run),
+        *([] if allow_unknown_processor else _processor(run.processor)),
+        *_output_schema(run),
+        *_metadata(run.metadata),
+        *(_domains(run.source_policy) if run.source_policy else []),
+        *_addresses(run),
+    ]
+    if problems:
+        raise InvalidRequest(problems)
+    return list(_remarks(run))
+
+
+def batch(runs: object) -> Sequence[TaskRunInput]:
+    """The runs of one request to a group.
+
+    Raises:
+        InvalidRequest: There are none, or more than 1,000.
+    """
+    if not isinstance(runs, list | tuple):
+        raise InvalidRequest([f"A {type(runs).__name__} is given; give a list of TaskRunInput."])
+    if not 1 <= len(runs) <= MAX_RUNS:
+        raise InvalidRequest(
+            [f"{len(runs)} runs are given; from 1 to {MAX_RUNS:,} are allowed in one request."]
+        )
+    return runs
+
+
+def group_metadata(metadata: Mapping[str, object]) -> Mapping[str, object]:
+    """The metadata of a group.
+
+    Raises:
+        InvalidRequest: A key or a value is too long.
+    """
+    problems = list(_metadata(metadata))
+    if problems:
+        raise InvalidRequest(problems)
+    return metadata
+
+
+def seconds(timeout: object) -> float:
+    """How long to wait.
+
+    Raises:
+        InvalidRequest: That is no time.
+    """
+    # `not >=` also catches a NaN; callers without a type checker pass None.
+    if not isinstance(timeout, int | float) or not timeout >= 0:
+        raise InvalidRequest([f"timeout is {timeout!r}; give seconds, from 0 up."])
+    return float(timeout)
+
+
+def choices(given: Mapping[str, str], allowed: Mapping[str, Sequence[str]]) -> None:
+    """Check arguments that are one of a few words each.
+
+    Raises:
+        InvalidRequest: One of them is none of its words.
+    """
+    problems = [
+        f"{name} is {value!r}; {' or '.join(map(repr, allowed[name]))} is allowed."
+        for name, value in given.items()
+        if value not in allowed[name]
+    ]
+    if problems:
+        raise InvalidRequest(problems)
+
+
+def _json(run: TaskRunInput) -> Iterator[str]:
+    try:
+        json_body(payload(run))
+    except UnicodeEncodeError:
+        yield "The request holds half a character (a lone surrogate), which cannot be sent as UTF-8."
+    except ValueError:
+        yield "The request holds a NaN or an infinity, which JSON cannot express."
+
+
+def _input(run: TaskRunInput) -> Iterator[str]:
+    if not run.input or (isinstance(run.input, str) and not run.input.strip()):
+        yield "The input is empty; give a question as text, or an object with at least one field."
+    size = _characters(run)
+    if size > MAX_CHARACTERS:
+        yield (
+            f"Task spec and input hold {size:,} characters together, {size - MAX_CHARACTERS:,} over the "
+            f"{MAX_CHARACTERS:,} allowed; shorten the input or the schema's descriptions."
+        )
+    if run.previous_interaction_id is not None and not run.previous_interaction_id.strip():
+        yield "previous_interaction_id is empty; leave it out to start afresh, or give an interaction id."
+
+
+def _characters(run: TaskRunInput) -> int:
+    spec = (
+        json.dumps(payload(run).get("task_spec", ""), ensure_ascii=False) if run.task_spec else ""
+    )
+    return len(spec) + _input_characters(run)
+
+
+def _input_characters(run: TaskRunInput) -> int:
+    text = run.input if isinstance(run.input, str) else json.dumps(run.input, ensure_ascii=False)
+    return len(text)
+
+
+def _processor(name: str) -> Iterator[str]:
+    if name in PROCESSORS:
+        return
+    near = difflib.get_close_matches(name, PROCESSORS, n=3, cutoff=0.4)
+    meant = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(PROCESSORS)}."
+    yield (
+        f"Processor {name!r} is unknown; {meant} If it is new, pass `allow_unknown_processor=True` "
+        "(its price is then not known here)."
+    )
+
+
+def _output_schema(run: TaskRunInput) -> Iterator[str]:
+    if run.task_spec is None or not isinstance(run.task_spec.output_schema, JsonSchema):
+        return
+    schema = run.task_spec.output_schema.json_schema
+    measure = Measure(schema)
+    if "anyOf" in schema or measure.root.get("type") != "object":
+        yield (
+            "The output schema's root must be an object (`type: object`) and may not be an `anyOf`; wrap "
+            "it in an object with one property."
+        )
+        return
+    if not measure.root.get("properties"):
+        yield "The output schema has no properties; name at least one field of the answer."
+    if measure.missing:
+        yield f"The output schema refers to {measure.missing[0]!r}, which is not in it."
+    if measure.recursive:
+        yield (
+            f"The output schema refers to itself; the API takes at most {MAX_DEPTH} levels, so write "
+            "them out."
+        )
+    elif measure.depth > MAX_DEPTH:
+        yield (
+            f"The output schema nests {measure.depth} levels deep; {MAX_DEPTH} are allowed. Flatten it."
+        )
+    if measure.properties > MAX_PROPERTIES:
+        yield (
+            f"The output schema has {measure.properties:,} properties; {MAX_PROPERTIES} are allowed. Split "
+            "the question over several runs."
+        )
+
+
+def _metadata(metadata: Mapping[str, object]) -> Iterator[str]:
+    for key, value in metadata.items():
+        if len(key) > MAX_KEY:
+            yield f"Metadata key {key!r} has {len(key)} characters; {MAX_KEY} are allowed."
+        if len(str(value)) > MAX_VALUE:
+            yield f"The metadata value of {key!r} has {len(str(value))} characters; {MAX_VALUE} are allowed."
+
+
+def _domains(policy: SourcePolicy) -> Iterator[str]:
+    domains = (*policy.include_domains, *policy.exclude_domains)
+    if len(domains) > MAX_DOMAINS:
+        yield (
+            f"The source policy names {len(domains)} domains (included and excluded together); "
+            f"{MAX_DOMAINS} are allowed."
+        )
+    wrong = [d for d in domains if "/" in d or not d.strip() or any(c.isspace() for c in d)]
+    if wrong:
+        yield (
+            f"{wrong[0]!r} is not a domain; write `example.com`, or an ending such as `.gov`, without a "
+            "scheme, path or spaces."
+        )
+
+
+def _addresses(run: TaskRunInput) -> Iterator[str]:
+    """Faults of MCP servers and the webhook, whose URLs are secret and not repeated."""
+    if len(run.mcp_servers) > MAX_MCP_SERVERS:
+        yield f"{len(run.mcp_servers)} MCP servers are given; {MAX_MCP_SERVERS} are allowed."
+    for server in run.mcp_servers:
+        if not _is_http(server.url):
+            yield f"The URL of MCP server {server.name!r} is no http(s) address."
+    if run.webhook and not _is_http(run.webhook.url):
+        yield "The webhook's URL is no http(s) address."
+
+
+def _is_http(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.netloc)
+
+
+def _remarks(run: TaskRunInput) -> Iterator[str]:
+    known = PROCESSORS.get(run.processor)
+    size = _input_characters(run)
+    if known and known.deep and size > DEEP_CHARACTERS:
+        yield (
+            f"The input holds {size:,} characters; for deep research ({run.processor}) Parallel advises "
+            f"at most {DEEP_CHARACTERS:,}."
+        )
+    if run.task_spec and isinstance(run.task_spec.output_schema, JsonSchema):
+        fields = run.task_spec.output_schema.json_schema.get("properties")
+        doubled = sorted(BASIS_NAMES & set(fields)) if isinstance(fields, Mapping) else []
+        if doubled:
+            yield (
+                f"The output schema asks for {', '.join(doubled)}; the basis of every answer carries that "
+                "already."
+            )
+
+
+def at_least_one_turn(max_turns: int) -> None:
+    """Refuse a graph that could never ask anything.
+
+    Raises:
+        InvalidRequest: `max_turns` is below 1.
+    """
+    if max_turns < 1:
+        raise InvalidRequest([f"max_turns is {max_turns}; at least 1 is needed to ask at all."])

@@ -1,0 +1,115 @@
+"""Every operation of the API, written once.
+
+Each flow is a generator of effects; `client` drives it, blocking or not. Spending through a ledger is in
+`ledger.py`, waiting for a run in `waiting.py`, what streams in `streams.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from ..models import RunInput, TaskGroup, TaskGroupRunResponse, TaskRun, TaskRunInput, TaskRunResult
+from . import limits, responses, wire
+from .effects import Flow, Outcome, Request, Response, Sleep, now, send, sleep
+from .retry import Next, RetryPolicy, after
+from .run_status import raise_unfinished, still_running
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+LONGEST_POLL = 600.0
+"""Seconds; the server's own limit."""
+
+
+def exchange(request: Request, policy: RetryPolicy) -> Flow[Outcome]:
+    """Send until the outcome is settled, as the rule in `retry.py` allows."""
+    attempt = 1
+    while True:
+        outcome = yield from send(request)
+        if after(request, outcome) is not Next.AGAIN:
+            return outcome
+        pause = policy.pause(attempt, outcome)
+        if pause is None:
+            return outcome
+        yield from sleep(pause)
+        attempt += 1
+
+
+def fetch(
+    request: Request, model: type[ModelT], policy: RetryPolicy, run_id: str | None = None
+) -> Flow[ModelT]:
+    """One request, decoded."""
+    outcome = yield from exchange(request, policy)
+    return responses.decode(model, request, outcome, run_id=run_id)
+
+
+def create(run: TaskRunInput, policy: RetryPolicy) -> Flow[TaskRun]:
+    """Start a run without a ledger; sent once, unless no byte of it can have reached the server."""
+    return (yield from fetch(wire.create(run), TaskRun, policy))
+
+
+def add_runs(
+    group_id: str, runs: Sequence[TaskRunInput], policy: RetryPolicy
+) -> Flow[TaskGroupRunResponse]:
+    """Start runs in a group without looking first."""
+    return (yield from fetch(wire.add_runs(group_id, list(runs)), TaskGroupRunResponse, policy))
+
+
+def retrieve(run_id: str, policy: RetryPolicy) -> Flow[TaskRun]:
+    """A run as it stands."""
+    return (yield from fetch(wire.get(run_id), TaskRun, policy, run_id))
+
+
+def retrieve_input(run_id: str, policy: RetryPolicy) -> Flow[RunInput]:
+    """What was asked of a run."""
+    return (yield from fetch(wire.get(run_id, "input"), RunInput, policy, run_id))
+
+
+def result(run_id: str, timeout: float, policy: RetryPolicy) -> Flow[TaskRunResult]:
+    """The answer of a run, waited for on the server for up to `timeout` seconds."""
+    started = yield from now()
+    deadline = started + limits.seconds(timeout)
+    attempt = polls = 0
+    while True:
+        left = max(0.0, deadline - (yield from now()))
+        request = wire.result(run_id, seconds=min(LONGEST_POLL, left))
+        outcome = yield from send(request)
+        if has_no_answer(outcome):
+            run = yield from retrieve(run_id, policy)
+            raise_unfinished(run)
+            time = yield from now()
+            if run.active and time >= deadline:
+                raise still_running(run, time - started)
+        elif after(request, outcome) is not Next.AGAIN:
+            return responses.decode(TaskRunResult, request, outcome, run_id=run_id)
+        active = _is(outcome, 408)
+        attempt, polls = (0, polls + 1) if active else (attempt + 1, polls)
+        pause = policy.backoff(polls) if active else policy.pause(attempt, outcome)
+        if pause is None:
+            raise responses.failure(request, outcome, run_id=run_id)
+        left = max(0.0, deadline - (yield from now()))
+        yield from sleep(pause if pause.seconds < left or not active else Sleep(left))
+
+
+def has_no_answer(outcome: Outcome) -> bool:
+    """Whether the run's own status must tell why there is no result.
+
+    An active run answers 408. A run that failed answers 404, as an unknown one does.
+    """
+    return _is(outcome, 404) or _is(outcome, 408)
+
+
+def _is(outcome: Outcome, status: int) -> bool:
+    return isinstance(outcome, Response) and outcome.status == status
+
+
+def create_group(metadata: Mapping[str, object], policy: RetryPolicy) -> Flow[TaskGroup]:
+    """An empty group. Free, so a lost answer may be repeated: the group it made stays empty."""
+    return (yield from fetch(wire.create_group(metadata), TaskGroup, policy))
+
+
+def retrieve_group(group_id: str, policy: RetryPolicy) -> Flow[TaskGroup]:
+    """A group as it stands."""
+    return (yield from fetch(wire.get(group_id, root=wire.GROUPS), TaskGroup, policy))

@@ -1,0 +1,211 @@
+"""What comes back, as models or errors.
+
+Rule: the one place that knows status codes and the shape of an error. Whatever the server says goes
+through `redact` before it stands in a message.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from .. import errors
+from .effects import Lost, Outcome, Request, Response
+from .redaction import redact
+from .retry import Next, after, retry_after
+from .wire import GROUPS, RUNS
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+def decode(
+    model: type[ModelT], request: Request, outcome: Outcome, *, run_id: str | None = None
+) -> ModelT:
+    """The model an answer holds.
+
+    Raises:
+        ResponseLost, MalformedResponse, ApiError: Whatever the outcome was instead.
+    """
+    if isinstance(outcome, Lost) or not 200 <= outcome.status < 300:
+        raise failure(request, outcome, run_id=run_id)
+    try:
+        return model.model_validate_json(outcome.body)
+    except ValidationError as error:
+        what = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['msg']}"
+            for e in error.errors(include_input=False, include_url=False)[:5]
+        )
+    # Outside, so that pydantic's error is not its context: it names what the server sent.
+    raise errors.MalformedResponse(
+        f"The answer to {request.method} {request.path} is not a {model.__name__} "
+        f"({redact(what, request.secrets)}).",
+        hint=_unknown_hint(request),
+        run_id=run_id,
+        billed=None if request.paid or run_id else False,
+    )
+
+
+def failure(
+    request: Request, outcome: Outcome, *, run_id: str | None = None
+) -> errors.ParallelError:
+    """The error for an outcome that is no answer, or not 2xx."""
+    if isinstance(outcome, Lost):
+        return _lost(request, outcome, run_id)
+    return _refusal(request, outcome, run_id)
+
+
+def _lost(
+    request: Request, outcome: Lost, run_id: str | None
+) -> errors.ResponseLost | errors.MalformedResponse:
+    call = f"{request.method} {request.path}"
+    reason = f" ({redact(outcome.reason, request.secrets)})" if outcome.reason else ""
+    unknown = request.paid and outcome.sent
+    billed = None if unknown or run_id else False
+    if outcome.broken:
+        return errors.MalformedResponse(
+            f"The answer to {call} is not what the API documents{reason}.",
+            hint=_unknown_hint(request),
+            run_id=run_id,
+            billed=billed,
+        )
+    what = "No answer arrived to" if outcome.sent else "The API could not be reached for"
+    return errors.ResponseLost(
+        f"{what} {call}{reason}.",
+        hint=_unknown_hint(request) if unknown else "Check the network, then call again.",
+        sent=outcome.sent,
+        run_id=run_id,
+        billed=billed,
+    )
+
+
+def _unknown_hint(request: Request) -> str:
+    if not request.paid:
+        return "Nothing was started by it; call again, and check `base_url` if it stays."
+    if request.path == RUNS:
+        return (
+            "A run may have been started and billed, and without a ledger it cannot be looked up: check "
+            "Parallel's platform before you repeat it. `submit` spares you this."
+        )
+    return "Runs may have been started and billed: `list_runs` tells; do not repeat it blindly."
+
+
+_STATUS: Mapping[int, tuple[type[errors.ApiError], str, str]] = {
+    # status: class, what happened, what to do
+    401: (
+        errors.AuthenticationFailed,
+        "The API key was not accepted",
+        "Check PARALLEL_API_KEY or `api_key`.",
+    ),
+    402: (
+        errors.CreditExhausted,
+        "The account has not enough credit (money reserved by running tasks counts)",
+        "Add credit or wait for running tasks to settle, then submit again; a cheaper processor may fit.",
+    ),
+    403: (
+        errors.Forbidden,
+        "The account may not use this processor or feature",
+        "Choose another processor, or ask Parallel to enable it.",
+    ),
+    404: (
+        errors.NotFound,
+        "There is nothing under this id",
+        "Check the id, and that the API key belongs to the account that made it.",
+    ),
+    408: (errors.RequestTimedOut, "The server gave up waiting", "Call again."),
+    422: (
+        errors.Unprocessable,
+        "The server found the request invalid",
+        "Correct what it names and call again; nothing was started.",
+    ),
+    429: (
+        errors.RateLimited,
+        "Too many requests",
+        "Wait for `retry_after` seconds, then call again; nothing was started.",
+    ),
+}
+_FAULT = (
+    errors.ServerFault,
+    "The server had trouble of its own",
+    "Call again later; tell Parallel's support the ref_id if it stays.",
+)
+_OTHER = (
+    errors.UnexpectedStatus,
+    "The server answered with a status the API does not document",
+    "Check `base_url`, and whether this package is up to date.",
+)
+
+
+def _refusal(request: Request, response: Response, run_id: str | None) -> errors.ApiError:
+    fallback = _FAULT if response.status >= 500 else _OTHER
+    kind, happened, todo = _STATUS.get(response.status, fallback)
+    if response.status == 404 and request.path in (RUNS, GROUPS):
+        happened, todo = "There is no such call at this address", "Check `base_url`."
+    body = _error_body(response.body)
+    said = redact(_text(body.get("message")), request.secrets)
+    named = _fields(body.get("detail")) if response.status == 422 else []
+    fields = tuple(redact(field, request.secrets) for field in named)
+    ref_id = redact(_text(body.get("ref_id")), request.secrets) or None
+    pause = retry_after(response)
+    unknown = request.paid and after(request, response) is Next.UNKNOWN
+    parts = [f"{happened} (HTTP {response.status} on {request.method} {request.path})"]
+    parts += [f"the server says: {said.rstrip('.')}"] if said else []
+    parts += [f"fields: {', '.join(fields)}"] if fields else []
+    parts += [f"it asks to wait {pause:g} s"] if pause is not None else []
+    parts += [f"ref_id {ref_id}"] if ref_id else []
+    return kind(
+        "; ".join(parts) + ".",
+        hint=_unknown_hint(request) if unknown else todo,
+        status=response.status,
+        ref_id=ref_id,
+        server_message=said,
+        fields=fields,
+        retry_after=pause,
+        run_id=run_id,
+        billed=None if unknown or run_id else False,
+    )
+
+
+def _text(value: object) -> str:
+    """What the server put where a text belongs, on one line."""
+    return "" if value is None else " ".join(str(value).split())
+
+
+def _error_body(body: bytes) -> dict[str, Any]:
+    """The `error` object of an error answer; a page that is no JSON is quoted in part."""
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return {"message": body[:200].decode(errors="replace")}
+    if not isinstance(value, dict):
+        return {}
+    inner = value.get("error", value)
+    if not isinstance(inner, dict):
+        return {"message": inner}
+    if isinstance(inner.get("detail"), str) and not inner.get("message"):
+        return {**inner, "message": inner["detail"]}
+    return inner
+
+
+def _fields(detail: object) -> list[str]:
+    """The fields a 422 names, in either of the shapes the API documents.
+
+    That is a list of `loc`s with their `msg`s, or an object. Values are left out: they may hold what
+    was sent.
+    """
+    if isinstance(detail, dict):
+        inner = detail.get("errors", detail.get("fields"))
+        return _fields(inner) if isinstance(inner, list) else [str(key) for key in detail]
+    if not isinstance(detail, list):
+        return []
+    return [_field(item) for item in detail]
+
+
+def _field(item: object) -> str:
+    if not isinstance(item, dict):
+        return str(item)
+    loc = item.get("loc") or item.get("field") or ()
+    where = ".".join(map(str, loc)) if isinstance(loc, list | tuple) else str(loc)
+    return ": ".join(part for part in (where, str(item.get("msg") or "")) if part)

@@ -1,0 +1,199 @@
+"""What LangGraph offers to the code inside a graph: runtime, thread, store, checkpoints.
+
+Rule: what a paid request's key is made from can be read back before the request leaves (R4). The ledger
+of a session with a store is put there (`_ledgers.py`); what else is in the state is in a checkpoint that
+has been written (`checkpointed`).
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from typing import Any, NamedTuple, cast
+
+import anyio
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import set_config_context
+from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
+from langgraph.runtime import Runtime, get_runtime
+from langgraph.types import interrupt
+
+from .._core.calls import Call, Calls
+
+_LOG = logging.getLogger("langchain_parallel")
+
+# LangGraph has no public way to ask a running node for these; a test fails should they be renamed.
+_CHECKPOINTER = "__pregel_checkpointer"
+_DURABILITY = "__pregel_durability"
+_SCRATCHPAD = "__pregel_scratchpad"
+_GREGORIAN_SECONDS = 12_219_292_800
+"""From 1582, where such UUIDs begin to count, to 1970."""
+RECENT_RESUME_SECONDS = 120.0
+"""How long after another process's last sign of life a ledger may still miss one of its runs in its list:
+pauses before it was sent, the settling time, and clocks that differ."""
+_WRITTEN_SECONDS = 10.0
+"""How long a background write of a checkpoint is waited for."""
+
+
+def runtime_of(config: RunnableConfig) -> Runtime[Any] | None:
+    """LangGraph's runtime behind a config; None outside a graph.
+
+    Through the config, because Python 3.10 does not carry context variables into tasks.
+    """
+    with set_config_context(config) as context:
+        try:
+            return context.run(lambda: get_runtime())  # noqa: PLW0108 -- typed without it
+        except (RuntimeError, KeyError):
+            return None
+
+
+def ask_person(config: RunnableConfig, request: Any, response_schema: dict[str, Any]) -> Any:
+    """What a person answered to `request`; ends this step with an interrupt until there is an answer.
+
+    Through the config, for the same reason as `runtime_of`.
+    """
+    with set_config_context(config) as context:
+        return context.run(lambda: interrupt(request, response_schema=response_schema))
+
+
+def thread_id_of(config: RunnableConfig) -> str | None:
+    """The LangGraph thread a config belongs to, if any."""
+    thread_id = config.get("configurable", {}).get("thread_id")
+    return None if thread_id is None else str(thread_id)
+
+
+def checkpointer_of(config: RunnableConfig) -> BaseCheckpointSaver[Any] | None:
+    """The checkpointer of the graph that a config belongs to, if it has one."""
+    saver = config.get("configurable", {}).get(_CHECKPOINTER)
+    return saver if isinstance(saver, BaseCheckpointSaver) else None
+
+
+def checkpointed(config: RunnableConfig) -> Calls[None]:
+    """Return once the checkpoints this step began from have been written.
+
+    LangGraph writes them in the background unless told otherwise; a process killed before they are there
+    would forget what it has paid for. Under `durability="exit"` they are written only at the end, so there
+    is nothing to wait for; under `"sync"` they are there.
+    """
+    surroundings = config.get("configurable", {})
+    saver = checkpointer_of(config)
+    if saver is None:
+        return
+    if surroundings.get(_DURABILITY, "async") != "async":
+        return
+    for namespace, checkpoint_id in surroundings.get("checkpoint_map", {}).items():
+        place: RunnableConfig = {
+            "configurable": {
+                "thread_id": surroundings.get("thread_id"),
+                "checkpoint_ns": namespace,
+                "checkpoint_id": checkpoint_id,
+            }
+        }
+        yield from _written(saver, place)
+
+
+def writes_at_the_end(config: RunnableConfig) -> bool:
+    """Whether nothing is checkpointed before the invocation ends."""
+    return bool(config.get("configurable", {}).get(_DURABILITY) == "exit")
+
+
+def _written(saver: BaseCheckpointSaver[Any], place: RunnableConfig) -> Calls[None]:
+    deadline = time.monotonic() + _WRITTEN_SECONDS
+    pause = 0.001
+    while (yield Call(lambda: saver.get_tuple(place), lambda: saver.aget_tuple(place))) is None:
+        if time.monotonic() > deadline:
+            _LOG.warning(
+                "A checkpoint is still not written; a kill now could lose the way to a run."
+            )
+            return
+        seconds = pause
+        yield Call(lambda: time.sleep(seconds), lambda: anyio.sleep(seconds))  # noqa: B023 -- called at once
+        pause = min(0.1, pause * 2)
+
+
+def was_resumed_recently(config: RunnableConfig) -> bool:
+    """Whether this task is what a graph was resumed with, soon after it was first to run: then another
+    process may have begun it, and been lost a moment ago.
+    """
+    surroundings = config.get("configurable", {})
+    scratchpad = surroundings.get(_SCRATCHPAD)
+    step, stop = getattr(scratchpad, "step", None), getattr(scratchpad, "stop", None)
+    if step is None or stop is None:
+        return False
+    if stop - step - 1 not in (config.get("recursion_limit"), _default_recursion_limit()):
+        return False  # other steps came before it here
+    namespace = surroundings.get("checkpoint_ns", "").rpartition("|")[0]
+    checkpoint_id = surroundings.get("checkpoint_map", {}).get(namespace, "")
+    return time.time() - _made_at(checkpoint_id) < RECENT_RESUME_SECONDS
+
+
+def _default_recursion_limit() -> int | None:
+    internal = sys.modules.get("langgraph._internal._config")
+    return getattr(internal, "DEFAULT_RECURSION_LIMIT", None)
+
+
+def _made_at(checkpoint_id: str) -> float:
+    """When a checkpoint was made, in seconds since 1970: its id is a UUID of version 6; else now."""
+    digits = checkpoint_id.replace("-", "")
+    try:
+        ticks = int(digits[:12] + digits[13:16], 16)
+    except ValueError:
+        return time.time()
+    return ticks / 1e7 - _GREGORIAN_SECONDS
+
+
+def parent_task(config: RunnableConfig) -> str | None:
+    """The task of the parent graph that runs this graph; None in a graph that stands alone.
+
+    LangGraph numbers a retried attempt behind it (`research:<task>|1`); the task is the same.
+    """
+    namespace = str(config.get("configurable", {}).get("checkpoint_ns", ""))
+    parts = [part for part in namespace.split("|")[:-1] if not part.isdigit()]
+    return "|".join(parts) or None
+
+
+START = "start"
+"""In the place of a checkpoint: nothing was before."""
+
+
+class Input(NamedTuple):
+    """The input of the outermost graph that led to a step."""
+
+    after: str
+    """The checkpoint after which it came; `START` for a thread's first. The same in a replay, in a fork, and
+    when the input is given again because a kill left nothing of it; another for every later input. Empty
+    without a checkpointer.
+    """
+    at: float
+    """When it came, in seconds since 1970."""
+
+
+def input_of(config: RunnableConfig) -> Calls[Input]:
+    """The input that led here."""
+    surroundings = config.get("configurable", {})
+    saver = checkpointer_of(config)
+    head = surroundings.get("checkpoint_map", {}).get("")
+    if saver is None or head is None:
+        return Input("", time.time())
+    thread = {"thread_id": surroundings.get("thread_id"), "checkpoint_ns": ""}
+
+    def read(**which: str) -> Calls[CheckpointTuple | None]:
+        place: RunnableConfig = {"configurable": {**thread, **which}}
+        found = yield Call(lambda: saver.get_tuple(place), lambda: saver.aget_tuple(place))
+        return cast("CheckpointTuple | None", found)
+
+    found = yield from read(checkpoint_id=head)
+    if found is None:  # `durability="exit"`: nothing of this input is written yet
+        found = yield from read()
+        return Input(START if found is None else str(found.checkpoint["id"]), _made_at(head))
+    at = _made_at(head)
+    while found is not None:
+        at = _made_at(str(found.checkpoint["id"]))
+        if found.parent_config is None:
+            break
+        before = str(found.parent_config["configurable"]["checkpoint_id"])
+        if found.metadata.get("source") == "input":
+            return Input(before, at)
+        found = yield from read(checkpoint_id=before)
+    return Input(START, at)

@@ -1,0 +1,1 @@
+"""Locks: in one process, on PostgreSQL, and both together (R5)."""

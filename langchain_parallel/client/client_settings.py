@@ -1,0 +1,263 @@
+"""What both clients are configured with, and how a request of the core becomes one of httpx."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+import uuid
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from importlib import metadata
+from typing import Protocol
+from urllib.parse import urlsplit
+
+import anyio
+import httpx
+from pydantic import SecretStr
+
+from .. import errors
+from .._core import limits
+from .._core.effects import Lost, Request, Response, Sleep
+from .._core.ledger.cache import LedgerMemory
+from .._core.ledger.keys import ledger_key
+from .._core.redaction import redact, secrets_of
+from .._core.retry import RetryPolicy
+from ..models import TaskRunInput
+from .secret_log_filter import Secrets
+
+BASE_URL = "https://api.parallel.ai"
+DEFAULT_TIMEOUT = 3600.0
+"""Seconds a `wait` lasts at the most, unless told."""
+
+_NEVER_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.UnsupportedProtocol,
+)
+_POOL_SECONDS = 600.0
+"""How long a call waits for one of the pool's connections: long, but no call may hang for ever."""
+
+
+class Clock(Protocol):
+    """Time as the client sees it; pass another to make tests quick."""
+
+    def monotonic(self) -> float:
+        """Seconds since some moment."""
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+
+    async def asleep(self, seconds: float) -> None:
+        """Let time pass without blocking the event loop."""
+
+
+class SystemClock:
+    """Real time."""
+
+    def monotonic(self) -> float:
+        """Seconds since some moment."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        time.sleep(seconds)
+
+    async def asleep(self, seconds: float) -> None:
+        """Let time pass without blocking the event loop."""
+        await anyio.sleep(seconds)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What both clients are configured with."""
+
+    api_key: SecretStr
+    base_url: str
+    policy: RetryPolicy
+    clock: Clock
+    allow_unknown_processor: bool
+
+    memory: LedgerMemory = field(default_factory=lambda: LedgerMemory(uuid.uuid4().hex), repr=False)
+    """What `submit` has seen of its ledgers."""
+    secrets: Secrets = field(default_factory=Secrets, repr=False)
+    """What no answer and no error may show."""
+
+    def checked(self, *runs: TaskRunInput) -> list[TaskRunInput]:
+        """`runs`, once they are known to be within the API's limits; remarks become Python warnings."""
+        for run in runs:
+            if not isinstance(run, TaskRunInput):
+                raise errors.InvalidRequest(
+                    [
+                        f"A {type(run).__name__} is given; build a TaskRunInput(input=…, processor=…)."
+                    ]
+                )
+            for remark in limits.check(run, allow_unknown_processor=self.allow_unknown_processor):
+                warnings.warn(remark, stacklevel=3)
+        self.secrets.learn(secrets_of(runs))
+        return list(runs)
+
+    def request(self, http: httpx.Client | httpx.AsyncClient, request: Request) -> httpx.Request:
+        """The core's request as one of httpx."""
+        headers = {
+            "x-api-key": self.api_key.get_secret_value(),
+            "user-agent": _USER_AGENT,
+            **({"content-type": "application/json"} if request.body else {}),
+            **request.headers,
+        }
+        return http.build_request(
+            request.method,
+            self.base_url + request.path,
+            params=dict(request.query),
+            content=request.body,
+            headers=headers,
+            timeout=httpx.Timeout(request.timeout, connect=15.0, pool=_POOL_SECONDS),
+        )
+
+    def response(
+        self,
+        answer: httpx.Response,
+        body: bytes = b"",
+        http: httpx.Client | httpx.AsyncClient | None = None,
+    ) -> Response:
+        """Httpx's answer as one of the core."""
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        # Before anything of an error is cut: half a secret could not be found any more.
+        if not answer.is_success:
+            body = redact(body.decode(errors="replace"), self.secrets.known(http)).encode()
+        return Response(answer.status_code, headers, body)
+
+    def refused(self, error: httpx.HTTPStatusError) -> Response:
+        """What a hook of the caller's own client raised for a status, with the body if it was read."""
+        try:
+            body = error.response.content
+        except httpx.ResponseNotRead:
+            body = b""
+        return self.response(error.response, body)
+
+    def lost(self, error: httpx.RequestError) -> Lost:
+        """What a broken exchange leaves us knowing."""
+        return Lost(sent=not isinstance(error, _NEVER_SENT), reason=type(error).__name__)
+
+
+class Configured(Protocol):
+    """A client of either kind."""
+
+    _settings: Settings
+
+
+def share_memory(plain: Configured, awaited: Configured) -> str:
+    """Let two clients of one account know the same ledgers and secrets; a name for what they know."""
+    memory = plain._settings.memory
+    secrets = plain._settings.secrets
+    secrets.learn(awaited._settings.secrets.known())
+    awaited._settings = replace(awaited._settings, memory=memory, secrets=secrets)
+    return memory.name
+
+
+def hide(plain: Configured, secrets: Iterable[str]) -> None:
+    """Let no answer and no error of this client, and of the one it shares with, show these."""
+    plain._settings.secrets.learn(secrets)
+
+
+def doubt(plain: Configured, ledger_id: str) -> None:
+    """Another process may have sent something to this ledger a moment ago."""
+    plain._settings.memory.doubt(ledger_id, plain._settings.clock.monotonic())
+
+
+def lock_name(ledger_id: str, run: TaskRunInput, position: str, attempt: int) -> str:
+    """What a request is looked for and sent under: nobody in this process does the same meanwhile (R5)."""
+    return f"{ledger_id} {ledger_key(run, position=position, attempt=attempt)}"
+
+
+def seconds(sleep: Sleep) -> float:
+    """How long to sleep, chance included."""
+    return sleep.seconds + sleep.jitter * random.random()
+
+
+def _user_agent() -> str:
+    try:
+        return f"langchain-parallel/{metadata.version('langchain-parallel')}"
+    except metadata.PackageNotFoundError:  # run from a source tree
+        return "langchain-parallel"
+
+
+_USER_AGENT = _user_agent()
+
+
+def settings(
+    api_key: str | SecretStr | None,
+    base_url: str | None,
+    policy: RetryPolicy | None,
+    clock: Clock | None,
+    allow_unknown_processor: bool,
+) -> Settings:
+    """What was given, completed from the environment and checked.
+
+    Raises:
+        MissingKey: There is no key.
+        InvalidRequest: The key or the address cannot be one.
+    """
+    key = api_key if api_key is not None else os.environ.get("PARALLEL_API_KEY", "")
+    text = (key.get_secret_value() if isinstance(key, SecretStr) else key).strip()
+    if not text:
+        raise errors.MissingKey(
+            "No Parallel API key was given.",
+            hint="Set the environment variable PARALLEL_API_KEY, or pass `api_key=`; keys are made at "
+            "https://platform.parallel.ai.",
+        )
+    if not (text.isascii() and text.isprintable()):
+        raise errors.InvalidRequest(["The API key holds characters that no HTTP header may hold."])
+    url = (base_url or os.environ.get("PARALLEL_BASE_URL") or BASE_URL).strip()
+    _check_url(url)
+    secrets = Secrets()
+    secrets.learn([text])
+    return Settings(
+        secrets=secrets,
+        api_key=SecretStr(text),
+        base_url=url.rstrip("/"),
+        policy=policy or RetryPolicy(),
+        clock=clock or SystemClock(),
+        allow_unknown_processor=allow_unknown_processor,
+    )
+
+
+def _check_url(url: str) -> None:
+    """Raise InvalidRequest for an address that cannot be a server's. A login in it is not repeated."""
+    try:
+        parts, host = httpx.URL(url), urlsplit(url).hostname
+    except (httpx.InvalidURL, ValueError):
+        parts, host = httpx.URL(""), None
+    usable = parts.scheme in ("http", "https") and host and not any(c.isspace() for c in url)
+    if parts.userinfo:
+        raise errors.InvalidRequest(
+            ["base_url holds a login; pass an `http_client` of your own with `auth=` instead."]
+        )
+    if not usable or "?" in url or "#" in url:
+        shown = "" if "@" in url or "?" in url else f" {url!r}"
+        raise errors.InvalidRequest(
+            [f"base_url{shown} is not the HTTP address of a server; {BASE_URL} is the default."]
+        )
+
+
+def check_http(
+    http_client: object, transport: object, client_kind: type, transport_kind: type
+) -> None:
+    """Raise InvalidRequest for an httpx object of the other kind, or one that would be ignored."""
+    if http_client is not None and transport is not None:
+        raise errors.InvalidRequest(
+            ["Both http_client and transport are given; the transport belongs into your client."]
+        )
+    for value, kind in ((http_client, client_kind), (transport, transport_kind)):
+        if value is not None and not isinstance(value, kind):
+            raise errors.InvalidRequest(
+                [f"{type(value).__name__} is given; {kind.__name__} is needed."]
+            )
+
+
+def check_open(http: httpx.Client | httpx.AsyncClient) -> None:
+    """Raise InvalidRequest for a caller's client that has been closed."""
+    if http.is_closed:
+        raise errors.InvalidRequest(["The http_client given has been closed; give an open one."])

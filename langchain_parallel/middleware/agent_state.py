@@ -1,0 +1,205 @@
+"""What an agent's state holds of its research: a record for each run, under a handle a model can use.
+
+Rule: plain JSON, and nothing secret (R7). Parallel tool calls write their own records, and the reducer puts
+them together; it never takes a record back to where it was before.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from langchain.agents import AgentState
+from langchain.agents.middleware.types import OmitFromInput, PrivateStateAttr
+from typing_extensions import NotRequired, TypedDict
+
+from ..research.budget import spent_usd
+from ..research.state import Budget, Turn
+
+Wait: TypeAlias = Literal["block", "background", "park"]
+
+_FURTHER = {"planned": 0, "unknown": 1, "running": 2, "action_required": 2}
+_ENDED = 3
+_ID_CHARS = 6
+
+
+class AgentTurn(Turn):
+    """A turn of a research session as an agent knows it, from when it was planned.
+
+    `status` is beside those of a `Turn`: `planned`, `running`; `action_required` where it waits for a person
+    on Parallel's side; `unknown` where nobody knows yet whether it was started; `declined` where a person or
+    the budget said no.
+    """
+
+    handle: str
+    """`r1` begins a session, `r1.2` is its second run."""
+    parent_handle: str | None
+    ledger_id: str
+    call: str
+    """The model message and the tool call that asked for it."""
+    asked_args: str
+    """A hash of the call's arguments: a call that was edited since has another."""
+    plan_id: str
+    """Names the process that planned it: another one cannot know whether it was sent."""
+    planned_key: NotRequired[str]
+    """Its run's key in the ledger, as it was planned: who asks under another may be asking again."""
+    approved: NotRequired[bool]
+    """A person said yes to it."""
+    edited: NotRequired[bool]
+    """A person changed it."""
+    sent_again: NotRequired[bool]
+    """Perhaps started twice: once it has ended, its twin is looked for."""
+    told: NotRequired[bool]
+    """The model knows that it has ended."""
+    counts_as: NotRequired[str]
+    """Stands behind the numbers of a sub-agent's citations: its ledger's short name."""
+
+
+Research: TypeAlias = dict[str, AgentTurn]
+"""Records by handle."""
+
+
+def merge_research(known: Research | None, new: Research | None) -> Research:
+    """Records by handle: a newer one takes the place of an older one, unless it knows less.
+
+    Records of another ledger, which a sub-agent may hand back, get handles of their own: whole sessions do,
+    so that a follow-up stays behind what it follows.
+    """
+    merged, new = dict(known or {}), new or {}
+    names = _names(merged, new)
+    for handle, record in new.items():
+        name, parent = names[handle], record.get("parent_handle")
+        here: AgentTurn = {**record, "handle": name}
+        if parent in names:
+            here["parent_handle"] = names[parent]
+        merged[name] = _merged(merged.get(name), here)
+    return merged
+
+
+def _names(known: Research, new: Research) -> dict[str, str]:
+    """What new records are called among the known ones."""
+    apart = {_session(handle) for handle, record in new.items() if _taken(known, handle, record)}
+    return {
+        handle: _own_name(known, handle, record)
+        if _session(handle) in apart and (handle not in known or _taken(known, handle, record))
+        else handle
+        for handle, record in new.items()
+    }
+
+
+def _session(handle: str) -> str:
+    """`r1` of `r1.2`, `r1@c65c64` of `r1.2@c65c64`."""
+    first, at, ledger = handle.partition("@")
+    return first.partition(".")[0] + at + ledger
+
+
+def _own_name(known: Research, handle: str, record: AgentTurn) -> str:
+    there = known.get(handle)
+    of = (
+        "run_id" if there is not None and there["ledger_id"] == record["ledger_id"] else "ledger_id"
+    )
+    return f"{handle.partition('@')[0]}@{short(record[of]) or 'unsent'}"  # type: ignore[literal-required]
+
+
+def _taken(known: Research, handle: str, record: AgentTurn) -> bool:
+    """Whether another record has the handle: one of another ledger, or, where there is no ledger (yet), of
+    another call; or another run of the same ledger, which two have planned without knowing of each other.
+    """
+    there = known.get(handle)
+    if there is None:
+        return False
+    other_call = there.get("call") != record.get("call")
+    if there["ledger_id"] == record["ledger_id"]:
+        return (
+            other_call
+            and bool(there["run_id"] and record["run_id"])
+            and (there["run_id"] != record["run_id"])
+        )
+    both = there["ledger_id"] and record["ledger_id"]
+    return bool(both) or other_call
+
+
+def _merged(there: AgentTurn | None, record: AgentTurn) -> AgentTurn:
+    if there is None:
+        return record
+    if is_active(record) and there["status"] in ("declined", "refused") and not there["run_id"]:
+        return record  # a person has changed it since, so that it could be sent
+    later = there if _rank(record) < _rank(there) or _only_seen(there, record) else record
+    if there.get("told") or record.get("told"):
+        return {**later, "told": True}
+    return later
+
+
+def _only_seen(there: AgentTurn, record: AgentTurn) -> bool:
+    """Whether the model has seen the answer, and with it the numbers of its citations, as it is `there`."""
+    both = there["status"] == record["status"] == "completed"
+    return both and bool(there.get("told")) and not record.get("told")
+
+
+def _rank(record: AgentTurn) -> int:
+    return _FURTHER.get(record["status"], _ENDED)
+
+
+def latest(known: str | None, new: str | None) -> str:
+    """The ledger that was named last; parallel tool calls may all name it."""
+    return new or known or ""
+
+
+def latest_budget(known: Budget | None, new: Budget | None) -> Budget:
+    """Limits as they were set last."""
+    return {**(known or {}), **(new or {})}
+
+
+class ResearchAgentState(AgentState[Any]):
+    """What `ParallelResearchMiddleware` adds to an agent's state; also for a graph of your own."""
+
+    research: NotRequired[Annotated[Research, OmitFromInput, merge_research]]
+    """Every run of this agent's research, by handle."""
+    research_ledger_id: NotRequired[Annotated[str, PrivateStateAttr, latest]]
+    research_budget: NotRequired[Annotated[Budget, PrivateStateAttr, latest_budget]]
+    """Limits that a person raised."""
+
+
+def state_schema(name: str) -> type[AgentState[Any]]:
+    """The state of a middleware of this name, which is also the name of its channel."""
+    if name == "research":
+        return ResearchAgentState
+    fields = {
+        name: NotRequired[Annotated[Research, OmitFromInput, merge_research]],
+        f"{name}_ledger_id": NotRequired[Annotated[str, PrivateStateAttr, latest]],
+        f"{name}_budget": NotRequired[Annotated[Budget, PrivateStateAttr, latest_budget]],
+    }
+    return TypedDict(f"{name}_agent_state", fields)  # type: ignore[operator,no-any-return]
+
+
+# --- views -----------------------------------------------------------------------------------------
+
+
+def short(ledger_id: str) -> str:
+    """A ledger's short name."""
+    return ledger_id[-_ID_CHARS:]
+
+
+def started_as(record: AgentTurn) -> str:
+    """The handle it was started under, which is its position in its ledger, whatever it is called here."""
+    return record["handle"].partition("@")[0]
+
+
+def is_active(record: AgentTurn) -> bool:
+    """Whether it may still get an answer."""
+    return record["status"] in ("running", "unknown", "action_required")
+
+
+def is_ended(record: AgentTurn) -> bool:
+    """Whether nothing will come of it any more."""
+    return _rank(record) == _ENDED
+
+
+def turns_of(research: Research) -> list[Turn]:
+    """The runs that were started, in the order in which they were planned: what trees and reports show."""
+    started = [r for r in research.values() if r["run_id"]]
+    return [*sorted(started, key=lambda record: record["position"])]
+
+
+def spent(research: Research) -> float:
+    """What ended runs cost, in USD, as far as prices are known."""
+    return spent_usd([record for record in research.values() if is_ended(record)])

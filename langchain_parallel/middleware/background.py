@@ -1,0 +1,143 @@
+"""Runs that nobody waits for: asked after before a turn of the model, and when it checks. Free."""
+
+from __future__ import annotations
+
+from langchain_core.runnables import RunnableConfig
+
+from .._core.calls import Calls
+from ..errors import ParallelError
+from .agent_config import AgentConfig
+from .agent_state import AgentTurn, Research, is_active, started_as
+from .recovery import Marked, adopted, listed, of_call
+from .runs import finish, started
+
+_NEVER_SENT = "It was never sent."
+POLLED = 20
+"""Runs that are asked after before a turn of the model, at the most."""
+
+
+def poll(
+    setup: AgentConfig,
+    research: Research,
+    config: RunnableConfig,
+    handles: list[str],
+    *,
+    thorough: bool = False,
+) -> Calls[Research]:
+    """Ask after these runs; the records that have changed.
+
+    Args:
+        setup: The middleware's.
+        research: All records.
+        config: LangChain's config.
+        handles: Whose runs.
+        thorough: Of a run in doubt, find out whether it was started, though that may take 15 seconds.
+    """
+    changed: Research = {}
+    for handle in handles:
+        record = research[handle]
+        now = yield from _looked_at(setup, {**research, **changed}, record, config, thorough)
+        if now != record:
+            changed[handle] = now
+    return changed
+
+
+def to_poll(research: Research, turn: int) -> list[str]:
+    """Which runs to ask after at this turn of the model; of very many, others at every turn."""
+    active = [record["handle"] for record in research.values() if is_active(record)]
+    if len(active) <= POLLED:
+        return active
+    at = turn * POLLED % len(active)
+    return [*active[at:], *active[:at]][:POLLED]
+
+
+def _looked_at(
+    setup: AgentConfig,
+    research: Research,
+    record: AgentTurn,
+    config: RunnableConfig,
+    thorough: bool,
+) -> Calls[AgentTurn]:
+    try:
+        if record["status"] == "unknown":
+            record = yield from _found(setup, record, config, thorough)
+        if record["status"] not in ("running", "action_required"):
+            return record
+        run = yield from setup.clients.retrieve(record["run_id"])
+    except ParallelError:
+        return record
+    if run.active:  # perhaps again: a person has done what it stood still for
+        return {**record, "status": "running", "error": None}
+    return (yield from finish(setup, research, record, config, ended=True))
+
+
+def _found(
+    setup: AgentConfig, record: AgentTurn, config: RunnableConfig, thorough: bool
+) -> Calls[AgentTurn]:
+    found = yield from setup.clients.find(
+        record["ledger_id"],
+        setup.request(record, config),
+        position=started_as(record),
+        lookup="until_settled" if thorough else "once",
+    )
+    if found is not None:
+        return started(record, found)
+    if not thorough:
+        return record
+    runs = yield from listed(setup, record["ledger_id"])
+    if marked := of_call(record, runs).get(started_as(record)):
+        return {**adopted(record, marked), "handle": record["handle"]}
+    return {**record, "status": "refused", "cost_usd": 0.0, "error": "It was never started."}
+
+
+def release(
+    setup: AgentConfig,
+    research: Research,
+    config: RunnableConfig,
+    answered_calls: set[str],
+    open_calls: set[str],
+) -> Calls[Research]:
+    """Planned records whose tool call is over without them: another middleware rejected it, or a new
+    message came in between. What was started all the same is found, also where a person had changed the
+    call (even after it was declined) or this middleware is configured anew; the rest gives its money back.
+    """
+    runs: dict[str, list[Marked]] = {}
+    waited: set[str] = set()
+    changed: Research = {}
+    for handle, record in research.items():
+        declined = record["status"] == "declined" and record["error"] != _NEVER_SENT
+        if record["status"] != "planned" and not (declined and record["call"] in open_calls):
+            continue
+        doubt: AgentTurn = {**record, "status": "unknown"}
+        if ledger_id := record["ledger_id"]:
+            thorough = record["call"] not in answered_calls and ledger_id not in waited
+            try:
+                doubt = yield from _found(setup, doubt, config, thorough=False)
+                if doubt["status"] == "unknown" and thorough:
+                    found = yield from _by_call(setup, record, runs)
+                    if not found:
+                        waited.add(ledger_id)
+                        runs.pop(ledger_id)
+                        doubt = yield from _found(setup, doubt, config, thorough)
+                found = yield from _by_call(setup, record, runs)
+            except ParallelError:
+                continue
+            others = {h: m for h, m in found.items() if h not in {**research, **changed}}
+            changed |= {h: adopted(record, marked) for h, marked in others.items()}
+            if doubt["status"] != "running" and handle in found:
+                doubt = adopted(record, found[handle])
+        if doubt["status"] != "running":
+            doubt = {**doubt, "status": "declined", "cost_usd": 0.0, "error": _NEVER_SENT}
+            doubt["told"] = True
+        changed[handle] = doubt
+    return changed
+
+
+def _by_call(
+    setup: AgentConfig, record: AgentTurn, runs: dict[str, list[Marked]]
+) -> Calls[dict[str, Marked]]:
+    """The runs that a record's call has asked for; each ledger is read once."""
+    ledger_id = record["ledger_id"]
+    if ledger_id not in runs:
+        runs[ledger_id] = yield from listed(setup, ledger_id)
+    return of_call(record, runs[ledger_id])

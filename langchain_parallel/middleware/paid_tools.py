@@ -1,0 +1,221 @@
+"""The tools that cost money: start, follow up, branch.
+
+Rule: what a call asks for was planned, weighed and written down when the model had spoken (`middleware.py`).
+It is planned here only where that is not so: a person has changed the call since, or there is no hook.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeAlias
+
+from langchain_core.messages import AIMessage
+from langchain_core.messages.tool import tool_call
+from langgraph.types import Command
+
+from .._core.calls import Calls
+from .._graph.runtime import was_resumed_recently
+from ..errors import InvalidRequest, ParallelError
+from ..parked.interrupts import is_parking, park
+from ..text.result import harmless
+from ..tools.tool_messages import told as in_words
+from .agent_messages import reported
+from .agent_state import Research, is_ended
+from .call_approval import admit, as_admitted
+from .call_plan import (
+    PaidCall,
+    call_of,
+    calling,
+    filled_in,
+    is_twin,
+    paid_calls,
+    planned_call,
+)
+from .finding_text import finding
+from .recovery import sent_for
+from .research_tool import Asked
+from .runs import durable, finish, ledger_of, start, unsent
+
+_TWIN = "Nothing was started: this call has the id of another call in the same message. Make it again, alone."
+_FIRST_TIME = "Nothing was started yet: research is set up now. Make the same call again."
+
+_FAR = 1_000
+"""Further than any position in a thread, which the ranges of citations go by."""
+
+
+def ask(asked: Asked) -> Calls[Command[Any]]:
+    """start, follow up, branch: the planned runs, started and waited for as configured."""
+    setup, message = asked.setup, _message(asked)
+    if is_twin(message, asked.runtime.tool_call_id, asked.name, asked.args):
+        return asked.answer(_TWIN, failed=True)
+    if not durable(setup, asked.state, asked.config):
+        return (yield from _set_up(asked, message))
+    mine, budget = yield from _planned(asked, message)
+    if isinstance(mine, str):
+        return asked.answer(mine, failed=True)
+    try:
+        ledger_id = yield from ledger_of(setup, asked.state, asked.config, str(message.id))
+    except ParallelError as error:
+        ledger_id, records = "", {handle: unsent(r, error) for handle, r in mine.items()}
+    else:
+        records = yield from _started(asked, mine, ledger_id)
+    records = yield from _waited_for(asked, records)
+    more: dict[str, Any] = {setup.names.ledger: ledger_id} if ledger_id else {}
+    if budget:
+        more[setup.names.budget] = budget
+    failed = all(r["status"] in ("declined", "refused", "unknown") for r in records.values())
+    text = _told(asked, records)
+    told: Research = {k: {**r, "told": True} if is_ended(r) else r for k, r in records.items()}
+    return asked.answer(text, told, failed=failed, **more)
+
+
+def _set_up(asked: Asked, message: AIMessage) -> Calls[Command[Any]]:
+    """Write down the ledger before anything is sent: a process that is lost after it has sent, and without
+    having written that down, pays twice. Where a hook has made the ledger it is in the state already.
+    """
+    setup, call = asked.setup, call_of(message, asked.runtime.tool_call_id)
+    planned = {h: r for h, r in asked.research.items() if r["call"] == call}
+    try:
+        ledger_id = yield from ledger_of(setup, asked.state, asked.config, str(message.id))
+    except ParallelError as error:
+        unset = {handle: unsent(record, error) for handle, record in planned.items()}
+        return asked.answer(f"Nothing was started. {reported(in_words(error))}", unset, failed=True)
+    waiting: Research = {
+        handle: {**r, "status": "declined", "error": _FIRST_TIME, "cost_usd": 0.0, "told": True}
+        for handle, r in planned.items()
+        if r["status"] == "planned"
+    }
+    return asked.answer(_FIRST_TIME, waiting, failed=True, **{setup.names.ledger: ledger_id})
+
+
+def _started(asked: Asked, mine: Research, ledger_id: str) -> Calls[Research]:
+    records = dict(mine)
+    for handle, record in mine.items():
+        if record["status"] == "planned":
+            records[handle] = yield from start(asked.setup, record, ledger_id, asked.config)
+        elif record is not asked.research.get(handle) and was_resumed_recently(asked.config):
+            # Declined just now: a process that was lost may have had another word, and have sent it.
+            sent = yield from sent_for(asked.setup, record, ledger_id)
+            records[handle] = sent or record
+    return records
+
+
+def _message(asked: Asked) -> AIMessage:
+    """The model's message that this call is in."""
+    found = calling(asked.state.get("messages") or (), asked.runtime.tool_call_id)
+    if found is not None and found.id:
+        return found
+    # Without one, or in a graph that gives its messages no ids, the task it runs in is its place.
+    place = asked.config.get("configurable", {}).get("checkpoint_ns") or uuid.uuid4().hex
+    call = tool_call(name=asked.name, args=dict(asked.args), id=asked.runtime.tool_call_id)
+    calls = [call] if found is None else found.tool_calls
+    return AIMessage("", id=str(place), tool_calls=calls)
+
+
+def _planned(asked: Asked, message: AIMessage) -> Calls[tuple[Research | str, Any]]:
+    """The records of this call: as they were planned when the model spoke; planned now where a person
+    has changed the call since, or in a graph without the hook. In words, if it cannot be done.
+
+    Calls before it may be in the same case, each in a tool of its own: so every tool goes through them in
+    their order. All come to the same handles, and none takes a dollar that one before it has.
+    """
+    setup, research = asked.setup, asked.research
+    known = list(paid_calls(setup, asked.state, message, asked.arguments, edited=True))
+    for call in _calls_until(asked, message, known):
+        own = call.id == asked.runtime.tool_call_id
+        mine = {handle: r for handle, r in research.items() if r["call"] == call.place}
+        if mine and all(record["asked_args"] == call.hashed for record in mine.values()):
+            if own:
+                return mine, None
+            continue
+        others = {handle: r for handle, r in research.items() if handle not in mine}
+        state = {**asked.state, setup.names.channel: others}
+        try:
+            planned = planned_call(setup, others, call)
+        except InvalidRequest as error:
+            if own:
+                return harmless(str(error)), None
+            continue
+        if mine or call not in known:
+            planned = _kept_apart(planned, mine, message, call)
+        if own:
+            admitted = yield from admit(setup, state, planned, asked.config)
+            return admitted.records, admitted.budget
+        research = {**others, **as_admitted(setup, state, planned, asked.config)}
+    raise AssertionError("A tool call is one of its message's.")
+
+
+def _calls_until(asked: Asked, message: AIMessage, known: Sequence[PaidCall]) -> Iterator[PaidCall]:
+    """The calls before this one, and this one as it is made, which may be otherwise than as it is known."""
+    ids = [call["id"] for call in message.tool_calls]
+    for call in known:
+        if ids.index(call.id) < ids.index(asked.runtime.tool_call_id):
+            yield call
+    args = filled_in(asked.arguments[asked.name], asked.args)
+    yield PaidCall.of(message, asked.runtime.tool_call_id, asked.name, args)
+
+
+_Place: TypeAlias = tuple[str, int]
+"""Handle and position."""
+
+
+def _places(mine: Research, count: int) -> list[_Place]:
+    """The places that a call's records had before it was edited, and further ones behind the last.
+
+    Calls beside this one may be edited at the same time, so no other handle is sure to be free.
+    """
+    last = list(mine.values())[-1]
+    places = [(handle, record["position"]) for handle, record in mine.items()]
+    return places + [
+        (f"{last['handle']}{chr(ord('a') + nth)}", last["position"] + nth * _FAR)
+        for nth in range(1, count)
+    ]
+
+
+def _own_places(planned: Research, message: AIMessage, call_id: str | None) -> list[_Place]:
+    """Places for a call that could not be planned before it was edited; others may be in the same case."""
+    ids = [call["id"] for call in message.tool_calls]
+    nth = ids.index(call_id) if call_id in ids else 0
+    return [
+        (f"{handle}x{nth + 1}", record["position"] + (10 + nth) * _FAR)
+        for handle, record in planned.items()
+    ]
+
+
+def _kept_apart(planned: Research, mine: Research, message: AIMessage, call: PaidCall) -> Research:
+    """What is planned for a call that was changed, at places which no call beside it takes."""
+    if not mine:
+        return _renamed(planned, _own_places(planned, message, call.id))
+    # By whom it was planned stays, too: another process may have sent it, edited as it is.
+    by = next(iter(mine.values()))["plan_id"]
+    planned = {handle: {**record, "plan_id": by} for handle, record in planned.items()}
+    return _renamed(planned, _places(mine, len(planned)))
+
+
+def _renamed(planned: Research, places: Sequence[_Place]) -> Research:
+    return {
+        handle: {**record, "handle": handle, "position": position}
+        for (handle, position), record in zip(places, planned.values(), strict=False)
+    }
+
+
+def _waited_for(asked: Asked, records: Research) -> Calls[Research]:
+    setup, config = asked.setup, asked.config
+    running = [record for record in records.values() if record["status"] == "running"]
+    if parked := is_parking(setup.wait, config):
+        ledger_id = running[0]["ledger_id"] if running else ""
+        yield from park(setup.clients, running, ledger_id, config, raises=False)
+    elif setup.wait != "block":
+        return records
+    ended = dict(records)
+    for record in running:
+        everything = {**asked.research, **ended}
+        ended[record["handle"]] = yield from finish(setup, everything, record, config, ended=parked)
+    return ended
+
+
+def _told(asked: Asked, records: Research) -> str:
+    everything = {**asked.research, **records}
+    share = max(1_000, asked.setup.page_chars // len(records))
+    return "\n\n".join(finding(asked.setup, everything, r, share) for r in records.values())

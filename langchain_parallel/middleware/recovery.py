@@ -1,0 +1,134 @@
+"""Runs found by the call that asked for them, whatever is asked by now.
+
+Rule: the ledger's key says what is asked. A person who edits a call, and a middleware that is built anew with
+another configuration, change that; so each run also carries, as metadata, which call it is for. A call that
+may have been sent is looked for under that, too, before it is sent or given up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
+
+from langchain_core.runnables import RunnableConfig
+
+from .._core.calls import Call, Calls
+from ..errors import ParallelError
+from ..models import TaskRun, TaskRunEvent
+from ..processors import price_usd
+from .agent_config import MARK, AgentConfig, mark_of
+from .agent_state import AgentTurn, started_as
+
+
+class Marked(NamedTuple):
+    """A run in a ledger, and what its mark says."""
+
+    handle: str
+    position: int
+    call: str
+    run: TaskRun
+    question: str
+    processor: str
+    parent_interaction_id: str | None
+
+
+def listed(setup: AgentConfig, ledger_id: str) -> Calls[list[Marked]]:
+    """A ledger's runs that carry a mark, oldest first. Free."""
+    clients = setup.clients
+    events = yield Call(
+        lambda: clients.sync.list_runs(ledger_id, include_input=True),
+        lambda: clients.async_.list_runs(ledger_id, include_input=True),
+    )
+    found = [marked for event in cast("list[TaskRunEvent]", events) if (marked := _marked(event))]
+    return sorted(found, key=lambda marked: (marked.run.created_at or "").rstrip("Z"))
+
+
+def _marked(event: TaskRunEvent) -> Marked | None:
+    asked = event.input
+    kept = event.run.metadata or (asked.metadata if asked is not None else None) or {}
+    parts = str(kept.get(MARK, "")).split()
+    if len(parts) != 3 or not parts[1].isdecimal():
+        return None
+    handle, position, call = parts
+    known: dict[str, Any] = {} if asked is None else asked.model_dump()
+    question = known.get("input")
+    return Marked(
+        handle=handle,
+        position=int(position),
+        call=call,
+        run=event.run,
+        question=question if isinstance(question, str) else "",
+        processor=event.run.processor or str(known.get("processor") or ""),
+        parent_interaction_id=known.get("previous_interaction_id"),
+    )
+
+
+def of_call(record: AgentTurn, runs: Sequence[Marked]) -> dict[str, Marked]:
+    """The runs that a record's call has asked for, by handle; of twins the oldest."""
+    call = mark_of(record).split()[2]
+    found: dict[str, Marked] = {}
+    for marked in runs:
+        if marked.call == call:
+            found.setdefault(marked.handle, marked)
+    return found
+
+
+def adopted(record: AgentTurn, marked: Marked) -> AgentTurn:
+    """The record of this run, with what was really asked."""
+    question = marked.question or record["question"]
+    return {
+        **record,
+        "handle": marked.handle,
+        "position": marked.position,
+        "status": "running",
+        "run_id": marked.run.run_id,
+        "interaction_id": marked.run.interaction_id,
+        "started_at": marked.run.created_at,
+        "question": question,
+        "processor": marked.processor or record["processor"],
+        "cost_usd": price_usd(marked.processor or record["processor"]),
+        "parent_interaction_id": marked.parent_interaction_id,
+        "edited": record.get("edited", False) or question != record["question"],
+        "error": None,
+    }
+
+
+def sent_for(setup: AgentConfig, record: AgentTurn, ledger_id: str) -> Calls[AgentTurn | None]:
+    """The record with the run that was sent for its call, whatever was asked; None if there is none, or if
+    nobody can tell.
+    """
+    try:
+        runs = yield from listed(setup, ledger_id)
+    except ParallelError:
+        return None
+    marked = of_call(record, runs).get(started_as(record))
+    if marked is None:
+        return None
+    found: AgentTurn = {**adopted(record, marked), "handle": record["handle"]}
+    return {**found, "ledger_id": ledger_id, "told": False}
+
+
+def sent_before(
+    setup: AgentConfig, record: AgentTurn, config: RunnableConfig
+) -> Calls[AgentTurn | None]:
+    """The record with the run that this call was sent as by a middleware of another configuration.
+
+    The question must be the same: in a fork of the thread a person may have put another one to this call.
+    """
+    elsewhere = not setup.planned_here(record)
+    if elsewhere:  # its run may be too young for the list; this waits until it cannot be
+        found = yield from setup.clients.find(
+            record["ledger_id"],
+            setup.request(record, config),
+            position=started_as(record),
+            lookup="until_settled",
+        )
+        if found is not None:
+            return None  # under its key; `submit` adopts it
+    runs = yield from listed(setup, record["ledger_id"])
+    marked = of_call(record, runs).get(started_as(record))
+    if marked is None or marked.question != record["question"]:
+        return None
+    if marked.parent_interaction_id != record["parent_interaction_id"]:
+        return None
+    return {**adopted(record, marked), "handle": record["handle"]}

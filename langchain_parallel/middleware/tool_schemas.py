@@ -1,0 +1,85 @@
+"""The arguments a model fills in, and what it is told the tools are for: few words, for they are sent with
+every turn. A test pins the schemas and what they cost in tokens.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from ..tools.arguments import Injected
+from ..tools.tool_messages import each_price
+from .agent_config import AgentConfig
+from .agent_state import Wait
+from .pages import SOURCES
+
+_HANDLE = "Handle of a finished research, such as r1 or r1.2."
+
+_WAITING: dict[Wait, str] = {
+    "block": "Returns the answer with numbered sources.",
+    "background": "Returns a handle at once; go on with other work, you are told when it is finished.",
+    "park": "Returns the answer with numbered sources.",
+}
+
+
+def descriptions(setup: AgentConfig) -> dict[str, str]:
+    """What each tool is for."""
+    names = setup.names
+    prices = each_price(setup.choices or (setup.processor,))
+    more = each_price(setup.choices or (setup.follow_up_processor,))
+    return {
+        names.start: (
+            "Research a question on the web, for facts to look up, compare or verify. "
+            f"{_WAITING[setup.wait]} Costs money: do not ask twice. {prices}"
+        ),
+        names.follow_up: (
+            "Ask further, building on all that a finished research found: ask only for what is missing. "
+            f"{more}"
+        ),
+        names.branch: (
+            "Ask several independent questions at the same time, each building on the same finished "
+            "research. Each is paid for."
+        ),
+        names.check: "How research stands that is on its way. Free.",
+        names.read: (
+            "Read finished research again, page by page or one field with its confidence and its "
+            f"sources' addresses; field='{SOURCES}': all addresses. Free."
+        ),
+        names.list: "All research so far with handles, status and cost. Free.",
+    }
+
+
+def arguments(setup: AgentConfig) -> dict[str, type[BaseModel]]:
+    """The arguments' models by tool."""
+    names = setup.names
+    question = (str, Field(description="Self-contained: what to find out, scope, period."))
+    handle = (str, Field(description=_HANDLE))
+    first, later = _choice(setup, setup.processor), _choice(setup, setup.follow_up_processor)
+    asked = (list[str], Field(description="Self-contained questions.", min_length=1, max_length=10))
+    which = (str | None, Field(default=None, description="One of them; all, if left out."))
+    return {
+        names.start: _model(names.start, question=question, **first),
+        names.follow_up: _model(names.follow_up, handle=handle, question=question, **later),
+        names.branch: _model(names.branch, handle=handle, questions=asked, **later),
+        names.check: _model(names.check, handle=which),
+        names.read: _model(
+            names.read,
+            handle=handle,
+            page=(int, Field(default=1)),
+            field=(str | None, Field(default=None)),
+        ),
+        names.list: _model(names.list),
+    }
+
+
+def _choice(setup: AgentConfig, default: str) -> dict[str, Any]:
+    if not setup.choices:
+        return {}
+    among = tuple(dict.fromkeys((default, *setup.choices)))
+    return {"processor": (Literal[among], Field(default=default))}
+
+
+def _model(name: str, **fields: Any) -> type[BaseModel]:
+    config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+    return create_model(f"{name}_arguments", __config__=config, **fields, runtime=(Injected, None))

@@ -1,0 +1,125 @@
+"""The interrupt of a parked thread: while a run goes on, the thread holds no process and no connection.
+
+Rule: the value that resumes the thread carries no information. The runs are read from the API each time,
+and a run that is still active parks the thread again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from langchain_core.runnables import RunnableConfig
+from typing_extensions import NotRequired, TypedDict
+
+from .._core.calls import Calls
+from .._graph.clients import ClientPair
+from .._graph.runtime import ask_person, checkpointer_of
+from ..errors import ParallelError
+from ..models import TaskRun
+from ..processors import expected_seconds
+from ..text.result import harmless
+from .index import record_parked
+
+_WARNING_CHARS = 300
+_UNREADABLE = (401, 403, 404)
+"""HTTP statuses that waiting does not change: the step that follows reports them."""
+
+
+class ParkedRun(TypedDict):
+    """A run that a thread waits for."""
+
+    run_id: str
+    interaction_id: str | None
+    handle: NotRequired[str]
+    """The handle under which an agent's model knows the run."""
+    question: str
+    processor: str
+    expected_seconds: list[float] | None
+    """The usual shortest and longest time, in seconds; None for an unknown processor."""
+    status: str
+    """`action_required`: a person has to do something on Parallel's side."""
+    warnings: list[str]
+    """What the API says of the run; untrusted."""
+
+
+class ParkedInterrupt(TypedDict):
+    """The value of a parked thread's interrupt. Resume the thread with any value."""
+
+    kind: Literal["parked"]
+    runs: list[ParkedRun]
+
+
+def is_parking(wait: str, config: RunnableConfig) -> bool:
+    """Whether to park rather than to wait in the process; parking needs a checkpointer."""
+    return wait == "park" and checkpointer_of(config) is not None
+
+
+def park(
+    clients: ClientPair,
+    turns: Sequence[Mapping[str, Any]],
+    ledger_id: str,
+    config: RunnableConfig,
+    *,
+    raises: bool,
+) -> Calls[None]:
+    """Return once none of these turns' runs is active; until then the thread waits in an interrupt.
+
+    Raises:
+        ParallelError: With `raises`, a run cannot be read: the wake-up call then counts as failed and is
+            repeated. A tool must not raise, which would cancel the tools beside it: it parks again.
+    """
+    runs: list[ParkedRun] = []
+    for turn in turns:
+        run = yield from _read(clients, turn, raises=raises)
+        runs += [_parked_run(turn, run)] if run is not None and _is_waited_for(run) else []
+    if runs:  # sweeps and webhooks find the thread by this record
+        yield from record_parked(config, [run["run_id"] for run in runs], ledger_id or None)
+    while runs:  # LangGraph answers the first interrupts from the resumes so far, then raises
+        ask_person(config, ParkedInterrupt(kind="parked", runs=runs), {})
+
+
+def runs_waited_for(interrupt: Any) -> frozenset[str]:
+    """The ids of the runs that a thread with this interrupt waits for; empty for any other interrupt."""
+    if not isinstance(interrupt, Mapping) or interrupt.get("kind") != "parked":
+        return frozenset()
+    runs = [r.get("run_id") for r in _as_list(interrupt.get("runs")) if isinstance(r, Mapping)]
+    ids = [*runs, interrupt.get("run_id"), *_as_list(interrupt.get("waiting_for"))]
+    return frozenset(id for id in ids if isinstance(id, str))
+
+
+def _read(clients: ClientPair, turn: Mapping[str, Any], *, raises: bool) -> Calls[TaskRun | None]:
+    """The turn's run; as it was last known where the API cannot be reached; None where it never will be."""
+    try:
+        return (yield from clients.retrieve(turn["run_id"]))
+    except ParallelError as error:
+        if raises:
+            raise
+        if getattr(error, "status", None) in _UNREADABLE:
+            return None
+        return TaskRun(run_id=turn["run_id"], status="running")
+
+
+def _is_waited_for(run: TaskRun) -> bool:
+    return run.active or run.status == "action_required"
+
+
+def _parked_run(turn: Mapping[str, Any], run: TaskRun) -> ParkedRun:
+    seconds = expected_seconds(turn["processor"])
+    parked = ParkedRun(
+        run_id=turn["run_id"],
+        interaction_id=turn.get("interaction_id"),
+        question=turn["question"],
+        processor=turn["processor"],
+        expected_seconds=None if seconds is None else list(seconds),
+        status=harmless(run.status, 40),
+        warnings=[harmless(w.message, _WARNING_CHARS) for w in run.warnings or () if w.message],
+    )
+    if "handle" in turn:
+        parked["handle"] = turn["handle"]
+    return parked
+
+
+def _as_list(value: Any) -> list[Any] | tuple[Any, ...]:
+    """Interrupts of other packages may carry `kind: "parked"`, too."""
+    return value if isinstance(value, list | tuple) else ()

@@ -1,0 +1,58 @@
+"""Judging by a person, who agrees to what another evaluator proposes, or decides otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from langchain_core.runnables import RunnableConfig
+
+from ..._core.calls import Calls, call_function
+from ...text.result import harmless
+from ..state import ResearchState, Turn, Verdict
+from .evaluator import Evaluator, Rule, check_evaluators, consult, last_round
+
+When: TypeAlias = Callable[[ResearchState, Turn], "bool | Awaitable[bool]"]
+
+
+def by_person(proposal: Evaluator | None = None, *, when: When | None = None) -> Rule:
+    """A person decides about each answer.
+
+    Args:
+        proposal: Another evaluator, whose verdict the person may agree to; to accept, unless given, and
+            to stop where nothing was answered.
+        when: Chooses the turns for which a person is asked; for the others the proposal holds.
+
+    Raises:
+        InvalidRequest: `proposal` or `when` takes no state and turn.
+    """
+    check_evaluators(*filter(None, [proposal, when]))
+    return _ByPerson(proposal, when)
+
+
+@dataclass(frozen=True)
+class _ByPerson(Rule):
+    proposal: Evaluator | None
+    when: When | None
+
+    def calls(self, state: ResearchState, turn: Turn, config: RunnableConfig) -> Calls[Verdict]:
+        proposed = _accept_or_stop(state)
+        if self.proposal is not None:
+            proposed = yield from consult(self.proposal, state, config)
+        if proposed["action"] == "review":
+            return proposed
+        if self.when is not None and not (yield from call_function(self.when, state, turn)):
+            return proposed
+        review = Verdict(action="review", proposal={**proposed})
+        if reason := proposed.get("reason"):
+            review["reason"] = reason
+        return review
+
+
+def _accept_or_stop(state: ResearchState) -> Verdict:
+    last = last_round(state["turns"])
+    if any(turn["status"] == "completed" for turn in last):
+        return Verdict(action="accept")
+    error = last[-1]["error"] or f"The run ended as {last[-1]['status']}."
+    return Verdict(action="stop", reason=harmless(error, 1_000))

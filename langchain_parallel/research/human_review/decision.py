@@ -1,0 +1,123 @@
+"""What a person answered: pure functions.
+
+Rule: an answer that is not understood is refused in words, the question stays open, and nothing is spent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from ...errors import InvalidRequest
+from ..budget import checked_budget
+from ..state import Pending, Verdict
+from .schemas import QUESTION_ARGS, Decision, PersonAnswer, PersonRequest
+
+
+def understood(answer: object, request: PersonRequest) -> PersonAnswer:
+    """An answer, once it is known to be one.
+
+    Raises:
+        InvalidRequest: It is none; says what is allowed.
+    """
+    actions = request["action_requests"]
+    decisions = _decisions(answer)
+    if len(decisions) != len(actions):
+        raise InvalidRequest(
+            [f"{len(actions)} decision(s) are needed, in the order asked; {len(decisions)} came."],
+            hint="Nothing was spent; the question is still open.",
+        )
+    allowed = request["review_configs"][0]["allowed_decisions"]
+    problems = [p for decision in decisions for p in _wrong(decision, allowed)]
+    if problems:
+        raise InvalidRequest(problems, hint="Nothing was spent; the question is still open.")
+    given = PersonAnswer(decisions=cast("list[Decision]", decisions))
+    if isinstance(answer, Mapping) and answer.get("budget") is not None:
+        given["budget"] = checked_budget(answer["budget"])
+    return given
+
+
+def _decisions(answer: object) -> list[Any]:
+    if isinstance(answer, Mapping) and isinstance(answer.get("decisions"), list):
+        return list(answer["decisions"])
+    if isinstance(answer, list):
+        return answer
+    if isinstance(answer, Mapping) and "type" in answer:
+        return [answer]
+    raise InvalidRequest(
+        ['An answer looks like {"decisions": [{"type": "approve"}]}.'],
+        hint="Nothing was spent; the question is still open.",
+    )
+
+
+def _wrong(decision: object, allowed: Sequence[str]) -> list[str]:
+    if not isinstance(decision, Mapping):
+        return ['A decision is an object such as {"type": "approve"}.']
+    kind, message = decision.get("type"), decision.get("message")
+    if kind not in allowed:
+        return [f"The decision {str(kind)[:40]!r} is unknown; {', '.join(allowed)} are allowed."]
+    if message is not None and not isinstance(message, str):
+        return ["A decision's message must be text."]
+    if kind == "respond" and not (message or "").strip():
+        return ["To respond, say in `message` what is to be asked."]
+    edited = decision.get("edited_action")
+    if kind == "edit" and not (
+        isinstance(edited, Mapping)
+        and isinstance(edited.get("name"), str)
+        and isinstance(edited.get("args"), Mapping)
+    ):
+        return ["To edit, give `edited_action`: its name and its args."]
+    return []
+
+
+def reviewed(decision: Decision, proposal: Verdict, reason: str | None) -> dict[str, Any]:
+    """The verdict that a decision on a proposed one makes; still to be checked.
+
+    Where it says no other, its reason is the one for which a person was asked.
+    """
+    match decision["type"]:
+        case "approve":
+            verdict: dict[str, Any] = dict(proposal)
+        case "respond":
+            verdict = {"action": "follow_up", "question": decision.get("message")}
+        case "reject":
+            why = f" It was asked because: {reason}" if reason else ""
+            said = decision.get("message") or f"Stopped by a person.{why}"
+            verdict = {"action": "stop", "reason": said}
+        case _:
+            edited = decision["edited_action"]
+            verdict = {**edited["args"], "action": edited["name"]}
+    if reason:
+        verdict.setdefault("reason", reason)
+    return {**verdict, "decided_by": "person"}
+
+
+def redirected(run: Pending, decision: Decision) -> Pending:
+    """A planned run as a person changed it.
+
+    Raises:
+        InvalidRequest: What was changed is not something a run has, or no text.
+    """
+    name, args = decision["edited_action"]["name"], decision["edited_action"]["args"]
+    if name != "research":
+        raise InvalidRequest(
+            [f"{name[:40]!r} cannot be done here; edit `research`, or reject it."],
+            hint="Nothing was spent; the question is still open.",
+        )
+    unknown = sorted(set(map(str, args)) - set(QUESTION_ARGS))
+    problems = [f"{name[:40]!r} means nothing; {', '.join(QUESTION_ARGS)} do." for name in unknown]
+    problems += [
+        f"{n} must be text." for n in QUESTION_ARGS if not isinstance(args.get(n, ""), str)
+    ]
+    if problems:
+        raise InvalidRequest(problems, hint="Nothing was spent; the question is still open.")
+    question = str(args.get("question", run["question"])).strip()
+    if not question:
+        raise InvalidRequest(["The question is empty."], hint="Nothing was spent.")
+    return {
+        **run,
+        "question": question,
+        "asked_by": "person" if question != run["question"] else run["asked_by"],
+        "processor": args.get("processor", run["processor"]),
+        "parent_interaction_id": args.get("continue_from", run["parent_interaction_id"]),
+    }

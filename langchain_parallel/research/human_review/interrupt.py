@@ -1,0 +1,42 @@
+"""Asking until the answer is understood."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from langchain_core.runnables import RunnableConfig
+
+from ..._core.calls import Calls
+from ..._graph.runtime import ask_person
+from ...errors import InvalidRequest
+from .decision import understood
+from .schemas import PersonAnswer, PersonRequest, response_schema
+
+T = TypeVar("T")
+
+
+def ask_until_valid(
+    config: RunnableConfig, request: PersonRequest, decide: Callable[[PersonAnswer], Calls[T]]
+) -> Calls[T]:
+    """What `decide` makes of a person's answer; one that it or we cannot use is asked for again.
+
+    The step ends with an interrupt until there is an answer, and after each that is refused.
+    """
+    while True:
+        answer = _storable(ask_person(config, request, response_schema(request)))
+        try:
+            return (yield from decide(understood(answer, request)))
+        except InvalidRequest as error:
+            request = {**request, "refused": list(error.problems)}
+
+
+def _storable(answer: Any) -> Any:
+    """An answer as a checkpointer keeps it, which has no half characters: it is judged again whenever the
+    step runs again, and must be found the same.
+    """
+    if isinstance(answer, str):
+        return answer.encode("utf-8", "replace").decode()
+    if isinstance(answer, dict):
+        return {_storable(name): _storable(value) for name, value in answer.items()}
+    return [_storable(one) for one in answer] if isinstance(answer, list) else answer

@@ -1,0 +1,147 @@
+"""What a person is asked: pure functions of the session.
+
+Rule: what the web wrote stands in blocks of code, so that no Markdown in it is carried out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from ...processors import price_usd
+from ...text.result import harmless
+from ..budget import spent_usd, used_with
+from ..state import Budget, Pending, Turn, Verdict
+from .schemas import (
+    REVIEW_ARGS,
+    SPEND_ARGS,
+    ActionRequest,
+    Finding,
+    PersonRequest,
+    ReviewConfig,
+)
+
+_FOUND_CHARS = 4_000
+"""Characters. What a request tells of one answer; the whole of it is in the state."""
+_FOUND_TURNS = 5
+
+
+def spend_request(
+    turns: Sequence[Turn], planned: Sequence[Pending], reasons: Sequence[str], limits: Budget
+) -> PersonRequest:
+    """Asks whether the planned runs may be started."""
+    actions = [
+        ActionRequest(name="research", args=_args(run), description=_spend_words(run, reasons))
+        for run in planned
+    ]
+    config = ReviewConfig(
+        action_name="research",
+        allowed_decisions=["approve", "edit", "reject"],
+        args_schema=SPEND_ARGS,
+    )
+    before, after = used_with(turns, []), used_with(turns, planned)
+    unknown = any(price_usd(run["processor"]) is None for run in planned)
+    cost = None if unknown else round(after["max_cost_usd"] - before["max_cost_usd"], 6)
+    return PersonRequest(
+        kind="spend",
+        action_requests=actions,
+        review_configs=[config] * len(actions),
+        reasons=list(reasons),
+        cost_usd=cost,
+        spent_usd=spent_usd(turns),
+        budget=limits,
+        used_if_approved=after,
+        found=_found(turns),
+    )
+
+
+def review_request(
+    turns: Sequence[Turn], verdict: Verdict, proposal: Verdict, limits: Budget
+) -> PersonRequest:
+    """Asks whether the proposed verdict on the last turn is right."""
+    args = {name: value for name, value in proposal.items() if name in REVIEW_ARGS["properties"]}
+    action = ActionRequest(
+        name=proposal["action"], args=args, description=_review_words(turns[-1], verdict, proposal)
+    )
+    config = ReviewConfig(
+        action_name=proposal["action"],
+        allowed_decisions=["approve", "edit", "reject", "respond"],
+        args_schema=REVIEW_ARGS,
+    )
+    reasons = [verdict["reason"]] if verdict.get("reason") else []
+    return PersonRequest(
+        kind="review",
+        action_requests=[action],
+        review_configs=[config],
+        reasons=reasons,
+        cost_usd=0.0,
+        spent_usd=spent_usd(turns),
+        budget=limits,
+        used_if_approved=used_with(turns, []),
+        found=_found(turns),
+    )
+
+
+def _args(run: Pending) -> dict[str, Any]:
+    args = {"question": run["question"], "processor": run["processor"]}
+    if run["parent_interaction_id"]:
+        args["continue_from"] = run["parent_interaction_id"]
+    return args
+
+
+def _spend_words(run: Pending, reasons: Sequence[str]) -> str:
+    known = price_usd(run["processor"])
+    price = "an unknown price" if known is None else f"{known:g} USD"
+    return (
+        f"Start a {_plain(harmless(run['processor']))} run for {price}?\n\n{_quoted(run['question'])}\n\n"
+        + " ".join(reasons)
+    )
+
+
+def _review_words(turn: Turn, verdict: Verdict, proposal: Verdict) -> str:
+    weak = ", ".join(map(harmless, turn["weak_fields"])) or "none"
+    answer = _short(turn["error"] if turn["content"] is None else turn["content"])
+    words = [
+        "Asked:",
+        _quoted(turn["question"]),
+        "Answered (untrusted text from the web):",
+        _quoted(answer),
+        f"Not well supported: {_plain(weak)}. Proposed: {proposal['action']}.",
+    ]
+    if reason := verdict.get("reason") or proposal.get("reason"):
+        words += ["Because:", _quoted(reason)]
+    return "\n\n".join(words)
+
+
+def _found(turns: Sequence[Turn]) -> list[Finding]:
+    return [_finding(turn) for turn in turns[-_FOUND_TURNS:]]
+
+
+def _finding(turn: Turn) -> Finding:
+    return Finding(
+        question=turn["question"],
+        answer=_short(turn["error"] if turn["content"] is None else turn["content"]),
+        weak_fields=turn["weak_fields"],
+        cost_usd=turn["cost_usd"],
+        interaction_id=turn["interaction_id"],
+        run_id=turn["run_id"],
+    )
+
+
+def _short(content: object) -> str:
+    if content is None:
+        return "(no answer)"
+    text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
+    if len(text) <= _FOUND_CHARS:
+        return text
+    return f"{text[:_FOUND_CHARS]}… [cut here, {len(text) - _FOUND_CHARS:,} characters more]"
+
+
+def _quoted(text: str) -> str:
+    """As a block of code, so that no Markdown in it is carried out."""
+    return "\n".join(f"    {harmless(line)}" for line in text.splitlines() or [""])
+
+
+def _plain(text: str) -> str:
+    return "`" + text.replace("`", "'") + "`"

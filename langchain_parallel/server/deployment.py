@@ -1,0 +1,88 @@
+"""What the environment says: a server has no other way to be told.
+
+`PARALLEL_API_KEY` and `PARALLEL_BASE_URL` are read by the clients, as everywhere.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from typing_extensions import Self
+
+from ..errors import InvalidRequest
+from ..models import Webhook
+from ..parked import STRANDED_SECONDS
+from ..research import Budget
+
+PREFIX = "PARALLEL_RESEARCH_"
+
+
+class Settings(BaseModel):
+    """Each field is read from `PARALLEL_RESEARCH_` and its name in capitals."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    processor: str = "pro"
+    follow_up_processor: str | None = None
+    max_turns: int = 1
+    max_cost_usd: float | None = None
+    """USD a thread; past it a person is asked."""
+    approve_above: str | None = None
+    wait: Literal["block", "park"] = "park"
+    webhook_url: str | None = Field(default=None, repr=False)
+    """Where the API reaches this server's `/parallel/webhook` from outside."""
+    webhook_secrets: tuple[SecretStr, ...] = ()
+    """Separated by commas; during a rotation the old and the new one."""
+    sweep_per_second: float = Field(default=20.0, gt=0)
+    """Requests to the API, by one run of the graph `sweep`."""
+    sweep_stranded_after: float = Field(default=STRANDED_SECONDS, ge=0)
+    """Seconds without a checkpoint after which a thread that is not done was left by a process that died."""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
+        """The settings in `environment` (this process's, unless given).
+
+        Raises:
+            InvalidRequest: A value is none that is allowed. Names the variables, not their values.
+        """
+        given = os.environ if environment is None else environment
+        values: dict[str, Any] = {
+            name: given[variable]
+            for name in cls.model_fields
+            if given.get(variable := PREFIX + name.upper())
+        }
+        if "webhook_secrets" in values:
+            parts = (part.strip() for part in values["webhook_secrets"].split(","))
+            values["webhook_secrets"] = [part for part in parts if part]
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            raise InvalidRequest(
+                [
+                    f"{PREFIX}{str(fault['loc'][0]).upper()}: {fault['msg']}."
+                    for fault in error.errors(include_input=False)
+                ],
+                hint="Correct the server's environment.",
+            ) from None
+
+    def graph_options(self) -> dict[str, Any]:
+        """What `create_research_graph` is called with."""
+        options: dict[str, Any] = {
+            "processor": self.processor,
+            "follow_up_processor": self.follow_up_processor,
+            "max_turns": self.max_turns,
+            "approve_above": self.approve_above,
+            "wait": self.wait,
+        }
+        if self.max_cost_usd is not None:
+            options["budget"] = Budget(max_cost_usd=self.max_cost_usd)
+        if self.webhook_url:
+            options["webhook"] = Webhook(url=self.webhook_url)
+        return options
+
+    def sweep_options(self) -> dict[str, Any]:
+        """What `create_sweep_graph` is called with."""
+        return {"per_second": self.sweep_per_second, "stranded_after": self.sweep_stranded_after}

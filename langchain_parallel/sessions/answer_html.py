@@ -1,0 +1,155 @@
+"""An answer as HTML: text as text, objects as tables, each field with its confidence and sources.
+
+Rule: texts of the web become HTML through `safe` and `lines` alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from ..text.result import harmless
+from .tree_text import one_line
+
+if TYPE_CHECKING:
+    from .tree_nodes import Node
+
+_DEPTH = 5
+"""Tables in tables; what is deeper is shown as JSON."""
+_COLUMNS = 6
+_ALONE = "output"  # the API's name for the one field of a text answer
+
+
+def safe(text: object) -> str:
+    """Text on one line, fit for an element or a quoted attribute."""
+    return escape(harmless(str(text)))
+
+
+def lines(text: str) -> str:
+    """Text with its line ends and indents, fit for an element."""
+    return "\n".join(_indent(line) + safe(line) for line in text.splitlines())
+
+
+def _indent(line: str) -> str:
+    return " " * min(len(line) - len(line.lstrip(" ")), 40)
+
+
+def _name(field: object) -> str:
+    """A field's name, which may be broken after an underscore."""
+    return safe(field).replace("_", "_<wbr>")
+
+
+def word(confidence: str) -> str:
+    """A confidence in its colour."""
+    low = "low" if "low" in confidence else ""
+    kind = confidence if confidence in ("high", "medium") else low
+    return f'<b class="word {kind}">{safe(one_line(confidence, 20))}</b>'
+
+
+class Answer:
+    """The answer of one node, written field by field."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._left = dict.fromkeys((*node.confidence, *node.weak_fields, *self._cited()))
+        self._marks = self._cited()
+
+    def html(self) -> str:
+        """The answer, then the evidence for fields that are no row of its own."""
+        content = self._node.answer
+        if isinstance(content, Mapping | list) and content:
+            body = self._block(content, "", 0)
+        else:
+            body = self._block(content, "", 0) + self._evidence(_ALONE)
+        rest = [f"<li>{safe(field)} {self._evidence(field)}</li>" for field in list(self._left)]
+        parts = (
+            ["<h3>Evidence for parts</h3>", '<ul class="parts">', *rest, "</ul>"] if rest else []
+        )
+        return f"<h3>Answer</h3>{body}{''.join(parts)}"
+
+    def _cited(self) -> dict[str, str]:
+        """By field, the numbers of its sources as `[1][2]`."""
+        marks: dict[str, str] = {}
+        for source in self._node.citations:
+            fields = source.get("fields")
+            for field in fields if isinstance(fields, list | tuple) else ():
+                marks[str(field)] = (
+                    f"{marks.get(str(field), '')}[{safe(source.get('number', '?'))}]"
+                )
+        return marks
+
+    def _evidence(self, path: str) -> str:
+        """What is known of a field, once."""
+        if path not in self._left:
+            return ""
+        del self._left[path]
+        confidence = self._node.confidence.get(path)
+        weak = '<span class="bad">weak</span>' if path in self._node.weak_fields else ""
+        parts = (word(confidence) if confidence else "", self._marks.get(path, ""), weak)
+        return f'<span class="evidence">{" ".join(filter(None, parts))}</span>'
+
+    def _block(self, value: Any, path: str, depth: int) -> str:
+        nested = isinstance(value, Mapping | list | tuple) and bool(value)
+        if nested and depth >= _DEPTH:
+            return f'<p class="text">{lines(_json(value))}</p>'
+        if isinstance(value, Mapping) and value:
+            return self._fields(value, path, depth)
+        if nested:
+            return self._columns(value) or self._list(value, path, depth)
+        if value is None or value == "":
+            return '<span class="none">—</span>'
+        text = value if isinstance(value, str) else _json(value)
+        return f'<p class="text" dir="auto">{lines(text)}</p>'
+
+    def _fields(self, value: Mapping[Any, Any], path: str, depth: int) -> str:
+        rows = (
+            f'<tr><th scope="row">{_name(name)}{self._evidence(inner)}</th>'
+            f"<td>{self._block(part, inner, depth + 1)}</td></tr>"
+            for name, part in value.items()
+            for inner in [_join(path, name)]
+        )
+        return f'<table class="fields"><tbody>{"".join(rows)}</tbody></table>'
+
+    def _list(self, value: Sequence[Any], path: str, depth: int) -> str:
+        items = (
+            f"<li>{self._block(part, inner, depth + 1)}{self._evidence(inner)}</li>"
+            for at, part in enumerate(value)
+            for inner in [_join(path, at)]
+        )
+        return f'<ol class="items">{"".join(items)}</ol>'
+
+    def _columns(self, value: Sequence[Any]) -> str:
+        """A table of objects that all have the same few flat fields; empty if they have not."""
+        names = list(value[0]) if isinstance(value[0], Mapping) else []
+        if (
+            not 0 < len(names) <= _COLUMNS
+            or len(value) < 2
+            or not all(_flat(v, names) for v in value)
+        ):
+            return ""
+        head = "".join(f'<th scope="col">{_name(name)}</th>' for name in names)
+        rows = (
+            "<tr>" + "".join(f"<td>{self._block(row[n], '', _DEPTH)}</td>" for n in names) + "</tr>"
+            for row in value
+        )
+        table = f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
+        return f'<div class="scroll"><table>{table}</table></div>'
+
+
+def _flat(row: object, names: list[Any]) -> bool:
+    if not isinstance(row, Mapping) or list(row) != names:
+        return False
+    return not any(isinstance(part, Mapping | list | tuple) for part in row.values())
+
+
+def _join(path: str, name: object) -> str:
+    return f"{path}.{name}" if path else str(name)
+
+
+def _json(value: object) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False, default=str)
+    except (RecursionError, ValueError, TypeError):  # a circle, or thousands of levels
+        return "(nested too deeply to be shown)"

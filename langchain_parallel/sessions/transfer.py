@@ -1,0 +1,90 @@
+"""Carrying a session, or one branch of it, over to a new LangGraph thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from typing_extensions import TypedDict
+
+from ..errors import InvalidRequest
+from ..research.state import Turn, merge_turns
+
+_WITHOUT_ANSWER = frozenset({"failed", "cancelled", "refused"})
+
+
+class CarriedSession(TypedDict):
+    """What goes beside the question: a part of `ResearchInput`."""
+
+    turns: list[Turn]
+    interaction_id: str | None
+
+
+def carry_over(state: Mapping[str, Any], interaction_id: str | None = None) -> CarriedSession:
+    """What a new LangGraph thread is invoked with, beside the question, to go on with a session.
+
+        graph.invoke({"question": "…", **carry_over(old_state)}, new_thread)
+
+    The new thread's first question builds on all that is carried, and nothing of it is paid for again.
+
+    What stays behind: the ledger, for the new thread makes its own. A question at the same place of two
+    threads must be two runs, and one ledger would take the second for a repetition of the first. A run
+    on its way, which is the old thread's to finish. And budget limits that a person raised, who said yes
+    to that thread only; what the carried turns cost still counts for the new thread's budget.
+
+    Args:
+        state: The old thread's state: `graph.get_state(config).values`, or what `invoke` returned.
+        interaction_id: Carry only the branch from the first question to this interaction, which the next
+            question then continues. Unless given, the whole session, continued from its head.
+
+    Raises:
+        InvalidRequest: There is nothing to carry over, or no such interaction with an answer.
+    """
+    turns = merge_turns([], list(state.get("turns") or ()))
+    if interaction_id is not None:
+        return CarriedSession(
+            turns=_numbered(_branch(turns, interaction_id)), interaction_id=interaction_id
+        )
+    head = state.get("interaction_id") or next(reversed(_heads(turns)), None)
+    if head is None:
+        raise InvalidRequest(
+            ["There is no interaction in this session to go on from."],
+            hint="Ask the question on a new thread without carrying anything over.",
+        )
+    return CarriedSession(turns=_numbered(turns), interaction_id=head)
+
+
+def _heads(turns: list[Turn]) -> dict[str, Turn]:
+    """The turns that can be built on, by interaction."""
+    found = [turn for turn in turns if turn["status"] not in _WITHOUT_ANSWER]
+    return {turn["interaction_id"]: turn for turn in found if turn["interaction_id"]}
+
+
+def _branch(turns: list[Turn], interaction_id: str) -> list[Turn]:
+    """The turns from the first question to an interaction."""
+    known = _heads(turns)
+    if interaction_id not in known:
+        there = "; ".join(f"{name} ({turn['question'][:60]})" for name, turn in known.items())
+        raise InvalidRequest(
+            [
+                f"No answer of this session is interaction {interaction_id!r}; known: {there or 'none'}."
+            ],
+            hint="Pass one of those, or none for the whole session.",
+        )
+    branch: list[Turn] = []
+    parent: str | None = interaction_id
+    while parent is not None and (turn := known.pop(parent, None)):
+        branch.insert(0, turn)
+        parent = turn["parent_interaction_id"]
+    return branch
+
+
+def _numbered(turns: list[Turn]) -> list[Turn]:
+    """Positions from 0 without a gap, and rounds to match: the next question takes the number of turns."""
+    firsts: dict[int, int] = {}
+    for position, turn in enumerate(turns):
+        firsts.setdefault(turn["round"], position)
+    return [
+        {**turn, "position": position, "round": firsts[turn["round"]]}
+        for position, turn in enumerate(turns)
+    ]

@@ -1,0 +1,207 @@
+"""The tree as one page to open and click.
+
+Rule: the page holds no script and asks nobody for anything, and its policy forbids both, so that a text
+which got through would still be dead. Texts of the web become HTML through `safe` and `lines` alone, links
+through `_link`. What opens and closes is HTML's own `details`, so keyboards and screen readers just work.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator, Mapping
+from functools import cache
+from html import escape
+from importlib import resources
+from string import Template
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from ..text.result import harmless
+from .answer_html import Answer, lines, safe, word
+from .tree_mermaid import kind_of
+from .tree_text import lanes, money, one_line, state_of, title_of
+
+if TYPE_CHECKING:
+    from .tree import InteractionTree
+    from .tree_nodes import Node
+
+_ROW_CHARS = 160
+_LANES = 6
+_KINDS = {"│": "pass", " ": "blank", "├": "tee", "└": "elbow"}
+_IFRAME = (
+    '<iframe title="Interaction tree" width="100%" height="560" frameborder="0" '
+    'sandbox="allow-popups allow-popups-to-escape-sandbox" srcdoc="{}"></iframe>'
+)
+
+
+def html_page(tree: InteractionTree, title: str) -> str:
+    """The whole page, with its style inside."""
+    style = _file("page.css")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    newest = max(tree.heads, key=lambda node: node.number, default=None)
+    return Template(_file("page.html")).substitute(
+        policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
+        style=style,
+        title=safe(title),
+        summary=_summary(tree),
+        rows="".join(_row(*row, opened=row[0] is newest) for row in lanes(tree)),
+    )
+
+
+def iframe(page: str) -> str:
+    """A page for a notebook: without scripts, and its links open outside of it."""
+    return _IFRAME.format(escape(page))
+
+
+@cache
+def _file(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _summary(tree: InteractionTree) -> str:
+    unknown = sum(node.cost_usd is None for node in tree)
+    price = money(tree.total_cost_usd) + (f" and {unknown} of unknown price" if unknown else "")
+    return f"{_many(len(tree), 'turn')} · {_many(len(tree.heads), 'head')} · {price}"
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+# --- the tree ------------------------------------------------------------------------------------
+
+
+def _row(node: Node, before: str, mark: str, *, opened: bool) -> str:
+    cost, processor = money(node.cost_usd), safe(one_line(node.processor or "?", 30))
+    facts = f"<span>{processor}</span><span>{cost}</span><span>{_state(node)}</span>"
+    question = escape(title_of(node, _ROW_CHARS))
+    return (
+        f'<li><details name="turn"{" open" if opened else ""}><summary>{_drawn(node, before, mark)}'
+        f'<span class="what"><span class="q" dir="auto">{question}</span>'
+        f'<span class="facts">{facts}</span></span></summary>{_panel(node)}</details></li>\n'
+    )
+
+
+def _drawn(node: Node, before: str, mark: str) -> str:
+    """The lines that join the turns, and the turn's number on them."""
+    cut = '<i class="cut">…</i>' if len(before) > _LANES else ""
+    cells = "".join(f'<i class="{_KINDS[lane]}"></i>' for lane in before[-_LANES:])
+    ways = ("up" if mark == "↓" else "", "down" if node.children else "")
+    kind = "head" if node.is_head else kind_of(node)
+    own = f'<i class="{" ".join(filter(None, (kind, *ways)))}"><b>{node.number}</b></i>'
+    return f'<span class="lanes">{cut}{cells}{own}</span>'
+
+
+def _state(node: Node) -> str:
+    """The lowest confidence in its colour; else how the run ended."""
+    text, low = state_of(node), node.lowest_confidence
+    if node.answer is not None and low is not None:
+        return word(low) + escape(text.removeprefix(one_line(low, 20)))
+    return f'<b class="{"bad" if kind_of(node) == "failed" else "word"}">{escape(text)}</b>'
+
+
+# --- a turn --------------------------------------------------------------------------------------
+
+
+def _panel(node: Node) -> str:
+    question = f'<h2 dir="auto">{lines(node.question) or "(no question)"}</h2>'
+    meta = f'<p class="kicker">{_origin(node)}</p>{question}<dl class="meta">{_pairs(_meta(node))}</dl>'
+    answer = Answer(node).html() if node.answer is not None else ""
+    ids = f'<h3>Ids</h3><dl class="ids">{_pairs(_ids(node))}</dl>'
+    return f"<article>{meta}{_verdict(node)}{_remarks(node)}{answer}{_sources(node)}{ids}</article>"
+
+
+def _origin(node: Node) -> str:
+    if node.parent:
+        where = f"{'branches from' if node.is_branch else 'continues'} turn {node.parent.number}"
+    else:
+        where = f"continues {safe(node.continues)}" if node.continues else "begins the research"
+    return f"Turn {node.number} · {where} · asked by {safe(node.asked_by)}"
+
+
+def _meta(node: Node) -> Iterator[tuple[str, str]]:
+    yield "Processor", safe(node.processor or "?")
+    yield "Cost", money(node.cost_usd)
+    yield "Status", safe(node.status or "unknown")
+    if node.confidence:
+        counts = node.confidence_counts.items()
+        yield "Confidence", ", ".join(f"{count} {word(level)}" for level, count in counts)
+    if node.seconds is not None:
+        yield "Took", _duration(node.seconds)
+    if node.started_at:
+        yield "Started", safe(node.started_at[:16].replace("T", " "))
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours:,} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _ids(node: Node) -> Iterator[tuple[str, str]]:
+    ids = (node.interaction_id, node.parent_interaction_id, node.run_id)
+    for name, known in zip(("interaction", "continues", "run"), ids, strict=True):
+        yield name, safe(known or "none")
+
+
+def _pairs(pairs: Iterator[tuple[str, str]]) -> str:
+    return "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in pairs)
+
+
+def _remarks(node: Node) -> str:
+    remarks = [*filter(None, [node.error]), *node.warnings]
+    if not remarks:
+        return ""
+    items = "".join(f'<li class="text">{lines(remark)}</li>' for remark in remarks)
+    return f'<h3>Remarks</h3><ul class="remarks">{items}</ul>'
+
+
+def _verdict(node: Node) -> str:
+    if node.verdict is None:
+        return ""
+    action = safe(node.verdict.action.replace("_", " "))
+    reason = f'<span class="text" dir="auto">{lines(node.verdict.reason)}</span>'
+    who = "a person" if node.verdict.decided_by == "person" else "the evaluation"
+    said = f'<p class="said"><b>{action}</b>{reason}</p>'
+    return f"<h3>Verdict by {who}</h3>{said}"
+
+
+def _sources(node: Node) -> str:
+    if not node.citations:
+        return ""
+    items = "".join(_source(source, at) for at, source in enumerate(node.citations, start=1))
+    return f'<h3>Sources</h3><ol class="sources">{items}</ol>'
+
+
+def _source(source: Mapping[str, Any], at: int) -> str:
+    number, url = source.get("number"), str(source.get("url") or "")
+    number = number if isinstance(number, int) and abs(number) < 1e6 else at
+    link = _link(url, str(source.get("title") or ""), str(source.get("published") or ""))
+    return f'<li value="{number}">{link}</li>'
+
+
+def _link(url: str, title: str, published: str) -> str:
+    """A link that says where it goes; text only, where it does not go to the web."""
+    day = f" · {safe(one_line(published, 20))}" if published else ""
+    shown = f"<small>{safe(one_line(url, 140))}{day}</small>"
+    if not _is_web(url):
+        return safe(title or "No web address") + shown
+    text = safe(title or url)
+    return f'<a href="{escape(url)}" target="_blank" rel="noopener noreferrer nofollow">{text}</a>{shown}'
+
+
+def _is_web(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    plain = harmless(url) == url and not any(c.isspace() or c == "\\" for c in url)
+    return (
+        plain
+        and url[:4].lower() == "http"
+        and parts.scheme in ("http", "https")
+        and bool(parts.hostname)
+    )

@@ -1,0 +1,174 @@
+"""One turn at its place in a session's tree.
+
+Rule: whatever a turn lacks or has in a wrong shape is empty here, and refuses nothing: what is in a state is
+paid for, and is to be seen.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .._core.timestamps import elapsed
+
+_RANKS = {"medium": 2, "high": 3}  # 0 is low; 1, a word nobody has heard of yet
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What was made of an answer: `action`, `reason`, and `decided_by`, `evaluation` or `person`."""
+
+    action: str
+    reason: str
+    decided_by: str
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """One turn at its place in the tree. What came from the web is raw; the views neutralise it."""
+
+    number: int
+    """The how-manieth turn of the session it is, from 1."""
+    question: str
+    asked_by: str
+    """`caller`, `evaluation` or `person`."""
+    processor: str
+    status: str
+    answer: Any
+    """Text or a JSON object as the turn has it; None without an answer."""
+    confidence: Mapping[str, str]
+    """By field: `high`, `medium`, `low`."""
+    weak_fields: tuple[str, ...]
+    citations: tuple[Mapping[str, Any], ...]
+    """`number`, `url`, `title`, `fields`."""
+    warnings: tuple[str, ...]
+    error: str | None
+    cost_usd: float | None
+    """None where the price is not known."""
+    started_at: str | None
+    """RFC 3339, like `ended_at`."""
+    ended_at: str | None
+    verdict: Decision | None
+    parent_interaction_id: str | None
+    """What it continued, also where the session does not hold it."""
+    interaction_id: str | None
+    run_id: str | None
+    _links: Links = field(repr=False)
+
+    @property
+    def parent(self) -> Node | None:
+        """The turn it continued; None for a root."""
+        return self._links.parents.get(self.number)
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        """The turns that continued it, oldest first."""
+        return self._links.children.get(self.number, ())
+
+    @property
+    def continues(self) -> str | None:
+        """For a root: the interaction it continued, which this session does not hold."""
+        return None if self.parent else self.parent_interaction_id
+
+    @property
+    def is_branch(self) -> bool:
+        """Whether it is one of several turns that continued the same one."""
+        return self.parent is not None and len(self.parent.children) > 1
+
+    @property
+    def is_head(self) -> bool:
+        """Whether it has an answer, and nothing below it has one."""
+        return self.number in self._links.heads
+
+    @property
+    def lowest_confidence(self) -> str | None:
+        """The weakest word in `confidence`; None if there is none."""
+        return min(self.confidence.values(), key=_rank, default=None)
+
+    @property
+    def confidence_counts(self) -> dict[str, int]:
+        """How many fields have which confidence, the strongest first."""
+        counts = Counter(self.confidence.values())
+        return {word: counts[word] for word in sorted(counts, key=lambda w: (-_rank(w), w))}
+
+    @property
+    def seconds(self) -> float | None:
+        """From when the run was made until it was last changed; None if either is unknown."""
+        return elapsed(self.started_at, self.ended_at)
+
+
+@dataclass
+class Links:
+    """Who is whose parent, by number. Nodes point here, so that none holds another."""
+
+    parents: dict[int, Node] = field(default_factory=dict)
+    children: dict[int, tuple[Node, ...]] = field(default_factory=dict)
+    heads: frozenset[int] = frozenset()
+
+
+# --- from turns to nodes -------------------------------------------------------------------------
+
+
+def node_of(number: int, turn: Mapping[str, Any], links: Links) -> Node:
+    """A turn as a node."""
+    words = turn.get("confidence")
+    return Node(
+        number=number,
+        question=_text(turn, "question") or "",
+        asked_by=_text(turn, "asked_by") or "caller",
+        processor=_text(turn, "processor") or "",
+        status=_text(turn, "status") or "",
+        answer=turn.get("content"),
+        confidence={str(k): str(v) for k, v in words.items()} if isinstance(words, Mapping) else {},
+        weak_fields=tuple(map(str, _items(turn, "weak_fields"))),
+        citations=tuple(c for c in _items(turn, "citations") if isinstance(c, Mapping)),
+        warnings=tuple(map(str, _items(turn, "warnings"))),
+        error=_text(turn, "error"),
+        cost_usd=_number(turn.get("cost_usd")),
+        started_at=_text(turn, "started_at"),
+        ended_at=_text(turn, "ended_at"),
+        verdict=_decision(turn.get("verdict")),
+        parent_interaction_id=_text(turn, "parent_interaction_id"),
+        interaction_id=_text(turn, "interaction_id"),
+        run_id=_text(turn, "run_id"),
+        _links=links,
+    )
+
+
+def run_of(turn: Mapping[str, Any]) -> str | None:
+    """What tells a turn apart from another: its run, or its key where no run was started."""
+    return _text(turn, "run_id") or _text(turn, "key")
+
+
+def position_of(turn: tuple[int, Mapping[str, Any]]) -> float:
+    """Where a turn stands in its session; where it does not say, its place in the list."""
+    position = _number(turn[1].get("position"))
+    return turn[0] if position is None else position
+
+
+def _decision(verdict: object) -> Decision | None:
+    if not isinstance(verdict, Mapping) or not verdict:
+        return None
+    who = "person" if verdict.get("decided_by") == "person" else "evaluation"
+    return Decision(_text(verdict, "action") or "", _text(verdict, "reason") or "", who)
+
+
+def _text(turn: Mapping[str, Any], name: str) -> str | None:
+    value = turn.get(name)
+    return value if isinstance(value, str) and value else None
+
+
+def _items(turn: Mapping[str, Any], name: str) -> Sequence[Any]:
+    value = turn.get(name)
+    return value if isinstance(value, list | tuple) else ()
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and abs(value) < 1e15 else None
+
+
+def _rank(word: str) -> int:
+    return 0 if "low" in re.split(r"[\W_]+", word.lower()) else _RANKS.get(word.lower(), 1)

@@ -1,0 +1,3 @@
+"""Text for models and people."""
+
+__all__: list[str] = []

@@ -1,0 +1,95 @@
+"""Where in a conversation a call of the tool stands.
+
+Rule: the position is the same when the same call is made again (a retry, a resumed or forked
+checkpoint, a duplicate beside it), and another for every later call (R3).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.prebuilt import ToolRuntime
+from langgraph.store.base import BaseStore
+
+from .._core.ledger.lookup import Lookup
+from .._graph.runtime import runtime_of, thread_id_of
+
+AnyRuntime: TypeAlias = ToolRuntime[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CallSite:
+    """A call's place, and what LangGraph offers there.
+
+    Attributes:
+        position: The point of the conversation.
+        config: LangChain's config of the call.
+        thread_id: The LangGraph thread, if there is one.
+        ledger_id: The ledger that the graph's state knows.
+        store: LangGraph's store, if the graph has one.
+        write: Writes to LangGraph's custom stream.
+        fresh: Nobody can have asked at this position before.
+    """
+
+    position: str
+    config: RunnableConfig = field(default_factory=RunnableConfig)
+    thread_id: str | None = None
+    ledger_id: str | None = None
+    store: BaseStore | None = None
+    write: Callable[[Any], None] = lambda message: None
+    fresh: bool = False
+
+    @property
+    def session(self) -> str:
+        """What a ledger is kept for: the thread; the tool's life outside LangGraph; where there is a
+        graph without threads, this place alone.
+        """
+        if self.fresh:
+            return "outside LangGraph"
+        return f"at {self.position}" if self.thread_id is None else f"thread {self.thread_id}"
+
+    @property
+    def lookup(self) -> Lookup:
+        """How to look before sending."""
+        return "none" if self.fresh else "once"
+
+    @classmethod
+    def of(cls, runtime: AnyRuntime | None, config: RunnableConfig) -> CallSite:
+        """The place of a call: the model message that made it; inside a node without one, the node's
+        task; outside LangGraph, the call itself.
+        """
+        graph = runtime or runtime_of(config)
+        if graph is None:
+            return cls(uuid.uuid4().hex, config, fresh=True)
+        task = config.get("configurable", {}).get("checkpoint_ns") or uuid.uuid4().hex
+        ledger_id = _get(runtime.state, "ledger_id") if runtime else None
+        return cls(
+            position=(_message_id(runtime) if runtime else None) or str(task),
+            config=config,
+            thread_id=thread_id_of(config),
+            ledger_id=ledger_id if isinstance(ledger_id, str) else None,
+            store=graph.store,
+            write=graph.stream_writer,
+        )
+
+
+def _message_id(runtime: AnyRuntime) -> str | None:
+    """The id of the last message that holds this tool call. Some models number their calls anew in
+    each message, so the id of the call itself says nothing.
+    """
+    state = runtime.state
+    messages = state if isinstance(state, list) else _get(state, "messages")
+    for message in reversed(messages if isinstance(messages, list | tuple) else ()):
+        calls = getattr(message, "tool_calls", None) or ()
+        if any(call.get("id") == runtime.tool_call_id for call in calls):
+            return getattr(message, "id", None)
+    return None
+
+
+def _get(state: Any, name: str) -> Any:
+    """A channel of a graph's state, whichever kind of object that is."""
+    return state.get(name) if isinstance(state, Mapping) else getattr(state, name, None)

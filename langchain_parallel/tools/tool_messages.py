@@ -1,0 +1,114 @@
+"""Words for a model: what the tool is for and what it costs, and what went wrong.
+
+Rule: a model can neither wait for a run nor submit one again. To it, asking again is a new run, so no
+word of ours may send it there while the old one may still be paid for.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from ..errors import ActionRequired, ParallelError, RunCancelled, RunFailed
+from ..processors import PROCESSORS, Processor
+from ..text.result import harmless
+
+# --- description ---------------------------------------------------------------------------------
+
+
+def description(processors: Sequence[str]) -> str:
+    """When to use the tool, how to follow up, what it costs and how long it takes."""
+    return (
+        "Research a question on the web. Returns an answer with numbered sources, says what is "
+        "uncertain, and gives an interaction id. Use it for facts that need looking up, comparing or "
+        "verifying; not for what you know or can compute. To ask a follow-up, pass that id as "
+        "previous_interaction_id: the new research builds on all that was found before, so ask only "
+        f"for what is missing. {_price(processors)} Do not repeat a question that was answered."
+    )
+
+
+def _price(processors: Sequence[str]) -> str:
+    """The price of a call, from the cheapest of the processors to the dearest."""
+    known = _known(processors)
+    if not known:
+        return "A call costs money and takes minutes."
+    costs = sorted({processor.usd for processor in known})
+    price = " to ".join(map(_usd, dict.fromkeys([costs[0], costs[-1]])))
+    least = min(processor.seconds[0] for processor in known)
+    most = max(processor.seconds[1] for processor in known)
+    choice = ", depending on the processor" if len(processors) > 1 else ""
+    return f"A call costs {price} and takes {_span(least, most)}{choice}."
+
+
+def each_price(processors: Sequence[str]) -> str:
+    """What each of the processors costs, and how long it takes."""
+    costs = (f"{p.name}: {_usd(p.usd)}, {_span(*p.seconds)}" for p in _known(processors))
+    return "; ".join(costs) + "."
+
+
+def _known(processors: Iterable[str]) -> list[Processor]:
+    return [PROCESSORS[name] for name in processors if name in PROCESSORS]
+
+
+def _usd(amount: float) -> str:
+    text = f"{amount:.3f}"
+    return f"${text.removesuffix('0')}"
+
+
+def _span(least: float, most: float) -> str:
+    low, high = _duration(least), _duration(most)
+    (number, unit), (_, other) = low.split(), high.split()
+    return f"{number} to {high}" if unit == other else f"{low} to {high}"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:.0f} minutes"
+
+
+# --- arguments that do not fit -------------------------------------------------------------------
+
+
+def explain(error: Any) -> str:
+    """What was wrong with the arguments, in words for a model; their values are not repeated."""
+    if not isinstance(error, ValidationError):
+        return "The arguments do not fit. Nothing was started; correct them and call again."
+    faults = "; ".join(
+        f"{'.'.join(map(str, fault['loc'])) or 'arguments'}: {fault['msg']}"
+        for fault in error.errors(include_input=False, include_url=False)
+    )
+    return f"The arguments do not fit: {faults}. Nothing was started; correct them and call again."
+
+
+# --- runs without an answer ----------------------------------------------------------------------
+
+_ADVICE: tuple[tuple[type[ParallelError], str], ...] = (
+    (RunFailed, "Nothing was billed; ask again, or change the question."),
+    (RunCancelled, "Ask again if the answer is still wanted."),
+    (
+        ActionRequired,
+        "A person has to do what the server asks for. Do not ask again: that would start another run.",
+    ),
+)
+_GOES_ON = (
+    "It may go on, and its answer can be fetched by run_id: tell the user. Do not ask again: that would "
+    "start and bill another run."
+)
+_UNKNOWN = (
+    "It may be billed: tell the user. Do not ask again before someone has looked: that could start and "
+    "bill another run."
+)
+
+
+def told(error: ParallelError) -> str:
+    """An error, with what a model can do about it and with the ids of the run.
+
+    What the server says in it is untrusted; it stays on one line and cannot pose as a result's fence.
+    """
+    known = (advice for kind, advice in _ADVICE if isinstance(error, kind))
+    unknown = _GOES_ON if error.run_id else _UNKNOWN
+    retold = copy.copy(error)
+    retold.hint = next(known, error.hint if error.billed is False else unknown)
+    return harmless(str(retold))

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from langchain_parallel._core import limits, wire
+from langchain_parallel.errors import InvalidRequest
+from langchain_parallel.models import (
+    McpServer,
+    SourcePolicy,
+    TaskSpec,
+    TextSchema,
+    Webhook,
+)
+
+from .asking import ask, problem, problems
+
+
+@pytest.mark.parametrize("empty", ["", "  \n\t", {}])
+def test_an_empty_input_is_refused(empty: Any) -> None:
+    assert problem(ask(empty)).startswith("The input is empty; give a question")
+
+
+def test_input_up_to_the_limit_is_sent_and_one_more_is_counted() -> None:
+    assert limits.check(ask("x" * 25_000)) == []
+    assert problem(ask("x" * 25_001)) == (
+        "Task spec and input hold 25,001 characters together, 1 over the 25,000 allowed; shorten the "
+        "input or the schema's descriptions."
+    )
+
+
+def test_the_spec_counts_with_the_input() -> None:
+    spec = TaskSpec(output_schema=TextSchema(description="x" * 20_000))
+    size = len(json.dumps(wire.payload(ask(task_spec=spec))["task_spec"])) + 6_000
+    text = problem(ask("x" * 6_000, task_spec=spec))
+    assert f"hold {size:,} characters together, {size - 25_000:,} over" in text
+
+
+def test_an_object_counts_as_its_json() -> None:
+    size = len(json.dumps({"q": "ä" * 25_000}, ensure_ascii=False))
+    assert f"hold {size:,} characters" in problem(ask({"q": "ä" * 25_000}))
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("pro-fats", "did you mean pro-fast"),
+        ("ultra9x", "did you mean ultra"),
+        ("cora", "did you mean core"),
+        ("qqqq", "known are lite, lite-fast, base,"),
+    ],
+)
+def test_an_unknown_processor_is_refused_with_the_nearest_names(name: str, meant: str) -> None:
+    text = problem(ask(processor=name))
+    assert meant in text
+    assert "pass `allow_unknown_processor=True`" in text
+
+
+def test_a_new_processor_can_be_forced() -> None:
+    assert limits.check(ask(processor="zeta"), allow_unknown_processor=True) == []
+
+
+@pytest.mark.parametrize(("processor", "remarks"), [("pro", 1), ("ultra8x-fast", 1), ("core2x", 0)])
+def test_a_long_input_for_deep_research_draws_a_remark(processor: str, remarks: int) -> None:
+    found = limits.check(ask("x" * 15_001, processor))
+    assert len(found) == remarks
+    assert all("holds 15,001 characters; for deep research" in remark for remark in found)
+    assert limits.check(ask("x" * 15_000, processor)) == []
+
+
+def test_metadata_limits_are_counted() -> None:
+    assert limits.check(ask(metadata={"k" * 16: "v" * 512, "n": 1.5, "b": True})) == []
+    assert problems(ask(metadata={"k" * 17: "v" * 513})) == (
+        f"Metadata key '{'k' * 17}' has 17 characters; 16 are allowed.",
+        f"The metadata value of '{'k' * 17}' has 513 characters; 512 are allowed.",
+    )
+    with pytest.raises(InvalidRequest, match="17 characters; 16 are allowed"):
+        limits.group_metadata({"k" * 17: 1})
+
+
+def test_domains_count_together() -> None:
+    half = [f"a{i}.com" for i in range(100)]
+    assert (
+        limits.check(ask(source_policy=SourcePolicy(include_domains=half, exclude_domains=half)))
+        == []
+    )
+    policy = SourcePolicy(include_domains=half, exclude_domains=[*half, ".gov"])
+    assert "names 201 domains (included and excluded together); 200 are" in problem(
+        ask(source_policy=policy)
+    )
+
+
+@pytest.mark.parametrize("wrong", ["https://example.com", "example.com/news", "", "a b.com", " "])
+def test_what_is_no_domain_is_named(wrong: str) -> None:
+    text = problem(ask(source_policy=SourcePolicy(exclude_domains=["example.com", ".gov", wrong])))
+    assert text.startswith(f"{wrong!r} is not a domain; write `example.com`")
+
+
+def test_mcp_servers_are_counted() -> None:
+    servers = [McpServer(url="https://mcp.example", name=f"s{i}") for i in range(11)]
+    assert limits.check(ask(mcp_servers=servers[:10])) == []
+    assert problem(ask(mcp_servers=servers)) == "11 MCP servers are given; 10 are allowed."
+
+
+@pytest.mark.parametrize(
+    "url", ["mcp.example?key=s3cret", "ftp://s3cret", "https://", "https://[s3cret"]
+)
+def test_an_address_that_is_none_is_refused_without_being_repeated(url: str) -> None:
+    texts = problems(ask(mcp_servers=[McpServer(url=url, name="files")], webhook=Webhook(url=url)))
+    assert texts == (
+        "The URL of MCP server 'files' is no http(s) address.",
+        "The webhook's URL is no http(s) address.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("input", "text"),
+    [
+        ("half a \ud83d", "lone surrogate"),
+        ({"q": "\ud83d"}, "lone surrogate"),
+        ({"q": float("nan")}, "NaN or an infinity"),
+        ({"q": [float("inf")]}, "NaN or an infinity"),
+    ],
+)
+def test_what_json_cannot_hold_is_refused(input: Any, text: str) -> None:
+    assert text in problem(ask(input))
+
+
+def test_a_blank_interaction_id_is_refused() -> None:
+    assert "previous_interaction_id is empty; leave it out" in problem(
+        ask(previous_interaction_id=" ")
+    )
+
+
+def test_all_faults_are_told_at_once() -> None:
+    assert len(problems(ask("", "nope", metadata={"k" * 17: 1}, previous_interaction_id=""))) == 4
+
+
+@pytest.mark.parametrize(("size", "ok"), [(0, False), (1, True), (1000, True), (1001, False)])
+def test_a_batch_holds_from_one_to_a_thousand_runs(size: int, ok: bool) -> None:
+    runs = [ask()] * size
+    if ok:
+        assert limits.batch(runs) is runs
+    else:
+        with pytest.raises(InvalidRequest, match=f"{size} runs are given; from 1 to 1,000"):
+            limits.batch(runs)
+
+
+@pytest.mark.parametrize("wrong", [-1, float("nan"), None, "5"])
+def test_a_timeout_is_a_number_of_seconds(wrong: Any) -> None:
+    with pytest.raises(InvalidRequest, match="give seconds, from 0 up"):
+        limits.seconds(wrong)
+    assert limits.seconds(float("inf")) == float("inf")
