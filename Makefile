@@ -1,22 +1,40 @@
-# `make demo` and `make test` do all their own set-up; they need Python >= 3.10 with pip, and make.
+# `make demo` and `make test` do all their own set-up; they need Python >= 3.10 with pip, make and git.
 #
 #   VENV=.venv      where the virtual environment goes
 #   PYTHON=python3  which interpreter makes it
 #   WORKERS=2       test processes
 #   ARGS=...        more arguments for pytest or the demo
 #   LIVE=1          make demo: the real API (needs PARALLEL_API_KEY, costs money)
+#   SET=oldest      which versions are installed: the oldest that pyproject.toml claims (constraints-oldest.txt),
+#   SET=newest      or the newest there are today; unless set, those of constraints.txt
+#   WHEEL=1         test the wheel that `make dist` built, not this checkout
+#   COVERAGE=1      measure what the tests reach (`make coverage` does both, and reports)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest crash-matrix docs lint format types clean
+.PHONY: help demo test test-oldest test-newest test-wheel coverage crash-matrix docs install-lines lint \
+        format types dist constraints clean
 
-VENV    ?= .venv
+VENV    ?= .venv$(addprefix -,$(SET))$(if $(WHEEL),-wheel)
 WORKERS ?= 2
-BIN     := $(VENV)/bin
+BIN     := $(abspath $(VENV))/bin
 SUPPORTED := import sys; sys.exit(sys.version_info < (3, 10))
-PYTHON  ?= $(shell for p in python3 python python3.13 python3.12 python3.11 python3.10; do \
+PYTHON  ?= $(shell for p in python3 python python3.14 python3.13 python3.12 python3.11 python3.10; do \
              "$$p" -c '$(SUPPORTED)' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
 COMMA   := ,
-PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+# pip reads these from the environment, so that they also hold for what it fetches to build a package:
+# before pip 25.3 the first does that, since then the second.
+PINS_        := constraints.txt
+PINS_oldest  := constraints-oldest.txt
+PINS         := $(PINS_$(SET))
+PIP          = $(if $(PINS),PIP_CONSTRAINT=$(PINS) PIP_BUILD_CONSTRAINT=$(PINS)) \
+               $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+# The wheel is tested from a tree that has the tests, but not the package: no process that a test starts
+# can import the checkout's copy by accident. `tests/test_installed.py` proves it.
+TREE    := $(if $(WHEEL),build/tree,.)
+RUN      = cd $(TREE) && env $(if $(WHEEL),-u PYTHONPATH) WHEEL=$(WHEEL) $(BIN)/python
+PYTEST   = $(RUN) -m $(if $(COVERAGE),coverage run -m) pytest -n $(WORKERS)
 
 help: ## show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -25,16 +43,32 @@ demo: $(VENV)/demo.stamp ## a research conversation against the simulator (LIVE=
 	$(BIN)/python -m langchain_parallel demo $(if $(LIVE),--live) $(ARGS)
 
 test: $(VENV)/test.stamp ## the whole suite, README, docs and notebooks included
-	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+	$(PYTEST) $(ARGS)
 
 docs: $(VENV)/test.stamp ## run every block of README and docs, and every notebook
-	$(BIN)/python -m pytest -n $(WORKERS) tests/test_docs.py tests/test_notebooks.py $(ARGS)
+	$(PYTEST) tests/test_docs.py tests/test_notebooks.py $(ARGS)
 
 crash-matrix: $(VENV)/test.stamp ## kill real processes everywhere, several hundred times (ARGS=--help)
-	$(BIN)/python -m tests.crash.matrix --promised $(ARGS)
+	$(RUN) -m tests.crash.matrix --promised $(ARGS)
 
 test-oldest: ## the suite with the oldest versions pyproject.toml claims
-	$(MAKE) test VENV=.venv-oldest CONSTRAINTS=.venv-oldest/floors.txt
+	$(MAKE) test SET=oldest
+
+test-newest: ## the suite with the newest versions there are today
+	rm -f .venv-newest*/*.stamp
+	$(MAKE) test SET=newest
+
+test-wheel: dist ## the suite against the wheel, installed into an environment of its own
+	$(MAKE) test WHEEL=1
+
+coverage: dist ## the same, with what it reaches, in the processes that tests start, too
+	rm -f build/tree/.coverage*
+	$(MAKE) test WHEEL=1 COVERAGE=1
+	.venv-wheel/bin/python -m coverage combine --quiet build/tree
+	.venv-wheel/bin/python -m coverage report
+
+install-lines: ## run every `pip install` of README, docs and Compose files in a bare environment
+	$(PYTHON) .ci/install_lines.py $(ARGS)
 
 lint: $(VENV)/dev.stamp ## ruff and the import layers
 	$(BIN)/ruff check .
@@ -48,9 +82,25 @@ format: $(VENV)/dev.stamp ## let ruff rewrite what it can
 types: $(VENV)/dev.stamp ## mypy --strict
 	$(BIN)/mypy --strict langchain_parallel tests
 
+dist: $(VENV)/dev.stamp ## build sdist and wheel into dist/, and look into them
+	rm -rf dist build
+	PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt $(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/python .ci/contents.py dist build/tree
+
+# uv resolves for every Python and platform at once, which pip cannot; nothing else needs it.
+constraints: $(BIN)/python ## pin today's newest versions, and the oldest with what goes with them
+	$(BIN)/python -m pip --disable-pip-version-check install --quiet uv
+	$(BIN)/uv pip compile $(COMPILE) --extra newest --output-file constraints.txt
+	$(BIN)/python .ci/floors.py > $(VENV)/floors.txt
+	$(BIN)/uv pip compile $(COMPILE) --constraint $(VENV)/floors.txt --output-file constraints-oldest.txt
+
+COMPILE := pyproject.toml --universal --python-version 3.10 --upgrade --extra test --extra dev \
+           --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
+
 clean: ## remove what the targets above made
 	rm -rf .venv .venv-* .ci/out build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	rm -rf .import_linter_cache
+	rm -rf .import_linter_cache .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Some systems ship Python without ensurepip; there the pip they do have fills the environment.
@@ -62,8 +112,13 @@ $(BIN)/python:
 	  rm -rf $(VENV) && "$(PYTHON)" -m venv --without-pip $(VENV) && \
 	  "$(PYTHON)" -m pip --python $(BIN)/python install --quiet pip; }
 
-$(VENV)/%.stamp: EXTRAS = $*$(if $(CONSTRAINTS)$(filter demo,$*),,$(COMMA)newest)
-$(VENV)/%.stamp: pyproject.toml | $(BIN)/python
-	@$(if $(CONSTRAINTS),$(BIN)/python .ci/floors.py > $(CONSTRAINTS))
-	$(PIP) install $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS)) --editable '.[$(EXTRAS)]'
+# The oldest versions go without what is only tested beside the newest.
+$(VENV)/%.stamp: EXTRAS = $*$(if $(filter oldest,$(SET))$(filter demo,$*),,$(COMMA)newest)
+$(VENV)/%.stamp: pyproject.toml $(PINS) $(if $(WHEEL),$(TREE)/pyproject.toml) | $(BIN)/python
+	@$(if $(WHEEL),$(PIP) uninstall --yes langchain-parallel)
+	$(PIP) install $(if $(filter newest,$(SET)),--upgrade --upgrade-strategy eager) \
+	  $(if $(WHEEL),"$$(ls dist/*.whl)[$(EXTRAS)]",--editable '.[$(EXTRAS)]')
 	@touch $@
+
+build/tree/pyproject.toml:
+	@echo "There is no wheel to test: run make dist first"; exit 1
