@@ -12,7 +12,8 @@ from langgraph.channels import DeltaChannel
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
 
-from langchain_parallel import ParallelTaskTool, TaskRunInput, create_research_graph
+from langchain_parallel import ParallelTaskTool, create_research_graph
+from langchain_parallel.models import TaskRunInput
 from langchain_parallel.research import Turn, merge_turns
 
 PROCESSOR = "core-fast"

@@ -28,7 +28,7 @@ from typing import Any
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 
-from langchain_parallel import TaskRunInput
+from langchain_parallel.models import TaskRunInput
 
 from . import graphs
 from .figures import Row, keep, parser, say, table

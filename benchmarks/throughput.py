@@ -27,12 +27,8 @@ from typing import Any, TypeAlias
 
 import httpx
 
-from langchain_parallel import (
-    AsyncParallelClient,
-    ParallelClient,
-    ParallelTaskTool,
-    TaskRunInput,
-)
+from langchain_parallel import AsyncParallelClient, ParallelClient, ParallelTaskTool
+from langchain_parallel.models import TaskRunInput
 
 from .figures import Row, keep, parser, say, table
 from .wire import kind_of

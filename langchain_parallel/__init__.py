@@ -1,71 +1,95 @@
 """Parallel's Task API as a stateful research sub-agent for LangGraph.
 
-    ParallelTaskTool           web research as a tool for agents
-    create_research_graph      a research session as a graph: resumed, continued, branched
-    resume                     goes on with a thread, once however many ask; aresume awaits
-    InteractionTree            a session as a tree: text, Mermaid, HTML; SessionReport: as a document
-    carry_over, with_findings  take a session to another thread; quote some branches in another
-    ParallelClient             the API itself; AsyncParallelClient awaits
+    ParallelTaskTool             web research as a tool for agents
+    ParallelResearchMiddleware   research for agents made with `create_agent` (extra: agents)
+    create_research_graph        a research session as a graph: resumed, continued, branched
+    resume, aresume              continue a thread exactly once, no matter how many workers call it
+    InteractionTree              a session as a tree: text, Mermaid, HTML
+    SessionReport                a session as a document
+    ParallelClient               the API itself; AsyncParallelClient is awaited
+    ParallelError                the base class of every error
 
-Evaluators, policies and what a session is are in `research`; what a caller of the API builds or reads in
-`models`, everything that can go wrong in `errors`, prices and times in `processors`. `simulator` stands in
-for the API in tests.
+Everything else lives in its module: evaluators and state types in `research`, API types in `models`,
+errors in `errors`, prices and times in `processors`, a stand-in for the API in `simulator`.
+
+A name is imported when it is first used, so that the client does without LangChain and a missing extra
+matters only to the name that needs it.
 """
 
-from .client import AsyncParallelClient, ParallelClient
-from .errors import ParallelError
-from .models import (
-    AutoSchema,
-    JsonSchema,
-    McpServer,
-    SourcePolicy,
-    TaskAdvancedSettings,
-    TaskRunInput,
-    TaskRunResult,
-    TaskSpec,
-    TextSchema,
-    Webhook,
-)
-from .parked.resumption import Resumption, aresume, resume
-from .research import (
-    ResearchInput,
-    ResearchOutput,
-    ResearchState,
-    Turn,
-    Verdict,
-    by_evidence,
-    create_research_graph,
-)
-from .sessions import InteractionTree, SessionReport, carry_over, with_findings
-from .tools import ParallelTaskTool
+import importlib
+import typing
+
+if typing.TYPE_CHECKING:
+    from .client import AsyncParallelClient, ParallelClient
+    from .errors import ParallelError
+    from .middleware import ParallelResearchMiddleware
+    from .parked.resumption import aresume, resume
+    from .research import create_research_graph
+    from .sessions import InteractionTree, SessionReport
+    from .tools import ParallelTaskTool
+
+    __version__: str
 
 __all__ = [
     "AsyncParallelClient",
-    "AutoSchema",
     "InteractionTree",
-    "JsonSchema",
-    "McpServer",
     "ParallelClient",
     "ParallelError",
+    "ParallelResearchMiddleware",
     "ParallelTaskTool",
-    "ResearchInput",
-    "ResearchOutput",
-    "ResearchState",
-    "Resumption",
     "SessionReport",
-    "SourcePolicy",
-    "TaskAdvancedSettings",
-    "TaskRunInput",
-    "TaskRunResult",
-    "TaskSpec",
-    "TextSchema",
-    "Turn",
-    "Verdict",
-    "Webhook",
+    "__version__",
     "aresume",
-    "by_evidence",
-    "carry_over",
     "create_research_graph",
     "resume",
-    "with_findings",
 ]
+
+_MODULES = {
+    "AsyncParallelClient": "client",
+    "InteractionTree": "sessions",
+    "ParallelClient": "client",
+    "ParallelError": "errors",
+    "ParallelResearchMiddleware": "middleware",
+    "ParallelTaskTool": "tools",
+    "SessionReport": "sessions",
+    "aresume": "parked.resumption",
+    "create_research_graph": "research",
+    "resume": "parked.resumption",
+}
+_EXTRAS = {"ParallelResearchMiddleware": ("langchain", "agents")}
+"""By name: the package that only an extra installs, and that extra."""
+
+
+def _load(name: str) -> object:
+    """Import what a name of the top level stands for."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("langchain-parallel")
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        module = importlib.import_module(f"{__name__}.{_MODULES[name]}")
+    except ModuleNotFoundError as error:
+        package, extra = _EXTRAS.get(name, ("", ""))
+        if (error.name or "").partition(".")[0] != package:
+            raise
+        install = f"pip install 'langchain-parallel[{extra}]'"
+        raise ImportError(
+            f"{name} needs the package {package!r}: {install}", name=package
+        ) from None
+    return getattr(module, name)
+
+
+if not typing.TYPE_CHECKING:  # a type checker would take any misspelt name for one of these
+
+    def __getattr__(name: str) -> object:
+        value = globals()[name] = _load(name)
+        return value
+
+    def __dir__() -> list[str]:
+        # Without names whose extra is missing: `help()` reads every name it finds here.
+        from importlib.util import find_spec
+
+        missing = {name for name, (package, _) in _EXTRAS.items() if not find_spec(package)}
+        return sorted({*globals(), *__all__} - missing)

@@ -24,8 +24,9 @@ from langsmith import Client
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from langchain_parallel import AsyncParallelClient, McpServer, ParallelClient, Webhook
+from langchain_parallel import AsyncParallelClient, ParallelClient
 from langchain_parallel.errors import ParallelError
+from langchain_parallel.models import McpServer, Webhook
 from langchain_parallel.simulator import ManualClock, Simulator, SimulatorTransport
 
 How = Literal["sync", "async"]

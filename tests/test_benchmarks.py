@@ -28,7 +28,7 @@ from benchmarks.ledger_curve import Case
 from benchmarks.report import CITATIONS, EXCERPT_CHARS, EXCERPTS, FIELDS, always, brief, realistic
 from benchmarks.threads import THREAD, How
 from benchmarks.wire import Account
-from langchain_parallel import TaskRunInput
+from langchain_parallel.models import TaskRunInput
 from langchain_parallel.simulator import RunningServer, RunScript
 
 TURNS = 8

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import pkgutil
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from types import ModuleType
 from typing import Any, get_type_hints
@@ -16,7 +19,6 @@ from langchain_parallel import AsyncParallelClient, ParallelClient
 
 
 def public_packages() -> Iterator[str]:
-    yield langchain_parallel.__name__
     for found in pkgutil.walk_packages(langchain_parallel.__path__, "langchain_parallel."):
         if found.ispkg and "._" not in found.name:
             yield found.name
@@ -32,7 +34,87 @@ def test_a_package_shows_what_it_declares(name: str) -> None:
         and not isinstance(value, ModuleType)
         and name != "annotations"  # from __future__
     }
-    assert visible == set(package.__all__) - {"__version__"}
+    assert visible == set(package.__all__)
+
+
+# --- the top level, whose names are imported when they are used -----------------------------------
+
+
+def in_a_new_process(code: str) -> str:
+    """What some lines print in an interpreter that has imported nothing of ours yet."""
+    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stderr
+    return made.stdout.strip()
+
+
+def typed_names() -> Iterator[str]:
+    """The names that type checkers and editors see at the top level."""
+    [block] = [
+        node
+        for node in ast.parse(inspect.getsource(langchain_parallel)).body
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "typing.TYPE_CHECKING"
+    ]
+    for node in block.body:
+        if isinstance(node, ast.ImportFrom):
+            yield from (alias.asname or alias.name for alias in node.names)
+        elif isinstance(node, ast.AnnAssign):
+            yield ast.unparse(node.target)
+
+
+def test_the_top_level_declares_types_and_imports_the_same_names() -> None:
+    declared = langchain_parallel.__all__
+    assert declared == sorted(declared)
+    assert sorted(typed_names()) == declared
+    for name in declared:
+        assert getattr(langchain_parallel, name) is not None
+
+
+def test_the_top_level_shows_what_it_declares() -> None:
+    shown = in_a_new_process(
+        "import langchain_parallel as top\n"
+        "from types import ModuleType\n"
+        "names = [n for n in dir(top) if not n.startswith('_')]\n"
+        "print(*(n for n in names if not isinstance(getattr(top, n), ModuleType)))"
+    )
+    assert shown.split() == [name for name in langchain_parallel.__all__ if name != "__version__"]
+
+
+FRAMEWORKS = ("langchain", "langchain_core", "langgraph", "httpx")
+
+
+@pytest.mark.parametrize(
+    ("module", "loaded"),
+    [
+        ("langchain_parallel", ""),
+        ("langchain_parallel.models", ""),
+        ("langchain_parallel.client", "httpx"),
+        ("langchain_parallel.simulator", "httpx"),
+    ],
+)
+def test_an_import_loads_no_framework_that_it_does_not_need(module: str, loaded: str) -> None:
+    code = f"import sys, {module}; print(*(n for n in {FRAMEWORKS} if n in sys.modules))"
+    assert in_a_new_process(code) == loaded
+
+
+def test_a_missing_extra_is_named_and_costs_no_other_name() -> None:
+    said = in_a_new_process(
+        "import sys\n"
+        "sys.modules['langchain'] = None  # as if it were not installed\n"
+        "import langchain_parallel as top\n"
+        "print('ParallelResearchMiddleware' in dir(top), top.ParallelTaskTool.__name__)\n"
+        "try:\n"
+        "    from langchain_parallel import ParallelResearchMiddleware\n"
+        "except ImportError as error:\n"
+        "    print(error)"
+    )
+    names, error = said.splitlines()
+    assert names == "False ParallelTaskTool"
+    assert error.endswith("the package 'langchain': pip install 'langchain-parallel[agents]'")
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'ParallelTaskTol'"):
+        langchain_parallel.ParallelTaskTol  # type: ignore[attr-defined]  # noqa: B018
 
 
 CONTEXT = {"__enter__": "__aenter__", "__exit__": "__aexit__"}

@@ -29,18 +29,16 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from langchain_parallel import (
     AsyncParallelClient,
-    McpServer,
     ParallelClient,
     ParallelTaskTool,
-    ResearchState,
-    TaskRunInput,
-    TaskSpec,
     aresume,
     create_research_graph,
     errors,
     resume,
 )
 from langchain_parallel._core import wire
+from langchain_parallel.models import McpServer, TaskRunInput, TaskSpec
+from langchain_parallel.research import ResearchState
 from langchain_parallel.simulator import Fault, RunningServer, RunScript, Simulator, serve
 
 from .crash.storage import aopened, opened

@@ -9,19 +9,20 @@ from typing_extensions import assert_type
 
 from langchain_parallel import (
     AsyncParallelClient,
-    McpServer,
     ParallelClient,
     ParallelTaskTool,
-    ResearchState,
+    create_research_graph,
+)
+from langchain_parallel.models import (
+    Event,
+    McpServer,
     SourcePolicy,
+    Submission,
     TaskRunInput,
     TaskRunResult,
     TaskSpec,
-    Turn,
-    Verdict,
-    create_research_graph,
 )
-from langchain_parallel.models import Event, Submission
+from langchain_parallel.research import ResearchState, Turn, Verdict
 
 
 class Market(BaseModel):

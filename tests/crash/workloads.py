@@ -19,8 +19,8 @@ from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langgraph.graph import END, START, StateGraph
 
-from langchain_parallel import ParallelTaskTool, Turn, Verdict, create_research_graph
-from langchain_parallel.research import ResearchState, merge_turns
+from langchain_parallel import ParallelTaskTool, create_research_graph
+from langchain_parallel.research import ResearchState, Turn, Verdict, merge_turns
 
 FIRST, SECOND = "Who leads in cargo bikes?", "By how much, and since when?"
 THIRD = "Who follows?"

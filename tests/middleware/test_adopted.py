@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
-from langchain_parallel import SourcePolicy
+from langchain_parallel.models import SourcePolicy
 
 from .harness import (
     SAID,

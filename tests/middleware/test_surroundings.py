@@ -20,10 +20,11 @@ from langgraph.store.memory import InMemoryStore
 from langgraph.types import Command, Send
 from typing_extensions import TypedDict
 
-from langchain_parallel import InteractionTree, McpServer
+from langchain_parallel import InteractionTree
 from langchain_parallel._core.timestamps import elapsed
 from langchain_parallel.middleware import ResearchAgentState, cited, sources, turns_of
 from langchain_parallel.middleware.agent_state import merge_research
+from langchain_parallel.models import McpServer
 
 from .harness import (
     SAID,

@@ -12,9 +12,9 @@ from typing import Annotated, Any, TypedDict
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph import END, START, StateGraph
 
-from langchain_parallel import Turn, Verdict, create_research_graph
+from langchain_parallel import create_research_graph
 from langchain_parallel._graph.runtime import ask_person
-from langchain_parallel.research import ResearchState, merge_turns
+from langchain_parallel.research import ResearchState, Turn, Verdict, merge_turns
 
 QUESTION = "Who leads in cargo bikes?"
 

@@ -11,7 +11,8 @@ import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
-from langchain_parallel import Resumption, aresume, errors, resume
+from langchain_parallel import aresume, errors, resume
+from langchain_parallel.parked.resumption import Resumption
 from langchain_parallel.simulator import Fault, ManualClock, Simulator
 
 from ..research.harness import Mode, clients

@@ -14,8 +14,8 @@ import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
 
-from langchain_parallel import Turn, create_research_graph
-from langchain_parallel.research import merge_turns
+from langchain_parallel import create_research_graph
+from langchain_parallel.research import Turn, merge_turns
 from langchain_parallel.simulator import ManualClock, Simulator
 
 from .harness import Mode, Session, clients, invoke, stream

@@ -14,7 +14,7 @@ import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.store.memory import InMemoryStore
 
-from langchain_parallel import AsyncParallelClient, ParallelClient, TaskRunInput, Turn
+from langchain_parallel import AsyncParallelClient, ParallelClient
 from langchain_parallel import create_research_graph as create
 from langchain_parallel.errors import (
     CreditExhausted,
@@ -23,7 +23,8 @@ from langchain_parallel.errors import (
     StillRunning,
     SubmissionUnknown,
 )
-from langchain_parallel.research import merge_turns
+from langchain_parallel.models import TaskRunInput
+from langchain_parallel.research import Turn, merge_turns
 from langchain_parallel.simulator import Fault, RunScript, Simulator, SimulatorTransport
 
 from .harness import Mode, Session, clients, invoke, script

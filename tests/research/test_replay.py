@@ -19,7 +19,7 @@ from langgraph.graph.message import add_messages
 from langgraph.store.memory import InMemoryStore
 from langgraph.types import RetryPolicy
 
-from langchain_parallel import SourcePolicy, TaskRunInput, create_research_graph
+from langchain_parallel import create_research_graph
 from langchain_parallel.errors import (
     ParallelError,
     ResponseLost,
@@ -27,6 +27,7 @@ from langchain_parallel.errors import (
     StillRunning,
     SubmissionUnknown,
 )
+from langchain_parallel.models import SourcePolicy, TaskRunInput
 from langchain_parallel.simulator import Fault, ManualClock, RunScript, Simulator
 
 from .harness import Mode, Session, clients, invoke

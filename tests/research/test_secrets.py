@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from langchain_parallel import McpServer, create_research_graph
+from langchain_parallel import create_research_graph
 from langchain_parallel.errors import InvalidRequest
+from langchain_parallel.models import McpServer
 from langchain_parallel.simulator import RunScript
 
 from .harness import Session, clients

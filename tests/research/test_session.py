@@ -7,8 +7,9 @@ from datetime import date
 
 import pytest
 
-from langchain_parallel import InteractionTree, SourcePolicy, TaskAdvancedSettings
+from langchain_parallel import InteractionTree
 from langchain_parallel.errors import InvalidRequest
+from langchain_parallel.models import SourcePolicy, TaskAdvancedSettings
 
 from .harness import Session
 

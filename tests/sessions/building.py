@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 
-from langchain_parallel import Turn
+from langchain_parallel.research import Turn
 
 some = settings(max_examples=40, phases=[phase for phase in Phase if phase is not Phase.explain])
 """Explaining a failure takes minutes here, and the smallest example explains itself."""

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from langgraph.store.memory import InMemoryStore
 
-from langchain_parallel import Turn
 from langchain_parallel.errors import InvalidRequest
+from langchain_parallel.research import Turn
 from langchain_parallel.sessions.quotes import with_findings
 from langchain_parallel.sessions.transfer import carry_over
 from tests.research.harness import Mode, Session

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from langchain_parallel import Turn
 from langchain_parallel.errors import InvalidRequest
+from langchain_parallel.research import Turn
 from langchain_parallel.sessions.quotes import own_question, with_findings
 
 from .building import NASTY, cite, some, turn, turns

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from langchain_parallel import Turn
 from langchain_parallel.errors import InvalidRequest
+from langchain_parallel.research import Turn
 from langchain_parallel.sessions.report import SessionReport
 from tests.research.harness import Mode, Session
 

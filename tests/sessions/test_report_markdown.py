@@ -11,7 +11,7 @@ from hypothesis import given
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from langchain_parallel import Turn
+from langchain_parallel.research import Turn
 from langchain_parallel.sessions.quotes import with_findings
 from langchain_parallel.sessions.report import SessionReport
 

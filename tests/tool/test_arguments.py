@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from langchain_parallel import ParallelTaskTool, TaskSpec
+from langchain_parallel import ParallelTaskTool
+from langchain_parallel.models import TaskSpec
 
 from .helpers import Account, How, ask, invoke
 

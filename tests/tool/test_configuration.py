@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from langchain_parallel import McpServer, ParallelTaskTool, errors
+from langchain_parallel import ParallelTaskTool, errors
+from langchain_parallel.models import McpServer
 
 from .helpers import Account, ask
 

@@ -12,17 +12,12 @@ import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.store.memory import InMemoryStore
 
-from langchain_parallel import (
-    AsyncParallelClient,
-    ParallelClient,
-    ParallelTaskTool,
-    TaskRunInput,
-    errors,
-)
+from langchain_parallel import AsyncParallelClient, ParallelClient, ParallelTaskTool, errors
 from langchain_parallel._core.calls import drive
 from langchain_parallel._graph.clients import ClientPair
 from langchain_parallel._graph.runtime import RECENT_RESUME_SECONDS
 from langchain_parallel._graph.session_ledger import REMEMBERED, Ledgers
+from langchain_parallel.models import TaskRunInput
 from langchain_parallel.simulator import Fault, SimulatorTransport
 
 from ..research.test_doubt import Dying, finished

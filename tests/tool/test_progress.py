@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
 
-from langchain_parallel import McpServer, ParallelTaskTool
-from langchain_parallel.models import ErrorEvent, TaskRunError, UnknownEvent
+from langchain_parallel import ParallelTaskTool
+from langchain_parallel.models import ErrorEvent, McpServer, TaskRunError, UnknownEvent
 from langchain_parallel.simulator import Fault
 from langchain_parallel.text.progress import CUSTOM_EVENT, progress
 

@@ -14,7 +14,8 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.store.memory import InMemoryStore
 from pydantic import ValidationError
 
-from langchain_parallel import McpServer, ParallelTaskTool
+from langchain_parallel import ParallelTaskTool
+from langchain_parallel.models import McpServer
 from langchain_parallel.simulator import Fault
 
 from .helpers import KEY, START, Account, How, agent, ask, calls, invoke, thread

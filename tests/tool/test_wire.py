@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 from pydantic import BaseModel
 
-from langchain_parallel import McpServer
+from langchain_parallel.models import McpServer
 
 from .helpers import Account, How, ask, strings
 

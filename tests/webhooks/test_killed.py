@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from langchain_parallel import ParallelClient, Webhook, create_research_graph
+from langchain_parallel import ParallelClient, create_research_graph
+from langchain_parallel.models import Webhook
 from langchain_parallel.parked import sweep
 from langchain_parallel.simulator import RealClock, RunScript, Simulator, serve
 

@@ -12,7 +12,8 @@ import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 
-from langchain_parallel import AsyncParallelClient, ParallelClient, Webhook, create_research_graph
+from langchain_parallel import AsyncParallelClient, ParallelClient, create_research_graph
+from langchain_parallel.models import Webhook
 from langchain_parallel.parked import sweep
 from langchain_parallel.simulator import Fault, RealClock, RunScript, Simulator, serve
 from langchain_parallel.webhooks import webhook_app

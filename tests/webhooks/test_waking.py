@@ -16,9 +16,10 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.store.memory import InMemoryStore
 from langgraph.types import Command
 
-from langchain_parallel import TaskRunInput, create_research_graph
+from langchain_parallel import create_research_graph
 from langchain_parallel._core.calls import drive
 from langchain_parallel.errors import ServerFault
+from langchain_parallel.models import TaskRunInput
 from langchain_parallel.parked.resumption import thread_lock
 from langchain_parallel.parked.threads import BUSY_SECONDS
 from langchain_parallel.research import ResearchState
