@@ -11,8 +11,7 @@
 #   COVERAGE=1      measure what the tests reach (`make coverage` does both, and reports)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest test-newest test-wheel coverage crash-matrix docs install-lines lint \
-        format types dist constraints clean
+.PHONY: help demo test test-exhaustive test-oldest crash-matrix docs lint format types clean
 
 VENV    ?= .venv$(addprefix -,$(SET))$(if $(WHEEL),-wheel)
 WORKERS ?= 2
@@ -42,8 +41,11 @@ help: ## show this list
 demo: $(VENV)/demo.stamp ## a research conversation against the simulator (LIVE=1: the real API)
 	$(BIN)/python -m langchain_parallel demo $(if $(LIVE),--live) $(ARGS)
 
-test: $(VENV)/test.stamp ## the whole suite, README, docs and notebooks included
+test: $(VENV)/test.stamp ## every property on one case at least; README, docs and notebooks included
 	$(PYTEST) $(ARGS)
+
+test-exhaustive: $(VENV)/test.stamp ## the same with all cases: every database, kill, fault and way
+	$(PYTEST) --exhaustive $(ARGS)
 
 docs: $(VENV)/test.stamp ## run every block of README and docs, and every notebook
 	$(PYTEST) tests/test_docs.py tests/test_notebooks.py $(ARGS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import socket
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -21,7 +20,7 @@ from .parked_databases import Database
 from .parked_graphs import Kind
 from .parked_load import leg, posted, signed
 from .parked_worker import SECRET
-from .processes import Process, connected_to, resident, running, worked
+from .processes import Process, connected_to, reserved_port, resident, running, worked
 
 WORKER = "benchmarks.parked_worker"
 RATE = 200.0
@@ -115,7 +114,9 @@ class Workers:
 
     def __init__(self, bench: Bench, kind: Kind) -> None:
         self._bench, self._kind = bench, kind
-        self.ports = [_free_port() for _ in range(bench.database.workers)]
+        self._reserved = ExitStack()
+        reserve = self._reserved.enter_context
+        self.ports = [reserve(reserved_port()) for _ in range(bench.database.workers)]
         self.processes = [self._started(port) for port in self.ports]
 
     def _started(self, port: int) -> Process:
@@ -142,6 +143,7 @@ class Workers:
         """Let them end."""
         for process in self.processes:
             process.stop()
+        self._reserved.close()
 
 
 @dataclass
@@ -242,11 +244,6 @@ class Legs:
         run_id = self.bench.runs[thread_id]
         secret = "whsec_of-somebody-else" if forged else SECRET
         return signed(run_id, f"evt_{run_id}{'_f' if forged else ''}", secret)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as made:
-        return int(made.getsockname()[1])
 
 
 def _quantile(values: Iterable[float], share: float) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -67,6 +68,19 @@ def running(module: str, job: dict[str, Any]) -> Iterator[Process]:
         yield process
     finally:
         process.stop()
+
+
+@contextmanager
+def reserved_port() -> Iterator[int]:
+    """A port for a process that has to be told its own, and that no other process is given until left.
+
+    A socket that is bound and does not listen keeps it: the kernel gives it to nobody who asks for any free
+    port, and (on Linux) to whoever asks for this one with `SO_REUSEADDR`, as servers do.
+    """
+    with socket.socket() as reserving:
+        reserving.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserving.bind(("127.0.0.1", 0))
+        yield int(reserving.getsockname()[1])
 
 
 def resident(pid: int | None = None) -> int:

@@ -14,6 +14,8 @@ from hypothesis import settings
 
 from langchain_parallel.simulator import RunningServer
 
+from . import cut
+
 pytest_plugins = ["langchain_parallel.simulator.fixtures"]
 
 # For good, not per test: a fixture of wider scope must not see them either.
@@ -23,8 +25,28 @@ for name in list(os.environ):
 os.environ["LANGSMITH_TRACING"] = "false"
 
 # A slow machine is no failure; a failing example is printed so that it can be replayed.
-settings.register_profile("ours", deadline=None, print_blob=True)
-settings.load_profile("ours")
+_OURS = settings(deadline=None, print_blob=True)
+settings.register_profile(cut.EXHAUSTIVE, _OURS, max_examples=200)
+settings.register_profile(cut.QUICK, _OURS, max_examples=25)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--exhaustive", action="store_true", help="also what one case stands for otherwise"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile(cut.EXHAUSTIVE if config.option.exhaustive else cut.QUICK)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is marked `exhaustive`, unless it is asked for."""
+    if config.option.exhaustive:
+        return
+    left_out = [item for item in items if item.get_closest_marker("exhaustive")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in set(left_out)]
 
 
 @pytest.fixture(scope="session")

@@ -1,17 +1,20 @@
 """The fault matrix (see `matrix.py`), a test for each user and call; and that it is whole.
 
-A cell alone would be a test in its own right, but there are thousands, and a test has its price.
+A cell alone would be a test in its own right, but there are thousands, and a test has its price. Without
+`--exhaustive` each user meets every trouble once, and has trouble at every call.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from contextlib import closing
+from typing import Any
 
 import pytest
 
 from langchain_parallel.simulator import Simulator
 
+from ..cut import exhaustive, representatives
 from .matrix import Cell, cells, ending_cells, never_makes, verdict
 from .table import CALLS, FAULTS, OUTCOMES, SENSELESS, Row, endings, rows, senseless
 from .users import USERS, Clock, GraphUser, User
@@ -27,18 +30,35 @@ def together(every: list[Cell]) -> dict[str, list[Cell]]:
     return groups
 
 
+def shown(cell: Cell) -> list[object]:
+    """What one cell of each has to show when not all are played."""
+    user = cell.user.name
+    where = (user, cell.mode, cell.turn, cell.call.name, cell.times)
+    return [(user, str(cell.row)), where]
+
+
+def parameters(every: list[Cell]) -> list[Any]:
+    """Some cells of each user; then all of them, exhaustively."""
+    few = representatives(every, shown)
+    by_user = {user: [cell for cell in few if cell.user is user] for user in USERS}
+    return [
+        *(pytest.param(some, id=f"{user.name}: a few") for user, some in by_user.items()),
+        *(exhaustive(some, id=name) for name, some in together(every).items()),
+    ]
+
+
 def wrong(some: list[Cell]) -> str:
     """What went wrong where, a line for each cell."""
     verdicts = [(cell, verdict(cell)) for cell in some]
     return "\n".join(f"{cell}: {said}" for cell, said in verdicts if said.startswith("wrong"))
 
 
-@pytest.mark.parametrize("some", together(CELLS).values(), ids=together(CELLS))
+@pytest.mark.parametrize("some", parameters(CELLS))
 def test_trouble_is_got_over_or_told_and_nothing_is_paid_for_twice(some: list[Cell]) -> None:
     assert not wrong(some), wrong(some)
 
 
-@pytest.mark.parametrize("some", together(ENDINGS).values(), ids=together(ENDINGS))
+@pytest.mark.parametrize("some", parameters(ENDINGS))
 def test_however_a_run_ends_the_way_on_is_told_and_leads_to_one_paid_answer(
     some: list[Cell],
 ) -> None:

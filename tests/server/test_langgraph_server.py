@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from typing import Any
 import httpx
 import pytest
 
+from benchmarks.processes import reserved_port
 from langchain_parallel.simulator import Fault, RunningServer, RunScript, Simulator, serve
 
 pytest.importorskip("langgraph_api", reason="langgraph-cli[inmem] is not installed")
@@ -29,12 +29,6 @@ from langgraph_sdk import get_sync_client
 ROOT = Path(__file__).parents[2]
 SECRET = "whsec-of-a-test"
 SECONDS = 60.0
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def until(condition: Callable[[], Any], what: str) -> Any:
@@ -54,28 +48,27 @@ def api() -> Iterator[RunningServer]:
 
 @pytest.fixture(scope="module")
 def url(api: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder, port = tmp_path_factory.mktemp("server"), free_port()
+    folder = tmp_path_factory.mktemp("server")
     config = json.loads((ROOT / "langgraph.json").read_text())
     config["dependencies"] = ["."]  # the package is installed already
     config["graphs"]["own"] = f"{ROOT}/tests/server/own_graph.py:graph"
     (folder / "langgraph.json").write_text(json.dumps(config))
-    here = f"http://127.0.0.1:{port}"
-    environment = {
-        **os.environ,
-        "PARALLEL_API_KEY": "key-of-a-test",
-        "PARALLEL_BASE_URL": api.url,
-        "PARALLEL_RESEARCH_PROCESSOR": "lite",
-        "PARALLEL_RESEARCH_APPROVE_ABOVE": "pro",
-        "PARALLEL_RESEARCH_WEBHOOK_URL": f"{here}/parallel/webhook",
-        "PARALLEL_RESEARCH_WEBHOOK_SECRETS": f"an-older-one, {SECRET}",
-        "PARALLEL_RESEARCH_SWEEP_STRANDED_AFTER": "0",
-        "CRON_SCHEDULER_SLEEP_TIME": "1",
-        "LANGSMITH_TRACING": "false",
-        "LANGGRAPH_NO_VERSION_CHECK": "1",
-    }
-    command = [sys.executable, "-m", "langgraph_cli", "dev", "--no-browser", "--no-reload"]
-    log = folder / "server.log"
-    with log.open("wb") as out:
+    with reserved_port() as port, (folder / "server.log").open("wb") as out:
+        here = f"http://127.0.0.1:{port}"
+        environment = {
+            **os.environ,
+            "PARALLEL_API_KEY": "key-of-a-test",
+            "PARALLEL_BASE_URL": api.url,
+            "PARALLEL_RESEARCH_PROCESSOR": "lite",
+            "PARALLEL_RESEARCH_APPROVE_ABOVE": "pro",
+            "PARALLEL_RESEARCH_WEBHOOK_URL": f"{here}/parallel/webhook",
+            "PARALLEL_RESEARCH_WEBHOOK_SECRETS": f"an-older-one, {SECRET}",
+            "PARALLEL_RESEARCH_SWEEP_STRANDED_AFTER": "0",
+            "CRON_SCHEDULER_SLEEP_TIME": "1",
+            "LANGSMITH_TRACING": "false",
+            "LANGGRAPH_NO_VERSION_CHECK": "1",
+        }
+        command = [sys.executable, "-m", "langgraph_cli", "dev", "--no-browser", "--no-reload"]
         process = subprocess.Popen(
             [*command, "--port", str(port)],
             cwd=folder,
@@ -84,7 +77,7 @@ def url(api: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             stderr=subprocess.STDOUT,
         )
         try:
-            until(lambda: _up(here), f"the server is up: {log.read_text()[-2000:]}")
+            until(lambda: _up(here), f"the server is up, see {out.name}")
             yield here
         finally:
             process.terminate()
