@@ -29,6 +29,8 @@ from langgraph_sdk import get_sync_client
 ROOT = Path(__file__).parents[2]
 SECRET = "whsec-of-a-test"
 SECONDS = 60.0
+SLOW = RunScript(seconds=600.0)
+"""A run that ends when the test says so."""
 
 
 def until(condition: Callable[[], Any], what: str) -> Any:
@@ -84,6 +86,13 @@ def url(api: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             process.wait(20)
 
 
+def end(api: RunningServer) -> str:
+    """End the last run, once its thread is parked; its id."""
+    run_id: str = api.simulator.runs()[-1]["run_id"]
+    api.simulator.settle(run_id)
+    return run_id
+
+
 def _up(url: str) -> bool:
     try:
         return httpx.get(f"{url}/ok").status_code == 200
@@ -123,9 +132,10 @@ def test_a_person_answers_over_the_rest_api(client: Any, api: RunningServer) -> 
     (interrupt,) = out["__interrupt__"]
     assert interrupt["value"]["reasons"] == ["ultra costs more than pro."]
     assert len(api.simulator.runs()) == before
-    api.simulator.scripts.add(RunScript(seconds=1.0))
+    api.simulator.scripts.add(SLOW)
     yes = {interrupt["id"]: {"decisions": [{"type": "approve"}]}}
     client.runs.wait(thread, "research", command={"resume": yes})
+    end(api)
     until(lambda: not client.threads.get_state(thread)["next"], "it finishes")
     (turn,) = client.threads.get_state(thread)["values"]["turns"]
     assert (turn["processor"], turn["status"]) == ("ultra", "completed")
@@ -141,11 +151,10 @@ def marked(client: Any) -> list[str]:
 def test_the_same_webhook_many_times_at_once_goes_on_once(
     url: str, client: Any, api: RunningServer
 ) -> None:
-    api.simulator.scripts.add(RunScript(seconds=2.0))
+    api.simulator.scripts.add(SLOW)
     thread = client.threads.create()["thread_id"]
     client.runs.wait(thread, "research", input={"question": "Who leads?"})
-    run_id = api.simulator.runs()[-1]["run_id"]
-    until(lambda: api.simulator.runs()[-1]["status"] == "completed", "it ends")
+    run_id = end(api)
 
     async def deliver() -> list[int]:
         from langchain_parallel.simulator.webhooks import signature
@@ -185,11 +194,11 @@ def test_a_graph_of_ones_own_goes_on_with_the_context_it_was_asked_in(client: An
 @pytest.fixture
 def forsaken(client: Any, api: RunningServer) -> Iterator[str]:
     """A thread that is parked for a run that has ended, and that no webhook came for."""
-    api.simulator.scripts.add(RunScript(seconds=1.0))
+    api.simulator.scripts.add(SLOW)
     api.simulator.faults.add(Fault("webhook_lose", times=None))
     thread = client.threads.create()["thread_id"]
     client.runs.wait(thread, "research", input={"question": "Who leads?"})
-    until(lambda: api.simulator.runs()[-1]["status"] == "completed", "it ends")
+    end(api)
     yield thread
     api.simulator.faults.clear()
 
