@@ -1,11 +1,18 @@
 """How the suite is cut: `make test` plays one case of every property, `make test-exhaustive` all of them.
 
-Rule: no property is only in the exhaustive part. A grid keeps those of its cases that show something that no
-case before them has shown; the others are marked `exhaustive`, and run with pytest's option `--exhaustive`.
+Rule: no property is in the exhaustive part only. What makes a test expensive is its grid, so
+
+    @pytest.mark.grid               plays enough cases to have each value of each parameter once
+    @pytest.mark.grid("face")       the same for the values of the parameters that are named
+    @pytest.mark.grid(shows=parts)  the same for whatever `parts`, given the parameters, finds in a case
+    exhaustive(value)               is a parameter whose case, like a test with the mark, needs no showing
+
+unless pytest is given `--exhaustive`. Fixtures with parameters count as parameters.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any, TypeVar
 from zlib import crc32
@@ -17,6 +24,27 @@ T = TypeVar("T")
 
 EXHAUSTIVE, QUICK = "exhaustive", "quick"
 """The profiles of Hypothesis; `conftest.py` loads one before any test is imported."""
+
+
+def left_out(items: Iterable[pytest.Item]) -> set[pytest.Item]:
+    """Those that run in the exhaustive part only."""
+    out, grids = set(), defaultdict(list)
+    for item in items:
+        if item.get_closest_marker("exhaustive"):
+            out.add(item)
+        elif item.get_closest_marker("grid"):
+            grids[item.nodeid.partition("[")[0]].append(item)
+    for cases in grids.values():
+        out |= set(cases) - set(representatives(cases, _shows))
+    return out
+
+
+def _shows(item: Any) -> Iterable[Hashable]:
+    mark, spec = item.get_closest_marker("grid"), item.callspec
+    if "shows" in mark.kwargs:
+        found: Iterable[Hashable] = mark.kwargs["shows"](**spec.params)
+        return found
+    return [(name, repr(spec.params[name])) for name in mark.args or spec.params]
 
 
 def representatives(cases: Iterable[T], shows: Callable[[T], Iterable[Hashable]]) -> list[T]:
@@ -37,23 +65,9 @@ def representatives(cases: Iterable[T], shows: Callable[[T], Iterable[Hashable]]
     return kept
 
 
-def cut(cases: Iterable[T], shows: Callable[[T], Iterable[Hashable]] | None = None) -> list[Any]:
-    """The cases as parameters, all but the representatives (without `shows`: the first) marked.
-
-    A tuple stands for several arguments.
-    """
-    every = list(cases)
-    kept = representatives(every, shows) if shows else every[:1]
-    return [_parameter(case) if case in kept else exhaustive(case) for case in every]
-
-
-def exhaustive(case: object, **more: Any) -> Any:
-    """A case that runs in the exhaustive part only."""
-    return _parameter(case, marks=pytest.mark.exhaustive, **more)
-
-
-def _parameter(case: object, **more: Any) -> Any:
-    return pytest.param(*(case if isinstance(case, tuple) else (case,)), **more)
+def exhaustive(*values: object, **more: Any) -> Any:
+    """A parameter of the exhaustive part."""
+    return pytest.param(*values, marks=pytest.mark.exhaustive, **more)
 
 
 def examples(exhaustively: int) -> int:

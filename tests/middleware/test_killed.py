@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import astuple
-from itertools import product
 from typing import Any
 
 import pytest
@@ -17,7 +16,7 @@ from ..crash.cells import Cell
 from ..crash.lab import Lab, Outcome
 from ..crash.matrix import SPEED, points_of
 from ..crash.points import kind
-from ..cut import cut
+from ..cut import exhaustive
 from .killed import WAYS, Zygote
 
 PAID_FOR = "POST /v1/tasks/groups/*/runs: answered"
@@ -60,14 +59,13 @@ CELLS = [
 ]
 
 
-def parts(cell_and_number: tuple[Cell, int]) -> list[object]:
-    here, number = cell_and_number
+def parts(here: Cell, number: int) -> list[object]:
     return [*astuple(here), f"kind {number}"]
 
 
-@pytest.mark.parametrize(
-    ("here", "number"), cut(product(CELLS, range(KINDS)), parts), ids=str
-)
+@pytest.mark.grid(shows=parts)
+@pytest.mark.parametrize("here", CELLS, ids=str)
+@pytest.mark.parametrize("number", range(KINDS))
 def test_killed_once_an_agent_pays_once_and_loses_nothing(
     lab: Lab, here: Cell, number: int
 ) -> None:
@@ -75,7 +73,9 @@ def test_killed_once_an_agent_pays_once_and_loses_nothing(
     nothing_lost_and_paid_once(lab, here, lab.run(here, points[number]))
 
 
-@pytest.mark.parametrize(("way", "nth"), cut(product(WAYS, [1, 2, 3]), set))
+@pytest.mark.grid
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("nth", [1, 2, 3])
 def test_killed_when_only_the_server_knows_of_the_run(lab: Lab, way: str, nth: int) -> None:
     here = cell(way, "sync")
     outcome = lab.run(here, f"{PAID_FOR} #{nth}")
@@ -83,7 +83,7 @@ def test_killed_when_only_the_server_knows_of_the_run(lab: Lab, way: str, nth: i
     nothing_lost_and_paid_once(lab, here, outcome)
 
 
-@pytest.mark.parametrize("way", cut(reversed(WAYS)))
+@pytest.mark.parametrize("way", ["park", exhaustive("block"), exhaustive("background")])
 def test_killed_again_and_again_it_still_does(lab: Lab, way: str) -> None:
     here = cell(way, "sync")
     outcome = lab.run(here, f"{PAID_FOR} #1", 12, 9, 6)
