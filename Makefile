@@ -11,7 +11,8 @@
 #   COVERAGE=1      measure what the tests reach (`make coverage` does both, and reports)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-exhaustive test-oldest crash-matrix docs lint format types clean
+.PHONY: help demo test test-exhaustive test-oldest test-newest test-wheel coverage crash-matrix docs \
+        install-lines lint format types dist constraints clean
 
 VENV    ?= .venv$(addprefix -,$(SET))$(if $(WHEEL),-wheel)
 WORKERS ?= 2

@@ -52,7 +52,9 @@ def test_killed_once_a_thread_pays_once_and_ends_the_same(
     as_if_nothing_had_happened(lab, cell, lab.run(cell, point))
 
 
-@pytest.mark.parametrize("workload", ["branches", *map(exhaustive, ["subgraph", "node", "tool", "two calls"])])
+@pytest.mark.parametrize(
+    "workload", ["branches", *map(exhaustive, ["subgraph", "node", "tool", "two calls"])]
+)
 def test_killed_again_and_again_it_still_does(lab: Lab, workload: str) -> None:
     cell = Cell(workload, "sqlite", "sync", "sync", store=True)
     outcome = lab.run(cell, f"{PAID_FOR} #1", 12, 9, 6)
