@@ -12,8 +12,15 @@ from .._core.calls import Call, Calls
 from .._core.ledger.lookup import Lookup
 from .._core.redaction import redact, secrets_of
 from ..client import AsyncParallelClient, ParallelClient
-from ..client.client_settings import doubt, hide, share_memory
-from ..errors import InvalidRequest, ParallelError
+from ..client.client_pair import (
+    AnyClient,
+    client_pair,
+    knowledge_id,
+    mark_uncertain,
+    pair_clients,
+    register_secrets,
+)
+from ..errors import ParallelError
 from ..models import Event, Submission, TaskRun, TaskRunInput, TaskRunResult
 
 
@@ -22,52 +29,50 @@ class ClientPair(NamedTuple):
 
     sync: ParallelClient
     async_: AsyncParallelClient
-    memory: str = ""
-    """Names what these two know of their ledgers; a forked process knows less (`process_id`)."""
 
     @property
     def process_id(self) -> str:
-        """A name that no other clients have, nor the same ones in a forked process."""
-        return f"{self.memory}.{os.getpid()}"
+        """A name for what these two know of their ledgers: no other clients have it, nor the same ones in a
+        forked process, which knows less.
+        """
+        return f"{knowledge_id(self.sync)}.{os.getpid()}"
 
     @classmethod
     def of(
         cls,
-        client: ParallelClient | None,
-        async_client: AsyncParallelClient | None,
+        client: AnyClient | None,
         *,
+        async_client: AsyncParallelClient | None = None,
         api_key: SecretStr | str | None = None,
         base_url: str | None = None,
         allow_unknown_processor: bool = False,
         asks: TaskRunInput,
     ) -> ClientPair:
-        """The clients given, both or neither, or made from the rest.
+        """The client given and its counterpart (see `client_pair`), or both made from the rest.
+
+        `asks` is a request like those to come: its secrets are redacted from whatever the server says, also
+        in a process that waits for a run which another process has started.
 
         Raises:
-            InvalidRequest: Only one is given: the other would go elsewhere, with another key.
+            InvalidRequest: An argument contradicts the client's own setting.
             MissingKey: The clients are to be made and there is no key.
-
-        `asks` is a request like those to come: its secrets are redact_model out of whatever the server says,
-        also in a process that waits for what another one has asked.
         """
-        if (client is None) != (async_client is None):
-            raise InvalidRequest(
-                [
-                    "Give `client` and `async_client` together, or neither: both kinds of calls occur."
-                ]
-            )
-        if client is not None and base_url is not None:
-            raise InvalidRequest(["base_url is given, but the clients have their own."])
-        more: dict[str, Any] = {"allow_unknown_processor": allow_unknown_processor}
-        plain = client or ParallelClient(api_key, base_url, **more)
-        awaited = async_client or AsyncParallelClient(api_key, base_url, **more)
-        made = cls(plain, awaited, share_memory(plain, awaited))
-        hide(plain, secrets_of([asks]))
-        return made
+        if isinstance(client, ParallelClient) and async_client is not None:
+            pair_clients(client, async_client)
+        one = client or async_client
+        sync, async_ = client_pair(
+            one,
+            # A tool reads its key from the environment for its own `repr`, also where it is given a client.
+            api_key=api_key if one is None else None,
+            base_url=base_url,
+            allow_unknown_processor=allow_unknown_processor,
+        )
+        register_secrets(sync, secrets_of([asks]))
+        return cls(sync, async_)
 
-    def doubt(self, ledger_id: str) -> None:
-        """Another process may have sent something to this ledger a moment ago."""
-        doubt(self.sync, ledger_id)
+    def mark_uncertain(self, ledger_id: str) -> None:
+        """Note that another process may have sent something to this ledger a moment ago."""
+        mark_uncertain(self.sync, ledger_id)
 
     def create_group(self) -> Calls[str]:
         """A new ledger. Free."""

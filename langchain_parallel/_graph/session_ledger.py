@@ -107,7 +107,7 @@ def stored_ledger(
             and known["by"] != clients.process_id
             and time.time() - known["at"] < RECENT_RESUME_SECONDS
         ):
-            clients.doubt(ledger_id)
+            clients.mark_uncertain(ledger_id)
         used = {"ledger_id": ledger_id, "by": clients.process_id, "at": time.time()}
         yield from _put(store, key, used)
         return ledger_id
@@ -150,7 +150,7 @@ def session_ledger(
             known = unfinished if unfinished and unfinished["open"] else None
         ledger_id = str(known["ledger_id"]) if known else (yield from clients.create_group())
         if known and known["by"] != clients.process_id:
-            clients.doubt(ledger_id)
+            clients.mark_uncertain(ledger_id)
         used = {"ledger_id": ledger_id, "by": clients.process_id, "at": time.time()}
         if after:
             yield from _put(store, here, used)

@@ -9,6 +9,7 @@ holds them to that.
 
 from .._core.retry import RetryPolicy
 from .async_client import AsyncParallelClient
+from .client_pair import client_pair, pair_clients
 from .client_settings import BASE_URL, DEFAULT_TIMEOUT, Clock
 from .sync_client import ParallelClient
 
@@ -19,4 +20,6 @@ __all__ = [
     "Clock",
     "ParallelClient",
     "RetryPolicy",
+    "client_pair",
+    "pair_clients",
 ]

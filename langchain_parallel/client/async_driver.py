@@ -18,7 +18,7 @@ from .._core.effects import Effect, Emit, Ended, Flow, Lost, Open, Read, Request
 from .._core.redaction import redact_model
 from ..errors import ParallelError
 from ..models import Event
-from .client_settings import Settings, check_http, check_open, seconds
+from .client_settings import Settings, check_http, check_usable, seconds
 from .pools import Pools
 from .secret_log_filter import Secrets
 
@@ -33,11 +33,14 @@ class AsyncDriver:
         settings: Settings,
         http_client: httpx.AsyncClient | None,
         transport: httpx.AsyncBaseTransport | None,
+        refusal: str = "",
     ) -> None:
         check_http(http_client, transport, httpx.AsyncClient, httpx.AsyncBaseTransport)
         self._settings = settings
         self._given = http_client
         self._transport = transport
+        self._refusal = refusal
+        """Why no call can be made with this client; empty if calls can."""
 
     async def close(self) -> None:
         """Close the connections made here. The client can be used again afterwards."""
@@ -66,7 +69,7 @@ class AsyncDriver:
     async def _http(self) -> AbstractContextManager[httpx.AsyncClient]:
         """A client to send with, for as long as the exchange lasts."""
         if self._given is not None:
-            check_open(self._given)
+            check_usable(self._given, "")
             return nullcontext(self._given)
         made = _made_in_loop(self).get(os.getpid())
         if made is None:
@@ -92,6 +95,7 @@ class AsyncDriver:
 
     async def _steps(self, flow: Flow[T]) -> AsyncGenerator[Any, None]:
         """Perform a flow's effects; what it emits is yielded, and last its value as `_Done`."""
+        check_usable(self._given, self._refusal)
         outcome: object = None
         with closing(flow):
             async with _AsyncStream(self) as stream:

@@ -7,8 +7,7 @@ import random
 import time
 import uuid
 import warnings
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -142,31 +141,6 @@ class Settings:
         return Lost(sent=not isinstance(error, _NEVER_SENT), reason=type(error).__name__)
 
 
-class Configured(Protocol):
-    """A client of either kind."""
-
-    _settings: Settings
-
-
-def share_memory(plain: Configured, awaited: Configured) -> str:
-    """Let two clients of one account know the same ledgers and secrets; a name for what they know."""
-    memory = plain._settings.memory
-    secrets = plain._settings.secrets
-    secrets.learn(awaited._settings.secrets.known())
-    awaited._settings = replace(awaited._settings, memory=memory, secrets=secrets)
-    return memory.name
-
-
-def hide(plain: Configured, secrets: Iterable[str]) -> None:
-    """Let no answer and no error of this client, and of the one it shares with, show these."""
-    plain._settings.secrets.learn(secrets)
-
-
-def doubt(plain: Configured, ledger_id: str) -> None:
-    """Another process may have sent something to this ledger a moment ago."""
-    plain._settings.memory.doubt(ledger_id, plain._settings.clock.monotonic())
-
-
 def lock_name(ledger_id: str, run: TaskRunInput, position: str, attempt: int) -> str:
     """What a request is looked for and sent under: nobody in this process does the same meanwhile (R5)."""
     return f"{ledger_id} {ledger_key(run, position=position, attempt=attempt)}"
@@ -257,7 +231,12 @@ def check_http(
             )
 
 
-def check_open(http: httpx.Client | httpx.AsyncClient) -> None:
-    """Raise InvalidRequest for a caller's client that has been closed."""
-    if http.is_closed:
+def check_usable(http: httpx.Client | httpx.AsyncClient | None, refusal: str) -> None:
+    """Raise InvalidRequest for a caller's httpx client that has been closed, and for a `refusal`.
+
+    Checked before a flow begins: a paid request that failed here half-way would count as perhaps sent.
+    """
+    if refusal:
+        raise errors.InvalidRequest([refusal])
+    if http is not None and http.is_closed:
         raise errors.InvalidRequest(["The http_client given has been closed; give an open one."])

@@ -16,7 +16,7 @@ from .._core.effects import Effect, Emit, Ended, Flow, Lost, Open, Read, Request
 from .._core.redaction import redact_model
 from ..errors import InvalidRequest, ParallelError
 from ..models import Event
-from .client_settings import Settings, check_http, check_open, seconds
+from .client_settings import Settings, check_http, check_usable, seconds
 from .pools import Pools
 from .secret_log_filter import Secrets
 
@@ -31,11 +31,14 @@ class Driver:
         settings: Settings,
         http_client: httpx.Client | None,
         transport: httpx.BaseTransport | None,
+        refusal: str = "",
     ) -> None:
         check_http(http_client, transport, httpx.Client, httpx.BaseTransport)
         self._settings = settings
         self._given = http_client
         self._transport = transport
+        self._refusal = refusal
+        """Why no call can be made with this client; empty if calls can."""
         self._made: dict[int, Pools[httpx.Client]] = {}
         """By process: a forked child must not speak on its parent's connections, nor drop them."""
         finalize(self, _close_own, self._made)
@@ -65,7 +68,7 @@ class Driver:
     def _http(self) -> AbstractContextManager[httpx.Client]:
         """A client to send with, for as long as the exchange lasts."""
         if self._given is not None:
-            check_open(self._given)
+            check_usable(self._given, "")
             return nullcontext(self._given)
         if os.getpid() not in self._made:
             self._made.setdefault(os.getpid(), Pools(httpx.Client, self._transport))
@@ -87,6 +90,7 @@ class Driver:
 
     def _steps(self, flow: Flow[T]) -> Generator[Event, None, T]:
         """Perform a flow's effects; what it emits is yielded."""
+        check_usable(self._given, self._refusal)
         outcome: object = None
         with closing(flow), _Stream(self) as stream:
             while True:

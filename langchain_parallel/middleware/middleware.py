@@ -142,7 +142,7 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
         self._setup = AgentConfig(
             clients=ClientPair.of(
                 client,
-                async_client,
+                async_client=async_client,
                 api_key=api_key,
                 base_url=base_url,
                 allow_unknown_processor=allow_unknown_processor,

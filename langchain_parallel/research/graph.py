@@ -142,7 +142,7 @@ def create_research_graph(
     researcher = GraphConfig(
         clients=ClientPair.of(
             client,
-            async_client,
+            async_client=async_client,
             api_key=api_key,
             base_url=base_url,
             allow_unknown_processor=allow_unknown_processor,

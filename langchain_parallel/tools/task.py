@@ -158,7 +158,7 @@ class ParallelTaskTool(BaseTool):
             self.api_key = SecretStr(os.environ["PARALLEL_API_KEY"])
         return ClientPair.of(
             self.client,
-            self.async_client,
+            async_client=self.async_client,
             api_key=self.api_key,
             base_url=self.base_url,
             allow_unknown_processor=self.allow_unknown_processor,

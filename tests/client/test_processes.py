@@ -55,6 +55,37 @@ def test_a_fork_leaves_both_processes_a_working_client(url: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.parametrize("make", ["ParallelClient", "AsyncParallelClient"])
+def test_a_forked_process_makes_both_kinds_of_calls_with_one_client(url: str, make: str) -> None:
+    """It finds what its parent paid for, and its own clients have another name."""
+    code = f"""
+        import asyncio, os
+        from langchain_parallel import {make}
+        from langchain_parallel._graph.clients import ClientPair
+        from langchain_parallel.models import TaskRunInput
+
+        asked = TaskRunInput(input="Who?", processor="lite")
+        pair = ClientPair.of({make}("key", {url!r}), asks=asked)
+        group = pair.sync.create_group().taskgroup_id
+        made = asyncio.run(pair.async_.submit(group, asked))
+        parent = pair.process_id
+
+        child = os.fork()
+        found = [pair.sync.submit(group, asked), asyncio.run(pair.async_.submit(group, asked))]
+        assert {{one.run.run_id for one in found}} == {{made.run.run_id}}
+        assert all(one.adopted for one in found) and not made.adopted
+        if child == 0:
+            assert pair.process_id != parent
+            os._exit(0)
+        assert pair.process_id == parent
+        assert os.waitpid(child, 0)[1] == 0
+        pair.sync.close()
+    """
+    done = _python(code)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_nothing_is_warned_of_at_the_end_of_a_careless_program(url: str) -> None:
     code = f"""
         import asyncio

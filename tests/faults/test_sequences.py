@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from langchain_parallel import AsyncParallelClient, ParallelClient, ParallelError
 from langchain_parallel._core.ledger.lookup import Lookup
 from langchain_parallel._core.retry import RetryPolicy
-from langchain_parallel.client.client_settings import share_memory
+from langchain_parallel.client import pair_clients
 from langchain_parallel.models import Submission, TaskRunInput
 from langchain_parallel.simulator import Answer, Fault, RunScript, Simulator, SimulatorTransport
 from langchain_parallel.simulator.answers import Wait
@@ -139,7 +139,7 @@ class Crowd:
         self.asynchronous = AsyncParallelClient("key", **how)
         self.blocking = [ParallelClient("key", **how) for _ in range(1 + strangers)]
         if not strangers:
-            share_memory(self.blocking[0], self.asynchronous)
+            pair_clients(self.blocking[0], self.asynchronous)
         self.lookup: Lookup = "until_settled" if strangers else "once"
         self.tries = tries
         self.ledger_id = self.blocking[0].create_group().taskgroup_id

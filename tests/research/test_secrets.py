@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 
 from langchain_parallel import create_research_graph
-from langchain_parallel.errors import InvalidRequest
 from langchain_parallel.models import McpServer
 from langchain_parallel.simulator import RunScript
 
-from .harness import Session, clients
+from .harness import Session, clients, invoke
 
 TOKEN = "tok-3f9a27c1"
 
@@ -49,8 +48,8 @@ def test_a_server_that_repeats_them_in_a_runs_error_gets_them_into_no_turn(
 
 
 @pytest.mark.parametrize("missing", ["client", "async_client"])
-def test_one_client_alone_is_refused(session: Session, missing: str) -> None:
+def test_one_client_alone_makes_both_kinds_of_calls(session: Session, missing: str) -> None:
     given: dict[str, Any] = clients(session.simulator)
     del given[missing]
-    with pytest.raises(InvalidRequest, match=r"`client` and `async_client` together, or neither"):
-        create_research_graph(**given)
+    out = invoke(session.mode, create_research_graph(**given).compile(), {"question": "Who?"}, {})
+    assert out["answer"]

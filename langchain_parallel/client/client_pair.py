@@ -1,0 +1,114 @@
+"""One client for both kinds of calls: tools, graphs and middleware are called blocking and asynchronously.
+
+Rule: both clients of a pair go to the same server with the same key, and know the same ledgers and secrets.
+Where an httpx object of the caller's serves one kind of call only, the first call of the other kind is
+refused: no request may go round the caller's own proxy, certificates or hooks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TypeAlias, cast
+
+import httpx
+from pydantic import SecretStr
+
+from ..errors import InvalidRequest
+from .async_client import AsyncParallelClient
+from .async_driver import AsyncDriver
+from .sync_client import ParallelClient
+from .sync_driver import Driver
+
+AnyClient: TypeAlias = ParallelClient | AsyncParallelClient
+
+
+def client_pair(
+    client: AnyClient | None = None,
+    *,
+    api_key: str | SecretStr | None = None,
+    base_url: str | None = None,
+    allow_unknown_processor: bool = False,
+) -> tuple[ParallelClient, AsyncParallelClient]:
+    """A blocking and an asynchronous client of one account: `client`, and its counterpart.
+
+    They share key, address, retry policy, clock, a transport that serves both kinds, and all that they learn.
+    A client has one counterpart, however many tools and graphs it is given to. Without `client`, both are
+    made from the other arguments.
+
+    Raises:
+        InvalidRequest: An argument contradicts the client's own setting.
+        MissingKey: There is no client and no key.
+    """
+    if client is None:
+        client = ParallelClient(api_key, base_url, allow_unknown_processor=allow_unknown_processor)
+    else:
+        unknown = allow_unknown_processor and not client._settings.allow_unknown_processor
+        given = {"api_key": api_key, "base_url": base_url, "allow_unknown_processor": unknown}
+        names = [name for name, value in given.items() if value not in (None, False)]
+        if names:
+            raise InvalidRequest(
+                [
+                    f"{' and '.join(names)} is given beside a client; make the client with it instead."
+                ]
+            )
+    # `setdefault`: if two threads make a counterpart at once, both use the one that is kept first.
+    if isinstance(client, ParallelClient):
+        other = client.__dict__.setdefault("_counterpart", _async_counterpart(client))
+        return client, cast(AsyncParallelClient, other)
+    other = client.__dict__.setdefault("_counterpart", _sync_counterpart(client))
+    return cast(ParallelClient, other), client
+
+
+def pair_clients(client: ParallelClient, async_client: AsyncParallelClient) -> None:
+    """Use these two clients of one account together, whichever of them a tool or a graph is given.
+
+    Only clients with an httpx client or transport of your own need it; the others get a counterpart made.
+    """
+    mine, other = client._settings, async_client._settings
+    mine.secrets.learn(other.secrets.known())
+    async_client._settings = replace(other, memory=mine.memory, secrets=mine.secrets)
+    client.__dict__["_counterpart"] = async_client
+    async_client.__dict__["_counterpart"] = client
+
+
+def _async_counterpart(client: ParallelClient) -> AsyncParallelClient:
+    transport: object = client._transport
+    shared = transport if isinstance(transport, httpx.AsyncBaseTransport) else None
+    made = AsyncParallelClient.__new__(AsyncParallelClient)
+    AsyncDriver.__init__(made, client._settings, None, shared, _refusal(client, shared))
+    return made
+
+
+def _sync_counterpart(client: AsyncParallelClient) -> ParallelClient:
+    transport: object = client._transport
+    shared = transport if isinstance(transport, httpx.BaseTransport) else None
+    made = ParallelClient.__new__(ParallelClient)
+    Driver.__init__(made, client._settings, None, shared, _refusal(client, shared))
+    return made
+
+
+def _refusal(client: AnyClient, shared: object) -> str:
+    """Why a counterpart cannot be used: the client has httpx objects of its own, and shares none of them."""
+    if shared is not None or (client._given is None and client._transport is None):
+        return ""
+    call = "asynchronous" if isinstance(client, ParallelClient) else "blocking"
+    return (
+        f"The client given has an httpx client or transport of its own, which cannot serve this {call} call; "
+        "make a client of each kind and join them with `langchain_parallel.client.pair_clients`."
+    )
+
+
+def register_secrets(client: ParallelClient, secrets: Iterable[str]) -> None:
+    """Let no answer and no error of this client and its counterpart show these texts."""
+    client._settings.secrets.learn(secrets)
+
+
+def mark_uncertain(client: ParallelClient, ledger_id: str) -> None:
+    """Note that another process may have sent something to this ledger a moment ago."""
+    client._settings.memory.doubt(ledger_id, client._settings.clock.monotonic())
+
+
+def knowledge_id(client: ParallelClient) -> str:
+    """A name for what this client and its counterpart know of their ledgers; other clients have another."""
+    return client._settings.memory.name
