@@ -1,6 +1,8 @@
-"""`python -m langchain_parallel check` tells what holds and what does not."""
+"""`langchain-parallel check` says which assumptions hold."""
 
 from __future__ import annotations
+
+import io
 
 import pytest
 
@@ -15,18 +17,20 @@ def api(simulator_server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> Run
     return simulator_server
 
 
-def test_it_spends_what_it_says_and_finds_what_was_lost(
+def test_it_spends_what_it_announces_and_finds_the_run_whose_response_was_lost(
     api: RunningServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     api.simulator.scripts.add(RunScript(late_commit=0.3, times=None))
     assert main(["check", "--yes"]) == 0
-    said = capsys.readouterr().out
-    assert "DOES NOT HOLD" not in said
-    assert said.count("holds") == 8
+    output = capsys.readouterr().out
+    assert "DOES NOT HOLD" not in output
+    assert output.count("holds") == 8
     assert len(api.simulator.runs()) == 3
 
 
-def test_what_does_not_hold_is_said(api: RunningServer, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_assumption_is_shown(
+    api: RunningServer, capsys: pytest.CaptureFixture[str]
+) -> None:
     api.simulator.faults.add(
         Fault("status_before", path="*/tgrp_000*", status=403, times=None),
     )
@@ -37,7 +41,8 @@ def test_what_does_not_hold_is_said(api: RunningServer, capsys: pytest.CaptureFi
 def test_it_asks_before_it_spends(
     api: RunningServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("builtins.input", print)
-    assert main(["check"]) == 2
-    assert "3 runs for 0.015 USD" in capsys.readouterr().out
+    for answer in ("n\n", "\n", ""):  # the last: no terminal
+        monkeypatch.setattr("sys.stdin", io.StringIO(answer))
+        assert main(["check"]) == 2
+        assert "3 runs, which cost $0.015. Continue?" in capsys.readouterr().out
     assert api.simulator.runs() == []

@@ -1,15 +1,13 @@
-"""What this package assumes about the real API, checked with a key of your own for about two cents.
+"""Check what this package assumes about the API, with a key of your own, for $0.015.
 
-    python -m langchain_parallel check
+    langchain-parallel check
 
-Starts three `lite` runs (0.005 USD each) in one ledger, and throws one answer away on purpose. Everything
-else it does is free. `PARALLEL_BASE_URL` names another server, such as the simulator.
+The check starts three `lite` runs ($0.005 each) in one ledger and loses the response to one of them on
+purpose. Its other requests are free. Set `PARALLEL_BASE_URL` to check another server, such as the simulator.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,40 +17,50 @@ import httpx
 from ..client import ParallelClient, RetryPolicy
 from ..errors import ApiError, NotFound, ParallelError
 from ..models import Submission, TaskRunEvent, TaskRunInput
+from .command_line import command_parser
 
-RUNS, USD_A_RUN = 3, 0.005
+RUNS, USD_PER_RUN = 3, 0.005
 _QUESTION = "What is the capital of France? Answer in one word."
-_LONGEST = 60.0
-"""Seconds after which a run that is not listed is called missing."""
+_LISTING_TIMEOUT = 60.0
+"""Seconds after which a run that its group does not list counts as missing."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One assumption, and how it fared. `holds`: None where it could not be seen."""
+    """One assumption, and whether it holds (None: this check could not tell)."""
 
     assumption: str
     holds: bool | None
-    seen: str
+    observed: str
 
 
 def main(arguments: list[str]) -> int:
-    """Check, and print what was found; 0 if every assumption holds."""
-    parser = argparse.ArgumentParser(prog="python -m langchain_parallel check", description=__doc__)
-    parser.add_argument("--yes", action="store_true", help="do not ask before spending")
+    """Check and print every finding. The exit code is 0 if no assumption is wrong, 2 if the user declines."""
+    parser = command_parser("check", __doc__)
+    parser.add_argument("--yes", action="store_true", help="spend without asking")
     options = parser.parse_args(arguments)
-    price = f"{RUNS * USD_A_RUN:.3f} USD"
-    if not options.yes and input(f"This starts {RUNS} runs for {price}. Go on? [y/N] ") != "y":
+    if not (options.yes or _is_confirmed()):
+        print("Nothing was started. `--yes` starts the check without asking.")
         return 2
-    held = True
+    right = True
     for finding in findings():
-        mark = {True: "holds", False: "DOES NOT HOLD", None: "not seen"}[finding.holds]
-        print(f"{mark:>13}  {finding.assumption}: {finding.seen}", flush=True)
-        held = held and finding.holds is not False
-    return 0 if held else 1
+        word = {True: "holds", False: "DOES NOT HOLD", None: "not known"}[finding.holds]
+        print(f"{word:>13}  {finding.assumption}: {finding.observed}", flush=True)
+        right = right and finding.holds is not False
+    return 0 if right else 1
 
 
-class _LosesOneAnswer(httpx.BaseTransport):
-    """Reads the answer to one request, and reports that none came."""
+def _is_confirmed() -> bool:
+    question = f"This starts {RUNS} runs, which cost ${RUNS * USD_PER_RUN:.3f}. Continue? [y/N] "
+    try:
+        return input(question).strip().lower() in ("y", "yes")
+    except EOFError:  # no terminal
+        print()
+        return False
+
+
+class _LosesOneResponse(httpx.BaseTransport):
+    """While `armed`, it lets the next paid request through and then loses the response."""
 
     def __init__(self, inner: httpx.BaseTransport) -> None:
         self._inner = inner
@@ -63,17 +71,19 @@ class _LosesOneAnswer(httpx.BaseTransport):
         if self.armed and request.method == "POST" and request.url.path.endswith("/runs"):
             self.armed = False
             response.read()
-            raise httpx.ReadError("thrown away by the check", request=request)
+            raise httpx.ReadError("lost by the check, on purpose", request=request)
         return response
 
     def close(self) -> None:
         self._inner.close()
 
 
-def findings(transport: httpx.BaseTransport | None = None) -> Iterator[Finding]:
-    """Assumption by assumption. Spends."""
-    losing = _LosesOneAnswer(transport or httpx.HTTPTransport())
-    with ParallelClient(transport=losing, retry_policy=RetryPolicy(settling=_LONGEST)) as client:
+def findings() -> Iterator[Finding]:
+    """One finding per assumption. Starts `RUNS` paid runs."""
+    losing = _LosesOneResponse(httpx.HTTPTransport())
+    with ParallelClient(
+        transport=losing, retry_policy=RetryPolicy(settling=_LISTING_TIMEOUT)
+    ) as client:
         ledger_id = client.create_group({"purpose": "check of assumptions"}).taskgroup_id
 
         first = client.submit(ledger_id, _ask("first"))
@@ -82,7 +92,7 @@ def findings(transport: httpx.BaseTransport | None = None) -> Iterator[Finding]:
         yield Finding(
             "a group's list repeats each run's metadata",
             None if listed is None else listed.run.metadata is not None,
-            "yes" if listed and listed.run.metadata else "no; the inputs are read instead",
+            "yes" if listed and listed.run.metadata else "no; the client reads the inputs instead",
         )
         yield Finding(
             "a run has its interaction id at once",
@@ -97,7 +107,7 @@ def findings(transport: httpx.BaseTransport | None = None) -> Iterator[Finding]:
         started = time.monotonic()
         found = client.submit(ledger_id, _ask("lost"))
         yield Finding(
-            "a run whose answer was lost is found, not paid for again",
+            "a run whose response was lost is found, and is not paid for again",
             found.adopted and not found.duplicates and not losing.armed,
             f"adopted {found.run.run_id} after {time.monotonic() - started:.1f} s",
         )
@@ -113,7 +123,7 @@ def findings(transport: httpx.BaseTransport | None = None) -> Iterator[Finding]:
         yield Finding(
             "a follow-up builds on the earlier answer",
             None,
-            f"answered {str(answer.output.content)[:60]!r}; that should be a capital",
+            f"the answer is {str(answer.output.content)[:60]!r}; it should be a capital",
         )
         _until_listed(client, ledger_id, last)
         runs = len(client.list_runs(ledger_id))
@@ -130,7 +140,7 @@ def _until_listed(
     client: ParallelClient, ledger_id: str, run_id: str
 ) -> tuple[TaskRunEvent | None, float]:
     started = time.monotonic()
-    while (seconds := time.monotonic() - started) < _LONGEST:
+    while (seconds := time.monotonic() - started) < _LISTING_TIMEOUT:
         for listed in client.list_runs(ledger_id):
             if listed.run.run_id == run_id:
                 return listed, seconds
@@ -148,29 +158,24 @@ def _listed_soon(listed: TaskRunEvent | None, seconds: float) -> Finding:
 
 
 def _cursor(client: ParallelClient, ledger_id: str, first: Submission) -> Finding:
-    assumption = "a group's list can be read on from a cursor"
+    assumption = "a group's list can be read from a cursor on"
     [before] = [e for e in client.list_runs(ledger_id) if e.run.run_id == first.run.run_id]
     if before.event_id is None:
-        return Finding(assumption, False, "events have no id; lists are read whole")
+        return Finding(assumption, False, "events have no id; the client reads whole lists")
     rest = client.list_runs(ledger_id, last_event_id=before.event_id)
     shown = [event.run.run_id for event in rest]
     return Finding(assumption, first.run.run_id not in shown, f"{len(shown)} runs after the first")
 
 
 def _unknown_group(client: ParallelClient) -> Finding:
-    def ask() -> object:
-        return client.list_runs("tgrp_00000000000000000000000000000000")
-
-    error = _error(ask)
+    error = _error(lambda: client.list_runs(f"tgrp_{0:032}"))
     return Finding("an unknown group is a 404", isinstance(error, NotFound), type(error).__name__)
 
 
 def _refused(client: ParallelClient, ledger_id: str) -> Finding:
-    """A request the server refuses starts nothing."""
-    nonsense = _ask("refused").model_copy(update={"processor": "no-such-processor"})
-    forced = ParallelClient(allow_unknown_processor=True)
-    with forced:
-        error = _error(lambda: forced.submit(ledger_id, nonsense))
+    unknown = _ask("refused").model_copy(update={"processor": "no-such-processor"})
+    with ParallelClient(allow_unknown_processor=True) as forced:
+        error = _error(lambda: forced.submit(ledger_id, unknown))
     listed = [e for e in client.list_runs(ledger_id) if e.run.processor == "no-such-processor"]
     return Finding(
         "a refused request starts nothing",
@@ -185,7 +190,3 @@ def _error(call: Callable[[], object]) -> ParallelError | None:
     except ParallelError as error:
         return error
     return None
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,9 +1,9 @@
-"""The main job in one command: a research session over two turns, then a worker killed in a third.
+"""Run a research session of two turns, then kill a worker in the third and resume the session.
 
-    python -m langchain_parallel demo            against the simulator, which ships with the package
-    python -m langchain_parallel demo --live     against the real API, with PARALLEL_API_KEY set
+    langchain-parallel demo            against the simulator that ships with the package; free
+    langchain-parallel demo --live     against the real API, with PARALLEL_API_KEY set; costs money
 
-Needs the extra `demo` (SQLite checkpoints, and h11 for the simulator's server).
+Needs the extra `demo`: SQLite checkpoints, and h11 for the simulator's server.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from ..processors import price_usd
 from ..research import ResearchOutput, Turn, create_research_graph
 from ..sessions import InteractionTree
 from ..simulator import Fault, RunningServer, Scenario, Simulator, serve
+from .command_line import command_parser
 
 PROCESSOR, FOLLOW_UP = "pro", "core-fast"
 FIRST = "Map the competitive landscape of autonomous vehicle companies"
@@ -35,16 +36,15 @@ SECOND = (
 )
 THIRD = "Which of those risks could change the ranking within the next two years?"
 THREAD = "demo"
-LATENCY_SCALE = 0.02
-"""The simulator's runs take a fiftieth of their usual time."""
 
 
 def main(arguments: list[str]) -> int:
-    """Run the demo; 0 if what it shows is true."""
-    parser = argparse.ArgumentParser(prog="python -m langchain_parallel demo", description=__doc__)
+    """Run the demo. The exit code is 0 if the killed worker's run was found and not paid for again."""
+    parser = command_parser("demo", __doc__)
     parser.add_argument("--live", action="store_true", help="use the real API; this costs money")
+    parser.add_argument("--kill", action="store_true", help="with --live: also run the third turn")
     parser.add_argument(
-        "--kill", action="store_true", help="with --live: kill a worker in a third turn, too"
+        "--latency-scale", type=float, default=0.02, help="factor on the duration of simulated runs"
     )
     parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
@@ -52,15 +52,16 @@ def main(arguments: list[str]) -> int:
         _answer(THIRD, options.worker)
         return 0
     if options.live and not os.environ.get("PARALLEL_API_KEY"):
-        print(
-            "--live needs a key: set PARALLEL_API_KEY. Without --live the demo runs on the simulator."
+        parser.error(
+            "--live needs a key: set PARALLEL_API_KEY, or use the simulator without --live"
         )
-        return 2
+    if options.kill and not options.live:
+        parser.error("--kill goes with --live; the simulated demo always kills a worker")
     with tempfile.TemporaryDirectory() as folder:
         database = Path(folder) / "checkpoints.sqlite"
         if options.live:
             return _live(database, kill=options.kill)
-        with _simulator() as server:
+        with _simulator(options.latency_scale) as server:
             return _simulated(server, database)
 
 
@@ -75,12 +76,12 @@ def _graph(database: Path) -> Iterator[Any]:
 
 
 def _answer(question: str | None, database: Path) -> ResearchOutput:
-    """Ask on the demo's thread, or resume it, with progress; returns the session as it then stands."""
+    """Ask on the demo's thread, or resume it if `question` is None. Prints progress; returns the session."""
     config: Any = {"configurable": {"thread_id": THREAD}}
-    asked = None if question is None else {"question": question}
+    given = None if question is None else {"question": question}
     output: Any = {}
     with _graph(database) as graph:
-        stream = graph.stream(asked, config, stream_mode=["custom", "values"], durability="sync")
+        stream = graph.stream(given, config, stream_mode=["custom", "values"], durability="sync")
         for mode, chunk in stream:
             if mode == "custom":
                 _show_progress(chunk)
@@ -91,9 +92,14 @@ def _answer(question: str | None, database: Path) -> ResearchOutput:
 
 def _show_progress(step: Mapping[str, Any]) -> None:
     if "progress" in step and step["progress"] is not None:
-        print(f"  {step['progress']:5.1f} %  {step['sources_read'] or 0} sources read", flush=True)
+        sources = _count(step["sources_read"] or 0, "source")
+        print(f"  {step['progress']:5.1f} %  {sources} read", flush=True)
     elif step.get("message"):
         print(f"           {step['kind']}: {step['message']}", flush=True)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _ask(question: str, database: Path) -> ResearchOutput:
@@ -114,31 +120,32 @@ def _show_turn(turn: Turn) -> None:
     for citation in turn["citations"][:6]:
         print(f"    [{citation['number']}] {citation['title'] or ''} {citation['url']}")
     more = len(turn["citations"]) - 6
-    print(f"    and {more} more" if more > 0 else "", end="\n" if more > 0 else "")
+    if more > 0:
+        print(f"    and {more} more")
     if turn["weak_fields"]:
         print(f"  not well supported: {', '.join(turn['weak_fields'])}")
 
 
-def _short(value: object, most: int = 150) -> str:
+def _short(value: object, max_chars: int = 150) -> str:
     if isinstance(value, dict):
         value = "; ".join(f"{name}: {part}" for name, part in value.items())
     text = " ".join(str(value).split())
-    return text if len(text) <= most else text[: most - 1] + "…"
+    return text if len(text) <= max_chars else text[: max_chars - 1] + "…"
 
 
 def _summary(session: ResearchOutput) -> None:
     print("\n── The session")
     print(InteractionTree.of(session).text())
-    print(f"  spent: ${session['spent_usd']:.3f} in {len(session['turns'])} runs")
+    print(f"  spent: ${session['spent_usd']:.3f} in {_count(len(session['turns']), 'run')}")
 
 
 # --- simulated, with a kill ----------------------------------------------------------------------
 
 
 @contextmanager
-def _simulator() -> Iterator[RunningServer]:
+def _simulator(latency_scale: float) -> Iterator[RunningServer]:
     scenario = Scenario.builtin("announcement")
-    with serve(Simulator(latency_scale=LATENCY_SCALE, scenario=scenario)) as server:
+    with serve(Simulator(latency_scale=latency_scale, scenario=scenario)) as server:
         os.environ["PARALLEL_BASE_URL"] = server.url
         os.environ["PARALLEL_API_KEY"] = "simulated"
         yield server
@@ -146,25 +153,25 @@ def _simulator() -> Iterator[RunningServer]:
 
 def _simulated(server: RunningServer, database: Path) -> int:
     print(
-        f"The simulator answers at {server.url}; nothing below is a real finding, nothing costs money."
+        f"The simulator answers at {server.url}. Nothing below is a real finding; nothing costs money."
     )
     _ask(FIRST, database)
     session = _ask(SECOND, database)
     _summary(session)
     before = _runs(server)
-    # The cruellest moment: the paid request has been accepted and its answer is still on the way.
+    # The worst moment for a crash: the API has started the paid run, and the worker does not know it yet.
     server.simulator.faults.add(Fault("hang", method="POST", path="*/runs", seconds=60.0))
     print(f"\n── {THIRD}")
     worker = _start_worker(database)
-    _until(lambda: _runs(server) > before)
+    _wait_until(lambda: _runs(server) > before)
     _kill(worker)
     print(
-        "  The worker was killed (SIGKILL) after the API had accepted its run, before it heard of it."
+        "  The worker was killed (SIGKILL) after the API had started its run, before the response arrived."
     )
     session = _answer(None, database)
     _show_turn(session["turns"][-1])
     _summary(session)
-    return _verdict(server, session, _runs(server) - before)
+    return _check_bill(server, session, _runs(server) - before)
 
 
 def _runs(server: RunningServer) -> int:
@@ -172,15 +179,15 @@ def _runs(server: RunningServer) -> int:
     return len(billing.billed_runs()) + len(billing.reserved_runs())
 
 
-def _verdict(server: RunningServer, session: ResearchOutput, third: int) -> int:
+def _check_bill(server: RunningServer, session: ResearchOutput, third: int) -> int:
     total = server.simulator.billing.total_usd
     expected = sum(price_usd(turn["processor"]) or 0.0 for turn in session["turns"])
     right = third == 1 and len(session["turns"]) == 3 and abs(total - expected) < 1e-9
     print(f"\n  Runs billed for the third question: {third}. The API's bill: ${total:.3f}.")
     print(
-        "  The killed worker's run was found in the ledger and adopted."
+        "  The run of the killed worker was found in the ledger and used."
         if right
-        else "  THAT IS WRONG."
+        else "  THIS IS WRONG: expected one run, and the sum of the three prices."
     )
     return 0 if right else 1
 
@@ -190,7 +197,7 @@ def _verdict(server: RunningServer, session: ResearchOutput, third: int) -> int:
 
 def _live(database: Path, *, kill: bool) -> int:
     cost = price_usd(PROCESSOR), price_usd(FOLLOW_UP)
-    print(f"The real API: about ${sum(c or 0 for c in cost):.3f} for two runs.")
+    print(f"Two runs on the real API, for about ${sum(c or 0 for c in cost):.3f}.")
     _ask(FIRST, database)
     session = _ask(SECOND, database)
     _summary(session)
@@ -198,7 +205,7 @@ def _live(database: Path, *, kill: bool) -> int:
         return 0
     print(f"\n── {THIRD}")
     worker = _start_worker(database)
-    _until(lambda: _state(database).get("pending") is not None, seconds=60)
+    _wait_until(lambda: _state(database).get("pending") is not None, seconds=60)
     time.sleep(2.0)
     _kill(worker)
     print("  The worker was killed (SIGKILL).")
@@ -236,9 +243,9 @@ def _kill(worker: subprocess.Popen[bytes]) -> None:
     worker.wait()
 
 
-def _until(condition: Any, *, seconds: float = 30.0) -> None:
+def _wait_until(condition: Callable[[], bool], *, seconds: float = 30.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError("the worker did not get as far as expected")
+            raise SystemExit("The worker did not start its run in time.")
         time.sleep(0.02)

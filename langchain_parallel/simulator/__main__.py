@@ -1,12 +1,18 @@
-"""`python -m langchain_parallel.simulator`: the simulator as a server of its own."""
+"""Serve a simulated Task API over HTTP until interrupted. The first line printed is its base URL.
+
+langchain-parallel simulator --port 8000 --latency-scale 0.01
+"""
 
 from __future__ import annotations
 
 import argparse
+import math
 import secrets
 import signal
+import sys
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 from .clock import RealClock
 from .scenario import Scenario
@@ -14,47 +20,69 @@ from .server import serve
 from .world import Simulator
 
 
-def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser("langchain_parallel.simulator", description=__doc__)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until SIGINT or SIGTERM. The exit code is 1 if the address cannot be listened on."""
+    parser = argparse.ArgumentParser(
+        "langchain-parallel simulator",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=0, help="0 (the default) takes a free one")
+    parser.add_argument("--port", type=_port, default=0, help="default: a free one")
     parser.add_argument(
-        "--latency-scale", type=float, default=1.0, help="multiplies how long runs take"
+        "--latency-scale", type=_amount, default=1.0, help="factor on the duration of every run"
     )
     parser.add_argument(
-        "--scenario", help="a JSON file, or the name of one that ships: announcement"
+        "--scenario", type=_scenario, help="a JSON file, or `announcement`, which is built in"
     )
-    parser.add_argument("--seed", type=int, help="same seed, same ids and answers; default: new")
-    parser.add_argument("--credit-usd", type=float, help="what the account may spend")
-    return parser.parse_args(arguments)
-
-
-def scenario_named(name: str | None) -> Scenario | None:
-    """A scenario by file, or by name where it ships with the package."""
-    if name is None:
-        return None
-    return Scenario.load(name) if name.endswith(".json") else Scenario.builtin(name)
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Serve until interrupted; the first line printed is the base URL."""
-    options = parse(arguments)
+    parser.add_argument("--seed", type=int, help="the same seed gives the same ids and answers")
+    parser.add_argument("--credit-usd", type=_amount, help="what the account can spend")
+    options = parser.parse_args(arguments)
     simulator = Simulator(
         RealClock(),
-        # Ids are made from the seed: a new server must not hand out those of an earlier one.
+        # Ids follow from the seed, and a new server must not repeat those of an earlier one.
         seed=secrets.randbits(32) if options.seed is None else options.seed,
         latency_scale=options.latency_scale,
-        scenario=scenario_named(options.scenario),
+        scenario=options.scenario,
         credit_usd=options.credit_usd,
     )
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    with serve(simulator, options.host, options.port) as server:
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(serve(simulator, options.host, options.port))
+        except OSError as error:
+            where = f"{options.host}:{options.port}"
+            print(f"{parser.prog}: error: cannot listen on {where}: {error}", file=sys.stderr)
+            return 1
         print(server.url, flush=True)
         stop.wait()
+    return 0
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port; 0 to 65535 are")
+    return int(text)
+
+
+def _amount(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 up")
+    return number
+
+
+def _scenario(name: str) -> Scenario:
+    try:
+        return Scenario.load(name) if name.endswith(".json") else Scenario.builtin(name)
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"{name!r} is no scenario: {error}") from None
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

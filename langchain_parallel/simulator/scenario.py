@@ -60,18 +60,23 @@ class ScriptedTurn:
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> ScriptedTurn:
-        """From the JSON form. Raises ValueError on an unknown key or a missing `match`."""
+        """Build one from its JSON form. Raises ValueError for an unknown key or a wrong `match`."""
         known = {*cls.__dataclass_fields__, "match"} - {"pattern"}
         if unknown := sorted(set(raw) - known):
             raise ValueError(f"scenario turn: unknown {', '.join(unknown)}; known: {sorted(known)}")
-        if "match" not in raw:
-            raise ValueError("scenario turn: 'match' is missing")
-        match = raw["match"]
-        source = re.escape(match) if isinstance(match, str) else match["regex"]
+        match = raw.get("match")
+        source = re.escape(match) if isinstance(match, str) else (match or {}).get("regex")
+        if source is None:
+            raise ValueError("scenario turn: 'match' must be a string or {\"regex\": …}")
         values = {k: v for k, v in raw.items() if k != "match"}
         for name in ("progress", "warnings"):
             values[name] = tuple(values.get(name, ()))
-        return cls(pattern=re.compile(source, re.IGNORECASE), **values)
+        try:
+            return cls(pattern=re.compile(source, re.IGNORECASE), **values)
+        except re.error as error:
+            raise ValueError(
+                f"scenario turn: {source!r} is no regular expression: {error}"
+            ) from None
 
     def matches(self, text: str, processor: str) -> bool:
         return bool(self.pattern.search(text)) and self.processor in (None, processor)
@@ -86,18 +91,20 @@ class Scenario:
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Scenario:
-        """From the JSON form."""
+        """Build one from its JSON form. Raises ValueError."""
+        if not isinstance(raw, Mapping):
+            raise ValueError("a scenario is a JSON object")
         turns = tuple(ScriptedTurn.parse(turn) for turn in raw.get("turns", ()))
         return cls(str(raw.get("name", "unnamed")), turns)
 
     @classmethod
     def load(cls, path: str | Path) -> Scenario:
-        """From a JSON file."""
+        """Read one from a JSON file. Raises OSError or ValueError."""
         return cls.parse(json.loads(Path(path).read_text(encoding="utf-8")))
 
     @classmethod
     def builtin(cls, name: str = "announcement") -> Scenario:
-        """One that ships with the package."""
+        """Read one that ships with the package. Raises OSError for an unknown name."""
         file = resources.files(__package__) / "scenarios" / f"{name}.json"
         return cls.parse(json.loads(file.read_text(encoding="utf-8")))
 

@@ -190,7 +190,7 @@ def test_the_command_line_serves_and_stops(tmp_path: Path) -> None:
     scenario = tmp_path / "s.json"
     scenario.write_text(json.dumps({"turns": [{"match": "q", "content": {"a": 1}, "seconds": 1}]}))
     options = ["--latency-scale", "0.01", "--scenario", str(scenario), "--seed", "3"]
-    command = [sys.executable, "-m", "langchain_parallel.simulator", *options]
+    command = [sys.executable, "-m", "langchain_parallel", "simulator", *options]
     folder = Path(__file__).parents[2]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=folder)
     assert process.stdout is not None
