@@ -54,6 +54,7 @@ class Both:
         self.close()
         if self._loop is not None:
             self._run(self._loop.shutdown_asyncgens())
+            self._run(self._loop.shutdown_default_executor())
             self._loop.close()
 
 

@@ -159,6 +159,8 @@ def test_excerpts_stay_out_of_the_state_unless_asked_for(session: Session) -> No
 STRICT = """
 import sys, warnings
 warnings.simplefilter("error")
+# LangSmith's, on Python 3.14
+warnings.filterwarnings("ignore", "'asyncio.iscoroutinefunction'", DeprecationWarning)
 from langgraph.checkpoint.sqlite import SqliteSaver
 from tests.research.harness import Session
 with SqliteSaver.from_conn_string(sys.argv[1]) as saver:
