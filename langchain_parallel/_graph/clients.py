@@ -17,7 +17,6 @@ from ..client.client_pair import (
     client_pair,
     knowledge_id,
     mark_uncertain,
-    pair_clients,
     register_secrets,
 )
 from ..errors import ParallelError
@@ -42,7 +41,6 @@ class ClientPair(NamedTuple):
         cls,
         client: AnyClient | None,
         *,
-        async_client: AsyncParallelClient | None = None,
         api_key: SecretStr | str | None = None,
         base_url: str | None = None,
         allow_unknown_processor: bool = False,
@@ -57,13 +55,10 @@ class ClientPair(NamedTuple):
             InvalidRequest: An argument contradicts the client's own setting.
             MissingKey: The clients are to be made and there is no key.
         """
-        if isinstance(client, ParallelClient) and async_client is not None:
-            pair_clients(client, async_client)
-        one = client or async_client
         sync, async_ = client_pair(
-            one,
+            client,
             # A tool reads its key from the environment for its own `repr`, also where it is given a client.
-            api_key=api_key if one is None else None,
+            api_key=api_key if client is None else None,
             base_url=base_url,
             allow_unknown_processor=allow_unknown_processor,
         )

@@ -1,21 +1,139 @@
-"""A paid run: request, ledger, one send, progress, duplicates, answer. Every door pays through here."""
+"""A paid run, as every door makes it: request, ledger, one send, progress, duplicates, answer.
+
+Rule: `PaidRun.submit` is the one way to spend money (R1). It looks into the ledger and sends under a lock
+that all processes share where they can (R5), and only once the checkpoints are written from which the same
+request would be made again (R4). Everything else here is free, however often it is done.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, TypeAlias, cast
+
+from langchain_core.runnables import RunnableConfig
+from pydantic import SecretStr
+from typing_extensions import Self
 
 from .._core.calls import Calls
+from .._core.ledger.keys import ledger_key
+from .._core.ledger.lookup import Lookup
+from .._core.redaction import secrets_of
+from .._locks.shared import SharedLock, shared_lock
+from ..client import AsyncParallelClient, ParallelClient
 from ..errors import ActionRequired, ParallelError, RunCancelled, RunFailed
-from ..models import Submission, TaskRun, TaskRunInput, TaskRunResult
+from ..models import Event, SchemaLike, Submission, TaskRun, TaskRunInput, TaskRunResult, TaskSpec
+from ..options import Limits, RequestOptions, check_timeout, check_words
 from ..processors import PROCESSORS
+from ..text.progress import progress
 from .clients import ClientPair
+from .runtime import checkpointed, checkpointer_of, runtime_of, thread_id_of
+from .session_ledger import Ledgers
 
 _LOG = logging.getLogger("langchain_parallel")
+_THREAD_ID_CHARS = 512
+"""The longest metadata value the API takes."""
+_FETCH_SECONDS = 60.0
+"""How long to wait for the answer of a run that is known to have ended."""
+
+Wait: TypeAlias = Literal["block", "background", "park"]
 
 
-class Answered(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """What all runs of one door share. It stays out of every state: it holds secrets."""
+
+    clients: ClientPair
+    ledgers: Ledgers
+    template: TaskRunInput
+    """Every request but for its question."""
+    options: RequestOptions
+    limits: Limits
+    wait: Wait
+    timeout: float | None
+    name: str
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        processors: Sequence[str],
+        output_schema: SchemaLike | None,
+        input_schema: SchemaLike | None = None,
+        request: RequestOptions | None,
+        limits: Limits | None,
+        wait: Wait = "block",
+        waits: Sequence[Wait] = ("block",),
+        timeout: float | None,
+        name: str,
+        api_key: str | SecretStr | None,
+        base_url: str | None,
+        client: ParallelClient | AsyncParallelClient | None,
+        **more: Any,
+    ) -> Self:
+        """The configuration of a door, from the options it was given.
+
+        Args:
+            processors: All that the door may use, the usual one first.
+            waits: The ways to wait that the door has.
+            more: The door's own fields.
+
+        Raises:
+            InvalidRequest: An option is wrong, or the API would refuse the requests.
+            MissingKey: There is no API key.
+        """
+        options = request or RequestOptions()
+        template = options.template(processors, output_schema, input_schema)
+        check_words({"wait": wait}, {"wait": waits})
+        clients = ClientPair.of(
+            client,
+            api_key=api_key,
+            base_url=base_url,
+            allow_unknown_processor=options.allow_unknown_processor,
+            asks=template,
+        )
+        return cls(
+            clients=clients,
+            ledgers=Ledgers(),
+            template=template,
+            options=options,
+            limits=limits or Limits(),
+            wait=wait,
+            timeout=check_timeout(timeout),
+            name=name,
+            **more,
+        )
+
+    def request(
+        self,
+        question: Any,
+        processor: str,
+        previous_interaction_id: str | None,
+        config: RunnableConfig | None = None,
+        *,
+        output_schema: Any = None,
+        metadata: dict[str, str] | None = None,
+    ) -> TaskRunInput:
+        """What is sent for a question; its metadata names the LangGraph thread of `config`."""
+        thread_id = None if config is None else thread_id_of(config)
+        thread = {"thread_id": thread_id[:_THREAD_ID_CHARS]} if thread_id else {}
+        update: dict[str, Any] = {
+            "input": question,
+            "processor": processor,
+            "previous_interaction_id": previous_interaction_id,
+            "metadata": {**thread, **self.template.metadata, **(metadata or {})},
+        }
+        if output_schema:
+            update["task_spec"] = TaskSpec(output_schema=output_schema)
+        return self.template.model_copy(update=update)
+
+    def is_planned_here(self, plan_id: str | None) -> bool:
+        """Whether this process made a plan: then it knows whether its request was sent."""
+        return plan_id == self.clients.process_id
+
+
+class PaidAnswer(NamedTuple):
     """An answer, and the other runs that were started for the same request: normally none."""
 
     result: TaskRunResult
@@ -24,73 +142,151 @@ class Answered(NamedTuple):
     """How many runs cost money."""
 
 
-def answer(
-    clients: ClientPair,
-    submission: Submission,
-    request: TaskRunInput,
-    position: str,
-    wait: Callable[[TaskRun], Calls[TaskRunResult]],
-) -> Calls[Answered]:
-    """Wait for a run; if it was perhaps started twice, look for its twin once it has ended.
+@dataclass(frozen=True)
+class PaidRun:
+    """One run of a door.
 
-    Of twins the oldest that has an answer counts; all are told, in the log, too: both are paid for, and
-    only a person can ask for the money back.
+    Attributes:
+        door: What the run shares with the door's other runs.
+        request: What is asked.
+        position: The point of the session at which it is asked (R3).
+        config: LangChain's config of the step that asks.
     """
-    first = yield from _ended(wait, submission.run)
-    if not (submission.sent_again or submission.duplicates):
-        return Answered(_result(first))
-    try:
-        found = yield from clients.find(submission.ledger_id, request, position=position)
-    except ParallelError as error:
-        if isinstance(first, TaskRunResult):
-            _LOG.warning("Perhaps started twice (ledger %s): %s", submission.ledger_id, error)
-            return Answered(first)
-        error.billed = None
-        raise error.with_ids(submission.run.run_id, submission.run.interaction_id) from None
-    if found is None:  # the list shows neither: what was answered counts
-        return Answered(_result(first))
-    ids = tuple(dict.fromkeys((found.run.run_id, *found.duplicates, submission.run.run_id)))
-    outcomes: dict[str, _Ended] = {submission.run.run_id: first}
-    for run_id in ids:
-        if run_id not in outcomes:
-            run = (
-                TaskRun(run_id=run_id, status="queued") if run_id != found.run.run_id else found.run
+
+    door: RunConfig
+    request: TaskRunInput
+    position: str
+    config: RunnableConfig
+
+    def submit(
+        self, ledger_id: str, *, lookup: Lookup, cursor: str | None = None
+    ) -> Calls[Submission]:
+        """Find the run in the ledger or start it there. The one step that costs money.
+
+        A caller that had to wait for another process's lock keeps looking for the settling time: that
+        process may just have sent the same request.
+        """
+        yield from checkpointed(self.config)
+        name = f"submit {ledger_id} {ledger_key(self.request, position=self.position)}"
+        held = yield from shared_lock(name, checkpointer_of(self.config))
+        lock = cast(SharedLock, held)  # without a time limit there is always one
+        try:
+            return (
+                yield from self.door.clients.submit(
+                    ledger_id,
+                    self.request,
+                    position=self.position,
+                    lookup="until_settled" if lock.contested else lookup,
+                    cursor=cursor,
+                )
             )
-            outcomes[run_id] = yield from _ended(wait, run)
-        if isinstance(outcomes[run_id], TaskRunResult):
-            break
-    result = _result(outcomes[run_id])
-    others = tuple(other for other in ids if other != result.run.run_id)
-    paid = len(ids) - sum(not isinstance(ended, TaskRunResult) for ended in outcomes.values())
-    if others:
-        _LOG.warning(
-            "Started more than once (ledger %s): runs %s; %d are paid for.",
-            submission.ledger_id,
-            ", ".join(ids),
-            paid,
+        finally:
+            lock.release()
+
+    def find(self, ledger_id: str, *, lookup: Lookup) -> Calls[Submission | None]:
+        """The run that was paid for under this key, if there is one."""
+        return (
+            yield from self.door.clients.find(
+                ledger_id, self.request, position=self.position, lookup=lookup
+            )
         )
-    return Answered(result, others, paid)
+
+    def answer(
+        self,
+        submission: Submission,
+        *,
+        has_ended: bool = False,
+        listen: Callable[[dict[str, Any]], Any] | None = None,
+    ) -> Calls[PaidAnswer]:
+        """Wait for the answer, with progress on LangGraph's custom stream.
+
+        A run that was perhaps started twice is looked for once the first has ended. Of duplicates the
+        oldest that has an answer counts; all are reported, in the log, too: both are paid for, and only a
+        person can ask for the money back.
+
+        Args:
+            submission: Of `submit` or `find`.
+            has_ended: Only ask for the answer.
+            listen: Called with each progress message, too; it may be asynchronous.
+        """
+        first = yield from self._ending(submission.run, has_ended, listen)
+        if not (submission.sent_again or submission.duplicates):
+            return PaidAnswer(_result(first))
+        try:
+            found = yield from self.find(submission.ledger_id, lookup="once")
+        except ParallelError as error:
+            if isinstance(first, TaskRunResult):
+                _LOG.warning("Perhaps started twice (ledger %s): %s", submission.ledger_id, error)
+                return PaidAnswer(first)
+            error.billed = None
+            raise error.with_ids(submission.run.run_id, submission.run.interaction_id) from None
+        if found is None:  # the list shows neither: what was answered counts
+            return PaidAnswer(_result(first))
+        ids = tuple(dict.fromkeys((found.run.run_id, *found.duplicates, submission.run.run_id)))
+        endings: dict[str, _Ending] = {submission.run.run_id: first}
+        for run_id in ids:
+            if run_id not in endings:
+                is_found = run_id == found.run.run_id
+                run = found.run if is_found else TaskRun(run_id=run_id, status="queued")
+                endings[run_id] = yield from self._ending(run, has_ended, listen)
+            if isinstance(endings[run_id], TaskRunResult):
+                break
+        result = _result(endings[run_id])
+        others = tuple(other for other in ids if other != result.run.run_id)
+        paid = len(ids) - sum(not isinstance(ending, TaskRunResult) for ending in endings.values())
+        if others:
+            _LOG.warning(
+                "Started more than once (ledger %s): runs %s; %d are paid for.",
+                submission.ledger_id,
+                ", ".join(ids),
+                paid,
+            )
+        return PaidAnswer(result, others, paid)
+
+    def _ending(
+        self, run: TaskRun, has_ended: bool, listen: Callable[[dict[str, Any]], Any] | None
+    ) -> Calls[_Ending]:
+        seconds = (
+            _FETCH_SECONDS if has_ended else wait_seconds(self.request.processor, self.door.timeout)
+        )
+        on_event = None if has_ended else self._listener(run, listen)
+        try:
+            return (
+                yield from self.door.clients.wait(
+                    run.run_id, run.interaction_id, seconds, on_event, secrets_of([self.request])
+                )
+            )
+        except (RunFailed, RunCancelled, ActionRequired) as error:
+            return error
+
+    def _listener(
+        self, run: TaskRun, listen: Callable[[dict[str, Any]], Any] | None
+    ) -> Callable[[Event], Any]:
+        """Progress to the custom stream; each event also tells LangGraph that the step is not idle."""
+        runtime = runtime_of(self.config)
+
+        def on_event(event: Event) -> Any:
+            message = dict(progress(event, run.run_id, run.interaction_id))
+            if runtime is not None:
+                runtime.stream_writer(message)
+                runtime.heartbeat()
+            return None if listen is None else listen(message)
+
+        return on_event
 
 
-_Ended: TypeAlias = TaskRunResult | RunFailed | RunCancelled | ActionRequired
+_Ending: TypeAlias = TaskRunResult | RunFailed | RunCancelled | ActionRequired
 
 
-def _ended(wait: Callable[[TaskRun], Calls[TaskRunResult]], run: TaskRun) -> Calls[_Ended]:
-    try:
-        return (yield from wait(run))
-    except (RunFailed, RunCancelled, ActionRequired) as error:
-        return error
-
-
-def _result(ended: _Ended) -> TaskRunResult:
-    if isinstance(ended, TaskRunResult):
-        return ended
-    raise ended
+def _result(ending: _Ending) -> TaskRunResult:
+    if isinstance(ending, TaskRunResult):
+        return ending
+    raise ending
 
 
 def wait_seconds(processor: str, timeout: float | None) -> float:
-    """How long to wait for a run: as told, or twice its processor's usual longest time and ten
-    minutes more; four and a half hours for a processor nobody knows.
+    """How long to wait for a run: `timeout`, or twice its processor's usual longest time and ten minutes
+    more; four and a half hours for a processor that is not in the table.
     """
     if timeout is not None:
         return timeout

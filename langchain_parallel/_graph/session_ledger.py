@@ -1,5 +1,4 @@
-"""Which ledger a session's runs are kept in, where the graph's state does not say (R4); and the one way
-into it.
+"""Which ledger a session's runs are kept in, where the graph's state does not say (R4).
 
 Rule: a session has one ledger, and whoever runs it again finds the same one. With a store it is put there
 before anything is paid: a put is durable at once and survives time travel to a checkpoint from before the
@@ -16,17 +15,13 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.store.base import BaseStore
 
 from .._core.calls import Call, Calls
-from .._core.ledger.keys import ledger_key
-from .._core.ledger.lookup import Lookup
 from .._locks.process import lock_of
 from .._locks.shared import SharedLock, shared_lock
-from ..models import Submission, TaskRunInput
 from .clients import ClientPair
 from .runtime import (
     RECENT_RESUME_SECONDS,
     START,
     checkpointed,
-    checkpointer_of,
     input_of,
     parent_task,
     runtime_of,
@@ -169,34 +164,6 @@ def session_done(config: RunnableConfig, name: str) -> Calls[None]:
     known = yield from _get(runtime.store, last)
     if known is not None and known["open"]:
         yield from _put(runtime.store, last, {**known, "open": False})
-
-
-def submit_once(
-    clients: ClientPair,
-    config: RunnableConfig,
-    ledger_id: str,
-    request: TaskRunInput,
-    *,
-    position: str,
-    lookup: Lookup = "once",
-    cursor: str | None = None,
-) -> Calls[Submission]:
-    """Find the run in the ledger or start it there, alone among all who share the checkpoints (R5).
-
-    Whoever comes second to another process looks for the settling time: that one may just have sent.
-    """
-    yield from checkpointed(config)
-    name = f"submit {ledger_id} {ledger_key(request, position=position)}"
-    lock = yield from _locked(name, checkpointer_of(config))
-    try:
-        lookup = "until_settled" if lock.contested else lookup
-        return (
-            yield from clients.submit(
-                ledger_id, request, position=position, lookup=lookup, cursor=cursor
-            )
-        )
-    finally:
-        lock.release()
 
 
 def _locked(name: str, holder: object) -> Calls[SharedLock]:

@@ -71,7 +71,7 @@ def main(arguments: list[str]) -> int:
 @contextmanager
 def _graph(database: Path) -> Iterator[Any]:
     with SqliteSaver.from_conn_string(str(database)) as checkpointer:
-        graph = create_research_graph(processor=PROCESSOR, follow_up_processor=FOLLOW_UP)
+        graph = create_research_graph(processor=(PROCESSOR, FOLLOW_UP))
         yield graph.compile(checkpointer=checkpointer)
 
 

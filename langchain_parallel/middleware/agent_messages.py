@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from ..options import SessionLimits
 from ..processors import expected_seconds
-from ..research.state import Budget
 from ..text.result import harmless
 from .agent_config import AgentConfig
-from .agent_state import AgentTurn, Research, is_active, is_ended, spent
+from .agent_state import AgentTurn, Research, is_active, is_ended, total_cost_usd
 from .call_plan import brief
 from .citations import unmarked
 
@@ -64,7 +64,7 @@ def usual_time(processor: str) -> str:
 
 def head(record: AgentTurn, research: Research) -> str:
     """The line above an answer: handle, processor, cost so far."""
-    total = spent({**research, record["handle"]: record})
+    total = total_cost_usd({**research, record["handle"]: record})
     cost = f"cost {usd(record['cost_usd'])}, so far {usd(total)}"
     return f"{record['handle']} {record['status']} ({record['processor']}, {cost})."
 
@@ -118,7 +118,7 @@ def changed_by_a_person(record: AgentTurn) -> str:
     )
 
 
-def listing(setup: AgentConfig, research: Research, limits: Budget) -> str:
+def listing(setup: AgentConfig, research: Research, limits: SessionLimits) -> str:
     """All research, a line each."""
     if not research:
         return "There is no research yet."
@@ -128,7 +128,7 @@ def listing(setup: AgentConfig, research: Research, limits: Budget) -> str:
         lines.insert(0, f"{older} older ones are not listed; read them by their handles.")
     budget = limits.get("max_cost_usd")
     of = f" of {usd(budget)}" if budget is not None else ""
-    return "\n".join([*lines, f"Spent so far: {usd(spent(research))}{of}."])
+    return "\n".join([*lines, f"Spent so far: {usd(total_cost_usd(research))}{of}."])
 
 
 def _line(record: AgentTurn) -> str:
@@ -147,7 +147,7 @@ def note(setup: AgentConfig, research: Research, shown: Iterable[str]) -> str:
     lines = [*_finished(setup, research), *_running(setup, research)]
     seen = set(shown)
     gone = [r for r in research.values() if is_ended(r) and not _shows(r, seen)]
-    gone = [r for r in gone if r["status"] == "completed" and r.get("told")]
+    gone = [r for r in gone if r["status"] == "completed" and r.get("seen_by_model")]
     if gone:
         lines.append(
             f"Earlier research, to be read again with {setup.names.read} or followed up: "
@@ -161,7 +161,7 @@ def _shows(record: AgentTurn, messages: set[str]) -> bool:
 
 
 def _finished(setup: AgentConfig, research: Research) -> Sequence[str]:
-    new = [r for r in research.values() if is_ended(r) and not r.get("told")]
+    new = [r for r in research.values() if is_ended(r) and not r.get("seen_by_model")]
     good = [r for r in new if r["status"] == "completed"]
     bad = [r for r in new if r["status"] != "completed"]
     lines = []

@@ -6,16 +6,16 @@ them together; it never takes a record back to where it was before.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from langchain.agents import AgentState
 from langchain.agents.middleware.types import OmitFromInput, PrivateStateAttr
 from typing_extensions import NotRequired, TypedDict
 
-from ..research.budget import spent_usd
-from ..research.state import Budget, Turn
-
-Wait: TypeAlias = Literal["block", "background", "park"]
+from ..options import SessionLimits
+from ..research.state import Turn
+from ..research.usage import spent_usd
+from .names import Names
 
 _FURTHER = {"planned": 0, "unknown": 1, "running": 2, "action_required": 2}
 _ENDED = 3
@@ -25,9 +25,8 @@ _ID_CHARS = 6
 class AgentTurn(Turn):
     """A turn of a research session as an agent knows it, from when it was planned.
 
-    `status` is beside those of a `Turn`: `planned`, `running`; `action_required` where it waits for a person
-    on Parallel's side; `unknown` where nobody knows yet whether it was started; `declined` where a person or
-    the budget said no.
+    Its `status` may also be `action_required`, where the run waits for a person on Parallel's side;
+    `unknown`, where it is not known yet whether it was started; and `declined`, by a person or the limits.
     """
 
     handle: str
@@ -38,17 +37,11 @@ class AgentTurn(Turn):
     """The model message and the tool call that asked for it."""
     asked_args: str
     """A hash of the call's arguments: a call that was edited since has another."""
-    plan_id: str
-    """Names the process that planned it: another one cannot know whether it was sent."""
     planned_key: NotRequired[str]
-    """Its run's key in the ledger, as it was planned: who asks under another may be asking again."""
-    approved: NotRequired[bool]
-    """A person said yes to it."""
+    """Its run's key in the ledger, as it was planned: a request under another key may ask again."""
     edited: NotRequired[bool]
     """A person changed it."""
-    sent_again: NotRequired[bool]
-    """Perhaps started twice: once it has ended, its twin is looked for."""
-    told: NotRequired[bool]
+    seen_by_model: NotRequired[bool]
     """The model knows that it has ended."""
     counts_as: NotRequired[str]
     """Stands behind the numbers of a sub-agent's citations: its ledger's short name."""
@@ -124,15 +117,15 @@ def _merged(there: AgentTurn | None, record: AgentTurn) -> AgentTurn:
     if is_active(record) and there["status"] in ("declined", "refused") and not there["run_id"]:
         return record  # a person has changed it since, so that it could be sent
     later = there if _rank(record) < _rank(there) or _only_seen(there, record) else record
-    if there.get("told") or record.get("told"):
-        return {**later, "told": True}
+    if there.get("seen_by_model") or record.get("seen_by_model"):
+        return {**later, "seen_by_model": True}
     return later
 
 
 def _only_seen(there: AgentTurn, record: AgentTurn) -> bool:
     """Whether the model has seen the answer, and with it the numbers of its citations, as it is `there`."""
     both = there["status"] == record["status"] == "completed"
-    return both and bool(there.get("told")) and not record.get("told")
+    return both and bool(there.get("seen_by_model")) and not record.get("seen_by_model")
 
 
 def _rank(record: AgentTurn) -> int:
@@ -144,7 +137,7 @@ def latest(known: str | None, new: str | None) -> str:
     return new or known or ""
 
 
-def latest_budget(known: Budget | None, new: Budget | None) -> Budget:
+def latest_limits(known: SessionLimits | None, new: SessionLimits | None) -> SessionLimits:
     """Limits as they were set last."""
     return {**(known or {}), **(new or {})}
 
@@ -152,23 +145,24 @@ def latest_budget(known: Budget | None, new: Budget | None) -> Budget:
 class ResearchAgentState(AgentState[Any]):
     """What `ParallelResearchMiddleware` adds to an agent's state; also for a graph of your own."""
 
-    research: NotRequired[Annotated[Research, OmitFromInput, merge_research]]
+    parallel_research: NotRequired[Annotated[Research, OmitFromInput, merge_research]]
     """Every run of this agent's research, by handle."""
-    research_ledger_id: NotRequired[Annotated[str, PrivateStateAttr, latest]]
-    research_budget: NotRequired[Annotated[Budget, PrivateStateAttr, latest_budget]]
+    parallel_research_ledger_id: NotRequired[Annotated[str, PrivateStateAttr, latest]]
+    parallel_research_limits: NotRequired[Annotated[SessionLimits, PrivateStateAttr, latest_limits]]
     """Limits that a person raised."""
 
 
-def state_schema(name: str) -> type[AgentState[Any]]:
-    """The state of a middleware of this name, which is also the name of its channel."""
-    if name == "research":
+def state_schema(names: Names) -> type[AgentState[Any]]:
+    """The state of a middleware of this name."""
+    if names.is_default:
         return ResearchAgentState
+    limits = Annotated[SessionLimits, PrivateStateAttr, latest_limits]
     fields = {
-        name: NotRequired[Annotated[Research, OmitFromInput, merge_research]],
-        f"{name}_ledger_id": NotRequired[Annotated[str, PrivateStateAttr, latest]],
-        f"{name}_budget": NotRequired[Annotated[Budget, PrivateStateAttr, latest_budget]],
+        names.channel: NotRequired[Annotated[Research, OmitFromInput, merge_research]],
+        names.ledger: NotRequired[Annotated[str, PrivateStateAttr, latest]],
+        names.limits: NotRequired[limits],
     }
-    return TypedDict(f"{name}_agent_state", fields)  # type: ignore[operator,no-any-return]
+    return TypedDict(f"{names.channel}_agent_state", fields)  # type: ignore[operator,no-any-return]
 
 
 # --- views -----------------------------------------------------------------------------------------
@@ -200,6 +194,6 @@ def turns_of(research: Research) -> list[Turn]:
     return [*sorted(started, key=lambda record: record["position"])]
 
 
-def spent(research: Research) -> float:
+def total_cost_usd(research: Research) -> float:
     """What ended runs cost, in USD, as far as prices are known."""
     return spent_usd([record for record in research.values() if is_ended(record)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from langchain_core.runnables import RunnableConfig
 
 from .._core.calls import Calls
@@ -9,7 +11,7 @@ from ..errors import ParallelError
 from .agent_config import AgentConfig
 from .agent_state import AgentTurn, Research, is_active, started_as
 from .recovery import Marked, adopted, listed, of_call
-from .runs import finish, started
+from .runs import finish, running_record
 
 _NEVER_SENT = "It was never sent."
 POLLED = 20
@@ -17,7 +19,7 @@ POLLED = 20
 
 
 def poll(
-    setup: AgentConfig,
+    agent: AgentConfig,
     research: Research,
     config: RunnableConfig,
     handles: list[str],
@@ -27,7 +29,7 @@ def poll(
     """Ask after these runs; the records that have changed.
 
     Args:
-        setup: The middleware's.
+        agent: The middleware's.
         research: All records.
         config: LangChain's config.
         handles: Whose runs.
@@ -36,7 +38,7 @@ def poll(
     changed: Research = {}
     for handle in handles:
         record = research[handle]
-        now = yield from _looked_at(setup, {**research, **changed}, record, config, thorough)
+        now = yield from _looked_at(agent, {**research, **changed}, record, config, thorough)
         if now != record:
             changed[handle] = now
     return changed
@@ -52,7 +54,7 @@ def to_poll(research: Research, turn: int) -> list[str]:
 
 
 def _looked_at(
-    setup: AgentConfig,
+    agent: AgentConfig,
     research: Research,
     record: AgentTurn,
     config: RunnableConfig,
@@ -60,38 +62,34 @@ def _looked_at(
 ) -> Calls[AgentTurn]:
     try:
         if record["status"] == "unknown":
-            record = yield from _found(setup, record, config, thorough)
+            record = yield from _found(agent, record, config, thorough)
         if record["status"] not in ("running", "action_required"):
             return record
-        run = yield from setup.clients.retrieve(record["run_id"])
+        run = yield from agent.clients.retrieve(record["run_id"])
     except ParallelError:
         return record
     if run.active:  # perhaps again: a person has done what it stood still for
         return {**record, "status": "running", "error": None}
-    return (yield from finish(setup, research, record, config, ended=True))
+    return (yield from finish(agent, research, record, config, has_ended=True))
 
 
 def _found(
-    setup: AgentConfig, record: AgentTurn, config: RunnableConfig, thorough: bool
+    agent: AgentConfig, record: AgentTurn, config: RunnableConfig, thorough: bool
 ) -> Calls[AgentTurn]:
-    found = yield from setup.clients.find(
-        record["ledger_id"],
-        setup.request(record, config),
-        position=started_as(record),
-        lookup="until_settled" if thorough else "once",
-    )
+    lookup: Any = "until_settled" if thorough else "once"
+    found = yield from agent.run(record, config).find(record["ledger_id"], lookup=lookup)
     if found is not None:
-        return started(record, found)
+        return running_record(record, found)
     if not thorough:
         return record
-    runs = yield from listed(setup, record["ledger_id"])
+    runs = yield from listed(agent, record["ledger_id"])
     if marked := of_call(record, runs).get(started_as(record)):
         return {**adopted(record, marked), "handle": record["handle"]}
     return {**record, "status": "refused", "cost_usd": 0.0, "error": "It was never started."}
 
 
 def release(
-    setup: AgentConfig,
+    agent: AgentConfig,
     research: Research,
     config: RunnableConfig,
     answered_calls: set[str],
@@ -112,14 +110,14 @@ def release(
         if ledger_id := record["ledger_id"]:
             thorough = record["call"] not in answered_calls and ledger_id not in waited
             try:
-                doubt = yield from _found(setup, doubt, config, thorough=False)
+                doubt = yield from _found(agent, doubt, config, thorough=False)
                 if doubt["status"] == "unknown" and thorough:
-                    found = yield from _by_call(setup, record, runs)
+                    found = yield from _by_call(agent, record, runs)
                     if not found:
                         waited.add(ledger_id)
                         runs.pop(ledger_id)
-                        doubt = yield from _found(setup, doubt, config, thorough)
-                found = yield from _by_call(setup, record, runs)
+                        doubt = yield from _found(agent, doubt, config, thorough)
+                found = yield from _by_call(agent, record, runs)
             except ParallelError:
                 continue
             others = {h: m for h, m in found.items() if h not in {**research, **changed}}
@@ -128,16 +126,16 @@ def release(
                 doubt = adopted(record, found[handle])
         if doubt["status"] != "running":
             doubt = {**doubt, "status": "declined", "cost_usd": 0.0, "error": _NEVER_SENT}
-            doubt["told"] = True
+            doubt["seen_by_model"] = True
         changed[handle] = doubt
     return changed
 
 
 def _by_call(
-    setup: AgentConfig, record: AgentTurn, runs: dict[str, list[Marked]]
+    agent: AgentConfig, record: AgentTurn, runs: dict[str, list[Marked]]
 ) -> Calls[dict[str, Marked]]:
     """The runs that a record's call has asked for; each ledger is read once."""
     ledger_id = record["ledger_id"]
     if ledger_id not in runs:
-        runs[ledger_id] = yield from listed(setup, ledger_id)
+        runs[ledger_id] = yield from listed(agent, ledger_id)
     return of_call(record, runs[ledger_id])

@@ -1,184 +1,130 @@
-"""Whether planned runs may be started: by price, by budget, and by a person's word.
+"""Which of a model's planned runs may be started: by price, by the session's limits, and by a person.
 
-Rule: all runs that one model message asks for are weighed together, in their order, before any of them is
-sent; so no two can take the same dollar. What was weighed and admitted counts as spent.
+Rule: all runs that one model message asks for are reviewed together, in their order, before any of them is
+sent; so no two can take the same dollar. What was reviewed and cleared counts as spent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from langchain_core.runnables import RunnableConfig
 
 from .._core.calls import Calls
 from .._graph.runtime import checkpointer_of
-from ..errors import InvalidRequest
-from ..processors import dearer, price_usd
-from ..research.budget import objections, raised, used_with
-from ..research.human_review import (
-    Decision,
-    PersonAnswer,
-    ask_until_valid,
-    redirected,
-    spend_request,
-)
-from ..research.state import Budget
-from .agent_config import AgentConfig, pending_of
+from ..options import SessionLimits
+from ..research.approval import declined, is_approved, price_objections, request_approval
+from ..research.human_review import HumanDecision, apply_edit
+from ..research.usage import exceeded_limits
+from .agent_config import AgentConfig
 from .agent_state import AgentTurn, Research, is_active, is_ended
 from .call_plan import answered
 
-_NOBODY = "Nobody was asked."
 
-
-class Admission(NamedTuple):
-    """Records with what was decided on them, and limits if they were raised."""
+class ReviewedCalls(NamedTuple):
+    """Records with what was decided on them, and the limits if they were changed."""
 
     records: Research
-    budget: Budget | None = None
+    limits: SessionLimits | None = None
 
 
-def admit(
-    setup: AgentConfig, state: Mapping[str, Any], planned: Research, config: RunnableConfig
-) -> Calls[Admission]:
+def review_calls(
+    agent: AgentConfig, state: Mapping[str, Any], planned: Research, config: RunnableConfig
+) -> Calls[ReviewedCalls]:
     """The planned records: free to be started, or declined with the reason.
 
-    Ends this step with an interrupt where a person has to say yes.
+    Ends this step with an interrupt where a person has to approve.
     """
-    weighed = _weighed(setup, state, planned, config)
-    if not weighed.held:
-        return Admission(weighed.records)
-    taken, limits = weighed.taken, setup.limits(state)
-    pending = [pending_of(record) for record in weighed.held.values()]
-    request = spend_request(taken, pending, weighed.reasons, limits)
+    review = _review(agent, state, planned, config)
+    if not review.held:
+        return ReviewedCalls(review.records)
+    research = agent.research(state)
 
-    def decide(given: PersonAnswer) -> Calls[Admission]:
+    def edit(record: AgentTurn, decision: HumanDecision) -> AgentTurn:
+        edited = _with_parent(research, record, apply_edit(record, decision))
+        agent.check(edited)
+        return edited
+
+    def go_on(decided: list[AgentTurn], changed: SessionLimits | None) -> Calls[ReviewedCalls]:
         yield from ()
-        decided = _decided(setup, setup.research(state), weighed.held, given)
-        budget = _budget(setup, limits, taken, decided, given)
-        return Admission({**weighed.records, **decided}, budget)
+        records = {record["handle"]: _seen(record) for record in decided}
+        return ReviewedCalls({**review.records, **records}, changed)
 
-    return (yield from ask_until_valid(config, request, decide))
+    return (
+        yield from request_approval(
+            config,
+            review.ended,
+            list(review.held.values()),
+            review.reasons,
+            agent.session_limits(state),
+            edit=edit,
+            counted=review.counted,
+            may_raise=agent.limits.on_exceed == "ask",
+            then=go_on,
+        )
+    )
 
 
-def as_admitted(
-    setup: AgentConfig, state: Mapping[str, Any], planned: Research, config: RunnableConfig
+def assume_approved(
+    agent: AgentConfig, state: Mapping[str, Any], planned: Research, config: RunnableConfig
 ) -> Research:
-    """The planned records as `admit` leaves them in the tool that makes their call; what a person is asked
-    there counts as admitted.
+    """The planned records as `review_calls` leaves them in the tool that makes their call; a person who is
+    asked there counts as having approved.
     """
-    return _weighed(setup, state, planned, config).records
+    return _review(agent, state, planned, config).records
 
 
-class _Weighed(NamedTuple):
+class _Review(NamedTuple):
     records: Research
     """All of them; those that cannot be are declined."""
     held: Research
     """Those that a person is asked about."""
     reasons: list[str]
-    taken: list[AgentTurn]
-    """What else counts: what is over, under way, or free to be started."""
+    ended: list[AgentTurn]
+    counted: list[AgentTurn]
+    """What is under way, or free to be started: its money is promised."""
 
 
-def _weighed(
-    setup: AgentConfig, state: Mapping[str, Any], planned: Research, config: RunnableConfig
-) -> _Weighed:
-    research = {k: r for k, r in setup.research(state).items() if k not in planned}
-    limits, asks = setup.limits(state), checkpointer_of(config) is not None
-    ended = [record for record in research.values() if _ran(record)]
-    under_way = [pending_of(record) for record in research.values() if _counts(record)]
-    free: Research = {}
-    held: Research = {}
-    declined: Research = {}
+def _review(
+    agent: AgentConfig, state: Mapping[str, Any], planned: Research, config: RunnableConfig
+) -> _Review:
+    research = {k: r for k, r in agent.research(state).items() if k not in planned}
+    limits, can_ask = agent.session_limits(state), checkpointer_of(config) is not None
+    ended = [r for r in research.values() if is_ended(r) and r["status"] != "declined"]
+    counted = [r for r in research.values() if is_active(r) or r["status"] == "planned"]
+    records, held = dict(planned), Research()
     reasons: dict[str, None] = {}
     for handle, record in planned.items():
-        others = [*under_way, *map(pending_of, free.values())]
-        beyond = list(objections(ended, [*others, pending_of(record)], limits))
-        why = _too_dear(setup, record) + beyond
-        if not why or record.get("approved"):
-            free[handle] = record
-        elif not asks or (beyond and setup.on_budget == "stop"):
-            declined[handle] = _declined(record, " ".join(why))
+        beyond = list(exceeded_limits(ended, [*counted, record], limits))
+        why = [*price_objections([record], agent.limits), *beyond]
+        if not why or is_approved(record):
+            counted.append(record)
+        elif not can_ask or (beyond and agent.limits.on_exceed == "stop"):
+            records[handle] = _seen(declined(record, " ".join(why)))
         else:
             held[handle] = record
             reasons.update(dict.fromkeys(why))
-    taken = [r for r in (*research.values(), *free.values()) if _ran(r) or _counts(r)]
-    return _Weighed({**planned, **declined}, held, list(reasons), taken)
+    return _Review(records, held, list(reasons), ended, counted)
 
 
-def _ran(record: AgentTurn) -> bool:
-    """Whether it is over, and ever was."""
-    return is_ended(record) and record["status"] != "declined"
+def _seen(record: AgentTurn) -> AgentTurn:
+    """A declined record needs no announcement: the call's own answer tells the model."""
+    return {**record, "seen_by_model": True} if record["status"] == "declined" else record
 
 
-def _counts(record: AgentTurn) -> bool:
-    """Whether it is not over, and its money is promised."""
-    return is_active(record) or record["status"] == "planned"
-
-
-def _too_dear(setup: AgentConfig, record: AgentTurn) -> list[str]:
-    limit = setup.approve_above
-    if limit is None or not dearer(record["processor"], limit):
-        return []
-    return [f"{record['processor']} costs more than {limit}."]
-
-
-def _declined(record: AgentTurn, reason: str) -> AgentTurn:
-    return {**record, "status": "declined", "error": reason, "cost_usd": 0.0, "told": True}
-
-
-def _decided(
-    setup: AgentConfig, research: Research, held: Research, given: PersonAnswer
-) -> Research:
-    pairs = zip(held.items(), given["decisions"], strict=True)
-    return {handle: _after(setup, research, record, said) for (handle, record), said in pairs}
-
-
-def _after(setup: AgentConfig, research: Research, record: AgentTurn, said: Decision) -> AgentTurn:
-    if said["type"] == "reject":
-        return _declined(record, said.get("message") or "A person said no.")
-    if said["type"] == "approve":
-        return {**record, "approved": True}
-    changed = redirected(pending_of(record), said)
-    parent, before = changed["parent_interaction_id"], record["parent_interaction_id"]
-    found = None if parent in (None, before) else _named(research, str(parent))
-    edited: AgentTurn = {
-        **record,
-        "question": changed["question"],
-        "asked_by": changed["asked_by"],
-        "processor": changed["processor"],
-        "cost_usd": price_usd(changed["processor"]),
-        "parent_interaction_id": found["interaction_id"] if found else parent,
-        "parent_handle": found["handle"] if found else parent and record["parent_handle"],
-        "approved": True,
-        "edited": True,
-    }
-    setup.check(edited)
-    return edited
-
-
-def _named(research: Research, name: str) -> AgentTurn:
-    """What a person wants it to continue from: by interaction id, or by handle as the model does."""
+def _with_parent(research: Research, record: AgentTurn, edited: AgentTurn) -> AgentTurn:
+    """The edited record, with its parent by interaction id and by handle: a person may give either."""
+    parent, before = edited["parent_interaction_id"], record["parent_interaction_id"]
+    edited = {**edited, "edited": True}
+    if parent is None:
+        return {**edited, "parent_handle": None}
+    if parent == before:
+        return edited
     handles = {r["interaction_id"]: r["handle"] for r in research.values() if r["interaction_id"]}
-    return answered(research, handles.get(name, name))
-
-
-def _budget(
-    setup: AgentConfig,
-    limits: Budget,
-    taken: Sequence[AgentTurn],
-    decided: Research,
-    given: PersonAnswer,
-) -> Budget | None:
-    runs = [pending_of(r) for r in decided.values() if r["status"] == "planned"]
-    more = given.get("budget")
-    if more is None and setup.on_budget == "stop":
-        more = Budget()  # nothing passes these limits, unless a person sets others
-    if more is None:
-        needed = raised(limits, used_with(list(taken), runs)) if runs else limits
-        return None if needed == limits else needed
-    limits = {**limits, **more}
-    problems = list(objections(list(taken), runs, limits))
-    if problems:
-        raise InvalidRequest([f"The budget is too small. {problem}" for problem in problems])
-    return limits if more else None
+    found = answered(research, handles.get(parent, parent))
+    return {
+        **edited,
+        "parent_interaction_id": found["interaction_id"],
+        "parent_handle": found["handle"],
+    }

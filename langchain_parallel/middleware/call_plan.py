@@ -16,7 +16,7 @@ from langchain_core.messages import AIMessage, ToolMessage
 from pydantic import BaseModel, ValidationError
 
 from ..errors import InvalidRequest
-from ..processors import price_usd
+from ..research.turns import new_turn
 from ..text.result import harmless
 from .agent_config import AgentConfig
 from .agent_state import AgentTurn, Research
@@ -108,7 +108,7 @@ def is_twin(
 
 
 def paid_calls(
-    setup: AgentConfig,
+    agent: AgentConfig,
     state: Mapping[str, Any],
     message: AIMessage,
     arguments: Mapping[str, type[BaseModel]],
@@ -118,7 +118,7 @@ def paid_calls(
     """The calls of a message that will be made, cost money, and make sense; in their order.
 
     Args:
-        setup: The middleware's.
+        agent: The middleware's.
         state: The agent's: calls that have an answer already will not be made.
         message: The model's.
         arguments: What arguments each tool takes.
@@ -135,7 +135,7 @@ def paid_calls(
         seen.add(id)
         made = changed.get(id, call)
         name, args = made["name"], made["args"]
-        if name not in setup.names.asking or call_of(message, id) in over:
+        if name not in agent.names.asking or call_of(message, id) in over:
             continue
         if not isinstance(args, Mapping):  # a person's edit may be anything
             continue
@@ -145,7 +145,7 @@ def paid_calls(
             continue  # the tool itself says what is wrong
 
 
-def plan(setup: AgentConfig, research: Research, paid: Iterable[PaidCall]) -> Research:
+def plan(agent: AgentConfig, research: Research, paid: Iterable[PaidCall]) -> Research:
     """The runs that these calls ask for; of those that have records already, and of those that cannot be
     done, nothing: the tool itself says why.
     """
@@ -154,34 +154,34 @@ def plan(setup: AgentConfig, research: Research, paid: Iterable[PaidCall]) -> Re
     for call in paid:
         if call.place not in done:
             with suppress(InvalidRequest):
-                made |= planned_call(setup, {**research, **made}, call)
+                made |= planned_call(agent, {**research, **made}, call)
     return made
 
 
-def planned_call(setup: AgentConfig, research: Research, call: PaidCall) -> Research:
+def planned_call(agent: AgentConfig, research: Research, call: PaidCall) -> Research:
     """The runs that one call asks for.
 
     Raises:
         InvalidRequest: It cannot be done: a wrong handle, or the API would refuse it.
     """
-    names, asked = setup.names, call.asked
+    names, asked = agent.names, call.asked
     parent = None if call.name == names.start else answered(research, asked["handle"])
     questions = asked["questions"] if call.name == names.branch else [asked["question"]]
     if not questions:
         raise InvalidRequest(["There is no question."], hint="Nothing was started.")
-    default = setup.follow_up_processor if parent else setup.processor
+    default = agent.follow_up_processor if parent else agent.processor
     how = asked.get("processor") or default, (call.place, call.hashed)
     made: Research = {}
     for question in questions:
-        record = _record(setup, {**research, **made}, question.strip(), parent, how)
+        record = _record(agent, {**research, **made}, question.strip(), parent, how)
         record["round"] = record["position"] - len(made)
-        setup.check(record)
+        agent.check(record)
         made[record["handle"]] = record
     return made
 
 
 def _record(
-    setup: AgentConfig,
+    agent: AgentConfig,
     research: Research,
     question: str,
     parent: AgentTurn | None,
@@ -190,46 +190,34 @@ def _record(
     processor, place = how
     if not question:
         raise InvalidRequest(["The question is empty."], hint="Nothing was started.")
-    return AgentTurn(
-        handle=_next(setup, research, parent),
-        parent_handle=parent and parent["handle"],
-        ledger_id="",
-        call=place[0],
-        asked_args=place[1],
-        plan_id=setup.clients.process_id,
-        key="",
-        position=len(research),
-        round=len(research),
+    position = len(research)
+    turn = new_turn(
         question=question,
-        asked_by="caller",
         processor=processor,
         parent_interaction_id=parent and parent["interaction_id"],
-        interaction_id=None,
-        run_id="",
-        status="planned",
-        content=None,
-        confidence={},
-        weak_fields=[],
-        citations=[],
-        warnings=[],
-        error=None,
-        cost_usd=price_usd(processor),
-        started_at=None,
-        ended_at=None,
-        verdict=None,
+        plan_id=agent.clients.process_id,
+        position=position,
     )
+    ours: Any = {
+        "handle": _next(agent, research, parent),
+        "parent_handle": parent and parent["handle"],
+        "ledger_id": "",
+        "call": place[0],
+        "asked_args": place[1],
+    }
+    return {**turn, **ours}
 
 
 # --- handles ---------------------------------------------------------------------------------------
 
 
-def _next(setup: AgentConfig, research: Research, parent: AgentTurn | None) -> str:
+def _next(agent: AgentConfig, research: Research, parent: AgentTurn | None) -> str:
     """The next free handle: of a new session, or of the parent's; what a sub-agent found has none here."""
     if parent is None or "@" in parent["handle"]:
         number = 1
-        while setup.names.session(number) in research:
+        while agent.names.session(number) in research:
             number += 1
-        return setup.names.session(number)
+        return agent.names.session(number)
     session, number = parent["handle"].partition(".")[0], 2
     while f"{session}.{number}" in research:
         number += 1

@@ -152,7 +152,7 @@ def _cites(mark: re.Match[str]) -> bool:
 
 
 def _numbers(text: str, names: Names) -> list[Number]:
-    prefix = "" if names.plain else names.name
+    prefix = "" if names.is_default else names.name
     found = [list(_inside(mark[1])) for mark in _MARK.finditer(text)]
     return [number for inside in found for name, number in inside if name == prefix]
 

@@ -24,7 +24,7 @@ def finding(setup: AgentConfig, research: Research, record: AgentTurn, chars: in
 def _first_page(setup: AgentConfig, research: Research, record: AgentTurn, chars: int) -> str:
     page, pages = page_of(record, setup.names, 1, chars)
     rest = rest_of(setup, record, 1, pages)
-    if pages > 1 and chars != setup.page_chars:  # pages of another size than those that are read
+    if pages > 1 and chars != setup.max_chars:  # pages of another size than those that are read
         rest = [f"[cut here; the whole: {setup.names.read}(handle='{record['handle']}')]"]
     return "\n".join([agent_messages.head(record, research), fenced(page), *rest])
 

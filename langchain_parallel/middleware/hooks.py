@@ -16,31 +16,31 @@ from .agent_config import AgentConfig
 from .agent_messages import note
 from .agent_state import is_ended
 from .background import poll, release, to_poll
-from .call_approval import admit
+from .call_approval import review_calls
 from .call_plan import all_calls, answered_calls, calling, paid_calls, plan
 from .runs import kept_in, ledger_of
 
 
 def look_after(
-    setup: AgentConfig, state: Mapping[str, Any], config: RunnableConfig
+    agent: AgentConfig, state: Mapping[str, Any], config: RunnableConfig
 ) -> Calls[dict[str, Any] | None]:
     """Ask after the runs that nobody waits for; the update of the state, if there is news."""
-    research, messages = setup.research(state), state.get("messages") or ()
+    research, messages = agent.research(state), state.get("messages") or ()
     if not research:
         return None
     over = answered_calls(messages)
-    changed = yield from release(setup, research, config, over, all_calls(messages) - over)
+    changed = yield from release(agent, research, config, over, all_calls(messages) - over)
     research = {**research, **changed}
     due = to_poll(research, len(messages))
-    changed |= yield from poll(setup, research, config, due)
-    return {setup.names.channel: changed} if changed else None
+    changed |= yield from poll(agent, research, config, due)
+    return {agent.names.channel: changed} if changed else None
 
 
-def noted(setup: AgentConfig, request: ModelRequest[Any]) -> ModelRequest[Any]:
+def noted(agent: AgentConfig, request: ModelRequest[Any]) -> ModelRequest[Any]:
     """The request with what has happened since, for this call only."""
-    research = setup.research(request.state)
+    research = agent.research(request.state)
     shown = [message.id for message in request.messages if message.id]
-    text = note(setup, research, shown) if research else ""
+    text = note(agent, research, shown) if research else ""
     if not text:
         return request
     said = request.system_message
@@ -52,43 +52,43 @@ def noted(setup: AgentConfig, request: ModelRequest[Any]) -> ModelRequest[Any]:
 
 
 def plan_turn(
-    setup: AgentConfig,
+    agent: AgentConfig,
     arguments: Mapping[str, type[BaseModel]],
     state: Mapping[str, Any],
     config: RunnableConfig,
 ) -> Calls[dict[str, Any] | None]:
     """Plan what the message asks for, weigh it, and ask a person where that is wanted."""
-    research = setup.research(state)
-    told = {h: {**r, "told": True} for h, r in research.items() if _is_news(r)}
+    research = agent.research(state)
+    told = {h: {**r, "seen_by_model": True} for h, r in research.items() if _is_news(r)}
     message = calling(state.get("messages") or ())
     if message is None:
         return None
-    if not any(call["name"] in setup.names.asking for call in message.tool_calls):
-        return {setup.names.channel: told} if told else None
-    planned = plan(setup, research, paid_calls(setup, state, message, arguments))
-    admitted = yield from admit(setup, state, planned, config)
+    if not any(call["name"] in agent.names.asking for call in message.tool_calls):
+        return {agent.names.channel: told} if told else None
+    planned = plan(agent, research, paid_calls(agent, state, message, arguments))
+    reviewed = yield from review_calls(agent, state, planned, config)
     # Also where nothing could be planned: a person may make sense of the call.
-    ledger_id = yield from _ledger(setup, state, config, str(message.id))
+    ledger_id = yield from _ledger(agent, state, config, str(message.id))
     records = {
-        h: {**kept_in(ledger_id, r, config), "planned_key": setup.key(r)}
-        for h, r in admitted.records.items()
+        h: {**kept_in(ledger_id, r, config), "planned_key": agent.key(r)}
+        for h, r in reviewed.records.items()
     }
-    update: dict[str, Any] = {setup.names.channel: {**told, **records}}
+    update: dict[str, Any] = {agent.names.channel: {**told, **records}}
     if ledger_id:
-        update[setup.names.ledger] = ledger_id
-    if admitted.budget:
-        update[setup.names.budget] = admitted.budget
+        update[agent.names.ledger] = ledger_id
+    if reviewed.limits:
+        update[agent.names.limits] = reviewed.limits
     return update
 
 
 def _ledger(
-    setup: AgentConfig, state: Mapping[str, Any], config: RunnableConfig, place: str
+    agent: AgentConfig, state: Mapping[str, Any], config: RunnableConfig, place: str
 ) -> Calls[str]:
     try:
-        return (yield from ledger_of(setup, state, config, place))
+        return (yield from ledger_of(agent, state, config, place))
     except ParallelError:  # the tools try again, and tell the model
         return ""
 
 
 def _is_news(record: Any) -> bool:
-    return is_ended(record) and not record.get("told")
+    return is_ended(record) and not record.get("seen_by_model")

@@ -7,39 +7,34 @@ tool runs; so a tool that is run again knows what it was about.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Literal, get_args
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, get_args
 
 from langchain.agents.middleware.types import AgentMiddleware, ModelRequest
 from langchain_core.runnables import RunnableConfig
 from pydantic import SecretStr
 
-from .._core import limits
 from .._core.calls import adrive, drive
-from .._graph.clients import ClientPair
-from .._graph.session_ledger import Ledgers
+from .._graph.paid_run import Wait
 from ..client import AsyncParallelClient, ParallelClient
-from ..models import (
-    McpServer,
-    SchemaLike,
-    SourcePolicy,
-    TaskAdvancedSettings,
-    TaskRunInput,
-    TaskSpec,
+from ..models import SchemaLike
+from ..options import (
+    DEFAULT_PROCESSORS,
+    Limits,
+    ProcessorChoice,
+    RequestOptions,
+    first_and_follow_up,
 )
-from ..research.budget import checked_budget
-from ..research.state import Budget
 from . import hooks, paid_tools, research_tool
 from .agent_config import AgentConfig
-from .agent_state import Wait, state_schema
+from .agent_state import state_schema
 from .names import Names
 from .research_tool import ResearchTool
 from .tool_schemas import arguments, descriptions
 
-PAGE_CHARS = 8_000
+MAX_CHARS = 8_000
 """Characters of a page: about 2,000 tokens."""
-_LEAST_PAGE_CHARS = 1_000
-_CHOICES = {"wait": get_args(Wait), "on_budget": ("ask", "stop")}
+_LEAST_CHARS = 1_000
 _NOWHERE = RunnableConfig()
 
 
@@ -55,137 +50,95 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
         from langchain.agents import create_agent
         from langchain_parallel.middleware import ParallelResearchMiddleware
 
-        agent = create_agent("openai:gpt-5", middleware=[ParallelResearchMiddleware(processor="core")])
+        agent = create_agent("openai:gpt-5", middleware=[ParallelResearchMiddleware()])
         ```
     """
 
     def __init__(
         self,
         *,
-        processor: str = "core",
-        follow_up_processor: str | None = None,
-        processors: Sequence[str] = (),
-        wait: Wait = "block",
+        processor: ProcessorChoice = DEFAULT_PROCESSORS,
+        model_may_choose: Sequence[str] = (),
         output_schema: SchemaLike | None = None,
-        budget: Budget | None = None,
-        on_budget: Literal["ask", "stop"] = "ask",
-        approve_above: str | None = None,
-        source_policy: SourcePolicy | None = None,
-        mcp_servers: Sequence[McpServer] = (),
-        advanced_settings: TaskAdvancedSettings | None = None,
-        memory_scope_key: str | None = None,
-        metadata: Mapping[str, str | int | float | bool] | None = None,
+        wait: Wait = "block",
         timeout: float | None = None,
-        page_chars: int = PAGE_CHARS,
+        limits: Limits | None = None,
+        max_chars: int = MAX_CHARS,
+        request: RequestOptions | None = None,
         name: str = "research",
-        allow_unknown_processor: bool = False,
-        api_key: SecretStr | str | None = None,
+        api_key: str | SecretStr | None = None,
         base_url: str | None = None,
-        client: ParallelClient | None = None,
-        async_client: AsyncParallelClient | None = None,
+        client: ParallelClient | AsyncParallelClient | None = None,
     ) -> None:
         """Configure it.
 
         Args:
-            processor: For a first question, unless the model chooses another.
-            follow_up_processor: For questions with research behind them; the same unless given.
-            processors: What the model may choose from; empty: it may not choose.
-            wait: `block`: a tool returns with the answer. `background`: it returns at once, and the
-                model is told at its next turn what has finished since. `park`: the agent ends in an
-                interrupt (`ParkedInterrupt`) until the run has ended and the thread is resumed.
+            processor: For every run; or two, for first questions and for follow-ups.
+            model_may_choose: Processors the model may choose from, beside those; empty: it may not choose.
             output_schema: Shape of every answer: pydantic class, JSON schema, text description, or None.
-            budget: What one thread may use in all; planned runs count before they are sent.
-            on_budget: When the next run would pass it: `ask` a person, or `stop` (the model is told).
-            approve_above: A processor; runs that cost more than one of it wait for a person's yes.
-            source_policy: Which sites may be used.
-            mcp_servers: MCP servers the runs may call.
-            advanced_settings: Country of the search.
-            memory_scope_key: Which memory the runs use.
-            metadata: Kept with every run on Parallel's side, beside the LangGraph `thread_id`.
+            wait: `block`: a tool returns with the answer. `background`: it returns at once, and the
+                model learns at its next turn what has finished since. `park`: the agent ends in an
+                interrupt (`ParkedInterrupt`) until the run has ended and the thread is resumed.
             timeout: Seconds a blocking tool waits; None: twice the processor's usual longest time, and ten
-                minutes. What is not there by then goes on in the background.
-            page_chars: Characters of findings in one message, from 1,000 up; the rest is on further pages.
+                minutes. A run that takes longer goes on in the background.
+            limits: What one thread may use in all, and from which price on a person is asked.
+            max_chars: Characters of findings in one message, from 1,000 up; the rest is on further pages.
+            request: What else shapes the runs: sources, MCP servers, metadata, a webhook.
             name: Tells several of these in one agent apart, and names their tools.
-            allow_unknown_processor: Send processors that this package does not know.
             api_key: The key; read from `PARALLEL_API_KEY` unless given.
             base_url: The server; read from `PARALLEL_BASE_URL` unless given.
-            client: Your own blocking client.
-            async_client: Your own asynchronous client.
+            client: Your own client, blocking or asynchronous; the other kind is made from it.
 
         Raises:
-            InvalidRequest: The API would refuse this configuration.
+            InvalidRequest: An option is wrong, or the API would refuse this configuration.
             MissingKey: There is no API key.
         """
         super().__init__()
-        template = TaskRunInput(
-            input="?",
-            processor=processor,
-            task_spec=None if output_schema is None else TaskSpec(output_schema=output_schema),
-            source_policy=source_policy,
-            mcp_servers=mcp_servers,
-            advanced_settings=advanced_settings,
-            memory_scope_key=memory_scope_key,
-            metadata=dict(metadata or {}),
-            enable_events=True,
-        )
-        later = follow_up_processor or processor
-        for choice in dict.fromkeys((processor, later, *processors)):
-            limits.check(
-                template.model_copy(update={"processor": choice}),
-                allow_unknown_processor=allow_unknown_processor,
-            )
-        limits.choices({"wait": wait, "on_budget": on_budget}, _CHOICES)
-        if timeout is not None:
-            limits.seconds(timeout)
-        if approve_above is not None:
-            limits.check(TaskRunInput(input="?", processor=approve_above))
-        self._setup = AgentConfig(
-            clients=ClientPair.of(
-                client,
-                async_client=async_client,
-                api_key=api_key,
-                base_url=base_url,
-                allow_unknown_processor=allow_unknown_processor,
-                asks=template,
-            ),
-            ledgers=Ledgers(),
-            template=template,
-            names=Names(name),
+        first, follow_up = first_and_follow_up(processor)
+        names = Names(name)
+        choices = tuple(dict.fromkeys((first, *model_may_choose))) if model_may_choose else ()
+        self._agent = AgentConfig.of(
+            processors=(first, follow_up, *model_may_choose),
+            output_schema=output_schema,
+            request=request,
+            limits=(limits or Limits()).only_one_run_per_question(),
             wait=wait,
-            processor=processor,
-            follow_up_processor=later,
-            choices=tuple(dict.fromkeys((processor, *processors))) if processors else (),
-            allow_unknown_processor=allow_unknown_processor,
-            budget=checked_budget(budget or {}),
-            on_budget=on_budget,
-            approve_above=approve_above,
+            waits=get_args(Wait),
             timeout=timeout,
-            page_chars=max(page_chars, _LEAST_PAGE_CHARS),
+            name=name,
+            api_key=api_key,
+            base_url=base_url,
+            client=client,
+            names=names,
+            processor=first,
+            follow_up_processor=follow_up,
+            choices=choices,
+            max_chars=max(max_chars, _LEAST_CHARS),
         )
-        self._arguments = arguments(self._setup)
-        self.state_schema = state_schema(name)
-        self.tools = self._made_tools()
+        self._arguments = arguments(self._agent)
+        self.state_schema = state_schema(names)
+        self.tools = self._build_tools()
 
     @property
     def name(self) -> str:
         """Its name in the agent's graph."""
-        names = self._setup.names
-        return type(self).__name__ if names.plain else f"{type(self).__name__}_{names.name}"
+        names = self._agent.names
+        return type(self).__name__ if names.is_default else f"{type(self).__name__}_{names.name}"
 
-    def _made_tools(self) -> list[ResearchTool]:
-        names, told = self._setup.names, descriptions(self._setup)
+    def _build_tools(self) -> list[ResearchTool]:
+        names, description = self._agent.names, descriptions(self._agent)
         actions = dict.fromkeys(names.asking, paid_tools.ask)
         actions |= {
             names.check: research_tool.check,
             names.read: research_tool.read,
-            names.list: research_tool.listed,
+            names.list: research_tool.list_all,
         }
         return [
             ResearchTool(
                 name=name,
-                description=told[name],
+                description=description[name],
                 args_schema=self._arguments[name],
-                setup=self._setup,
+                agent=self._agent,
                 arguments=self._arguments,
                 action=action,
             )
@@ -198,25 +151,25 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
         self, state: Any, runtime: Any, config: RunnableConfig = _NOWHERE
     ) -> dict[str, Any] | None:
         """Ask after the runs that nobody waits for."""
-        return drive(hooks.look_after(self._setup, state, config))
+        return drive(hooks.look_after(self._agent, state, config))
 
     async def abefore_model(
         self, state: Any, runtime: Any, config: RunnableConfig = _NOWHERE
     ) -> dict[str, Any] | None:
         """Ask after the runs that nobody waits for."""
-        return await adrive(hooks.look_after(self._setup, state, config))
+        return await adrive(hooks.look_after(self._agent, state, config))
 
     def wrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Any]
     ) -> Any:
         """Tell the model what has happened since, for this call only."""
-        return handler(hooks.noted(self._setup, request))
+        return handler(hooks.noted(self._agent, request))
 
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[Any]]
     ) -> Any:
         """Tell the model what has happened since, for this call only."""
-        return await handler(hooks.noted(self._setup, request))
+        return await handler(hooks.noted(self._agent, request))
 
     # --- after it has spoken ---
 
@@ -224,10 +177,10 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
         self, state: Any, runtime: Any, config: RunnableConfig = _NOWHERE
     ) -> dict[str, Any] | None:
         """Plan what the message asks for, weigh it, and ask a person where that is wanted."""
-        return drive(hooks.plan_turn(self._setup, self._arguments, state, config))
+        return drive(hooks.plan_turn(self._agent, self._arguments, state, config))
 
     async def aafter_model(
         self, state: Any, runtime: Any, config: RunnableConfig = _NOWHERE
     ) -> dict[str, Any] | None:
         """Plan what the message asks for, weigh it, and ask a person where that is wanted."""
-        return await adrive(hooks.plan_turn(self._setup, self._arguments, state, config))
+        return await adrive(hooks.plan_turn(self._agent, self._arguments, state, config))

@@ -19,10 +19,10 @@ from .._graph.runtime import was_resumed_recently
 from ..errors import InvalidRequest, ParallelError
 from ..parked.interrupts import is_parking, park
 from ..text.result import harmless
-from ..tools.tool_messages import told as in_words
+from ..tools.tool_messages import error_for_model
 from .agent_messages import reported
 from .agent_state import Research, is_ended
-from .call_approval import admit, as_admitted
+from .call_approval import assume_approved, review_calls
 from .call_plan import (
     PaidCall,
     call_of,
@@ -35,7 +35,7 @@ from .call_plan import (
 from .finding_text import finding
 from .recovery import sent_for
 from .research_tool import Asked
-from .runs import durable, finish, ledger_of, start, unsent
+from .runs import durable, finish, ledger_of, start, unsent_record
 
 _TWIN = "Nothing was started: this call has the id of another call in the same message. Make it again, alone."
 _FIRST_TIME = "Nothing was started yet: research is set up now. Make the same call again."
@@ -46,27 +46,29 @@ _FAR = 1_000
 
 def ask(asked: Asked) -> Calls[Command[Any]]:
     """start, follow up, branch: the planned runs, started and waited for as configured."""
-    setup, message = asked.setup, _message(asked)
+    agent, message = asked.agent, _message(asked)
     if is_twin(message, asked.runtime.tool_call_id, asked.name, asked.args):
         return asked.answer(_TWIN, failed=True)
-    if not durable(setup, asked.state, asked.config):
+    if not durable(agent, asked.state, asked.config):
         return (yield from _set_up(asked, message))
     mine, budget = yield from _planned(asked, message)
     if isinstance(mine, str):
         return asked.answer(mine, failed=True)
     try:
-        ledger_id = yield from ledger_of(setup, asked.state, asked.config, str(message.id))
+        ledger_id = yield from ledger_of(agent, asked.state, asked.config, str(message.id))
     except ParallelError as error:
-        ledger_id, records = "", {handle: unsent(r, error) for handle, r in mine.items()}
+        ledger_id, records = "", {handle: unsent_record(r, error) for handle, r in mine.items()}
     else:
         records = yield from _started(asked, mine, ledger_id)
     records = yield from _waited_for(asked, records)
-    more: dict[str, Any] = {setup.names.ledger: ledger_id} if ledger_id else {}
+    more: dict[str, Any] = {agent.names.ledger: ledger_id} if ledger_id else {}
     if budget:
-        more[setup.names.budget] = budget
+        more[agent.names.limits] = budget
     failed = all(r["status"] in ("declined", "refused", "unknown") for r in records.values())
     text = _told(asked, records)
-    told: Research = {k: {**r, "told": True} if is_ended(r) else r for k, r in records.items()}
+    told: Research = {
+        k: {**r, "seen_by_model": True} if is_ended(r) else r for k, r in records.items()
+    }
     return asked.answer(text, told, failed=failed, **more)
 
 
@@ -74,29 +76,37 @@ def _set_up(asked: Asked, message: AIMessage) -> Calls[Command[Any]]:
     """Write down the ledger before anything is sent: a process that is lost after it has sent, and without
     having written that down, pays twice. Where a hook has made the ledger it is in the state already.
     """
-    setup, call = asked.setup, call_of(message, asked.runtime.tool_call_id)
+    agent, call = asked.agent, call_of(message, asked.runtime.tool_call_id)
     planned = {h: r for h, r in asked.research.items() if r["call"] == call}
     try:
-        ledger_id = yield from ledger_of(setup, asked.state, asked.config, str(message.id))
+        ledger_id = yield from ledger_of(agent, asked.state, asked.config, str(message.id))
     except ParallelError as error:
-        unset = {handle: unsent(record, error) for handle, record in planned.items()}
-        return asked.answer(f"Nothing was started. {reported(in_words(error))}", unset, failed=True)
+        unset = {handle: unsent_record(record, error) for handle, record in planned.items()}
+        return asked.answer(
+            f"Nothing was started. {reported(error_for_model(error))}", unset, failed=True
+        )
     waiting: Research = {
-        handle: {**r, "status": "declined", "error": _FIRST_TIME, "cost_usd": 0.0, "told": True}
+        handle: {
+            **r,
+            "status": "declined",
+            "error": _FIRST_TIME,
+            "cost_usd": 0.0,
+            "seen_by_model": True,
+        }
         for handle, r in planned.items()
         if r["status"] == "planned"
     }
-    return asked.answer(_FIRST_TIME, waiting, failed=True, **{setup.names.ledger: ledger_id})
+    return asked.answer(_FIRST_TIME, waiting, failed=True, **{agent.names.ledger: ledger_id})
 
 
 def _started(asked: Asked, mine: Research, ledger_id: str) -> Calls[Research]:
     records = dict(mine)
     for handle, record in mine.items():
         if record["status"] == "planned":
-            records[handle] = yield from start(asked.setup, record, ledger_id, asked.config)
+            records[handle] = yield from start(asked.agent, record, ledger_id, asked.config)
         elif record is not asked.research.get(handle) and was_resumed_recently(asked.config):
             # Declined just now: a process that was lost may have had another word, and have sent it.
-            sent = yield from sent_for(asked.setup, record, ledger_id)
+            sent = yield from sent_for(asked.agent, record, ledger_id)
             records[handle] = sent or record
     return records
 
@@ -120,8 +130,8 @@ def _planned(asked: Asked, message: AIMessage) -> Calls[tuple[Research | str, An
     Calls before it may be in the same case, each in a tool of its own: so every tool goes through them in
     their order. All come to the same handles, and none takes a dollar that one before it has.
     """
-    setup, research = asked.setup, asked.research
-    known = list(paid_calls(setup, asked.state, message, asked.arguments, edited=True))
+    agent, research = asked.agent, asked.research
+    known = list(paid_calls(agent, asked.state, message, asked.arguments, edited=True))
     for call in _calls_until(asked, message, known):
         own = call.id == asked.runtime.tool_call_id
         mine = {handle: r for handle, r in research.items() if r["call"] == call.place}
@@ -130,9 +140,9 @@ def _planned(asked: Asked, message: AIMessage) -> Calls[tuple[Research | str, An
                 return mine, None
             continue
         others = {handle: r for handle, r in research.items() if handle not in mine}
-        state = {**asked.state, setup.names.channel: others}
+        state = {**asked.state, agent.names.channel: others}
         try:
-            planned = planned_call(setup, others, call)
+            planned = planned_call(agent, others, call)
         except InvalidRequest as error:
             if own:
                 return harmless(str(error)), None
@@ -140,9 +150,9 @@ def _planned(asked: Asked, message: AIMessage) -> Calls[tuple[Research | str, An
         if mine or call not in known:
             planned = _kept_apart(planned, mine, message, call)
         if own:
-            admitted = yield from admit(setup, state, planned, asked.config)
-            return admitted.records, admitted.budget
-        research = {**others, **as_admitted(setup, state, planned, asked.config)}
+            reviewed = yield from review_calls(agent, state, planned, asked.config)
+            return reviewed.records, reviewed.limits
+        research = {**others, **assume_approved(agent, state, planned, asked.config)}
     raise AssertionError("A tool call is one of its message's.")
 
 
@@ -201,21 +211,23 @@ def _renamed(planned: Research, places: Sequence[_Place]) -> Research:
 
 
 def _waited_for(asked: Asked, records: Research) -> Calls[Research]:
-    setup, config = asked.setup, asked.config
+    agent, config = asked.agent, asked.config
     running = [record for record in records.values() if record["status"] == "running"]
-    if parked := is_parking(setup.wait, config):
+    if parked := is_parking(agent.wait, config):
         ledger_id = running[0]["ledger_id"] if running else ""
-        yield from park(setup.clients, running, ledger_id, config, raises=False)
-    elif setup.wait != "block":
+        yield from park(agent.clients, running, ledger_id, config, raises=False)
+    elif agent.wait != "block":
         return records
     ended = dict(records)
     for record in running:
         everything = {**asked.research, **ended}
-        ended[record["handle"]] = yield from finish(setup, everything, record, config, ended=parked)
+        ended[record["handle"]] = yield from finish(
+            agent, everything, record, config, has_ended=parked
+        )
     return ended
 
 
 def _told(asked: Asked, records: Research) -> str:
     everything = {**asked.research, **records}
-    share = max(1_000, asked.setup.page_chars // len(records))
-    return "\n\n".join(finding(asked.setup, everything, r, share) for r in records.values())
+    share = max(1_000, asked.agent.max_chars // len(records))
+    return "\n\n".join(finding(asked.agent, everything, r, share) for r in records.values())

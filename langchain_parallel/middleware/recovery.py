@@ -16,7 +16,7 @@ from .._core.calls import Call, Calls
 from ..errors import ParallelError
 from ..models import TaskRun, TaskRunEvent
 from ..processors import price_usd
-from .agent_config import MARK, AgentConfig, mark_of
+from .agent_config import CALL_TAG, AgentConfig, call_tag
 from .agent_state import AgentTurn, started_as
 
 
@@ -32,9 +32,9 @@ class Marked(NamedTuple):
     parent_interaction_id: str | None
 
 
-def listed(setup: AgentConfig, ledger_id: str) -> Calls[list[Marked]]:
+def listed(agent: AgentConfig, ledger_id: str) -> Calls[list[Marked]]:
     """A ledger's runs that carry a mark, oldest first. Free."""
-    clients = setup.clients
+    clients = agent.clients
     events = yield Call(
         lambda: clients.sync.list_runs(ledger_id, include_input=True),
         lambda: clients.async_.list_runs(ledger_id, include_input=True),
@@ -46,7 +46,7 @@ def listed(setup: AgentConfig, ledger_id: str) -> Calls[list[Marked]]:
 def _marked(event: TaskRunEvent) -> Marked | None:
     asked = event.input
     kept = event.run.metadata or (asked.metadata if asked is not None else None) or {}
-    parts = str(kept.get(MARK, "")).split()
+    parts = str(kept.get(CALL_TAG, "")).split()
     if len(parts) != 3 or not parts[1].isdecimal():
         return None
     handle, position, call = parts
@@ -65,7 +65,7 @@ def _marked(event: TaskRunEvent) -> Marked | None:
 
 def of_call(record: AgentTurn, runs: Sequence[Marked]) -> dict[str, Marked]:
     """The runs that a record's call has asked for, by handle; of twins the oldest."""
-    call = mark_of(record).split()[2]
+    call = call_tag(record).split()[2]
     found: dict[str, Marked] = {}
     for marked in runs:
         if marked.call == call:
@@ -93,39 +93,35 @@ def adopted(record: AgentTurn, marked: Marked) -> AgentTurn:
     }
 
 
-def sent_for(setup: AgentConfig, record: AgentTurn, ledger_id: str) -> Calls[AgentTurn | None]:
+def sent_for(agent: AgentConfig, record: AgentTurn, ledger_id: str) -> Calls[AgentTurn | None]:
     """The record with the run that was sent for its call, whatever was asked; None if there is none, or if
     nobody can tell.
     """
     try:
-        runs = yield from listed(setup, ledger_id)
+        runs = yield from listed(agent, ledger_id)
     except ParallelError:
         return None
     marked = of_call(record, runs).get(started_as(record))
     if marked is None:
         return None
     found: AgentTurn = {**adopted(record, marked), "handle": record["handle"]}
-    return {**found, "ledger_id": ledger_id, "told": False}
+    return {**found, "ledger_id": ledger_id, "seen_by_model": False}
 
 
 def sent_before(
-    setup: AgentConfig, record: AgentTurn, config: RunnableConfig
+    agent: AgentConfig, record: AgentTurn, config: RunnableConfig
 ) -> Calls[AgentTurn | None]:
     """The record with the run that this call was sent as by a middleware of another configuration.
 
     The question must be the same: in a fork of the thread a person may have put another one to this call.
     """
-    elsewhere = not setup.planned_here(record)
+    elsewhere = not agent.is_planned_here(record.get("plan_id"))
     if elsewhere:  # its run may be too young for the list; this waits until it cannot be
-        found = yield from setup.clients.find(
-            record["ledger_id"],
-            setup.request(record, config),
-            position=started_as(record),
-            lookup="until_settled",
-        )
+        run = agent.run(record, config)
+        found = yield from run.find(record["ledger_id"], lookup="until_settled")
         if found is not None:
             return None  # under its key; `submit` adopts it
-    runs = yield from listed(setup, record["ledger_id"])
+    runs = yield from listed(agent, record["ledger_id"])
     marked = of_call(record, runs).get(started_as(record))
     if marked is None or marked.question != record["question"]:
         return None

@@ -38,7 +38,7 @@ _OUTSIDE = "This tool works only inside an agent that has ParallelResearchMiddle
 class Asked:
     """A tool call: which tool, with what, and where."""
 
-    setup: AgentConfig
+    agent: AgentConfig
     name: str
     args: Mapping[str, Any]
     runtime: AnyRuntime
@@ -56,7 +56,7 @@ class Asked:
     @property
     def research(self) -> Research:
         """The records in it."""
-        return self.setup.research(self.state)
+        return self.agent.research(self.state)
 
     def answer(
         self, text: str, records: Research | None = None, *, failed: bool = False, **more: Any
@@ -71,7 +71,7 @@ class Asked:
         )
         update: dict[str, Any] = {"messages": [message], **more}
         if records:
-            update[self.setup.names.channel] = records
+            update[self.agent.names.channel] = records
         return Command(update=update)
 
 
@@ -86,7 +86,7 @@ class ResearchTool(BaseTool):
     handle_validation_error: bool | str | Callable[[Any], str] | None = Field(
         default=explain, exclude=True, repr=False
     )
-    setup: AgentConfig = Field(exclude=True, repr=False)
+    agent: AgentConfig = Field(exclude=True, repr=False)
     arguments: Any = Field(exclude=True, repr=False)
     action: Action = Field(exclude=True, repr=False)
 
@@ -117,7 +117,7 @@ class ResearchTool(BaseTool):
         return await adrive(self.action(self._asked(args, runtime, inner)))
 
     def _asked(self, args: Mapping[str, Any], runtime: AnyRuntime, config: RunnableConfig) -> Asked:
-        return Asked(self.setup, self.name, args, runtime, config, self.arguments)
+        return Asked(self.agent, self.name, args, runtime, config, self.arguments)
 
 
 # --- what is free ----------------------------------------------------------------------------------
@@ -125,48 +125,54 @@ class ResearchTool(BaseTool):
 
 def check(asked: Asked) -> Calls[Command[Any]]:
     """How research stands; the answer of one that has ended."""
-    setup, research = asked.setup, asked.research
+    agent, research = asked.agent, asked.research
     handle = asked.args.get("handle")
     if not handle:
         active = [name for name, record in research.items() if is_active(record)]
-        changed = yield from poll(setup, research, asked.config, active)
-        listing = agent_messages.listing(setup, {**research, **changed}, setup.limits(asked.state))
+        changed = yield from poll(agent, research, asked.config, active)
+        listing = agent_messages.listing(
+            agent, {**research, **changed}, agent.session_limits(asked.state)
+        )
         return asked.answer(listing, changed)
     try:
         name = known(research, handle)["handle"]
     except InvalidRequest as error:
         return asked.answer(harmless(error.message), failed=True)
-    changed = yield from poll(setup, research, asked.config, [name], thorough=True)
+    changed = yield from poll(agent, research, asked.config, [name], thorough=True)
     record = {**research, **changed}[name]
     if is_ended(record):
-        changed = {name: {**record, "told": True}}
-    return asked.answer(finding(setup, {**research, **changed}, record, setup.page_chars), changed)
+        changed = {name: {**record, "seen_by_model": True}}
+    return asked.answer(finding(agent, {**research, **changed}, record, agent.max_chars), changed)
 
 
 def read(asked: Asked) -> Calls[Command[Any]]:
     """A page of a finding, or one of its fields."""
     yield from ()
-    setup, research = asked.setup, asked.research
+    agent, research = asked.agent, asked.research
     page, field = asked.args.get("page", 1), asked.args.get("field")
     try:
         record = known(research, asked.args["handle"])
         if record["status"] != "completed":
-            return asked.answer(finding(setup, research, record, setup.page_chars), failed=True)
-        if field and (missing := no_such_field(record, field, setup.page_chars)):
+            return asked.answer(finding(agent, research, record, agent.max_chars), failed=True)
+        if field and (missing := no_such_field(record, field, agent.max_chars)):
             return asked.answer(missing, failed=True)
         if field:
-            text, pages = field_of(record, setup.names, field, page, setup.page_chars)
+            text, pages = field_of(record, agent.names, field, page, agent.max_chars)
         else:
-            text, pages = page_of(record, setup.names, page, setup.page_chars)
+            text, pages = page_of(record, agent.names, page, agent.max_chars)
     except InvalidRequest as error:
         return asked.answer(harmless(error.message), failed=True)
     lines = [agent_messages.head(record, research), fenced(text)]
-    told: Research = {} if record.get("told") else {record["handle"]: {**record, "told": True}}
-    return asked.answer("\n".join([*lines, *rest_of(setup, record, page, pages, field)]), told)
+    told: Research = (
+        {} if record.get("seen_by_model") else {record["handle"]: {**record, "seen_by_model": True}}
+    )
+    return asked.answer("\n".join([*lines, *rest_of(agent, record, page, pages, field)]), told)
 
 
-def listed(asked: Asked) -> Calls[Command[Any]]:
+def list_all(asked: Asked) -> Calls[Command[Any]]:
     """All research."""
     yield from ()
-    setup = asked.setup
-    return asked.answer(agent_messages.listing(setup, asked.research, setup.limits(asked.state)))
+    agent = asked.agent
+    return asked.answer(
+        agent_messages.listing(agent, asked.research, agent.session_limits(asked.state))
+    )

@@ -1,4 +1,4 @@
-"""Runs: started once, followed, parked, looked after. Everything but `start` is free, however often done.
+"""Runs of an agent: started once, followed to their answer. Everything but `start` is free.
 
 Rule: `start` finds the run in the ledger or sends it; the handle is its position there (R3). So a tool that
 is run again (a kill, a retry, a resumed interrupt, a replayed message) finds what it has paid for.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from itertools import takewhile
 from typing import Any
 
@@ -16,8 +16,6 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
 
 from .._core.calls import Calls
-from .._core.redaction import secrets_of
-from .._graph.paid_run import answer, wait_seconds
 from .._graph.runtime import (
     START,
     checkpointer_of,
@@ -27,55 +25,52 @@ from .._graph.runtime import (
     thread_id_of,
     was_resumed_recently,
 )
-from .._graph.session_ledger import stored_ledger, submit_once
+from .._graph.session_ledger import stored_ledger
 from ..errors import ActionRequired, ParallelError, RunCancelled, RunFailed
-from ..models import Event, Submission, TaskRun, TaskRunResult
-from ..research.cost_events import told
-from ..research.turns import answered, submission_of, unanswered
-from ..text.progress import progress
+from ..models import Submission
+from ..research.cost_events import emit_cost
+from ..research.turns import answered_turn, failed_turn, running_turn, submission_of
 from ..text.result import harmless
-from ..tools.tool_messages import told as in_words
-from .agent_config import AgentConfig, pending_of
-from .agent_state import AgentTurn, Research, is_ended, short, started_as, turns_of
+from ..tools.tool_messages import error_for_model
+from .agent_config import AgentConfig
+from .agent_state import AgentTurn, Research, is_ended, short, turns_of
 from .citations import numbered
 from .recovery import sent_before
 
-_FETCH_SECONDS = 60.0
-"""How long the answer of a run that has ended is waited for."""
 
-
-def durable(setup: AgentConfig, state: Mapping[str, Any], config: RunnableConfig) -> bool:
+def durable(agent: AgentConfig, state: Mapping[str, Any], config: RunnableConfig) -> bool:
     """Whether the ledger outlives this process once it is known; without a checkpointer nothing does."""
     runtime = runtime_of(config)
     stored = runtime is not None and runtime.store is not None and thread_id_of(config) is not None
-    return bool(state.get(setup.names.ledger)) or stored or checkpointer_of(config) is None
+    return bool(state.get(agent.names.ledger)) or stored or checkpointer_of(config) is None
 
 
 def ledger_of(
-    setup: AgentConfig, state: Mapping[str, Any], config: RunnableConfig, place: str
+    agent: AgentConfig, state: Mapping[str, Any], config: RunnableConfig, message_id: str
 ) -> Calls[str]:
     """The session's ledger: the state's, the store's, or a new one.
 
     Without a checkpointer the store is left alone: nothing of such an agent outlives its invocation, so
     the same question asked again there is another one.
     """
-    if known := state.get(setup.names.ledger):
+    if known := state.get(agent.names.ledger):
         return str(known)
     runtime, thread_id = runtime_of(config), thread_id_of(config)
     store = runtime.store if runtime else None
     if store is None or thread_id is None or checkpointer_of(config) is None:
-        return (yield from setup.ledgers.of(place, setup.clients))
-    agent, within = config.get("metadata", {}).get("lc_agent_name"), parent_task(config)
-    parts = ["agent", agent, setup.names.name, within and f"in {within} for {_task(state)}"]
-    name, asked = " ".join(filter(None, parts)), (yield from input_of(config))
+        return (yield from agent.ledgers.of(message_id, agent.clients))
+    agent_name, parent = config.get("metadata", {}).get("lc_agent_name"), parent_task(config)
+    within = parent and f"in {parent} for {_task_digest(state)}"
+    name = " ".join(filter(None, ["agent", agent_name, agent.names.name, within]))
+    asked = yield from input_of(config)
     first = asked.at if asked.after == START else None
-    return (yield from stored_ledger(setup.clients, store, thread_id, name, first))
+    return (yield from stored_ledger(agent.clients, store, thread_id, name, first))
 
 
-def _task(state: Mapping[str, Any]) -> str:
-    """A short name of what a sub-agent was told: LangGraph does not tell a second one from a retry."""
-    told = takewhile(lambda one: not isinstance(one, AIMessage), state.get("messages") or ())
-    words = json.dumps([getattr(message, "content", "") for message in told], default=str)
+def _task_digest(state: Mapping[str, Any]) -> str:
+    """A short name of a sub-agent's task: LangGraph does not tell a second one from a retry."""
+    before = takewhile(lambda one: not isinstance(one, AIMessage), state.get("messages") or ())
+    words = json.dumps([getattr(message, "content", "") for message in before], default=str)
     return hashlib.sha256(words.encode()).hexdigest()[:12]
 
 
@@ -88,106 +83,69 @@ def kept_in(ledger_id: str, record: AgentTurn, config: RunnableConfig) -> AgentT
 
 
 def start(
-    setup: AgentConfig, record: AgentTurn, ledger_id: str, config: RunnableConfig
+    agent: AgentConfig, record: AgentTurn, ledger_id: str, config: RunnableConfig
 ) -> Calls[AgentTurn]:
     """Find the record's run or start it: the one step that costs money. Errors are put into the record."""
-    lately = was_resumed_recently(config) or not setup.planned_here(record)
+    planned_here = agent.is_planned_here(record.get("plan_id"))
     here = kept_in(ledger_id, record, config)
     try:
-        if record.get("planned_key") != setup.key(record):
-            before = yield from sent_before(setup, here, config)
+        if record.get("planned_key") != agent.key(record):
+            before = yield from sent_before(agent, here, config)
             if before is not None:
                 return before
-        found = yield from submit_once(
-            setup.clients,
-            config,
-            ledger_id,
-            setup.request(here, config),
-            position=started_as(here),
-            lookup="until_settled" if lately else "once",
-        )
+        surely_first = planned_here and not was_resumed_recently(config)
+        lookup: Any = "once" if surely_first else "until_settled"
+        found = yield from agent.run(here, config).submit(ledger_id, lookup=lookup)
     except ParallelError as error:
         return _not_started(here, error)
-    return started(here, found)
+    return running_record(here, found)
 
 
-def started(record: AgentTurn, found: Submission) -> AgentTurn:
+def running_record(record: AgentTurn, found: Submission) -> AgentTurn:
     """A record whose run was found or started."""
-    return {
-        **record,
-        "status": "running",
-        "key": found.key,
-        "run_id": found.run.run_id,
-        "interaction_id": found.run.interaction_id,
-        "sent_again": found.sent_again or bool(found.duplicates),
-        "started_at": found.run.created_at,
-        "error": None,
-    }
+    return {**record, **running_turn(record, found)}
 
 
 def _not_started(record: AgentTurn, error: ParallelError) -> AgentTurn:
     if error.billed is False:
-        return unsent(record, error)
+        return unsent_record(record, error)
     return {**record, "status": "unknown", "error": harmless(error.message)}
 
 
-def unsent(record: AgentTurn, error: ParallelError) -> AgentTurn:
+def unsent_record(record: AgentTurn, error: ParallelError) -> AgentTurn:
     """A record that came to nothing before it could cost anything; one that was declined stays so."""
     if record["status"] != "planned":
         return record
     error.billed = False
-    return {**record, "status": "refused", "error": in_words(error), "cost_usd": 0.0}
+    return {**record, "status": "refused", "error": error_for_model(error), "cost_usd": 0.0}
 
 
 def finish(
-    setup: AgentConfig,
+    agent: AgentConfig,
     research: Research,
     record: AgentTurn,
     config: RunnableConfig,
     *,
-    ended: bool,
+    has_ended: bool,
 ) -> Calls[AgentTurn]:
     """Follow a run, its progress on the custom stream, and put its answer into the record.
 
-    A run that cannot be followed to its end stays what it was, with the problem in words. Of one that is
-    known to have `ended` only the answer is asked for.
+    A run that cannot be followed to its end stays what it was, with the problem in words. Of a run that is
+    known to have ended only the answer is asked for.
     """
-    request = setup.request(record, config)
-    seconds = _FETCH_SECONDS if ended else wait_seconds(record["processor"], setup.timeout)
-    secrets = secrets_of([setup.template])
-
-    def wait(run: TaskRun) -> Calls[TaskRunResult]:
-        listen = None if ended else _listener(config, run)
-        return (
-            yield from setup.clients.wait(run.run_id, run.interaction_id, seconds, listen, secrets)
-        )
-
-    pending = pending_of(record)
-    submission = submission_of(pending, record["ledger_id"])
+    submission = submission_of(record, record["ledger_id"])
     try:
-        got = yield from answer(setup.clients, submission, request, started_as(record), wait)
+        got = yield from agent.run(record, config).answer(submission, has_ended=has_ended)
     except (RunFailed, RunCancelled) as error:
-        turn = unanswered(pending, error)
+        turn = failed_turn(record, error)
     except ActionRequired as error:
         return {**record, "status": "action_required", "error": harmless(error.message)}
     except ParallelError as error:
-        return {**record, "error": harmless(f"{error.message}")}
+        return {**record, "error": harmless(error.message)}
     else:
-        turn = answered(pending, got, keep_excerpts=False)
+        turn = answered_turn(record, got, keep_excerpts=False)
     done: AgentTurn = {**record, **turn}
     done["citations"] = numbered(done, research)
     others = {h: r for h, r in research.items() if h != record["handle"] and is_ended(r)}
-    yield from told([done], {"turns": turns_of(others)}, config)
+    yield from emit_cost([done], {"turns": turns_of(others)}, config)
     return done
-
-
-def _listener(config: RunnableConfig, run: TaskRun) -> Callable[[Event], None]:
-    """Progress to the custom stream; each event also tells LangGraph that the step is not idle."""
-    runtime = runtime_of(config)
-
-    def listen(event: Event) -> None:
-        if runtime is not None:
-            runtime.stream_writer(dict(progress(event, run.run_id, run.interaction_id)))
-            runtime.heartbeat()
-
-    return listen

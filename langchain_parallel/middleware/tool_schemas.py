@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from .._graph.paid_run import Wait
 from ..tools.arguments import Injected
 from ..tools.tool_messages import each_price
 from .agent_config import AgentConfig
-from .agent_state import Wait
 from .pages import SOURCES
 
 _HANDLE = "Handle of a finished research, such as r1 or r1.2."
@@ -23,15 +23,15 @@ _WAITING: dict[Wait, str] = {
 }
 
 
-def descriptions(setup: AgentConfig) -> dict[str, str]:
+def descriptions(agent: AgentConfig) -> dict[str, str]:
     """What each tool is for."""
-    names = setup.names
-    prices = each_price(setup.choices or (setup.processor,))
-    more = each_price(setup.choices or (setup.follow_up_processor,))
+    names = agent.names
+    prices = each_price(agent.choices or (agent.processor,))
+    more = each_price(agent.choices or (agent.follow_up_processor,))
     return {
         names.start: (
             "Research a question on the web, for facts to look up, compare or verify. "
-            f"{_WAITING[setup.wait]} Costs money: do not ask twice. {prices}"
+            f"{_WAITING[agent.wait]} Costs money: do not ask twice. {prices}"
         ),
         names.follow_up: (
             "Ask further, building on all that a finished research found: ask only for what is missing. "
@@ -50,12 +50,12 @@ def descriptions(setup: AgentConfig) -> dict[str, str]:
     }
 
 
-def arguments(setup: AgentConfig) -> dict[str, type[BaseModel]]:
+def arguments(agent: AgentConfig) -> dict[str, type[BaseModel]]:
     """The arguments' models by tool."""
-    names = setup.names
+    names = agent.names
     question = (str, Field(description="Self-contained: what to find out, scope, period."))
     handle = (str, Field(description=_HANDLE))
-    first, later = _choice(setup, setup.processor), _choice(setup, setup.follow_up_processor)
+    first, later = _choice(agent, agent.processor), _choice(agent, agent.follow_up_processor)
     asked = (list[str], Field(description="Self-contained questions.", min_length=1, max_length=10))
     which = (str | None, Field(default=None, description="One of them; all, if left out."))
     return {
@@ -73,10 +73,10 @@ def arguments(setup: AgentConfig) -> dict[str, type[BaseModel]]:
     }
 
 
-def _choice(setup: AgentConfig, default: str) -> dict[str, Any]:
-    if not setup.choices:
+def _choice(agent: AgentConfig, default: str) -> dict[str, Any]:
+    if not agent.choices:
         return {}
-    among = tuple(dict.fromkeys((default, *setup.choices)))
+    among = tuple(dict.fromkeys((default, *agent.choices)))
     return {"processor": (Literal[among], Field(default=default))}
 
 

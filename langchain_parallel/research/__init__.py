@@ -3,8 +3,8 @@
 create_research_graph      the graph
 by_evidence, by_model, by_person; first_objection, all_of, limit_rounds      evaluators
 deep_then_fast             a processor for every turn
-ResearchState, Turn, Verdict, Budget      what a session is, plain JSON
-PersonRequest, PersonAnswer               what an interrupt asks, and what resumes it
+ResearchState, Turn, Verdict, Usage      what a session is, plain JSON
+HumanRequest, HumanAnswer               what an interrupt asks, and what resumes it
 """
 
 from ..parked.interrupts import ParkedInterrupt, ParkedRun
@@ -19,10 +19,9 @@ from .evaluation import (
     limit_rounds,
 )
 from .graph import create_research_graph
-from .human_review import Decision, PersonAnswer, PersonRequest
+from .human_review import HumanAnswer, HumanDecision, HumanRequest
 from .processor_policy import ProcessorPolicy, deep_then_fast
 from .state import (
-    Budget,
     Question,
     ResearchInput,
     ResearchOutput,
@@ -31,21 +30,22 @@ from .state import (
     Verdict,
     merge_turns,
 )
+from .usage import Usage
 
 __all__ = [
-    "Budget",
-    "Decision",
+    "HumanDecision",
     "Evaluator",
     "ParkedInterrupt",
     "ParkedRun",
-    "PersonAnswer",
-    "PersonRequest",
+    "HumanAnswer",
+    "HumanRequest",
     "ProcessorPolicy",
     "Question",
     "ResearchInput",
     "ResearchOutput",
     "ResearchState",
     "Turn",
+    "Usage",
     "Verdict",
     "all_of",
     "by_evidence",

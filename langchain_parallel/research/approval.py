@@ -1,91 +1,165 @@
-"""Whether planned runs may be started, or a person has to say yes first: pure functions.
+"""Which planned turns may be started, and what a person decides about the others.
 
-Rule: what was let pass is what is sent. A run carries the hash of what was weighed; a plan that was changed
-since is weighed again.
+Rule: what was cleared is what is sent. A turn carries the hash of what was reviewed, and of what a person
+has approved; one that was changed since is reviewed again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar, cast
 
+from langchain_core.runnables import RunnableConfig
+
+from .._core.calls import Calls
+from ..errors import InvalidRequest
+from ..options import Limits, SessionLimits
 from ..processors import dearer
 from ..text.result import harmless
-from .budget import objections
-from .graph_config import GraphConfig
-from .state import Pending, ResearchState
+from .human_review import HumanAnswer, HumanDecision, ask_until_valid, spend_request
+from .state import Turn
+from .usage import exceeded_limits, raise_limits, usage
 
-_WEIGHED = ("question", "processor", "parent_interaction_id", "output_schema")
+TurnT = TypeVar("TurnT", bound=Turn)
+T = TypeVar("T")
 
-
-def weighed(
-    researcher: GraphConfig, state: ResearchState, runs: Sequence[Pending]
-) -> list[Pending]:
-    """The runs as they may go on: those that are new are let pass together, or held together."""
-    new = undecided(runs)
-    if not new:
-        return list(runs)
-    held = bool(dear(researcher, new) or short(researcher, state, new, runs))
-    return [run if run not in new else _held(run) if held else passed(run) for run in runs]
+_REVIEWED = ("question", "processor", "parent_interaction_id", "output_schema")
 
 
-def undecided(runs: Sequence[Pending]) -> list[Pending]:
-    """Those that are neither started nor let pass (and then perhaps sent a moment ago)."""
-    return [run for run in runs if "run_id" not in run and not may_pass(run)]
+# --- one turn ------------------------------------------------------------------------------------
 
 
-def passed(run: Pending) -> Pending:
-    """The run, free to be started as it is."""
-    free: Pending = {**run, "passed": _hash(run)}
-    free.pop("held", None)
-    free.pop("no_credit", None)
-    return free
+def clear(turn: TurnT) -> TurnT:
+    """The turn, free to be started as it is."""
+    kept = {name: turn[name] for name in turn if name not in ("on_hold", "no_credit")}  # type: ignore[literal-required]
+    return cast(TurnT, {**kept, "cleared": _hash(turn)})
 
 
-def may_pass(run: Pending) -> bool:
-    """Whether it is what was let pass."""
-    return run.get("passed") == _hash(run)
+def is_cleared(turn: Turn) -> bool:
+    """Whether the turn is what was cleared."""
+    return turn.get("cleared") == _hash(turn)
 
 
-def dear(researcher: GraphConfig, runs: Sequence[Pending]) -> list[str]:
-    """Which runs cost more than may be spent without asking, in words."""
-    limit = researcher.approve_above
+def approve(turn: TurnT) -> TurnT:
+    """The turn, approved by a person as it is."""
+    return cast(TurnT, {**turn, "approved": _hash(turn)})
+
+
+def is_approved(turn: Turn) -> bool:
+    """Whether a person has approved the turn as it is."""
+    return turn.get("approved") == _hash(turn)
+
+
+def to_review(turns: Iterable[TurnT]) -> list[TurnT]:
+    """The turns that are neither started nor cleared (and then perhaps sent a moment ago)."""
+    return [turn for turn in turns if not turn["run_id"] and not is_cleared(turn)]
+
+
+# --- the rules -----------------------------------------------------------------------------------
+
+
+def price_objections(turns: Sequence[Turn], limits: Limits) -> list[str]:
+    """Which turns cost more than may be spent without asking, as sentences."""
+    limit = limits.approve_above
     if limit is None:
         return []
-    names = {run["processor"] for run in _without_a_yes(runs)}
+    names = {turn["processor"] for turn in turns if not is_approved(turn)}
     above = sorted(name for name in names if dearer(name, limit))
     return [f"{harmless(', '.join(above))} costs more than {limit}."] if above else []
 
 
-def short(
-    researcher: GraphConfig,
-    state: ResearchState,
-    runs: Sequence[Pending],
-    planned: Sequence[Pending],
+def limit_objections(
+    ended: Sequence[Turn], planned: Sequence[Turn], new: Sequence[Turn], limits: SessionLimits
 ) -> list[str]:
-    """Which limits or credit the runs would pass, in words, with everything else that is planned."""
+    """Which limits or credit the new turns would pass, beside everything else that is planned."""
     reasons = []
-    if any(run.get("no_credit") for run in runs):
+    if any(turn.get("no_credit") for turn in new):
         reasons.append("The account has not enough credit; add some, then approve.")
-    if _without_a_yes(runs):
-        reasons += objections(state.get("turns") or [], planned, researcher.limits(state))
+    if not all(map(is_approved, new)):
+        reasons += exceeded_limits(ended, planned, limits)
     return reasons
 
 
-def approved(run: Pending) -> Pending:
-    """The run, with a person's yes to it as it is."""
-    return {**run, "approved": _hash(run)}
+# --- a person ------------------------------------------------------------------------------------
 
 
-def _held(run: Pending) -> Pending:
-    return {**run, "held": True}
+def request_approval(
+    config: RunnableConfig,
+    ended: Sequence[Turn],
+    held: Sequence[TurnT],
+    reasons: Sequence[str],
+    limits: SessionLimits,
+    *,
+    edit: Callable[[TurnT, HumanDecision], TurnT],
+    counted: Sequence[Turn] = (),
+    may_raise: bool = True,
+    then: Callable[[list[TurnT], SessionLimits | None], Calls[T]],
+) -> Calls[T]:
+    """Ask a person about the turns on hold; ends the step with an interrupt until there is an answer.
+
+    Args:
+        config: LangChain's config.
+        ended: The session's turns so far, and what else is under way.
+        held: The turns to decide on, an action each.
+        reasons: Why a person is asked.
+        limits: The session's, as they are.
+        edit: A turn as a person's decision changes it. It may raise InvalidRequest, which asks again.
+        counted: Other planned turns that count against the limits.
+        may_raise: Whether approving raises the limits as far as that needs.
+        then: Goes on with the decided turns, and with limits if they were changed. It may raise
+            InvalidRequest, too.
+    """
+    request = spend_request(ended, held, reasons, limits, counted=counted)
+
+    def decide(answer: HumanAnswer) -> Calls[T]:
+        pairs = zip(held, answer["decisions"], strict=True)
+        decided = [_decided(turn, decision, edit) for turn, decision in pairs]
+        kept = [turn for turn in decided if turn["status"] == "planned"]
+        given = answer.get("limits")
+        if given is None and not may_raise:
+            given = SessionLimits()  # nothing passes these limits, unless a person sets others
+        changed = _limits_after(ended, [*counted, *kept], limits, given) if kept else None
+        return (yield from then(decided, changed))
+
+    return (yield from ask_until_valid(config, request, decide))
 
 
-def _without_a_yes(runs: Sequence[Pending]) -> list[Pending]:
-    return [run for run in runs if run.get("approved") != _hash(run)]
+def _decided(
+    turn: TurnT, decision: HumanDecision, edit: Callable[[TurnT, HumanDecision], TurnT]
+) -> TurnT:
+    if decision["type"] == "reject":
+        return declined(turn, decision.get("message") or "A person declined it.")
+    return approve(edit(turn, decision) if decision["type"] == "edit" else turn)
 
 
-def _hash(run: Pending) -> str:
-    what = json.dumps([run.get(name) for name in _WEIGHED], sort_keys=True)
+def declined(turn: TurnT, reason: str) -> TurnT:
+    """The turn, which is not to be started."""
+    return cast(TurnT, {**turn, "status": "declined", "error": reason, "cost_usd": 0.0})
+
+
+def _limits_after(
+    ended: Sequence[Turn],
+    planned: Sequence[Turn],
+    limits: SessionLimits,
+    given: SessionLimits | None,
+) -> SessionLimits | None:
+    """The limits that let these turns pass, or those that a person has set; None: as they are.
+
+    Raises:
+        InvalidRequest: The turns pass what a person has set.
+    """
+    if given is None:
+        needed = raise_limits(limits, usage(ended, planned))
+        return None if needed == limits else needed
+    changed: SessionLimits = {**limits, **given}
+    problems = list(exceeded_limits(ended, planned, changed))
+    if problems:
+        raise InvalidRequest([f"The new limits are too low. {problem}" for problem in problems])
+    return changed if given else None
+
+
+def _hash(turn: Turn) -> str:
+    what = json.dumps([turn.get(name) for name in _REVIEWED], sort_keys=True)
     return hashlib.sha256(what.encode()).hexdigest()[:16]

@@ -11,8 +11,8 @@ from typing_extensions import TypedDict
 from .._core.calls import Call, Calls
 from .._core.timestamps import elapsed
 from .._graph.runtime import runtime_of
-from .budget import spent_usd
 from .state import ResearchState, Turn
+from .usage import spent_usd
 
 
 class Spending(TypedDict):
@@ -30,8 +30,8 @@ class Spending(TypedDict):
     """The session up to this turn; of branches asked at the same time each counts itself alone."""
 
 
-def told(turns: Sequence[Turn], state: ResearchState, config: RunnableConfig) -> Calls[None]:
-    """Say what these turns cost, once they are about to be written down."""
+def emit_cost(turns: Sequence[Turn], state: ResearchState, config: RunnableConfig) -> Calls[None]:
+    """Emit what these turns cost, just before they are checkpointed."""
     known = {turn["run_id"] for turn in turns}
     others = [other for other in state.get("turns") or () if other["run_id"] not in known]
     total = spent_usd(others) if "turns" in state else state.get("spent_usd") or 0.0
@@ -49,10 +49,10 @@ def told(turns: Sequence[Turn], state: ResearchState, config: RunnableConfig) ->
         if runtime := runtime_of(config):
             runtime.stream_writer(dict(spending))
         if config.get("callbacks"):
-            yield from _traced(spending, config)
+            yield from _trace(spending, config)
 
 
-def _traced(spending: Spending, config: RunnableConfig) -> Calls[None]:
+def _trace(spending: Spending, config: RunnableConfig) -> Calls[None]:
     """A run of its own in the trace, whose metadata LangSmith adds up as cost.
 
     Source: https://docs.langchain.com/langsmith/cost-tracking (`usage_metadata` of a custom run).

@@ -3,42 +3,26 @@
 from __future__ import annotations
 
 import copy
-import uuid
 from dataclasses import dataclass
-from typing import Any, Literal
 
 from langchain_core.runnables import RunnableConfig
 
-from .._core import limits
-from .._graph.clients import ClientPair
-from .._graph.runtime import thread_id_of
-from .._graph.session_ledger import Ledgers
+from .._graph.paid_run import PaidRun, RunConfig
 from ..errors import InvalidRequest
-from ..models import TaskRunInput, TaskSpec
+from ..options import SessionLimits
 from .evaluation import Evaluator
 from .processor_policy import ProcessorPolicy
-from .state import Budget, Pending, ResearchState
+from .state import ResearchState, Turn
+from .turns import ledger_position
 
 
-@dataclass(frozen=True)
-class GraphConfig:
-    """Everything in here stays out of the state, secrets first of all."""
+@dataclass(frozen=True, kw_only=True)
+class GraphConfig(RunConfig):
+    """The configuration of one research graph."""
 
-    clients: ClientPair
-    ledgers: Ledgers
-    template: TaskRunInput
-    processor: ProcessorPolicy
-    allow_unknown_processor: bool
+    policy: ProcessorPolicy
     evaluate: Evaluator
-    max_turns: int
-    budget: Budget | None
-    on_budget: Literal["ask", "stop"]
-    approve_above: str | None
-    wait: Literal["block", "park"]
-    timeout: float | None
     keep_excerpts: bool
-    direct: bool
-    name: str
 
     def processor_for(self, state: ResearchState, parent: str | None) -> str:
         """What the policy chooses for a run that continues from `parent` (None: a first one).
@@ -46,7 +30,7 @@ class GraphConfig:
         Raises:
             InvalidRequest: It chooses something that is no name.
         """
-        name: object = self.processor(copy.deepcopy(state), parent)
+        name: object = self.policy(copy.deepcopy(state), parent)
         if not isinstance(name, str):
             raise InvalidRequest(
                 [f"The processor policy returned {type(name).__name__}; it must return a name."],
@@ -54,32 +38,21 @@ class GraphConfig:
             )
         return name
 
-    def request(self, pending: Pending, config: RunnableConfig | None = None) -> TaskRunInput:
-        """What is sent for a planned turn; its metadata names the LangGraph thread of `config`."""
-        thread_id = None if config is None else thread_id_of(config)
-        metadata = {"thread_id": thread_id[:512]} if thread_id else {}
-        update: dict[str, Any] = {
-            "input": pending["question"],
-            "processor": pending["processor"],
-            "previous_interaction_id": pending["parent_interaction_id"],
-            "metadata": {**metadata, **self.template.metadata},
-        }
-        if schema := pending.get("output_schema"):
-            update["task_spec"] = TaskSpec(output_schema=schema)
-        return self.template.model_copy(update=update)
+    def run(self, turn: Turn, config: RunnableConfig) -> PaidRun:
+        """The paid run of a turn."""
+        request = self.request(
+            turn["question"],
+            turn["processor"],
+            turn["parent_interaction_id"],
+            config,
+            output_schema=turn.get("output_schema"),
+        )
+        return PaidRun(self, request, ledger_position(turn), config)
 
-    def check(self, pending: Pending) -> None:
+    def check(self, turn: Turn) -> None:
         """Raise InvalidRequest for a turn the API would refuse, before the thread is stuck with it."""
-        limits.check(self.request(pending), allow_unknown_processor=self.allow_unknown_processor)
+        self.options.check(self.run(turn, RunnableConfig()).request)
 
-    def new_plan_id(self) -> str:
-        """A name for a plan that says which process made it."""
-        return f"{self.clients.process_id}.{uuid.uuid4().hex[:8]}"
-
-    def planned_here(self, pending: Pending) -> bool:
-        """Whether this process planned it: then it knows whether it was sent."""
-        return pending["plan_id"].startswith(f"{self.clients.process_id}.")
-
-    def limits(self, state: ResearchState) -> Budget:
+    def session_limits(self, state: ResearchState) -> SessionLimits:
         """The graph's limits, and those of the session above them."""
-        return {**(self.budget or {}), **(state.get("budget") or {})}
+        return {**self.limits.for_session(), **(state.get("limits") or {})}

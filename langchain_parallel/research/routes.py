@@ -8,29 +8,29 @@ from langgraph.types import Send
 from .evaluation import questions_of
 from .state import ResearchState
 from .steps.branch import sends
-from .turns import due, planned, unanswered_branches
+from .turns import open_branches, open_turns, unsent_turns
 
 
 def after_plan(state: ResearchState) -> str | list[Send]:
     """A person is asked first, or the runs are started."""
-    return "approve" if any(run.get("held") for run in due(state)) else _started(state)
+    return "approve" if any(turn.get("on_hold") for turn in unsent_turns(state)) else _start(state)
 
 
 def after_approval(state: ResearchState) -> str | list[Send]:
     """What was approved is started; where nothing is left to start, branches that were are joined."""
-    if planned(state):
-        return _started(state)
+    if open_turns(state):
+        return _start(state)
     return "join" if state.get("branches") else END
 
 
 def after_submission(state: ResearchState) -> str:
     """The run is waited for, if it was started."""
-    return "approve" if due(state) else "wait"
+    return "approve" if unsent_turns(state) else "wait"
 
 
 def after_joining(state: ResearchState) -> str:
     """The branches are judged, once all of them are done."""
-    return "approve" if unanswered_branches(state) else "evaluate"
+    return "approve" if open_branches(state) else "evaluate"
 
 
 def after_verdict(state: ResearchState) -> str:
@@ -41,7 +41,7 @@ def after_verdict(state: ResearchState) -> str:
     return "review" if verdict["action"] == "review" else END
 
 
-def _started(state: ResearchState) -> str | list[Send]:
+def _start(state: ResearchState) -> str | list[Send]:
     if not state.get("branches"):
         return "submit"
-    return sends(state, "submit_branch", unanswered_branches(state))
+    return sends(state, "submit_branch", open_branches(state))

@@ -6,10 +6,12 @@ the head's `interaction_id`, every turn with its own and its parent's, and the l
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, cast
 
 from langgraph.channels import EphemeralValue
 from typing_extensions import NotRequired, TypedDict
+
+from ..options import SessionLimits
 
 AskedBy: TypeAlias = Literal["caller", "evaluation", "person"]
 
@@ -48,22 +50,14 @@ class Verdict(TypedDict):
     """A person decided so, or agreed to it."""
 
 
-class Budget(TypedDict, total=False):
-    """What a session may use. A key that is missing sets no limit."""
-
-    max_cost_usd: float
-    """USD, for all its runs together."""
-    max_turns: int
-    """Runs."""
-    max_seconds: float
-    """Seconds in which at least one of its runs was active; time spent waiting for people is free."""
-
-
 class Turn(TypedDict):
-    """One question with its answer."""
+    """One question, from its plan to its answer.
+
+    A turn that is planned or on its way stands in `pending` or `branches`; one that has ended, in `turns`.
+    """
 
     key: str
-    """The key in the ledger."""
+    """The key in the ledger; empty until the run has been found or started there."""
     position: int
     """How many turns the session had before it."""
     round: int
@@ -74,10 +68,10 @@ class Turn(TypedDict):
     parent_interaction_id: str | None
     interaction_id: str | None
     run_id: str
-    """A turn that is run again finds the same run, and replaces itself. Empty for a refused one."""
+    """A turn that is run again finds the same run, and replaces itself. Empty until it is started."""
     status: str
-    """`completed`, `failed`, `cancelled`; `refused` where a branch was not started, `unknown` where nobody
-    can tell; `unfinished` where another question came in between.
+    """`planned`, then `running`; `completed`, `failed`, `cancelled`; `refused` where a branch was not
+    started, `unknown` where that cannot be known; `unfinished` where another question came in between.
     """
     content: Any
     """Text or a JSON object; None without an answer. Untrusted."""
@@ -100,36 +94,39 @@ class Turn(TypedDict):
     verdict: Verdict | None
     """What the evaluation made of it."""
 
-
-class Pending(TypedDict):
-    """A turn on its way: planned, then submitted."""
-
-    position: int
-    round: int
-    question: str
-    asked_by: AskedBy
-    processor: str
-    parent_interaction_id: str | None
+    # Only while it is planned or on its way:
+    plan_id: NotRequired[str]
+    """Names the process that planned it: another process cannot know whether it was sent."""
     output_schema: NotRequired[dict[str, Any] | str]
-    plan_id: str
-    """Names the process that planned it: another one that finds it here cannot know whether it was sent."""
-    held: NotRequired[bool]
-    """A person has to say yes first: it has not been sent."""
-    approved: NotRequired[str]
-    """A hash of what a person said yes to."""
-    declined: NotRequired[bool]
-    """A person said no: it is taken out of the round."""
-    no_credit: NotRequired[bool]
-    """The API refused it for want of credit."""
     ledger_position: NotRequired[int]
     """The position in its key, where another question was asked in between and this one again."""
-    passed: NotRequired[str]
-    """A hash of what may be started: what is changed afterwards is weighed again."""
-    key: NotRequired[str]
-    run_id: NotRequired[str]
-    interaction_id: NotRequired[str | None]
+    cleared: NotRequired[str]
+    """A hash of what may be started: a plan that was edited afterwards is reviewed again."""
+    approved: NotRequired[str]
+    """A hash of what a person has approved."""
+    on_hold: NotRequired[bool]
+    """A person has to approve it first; it has not been sent."""
+    no_credit: NotRequired[bool]
+    """The API refused it for want of credit."""
     sent_again: NotRequired[bool]
-    """Perhaps started twice: once it has ended, its twin is looked for."""
+    """Perhaps started twice: once it has ended, its duplicate is looked for."""
+
+
+_PLANNING = (
+    "plan_id",
+    "output_schema",
+    "ledger_position",
+    "cleared",
+    "approved",
+    "on_hold",
+    "no_credit",
+    "sent_again",
+)
+
+
+def ended_turn(turn: Turn) -> Turn:
+    """A turn without what only its planning needs: it is repeated in every later checkpoint (R8)."""
+    return cast(Turn, {name: value for name, value in turn.items() if name not in _PLANNING})
 
 
 def merge_turns(turns: list[Turn] | None, new: list[Turn] | None) -> list[Turn]:
@@ -138,13 +135,13 @@ def merge_turns(turns: list[Turn] | None, new: list[Turn] | None) -> list[Turn]:
     return sorted(merged.values(), key=lambda turn: turn["position"])
 
 
-def merge_branches(branches: list[Pending] | None, new: list[Pending] | None) -> list[Pending]:
+def merge_branches(branches: list[Turn] | None, new: list[Turn] | None) -> list[Turn]:
     """The branches of one round by position; another round's replace them, and an empty list ends it."""
     if not new:
         return []
     same = [branch for branch in branches or () if branch["round"] == new[0]["round"]]
     merged = {branch["position"]: branch for branch in (*same, *new)}
-    return [run for _, run in sorted(merged.items()) if not run.get("declined")]
+    return [turn for _, turn in sorted(merged.items()) if turn["status"] != "declined"]
 
 
 class ResearchInput(TypedDict):
@@ -155,7 +152,7 @@ class ResearchInput(TypedDict):
     """
 
     question: str
-    """Without one, as in `{"budget": …}`, what is on its way goes on."""
+    """Without one, as in `{"limits": …}`, what is on its way goes on."""
     continue_from: NotRequired[Annotated[str | None, EphemeralValue]]
     """For this question only, like `processor`: the next one on the thread does not inherit it."""
     processor: NotRequired[Annotated[str | None, EphemeralValue]]
@@ -164,7 +161,7 @@ class ResearchInput(TypedDict):
     ledger_id: NotRequired[str]
     """The session's ledger; give another one to begin a new ledger, which knows of no earlier run."""
     turns: NotRequired[Annotated[list[Turn], merge_turns]]
-    budget: NotRequired[Budget]
+    limits: NotRequired[SessionLimits]
     """Other limits than the graph's for this session."""
 
 
@@ -178,7 +175,7 @@ class ResearchOutput(TypedDict):
     turns: Annotated[list[Turn], merge_turns]
     spent_usd: float
     verdict: Verdict
-    budget: NotRequired[Budget]
+    limits: NotRequired[SessionLimits]
     """Limits that were raised, or given for this session."""
 
 
@@ -194,10 +191,10 @@ class ResearchState(TypedDict, total=False):
     ledger_cursor: list[str]
     """The ledger, and where in its list the last turn stands: a look begins there."""
     turns: Annotated[list[Turn], merge_turns]
-    pending: Pending | None
-    branches: Annotated[list[Pending], merge_branches]
+    pending: Turn | None
+    branches: Annotated[list[Turn], merge_branches]
     """Turns on their way at the same time, where a verdict branched."""
-    budget: Budget
+    limits: SessionLimits
     """Limits that were raised, or given for this session."""
     answer: Any
     spent_usd: float

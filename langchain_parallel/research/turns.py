@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._graph.paid_run import Answered
+from .._graph.paid_run import PaidAnswer
 from ..errors import InvalidRequest, ParallelError, RunCancelled, RunFailed
 from ..models import Submission, TaskRun
 from ..processors import price_usd
 from ..text.result import citations, confidence, harmless, weak_fields
 from .evaluation import questions_of
-from .state import AskedBy, Pending, Question, ResearchState, Turn, Verdict
+from .state import AskedBy, Question, ResearchState, Turn, Verdict, ended_turn
 
 # --- what is asked -------------------------------------------------------------------------------
 
 
-def asked(state: ResearchState) -> tuple[list[Question], AskedBy]:
-    """The questions at hand, and who asks them: the verdict, or the caller.
+def questions_at_hand(state: ResearchState) -> tuple[list[Question], AskedBy]:
+    """The questions to plan, and where they are from: the verdict, or the caller.
 
     Raises:
         InvalidRequest: There is no question, or something is not text.
@@ -46,29 +46,64 @@ def is_follow_up(state: ResearchState) -> bool:
         return False  # only a caller gives these, and they are gone after one step
     if verdict is None or not questions_of(verdict):
         return False
-    return asks(verdict) == state.get("question")
+    return question_text(verdict) == state.get("question")
 
 
-def asks(verdict: Verdict) -> str:
+def question_text(verdict: Verdict) -> str:
     """What a verdict asks, as one text."""
     return "\n".join(question["question"] for question in questions_of(verdict))
 
 
-def planned(state: ResearchState) -> list[Pending]:
-    """The turns on their way: the one, or those of the branches that have not become turns yet."""
+def new_turn(
+    *,
+    question: str,
+    processor: str,
+    parent_interaction_id: str | None,
+    plan_id: str,
+    position: int = 0,
+    asked_by: AskedBy = "caller",
+) -> Turn:
+    """A turn as it is planned."""
+    return Turn(
+        key="",
+        position=position,
+        round=position,
+        question=question,
+        asked_by=asked_by,
+        processor=processor,
+        parent_interaction_id=parent_interaction_id,
+        interaction_id=None,
+        run_id="",
+        status="planned",
+        content=None,
+        confidence={},
+        weak_fields=[],
+        citations=[],
+        warnings=[],
+        error=None,
+        cost_usd=price_usd(processor),
+        started_at=None,
+        ended_at=None,
+        verdict=None,
+        plan_id=plan_id,
+    )
+
+
+def open_turns(state: ResearchState) -> list[Turn]:
+    """The turns that are planned or on their way: the one, or the branches without an answer yet."""
     one = state.get("pending")
-    return ([] if one is None else [one]) + unanswered_branches(state)
+    return ([] if one is None else [one]) + open_branches(state)
 
 
-def unanswered_branches(state: ResearchState) -> list[Pending]:
-    """The branches that have not become turns yet."""
+def open_branches(state: ResearchState) -> list[Turn]:
+    """The branches that have not become turns of the session yet."""
     done = {turn["position"] for turn in state.get("turns") or ()}
     return [branch for branch in state.get("branches") or () if branch["position"] not in done]
 
 
-def due(state: ResearchState) -> list[Pending]:
+def unsent_turns(state: ResearchState) -> list[Turn]:
     """The planned turns whose runs are still to be started."""
-    return [run for run in planned(state) if "run_id" not in run]
+    return [turn for turn in open_turns(state) if not turn["run_id"]]
 
 
 def check_continues(state: ResearchState, interaction_id: str | None) -> None:
@@ -83,27 +118,27 @@ def check_continues(state: ResearchState, interaction_id: str | None) -> None:
         )
 
 
-def on_its_way(state: ResearchState, question: str, parent: str | None) -> Pending | None:
-    """The planned turn, if it asks the same at the same place: asking again must find its run."""
-    for left in planned(state):
-        if (left["question"], left["parent_interaction_id"]) == (question, parent):
-            return left
+def same_question(state: ResearchState, question: str, parent: str | None) -> Turn | None:
+    """The open turn that asks the same at the same place: asking again must find its run."""
+    for turn in open_turns(state):
+        if (turn["question"], turn["parent_interaction_id"]) == (question, parent):
+            return turn
     return None
 
 
-def asks_the_same(left: Pending, pending: Pending) -> bool:
-    """Whether two planned turns are one."""
+def is_same_request(one: Turn, other: Turn) -> bool:
+    """Whether two planned turns ask for the same run."""
     same = ("question", "processor", "parent_interaction_id", "output_schema")
-    return all(left.get(name) == pending.get(name) for name in same)
+    return all(one.get(name) == other.get(name) for name in same)
 
 
-def ledger_position(pending: Pending) -> int:
+def ledger_position(turn: Turn) -> str:
     """The position that its key in the ledger is made from."""
-    return pending.get("ledger_position", pending["position"])
+    return str(turn.get("ledger_position", turn["position"]))
 
 
-def pending_of(state: ResearchState) -> Pending:
-    """The planned turn.
+def pending_turn(state: ResearchState) -> Turn:
+    """The turn that this step is about.
 
     Raises:
         InvalidRequest: There is none.
@@ -116,7 +151,7 @@ def pending_of(state: ResearchState) -> Pending:
     return pending
 
 
-def runs_since_asked(turns: list[Turn]) -> int:
+def runs_since_question(turns: list[Turn]) -> int:
     """Runs since a caller or a person last asked, that one included."""
     for count, turn in enumerate(reversed(turns), start=1):
         if turn["asked_by"] != "evaluation":
@@ -127,101 +162,77 @@ def runs_since_asked(turns: list[Turn]) -> int:
 # --- what becomes of it --------------------------------------------------------------------------
 
 
-def started(pending: Pending, submission: Submission) -> Pending:
+def running_turn(turn: Turn, submission: Submission) -> Turn:
     """A planned turn whose run was found or started."""
     return {
-        **pending,
+        **turn,
+        "status": "running",
         "key": submission.key,
         "run_id": submission.run.run_id,
         "interaction_id": submission.run.interaction_id,
+        "started_at": submission.run.created_at,
         "sent_again": submission.sent_again or bool(submission.duplicates),
+        "error": None,
     }
 
 
-def submission_of(pending: Pending, ledger_id: str) -> Submission:
-    """What `started` made of it."""
-    run = TaskRun(
-        run_id=pending["run_id"], interaction_id=pending.get("interaction_id"), status="queued"
-    )
+def submission_of(turn: Turn, ledger_id: str) -> Submission:
+    """The submission that `running_turn` was made from."""
+    run = TaskRun(run_id=turn["run_id"], interaction_id=turn["interaction_id"], status="queued")
     return Submission(
         run=run,
         ledger_id=ledger_id,
-        key=pending["key"],
+        key=turn["key"],
         adopted=False,
-        sent_again=pending.get("sent_again", False),
+        sent_again=turn.get("sent_again", False),
     )
 
 
-def unfinished(pending: Pending, run: TaskRun) -> Turn:
+def overtaken_turn(turn: Turn, run: TaskRun) -> Turn:
     """A turn that another question overtook: paid for, or about to be, so its ids stay."""
     failed = run.status in ("failed", "cancelled")
-    turn = _turn(pending, run.status if failed else "unfinished")
-    turn["started_at"], turn["ended_at"] = run.created_at, run.modified_at
+    ended = ended_turn({**turn, "status": run.status if failed else "unfinished"})
+    ended["started_at"], ended["ended_at"] = run.created_at, run.modified_at
     if run.status == "failed":
-        turn["cost_usd"] = 0.0
-    return turn
+        ended["cost_usd"] = 0.0
+    return ended
 
 
-def answered(pending: Pending, got: Answered, *, keep_excerpts: bool) -> Turn:
+def answered_turn(turn: Turn, got: PaidAnswer, *, keep_excerpts: bool) -> Turn:
     """A turn with its answer."""
     result = got.result
-    turn = _turn(pending, "completed")  # there is an answer, whatever new word the API has for it
-    turn["run_id"] = result.run.run_id
-    turn["interaction_id"] = result.run.interaction_id or turn["interaction_id"]
-    turn["started_at"], turn["ended_at"] = result.run.created_at, result.run.modified_at
-    turn["content"] = result.output.content
-    turn["confidence"] = confidence(result)
-    turn["weak_fields"] = weak_fields(result)
-    turn["citations"] = citations(result, excerpts=keep_excerpts)
-    turn["warnings"] = [warning.message for warning in result.run.warnings or () if warning.message]
+    # There is an answer, whatever word the API may have for that one day.
+    ended = ended_turn({**turn, "status": "completed", "error": None})
+    ended["run_id"] = result.run.run_id
+    ended["interaction_id"] = result.run.interaction_id or turn["interaction_id"]
+    ended["started_at"], ended["ended_at"] = result.run.created_at, result.run.modified_at
+    ended["content"] = result.output.content
+    ended["confidence"] = confidence(result)
+    ended["weak_fields"] = weak_fields(result)
+    ended["citations"] = citations(result, excerpts=keep_excerpts)
+    ended["warnings"] = [w.message for w in result.run.warnings or () if w.message]
     if got.duplicates:
-        twins = ", ".join(got.duplicates)
-        turn["warnings"].append(f"Started more than once: also run {twins}; {got.paid} paid for.")
-    if turn["cost_usd"] is not None:
-        turn["cost_usd"] *= got.paid
-    return turn
+        others = ", ".join(got.duplicates)
+        ended["warnings"].append(f"Started more than once: also run {others}; {got.paid} paid for.")
+    usd = price_usd(turn["processor"])
+    ended["cost_usd"] = None if usd is None else usd * got.paid
+    return ended
 
 
-def unanswered(pending: Pending, error: RunFailed | RunCancelled) -> Turn:
+def failed_turn(turn: Turn, error: RunFailed | RunCancelled) -> Turn:
     """A turn whose run ended without an answer."""
-    turn = _turn(pending, error.status)
-    turn["warnings"] = list(error.warnings)
-    turn["error"] = harmless(str(error))
-    turn["cost_usd"] = 0.0 if error.billed is False else None
-    return turn
+    ended = ended_turn({**turn, "status": error.status})
+    ended["warnings"] = list(error.warnings)
+    ended["error"] = harmless(str(error))
+    ended["cost_usd"] = 0.0 if error.billed is False else None
+    return ended
 
 
-def refused(pending: Pending, reason: ParallelError | str) -> Turn:
-    """A branch that was not started, and so cost nothing; or of which nobody can tell."""
-    open_ = isinstance(reason, ParallelError) and reason.billed is None
-    without: Pending = {**pending, "key": pending["plan_id"], "run_id": ""}
-    turn = _turn(without, "unknown" if open_ else "refused")
-    turn["error"] = harmless(str(reason))
-    turn["cost_usd"] = None if open_ else 0.0
-    return turn
-
-
-def _turn(pending: Pending, status: str) -> Turn:
-    """A turn as far as its planning and submission made it."""
-    return Turn(
-        key=pending["key"],
-        position=pending["position"],
-        round=pending["round"],
-        question=pending["question"],
-        asked_by=pending["asked_by"],
-        processor=pending["processor"],
-        parent_interaction_id=pending["parent_interaction_id"],
-        interaction_id=pending.get("interaction_id"),
-        run_id=pending["run_id"],
-        status=status,
-        content=None,
-        confidence={},
-        weak_fields=[],
-        citations=[],
-        warnings=[],
-        error=None,
-        cost_usd=price_usd(pending["processor"]),
-        started_at=None,
-        ended_at=None,
-        verdict=None,
-    )
+def refused_turn(turn: Turn, reason: ParallelError | str) -> Turn:
+    """A branch that was not started, and so cost nothing; or of which that cannot be known."""
+    is_open = isinstance(reason, ParallelError) and reason.billed is None
+    ended = ended_turn({**turn, "run_id": "", "status": "unknown" if is_open else "refused"})
+    ended["key"] = turn.get("plan_id", "")
+    ended["error"] = harmless(str(reason))
+    ended["cost_usd"] = None if is_open else 0.0
+    return ended

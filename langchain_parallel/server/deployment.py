@@ -14,8 +14,8 @@ from typing_extensions import Self
 
 from ..errors import InvalidRequest
 from ..models import Webhook
+from ..options import DEFAULT_PROCESSORS, Limits, RequestOptions
 from ..parked import STRANDED_SECONDS
-from ..research import Budget
 
 PREFIX = "PARALLEL_RESEARCH_"
 
@@ -25,9 +25,10 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
-    processor: str = "pro"
+    processor: str = DEFAULT_PROCESSORS[0]
     follow_up_processor: str | None = None
-    max_turns: int = 1
+    """Unless given, the default one, or `processor` where that is given."""
+    max_runs_per_question: int = 1
     max_cost_usd: float | None = None
     """USD a thread; past it a person is asked."""
     approve_above: str | None = None
@@ -70,17 +71,21 @@ class Settings(BaseModel):
 
     def graph_options(self) -> dict[str, Any]:
         """What `create_research_graph` is called with."""
+        is_default = "processor" not in self.model_fields_set
+        follow_up = self.follow_up_processor or (
+            DEFAULT_PROCESSORS[1] if is_default else self.processor
+        )
         options: dict[str, Any] = {
-            "processor": self.processor,
-            "follow_up_processor": self.follow_up_processor,
-            "max_turns": self.max_turns,
-            "approve_above": self.approve_above,
+            "processor": (self.processor, follow_up),
             "wait": self.wait,
+            "limits": Limits(
+                max_cost_usd=self.max_cost_usd,
+                max_runs_per_question=self.max_runs_per_question,
+                approve_above=self.approve_above,
+            ),
         }
-        if self.max_cost_usd is not None:
-            options["budget"] = Budget(max_cost_usd=self.max_cost_usd)
         if self.webhook_url:
-            options["webhook"] = Webhook(url=self.webhook_url)
+            options["request"] = RequestOptions(webhook=Webhook(url=self.webhook_url))
         return options
 
     def sweep_options(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ checkpoint, a duplicate beside it), and another for every later call (R3).
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -31,7 +31,6 @@ class CallSite:
         thread_id: The LangGraph thread, if there is one.
         ledger_id: The ledger that the graph's state knows.
         store: LangGraph's store, if the graph has one.
-        write: Writes to LangGraph's custom stream.
         fresh: Nobody can have asked at this position before.
     """
 
@@ -40,7 +39,6 @@ class CallSite:
     thread_id: str | None = None
     ledger_id: str | None = None
     store: BaseStore | None = None
-    write: Callable[[Any], None] = lambda message: None
     fresh: bool = False
 
     @property
@@ -73,7 +71,6 @@ class CallSite:
             thread_id=thread_id_of(config),
             ledger_id=ledger_id if isinstance(ledger_id, str) else None,
             store=graph.store,
-            write=graph.stream_writer,
         )
 
 

@@ -102,7 +102,7 @@ _UNKNOWN = (
 )
 
 
-def told(error: ParallelError) -> str:
+def error_for_model(error: ParallelError) -> str:
     """An error, with what a model can do about it and with the ids of the run.
 
     What the server says in it is untrusted; it stays on one line and cannot pose as a result's fence.

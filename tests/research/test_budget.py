@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from langchain_parallel.research.budget import objections, raised, spent_usd, used, used_with
 from langgraph.types import Command
 
 from langchain_parallel.errors import CreditExhausted, InvalidRequest, ParallelError
 from langchain_parallel.processors import PROCESSORS
 from langchain_parallel.research import Budget
-from langchain_parallel.research.budget import objections, raised, spent_usd, used, used_with
 from langchain_parallel.simulator import Fault, RunScript
 
 from .harness import Mode, Session, invoke, script, stream

@@ -1,16 +1,16 @@
 """Asking a person, and understanding the answer."""
 
-from .decision import redirected, reviewed, understood
+from .decision import apply_edit, parse_answer, verdict_from_decision
 from .interrupt import ask_until_valid
 from .request import review_request, spend_request
 from .schemas import (
     Action,
     ActionRequest,
-    Decision,
     DecisionType,
     Finding,
-    PersonAnswer,
-    PersonRequest,
+    HumanAnswer,
+    HumanDecision,
+    HumanRequest,
     ReviewConfig,
     response_schema,
 )
@@ -18,17 +18,17 @@ from .schemas import (
 __all__ = [
     "Action",
     "ActionRequest",
-    "Decision",
+    "HumanDecision",
     "DecisionType",
     "Finding",
-    "PersonAnswer",
-    "PersonRequest",
+    "HumanAnswer",
+    "HumanRequest",
     "ReviewConfig",
     "ask_until_valid",
-    "redirected",
+    "apply_edit",
     "response_schema",
     "review_request",
-    "reviewed",
+    "verdict_from_decision",
     "spend_request",
-    "understood",
+    "parse_answer",
 ]

@@ -6,15 +6,18 @@ Rule: an answer that is not understood is refused in words, the question stays o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from ...errors import InvalidRequest
-from ..budget import checked_budget
-from ..state import Pending, Verdict
-from .schemas import QUESTION_ARGS, Decision, PersonAnswer, PersonRequest
+from ...options import check_session_limits
+from ...processors import price_usd
+from ..state import Turn, Verdict
+from .schemas import QUESTION_ARGS, HumanAnswer, HumanDecision, HumanRequest
+
+TurnT = TypeVar("TurnT", bound=Turn)
 
 
-def understood(answer: object, request: PersonRequest) -> PersonAnswer:
+def parse_answer(answer: object, request: HumanRequest) -> HumanAnswer:
     """An answer, once it is known to be one.
 
     Raises:
@@ -31,9 +34,9 @@ def understood(answer: object, request: PersonRequest) -> PersonAnswer:
     problems = [p for decision in decisions for p in _wrong(decision, allowed)]
     if problems:
         raise InvalidRequest(problems, hint="Nothing was spent; the question is still open.")
-    given = PersonAnswer(decisions=cast("list[Decision]", decisions))
-    if isinstance(answer, Mapping) and answer.get("budget") is not None:
-        given["budget"] = checked_budget(answer["budget"])
+    given = HumanAnswer(decisions=cast("list[HumanDecision]", decisions))
+    if isinstance(answer, Mapping) and answer.get("limits") is not None:
+        given["limits"] = check_session_limits(answer["limits"])
     return given
 
 
@@ -70,7 +73,9 @@ def _wrong(decision: object, allowed: Sequence[str]) -> list[str]:
     return []
 
 
-def reviewed(decision: Decision, proposal: Verdict, reason: str | None) -> dict[str, Any]:
+def verdict_from_decision(
+    decision: HumanDecision, proposal: Verdict, reason: str | None
+) -> dict[str, Any]:
     """The verdict that a decision on a proposed one makes; still to be checked.
 
     Where it says no other, its reason is the one for which a person was asked.
@@ -92,8 +97,8 @@ def reviewed(decision: Decision, proposal: Verdict, reason: str | None) -> dict[
     return {**verdict, "decided_by": "person"}
 
 
-def redirected(run: Pending, decision: Decision) -> Pending:
-    """A planned run as a person changed it.
+def apply_edit(turn: TurnT, decision: HumanDecision) -> TurnT:
+    """A planned turn as a person changed it.
 
     Raises:
         InvalidRequest: What was changed is not something a run has, or no text.
@@ -111,13 +116,15 @@ def redirected(run: Pending, decision: Decision) -> Pending:
     ]
     if problems:
         raise InvalidRequest(problems, hint="Nothing was spent; the question is still open.")
-    question = str(args.get("question", run["question"])).strip()
+    question = str(args.get("question", turn["question"])).strip()
     if not question:
         raise InvalidRequest(["The question is empty."], hint="Nothing was spent.")
-    return {
-        **run,
+    edited: TurnT = {  # type: ignore[assignment]
+        **turn,
         "question": question,
-        "asked_by": "person" if question != run["question"] else run["asked_by"],
-        "processor": args.get("processor", run["processor"]),
-        "parent_interaction_id": args.get("continue_from", run["parent_interaction_id"]),
+        "asked_by": "person" if question != turn["question"] else turn["asked_by"],
+        "processor": args.get("processor", turn["processor"]),
+        "parent_interaction_id": args.get("continue_from", turn["parent_interaction_id"]),
     }
+    edited["cost_usd"] = price_usd(edited["processor"])
+    return edited

@@ -10,14 +10,14 @@ from langchain_core.runnables import RunnableConfig
 from ..._core.calls import Calls
 from ..._graph.runtime import ask_person
 from ...errors import InvalidRequest
-from .decision import understood
-from .schemas import PersonAnswer, PersonRequest, response_schema
+from .decision import parse_answer
+from .schemas import HumanAnswer, HumanRequest, response_schema
 
 T = TypeVar("T")
 
 
 def ask_until_valid(
-    config: RunnableConfig, request: PersonRequest, decide: Callable[[PersonAnswer], Calls[T]]
+    config: RunnableConfig, request: HumanRequest, decide: Callable[[HumanAnswer], Calls[T]]
 ) -> Calls[T]:
     """What `decide` makes of a person's answer; one that it or we cannot use is asked for again.
 
@@ -26,7 +26,7 @@ def ask_until_valid(
     while True:
         answer = _storable(ask_person(config, request, response_schema(request)))
         try:
-            return (yield from decide(understood(answer, request)))
+            return (yield from decide(parse_answer(answer, request)))
         except InvalidRequest as error:
             request = {**request, "refused": list(error.problems)}
 

@@ -9,16 +9,17 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from ...options import SessionLimits
 from ...processors import price_usd
 from ...text.result import harmless
-from ..budget import spent_usd, used_with
-from ..state import Budget, Pending, Turn, Verdict
+from ..state import Turn, Verdict
+from ..usage import spent_usd, usage
 from .schemas import (
     REVIEW_ARGS,
     SPEND_ARGS,
     ActionRequest,
     Finding,
-    PersonRequest,
+    HumanRequest,
     ReviewConfig,
 )
 
@@ -28,9 +29,14 @@ _FOUND_TURNS = 5
 
 
 def spend_request(
-    turns: Sequence[Turn], planned: Sequence[Pending], reasons: Sequence[str], limits: Budget
-) -> PersonRequest:
-    """Asks whether the planned runs may be started."""
+    turns: Sequence[Turn],
+    planned: Sequence[Turn],
+    reasons: Sequence[str],
+    limits: SessionLimits,
+    *,
+    counted: Sequence[Turn] = (),
+) -> HumanRequest:
+    """Asks whether the planned runs may be started; `counted` are planned, too, and need no approval."""
     actions = [
         ActionRequest(name="research", args=_args(run), description=_spend_words(run, reasons))
         for run in planned
@@ -40,25 +46,25 @@ def spend_request(
         allowed_decisions=["approve", "edit", "reject"],
         args_schema=SPEND_ARGS,
     )
-    before, after = used_with(turns, []), used_with(turns, planned)
+    before, after = usage(turns, counted), usage(turns, [*counted, *planned])
     unknown = any(price_usd(run["processor"]) is None for run in planned)
-    cost = None if unknown else round(after["max_cost_usd"] - before["max_cost_usd"], 6)
-    return PersonRequest(
+    cost = None if unknown else round(after["cost_usd"] - before["cost_usd"], 6)
+    return HumanRequest(
         kind="spend",
         action_requests=actions,
         review_configs=[config] * len(actions),
         reasons=list(reasons),
         cost_usd=cost,
         spent_usd=spent_usd(turns),
-        budget=limits,
+        limits=limits,
         used_if_approved=after,
         found=_found(turns),
     )
 
 
 def review_request(
-    turns: Sequence[Turn], verdict: Verdict, proposal: Verdict, limits: Budget
-) -> PersonRequest:
+    turns: Sequence[Turn], verdict: Verdict, proposal: Verdict, limits: SessionLimits
+) -> HumanRequest:
     """Asks whether the proposed verdict on the last turn is right."""
     args = {name: value for name, value in proposal.items() if name in REVIEW_ARGS["properties"]}
     action = ActionRequest(
@@ -70,27 +76,27 @@ def review_request(
         args_schema=REVIEW_ARGS,
     )
     reasons = [verdict["reason"]] if verdict.get("reason") else []
-    return PersonRequest(
+    return HumanRequest(
         kind="review",
         action_requests=[action],
         review_configs=[config],
         reasons=reasons,
         cost_usd=0.0,
         spent_usd=spent_usd(turns),
-        budget=limits,
-        used_if_approved=used_with(turns, []),
+        limits=limits,
+        used_if_approved=usage(turns),
         found=_found(turns),
     )
 
 
-def _args(run: Pending) -> dict[str, Any]:
+def _args(run: Turn) -> dict[str, Any]:
     args = {"question": run["question"], "processor": run["processor"]}
     if run["parent_interaction_id"]:
         args["continue_from"] = run["parent_interaction_id"]
     return args
 
 
-def _spend_words(run: Pending, reasons: Sequence[str]) -> str:
+def _spend_words(run: Turn, reasons: Sequence[str]) -> str:
     known = price_usd(run["processor"])
     price = "an unknown price" if known is None else f"{known:g} USD"
     return (

@@ -11,7 +11,8 @@ from typing import Any, Literal, TypeAlias
 
 from typing_extensions import NotRequired, TypedDict
 
-from ..state import Budget
+from ...options import SessionLimits
+from ..usage import Usage
 
 DecisionType: TypeAlias = Literal["approve", "edit", "reject", "respond"]
 
@@ -50,7 +51,7 @@ class Finding(TypedDict):
     run_id: str
 
 
-class PersonRequest(TypedDict):
+class HumanRequest(TypedDict):
     """What an interrupt of the research graph asks.
 
     `spend`: may these runs be started (an action each)? `review`: is the proposed verdict right?
@@ -64,17 +65,17 @@ class PersonRequest(TypedDict):
     cost_usd: float | None
     """What agreeing to everything costs, in USD; None where nobody knows."""
     spent_usd: float
-    budget: Budget
+    limits: SessionLimits
     """The limits as they are."""
-    used_if_approved: Budget
-    """What the session will have used; agreeing raises the limits to this."""
+    used_if_approved: Usage
+    """What the session will have used; approving raises the limits to this."""
     found: list[Finding]
     """The last turns' answers, the latest last."""
     refused: NotRequired[list[str]]
     """What was wrong with the answer before this one."""
 
 
-class Decision(TypedDict):
+class HumanDecision(TypedDict):
     """One decision. `edit` needs `edited_action`, `respond` a `message`; `reject` may have one."""
 
     type: DecisionType
@@ -82,14 +83,14 @@ class Decision(TypedDict):
     message: NotRequired[str]
 
 
-class PersonAnswer(TypedDict):
+class HumanAnswer(TypedDict):
     """What resumes such an interrupt: a decision for each action, in their order.
 
-    One decision by itself is understood, too, where there is one action.
+    One decision by itself is parse_answer, too, where there is one action.
     """
 
-    decisions: list[Decision]
-    budget: NotRequired[Budget]
+    decisions: list[HumanDecision]
+    limits: NotRequired[SessionLimits]
     """Limits to go on with, instead of the least that let what was approved pass."""
 
 
@@ -117,8 +118,8 @@ REVIEW_ARGS: dict[str, Any] = {
 }
 
 
-def response_schema(request: PersonRequest) -> dict[str, Any]:
-    """JSON schema of a `PersonAnswer` to this request, for those who show a form."""
+def response_schema(request: HumanRequest) -> dict[str, Any]:
+    """JSON schema of a `HumanAnswer` to this request, for those who show a form."""
     config, count = request["review_configs"][0], len(request["action_requests"])
     decision = {
         "type": "object",
@@ -143,9 +144,9 @@ def response_schema(request: PersonRequest) -> dict[str, Any]:
                 "minItems": count,
                 "maxItems": count,
             },
-            "budget": {
+            "limits": {
                 "type": "object",
-                "properties": dict.fromkeys(Budget.__annotations__, number),
+                "properties": dict.fromkeys(SessionLimits.__annotations__, number),
                 "additionalProperties": False,
             },
         },

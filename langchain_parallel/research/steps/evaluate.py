@@ -1,4 +1,4 @@
-"""evaluate: judge the answer, within the turns allowed."""
+"""evaluate: judge the answer, within the runs allowed."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from ..._core.calls import Calls
 from ..._graph.runtime import checkpointer_of
 from ..._graph.session_ledger import session_done
 from ...errors import InvalidRequest
-from ..budget import spent_usd
 from ..evaluation import Rule, consult, last_round, questions_of
 from ..graph_config import GraphConfig
 from ..state import ResearchState, Verdict
-from ..turns import asks, check_continues, runs_since_asked
+from ..turns import check_continues, question_text, runs_since_question
+from ..usage import spent_usd
 from .plan import next_turns
 
 
-def evaluate(researcher: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
+def evaluate(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
     """The verdict on the last turn, and what the session has cost."""
-    verdict = yield from consult(researcher.evaluate, state, config)
-    verdict = _within_turns(researcher, state, verdict)
+    verdict = yield from consult(graph.evaluate, state, config)
+    verdict = _within_limit(graph, state, verdict)
     if verdict["action"] == "review" and checkpointer_of(config) is None:
         verdict = _stop("Asking a person needs a checkpointer.", verdict)
     try:
-        return (yield from decided(researcher, state, config, verdict))
+        return (yield from apply_verdict(graph, state, config, verdict))
     except InvalidRequest as error:
-        if not isinstance(researcher.evaluate, Rule):
+        if not isinstance(graph.evaluate, Rule):
             raise  # the caller's function can be corrected
         stop = _stop(f"What was to be asked next would be refused: {error.message}", verdict)
-        return (yield from decided(researcher, state, config, stop))
+        return (yield from apply_verdict(graph, state, config, stop))
 
 
-def decided(
-    researcher: GraphConfig, state: ResearchState, config: RunnableConfig, verdict: Verdict
+def apply_verdict(
+    graph: GraphConfig, state: ResearchState, config: RunnableConfig, verdict: Verdict
 ) -> Calls[Any]:
     """What a verdict changes in the state.
 
@@ -48,19 +48,21 @@ def decided(
         "spent_usd": spent_usd(state["turns"]),
     }
     if questions := questions_of(verdict):
-        update["question"] = asks(verdict)
+        update["question"] = question_text(verdict)
         for question in questions:
             check_continues(state, question.get("continue_from"))
-        next_turns(researcher, {**state, "verdict": verdict, "question": update["question"]})
+        next_turns(graph, {**state, "verdict": verdict, "question": update["question"]})
     elif verdict["action"] != "review":
-        yield from session_done(config, researcher.name)
+        yield from session_done(config, graph.name)
     return update
 
 
-def _within_turns(researcher: GraphConfig, state: ResearchState, verdict: Verdict) -> Verdict:
+def _within_limit(graph: GraphConfig, state: ResearchState, verdict: Verdict) -> Verdict:
     more = len(questions_of(verdict))
-    if more and runs_since_asked(state["turns"]) + more > researcher.max_turns:
-        return _stop(f"Out of turns ({researcher.max_turns}).", verdict)
+    if more and runs_since_question(state["turns"]) + more > graph.limits.max_runs_per_question:
+        return _stop(
+            f"Out of runs for this question ({graph.limits.max_runs_per_question}).", verdict
+        )
     return verdict
 
 

@@ -10,37 +10,37 @@ from ..._core.calls import Calls
 from ...errors import InvalidRequest
 from ..evaluation import checked
 from ..graph_config import GraphConfig
-from ..human_review import PersonAnswer, ask_until_valid, review_request, reviewed
+from ..human_review import HumanAnswer, ask_until_valid, review_request, verdict_from_decision
 from ..state import ResearchState, Verdict
-from .evaluate import decided
+from .evaluate import apply_verdict
 
 
-def review(researcher: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
+def review(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
     """Ask until the answer is understood, and do as it says."""
     verdict = state["verdict"]
     proposal = cast(Verdict, verdict.get("proposal") or Verdict(action="accept"))
-    request = review_request(state["turns"], verdict, proposal, researcher.limits(state))
+    request = review_request(state["turns"], verdict, proposal, graph.session_limits(state))
 
-    def decide(given: PersonAnswer) -> Calls[Any]:
-        return _answered(researcher, state, config, given, proposal)
+    def decide(given: HumanAnswer) -> Calls[Any]:
+        return _answered(graph, state, config, given, proposal)
 
     return (yield from ask_until_valid(config, request, decide))
 
 
 def _answered(
-    researcher: GraphConfig,
+    graph: GraphConfig,
     state: ResearchState,
     config: RunnableConfig,
-    given: PersonAnswer,
+    given: HumanAnswer,
     proposal: Verdict,
 ) -> Calls[Any]:
     verdict = checked(
-        reviewed(given["decisions"][0], proposal, state["verdict"].get("reason")),
+        verdict_from_decision(given["decisions"][0], proposal, state["verdict"].get("reason")),
         head=state.get("interaction_id"),
     )
     if verdict["action"] == "review":
         raise InvalidRequest(["Decide yourself: accept, follow_up, branch or stop."])
-    update = yield from decided(researcher, state, config, verdict)
-    if "budget" in given:
-        update["budget"] = {**researcher.limits(state), **given["budget"]}
+    update = yield from apply_verdict(graph, state, config, verdict)
+    if "limits" in given:
+        update["limits"] = {**graph.session_limits(state), **given["limits"]}
     return update

@@ -24,7 +24,7 @@ class Step(Protocol):
     __name__: str
 
     def __call__(
-        self, researcher: GraphConfig, state: ResearchState, config: RunnableConfig, /
+        self, graph: GraphConfig, state: ResearchState, config: RunnableConfig, /
     ) -> Calls[Any]:
         """The update, after the calls it takes."""
 
@@ -43,13 +43,13 @@ ALL: tuple[Step, ...] = (
 """Each is a node under its own name."""
 
 
-def node(step: Step, researcher: GraphConfig) -> Any:
+def node(step: Step, graph: GraphConfig) -> Any:
     """A step as a graph node for blocking and asynchronous runs."""
 
     def blocking(state: ResearchState, config: RunnableConfig) -> Any:
-        return drive(step(researcher, state, config))
+        return drive(step(graph, state, config))
 
     async def asynchronous(state: ResearchState, config: RunnableConfig) -> Any:
-        return await adrive(step(researcher, state, config))
+        return await adrive(step(graph, state, config))
 
     return RunnableLambda(blocking, asynchronous, name=step.__name__)

@@ -1,0 +1,228 @@
+"""The options that all doors take in the same words, and the request that is made from them.
+
+Rule: an option is checked when a door is made, before anything is paid for; and here, in one way for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from math import inf
+from typing import Any, Literal, TypeAlias, cast
+
+from typing_extensions import TypedDict
+
+from ._core import limits as api_limits
+from .errors import InvalidRequest
+from .models import (
+    McpServer,
+    SchemaLike,
+    SourcePolicy,
+    TaskAdvancedSettings,
+    TaskRunInput,
+    TaskSpec,
+    Webhook,
+)
+
+ProcessorChoice: TypeAlias = "str | tuple[str, str]"
+"""One processor for every run; or one for first questions and one for follow-ups."""
+DEFAULT_PROCESSORS = ("core", "base")
+
+
+class SessionLimits(TypedDict, total=False):
+    """What a session may use, as plain JSON. A key that is missing sets no limit."""
+
+    max_cost_usd: float
+    """USD, for all its runs together."""
+    max_runs: int
+    max_seconds: float
+    """Seconds in which at least one of its runs was active; time spent waiting for people is free."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one session may use, and what happens when the next run would pass that.
+
+    A planned run counts, at its list price, before it is sent.
+
+    Args:
+        max_cost_usd: USD, for all runs of a session together. None: no limit.
+        max_runs: Runs of a session.
+        max_seconds: Seconds in which at least one run of the session was active.
+        max_runs_per_question: Runs for one question, the first included. Only the research graph asks
+            again by itself; with 1 it judges an answer and does not ask again. What a person asks in a
+            review is a question of its own.
+        on_exceed: When the next run would pass a limit, or the account has no credit left: `ask` a person
+            (an interrupt), whose approval raises the limit; or `stop`.
+        approve_above: A processor; runs that cost more than one of it wait for a person's approval.
+
+    Raises:
+        InvalidRequest: A limit is negative, no number or no known word.
+    """
+
+    max_cost_usd: float | None = None
+    max_runs: int | None = None
+    max_seconds: float | None = None
+    max_runs_per_question: int = 1
+    on_exceed: Literal["ask", "stop"] = "ask"
+    approve_above: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check every limit."""
+        problems = list(_limit_problems(self.for_session()))
+        runs: object = self.max_runs_per_question
+        if isinstance(runs, bool) or not isinstance(runs, int) or runs < 1:
+            problems.append(
+                f"max_runs_per_question is {runs!r}; at least 1 is needed to ask at all."
+            )
+        if problems:
+            raise InvalidRequest(problems)
+        check_words({"on_exceed": self.on_exceed}, {"on_exceed": ("ask", "stop")})
+        if self.approve_above is not None:
+            api_limits.check(TaskRunInput(input="?", processor=self.approve_above))
+
+    def for_session(self) -> SessionLimits:
+        """The limits that are set, as plain JSON."""
+        names = SessionLimits.__annotations__
+        given = {name: value for name, value in asdict(self).items() if name in names}
+        return cast(
+            SessionLimits, {name: value for name, value in given.items() if value is not None}
+        )
+
+    def only_one_run_per_question(self) -> Limits:
+        """These limits, for a door whose follow-ups are asked by a model.
+
+        Raises:
+            InvalidRequest: `max_runs_per_question` is set.
+        """
+        if self.max_runs_per_question != 1:
+            raise InvalidRequest(
+                ["max_runs_per_question is for the research graph, which asks again by itself."],
+                hint="A model asks its follow-ups itself; bound them with max_runs.",
+            )
+        return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestOptions:
+    """What shapes the runs of a door and is rarely touched.
+
+    Args:
+        source_policy: Which sites may be used.
+        mcp_servers: MCP servers the runs may call.
+        advanced_settings: Country of the search.
+        memory_scope_key: Which memory the runs use.
+        metadata: Kept with every run on Parallel's side, beside the LangGraph `thread_id`.
+        webhook: Where the API posts when a run has ended; for `wait="park"`.
+        allow_unknown_processor: Send processors that this package does not know.
+    """
+
+    source_policy: SourcePolicy | None = None
+    mcp_servers: Sequence[McpServer] = field(default=(), repr=False)  # headers are secret
+    advanced_settings: TaskAdvancedSettings | None = None
+    memory_scope_key: str | None = None
+    metadata: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    webhook: Webhook | None = field(default=None, repr=False)  # its URL may hold a token
+    allow_unknown_processor: bool = False
+
+    def template(
+        self,
+        processors: Sequence[str],
+        output_schema: SchemaLike | None = None,
+        input_schema: SchemaLike | None = None,
+    ) -> TaskRunInput:
+        """Every request of a door but for its question, once it is known that the API takes it.
+
+        Args:
+            processors: All that the door may use, the usual one first.
+            output_schema: Shape of every answer; None: the API chooses.
+            input_schema: Shape of the question; None: text.
+
+        Raises:
+            InvalidRequest: The API would refuse it.
+        """
+        spec = None
+        if output_schema is not None or input_schema is not None:
+            shape = "auto" if output_schema is None else output_schema
+            spec = TaskSpec(output_schema=shape, input_schema=input_schema)
+        request = TaskRunInput(
+            input="?",
+            processor=processors[0],
+            task_spec=spec,
+            source_policy=self.source_policy,
+            mcp_servers=self.mcp_servers,
+            advanced_settings=self.advanced_settings,
+            memory_scope_key=self.memory_scope_key,
+            metadata=dict(self.metadata),
+            enable_events=True,
+            webhook=self.webhook,
+        )
+        for processor in dict.fromkeys(processors):
+            self.check(request.model_copy(update={"processor": processor}))
+        return request
+
+    def check(self, request: TaskRunInput) -> None:
+        """Raise InvalidRequest for a request that the API would refuse."""
+        api_limits.check(request, allow_unknown_processor=self.allow_unknown_processor)
+
+
+def first_and_follow_up(processor: ProcessorChoice) -> tuple[str, str]:
+    """The processor for a first question, and the one for follow-ups.
+
+    Raises:
+        InvalidRequest: Neither a name nor two of them are given.
+    """
+    names: tuple[object, ...] = processor if isinstance(processor, tuple) else (processor,) * 2
+    if len(names) != 2 or not all(isinstance(name, str) for name in names):
+        raise InvalidRequest(
+            [f"processor is {processor!r}; give a name, or two: for first questions, follow-ups."]
+        )
+    return cast("tuple[str, str]", names)
+
+
+def check_session_limits(limits: object) -> SessionLimits:
+    """Limits from outside, once they are known to be some.
+
+    Raises:
+        InvalidRequest: A limit is unknown, is no number, or is negative.
+    """
+    if not isinstance(limits, Mapping):
+        kind = type(limits).__name__
+        raise InvalidRequest([f"Limits are an object such as {{'max_cost_usd': 2.0}}, not {kind}."])
+    problems = list(_limit_problems(limits))
+    if problems:
+        raise InvalidRequest(problems)
+    return cast(SessionLimits, dict(limits))
+
+
+def check_words(given: Mapping[str, str], allowed: Mapping[str, Sequence[str]]) -> None:
+    """Check options that are one of a few words each.
+
+    Raises:
+        InvalidRequest: One of them is none of its words.
+    """
+    problems = [
+        f"{name} is {value!r}; {' or '.join(map(repr, allowed[name]))} is allowed."
+        for name, value in given.items()
+        if value not in allowed[name]
+    ]
+    if problems:
+        raise InvalidRequest(problems)
+
+
+def check_timeout(timeout: float | None) -> float | None:
+    """A timeout in seconds, or None.
+
+    Raises:
+        InvalidRequest: It is negative or no number.
+    """
+    return None if timeout is None else api_limits.seconds(timeout)
+
+
+def _limit_problems(limits: Mapping[Any, Any]) -> Iterator[str]:
+    allowed = SessionLimits.__annotations__
+    for name, value in limits.items():
+        if name not in allowed:
+            yield f"{str(name)[:40]!r} is no limit; {', '.join(allowed)} are."
+        elif isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < inf:
+            yield f"{name} must be a number from 0 up."

@@ -1,0 +1,101 @@
+"""What a session has used, and what its planned turns would add: pure functions.
+
+Rule: a planned run counts as spent. It is in the state, checkpointed, before its request leaves, and all
+branches of a verdict are reviewed in one step: so no two of them can take the same dollar. What a run
+really cost replaces its reservation once it has ended; failed runs give theirs back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import cast
+
+from typing_extensions import TypedDict
+
+from .._core.timestamps import covered_seconds, span
+from ..options import SessionLimits
+from ..processors import PROCESSORS, price_usd
+from .state import Turn
+
+_CENTS = 1e-9
+"""Prices are sums of floats: less than this is no difference."""
+
+
+class Usage(TypedDict):
+    """What was used, or will have been."""
+
+    cost_usd: float
+    runs: int
+    seconds: float
+    """In which at least one run was active."""
+
+
+_LIMITED_BY = {"max_cost_usd": "cost_usd", "max_runs": "runs", "max_seconds": "seconds"}
+
+
+def spent_usd(turns: Iterable[Turn]) -> float:
+    """What these turns cost, in USD; turns of unknown cost are left out."""
+    return round(sum(turn["cost_usd"] or 0.0 for turn in turns), 6)
+
+
+def usage(turns: Sequence[Turn], planned: Sequence[Turn] = ()) -> Usage:
+    """What these turns have used, and the planned ones will have: at list price, after their usual longest
+    time, and of turns that are asked at the same time as long as the longest. A run of which it is not
+    known whether it was billed counts.
+    """
+    dollars = sum(_dollars(turn) for turn in turns)
+    dollars += sum(price_usd(turn["processor"]) or 0.0 for turn in planned)
+    seconds = covered_seconds(filter(None, map(_span, turns)))
+    return Usage(
+        cost_usd=round(dollars, 6),
+        runs=sum(turn["status"] != "refused" for turn in turns) + len(planned),
+        seconds=seconds + max(map(_longest, planned), default=0.0),
+    )
+
+
+def exceeded_limits(
+    turns: Sequence[Turn], planned: Sequence[Turn], limits: SessionLimits
+) -> Iterator[str]:
+    """Which limits the planned turns would pass, as sentences."""
+    after = usage(turns, planned)
+    if (dollars := limits.get("max_cost_usd")) is not None:
+        unknown = sorted({t["processor"] for t in planned if price_usd(t["processor"]) is None})
+        if unknown:
+            names = ", ".join(unknown)
+            yield f"The price of {names} is not known, and the limit is {usd(dollars)}."
+        if after["cost_usd"] > dollars + _CENTS:
+            total = usd(after["cost_usd"])
+            yield f"This would bring the session to {total}; the limit is {usd(dollars)}."
+    if (runs := limits.get("max_runs")) is not None and after["runs"] > runs:
+        yield f"This would bring the session to {after['runs']} runs; the limit is {runs}."
+    if (seconds := limits.get("max_seconds")) is not None and after["seconds"] > seconds:
+        yield (
+            f"This could bring the session to {after['seconds']:,.0f} seconds of research; "
+            f"the limit is {seconds:,.0f}."
+        )
+
+
+def raise_limits(limits: SessionLimits, needed: Usage) -> SessionLimits:
+    """The limits, each at least as high as what is needed."""
+    least, now = cast("dict[str, float]", needed), cast("dict[str, float]", limits)
+    raised = {name: max(value, least[_LIMITED_BY[name]]) for name, value in now.items()}
+    return cast(SessionLimits, raised)
+
+
+def usd(amount: float) -> str:
+    """An amount in USD as `$0.175`."""
+    return f"${amount:,.3f}".removesuffix("0")
+
+
+def _dollars(turn: Turn) -> float:
+    known = turn["cost_usd"]
+    return (price_usd(turn["processor"]) or 0.0) if known is None else known
+
+
+def _longest(turn: Turn) -> float:
+    known = PROCESSORS.get(turn["processor"])
+    return known.seconds[1] if known else 0.0
+
+
+def _span(turn: Turn) -> tuple[float, float] | None:
+    return span(turn.get("started_at"), turn.get("ended_at"))
