@@ -62,7 +62,7 @@ async def asynchronous(client: AsyncParallelClient) -> None:
 def tools() -> list[Any]:
     return [
         ParallelTaskTool(processor="core-fast"),
-        ParallelTaskTool(task_output_schema=Market, processors=["base", "pro"], timeout=60),
+        ParallelTaskTool(output_schema=Market, model_may_choose=["base", "pro"], timeout=60),
     ]
 
 

@@ -27,6 +27,7 @@ from starlette.routing import Mount, Route
 
 from langchain_parallel import create_research_graph
 from langchain_parallel.models import Webhook
+from langchain_parallel.options import RequestOptions
 from langchain_parallel.webhooks import webhook_app
 
 PROCESSOR = os.environ.get("PROCESSOR", "ultra")
@@ -41,7 +42,9 @@ async def research() -> AsyncIterator[Any]:
         yield create_research_graph(
             processor=PROCESSOR,
             wait="park",
-            webhook=Webhook(url=os.environ["PUBLIC_URL"] + "/parallel/webhook"),
+            request=RequestOptions(
+                webhook=Webhook(url=os.environ["PUBLIC_URL"] + "/parallel/webhook")
+            ),
         ).compile(checkpointer=AsyncPostgresSaver(pool), store=AsyncPostgresStore(pool))
 
 

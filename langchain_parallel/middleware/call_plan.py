@@ -198,14 +198,14 @@ def _record(
         plan_id=agent.clients.process_id,
         position=position,
     )
-    ours: Any = {
-        "handle": _next(agent, research, parent),
-        "parent_handle": parent and parent["handle"],
-        "ledger_id": "",
-        "call": place[0],
-        "asked_args": place[1],
-    }
-    return {**turn, **ours}
+    return AgentTurn(
+        **turn,  # type: ignore[typeddict-item]  # mypy does not follow it into a subclass
+        handle=_next(agent, research, parent),
+        parent_handle=parent and parent["handle"],
+        ledger_id="",
+        call=place[0],
+        asked_args=place[1],
+    )
 
 
 # --- handles ---------------------------------------------------------------------------------------

@@ -91,7 +91,10 @@ def led(
 def test_a_sub_agent_that_is_asked_twice_has_two_sessions(account: Account) -> None:
     agent = led(account, Model(calls(task("Europe?"), task("Japan?")), "done"))
     state = account.invoke(agent, SAID, thread())
-    assert sorted(r["question"] for r in state["research"].values()) == ["Europe?", "Japan?"]
+    assert sorted(r["question"] for r in state["parallel_research"].values()) == [
+        "Europe?",
+        "Japan?",
+    ]
     assert len({run["taskgroup_id"] for run in account.runs}) == account.billed == 2
 
 
@@ -118,7 +121,7 @@ def test_a_sub_agents_follow_up_stays_in_its_own_session(account: Account, leads
     lead = Model(*([calls(start("World?"))] if leads_own else []), calls(task("Japan?")), "done")
     researcher = Model(calls(start("Japan?")), calls(follow_up("r1", "Why?")), "found it")
     agent = led(account, lead, account.middleware(), researcher=researcher)
-    research = account.invoke(agent, SAID, thread())["research"]
+    research = account.invoke(agent, SAID, thread())["parallel_research"]
     (follower,) = (r for r in research.values() if r["question"] == "Why?")
     followed = research[follower["parent_handle"]]
     assert followed["question"] == "Japan?"
@@ -161,7 +164,7 @@ def test_the_lead_finds_what_a_sub_agent_does_not_know_of(account: Account) -> N
     account.fault("drop_after", method="POST", path="*/runs", contains="Japan?")
     account.fault("status_before", method="GET", path="*/groups/*/runs*", skip=2, times=40)
     state = account.invoke(agent, SAID, thread())
-    (name,) = (handle for handle in state["research"] if "@" in handle)
+    (name,) = (handle for handle in state["parallel_research"] if "@" in handle)
     assert record(state, name)["status"] == "unknown"
     account.simulator.faults.clear()
     account.pass_time()
@@ -184,7 +187,7 @@ def test_sub_agents_that_are_parked_are_woken_in_any_order(account: Account) -> 
     for question in ("Japan?", "Europe?"):
         state = account.invoke(agent, Command(resume={waiting[question]: 1}), thread())
     assert all(text.startswith("I found it [") for text in texts(state))
-    assert {r["status"] for r in state["research"].values()} == {"completed"}
+    assert {r["status"] for r in state["parallel_research"].values()} == {"completed"}
     assert account.billed == len(account.runs) == 2
 
 

@@ -20,6 +20,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from langgraph.graph import END, START, StateGraph
 
 from langchain_parallel import ParallelTaskTool, create_research_graph
+from langchain_parallel.options import Limits
 from langchain_parallel.research import ResearchState, Turn, Verdict, merge_turns
 
 FIRST, SECOND = "Who leads in cargo bikes?", "By how much, and since when?"
@@ -35,7 +36,10 @@ def _evaluate(state: ResearchState, turn: Turn) -> Verdict | None:
 
 def _research(clients: dict[str, Any]) -> Any:
     return create_research_graph(
-        processor="lite", follow_up_processor="base", evaluate=_evaluate, max_turns=2, **clients
+        processor=("lite", "base"),
+        evaluate=_evaluate,
+        limits=Limits(max_runs_per_question=2),
+        **clients,
     )
 
 
@@ -55,7 +59,10 @@ def _fork(state: ResearchState, turn: Turn) -> Verdict | None:
 def branches(clients: dict[str, Any], **compiled_with: Any) -> Any:
     """(e) The research graph, which branches."""
     graph = create_research_graph(
-        processor="lite", follow_up_processor="base", evaluate=_fork, max_turns=3, **clients
+        processor=("lite", "base"),
+        evaluate=_fork,
+        limits=Limits(max_runs_per_question=3),
+        **clients,
     )
     return graph.compile(**compiled_with)
 

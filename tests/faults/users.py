@@ -24,6 +24,7 @@ from langgraph.store.memory import InMemoryStore
 from langchain_parallel import ParallelError, create_research_graph
 from langchain_parallel._graph.paid_run import wait_seconds
 from langchain_parallel.models import Submission, TaskRunInput
+from langchain_parallel.options import Limits
 from langchain_parallel.simulator import ManualClock, RunScript, Simulator, SimulatorTransport
 
 from ..client.both import Both
@@ -214,7 +215,9 @@ class GraphUser(User):
 
     def _graph(self, timeout: float | None) -> Any:
         options: dict[str, Any] = {"processor": PROCESSOR, "evaluate": self._evaluate}
-        graph = create_research_graph(**options, **self.clients, max_turns=2, timeout=timeout)
+        graph = create_research_graph(
+            limits=Limits(max_runs_per_question=2), **options, **self.clients, timeout=timeout
+        )
         return graph.compile(checkpointer=self.checkpointer)
 
     def _evaluate(self, state: Any, turn: Any) -> Any:

@@ -189,7 +189,7 @@ def texts(state: dict[str, Any]) -> list[str]:
 
 
 def record(state: dict[str, Any], handle: str) -> AgentTurn:
-    found: AgentTurn = state["research"][handle]
+    found: AgentTurn = state["parallel_research"][handle]
     return found
 
 

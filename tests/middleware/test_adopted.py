@@ -98,7 +98,7 @@ def test_all_runs_of_an_edited_branch_are_found(account: Account) -> None:
     account.invoke(agent, more("Never mind"), thread())
     account.pass_time()
     state = account.invoke(agent, more(), thread())
-    known = {r["run_id"] for r in state["research"].values()}
+    known = {r["run_id"] for r in state["parallel_research"].values()}
     assert {run["run_id"] for run in account.runs} == known
     assert len(known) == 3
 
@@ -189,7 +189,7 @@ def test_a_call_that_made_no_sense_until_it_was_edited_is_paid_once(account: Acc
     account.invoke(agent, edit("start_research", question="Who leads?"), thread())
     account.pass_time()
     state = woken(account, agent_with_person(account, Model("done"), saver, wait="park"))
-    assert [r["status"] for r in state["research"].values()] == ["completed"]
+    assert [r["status"] for r in state["parallel_research"].values()] == ["completed"]
     assert account.billed == len(account.runs) == 1
 
 
@@ -209,7 +209,7 @@ def test_of_two_calls_with_one_id_the_first_is_sent(account: Account, tool_call_
     model = Model(same_id(tool_call_id, "One?", "Two?"), "done")
     state = account.invoke(account.agent(model), SAID)
     assert account.asked == ["One?"]
-    assert list(state["research"]) == ["r1"]
+    assert list(state["parallel_research"]) == ["r1"]
     assert "Nothing was started" in texts(state)[1]
 
 

@@ -132,7 +132,7 @@ def test_nothing_builds_on_a_run_that_has_no_answer_yet(account: Account) -> Non
     model = Model(calls(start("Who leads?")), calls(follow_up("r1", "Why?")), "done")
     state = account.invoke(account.agent(model, wait="background"), SAID)
     assert "r1 has no answer yet (running)" in texts(state)[1]
-    assert list(state["research"]) == ["r1"]
+    assert list(state["parallel_research"]) == ["r1"]
     assert len(account.runs) == 1
 
 
@@ -146,7 +146,7 @@ def test_branches_run_at_the_same_time(account: Account) -> None:
     account.invoke(agent, SAID, thread())
     model.says(calls(branch("r1", "Why?", "Where?")), later(account, calls(check())), "done")
     state = account.invoke(agent, more(), thread())
-    assert {h: r["status"] for h, r in state["research"].items()} == {
+    assert {h: r["status"] for h, r in state["parallel_research"].items()} == {
         "r1": "completed",
         "r1.2": "completed",
         "r1.3": "completed",

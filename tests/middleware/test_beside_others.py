@@ -22,6 +22,7 @@ from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from langgraph.types import Command
 
 from langchain_parallel.middleware import sources
+from langchain_parallel.options import Limits
 
 from .harness import (
     SAID,
@@ -61,7 +62,7 @@ def test_calls_that_a_person_edits_together_are_weighed_together(
 ) -> None:
     options: dict[str, Any] = {"processors": ("lite", "pro"), "on_budget": "stop"}
     model = Model(calls(start("One?"), start("Two?"), start("Three?")), "done")
-    agent = reviewed(account, model, first, budget={"max_cost_usd": 0.15}, **options)
+    agent = reviewed(account, model, first, limits=Limits(max_cost_usd=0.15), **options)
     account.invoke(agent, SAID, thread())
     dear = [edit("start_research", question=f"{n}?", processor="pro") for n in ("One", "Two")]
     state = account.invoke(agent, decide(*dear, {"type": "approve"}), thread())
@@ -72,7 +73,7 @@ def test_calls_that_a_person_edits_together_are_weighed_together(
 
 def over_budget(account: Account, model: Model, first: str, wait: str) -> Any:
     options: dict[str, Any] = {"processors": ("lite", "pro"), "on_budget": "stop", "wait": wait}
-    return reviewed(account, model, first, budget={"max_cost_usd": 0.005}, **options)
+    return reviewed(account, model, first, limits=Limits(max_cost_usd=0.005), **options)
 
 
 @pytest.mark.parametrize("first", ["person", "ours"])
@@ -111,10 +112,10 @@ def test_a_declined_call_that_is_sent_and_then_abandoned_is_found(
 def test_a_call_that_another_middleware_has_answered_holds_no_money(account: Account) -> None:
     model = Model(calls(start("One?"), start("Two?")), "done")
     limit: Any = ToolCallLimitMiddleware(run_limit=1, exit_behavior="continue")
-    ours = account.middleware(budget={"max_turns": 1}, on_budget="stop")
+    ours = account.middleware(limits=Limits(max_runs=1, on_exceed="stop"))
     state = account.invoke(create_agent(model, middleware=[ours, limit]), SAID)
     assert account.asked == ["One?"]
-    assert list(state["research"]) == ["r1"]
+    assert list(state["parallel_research"]) == ["r1"]
 
 
 @pytest.mark.parametrize("first", ["person", "ours"])
@@ -124,7 +125,7 @@ def test_what_a_person_edits_is_what_is_paid_for(account: Account, first: str) -
     edited = edit("start_research", question="Who leads in Europe?")
     state = account.invoke(agent, decide(edited), thread())
     assert account.asked == ["Who leads in Europe?"]
-    assert list(state["research"]) == ["r1"]
+    assert list(state["parallel_research"]) == ["r1"]
     assert record(state, "r1")["question"] == "Who leads in Europe?"
     assert record(state, "r1")["status"] == "completed"
     assert account.billed == 1
@@ -135,7 +136,7 @@ def test_what_a_person_rejects_costs_nothing_and_gives_its_budget_back(
     account: Account, first: str
 ) -> None:
     model = Model(calls(start("Who leads?")), calls(start("Who follows?")), "done")
-    agent = reviewed(account, model, first, budget={"max_turns": 1}, on_budget="stop")
+    agent = reviewed(account, model, first, limits=Limits(max_runs=1, on_exceed="stop"))
     account.invoke(agent, SAID, thread())
     account.invoke(agent, decide({"type": "reject"}), thread())
     state = account.invoke(agent, decide({"type": "approve"}), thread())
@@ -153,8 +154,8 @@ def test_edits_of_parallel_calls_get_handles_of_their_own(account: Account, firs
     edits = [edit("start_research", question=f"Better {n}?") for n in (1, 3)]
     state = account.invoke(agent, decide(edits[0], approve, edits[1]), thread())
     assert sorted(account.asked) == ["Better 1?", "Better 3?", "Two?"]
-    assert len(state["research"]) == 3
-    assert {r["status"] for r in state["research"].values()} == {"completed"}
+    assert len(state["parallel_research"]) == 3
+    assert {r["status"] for r in state["parallel_research"].values()} == {"completed"}
 
 
 @pytest.mark.skipif(
@@ -181,7 +182,7 @@ def test_a_person_who_is_asked_call_by_call_edits_and_rejects_in_any_order(
         (due,) = [i.id for i in waiting if i.value["args"]["question"] == question]
         state = account.invoke(agent, Command(resume={due: decision}), thread())
     assert sorted(account.asked) == ["Better?", "Two?"]
-    assert {h: r["status"] for h, r in state["research"].items()} == {
+    assert {h: r["status"] for h, r in state["parallel_research"].items()} == {
         "r1": "completed",
         "r2": "completed",
         "r3": "declined",
@@ -223,8 +224,8 @@ def test_an_edit_into_several_questions_gives_each_a_handle(account: Account, fi
     edited = edit("branch", handle="r1", questions=["Why?", "Where?", "When?"])
     state = account.invoke(agent, decide(edited), thread())
     assert sorted(account.asked) == ["When?", "Where?", "Who leads?", "Why?"]
-    assert len(state["research"]) == 4
-    assert {r["status"] for r in state["research"].values()} == {"completed"}
+    assert len(state["parallel_research"]) == 4
+    assert {r["status"] for r in state["parallel_research"].values()} == {"completed"}
 
 
 @pytest.mark.parametrize("first", ["person", "ours"])
@@ -238,10 +239,10 @@ def test_edits_of_parallel_calls_into_several_questions_do_not_cross(
     edits = [edit("branch", handle="r1", questions=[f"{n}1?", f"{n}2?"]) for n in "AB"]
     state = account.invoke(agent, decide(*edits), thread())
     assert sorted(account.asked) == ["A1?", "A2?", "B1?", "B2?", "Who leads?"]
-    asked = {r["question"]: r["run_id"] for r in state["research"].values()}
+    asked = {r["question"]: r["run_id"] for r in state["parallel_research"].values()}
     assert len(asked) == len(set(asked.values())) == 5
     urls: dict[int, set[str]] = {}
-    for found in state["research"].values():
+    for found in state["parallel_research"].values():
         for source in found["citations"]:
             urls.setdefault(source["number"], set()).add(source["url"])
     assert all(len(those) == 1 for those in urls.values())
@@ -252,7 +253,7 @@ def test_edits_of_parallel_calls_do_not_take_each_others_budget(
     account: Account, first: str
 ) -> None:
     model = Model(calls(start("One?"), start("Two?")), "done")
-    agent = reviewed(account, model, first, budget={"max_turns": 2}, on_budget="stop")
+    agent = reviewed(account, model, first, limits=Limits(max_runs=2, on_exceed="stop"))
     account.invoke(agent, SAID, thread())
     edits = [edit("start_research", question=f"Better {n}?") for n in (1, 2)]
     account.invoke(agent, decide(*edits), thread())
@@ -269,8 +270,10 @@ def test_calls_that_made_no_sense_before_they_were_edited_do_not_cross(
     edits = [edit("start_research", question=f"{n}?") for n in "AB"]
     state = account.invoke(agent, decide(edits[0], {"type": "approve"}, edits[1]), thread())
     assert sorted(account.asked) == ["A?", "B?", "Right?"]
-    assert {r["question"] for r in state["research"].values()} == {"A?", "B?", "Right?"}
-    assert len(sources(state)) == sum(len(r["citations"]) for r in state["research"].values())
+    assert {r["question"] for r in state["parallel_research"].values()} == {"A?", "B?", "Right?"}
+    assert len(sources(state)) == sum(
+        len(r["citations"]) for r in state["parallel_research"].values()
+    )
 
 
 class Flaky(AgentMiddleware[Any, Any, Any]):
@@ -338,5 +341,5 @@ def test_handles_survive_the_loss_of_all_messages(account: Account) -> None:
     model.says(calls(read("r1")), calls(start("Who leads?")), "done")
     state = account.invoke(agent, more(), thread())
     assert texts(state)[0].startswith("r1 completed")
-    assert list(state["research"]) == ["r1", "r2"]
+    assert list(state["parallel_research"]) == ["r1", "r2"]
     assert account.billed == 2  # asked again later, it is another run

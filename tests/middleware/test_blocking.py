@@ -52,7 +52,7 @@ def test_the_model_sees_no_id_and_programs_do(account: Account) -> None:
         assert run["run_id"] not in text
         assert run["interaction_id"] not in text
     answer = answers(state)[0]
-    (told,) = answer.artifact["research"]
+    (told,) = answer.artifact["parallel_research"]
     assert told == {
         "handle": "r1",
         "status": "completed",
@@ -68,18 +68,18 @@ def test_findings_are_fenced_and_the_state_is_plain_json(account: Account) -> No
     state = account.invoke(account.agent(model), SAID)
     (found,) = inside(texts(state)[0])
     assert "Who leads?" in found
-    assert json.loads(json.dumps(state["research"])) == state["research"]
+    assert json.loads(json.dumps(state["parallel_research"])) == state["parallel_research"]
 
 
 def test_parallel_calls_of_one_message_get_a_handle_each(account: Account) -> None:
     model = Model(calls(start("Who leads?"), start("Who follows?"), start("Who is new?")), "done")
     state = account.invoke(account.agent(model), SAID)
-    assert {h: r["question"] for h, r in state["research"].items()} == {
+    assert {h: r["question"] for h, r in state["parallel_research"].items()} == {
         "r1": "Who leads?",
         "r2": "Who follows?",
         "r3": "Who is new?",
     }
-    assert [message.artifact["research"][0]["handle"] for message in answers(state)] == [
+    assert [message.artifact["parallel_research"][0]["handle"] for message in answers(state)] == [
         "r1",
         "r2",
         "r3",
@@ -105,6 +105,6 @@ def test_a_thread_goes_on_with_its_handles(account: Account) -> None:
     again = Model(calls(follow_up("r1", "Why?")), "done")  # a new process
     agent = account.agent(again, compiled={"checkpointer": saver})
     state = account.invoke(agent, more(), thread())
-    assert list(state["research"]) == ["r1", "r1.2"]
+    assert list(state["parallel_research"]) == ["r1", "r1.2"]
     assert {run["metadata"]["thread_id"] for run in account.runs} == {"thread"}
     assert len({run["taskgroup_id"] for run in account.runs}) == 1

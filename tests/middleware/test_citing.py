@@ -81,7 +81,7 @@ def test_every_number_names_one_source_in_the_whole_thread(account: Account) -> 
     model = Model(calls(start("One?"), start("Two?")), calls(follow_up("r1", "Three?")), "done")
     state = account.invoke(account.agent(model), SAID)
     by_number: dict[int, set[str]] = {}
-    for found in state["research"].values():
+    for found in state["parallel_research"].values():
         for source in found["citations"]:
             by_number.setdefault(source["number"], set()).add(source["url"])
     assert all(len(urls) == 1 for urls in by_number.values())
@@ -94,7 +94,10 @@ def test_an_address_keeps_its_number_in_later_findings(account: Account) -> None
     again = Account(account.how, always(answer))
     model = Model(calls(start("One?")), calls(follow_up("r1", "Two?")), "done")
     state = again.invoke(again.agent(model), SAID)
-    assert [c["number"] for r in state["research"].values() for c in r["citations"]] == [1, 1]
+    assert [c["number"] for r in state["parallel_research"].values() for c in r["citations"]] == [
+        1,
+        1,
+    ]
     assert list(sources(state)) == [1]
 
 

@@ -65,7 +65,7 @@ def test_handles_tell_sessions_apart(account: Account) -> None:
         "done",
     )
     state = account.invoke(account.agent(model), SAID)
-    parents = {handle: r["parent_handle"] for handle, r in state["research"].items()}
+    parents = {handle: r["parent_handle"] for handle, r in state["parallel_research"].items()}
     assert parents == {"r1": None, "r2": None, "r2.2": "r2", "r1.2": "r1", "r2.3": "r2.2"}
     lines = texts(state)[-1].splitlines()
     assert lines[2] == "r2.2 (completed) “More?” lite, 0.005 USD, follows r2"

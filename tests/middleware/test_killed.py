@@ -40,7 +40,7 @@ def nothing_lost_and_paid_once(lab: Lab, here: Cell, outcome: Outcome) -> None:
     assert outcome.last.error is None, where
     assert Counter(outcome.paid) == Counter(lab.uncrashed(here).paid), where
     assert outcome.lost == 0, where
-    research = outcome.last.state["research"]
+    research = outcome.last.state["parallel_research"]
     assert {handle: r["status"] for handle, r in research.items()} == {
         "r1": "completed",
         "r2": "completed",

@@ -52,8 +52,8 @@ def test_a_model_turn_that_is_replayed_finds_its_runs(account: Account) -> None:
     model.says(*says)
     again = account.invoke(agent, None, before_turn(agent, 0))
     assert len(account.runs) == account.billed == 3
-    assert {h: r["run_id"] for h, r in again["research"].items()} == {
-        h: r["run_id"] for h, r in first["research"].items()
+    assert {h: r["run_id"] for h, r in again["parallel_research"].items()} == {
+        h: r["run_id"] for h, r in first["parallel_research"].items()
     }
 
 
@@ -139,7 +139,7 @@ def test_two_sub_agents_in_one_task_keep_their_runs_apart(account: Account) -> N
     kept: dict[str, Any] = {"checkpointer": InMemorySaver(), "store": InMemoryStore()}
     lead: Any = create_agent(model, tools=[helper], **kept)
     lead.invoke(SAID, thread(), durability="sync")
-    first, second = (state["research"]["r1"] for state in found)
+    first, second = (state["parallel_research"]["r1"] for state in found)
     assert first["ledger_id"] != second["ledger_id"]
     numbers = [{c["number"] for c in r["citations"]} for r in (first, second)]
     assert numbers[0].isdisjoint(numbers[1])
@@ -190,7 +190,7 @@ def test_the_same_call_twice_in_one_message_is_two_questions_of_the_model(
     """Each has a handle of its own; what it says is that the model wants two."""
     model = Model(calls(start("What is new?"), start("What is new?")), "done")
     state = account.invoke(account.agent(model), SAID)
-    assert list(state["research"]) == ["r1", "r2"]
+    assert list(state["parallel_research"]) == ["r1", "r2"]
 
 
 def test_threads_do_not_share_runs(account: Account) -> None:
@@ -279,7 +279,7 @@ def test_without_a_ledger_nothing_is_sent_and_the_model_is_told(
     account.fault("status_before", method="POST", path="*/groups", status=status, times=None)
     model = Model(calls(start("One?"), start("Two?")), "done")
     state = account.invoke(account.agent(model), SAID)
-    assert [r["status"] for r in state["research"].values()] == ["refused", "refused"]
+    assert [r["status"] for r in state["parallel_research"].values()] == ["refused", "refused"]
     assert all("has no answer: " in text for text in texts(state))
     assert account.runs == []
 

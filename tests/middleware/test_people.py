@@ -11,6 +11,7 @@ from langgraph.store.memory import InMemoryStore
 from langgraph.types import Command
 
 from langchain_parallel.errors import InvalidRequest
+from langchain_parallel.options import Limits
 from langchain_parallel.simulator import SimulatorTransport
 
 from .harness import (
@@ -48,7 +49,10 @@ def answer(*decisions: Any, **more_: Any) -> Command[Any]:
 
 def test_a_dear_run_waits_for_a_yes(account: Account) -> None:
     agent = agent_of(
-        account, Model(calls(start("Who leads?")), "done"), processor="pro", approve_above="base"
+        account,
+        Model(calls(start("Who leads?")), "done"),
+        processor="pro",
+        limits=Limits(approve_above="base"),
     )
     state = account.invoke(agent, SAID, thread())
     request = request_of(state)
@@ -63,7 +67,7 @@ def test_a_dear_run_waits_for_a_yes(account: Account) -> None:
 
 def test_a_no_comes_back_to_the_model_in_words(account: Account) -> None:
     model = Model(calls(start("Who leads?"), listing()), "done")
-    agent = agent_of(account, model, approve_above="lite", processor="base")
+    agent = agent_of(account, model, processor="base", limits=Limits(approve_above="lite"))
     account.invoke(agent, SAID, thread())
     state = account.invoke(agent, answer(NO), thread())
     assert texts(state)[0] == "r1 was not started: Too expensive. Nothing was billed."
@@ -73,7 +77,10 @@ def test_a_no_comes_back_to_the_model_in_words(account: Account) -> None:
 
 def test_what_a_person_changed_is_asked_instead_and_told(account: Account) -> None:
     agent = agent_of(
-        account, Model(calls(start("Who leads?")), "done"), processor="pro", approve_above="base"
+        account,
+        Model(calls(start("Who leads?")), "done"),
+        processor="pro",
+        limits=Limits(approve_above="base"),
     )
     account.invoke(agent, SAID, thread())
     args = {"question": "Who leads in Europe?", "processor": "base"}
@@ -110,7 +117,10 @@ def test_an_answer_that_is_not_understood_costs_nothing_and_leaves_it_open(
     account: Account,
 ) -> None:
     agent = agent_of(
-        account, Model(calls(start("Who leads?")), "done"), processor="pro", approve_above="base"
+        account,
+        Model(calls(start("Who leads?")), "done"),
+        processor="pro",
+        limits=Limits(approve_above="base"),
     )
     account.invoke(agent, SAID, thread())
     state = account.invoke(agent, Command(resume="sure"), thread())
@@ -125,7 +135,9 @@ def test_parallel_calls_are_weighed_together_and_only_the_dear_ones_wait(
 ) -> None:
     asked = calls(start("One?"), start("Two?", processor="pro"), start("Three?", processor="pro"))
     model = Model(asked, "done")
-    agent = agent_of(account, model, processors=("lite", "pro"), approve_above="base")
+    agent = agent_of(
+        account, model, model_may_choose=("lite", "pro"), limits=Limits(approve_above="base")
+    )
     state = account.invoke(agent, SAID, thread())
     request = request_of(state)
     assert [a["args"]["question"] for a in request["action_requests"]] == ["Two?", "Three?"]
@@ -138,7 +150,7 @@ def test_parallel_calls_are_weighed_together_and_only_the_dear_ones_wait(
 
 def test_no_two_parallel_calls_take_the_same_dollar(account: Account) -> None:
     model = Model(calls(start("One?"), start("Two?"), start("Three?")), "done")
-    agent = agent_of(account, model, budget={"max_cost_usd": 0.01}, on_budget="stop")
+    agent = agent_of(account, model, limits=Limits(max_cost_usd=0.01, on_exceed="stop"))
     state = account.invoke(agent, SAID, thread())
     assert sorted(account.asked) == ["One?", "Two?"]
     assert "r3 was not started: It would have cost 0.015 of 0.01 USD." in texts(state)[2]
@@ -146,13 +158,13 @@ def test_no_two_parallel_calls_take_the_same_dollar(account: Account) -> None:
 
 def test_a_yes_raises_the_budget_as_far_as_needed_and_it_stays_raised(account: Account) -> None:
     model = Model(calls(start("One?")), calls(start("Two?")), calls(start("Three?")), "done")
-    agent = agent_of(account, model, budget={"max_cost_usd": 0.005})
+    agent = agent_of(account, model, limits=Limits(max_cost_usd=0.005))
     state = account.invoke(agent, SAID, thread())
     assert request_of(state)["used_if_approved"]["max_cost_usd"] == 0.01
     state = account.invoke(agent, answer(YES), thread())
-    assert agent.get_state(thread()).values["research_budget"] == {"max_cost_usd": 0.01}
+    assert agent.get_state(thread()).values["parallel_research_limits"] == {"max_cost_usd": 0.01}
     assert request_of(state)["used_if_approved"]["max_cost_usd"] == 0.015
-    state = account.invoke(agent, answer(YES, budget={"max_cost_usd": 1.0}), thread())
+    state = account.invoke(agent, answer(YES, limits=Limits(max_cost_usd=1.0)), thread())
     assert account.billed == 3
     model.says(calls(start("Four?")), calls(listing()), "done")
     state = account.invoke(agent, more(), thread())
@@ -162,7 +174,7 @@ def test_a_yes_raises_the_budget_as_far_as_needed_and_it_stays_raised(account: A
 def test_failed_runs_give_their_money_back(account: Account) -> None:
     account.script(outcome="failed", contains="One?")
     model = Model(calls(start("One?")), calls(start("Two?")), "done")
-    agent = agent_of(account, model, budget={"max_cost_usd": 0.005}, on_budget="stop")
+    agent = agent_of(account, model, limits=Limits(max_cost_usd=0.005, on_exceed="stop"))
     state = account.invoke(agent, SAID, thread())
     assert record(state, "r2")["status"] == "completed"
     assert account.billed == 1
@@ -171,7 +183,7 @@ def test_failed_runs_give_their_money_back(account: Account) -> None:
 def test_runs_on_their_way_count(account: Account) -> None:
     model = Model(calls(start("One?")), calls(start("Two?")), "done")
     agent = agent_of(
-        account, model, budget={"max_cost_usd": 0.005}, on_budget="stop", wait="background"
+        account, model, wait="background", limits=Limits(max_cost_usd=0.005, on_exceed="stop")
     )
     state = account.invoke(agent, SAID, thread())
     assert record(state, "r2")["status"] == "declined"
@@ -180,7 +192,7 @@ def test_runs_on_their_way_count(account: Account) -> None:
 
 def test_the_branches_of_one_call_are_decided_one_by_one(account: Account) -> None:
     model = Model(calls(start("Who leads?")), calls(branch("r1", "Why?", "Where?")), "done")
-    agent = agent_of(account, model, budget={"max_turns": 2})
+    agent = agent_of(account, model, limits=Limits(max_runs=2))
     state = account.invoke(agent, SAID, thread())
     assert len(request_of(state)["action_requests"]) == 1  # one of the two fits
     state = account.invoke(agent, answer(NO), thread())
@@ -191,21 +203,23 @@ def test_the_branches_of_one_call_are_decided_one_by_one(account: Account) -> No
 
 def test_where_nobody_can_be_asked_it_is_refused_in_words(account: Account) -> None:
     model = Model(calls(start("Who leads?")), "done")
-    state = account.invoke(account.agent(model, processor="pro", approve_above="base"), SAID)
+    state = account.invoke(
+        account.agent(model, processor="pro", limits=Limits(approve_above="base")), SAID
+    )
     assert "r1 was not started: pro costs more than base." in texts(state)[0]
     assert account.runs == []
 
 
 def test_nothing_builds_on_what_was_declined(account: Account) -> None:
     model = Model(calls(start("Who leads?")), calls(follow_up("r1", "Why?")), "done")
-    agent = agent_of(account, model, budget={"max_turns": 0}, on_budget="stop")
+    agent = agent_of(account, model, limits=Limits(max_runs=0, on_exceed="stop"))
     state = account.invoke(agent, SAID, thread())
     assert "r1 has none (declined)" in texts(state)[1]
 
 
 def test_a_budget_that_is_none_is_refused_when_it_is_made() -> None:
     with pytest.raises(InvalidRequest):
-        Account().middleware(budget={"dollars": 3})
+        Account().middleware(limits=Limits(dollars=3))
 
 
 @pytest.mark.parametrize(
@@ -231,7 +245,7 @@ def edited(**args: Any) -> dict[str, Any]:
 def test_half_a_character_in_an_edit_is_judged_once(account: Account) -> None:
     """A checkpointer keeps it as a question mark: refused at first, it would count later."""
     model = Model(calls(start("Who leads?")), "done")
-    agent = agent_of(account, model, processor="pro", approve_above="base")
+    agent = agent_of(account, model, processor="pro", limits=Limits(approve_above="base"))
     account.invoke(agent, SAID, thread())
     state = account.invoke(agent, answer(edited(question="Bikes \ud83d in Europe?")), thread())
     assert "__interrupt__" not in state
@@ -245,7 +259,7 @@ def test_a_dearer_edit_counts_with_its_own_price(account: Account) -> None:
     agent = agent_of(account, model, **options, **limited)
     account.invoke(agent, SAID, thread())
     account.invoke(agent, answer(edited(question="One?", processor="ultra")), thread())
-    state = account.invoke(agent, answer(YES, budget={"max_cost_usd": 0.15}), thread())
+    state = account.invoke(agent, answer(YES, limits=Limits(max_cost_usd=0.15)), thread())
     assert "0.31 of 0.15 USD" in request_of(state)["refused"][0]
     assert len(account.runs) == 1
 
@@ -254,7 +268,7 @@ def test_a_hard_budget_is_no_question_beside_a_dear_run(account: Account) -> Non
     asked = calls(start("Cheap?"), start("Another?"), start("Dear?", processor="pro"))
     model = Model(asked, "done")
     options: dict[str, Any] = {"processors": ("lite", "pro"), "approve_above": "base"}
-    agent = agent_of(account, model, budget={"max_turns": 2}, on_budget="stop", **options)
+    agent = agent_of(account, model, limits=Limits(max_runs=2, on_exceed="stop"), **options)
     state = account.invoke(agent, SAID, thread())
     assert "__interrupt__" not in state
     assert sorted(account.asked) == ["Another?", "Cheap?"]
@@ -266,12 +280,12 @@ def test_under_a_hard_budget_approved_runs_pass_it_only_as_a_person_raises_it(
 ) -> None:
     model = Model(calls(start("One?"), start("Two?")), "done")
     options: dict[str, Any] = {"processor": "pro", "approve_above": "base", "on_budget": "stop"}
-    agent = agent_of(account, model, budget={"max_cost_usd": 0.15}, **options)
+    agent = agent_of(account, model, limits=Limits(max_cost_usd=0.15), **options)
     account.invoke(agent, SAID, thread())
     state = account.invoke(agent, answer(YES, YES), thread())
     assert "0.2 of 0.15 USD" in request_of(state)["refused"][0]
     assert account.runs == []
-    account.invoke(agent, answer(YES, YES, budget={"max_cost_usd": 0.2}), thread())
+    account.invoke(agent, answer(YES, YES, limits=Limits(max_cost_usd=0.2)), thread())
     assert account.billed == 2
 
 
@@ -313,7 +327,7 @@ def test_a_no_after_a_yes_that_was_lost_with_its_process_finds_what_that_has_sen
 
     def new_process() -> Any:
         model = Model(calls(start("Who leads?")), "done")
-        agent = own_graph(account, model, processor="pro", approve_above="base")
+        agent = own_graph(account, model, processor="pro", limits=Limits(approve_above="base"))
         agent.checkpointer, agent.store = saver, store
         return agent
 

@@ -37,7 +37,7 @@ def reporter(how: How) -> Account:
 def test_a_long_report_comes_page_by_page_and_whole(reporter: Account) -> None:
     pages = [read("r1", page=n) for n in (2, 3)]
     model = Model(calls(start("Which company?")), calls(*pages), "done")
-    state = reporter.invoke(reporter.agent(model, page_chars=5_000), SAID)
+    state = reporter.invoke(reporter.agent(model, max_chars=5_000), SAID)
     said = texts(state)
     assert "[page 1 of 3; the next: read_research(handle='r1', page=2)]" in said[0]
     assert "[page 3 of 3]" in said[2]
@@ -84,7 +84,7 @@ def test_one_field_comes_with_its_confidence_and_its_sources_addresses(reporter:
 
 def test_all_addresses_can_be_read(reporter: Account) -> None:
     model = Model(calls(start("Which company?")), calls(read("r1", field="sources")), "done")
-    state = reporter.invoke(reporter.agent(model, page_chars=50_000), SAID)
+    state = reporter.invoke(reporter.agent(model, max_chars=50_000), SAID)
     (found,) = inside(texts(state)[1])
     assert all(source["url"] in found for source in sources(state).values())
 
@@ -119,7 +119,7 @@ def test_a_text_without_lines_is_cut_between_words(how: How) -> None:
     account = Account(how, always({"content": text, "basis": evidence}))
     rest = [read("r1", page=n) for n in range(2, 10)]
     model = Model(calls(start("Tell?")), calls(*rest), "done")
-    agent = account.agent(model, page_chars=1_000, output_schema="A long text.")
+    agent = account.agent(model, max_chars=1_000, output_schema="A long text.")
     state = account.invoke(agent, SAID)
     whole = " ".join(part for said in texts(state) for part in inside(said))
     assert [f"word{n}" for n in range(1_000)] == re.findall(r"word\d+", whole)
@@ -179,7 +179,7 @@ def session(account: Account) -> tuple[list[str], list[str], Model]:
     model = Model(*(calls(call) for call in asked), "done")
     state = account.invoke(account.agent(model), SAID)
     client = account.clients()["client"]
-    ids = [found["run_id"] for found in state["research"].values()]
+    ids = [found["run_id"] for found in state["parallel_research"].values()]
     raw = [client.result(run_id).model_dump_json(exclude_none=True) for run_id in ids]
     return raw, texts(state), model
 

@@ -107,7 +107,7 @@ def test_all_tools_together_cost_few_tokens(wait: str) -> None:
 
 
 def test_a_choice_of_processors_is_told_with_prices() -> None:
-    made = schemas(processors=("lite", "pro"), follow_up_processor="base")
+    made = schemas(model_may_choose=("lite", "pro"), processor=("pro", "base"))
     choice = made["start_research"]["parameters"]["properties"]["processor"]
     assert choice == {"default": "lite", "enum": ["lite", "pro"], "type": "string"}
     later = made["follow_up"]["parameters"]["properties"]["processor"]
@@ -171,7 +171,9 @@ def test_a_name_that_deep_agents_have_is_refused() -> None:
         refused(name)
 
 
-@pytest.mark.parametrize("name", ["research_budget", "research_ledger_id", "patents_budget"])
+@pytest.mark.parametrize(
+    "name", ["parallel_research_limits", "parallel_research_ledger_id", "patents_budget"]
+)
 def test_a_name_that_another_one_needs_in_the_state_is_refused(name: str) -> None:
     refused(name)
 
@@ -196,7 +198,7 @@ def test_arguments_that_do_not_fit_are_told_and_start_nothing(
     assert said.status == "error"
     assert said.text
     assert account.asked == ["Who leads?"]
-    assert list(state["research"]) == ["r1"]
+    assert list(state["parallel_research"]) == ["r1"]
 
 
 def test_a_model_cannot_inject_what_langgraph_injects(account: Account) -> None:
@@ -208,5 +210,5 @@ def test_a_model_cannot_inject_what_langgraph_injects(account: Account) -> None:
 
 def test_a_processor_left_out_is_the_first_one(account: Account) -> None:
     model = Model(calls(start("One?"), start("Two?", processor="base")), "done")
-    state = account.invoke(account.agent(model, processors=("base",)), SAID)
-    assert [r["processor"] for r in state["research"].values()] == ["lite", "base"]
+    state = account.invoke(account.agent(model, model_may_choose=("base",)), SAID)
+    assert [r["processor"] for r in state["parallel_research"].values()] == ["lite", "base"]

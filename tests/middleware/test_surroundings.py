@@ -25,6 +25,7 @@ from langchain_parallel._core.timestamps import elapsed
 from langchain_parallel.middleware import ResearchAgentState, cited, sources, turns_of
 from langchain_parallel.middleware.agent_state import merge_research
 from langchain_parallel.models import McpServer
+from langchain_parallel.options import Limits, RequestOptions
 
 from .harness import (
     SAID,
@@ -53,7 +54,7 @@ def test_two_middlewares_in_one_agent_keep_apart(account: Account) -> None:
     saver = InMemorySaver()
     agent: Any = create_agent(model, middleware=both, checkpointer=saver)
     state = account.invoke(agent, SAID, thread())
-    assert list(state["research"]) == ["r1"]
+    assert list(state["parallel_research"]) == ["r1"]
     assert list(state["patents"]) == ["patents-1", "patents-1.2"]
     assert len({run["taskgroup_id"] for run in account.runs}) == 2
     assert "[patents-1]" in texts(state)[1]
@@ -98,7 +99,7 @@ def test_sub_agents_do_not_mix_up_sessions(store: bool) -> None:
     ]
     agent = sub_agents(account, InMemoryStore() if store else None, says)
     state = account.invoke(agent, SAID, thread())
-    assert list(state["research"]) == ["r1"]
+    assert list(state["parallel_research"]) == ["r1"]
     assert [text.startswith("['r1']") for text in texts(state)] == [False, True, True, True]
     assert len({run["taskgroup_id"] for run in account.runs}) == 4
     assert account.billed == 4  # each asked for itself, and later again
@@ -155,9 +156,9 @@ def test_a_sub_agents_findings_can_be_handed_to_the_one_above(account: Account) 
     model = Model(calls(start("Who leads?")), "done")
     agent = account.agent(model, compiled={"checkpointer": saver})
     account.invoke(agent, SAID, thread())
-    agent.update_state(thread(), {"research": inner["research"]})
+    agent.update_state(thread(), {"research": inner["parallel_research"]})
     values = agent.get_state(thread()).values
-    own, foreign = values["research"]
+    own, foreign = values["parallel_research"]
     assert own == "r1"
     assert foreign.startswith("r1@")
     model.says(calls(follow_up(foreign, "Why?")), "done")
@@ -198,7 +199,7 @@ def test_the_tools_work_in_a_graph_of_ones_own(account: Account) -> None:
         "done",
     )
     state = account.invoke(own_graph(account, model), SAID, thread())
-    assert {h: r["question"] for h, r in state["research"].items()} == {
+    assert {h: r["question"] for h, r in state["parallel_research"].items()} == {
         "r1": "One?",
         "r2": "Two?",
         "r2.2": "More?",
@@ -239,13 +240,13 @@ def test_messages_without_ids_do_not_mix_sessions_up(account: Account) -> None:
     for _ in range(2):
         asked = calls(start("What is new?"), start("And what else?"))
         state = account.invoke(compiled, {"messages": [asked]})
-        assert {r["status"] for r in state["research"].values()} == {"completed"}
+        assert {r["status"] for r in state["parallel_research"].values()} == {"completed"}
     assert account.billed == 4
 
 
 def test_there_a_budget_is_weighed_over_the_message_too(account: Account) -> None:
     model = Model(calls(start("One?"), start("Two?"), start("Three?")), "done")
-    graph = own_graph(account, model, budget={"max_turns": 2}, on_budget="stop")
+    graph = own_graph(account, model, limits=Limits(max_runs=2, on_exceed="stop"))
     state = account.invoke(graph, SAID, thread())
     assert sorted(account.asked) == ["One?", "Two?"]
     assert record(state, "r3")["status"] == "declined"
@@ -253,7 +254,7 @@ def test_there_a_budget_is_weighed_over_the_message_too(account: Account) -> Non
 
 def test_there_a_person_is_asked_by_the_tool(account: Account) -> None:
     model = Model(calls(start("One?")), "done")
-    graph = own_graph(account, model, processor="pro", approve_above="base")
+    graph = own_graph(account, model, processor="pro", limits=Limits(approve_above="base"))
     state = account.invoke(graph, SAID, thread())
     assert state["__interrupt__"][0].value["kind"] == "spend"
     assert account.runs == []
@@ -265,11 +266,11 @@ def test_there_a_person_is_asked_by_the_tool(account: Account) -> None:
 
 def test_there_a_raised_budget_stays_raised(account: Account) -> None:
     model = Model(calls(start("One?")), "done")
-    graph = own_graph(account, model, budget={"max_cost_usd": 0.001})
+    graph = own_graph(account, model, limits=Limits(max_cost_usd=0.001))
     account.invoke(graph, SAID, thread())
     yes = {"decisions": [{"type": "approve"}], "budget": {"max_cost_usd": 1.0}}
     account.invoke(graph, Command(resume=yes), thread())
-    assert graph.get_state(thread()).values["research_budget"] == {"max_cost_usd": 1.0}
+    assert graph.get_state(thread()).values["parallel_research_limits"] == {"max_cost_usd": 1.0}
     model.says(calls(start("Two?")), "done")
     state = account.invoke(graph, more(), thread())
     assert record(state, "r2")["status"] == "completed"
@@ -285,7 +286,7 @@ def test_parked_calls_in_one_tool_node_pay_once_each(account: Account) -> None:
             break
         account.pass_time()
         state = account.invoke(graph, Command(resume=1), thread())
-    assert {r["status"] for r in state["research"].values()} == {"completed"}
+    assert {r["status"] for r in state["parallel_research"].values()} == {"completed"}
     assert sorted(account.asked) == ["One?", "Two?"]
 
 
@@ -339,7 +340,7 @@ def test_progress_streams(account: Account) -> None:
 def test_the_records_are_turns_for_the_views_of_a_session(account: Account) -> None:
     model = Model(calls(start("Who leads?")), calls(branch("r1", "Why?", "Where?")), "done")
     state = account.invoke(account.agent(model), SAID)
-    tree = InteractionTree.of(turns_of(state["research"]))
+    tree = InteractionTree.of(turns_of(state["parallel_research"]))
     assert len(tree) == 3
     assert [len(root.children) for root in tree.roots] == [2]
     assert tree.total_cost_usd == 0.015
@@ -361,7 +362,9 @@ def test_no_secret_of_an_mcp_server_reaches_the_model_or_the_state(account: Acco
     account.script(outcome="failed", message=f"The server did not take {secret}.")
     saver = InMemorySaver()
     model = Model(calls(start("Who leads?")), calls(check("r1")), "done")
-    agent = account.agent(model, mcp_servers=[server], compiled={"checkpointer": saver})
+    agent = account.agent(
+        model, compiled={"checkpointer": saver}, request=RequestOptions(mcp_servers=[server])
+    )
     state = account.invoke(agent, SAID, thread())
     assert record(state, "r1")["status"] == "failed"
     for snapshot in agent.get_state_history(thread()):

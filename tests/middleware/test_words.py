@@ -87,7 +87,7 @@ def test_a_servers_words_are_quoted_short_and_without_ids(account: Account, agai
     assert found["run_id"] == run_id
     assert run_id in str(found["error"])
     assert ORDER.strip() in str(found["error"])
-    assert answers(state)[0].artifact["research"][0]["run_id"] == run_id
+    assert answers(state)[0].artifact["parallel_research"][0]["run_id"] == run_id
     assert not any("you must" in said for said in model.notes)
 
 
@@ -193,7 +193,7 @@ def test_a_fields_name_is_fenced_wherever_it_is_told(how: How) -> None:
     shown = unmarked(harmless(name))
     asked = [read("r1", field="nothing"), read("r1", field=shown), read("r1", field=name)]
     state = account.invoke(
-        account.agent(Model(calls(start("Who?")), calls(*asked), "done"), page_chars=1_000), SAID
+        account.agent(Model(calls(start("Who?")), calls(*asked), "done"), max_chars=1_000), SAID
     )
     _, wrong, *right = texts(state)
     assert wrong.startswith("r1 has no field 'nothing'. It has these:\n")
@@ -236,7 +236,7 @@ def test_whatever_the_web_wrote_only_our_own_marks_are_shown(how: How, field: st
     assert source["number"] == 1
     for text in texts(state):
         for name in ("research", "patents"):
-            found, unknown = cited(text, {"research": state["research"]}, name)
+            found, unknown = cited(text, {"research": state["parallel_research"]}, name)
             assert not unknown
             assert name == "research" or not found
         own = re.sub(r"(?m)^\[1\] x\.|^\[1\] https:| \[1\]$|: \[1\]$|\(cite as \[1\]\)", "", text)

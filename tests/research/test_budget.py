@@ -12,6 +12,7 @@ from langchain_parallel.research.budget import objections, raised, spent_usd, us
 from langgraph.types import Command
 
 from langchain_parallel.errors import CreditExhausted, InvalidRequest, ParallelError
+from langchain_parallel.options import Limits, RequestOptions
 from langchain_parallel.processors import PROCESSORS
 from langchain_parallel.research import Budget
 from langchain_parallel.simulator import Fault, RunScript
@@ -43,7 +44,7 @@ def budgeted(mode: Mode, budget: Budget, *verdicts: Any, **options: Any) -> Sess
 
 
 def test_a_run_that_would_pass_the_budget_is_not_started(mode: Mode) -> None:
-    session = budgeted(mode, {"max_cost_usd": 0.12}, MORE, on_budget="stop")
+    session = budgeted(mode, {"max_cost_usd": 0.12}, MORE, limits=Limits(on_exceed="stop"))
     out = session.ask("How large is it?")
     assert len(session.runs) == 1
     assert out["verdict"]["action"] == "stop"
@@ -53,14 +54,16 @@ def test_a_run_that_would_pass_the_budget_is_not_started(mode: Mode) -> None:
 
 
 def test_the_budget_may_be_used_up_to_its_last_cent(mode: Mode) -> None:
-    session = budgeted(mode, {"max_cost_usd": 0.15}, MORE, MORE, MORE, on_budget="stop")
+    session = budgeted(
+        mode, {"max_cost_usd": 0.15}, MORE, MORE, MORE, limits=Limits(on_exceed="stop")
+    )
     out = session.ask("How large is it?")
     assert len(session.runs) == 3
     assert out["spent_usd"] == 0.15
 
 
 def test_not_even_a_first_run_passes_the_budget(mode: Mode) -> None:
-    session = budgeted(mode, {"max_cost_usd": 0.05}, on_budget="stop")
+    session = budgeted(mode, {"max_cost_usd": 0.05}, limits=Limits(on_exceed="stop"))
     out = session.ask("How large is it?")
     assert session.runs == []
     assert out["verdict"]["action"] == "stop"
@@ -75,14 +78,16 @@ def test_not_even_a_first_run_passes_the_budget(mode: Mode) -> None:
     ],
 )
 def test_runs_and_seconds_are_limited_too(mode: Mode, budget: Any, reason: str) -> None:
-    session = budgeted(mode, budget, MORE, on_budget="stop", follow_up_processor="pro")
+    session = budgeted(
+        mode, budget, MORE, processor=("pro", "pro"), limits=Limits(on_exceed="stop")
+    )
     out = session.ask("How large is it?")
     assert len(session.runs) == 1
     assert reason in out["verdict"]["reason"]
 
 
 def test_failed_runs_give_their_money_back(mode: Mode) -> None:
-    session = budgeted(mode, {"max_cost_usd": 0.1}, on_budget="stop")
+    session = budgeted(mode, {"max_cost_usd": 0.1}, limits=Limits(on_exceed="stop"))
     session.simulator.scripts.add(RunScript("failed"))
     assert session.ask("How large is it?")["turns"][0]["status"] == "failed"
     out = session.ask("How large is it then?")
@@ -90,7 +95,7 @@ def test_failed_runs_give_their_money_back(mode: Mode) -> None:
 
 
 def test_the_budget_is_the_sessions_over_all_its_questions(mode: Mode) -> None:
-    session = budgeted(mode, {"max_cost_usd": 0.11}, on_budget="stop")
+    session = budgeted(mode, {"max_cost_usd": 0.11}, limits=Limits(on_exceed="stop"))
     session.ask("How large is it?")
     out = session.ask("And next year?")
     assert len(session.runs) == 1
@@ -98,21 +103,26 @@ def test_the_budget_is_the_sessions_over_all_its_questions(mode: Mode) -> None:
 
 
 def test_a_session_may_be_given_its_own_budget(mode: Mode) -> None:
-    session = budgeted(mode, {"max_cost_usd": 5.0}, MORE, on_budget="stop")
-    out = session.ask("How large is it?", budget={"max_cost_usd": 0.1})
+    session = budgeted(mode, {"max_cost_usd": 5.0}, MORE, limits=Limits(on_exceed="stop"))
+    out = session.ask("How large is it?", limits=Limits(max_cost_usd=0.1))
     assert len(session.runs) == 1
     assert "of 0.1 USD" in out["verdict"]["reason"]
 
 
 def test_branches_are_weighed_together(mode: Mode) -> None:
-    session = budgeted(mode, {"max_cost_usd": 0.13}, FORK, on_budget="stop")
+    session = budgeted(mode, {"max_cost_usd": 0.13}, FORK, limits=Limits(on_exceed="stop"))
     out = session.ask("How large is it?")
     assert len(session.runs) == 1
     assert out["verdict"]["reason"] == "It would have cost 0.15 of 0.13 USD."
 
 
 def test_a_processor_without_a_known_price_does_not_pass_a_budget(mode: Mode) -> None:
-    session = budgeted(mode, {"max_cost_usd": 9.0}, on_budget="stop", allow_unknown_processor=True)
+    session = budgeted(
+        mode,
+        {"max_cost_usd": 9.0},
+        limits=Limits(on_exceed="stop"),
+        request=RequestOptions(allow_unknown_processor=True),
+    )
     out = session.ask("How large is it?", processor="core9x")
     assert session.runs == []
     assert "Nobody knows what core9x costs" in out["verdict"]["reason"]
@@ -135,7 +145,7 @@ def test_a_wrong_budget_is_refused_before_anything_is_sent(
 ) -> None:
     session = budgeted(mode, {})
     with pytest.raises(InvalidRequest, match=words):
-        session.ask("How large is it?", budget=budget)
+        session.ask("How large is it?", limits=Limits(**budget))
     session.options["budget"] = budget
     with pytest.raises(InvalidRequest, match=words):
         session.graph()
@@ -224,7 +234,7 @@ def test_another_question_in_between_replaces_the_one_that_waits(mode: Mode) -> 
     session = budgeted(mode, {"max_cost_usd": 0.1}, MORE)
     session.ask("How large is it?")
     requests = len(session.simulator.requests)
-    session.ask("And next year?", processor="lite", budget={"max_cost_usd": 0.2})
+    session.ask("And next year?", processor="lite", limits=Limits(max_cost_usd=0.2))
     assert [run["processor"] for run in session.runs] == ["pro", "lite"]
     looks = [e for e in session.simulator.requests[requests:] if e.path.endswith("/runs")]
     assert len(looks) <= 2  # what was never sent is not looked for
@@ -276,7 +286,7 @@ def test_want_of_credit_ends_in_the_same_place(mode: Mode) -> None:
 
 
 def test_want_of_credit_stops_where_nobody_is_to_be_asked(mode: Mode) -> None:
-    session = budgeted(mode, {"max_cost_usd": 5.0}, on_budget="stop")
+    session = budgeted(mode, {"max_cost_usd": 5.0}, limits=Limits(on_exceed="stop"))
     session.simulator.faults.add(Fault("payment_required", method="POST", path="*/runs"))
     out = session.ask("How large is it?")
     assert out["verdict"]["action"] == "stop"
@@ -351,7 +361,9 @@ dollars = st.floats(0, 10, allow_nan=False)
 def test_runs_pass_exactly_when_they_stay_within_every_limit(
     before: Any, runs: Any, most: float, most_turns: int, most_seconds: float
 ) -> None:
-    limits = Budget(max_cost_usd=most, max_turns=most_turns, max_seconds=most_seconds)
+    limits = Budget(
+        max_cost_usd=most, max_seconds=most_seconds, limits=Limits(max_runs_per_question=most_turns)
+    )
     after = used_with(before, runs)
     unknown = any(run["processor"] not in PROCESSORS for run in runs)
     fits = (
@@ -367,7 +379,9 @@ def test_runs_pass_exactly_when_they_stay_within_every_limit(
 def test_a_raised_budget_lets_pass_what_it_was_raised_for(
     before: Any, runs: Any, most: float, most_turns: int, most_seconds: float
 ) -> None:
-    limits = Budget(max_cost_usd=most, max_turns=most_turns, max_seconds=most_seconds)
+    limits = Budget(
+        max_cost_usd=most, max_seconds=most_seconds, limits=Limits(max_runs_per_question=most_turns)
+    )
     higher = raised(limits, used_with(before, runs))
     left = list(objections(before, runs, higher))
     assert all("Nobody knows" in words for words in left)
@@ -386,7 +400,9 @@ def test_time_counts_once_however_many_runs_were_active(some: Any) -> None:
 
 
 def test_under_stop_a_yes_to_a_dear_run_does_not_lift_the_budget(mode: Mode) -> None:
-    session = budgeted(mode, {"max_cost_usd": 1.0}, on_budget="stop", approve_above="pro")
+    session = budgeted(
+        mode, {"max_cost_usd": 1.0}, limits=Limits(on_exceed="stop", approve_above="pro")
+    )
     out = session.ask("How large is it?", processor="ultra8x")
     assert out["verdict"]["action"] == "stop"
     session.ask("How large is it?", processor="ultra")
@@ -445,7 +461,7 @@ def test_branches_with_answers_are_judged_where_one_has_no_credit(
         judged.append(turn["question"])
         return verdicts(state, turn)
 
-    session = budgeted(mode, {"max_cost_usd": 5.0}, on_budget=on_budget)
+    session = budgeted(mode, {"max_cost_usd": 5.0}, limits=Limits(on_exceed=on_budget))
     session.options["evaluate"] = evaluate
     broke = Fault("payment_required", method="POST", contains="Right?", times=None)
     session.simulator.faults.add(broke)
@@ -462,7 +478,7 @@ def test_branches_with_answers_are_judged_where_one_has_no_credit(
 def test_a_budget_given_beside_the_question_covers_want_of_credit(mode: Mode) -> None:
     session = Session(mode)
     session.simulator.faults.add(Fault("payment_required", method="POST", path="*/runs"))
-    session.ask("How large is it?", budget={"max_cost_usd": 5.0})
+    session.ask("How large is it?", limits=Limits(max_cost_usd=5.0))
     assert "credit" in asked_of(session)["reasons"][0]
 
 

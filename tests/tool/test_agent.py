@@ -36,7 +36,7 @@ def test_three_lines_are_enough(
 async def test_content_is_for_the_model_and_the_artifact_is_the_whole_result(
     account: Account, how: How
 ) -> None:
-    tool = account.tool(task_output_schema="One paragraph.")
+    tool = account.tool(output_schema="One paragraph.")
     state = await invoke(agent(tool, calls({"input": "Who leads?"}), "done"), START, how)
     (answer,) = answers(state)
     (run,), artifact = account.runs, answer.artifact
@@ -93,7 +93,7 @@ async def test_the_same_question_in_a_later_message_is_a_new_run(
 async def test_a_follow_up_in_a_later_message_builds_on_the_first_answer(
     account: Account, how: How
 ) -> None:
-    tool = account.tool(task_output_schema="One paragraph.")
+    tool = account.tool(output_schema="One paragraph.")
     first = await invoke(agent(tool, calls({"input": "Who leads?"}), "done"), START, how)
     before = answers(first)[0].artifact
     again = {"input": "By how much?", "previous_interaction_id": before["interaction_id"]}

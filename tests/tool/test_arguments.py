@@ -61,7 +61,7 @@ def test_a_model_sees_the_question_and_how_to_follow_up_and_nothing_else(
 
 
 def test_with_a_choice_it_also_sees_the_processors_and_their_prices(account: Account) -> None:
-    assert schema(account.tool(processors=("core-fast", "lite", "ultra8x"))) == {
+    assert schema(account.tool(model_may_choose=("core-fast", "lite", "ultra8x"))) == {
         "title": "parallel_task",
         "description": DESCRIPTION.format(
             price="A call costs $0.005 to $2.40 and takes 10 seconds to 120 minutes, depending on the "
@@ -107,7 +107,7 @@ def test_a_description_of_ones_own_stays(account: Account) -> None:
 
 
 async def test_the_processor_chosen_is_the_one_billed(account: Account, how: How) -> None:
-    tool = account.tool(processors=("core-fast", "lite", "ultra8x"))
+    tool = account.tool(model_may_choose=("core-fast", "lite", "ultra8x"))
     for choice in ({}, {"processor": "lite"}, {"processor": "ultra8x"}):
         await ask(tool, how, input="Who leads?", **choice)
     billed = account.simulator.billing.billed_runs()
@@ -135,7 +135,7 @@ async def test_the_default_is_always_one_of_the_choices(
 
 
 def test_one_choice_is_no_choice_but_stays_an_argument(account: Account) -> None:
-    shown = schema(account.tool(processors=("pro",)))
+    shown = schema(account.tool(model_may_choose=("pro",)))
     assert shown["properties"]["processor"]["const"] == "pro"
     assert "A call costs $0.10 and takes 2 to 10 minutes. Do" in shown["description"]
 

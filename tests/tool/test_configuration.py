@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from langchain_parallel import ParallelTaskTool, errors
 from langchain_parallel.models import McpServer
+from langchain_parallel.options import RequestOptions
 
 from .helpers import Account, ask
 
@@ -85,11 +86,13 @@ def test_a_key_given_goes_before_the_environments(monkeypatch: pytest.MonkeyPatc
 
 def test_everything_at_its_limit_is_accepted(account: Account) -> None:
     account.tool(
-        mcp_servers=[McpServer(url="https://mcp.example", name=f"crm{i}") for i in range(10)],
-        source_policy={"include_domains": ["a.io"] * 200},
-        run_metadata={"k" * 16: "v" * 512},
         timeout=0,
         max_chars=None,
+        request=RequestOptions(
+            mcp_servers=[McpServer(url="https://mcp.example", name=f"crm{i}") for i in range(10)],
+            source_policy={"include_domains": ["a.io"] * 200},
+            metadata={"k" * 16: "v" * 512},
+        ),
     )
 
 

@@ -179,7 +179,7 @@ async def test_arguments_that_do_not_fit_are_told_in_words_and_cost_nothing(
     account: Account, unfit: str, how: How
 ) -> None:
     arguments, words = UNFIT[unfit]
-    answer = await ask(account.tool(processors=("lite", "pro")), how, **arguments)
+    answer = await ask(account.tool(model_may_choose=("lite", "pro")), how, **arguments)
     assert answer.status == "error"
     assert words in answer.text
     assert "S3CRET" not in answer.text

@@ -56,7 +56,7 @@ SENT = {
 
 @pytest.fixture
 def tool(account: Account) -> ParallelTaskTool:
-    return account.tool(task_input_schema=Company, processors=("lite", "pro"))
+    return account.tool(input_schema=Company, model_may_choose=("lite", "pro"))
 
 
 def test_the_model_sees_its_fields_by_name(tool: ParallelTaskTool) -> None:
@@ -140,7 +140,7 @@ async def test_with_one_field_a_bare_string_fills_it_in(account: Account, how: H
         company: str
         depth: int = 2
 
-    await invoke(account.tool(task_input_schema=Named), "Acme", how)
+    await invoke(account.tool(input_schema=Named), "Acme", how)
     assert account.sent[0]["input"] == {"company": "Acme", "depth": 2}
 
 
@@ -150,7 +150,7 @@ async def test_a_frozen_model_that_forbids_extras_works(account: Account, how: H
 
         company: str
 
-    await ask(account.tool(task_input_schema=Strict), how, company="Acme")
+    await ask(account.tool(input_schema=Strict), how, company="Acme")
     assert account.sent[0]["input"] == {"company": "Acme"}
 
 
@@ -161,14 +161,14 @@ def test_names_of_the_tools_own_arguments_are_refused(account: Account) -> None:
         company: str
 
     with pytest.raises(ValidationError, match=r"fields named processor, runtime.*an alias keeps"):
-        account.tool(task_input_schema=Clashing)
+        account.tool(input_schema=Clashing)
 
 
 async def test_an_alias_lets_such_a_name_reach_the_api(account: Account, how: How) -> None:
     class Chip(BaseModel):
         chip: str = Field(alias="processor")
 
-    await ask(account.tool(task_input_schema=Chip), how, chip="M4")
+    await ask(account.tool(input_schema=Chip), how, chip="M4")
     assert account.sent[0]["input"] == {"processor": "M4"}
     assert account.sent[0]["processor"] == "core-fast"
 
@@ -178,4 +178,4 @@ def test_a_model_without_fields_is_refused(account: Account) -> None:
         pass
 
     with pytest.raises(ValidationError, match="has no fields"):
-        account.tool(task_input_schema=Empty)
+        account.tool(input_schema=Empty)

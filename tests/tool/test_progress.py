@@ -10,6 +10,7 @@ from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
 
 from langchain_parallel import ParallelTaskTool
 from langchain_parallel.models import ErrorEvent, McpServer, TaskRunError, UnknownEvent
+from langchain_parallel.options import RequestOptions
 from langchain_parallel.simulator import Fault
 from langchain_parallel.text.progress import CUSTOM_EVENT, progress
 
@@ -108,7 +109,9 @@ async def test_parallel_calls_can_be_told_apart(
 
 async def test_calls_to_mcp_servers_are_shown(account: Account, how: How) -> None:
     listener = Listener()
-    tool = account.tool(mcp_servers=[McpServer(url="https://mcp.example", name="crm")])
+    tool = account.tool(
+        request=RequestOptions(mcp_servers=[McpServer(url="https://mcp.example", name="crm")])
+    )
     await invoke(tool, QUESTION, how, {"callbacks": [listener]})
     assert [m["message"] for m in listener.heard if m.get("kind") == "tool_call"] == [
         "[simulated] Calling crm"

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from langchain_parallel import ParallelTaskTool
 from langchain_parallel.models import McpServer
+from langchain_parallel.options import RequestOptions
 from langchain_parallel.simulator import Fault
 
 from .helpers import KEY, START, Account, How, agent, ask, calls, invoke, thread
@@ -31,7 +32,7 @@ SERVER = McpServer(
 
 @pytest.fixture
 def tool(account: Account) -> ParallelTaskTool:
-    return account.tool(api_key=KEY, mcp_servers=[SERVER])
+    return account.tool(api_key=KEY, request=RequestOptions(mcp_servers=[SERVER]))
 
 
 def hidden(*texts: object) -> None:

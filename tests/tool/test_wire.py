@@ -10,6 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from langchain_parallel.models import McpServer
+from langchain_parallel.options import RequestOptions
 
 from .helpers import Account, How, ask, strings
 
@@ -75,7 +76,9 @@ async def test_schema_context_servers_and_betas_reach_the_api_on_both_turns(
     account: Account, shape: Shape, with_mcp: bool, how: How
 ) -> None:
     tool = account.tool(
-        task_output_schema=shape.given, mcp_servers=[SERVER] if with_mcp else (), processor="base"
+        output_schema=shape.given,
+        processor="base",
+        request=RequestOptions(mcp_servers=[SERVER] if with_mcp else ()),
     )
     first = (await ask(tool, how, input=FIRST)).artifact
     interaction_id = first["interaction_id"]
@@ -112,7 +115,7 @@ MCP_SENT = {
 async def test_a_follow_up_answers_from_what_the_first_turn_found(
     account: Account, shape: Shape, how: How
 ) -> None:
-    tool = account.tool(task_output_schema=shape.given)
+    tool = account.tool(output_schema=shape.given)
     first = await ask(tool, how, input=FIRST)
     found = next(strings(first.artifact["output"]["content"])).splitlines()[0]
     follow_up = await ask(
@@ -135,10 +138,12 @@ async def test_the_content_tells_the_model_how_to_follow_up(account: Account, ho
 
 async def test_whatever_else_is_configured_goes_with_every_run(account: Account, how: How) -> None:
     tool = account.tool(
-        source_policy={"include_domains": ["example.com"], "after_date": "2025-01-31"},
-        advanced_settings={"location": "de"},
-        memory_scope_key="team-1",
-        run_metadata={"project": "atlas", "urgent": True},
+        request=RequestOptions(
+            source_policy={"include_domains": ["example.com"], "after_date": "2025-01-31"},
+            advanced_settings={"location": "de"},
+            memory_scope_key="team-1",
+            metadata={"project": "atlas", "urgent": True},
+        )
     )
     await ask(tool, how, input=FIRST)
     (sent,) = account.sent

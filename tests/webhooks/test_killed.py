@@ -13,6 +13,7 @@ import pytest
 
 from langchain_parallel import ParallelClient, create_research_graph
 from langchain_parallel.models import Webhook
+from langchain_parallel.options import RequestOptions
 from langchain_parallel.parked import sweep
 from langchain_parallel.simulator import RealClock, RunScript, Simulator, serve
 
@@ -39,7 +40,7 @@ def test_the_sweep_collects_what_a_killed_worker_had_taken(
         made = {**clients(simulator), "client": client}
         webhook = Webhook(url=f"{url}/parallel/webhook")
         graph: Any = create_research_graph(
-            processor="lite", wait="park", webhook=webhook, **made
+            processor="lite", wait="park", request=RequestOptions(webhook=webhook), **made
         ).compile(**storage)
         graph.invoke({"question": "How large is it?"}, CONFIG, durability="sync")
         job = Job(api=server.url, place=str(tmp_path), store=store, fd=sock.fileno(), dies=dies)

@@ -14,6 +14,7 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 
 from langchain_parallel import AsyncParallelClient, ParallelClient, create_research_graph
 from langchain_parallel.models import Webhook
+from langchain_parallel.options import RequestOptions
 from langchain_parallel.parked import sweep
 from langchain_parallel.simulator import Fault, RealClock, RunScript, Simulator, serve
 from langchain_parallel.webhooks import webhook_app
@@ -50,8 +51,8 @@ def test_every_thread_goes_on_once_whatever_the_deliveries_are_like(blocking: bo
         graph = create_research_graph(
             processor="lite",
             wait="park",
-            webhook=Webhook(url=f"{url}/parallel/webhook"),
             evaluate=evaluate,
+            request=RequestOptions(webhook=Webhook(url=f"{url}/parallel/webhook")),
             **made,
         ).compile(checkpointer=saver)
         simulator.faults.add(
