@@ -6,16 +6,18 @@ Rule: an option is checked when a door is made, before anything is paid for; and
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from math import inf
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
+from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from ._core import limits as api_limits
 from .errors import InvalidRequest
 from .models import (
     McpServer,
+    Metadata,
     SchemaLike,
     SourcePolicy,
     TaskAdvancedSettings,
@@ -103,8 +105,7 @@ class Limits:
         return self
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestOptions:
+class RequestOptions(BaseModel):
     """What shapes the runs of a door and is rarely touched.
 
     Args:
@@ -115,14 +116,19 @@ class RequestOptions:
         metadata: Kept with every run on Parallel's side, beside the LangGraph `thread_id`.
         webhook: Where the API posts when a run has ended; for `wait="park"`.
         allow_unknown_processor: Send processors that this package does not know.
+
+    Raises:
+        pydantic.ValidationError: An option is unknown or of another type. Values are not repeated.
     """
 
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
     source_policy: SourcePolicy | None = None
-    mcp_servers: Sequence[McpServer] = field(default=(), repr=False)  # headers are secret
+    mcp_servers: Sequence[McpServer] = Field(default=(), repr=False)  # headers are secret
     advanced_settings: TaskAdvancedSettings | None = None
     memory_scope_key: str | None = None
-    metadata: Mapping[str, str | int | float | bool] = field(default_factory=dict)
-    webhook: Webhook | None = field(default=None, repr=False)  # its URL may hold a token
+    metadata: Metadata = Field(default_factory=dict)
+    webhook: Webhook | None = Field(default=None, repr=False)  # its URL may hold a token
     allow_unknown_processor: bool = False
 
     def template(
@@ -178,6 +184,37 @@ def first_and_follow_up(processor: ProcessorChoice) -> tuple[str, str]:
             [f"processor is {processor!r}; give a name, or two: for first questions, follow-ups."]
         )
     return cast("tuple[str, str]", names)
+
+
+class Processors(NamedTuple):
+    """The processors that a door may use."""
+
+    first: str
+    follow_up: str
+    choices: tuple[str, ...]
+    """What a model may choose from; empty: it may not choose."""
+
+    @classmethod
+    def of(cls, processor: ProcessorChoice, model_may_choose: Sequence[str]) -> Processors:
+        """From the two options. Unless `processor` is given, the first of the choices is the usual one.
+
+        Raises:
+            InvalidRequest: One of them is no name, or no list of names.
+        """
+        first, follow_up = first_and_follow_up(processor)
+        if isinstance(model_may_choose, str):
+            raise InvalidRequest(
+                [f"model_may_choose is text; give a list, such as [{model_may_choose!r}]."]
+            )
+        if model_may_choose and processor == DEFAULT_PROCESSORS:
+            first = follow_up = model_may_choose[0]
+        choices = tuple(dict.fromkeys((first, *model_may_choose))) if model_may_choose else ()
+        return cls(first, follow_up, choices)
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Each of them once, the usual one first."""
+        return tuple(dict.fromkeys((self.first, self.follow_up, *self.choices)))
 
 
 def check_session_limits(limits: object) -> SessionLimits:

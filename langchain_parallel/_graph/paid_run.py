@@ -58,7 +58,7 @@ class RunConfig:
     def of(
         cls,
         *,
-        processors: Sequence[str],
+        processor_names: Sequence[str],
         output_schema: SchemaLike | None,
         input_schema: SchemaLike | None = None,
         request: RequestOptions | None,
@@ -75,7 +75,7 @@ class RunConfig:
         """The configuration of a door, from the options it was given.
 
         Args:
-            processors: All that the door may use, the usual one first.
+            processor_names: All that the door may use, the usual one first.
             waits: The ways to wait that the door has.
             more: The door's own fields.
 
@@ -84,7 +84,7 @@ class RunConfig:
             MissingKey: There is no API key.
         """
         options = request or RequestOptions()
-        template = options.template(processors, output_schema, input_schema)
+        template = options.template(processor_names, output_schema, input_schema)
         check_words({"wait": wait}, {"wait": waits})
         clients = ClientPair.of(
             client,

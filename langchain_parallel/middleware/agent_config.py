@@ -11,7 +11,7 @@ from langchain_core.runnables import RunnableConfig
 
 from .._core.ledger.keys import ledger_key
 from .._graph.paid_run import PaidRun, RunConfig
-from ..options import SessionLimits
+from ..options import Processors, SessionLimits
 from .agent_state import AgentTurn, Research, started_as
 from .names import Names
 
@@ -30,10 +30,7 @@ class AgentConfig(RunConfig):
     """The configuration of one middleware. It holds nothing of any thread."""
 
     names: Names
-    processor: str
-    follow_up_processor: str
-    choices: tuple[str, ...]
-    """Processors the model may choose from; empty: it may not choose."""
+    processors: Processors
     max_chars: int
 
     def run(self, record: AgentTurn, config: RunnableConfig) -> PaidRun:

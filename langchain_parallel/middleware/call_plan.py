@@ -169,7 +169,7 @@ def planned_call(agent: AgentConfig, research: Research, call: PaidCall) -> Rese
     questions = asked["questions"] if call.name == names.branch else [asked["question"]]
     if not questions:
         raise InvalidRequest(["There is no question."], hint="Nothing was started.")
-    default = agent.follow_up_processor if parent else agent.processor
+    default = agent.processors.follow_up if parent else agent.processors.first
     how = asked.get("processor") or default, (call.place, call.hashed)
     made: Research = {}
     for question in questions:

@@ -22,8 +22,8 @@ from ..options import (
     DEFAULT_PROCESSORS,
     Limits,
     ProcessorChoice,
+    Processors,
     RequestOptions,
-    first_and_follow_up,
 )
 from . import hooks, paid_tools, research_tool
 from .agent_config import AgentConfig
@@ -74,7 +74,8 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
 
         Args:
             processor: For every run; or two, for first questions and for follow-ups.
-            model_may_choose: Processors the model may choose from, beside those; empty: it may not choose.
+            model_may_choose: Processors the model may choose from; unless `processor` is given, the first of
+                them is the usual one. Empty: it may not choose.
             output_schema: Shape of every answer: pydantic class, JSON schema, text description, or None.
             wait: `block`: a tool returns with the answer. `background`: it returns at once, and the
                 model learns at its next turn what has finished since. `park`: the agent ends in an
@@ -94,11 +95,9 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
             MissingKey: There is no API key.
         """
         super().__init__()
-        first, follow_up = first_and_follow_up(processor)
-        names = Names(name)
-        choices = tuple(dict.fromkeys((first, *model_may_choose))) if model_may_choose else ()
+        names, processors = Names(name), Processors.of(processor, model_may_choose)
         self._agent = AgentConfig.of(
-            processors=(first, follow_up, *model_may_choose),
+            processor_names=processors.all,
             output_schema=output_schema,
             request=request,
             limits=(limits or Limits()).only_one_run_per_question(),
@@ -110,9 +109,7 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
             base_url=base_url,
             client=client,
             names=names,
-            processor=first,
-            follow_up_processor=follow_up,
-            choices=choices,
+            processors=processors,
             max_chars=max(max_chars, _LEAST_CHARS),
         )
         self._arguments = arguments(self._agent)

@@ -26,8 +26,8 @@ _WAITING: dict[Wait, str] = {
 def descriptions(agent: AgentConfig) -> dict[str, str]:
     """What each tool is for."""
     names = agent.names
-    prices = each_price(agent.choices or (agent.processor,))
-    more = each_price(agent.choices or (agent.follow_up_processor,))
+    prices = each_price(agent.processors.choices or (agent.processors.first,))
+    more = each_price(agent.processors.choices or (agent.processors.follow_up,))
     return {
         names.start: (
             "Research a question on the web, for facts to look up, compare or verify. "
@@ -55,7 +55,10 @@ def arguments(agent: AgentConfig) -> dict[str, type[BaseModel]]:
     names = agent.names
     question = (str, Field(description="Self-contained: what to find out, scope, period."))
     handle = (str, Field(description=_HANDLE))
-    first, later = _choice(agent, agent.processor), _choice(agent, agent.follow_up_processor)
+    first, later = (
+        _choice(agent, agent.processors.first),
+        _choice(agent, agent.processors.follow_up),
+    )
     asked = (list[str], Field(description="Self-contained questions.", min_length=1, max_length=10))
     which = (str | None, Field(default=None, description="One of them; all, if left out."))
     return {
@@ -74,9 +77,9 @@ def arguments(agent: AgentConfig) -> dict[str, type[BaseModel]]:
 
 
 def _choice(agent: AgentConfig, default: str) -> dict[str, Any]:
-    if not agent.choices:
+    if not agent.processors.choices:
         return {}
-    among = tuple(dict.fromkeys((default, *agent.choices)))
+    among = tuple(dict.fromkeys((default, *agent.processors.choices)))
     return {"processor": (Literal[among], Field(default=default))}
 
 

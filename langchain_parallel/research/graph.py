@@ -90,7 +90,7 @@ def create_research_graph(
         return names[0 if parent is None else 1]
 
     graph = GraphConfig.of(
-        processors=names,
+        processor_names=names,
         output_schema=output_schema,
         request=request,
         limits=limits,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
@@ -25,8 +26,13 @@ from .._graph.runtime import was_resumed_recently
 from .._graph.session_ledger import stored_ledger
 from ..client import AsyncParallelClient, ParallelClient
 from ..errors import ParallelError
-from ..models import TaskRunInput
-from ..options import DEFAULT_PROCESSORS, ProcessorChoice, RequestOptions, first_and_follow_up
+from ..options import (
+    DEFAULT_PROCESSORS,
+    ProcessorChoice,
+    Processors,
+    RequestOptions,
+    check_timeout,
+)
 from ..processors import price_usd
 from ..text.progress import CUSTOM_EVENT
 from ..text.result import DEFAULT_MAX_CHARS, MIN_CHARS, render
@@ -67,7 +73,10 @@ class ParallelTaskTool(BaseTool):
     # A misspelt option would bill another run than the one meant; a wrong MCP header must not be
     # repeated in an error.
     model_config = ConfigDict(
-        extra="forbid", hide_input_in_errors=True, arbitrary_types_allowed=True
+        extra="forbid",
+        hide_input_in_errors=True,
+        arbitrary_types_allowed=True,
+        populate_by_name=True,
     )
 
     name: str = "parallel_task"
@@ -86,9 +95,11 @@ class ParallelTaskTool(BaseTool):
     `langchain_parallel.processors`."""
     model_may_choose: Sequence[str] = ()
     """Processors the model may choose from, the usual one first; empty: it may not choose."""
-    output_schema: Any = None
+    # Every LangChain Runnable has attributes `output_schema` and `input_schema`, so these two are given
+    # under the words of all doors, and kept under others.
+    task_output_schema: Any = Field(default=None, alias="output_schema")
     """Shape of the answer: a pydantic class, a JSON schema, a text description, `"auto"` or None."""
-    input_schema: Any = None
+    task_input_schema: Any = Field(default=None, alias="input_schema")
     """Shape of the question. A pydantic class: the model fills in its fields instead of a question. A JSON
     schema or a text description: the model fills in `input` accordingly."""
     timeout: float | None = None
@@ -121,11 +132,10 @@ class ParallelTaskTool(BaseTool):
     def _prepare(self) -> Self:
         if self.api_key is None and os.environ.get("PARALLEL_API_KEY"):
             self.api_key = SecretStr(os.environ["PARALLEL_API_KEY"])
-        processors = tuple(self.model_may_choose) or first_and_follow_up(self.processor)
         self._door = RunConfig.of(
-            processors=processors,
-            output_schema=self.output_schema,
-            input_schema=self.input_schema,
+            processor_names=self._processors().all,
+            output_schema=self.task_output_schema,
+            input_schema=self.task_input_schema,
             request=self.request,
             limits=None,
             timeout=self.timeout,
@@ -134,12 +144,17 @@ class ParallelTaskTool(BaseTool):
             base_url=self.base_url,
             client=self.client,
         )
-        own, choices = self.input_schema, tuple(dict.fromkeys(self.model_may_choose))
+        own, processors = self.task_input_schema, self._processors()
         fields = own if isinstance(own, type) and issubclass(own, BaseModel) else None
-        self.args_schema = arguments(self.name, fields, self._door.template.task_spec, choices)
+        self.args_schema = arguments(
+            self.name, fields, self._door.template.task_spec, processors.choices
+        )
         self._fields = by_name(fields) if fields else None
-        self.description = self.description or description(processors)
+        self.description = self.description or description(processors.choices or processors.all)
         return self
+
+    def _processors(self) -> Processors:
+        return Processors.of(self.processor, self.model_may_choose)
 
     # --- a call ---
 
@@ -189,7 +204,7 @@ class ParallelTaskTool(BaseTool):
         self, asked: dict[str, Any], site: CallSite, listen: Callable[[dict[str, Any]], Any]
     ) -> Calls[Answer]:
         try:
-            run = PaidRun(self._door, self._request(asked, site), site.position, site.config)
+            run = self._paid_run(asked, site)
             ledger_id = yield from self._ledger(site)
             recently = was_resumed_recently(site.config)
             submission = yield from run.submit(
@@ -200,16 +215,22 @@ class ParallelTaskTool(BaseTool):
             raise ToolException(error_for_model(error)) from error
         return render(got.result, max_chars=self.max_chars), _artifact(got, run.request.processor)
 
-    def _request(self, asked: dict[str, Any], site: CallSite) -> TaskRunInput:
+    def _paid_run(self, asked: dict[str, Any], site: CallSite) -> PaidRun:
+        # Options that were assigned or copied since count: nothing was made ready that could be stale.
+        processors = self._processors()
+        template = self.request.template(
+            processors.all, self.task_output_schema, self.task_input_schema
+        )
+        door = replace(self._door, template=template, timeout=check_timeout(self.timeout))
         chosen, previous = asked.pop(PROCESSOR, None), asked.pop(PREVIOUS, None)
-        usual = self.model_may_choose[:1] or first_and_follow_up(self.processor)
         if self._fields is None:
             question = asked["input"]
         else:
             filled_in = self._fields.model_validate(asked)
             question = filled_in.model_dump(mode="json", by_alias=True)
-        processor = chosen or usual[-1 if previous else 0]
-        return self._door.request(question, processor, previous, site.config)
+        processor = chosen or (processors.follow_up if previous else processors.first)
+        request = door.request(question, processor, previous, site.config)
+        return PaidRun(door, request, site.position, site.config)
 
     def _ledger(self, site: CallSite) -> Calls[str]:
         """Where this call's runs are kept (R4): as configured, or as the graph's state or store

@@ -12,7 +12,7 @@ from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.messages.tool import ToolCall, tool_call
 
-from langchain_parallel import AsyncParallelClient, ParallelClient, ParallelTaskTool
+from langchain_parallel import ParallelClient, ParallelTaskTool
 from langchain_parallel.simulator import ManualClock, RunScript, Simulator, SimulatorTransport
 
 KEY = "key-aaaabbbb"
@@ -50,7 +50,6 @@ class Account:
         clock = self.simulator.clock
         return ParallelTaskTool(
             client=ParallelClient(KEY, transport=self.wire, clock=clock),
-            async_client=AsyncParallelClient(KEY, transport=self.wire, clock=clock),
             **options,
         )
 

@@ -23,14 +23,14 @@ def test_three_lines_are_enough(
     monkeypatch.setenv("PARALLEL_BASE_URL", simulator_server.url)
     says = model(calls({"input": "Who leads in robotaxis?"}), "done")
 
-    tool = ParallelTaskTool(processor="core-fast")
+    tool = ParallelTaskTool(processor="core")
     researcher: Any = create_agent(says, tools=[tool])
     state = researcher.invoke({"messages": [("user", "Find out")]})
 
     (answer,) = answers(state)
     assert answer.status == "success"
     assert "Who leads in robotaxis?" in answer.text
-    tool._clients.sync.close()
+    tool._door.clients.sync.close()
 
 
 async def test_content_is_for_the_model_and_the_artifact_is_the_whole_result(
@@ -51,7 +51,7 @@ async def test_content_is_for_the_model_and_the_artifact_is_the_whole_result(
     assert artifact["interaction_id"] == run["interaction_id"]
     assert artifact["run_id"] in answer.text
     assert artifact["interaction_id"] in answer.text
-    assert artifact["cost_usd"] == price_usd("core-fast") == 0.025
+    assert artifact["cost_usd"] == price_usd("core") == 0.025
     assert json.loads(json.dumps(artifact)) == artifact
     assert isinstance(state["messages"][-1], AIMessage)
 

@@ -8,7 +8,7 @@ import pytest
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from langchain_parallel import ParallelTaskTool
-from langchain_parallel.models import TaskSpec
+from langchain_parallel.options import RequestOptions
 
 from .helpers import Account, How, ask, invoke
 
@@ -53,7 +53,10 @@ def test_a_model_sees_the_question_and_how_to_follow_up_and_nothing_else(
 ) -> None:
     assert schema(tool) == {
         "title": "parallel_task",
-        "description": DESCRIPTION.format(price="A call costs $0.025 and takes 12 to 100 seconds."),
+        "description": DESCRIPTION.format(
+            price="A call costs $0.01 to $0.025 and takes 15 seconds to 5 minutes, depending on the "
+            "processor."
+        ),
         "type": "object",
         "properties": {"input": QUESTION, "previous_interaction_id": PREVIOUS},
         "required": ["input"],
@@ -98,7 +101,7 @@ def test_the_description_names_price_and_time(account: Account, processor: str, 
 
 
 def test_of_an_unknown_processor_it_names_no_figures(account: Account) -> None:
-    tool = account.tool(processor="quantum", allow_unknown_processor=True)
+    tool = account.tool(processor="quantum", request=RequestOptions(allow_unknown_processor=True))
     assert "A call costs money and takes minutes." in tool.description
 
 
@@ -117,10 +120,10 @@ async def test_the_processor_chosen_is_the_one_billed(account: Account, how: How
 @pytest.mark.parametrize(
     ("options", "choices"),
     [
-        ({"processors": ("pro", "ultra")}, ["pro", "ultra"]),
-        ({"processors": ("pro", "ultra"), "processor": "ultra"}, ["ultra", "pro"]),
-        ({"processors": ("pro", "ultra"), "processor": "lite"}, ["lite", "pro", "ultra"]),
-        ({"processors": ["pro", "pro", "base"]}, ["pro", "base"]),
+        ({"model_may_choose": ("pro", "ultra")}, ["pro", "ultra"]),
+        ({"model_may_choose": ("pro", "ultra"), "processor": "ultra"}, ["ultra", "pro"]),
+        ({"model_may_choose": ("pro", "ultra"), "processor": "lite"}, ["lite", "pro", "ultra"]),
+        ({"model_may_choose": ["pro", "pro", "base"]}, ["pro", "base"]),
     ],
 )
 async def test_the_default_is_always_one_of_the_choices(
@@ -155,7 +158,7 @@ async def test_a_program_may_pass_an_object(
     assert account.sent[0]["input"] == {"company": "Acme", "years": [2024, 2025]}
 
 
-# --- a task spec that says what shape the input has ----------------------------------------------
+# --- a schema that says what shape the input has ----------------------------------------------
 
 ADDRESS = {"type": "object", "properties": {"city": {"type": "string"}}}
 PLACE = {
@@ -166,16 +169,12 @@ PLACE = {
 }
 
 
-@pytest.mark.parametrize("given", ["dict", "TaskSpec"])
-async def test_a_json_input_schema_of_a_task_spec_is_what_the_model_fills_in(
-    account: Account, given: str, how: How
-) -> None:
+async def test_a_json_input_schema_is_what_the_model_fills_in(account: Account, how: How) -> None:
     envelopes: dict[str, Any] = {
         "output_schema": {"type": "text", "description": "A line."},
         "input_schema": {"type": "json", "json_schema": PLACE},
     }
-    spec = TaskSpec(**envelopes) if given == "TaskSpec" else envelopes
-    tool = account.tool(task_spec=spec)
+    tool = account.tool(output_schema="A line.", input_schema=PLACE)
     shown = schema(tool)["properties"]["input"]
     assert shown["properties"]["at"]["properties"] == ADDRESS["properties"]
     assert "$ref" not in str(shown)
@@ -189,8 +188,8 @@ async def test_a_json_input_schema_of_a_task_spec_is_what_the_model_fills_in(
     assert sent["task_spec"] == envelopes
 
 
-def test_a_text_input_schema_of_a_task_spec_tells_the_model_what_to_write(
+def test_a_text_input_schema_tells_the_model_what_to_write(
     account: Account,
 ) -> None:
-    tool = account.tool(task_spec={"input_schema": "The name of a company"})
+    tool = account.tool(input_schema="The name of a company")
     assert schema(tool)["properties"]["input"]["description"] == "The name of a company"

@@ -15,7 +15,6 @@ import pytest
 
 from langchain_parallel import ParallelTaskTool
 from langchain_parallel._core.calls import drive
-from langchain_parallel._graph.clients import ClientPair
 from langchain_parallel._graph.session_ledger import REMEMBERED, Ledgers
 from langchain_parallel.simulator import RunningServer
 
@@ -38,7 +37,7 @@ LANGSMITH_ON_3_14 = ["-W", "ignore:'asyncio.iscoroutinefunction':DeprecationWarn
 def tool(simulator_server: RunningServer) -> Iterator[ParallelTaskTool]:
     tool = ParallelTaskTool(api_key="simulated", base_url=simulator_server.url)  # type: ignore[arg-type]  # coerced
     yield tool
-    tool._clients.sync.close()
+    tool._door.clients.sync.close()
 
 
 def billed(server: RunningServer) -> int:
@@ -122,8 +121,7 @@ async def test_a_cancelled_call_leaves_the_tool_usable(
 def test_the_latest_thousand_sessions_are_remembered(account: Account) -> None:
     made = account.tool()
     assert made.client is not None
-    assert made.async_client is not None
-    ledgers, clients = Ledgers(), ClientPair(made.client, made.async_client)
+    ledgers, clients = Ledgers(), made._door.clients
     first = drive(ledgers.of("first", clients))
     assert drive(ledgers.of("first", clients)) == first
     for i in range(REMEMBERED):

@@ -5,52 +5,58 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from langchain_parallel import ParallelTaskTool, errors
-from langchain_parallel.models import McpServer
+from langchain_parallel.models import McpServer, SourcePolicy
 from langchain_parallel.options import RequestOptions
 
 from .helpers import Account, ask
 
-
-class Wide(BaseModel):
-    a: str
-
-
 SERVER = {"url": "https://mcp.example", "name": "crm"}
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "processor": ({"processor": "coer"}, "'coer' is unknown; did you mean core"),
-    "choice": ({"processors": ("lite", "prro")}, "'prro' is unknown; did you mean pro"),
-    "choice as text": ({"processors": "lite"}, "processors\n"),
+    "choice": ({"model_may_choose": ("lite", "prro")}, "'prro' is unknown; did you mean pro"),
+    "choice as text": ({"model_may_choose": "lite"}, "model_may_choose\n"),
     "misspelt option": ({"procesor": "pro"}, "procesor\n  Extra inputs are not permitted"),
-    "many servers": ({"mcp_servers": [SERVER] * 11}, "11 MCP servers are given; 10 are allowed"),
+    "many servers": (
+        {"request": {"mcp_servers": [SERVER] * 11}},
+        "11 MCP servers are given; 10 are allowed",
+    ),
     "many domains": (
-        {"source_policy": {"include_domains": ["a.io"] * 150, "exclude_domains": ["b.io"] * 51}},
+        {
+            "request": {
+                "source_policy": {
+                    "include_domains": ["a.io"] * 150,
+                    "exclude_domains": ["b.io"] * 51,
+                }
+            }
+        },
         "201 domains",
     ),
-    "no domain": ({"source_policy": {"include_domains": ["https://a.io"]}}, "is not a domain"),
+    "no domain": (
+        {"request": {"source_policy": {"include_domains": ["https://a.io"]}}},
+        "is not a domain",
+    ),
     "root is a list": (
-        {"task_output_schema": {"type": "array", "items": {"type": "string"}}},
+        {"output_schema": {"type": "array", "items": {"type": "string"}}},
         "root must be an object",
     ),
-    "root is a choice": ({"task_output_schema": {"anyOf": [{}, {}]}}, "may not be an `anyOf`"),
-    "no properties": ({"task_output_schema": {"type": "object"}}, "has no properties"),
-    "no schema": ({"task_output_schema": 5}, "output_schema\n"),
-    "metadata key": ({"run_metadata": {"k" * 17: "v"}}, "has 17 characters; 16 are allowed"),
-    "metadata value": ({"run_metadata": {"k": "v" * 513}}, "has 513 characters; 512 are allowed"),
-    "country": ({"advanced_settings": {"location": "Germany"}}, "ISO 3166-1 alpha-2"),
-    "timeout": ({"timeout": -1}, "timeout\n"),
+    "root is a choice": ({"output_schema": {"anyOf": [{}, {}]}}, "may not be an `anyOf`"),
+    "no properties": ({"output_schema": {"type": "object"}}, "has no properties"),
+    "no schema": ({"output_schema": 5}, "output_schema\n"),
+    "metadata key": (
+        {"request": {"metadata": {"k" * 17: "v"}}},
+        "has 17 characters; 16 are allowed",
+    ),
+    "metadata value": (
+        {"request": {"metadata": {"k": "v" * 513}}},
+        "has 513 characters; 512 are allowed",
+    ),
+    "country": ({"request": {"advanced_settings": {"location": "Germany"}}}, "ISO 3166-1 alpha-2"),
+    "timeout": ({"timeout": -1}, "timeout is -1.0; give seconds, from 0 up"),
     "cap": ({"max_chars": 0}, "max_chars\n"),
-    "both specs": (
-        {"task_spec": {"output_schema": "a line"}, "task_output_schema": "two lines"},
-        "Give either `task_spec`, or `task_output_schema` and `task_input_schema`",
-    ),
-    "spec and input": (
-        {"task_spec": {"output_schema": "a line"}, "task_input_schema": Wide},
-        "Give either `task_spec`",
-    ),
-    "one client": ({"async_client": None}, "Give `client` and `async_client` together"),
+    "three processors": ({"processor": ("pro", "base", "lite")}, "processor"),
 }
 
 
@@ -58,7 +64,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 def test_it_is_refused_and_says_why(account: Account, wrong: str) -> None:
     options, words = WRONG[wrong]
     tool = account.tool()
-    clients = {"client": tool.client, "async_client": tool.async_client}
+    clients = {"client": tool.client}
     with pytest.raises(ValidationError) as refused:
         ParallelTaskTool(**{**clients, **options})
     assert words in str(refused.value)
@@ -90,7 +96,7 @@ def test_everything_at_its_limit_is_accepted(account: Account) -> None:
         max_chars=None,
         request=RequestOptions(
             mcp_servers=[McpServer(url="https://mcp.example", name=f"crm{i}") for i in range(10)],
-            source_policy={"include_domains": ["a.io"] * 200},
+            source_policy=SourcePolicy(include_domains=["a.io"] * 200),
             metadata={"k" * 16: "v" * 512},
         ),
     )

@@ -14,7 +14,6 @@ from langgraph.store.memory import InMemoryStore
 
 from langchain_parallel import AsyncParallelClient, ParallelClient, ParallelTaskTool, errors
 from langchain_parallel._core.calls import drive
-from langchain_parallel._graph.clients import ClientPair
 from langchain_parallel._graph.runtime import RECENT_RESUME_SECONDS
 from langchain_parallel._graph.session_ledger import REMEMBERED, Ledgers
 from langchain_parallel.models import TaskRunInput
@@ -55,7 +54,6 @@ class Kept:
         transport = Dying(world, len(asked))
         tool = ParallelTaskTool(
             client=ParallelClient(KEY, transport=transport, clock=world.clock),
-            async_client=AsyncParallelClient(KEY, transport=transport, clock=world.clock),
             **self.known,
         )
         with pytest.raises(Killed):
@@ -184,7 +182,6 @@ async def test_neither_can_those_of_a_refusal(account: Account, how: How) -> Non
     transport = httpx.MockTransport(lambda request: httpx.Response(422, json=body))
     tool = ParallelTaskTool(
         client=ParallelClient(KEY, transport=transport),
-        async_client=AsyncParallelClient(KEY, transport=transport),
     )
     answer = await ask(tool, how, **QUESTION)
     assert answer.status == "error"
@@ -199,8 +196,7 @@ async def test_neither_can_those_of_a_refusal(account: Account, how: How) -> Non
 def test_a_session_that_is_used_is_not_forgotten_for_a_thousand_others(account: Account) -> None:
     made = account.tool()
     assert made.client is not None
-    assert made.async_client is not None
-    ledgers, clients = Ledgers(), ClientPair(made.client, made.async_client)
+    ledgers, clients = Ledgers(), made._door.clients
     used, unused = drive(ledgers.of("used", clients)), drive(ledgers.of("unused", clients))
     for i in range(REMEMBERED):
         drive(ledgers.of(f"session {i}", clients))
@@ -225,7 +221,7 @@ async def test_after_a_ledger_could_not_be_made_the_next_call_makes_it(
 
 def both(account: Account) -> list[Any]:
     tool = account.tool()
-    return [tool.client, tool.async_client]
+    return list(tool._door.clients[:2])
 
 
 def test_a_copy_of_a_client_is_the_client(account: Account) -> None:
@@ -244,7 +240,7 @@ def test_a_client_is_not_pickled_and_says_what_to_do(account: Account) -> None:
 async def test_a_copied_tool_works_and_shares_what_it_knows(account: Account, how: How) -> None:
     tool = account.tool()
     twin = copy.deepcopy(tool)
-    assert (twin.client, twin.async_client) == (tool.client, tool.async_client)
+    assert twin._door.clients == tool._door.clients
     renamed = tool.model_copy(update={"name": "other"})
     for each in (twin, renamed):
         assert (await ask(each, how, **QUESTION)).status == "success"
@@ -330,11 +326,12 @@ def test_a_client_of_ones_own_that_was_closed_is_told_and_nothing_is_sent(
 async def test_a_tool_with_a_closed_client_says_so_and_bills_nothing(
     account: Account, how: How
 ) -> None:
-    http, client = client_of_ones_own(account, "sync")
-    ahttp, async_client = client_of_ones_own(account, "async")
-    http.close()
-    await ahttp.aclose()
-    tool = ParallelTaskTool(client=client, async_client=async_client)
+    http, client = client_of_ones_own(account, how)
+    if how == "sync":
+        http.close()
+    else:
+        await http.aclose()
+    tool = ParallelTaskTool(client=client)
     answer = await ask(tool, how, **QUESTION)
     assert answer.status == "error"
     assert "has been closed; give an open one" in answer.text

@@ -216,24 +216,6 @@ async def test_without_a_thread_each_agent_run_has_a_ledger_of_its_own(
     assert len({run["taskgroup_id"] for run in account.runs}) == 3
 
 
-@pytest.mark.parametrize("how_submitted", ["ledger", "direct"])
-async def test_submitting_directly_needs_no_ledger_and_sends_at_most_once(
-    account: Account, how: How, how_submitted: str
-) -> None:
-    tool = account.tool(submission=how_submitted)
-    account.simulator.faults.add(Fault("drop_after", method="POST", path="*/runs"))
-    answer = await ask(tool, how, **QUESTION)
-    groups = {run["taskgroup_id"] for run in account.runs}
-    assert len(account.runs) == 1
-    if how_submitted == "direct":
-        assert groups == {None}
-        assert answer.status == "error"
-        assert "It may be billed: tell the user" in answer.text
-    else:
-        assert groups != {None}
-        assert answer.status == "success"
-
-
 async def test_a_thread_keeps_one_ledger(account: Account, how: How) -> None:
     tool = account.tool()
     for _ in range(2):

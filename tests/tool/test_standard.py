@@ -35,7 +35,7 @@ class _Question:
 
 
 class _Own(_Question):
-    options: ClassVar = {"task_input_schema": Company}
+    options: ClassVar = {"input_schema": Company}
     arguments: ClassVar = OWN
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Literal
 
 import jsonschema
 import pytest
 from pydantic import BaseModel
 
-from langchain_parallel.models import McpServer
+from langchain_parallel.models import McpServer, SourcePolicy, TaskAdvancedSettings
 from langchain_parallel.options import RequestOptions
 
 from .helpers import Account, How, ask, strings
@@ -139,8 +140,10 @@ async def test_the_content_tells_the_model_how_to_follow_up(account: Account, ho
 async def test_whatever_else_is_configured_goes_with_every_run(account: Account, how: How) -> None:
     tool = account.tool(
         request=RequestOptions(
-            source_policy={"include_domains": ["example.com"], "after_date": "2025-01-31"},
-            advanced_settings={"location": "de"},
+            source_policy=SourcePolicy(
+                include_domains=["example.com"], after_date=date(2025, 1, 31)
+            ),
+            advanced_settings=TaskAdvancedSettings(location="de"),
             memory_scope_key="team-1",
             metadata={"project": "atlas", "urgent": True},
         )
