@@ -148,5 +148,5 @@ def show(question: str, state: Mapping[str, Any], names: Sequence[str] = ("resea
     for name in names:
         for number, source in cited(answer, state, name).sources.items():
             print(f"  [{number}] {source['handle']} {source['url']}")
-        for handle, record in (state.get(name) or {}).items():
+        for handle, record in (state.get(f"parallel_{name}") or {}).items():
             print(f"  {handle} {record['status']}, {record['cost_usd']} USD: {record['question']}")

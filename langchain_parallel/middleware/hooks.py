@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langchain.agents.middleware.types import ModelRequest
 from langchain_core.messages import SystemMessage
 from langchain_core.runnables import RunnableConfig
+from langchain_core.tools import BaseTool
 from pydantic import BaseModel
 
 from .._core.calls import Calls
-from ..errors import ParallelError
+from ..errors import InvalidRequest, ParallelError
 from .agent_config import AgentConfig
 from .agent_messages import note
 from .agent_state import is_ended
@@ -36,8 +37,15 @@ def look_after(
     return {agent.names.channel: changed} if changed else None
 
 
-def noted(agent: AgentConfig, request: ModelRequest[Any]) -> ModelRequest[Any]:
-    """The request with what has happened since, for this call only."""
+def with_news(
+    agent: AgentConfig, tools: Sequence[BaseTool], request: ModelRequest[Any]
+) -> ModelRequest[Any]:
+    """The request with what has happened since, for this call only.
+
+    Raises:
+        InvalidRequest: Another tool of the agent has the name of one of ours, so the agent runs only one.
+    """
+    _check_tools(tools, request)
     research = agent.research(request.state)
     shown = [message.id for message in request.messages if message.id]
     text = note(agent, research, shown) if research else ""
@@ -49,6 +57,17 @@ def noted(agent: AgentConfig, request: ModelRequest[Any]) -> ModelRequest[Any]:
         return request.override(system_message=SystemMessage(whole))
     blocks: list[Any] = [*said.content, {"type": "text", "text": text}]
     return request.override(system_message=SystemMessage(blocks))
+
+
+def _check_tools(ours: Sequence[BaseTool], request: ModelRequest[Any]) -> None:
+    by_name = {tool.name: tool for tool in ours}
+    for tool in request.tools:
+        name = getattr(tool, "name", None)
+        if name in by_name and tool is not by_name[name]:
+            raise InvalidRequest(
+                [f"Another tool of this agent is called {name!r}, as one of this middleware is."],
+                hint="Give ParallelResearchMiddleware another `name`. Nothing was sent.",
+            )
 
 
 def plan_turn(

@@ -160,13 +160,13 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Any]
     ) -> Any:
         """Tell the model what has happened since, for this call only."""
-        return handler(hooks.noted(self._agent, request))
+        return handler(hooks.with_news(self._agent, self.tools, request))
 
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[Any]]
     ) -> Any:
         """Tell the model what has happened since, for this call only."""
-        return await handler(hooks.noted(self._agent, request))
+        return await handler(hooks.with_news(self._agent, self.tools, request))
 
     # --- after it has spoken ---
 

@@ -12,6 +12,10 @@ _PREFIX = "parallel_"
 """Before every key in an agent's state: no agent and no other middleware has keys that begin so."""
 
 
+_OWN = ("_ledger_id", "_limits")
+"""Behind the channel's name, what else a middleware keeps in the state."""
+
+
 @dataclass(frozen=True)
 class Names:
     """Names that tell two middlewares in one agent apart; those of the one called `research` are short."""
@@ -21,6 +25,10 @@ class Names:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise InvalidRequest(["name must be up to 30 lower-case letters and underscores."])
+        if self.name.endswith(_OWN):
+            raise InvalidRequest(
+                [f"name={self.name!r} ends as a key of another middleware's state."]
+            )
 
     @property
     def is_default(self) -> bool:

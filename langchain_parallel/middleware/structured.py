@@ -14,6 +14,7 @@ from ..models import TaskRun, TaskRunOutput, TaskRunResult
 from .agent_state import AgentTurn, Research
 from .call_plan import brief, known
 from .citations import Source, sources
+from .names import Names
 
 _NOTHING_LOST = "Nothing is lost: name another one."
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -68,7 +69,7 @@ def structured_finding(
             ["Nobody said which finding to hand over."],
             hint="Give a handle, or make the agent with response_format=UseFinding.",
         )
-    research: Research = state.get(name) or {}
+    research: Research = state.get(Names(name).channel) or {}
     record = _answered(research, handle or (said.handle if said else ""))
     comment = said.comment if said and _means(said, record, research) else ""
     value = _result(record).parse(model)

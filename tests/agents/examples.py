@@ -61,7 +61,7 @@ def names_of(example: ModuleType) -> tuple[str, ...]:
 
 def records(example: ModuleType, state: dict[str, Any]) -> dict[str, Any]:
     """Its research by handle, over all its middlewares."""
-    return {h: r for name in names_of(example) for h, r in state[name].items()}
+    return {h: r for name in names_of(example) for h, r in state[f"parallel_{name}"].items()}
 
 
 def build(example: ModuleType, account: Account, scripted: ModuleType, **options: Any) -> Any:

@@ -11,6 +11,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
 from langchain_parallel.middleware import ResearchAgentState, cited
+from langchain_parallel.options import Limits
 
 from ..middleware.harness import (
     SAID,
@@ -192,7 +193,7 @@ def test_sub_agents_that_are_parked_are_woken_in_any_order(account: Account) -> 
 
 
 def test_a_person_is_asked_before_a_sub_agent_spends(account: Account) -> None:
-    dear: Any = {"processor": "ultra", "approve_above": "pro"}
+    dear: Any = {"processor": "ultra", "limits": Limits(approve_above="pro")}
     agent = led(account, Model(calls(task("Europe?")), "done"), **dear)
     state = account.invoke(agent, SAID, thread())
     assert state["__interrupt__"][0].value["kind"] == "spend"

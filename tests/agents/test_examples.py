@@ -34,7 +34,7 @@ def answers_well(example: ModuleType, states: list[dict[str, Any]]) -> None:
         assert not any(one.unknown for one in found.values())
         for name, (sources, _) in found.items():
             for source in sources.values():
-                run_id = state[name][source["handle"]]["run_id"]
+                run_id = state[f"parallel_{name}"][source["handle"]]["run_id"]
                 assert source["run_id"] == run_id
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from langchain_parallel import AsyncParallelClient, ParallelClient
+from langchain_parallel import ParallelClient
 from langchain_parallel.simulator import SimulatorTransport
 
 from ..middleware.harness import KEY, Account, thread
@@ -47,7 +47,6 @@ def deadly(account: Account) -> dict[str, Any]:
     transport, clock = Deadly(account.simulator), account.simulator.clock
     return {
         "client": ParallelClient(KEY, transport=transport, clock=clock),
-        "async_client": AsyncParallelClient(KEY, transport=transport, clock=clock),
     }
 
 

@@ -114,11 +114,16 @@ class Account:
         self.simulator = Simulator(ManualClock(), scenario=scenario)
 
     def clients(self) -> dict[str, Any]:
-        transport, clock = SimulatorTransport(self.simulator), self.simulator.clock
-        return {
-            "client": ParallelClient(KEY, transport=transport, clock=clock),
-            "async_client": AsyncParallelClient(KEY, transport=transport, clock=clock),
-        }
+        """The option that connects a door with the account."""
+        return {"client": self.client()}
+
+    def client(self) -> ParallelClient:
+        clock = self.simulator.clock
+        return ParallelClient(KEY, transport=SimulatorTransport(self.simulator), clock=clock)
+
+    def async_client(self) -> AsyncParallelClient:
+        clock = self.simulator.clock
+        return AsyncParallelClient(KEY, transport=SimulatorTransport(self.simulator), clock=clock)
 
     def middleware(self, **options: Any) -> ParallelResearchMiddleware:
         return ParallelResearchMiddleware(**{"processor": "lite", **self.clients(), **options})

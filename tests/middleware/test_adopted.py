@@ -12,6 +12,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
 from langchain_parallel.models import SourcePolicy
+from langchain_parallel.options import RequestOptions
 
 from .harness import (
     SAID,
@@ -107,9 +108,15 @@ def test_all_runs_of_an_edited_branch_are_found(account: Account) -> None:
     ("before", "after"),
     [
         ({}, {"output_schema": "One sentence."}),
-        ({}, {"source_policy": SourcePolicy(exclude_domains=("x.example",))}),
-        ({}, {"memory_scope_key": "m"}),
-        ({"processors": ("lite", "base")}, {"processor": "base", "processors": ("lite", "base")}),
+        (
+            {},
+            {"request": RequestOptions(source_policy=SourcePolicy(exclude_domains=("x.example",)))},
+        ),
+        ({}, {"request": RequestOptions(memory_scope_key="m")}),
+        (
+            {"model_may_choose": ("lite", "base")},
+            {"processor": "base", "model_may_choose": ("lite", "base")},
+        ),
     ],
 )
 def test_a_middleware_built_anew_with_another_configuration_adopts_what_is_parked(

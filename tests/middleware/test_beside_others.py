@@ -60,9 +60,11 @@ def edit(name: str, **args: Any) -> dict[str, Any]:
 def test_calls_that_a_person_edits_together_are_weighed_together(
     account: Account, first: str
 ) -> None:
-    options: dict[str, Any] = {"processors": ("lite", "pro"), "on_budget": "stop"}
+    options: dict[str, Any] = {"model_may_choose": ("lite", "pro")}
     model = Model(calls(start("One?"), start("Two?"), start("Three?")), "done")
-    agent = reviewed(account, model, first, limits=Limits(max_cost_usd=0.15), **options)
+    agent = reviewed(
+        account, model, first, limits=Limits(max_cost_usd=0.15, on_exceed="stop"), **options
+    )
     account.invoke(agent, SAID, thread())
     dear = [edit("start_research", question=f"{n}?", processor="pro") for n in ("One", "Two")]
     state = account.invoke(agent, decide(*dear, {"type": "approve"}), thread())
@@ -72,8 +74,10 @@ def test_calls_that_a_person_edits_together_are_weighed_together(
 
 
 def over_budget(account: Account, model: Model, first: str, wait: str) -> Any:
-    options: dict[str, Any] = {"processors": ("lite", "pro"), "on_budget": "stop", "wait": wait}
-    return reviewed(account, model, first, limits=Limits(max_cost_usd=0.005), **options)
+    options: dict[str, Any] = {"model_may_choose": ("lite", "pro"), "wait": wait}
+    return reviewed(
+        account, model, first, limits=Limits(max_cost_usd=0.005, on_exceed="stop"), **options
+    )
 
 
 @pytest.mark.parametrize("first", ["person", "ours"])
@@ -203,7 +207,7 @@ def test_an_edit_to_something_that_is_not_there_is_told(account: Account, first:
 def test_an_edit_to_something_dear_needs_the_yes_that_dear_runs_need(
     account: Account, first: str
 ) -> None:
-    options: Any = {"processors": ("lite", "ultra"), "approve_above": "pro"}
+    options: Any = {"model_may_choose": ("lite", "ultra"), "limits": Limits(approve_above="pro")}
     agent = reviewed(account, Model(calls(start("Who leads?")), "done"), first, **options)
     account.invoke(agent, SAID, thread())
     edited = edit("start_research", question="Who leads?", processor="ultra")

@@ -52,7 +52,7 @@ def test_the_model_sees_no_id_and_programs_do(account: Account) -> None:
         assert run["run_id"] not in text
         assert run["interaction_id"] not in text
     answer = answers(state)[0]
-    (told,) = answer.artifact["parallel_research"]
+    (told,) = answer.artifact["research"]
     assert told == {
         "handle": "r1",
         "status": "completed",
@@ -79,7 +79,7 @@ def test_parallel_calls_of_one_message_get_a_handle_each(account: Account) -> No
         "r2": "Who follows?",
         "r3": "Who is new?",
     }
-    assert [message.artifact["parallel_research"][0]["handle"] for message in answers(state)] == [
+    assert [message.artifact["research"][0]["handle"] for message in answers(state)] == [
         "r1",
         "r2",
         "r3",

@@ -141,13 +141,13 @@ def within(ledger: str | None) -> Any:
 def test_marks_of_sub_agents_lead_back_whoever_has_their_records() -> None:
     found = {"r1": within(None), "r1@c65c64": within("c65c64"), "r1@42d1f0": within("42d1f0")}
     text = "So [1], [1@c65c64] and [2@42d1f0, 2; 1@42d1f0]; not [1@ffffff]."
-    known, unknown = cited(text, {"research": found})
+    known, unknown = cited(text, {"parallel_research": found})
     assert list(known) == [1, "1@c65c64", "2@42d1f0", 2, "1@42d1f0"]
     urls = {number: source["url"] for number, source in known.items()}
     assert urls["1@c65c64"] == "https://c65c64.example/0"
     assert urls["2@42d1f0"] == "https://42d1f0.example/1"
     assert unknown == ["1@ffffff"]
-    named = {"market": {"market-1": within("c65c64")}}
+    named = {"parallel_market": {"market-1": within("c65c64")}}
     assert list(cited("So [market-2@c65c64].", named, "market").sources) == ["2@c65c64"]
 
 

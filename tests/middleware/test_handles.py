@@ -97,9 +97,9 @@ def test_a_record_never_goes_back(later: str) -> None:
 
 
 def test_what_was_told_stays_told() -> None:
-    told = made("r1", "completed", told=True)
-    assert merge_research(told, made("r1", "completed"))["r1"]["told"]
-    assert merge_research(made("r1", "completed"), told)["r1"]["told"]
+    told = made("r1", "completed", seen_by_model=True)
+    assert merge_research(told, made("r1", "completed"))["r1"]["seen_by_model"]
+    assert merge_research(made("r1", "completed"), told)["r1"]["seen_by_model"]
 
 
 def test_records_of_parallel_calls_come_together_in_any_order() -> None:

@@ -197,7 +197,7 @@ def test_a_sweep_finds_a_parked_agent_by_its_note_in_the_store(account: Account)
     if account.how == "sync":
         swept = sweep(agent, clients["client"])
     else:
-        swept = asyncio.run(asweep(agent, clients["async_client"]))
+        swept = asyncio.run(asweep(agent, account.async_client()))
     assert swept.counts()["resumed"] == 1
     assert agent.get_state(thread()).values["messages"][-1].text == "done"
     assert store.search(("langchain_parallel", "parked")) == []

@@ -95,7 +95,7 @@ def test_what_a_person_changed_is_asked_instead_and_told(account: Account) -> No
 
 def test_a_person_may_name_what_to_continue_from_by_its_handle(account: Account) -> None:
     model = Model(calls(start("Who leads?")), calls(start("And who follows?")), "done")
-    options: dict[str, Any] = {"processors": ("lite", "pro"), "budget": {"max_turns": 1}}
+    options: dict[str, Any] = {"model_may_choose": ("lite", "pro"), "limits": Limits(max_runs=1)}
     agent = agent_of(account, model, **options)
     account.invoke(agent, SAID, thread())
     args = {"question": "Who follows?", "continue_from": "r1"}
@@ -153,18 +153,21 @@ def test_no_two_parallel_calls_take_the_same_dollar(account: Account) -> None:
     agent = agent_of(account, model, limits=Limits(max_cost_usd=0.01, on_exceed="stop"))
     state = account.invoke(agent, SAID, thread())
     assert sorted(account.asked) == ["One?", "Two?"]
-    assert "r3 was not started: It would have cost 0.015 of 0.01 USD." in texts(state)[2]
+    assert (
+        "r3 was not started: This would bring the session to $0.015; the limit is $0.01."
+        in texts(state)[2]
+    )
 
 
 def test_a_yes_raises_the_budget_as_far_as_needed_and_it_stays_raised(account: Account) -> None:
     model = Model(calls(start("One?")), calls(start("Two?")), calls(start("Three?")), "done")
     agent = agent_of(account, model, limits=Limits(max_cost_usd=0.005))
     state = account.invoke(agent, SAID, thread())
-    assert request_of(state)["used_if_approved"]["max_cost_usd"] == 0.01
+    assert request_of(state)["used_if_approved"]["cost_usd"] == 0.01
     state = account.invoke(agent, answer(YES), thread())
     assert agent.get_state(thread()).values["parallel_research_limits"] == {"max_cost_usd": 0.01}
-    assert request_of(state)["used_if_approved"]["max_cost_usd"] == 0.015
-    state = account.invoke(agent, answer(YES, limits=Limits(max_cost_usd=1.0)), thread())
+    assert request_of(state)["used_if_approved"]["cost_usd"] == 0.015
+    state = account.invoke(agent, answer(YES, limits={"max_cost_usd": 1.0}), thread())
     assert account.billed == 3
     model.says(calls(start("Four?")), calls(listing()), "done")
     state = account.invoke(agent, more(), thread())
@@ -217,18 +220,15 @@ def test_nothing_builds_on_what_was_declined(account: Account) -> None:
     assert "r1 has none (declined)" in texts(state)[1]
 
 
-def test_a_budget_that_is_none_is_refused_when_it_is_made() -> None:
-    with pytest.raises(InvalidRequest):
-        Account().middleware(limits=Limits(dollars=3))
-
-
 @pytest.mark.parametrize(
     ("options", "words"),
     [
         ({"wait": "parkd"}, "wait is 'parkd'; 'block' or 'background' or 'park' is allowed"),
-        ({"on_budget": "halt"}, "on_budget is 'halt'; 'ask' or 'stop' is allowed"),
         ({"timeout": -1}, "timeout is -1; give seconds, from 0 up"),
-        ({"approve_above": "cheap"}, "Processor 'cheap' is unknown"),
+        (
+            {"limits": Limits(max_runs_per_question=2)},
+            "max_runs_per_question is for the research graph",
+        ),
     ],
 )
 def test_a_wrong_word_is_refused_before_anything_is_asked(
@@ -254,21 +254,21 @@ def test_half_a_character_in_an_edit_is_judged_once(account: Account) -> None:
 
 def test_a_dearer_edit_counts_with_its_own_price(account: Account) -> None:
     model = Model(calls(start("One?")), calls(start("Two?")), "done", "done")
-    options: dict[str, Any] = {"processor": "base", "processors": ("base", "pro", "ultra")}
-    limited = {"budget": {"max_cost_usd": 0.005}, "wait": "background"}
+    options: dict[str, Any] = {"processor": "base", "model_may_choose": ("base", "pro", "ultra")}
+    limited = {"limits": Limits(max_cost_usd=0.005), "wait": "background"}
     agent = agent_of(account, model, **options, **limited)
     account.invoke(agent, SAID, thread())
     account.invoke(agent, answer(edited(question="One?", processor="ultra")), thread())
-    state = account.invoke(agent, answer(YES, limits=Limits(max_cost_usd=0.15)), thread())
-    assert "0.31 of 0.15 USD" in request_of(state)["refused"][0]
+    state = account.invoke(agent, answer(YES, limits={"max_cost_usd": 0.15}), thread())
+    assert "session to $0.31; the limit is $0.15." in request_of(state)["refused"][0]
     assert len(account.runs) == 1
 
 
 def test_a_hard_budget_is_no_question_beside_a_dear_run(account: Account) -> None:
     asked = calls(start("Cheap?"), start("Another?"), start("Dear?", processor="pro"))
     model = Model(asked, "done")
-    options: dict[str, Any] = {"processors": ("lite", "pro"), "approve_above": "base"}
-    agent = agent_of(account, model, limits=Limits(max_runs=2, on_exceed="stop"), **options)
+    limits = Limits(max_runs=2, on_exceed="stop", approve_above="base")
+    agent = agent_of(account, model, limits=limits, model_may_choose=("lite", "pro"))
     state = account.invoke(agent, SAID, thread())
     assert "__interrupt__" not in state
     assert sorted(account.asked) == ["Another?", "Cheap?"]
@@ -279,13 +279,13 @@ def test_under_a_hard_budget_approved_runs_pass_it_only_as_a_person_raises_it(
     account: Account,
 ) -> None:
     model = Model(calls(start("One?"), start("Two?")), "done")
-    options: dict[str, Any] = {"processor": "pro", "approve_above": "base", "on_budget": "stop"}
-    agent = agent_of(account, model, limits=Limits(max_cost_usd=0.15), **options)
+    limits = Limits(max_cost_usd=0.15, on_exceed="stop", approve_above="base")
+    agent = agent_of(account, model, processor="pro", limits=limits)
     account.invoke(agent, SAID, thread())
     state = account.invoke(agent, answer(YES, YES), thread())
-    assert "0.2 of 0.15 USD" in request_of(state)["refused"][0]
+    assert "session to $0.20; the limit is $0.15." in request_of(state)["refused"][0]
     assert account.runs == []
-    account.invoke(agent, answer(YES, YES, limits=Limits(max_cost_usd=0.2)), thread())
+    account.invoke(agent, answer(YES, YES, limits={"max_cost_usd": 0.2}), thread())
     assert account.billed == 2
 
 

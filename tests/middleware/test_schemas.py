@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
-from inspect import isclass
 from typing import Any
 
-import langchain.agents.middleware
 import pytest
 from langchain.agents import create_agent
+from langchain_core.tools import tool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from benchmarks.tokens import by_characters
@@ -107,7 +105,7 @@ def test_all_tools_together_cost_few_tokens(wait: str) -> None:
 
 
 def test_a_choice_of_processors_is_told_with_prices() -> None:
-    made = schemas(model_may_choose=("lite", "pro"), processor=("pro", "base"))
+    made = schemas(model_may_choose=("lite", "pro"), processor=("lite", "base"))
     choice = made["start_research"]["parameters"]["properties"]["processor"]
     assert choice == {"default": "lite", "enum": ["lite", "pro"], "type": "string"}
     later = made["follow_up"]["parameters"]["properties"]["processor"]
@@ -138,44 +136,38 @@ def test_a_name_that_no_tool_could_have_is_refused(name: str) -> None:
         Account().middleware(name=name)
 
 
-def kept_by(module: Any) -> set[str]:
-    """What the middlewares of a module keep in the state, where any name could meet it."""
-    states = [vars(made).get("state_schema") for made in vars(module).values() if isclass(made)]
-    return {key for state in states if state for key in state.__annotations__ if key[0] != "_"}
+def test_a_name_that_agents_have_for_a_part_of_theirs_meets_none_of_theirs() -> None:
+    """Our keys have a prefix of their own, so no list of other packages' names can grow old."""
+    for name in ("messages", "model", "tools", "todos", "model_route"):
+        account = Account()
+        agent = account.agent(
+            Model(calls((f"start_{name}", {"question": "Who?"})), "done"), name=name
+        )
+        state = account.invoke(agent, SAID)
+        assert state[f"parallel_{name}"][f"{name}-1"]["status"] == "completed"
+        assert account.billed == 1
 
 
-def refused(name: str) -> None:
+def test_a_tool_of_the_same_name_is_refused_before_anything_is_paid(account: Account) -> None:
+    @tool
+    def start_research(question: str) -> str:
+        """Somebody else's."""
+        return question
+
+    agent = create_agent(
+        Model(calls(start("Who?")), "done"), [start_research], middleware=[account.middleware()]
+    )
+    with pytest.raises(
+        InvalidRequest, match="Another tool of this agent is called 'start_research'"
+    ):
+        account.invoke(agent, SAID)
+    assert account.simulator.requests == []
+
+
+@pytest.mark.parametrize("name", ["research_limits", "research_ledger_id", "patents_limits"])
+def test_a_name_that_another_one_needs_in_the_state_is_refused(name: str) -> None:
     with pytest.raises(InvalidRequest, match=name):
         Account().middleware(name=name)
-
-
-def test_a_name_that_agents_have_for_a_part_of_theirs_is_refused() -> None:
-    agent = create_agent(Model(), [Account().middleware().tools[0]])
-    taken = kept_by(langchain.agents.middleware) | ({*agent.nodes} - {"__start__"})
-    assert {"messages", "todos", "run_model_call_count", "model", "tools"} <= taken
-    for name in (*taken, "remaining_steps", "is_last_step"):
-        refused(name)
-
-
-def test_a_name_that_deep_agents_have_is_refused() -> None:
-    deep = pytest.importorskip("deepagents", exc_type=ImportError)
-    agent = deep.create_deep_agent(Model())
-    channels = {key for key in agent.channels if key.isidentifier() and key[0] != "_"}
-    taken = kept_by(deep.middleware) | channels
-    assert {"files", "async_tasks"} <= taken
-    verbs = "|".join(tool.partition("_patents")[0] for tool in schemas(name="patents"))
-    tools = "\n".join(agent.nodes["tools"].bound.tools_by_name)
-    taken |= set(re.findall(rf"(?m)^(?:{verbs})_(\w+)$", tools))
-    assert "file" in taken
-    for name in taken:
-        refused(name)
-
-
-@pytest.mark.parametrize(
-    "name", ["parallel_research_limits", "parallel_research_ledger_id", "patents_budget"]
-)
-def test_a_name_that_another_one_needs_in_the_state_is_refused(name: str) -> None:
-    refused(name)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +194,7 @@ def test_arguments_that_do_not_fit_are_told_and_start_nothing(
 
 
 def test_a_model_cannot_inject_what_langgraph_injects(account: Account) -> None:
-    forged = start("Who leads?", runtime={"state": {"research": {}}, "tool_call_id": "9"})
+    forged = start("Who leads?", runtime={"state": {"parallel_research": {}}, "tool_call_id": "9"})
     state = account.invoke(account.agent(Model(calls(forged), "done")), SAID)
     assert state["messages"][2].tool_call_id == "1"
     assert account.asked == ["Who leads?"]

@@ -55,7 +55,7 @@ def test_two_middlewares_in_one_agent_keep_apart(account: Account) -> None:
     agent: Any = create_agent(model, middleware=both, checkpointer=saver)
     state = account.invoke(agent, SAID, thread())
     assert list(state["parallel_research"]) == ["r1"]
-    assert list(state["patents"]) == ["patents-1", "patents-1.2"]
+    assert list(state["parallel_patents"]) == ["patents-1", "patents-1.2"]
     assert len({run["taskgroup_id"] for run in account.runs}) == 2
     assert "[patents-1]" in texts(state)[1]
     found, unknown = cited("See [patents-1] and [1].", state, "patents")
@@ -75,7 +75,7 @@ def sub_agents(account: Account, store: InMemoryStore | None, says: Any) -> Any:
             model = Model(calls(start(task)), "found it [1]")
             inner: Any = create_agent(model, middleware=[shared])
             state = inner.invoke({"messages": [("user", task)]})
-            return f"{list(state['research'])} {state['messages'][-1].text}"
+            return f"{list(state['parallel_research'])} {state['messages'][-1].text}"
 
         return ask
 
@@ -156,7 +156,7 @@ def test_a_sub_agents_findings_can_be_handed_to_the_one_above(account: Account) 
     model = Model(calls(start("Who leads?")), "done")
     agent = account.agent(model, compiled={"checkpointer": saver})
     account.invoke(agent, SAID, thread())
-    agent.update_state(thread(), {"research": inner["parallel_research"]})
+    agent.update_state(thread(), {"parallel_research": inner["parallel_research"]})
     values = agent.get_state(thread()).values
     own, foreign = values["parallel_research"]
     assert own == "r1"
@@ -230,8 +230,8 @@ def test_messages_without_ids_do_not_mix_sessions_up(account: Account) -> None:
 
     class Plain(TypedDict):
         messages: Annotated[list[Any], operator.add]
-        research: Annotated[dict[str, Any], merge_research]
-        research_ledger_id: Annotated[str, lambda known, new: new or known]
+        parallel_research: Annotated[dict[str, Any], merge_research]
+        parallel_research_ledger_id: Annotated[str, lambda known, new: new or known]
 
     graph: Any = StateGraph(Plain)
     graph.add_node("tools", ToolNode(account.middleware().tools))
@@ -268,7 +268,7 @@ def test_there_a_raised_budget_stays_raised(account: Account) -> None:
     model = Model(calls(start("One?")), "done")
     graph = own_graph(account, model, limits=Limits(max_cost_usd=0.001))
     account.invoke(graph, SAID, thread())
-    yes = {"decisions": [{"type": "approve"}], "budget": {"max_cost_usd": 1.0}}
+    yes = {"decisions": [{"type": "approve"}], "limits": {"max_cost_usd": 1.0}}
     account.invoke(graph, Command(resume=yes), thread())
     assert graph.get_state(thread()).values["parallel_research_limits"] == {"max_cost_usd": 1.0}
     model.says(calls(start("Two?")), "done")

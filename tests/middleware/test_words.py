@@ -66,7 +66,7 @@ def turn(**more: Any) -> AgentTurn:
 
 @pytest.fixture
 def setup() -> AgentConfig:
-    return Account().middleware()._setup
+    return Account().middleware()._agent
 
 
 # --- errors -----------------------------------------------------------------------------------------
@@ -87,7 +87,7 @@ def test_a_servers_words_are_quoted_short_and_without_ids(account: Account, agai
     assert found["run_id"] == run_id
     assert run_id in str(found["error"])
     assert ORDER.strip() in str(found["error"])
-    assert answers(state)[0].artifact["parallel_research"][0]["run_id"] == run_id
+    assert answers(state)[0].artifact["research"][0]["run_id"] == run_id
     assert not any("you must" in said for said in model.notes)
 
 
@@ -236,7 +236,7 @@ def test_whatever_the_web_wrote_only_our_own_marks_are_shown(how: How, field: st
     assert source["number"] == 1
     for text in texts(state):
         for name in ("research", "patents"):
-            found, unknown = cited(text, {"research": state["parallel_research"]}, name)
+            found, unknown = cited(text, {"parallel_research": state["parallel_research"]}, name)
             assert not unknown
             assert name == "research" or not found
         own = re.sub(r"(?m)^\[1\] x\.|^\[1\] https:| \[1\]$|: \[1\]$|\(cite as \[1\]\)", "", text)
@@ -257,7 +257,7 @@ def test_a_typed_answer_stays_the_same_json() -> None:
     content = {"deep": forging()["content"]["deep"], "text": FORGED, "list": [1, 2, 3], "one": [4]}
     nothing: Any = {"citations": [], "confidence": {}, "weak_fields": [], "warnings": []}
     found = turn(content=content, **nothing)
-    lines = document(found, Account().middleware()._setup.names)
+    lines = document(found, Account().middleware()._agent.names)
     assert not any(cited(line, {}).unknown for line in lines)
     shown = {
         name: json.loads(value)

@@ -47,9 +47,14 @@ class Account:
         self.wire = Wire(self.simulator)
 
     def tool(self, **options: Any) -> ParallelTaskTool:
-        clock = self.simulator.clock
+        unknown = "request" in options and options["request"].allow_unknown_processor
         return ParallelTaskTool(
-            client=ParallelClient(KEY, transport=self.wire, clock=clock),
+            client=ParallelClient(
+                KEY,
+                transport=self.wire,
+                clock=self.simulator.clock,
+                allow_unknown_processor=unknown,
+            ),
             **options,
         )
 

@@ -46,13 +46,15 @@ class Office:
         made = self.account.clients()
         if self.account.how == "sync":
             return sweep(self.agent(name), made["client"], stranded_after=0.0)
-        return asyncio.run(asweep(self.agent(name), made["async_client"], stranded_after=0.0))
+        return asyncio.run(
+            asweep(self.agent(name), self.account.async_client(), stranded_after=0.0)
+        )
 
     def wake(self, name: str | None, run_id: str) -> WakeResult:
         made = self.account.clients()
         if self.account.how == "sync":
             return wake(self.agent(name), run_id, made["client"])
-        return asyncio.run(awake(self.agent(name), run_id, made["async_client"]))
+        return asyncio.run(awake(self.agent(name), run_id, self.account.async_client()))
 
     def waits(self, thread_id: str) -> bool:
         return bool(self.agent(None).get_state(thread(thread_id)).next)
