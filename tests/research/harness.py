@@ -16,13 +16,21 @@ from langchain_parallel.simulator import ManualClock, Simulator, SimulatorTransp
 Mode = Literal["sync", "async"]
 
 
-def clients(simulator: Simulator) -> dict[str, Any]:
-    """Both clients on the simulator's transport and clock, as the graph and the tool take them."""
-    transport, clock = SimulatorTransport(simulator), simulator.clock
-    return {
-        "client": ParallelClient("key-of-a-test", transport=transport, clock=clock),
-        "async_client": AsyncParallelClient("key-of-a-test", transport=transport, clock=clock),
-    }
+def blocking_client(simulator: Simulator) -> ParallelClient:
+    """A client on the simulator's transport and clock."""
+    transport = SimulatorTransport(simulator)
+    return ParallelClient("key-of-a-test", transport=transport, clock=simulator.clock)
+
+
+def async_client(simulator: Simulator) -> AsyncParallelClient:
+    """The same for asynchronous calls."""
+    transport = SimulatorTransport(simulator)
+    return AsyncParallelClient("key-of-a-test", transport=transport, clock=simulator.clock)
+
+
+def client_of(mode: Mode, simulator: Simulator) -> ParallelClient | AsyncParallelClient:
+    """The client whose calls are made in this mode."""
+    return blocking_client(simulator) if mode == "sync" else async_client(simulator)
 
 
 @dataclass
@@ -38,8 +46,9 @@ class Session:
 
     def graph(self) -> Any:
         """A graph as a new process would build it."""
-        options = {"processor": "pro", "follow_up_processor": "core-fast", **self.options}
-        graph = create_research_graph(**options, **clients(self.simulator))
+        options = {"processor": ("pro", "core-fast"), **self.options}
+        client = client_of(self.mode, self.simulator)
+        graph = create_research_graph(**options, client=client)
         return graph.compile(checkpointer=self.checkpointer, store=self.store)
 
     def ask(self, question: str | None = None, *, config: Any = None, **more: Any) -> Any:
