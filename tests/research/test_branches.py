@@ -124,6 +124,22 @@ def test_a_branch_that_is_refused_is_told_and_sinks_no_other(session: Session) -
     assert len(session.runs) == 3
 
 
+def test_every_branch_that_is_refused_is_a_turn_of_its_own(session: Session) -> None:
+    session.simulator.faults.add(
+        Fault("status_before", status=422, method="POST", contains="Its ", times=None)
+    )
+    out = session.ask("Map the landscape")
+    assert [turn["question"] for turn in out["turns"][1:]] == [
+        "Its makers?",
+        "Its buyers?",
+        "Its rules?",
+    ]
+    assert [turn["status"] for turn in out["turns"]] == ["completed"] + ["refused"] * 3
+    assert len({turn["key"] for turn in out["turns"]}) == 4
+    assert len(session.runs) == 1
+    assert session.graph().get_state(session.config).next == ()
+
+
 def test_branches_that_all_fail_leave_the_head_where_it_was(mode: Mode) -> None:
     session = Session(mode, options={"evaluate": script(THREE), "limits": TEN_RUNS})
     session.simulator.scripts.add(RunScript("failed", contains="Its ", times=None))
