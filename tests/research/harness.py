@@ -16,21 +16,24 @@ from langchain_parallel.simulator import ManualClock, Simulator, SimulatorTransp
 Mode = Literal["sync", "async"]
 
 
-def blocking_client(simulator: Simulator) -> ParallelClient:
+def blocking_client(simulator: Simulator, **settings: Any) -> ParallelClient:
     """A client on the simulator's transport and clock."""
-    transport = SimulatorTransport(simulator)
-    return ParallelClient("key-of-a-test", transport=transport, clock=simulator.clock)
+    how: dict[str, Any] = {"transport": SimulatorTransport(simulator), "clock": simulator.clock}
+    return ParallelClient("key-of-a-test", **how, **settings)
 
 
-def async_client(simulator: Simulator) -> AsyncParallelClient:
+def async_client(simulator: Simulator, **settings: Any) -> AsyncParallelClient:
     """The same for asynchronous calls."""
-    transport = SimulatorTransport(simulator)
-    return AsyncParallelClient("key-of-a-test", transport=transport, clock=simulator.clock)
+    how: dict[str, Any] = {"transport": SimulatorTransport(simulator), "clock": simulator.clock}
+    return AsyncParallelClient("key-of-a-test", **how, **settings)
 
 
-def client_of(mode: Mode, simulator: Simulator) -> ParallelClient | AsyncParallelClient:
+def client_of(
+    mode: Mode, simulator: Simulator, **settings: Any
+) -> ParallelClient | AsyncParallelClient:
     """The client whose calls are made in this mode."""
-    return blocking_client(simulator) if mode == "sync" else async_client(simulator)
+    make = blocking_client if mode == "sync" else async_client
+    return make(simulator, **settings)
 
 
 @dataclass
@@ -46,9 +49,9 @@ class Session:
 
     def graph(self) -> Any:
         """A graph as a new process would build it."""
-        options = {"processor": ("pro", "core-fast"), **self.options}
         client = client_of(self.mode, self.simulator)
-        graph = create_research_graph(**options, client=client)
+        usual: dict[str, Any] = {"processor": ("pro", "core-fast"), "client": client}
+        graph = create_research_graph(**{**usual, **self.options})
         return graph.compile(checkpointer=self.checkpointer, store=self.store)
 
     def ask(self, question: str | None = None, *, config: Any = None, **more: Any) -> Any:

@@ -16,7 +16,7 @@ from langchain_parallel.processors import PROCESSORS
 from langchain_parallel.research.usage import exceeded_limits, raise_limits, spent_usd, usage
 from langchain_parallel.simulator import Fault, RunScript
 
-from .harness import Mode, Session, invoke, script, stream
+from .harness import Mode, Session, client_of, invoke, script, stream
 
 MORE: Any = {"action": "follow_up", "question": "More?", "reason": "thin"}
 FORK: Any = {"action": "branch", "questions": [{"question": "Left?"}, {"question": "Right?"}]}
@@ -113,11 +113,10 @@ def test_branches_are_reviewed_together(mode: Mode) -> None:
 
 
 def test_a_processor_without_a_known_price_does_not_pass_a_limit_in_money(mode: Mode) -> None:
-    session = limited(
-        mode,
-        {"max_cost_usd": 9.0, "on_exceed": "stop"},
-        request=RequestOptions(allow_unknown_processor=True),
-    )
+    session = limited(mode, {"max_cost_usd": 9.0, "on_exceed": "stop"})
+    session.options["request"] = RequestOptions(allow_unknown_processor=True)
+    client = client_of(mode, session.simulator, allow_unknown_processor=True)
+    session.options["client"] = client
     out = session.ask("How large is it?", processor="core9x")
     assert session.runs == []
     assert "The price of core9x is not known, and the limit is $9.00." in out["verdict"]["reason"]
