@@ -158,6 +158,11 @@ class PaidRun:
     position: str
     config: RunnableConfig
 
+    @property
+    def key(self) -> str:
+        """Its key in the ledger."""
+        return ledger_key(self.request, position=self.position)
+
     def submit(
         self, ledger_id: str, *, lookup: Lookup, cursor: str | None = None
     ) -> Calls[Submission]:
@@ -167,7 +172,7 @@ class PaidRun:
         process may just have sent the same request.
         """
         yield from checkpointed(self.config)
-        name = f"submit {ledger_id} {ledger_key(self.request, position=self.position)}"
+        name = f"submit {ledger_id} {self.key}"
         held = yield from shared_lock(name, checkpointer_of(self.config))
         lock = cast(SharedLock, held)  # without a time limit there is always one
         try:

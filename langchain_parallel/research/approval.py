@@ -101,7 +101,7 @@ def request_approval(
 
     Args:
         config: LangChain's config.
-        ended: The session's turns so far, and what else is under way.
+        ended: The session's turns so far.
         held: The turns to decide on, an action each.
         reasons: Why a person is asked.
         limits: The session's, as they are.
@@ -117,11 +117,14 @@ def request_approval(
         pairs = zip(held, answer["decisions"], strict=True)
         decided = [_decided(turn, decision, edit) for turn, decision in pairs]
         kept = [turn for turn in decided if turn["status"] == "planned"]
-        given = answer.get("limits")
-        if given is None and not may_raise:
-            given = SessionLimits()  # nothing passes these limits, unless a person sets others
-        changed = _limits_after(ended, [*counted, *kept], limits, given) if kept else None
-        return (yield from then(decided, changed))
+        given, planned = answer.get("limits"), [*counted, *kept]
+        if not kept:
+            changed = None
+        elif given is None and may_raise:
+            changed = raise_limits(limits, usage(ended, planned))
+        else:
+            changed = _new_limits(ended, planned, limits, given)
+        return (yield from then(decided, changed if given or changed != limits else None))
 
     return (yield from ask_until_valid(config, request, decide))
 
@@ -139,25 +142,23 @@ def declined(turn: TurnT, reason: str) -> TurnT:
     return cast(TurnT, {**turn, "status": "declined", "error": reason, "cost_usd": 0.0})
 
 
-def _limits_after(
+def _new_limits(
     ended: Sequence[Turn],
     planned: Sequence[Turn],
     limits: SessionLimits,
     given: SessionLimits | None,
-) -> SessionLimits | None:
-    """The limits that let these turns pass, or those that a person has set; None: as they are.
+) -> SessionLimits:
+    """The limits, with those that a person has set.
 
     Raises:
-        InvalidRequest: The turns pass what a person has set.
+        InvalidRequest: The planned turns would pass them.
     """
-    if given is None:
-        needed = raise_limits(limits, usage(ended, planned))
-        return None if needed == limits else needed
-    changed: SessionLimits = {**limits, **given}
-    problems = list(exceeded_limits(ended, planned, changed))
+    changed: SessionLimits = {**limits, **(given or {})}
+    too_low = "The new limits are too low. " if given else ""
+    problems = [f"{too_low}{problem}" for problem in exceeded_limits(ended, planned, changed)]
     if problems:
-        raise InvalidRequest([f"The new limits are too low. {problem}" for problem in problems])
-    return changed if given else None
+        raise InvalidRequest(problems)
+    return changed
 
 
 def _hash(turn: Turn) -> str:

@@ -57,7 +57,7 @@ class Turn(TypedDict):
     """
 
     key: str
-    """The key in the ledger; empty until the run has been found or started there."""
+    """The key in the ledger; empty while it is planned."""
     position: int
     """How many turns the session had before it."""
     round: int

@@ -228,11 +228,14 @@ def failed_turn(turn: Turn, error: RunFailed | RunCancelled) -> Turn:
     return ended
 
 
-def refused_turn(turn: Turn, reason: ParallelError | str) -> Turn:
-    """A branch that was not started, and so cost nothing; or of which that cannot be known."""
+def refused_turn(turn: Turn, key: str, reason: ParallelError | str) -> Turn:
+    """A branch that was not started, and so cost nothing; or of which that cannot be known.
+
+    Its key in the ledger tells it apart from the others, for it has no run.
+    """
     is_open = isinstance(reason, ParallelError) and reason.billed is None
     ended = ended_turn({**turn, "run_id": "", "status": "unknown" if is_open else "refused"})
-    ended["key"] = turn.get("plan_id", "")
+    ended["key"] = key
     ended["error"] = harmless(str(reason))
     ended["cost_usd"] = None if is_open else 0.0
     return ended

@@ -109,10 +109,10 @@ def _chain(turn: Turn, turns: list[Turn]) -> tuple[list[int], str | None]:
 
 def _underway(state: Mapping[str, Any], turns: list[Turn]) -> Iterator[dict[str, Any]]:
     """What is planned or submitted, and has not become a turn yet."""
-    runs = {turn["run_id"] for turn in turns}
+    positions = {turn["position"] for turn in turns}
     for pending in filter(None, (state.get("pending"), *(state.get("branches") or ()))):
-        if pending.get("run_id") not in runs:
-            yield _plain(pending)
+        if pending.get("position") not in positions:
+            yield _plain({**pending, "run_id": pending.get("run_id") or None})
 
 
 def _plain(value: object) -> Any:

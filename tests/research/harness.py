@@ -16,13 +16,24 @@ from langchain_parallel.simulator import ManualClock, Simulator, SimulatorTransp
 Mode = Literal["sync", "async"]
 
 
-def clients(simulator: Simulator) -> dict[str, Any]:
-    """Both clients on the simulator's transport and clock, as the graph and the tool take them."""
-    transport, clock = SimulatorTransport(simulator), simulator.clock
-    return {
-        "client": ParallelClient("key-of-a-test", transport=transport, clock=clock),
-        "async_client": AsyncParallelClient("key-of-a-test", transport=transport, clock=clock),
-    }
+def blocking_client(simulator: Simulator, **settings: Any) -> ParallelClient:
+    """A client on the simulator's transport and clock."""
+    how: dict[str, Any] = {"transport": SimulatorTransport(simulator), "clock": simulator.clock}
+    return ParallelClient("key-of-a-test", **how, **settings)
+
+
+def async_client(simulator: Simulator, **settings: Any) -> AsyncParallelClient:
+    """The same for asynchronous calls."""
+    how: dict[str, Any] = {"transport": SimulatorTransport(simulator), "clock": simulator.clock}
+    return AsyncParallelClient("key-of-a-test", **how, **settings)
+
+
+def client_of(
+    mode: Mode, simulator: Simulator, **settings: Any
+) -> ParallelClient | AsyncParallelClient:
+    """The client whose calls are made in this mode."""
+    make = blocking_client if mode == "sync" else async_client
+    return make(simulator, **settings)
 
 
 @dataclass
@@ -38,8 +49,9 @@ class Session:
 
     def graph(self) -> Any:
         """A graph as a new process would build it."""
-        options = {"processor": "pro", "follow_up_processor": "core-fast", **self.options}
-        graph = create_research_graph(**options, **clients(self.simulator))
+        client = client_of(self.mode, self.simulator)
+        usual: dict[str, Any] = {"processor": ("pro", "core-fast"), "client": client}
+        graph = create_research_graph(**{**usual, **self.options})
         return graph.compile(checkpointer=self.checkpointer, store=self.store)
 
     def ask(self, question: str | None = None, *, config: Any = None, **more: Any) -> Any:

@@ -9,10 +9,12 @@ import pytest
 from langgraph.types import Command
 
 from langchain_parallel.errors import InvalidRequest, ParallelError, ServerFault, StillRunning
+from langchain_parallel.options import Limits
 from langchain_parallel.simulator import Fault, RunScript
 
 from .harness import Mode, Session, invoke, script
 
+TEN_RUNS = Limits(max_runs_per_question=10)
 LAW = {"type": "object", "properties": {"law": {"type": "string"}}}
 THREE: Any = {
     "action": "branch",
@@ -30,7 +32,7 @@ THREE: Any = {
 
 @pytest.fixture
 def session(mode: Mode) -> Session:
-    return Session(mode, options={"evaluate": script(THREE), "max_turns": 10})
+    return Session(mode, options={"evaluate": script(THREE), "limits": TEN_RUNS})
 
 
 def test_branches_start_from_the_turn_that_was_judged(session: Session) -> None:
@@ -63,7 +65,7 @@ def test_the_last_branch_with_an_answer_is_the_head(session: Session) -> None:
 
 
 def test_branches_may_start_anywhere_in_the_session(mode: Mode) -> None:
-    session = Session(mode, options={"evaluate": script(None), "max_turns": 10})
+    session = Session(mode, options={"evaluate": script(None), "limits": TEN_RUNS})
     root = session.ask("Map the landscape")["interaction_id"]
     fork: Any = {
         "action": "branch",
@@ -79,7 +81,7 @@ def test_branches_may_start_anywhere_in_the_session(mode: Mode) -> None:
 
 
 def test_all_branches_are_waited_for_at_the_same_time(mode: Mode) -> None:
-    session = Session(mode, options={"evaluate": script(THREE), "max_turns": 10})
+    session = Session(mode, options={"evaluate": script(THREE), "limits": TEN_RUNS})
     session.ask("Map the landscape")
     waits = [
         index
@@ -98,7 +100,7 @@ def test_all_branches_are_waited_for_at_the_same_time(mode: Mode) -> None:
 
 
 def test_a_branch_that_fails_sinks_no_other(mode: Mode) -> None:
-    session = Session(mode, options={"evaluate": script(THREE), "max_turns": 10})
+    session = Session(mode, options={"evaluate": script(THREE), "limits": TEN_RUNS})
     session.simulator.scripts.add(
         RunScript("failed", contains="Its buyers", message="No such buyers.")
     )
@@ -122,24 +124,43 @@ def test_a_branch_that_is_refused_is_told_and_sinks_no_other(session: Session) -
     assert len(session.runs) == 3
 
 
+def test_every_branch_that_is_refused_is_a_turn_of_its_own(session: Session) -> None:
+    session.simulator.faults.add(
+        Fault("status_before", status=422, method="POST", contains="Its ", times=None)
+    )
+    out = session.ask("Map the landscape")
+    assert [turn["question"] for turn in out["turns"][1:]] == [
+        "Its makers?",
+        "Its buyers?",
+        "Its rules?",
+    ]
+    assert [turn["status"] for turn in out["turns"]] == ["completed"] + ["refused"] * 3
+    assert len({turn["key"] for turn in out["turns"]}) == 4
+    assert len(session.runs) == 1
+    assert session.graph().get_state(session.config).next == ()
+
+
 def test_branches_that_all_fail_leave_the_head_where_it_was(mode: Mode) -> None:
-    session = Session(mode, options={"evaluate": script(THREE), "max_turns": 10})
+    session = Session(mode, options={"evaluate": script(THREE), "limits": TEN_RUNS})
     session.simulator.scripts.add(RunScript("failed", contains="Its ", times=None))
     out = session.ask("Map the landscape")
     assert out["interaction_id"] == out["turns"][0]["interaction_id"]
     assert out["answer"] is None
 
 
-def test_more_branches_than_turns_are_left_stop(mode: Mode) -> None:
-    session = Session(mode, options={"evaluate": script(THREE), "max_turns": 3})
+def test_more_branches_than_runs_are_left_stop(mode: Mode) -> None:
+    session = Session(
+        mode, options={"evaluate": script(THREE), "limits": Limits(max_runs_per_question=3)}
+    )
     out = session.ask("Map the landscape")
     assert len(session.runs) == 1
-    assert out["verdict"] == {"action": "stop", "reason": "Out of turns (3). three sides"}
+    reason = "Out of runs for this question (3). three sides"
+    assert out["verdict"] == {"action": "stop", "reason": reason}
 
 
 def test_the_verdict_on_a_round_is_kept_with_each_of_its_turns(mode: Mode) -> None:
     stop: Any = {"action": "stop", "reason": "enough seen"}
-    session = Session(mode, options={"evaluate": script(THREE, stop), "max_turns": 10})
+    session = Session(mode, options={"evaluate": script(THREE, stop), "limits": TEN_RUNS})
     out = session.ask("Map the landscape")
     assert out["turns"][0]["verdict"]["reason"] == "three sides"
     assert [turn["verdict"] for turn in out["turns"][1:]] == [stop] * 3
@@ -158,9 +179,14 @@ def test_a_session_that_branched_is_replayed_without_paying_again(session: Sessi
 
 def test_what_cannot_be_waited_for_is_done_when_the_thread_is_resumed(mode: Mode) -> None:
     session = Session(
-        mode, options={"evaluate": script(THREE, None), "max_turns": 10, "timeout": 30.0}
+        mode,
+        options={
+            "evaluate": script(THREE, None),
+            "limits": TEN_RUNS,
+            "timeout": 30.0,
+        },
     )
-    session.options["processor"] = session.options["follow_up_processor"] = "lite"
+    session.options["processor"] = "lite"
     session.simulator.scripts.add(RunScript(contains="Its rules", seconds=100.0))
     with pytest.raises(StillRunning) as caught:
         session.ask("Map the landscape")
@@ -173,9 +199,14 @@ def test_what_cannot_be_waited_for_is_done_when_the_thread_is_resumed(mode: Mode
 
 def test_another_question_in_between_leaves_no_paid_branch_behind(mode: Mode) -> None:
     session = Session(
-        mode, options={"evaluate": script(THREE, None), "max_turns": 10, "timeout": 30.0}
+        mode,
+        options={
+            "evaluate": script(THREE, None),
+            "limits": TEN_RUNS,
+            "timeout": 30.0,
+        },
     )
-    session.options["processor"] = session.options["follow_up_processor"] = "lite"
+    session.options["processor"] = "lite"
     session.simulator.scripts.add(RunScript(contains="Its ", seconds=100.0, times=None))
     with pytest.raises(StillRunning):
         session.ask("Map the landscape")
@@ -189,7 +220,7 @@ def test_another_question_in_between_leaves_no_paid_branch_behind(mode: Mode) ->
 
 
 def test_a_branch_that_cannot_be_started_at_first_is_started_after_the_others(mode: Mode) -> None:
-    session = Session(mode, options={"evaluate": script(THREE), "max_turns": 10})
+    session = Session(mode, options={"evaluate": script(THREE), "limits": TEN_RUNS})
     lost = Fault("drop_before", method="POST", path="*/runs", contains="Its buyers", times=4)
     session.simulator.faults.add(lost)
     out = session.ask("Map the landscape")
@@ -201,10 +232,10 @@ def test_a_branch_that_cannot_be_started_at_first_is_started_after_the_others(mo
 
 
 def test_a_branch_that_cannot_be_read_is_told_once_the_others_are_done(mode: Mode) -> None:
-    rehearsal = Session(mode, options={"evaluate": script(THREE), "max_turns": 10})
+    rehearsal = Session(mode, options={"evaluate": script(THREE), "limits": TEN_RUNS})
     rehearsal.ask("Map the landscape")
     last = rehearsal.runs[3]["run_id"]  # the simulator numbers its runs the same every time
-    session = Session(mode, options={"evaluate": script(THREE), "max_turns": 10})
+    session = Session(mode, options={"evaluate": script(THREE), "limits": TEN_RUNS})
     session.simulator.faults.add(Fault("status_before", path=f"*{last}*", times=None))
     with pytest.raises(ServerFault) as caught:
         session.ask("Map the landscape")
@@ -217,7 +248,7 @@ def test_a_branch_that_cannot_be_read_is_told_once_the_others_are_done(mode: Mod
 
 
 def test_what_still_cannot_be_started_ends_the_invocation_and_is_done_on_resume(mode: Mode) -> None:
-    session = Session(mode, options={"evaluate": script(THREE), "max_turns": 10})
+    session = Session(mode, options={"evaluate": script(THREE), "limits": TEN_RUNS})
     away = Fault("refuse", method="POST", path="*/runs", contains="Its buyers", times=None)
     session.simulator.faults.add(away)
     with pytest.raises(ParallelError):
@@ -242,11 +273,14 @@ def test_a_declined_branch_leaves_a_gap_that_nothing_falls_into(mode: Mode) -> N
         judged.append(turn["question"])
         return rounds(state, turn)
 
-    options = {"evaluate": evaluate, "max_turns": 10, "budget": {"max_cost_usd": 0.1}}
+    options = {
+        "evaluate": evaluate,
+        "limits": Limits(max_cost_usd=0.1, max_runs_per_question=10),
+    }
     session = Session(mode, options=options)
     session.ask("Map the landscape")
     no, yes = {"type": "reject"}, {"type": "approve"}
-    more = {"decisions": [no, yes, yes], "budget": {"max_cost_usd": 9.0}}
+    more = {"decisions": [no, yes, yes], "limits": {"max_cost_usd": 9.0}}
     out = invoke(mode, session.graph(), Command(resume=more), session.config)
     asked = [turn["question"] for turn in out["turns"]]
     assert asked == ["Map the landscape", "Its buyers?", "Its rules?", "D?", "E?"]
@@ -260,9 +294,13 @@ def test_a_declined_branch_leaves_a_gap_that_nothing_falls_into(mode: Mode) -> N
 
 def stuck(mode: Mode) -> Session:
     """A session whose three branches are on their way when its patience ends."""
-    options = {"evaluate": script(THREE), "max_turns": 10, "timeout": 30.0}
+    options = {
+        "evaluate": script(THREE),
+        "limits": TEN_RUNS,
+        "timeout": 30.0,
+    }
     session = Session(mode, options=options)
-    session.options["processor"] = session.options["follow_up_processor"] = "lite"
+    session.options["processor"] = "lite"
     session.simulator.scripts.add(RunScript(contains="Its ", seconds=100.0, times=None))
     with pytest.raises(StillRunning):
         session.ask("Map the landscape")
@@ -286,16 +324,20 @@ def test_a_branchs_question_asked_again_while_it_is_on_its_way_finds_its_run(mod
 
 def test_input_without_a_question_goes_on_with_what_is_on_its_way(mode: Mode) -> None:
     session = stuck(mode)
-    out = invoke(mode, session.graph(), {"budget": {"max_cost_usd": 9.0}}, session.config)
+    out = invoke(mode, session.graph(), {"limits": {"max_cost_usd": 9.0}}, session.config)
     assert [turn["status"] for turn in out["turns"]] == ["completed"] * 4
     assert len(session.runs) == 4
     with pytest.raises(InvalidRequest, match="There is no question"):
-        invoke(mode, session.graph(), {"budget": {"max_cost_usd": 10.0}}, session.config)
+        invoke(mode, session.graph(), {"limits": {"max_cost_usd": 10.0}}, session.config)
     assert len(session.runs) == 4
 
 
 def test_a_branch_started_late_parks_like_the_others(mode: Mode) -> None:
-    options = {"evaluate": script(THREE), "max_turns": 10, "wait": "park"}
+    options = {
+        "evaluate": script(THREE),
+        "limits": TEN_RUNS,
+        "wait": "park",
+    }
     session = Session(mode, options=options)
     session.ask("Map the landscape")
     clock: Any = session.simulator.clock
@@ -309,18 +351,3 @@ def test_a_branch_started_late_parks_like_the_others(mode: Mode) -> None:
     clock.advance(3_600.0)
     out = invoke(mode, session.graph(), Command(resume="knock"), session.config)
     assert [turn["status"] for turn in out["turns"]] == ["completed"] * 4
-
-
-@pytest.mark.parametrize("how", ["refused", "dropped"])
-def test_without_a_ledger_a_branch_in_trouble_is_told_and_the_others_go_on(
-    mode: Mode, how: str
-) -> None:
-    options = {"evaluate": script(THREE), "max_turns": 10, "submission": "direct"}
-    session = Session(mode, options=options)
-    kind: Any = "refuse" if how == "refused" else "drop_after"
-    session.simulator.faults.add(Fault(kind, method="POST", contains="Its buyers", times=None))
-    out = session.ask("Map the landscape")
-    (branch,) = (turn for turn in out["turns"] if turn["question"] == "Its buyers?")
-    assert branch["status"] == ("refused" if how == "refused" else "unknown")
-    assert branch["cost_usd"] == (0.0 if how == "refused" else None)
-    assert [turn["status"] for turn in out["turns"]].count("completed") == 3

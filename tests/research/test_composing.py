@@ -18,7 +18,7 @@ from langchain_parallel import create_research_graph
 from langchain_parallel.research import Turn, merge_turns
 from langchain_parallel.simulator import ManualClock, Simulator
 
-from .harness import Mode, Session, clients, invoke, stream
+from .harness import Mode, Session, blocking_client, invoke, stream
 
 
 class Shared(TypedDict, total=False):
@@ -36,9 +36,8 @@ class Shared(TypedDict, total=False):
 def parent(simulator: Simulator) -> Any:
     graph: Any = StateGraph(Shared)
     graph.add_node("brief", lambda state: {"question": f"What about {state['topic']}?"})
-    graph.add_node(
-        "research", create_research_graph(processor="lite", **clients(simulator)).compile()
-    )
+    research = create_research_graph(processor="lite", client=blocking_client(simulator))
+    graph.add_node("research", research.compile())
     graph.add_node("note", lambda state: {"notes": [json.dumps(state["answer"])]})
     graph.add_edge(START, "brief")
     graph.add_edge("brief", "research")
@@ -70,7 +69,8 @@ class Foreign(TypedDict, total=False):
 
 def test_in_a_parent_with_other_state_it_is_called_by_a_node(mode: Mode) -> None:
     simulator = Simulator(ManualClock())
-    research: Any = create_research_graph(processor="lite", **clients(simulator)).compile()
+    made: Any = create_research_graph(processor="lite", client=blocking_client(simulator))
+    research = made.compile()
 
     def blocking(state: Foreign) -> Foreign:
         return {"report": research.invoke({"question": state["subject"]})["answer"]}
@@ -87,11 +87,10 @@ def test_in_a_parent_with_other_state_it_is_called_by_a_node(mode: Mode) -> None
 
 
 def test_it_runs_without_a_checkpointer(mode: Mode) -> None:
-    graph = create_research_graph(processor="lite", **clients(Simulator(ManualClock()))).compile()
-    assert invoke(mode, graph, {"question": "What about trams?"}, {})["verdict"]["action"] in (
-        "accept",
-        "stop",
-    )
+    client = blocking_client(Simulator(ManualClock()))
+    graph = create_research_graph(processor="lite", client=client).compile()
+    out = invoke(mode, graph, {"question": "What about trams?"}, {})
+    assert out["verdict"]["action"] in ("accept", "stop")
 
 
 def test_updates_values_and_progress_stream(session: Session) -> None:

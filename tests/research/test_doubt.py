@@ -23,11 +23,12 @@ from langchain_parallel.errors import (
     StillRunning,
     SubmissionUnknown,
 )
-from langchain_parallel.models import TaskRunInput
+from langchain_parallel.models import SourcePolicy, TaskRunInput
+from langchain_parallel.options import Limits, RequestOptions
 from langchain_parallel.research import Turn, merge_turns
 from langchain_parallel.simulator import Fault, RunScript, Simulator, SimulatorTransport
 
-from .harness import Mode, Session, clients, invoke, script
+from .harness import Mode, Session, client_of, invoke, script
 from .test_replay import World, before
 from .test_written_down import Killed
 
@@ -69,10 +70,10 @@ def _paid(request: httpx.Request) -> bool:
 def killed(session: Session, durability: Any = "sync") -> None:
     """Ask in a process that is killed the moment its paid request has been processed."""
     transport, clock = Dying(session.simulator), session.simulator.clock
+    kind = ParallelClient if session.mode == "sync" else AsyncParallelClient
     graph = create(
-        **{"processor": "pro", "follow_up_processor": "core-fast", **session.options},
-        client=ParallelClient("key-of-a-test", transport=transport, clock=clock),
-        async_client=AsyncParallelClient("key-of-a-test", transport=transport, clock=clock),
+        **{"processor": ("pro", "core-fast"), **session.options},
+        client=kind("key-of-a-test", transport=transport, clock=clock),
     ).compile(checkpointer=session.checkpointer, store=session.store)
     how: Any = {"config": session.config, "durability": durability}
     call = graph.invoke if session.mode == "sync" else graph.ainvoke
@@ -176,17 +177,21 @@ def test_a_turn_of_unknown_submission_is_found_when_another_question_comes(
     ("options", "late_commit"),
     [
         ({}, 100_000.0),
-        ({"submission": "direct"}, 0.0),
-        ({"source_policy": {"include_domains": ["example.org"]}}, 0.0),
+        (
+            {
+                "request": RequestOptions(
+                    source_policy=SourcePolicy(include_domains=["example.org"])
+                )
+            },
+            0.0,
+        ),
     ],
-    ids=["not listed yet", "submitted directly", "configured otherwise since"],
+    ids=["not listed yet", "configured otherwise since"],
 )
 def test_an_overtaken_turn_whose_run_is_known_is_never_lost(
     session: Session, options: dict[str, Any], late_commit: float
 ) -> None:
     """Its ids are in the state; no look into the ledger may be needed to keep them."""
-    if "submission" in options:
-        session.options |= options
     session.simulator.scripts.add(RunScript(late_commit=late_commit, seconds=5_000))
     run_id = left_waiting(session)
     session.options |= options
@@ -350,7 +355,7 @@ def follow_up(session: Session) -> Session:
             return None
         return {**verdict, "continue_from": state["turns"][0]["interaction_id"]}
 
-    session.options |= {"evaluate": evaluate, "max_turns": 3}
+    session.options |= {"evaluate": evaluate, "limits": Limits(max_runs_per_question=3)}
     session.ask(QUESTION)
     session.simulator.scripts.add(RunScript(contains="More?", seconds=5_000))
     session.options["timeout"] = 2_000.0
@@ -503,7 +508,7 @@ def test_turns_merge_by_run_and_keep_their_order() -> None:
 def test_an_attempt_or_position_that_is_none_is_refused_and_nothing_is_sent(
     session: Session, method: str, where: Any, words: str
 ) -> None:
-    client = clients(session.simulator)["client" if session.mode == "sync" else "async_client"]
+    client = client_of(session.mode, session.simulator)
     asked = TaskRunInput(input=QUESTION, processor="lite")
     with pytest.raises(InvalidRequest) as caught:
         finished(getattr(client, method)("tgrp_1", asked, **where))
@@ -551,7 +556,10 @@ def test_a_verdict_that_the_api_would_refuse_is_refused_where_it_can_be_correcte
     session: Session, wrong: dict[str, str], words: str
 ) -> None:
     more = {"action": "follow_up", "question": "More?"}
-    session.options |= {"max_turns": 2, "evaluate": script({**more, **wrong})}
+    session.options |= {
+        "limits": Limits(max_runs_per_question=2),
+        "evaluate": script({**more, **wrong}),
+    }
     with pytest.raises(InvalidRequest) as caught:
         session.ask(QUESTION)
     assert words in str(caught.value)

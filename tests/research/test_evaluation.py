@@ -1,4 +1,4 @@
-"""Judging answers: the built-in rule, a caller's function, and the limit on turns."""
+"""Judging answers: the built-in rule, a caller's function, and the limit on runs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from langchain_parallel.errors import InvalidRequest
+from langchain_parallel.options import Limits
 from langchain_parallel.simulator import ManualClock, Realism, RunScript, Simulator
 
 from .harness import Mode, Session, script
@@ -23,7 +24,11 @@ def weak(mode: Mode, **realism: Any) -> Session:
     """A session whose answers are well supported, but for what `realism` says."""
     evidence = Realism(**{"low_confidence": 0.0, **realism})
     simulator = Simulator(ManualClock(), realism=evidence)
-    return Session(mode, simulator, options={"output_schema": SCHEMA, "max_turns": 3})
+    return Session(
+        mode,
+        simulator,
+        options={"output_schema": SCHEMA, "limits": Limits(max_runs_per_question=3)},
+    )
 
 
 def test_a_field_of_low_confidence_is_asked_again_by_name(mode: Mode) -> None:
@@ -53,24 +58,28 @@ def test_a_supported_answer_is_accepted_at_once(mode: Mode) -> None:
     assert len(out["turns"]) == 1
 
 
-def test_max_turns_counts_the_runs_for_one_question(mode: Mode) -> None:
+def test_the_runs_for_one_question_are_limited(mode: Mode) -> None:
     session = weak(mode)
     never: Any = {"action": "follow_up", "question": "More?", "reason": "never enough"}
     session.options |= {"evaluate": lambda state, turn: never}
     out = session.ask("How large is the market?")
     assert len(out["turns"]) == 3
-    assert out["verdict"] == {"action": "stop", "reason": "Out of turns (3). never enough"}
+    assert out["verdict"] == {
+        "action": "stop",
+        "reason": "Out of runs for this question (3). never enough",
+    }
     assert len(session.ask("And next year?")["turns"]) == 6
 
 
-def test_one_turn_means_that_nothing_is_asked_again(mode: Mode) -> None:
+def test_one_run_means_that_nothing_is_asked_again(mode: Mode) -> None:
     session = weak(mode, low_fields=frozenset({"growth"}))
-    session.options["max_turns"] = 1
+    session.options["limits"] = Limits(max_runs_per_question=1)
     out = session.ask("How large is the market?")
     assert len(out["turns"]) == 1
     assert out["verdict"] == {
         "action": "stop",
-        "reason": "Out of turns (1). growth: confidence low, at least medium wanted",
+        "reason": "Out of runs for this question (1). "
+        "growth: confidence low, at least medium wanted",
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from langchain_parallel.errors import InvalidRequest
+from langchain_parallel.options import Limits
 from langchain_parallel.research.evaluation import (
     all_of,
     by_evidence,
@@ -186,7 +187,10 @@ def test_what_asks_nothing_passes(mode: Mode, verdict: Any) -> None:
 
 
 def test_in_a_graph_it_ends_the_asking(session: Session) -> None:
-    session.options |= {"evaluate": limit_rounds(2, gives(MORE)), "max_turns": 9}
+    session.options |= {
+        "evaluate": limit_rounds(2, gives(MORE)),
+        "limits": Limits(max_runs_per_question=9),
+    }
     out = session.ask("How large is the market?")
     assert len(out["turns"]) == 3
     assert out["verdict"]["reason"] == "Asked again 2 times, which is all. thin"

@@ -10,12 +10,13 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models.fake_chat_models import FakeListChatModel
 
 from langchain_parallel.errors import InvalidRequest, ServerFault
+from langchain_parallel.options import Limits
 from langchain_parallel.research.evaluation import by_model
 from langchain_parallel.research.evaluation.prompt import MIN_CHARS, session_text
 from langchain_parallel.simulator import ManualClock, Simulator
 from langchain_parallel.text.result import FENCE, render
 
-from .harness import Mode, Session
+from .harness import Mode, Session, blocking_client
 from .judging import ScriptedModel, branches, cite, failed, judge, low, session, turn
 
 RUBRIC = "Every number {needs} a year."
@@ -223,9 +224,7 @@ def test_the_fence_is_that_of_a_rendered_result() -> None:
     simulator = Simulator(ManualClock())
     asked = Session("sync", simulator, options={"keep_excerpts": True})
     run_id = asked.ask("How large is the market?")["turns"][0]["run_id"]
-    from .harness import clients
-
-    text = render(clients(simulator)["client"].result(run_id))
+    text = render(blocking_client(simulator).result(run_id))
     assert all(tag in text for tag in FENCE)
 
 
@@ -308,7 +307,10 @@ def test_in_a_graph_nonsense_loses_no_answer(session: Session) -> None:
 
 def test_in_a_graph_its_follow_up_is_asked(session: Session) -> None:
     more = {"action": "follow_up", "reason": "thin", "question": "Since when?"}
-    session.options |= {"evaluate": by_model(says(more, ACCEPT), RUBRIC), "max_turns": 3}
+    session.options |= {
+        "evaluate": by_model(says(more, ACCEPT), RUBRIC),
+        "limits": Limits(max_runs_per_question=3),
+    }
     out = session.ask("How large is the market?")
     assert [t["question"] for t in out["turns"]] == ["How large is the market?", "Since when?"]
     assert out["turns"][0]["verdict"]["reason"] == "thin"

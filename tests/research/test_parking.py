@@ -8,6 +8,7 @@ import pytest
 from langgraph.types import Command
 
 from langchain_parallel.errors import ServerFault
+from langchain_parallel.options import Limits
 from langchain_parallel.simulator import Fault, RunScript
 
 from .harness import Mode, Session, invoke, script
@@ -17,7 +18,7 @@ FORK: Any = {"action": "branch", "questions": [{"question": "Left?"}, {"question
 
 @pytest.fixture
 def session(mode: Mode) -> Session:
-    return Session(mode, options={"wait": "park", "max_turns": 5})
+    return Session(mode, options={"wait": "park", "limits": Limits(max_runs_per_question=5)})
 
 
 def parked(session: Session) -> Any:
@@ -88,7 +89,7 @@ def test_a_run_that_fails_is_collected_as_failed(session: Session) -> None:
 
 
 def test_branches_park_as_one(mode: Mode) -> None:
-    options = {"wait": "park", "max_turns": 5, "evaluate": script(FORK)}
+    options = {"wait": "park", "limits": Limits(max_runs_per_question=5), "evaluate": script(FORK)}
     session = Session(mode, options=options)
     session.ask("How large is it?")
     pass_time(session, 3_600.0)
@@ -126,6 +127,6 @@ def test_a_run_that_needs_a_person_says_so_and_stays_parked(session: Session) ->
     assert len(session.runs) == 1
 
 
-def test_without_a_checkpointer_it_stays_attached(session: Session) -> None:
+def test_without_a_checkpointer_it_blocks(session: Session) -> None:
     session.checkpointer = None
     assert session.ask("How large is it?")["turns"][0]["status"] == "completed"

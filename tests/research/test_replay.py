@@ -28,9 +28,10 @@ from langchain_parallel.errors import (
     SubmissionUnknown,
 )
 from langchain_parallel.models import SourcePolicy, TaskRunInput
+from langchain_parallel.options import RequestOptions
 from langchain_parallel.simulator import Fault, ManualClock, RunScript, Simulator
 
-from .harness import Mode, Session, clients, invoke
+from .harness import Mode, Session, blocking_client, invoke
 from .test_composing import Foreign, Shared
 from .test_evaluation import weak
 
@@ -51,7 +52,8 @@ class World:
         }
 
     def research(self, **options: Any) -> Any:
-        return create_research_graph(**{"processor": "lite", **options}, **clients(self.simulator))
+        client = blocking_client(self.simulator)
+        return create_research_graph(**{"processor": "lite", **options}, client=client)
 
     def graph(self, kind: str, *, rounds: int = 1, **node: Any) -> Any:
         """The research graph as a new process would build it: `alone`; as a node of a parent that keeps
@@ -254,10 +256,10 @@ def test_a_fork_that_changes_what_is_asked_is_a_run_of_its_own(
     "options",
     [
         {"output_schema": {"type": "object", "properties": {"size": {"type": "string"}}}},
-        {"source_policy": SourcePolicy(include_domains=["example.org"])},
-        {"memory_scope_key": "team"},
+        {"request": RequestOptions(source_policy=SourcePolicy(include_domains=["example.org"]))},
+        {"request": RequestOptions(memory_scope_key="team")},
     ],
-    ids=lambda options: next(iter(options)),
+    ids=["output_schema", "source_policy", "memory_scope_key"],
 )
 def test_a_replay_by_a_graph_that_asks_otherwise_is_a_run_of_its_own(
     session: Session, options: dict[str, Any]
@@ -354,7 +356,7 @@ def test_in_a_sessions_ledger_the_same_attempt_finds_the_run_and_a_raised_one_as
 ) -> None:
     """The same holds for both clients: see `submit` and its `position`."""
     out = session.ask("Map the landscape")
-    client = clients(session.simulator)["client"]
+    client = blocking_client(session.simulator)
     asked = TaskRunInput(input="Map the landscape", processor="pro")
     again = client.submit(out["ledger_id"], asked, position="0")
     assert (again.run.run_id, again.adopted) == (out["turns"][0]["run_id"], True)

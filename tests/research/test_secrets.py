@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import pickle
-from typing import Any
 
 import pytest
 
 from langchain_parallel import create_research_graph
 from langchain_parallel.models import McpServer
+from langchain_parallel.options import RequestOptions
 from langchain_parallel.simulator import RunScript
 
-from .harness import Session, clients, invoke
+from .harness import Mode, Session, client_of, invoke
 
 TOKEN = "tok-3f9a27c1"
 
@@ -20,7 +20,7 @@ TOKEN = "tok-3f9a27c1"
 def with_server(session: Session) -> Session:
     url = f"https://mcp.example/{TOKEN}?key={TOKEN}"
     server = McpServer(url=url, name="files", headers={"Authorization": f"Bearer {TOKEN}"})
-    session.options["mcp_servers"] = [server]
+    session.options["request"] = RequestOptions(mcp_servers=[server])
     return session
 
 
@@ -47,9 +47,7 @@ def test_a_server_that_repeats_them_in_a_runs_error_gets_them_into_no_turn(
     assert TOKEN not in json.dumps(out)
 
 
-@pytest.mark.parametrize("missing", ["client", "async_client"])
-def test_one_client_alone_makes_both_kinds_of_calls(session: Session, missing: str) -> None:
-    given: dict[str, Any] = clients(session.simulator)
-    del given[missing]
-    out = invoke(session.mode, create_research_graph(**given).compile(), {"question": "Who?"}, {})
-    assert out["answer"]
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_one_client_alone_makes_both_kinds_of_calls(session: Session, kind: Mode) -> None:
+    graph = create_research_graph(client=client_of(kind, session.simulator)).compile()
+    assert invoke(session.mode, graph, {"question": "Who?"}, {})["answer"]

@@ -10,6 +10,7 @@ import pytest
 from langchain_parallel import InteractionTree
 from langchain_parallel.errors import InvalidRequest
 from langchain_parallel.models import SourcePolicy, TaskAdvancedSettings
+from langchain_parallel.options import RequestOptions
 
 from .harness import Session
 
@@ -62,10 +63,14 @@ def test_the_same_question_later_in_the_session_is_a_new_run(session: Session) -
 def test_every_setting_reaches_the_run(session: Session) -> None:
     session.options = {
         "output_schema": {"type": "object", "properties": {"size": {"type": "string"}}},
-        "source_policy": SourcePolicy(include_domains=["example.org"], after_date=date(2026, 1, 1)),
-        "advanced_settings": TaskAdvancedSettings(location="de"),
-        "memory_scope_key": "team",
-        "metadata": {"team": "research"},
+        "request": RequestOptions(
+            source_policy=SourcePolicy(
+                include_domains=["example.org"], after_date=date(2026, 1, 1)
+            ),
+            advanced_settings=TaskAdvancedSettings(location="de"),
+            memory_scope_key="team",
+            metadata={"team": "research"},
+        ),
     }
     out = session.ask("How large is it?")
     (request,) = (e for e in session.simulator.requests if e.method == "POST" and "runs" in e.path)
@@ -104,16 +109,17 @@ def test_an_unknown_processor_for_one_question_costs_nothing(session: Session) -
     ("options", "words"),
     [
         ({"processor": "ultra9x"}, r"'ultra9x' is unknown; did you mean ultra"),
-        ({"follow_up_processor": "cor-fast"}, r"did you mean core-fast"),
-        ({"on_budget": "aks"}, r"on_budget is 'aks'; 'ask' or 'stop' is allowed"),
+        ({"processor": ("pro", "cor-fast")}, r"did you mean core-fast"),
+        ({"processor": ("pro", "base", "lite")}, r"give a name, or two"),
+        ({"processor": ("pro",)}, r"give a name, or two"),
+        ({"processor": ("pro", None)}, r"give a name, or two"),
         ({"wait": "prak"}, r"wait is 'prak'; 'block' or 'park' is allowed"),
         ({"timeout": -1}, r"timeout is -1; give seconds, from 0 up"),
-        ({"submission": "drect"}, r"submission is 'drect'"),
+        ({"wait": "background"}, r"wait is 'background'; 'block' or 'park' is allowed"),
         ({"evaluate": None}, r"evaluator must be a function of the state and its last turn"),
         ({"evaluate": lambda state: None}, r"evaluator must be a function"),
-        ({"max_turns": 0}, r"max_turns is 0; at least 1"),
         ({"output_schema": {"type": "array"}}, r"root must be an object"),
-        ({"metadata": {"a key that is too long": "x"}}, r"16 are allowed"),
+        ({"request": RequestOptions(metadata={"a key that is too long": "x"})}, r"16 are allowed"),
     ],
 )
 def test_a_wrong_configuration_is_refused_when_the_graph_is_made(
@@ -122,3 +128,4 @@ def test_a_wrong_configuration_is_refused_when_the_graph_is_made(
     session.options = options
     with pytest.raises(InvalidRequest, match=words):
         session.graph()
+    assert session.simulator.requests == []

@@ -10,6 +10,7 @@ import pytest
 
 from langchain_parallel._core.timestamps import elapsed
 from langchain_parallel.errors import ParallelError
+from langchain_parallel.options import Limits
 from langchain_parallel.simulator import Fault, RunScript
 from tests.secrets_kit import LangSmith
 
@@ -50,14 +51,18 @@ def test_a_failed_run_costs_nothing_in_the_trace(session: Session) -> None:
 
 
 def test_the_costs_in_the_trace_add_up_to_what_the_session_spent(mode: Mode) -> None:
-    session = Session(mode, options={"evaluate": script(FORK), "max_turns": 5})
+    session = Session(
+        mode, options={"evaluate": script(FORK), "limits": Limits(max_runs_per_question=5)}
+    )
     costs = [m["usage_metadata"]["total_cost"] for m in traced(session, "How large is it?")]
     assert len(costs) == 3
     assert sum(costs) == pytest.approx(session.state()["spent_usd"])
 
 
 def test_a_cost_stands_in_the_trace_once_whatever_is_run_again(mode: Mode) -> None:
-    session = Session(mode, options={"evaluate": script(FORK), "max_turns": 5})
+    session = Session(
+        mode, options={"evaluate": script(FORK), "limits": Limits(max_runs_per_question=5)}
+    )
     away = Fault("refuse", method="POST", path="*/runs", contains="Right?", times=None)
     session.simulator.faults.add(away)
     told = [metadata["run_id"] for metadata in traced(session, "How large is it?", None)]

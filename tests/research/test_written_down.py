@@ -12,10 +12,10 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.store.memory import InMemoryStore
 
 from langchain_parallel import ParallelClient, create_research_graph
-from langchain_parallel.errors import LedgerNotFound, ResponseLost, SubmissionUnknown
-from langchain_parallel.simulator import Fault, RunScript, Simulator, SimulatorTransport
+from langchain_parallel.errors import LedgerNotFound
+from langchain_parallel.simulator import RunScript, SimulatorTransport
 
-from .harness import Mode, Session, clients, invoke
+from .harness import Mode, Session, blocking_client, invoke
 
 
 class Slow(InMemorySaver):
@@ -69,29 +69,14 @@ def test_a_plan_of_another_process_is_settled_before_anything_is_sent() -> None:
     """The killed process may have sent it a moment ago, and the list may not show it yet."""
     session = Session("sync")
     session.simulator.scripts.add(RunScript(late_commit=5.0))
-    graph = create_research_graph(**killing(session.simulator)).compile(session.checkpointer)
+    killed = ParallelClient(
+        "key-of-a-test", transport=Killing(session.simulator), clock=session.simulator.clock
+    )
+    graph = create_research_graph(client=killed).compile(session.checkpointer)
     with pytest.raises(Killed):
         graph.invoke({"question": "Map the landscape"}, session.config, durability="sync")
     assert session.ask()["turns"][0]["status"] == "completed"
     assert len(session.runs) == 1
-
-
-def killing(simulator: Simulator) -> dict[str, Any]:
-    transport = Killing(simulator)
-    killed = ParallelClient("key-of-a-test", transport=transport, clock=simulator.clock)
-    return {**clients(simulator), "client": killed}
-
-
-def test_submitting_directly_is_one_post_and_never_another(session: Session) -> None:
-    session.options["submission"] = "direct"
-    session.simulator.faults.add(Fault("drop_after", method="POST", path="*/runs"))
-    with pytest.raises(ResponseLost, match="may have been started and billed"):
-        session.ask("Map the landscape")
-    with pytest.raises(SubmissionUnknown, match="may have been submitted before"):
-        session.ask()
-    assert len(session.runs) == 1
-    assert session.ask("Map the landscape")["turns"][0]["status"] == "completed"
-    assert {run["taskgroup_id"] for run in session.runs} == {None}
 
 
 def test_a_ledger_that_is_gone_is_said_and_another_is_taken_only_when_given(
@@ -101,8 +86,7 @@ def test_a_ledger_that_is_gone_is_said_and_another_is_taken_only_when_given(
     session.graph().update_state(session.config, {"ledger_id": "tgrp_of_another_account"})
     with pytest.raises(LedgerNotFound, match="There is no ledger"):
         session.ask("What about the risks?")
-    client: ParallelClient = clients(session.simulator)["client"]
-    fresh = client.create_group().taskgroup_id
+    fresh = blocking_client(session.simulator).create_group().taskgroup_id
     out = session.ask("What about the risks?", ledger_id=fresh)
     assert out["turns"][-1]["status"] == "completed"
     assert out["ledger_id"] == fresh

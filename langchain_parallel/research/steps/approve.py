@@ -26,11 +26,8 @@ from ..usage import spent_usd
 
 def approve(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
     """Ask a person about the planned runs, or stop."""
-    limits, planned, ended = (
-        graph.session_limits(state),
-        open_turns(state),
-        state.get("turns") or [],
-    )
+    limits, planned = graph.session_limits(state), open_turns(state)
+    ended = state.get("turns") or []
     held = to_review(planned)
     reasons = limit_objections(ended, planned, held, limits)
     if reasons and graph.limits.on_exceed == "stop":
@@ -46,11 +43,12 @@ def approve(graph: GraphConfig, state: ResearchState, config: RunnableConfig) ->
         edited = apply_edit(turn, decision)
         if edited["parent_interaction_id"] != turn["parent_interaction_id"]:
             check_continues(state, edited["parent_interaction_id"])
-        graph.check(edited)
         return edited
 
     def go_on(decided: list[Turn], changed: SessionLimits | None) -> Calls[Any]:
         kept = [turn for turn in decided if turn["status"] == "planned"]
+        for turn in kept:  # the state may have been edited, too
+            graph.check(turn)
         if any(is_same_request(a, b) for nth, a in enumerate(kept) for b in kept[:nth]):
             raise InvalidRequest(["Two of the runs now ask the same, and would both be paid for."])
         if kept:
@@ -101,7 +99,7 @@ def _stop(
     branches = state.get("branches") or []
     left = to_review(open_turns(state))
     if branches and len(left) < len(branches):
-        return {"turns": [refused_turn(turn, reason) for turn in left]}
+        return {"turns": [refused_turn(t, graph.run(t, config).key, reason) for t in left]}
     yield from session_done(config, graph.name)
     update: dict[str, Any] = {"verdict": verdict, "pending": None}
     update["spent_usd"] = spent_usd(state.get("turns") or [])

@@ -50,7 +50,8 @@ def submit_branch(graph: GraphConfig, state: ResearchState, config: RunnableConf
             pending = (yield from start(graph, state, config))["pending"]
             update = {"branches": [pending]}
     except (Unprocessable, Forbidden, InvalidRequest) as error:
-        update = {"turns": [refused_turn(pending, error)]}
+        key = graph.run(pending, config).key
+        update = {"turns": [refused_turn(pending, key, error)]}
     except ParallelError:
         pass  # `join` tries again
     return Command(update=update, goto=sends(state, "wait_branch", [pending]))

@@ -1,4 +1,4 @@
-"""A session's budget: planned runs count before they are sent, and past it a person is asked, or it stops."""
+"""A session's limits: planned runs count before they are sent; past one a person is asked, or it stops."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from langchain_parallel.research.budget import objections, raised, spent_usd, used, used_with
 from langgraph.types import Command
 
-from langchain_parallel.errors import CreditExhausted, InvalidRequest, ParallelError
-from langchain_parallel.options import Limits, RequestOptions
+from langchain_parallel.errors import CreditExhausted, InvalidRequest
+from langchain_parallel.options import Limits, RequestOptions, SessionLimits
 from langchain_parallel.processors import PROCESSORS
-from langchain_parallel.research import Budget
+from langchain_parallel.research.usage import exceeded_limits, raise_limits, spent_usd, usage
 from langchain_parallel.simulator import Fault, RunScript
 
-from .harness import Mode, Session, invoke, script, stream
+from .harness import Mode, Session, client_of, invoke, script, stream
 
 MORE: Any = {"action": "follow_up", "question": "More?", "reason": "thin"}
 FORK: Any = {"action": "branch", "questions": [{"question": "Left?"}, {"question": "Right?"}]}
@@ -35,35 +34,34 @@ def answer(session: Session, given: Any) -> Any:
     return invoke(session.mode, session.graph(), Command(resume=given), session.config)
 
 
-def budgeted(mode: Mode, budget: Budget, *verdicts: Any, **options: Any) -> Session:
-    more = {"budget": budget, "evaluate": script(*verdicts), "max_turns": 20, **options}
-    return Session(mode, options=more)
+def limited(mode: Mode, limits: dict[str, Any], *verdicts: Any, **options: Any) -> Session:
+    """A session with these limits, in which an evaluation may ask as often as it likes."""
+    more = {"limits": Limits(**{"max_runs_per_question": 20, **limits}), **options}
+    return Session(mode, options={"evaluate": script(*verdicts), **more})
 
 
 # --- reached, and stopped ------------------------------------------------------------------------
 
 
-def test_a_run_that_would_pass_the_budget_is_not_started(mode: Mode) -> None:
-    session = budgeted(mode, {"max_cost_usd": 0.12}, MORE, limits=Limits(on_exceed="stop"))
+def test_a_run_that_would_pass_a_limit_is_not_started(mode: Mode) -> None:
+    session = limited(mode, {"max_cost_usd": 0.12, "on_exceed": "stop"}, MORE)
     out = session.ask("How large is it?")
     assert len(session.runs) == 1
     assert out["verdict"]["action"] == "stop"
-    assert out["verdict"]["reason"] == "It would have cost 0.125 of 0.12 USD."
+    assert out["verdict"]["reason"] == "This would bring the session to $0.125; the limit is $0.12."
     assert out["answer"] == out["turns"][0]["content"]
     assert out["spent_usd"] == 0.1
 
 
-def test_the_budget_may_be_used_up_to_its_last_cent(mode: Mode) -> None:
-    session = budgeted(
-        mode, {"max_cost_usd": 0.15}, MORE, MORE, MORE, limits=Limits(on_exceed="stop")
-    )
+def test_the_money_may_be_used_up_to_its_last_cent(mode: Mode) -> None:
+    session = limited(mode, {"max_cost_usd": 0.15, "on_exceed": "stop"}, MORE, MORE, MORE)
     out = session.ask("How large is it?")
     assert len(session.runs) == 3
     assert out["spent_usd"] == 0.15
 
 
-def test_not_even_a_first_run_passes_the_budget(mode: Mode) -> None:
-    session = budgeted(mode, {"max_cost_usd": 0.05}, limits=Limits(on_exceed="stop"))
+def test_not_even_a_first_run_passes_a_limit(mode: Mode) -> None:
+    session = limited(mode, {"max_cost_usd": 0.05, "on_exceed": "stop"})
     out = session.ask("How large is it?")
     assert session.runs == []
     assert out["verdict"]["action"] == "stop"
@@ -71,84 +69,77 @@ def test_not_even_a_first_run_passes_the_budget(mode: Mode) -> None:
 
 
 @pytest.mark.parametrize(
-    ("budget", "reason"),
+    ("limits", "reason"),
     [
-        ({"max_turns": 1}, "It would have made 2 of 1 runs."),
-        ({"max_seconds": 600}, "of 600 seconds."),
+        ({"max_runs": 1}, "This would bring the session to 2 runs; the limit is 1."),
+        ({"max_seconds": 600}, "seconds of research; the limit is 600."),
     ],
 )
-def test_runs_and_seconds_are_limited_too(mode: Mode, budget: Any, reason: str) -> None:
-    session = budgeted(
-        mode, budget, MORE, processor=("pro", "pro"), limits=Limits(on_exceed="stop")
-    )
+def test_runs_and_seconds_are_limited_too(mode: Mode, limits: Any, reason: str) -> None:
+    session = limited(mode, {**limits, "on_exceed": "stop"}, MORE, processor="pro")
     out = session.ask("How large is it?")
     assert len(session.runs) == 1
     assert reason in out["verdict"]["reason"]
 
 
 def test_failed_runs_give_their_money_back(mode: Mode) -> None:
-    session = budgeted(mode, {"max_cost_usd": 0.1}, limits=Limits(on_exceed="stop"))
+    session = limited(mode, {"max_cost_usd": 0.1, "on_exceed": "stop"})
     session.simulator.scripts.add(RunScript("failed"))
     assert session.ask("How large is it?")["turns"][0]["status"] == "failed"
     out = session.ask("How large is it then?")
     assert [turn["status"] for turn in out["turns"]] == ["failed", "completed"]
 
 
-def test_the_budget_is_the_sessions_over_all_its_questions(mode: Mode) -> None:
-    session = budgeted(mode, {"max_cost_usd": 0.11}, limits=Limits(on_exceed="stop"))
+def test_the_limits_are_the_sessions_over_all_its_questions(mode: Mode) -> None:
+    session = limited(mode, {"max_cost_usd": 0.11, "on_exceed": "stop"})
     session.ask("How large is it?")
     out = session.ask("And next year?")
     assert len(session.runs) == 1
     assert out["verdict"]["action"] == "stop"
 
 
-def test_a_session_may_be_given_its_own_budget(mode: Mode) -> None:
-    session = budgeted(mode, {"max_cost_usd": 5.0}, MORE, limits=Limits(on_exceed="stop"))
-    out = session.ask("How large is it?", limits=Limits(max_cost_usd=0.1))
+def test_a_session_may_be_given_its_own_limits(mode: Mode) -> None:
+    session = limited(mode, {"max_cost_usd": 5.0, "on_exceed": "stop"}, MORE)
+    out = session.ask("How large is it?", limits={"max_cost_usd": 0.1})
     assert len(session.runs) == 1
-    assert "of 0.1 USD" in out["verdict"]["reason"]
+    assert "the limit is $0.10." in out["verdict"]["reason"]
 
 
-def test_branches_are_weighed_together(mode: Mode) -> None:
-    session = budgeted(mode, {"max_cost_usd": 0.13}, FORK, limits=Limits(on_exceed="stop"))
+def test_branches_are_reviewed_together(mode: Mode) -> None:
+    session = limited(mode, {"max_cost_usd": 0.13, "on_exceed": "stop"}, FORK)
     out = session.ask("How large is it?")
     assert len(session.runs) == 1
-    assert out["verdict"]["reason"] == "It would have cost 0.15 of 0.13 USD."
+    assert out["verdict"]["reason"] == "This would bring the session to $0.15; the limit is $0.13."
 
 
-def test_a_processor_without_a_known_price_does_not_pass_a_budget(mode: Mode) -> None:
-    session = budgeted(
-        mode,
-        {"max_cost_usd": 9.0},
-        limits=Limits(on_exceed="stop"),
-        request=RequestOptions(allow_unknown_processor=True),
-    )
+def test_a_processor_without_a_known_price_does_not_pass_a_limit_in_money(mode: Mode) -> None:
+    session = limited(mode, {"max_cost_usd": 9.0, "on_exceed": "stop"})
+    session.options["request"] = RequestOptions(allow_unknown_processor=True)
+    client = client_of(mode, session.simulator, allow_unknown_processor=True)
+    session.options["client"] = client
     out = session.ask("How large is it?", processor="core9x")
     assert session.runs == []
-    assert "Nobody knows what core9x costs" in out["verdict"]["reason"]
+    assert "The price of core9x is not known, and the limit is $9.00." in out["verdict"]["reason"]
 
 
 @pytest.mark.parametrize(
-    ("budget", "words"),
+    ("limits", "words"),
     [
-        ({"max_cost": 1}, r"'max_cost' is no limit of a budget; max_cost_usd, max_turns"),
+        ({"max_cost": 1}, r"'max_cost' is no limit; max_cost_usd, max_runs, max_seconds are"),
         ({"max_cost_usd": "1"}, r"max_cost_usd must be a number from 0 up"),
-        ({"max_turns": -1}, r"max_turns must be a number"),
+        ({"max_runs": -1}, r"max_runs must be a number"),
         ({"max_seconds": float("nan")}, r"max_seconds must be a number"),
         ({"max_seconds": float("inf")}, r"max_seconds must be a number"),
-        ({"max_turns": True}, r"max_turns must be a number"),
-        ([1.0], r"A budget is an object such as"),
+        ({"max_runs": True}, r"max_runs must be a number"),
+        ([1.0], r"Limits are an object such as"),
     ],
 )
-def test_a_wrong_budget_is_refused_before_anything_is_sent(
-    mode: Mode, budget: Any, words: str
+def test_a_wrong_limit_is_refused_before_anything_is_sent(
+    mode: Mode, limits: Any, words: str
 ) -> None:
-    session = budgeted(mode, {})
+    session = limited(mode, {})
     with pytest.raises(InvalidRequest, match=words):
-        session.ask("How large is it?", limits=Limits(**budget))
-    session.options["budget"] = budget
-    with pytest.raises(InvalidRequest, match=words):
-        session.graph()
+        session.ask("How large is it?", limits=limits)
     assert session.simulator.requests == []
 
 
@@ -156,14 +147,14 @@ def test_a_wrong_budget_is_refused_before_anything_is_sent(
 
 
 def test_a_person_is_told_the_amount_what_it_buys_and_what_was_found(mode: Mode) -> None:
-    session = budgeted(mode, {"max_cost_usd": 0.1}, MORE)
+    session = limited(mode, {"max_cost_usd": 0.1}, MORE)
     session.ask("How large is it?")
     request = asked_of(session)
     assert request["kind"] == "spend"
     assert request["cost_usd"] == 0.025
     assert request["spent_usd"] == 0.1
-    assert request["budget"] == {"max_cost_usd": 0.1}
-    assert request["used_if_approved"]["max_cost_usd"] == 0.125
+    assert request["limits"] == {"max_cost_usd": 0.1}
+    assert request["used_if_approved"]["cost_usd"] == 0.125
     (action,) = request["action_requests"]
     assert action["args"]["question"] == "More?"
     assert action["args"]["processor"] == "core-fast"
@@ -173,22 +164,22 @@ def test_a_person_is_told_the_amount_what_it_buys_and_what_was_found(mode: Mode)
     assert len(session.runs) == 1
 
 
-def test_a_yes_raises_the_budget_as_far_as_needed_and_no_further(mode: Mode) -> None:
-    session = budgeted(mode, {"max_cost_usd": 0.1}, MORE, MORE)
+def test_approval_raises_the_limits_as_far_as_needed_and_no_further(mode: Mode) -> None:
+    session = limited(mode, {"max_cost_usd": 0.1}, MORE, MORE)
     session.ask("How large is it?")
     answer(session, YES)
     assert len(session.runs) == 2
-    assert session.state()["budget"] == {"max_cost_usd": 0.125}
-    assert asked_of(session)["used_if_approved"]["max_cost_usd"] == 0.15  # and asks again
-    out = answer(session, {**YES, "budget": {"max_cost_usd": 1.0}})
+    assert session.state()["limits"] == {"max_cost_usd": 0.125}
+    assert asked_of(session)["used_if_approved"]["cost_usd"] == 0.15  # and asks again
+    out = answer(session, {**YES, "limits": {"max_cost_usd": 1.0}})
     assert len(session.runs) == 3
     assert out["spent_usd"] == 0.15
     session.options["evaluate"] = script(MORE)
     assert len(session.ask("And next year?")["turns"]) == 5  # 1 USD holds
 
 
-def test_a_no_stops_with_its_reason_and_keeps_what_was_found(mode: Mode) -> None:
-    session = budgeted(mode, {"max_cost_usd": 0.1}, MORE)
+def test_a_rejection_stops_with_its_reason_and_keeps_what_was_found(mode: Mode) -> None:
+    session = limited(mode, {"max_cost_usd": 0.1}, MORE)
     first = session.ask("How large is it?")
     out = answer(session, NO)
     assert len(session.runs) == 1
@@ -198,18 +189,18 @@ def test_a_no_stops_with_its_reason_and_keeps_what_was_found(mode: Mode) -> None
 
 
 def test_what_is_asked_may_be_changed_before_it_is_paid_for(mode: Mode) -> None:
-    session = budgeted(mode, {"max_cost_usd": 0.1}, MORE)
+    session = limited(mode, {"max_cost_usd": 0.1}, MORE)
     session.ask("How large is it?")
     action = {"name": "research", "args": {"question": "Only Europe?", "processor": "lite"}}
     out = answer(session, {"decisions": [{"type": "edit", "edited_action": action}]})
     second = out["turns"][1]
     assert (second["question"], second["processor"]) == ("Only Europe?", "lite")
     assert second["asked_by"] == "person"
-    assert session.state()["budget"] == {"max_cost_usd": 0.105}
+    assert session.state()["limits"] == {"max_cost_usd": 0.105}
 
 
 def test_some_branches_may_be_declined_and_others_not(mode: Mode) -> None:
-    session = budgeted(mode, {"max_cost_usd": 0.1}, FORK)
+    session = limited(mode, {"max_cost_usd": 0.1}, FORK)
     session.ask("How large is it?")
     assert [a["args"]["question"] for a in asked_of(session)["action_requests"]] == [
         "Left?",
@@ -220,21 +211,21 @@ def test_some_branches_may_be_declined_and_others_not(mode: Mode) -> None:
     assert len(session.runs) == 2
 
 
-def test_a_new_budget_that_is_too_small_is_refused_in_words(mode: Mode) -> None:
-    session = budgeted(mode, {"max_cost_usd": 0.1}, MORE)
+def test_new_limits_that_are_too_low_are_refused_in_words(mode: Mode) -> None:
+    session = limited(mode, {"max_cost_usd": 0.1}, MORE)
     session.ask("How large is it?")
-    answer(session, {**YES, "budget": {"max_cost_usd": 0.11}})
-    assert "too small" in asked_of(session)["refused"][0]
+    answer(session, {**YES, "limits": {"max_cost_usd": 0.11}})
+    assert "The new limits are too low." in asked_of(session)["refused"][0]
     assert len(session.runs) == 1
     answer(session, YES)
     assert len(session.runs) == 2
 
 
 def test_another_question_in_between_replaces_the_one_that_waits(mode: Mode) -> None:
-    session = budgeted(mode, {"max_cost_usd": 0.1}, MORE)
+    session = limited(mode, {"max_cost_usd": 0.1}, MORE)
     session.ask("How large is it?")
     requests = len(session.simulator.requests)
-    session.ask("And next year?", processor="lite", limits=Limits(max_cost_usd=0.2))
+    session.ask("And next year?", processor="lite", limits={"max_cost_usd": 0.2})
     assert [run["processor"] for run in session.runs] == ["pro", "lite"]
     looks = [e for e in session.simulator.requests[requests:] if e.path.endswith("/runs")]
     assert len(looks) <= 2  # what was never sent is not looked for
@@ -244,7 +235,7 @@ def test_another_question_in_between_replaces_the_one_that_waits(mode: Mode) -> 
 def test_without_a_checkpointer_nobody_can_be_asked_so_it_stops_and_keeps_the_answer(
     mode: Mode,
 ) -> None:
-    session = budgeted(mode, {"max_cost_usd": 0.1}, MORE)
+    session = limited(mode, {"max_cost_usd": 0.1}, MORE)
     session.checkpointer = None
     out = session.ask("How large is it?")
     assert out["verdict"]["action"] == "stop"
@@ -256,7 +247,7 @@ def test_without_a_checkpointer_nobody_can_be_asked_so_it_stops_and_keeps_the_an
 
 
 def test_above_a_processor_a_person_is_asked_first(mode: Mode) -> None:
-    session = Session(mode, options={"approve_above": "pro"})
+    session = Session(mode, options={"limits": Limits(approve_above="pro")})
     session.ask("How large is it?", processor="ultra")
     assert session.runs == []
     assert asked_of(session)["reasons"] == ["ultra costs more than pro."]
@@ -268,14 +259,14 @@ def test_above_a_processor_a_person_is_asked_first(mode: Mode) -> None:
 
 def test_an_unknown_processor_for_approval_is_refused(mode: Mode) -> None:
     with pytest.raises(InvalidRequest, match="did you mean pro"):
-        Session(mode, options={"approve_above": "prow"}).graph()
+        Session(mode, options={"limits": Limits(approve_above="prow")}).graph()
 
 
 # --- no credit -----------------------------------------------------------------------------------
 
 
 def test_want_of_credit_ends_in_the_same_place(mode: Mode) -> None:
-    session = budgeted(mode, {"max_cost_usd": 5.0})
+    session = limited(mode, {"max_cost_usd": 5.0})
     session.simulator.faults.add(Fault("payment_required", method="POST", path="*/runs"))
     session.ask("How large is it?")
     assert session.runs == []
@@ -286,7 +277,7 @@ def test_want_of_credit_ends_in_the_same_place(mode: Mode) -> None:
 
 
 def test_want_of_credit_stops_where_nobody_is_to_be_asked(mode: Mode) -> None:
-    session = budgeted(mode, {"max_cost_usd": 5.0}, limits=Limits(on_exceed="stop"))
+    session = limited(mode, {"max_cost_usd": 5.0, "on_exceed": "stop"})
     session.simulator.faults.add(Fault("payment_required", method="POST", path="*/runs"))
     out = session.ask("How large is it?")
     assert out["verdict"]["action"] == "stop"
@@ -294,7 +285,7 @@ def test_want_of_credit_stops_where_nobody_is_to_be_asked(mode: Mode) -> None:
     assert len(session.ask("How large is it?")["turns"]) == 1
 
 
-def test_want_of_credit_is_an_error_without_a_budget(session: Session) -> None:
+def test_want_of_credit_is_an_error_without_limits(session: Session) -> None:
     session.simulator.faults.add(Fault("payment_required", method="POST", path="*/runs"))
     with pytest.raises(CreditExhausted):
         session.ask("How large is it?")
@@ -302,7 +293,7 @@ def test_want_of_credit_is_an_error_without_a_budget(session: Session) -> None:
 
 
 def test_a_branch_without_credit_is_asked_about_once_the_others_are_done(mode: Mode) -> None:
-    session = budgeted(mode, {"max_cost_usd": 5.0}, FORK)
+    session = limited(mode, {"max_cost_usd": 5.0}, FORK)
     session.simulator.faults.add(Fault("payment_required", method="POST", path="*/runs", skip=1))
     session.ask("How large is it?")
     request = asked_of(session)
@@ -318,7 +309,7 @@ def test_a_branch_without_credit_is_asked_about_once_the_others_are_done(mode: M
 
 
 def test_what_was_spent_is_streamed_after_each_turn(mode: Mode) -> None:
-    session = budgeted(mode, {}, MORE)
+    session = limited(mode, {}, MORE)
     given = {"question": "How large is it?"}
     chunks = stream(mode, session.graph(), given, session.config, stream_mode="custom")
     spending = [chunk for chunk in chunks if chunk["type"] == "spending"]
@@ -359,50 +350,45 @@ dollars = st.floats(0, 10, allow_nan=False)
 
 @given(turns(), planned, dollars, st.integers(0, 12), st.floats(0, 20_000))
 def test_runs_pass_exactly_when_they_stay_within_every_limit(
-    before: Any, runs: Any, most: float, most_turns: int, most_seconds: float
+    before: Any, runs: Any, most: float, most_runs: int, most_seconds: float
 ) -> None:
-    limits = Budget(
-        max_cost_usd=most, max_seconds=most_seconds, limits=Limits(max_runs_per_question=most_turns)
-    )
-    after = used_with(before, runs)
+    limits = SessionLimits(max_cost_usd=most, max_runs=most_runs, max_seconds=most_seconds)
+    after = usage(before, runs)
     unknown = any(run["processor"] not in PROCESSORS for run in runs)
     fits = (
         not unknown
-        and after["max_cost_usd"] <= most + 1e-9
-        and after["max_turns"] <= most_turns
-        and after["max_seconds"] <= most_seconds
+        and after["cost_usd"] <= most + 1e-9
+        and after["runs"] <= most_runs
+        and after["seconds"] <= most_seconds
     )
-    assert fits == (not list(objections(before, runs, limits)))
+    assert fits == (not list(exceeded_limits(before, runs, limits)))
 
 
 @given(turns(), planned, dollars, st.integers(0, 12), st.floats(0, 20_000))
-def test_a_raised_budget_lets_pass_what_it_was_raised_for(
-    before: Any, runs: Any, most: float, most_turns: int, most_seconds: float
+def test_raised_limits_let_pass_what_they_were_raised_for(
+    before: Any, runs: Any, most: float, most_runs: int, most_seconds: float
 ) -> None:
-    limits = Budget(
-        max_cost_usd=most, max_seconds=most_seconds, limits=Limits(max_runs_per_question=most_turns)
-    )
-    higher = raised(limits, used_with(before, runs))
-    left = list(objections(before, runs, higher))
-    assert all("Nobody knows" in words for words in left)
+    limits = SessionLimits(max_cost_usd=most, max_runs=most_runs, max_seconds=most_seconds)
+    higher = raise_limits(limits, usage(before, runs))
+    left = list(exceeded_limits(before, runs, higher))
+    assert all("is not known" in words for words in left)
     assert higher.keys() == limits.keys()
 
 
 @given(turns())
 def test_time_counts_once_however_many_runs_were_active(some: Any) -> None:
-    seconds = used(some)["max_seconds"]
+    seconds = usage(some)["seconds"]
     assert seconds <= 151.0
-    assert used([*some, *some])["max_seconds"] == seconds
-    assert spent_usd(some) <= used(some)["max_cost_usd"] + 1e-9
+    assert usage([*some, *some])["seconds"] == seconds
+    assert spent_usd(some) <= usage(some)["cost_usd"] + 1e-9
 
 
 # --- attacked ------------------------------------------------------------------------------------
 
 
-def test_under_stop_a_yes_to_a_dear_run_does_not_lift_the_budget(mode: Mode) -> None:
-    session = budgeted(
-        mode, {"max_cost_usd": 1.0}, limits=Limits(on_exceed="stop", approve_above="pro")
-    )
+def test_under_stop_approving_a_dear_run_does_not_lift_the_limit(mode: Mode) -> None:
+    limits = {"max_cost_usd": 1.0, "on_exceed": "stop", "approve_above": "pro"}
+    session = limited(mode, limits)
     out = session.ask("How large is it?", processor="ultra8x")
     assert out["verdict"]["action"] == "stop"
     session.ask("How large is it?", processor="ultra")
@@ -411,8 +397,8 @@ def test_under_stop_a_yes_to_a_dear_run_does_not_lift_the_budget(mode: Mode) -> 
     assert [run["processor"] for run in session.runs] == ["ultra"]
 
 
-def test_a_plan_changed_after_the_yes_is_asked_about_again(mode: Mode) -> None:
-    session = Session(mode, options={"approve_above": "pro"})
+def test_a_plan_changed_after_approval_is_asked_about_again(mode: Mode) -> None:
+    session = Session(mode, options={"limits": Limits(approve_above="pro")})
     graph = session.graph()
     more = {"interrupt_before": ["submit"], "durability": "sync"}
     graph.invoke({"question": "How large is it?"}, session.config, **more) if mode == "sync" else (
@@ -428,7 +414,7 @@ def test_a_plan_changed_after_the_yes_is_asked_about_again(mode: Mode) -> None:
 
 
 def test_two_branches_cannot_be_edited_into_the_same_question(mode: Mode) -> None:
-    session = budgeted(mode, {"max_cost_usd": 0.1}, FORK)
+    session = limited(mode, {"max_cost_usd": 0.1}, FORK)
     session.ask("How large is it?")
     same = {"name": "research", "args": {"question": "Right?", "processor": "core-fast"}}
     edited = {"type": "edit", "edited_action": same}
@@ -438,7 +424,7 @@ def test_two_branches_cannot_be_edited_into_the_same_question(mode: Mode) -> Non
 
 
 def test_only_the_run_itself_can_be_edited_where_money_is_asked_for(mode: Mode) -> None:
-    session = budgeted(mode, {"max_cost_usd": 0.1}, MORE)
+    session = limited(mode, {"max_cost_usd": 0.1}, MORE)
     session.ask("How large is it?")
     for args, name, words in (
         ({}, "stop", "cannot be done here"),
@@ -450,9 +436,9 @@ def test_only_the_run_itself_can_be_edited_where_money_is_asked_for(mode: Mode) 
     assert len(session.runs) == 1
 
 
-@pytest.mark.parametrize("on_budget", ["ask", "stop"])
+@pytest.mark.parametrize("on_exceed", ["ask", "stop"])
 def test_branches_with_answers_are_judged_where_one_has_no_credit(
-    mode: Mode, on_budget: str
+    mode: Mode, on_exceed: str
 ) -> None:
     judged: list[str] = []
     verdicts = script(FORK)
@@ -461,12 +447,12 @@ def test_branches_with_answers_are_judged_where_one_has_no_credit(
         judged.append(turn["question"])
         return verdicts(state, turn)
 
-    session = budgeted(mode, {"max_cost_usd": 5.0}, limits=Limits(on_exceed=on_budget))
+    session = limited(mode, {"max_cost_usd": 5.0, "on_exceed": on_exceed})
     session.options["evaluate"] = evaluate
     broke = Fault("payment_required", method="POST", contains="Right?", times=None)
     session.simulator.faults.add(broke)
     out = session.ask("How large is it?")
-    if on_budget == "ask":
+    if on_exceed == "ask":
         out = answer(session, NO)
     assert [turn["status"] for turn in out["turns"]] == ["completed", "completed", "refused"]
     assert out["answer"] == out["turns"][1]["content"]
@@ -475,28 +461,8 @@ def test_branches_with_answers_are_judged_where_one_has_no_credit(
     assert session.graph().get_state(session.config).next == ()
 
 
-def test_a_budget_given_beside_the_question_covers_want_of_credit(mode: Mode) -> None:
+def test_limits_given_beside_the_question_cover_want_of_credit(mode: Mode) -> None:
     session = Session(mode)
     session.simulator.faults.add(Fault("payment_required", method="POST", path="*/runs"))
-    session.ask("How large is it?", limits=Limits(max_cost_usd=5.0))
+    session.ask("How large is it?", limits={"max_cost_usd": 5.0})
     assert "credit" in asked_of(session)["reasons"][0]
-
-
-def test_without_a_ledger_another_process_can_answer_for_a_run_that_was_never_sent(
-    mode: Mode,
-) -> None:
-    session = Session(mode, options={"approve_above": "lite", "submission": "direct"})
-    session.ask("How large is it?")
-    answer(session, YES)  # `answer` builds the graph anew, as another process would
-    assert len(session.runs) == 1
-
-
-def test_without_a_ledger_what_was_certainly_not_sent_can_be_sent_again(mode: Mode) -> None:
-    session = Session(mode, options={"submission": "direct"})
-    graph = session.graph()
-    session.simulator.faults.add(Fault("refuse", method="POST", times=None))
-    with pytest.raises(ParallelError):
-        invoke(mode, graph, {"question": "How large is it?"}, session.config)
-    session.simulator.faults.clear()
-    assert invoke(mode, graph, None, session.config)["turns"][0]["status"] == "completed"
-    assert len(session.runs) == 1
