@@ -32,6 +32,8 @@ from langchain_parallel.text.result import (
     weak_fields,
 )
 
+from .cut import examples
+
 FIELDS: dict[str, Any] = {
     "company_name": "Waymo LLC",
     "parent_company": "Alphabet Inc.",
@@ -635,7 +637,7 @@ def results(draw: st.DrawFn) -> TaskRunResult:
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(results(), st.none() | st.integers(-5, 3_000) | st.integers(3_000, 60_000))
 def test_any_result_keeps_within_the_cap_the_fence_and_the_truth(
     result: TaskRunResult, cap: int | None
@@ -653,7 +655,7 @@ def test_any_result_keeps_within_the_cap_the_fence_and_the_truth(
     text.encode()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(results())
 def test_without_a_cap_no_url_and_no_weak_field_is_lost(result: TaskRunResult) -> None:
     body = _inside(render(result, max_chars=None))

@@ -229,6 +229,7 @@ def test_the_fence_is_that_of_a_rendered_result() -> None:
     assert all(tag in text for tag in FENCE)
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("most", [MIN_CHARS, 5_000, 24_000, 200_000])
 @pytest.mark.parametrize("rounds", [1, 20])
 def test_however_much_there_is_it_stays_below_the_cap(most: int, rounds: int) -> None:

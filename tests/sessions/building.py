@@ -9,7 +9,11 @@ from hypothesis import strategies as st
 
 from langchain_parallel.research import Turn
 
-some = settings(max_examples=40, phases=[phase for phase in Phase if phase is not Phase.explain])
+from ..cut import examples
+
+some = settings(
+    max_examples=examples(40), phases=[phase for phase in Phase if phase is not Phase.explain]
+)
 """Explaining a failure takes minutes here, and the smallest example explains itself."""
 
 

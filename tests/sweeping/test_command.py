@@ -9,7 +9,6 @@ import pytest
 from langchain_parallel.cli.sweep import main
 from langchain_parallel.simulator import Fault, RunningServer, RunScript
 
-from ..webhooks.serving import until
 from . import graphs
 
 
@@ -18,14 +17,14 @@ def thread_id(simulator_server: RunningServer, simulated_api: str) -> str:
     """A thread that is parked for a run that has ended."""
     thread_id = uuid.uuid4().hex
     simulator = simulator_server.simulator
-    simulator.scripts.add(RunScript(seconds=0.5))  # time to park
+    simulator.scripts.add(RunScript(seconds=600.0))
     graphs.SAVER.storage.clear()
     graphs.plain().invoke(
         {"question": "How large is it?"},
         {"configurable": {"thread_id": thread_id}},
         durability="sync",
     )
-    until(lambda: simulator.runs()[0]["status"] == "completed")
+    simulator.settle(simulator.runs()[0]["run_id"])
     return thread_id
 
 

@@ -151,6 +151,7 @@ def fleet(mode: Mode, store: bool) -> Fleet:
     return Fleet(mode, "memory", store=store)
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("place", PLACES)
 def test_what_has_ended_goes_on_and_what_has_not_waits(
     place: str, mode: Mode, store: bool, tmp_path: Path, postgres_uri: Callable[[], str]
@@ -331,6 +332,7 @@ def test_the_note_of_a_thread_resumed_by_hand_goes_after_a_minute(mode: Mode) ->
     assert notes(fleet) == []
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("page_size", [1, 2, 1_000])
 def test_a_long_list_of_checkpoints_is_read_page_by_page(
     mode: Mode, page_size: int, postgres_uri: Callable[[], str]
