@@ -6,39 +6,39 @@
     with serve(Simulator(latency_scale=0.01)) as server:
         print(server.url)                                    # a real server
 
-None of its answers is a real finding; every text says that it is simulated.
+Nothing it answers is a finding: every text says that it is simulated.
 """
 
-from .basis import EvidenceSettings
+from .answers import Answer, Request
+from .basis import Realism
 from .billing import BilledRun, Billing
 from .clock import Clock, ManualClock, RealClock
 from .faults import Fault
-from .http_messages import Request, Response
-from .http_server import RunningServer, serve
-from .request_log import LogEntry
+from .log import LogEntry
+from .runs import RunScript, Turn
 from .scenario import Scenario
-from .simulated_run import ContextTurn, RunScript
-from .simulator import Simulator
+from .server import RunningServer, serve
 from .transport import SimulatorTransport
-from .webhook_outbox import Delivery
+from .webhooks import Delivery
+from .world import Simulator
 
 __all__ = [
+    "Answer",
     "BilledRun",
     "Billing",
     "Clock",
-    "ContextTurn",
     "Delivery",
-    "EvidenceSettings",
     "Fault",
     "LogEntry",
     "ManualClock",
     "RealClock",
+    "Realism",
     "Request",
-    "Response",
     "RunScript",
     "RunningServer",
     "Scenario",
     "Simulator",
     "SimulatorTransport",
+    "Turn",
     "serve",
 ]

@@ -1,7 +1,7 @@
-"""May these runs start? Each check refuses with the API's own status: 422, 403, 429 or 402.
+"""May these runs start? Each check refuses with the API's own status: 422, 403, 429, 402.
 
-Rule: all checks run, in this order, before anything is stored. A refused request leaves no trace and costs
-nothing.
+Rule: they are made in this order and before anything is written down, so that what is refused
+leaves no trace and costs nothing.
 """
 
 from __future__ import annotations
@@ -10,34 +10,36 @@ import math
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 
+from .answers import ApiError, JsonObject
 from .billing import Billing
-from .http_messages import ApiError, JsonObject
 from .pricing import price_usd
-from .validation import invalid_request, problems
+from .validation import invalid, problems
+
+__all__ = ["check_credit", "check_inputs", "check_processors", "check_quota"]
 
 
 def check_inputs(
     inputs: Sequence[JsonObject], betas: frozenset[str], where: str, knows: Callable[[str], bool]
 ) -> None:
-    """Raise a 422 that names every wrong field. With `where`, paths are `where` plus the input's index."""
+    """422 naming every field at fault; of several inputs with its place behind `where`."""
     found = []
     for i, body in enumerate(inputs):
-        prefix = f"{where}{i}" if where else ""
+        place = f"{where}{i}" if where else ""
         faults = problems(body, betas, knows)
-        found += [(".".join(filter(None, (prefix, at))), message) for at, message in faults]
+        found += [(".".join(filter(None, (place, at))), message) for at, message in faults]
     if found:
-        raise invalid_request(found)
+        raise invalid(found)
 
 
 def check_processors(inputs: Sequence[JsonObject], allowed: Collection[str] | None) -> None:
-    """Raise a 403 for a processor that this account may not use."""
+    """403 for a processor this account may not use."""
     for name in sorted({body["processor"] for body in inputs}):
         if allowed is not None and name not in allowed:
             raise ApiError(403, f"Forbidden: processor {name!r} is not allowed")
 
 
 def check_quota(recent: deque[float], per_minute: int | None, now: float) -> None:
-    """Raise a 429 with `Retry-After`. `recent` holds the times (seconds) of the last creating POSTs."""
+    """429 with `Retry-After`. `recent`: when (seconds) the last creating POSTs came."""
     while recent and recent[0] <= now - 60:
         recent.popleft()
     if per_minute is not None and len(recent) >= per_minute:
@@ -47,11 +49,11 @@ def check_quota(recent: deque[float], per_minute: int | None, now: float) -> Non
 
 
 def check_credit(inputs: Sequence[JsonObject], credit: float | None, billing: Billing) -> None:
-    """Raise a 402 if the credit (USD) does not cover these runs, the billed ones and the active ones."""
+    """402 when the money left (USD) is short; what active runs may still cost is not free."""
     if credit is None:
         return
     needed = sum(price_usd(body["processor"]) for body in inputs)
-    available = credit - billing.total_usd - billing.reserved_usd
-    if needed > available + 1e-9:
-        detail = {"available_usd": round(available, 6), "needed_usd": round(needed, 6)}
+    free = credit - billing.total_usd - billing.reserved_usd
+    if needed > free + 1e-9:
+        detail = {"available_usd": round(free, 6), "needed_usd": round(needed, 6)}
         raise ApiError(402, "Payment required: insufficient credit in account", detail)

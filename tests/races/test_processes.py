@@ -126,7 +126,7 @@ def test_a_crashed_thread_is_finished_once_and_paid_once(thread: Thread, mode: s
     seen = [entry for report in reports for entry in report["seen"]]
     assert len(seen) == 48
     assert all(tails == 1 for tails, _ in seen)
-    assert sum(went_on for _, went_on in seen) == 1
+    assert sum(resumed for _, resumed in seen) == 1
     assert thread.finished_once()
     assert thread.runs == 1
 
@@ -137,7 +137,7 @@ def test_a_parked_thread_is_answered_once(thread: Thread, mode: str) -> None:
     reports = thread.stampede(mode, answers={waiting: "good"})
     assert [report.get("error") for report in reports] == [None] * 8
     seen = [entry for report in reports for entry in report["seen"]]
-    assert sum(went_on for _, went_on in seen) == 1
+    assert sum(resumed for _, resumed in seen) == 1
     assert thread.finished_once()
     assert thread.runs == 1
 

@@ -50,7 +50,8 @@ def test_the_sweep_collects_what_a_killed_worker_had_taken(
             pass_fds=[sock.fileno()],
         )
         assert worker.wait(60) == -signal.SIGKILL
-        until(lambda: not simulator.has_pending_webhooks)
+        outbox: Any = simulator._notices
+        until(lambda: not outbox._expected and not outbox._outbox._waiting)
         assert graph.get_state(CONFIG).next
         swept = sweep(graph, client, stranded_after=0.0)
         assert swept.resumed == ["thread"]

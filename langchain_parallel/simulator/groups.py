@@ -1,8 +1,8 @@
-"""Task groups: their runs, their counts, and their two resumable streams.
+"""Task groups: which runs they hold, what they count, and their two resumable streams.
 
-Rule: both streams are append-only logs. An `event_id` is the position of an entry, counted from 1, so it
-always resumes at the same point. A run enters the logs when it becomes visible; with a late commit, that is
-some time after it was accepted.
+Rule: both streams are append-only logs. What has been given out once keeps its place for good, so
+an `event_id` (the place, counted from 1) always resumes at the same point, whatever came since.
+A run enters the logs when it becomes visible, which for a late commit is after it was accepted.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .http_messages import ApiError, JsonObject
-from .simulated_run import ACTIVE, Run, timestamp
+from .answers import ApiError, JsonObject
+from .runs import ACTIVE, Run, timestamp
+
+__all__ = ["Group", "GroupEvent", "cursor", "status_of"]
 
 
 @dataclass(frozen=True)
 class GroupEvent:
-    """At `at` seconds, a run ended or, if `run` is None, the group had these counts."""
+    """A run that ended, or (run None) the group's counts as they were, at `at` seconds."""
 
     at: float
     run: Run | None = None
@@ -26,7 +28,7 @@ class GroupEvent:
 
 @dataclass(eq=False)
 class Group:
-    """One group: its `runs` in the order accepted, and the append-only logs `listed` and `events`."""
+    """One group. `runs` in the order accepted; `listed` and `events` are the append-only logs."""
 
     group_id: str
     metadata: JsonObject
@@ -42,7 +44,7 @@ class Group:
         self._hidden += runs
 
     def refresh(self, t: float) -> None:
-        """Append everything that has happened up to t to the logs."""
+        """Write down in the logs everything that has happened up to t."""
         shown = sorted((r for r in self._hidden if r.visible <= t), key=lambda r: r.visible)
         if shown:
             self.listed += shown
@@ -56,12 +58,12 @@ class Group:
             self.events.append(GroupEvent(t, counts=self._counts(t)))
 
     def reopen(self, run: Run) -> None:
-        """Log a run again that had ended in `action_required` and has now ended for good."""
+        """A run that had ended (in a state that waits for someone) ends anew: log it again."""
         if run in self.listed and run not in self._open:
             self._open.append(run)
 
     def next_change(self, t: float) -> float:
-        """The time in seconds of the next event after t (infinite if there is none)."""
+        """When something next happens after t, in seconds (infinite if never)."""
         times = [*(r.visible for r in self._hidden), *(r.ends for r in self._open)]
         return min((at for at in times if at > t), default=float("inf"))
 
@@ -69,15 +71,15 @@ class Group:
         return any(r.is_active_at(t) for r in self.listed)
 
     def status(self, t: float, epoch: float) -> JsonObject:
-        """The `TaskGroupStatus` of the visible runs."""
+        """`TaskGroupStatus` of the visible runs."""
         self.refresh(t)
-        return group_status(GroupEvent(self.events[-1].at, counts=self._counts(t)), epoch)
+        return status_of(GroupEvent(self.events[-1].at, counts=self._counts(t)), epoch)
 
     def _counts(self, t: float) -> dict[str, int]:
         return dict(Counter(r.status_at(t) for r in self.listed))
 
-    def to_json(self, t: float, epoch: float) -> JsonObject:
-        """The group as the API shows it (`TaskGroupResponse`)."""
+    def wire(self, t: float, epoch: float) -> JsonObject:
+        """`TaskGroupResponse`."""
         return {
             "taskgroup_id": self.group_id,
             "metadata": self.metadata,
@@ -86,8 +88,8 @@ class Group:
         }
 
 
-def group_status(event: GroupEvent, epoch: float) -> JsonObject:
-    """The `TaskGroupStatus` at an event."""
+def status_of(event: GroupEvent, epoch: float) -> JsonObject:
+    """`TaskGroupStatus` as it was at an event."""
     return {
         "num_task_runs": sum(event.counts.values()),
         "task_run_status_counts": dict(event.counts),
@@ -97,8 +99,8 @@ def group_status(event: GroupEvent, epoch: float) -> JsonObject:
     }
 
 
-def parse_cursor(last_event_id: str | None, length: int) -> int:
-    """The number of log entries that a reader has seen. Raises ApiError (422) for an unknown id."""
+def cursor(last_event_id: str | None, length: int) -> int:
+    """How many entries of a log a reader has seen. Raises a 422 for an id never given out."""
     if not last_event_id:
         return 0
     if not last_event_id.isdigit() or not 0 < int(last_event_id) <= length:

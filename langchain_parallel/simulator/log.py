@@ -1,6 +1,6 @@
-"""The request log, and the only module that knows which parts of a request are secret.
+"""The request log, and the one place that knows what is secret.
 
-Rule: a secret (API key, MCP header, URL of a webhook) is replaced before anything is stored.
+Rule: a secret (API key, MCP header) is replaced before anything is written down.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .http_messages import JsonObject, Request
+from .answers import JsonObject, Request
+
+__all__ = ["HIDDEN", "LogEntry", "log_entry", "without_secrets"]
 
 HIDDEN = "***"
 _SECRET_HEADERS = ("x-api-key", "authorization", "cookie", "proxy-authorization")
@@ -20,8 +22,8 @@ _SECRET_HEADERS = ("x-api-key", "authorization", "cookie", "proxy-authorization"
 class LogEntry:
     """One request that reached the simulator.
 
-    `at` is in seconds on the clock's monotonic axis. `status` is None until the response has begun, and
-    stays None if it never does. `fault` is the kind of the fault that was applied.
+    `at` is in seconds on the clock's monotonic axis. `status` is None until an answer is on its
+    way, and stays None when none ever is. `fault` is the kind of the fault applied.
     """
 
     method: str
@@ -35,34 +37,34 @@ class LogEntry:
 
 
 def log_entry(request: Request, at: float, fault: str | None) -> LogEntry:
-    """Build the entry for a request, with its secrets replaced."""
+    """The entry for a request, secrets replaced."""
     headers = {k: HIDDEN if k.lower() in _SECRET_HEADERS else v for k, v in request.headers.items()}
-    body = _redact_body(request.body)
+    body = _redacted_body(request.body)
     return LogEntry(
         request.method, request.path, dict(request.query), headers, body, at, None, fault
     )
 
 
-def _redact_body(body: bytes) -> Any:
+def _redacted_body(body: bytes) -> Any:
+    """The JSON body; of one that is not JSON only the size, for who knows what it holds."""
     try:
-        return _redact(json.loads(body)) if body else None
-    except ValueError:  # without its structure, a secret in it cannot be found
+        return _redacted(json.loads(body)) if body else None
+    except ValueError:
         return f"({len(body)} bytes that are not JSON)"
 
 
-def _redact(value: Any, hide: bool = False) -> Any:
+def _redacted(value: Any, hide: bool = False) -> Any:
     if isinstance(value, dict):
-        is_mcp_server = "url" in value and "name" in value  # wherever in the body it stands
-        hidden = {"headers", "url"} if is_mcp_server else set()
-        hidden |= {"url"} if "event_types" in value else set()  # a webhook
-        return {k: _redact(v, hide or k in hidden) for k, v in value.items()}
+        secret = "url" in value and "name" in value  # an MCP server, wherever it is put
+        hidden = {"headers", "url"} if secret else {"url"} if "event_types" in value else set()
+        return {k: _redacted(v, hide or k in hidden) for k, v in value.items()}
     if isinstance(value, list):
-        return [_redact(v, hide) for v in value]
+        return [_redacted(v, hide) for v in value]
     return HIDDEN if hide else value
 
 
 def without_secrets(body: JsonObject) -> JsonObject:
-    """Copy a run's input as it may be stored and shown: MCP servers without their headers."""
+    """A run's input as it may be kept and shown: MCP servers without their headers."""
     servers = body.get("mcp_servers")
     if not servers:
         return dict(body)

@@ -1,8 +1,7 @@
-"""Does a value obey a JSON schema? Covers the part of the standard that `schema_examples` can build.
+"""Does a value obey a JSON schema? The part of the standard that the generator can produce.
 
-It finds the branch of a `oneOf` that fits, and keeps a scripted answer from breaking the caller's schema.
-Unknown keywords are ignored, so that no schema can make the simulator fail. (A library would be an extra
-that users of the in-process simulator have to install; a test compares the results with `jsonschema`.)
+Used to pick the one branch of a `oneOf` that fits, and to keep a scripted answer from breaking the
+schema a caller asked for. Unknown keywords are passed over.
 """
 
 from __future__ import annotations
@@ -12,12 +11,14 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+__all__ = ["conforms", "resolve"]
+
 Schema = Any
 _Check = Callable[[Any, Any, Schema, Schema], bool]
 
 
-def resolve_ref(schema: Schema, root: Schema) -> Schema:
-    """Follow a local `$ref`. Keywords beside the `$ref` override those of its target."""
+def resolve(schema: Schema, root: Schema) -> Schema:
+    """The schema a local `$ref` points at, with the keywords beside the `$ref` laid over it."""
     for _ in range(20):
         if not isinstance(schema, dict) or "$ref" not in schema:
             return schema
@@ -32,9 +33,9 @@ def resolve_ref(schema: Schema, root: Schema) -> Schema:
     return {}
 
 
-def is_valid(value: Any, schema: Schema, root: Schema) -> bool:
-    """Whether `value` obeys `schema`. A `$ref` is looked up in `root`."""
-    schema = resolve_ref(schema, root)
+def conforms(value: Any, schema: Schema, root: Schema) -> bool:
+    """Whether `value` obeys `schema`; `root` is where `$ref` is looked up."""
+    schema = resolve(schema, root)
     if isinstance(schema, bool):
         return schema
     return all(
@@ -46,7 +47,7 @@ def _same(a: Any, b: Any) -> bool:
     return json.dumps(a, sort_keys=True) == json.dumps(b, sort_keys=True)
 
 
-def _has_type(value: Any, kind: str) -> bool:
+def _is(value: Any, kind: str) -> bool:
     if kind in ("integer", "number"):
         plain = isinstance(value, (int, float)) and not isinstance(value, bool)
         return plain and (kind == "number" or value == int(value))
@@ -57,11 +58,11 @@ def _has_type(value: Any, kind: str) -> bool:
 def _type(value: Any, kinds: Any, schema: Schema, root: Schema) -> bool:
     if value is None and schema.get("nullable"):
         return True
-    return any(_has_type(value, kind) for kind in ([kinds] if isinstance(kinds, str) else kinds))
+    return any(_is(value, kind) for kind in ([kinds] if isinstance(kinds, str) else kinds))
 
 
 def _numeric(test: Callable[[float, float], bool]) -> _Check:
-    return lambda v, bound, schema, root: not _has_type(v, "number") or test(v, bound)
+    return lambda v, bound, schema, root: not _is(v, "number") or test(v, bound)
 
 
 def _sized(
@@ -77,13 +78,13 @@ def _multiple(value: float, step: float) -> bool:
 def _items(value: Any, items: Schema, schema: Schema, root: Schema) -> bool:
     if not isinstance(value, list):
         return True
-    return all(is_valid(v, items, root) for v in value[len(schema.get("prefixItems", ())) :])
+    return all(conforms(v, items, root) for v in value[len(schema.get("prefixItems", ())) :])
 
 
 def _prefix(value: Any, schemas: Any, schema: Schema, root: Schema) -> bool:
     if not isinstance(value, list):
         return True
-    return all(is_valid(v, s, root) for v, s in zip(value, schemas, strict=False))
+    return all(conforms(v, s, root) for v, s in zip(value, schemas, strict=False))
 
 
 def _unique(value: Any, wanted: Any, schema: Schema, root: Schema) -> bool:
@@ -95,14 +96,14 @@ def _unique(value: Any, wanted: Any, schema: Schema, root: Schema) -> bool:
 def _properties(value: Any, properties: Any, schema: Schema, root: Schema) -> bool:
     if not isinstance(value, dict):
         return True
-    return all(is_valid(value[k], s, root) for k, s in properties.items() if k in value)
+    return all(conforms(value[k], s, root) for k, s in properties.items() if k in value)
 
 
 def _additional(value: Any, extra: Schema, schema: Schema, root: Schema) -> bool:
     if not isinstance(value, dict):
         return True
     known = schema.get("properties", {})
-    return all(is_valid(v, extra, root) for k, v in value.items() if k not in known)
+    return all(conforms(v, extra, root) for k, v in value.items() if k not in known)
 
 
 _CHECKS: dict[str, _Check] = {
@@ -127,8 +128,8 @@ _CHECKS: dict[str, _Check] = {
     "required": lambda v, names, s, r: not isinstance(v, dict) or all(n in v for n in names),
     "properties": _properties,
     "additionalProperties": _additional,
-    "allOf": lambda v, options, s, root: all(is_valid(v, o, root) for o in options),
-    "anyOf": lambda v, options, s, root: any(is_valid(v, o, root) for o in options),
-    "oneOf": lambda v, options, s, root: sum(is_valid(v, o, root) for o in options) == 1,
-    "not": lambda v, other, s, root: not is_valid(v, other, root),
+    "allOf": lambda v, options, s, root: all(conforms(v, o, root) for o in options),
+    "anyOf": lambda v, options, s, root: any(conforms(v, o, root) for o in options),
+    "oneOf": lambda v, options, s, root: sum(conforms(v, o, root) for o in options) == 1,
+    "not": lambda v, other, s, root: not conforms(v, other, root),
 }

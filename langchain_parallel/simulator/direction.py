@@ -1,20 +1,22 @@
-"""Decides how a run will go.
+"""How a run will go: by itself, by the scenario, by an order from a test.
 
-Rule: this is decided once, when the run is made. A `RunScript` overrides the scenario, and the scenario
-overrides the default. `latency_scale` applies to every duration except the seconds of a `RunScript`.
+Rule: decided once, when the run is made. An order from a test outdoes the scenario, and the
+scenario outdoes what is usual; latency is scaled except where an order names the seconds.
 """
 
 from __future__ import annotations
 
 import math
 
-from .http_messages import JsonObject
+from .answers import JsonObject
 from .pricing import duration
+from .runs import Run, RunScript
 from .scenario import ScriptedTurn
-from .simulated_run import Run, RunScript
+
+__all__ = ["direct", "run_error"]
 
 
-def plan_run(
+def direct(
     run: Run,
     script: RunScript,
     turn: ScriptedTurn | None,
@@ -23,7 +25,7 @@ def plan_run(
     seed: int,
     ref_id: str,
 ) -> None:
-    """Set when the run starts and ends, its outcome, its error and its warnings."""
+    """Write down when the run starts and ends, how, and with what to say."""
     run.turn = turn
     seconds = _seconds(run, script, turn, latency_scale, seed)
     run.starts = run.created + min(2.0, 0.05 * seconds)
@@ -39,8 +41,8 @@ def plan_run(
     if run.outcome == "failed":
         run.error = run_error(message, script.ref_id or ref_id)
     run.outcome = script.unknown_status or run.outcome
-    messages = [*(turn.warnings if turn else ()), *script.warnings]
-    run.warnings += [{"type": "warning", "message": text} for text in messages]
+    said = [*(turn.warnings if turn else ()), *script.warnings]
+    run.warnings += [{"type": "warning", "message": text} for text in said]
 
 
 def _seconds(
@@ -55,5 +57,8 @@ def _seconds(
 
 def run_error(message: str | None, ref_id: str) -> JsonObject:
     """The `error` of a failed run."""
-    message = message or "[simulated] The run failed."
-    return {"ref_id": ref_id, "message": message, "detail": None}
+    return {
+        "ref_id": ref_id,
+        "message": message or "[simulated] The run failed.",
+        "detail": None,
+    }

@@ -1,4 +1,4 @@
-"""Variety without randomness: ids and numbers that follow from a key.
+"""Variety without chance: numbers and ids derived from what they are for.
 
 Rule: the same seed and the same question give the same answer, in any order and in any thread.
 """
@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import hashlib
 
+__all__ = ["fraction", "hex_id", "number"]
+
 
 def hex_id(*key: object, length: int = 32) -> str:
-    """The hexadecimal id of `length` (up to 64) characters for this key."""
+    """A hexadecimal id of `length` (up to 64) characters for this key."""
     return hashlib.sha256("\x1f".join(map(str, key)).encode()).hexdigest()[:length]
 
 
 def number(*key: object) -> int:
-    """The 32-bit number for this key."""
+    """A 32-bit number for this key."""
     return int(hex_id(*key, length=8), 16)
 
 
 def fraction(*key: object) -> float:
-    """The number in [0, 1) for this key."""
+    """A number in [0, 1) for this key."""
     return number(*key) / 2**32
