@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from ..errors import InvalidRequest
 from ..processors import price_usd
-from ..text.result import harmless
+from ..text.untrusted import harmless
 from .agent_config import AgentConfig
 from .agent_state import AgentTurn, Research
 
@@ -209,7 +209,7 @@ def _record(
         status="planned",
         content=None,
         confidence={},
-        weak_fields=[],
+        unsupported_fields=[],
         citations=[],
         warnings=[],
         error=None,

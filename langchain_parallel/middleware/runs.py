@@ -33,7 +33,7 @@ from ..models import Event, Submission, TaskRun, TaskRunResult
 from ..research.cost_events import told
 from ..research.turns import answered, submission_of, unanswered
 from ..text.progress import progress
-from ..text.result import harmless
+from ..text.untrusted import harmless
 from ..tools.tool_messages import told as in_words
 from .agent_config import AgentConfig, pending_of
 from .agent_state import AgentTurn, Research, is_ended, short, started_as, turns_of

@@ -18,7 +18,7 @@ from .._graph.runtime import ask_person, checkpointer_of
 from ..errors import ParallelError
 from ..models import TaskRun
 from ..processors import expected_seconds
-from ..text.result import harmless
+from ..text.untrusted import harmless
 from .index import record_parked
 
 _WARNING_CHARS = 300

@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 
 from ..processors import dearer
-from ..text.result import harmless
+from ..text.untrusted import harmless
 from .budget import objections
 from .graph_config import GraphConfig
 from .state import Pending, ResearchState

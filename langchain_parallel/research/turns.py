@@ -6,9 +6,10 @@ from typing import Any
 
 from .._graph.paid_run import Answered
 from ..errors import InvalidRequest, ParallelError, RunCancelled, RunFailed
+from ..evidence import evidence_of
 from ..models import Submission, TaskRun
 from ..processors import price_usd
-from ..text.result import citations, confidence, harmless, weak_fields
+from ..text.untrusted import harmless
 from .evaluation import questions_of
 from .state import AskedBy, Pending, Question, ResearchState, Turn, Verdict
 
@@ -169,10 +170,11 @@ def answered(pending: Pending, got: Answered, *, keep_excerpts: bool) -> Turn:
     turn["run_id"] = result.run.run_id
     turn["interaction_id"] = result.run.interaction_id or turn["interaction_id"]
     turn["started_at"], turn["ended_at"] = result.run.created_at, result.run.modified_at
-    turn["content"] = result.output.content
-    turn["confidence"] = confidence(result)
-    turn["weak_fields"] = weak_fields(result)
-    turn["citations"] = citations(result, excerpts=keep_excerpts)
+    evidence = evidence_of(result, excerpts=keep_excerpts)
+    turn["content"] = evidence["content"]
+    turn["confidence"] = evidence["confidence"]
+    turn["unsupported_fields"] = evidence["unsupported_fields"]
+    turn["citations"] = evidence["citations"]
     turn["warnings"] = [warning.message for warning in result.run.warnings or () if warning.message]
     if got.duplicates:
         twins = ", ".join(got.duplicates)
@@ -216,7 +218,7 @@ def _turn(pending: Pending, status: str) -> Turn:
         status=status,
         content=None,
         confidence={},
-        weak_fields=[],
+        unsupported_fields=[],
         citations=[],
         warnings=[],
         error=None,

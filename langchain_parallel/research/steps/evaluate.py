@@ -11,7 +11,7 @@ from ..._graph.runtime import checkpointer_of
 from ..._graph.session_ledger import session_done
 from ...errors import InvalidRequest
 from ..budget import spent_usd
-from ..evaluation import Rule, consult, last_round, questions_of
+from ..evaluation import BuiltInEvaluator, consult, last_round, questions_of
 from ..graph_config import GraphConfig
 from ..state import ResearchState, Verdict
 from ..turns import asks, check_continues, runs_since_asked
@@ -27,7 +27,7 @@ def evaluate(researcher: GraphConfig, state: ResearchState, config: RunnableConf
     try:
         return (yield from decided(researcher, state, config, verdict))
     except InvalidRequest as error:
-        if not isinstance(researcher.evaluate, Rule):
+        if not isinstance(researcher.evaluate, BuiltInEvaluator):
             raise  # the caller's function can be corrected
         stop = _stop(f"What was to be asked next would be refused: {error.message}", verdict)
         return (yield from decided(researcher, state, config, stop))
