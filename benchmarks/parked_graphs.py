@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache
 from pathlib import Path
@@ -23,9 +23,10 @@ from langgraph.types import Command, interrupt
 
 from langchain_parallel import AsyncParallelClient, ParallelClient, create_research_graph
 from langchain_parallel._core.calls import Calls
+from langchain_parallel.parked import GraphThreads, ThreadStatus
+from langchain_parallel.parked.threads import ChooseInterrupts
 from langchain_parallel.research import ResearchState
 from langchain_parallel.simulator import ManualClock, Simulator, SimulatorTransport
-from langchain_parallel.webhooks import GraphThreads, ThreadStatus
 
 from .threads import opened as opened_in_sqlite
 
@@ -77,20 +78,11 @@ class Timed(GraphThreads):
 
     write: _Write = staticmethod(lambda what, thread_id: None)
 
-    def go_on(
-        self, thread_id: str, interrupt_ids: Iterable[str]
-    ) -> Calls[tuple[ThreadStatus, bool]]:
-        """Resume, and say so."""
-        standing, went_on = yield from super().go_on(thread_id, interrupt_ids)
-        if went_on:
-            self.write("done", thread_id)
-        return standing, went_on
-
-    def knock(
-        self, thread_id: str, choose: Callable[[ThreadStatus], Sequence[str] | None]
+    def resume_if(
+        self, thread_id: str, choose: ChooseInterrupts
     ) -> Calls[tuple[ThreadStatus, ThreadStatus | None]]:
         """Resume, and say so."""
-        before, after = yield from super().knock(thread_id, choose)
+        before, after = yield from super().resume_if(thread_id, choose)
         if after is not None:
             self.write("done", thread_id)
         return before, after

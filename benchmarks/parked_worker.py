@@ -115,7 +115,7 @@ async def work(job: Job) -> None:
         if client is not None:
             threads = Timed(graph)
             threads.write = write
-            app = webhook_app(threads, secrets=[SECRET], async_client=client)
+            app = webhook_app(threads, secrets=[SECRET], client=client)
         else:
             app = _control(graph, write)
         config = uvicorn.Config(app, port=job["port"], log_level="error", ws="none")

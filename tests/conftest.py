@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -9,6 +11,7 @@ from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 
+import certifi
 import pytest
 from hypothesis import settings
 
@@ -18,11 +21,21 @@ from . import cut
 
 pytest_plugins = ["langchain_parallel.simulator.fixtures"]
 
+_END = "-----END CERTIFICATE-----\n"
+
 # For good, not per test: a fixture of wider scope must not see them either.
 for name in list(os.environ):
     if name.startswith(("PARALLEL_", "LANGSMITH_", "LANGCHAIN_")):
         del os.environ[name]
 os.environ["LANGSMITH_TRACING"] = "false"
+
+# No test speaks TLS, and yet each client on a socket reads all certificates there are, which takes longer
+# than most tests do. Here, and in the processes that tests start, there is one.
+_certificates = tempfile.NamedTemporaryFile("w", prefix="tests-ca-", suffix=".pem")  # noqa: SIM115
+atexit.register(_certificates.close)
+_certificates.write("".join(Path(certifi.where()).read_text().partition(_END)[:2]))
+_certificates.flush()
+os.environ["SSL_CERT_FILE"] = _certificates.name
 
 # A slow machine is no failure; a failing example is printed so that it can be replayed.
 _OURS = settings(deadline=None, print_blob=True)
@@ -46,6 +59,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left_out = cut.left_out(items)
         config.hook.pytest_deselected(items=[item for item in items if item in left_out])
         items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported and collected stays, so no collection of garbage need look at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

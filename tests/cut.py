@@ -47,6 +47,11 @@ def _shows(item: Any) -> Iterable[Hashable]:
     return [(name, repr(spec.params[name])) for name in mark.args or spec.params]
 
 
+def either_mode(mode: str, **rest: object) -> list[object]:
+    """What a case shows where each combination is to be played, be it blocking or awaited."""
+    return [mode, repr(sorted(rest.items()))]
+
+
 def representatives(cases: Iterable[T], shows: Callable[[T], Iterable[Hashable]]) -> list[T]:
     """Enough of the cases to show all that any of them shows: first those that show the most.
 
@@ -74,4 +79,4 @@ def examples(exhaustively: int) -> int:
     """How many examples a property is tried on that is tried on so many `exhaustively`."""
     if settings.get_current_profile_name() == EXHAUSTIVE:
         return exhaustively
-    return max(5, exhaustively // 8)
+    return max(10, exhaustively // 4)

@@ -31,6 +31,8 @@ from benchmarks.wire import Account
 from langchain_parallel.models import TaskRunInput
 from langchain_parallel.simulator import RunningServer, RunScript
 
+from .cut import exhaustive
+
 TURNS = 8
 
 
@@ -78,6 +80,7 @@ def growth(case: Case) -> tuple[float, float]:
     return last.requests / second.requests, bytes_of[1] / bytes_of[0]
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("restarts", ["none", "at once"])
 @pytest.mark.parametrize("store", [False, True])
 def test_a_turn_of_the_graph_costs_no_more_the_longer_the_session(
@@ -125,6 +128,7 @@ def test_a_checkpoint_grows_alike_in_asynchronous_graphs() -> None:
     assert awaited.last == pytest.approx(blocking.last, rel=0.01)
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("saver", ["sqlite", "memory"])
 @pytest.mark.parametrize(
     "heavier", ["research graph, excerpts kept", "graph with the tool", "whole results in state"]
@@ -157,6 +161,7 @@ def test_a_delta_channel_loses_no_turn() -> None:
 # --- parked --------------------------------------------------------------------------------------
 
 
+@pytest.mark.exhaustive
 def test_each_parked_thread_goes_on_once_and_is_paid_for_once() -> None:
     plan = parked_stages.Plan(parked=40, at_once=4, too_fast=4)
     found = parked.measure("sqlite", plan, (parked_stages.OURS, parked_stages.BARE))
@@ -239,7 +244,7 @@ OURS = ("submit + wait, one ledger", "submit + wait, 20 ledgers", "tool.abatch")
 MANY = 60
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", [OURS[0], *map(exhaustive, OURS[1:])])
 def test_a_run_of_a_batch_receives_no_more_the_larger_the_batch(
     name: str, simulator_server: RunningServer
 ) -> None:
@@ -250,7 +255,7 @@ def test_a_run_of_a_batch_receives_no_more_the_larger_the_batch(
     assert many <= (1.5 if name == "submit + wait, one ledger" else 1.05) * few
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", [*map(exhaustive, OURS[:-1]), OURS[-1]])
 def test_a_batch_opens_hardly_more_connections_than_it_has_runs(
     name: str, simulator_server: RunningServer
 ) -> None:

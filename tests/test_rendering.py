@@ -10,27 +10,31 @@ import sys
 import time
 import unicodedata
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from langchain_parallel import evidence
+from langchain_parallel.evidence import citations, confidence, evidence_of
 from langchain_parallel.models import TaskRunOutput, TaskRunResult
+from langchain_parallel.text import format as text_format
+from langchain_parallel.text import layout, untrusted
 from langchain_parallel.text import result as rendering
-from langchain_parallel.text.result import (
+from langchain_parallel.text.format import duration, duration_range, usd
+from langchain_parallel.text.layout import list_within, shares
+from langchain_parallel.text.result import DEFAULT_MAX_CHARS, MIN_CHARS, render
+from langchain_parallel.text.untrusted import (
     AS_DATA,
-    DEFAULT_MAX_CHARS,
     FENCE,
-    MIN_CHARS,
-    citations,
-    confidence,
     fenced,
     harmless,
     harmless_lines,
-    render,
-    weak_fields,
 )
+
+from .cut import examples
 
 FIELDS: dict[str, Any] = {
     "company_name": "Waymo LLC",
@@ -118,6 +122,10 @@ def report() -> TaskRunResult:
         for index, field in enumerate(FIELDS)
     ]
     return _result(FIELDS, basis)
+
+
+def unsupported_fields(result: TaskRunResult) -> list[str]:
+    return evidence_of(result)["unsupported_fields"]
 
 
 def _tokens(text: str, letters: int = 6) -> int:
@@ -277,7 +285,7 @@ def test_missing_evidence_is_tolerated() -> None:
     values: dict[str, Any] = {"type": "text", "content": "x", "basis": None, "mcp_tool_calls": None}
     output = TaskRunOutput.model_construct(**values)
     bare = TaskRunResult.model_construct(run=_result("x").run, output=output)
-    assert weak_fields(bare) == ["output"]
+    assert unsupported_fields(bare) == ["output"]
     assert _inside(render(bare)) == "x\nNo citations: output\n"
     empty = {"field": "output", "citations": [{"url": " ", "title": "?"}], "confidence": ""}
     for basis in ({**empty, "citations": None, "confidence": None}, empty):
@@ -341,10 +349,10 @@ def test_confidence_is_the_lowest_word_given_in_lower_case() -> None:
 )
 def test_a_field_is_weak_by_its_word(word: str | None, weak: bool) -> None:
     result = _result("x", [_basis("output", "https://a.example", confidence=word)])
-    assert weak_fields(result) == (["output"] if weak else [])
+    assert unsupported_fields(result) == (["output"] if weak else [])
 
 
-def test_weak_fields_are_low_or_uncited_in_the_order_of_the_basis() -> None:
+def test_unsupported_fields_are_low_or_uncited_in_the_order_of_the_basis() -> None:
     url = "https://a.example"
     basis = [
         _basis("uncited"),
@@ -358,14 +366,14 @@ def test_weak_fields_are_low_or_uncited_in_the_order_of_the_basis() -> None:
     ]
     names = ("null", "bare", "low", "list", "fine", "uncited", "parts")
     result = _result(dict.fromkeys(names), basis)
-    assert weak_fields(result) == ["uncited", "list.1", "low", "bare.0", "null"]
+    assert unsupported_fields(result) == ["uncited", "list.1", "low", "bare.0", "null"]
 
 
 def test_a_text_without_basis_is_weak_and_an_empty_object_is_not() -> None:
-    assert weak_fields(_result("x")) == ["output"]
-    assert weak_fields(_result(None)) == ["output"]
-    assert weak_fields(_result({})) == []
-    assert weak_fields(_result("x", [_basis("summary", "https://a.example")])) == []
+    assert unsupported_fields(_result("x")) == ["output"]
+    assert unsupported_fields(_result(None)) == ["output"]
+    assert unsupported_fields(_result({})) == []
+    assert unsupported_fields(_result("x", [_basis("summary", "https://a.example")])) == []
 
 
 # --- the cap -------------------------------------------------------------------------------------
@@ -635,7 +643,7 @@ def results(draw: st.DrawFn) -> TaskRunResult:
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(results(), st.none() | st.integers(-5, 3_000) | st.integers(3_000, 60_000))
 def test_any_result_keeps_within_the_cap_the_fence_and_the_truth(
     result: TaskRunResult, cap: int | None
@@ -653,7 +661,7 @@ def test_any_result_keeps_within_the_cap_the_fence_and_the_truth(
     text.encode()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(results())
 def test_without_a_cap_no_url_and_no_weak_field_is_lost(result: TaskRunResult) -> None:
     body = _inside(render(result, max_chars=None))
@@ -662,18 +670,88 @@ def test_without_a_cap_no_url_and_no_weak_field_is_lost(result: TaskRunResult) -
     assert len({source["url"] for source in found}) == len(found)
     for source in found:
         assert f"\n[{source['number']}] {source['url']}" in f"\n{body}"
-    weak = weak_fields(result)
+    weak = unsupported_fields(result)
     assert len(set(weak)) == len(weak)
     assert {f for f, word in confidence(result).items() if word in ("low", "very-low")} <= set(weak)
     assert ("Low confidence: " in body or "No citations: " in body) or not weak
     json.dumps([found, confidence(result), weak, citations(result, excerpts=True)])
 
 
-def test_it_imports_only_the_models_and_the_standard_library() -> None:
-    tree = ast.parse(Path(rendering.__file__).read_text(encoding="utf-8"))
+@pytest.mark.parametrize("module", [rendering, untrusted, layout, text_format, evidence])
+def test_it_imports_no_framework(module: ModuleType) -> None:
+    tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
     ours = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
-    assert [node.module for node in ours] == ["models"]
+    allowed = {"models", "evidence", "layout", "untrusted", "_core.plain_text", "_core.urls"}
+    assert {node.module for node in ours} <= allowed
     named = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom | ast.Import)]
     names = [n.module or "" for n in named if isinstance(n, ast.ImportFrom) and not n.level]
     names += [a.name for n in named if isinstance(n, ast.Import) for a in n.names]
-    assert {name.split(".")[0] for name in names} <= set(sys.stdlib_module_names)
+    known = {*sys.stdlib_module_names, "typing_extensions"}
+    assert {name.split(".")[0] for name in names} <= known
+
+
+# --- money, time, room ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        (0, "$0.00"),
+        (0.1, "$0.10"),
+        (0.005, "$0.005"),
+        (0.0004, "$0.0004"),
+        (0.1 + 0.2, "$0.30"),
+        (2.4, "$2.40"),
+        (12_345.678, "$12,345.678"),
+        (None, "unknown"),
+    ],
+)
+def test_money_has_one_format(amount: float | None, text: str) -> None:
+    assert usd(amount) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.4, "0 s"),
+        (45, "45 s"),
+        (100, "100 s"),
+        (120, "2 min"),
+        (125, "2 min 5 s"),
+        (3_599.6, "1 h"),
+        (3_840, "1 h 4 min"),
+        (7_200, "2 h"),
+        (None, "unknown"),
+    ],
+)
+def test_time_has_one_format(seconds: float | None, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_a_range_of_times_names_its_unit_once() -> None:
+    assert duration_range(10, 60) == "10 to 60 s"
+    assert duration_range(60, 500) == "60 s to 8 min"
+    assert duration_range(120, 600) == "2 to 10 min"
+    assert duration_range(300, 7_200) == "5 min to 2 h"
+
+
+@given(st.lists(st.text("ab", max_size=9)), st.integers(-5, 60))
+def test_a_list_within_a_room_counts_what_it_leaves_out(items: list[str], room: int) -> None:
+    text = list_within(items, room)
+    assert len(text) <= max(room, len(f"{len(items)} more"))
+    if text != "; ".join(items):
+        shown = text.split("; ")[:-1] if text.count("; ") else []
+        assert shown == items[: len(shown)]
+        assert text.endswith(f"{len(items) - len(shown)} more")
+
+
+@given(st.lists(st.integers(0, 90), min_size=1), st.integers(0, 900))
+def test_shares_fill_the_room_and_no_text_gets_less_than_a_longer_one_for_it(
+    lengths: list[int], room: int
+) -> None:
+    given_ = shares(lengths, room)
+    assert sum(given_) <= room
+    assert all(share <= length for share, length in zip(given_, lengths, strict=True))
+    most = max(given_)
+    assert all(s >= most - 1 or s == n for s, n in zip(given_, lengths, strict=True))
+    assert sum(given_) == sum(lengths) or sum(given_) > room - len(lengths)

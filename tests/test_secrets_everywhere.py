@@ -217,6 +217,7 @@ OUTCOMES: dict[str, tuple[Callable[[Account], None], type[errors.ParallelError] 
 }
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("outcome", OUTCOMES)
 @pytest.mark.parametrize("face", FACES)
 async def test_nothing_that_is_written_down_shows_a_secret(
@@ -245,6 +246,7 @@ def stored_in(saver: InMemorySaver, store: InMemoryStore) -> str:
     return f"{saver.blobs} {saver.writes} {[*saver.list(None)]} {store.search(())}"
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("outcome", ["completed", "refused"])
 @pytest.mark.parametrize("face", [agent, parent])
 async def test_no_secret_is_on_the_disk(
@@ -258,6 +260,7 @@ async def test_no_secret_is_on_the_disk(
     assert watch.found() == []
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("face", [agent, parent])
 async def test_no_secret_is_in_the_database(
     account: Account, face: Face, how: How, watch: Watch, postgres_uri: Callable[[], str]
@@ -389,6 +392,7 @@ async def heard_of(account: Account, face: Face, how: How, watch: Watch) -> list
     return [*watch.found(), *leaks([stored_in(saver, store)])]
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("place", [*SAID_OF_A_RUN, *SAID_BEFORE])
 @pytest.mark.parametrize("face", [agent, parent])
 async def test_a_server_that_repeats_its_secrets_gets_them_nowhere(
@@ -398,6 +402,7 @@ async def test_a_server_that_repeats_its_secrets_gets_them_nowhere(
     assert await heard_of(account, face, how, watch) == []
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize(
     "place",
     [
@@ -546,6 +551,7 @@ def test_every_kind_of_error_is_provoked() -> None:
     assert every_error(errors.ParallelError) == set(ERRORS) | no_call_raises
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("kind", ERRORS)
 async def test_no_error_of_a_client_shows_a_secret(
     account: Account, kind: type[errors.ParallelError], how: How, watch: Watch
@@ -586,6 +592,7 @@ async def every_call(client: Any, watch: Watch) -> None:
     watch.see(*map(repr, shows), *map(str, shows))
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("outcome", ["failed", "cancelled", "action_required"])
 async def test_a_run_that_repeats_the_key_gets_it_into_no_error_of_a_client(
     account: Account, outcome: Any, how: How, watch: Watch
@@ -727,6 +734,7 @@ def server() -> Iterator[RunningServer]:
         yield running
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("given", ["as text", "as a secret", "in the environment"])
 @pytest.mark.parametrize("refused", [False, True], ids=["done", "refused"])
 @pytest.mark.parametrize("make", ["tool", "graph"])

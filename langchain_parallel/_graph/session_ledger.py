@@ -27,6 +27,7 @@ from .runtime import (
     runtime_of,
     thread_id_of,
 )
+from .store import get_item, put_item
 
 REMEMBERED = 1_000
 """Sessions whose ledgers are remembered, the latest ones."""
@@ -34,7 +35,7 @@ USES = 200
 """Calls outside LangGraph that share one ledger: in doubt, so many runs are looked through."""
 _FORGOTTEN_SECONDS = 24 * 3600.0
 """After so long nobody gives an input again because a kill left nothing of it."""
-_SPACE = ("langchain_parallel", "ledgers")
+_NAMESPACE = ("langchain_parallel", "ledgers")
 
 
 class Ledgers:
@@ -104,7 +105,7 @@ def stored_ledger(
         ):
             clients.mark_uncertain(ledger_id)
         used = {"ledger_id": ledger_id, "by": clients.process_id, "at": time.time()}
-        yield from _put(store, key, used)
+        yield put_item(store, _NAMESPACE, key, used)
         return ledger_id
     finally:
         lock.release()
@@ -148,8 +149,8 @@ def session_ledger(
             clients.mark_uncertain(ledger_id)
         used = {"ledger_id": ledger_id, "by": clients.process_id, "at": time.time()}
         if after:
-            yield from _put(store, here, used)
-        yield from _put(store, last, {**used, "open": True})
+            yield put_item(store, _NAMESPACE, here, used)
+        yield put_item(store, _NAMESPACE, last, {**used, "open": True})
         return ledger_id
     finally:
         lock.release()
@@ -163,7 +164,7 @@ def session_done(config: RunnableConfig, name: str) -> Calls[None]:
     last = f"{thread_id}/{name}/last"
     known = yield from _get(runtime.store, last)
     if known is not None and known["open"]:
-        yield from _put(runtime.store, last, {**known, "open": False})
+        yield put_item(runtime.store, _NAMESPACE, last, {**known, "open": False})
 
 
 def _locked(name: str, holder: object) -> Calls[SharedLock]:
@@ -172,9 +173,5 @@ def _locked(name: str, holder: object) -> Calls[SharedLock]:
 
 
 def _get(store: BaseStore, key: str) -> Calls[dict[str, Any] | None]:
-    item = yield Call(lambda: store.get(_SPACE, key), lambda: store.aget(_SPACE, key))
+    item = yield get_item(store, _NAMESPACE, key)
     return None if item is None else dict(item.value)
-
-
-def _put(store: BaseStore, key: str, value: dict[str, Any]) -> Calls[None]:
-    yield Call(lambda: store.put(_SPACE, key, value), lambda: store.aput(_SPACE, key, value))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 
@@ -59,86 +60,64 @@ def _is_confirmed() -> bool:
         return False
 
 
-class _LosesOneResponse(httpx.BaseTransport):
+class _LosesOneResponse(httpx.HTTPTransport):
     """While `armed`, it lets the next paid request through and then loses the response."""
 
-    def __init__(self, inner: httpx.BaseTransport) -> None:
-        self._inner = inner
-        self.armed = False
+    armed = False
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        response = self._inner.handle_request(request)
+        response = super().handle_request(request)
         if self.armed and request.method == "POST" and request.url.path.endswith("/runs"):
             self.armed = False
             response.read()
             raise httpx.ReadError("lost by the check, on purpose", request=request)
         return response
 
-    def close(self) -> None:
-        self._inner.close()
-
 
 def findings() -> Iterator[Finding]:
     """One finding per assumption. Starts `RUNS` paid runs."""
-    losing = _LosesOneResponse(httpx.HTTPTransport())
-    with ParallelClient(
-        transport=losing, retry_policy=RetryPolicy(settling=_LISTING_TIMEOUT)
-    ) as client:
+    transport = _LosesOneResponse()
+    policy = RetryPolicy(settling=_LISTING_TIMEOUT)
+    with ParallelClient(transport=transport, retry_policy=policy) as client:
         ledger_id = client.create_group({"purpose": "check of assumptions"}).taskgroup_id
-
-        first = client.submit(ledger_id, _ask("first"))
-        listed, seconds = _until_listed(client, ledger_id, first.run.run_id)
-        yield _listed_soon(listed, seconds)
-        yield Finding(
-            "a group's list repeats each run's metadata",
-            None if listed is None else listed.run.metadata is not None,
-            "yes" if listed and listed.run.metadata else "no; the client reads the inputs instead",
-        )
-        yield Finding(
-            "a run has its interaction id at once",
-            first.run.interaction_id is not None,
-            str(first.run.interaction_id),
-        )
+        first = client.submit(ledger_id, _request("first"))
+        yield from _first_run(client, ledger_id, first)
         yield _cursor(client, ledger_id, first)
         yield _unknown_group(client)
-        yield _refused(client, ledger_id)
-
-        losing.armed = True
-        started = time.monotonic()
-        found = client.submit(ledger_id, _ask("lost"))
-        yield Finding(
-            "a run whose response was lost is found, and is not paid for again",
-            found.adopted and not found.duplicates and not losing.armed,
-            f"adopted {found.run.run_id} after {time.monotonic() - started:.1f} s",
-        )
-        result = client.wait(first.run.run_id)
-        follow_up = _ask("follow-up").model_copy(
-            update={
-                "input": "And of Italy?",
-                "previous_interaction_id": result.run.interaction_id,
-            }
-        )
-        last = client.submit(ledger_id, follow_up).run.run_id
-        answer = client.wait(last)
-        yield Finding(
-            "a follow-up builds on the earlier answer",
-            None,
-            f"the answer is {str(answer.output.content)[:60]!r}; it should be a capital",
-        )
-        _until_listed(client, ledger_id, last)
-        runs = len(client.list_runs(ledger_id))
-        yield Finding(f"{RUNS} runs were paid for", runs == RUNS, f"{runs} are listed")
+        yield _refusal(client, ledger_id)
+        transport.armed = True
+        yield _lost_response(client, ledger_id)
+        yield from _follow_up(client, ledger_id, first)
 
 
-def _ask(purpose: str) -> TaskRunInput:
-    return TaskRunInput(
-        input=f"{_QUESTION} ({purpose})", processor="lite", metadata={"purpose": purpose}
+def _request(purpose: str, **more: Any) -> TaskRunInput:
+    asked = {"input": f"{_QUESTION} ({purpose})", "processor": "lite", **more}
+    return TaskRunInput(metadata={"purpose": purpose}, **asked)
+
+
+def _first_run(client: ParallelClient, ledger_id: str, first: Submission) -> Iterator[Finding]:
+    listed, seconds = _until_listed(client, ledger_id, first.run.run_id)
+    settling = RetryPolicy().settling
+    yield Finding(
+        f"a group lists a new run within {settling:.0f} s",
+        listed is not None and seconds <= settling,
+        f"after {seconds:.1f} s" if listed else f"not within {seconds:.0f} s",
+    )
+    yield Finding(
+        "a group's list repeats each run's metadata",
+        None if listed is None else listed.run.metadata is not None,
+        "yes" if listed and listed.run.metadata else "no; the client reads the inputs instead",
+    )
+    interaction_id = first.run.interaction_id
+    yield Finding(
+        "a run has its interaction id at once", interaction_id is not None, str(interaction_id)
     )
 
 
 def _until_listed(
     client: ParallelClient, ledger_id: str, run_id: str
 ) -> tuple[TaskRunEvent | None, float]:
+    """The run in its group's list (None: it does not appear), and after how many seconds."""
     started = time.monotonic()
     while (seconds := time.monotonic() - started) < _LISTING_TIMEOUT:
         for listed in client.list_runs(ledger_id):
@@ -146,15 +125,6 @@ def _until_listed(
                 return listed, seconds
         time.sleep(0.2)
     return None, seconds
-
-
-def _listed_soon(listed: TaskRunEvent | None, seconds: float) -> Finding:
-    settling = RetryPolicy().settling
-    return Finding(
-        f"a group lists a new run within {settling:.0f} s",
-        listed is not None and seconds <= settling,
-        f"after {seconds:.1f} s" if listed else f"not within {seconds:.0f} s",
-    )
 
 
 def _cursor(client: ParallelClient, ledger_id: str, first: Submission) -> Finding:
@@ -172,8 +142,8 @@ def _unknown_group(client: ParallelClient) -> Finding:
     return Finding("an unknown group is a 404", isinstance(error, NotFound), type(error).__name__)
 
 
-def _refused(client: ParallelClient, ledger_id: str) -> Finding:
-    unknown = _ask("refused").model_copy(update={"processor": "no-such-processor"})
+def _refusal(client: ParallelClient, ledger_id: str) -> Finding:
+    unknown = _request("refused", processor="no-such-processor")
     with ParallelClient(allow_unknown_processor=True) as forced:
         error = _error(lambda: forced.submit(ledger_id, unknown))
     listed = [e for e in client.list_runs(ledger_id) if e.run.processor == "no-such-processor"]
@@ -182,6 +152,31 @@ def _refused(client: ParallelClient, ledger_id: str) -> Finding:
         isinstance(error, ApiError) and not listed,
         type(error).__name__,
     )
+
+
+def _lost_response(client: ParallelClient, ledger_id: str) -> Finding:
+    started = time.monotonic()
+    found = client.submit(ledger_id, _request("lost"))
+    return Finding(
+        "a run whose response was lost is found, and is not paid for again",
+        found.adopted and not found.duplicates,
+        f"adopted {found.run.run_id} after {time.monotonic() - started:.1f} s",
+    )
+
+
+def _follow_up(client: ParallelClient, ledger_id: str, first: Submission) -> Iterator[Finding]:
+    head = client.wait(first.run.run_id).run.interaction_id
+    request = _request("follow-up", input="And of Italy?", previous_interaction_id=head)
+    run_id = client.submit(ledger_id, request).run.run_id
+    content = str(client.wait(run_id).output.content)
+    yield Finding(
+        "a follow-up builds on the earlier answer",
+        None,
+        f"the answer is {content[:60]!r}; it should be a capital",
+    )
+    _until_listed(client, ledger_id, run_id)
+    runs = len(client.list_runs(ledger_id))
+    yield Finding(f"{RUNS} runs were paid for", runs == RUNS, f"{runs} are listed")
 
 
 def _error(call: Callable[[], object]) -> ParallelError | None:

@@ -122,8 +122,8 @@ def _show_turn(turn: Turn) -> None:
     more = len(turn["citations"]) - 6
     if more > 0:
         print(f"    and {more} more")
-    if turn["weak_fields"]:
-        print(f"  not well supported: {', '.join(turn['weak_fields'])}")
+    if turn["unsupported_fields"]:
+        print(f"  not well supported: {', '.join(turn['unsupported_fields'])}")
 
 
 def _short(value: object, max_chars: int = 150) -> str:

@@ -1,8 +1,12 @@
-"""`python -m langchain_parallel sweep`."""
+"""`langchain-parallel sweep --graph package.module:attribute`
+
+Resumes every parked thread whose run has ended. The attribute is a compiled graph with blocking storage, or a
+function without arguments that returns one or a context manager of one. If the function or the context
+manager is asynchronous, so is the graph's storage.
+"""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import importlib
 import inspect
@@ -13,45 +17,33 @@ from typing import Any
 
 from langgraph.pregel import Pregel
 
-from ..errors import InvalidRequest, ParallelError
-from ..parked.sweep_result import SweepResult
-from ..parked.sweeper import STRANDED_SECONDS, asweep, sweep
+from ..errors import InvalidRequest
+from ..parked.sweeper import STRANDED_SECONDS, SweepResult, asweep, sweep
 from ..parked.threads import Threads
-
-_COMMAND = """python -m langchain_parallel sweep --graph package.module:attribute
-
-Lets every parked thread go on whose run has ended. The attribute is a compiled graph with blocking
-storage; or a function without arguments that gives one, or a context manager of one: then the asynchronous
-kind means an asynchronous graph.
-"""
+from .command_line import command_parser
 
 
 def main(arguments: list[str]) -> int:
-    """`python -m langchain_parallel sweep`: the exit status, 1 where a thread could not be swept."""
-    parser = argparse.ArgumentParser(
-        "python -m langchain_parallel sweep",
-        description=_COMMAND,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    """Run the command; the exit code is 1 if a thread could not be resumed, or was skipped."""
+    parser = command_parser("sweep", __doc__)
     parser.add_argument("--graph", required=True, metavar="MODULE:ATTRIBUTE")
-    parser.add_argument("--at-once", type=int, default=10, help="threads at the same time")
-    parser.add_argument("--per-second", type=float, default=20.0, help="requests to the API")
+    parser.add_argument("--concurrency", type=int, default=10, help="threads at the same time")
+    parser.add_argument(
+        "--per-second", type=float, default=20.0, help="most requests to the API per second"
+    )
     parser.add_argument(
         "--stranded-after",
         type=float,
         default=STRANDED_SECONDS,
         metavar="SECONDS",
-        help="after which a thread that went on and is not done was left by a process that died",
+        help="resume a thread with unfinished work and no checkpoint for so long: its process died",
     )
     options = vars(parser.parse_args(arguments))
-    try:
-        swept = _swept(_attribute(options.pop("graph")), options)
-    except ParallelError as error:
-        parser.exit(2, f"{error}\n")
-    lines = [", ".join(f"{name} {count}" for name, count in swept.counts().items())]
-    lines += [f"thread {id}: {type(why).__name__}: {why}" for id, why in swept.failed.items()]
+    result = _sweep_any(_attribute(options.pop("graph")), options)
+    lines = [", ".join(f"{name} {count}" for name, count in result.counts().items())]
+    lines += [f"thread {id}: {type(why).__name__}: {why}" for id, why in result.failed.items()]
     sys.stdout.writelines(f"{line}\n" for line in lines)
-    return 1 if swept.failed or swept.unasked else 0
+    return 1 if result.failed or result.skipped else 0
 
 
 def _attribute(name: str) -> Any:
@@ -62,30 +54,30 @@ def _attribute(name: str) -> Any:
         raise InvalidRequest([f"{name!r} names no graph: {error}."]) from error
 
 
-def _swept(given: Any, options: dict[str, Any]) -> SweepResult:
-    made = given if isinstance(given, Pregel) or not callable(given) else _made(given)
-    if isinstance(made, AbstractContextManager):
-        with made as graph:
+def _sweep_any(given: Any, options: dict[str, Any]) -> SweepResult:
+    source = given if isinstance(given, Pregel) or not callable(given) else _call(given)
+    if isinstance(source, AbstractContextManager):
+        with source as graph:
             return sweep(graph, **options)
-    if isinstance(made, Pregel | Threads):
-        return sweep(made, **options)
-    return asyncio.run(_aswept(made, options))
+    if isinstance(source, Pregel | Threads):
+        return sweep(source, **options)
+    return asyncio.run(_asweep_any(source, options))
 
 
-def _made(function: Callable[[], Any]) -> Any:
+def _call(function: Callable[[], Any]) -> Any:
     try:
         inspect.signature(function).bind()
     except TypeError:
         raise InvalidRequest(
-            ["The function that gives the graph must take no arguments."]
+            ["The function that returns the graph must take no arguments."]
         ) from None
     return function()
 
 
-async def _aswept(made: Any, options: dict[str, Any]) -> SweepResult:
-    if isinstance(made, AbstractAsyncContextManager):
-        async with made as graph:
+async def _asweep_any(source: Any, options: dict[str, Any]) -> SweepResult:
+    if isinstance(source, AbstractAsyncContextManager):
+        async with source as graph:
             return await asweep(graph, **options)
-    if not inspect.isawaitable(made):
-        raise InvalidRequest([f"A {type(made).__name__} is no compiled graph."])
-    return await asweep(await made, **options)
+    if not inspect.isawaitable(source):
+        raise InvalidRequest([f"{type(source).__name__} is not a compiled graph."])
+    return await asweep(await source, **options)

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ..options import SessionLimits
 from ..processors import expected_seconds
-from ..text.result import harmless
+from ..text.format import duration_range, usd
+from ..text.untrusted import harmless
 from .agent_config import AgentConfig
 from .agent_state import AgentTurn, Research, is_active, is_ended, total_cost_usd
 from .call_plan import brief
@@ -46,20 +47,10 @@ def without_ids(text: str, records: Iterable[AgentTurn]) -> str:
     return _ID.sub("…", text)
 
 
-def usd(amount: float | None) -> str:
-    """A price."""
-    return "unknown cost" if amount is None else f"{round(amount, 4):g} USD"
-
-
 def usual_time(processor: str) -> str:
     """How long a run usually takes."""
     seconds = expected_seconds(processor)
-    if seconds is None:
-        return "unknown time"
-    least, most = seconds
-    if most < 120:
-        return f"{least:.0f} to {most:.0f} seconds"
-    return f"{max(1, round(least / 60))} to {round(most / 60)} minutes"
+    return "unknown time" if seconds is None else duration_range(*seconds)
 
 
 def head(record: AgentTurn, research: Research) -> str:

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from ..errors import InvalidRequest
 from ..research.turns import new_turn
-from ..text.result import harmless
+from ..text.untrusted import harmless
 from .agent_config import AgentConfig
 from .agent_state import AgentTurn, Research
 

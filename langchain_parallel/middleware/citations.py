@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from .agent_state import AgentTurn, Research
 from .names import Names
@@ -37,7 +37,6 @@ class Source(TypedDict):
     url: str
     title: str | None
     fields: list[str]
-    published: NotRequired[str]
     handle: str
     """The finding that cites it first."""
     run_id: str

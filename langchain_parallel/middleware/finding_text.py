@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..text.result import fenced
+from ..text.untrusted import fenced
 from . import agent_messages
 from .agent_config import AgentConfig
 from .agent_state import AgentTurn, Research, is_active

@@ -1,20 +1,22 @@
 """A finding as text, page by page or field by field.
 
-Rule: nothing is left out in silence. A page says how many there are and how to get the next; addresses are
-left to `citing.py`, which knows them by number, unless they are asked for. Every line is harmless, and has
-no marks but our own.
+Rule: nothing is left out without a word. A page says how many there are and how to get the next. Addresses
+are left out unless they are asked for, because `citations.py` knows them by number. Every line is harmless,
+and has no citation marks but this package's.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from .._core.urls import host
 from ..errors import InvalidRequest
-from ..text.result import fenced, harmless, harmless_lines
+from ..evidence import TEXT_FIELD, Part, is_within, numbers_by_field, parts
+from ..text.result import evidence_notes
+from ..text.untrusted import fenced, harmless, harmless_lines
 from .agent_messages import without_ids
 from .agent_state import AgentTurn
 from .citations import unmarked, unmarked_json
@@ -22,7 +24,6 @@ from .names import Names
 
 SOURCES = "sources"
 """Reads the list of sources with their addresses, unless the answer has a field of that name."""
-_ALONE = "output"
 _WARNING_CHARS = 300
 
 
@@ -48,7 +49,7 @@ def field_of(record: AgentTurn, names: Names, field: str, page: int, chars: int)
 
 
 def no_such_field(record: AgentTurn, field: str, chars: int) -> str:
-    """What a model is told of a field that is not there; empty if it is."""
+    """The message that a field does not exist; empty if it does."""
     there = list(dict.fromkeys([*_fields(record), SOURCES]))
     if _plain(field) in there:
         return ""
@@ -60,11 +61,20 @@ def no_such_field(record: AgentTurn, field: str, chars: int) -> str:
 
 def document(record: AgentTurn, names: Names) -> list[str]:
     """A finding, line by line: what is uncertain, the answer, the sources without their addresses."""
-    lines = [*_notes(record), *_answer(record, names)]
+    lines = [_plain(note) for note in evidence_notes(record)]
+    for warning in record["warnings"]:
+        text = _plain(without_ids(harmless(warning), [record]))
+        lines.append(f"Warning: {harmless(text, _WARNING_CHARS)}")
+    for part in _parts(record):
+        lines += _row(part, _marks(record, names), record["content"])
     if record["citations"]:
         lines.append(f"Sources (cite as {names.mark(record['citations'][0]['number'])}):")
         lines += [_source(source, names, whole=False) for source in record["citations"]]
     return lines
+
+
+def _parts(record: AgentTurn) -> list[Part]:
+    return parts(record["content"], numbers_by_field(record["citations"]))
 
 
 def _fields(record: AgentTurn) -> dict[str, str]:
@@ -72,9 +82,9 @@ def _fields(record: AgentTurn) -> dict[str, str]:
     sources of their own.
     """
     content = record["content"]
-    top = list(content) if isinstance(content, dict) else [_ALONE]
-    parts = [f for f in _marks(record, None) if _value_at(content, f) is not None]
-    return {_plain(field): field for field in map(str, [*top, *parts])}
+    top = list(map(str, content)) if isinstance(content, dict) else []
+    own = [part.path for part in _parts(record) if part.value is not None or not part.is_heading]
+    return {_plain(field): field for field in dict.fromkeys([*top, *own])}
 
 
 # --- lines -----------------------------------------------------------------------------------------
@@ -85,47 +95,15 @@ def _plain(text: str) -> str:
     return unmarked(harmless(text))
 
 
-def _notes(record: AgentTurn) -> Iterator[str]:
-    words = record["confidence"]
-    low = [field for field, word in words.items() if "low" in word]
-    uncited = [field for field in record["weak_fields"] if field not in low]
-    if low:
-        yield _plain(f"Low confidence: {', '.join(low)}")
-    if uncited:
-        yield _plain(f"No citations: {', '.join(uncited)}")
-    rest = Counter(word for field, word in words.items() if field not in low)
-    if rest:
-        counts = ", ".join(f"{count} {word}" for word, count in rest.most_common())
-        yield _plain(f"Confidence{' otherwise' if low else ''}: {counts}")
-    for warning in record["warnings"]:
-        yield f"Warning: {harmless(_plain(without_ids(harmless(warning), [record])), _WARNING_CHARS)}"
-
-
-def _answer(record: AgentTurn, names: Names) -> Iterator[str]:
-    content, marks = record["content"], _marks(record, names)
-    if not isinstance(content, dict):
-        yield from _text(content)
-        return
-    for name, value in content.items():
-        yield from _row(str(name), value, marks)
-
-
-def _row(name: str, value: object, marks: dict[str, str]) -> Iterator[str]:
-    """A field; one whose parts have sources of their own, part by part."""
-    parts = any(field.startswith(f"{name}.") for field in marks)
-    if not parts or not isinstance(value, dict | list) or not value:
-        first, *others = _text(value)
-        mark = f" {marks[name]}" if name in marks else ""
-        yield from _marked([f"{_plain(name)}: {first}", *others], mark)
-        return
-    if name in marks:
-        yield f"{_plain(name)}: {marks[name]}"
-    for key, part in value.items() if isinstance(value, dict) else enumerate(value):
-        yield from _row(f"{name}.{key}", part, marks)
-
-
-def _marked(lines: list[str], mark: str) -> list[str]:
-    return [*lines[:-1], lines[-1] + mark]
+def _row(part: Part, marks: dict[str, str], content: Any) -> list[str]:
+    mark = f" {marks[part.path]}" if part.path in marks else ""
+    if part.is_heading:
+        return [f"{_plain(part.path)}:{mark}"]
+    first, *others = _text(part.value)
+    if part.path == TEXT_FIELD and not isinstance(content, dict):
+        return [first, *others]  # all citations are the text's
+    *before, last = [f"{_plain(part.path)}: {first}", *others]
+    return [*before, last + mark]
 
 
 def _text(value: object) -> list[str]:
@@ -135,54 +113,30 @@ def _text(value: object) -> list[str]:
     return [first, *(f"  {line}" for line in others)]
 
 
-def _marks(record: AgentTurn, names: Names | None) -> dict[str, str]:
+def _marks(record: AgentTurn, names: Names) -> dict[str, str]:
     """The marks of each field's sources."""
-    marks: dict[str, str] = {}
-    for source in record["citations"]:
-        for field in source["fields"]:
-            mark = names.mark(source["number"]) if names else ""
-            marks[field] = marks.get(field, "") + mark
-    return marks
+    numbers = numbers_by_field(record["citations"])
+    return {field: "".join(map(names.mark, found)) for field, found in numbers.items()}
 
 
 def _source(source: dict[str, Any], names: Names, *, whole: bool) -> str:
     url, title = harmless(source["url"]), source["title"] or ""
-    if unmarked(url) != url:  # this way it still leads there
+    if unmarked(url) != url:  # percent-encoded, it still leads there
         url = re.sub(r"[\[\]［］【】]", lambda bracket: quote(bracket[0]), url)
-    where = url if whole else _host(url)
+    where = url if whole else host(url) or url
     return f"{names.mark(source['number'])} {_plain(f'{where} {title}')}".rstrip()
 
 
-def _host(url: str) -> str:
-    found = re.match(r"[a-z]+://([^/?#\s]+)", url, re.IGNORECASE)
-    return found[1] if found else url
-
-
 def _field(record: AgentTurn, names: Names, field: str) -> Iterator[str]:
-    value = _value_at(record["content"], field)
     marks = _marks(record, names)
-    yield from _row(field, value, marks)
+    for part in _parts(record):
+        if is_within(part.path, field):
+            yield from _row(part, marks, record["content"])
     if word := record["confidence"].get(field):
         yield _plain(f"Confidence: {word}")
     for source in record["citations"]:
-        if any(f == field or f.startswith(f"{field}.") for f in source["fields"]):
+        if any(is_within(path, field) for path in source["fields"]):
             yield _source(source, names, whole=True)
-
-
-def _value_at(content: Any, field: str) -> Any:
-    if not isinstance(content, dict):
-        return content if field == _ALONE else None
-    if field in content:
-        return content[field]
-    value: Any = content
-    for part in field.split("."):
-        if isinstance(value, list) and part.isdigit() and int(part) < len(value):
-            value = value[int(part)]
-        elif isinstance(value, dict) and part in value:
-            value = value[part]
-        else:
-            return None
-    return value
 
 
 # --- pages -----------------------------------------------------------------------------------------

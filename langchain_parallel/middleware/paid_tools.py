@@ -18,7 +18,7 @@ from .._core.calls import Calls
 from .._graph.runtime import was_resumed_recently
 from ..errors import InvalidRequest, ParallelError
 from ..parked.interrupts import is_parking, park
-from ..text.result import harmless
+from ..text.untrusted import harmless
 from ..tools.tool_messages import error_for_model
 from .agent_messages import reported
 from .agent_state import Research, is_ended

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from .._core.calls import Calls, adrive, drive
 from ..errors import InvalidRequest
-from ..text.result import fenced, harmless
+from ..text.untrusted import fenced, harmless
 from ..tools.call_site import AnyRuntime
 from ..tools.tool_messages import explain
 from . import agent_messages

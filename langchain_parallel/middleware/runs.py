@@ -30,7 +30,7 @@ from ..errors import ActionRequired, ParallelError, RunCancelled, RunFailed
 from ..models import Submission
 from ..research.cost_events import emit_cost
 from ..research.turns import answered_turn, failed_turn, running_turn, submission_of
-from ..text.result import harmless
+from ..text.untrusted import harmless
 from ..tools.tool_messages import error_for_model
 from .agent_config import AgentConfig
 from .agent_state import AgentTurn, Research, is_ended, short, turns_of

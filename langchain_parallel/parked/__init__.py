@@ -1,18 +1,41 @@
-"""Sweeps: parked threads whose runs have ended go on, though no webhook came.
+"""Threads that wait for their runs without a process, and how they are resumed.
 
-sweep, asweep         look through all parked threads once
-create_sweep_graph    the same as a graph, for a LangGraph cron
+resume_parked, aresume_parked    the threads that are parked for one run
+sweep, asweep                    all parked threads whose runs have ended
+create_sweep_graph               a sweep as a graph, for a LangGraph cron
+Threads                          where threads may live, other than in a compiled graph
 """
 
-from ..parked.sweep_graph import SweepState, create_sweep_graph
-from ..parked.sweep_result import SweepResult
-from ..parked.sweeper import STRANDED_SECONDS, asweep, sweep
+from .index import ParkedThread
+from .interrupts import ParkedInterrupt, ParkedRun, runs_waited_for
+from .sweeper import (
+    STRANDED_SECONDS,
+    SweepResult,
+    SweepState,
+    asweep,
+    create_sweep_graph,
+    sweep,
+)
+from .threads import GraphThreads, Threads, ThreadStatus, thread_status
+from .wake_up import Outcome, WakeResult, aresume_parked, resume_parked
 
 __all__ = [
     "STRANDED_SECONDS",
+    "GraphThreads",
+    "Outcome",
+    "ParkedInterrupt",
+    "ParkedRun",
+    "ParkedThread",
     "SweepResult",
     "SweepState",
+    "ThreadStatus",
+    "Threads",
+    "WakeResult",
+    "aresume_parked",
     "asweep",
     "create_sweep_graph",
+    "resume_parked",
+    "runs_waited_for",
     "sweep",
+    "thread_status",
 ]

@@ -1,127 +1,118 @@
-"""Parked threads as a checkpointer lists them: for graphs without a store.
+"""Finds parked threads in a checkpointer, for graphs without a store.
 
-A checkpointer has no index by what a thread waits for, so every checkpoint is looked at, the newest of each
-thread first. Only the outermost graph's: the interrupts of the graphs inside it stand there, too.
+A checkpointer has no index by what a thread waits for, so every checkpoint is read, the newest of each thread
+first. Only the outermost graph's count: the interrupts of its subgraphs are there, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 
 from .._core.calls import Call, Calls
-from .index import agent_of, qualified
+from .index import ParkedThread, agent_of, qualified_node
 from .interrupts import runs_waited_for
 
+# LangGraph's names; tests fail should they change.
 _INTERRUPT = "__interrupt__"
 _UNDONE = frozenset({_INTERRUPT, "__resume__", "__error__", "__scheduled__"})
-"""What may have been written by a task that is not done."""
+"""The channels that a task may have written to before it is done."""
 _DUE, _SENT = "branch:to:", "__pregel_tasks"
-"""Channels that hold something in a checkpoint after which nodes are due. Tests fail if that changes."""
+"""Channels that hold something in a checkpoint after which nodes are due."""
 
 
-@dataclass(frozen=True)
-class ParkedThread:
-    """A thread that waits for runs, or was left by whoever went on with it."""
+class _Scan:
+    """What was found so far."""
 
-    thread_id: str
-    runs: dict[str, str | None]
-    """By run, the ledger it is in, if that is known."""
+    def __init__(self, owns_node: Callable[[str], bool]) -> None:
+        self._owns_node = owns_node
+        self._seen: set[str] = set()
+        self._unfinished: set[str] = set()
+        """Threads that have work to do, but are not parked (any more)."""
+        self.parked: dict[str, ParkedThread] = {}
+        self.last_id = ""
+        self.page_count = 0
 
-
-@dataclass
-class _Found:
-    """What was found by thread."""
-
-    mine: Callable[[str], bool]
-    """Whether a node, `qualified`, can be one of the graph's."""
-    parked: dict[str, ParkedThread] = field(default_factory=dict)
-    unfinished: set[str] = field(default_factory=set)
-    """Threads with something to do, but not parked (any more)."""
-    seen: set[str] = field(default_factory=set)
-
-    def look(self, found: CheckpointTuple) -> None:
-        """Take in one checkpoint; a thread's newest comes first."""
-        place = found.config["configurable"]
-        thread_id = place["thread_id"]
-        if place.get("checkpoint_ns") or thread_id in self.parked:
+    def add(self, found: CheckpointTuple) -> None:
+        """Read one checkpoint; a thread's newest comes first."""
+        self.last_id = found.checkpoint["id"]
+        self.page_count += 1
+        given = found.config["configurable"]
+        thread_id = given["thread_id"]
+        if given.get("checkpoint_ns") or thread_id in self.parked:
             return
-        newest = thread_id not in self.seen
-        self.seen.add(thread_id)
-        if not (newest or thread_id in self.unfinished):
+        newest = thread_id not in self._seen
+        self._seen.add(thread_id)
+        if not (newest or thread_id in self._unfinished):
             return
         values = found.checkpoint["channel_values"]
         due = [name.removeprefix(_DUE) for name in values if name.startswith(_DUE)]
         due += [send.node for send in values.get(_SENT) or ()]
         agent = agent_of(found.metadata)
-        if due and not any(self.mine(qualified(node, agent)) for node in due):
-            return  # another graph's, with the same checkpointer
-        runs = _waited_for(found, still=newest)
-        if due and not runs:  # all of its nodes are done, but nobody has written what comes then
-            runs = _waited_for(found, still=False)
+        if due and not any(self._owns_node(qualified_node(node, agent)) for node in due):
+            return  # the thread of another graph with the same checkpointer
+        runs = _runs_waited_for(found, only_undone=newest)
+        if (
+            due and not runs
+        ):  # all nodes of the step are done, but the checkpoint after it is missing
+            runs = _runs_waited_for(found, only_undone=False)
         if runs:
             ledger_id = values.get("ledger_id")
             known = ledger_id if isinstance(ledger_id, str) and ledger_id else None
             self.parked[thread_id] = ParkedThread(thread_id, dict.fromkeys(runs, known))
         elif newest and due:
-            self.unfinished.add(thread_id)
+            self._unfinished.add(thread_id)
+
+    def add_all(self, found: Iterable[CheckpointTuple]) -> None:
+        for one in found:
+            self.add(one)
+
+    async def aadd_all(self, found: AsyncIterator[CheckpointTuple]) -> None:
+        async for one in found:
+            self.add(one)
 
 
-def parked_threads(
-    saver: BaseCheckpointSaver[Any], mine: Callable[[str], bool], page_size: int = 500
+def scan_checkpoints(
+    saver: BaseCheckpointSaver[Any], owns_node: Callable[[str], bool], page_size: int = 500
 ) -> Calls[list[ParkedThread]]:
-    """Threads that are parked; and those that were, went on, and did not get to their end.
+    """Find the threads that are parked, and those that were, were resumed, and did not get to their end.
 
-    Only those that wait in a node that is `mine`, as far as a checkpoint tells that.
+    Args:
+        saver: The checkpointer.
+        owns_node: Whether a node, as `qualified_node` names it, may be one of the graph's.
+        page_size: Checkpoints that are held in memory at once, if the checkpointer lists them by time.
     """
-    found = _Found(mine)
-    page: dict[str, Any] = {"limit": page_size} if _newest_first(saver) else {}
+    scan = _Scan(owns_node)
+    page: dict[str, Any] = {"limit": page_size} if _lists_by_time(saver) else {}
     while True:
-        last, size = yield Call(
-            lambda: _looked(found, saver.list(None, **page)),
-            lambda: _alooked(found, saver.alist(None, **page)),
+        scan.page_count = 0
+        yield Call(
+            lambda: scan.add_all(saver.list(None, **page)),
+            lambda: scan.aadd_all(saver.alist(None, **page)),
         )
-        if not page or size < page_size:
-            return list(found.parked.values())
-        page["before"] = {"configurable": {"checkpoint_id": last}}
+        if not page or scan.page_count < page_size:
+            return list(scan.parked.values())
+        page["before"] = {"configurable": {"checkpoint_id": scan.last_id}}
 
 
-def _looked(found: _Found, listed: Iterable[CheckpointTuple]) -> tuple[str, int]:
-    """The last one's id, and how many there were."""
-    last, size = "", 0
-    for one in listed:
-        found.look(one)
-        last, size = one.checkpoint["id"], size + 1
-    return last, size
-
-
-async def _alooked(found: _Found, listed: AsyncIterator[CheckpointTuple]) -> tuple[str, int]:
-    last, size = "", 0
-    async for one in listed:
-        found.look(one)
-        last, size = one.checkpoint["id"], size + 1
-    return last, size
-
-
-def _newest_first(saver: BaseCheckpointSaver[Any]) -> bool:
-    """Whether it lists the checkpoints of all threads in one order, so that they can be had in pages.
+def _lists_by_time(saver: BaseCheckpointSaver[Any]) -> bool:
+    """Whether it lists the checkpoints of all threads in one order, so that it can be read page by page.
 
     PostgreSQL's does, and would otherwise hold all of them in memory at once.
     """
     return any(kind.__name__ == "BasePostgresSaver" for kind in type(saver).__mro__)
 
 
-def _waited_for(found: CheckpointTuple, *, still: bool) -> set[str]:
-    """The runs that tasks of this checkpoint were parked for; `still`: only tasks that are not done."""
+def _runs_waited_for(found: CheckpointTuple, *, only_undone: bool) -> set[str]:
+    """The runs that tasks of this checkpoint are, or, unless `only_undone`, were parked for."""
     writes = found.pending_writes or []
     done = {task for task, channel, _ in writes if channel not in _UNDONE}
     return {
         run_id
         for task, channel, value in writes
-        if channel == _INTERRUPT and not (still and task in done)
+        if channel == _INTERRUPT and not (only_undone and task in done)
         for interrupt in (value if isinstance(value, list | tuple) else [value])
         for run_id in runs_waited_for(getattr(interrupt, "value", None))
     }

@@ -1,225 +1,190 @@
-"""Which threads are parked, written down in LangGraph's store, for sweeps.
+"""What LangGraph's store says of parked threads: which runs they wait for, and which deliveries are done.
 
-Rule: a run is noted before its thread parks, and forgotten only by whoever has seen that the thread went
-on: a process that dies in between leaves a note too many, never one too few.
+Rule: a run is recorded before its thread parks, and its record is deleted only after the thread was seen to
+have been resumed. A process that dies in between leaves a record too many, never one too few.
+Rule: a delivery is recorded as processed after its threads were resumed, never before: a worker that is
+killed must not take it along. Two workers that process the same delivery do no harm; waking is idempotent.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NamedTuple
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.pregel import Pregel
 from langgraph.store.base import BaseStore, Item
 
 from .._core.calls import Call, Calls
 from .._graph.runtime import runtime_of, thread_id_of
+from .._graph.store import PAGE, all_items, delete_item, gather, get_item, put_item
 
 _LOG = logging.getLogger("langchain_parallel")
 
-_SPACE = ("langchain_parallel", "parked")
-_PAGE = 500
-_YOUNG_SECONDS = 60.0
-"""So long clocks may differ, and a thread at least may take to park."""
-_KEPT_SECONDS = 7 * 86_400.0
-"""So long the note of a thread stays that is neither seen to wait nor to have gone on."""
+_PARKED = ("langchain_parallel", "parked")
+_DELIVERIES = ("langchain_parallel", "webhooks")
+_PARKING_SECONDS = 60.0
+"""A record younger than this is kept: its thread may be about to park, and clocks may differ."""
+_RECORD_SECONDS = 7 * 86_400.0
+"""A record is deleted at this age if its thread is neither seen to wait nor to have been resumed."""
+_DELIVERY_SECONDS = 72 * 3600.0
+"""A processed delivery is remembered for this long; the API repeats a delivery for 48 hours."""
 
 
-class Note(NamedTuple):
-    """A run that a thread was parked for."""
+class ParkedRecord(NamedTuple):
+    """A run that a thread is parked for, as the store has it."""
 
     run_id: str
     thread_id: str
     ledger_id: str | None
     node: str
-    """The node of the outermost graph that waits, `qualified`: tells threads of other graphs apart. Empty:
-    not known.
+    """The node of the outermost graph that waits (`qualified_node`); empty if unknown. Tells apart the
+    threads of graphs that share a store.
     """
     at: float
-    """Unix seconds."""
-    space: tuple[str, ...]
-    key: str
-    """Where the store has it."""
+    """When it was recorded, in Unix seconds."""
 
-    def outlived(self, idle_seconds: float) -> bool:
-        """Whether its thread, which does not wait for the run, will not park for it any more either.
+    def is_stale(self, idle_seconds: float) -> bool:
+        """Whether its thread, which is not parked for the run, will not park for it any more.
 
         Args:
-            idle_seconds: Since the thread's last checkpoint. One from before the note may be all there is to
-                see of a thread that is about to park.
+            idle_seconds: Seconds since the thread's last checkpoint. If that is older than the record, the
+                thread may be about to park: with `durability="exit"` nothing is written before.
         """
         age = time.time() - self.at
-        if idle_seconds < age and age > _YOUNG_SECONDS:
+        if idle_seconds < age and age > _PARKING_SECONDS:
             return True
-        if age > _KEPT_SECONDS:
+        if age > _RECORD_SECONDS:
             _LOG.warning(
-                "Thread %s was seen for days neither to wait for run %s nor to have gone on; "
-                "its note goes.",
+                "The record that thread %s is parked for run %s is deleted: for days the thread was seen "
+                "neither to wait for the run nor to have been resumed.",
                 self.thread_id,
                 self.run_id,
             )
-        return age > _KEPT_SECONDS
+        return age > _RECORD_SECONDS
+
+
+@dataclass(frozen=True)
+class ParkedThread:
+    """A thread that is parked, or that was resumed and left unfinished."""
+
+    thread_id: str
+    runs: dict[str, str | None]
+    """Ledger id by run id; None if the ledger is not known."""
+    records: tuple[ParkedRecord, ...] = ()
+    """What the store says of it."""
 
 
 def agent_of(metadata: Mapping[str, Any] | None) -> str:
-    """The name of the agent that a run or a checkpoint with such metadata is of; empty for none.
-
-    LangChain's `create_agent(name=…)` writes it there.
-    """
+    """The agent's name in a run's or checkpoint's metadata, where `create_agent(name=…)` puts it, or ""."""
     name = (metadata or {}).get("lc_agent_name")
     return name if isinstance(name, str) else ""
 
 
-def qualified(node: str, agent: str) -> str:
-    """A node of the outermost graph, behind its agent's name: the nodes of all agents are called alike."""
+def qualified_node(node: str, agent: str) -> str:
+    """`agent|node`, because all agents call their nodes alike; `node` for a graph without an agent's name."""
     return f"{agent}|{node}" if agent else node
 
 
-def is_of(noted: str, graph: Pregel[Any, Any, Any, Any]) -> bool:
-    """Whether a node, `qualified`, can be one of this graph's."""
-    agent, _, node = noted.rpartition("|")  # which no node's name can have
-    return (not node or node in graph.nodes) and may_be(agent, graph)
-
-
-def may_be(agent: str, graph: Pregel[Any, Any, Any, Any]) -> bool:
-    """Whether a graph can be the agent of this name; it can where one of them has none."""
-    name = agent_of((graph.config or {}).get("metadata"))
-    return not agent or not name or agent == name
-
-
 def record_parked(
-    config: RunnableConfig, run_ids: Iterable[str], ledger_id: str | None = None
+    config: RunnableConfig, run_ids: Iterable[str], ledger_id: str | None
 ) -> Calls[None]:
-    """Note, before a thread parks, what it waits for; nothing in a graph without a store.
+    """Record which runs a thread is about to park for. Does nothing in a graph without a store.
 
     Args:
-        config: Of the node that parks.
-        run_ids: The runs it waits for.
-        ledger_id: The task group of these runs, if they are in one: it can be asked for all at once.
+        config: The config of the node that parks.
+        run_ids: The runs.
+        ledger_id: Their task group, if they are in one: a sweep then reads all of them with one request.
     """
     runtime, thread_id = runtime_of(config), thread_id_of(config)
     if runtime is None or runtime.store is None or thread_id is None:
         return
-    outermost, inside, _ = str(config.get("configurable", {}).get("checkpoint_ns", "")).partition(
-        "|"
-    )
+    namespace = str(config.get("configurable", {}).get("checkpoint_ns", ""))
+    outermost, inside, _ = namespace.partition("|")
     node = outermost.partition(":")[0]
-    # Inside another graph, the name may be that one's, or this one's.
-    named = node if inside else qualified(node, agent_of(config.get("metadata")))
+    if not inside:  # inside a subgraph the name in the metadata may be the subgraph's
+        node = qualified_node(node, agent_of(config.get("metadata")))
     store = runtime.store
-    yield from at_once(*(put_note(store, id, thread_id, ledger_id, named) for id in run_ids))
+    yield from gather(*(put_record(store, id, thread_id, ledger_id, node) for id in run_ids))
 
 
-def put_note(
+def put_record(
     store: BaseStore, run_id: str, thread_id: str, ledger_id: str | None = None, node: str = ""
 ) -> Call:
-    """Note one run of a thread, apart from whoever else waits for the same."""
-    space, key = _space(run_id), sha256(thread_id.encode()).hexdigest()
-    value = {
-        "run_id": run_id,
-        "thread_id": thread_id,
-        "ledger_id": ledger_id or None,
-        "node": node,
-        "at": time.time(),
-    }
+    """Record that a thread is parked for a run; each thread that waits for the run has its own record."""
+    record = ParkedRecord(run_id, thread_id, ledger_id, node, time.time())
+    return put_item(store, *_place(run_id, thread_id), record._asdict())
+
+
+def delete_record(store: BaseStore, record: ParkedRecord) -> Call:
+    """Delete a record."""
+    return delete_item(store, *_place(record.run_id, record.thread_id))
+
+
+def search_run(store: BaseStore, run_id: str) -> Call:
+    """Read the store's items for a run; `records_in` makes records of them."""
+    namespace, _ = _place(run_id, "")
     return Call(
-        lambda: store.put(space, key, value, index=False),
-        lambda: store.aput(space, key, value, index=False),
+        lambda: store.search(namespace, limit=PAGE), lambda: store.asearch(namespace, limit=PAGE)
     )
 
 
-def notes_of(store: BaseStore, run_id: str) -> Call:
-    """Read what is noted of a run: a list of `Note`, one for each thread."""
-    space = _space(run_id)
-
-    def plain() -> list[Note]:
-        found: list[Any] = list(store.search(space, limit=_PAGE))
-        return _notes(found or [store.get(_SPACE, run_id)], run_id)
-
-    async def awaited() -> list[Note]:
-        found: list[Any] = list(await store.asearch(space, limit=_PAGE))
-        return _notes(found or [await store.aget(_SPACE, run_id)], run_id)
-
-    return Call(plain, awaited)
-
-
-def all_noted(store: BaseStore) -> Calls[list[Note]]:
-    """Everything that is noted."""
-    return _notes((yield from all_items(store, _SPACE)))
-
-
-def _space(run_id: str) -> tuple[str, ...]:
-    return (*_SPACE, run_id.replace(".", "_"))  # a namespace must not have dots
-
-
-def _notes(items: Iterable[Item | None], run_id: str | None = None) -> list[Note]:
-    """Those that are notes: other versions of this package, and whoever else, may write there, too."""
-    notes: dict[tuple[tuple[str, ...], str], Note] = {}
+def records_in(items: Iterable[Item]) -> list[ParkedRecord]:
+    """The records among a store's items, each once; other programs may write there, too."""
+    records: dict[tuple[str, str], ParkedRecord] = {}
     for item in items:
-        if item is None:
-            continue
         known = item.value
-        noted = known.get(
-            "run_id", item.key
-        )  # a store that had one note by run has its id as the key
-        thread_id, at = known.get("thread_id"), known.get("at")
+        run_id, thread_id, at = known.get("run_id"), known.get("thread_id"), known.get("at")
         ledger_id, node = known.get("ledger_id"), known.get("node")
-        if not (isinstance(thread_id, str) and thread_id and isinstance(noted, str)):
-            _LOG.warning("What the store has noted as %s is no parked thread's.", item.key)
-        elif run_id in (
-            None,
-            noted,
-        ):  # where namespaces are texts, those of longer ids are found, too
-            notes[tuple(item.namespace), item.key] = Note(
-                noted,
-                thread_id,
-                ledger_id if isinstance(ledger_id, str) else None,
-                node if isinstance(node, str) else "",
-                float(at) if isinstance(at, int | float) else time.time(),
-                tuple(item.namespace),
-                item.key,
-            )
-    return list(notes.values())
-
-
-def all_items(store: BaseStore, space: tuple[str, ...]) -> Calls[list[Item]]:
-    """What a namespace of the store holds. What is put there meanwhile may be missing, or come twice."""
-    found: list[Item] = []
-    while True:
-        seen = len(found)
-        found += yield Call(
-            lambda: store.search(space, limit=_PAGE, offset=seen),  # noqa: B023 -- called at once
-            lambda: store.asearch(space, limit=_PAGE, offset=seen),  # noqa: B023
+        if not (isinstance(run_id, str) and isinstance(thread_id, str) and thread_id):
+            _LOG.warning("The store's item %s is ignored: it names no parked thread.", item.key)
+            continue
+        records[run_id, thread_id] = ParkedRecord(
+            run_id,
+            thread_id,
+            ledger_id if isinstance(ledger_id, str) and ledger_id else None,
+            node if isinstance(node, str) else "",
+            float(at) if isinstance(at, int | float) else time.time(),
         )
-        if len(found) - seen < _PAGE:
-            return found
+    return list(records.values())
 
 
-def delete_note(store: BaseStore, note: Note) -> Call:
-    """Its thread has gone on."""
-    return Call(
-        lambda: store.delete(note.space, note.key), lambda: store.adelete(note.space, note.key)
-    )
+def recorded_threads(
+    store: BaseStore, owns_node: Callable[[str], bool]
+) -> Calls[list[ParkedThread]]:
+    """Every thread that is recorded as parked in a node that `owns_node` accepts."""
+    by_thread: dict[str, list[ParkedRecord]] = defaultdict(list)
+    for record in records_in((yield from all_items(store, _PARKED))):
+        if owns_node(record.node):
+            by_thread[record.thread_id].append(record)
+    return [
+        ParkedThread(thread_id, {r.run_id: r.ledger_id for r in records}, tuple(records))
+        for thread_id, records in by_thread.items()
+    ]
 
 
-def at_once(*calls: Call | None) -> Calls[list[Any]]:
-    """Make several calls of a store, which an asynchronous one takes together; what they return, in order,
-    and None for none.
-    """
+def _place(run_id: str, thread_id: str) -> tuple[tuple[str, ...], str]:
+    """Namespace and key of a record. A namespace must not contain dots; a thread id may be of any length."""
+    return (*_PARKED, run_id.replace(".", "_")), sha256(thread_id.encode()).hexdigest()
 
-    async def none() -> None:
-        return None
 
-    def plain() -> list[Any]:
-        return [call and call.sync() for call in calls]
+def get_delivery(store: BaseStore, webhook_id: str) -> Call:
+    """Return an `Item` if the delivery has been processed; None if it has not."""
+    return get_item(store, _DELIVERIES, webhook_id)
 
-    async def awaited() -> list[Any]:
-        return await asyncio.gather(*(call.async_() if call else none() for call in calls))
 
-    returned: list[Any] = (yield Call(plain, awaited)) if any(calls) else [None] * len(calls)
-    return returned
+def put_delivery(store: BaseStore, webhook_id: str) -> Call:
+    """Record that a delivery has been processed."""
+    return put_item(store, _DELIVERIES, webhook_id, {"at": time.time()})
+
+
+def delete_old_deliveries(store: BaseStore) -> Calls[None]:
+    """Delete the processed deliveries that the API cannot send again."""
+    for item in (yield from all_items(store, _DELIVERIES)):
+        at = item.value.get("at")
+        if isinstance(at, int | float) and time.time() - at > _DELIVERY_SECONDS:
+            yield delete_item(store, _DELIVERIES, item.key)

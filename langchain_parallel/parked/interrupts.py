@@ -18,7 +18,7 @@ from .._graph.runtime import ask_person, checkpointer_of
 from ..errors import ParallelError
 from ..models import TaskRun
 from ..processors import expected_seconds
-from ..text.result import harmless
+from ..text.untrusted import harmless
 from .index import record_parked
 
 _WARNING_CHARS = 300
@@ -83,8 +83,10 @@ def runs_waited_for(interrupt: Any) -> frozenset[str]:
     """The ids of the runs that a thread with this interrupt waits for; empty for any other interrupt."""
     if not isinstance(interrupt, Mapping) or interrupt.get("kind") != "parked":
         return frozenset()
-    runs = [r.get("run_id") for r in _as_list(interrupt.get("runs")) if isinstance(r, Mapping)]
-    ids = [*runs, interrupt.get("run_id"), *_as_list(interrupt.get("waiting_for"))]
+    runs = interrupt.get("runs")
+    if not isinstance(runs, list | tuple):  # another package may have interrupts of this kind, too
+        return frozenset()
+    ids = (run.get("run_id") for run in runs if isinstance(run, Mapping))
     return frozenset(id for id in ids if isinstance(id, str))
 
 
@@ -118,8 +120,3 @@ def _parked_run(turn: Mapping[str, Any], run: TaskRun) -> ParkedRun:
     if "handle" in turn:
         parked["handle"] = turn["handle"]
     return parked
-
-
-def _as_list(value: Any) -> list[Any] | tuple[Any, ...]:
-    """Interrupts of other packages may carry `kind: "parked"`, too."""
-    return value if isinstance(value, list | tuple) else ()

@@ -1,8 +1,7 @@
-"""Several pieces of work at once, apart from the LangGraph run that may surround them.
+"""Runs graphs apart from the LangGraph run that may surround the call.
 
-Rule: a graph called from inside another graph's node takes over, through context variables, what that one
-is traced and tagged with; other people's threads must not, so work on them runs without. And a piece of
-work that fails is reported, whatever it failed with: it stops none of the others.
+A graph invoked inside another graph's node inherits, through context variables, that run's tracing, tags
+and config. Parked threads belong to other callers and must not: each is resumed in an empty context.
 """
 
 from __future__ import annotations
@@ -11,88 +10,42 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, TypeVar
 
 from .._core.calls import Call, Calls, adrive, drive
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Done(Generic[T]):
-    """What came of a piece of work: a value, or else an error."""
-
-    value: T | None
-    error: BaseException | None
-
-
-def together(pieces: Sequence[Callable[[], Calls[T]]], at_once: int) -> Calls[list[Done[T]]]:
-    """Do all the pieces, at most so many at once; in the order given."""
-
-    def plain() -> list[Done[T]]:
-        with ThreadPoolExecutor(at_once, "langchain_parallel") as pool:
-            futures = [pool.submit(Context().run, drive, piece()) for piece in pieces]
-        errors = [future.exception() for future in futures]
-        return [
-            Done(None if error else future.result(), error)
-            for future, error in zip(futures, errors, strict=True)
-        ]
-
-    async def awaited() -> list[Done[T]]:
-        gate = asyncio.Semaphore(at_once)
-
-        async def one(piece: Callable[[], Calls[T]]) -> T:
-            async with gate:
-                return await adrive(piece())
-
-        return await _all([apart(one(piece)) for piece in pieces])
-
-    done: list[Done[T]] = yield Call(plain, awaited)
-    return done
-
-
-def alone(piece: Callable[[], Calls[T]]) -> Calls[T]:
-    """Do one piece apart from the surroundings; its error is raised."""
-
-    async def awaited() -> T:
-        done = await outcome(apart(adrive(piece())))
-        if done.error is not None:
-            raise done.error
-        return cast(T, done.value)
-
-    value: T = yield Call(lambda: Context().run(drive, piece()), awaited)
+def run_isolated(step: Callable[[], Calls[T]]) -> Calls[T]:
+    """Run one step; its error is raised."""
+    value: T = yield Call(lambda: Context().run(drive, step()), lambda: _task(adrive(step())))
     return value
 
 
-def apart(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-    """A task with no context variables of its maker's. Keep it, and wait for it."""
+def run_all_isolated(
+    steps: Sequence[Callable[[], Calls[T]]], concurrency: int
+) -> Calls[list[T | BaseException]]:
+    """Run several steps at once; an error is returned in place of the value, and stops no other step."""
+
+    def sync() -> list[T | BaseException]:
+        with ThreadPoolExecutor(concurrency, "langchain_parallel") as pool:
+            futures = [pool.submit(Context().run, drive, step()) for step in steps]
+        return [future.exception() or future.result() for future in futures]
+
+    async def async_() -> list[T | BaseException]:
+        gate = asyncio.Semaphore(concurrency)
+
+        async def run(step: Callable[[], Calls[T]]) -> T:
+            async with gate:
+                return await adrive(step())
+
+        # A cancelled gather cancels its tasks and, with `return_exceptions`, waits until they have ended.
+        return await asyncio.gather(*(_task(run(step)) for step in steps), return_exceptions=True)
+
+    results: list[T | BaseException] = yield Call(sync, async_)
+    return results
+
+
+def _task(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     return Context().run(asyncio.ensure_future, work)
-
-
-async def outcome(task: asyncio.Task[T]) -> Done[T]:
-    """What came of a task, which ends with whoever waits for it."""
-    try:
-        await asyncio.wait([task])
-    finally:
-        await _stopped([task])
-    if task.cancelled():
-        return Done(None, asyncio.CancelledError())
-    error = task.exception()
-    return Done(None, error) if error else Done(task.result(), None)
-
-
-async def _all(tasks: list[asyncio.Task[T]]) -> list[Done[T]]:
-    try:
-        return [await outcome(task) for task in tasks]
-    finally:
-        await _stopped(tasks)
-
-
-async def _stopped(tasks: list[asyncio.Task[T]]) -> None:
-    """Whoever waits for them is cancelled: so are they."""
-    left = [task for task in tasks if not task.done()]
-    for task in left:
-        task.cancel()
-    if left:
-        await asyncio.wait(left)

@@ -1,14 +1,14 @@
-"""`resume`, `aresume`: go on with a LangGraph thread, once however many ask.
+"""`resume`, `aresume`: continue a LangGraph thread exactly once, no matter how many callers ask.
 
-LangGraph itself locks nothing: of two concurrent resumes one may leave the last node unrun, and a second
-delivery of the same answer runs the rest of the graph again. Here whoever comes first goes on; the others
-wait, then find that nothing is left to do.
+LangGraph locks nothing: of two concurrent resumes one may leave the last node unrun, and a second delivery
+of the same answer runs the rest of the graph again. Here the first caller continues the thread; the others
+wait for its lock and then find that nothing is left to do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple, cast
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -19,17 +19,18 @@ from .._core.calls import Call, Calls, adrive, drive
 from .._locks.shared import SharedLock, shared_lock
 from ..errors import InvalidRequest, ThreadBusy
 
-AnyGraph = Pregel[Any, Any, Any, Any]
+AnyGraph: TypeAlias = Pregel[Any, Any, Any, Any]
 """A compiled graph."""
+Durability: TypeAlias = Literal["sync", "async", "exit"]
 
 
 class Resumption(NamedTuple):
-    """How a thread stands after a call of `resume`."""
+    """A thread after a call of `resume`."""
 
     state: StateSnapshot
     """Its latest state: `.values`, `.next`, `.interrupts`."""
-    went_on: bool
-    """Whether this call went on with it; False where there was nothing (left) to do."""
+    resumed: bool
+    """Whether this call continued the thread; False if there was nothing (left) to do."""
 
 
 def resume(
@@ -38,29 +39,30 @@ def resume(
     answers: Mapping[str, Any] | None = None,
     *,
     timeout: float | None = None,
-    durability: Literal["sync", "async", "exit"] = "sync",
+    durability: Durability = "sync",
     context: Any = None,
 ) -> Resumption:
-    """Go on with a thread that a lost process left, or that waits for answers: exactly once.
+    """Continue a thread that was cut off or that waits for answers, exactly once.
 
-    Call it as often as you like, from as many places: callers on one thread take turns, and a caller whose
-    answers have been given already, or who finds the thread finished, changes nothing. They take turns
-    within this process; with a PostgreSQL checkpointer among all processes, through an advisory lock
-    that a process which dies gives up. A LangGraph server queues the runs of a thread by itself.
+    Any number of callers may call it: they take turns on a thread, and a caller whose answers have already
+    been given, or whose thread has finished, changes nothing. Callers take turns within this process; with a
+    PostgreSQL checkpointer also across processes, through an advisory lock that a dying process releases. A
+    LangGraph server queues the runs of a thread by itself.
 
     Args:
         graph: A compiled graph with a checkpointer.
-        config: Names the thread: `{"configurable": {"thread_id": …}}`. Callbacks and the like are passed on.
-        answers: By interrupt id (`state.interrupts`), what to answer. Ids that are not pending (any more)
-            are left out. None: go on with what was cut off; interrupts stay open.
-        timeout: Seconds to wait for somebody else who is going on with it; None: as long as it takes.
+        config: Names the thread: `{"configurable": {"thread_id": …}}`. The rest, such as callbacks, is
+            passed on to the graph.
+        answers: By interrupt id (`state.interrupts`), the answer. Ids that are not pending (any more) are
+            ignored. None: continue what was cut off; interrupts stay open.
+        timeout: Seconds to wait while another caller is continuing the thread; None: no limit.
         durability: When LangGraph writes its checkpoints.
         context: The graph's run-time context, which no checkpoint keeps.
 
     Raises:
-        InvalidRequest: The graph has no checkpointer, or the config names no thread, or a checkpoint (which
-            would replay, not resume).
-        ThreadBusy: Somebody else was still at it when `timeout` had passed.
+        InvalidRequest: The graph has no checkpointer, or the config names no thread, or it names a
+            checkpoint (which would replay, not resume).
+        ThreadBusy: Another caller was still continuing the thread after `timeout`.
     """
     return drive(_resume(graph, config, answers, timeout, durability, context))
 
@@ -71,30 +73,10 @@ async def aresume(
     answers: Mapping[str, Any] | None = None,
     *,
     timeout: float | None = None,
-    durability: Literal["sync", "async", "exit"] = "sync",
+    durability: Durability = "sync",
     context: Any = None,
 ) -> Resumption:
-    """Go on with a thread that a lost process left, or that waits for answers: exactly once.
-
-    Call it as often as you like, from as many places: callers on one thread take turns, and a caller whose
-    answers have been given already, or who finds the thread finished, changes nothing. They take turns
-    within this process; with a PostgreSQL checkpointer among all processes, through an advisory lock
-    that a process which dies gives up. A LangGraph server queues the runs of a thread by itself.
-
-    Args:
-        graph: A compiled graph with a checkpointer.
-        config: Names the thread: `{"configurable": {"thread_id": …}}`. Callbacks and the like are passed on.
-        answers: By interrupt id (`state.interrupts`), what to answer. Ids that are not pending (any more)
-            are left out. None: go on with what was cut off; interrupts stay open.
-        timeout: Seconds to wait for somebody else who is going on with it; None: as long as it takes.
-        durability: When LangGraph writes its checkpoints.
-        context: The graph's run-time context, which no checkpoint keeps.
-
-    Raises:
-        InvalidRequest: The graph has no checkpointer, or the config names no thread, or a checkpoint (which
-            would replay, not resume).
-        ThreadBusy: Somebody else was still at it when `timeout` had passed.
-    """
+    """As `resume`; awaited."""
     return await adrive(_resume(graph, config, answers, timeout, durability, context))
 
 
@@ -103,17 +85,50 @@ def _resume(  # noqa: PLR0917 -- as `resume` is called
     config: RunnableConfig,
     answers: Mapping[str, Any] | None,
     timeout: float | None,
-    durability: Literal["sync", "async", "exit"],
+    durability: Durability,
     context: Any,
 ) -> Calls[Resumption]:
+    def choose(state: StateSnapshot) -> Any:
+        pending = {interrupt.id for interrupt in state.interrupts}
+        due = {id: answer for id, answer in (answers or {}).items() if id in pending}
+        if due:
+            return Command(resume=due)
+        return None if is_cut_off(state) else NOTHING
+
+    before, output = yield from resume_with(graph, config, choose, timeout, durability, context)
+    if output is NOTHING:
+        return Resumption(before, resumed=False)
+    return Resumption((yield from state_of(graph, config)), resumed=True)
+
+
+NOTHING = object()
+"""Given to no graph, and returned by none."""
+
+
+def resume_with(  # noqa: PLR0917 -- as `resume` is called
+    graph: AnyGraph,
+    config: RunnableConfig,
+    choose: Callable[[StateSnapshot], Any],
+    timeout: float | None,
+    durability: Durability,
+    context: Any,
+) -> Calls[tuple[StateSnapshot, Any]]:
+    """Under the thread's lock, read its state and invoke the graph with what `choose` makes of it.
+
+    Returns the state before, and the graph's output: `NOTHING` if `choose` returned that, and the graph was
+    not invoked.
+    """
     lock = yield from thread_lock(graph, config, timeout)
     try:
         before = yield from state_of(graph, config)
-        given = _due(before, answers)
-        if given is _NOTHING:
-            return Resumption(before, went_on=False)
-        yield from invoke(graph, given, config, durability, context)
-        return Resumption((yield from state_of(graph, config)), went_on=True)
+        given = choose(before)
+        if given is NOTHING:
+            return before, NOTHING
+        output = yield Call(
+            lambda: graph.invoke(given, config, durability=durability, context=context),
+            lambda: graph.ainvoke(given, config, durability=durability, context=context),
+        )
+        return before, output
     finally:
         lock.release()
 
@@ -121,57 +136,35 @@ def _resume(  # noqa: PLR0917 -- as `resume` is called
 def thread_lock(
     graph: AnyGraph, config: RunnableConfig, timeout: float | None
 ) -> Calls[SharedLock]:
-    """The lock of whoever goes on with a thread. Release it.
+    """Take the lock of a thread, which every caller holds who continues it. Release it.
 
     Raises:
-        ThreadBusy: Somebody else has it.
+        InvalidRequest: As for `resume`.
+        ThreadBusy: Another caller held the lock for `timeout` seconds.
     """
-    thread_id = _checked(graph, config)
-    name = f"thread {thread_id} {config['configurable'].get('checkpoint_ns', '')}"
+    if not isinstance(getattr(graph, "checkpointer", None), BaseCheckpointSaver):
+        raise InvalidRequest(
+            ["The graph has no checkpointer, so it has no threads; compile it with one."]
+        )
+    given = config.get("configurable", {})
+    thread_id = given.get("thread_id")
+    if not thread_id:
+        raise InvalidRequest(
+            ["The config names no thread; give {'configurable': {'thread_id': …}}."]
+        )
+    if given.get("checkpoint_id"):
+        raise InvalidRequest(
+            ["The config names a checkpoint, which would be replayed; resume by thread_id alone."]
+        )
+    name = f"thread {thread_id} {given.get('checkpoint_ns', '')}"
     lock = yield from shared_lock(name, graph.checkpointer, seconds=timeout)
     if lock is None:
         raise ThreadBusy(
-            f"Somebody else was still going on with thread {thread_id} after {timeout:,.0f} s.",
-            hint="It needs nothing more from you; ask again for its state.",
+            f"Another caller was still continuing thread {thread_id} after {timeout:,.0f} s.",
+            hint="Nothing more is needed from you; read the thread's state again later.",
             billed=None,
         )
     return lock
-
-
-def invoke(
-    graph: AnyGraph,
-    given: Any,
-    config: RunnableConfig,
-    durability: Literal["sync", "async", "exit"] = "sync",
-    context: Any = None,
-) -> Calls[Any]:
-    """What the graph returns."""
-    returned = yield Call(
-        lambda: graph.invoke(given, config, durability=durability, context=context),
-        lambda: graph.ainvoke(given, config, durability=durability, context=context),
-    )
-    return returned
-
-
-_NOTHING = object()
-
-
-def _due(state: StateSnapshot, answers: Mapping[str, Any] | None) -> Any:
-    """What to invoke the graph with; `_NOTHING` where it should not be."""
-    pending = {interrupt.id for interrupt in state.interrupts}
-    due = {id: answer for id, answer in (answers or {}).items() if id in pending}
-    if due:
-        return Command(resume=due)
-    return None if is_cut_off(state) else _NOTHING
-
-
-def is_cut_off(state: StateSnapshot) -> bool:
-    """Whether something is to be done that waits for nobody: a node cut off, or left unrun by a race; or a
-    step whose nodes are all done, of which no checkpoint was written.
-    """
-    undone = [task for task in state.tasks if task.result is None]
-    waiting = [task for task in undone if task.interrupts]
-    return len(undone) > len(waiting) or (bool(state.tasks) and not waiting)
 
 
 def state_of(graph: AnyGraph, config: RunnableConfig) -> Calls[StateSnapshot]:
@@ -180,18 +173,12 @@ def state_of(graph: AnyGraph, config: RunnableConfig) -> Calls[StateSnapshot]:
     return cast(StateSnapshot, state)
 
 
-def _checked(graph: AnyGraph, config: RunnableConfig) -> str:
-    if not isinstance(getattr(graph, "checkpointer", None), BaseCheckpointSaver):
-        raise InvalidRequest(
-            ["The graph has no checkpointer, so it has no threads; compile it with one."]
-        )
-    place = config.get("configurable", {})
-    if not place.get("thread_id"):
-        raise InvalidRequest(
-            ["The config names no thread; give {'configurable': {'thread_id': …}}."]
-        )
-    if place.get("checkpoint_id"):
-        raise InvalidRequest(
-            ["The config names a checkpoint, which would be replayed; resume by thread_id alone."]
-        )
-    return str(place["thread_id"])
+def is_cut_off(state: StateSnapshot) -> bool:
+    """Whether a thread has work to do that waits for no answer.
+
+    A node was cut off, or left unrun by a race; or all nodes of a step have ended, but the checkpoint that
+    should follow was never written.
+    """
+    undone = [task for task in state.tasks if task.result is None]
+    waiting = [task for task in undone if task.interrupts]
+    return len(undone) > len(waiting) or (bool(state.tasks) and not waiting)

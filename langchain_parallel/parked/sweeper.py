@@ -1,248 +1,292 @@
-"""`sweep`, `asweep`: parked threads whose runs have ended go on, though no webhook came.
+"""`sweep`: every parked thread whose run has ended is resumed, though no webhook came.
 
-Rule: a webhook may be lost, and a worker killed with one in its hands; the sweep is what "nothing paid for
-is lost" rests on. It may run at any time, beside webhooks and other sweeps, and finds every thread that
-is parked, however long ago its run ended.
+Rule: a webhook may be lost, and a worker killed while it processes one; the sweep is what "nothing paid for
+is lost" rests on. It may run at any time, beside webhooks and other sweeps, and finds every thread that is
+parked, however long ago its run ended.
 """
 
 from __future__ import annotations
 
-import logging
+import math
 import random
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from contextlib import AsyncExitStack, ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, cast
+from typing import Any, TypedDict, cast
 
 import anyio
-from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables import RunnableConfig, RunnableLambda
+from langgraph.graph import END, START, StateGraph
 
-from .._core.calls import Call, Calls, adrive, drive
-from ..client import AsyncParallelClient, ParallelClient
-from ..errors import AuthenticationFailed, InvalidRequest, NotFound, ParallelError, worth_retrying
+from .._core.calls import Call, Calls
+from .._graph.clients import ClientPair
+from .._graph.store import gather
+from ..client.client_pair import AnyClient
+from ..errors import AuthenticationFailed, InvalidRequest, NotFound, worth_retrying
 from ..models import TaskRun, TaskRunEvent
-from .checkpoint_scan import ParkedThread
-from .deliveries import forget_old_marks
-from .index import all_noted
-from .isolation import Done, alone, together
-from .resume_thread import Outcome, go_on
+from .index import ParkedThread, delete_old_deliveries, delete_record
+from .isolation import run_all_isolated
 from .resumption import AnyGraph
-from .sweep_result import SweepResult
 from .threads import Threads, threads_of
-from .wake_up import retrieve
-
-_LOG = logging.getLogger("langchain_parallel")
+from .wake_up import Outcome, adrive_with, drive_with, log_error, resume_thread
 
 STRANDED_SECONDS = 900.0
-"""A thread that was left for so long with something to do was left by a process that died."""
-_IN_VAIN = 3
-"""After so many batches in a row in which the API could not be asked at all, the rest is left for later."""
+"""A thread with unfinished work and no checkpoint for this long was left by a process that died."""
+_MAX_FAILED_BATCHES = 3
+"""After so many batches in a row for which the API could not be reached, the sweep ends."""
+
+
+@dataclass
+class SweepResult:
+    """What a sweep found. Threads are named by their ids."""
+
+    threads: int = 0
+    """Threads that wait for runs, as far as is known before the runs are read."""
+    still_active: int = 0
+    """Of those, the ones whose runs are all still active."""
+    resumed: list[str] = field(default_factory=list)
+    already_resumed: list[str] = field(default_factory=list)
+    """Threads that had been resumed before, that another process is working on, or that cannot be found."""
+    action_required: list[str] = field(default_factory=list)
+    """Threads with a run that waits for a person; they stay parked."""
+    failed: dict[str, BaseException] = field(default_factory=dict)
+    """By thread, why a run of it could not be read, or why it could not be resumed; the next sweep tries
+    again. A thread that was resumed although the API does not know one of its runs is here, too.
+    """
+    skipped: int = 0
+    """Threads that were left to the next sweep, because the API could not be reached."""
+
+    def counts(self) -> dict[str, int]:
+        """How many of each."""
+        return {
+            name: value if isinstance(value, int) else len(value)
+            for name, value in vars(self).items()
+        }
 
 
 def sweep(
     graph: AnyGraph | Threads,
-    client: ParallelClient | None = None,
+    client: AnyClient | None = None,
     *,
     config: RunnableConfig | None = None,
     context: Any = None,
-    at_once: int = 10,
+    concurrency: int = 10,
     per_second: float = 20.0,
     stranded_after: float | None = STRANDED_SECONDS,
 ) -> SweepResult:
-    """Let every parked thread go on whose run has ended. Safe at any time, as often as you like.
+    """Resume every parked thread whose run has ended. Safe to call at any time, as often as you like.
 
-    With a store in the graph, the parked threads are those noted there; without, those that the
-    checkpointer lists, which reads every checkpoint it has.
+    If the graph has a store, the parked threads are those recorded there; if not, those that the checkpointer
+    lists, which takes reading every checkpoint it has.
 
     Args:
-        graph: A compiled graph with its checkpointer; or other `Threads`.
+        graph: A compiled graph with its checkpointer, or other `Threads`.
         client: Reads the runs; made from the environment unless given.
-        config: Passed on to the graph: callbacks, other `configurable` values.
-        context: The graph's, if it has a `context_schema`.
-        at_once: Threads that are asked for, and go on, at the same time.
-        per_second: Requests a second to the API, on average, at the most.
-        stranded_after: Seconds without a checkpoint after which a thread that went on, and did not get to
-            its end, was left by a process that died: then it goes on, too. None: leave such alone.
+        config: Passed on to the graph: callbacks, `configurable` values.
+        context: The graph's run-time context, if it has a `context_schema`.
+        concurrency: Threads whose runs are read, and that are resumed, at the same time.
+        per_second: Most requests per second to the API, on average.
+        stranded_after: Seconds without a checkpoint after which a thread that was resumed, and did not get to
+            its end, counts as left by a process that died, and is resumed, too. None: never.
 
     Raises:
         InvalidRequest: A number makes no sense, or the graph has no checkpointer.
-        AuthenticationFailed: The API does not take the key.
+        AuthenticationFailed: The API rejects the key.
     """
-    _check(at_once, per_second)
-    with ExitStack() as stack:
-        made = client or stack.enter_context(ParallelClient())
-        sweeper = _Sweep(made, at_once, per_second, stranded_after)
-        return drive(alone(lambda: sweeper.through(threads_of(graph, config, context))))
+    limits = _limits(concurrency, per_second, stranded_after)
+    threads = threads_of(graph, config, context)
+    return drive_with(client, lambda clients: _Sweep(threads, clients, *limits).run())
 
 
 async def asweep(
     graph: AnyGraph | Threads,
-    client: AsyncParallelClient | None = None,
+    client: AnyClient | None = None,
     *,
     config: RunnableConfig | None = None,
     context: Any = None,
-    at_once: int = 10,
+    concurrency: int = 10,
     per_second: float = 20.0,
     stranded_after: float | None = STRANDED_SECONDS,
 ) -> SweepResult:
-    """`sweep` for asynchronous storage: it takes the same, and raises the same."""
-    _check(at_once, per_second)
-    async with AsyncExitStack() as stack:
-        made = client
-        if made is None:
-            made = await stack.enter_async_context(AsyncParallelClient())
-        sweeper = _Sweep(made, at_once, per_second, stranded_after)
-        return await adrive(alone(lambda: sweeper.through(threads_of(graph, config, context))))
+    """As `sweep`; awaited."""
+    limits = _limits(concurrency, per_second, stranded_after)
+    threads = threads_of(graph, config, context)
+    return await adrive_with(client, lambda clients: _Sweep(threads, clients, *limits).run())
 
 
-def _check(at_once: int, per_second: float) -> None:
-    if at_once < 1 or not per_second > 0:
-        raise InvalidRequest(["at_once must be 1 or more, and per_second above 0."])
+def _limits(
+    concurrency: int, per_second: float, stranded_after: float | None
+) -> tuple[int, float, float]:
+    if concurrency < 1 or not per_second > 0:
+        raise InvalidRequest(["concurrency must be 1 or more, and per_second above 0."])
+    return concurrency, per_second, math.inf if stranded_after is None else stranded_after
 
 
 class _Sweep:
-    """One sweep."""
+    """One sweep, in batches: the first threads are resumed while the last are still to be read."""
 
     def __init__(
         self,
-        client: ParallelClient | AsyncParallelClient,
-        at_once: int,
+        threads: Threads,
+        clients: ClientPair,
+        concurrency: int,
         per_second: float,
-        stranded_after: float | None,
+        stranded_after: float,
     ) -> None:
-        self._client = client
-        self._at_once = at_once
+        self._threads = threads
+        self._clients = clients
+        self._concurrency = concurrency
         self._per_second = per_second
         self._stranded_after = stranded_after
-        self._swept = SweepResult()
-        self._in_vain = 0
-        """Batches in a row in which the API could not be asked for any thread."""
+        self._result = SweepResult()
+        self._failed_batches = 0
+        """Batches in a row for which the API could not be reached at all."""
 
-    def through(self, threads: Threads) -> Calls[SweepResult]:
-        """Batch by batch, so that the first are going on while the last are still to be asked for."""
-        found = yield from _parked(threads)
-        random.shuffle(found)  # those that fail each time are not to be in the others' way
-        self._swept.threads = len(found)
-        for start in range(0, len(found), self._at_once):
+    def run(self) -> Calls[SweepResult]:
+        parked = yield from self._threads.list_parked()
+        random.shuffle(parked)  # so that threads that fail each time cannot starve the others
+        self._result.threads = len(parked)
+        for start in range(0, len(parked), self._concurrency):
             began = time.monotonic()
-            requests = yield from self._batch(threads, found[start : start + self._at_once])
-            left = max(0, len(found) - start - self._at_once)
-            if left and self._in_vain >= _IN_VAIN:
-                self._swept.unasked = left
+            requests = yield from self._batch(parked[start : start + self._concurrency])
+            left = max(0, len(parked) - start - self._concurrency)
+            if left and self._failed_batches >= _MAX_FAILED_BATCHES:
+                self._result.skipped = left
                 break
-            if left:
-                yield from _pause(began + requests / self._per_second - time.monotonic())
-        if threads.store is not None:
-            yield from forget_old_marks(threads.store)
-        return self._swept
+            seconds = began + requests / self._per_second - time.monotonic()
+            if left and seconds > 0:
+                yield Call(lambda: time.sleep(seconds), lambda: anyio.sleep(seconds))  # noqa: B023 -- called at once
+        if self._threads.store is not None:
+            yield from delete_old_deliveries(self._threads.store)
+        return self._result
 
-    def _batch(self, threads: Threads, batch: Sequence[ParkedThread]) -> Calls[int]:
-        """How many requests it took."""
-        asks = [partial(self._ask, one) for one in batch]
-        asked: list[Done[_Asked]] = yield from together(asks, self._at_once)
-        for done in asked:
-            if isinstance(done.error, AuthenticationFailed):
-                raise done.error
-        in_vain = all(done.error is not None and worth_retrying(done.error) for done in asked)
-        self._in_vain = self._in_vain + 1 if in_vain else 0
-        ready: list[tuple[str, list[str]]] = []
-        for one, done in zip(batch, asked, strict=True):
-            if done.value is None:
-                self._fail(one.thread_id, done.error)
+    def _batch(self, batch: Sequence[ParkedThread]) -> Calls[int]:
+        """Read the runs of some threads and resume those whose runs have ended; returns the requests."""
+        steps = [partial(self._read_runs, thread) for thread in batch]
+        read = yield from run_all_isolated(steps, self._concurrency)
+        failed = [each for each in read if isinstance(each, BaseException)]
+        for error in failed:
+            if isinstance(error, AuthenticationFailed):
+                raise error
+        unreachable = len(failed) == len(batch) and all(map(worth_retrying, failed))
+        self._failed_batches = self._failed_batches + 1 if unreachable else 0
+        ready = []
+        for thread, runs in zip(batch, read, strict=True):
+            if isinstance(runs, BaseException):
+                self._fail(thread, runs)
+            elif ended := self._sort(thread, runs):
+                ready.append((thread, ended))
+        outcomes = yield from run_all_isolated(
+            [partial(self._resume, *each) for each in ready], self._concurrency
+        )
+        for (thread, _), outcome in zip(ready, outcomes, strict=True):
+            if isinstance(outcome, BaseException):
+                self._fail(thread, outcome)
+            elif outcome is Outcome.RESUMED:
+                self._result.resumed.append(thread.thread_id)
+            elif outcome is Outcome.STILL_ACTIVE:
+                self._result.still_active += 1
             else:
-                ready += self._sort(one, done.value)
-                for error in done.value.missing.values():
-                    self._fail(one.thread_id, error)
-        goings = [partial(go_on, threads, *each, self._stranded_after) for each in ready]
-        outcomes: list[Done[Outcome]] = yield from together(goings, self._at_once)
-        for (thread_id, _), outcome in zip(ready, outcomes, strict=True):
-            self._note(thread_id, outcome)
-        return sum(done.value.requests if done.value else 1 for done in asked)
+                self._result.already_resumed.append(thread.thread_id)
+        return sum(1 if isinstance(runs, BaseException) else runs.requests for runs in read)
 
-    def _ask(self, one: ParkedThread) -> Calls[_Asked]:
-        """The thread's runs as they stand: one list for several in one ledger."""
-        asked = _Asked({}, 0)
+    def _read_runs(self, thread: ParkedThread) -> Calls[_Runs]:
+        """Read a thread's runs; several in one ledger with one request."""
+        runs = _Runs()
         by_ledger: dict[str | None, list[str]] = defaultdict(list)
-        for run_id, ledger_id in one.runs.items():
+        for run_id, ledger_id in thread.runs.items():
             by_ledger[ledger_id].append(run_id)
         for ledger_id, run_ids in by_ledger.items():
             if ledger_id is not None and len(run_ids) > 1:
-                with suppress(NotFound):  # then by run
-                    asked.requests += 1
-                    runs = yield from _list(self._client, ledger_id)
-                    asked.runs |= {run.run_id: run for run in runs if run.run_id in run_ids}
-        for run_id in one.runs:
-            if run_id not in asked.runs:
-                asked.requests += 1
+                with suppress(NotFound):  # then each by itself
+                    runs.requests += 1
+                    listed = yield from _list_runs(self._clients, ledger_id)
+                    runs.found |= {run.run_id: run for run in listed if run.run_id in run_ids}
+        for run_id in thread.runs:
+            if run_id not in runs.found:
+                runs.requests += 1
                 try:
-                    asked.runs[run_id] = yield from retrieve(self._client, run_id)
+                    runs.found[run_id] = yield from self._clients.retrieve(run_id)
                 except NotFound as error:
-                    asked.missing[run_id] = error
-        return asked
+                    runs.missing[run_id] = error
+        return runs
 
-    def _sort(self, one: ParkedThread, asked: _Asked) -> list[tuple[str, list[str]]]:
-        """The thread with its runs that have ended, if there are any. What to make of one that the API
-        does not know, the thread itself decides.
+    def _sort(self, thread: ParkedThread, runs: _Runs) -> list[str]:
+        """The thread's runs that have ended, and those that the API does not know: what to make of these,
+        the thread itself decides.
         """
-        ended = [run for run in asked.runs.values() if not run.active]
-        over = [run.run_id for run in ended if run.status != "action_required"]
-        if len(over) < len(ended):
-            self._swept.action_required.append(one.thread_id)
-        elif not over and not asked.missing:
-            self._swept.still_active += 1
-        over += asked.missing
-        return [(one.thread_id, over)] if over else []
+        inactive = [run for run in runs.found.values() if not run.active]
+        ended = [run.run_id for run in inactive if run.status != "action_required"]
+        if len(ended) < len(inactive):
+            self._result.action_required.append(thread.thread_id)
+        elif not ended and not runs.missing:
+            self._result.still_active += 1
+        for error in runs.missing.values():
+            self._fail(thread, error)
+        return [*ended, *runs.missing]
 
-    def _note(self, thread_id: str, done: Done[Outcome]) -> None:
-        if done.value is None:
-            self._fail(thread_id, done.error)
-        elif done.value is Outcome.RESUMED:
-            self._swept.resumed.append(thread_id)
-        elif done.value is Outcome.STILL_ACTIVE:
-            self._swept.still_active += 1
-        else:
-            self._swept.gone_on.append(thread_id)
+    def _resume(self, thread: ParkedThread, ended: list[str]) -> Calls[Outcome]:
+        records = [record for record in thread.records if record.run_id in ended]
+        outcome, over = yield from resume_thread(
+            self._threads, thread.thread_id, ended, records, self._stranded_after
+        )
+        if self._threads.store is not None:
+            yield from gather(*(delete_record(self._threads.store, record) for record in over))
+        return outcome
 
-    def _fail(self, thread_id: str, error: BaseException | None) -> None:
-        if error is not None:
-            ours = isinstance(error, ParallelError)  # these say all there is to say
-            _LOG.warning(
-                "Thread %s could not be swept: %s",
-                thread_id,
-                error if ours else type(error).__name__,
-                exc_info=None if ours else error,
-            )
-            self._swept.failed[thread_id] = error
+    def _fail(self, thread: ParkedThread, error: BaseException) -> None:
+        log_error("Thread %s could not be swept: %s", thread.thread_id, error)
+        self._result.failed[thread.thread_id] = error
 
 
 @dataclass
-class _Asked:
-    """Runs as the API knows them, and how many requests that took."""
+class _Runs:
+    """A thread's runs as the API has them."""
 
-    runs: dict[str, TaskRun]
-    requests: int
+    found: dict[str, TaskRun] = field(default_factory=dict)
     missing: dict[str, NotFound] = field(default_factory=dict)
+    requests: int = 0
 
 
-def _parked(threads: Threads) -> Calls[list[ParkedThread]]:
-    """The threads to look at, each with the runs it waits for."""
-    if threads.store is None:
-        return (yield from threads.listed())
-    runs: dict[str, dict[str, str | None]] = defaultdict(dict)
-    for note in (yield from all_noted(threads.store)):
-        if threads.mine(note.node):
-            runs[note.thread_id][note.run_id] = note.ledger_id
-    return [ParkedThread(thread_id, waits) for thread_id, waits in runs.items()]
-
-
-def _list(client: ParallelClient | AsyncParallelClient, ledger_id: str) -> Calls[list[TaskRun]]:
-    events = yield Call(lambda: client.list_runs(ledger_id), lambda: client.list_runs(ledger_id))  # type: ignore[arg-type, return-value]  # the caller chose it
+def _list_runs(clients: ClientPair, ledger_id: str) -> Calls[list[TaskRun]]:
+    events = yield Call(
+        lambda: clients.sync.list_runs(ledger_id), lambda: clients.async_.list_runs(ledger_id)
+    )
     return [event.run for event in cast("list[TaskRunEvent]", events)]
 
 
-def _pause(seconds: float) -> Calls[None]:
-    if seconds > 0:
-        yield Call(lambda: time.sleep(seconds), lambda: anyio.sleep(seconds))
+class SweepState(TypedDict, total=False):
+    """The state of a sweep graph."""
+
+    counts: dict[str, int]
+    """What the last sweep found (`SweepResult.counts`)."""
+
+
+def create_sweep_graph(
+    graph: AnyGraph | Threads,
+    *,
+    client: AnyClient | None = None,
+    **options: Any,
+) -> StateGraph[SweepState, None, SweepState, SweepState]:
+    """A graph that sweeps another graph's threads each time it runs, for a LangGraph cron. Uncompiled.
+
+    Args:
+        graph: As for `sweep`.
+        client: As for `sweep`.
+        options: As for `sweep`: `concurrency`, `per_second`, `stranded_after`, `config`, `context`.
+    """
+
+    def sync(state: SweepState) -> SweepState:
+        return {"counts": sweep(graph, client, **options).counts()}
+
+    async def async_(state: SweepState) -> SweepState:
+        return {"counts": (await asweep(graph, client, **options)).counts()}
+
+    builder: Any = StateGraph(SweepState)
+    builder.add_node("sweep", RunnableLambda(sync, async_))
+    builder.add_edge(START, "sweep")
+    builder.add_edge("sweep", END)
+    return builder  # type: ignore[no-any-return]  # LangGraph's generics do not follow add_node

@@ -1,14 +1,17 @@
-"""Where parked threads live, and how one goes on: a compiled graph with its checkpointer, or whatever else
-can do the same (`Threads`), such as a LangGraph server.
+"""Threads that park: how one stands, and how it is resumed.
+
+They are a compiled graph's, in its checkpointer (`GraphThreads`), or live elsewhere, such as on a LangGraph
+server (`Threads`).
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -16,72 +19,68 @@ from langgraph.store.base import BaseStore
 from langgraph.types import Command, StateSnapshot
 
 from .._core.calls import Calls
-from ..errors import InvalidRequest
-from .checkpoint_scan import ParkedThread, parked_threads
-from .index import agent_of, is_of, may_be
+from ..errors import InvalidRequest, ThreadBusy
+from .checkpoint_scan import scan_checkpoints
+from .index import ParkedThread, agent_of, recorded_threads
 from .interrupts import runs_waited_for
-from .resumption import AnyGraph, invoke, is_cut_off, state_of, thread_lock
+from .resumption import NOTHING, AnyGraph, is_cut_off, resume_with, state_of
 
 RESUME_VALUE = "look"
-"""What a parked thread is resumed with. It means nothing: the thread looks for itself."""
+"""What a parked thread is resumed with. It carries no information: the thread reads its runs itself."""
 BUSY_SECONDS = 60.0
-"""How long somebody else who is going on with a thread is waited for."""
+"""How long to wait while another caller is resuming a thread."""
 
 
 class ThreadStatus(NamedTuple):
     """How a thread stands, as far as parked runs are concerned."""
 
-    known: bool
-    """Whether there is such a thread."""
+    exists: bool
     waiting: Mapping[str, frozenset[str]]
-    """By interrupt id: the runs that it is parked for."""
-    under_way: bool
-    """Something is to be done that waits for nobody: a process is at it, or was killed at it."""
-    idle_seconds: float = 0.0
-    """Since its last checkpoint."""
-    busy: bool = False
-    """A process may be at it just now, as well as at what it is parked for."""
+    """By interrupt id, the runs that the thread is parked for."""
+    unfinished: bool
+    """Whether it has work to do that waits for no answer: a process is doing it, or died or failed at it."""
+    idle_seconds: float = math.inf
+    """Seconds since its last checkpoint; infinite if it has none."""
+    may_be_running: bool = False
+    """Whether a task that has not failed is unfinished: a process may be running it."""
 
 
-_THEIRS = ThreadStatus(known=True, waiting={}, under_way=True, idle_seconds=-math.inf)
-"""A thread of another agent, which is to go on with it."""
+ChooseInterrupts: TypeAlias = Callable[[ThreadStatus], Sequence[str] | None]
+"""The interrupt ids to resume; empty: only run what was cut off; None: leave the thread alone."""
+_OTHER_AGENT = ThreadStatus(exists=True, waiting={}, unfinished=True, idle_seconds=-math.inf)
+"""A thread of another agent: never resumed here, and its record is never stale."""
 
 
 @runtime_checkable
 class Threads(Protocol):
-    """LangGraph threads, wherever they are. The methods are generators of `Calls`."""
+    """LangGraph threads, wherever they are. The methods that return `Calls` are generators of them."""
 
     @property
     def store(self) -> BaseStore | None:
-        """Where parked runs are noted, if anywhere."""
+        """Where parked threads are recorded, if anywhere."""
 
-    def mine(self, node: str) -> bool:
-        """Whether threads that wait in this node can be ones of these. The threads of an agent with a name
-        wait in `name|node`.
-        """
+    def owns_node(self, node: str) -> bool:
+        """Whether a thread that waits in this node may be one of these; `agent|node` in a named agent."""
 
-    def listed(self) -> Calls[list[ParkedThread]]:
-        """The parked ones, where they are not noted in a store."""
+    def list_parked(self) -> Calls[list[ParkedThread]]:
+        """The parked threads, and those that were resumed and left unfinished, as far as is known."""
 
-    def standing(self, thread_id: str) -> Calls[ThreadStatus]:
-        """How a thread stands now."""
+    def resume_if(
+        self, thread_id: str, choose: ChooseInterrupts
+    ) -> Calls[tuple[ThreadStatus, ThreadStatus | None]]:
+        """Resume a thread if `choose`, given its status, says so: once, however many callers do.
 
-    def go_on(
-        self, thread_id: str, interrupt_ids: Iterable[str]
-    ) -> Calls[tuple[ThreadStatus, bool]]:
-        """Resume those of these interrupts that are pending, or, where none is named, what was cut off:
-        once, whoever else does so.
-
-        How the thread stands then, and whether it was this call that went on with it.
+        Returns its status before; and after, or None if this call left it alone.
 
         Raises:
-            ThreadBusy: Somebody else is at it, and takes long.
+            ThreadBusy: Another caller is resuming it, and takes long.
         """
 
 
 class GraphThreads:
-    """The threads of a compiled graph. `config` is passed on: callbacks, `configurable` values; so is
-    `context`, which LangGraph keeps for no thread.
+    """The threads of a compiled graph.
+
+    `config` (callbacks, `configurable` values) and `context`, which no checkpoint keeps, are passed on.
     """
 
     def __init__(
@@ -93,106 +92,97 @@ class GraphThreads:
 
     @property
     def store(self) -> BaseStore | None:
-        """The graph's."""
+        """The graph's store."""
         return self.graph.store
 
-    def mine(self, node: str) -> bool:
+    def owns_node(self, node: str) -> bool:
         """Whether the graph has such a node, and is not an agent of another name."""
-        return is_of(node, self.graph)
+        agent, _, name = node.rpartition("|")  # LangGraph allows no | in a node's name
+        return (not name or name in self.graph.nodes) and self._owns_agent(agent)
 
-    def listed(self) -> Calls[list[ParkedThread]]:
-        """The parked ones, as the checkpointer lists them."""
+    def _owns_agent(self, agent: str) -> bool:
+        name = agent_of((self.graph.config or {}).get("metadata"))
+        return not agent or not name or agent == name
+
+    def list_parked(self) -> Calls[list[ParkedThread]]:
+        """The threads that the store records; without a store, those that the checkpoints show."""
+        if self.store is not None:
+            return (yield from recorded_threads(self.store, self.owns_node))
         if not isinstance(self.graph.checkpointer, BaseCheckpointSaver):
             raise InvalidRequest(
                 ["The graph has no checkpointer, so it has no threads; compile it with one."]
             )
-        return (yield from parked_threads(self.graph.checkpointer, self.mine))
+        return (yield from scan_checkpoints(self.graph.checkpointer, self.owns_node))
 
-    def standing(self, thread_id: str) -> Calls[ThreadStatus]:
-        """How a thread stands now."""
-        return self._standing((yield from state_of(self.graph, self._of(thread_id))))
-
-    def go_on(
-        self, thread_id: str, interrupt_ids: Iterable[str]
-    ) -> Calls[tuple[ThreadStatus, bool]]:
-        """Resume those of these interrupts that are pending, or, where none is named, what was cut off."""
-        ids = list(interrupt_ids)
-
-        def choose(standing: ThreadStatus) -> list[str] | None:
-            if ids:  # answered already: whatever is under way now is somebody else's
-                return [id for id in ids if id in standing.waiting] or None
-            return [] if standing.under_way else None
-
-        before, after = yield from self._knock(thread_id, choose, BUSY_SECONDS)
-        return after or before, after is not None
-
-    def knock(
-        self, thread_id: str, choose: Callable[[ThreadStatus], Sequence[str] | None]
+    def resume_if(
+        self, thread_id: str, choose: ChooseInterrupts
     ) -> Calls[tuple[ThreadStatus, ThreadStatus | None]]:
-        """`standing` and `go_on` in one, for half of their reading: how the thread stood, and, if it was
-        gone on with, how it stands then.
+        """Resume a thread if `choose`, given its status, says so. See `Threads`."""
+        given = {**self._config.get("configurable", {}), "thread_id": thread_id}
+        config: RunnableConfig = {**self._config, "configurable": given}
 
-        Args:
-            thread_id: The thread.
-            choose: The interrupts to resume, or none to go on with what was cut off; None: leave it.
+        def choose_interrupts(status: ThreadStatus) -> Sequence[str] | None:
+            return choose(status) or None
 
-        Raises:
-            ThreadBusy: Somebody else is at it just now.
-        """
-        return (yield from self._knock(thread_id, choose, 0.0))
+        with suppress(ThreadBusy):
+            return (yield from self._resume_if(config, choose, 0.0))
+        # Another caller is resuming the thread, so what is unfinished was not cut off. Only a caller that
+        # has an interrupt to resume waits for the lock.
+        status = self._status((yield from state_of(self.graph, config)))
+        if choose_interrupts(status) is None:
+            return status, None
+        return (yield from self._resume_if(config, choose_interrupts, BUSY_SECONDS))
 
-    def _knock(
-        self,
-        thread_id: str,
-        choose: Callable[[ThreadStatus], Sequence[str] | None],
-        seconds: float,
+    def _resume_if(
+        self, config: RunnableConfig, choose: ChooseInterrupts, timeout: float
     ) -> Calls[tuple[ThreadStatus, ThreadStatus | None]]:
-        config = self._of(thread_id)
-        lock = yield from thread_lock(self.graph, config, seconds)
-        try:
-            before = self._standing((yield from state_of(self.graph, config)))
-            ids = choose(before)
+        def choose_input(state: StateSnapshot) -> Any:
+            ids = choose(self._status(state))
             if ids is None:
-                return before, None
-            given: Any = Command(resume=dict.fromkeys(ids, RESUME_VALUE)) if ids else None
-            output = yield from invoke(self.graph, given, config, "sync", self._context)
-            return before, _returned(output)
-        finally:
-            lock.release()
+                return NOTHING
+            return Command(resume=dict.fromkeys(ids, RESUME_VALUE)) if ids else None
 
-    def _standing(self, state: StateSnapshot) -> ThreadStatus:
-        return thread_status(state) if may_be(agent_of(state.metadata), self.graph) else _THEIRS
+        before, output = yield from resume_with(
+            self.graph, config, choose_input, timeout, "sync", self._context
+        )
+        return self._status(before), None if output is NOTHING else _status_after(output)
 
-    def _of(self, thread_id: str) -> RunnableConfig:
-        place = {**self._config.get("configurable", {}), "thread_id": thread_id}
-        return {**self._config, "configurable": place}
+    def _status(self, state: StateSnapshot) -> ThreadStatus:
+        return thread_status(state) if self._owns_agent(agent_of(state.metadata)) else _OTHER_AGENT
 
 
 def threads_of(
     graph: AnyGraph | Threads, config: RunnableConfig | None = None, context: Any = None
 ) -> Threads:
-    """A graph's threads, or what is given already."""
+    """A graph's threads; `Threads` are returned as they are."""
     return graph if isinstance(graph, Threads) else GraphThreads(graph, config, context)
 
 
 def thread_status(state: StateSnapshot) -> ThreadStatus:
     """How a thread with this state stands."""
-    waiting = {one.id: runs for one in state.interrupts if (runs := runs_waited_for(one.value))}
-    # A task that has failed is nobody's any more.
-    busy = any(not (t.interrupts or t.error) and t.result is None for t in state.tasks)
-    known = state.created_at is not None
-    return ThreadStatus(known, waiting, is_cut_off(state), _since(state.created_at), busy)
+    running = any(not (t.interrupts or t.error) and t.result is None for t in state.tasks)
+    return ThreadStatus(
+        exists=state.created_at is not None,
+        waiting=_waiting(state.interrupts),
+        unfinished=is_cut_off(state),
+        idle_seconds=seconds_since(state.created_at),
+        may_be_running=running,
+    )
 
 
-def _returned(output: Any) -> ThreadStatus:
-    """How a thread stands that has just been gone on with, by what the graph returned."""
+def _status_after(output: Any) -> ThreadStatus:
+    """How a thread stands whose graph has just returned this: reading its state again would cost a query."""
     interrupts = output.get("__interrupt__", ()) if isinstance(output, Mapping) else ()
-    waiting = {one.id: runs for one in interrupts if (runs := runs_waited_for(one.value))}
-    return ThreadStatus(known=True, waiting=waiting, under_way=False)
+    return ThreadStatus(exists=True, waiting=_waiting(interrupts), unfinished=False)
 
 
-def _since(moment: str | None) -> float:
-    """Seconds since an ISO time; 0 if there is none."""
+def _waiting(interrupts: Sequence[Any]) -> dict[str, frozenset[str]]:
+    return {one.id: runs for one in interrupts if (runs := runs_waited_for(one.value))}
+
+
+def seconds_since(moment: str | None) -> float:
+    """Seconds since an ISO time; infinite if there is none."""
     if moment is None:
-        return 0.0
-    return max(0.0, time.time() - datetime.fromisoformat(moment).timestamp())
+        return math.inf
+    at = datetime.fromisoformat(moment.replace("Z", "+00:00"))  # Python 3.10 does not read the Z
+    return max(0.0, time.time() - at.timestamp())

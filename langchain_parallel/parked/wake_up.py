@@ -1,206 +1,284 @@
-"""`wake`, `awake`: a run has ended, so the thread that is parked for it goes on.
+"""`resume_parked`: a run has ended, so the threads that are parked for it are resumed.
 
-Rule: whoever says so is believed in nothing but the run's id. The thread is known by its note in the store,
-or by what the API says of the run. Only one of this graph that is parked for this very run is resumed, and
-it looks for itself whether the run has ended.
-Waking is idempotent: late, early, twice and beside a sweep, a thread goes on once.
+Rule: whoever says that a run has ended is believed in nothing but its id. Its threads are found by their
+records in the store, or by the run's metadata as the API has it; only a thread of this graph that is parked
+for this very run is resumed, and it reads the run from the API itself.
+Waking is idempotent: late, early, twice or beside a sweep, a thread is resumed once.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from contextlib import AsyncExitStack, ExitStack
+import math
+from collections.abc import Callable, Collection, Sequence
+from enum import Enum
 from functools import partial
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
+import anyio
 from langchain_core.runnables import RunnableConfig
 
-from .._core.calls import Call, Calls, adrive, drive
-from ..client import AsyncParallelClient, ParallelClient
-from ..errors import NotFound
+from .._core.calls import Calls, adrive, drive
+from .._graph.clients import ClientPair
+from .._graph.store import gather
+from ..client.client_pair import AnyClient, client_pair
+from ..errors import NotFound, ParallelError, ThreadBusy
 from ..models import TaskRun
-from .deliveries import Mark
-from .index import Note, at_once, delete_note, notes_of, put_note
-from .isolation import Done, alone, together
-from .resume_thread import Gone, Outcome, gone_on
+from .index import (
+    ParkedRecord,
+    delete_record,
+    get_delivery,
+    put_delivery,
+    put_record,
+    records_in,
+    search_run,
+)
+from .isolation import run_all_isolated, run_isolated
 from .resumption import AnyGraph
-from .threads import GraphThreads, Threads, threads_of
+from .threads import GraphThreads, Threads, ThreadStatus, threads_of
 
 _LOG = logging.getLogger("langchain_parallel")
+T = TypeVar("T")
+_CONCURRENCY = 10
+"""Threads that wait for the same run and are resumed at the same time."""
 
 
-SETTLED = frozenset({Outcome.RESUMED, Outcome.NOT_PARKED, Outcome.ACTION_REQUIRED})
-"""After any other outcome a second try a little later may find more."""
+class Outcome(str, Enum):
+    """What came of waking a thread."""
+
+    RESUMED = "resumed"
+    """The thread was resumed."""
+    NOT_PARKED = "not_parked"
+    """The thread is not parked for the run, or no longer: it has been resumed already."""
+    ACTION_REQUIRED = "action_required"
+    """The run waits for a person, so the thread stays parked. The API sends a webhook when the run ends."""
+    STILL_ACTIVE = "still_active"
+    """The run has not ended, so the thread stays parked."""
+    IN_PROGRESS = "in_progress"
+    """The thread has unfinished work: a process is doing it, and may be about to park, or has died at it."""
+    UNKNOWN_RUN = "unknown_run"
+    """The account has no such run."""
+    UNKNOWN_THREAD = "unknown_thread"
+    """The run belongs to no thread that can be found here."""
+
+
+_SETTLED = (Outcome.RESUMED, Outcome.NOT_PARKED, Outcome.ACTION_REQUIRED)
 
 
 class WakeResult(NamedTuple):
-    """What came of waking the thread of a run."""
+    """What came of waking the threads of a run: of several threads, the one that is least settled."""
 
     outcome: Outcome
     run_id: str
     thread_id: str | None = None
 
     @property
-    def settled(self) -> bool:
-        """Whether nothing more is to be done; False: a little later there may be."""
-        return self.outcome in SETTLED
+    def is_settled(self) -> bool:
+        """Whether nothing is left to do; if False, another attempt a little later may do more."""
+        return self.outcome in _SETTLED
 
 
-def wake(
+def resume_parked(
     graph: AnyGraph | Threads,
     run_id: str,
-    client: ParallelClient | None = None,
+    client: AnyClient | None = None,
     *,
     config: RunnableConfig | None = None,
     context: Any = None,
 ) -> WakeResult:
-    """Let the thread that is parked for a run go on, if the run has ended. As often as you like.
+    """Resume the threads that are parked for a run, if the run has ended. Safe to call at any time.
 
     Args:
-        graph: A compiled graph with its checkpointer; or other `Threads`.
-        run_id: The run, such as `receive` tells it.
+        graph: A compiled graph with its checkpointer, or other `Threads`.
+        run_id: The run, such as `receive` returns it.
         client: Reads the run; made from the environment unless given.
-        config: Passed on to the graph: callbacks, other `configurable` values.
-        context: The graph's, if it has a `context_schema`.
+        config: Passed on to the graph: callbacks, `configurable` values.
+        context: The graph's run-time context, if it has a `context_schema`.
 
     Raises:
-        ParallelError: The API could not be asked; `worth_retrying` tells whether to try again.
-        Exception: Whatever the graph raises when it goes on.
+        ParallelError: The API could not be reached; `worth_retrying` says whether to try again.
+        Exception: What the graph raises when it is resumed.
     """
-    with ExitStack() as stack:
-        made = client or stack.enter_context(ParallelClient())
-        return drive(alone(lambda: _wake(threads_of(graph, config, context), run_id, made)))
+    threads = threads_of(graph, config, context)
+    woken = drive_with(client, lambda clients: _wake(threads, clients, run_id))
+    return cast(WakeResult, woken)  # None is for deliveries only
 
 
-async def awake(
+async def aresume_parked(
     graph: AnyGraph | Threads,
     run_id: str,
-    client: AsyncParallelClient | None = None,
+    client: AnyClient | None = None,
     *,
     config: RunnableConfig | None = None,
     context: Any = None,
 ) -> WakeResult:
-    """Let the thread that is parked for a run go on, if the run has ended. As often as you like.
+    """As `resume_parked`; awaited."""
+    threads = threads_of(graph, config, context)
+    woken = await adrive_with(client, lambda clients: _wake(threads, clients, run_id))
+    return cast(WakeResult, woken)
+
+
+def drive_with(client: AnyClient | None, step: Callable[[ClientPair], Calls[T]]) -> T:
+    """Drive a step with a client; one made from the environment, unless given, is closed at the end."""
+    clients = ClientPair(*client_pair(client))
+    try:
+        return drive(step(clients))
+    finally:
+        if client is None:
+            clients.sync.close()
+
+
+async def adrive_with(client: AnyClient | None, step: Callable[[ClientPair], Calls[T]]) -> T:
+    """As `drive_with`; awaited."""
+    clients = ClientPair(*client_pair(client))
+    try:
+        return await adrive(step(clients))
+    finally:
+        if client is None:
+            await clients.async_.close()
+
+
+async def wake_for_delivery(
+    threads: Threads, clients: ClientPair, run_id: str, webhook_id: str, *, blocking: bool
+) -> WakeResult | None:
+    """As `resume_parked`, for a webhook's delivery; None if the delivery had been processed before.
 
     Args:
-        graph: A compiled graph with its checkpointer; or other `Threads`.
-        run_id: The run, such as `receive` tells it.
-        client: Reads the run; made from the environment unless given.
-        config: Passed on to the graph: callbacks, other `configurable` values.
-        context: The graph's, if it has a `context_schema`.
-
-    Raises:
-        ParallelError: The API could not be asked; `worth_retrying` tells whether to try again.
-        Exception: Whatever the graph raises when it goes on.
+        threads: The threads.
+        clients: Read the run.
+        run_id: The run that the delivery names.
+        webhook_id: The delivery's id.
+        blocking: The threads' graph and storage are blocking ones: work in a worker thread.
     """
-    async with AsyncExitStack() as stack:
-        made = client
-        if made is None:
-            made = await stack.enter_async_context(AsyncParallelClient())
-        return await adrive(alone(lambda: _wake(threads_of(graph, config, context), run_id, made)))
+    steps = _wake(threads, clients, run_id, webhook_id)
+    if not blocking:
+        return await adrive(steps)
+    # The caller limits how many run at once. Python cannot stop a thread: a cancelled caller abandons it.
+    limiter = anyio.CapacityLimiter(1)
+    return await anyio.to_thread.run_sync(drive, steps, abandon_on_cancel=True, limiter=limiter)
 
 
 def _wake(
-    threads: Threads, run_id: str, client: ParallelClient | AsyncParallelClient
-) -> Calls[WakeResult]:
-    woken = yield from see_to(threads, run_id, client)
-    return cast(WakeResult, woken)  # what has no mark has not been seen to before
-
-
-def see_to(
-    threads: Threads,
-    run_id: str,
-    client: ParallelClient | AsyncParallelClient,
-    mark: Mark | None = None,
+    threads: Threads, clients: ClientPair, run_id: str, webhook_id: str | None = None
 ) -> Calls[WakeResult | None]:
-    """Wake the threads of a run, unless the delivery that tells of it has been seen to before. What came of
-    the one for which there is most left to do.
-
-    What the store is asked and told, it is asked and told at once.
-    """
+    """Wake every thread parked for a run, unless the delivery with this id was already processed."""
     store = threads.store
-    noted, marked = yield from at_once(
-        None if store is None else notes_of(store, run_id), None if mark is None else mark.read()
+    items, processed = yield from gather(
+        None if store is None else search_run(store, run_id),
+        None if store is None or webhook_id is None else get_delivery(store, webhook_id),
     )
-    if marked is not None:
+    if processed is not None:
         return None
-    notes: list[Note | None] = [note for note in noted or () if threads.mine(note.node)]
-    if noted and not notes:
-        return WakeResult(Outcome.UNKNOWN_THREAD, run_id)  # another graph's
-    notes = notes or [None]
-    done = yield from _all_woken(threads, run_id, client, notes)
-    errors = [one.error for one in done if one.error is not None]
-    came = [one.value for one in done if one.value is not None]
-    settled = not errors and all(woken.settled for woken, _ in came)
-    over = [
-        note
-        for note, one in zip(notes, done, strict=True)
-        if note is not None and one.value is not None and one.value[1].ends(note)
-    ]
-    calls = [mark.put() if mark is not None and settled else None]
+    # A store that searches by a text prefix returns the records of longer run ids, too.
+    records = [record for record in records_in(items or ()) if record.run_id == run_id]
+    ours: list[ParkedRecord | None] = [r for r in records if threads.owns_node(r.node)]
+    if records and not ours:
+        return WakeResult(Outcome.UNKNOWN_THREAD, run_id)  # the threads of another graph
+    steps = [partial(_wake_thread, threads, clients, run_id, record) for record in ours or [None]]
+    results: list[_Woken | BaseException]
+    if len(steps) == 1:
+        results = [(yield from run_isolated(steps[0]))]
+    else:
+        results = yield from run_all_isolated(steps, _CONCURRENCY)
+    errors = [each for each in results if isinstance(each, BaseException)]
+    woken = [each for each in results if not isinstance(each, BaseException)]
     if store is not None:
-        calls += [delete_note(store, note) for note in over]
-        # Whoever is at it may have died before it was noted. Then the sweep has to find it.
-        missed = [] if noted else [w for w, _ in came if w.outcome is Outcome.UNDER_WAY]
-        calls += [put_note(store, run_id, w.thread_id) for w in missed if w.thread_id]
-    yield from at_once(*calls)
+        is_settled = not errors and all(result.is_settled for result, _ in woken)
+        done = [put_delivery(store, webhook_id)] if webhook_id and is_settled else []
+        done += [delete_record(store, record) for _, over in woken for record in over]
+        if (
+            not records
+        ):  # the process may have died before it recorded the thread: a sweep has to find it
+            left = (w.thread_id for w, _ in woken if w.outcome is Outcome.IN_PROGRESS)
+            done += [put_record(store, run_id, thread_id) for thread_id in left if thread_id]
+        yield from gather(*done)
     if errors:
         raise errors[0]
-    return min((w for w, _ in came), key=lambda w: (w.settled, w.outcome is not Outcome.RESUMED))
+    return min(
+        (result for result, _ in woken),
+        key=lambda result: (result.is_settled, result.outcome is not Outcome.RESUMED),
+    )
 
 
-_AT_ONCE = 10
-"""Threads that wait for one run and go on at the same time."""
+_Woken: TypeAlias = tuple[WakeResult, Sequence[ParkedRecord]]
+"""What came of waking a thread, and those of its records that are no longer needed."""
 
 
-def _all_woken(
-    threads: Threads,
-    run_id: str,
-    client: ParallelClient | AsyncParallelClient,
-    notes: Sequence[Note | None],
-) -> Calls[list[Done[tuple[WakeResult, Gone]]]]:
-    pieces = [partial(_woken, threads, run_id, client, note) for note in notes]
-    if len(pieces) > 1:
-        return (yield from together(pieces, _AT_ONCE))
-    return [Done((yield from pieces[0]()), None)]
-
-
-def _woken(
-    threads: Threads,
-    run_id: str,
-    client: ParallelClient | AsyncParallelClient,
-    note: Note | None,
-) -> Calls[tuple[WakeResult, Gone]]:
-    def left(outcome: Outcome, thread_id: str | None = None) -> tuple[WakeResult, Gone]:
-        return WakeResult(outcome, run_id, thread_id), Gone(outcome)
-
-    found: TaskRun | None = None
-    if note is None or not isinstance(threads, GraphThreads):
+def _wake_thread(
+    threads: Threads, clients: ClientPair, run_id: str, record: ParkedRecord | None
+) -> Calls[_Woken]:
+    thread_id = record and record.thread_id
+    # A graph's thread reads the run when it is resumed, and what came of that is seen here. Other threads
+    # may only be queued for it; and without a record only the run can name the thread.
+    if record is None or not isinstance(threads, GraphThreads):
         try:
-            found = yield from retrieve(client, run_id)
+            run = yield from clients.retrieve(run_id)
         except NotFound:
-            return left(Outcome.UNKNOWN_RUN)
-    thread_id = _thread_of(found) if note is None else note.thread_id
-    if found is not None and found.active:
-        return left(Outcome.STILL_ACTIVE, thread_id)
-    if found is not None and found.status == "action_required":
-        _LOG.warning("Run %s waits for a person; its thread stays parked.", run_id)
-        return left(Outcome.ACTION_REQUIRED, thread_id)
+            return WakeResult(Outcome.UNKNOWN_RUN, run_id), ()
+        thread_id = thread_id or _thread_id_of(run)
+        if run.active:
+            return WakeResult(Outcome.STILL_ACTIVE, run_id, thread_id), ()
+        if run.status == "action_required":
+            _LOG.warning("Run %s waits for a person; its thread stays parked.", run_id)
+            return WakeResult(Outcome.ACTION_REQUIRED, run_id, thread_id), ()
     if thread_id is None:
-        return left(Outcome.UNKNOWN_THREAD)
-    # One that was not read here is read by its thread, and it is seen here what that made of it.
-    gone = yield from gone_on(threads, thread_id, [run_id], None)
-    return WakeResult(gone.outcome, run_id, thread_id), gone
+        return WakeResult(Outcome.UNKNOWN_THREAD, run_id), ()
+    outcome, over = yield from resume_thread(
+        threads, thread_id, [run_id], [record] if record else []
+    )
+    return WakeResult(outcome, run_id, thread_id), over
 
 
-def _thread_of(run: TaskRun | None) -> str | None:
-    """The thread as the run's metadata name it."""
-    thread_id = ((run and run.metadata) or {}).get("thread_id")
+def resume_thread(
+    threads: Threads,
+    thread_id: str,
+    ended: Collection[str],
+    records: Sequence[ParkedRecord],
+    stranded_after: float = math.inf,
+) -> Calls[tuple[Outcome, Sequence[ParkedRecord]]]:
+    """Resume a thread if it is parked for a run that has ended.
+
+    Args:
+        threads: Where the thread is.
+        thread_id: The thread.
+        ended: Runs that have ended.
+        records: The thread's records for these runs.
+        stranded_after: Also resume a thread that is not parked but has unfinished work and no checkpoint for
+            this many seconds: its process died.
+
+    Returns:
+        What came of it, and the records that are no longer needed.
+    """
+
+    def choose(status: ThreadStatus) -> list[str] | None:
+        is_stranded = status.idle_seconds >= stranded_after
+        if status.may_be_running and not is_stranded:
+            return None  # resuming the thread would run that task a second time
+        ids = [id for id, runs in status.waiting.items() if runs.intersection(ended)]
+        return ids if ids or (status.unfinished and is_stranded) else None
+
+    try:
+        before, after = yield from threads.resume_if(thread_id, choose)
+    except ThreadBusy:
+        return Outcome.IN_PROGRESS, ()
+    if after is not None:
+        if any(runs.intersection(ended) for runs in after.waiting.values()):
+            return Outcome.STILL_ACTIVE, ()  # the API told the thread something else than us
+        return Outcome.RESUMED, () if after.unfinished else records
+    if before.exists and before.unfinished:
+        return Outcome.IN_PROGRESS, ()
+    stale = [record for record in records if record.is_stale(before.idle_seconds)]
+    return Outcome.NOT_PARKED if before.exists else Outcome.UNKNOWN_THREAD, stale
+
+
+def _thread_id_of(run: TaskRun) -> str | None:
+    """The thread that a run's metadata names."""
+    thread_id = (run.metadata or {}).get("thread_id")
     return thread_id if isinstance(thread_id, str) and thread_id else None
 
 
-def retrieve(client: ParallelClient | AsyncParallelClient, run_id: str) -> Calls[TaskRun]:
-    """A run as it stands, by whichever client fits the driver."""
-    found = yield Call(lambda: client.retrieve(run_id), lambda: client.retrieve(run_id))  # type: ignore[arg-type, return-value]  # the caller chose it
-    return cast(TaskRun, found)
+def log_error(message: str, subject: str, error: BaseException) -> None:
+    """Log a warning; with the traceback, unless the error is one of ours, whose text says everything."""
+    is_ours = isinstance(error, ParallelError)
+    text = error if is_ours else type(error).__name__
+    _LOG.warning(message, subject, text, exc_info=None if is_ours else error)

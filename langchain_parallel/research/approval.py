@@ -17,7 +17,7 @@ from .._core.calls import Calls
 from ..errors import InvalidRequest
 from ..options import Limits, SessionLimits
 from ..processors import dearer
-from ..text.result import harmless
+from ..text.untrusted import harmless
 from .human_review import HumanAnswer, HumanDecision, ask_until_valid, spend_request
 from .state import Turn
 from .usage import exceeded_limits, raise_limits, usage
@@ -117,7 +117,8 @@ def request_approval(
         pairs = zip(held, answer["decisions"], strict=True)
         decided = [_decided(turn, decision, edit) for turn, decision in pairs]
         kept = [turn for turn in decided if turn["status"] == "planned"]
-        given, planned = answer.get("limits"), [*counted, *kept]
+        given = answer.get("limits")
+        planned: list[Turn] = [*counted, *kept]
         if not kept:
             changed = None
         elif given is None and may_raise:

@@ -1,6 +1,6 @@
-"""Which processor a turn uses, where neither the caller nor a verdict has said.
+"""Which processor a turn uses, where neither the caller nor a verdict has named one.
 
-Rule: a policy is a pure function of the state. A turn that is planned again must come out the same, or
+Rule: a policy is a pure function of the state. A turn that is planned again must get the same processor, or
 its run would not be found in the ledger.
 """
 
@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import TypeAlias
 
 from .._core import limits
 from ..errors import InvalidRequest
+from ..evidence import rank
 from ..models import TaskRunInput
 from ..processors import dearer
 from .state import ResearchState, Turn
-
-_RANKS = {"medium": 1, "high": 2}
 
 ProcessorPolicy: TypeAlias = Callable[[ResearchState, "str | None"], str]
 """The processor of the next run, by the state and the interaction it continues from; None: a first one."""
@@ -32,8 +32,10 @@ def deep_then_fast(
 ) -> ProcessorPolicy:
     """Deep research first; follow-ups, which build on it, with a fast processor.
 
-    Where an evaluation's follow-up did not raise the confidence (no fewer weak fields, and no better words
-    on the average), the next one gets the next processor of `escalation`.
+    After a follow-up of the evaluation that did not help, the next one gets the next processor of
+    `escalation`. A follow-up helped if its answer has fewer unsupported fields than the answer it continues,
+    or as many and a higher average confidence. Fields are counted by the rule of the evaluation that asked,
+    where its verdict says so, as that of `by_evidence` does.
 
     Args:
         first: For a question with no research behind it.
@@ -74,7 +76,7 @@ class _DeepThenFast:
         before = by_id.get(turn["parent_interaction_id"]) if turn else None
         verdict = state.get("verdict")
         settled = verdict is not None and verdict["action"] in ("accept", "stop")
-        if turn is None or before is None or settled or not _in_vain(turn, before):
+        if turn is None or before is None or settled or _helped(state, turn, before):
             return self.ladder[0]
         return self._above(turn["processor"])
 
@@ -87,16 +89,27 @@ class _DeepThenFast:
         return steps[0] if steps else self.ladder[-1]
 
 
-def _in_vain(turn: Turn, before: Turn) -> bool:
-    """Whether an evaluation asked, and the answer is no better founded than the one before it."""
-    nothing_to_raise = not turn["weak_fields"] and _mean(turn) in (0.0, 2.0)
+def _helped(state: ResearchState, turn: Turn, before: Turn) -> bool:
+    """Whether an answer has better evidence than the one it continues; true where nothing can be said."""
+    now, then = _unsupported(state, turn), _unsupported(state, before)
+    words, words_before = _ranks(turn), _ranks(before)
+    nothing_to_raise = not now and set(words) <= {rank("high")}
     if turn["asked_by"] != "evaluation" or nothing_to_raise:
-        return False
-    weak, were = len(turn["weak_fields"]), len(before["weak_fields"])
-    return weak > were or (weak == were and _mean(turn) <= _mean(before))
+        return True
+    return now < then or (now == then and fmean(words or [0]) > fmean(words_before or [0]))
 
 
-def _mean(turn: Turn) -> float:
-    """The confidence of the fields on the average, from 0 (low, or not known) to 2 (high)."""
-    ranks = [_RANKS.get(word, 0) for word in turn["confidence"].values()]
-    return sum(ranks) / len(ranks) if ranks else 0.0
+def _unsupported(state: ResearchState, turn: Turn) -> int:
+    """How many fields of an answer are unsupported by the rule of the evaluation that judged it.
+
+    The verdict at hand comes first: while it is being checked, its turns do not hold it yet.
+    """
+    for verdict in (state.get("verdict"), turn["verdict"]):
+        counts = verdict.get("unsupported", {}) if verdict else {}
+        if turn["interaction_id"] in counts:
+            return counts[turn["interaction_id"]]
+    return len(turn["unsupported_fields"])
+
+
+def _ranks(turn: Turn) -> list[int]:
+    return [rank(word) for word in turn["confidence"].values()]

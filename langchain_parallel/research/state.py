@@ -48,6 +48,10 @@ class Verdict(TypedDict):
     """A verdict of one of the other kinds."""
     decided_by: NotRequired[Literal["person"]]
     """A person decided so, or agreed to it."""
+    unsupported: NotRequired[dict[str, int]]
+    """By interaction, how many fields of its answer lack the evidence that this evaluation wants. A processor
+    policy learns from it whether a follow-up helped; unless given, the turn's `unsupported_fields` count.
+    """
 
 
 class Turn(TypedDict):
@@ -77,12 +81,10 @@ class Turn(TypedDict):
     """Text or a JSON object; None without an answer. Untrusted."""
     confidence: dict[str, str]
     """By field: `high`, `medium`, `low`."""
-    weak_fields: list[str]
-    """Fields of low confidence or without citations."""
+    unsupported_fields: list[str]
+    """Fields of low confidence or without citations: what `EvidenceRule()` finds."""
     citations: list[dict[str, Any]]
-    """`number`, `url`, `title`, `fields`; `published` where the API gave a date; `excerpts` only if the
-    graph was told to keep them.
-    """
+    """`number`, `url`, `title`, `fields`; `excerpts` only if the graph was told to keep them."""
     warnings: list[str]
     error: str | None
     cost_usd: float | None

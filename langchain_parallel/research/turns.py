@@ -6,9 +6,10 @@ from typing import Any
 
 from .._graph.paid_run import PaidAnswer
 from ..errors import InvalidRequest, ParallelError, RunCancelled, RunFailed
+from ..evidence import evidence_of
 from ..models import Submission, TaskRun
 from ..processors import price_usd
-from ..text.result import citations, confidence, harmless, weak_fields
+from ..text.untrusted import harmless
 from .evaluation import questions_of
 from .state import AskedBy, Question, ResearchState, Turn, Verdict, ended_turn
 
@@ -77,7 +78,7 @@ def new_turn(
         status="planned",
         content=None,
         confidence={},
-        weak_fields=[],
+        unsupported_fields=[],
         citations=[],
         warnings=[],
         error=None,
@@ -206,10 +207,11 @@ def answered_turn(turn: Turn, got: PaidAnswer, *, keep_excerpts: bool) -> Turn:
     ended["run_id"] = result.run.run_id
     ended["interaction_id"] = result.run.interaction_id or turn["interaction_id"]
     ended["started_at"], ended["ended_at"] = result.run.created_at, result.run.modified_at
-    ended["content"] = result.output.content
-    ended["confidence"] = confidence(result)
-    ended["weak_fields"] = weak_fields(result)
-    ended["citations"] = citations(result, excerpts=keep_excerpts)
+    evidence = evidence_of(result, excerpts=keep_excerpts)
+    ended["content"] = evidence["content"]
+    ended["confidence"] = evidence["confidence"]
+    ended["unsupported_fields"] = evidence["unsupported_fields"]
+    ended["citations"] = evidence["citations"]
     ended["warnings"] = [w.message for w in result.run.warnings or () if w.message]
     if got.duplicates:
         others = ", ".join(got.duplicates)

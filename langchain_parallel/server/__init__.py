@@ -1,11 +1,11 @@
 """The research graph on a LangGraph server: `langgraph.json` names what is here.
 
-research    the graph, configured by the environment (`Settings`)
-sweep       a graph for a cron: it finds what no webhook came for
-app         routes of our own beside the server's: the webhook that wakes parked threads
+research            the graph, configured by the environment (`Settings`)
+sweep               a graph for a cron: it resumes what no webhook came for
+entry_points:app    routes beside the server's own: the webhook that wakes parked threads
 """
 
 from .deployment import Settings
-from .graphs import research, sweep
+from .entry_points import research, sweep
 
 __all__ = ["Settings", "research", "sweep"]

@@ -1,4 +1,4 @@
-"""What the environment says: a server has no other way to be told.
+"""The environment variables that configure the graphs and routes on a LangGraph server.
 
 `PARALLEL_API_KEY` and `PARALLEL_BASE_URL` are read by the clients, as everywhere.
 """
@@ -30,7 +30,7 @@ class Settings(BaseModel):
     """Unless given, the default one, or `processor` where that is given."""
     max_runs_per_question: int = 1
     max_cost_usd: float | None = None
-    """USD a thread; past it a person is asked."""
+    """USD per thread; before more is spent, a person is asked."""
     approve_above: str | None = None
     wait: Literal["block", "park"] = "park"
     webhook_url: str | None = Field(default=None, repr=False)
@@ -38,16 +38,16 @@ class Settings(BaseModel):
     webhook_secrets: tuple[SecretStr, ...] = ()
     """Separated by commas; during a rotation the old and the new one."""
     sweep_per_second: float = Field(default=20.0, gt=0)
-    """Requests to the API, by one run of the graph `sweep`."""
+    """Requests to the API per second, by one run of the graph `sweep`."""
     sweep_stranded_after: float = Field(default=STRANDED_SECONDS, ge=0)
-    """Seconds without a checkpoint after which a thread that is not done was left by a process that died."""
+    """Seconds without a checkpoint after which a thread with unfinished work was left by a dead process."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
-        """The settings in `environment` (this process's, unless given).
+        """Read the settings from `environment` (this process's, unless given).
 
         Raises:
-            InvalidRequest: A value is none that is allowed. Names the variables, not their values.
+            InvalidRequest: A value is not allowed. Names the variables, not their values.
         """
         given = os.environ if environment is None else environment
         values: dict[str, Any] = {
@@ -70,7 +70,7 @@ class Settings(BaseModel):
             ) from None
 
     def graph_options(self) -> dict[str, Any]:
-        """What `create_research_graph` is called with."""
+        """The arguments of `create_research_graph`."""
         is_default = "processor" not in self.model_fields_set
         follow_up = self.follow_up_processor or (
             DEFAULT_PROCESSORS[1] if is_default else self.processor
@@ -89,5 +89,5 @@ class Settings(BaseModel):
         return options
 
     def sweep_options(self) -> dict[str, Any]:
-        """What `create_sweep_graph` is called with."""
+        """The arguments of `create_sweep_graph`."""
         return {"per_second": self.sweep_per_second, "stranded_after": self.sweep_stranded_after}

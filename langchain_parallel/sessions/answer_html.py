@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from ..text.result import harmless
+from ..text.untrusted import harmless
 from .tree_text import one_line
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Answer:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._left = dict.fromkeys((*node.confidence, *node.weak_fields, *self._cited()))
+        self._left = dict.fromkeys((*node.confidence, *node.unsupported_fields, *self._cited()))
         self._marks = self._cited()
 
     def html(self) -> str:
@@ -86,7 +86,7 @@ class Answer:
             return ""
         del self._left[path]
         confidence = self._node.confidence.get(path)
-        weak = '<span class="bad">weak</span>' if path in self._node.weak_fields else ""
+        weak = '<span class="bad">weak</span>' if path in self._node.unsupported_fields else ""
         parts = (word(confidence) if confidence else "", self._marks.get(path, ""), weak)
         return f'<span class="evidence">{" ".join(filter(None, parts))}</span>'
 

@@ -79,7 +79,7 @@ def _reported(number: int, turns: list[Turn], numbers: Mapping[str, int]) -> dic
 def _claims(turn: Turn, numbers: Mapping[str, int]) -> Iterator[dict[str, Any]]:
     """Each field of the answer that the turn knows anything of: the answer's own first, in its order."""
     content, cited = turn.get("content"), _citations(turn)
-    words, weak = turn.get("confidence") or {}, turn.get("weak_fields") or ()
+    words, weak = turn.get("confidence") or {}, turn.get("unsupported_fields") or ()
     top = [str(key) for key in content] if isinstance(content, dict) else []
     alone = [_ALONE] if content is not None and not top else []
     by_citation = [field for citation in cited for field in citation.get("fields") or ()]

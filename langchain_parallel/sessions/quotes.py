@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from ..errors import InvalidRequest
 from ..research.state import Turn
-from ..text.result import fenced, harmless, harmless_lines
+from ..text.untrusted import fenced, harmless, harmless_lines
 
 _ABOUT = "Findings of earlier research follow, to be taken into account."
 _START, _END = f"\n\n{fenced('…', _ABOUT)}".split("…")
@@ -86,9 +86,9 @@ def _finding(number: int, turn: Turn, share: int = 1_000_000_000) -> str:
         f"Finding {number}",
         f"Question: {_cut(own_question(turn['question']), _QUESTION_CHARS)}",
     ]
-    if turn["weak_fields"]:
+    if turn["unsupported_fields"]:
         lines.append(
-            f"Low confidence or no source: {_cut(', '.join(turn['weak_fields']), _WEAK_CHARS)}"
+            f"Low confidence or no source: {_cut(', '.join(turn['unsupported_fields']), _WEAK_CHARS)}"
         )
     answer = "\n  ".join(harmless_lines(turn["content"]))
     room = share - sum(len(line) + 1 for line in lines) - len("Answer: ") - 1

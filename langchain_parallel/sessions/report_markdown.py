@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from ..text.result import harmless
+from ..text.untrusted import harmless
 from .quotes import own_question
 
 if TYPE_CHECKING:

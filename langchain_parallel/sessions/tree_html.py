@@ -17,7 +17,7 @@ from string import Template
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ..text.result import harmless
+from ..text.untrusted import harmless
 from .answer_html import Answer, lines, safe, word
 from .tree_mermaid import kind_of
 from .tree_text import lanes, money, one_line, state_of, title_of
@@ -179,14 +179,13 @@ def _sources(node: Node) -> str:
 def _source(source: Mapping[str, Any], at: int) -> str:
     number, url = source.get("number"), str(source.get("url") or "")
     number = number if isinstance(number, int) and abs(number) < 1e6 else at
-    link = _link(url, str(source.get("title") or ""), str(source.get("published") or ""))
+    link = _link(url, str(source.get("title") or ""))
     return f'<li value="{number}">{link}</li>'
 
 
-def _link(url: str, title: str, published: str) -> str:
+def _link(url: str, title: str) -> str:
     """A link that says where it goes; text only, where it does not go to the web."""
-    day = f" · {safe(one_line(published, 20))}" if published else ""
-    shown = f"<small>{safe(one_line(url, 140))}{day}</small>"
+    shown = f"<small>{safe(one_line(url, 140))}</small>"
     if not _is_web(url):
         return safe(title or "No web address") + shown
     text = safe(title or url)

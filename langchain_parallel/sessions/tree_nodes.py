@@ -41,7 +41,7 @@ class Node:
     """Text or a JSON object as the turn has it; None without an answer."""
     confidence: Mapping[str, str]
     """By field: `high`, `medium`, `low`."""
-    weak_fields: tuple[str, ...]
+    unsupported_fields: tuple[str, ...]
     citations: tuple[Mapping[str, Any], ...]
     """`number`, `url`, `title`, `fields`."""
     warnings: tuple[str, ...]
@@ -123,7 +123,7 @@ def node_of(number: int, turn: Mapping[str, Any], links: Links) -> Node:
         status=_text(turn, "status") or "",
         answer=turn.get("content"),
         confidence={str(k): str(v) for k, v in words.items()} if isinstance(words, Mapping) else {},
-        weak_fields=tuple(map(str, _items(turn, "weak_fields"))),
+        unsupported_fields=tuple(map(str, _items(turn, "unsupported_fields"))),
         citations=tuple(c for c in _items(turn, "citations") if isinstance(c, Mapping)),
         warnings=tuple(map(str, _items(turn, "warnings"))),
         error=_text(turn, "error"),

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ..text.result import harmless
+from ..text.untrusted import harmless
 
 if TYPE_CHECKING:
     from .tree import InteractionTree

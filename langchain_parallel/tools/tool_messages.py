@@ -1,7 +1,7 @@
-"""Words for a model: what the tool is for and what it costs, and what went wrong.
+"""Texts for a model: what the tool is for and what it costs, and what went wrong.
 
-Rule: a model can neither wait for a run nor submit one again. To it, asking again is a new run, so no
-word of ours may send it there while the old one may still be paid for.
+Rule: a model can neither wait for a run nor submit one again. To a model, asking again is a new run, so no
+text tells it to ask again while the earlier run may still be billed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from pydantic import ValidationError
 
 from ..errors import ActionRequired, ParallelError, RunCancelled, RunFailed
 from ..processors import PROCESSORS, Processor
-from ..text.result import harmless
+from ..text.format import duration_range, usd
+from ..text.untrusted import harmless
 
 # --- description ---------------------------------------------------------------------------------
 
@@ -31,21 +32,21 @@ def description(processors: Sequence[str]) -> str:
 
 
 def _price(processors: Sequence[str]) -> str:
-    """The price of a call, from the cheapest of the processors to the dearest."""
+    """The price of a call, from the cheapest to the most expensive of the processors."""
     known = _known(processors)
     if not known:
         return "A call costs money and takes minutes."
     costs = sorted({processor.usd for processor in known})
-    price = " to ".join(map(_usd, dict.fromkeys([costs[0], costs[-1]])))
+    price = " to ".join(map(usd, dict.fromkeys([costs[0], costs[-1]])))
     least = min(processor.seconds[0] for processor in known)
     most = max(processor.seconds[1] for processor in known)
     choice = ", depending on the processor" if len(processors) > 1 else ""
-    return f"A call costs {price} and takes {_span(least, most)}{choice}."
+    return f"A call costs {price} and takes {duration_range(least, most)}{choice}."
 
 
 def each_price(processors: Sequence[str]) -> str:
     """What each of the processors costs, and how long it takes."""
-    costs = (f"{p.name}: {_usd(p.usd)}, {_span(*p.seconds)}" for p in _known(processors))
+    costs = (f"{p.name}: {usd(p.usd)}, {duration_range(*p.seconds)}" for p in _known(processors))
     return "; ".join(costs) + "."
 
 
@@ -53,26 +54,11 @@ def _known(processors: Iterable[str]) -> list[Processor]:
     return [PROCESSORS[name] for name in processors if name in PROCESSORS]
 
 
-def _usd(amount: float) -> str:
-    text = f"{amount:.3f}"
-    return f"${text.removesuffix('0')}"
-
-
-def _span(least: float, most: float) -> str:
-    low, high = _duration(least), _duration(most)
-    (number, unit), (_, other) = low.split(), high.split()
-    return f"{number} to {high}" if unit == other else f"{low} to {high}"
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:.0f} minutes"
-
-
 # --- arguments that do not fit -------------------------------------------------------------------
 
 
 def explain(error: Any) -> str:
-    """What was wrong with the arguments, in words for a model; their values are not repeated."""
+    """What is wrong with the arguments. Their values are not repeated: they may hold secrets."""
     if not isinstance(error, ValidationError):
         return "The arguments do not fit. Nothing was started; correct them and call again."
     faults = "; ".join(
@@ -97,7 +83,7 @@ _GOES_ON = (
     "start and bill another run."
 )
 _UNKNOWN = (
-    "It may be billed: tell the user. Do not ask again before someone has looked: that could start and "
+    "It may be billed: tell the user. Do not ask again before a person has checked: that could start and "
     "bill another run."
 )
 

@@ -1,7 +1,7 @@
-"""Deliveries that were accepted and are being worked on: bounded, tried again, each once in a process.
+"""Deliveries that were accepted and are being processed: bounded, retried, each once in a process.
 
-Rule: what is lost here is found by the sweep. So a process may be killed at any time, and a thread that
-cannot go on now is left alone after a few tries.
+Rule: what is lost here, a sweep finds. So a process may be killed at any time, and a delivery whose threads
+cannot be resumed now is given up after a few attempts.
 """
 
 from __future__ import annotations
@@ -10,133 +10,137 @@ import asyncio
 import logging
 import random
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
 from weakref import WeakValueDictionary
 
-from ..errors import ParallelError
-from ..parked.isolation import Done, apart, outcome
-from ..parked.wake_up import WakeResult
+from .._core.retry import RetryPolicy
+from ..errors import InvalidRequest, worth_retrying
+from ..parked.wake_up import WakeResult, log_error
 from .delivery import WebhookDelivery
 
 _LOG = logging.getLogger("langchain_parallel")
 _REMEMBERED = 10_000
-"""Deliveries that this process knows it is done with, without asking the store."""
-_FIRST, _LONGEST = 0.25, 30.0
-"""Seconds before the second try, doubled from one to the next; and at the most."""
+"""Processed deliveries that this process knows without asking the store."""
+_BACKOFF = RetryPolicy(first=0.25, longest=30.0)
 
-Taken = Literal["queued", "duplicate", "full"]
+Accepted: TypeAlias = Literal["queued", "duplicate", "full"]
 
 
-class Desk:
-    """Takes deliveries and sees to them in the background.
+@dataclass(frozen=True)
+class QueueOptions:
+    """How accepted deliveries are processed."""
+
+    concurrency: int = 16
+    """Most threads that are resumed at the same time."""
+    size: int = 10_000
+    """Most deliveries that wait for that; the API is asked to send further ones again."""
+    max_attempts: int = 7
+    """Attempts per delivery, 0.25 seconds apart at first, then twice as long each time. Then a sweep has to
+    find the thread.
+    """
+    retry_on: Callable[[BaseException], bool] = worth_retrying
+    """Which errors may be gone at the next attempt."""
+    shutdown_seconds: float = 10.0
+    """How long open deliveries may take when the server shuts down."""
+
+    def __post_init__(self) -> None:
+        if min(self.concurrency, self.size, self.max_attempts) < 1:
+            raise InvalidRequest(["concurrency, size and max_attempts must be 1 or more."])
+
+
+class DeliveryQueue:
+    """Accepts deliveries and processes them in the background. Its length is that of the open ones.
 
     Args:
-        wake: Lets the thread of a run go on; None where that delivery had been done with before.
-        worth_retrying: Whether an error may be gone a little later.
-        concurrency: Threads that go on at the same time, at the most.
-        queue: Deliveries that wait for that, at the most.
-        tries: How often a delivery is worked on, at the most.
+        wake: Wakes the threads of a run, given the run's id and the delivery's; None if that delivery had
+            been processed before.
+        options: How.
     """
 
     def __init__(
-        self,
-        wake: Callable[[WebhookDelivery], Coroutine[Any, Any, WakeResult | None]],
-        *,
-        worth_retrying: Callable[[BaseException], bool],
-        concurrency: int,
-        queue: int,
-        tries: int,
+        self, wake: Callable[[str, str], Awaitable[WakeResult | None]], options: QueueOptions
     ) -> None:
         self._wake = wake
-        self._worth_retrying = worth_retrying
-        self._gate = asyncio.Semaphore(concurrency)
-        self._most = queue + concurrency
-        self._tries = tries
+        self._options = options
+        self._gate = asyncio.Semaphore(options.concurrency)
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        """By run: deliveries that tell the same take no place from others while they wait."""
-        self._done: OrderedDict[str, None] = OrderedDict()
+        self._run_locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """Deliveries of one run are processed one by one, so that they take one of the gate's places."""
+        self._processed: OrderedDict[str, None] = OrderedDict()
         self._closing = asyncio.Event()
 
-    @property
-    def open(self) -> int:
-        """Deliveries that are not done with."""
+    def __len__(self) -> int:
         return len(self._tasks)
 
-    def take(self, received: WebhookDelivery) -> Taken:
-        """Accept a delivery, unless it has been already, or there are too many, or the desk closes."""
-        id = received.webhook_id
-        if id in self._done or id in self._tasks:
+    def accept(self, delivery: WebhookDelivery) -> Accepted:
+        """Queue a delivery, unless it was queued before, or the queue is full or closing."""
+        id = delivery.webhook_id
+        if id in self._processed or id in self._tasks:
             return "duplicate"
-        if len(self._tasks) >= self._most or self._closing.is_set():
+        if len(self) >= self._options.size + self._options.concurrency or self._closing.is_set():
             return "full"
-        self._tasks[id] = apart(self._see_to(received))
+        self._tasks[id] = asyncio.ensure_future(self._process(delivery))
         return "queued"
 
-    async def close(self, seconds: float) -> None:
-        """Finish what can be finished in that time, and leave the rest to the sweep."""
+    async def close(self) -> None:
+        """Finish what can be finished in `shutdown_seconds`, and leave the rest to a sweep."""
         self._closing.set()
         tasks = list(self._tasks.values())
         if not tasks:
             return
-        _, left = await asyncio.wait(tasks, timeout=seconds)
+        _, left = await asyncio.wait(tasks, timeout=self._options.shutdown_seconds)
         for task in left:
             task.cancel()
         if left:
             _LOG.warning("%d webhook deliveries are left to the sweep.", len(left))
             await asyncio.wait(left)
 
-    async def _see_to(self, received: WebhookDelivery) -> None:
+    async def _process(self, delivery: WebhookDelivery) -> None:
+        run_lock = self._run_locks.setdefault(delivery.run_id, asyncio.Lock())
+        result: WakeResult | BaseException | None = None
         try:
-            tried: Done[WakeResult | None] = Done(None, None)
-            turn = self._turns.setdefault(received.run_id, asyncio.Lock())
-            for attempt in range(self._tries):
-                if attempt and await self._closes_within(_pause(attempt)):
-                    break
-                async with turn, self._gate:
-                    tried = await outcome(apart(self._wake(received)))
-                if self._settled(received, tried):
+            for attempt in range(1, self._options.max_attempts + 1):
+                async with run_lock, self._gate:
+                    waking = self._wake(delivery.run_id, delivery.webhook_id)
+                    [result] = await asyncio.gather(waking, return_exceptions=True)
+                if self._is_done(delivery, result):
                     return
-            why = tried.value.outcome.value if tried.value else type(tried.error).__name__
-            _LOG.warning("Run %s is left to the sweep (%s).", received.run_id, why)
+                if attempt < self._options.max_attempts and await self._closes_before(attempt):
+                    break
+            why = result.outcome.value if isinstance(result, WakeResult) else type(result).__name__
+            _LOG.warning("Run %s is left to the sweep (%s).", delivery.run_id, why)
         finally:
-            del self._tasks[received.webhook_id]
+            del self._tasks[delivery.webhook_id]
 
-    async def _closes_within(self, seconds: float) -> bool:
-        """Let time pass, unless there is none left."""
+    def _is_done(
+        self, delivery: WebhookDelivery, result: WakeResult | BaseException | None
+    ) -> bool:
+        """Log what came of an attempt; return whether it was the last one."""
+        if isinstance(result, BaseException):
+            retried = self._options.retry_on(result)
+            then = "it is tried again" if retried else "it is left to the sweep"
+            log_error(
+                f"The thread of run %s could not be resumed; {then}: %s", delivery.run_id, result
+            )
+            return not retried
+        if result is not None:
+            _LOG.info(
+                "Run %s: %s (thread %s).", result.run_id, result.outcome.value, result.thread_id
+            )
+            if not result.is_settled:
+                return False
+        self._processed[delivery.webhook_id] = None
+        if len(self._processed) > _REMEMBERED:
+            self._processed.popitem(last=False)
+        return True
+
+    async def _closes_before(self, attempt: int) -> bool:
+        """Pause after an attempt; return whether the queue began to close meanwhile."""
+        pause = _BACKOFF.backoff(attempt)
         with suppress(asyncio.TimeoutError):
+            seconds = pause.seconds + pause.jitter * random.random()
             await asyncio.wait_for(self._closing.wait(), seconds)
         return self._closing.is_set()
-
-    def _settled(self, received: WebhookDelivery, tried: Done[WakeResult | None]) -> bool:
-        """Whether that was the last try."""
-        run_id, woken, error = received.run_id, tried.value, tried.error
-        if error is not None:
-            again = self._worth_retrying(error)
-            ours = isinstance(error, ParallelError)  # these say all there is to say
-            _LOG.warning(
-                "The thread of run %s could not go on (%s): %s",
-                run_id,
-                "once more" if again else "left to the sweep",
-                error if ours else type(error).__name__,
-                exc_info=None if ours else error,
-            )
-            return not again
-        if woken is not None:
-            _LOG.info("Run %s: %s (thread %s).", run_id, woken.outcome.value, woken.thread_id)
-        if woken is None or woken.settled:
-            self._remember(received.webhook_id)
-            return True
-        return False
-
-    def _remember(self, webhook_id: str) -> None:
-        self._done[webhook_id] = None
-        if len(self._done) > _REMEMBERED:
-            self._done.popitem(last=False)
-
-
-def _pause(attempt: int) -> float:
-    half = min(_LONGEST, _FIRST * 2.0 ** (attempt - 1)) / 2
-    return half + half * random.random()

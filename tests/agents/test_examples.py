@@ -100,7 +100,7 @@ def test_two_threads_of_an_example_do_not_share_a_session(
 
 def program(name: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(examples.FOLDER / f"{name}.py"), *arguments]
-    keys = {*LIVE_KEYS, "PARALLEL_API_KEY", "MODEL"}
+    keys = {*LIVE_KEYS, "PARALLEL_API_KEY", "MODEL", "SSL_CERT_FILE"}
     kept = {key: value for key, value in os.environ.items() if key not in keys}
     return subprocess.run(
         command, env={**kept, **environment}, capture_output=True, text=True, check=False

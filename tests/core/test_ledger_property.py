@@ -18,6 +18,8 @@ from langchain_parallel.simulator import (
     SimulatorTransport,
 )
 
+from ..cut import examples
+
 POLICY = RetryPolicy(settling=15.0)
 ASKED = TaskRunInput(input="Who?", processor="lite")
 
@@ -54,7 +56,7 @@ faults = st.builds(
 )
 
 
-@settings(max_examples=250)
+@settings(max_examples=examples(250))
 @given(st.lists(faults, max_size=12), st.floats(0, 12))
 def test_any_trouble_ends_in_one_run_or_in_none_or_is_healed_by_submitting_again(
     trouble: list[Fault], late: float

@@ -22,6 +22,7 @@ from langchain_parallel.models import Submission, TaskRunInput
 from langchain_parallel.simulator import Answer, Fault, RunScript, Simulator, SimulatorTransport
 from langchain_parallel.simulator.answers import Wait
 
+from ..cut import examples
 from ..research.harness import Mode
 from .kills import Deadly, Kill, survive
 from .matrix import clean
@@ -52,7 +53,7 @@ kills = st.lists(
 
 @pytest.mark.parametrize("mode", MODES)
 @given(troubles, kills, late)
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_a_client_pays_once_whatever_happens(
     mode: Mode, trouble: list[Fault], kills: list[Kill], late: float
 ) -> None:
@@ -61,7 +62,7 @@ def test_a_client_pays_once_whatever_happens(
 
 @pytest.mark.parametrize("mode", MODES)
 @given(troubles, kills, late, st.booleans())
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 def test_a_session_pays_once_for_each_question_whatever_happens(
     mode: Mode, trouble: list[Fault], kills: list[Kill], late: float, again: bool
 ) -> None:
@@ -71,7 +72,7 @@ def test_a_session_pays_once_for_each_question_whatever_happens(
 
 @pytest.mark.parametrize("mode", MODES)
 @given(troubles, kills, late)
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 def test_an_agent_pays_once_whatever_happens(
     mode: Mode, trouble: list[Fault], kills: list[Kill], late: float
 ) -> None:
@@ -93,7 +94,7 @@ class Cancelling(Deadly):
 
 
 @given(troubles, kills, late)
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 def test_a_client_whose_tasks_are_cancelled_pays_once(
     trouble: list[Fault], kills: list[Kill], late: float
 ) -> None:
@@ -174,7 +175,7 @@ class Crowd:
 
 
 @given(troubles, late, st.booleans())
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 def test_threads_and_tasks_with_one_request_pay_once_whatever_happens(
     trouble: list[Fault], late: float, strangers: bool
 ) -> None:

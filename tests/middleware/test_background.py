@@ -43,9 +43,7 @@ def test_the_tool_returns_at_once_with_handle_price_and_time(account: Account) -
     model = Model(calls(start("Who leads?")), "meanwhile")
     state = account.invoke(account.agent(model, wait="background"), SAID)
     (said,) = texts(state)
-    assert said.startswith(
-        "r1 is running (lite, 0.005 USD once it has an answer; usually 10 to 60 seconds"
-    )
+    assert said.startswith("r1 is running (lite, $0.005 once it has an answer; usually 10 to 60 s")
     assert "check_research(handle='r1')" in said
     assert record(state, "r1")["status"] == "running"
     assert record(state, "r1")["run_id"] == account.runs[0]["run_id"]
@@ -125,7 +123,7 @@ def test_a_run_that_failed_in_the_background_is_told_and_costs_nothing(account: 
     )
     assert "no luck" not in model.notes[2]
     assert record(state, "r1")["status"] == "failed"
-    assert "Spent so far: 0 USD" in texts(state)[1]
+    assert "Spent so far: $0.00" in texts(state)[1]
 
 
 def test_nothing_builds_on_a_run_that_has_no_answer_yet(account: Account) -> None:

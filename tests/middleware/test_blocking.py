@@ -39,8 +39,8 @@ def test_a_question_and_a_follow_up_that_builds_on_it(account: Account) -> None:
     assert model.notes == ["", "", ""]  # it has read the answers: they are no news
     assert account.asked == ["Who leads?", "By how much?"]
     one, two = texts(state)
-    assert one.startswith("r1 completed (lite, cost 0.005 USD, so far 0.005 USD).")
-    assert two.startswith("r1.2 completed (lite, cost 0.005 USD, so far 0.01 USD).")
+    assert one.startswith("r1 completed (lite, cost $0.005, so far $0.005).")
+    assert two.startswith("r1.2 completed (lite, cost $0.005, so far $0.01).")
     assert account.billed == 2
 
 

@@ -68,8 +68,8 @@ def test_handles_tell_sessions_apart(account: Account) -> None:
     parents = {handle: r["parent_handle"] for handle, r in state["parallel_research"].items()}
     assert parents == {"r1": None, "r2": None, "r2.2": "r2", "r1.2": "r1", "r2.3": "r2.2"}
     lines = texts(state)[-1].splitlines()
-    assert lines[2] == "r2.2 (completed) “More?” lite, 0.005 USD, follows r2"
-    assert lines[-1] == "Spent so far: 0.025 USD."
+    assert lines[2] == "r2.2 (completed) “More?” lite, $0.005, follows r2"
+    assert lines[-1] == "Spent so far: $0.025."
 
 
 def test_what_the_web_wrote_cannot_pose_as_a_handle_or_a_fence(account: Account) -> None:

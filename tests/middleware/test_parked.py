@@ -168,7 +168,7 @@ async def test_resume_and_aresume_wake_a_parked_thread_once() -> None:
     account.pass_time()
     first = resume(agent, thread(), {interrupt.id: 1})
     second = await aresume(agent, thread(), {interrupt.id: 1})
-    assert (first.went_on, second.went_on) == (True, False)
+    assert (first.resumed, second.resumed) == (True, False)
     assert first.state.values["parallel_research"]["r1"]["status"] == "completed"
     assert len(account.runs) == 1
 

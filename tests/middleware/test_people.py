@@ -171,7 +171,7 @@ def test_a_yes_raises_the_budget_as_far_as_needed_and_it_stays_raised(account: A
     assert account.billed == 3
     model.says(calls(start("Four?")), calls(listing()), "done")
     state = account.invoke(agent, more(), thread())
-    assert "Spent so far: 0.02 USD of 1 USD." in texts(state)[-1]
+    assert "Spent so far: $0.02 of $1.00." in texts(state)[-1]
 
 
 def test_failed_runs_give_their_money_back(account: Account) -> None:

@@ -78,12 +78,11 @@ def test_the_descriptions_are_these() -> None:
     assert told == {
         "start_research": (
             "Research a question on the web, for facts to look up, compare or verify. Returns the "
-            "answer with numbered sources. Costs money: do not ask twice. lite: $0.005, 10 to 60 "
-            "seconds."
+            "answer with numbered sources. Costs money: do not ask twice. lite: $0.005, 10 to 60 s."
         ),
         "follow_up": (
             "Ask further, building on all that a finished research found: ask only for what is "
-            "missing. lite: $0.005, 10 to 60 seconds."
+            "missing. lite: $0.005, 10 to 60 s."
         ),
         "branch": (
             "Ask several independent questions at the same time, each building on the same finished "

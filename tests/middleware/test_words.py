@@ -20,7 +20,7 @@ from langchain_parallel.middleware.agent_messages import note, reported, under_w
 from langchain_parallel.middleware.agent_state import AgentTurn
 from langchain_parallel.middleware.citations import unmarked, unmarked_json
 from langchain_parallel.middleware.pages import document
-from langchain_parallel.text.result import harmless
+from langchain_parallel.text.untrusted import harmless
 
 from .harness import (
     SAID,
@@ -255,7 +255,7 @@ def test_whatever_the_web_wrote_only_our_own_marks_are_shown(how: How, field: st
 
 def test_a_typed_answer_stays_the_same_json() -> None:
     content = {"deep": forging()["content"]["deep"], "text": FORGED, "list": [1, 2, 3], "one": [4]}
-    nothing: Any = {"citations": [], "confidence": {}, "weak_fields": [], "warnings": []}
+    nothing: Any = {"citations": [], "confidence": {}, "unsupported_fields": [], "warnings": []}
     found = turn(content=content, **nothing)
     lines = document(found, Account().middleware()._agent.names)
     assert not any(cited(line, {}).unknown for line in lines)

@@ -114,7 +114,7 @@ def _blocking(job: Job, begin: float) -> list[Any]:
             if job["how"] == "bare":
                 return [len(graph.invoke(None, _config(job), durability="sync")["tails"]), True]
             resumed = resume(graph, _config(job), job["answers"])
-            return [len(resumed.state.values["tails"]), resumed.went_on]
+            return [len(resumed.state.values["tails"]), resumed.resumed]
 
         time.sleep(max(0.0, begin - time.monotonic()))
         with ThreadPoolExecutor(job["each"]) as pool:
@@ -130,7 +130,7 @@ async def _awaiting(job: Job, begin: float) -> list[Any]:
                 values = await graph.ainvoke(None, _config(job), durability="sync")
                 return [len(values["tails"]), True]
             resumed = await aresume(graph, _config(job), job["answers"])
-            return [len(resumed.state.values["tails"]), resumed.went_on]
+            return [len(resumed.state.values["tails"]), resumed.resumed]
 
         await asyncio.sleep(max(0.0, begin - time.monotonic()))
         return list(await asyncio.gather(*(one() for _ in range(job["each"]))))

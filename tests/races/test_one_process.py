@@ -95,7 +95,7 @@ def thread(request: pytest.FixtureRequest) -> Thread:
 def test_a_crashed_thread_is_finished_once_and_paid_once(thread: Thread, graphs: int) -> None:
     thread.crash()
     resumed = thread.everybody(*(thread.graph() for _ in range(graphs)))
-    assert sum(one.went_on for one in resumed) == 1
+    assert sum(one.resumed for one in resumed) == 1
     assert all(one.state.values["tails"] == ["done"] for one in resumed)
     assert thread.finished_once()
 
@@ -103,7 +103,7 @@ def test_a_crashed_thread_is_finished_once_and_paid_once(thread: Thread, graphs:
 def test_a_parked_thread_is_answered_once(thread: Thread) -> None:
     waiting = thread.park()
     resumed = thread.everybody(thread.graph(review=True), answers={waiting: "good"})
-    assert sum(one.went_on for one in resumed) == 1
+    assert sum(one.resumed for one in resumed) == 1
     assert thread.finished_once()
 
 
@@ -111,7 +111,7 @@ def test_a_parked_thread_stays_open_for_who_brings_no_answer(thread: Thread) -> 
     waiting = thread.park()
     for answers in (None, {}, {"another": "good"}):
         resumed = thread.resume(thread.graph(review=True), answers)
-        assert not resumed.went_on
+        assert not resumed.resumed
         assert [interrupt.id for interrupt in resumed.state.interrupts] == [waiting]
     assert thread.tails == []
 
@@ -119,8 +119,8 @@ def test_a_parked_thread_stays_open_for_who_brings_no_answer(thread: Thread) -> 
 def test_an_answer_to_an_interrupt_of_before_changes_nothing(thread: Thread) -> None:
     waiting = thread.park()
     graph = thread.graph(review=True)
-    assert thread.resume(graph, {waiting: "good"}).went_on
-    assert not thread.resume(graph, {waiting: "bad"}).went_on
+    assert thread.resume(graph, {waiting: "good"}).resumed
+    assert not thread.resume(graph, {waiting: "bad"}).resumed
     assert graph.get_state(thread.config).values["words"] == ["good"]
     assert thread.finished_once()
 
@@ -132,7 +132,7 @@ def test_a_node_that_a_race_left_unrun_is_run(thread: Thread) -> None:
     for _ in graph.stream(Command(resume={waiting: "good"}), thread.config, durability="sync"):
         break  # the review is done, and nobody goes on
     assert thread.tails == []
-    assert thread.resume(graph).went_on
+    assert thread.resume(graph).resumed
     assert thread.finished_once()
 
 

@@ -18,6 +18,7 @@ from langchain_parallel.simulator import RunningServer, RunScript
 
 from ..crash.lab import ROOT
 from ..crash.storage import opened
+from ..cut import exhaustive
 from .graphs import QUESTION, build
 from .stampede import SETTLING, Job, clients
 
@@ -117,7 +118,7 @@ def thread(server: RunningServer, postgres_uri: Callable[[], str], tmp_path: Pat
     return Thread(server, postgres_uri(), tmp_path)
 
 
-@pytest.mark.parametrize("mode", ["sync", "async"])
+@pytest.mark.parametrize("mode", ["sync", exhaustive("async")])
 def test_a_crashed_thread_is_finished_once_and_paid_once(thread: Thread, mode: str) -> None:
     thread.crash()
     reports = thread.stampede(mode)
@@ -125,18 +126,18 @@ def test_a_crashed_thread_is_finished_once_and_paid_once(thread: Thread, mode: s
     seen = [entry for report in reports for entry in report["seen"]]
     assert len(seen) == 48
     assert all(tails == 1 for tails, _ in seen)
-    assert sum(went_on for _, went_on in seen) == 1
+    assert sum(resumed for _, resumed in seen) == 1
     assert thread.finished_once()
     assert thread.runs == 1
 
 
-@pytest.mark.parametrize("mode", ["sync", "async"])
+@pytest.mark.parametrize("mode", [exhaustive("sync"), "async"])
 def test_a_parked_thread_is_answered_once(thread: Thread, mode: str) -> None:
     waiting = thread.park()
     reports = thread.stampede(mode, answers={waiting: "good"})
     assert [report.get("error") for report in reports] == [None] * 8
     seen = [entry for report in reports for entry in report["seen"]]
-    assert sum(went_on for _, went_on in seen) == 1
+    assert sum(resumed for _, resumed in seen) == 1
     assert thread.finished_once()
     assert thread.runs == 1
 
@@ -151,7 +152,7 @@ def test_who_dies_while_going_on_leaves_the_thread_to_the_next(thread: Thread) -
     assert thread.runs == 1
 
 
-@pytest.mark.parametrize(("mode", "sent"), [("sync", False), ("async", True)])
+@pytest.mark.parametrize(("mode", "sent"), [exhaustive("sync", False), ("async", True)])
 def test_even_those_who_do_not_take_turns_pay_once(thread: Thread, mode: str, sent: bool) -> None:
     """LangGraph's own `invoke(None)` from everywhere: the tail may run often, the research once."""
     thread.crash(sent=sent)

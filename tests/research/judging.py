@@ -37,7 +37,7 @@ def turn(position: int = 0, **more: Any) -> Turn:
         status="completed",
         content={"size": "40 bn", "growth": "4 %"},
         confidence={"size": "high", "growth": "medium"},
-        weak_fields=[],
+        unsupported_fields=[],
         citations=[cite(1, "size"), cite(2, "growth")],
         warnings=[],
         error=None,
@@ -57,7 +57,7 @@ def failed(position: int = 0, **more: Any) -> Turn:
 def low(position: int = 0, field: str = "growth", **more: Any) -> Turn:
     """A turn with one field of low confidence."""
     confidence = {"size": "high", "growth": "medium", field: "low"}
-    return turn(position, **{"confidence": confidence, "weak_fields": [field], **more})
+    return turn(position, **{"confidence": confidence, "unsupported_fields": [field], **more})
 
 
 def session(*turns: Turn, head: str | None = None, **more: Any) -> ResearchState:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from langchain_parallel.errors import InvalidRequest
-from langchain_parallel.research.evaluation import checked, consult, last_round, questions_of
-from langchain_parallel.research.evaluation.verdicts import asking
+from langchain_parallel.research.evaluation import check_verdict, consult, last_round, questions_of
+from langchain_parallel.research.evaluation.verdicts import ask_verdict
 
 from .harness import Mode
 from .judging import branches, judge, session, turn
@@ -18,7 +18,7 @@ A, B = {"question": "A?"}, {"question": "B?"}
 
 
 def test_none_accepts() -> None:
-    assert checked(None) == {"action": "accept"}
+    assert check_verdict(None) == {"action": "accept"}
 
 
 @pytest.mark.parametrize(
@@ -33,10 +33,11 @@ def test_none_accepts() -> None:
         {"action": "review"},
         {"action": "review", "proposal": {"action": "branch", "questions": [A, B]}},
         {"action": "accept", "decided_by": "person"},
+        {"action": "follow_up", "question": "A?", "unsupported": {"trun_0": 2, "trun_1": 0}},
     ],
 )  # fmt: skip
 def test_a_good_verdict_stays_as_it_is(verdict: dict[str, Any]) -> None:
-    assert checked(verdict) == verdict
+    assert check_verdict(verdict) == verdict
 
 
 def test_what_comes_out_is_plain_json_of_its_own() -> None:
@@ -48,14 +49,14 @@ def test_what_comes_out_is_plain_json_of_its_own() -> None:
         "processor": None,
         "output_schema": schema,
     }
-    verdict = checked(given)
+    verdict = check_verdict(given)
     assert verdict == {
         "action": "follow_up",
         "question": "A?",
         "output_schema": {"type": "object", "required": ["size"]},
     }
     assert json.loads(json.dumps(verdict)) == verdict
-    branch = checked({"action": "branch", "questions": ({"question": " A? "}, B)})
+    branch = check_verdict({"action": "branch", "questions": ({"question": " A? "}, B)})
     assert branch["questions"] == [A, B]
 
 
@@ -74,6 +75,8 @@ def test_what_comes_out_is_plain_json_of_its_own() -> None:
         ({"action": "follow_up", **A, "output_schema": int}, "give `model_json_schema()`"),
         ({"action": "follow_up", **A, "output_schema": {"x": {1, 2}}}, "must be a JSON schema"),
         ({"action": "stop", "decided_by": "me"}, "decided_by may only be 'person'"),
+        ({"action": "stop", "unsupported": ["size"]}, "unsupported must be a dict of interaction ids"),
+        ({"action": "stop", "unsupported": {"trun_0": -1}}, "unsupported must be a dict of interaction"),
         ({"action": "branch"}, "a branch needs `questions`, a list"),
         ({"action": "branch", "questions": "A? B?"}, "a branch needs `questions`, a list"),
         ({"action": "branch", "questions": []}, "at least two questions, 0 given"),
@@ -90,38 +93,40 @@ def test_what_comes_out_is_plain_json_of_its_own() -> None:
 )  # fmt: skip
 def test_a_wrong_verdict_is_refused_with_what_is_allowed(verdict: Any, words: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        checked(verdict)
+        check_verdict(verdict)
     assert words in str(caught.value)
     assert "resume the thread" in str(caught.value)
 
 
 def test_all_faults_are_told_at_once() -> None:
     with pytest.raises(InvalidRequest) as caught:
-        checked({"action": "branch", "questions": [{}, {"question": 1}], "reason": 3, "why": "x"})
+        check_verdict(
+            {"action": "branch", "questions": [{}, {"question": 1}], "reason": 3, "why": "x"}
+        )
     assert len(caught.value.problems) == 4
 
 
 def test_naming_the_head_makes_no_other_question_of_it(mode: Mode) -> None:
     """Both would be asked of the same interaction, and paid for twice."""
     verdict: Any = {"action": "branch", "questions": [A, {**A, "continue_from": "trun_1"}]}
-    assert checked(verdict, head="trun_0") == verdict
+    assert check_verdict(verdict, head="trun_0") == verdict
     with pytest.raises(InvalidRequest, match="question 2 is the same as question 1"):
         judge(mode, lambda state, turn: verdict, session(turn(), turn(1)))
 
 
 def test_the_questions_of_a_verdict() -> None:
-    follow_up = checked({"action": "follow_up", **A, "continue_from": "x", "reason": "why"})
+    follow_up = check_verdict({"action": "follow_up", **A, "continue_from": "x", "reason": "why"})
     assert questions_of(follow_up) == [{**A, "continue_from": "x"}]
-    assert questions_of(checked({"action": "branch", "questions": [A, B]})) == [A, B]
+    assert questions_of(check_verdict({"action": "branch", "questions": [A, B]})) == [A, B]
     for action in ("accept", "stop", "review"):
-        assert questions_of(checked({"action": action})) == []
+        assert questions_of(check_verdict({"action": action})) == []
 
 
 def test_more_questions_than_a_branch_may_have_are_left_out_and_counted() -> None:
-    verdict = asking([{"question": f"{n}?"} for n in range(23)], "why")
+    verdict = ask_verdict([{"question": f"{n}?"} for n in range(23)], "why")
     assert len(verdict["questions"]) == 20
     assert verdict["reason"] == "why (3 more questions are left out.)"
-    assert checked(verdict) == verdict
+    assert check_verdict(verdict) == verdict
 
 
 def test_the_last_round_is_what_was_asked_at_the_same_time() -> None:

@@ -145,12 +145,12 @@ def test_an_answer_through_resume_is_taken_once(mode: Mode) -> None:
     graph = session.graph()
     (interrupt,) = graph.get_state(session.config).interrupts
     given = {interrupt.id: YES}
-    for went_on in (True, False):
+    for resumed in (True, False):
         if mode == "sync":
             got = resume(graph, session.config, given)
         else:
             got = asyncio.run(aresume(graph, session.config, given))
-        assert got.went_on is went_on
+        assert got.resumed is resumed
     assert len(session.runs) == 1
 
 

@@ -8,20 +8,26 @@ import pytest
 
 from langchain_parallel.errors import InvalidRequest
 from langchain_parallel.processors import PROCESSORS, dearer
+from langchain_parallel.research.evaluation import (
+    all_of,
+    by_evidence,
+    first_objection,
+    limit_rounds,
+)
 from langchain_parallel.research.processor_policy import deep_then_fast
 
-from .judging import session, turn
+from .judging import cite, session, turn
 
 POLICY = deep_then_fast()
 
 
 def weak(position: int, *fields: str, **more: Any) -> Any:
-    return turn(position, weak_fields=list(fields), **more)
+    return turn(position, unsupported_fields=list(fields), **more)
 
 
-def chain(*processors: str, weak_fields: int = 1) -> Any:
+def chain(*processors: str, unsupported_fields: int = 1) -> Any:
     """A first turn and follow-ups of the evaluation that changed nothing, with these processors."""
-    names = [f"field_{n}" for n in range(weak_fields)]
+    names = [f"field_{n}" for n in range(unsupported_fields)]
     return session(*(weak(n, *names, processor=name) for n, name in enumerate(processors)))
 
 
@@ -48,7 +54,7 @@ def test_each_follow_up_in_vain_takes_a_step_up_to_the_last() -> None:
         (["a"], [], "core-fast"),
     ],
 )
-def test_it_was_in_vain_if_there_are_as_many_weak_fields_as_before(
+def test_it_was_in_vain_if_there_are_as_many_unsupported_fields_as_before(
     before: list[str], after: list[str], used: str
 ) -> None:
     state = session(weak(0, *before), weak(1, *after, processor="core-fast"))
@@ -74,6 +80,46 @@ def test_where_nothing_is_weak_it_was_in_vain_if_the_words_are_no_better(
     assert POLICY(state, "trun_1") == "core-fast"  # a new question begins the ladder anew
 
 
+THIN = {"size": "medium", "growth": "medium"}, [cite(1, "size"), cite(2, "growth")]
+REPAIRED = [*(cite(n, "size") for n in range(3, 6)), cite(2, "growth")]
+
+
+def judged(evaluator: Any, *answers: Any) -> Any:
+    """A chain of turns with these citations, each judged as soon as it was answered."""
+    turns: list[Any] = []
+    for position, citations in enumerate(answers):
+        one = turn(position, confidence=THIN[0], citations=citations, processor="core-fast")
+        turns.append(one)
+        one["verdict"] = evaluator(session(*turns), one)
+    return session(*turns, verdict=turns[-1]["verdict"])
+
+
+@pytest.mark.parametrize(
+    "evaluator",
+    [
+        by_evidence(min_citations=3),
+        first_objection(by_evidence(), by_evidence(min_citations=3)),
+        all_of(by_evidence(min_citations=3), by_evidence()),
+        limit_rounds(9, by_evidence(min_citations=3)),
+    ],
+)
+def test_a_follow_up_is_measured_by_the_rule_of_the_evaluation_that_asked(evaluator: Any) -> None:
+    """By the turns' own rule, one citation, nothing was unsupported, and nothing could be repaired."""
+    state = judged(evaluator, THIN[1], REPAIRED)
+    assert all(not t["unsupported_fields"] for t in state["turns"])
+    assert state["verdict"]["unsupported"] == {"trun_1": 1}
+    assert POLICY(state, "trun_1") == "core-fast"
+    assert POLICY(judged(evaluator, THIN[1], THIN[1]), "trun_1") == "pro-fast"
+    assert POLICY(judged(evaluator, REPAIRED, THIN[1]), "trun_1") == "pro-fast"
+
+
+def test_where_another_evaluation_asks_now_the_turns_own_fields_count() -> None:
+    state = judged(by_evidence(min_citations=3), THIN[1], REPAIRED)
+    state["verdict"] = {"action": "follow_up", "question": "As of when?"}
+    state["turns"][1]["verdict"] = state["verdict"]
+    assert POLICY(state, "trun_1") == "core-fast"
+
+
 @pytest.mark.parametrize("asked_by", ["caller", "person"])
 def test_only_a_follow_up_of_the_evaluation_can_be_in_vain(asked_by: str) -> None:
     state = session(weak(0, "a"), weak(1, "a", processor="core-fast", asked_by=asked_by))
@@ -90,7 +136,7 @@ def test_a_follow_up_is_measured_by_the_turn_it_continues() -> None:
 
 @pytest.mark.parametrize("unknown", ["elsewhere", "trun_1"])
 def test_without_both_answers_nothing_can_be_compared(unknown: str) -> None:
-    failed: Any = {"status": "failed", "weak_fields": [], "interaction_id": None}
+    failed: Any = {"status": "failed", "unsupported_fields": [], "interaction_id": None}
     lost: Any = {**turn(0), **failed}
     state = session(lost, weak(1, "a", processor="core-fast", parent_interaction_id=None))
     assert POLICY(state, unknown) == "core-fast"

@@ -172,7 +172,7 @@ def test_a_thread_whose_step_was_done_but_not_checkpointed_is_resumed(mode: Mode
         session.ask("Map the landscape")
     graph, config = session.graph(), session.config
     found = resume(graph, config) if mode == "sync" else asyncio.run(aresume(graph, config))
-    assert found.went_on
+    assert found.resumed
     assert found.state.tasks == ()
     assert found.state.values["turns"][0]["status"] == "completed"
     assert len(session.runs) == 1

@@ -22,7 +22,7 @@ class Slow(InMemorySaver):
     """Takes its time to write, as a database under load does."""
 
     def put(self, *args: Any, **kwargs: Any) -> Any:
-        time.sleep(0.2)
+        time.sleep(0.05)
         return super().put(*args, **kwargs)
 
 

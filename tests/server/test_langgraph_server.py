@@ -142,8 +142,8 @@ def test_a_person_answers_over_the_rest_api(client: Any, api: RunningServer) -> 
     assert len(api.simulator.runs()) == before + 1
 
 
-def marked(client: Any) -> list[str]:
-    """The deliveries that any server has seen to the end."""
+def processed(client: Any) -> list[str]:
+    """The deliveries that a server has processed."""
     found = client.store.search_items(["langchain_parallel", "webhooks"], limit=1_000)["items"]
     return [item["key"] for item in found if item["key"].startswith("twin_")]
 
@@ -181,7 +181,7 @@ def test_the_same_webhook_many_times_at_once_goes_on_once(
     judged = [one for one in history if one["values"].get("verdict")]
     assert len(judged) == 1
     assert len(client.threads.get_state(thread)["values"]["turns"]) == 1
-    until(lambda: len(marked(client)) == 10, "all are marked, for other servers to know them")
+    until(lambda: len(processed(client)) == 10, "all are recorded, so that other servers know them")
 
 
 def test_a_graph_of_ones_own_goes_on_with_the_context_it_was_asked_in(client: Any) -> None:
@@ -205,7 +205,7 @@ def forsaken(client: Any, api: RunningServer) -> Iterator[str]:
 
 def sweep(client: Any) -> Any:
     """What a cron does."""
-    return client.runs.wait(None, "sweep", input={})["swept"]
+    return client.runs.wait(None, "sweep", input={})["counts"]
 
 
 def finished(client: Any, thread: str) -> Any:

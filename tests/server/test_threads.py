@@ -10,17 +10,22 @@ import pytest
 from langchain_parallel import create_research_graph
 from langchain_parallel._core.calls import adrive
 from langchain_parallel.errors import InvalidRequest
-from langchain_parallel.parked import SweepResult, asweep, sweep
-from langchain_parallel.parked.index import all_noted
-from langchain_parallel.server.server_store import ServerStore
-from langchain_parallel.server.server_threads import ServerThreads
+from langchain_parallel.parked import (
+    Outcome,
+    SweepResult,
+    ThreadStatus,
+    WakeResult,
+    aresume_parked,
+    asweep,
+    sweep,
+)
+from langchain_parallel.server.server_api import ServerStore, ServerThreads
 from langchain_parallel.simulator import ManualClock, Simulator
-from langchain_parallel.webhooks import Outcome, WakeResult, awake
 
 from ..research.harness import clients
 from .fakes import CONTEXT, FakeServer
 
-NOTES = ("langchain_parallel", "parked")
+RECORDS = ("langchain_parallel", "parked")
 
 
 class Account:
@@ -43,7 +48,7 @@ class Account:
         return await asweep(self.threads, client, **{"per_second": 1e5, **options})
 
     async def wake(self, thread: str) -> WakeResult:
-        return await awake(
+        return await aresume_parked(
             self.threads, self.run_of(thread), clients(self.simulator)["async_client"]
         )
 
@@ -54,14 +59,14 @@ class Account:
     def pass_time(self) -> None:
         self.simulator.clock.sleep(3_600.0)
 
-    def noted(self) -> int:
-        return len(self.server.kept.search(NOTES, limit=100))
+    def record_count(self) -> int:
+        return len(self.server.kept.search(RECORDS, limit=100))
 
     def age(self, seconds: float) -> None:
-        """Make all that is noted that much older."""
-        for note in self.server.kept.search(NOTES):
-            older = {**note.value, "at": note.value["at"] - seconds}
-            self.server.kept.put(note.namespace, note.key, older)
+        """Make all records that much older."""
+        for record in self.server.kept.search(RECORDS):
+            older = {**record.value, "at": record.value["at"] - seconds}
+            self.server.kept.put(record.namespace, record.key, older)
 
     async def finished(self, thread: str) -> bool:
         state = await self.server.get_state(thread)
@@ -95,7 +100,7 @@ async def test_a_sweep_queues_a_run_for_each_thread_whose_run_has_ended(account:
     assert len(account.simulator.runs()) == 3
 
 
-async def test_the_note_of_a_thread_is_forgotten_once_it_is_seen_to_have_gone_on(
+async def test_the_record_of_a_thread_is_deleted_once_it_is_seen_to_have_been_resumed(
     account: Account,
 ) -> None:
     await account.server.ask("one")
@@ -103,36 +108,38 @@ async def test_the_note_of_a_thread_is_forgotten_once_it_is_seen_to_have_gone_on
     await account.sweep()
     await account.server.work()
     account.age(61.0)
-    assert (await account.sweep()).gone_on == ["one"]
-    assert account.noted() == 0
+    assert (await account.sweep()).already_resumed == ["one"]
+    assert account.record_count() == 0
 
 
-async def test_the_note_of_a_thread_that_was_deleted_goes_after_a_week(account: Account) -> None:
+async def test_the_record_of_a_deleted_thread_is_deleted_after_a_week(account: Account) -> None:
     await account.server.ask("one")
     account.pass_time()
     account.server.forget("one")
-    assert (await account.sweep()).gone_on == ["one"]
+    assert (await account.sweep()).already_resumed == ["one"]
     account.age(6 * 86_400.0)
-    assert (await account.sweep()).gone_on == ["one"]
-    assert account.noted() == 1
+    assert (await account.sweep()).already_resumed == ["one"]
+    assert account.record_count() == 1
     account.age(86_400.0)
-    assert (await account.sweep()).gone_on == ["one"]
-    assert account.noted() == 0
+    assert (await account.sweep()).already_resumed == ["one"]
+    assert account.record_count() == 0
 
 
-async def test_whoever_comes_second_while_the_server_is_at_it_is_told_so(account: Account) -> None:
+async def test_a_second_caller_while_the_server_runs_the_thread_is_told_so(
+    account: Account,
+) -> None:
     await account.server.ask("one")
     account.pass_time()
     assert (await account.wake("one")).outcome is Outcome.RESUMED
     second = await account.wake("one")
-    assert (second.outcome, second.settled) == (Outcome.UNDER_WAY, False)
-    assert (await account.sweep()).gone_on == ["one"]
+    assert (second.outcome, second.is_settled) == (Outcome.IN_PROGRESS, False)
+    assert (await account.sweep()).already_resumed == ["one"]
     await account.server.work()
     assert (await account.wake("one")).outcome is Outcome.NOT_PARKED
     assert account.evaluated == [account.run_of("one")]
 
 
-async def test_a_thread_that_failed_while_it_looked_is_swept_again(account: Account) -> None:
+async def test_a_thread_that_failed_while_it_read_its_run_is_swept_again(account: Account) -> None:
     """The webhook's work is done; that the run failed, only the sweep gets to know."""
     await account.server.ask("one")
     account.pass_time()
@@ -143,7 +150,9 @@ async def test_a_thread_that_failed_while_it_looked_is_swept_again(account: Acco
     assert await account.finished("one")
 
 
-async def test_a_thread_that_failed_in_the_middle_goes_on_after_a_while(account: Account) -> None:
+async def test_a_thread_that_failed_in_the_middle_is_resumed_after_a_while(
+    account: Account,
+) -> None:
     await account.server.ask("one")
     account.pass_time()
     account.fails = True
@@ -151,7 +160,7 @@ async def test_a_thread_that_failed_in_the_middle_goes_on_after_a_while(account:
     assert len(await account.server.work()) == 1
     account.age(61.0)
     assert (await account.sweep(stranded_after=600.0)).resumed == []
-    assert account.noted() == 1
+    assert account.record_count() == 1
     account.server.passed = 601.0
     assert (await account.sweep(stranded_after=600.0)).resumed == ["one"]
     assert "command" not in account.server.queue["one"]
@@ -160,7 +169,7 @@ async def test_a_thread_that_failed_in_the_middle_goes_on_after_a_while(account:
     assert len(account.simulator.runs()) == 1
 
 
-async def test_a_thread_whose_next_checkpoint_was_not_written_goes_on_after_a_while(
+async def test_a_thread_whose_next_checkpoint_was_not_written_is_resumed_after_a_while(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def put(*given: Any) -> Any:
@@ -181,7 +190,7 @@ async def test_a_thread_whose_next_checkpoint_was_not_written_goes_on_after_a_wh
     assert len(account.simulator.runs()) == 1
 
 
-async def test_a_thread_whose_assistant_was_deleted_fails_no_sweep_and_stays_noted(
+async def test_a_thread_whose_assistant_was_deleted_fails_no_sweep_and_keeps_its_record(
     account: Account,
 ) -> None:
     await account.server.ask("one")
@@ -189,19 +198,19 @@ async def test_a_thread_whose_assistant_was_deleted_fails_no_sweep_and_stays_not
     account.age(61.0)
     account.server.assistants = False
     swept = await account.sweep()
-    assert (swept.failed, swept.gone_on) == ({}, ["one"])
+    assert (swept.failed, swept.already_resumed) == ({}, ["one"])
     assert (await account.wake("one")).outcome is Outcome.UNKNOWN_THREAD
-    assert account.noted() == 1
+    assert account.record_count() == 1
 
 
-async def test_a_thread_that_writes_only_at_its_end_keeps_its_note(account: Account) -> None:
+async def test_a_thread_that_writes_only_at_its_end_keeps_its_record(account: Account) -> None:
     await account.server.ask("one")
     account.pass_time()
     account.age(61.0)
     account.server.saver.storage.pop("one")
     await account.sweep()
     assert (await account.wake("one")).outcome is Outcome.UNKNOWN_THREAD
-    assert account.noted() == 1
+    assert account.record_count() == 1
 
 
 async def test_a_webhook_that_comes_before_the_thread_has_parked_is_tried_again(
@@ -211,35 +220,39 @@ async def test_a_webhook_that_comes_before_the_thread_has_parked_is_tried_again(
     await account.server.ask("one")
     account.pass_time()
     woken = await account.wake("one")
-    assert (woken.outcome, woken.settled) == (Outcome.UNDER_WAY, False)
+    assert (woken.outcome, woken.is_settled) == (Outcome.IN_PROGRESS, False)
     assert account.server.queue == {}
 
 
 async def test_a_thread_that_is_deleted_meanwhile_is_unknown(account: Account) -> None:
     await account.server.ask("one")
-    account.server.forget("one")
-    standing, went_on = await adrive(account.threads.go_on("one", ["an interrupt"]))
-    assert (standing.known, went_on) == (False, False)
+
+    def choose(status: ThreadStatus) -> list[str]:
+        account.server.forget("one")
+        return list(status.waiting)
+
+    before, after = await adrive(account.threads.resume_if("one", choose))
+    assert (before.exists, after) == (False, None)
 
 
 async def test_more_than_ten_thousand_parked_threads_are_found(account: Account) -> None:
-    note = {"thread_id": "one", "ledger_id": None, "node": "wait", "at": time.time()}
     for number in range(10_001):
-        account.server.kept.put(NOTES, f"trun_{number}", note)
-    assert len(await adrive(all_noted(account.threads.store))) == 10_001
+        record = {"run_id": f"trun_{number}", "thread_id": f"{number}", "at": time.time()}
+        account.server.kept.put((*RECORDS, f"trun_{number}"), "key", record)
+    assert len(await adrive(account.threads.list_parked())) == 10_001
 
 
 async def test_the_store_keeps_what_it_is_given(account: Account) -> None:
     store = account.threads.store
-    assert await store.aget(NOTES, "one") is None
-    await store.aput(NOTES, "one", {"at": 1.5}, index=False)
+    assert await store.aget(RECORDS, "one") is None
+    await store.aput(RECORDS, "one", {"at": 1.5}, index=False)
     assert account.server.indexed == [False]
-    item = await store.aget(NOTES, "one")
+    item = await store.aget(RECORDS, "one")
     assert item is not None
-    assert (item.namespace, item.key, item.value) == (NOTES, "one", {"at": 1.5})
-    assert [found.value for found in await store.asearch(NOTES, limit=5)] == [{"at": 1.5}]
-    await store.adelete(NOTES, "one")
-    assert await store.asearch(NOTES) == []
+    assert (item.namespace, item.key, item.value) == (RECORDS, "one", {"at": 1.5})
+    assert [found.value for found in await store.asearch(RECORDS, limit=5)] == [{"at": 1.5}]
+    await store.adelete(RECORDS, "one")
+    assert await store.asearch(RECORDS) == []
 
 
 def test_without_awaiting_it_is_refused(account: Account) -> None:
@@ -247,4 +260,4 @@ def test_without_awaiting_it_is_refused(account: Account) -> None:
     with pytest.raises(InvalidRequest, match="asynchronously only"):
         sweep(account.threads, client)
     with pytest.raises(InvalidRequest, match="asynchronously only"):
-        ServerStore(account.server).get(NOTES, "one")
+        ServerStore(account.server).get(RECORDS, "one")

@@ -9,7 +9,11 @@ from hypothesis import strategies as st
 
 from langchain_parallel.research import Turn
 
-some = settings(max_examples=40, phases=[phase for phase in Phase if phase is not Phase.explain])
+from ..cut import examples
+
+some = settings(
+    max_examples=examples(40), phases=[phase for phase in Phase if phase is not Phase.explain]
+)
 """Explaining a failure takes minutes here, and the smallest example explains itself."""
 
 
@@ -28,7 +32,7 @@ def turn(position: int = 0, **more: Any) -> Turn:
         "status": "completed",
         "content": {"revenue": "5 bn"},
         "confidence": {"revenue": "high"},
-        "weak_fields": [],
+        "unsupported_fields": [],
         "citations": [],
         "warnings": [],
         "error": None,
@@ -89,7 +93,7 @@ turns = st.lists(
             "confidence": st.dictionaries(
                 texts, st.sampled_from(["high", "low"]) | texts, max_size=2
             ),
-            "weak_fields": st.lists(texts, max_size=2),
+            "unsupported_fields": st.lists(texts, max_size=2),
             "citations": st.lists(citations, max_size=4),
             "warnings": st.lists(texts, max_size=2),
             "error": st.none() | texts,

@@ -43,7 +43,6 @@ citations = st.fixed_dictionaries(
             st.sampled_from(["https://", "http://a/"]).flatmap(lambda s: texts.map(s.__add__)),
         ),
         "title": st.one_of(st.none(), texts),
-        "published": texts,
         "fields": st.lists(texts, max_size=2),
     },
 )
@@ -63,7 +62,7 @@ turns = st.lists(
             "confidence": st.dictionaries(
                 texts, st.sampled_from(["high", "medium", "low"]) | texts, max_size=2
             ),
-            "weak_fields": st.lists(texts, max_size=2),
+            "unsupported_fields": st.lists(texts, max_size=2),
             "citations": st.lists(citations, max_size=2),
             "warnings": st.lists(texts, max_size=2),
             "cost_usd": st.none() | st.floats(),
@@ -82,10 +81,8 @@ def everywhere(text: str) -> list[Any]:
         "processor": text,
         "content": {text: text, "list": [text, {text: [text]}], "rows": [{text: text}, {text: 1}]},
         "confidence": {text: text, "list": text},
-        "weak_fields": [text],
-        "citations": [
-            {"number": text, "url": text, "title": text, "published": text, "fields": [text]}
-        ],
+        "unsupported_fields": [text],
+        "citations": [{"number": text, "url": text, "title": text, "fields": [text]}],
         "warnings": [text],
         "error": text,
         "started_at": text,

@@ -34,7 +34,7 @@ def test_a_finding_is_quoted_with_all_that_a_reader_needs_to_judge_it() -> None:
     first = turn(
         0,
         content={"revenue": 5},
-        weak_fields=["revenue", "staff"],
+        unsupported_fields=["revenue", "staff"],
         citations=[cite(1, "https://a.example"), cite(2, "https://b.example")],
     )
     text = with_findings("Which is larger?", [first, turn(1, content="One\n\nTwo")])
@@ -136,7 +136,7 @@ def test_a_nasty_text_stays_inside(text: str) -> None:
     nasty = turn(
         question=f"Why {text}?",
         content=f"One\n{text}\nTwo",
-        weak_fields=["<", text],
+        unsupported_fields=["<", text],
         citations=[cite(1, "<"), cite(2, text)],
     )
     lines = inside(with_findings("Why?", [nasty, turn(1, content={text: text})])).splitlines()

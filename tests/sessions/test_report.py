@@ -83,7 +83,7 @@ def test_a_claim_says_how_sure_it_is_and_which_fields_are_weak() -> None:
     found = turn(
         content={"revenue": None, "staff": 3},
         confidence={"staff": "high", "staff.0": "low"},
-        weak_fields=["staff.0", "revenue"],
+        unsupported_fields=["staff.0", "revenue"],
     )
     report = SessionReport.of([found])
     assert [(c.field, c.confidence, c.weak) for c in report.turns[0].claims] == [

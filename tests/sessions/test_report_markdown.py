@@ -90,7 +90,7 @@ def test_no_text_gives_the_document_a_form_of_its_own(session: list[Turn]) -> No
 def test_each_nasty_text_is_only_text_wherever_it_stands(text: str) -> None:
     nasty = turn(
         question=text, asked_by=text, processor=text, status=text, content={text: text, "b": [text]},
-        confidence={text: text}, weak_fields=[text], warnings=[text], error=text, run_id=text + "x",
+        confidence={text: text}, unsupported_fields=[text], warnings=[text], error=text, run_id=text + "x",
         citations=[cite(1, text, text, title=text)], interaction_id=text, parent_interaction_id=text,
         verdict={"action": text, "reason": text},
     )  # fmt: skip
@@ -154,7 +154,7 @@ def test_the_marks_of_a_text_are_not_those_of_the_report() -> None:
         content="Grew [1], then shrank [1, 2][ 3 ].",
         citations=[cite(1, "https://b.example", "output")],
         confidence={"output": "low"},
-        weak_fields=["output"],
+        unsupported_fields=["output"],
     )
     document = SessionReport.of([earlier, text]).to_markdown()
     assert "- `output` · ⚠ low confidence · [3]\n" in document
@@ -188,7 +188,7 @@ def test_a_field_stands_with_its_confidence_its_sources_and_its_parts() -> None:
         turn(
             content={"revenue": 5, "staff": ["Ann", "Bo"], "seat": "Bern"},
             confidence={"revenue": "low", "staff.0": "high"},
-            weak_fields=["revenue", "seat"],
+            unsupported_fields=["revenue", "seat"],
             citations=[
                 cite(1, "https://a.example", "staff.0", title="A *page*"),
                 cite(2, "ftp://b.example", "revenue"),
@@ -206,7 +206,9 @@ def test_a_field_stands_with_its_confidence_its_sources_and_its_parts() -> None:
 
 
 def test_a_claim_that_the_answer_does_not_hold_is_still_told() -> None:
-    document = document_of(turn(confidence={"revenue": "high", "elsewhere": "low"}, weak_fields=[]))
+    document = document_of(
+        turn(confidence={"revenue": "high", "elsewhere": "low"}, unsupported_fields=[])
+    )
     assert "- `elsewhere` · low confidence · no source\n" in document
 
 

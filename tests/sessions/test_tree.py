@@ -163,7 +163,7 @@ def test_a_node_says_what_its_turn_says() -> None:
                 asked_by="person",
                 content={"size": 1},
                 confidence=confidence,
-                weak_fields=["share"],
+                unsupported_fields=["share"],
                 citations=[citation],
                 verdict=verdict,
                 started_at="2026-01-01T10:00:00Z",
@@ -176,7 +176,7 @@ def test_a_node_says_what_its_turn_says() -> None:
     assert (node.interaction_id, node.run_id, node.continues) == ("a", "run-a", "z")
     assert node.verdict == Decision("follow_up", "thin", "person")
     assert node.citations == (citation,)
-    assert node.weak_fields == ("share",)
+    assert node.unsupported_fields == ("share",)
     assert node.lowest_confidence == "low"
     assert list(node.confidence_counts.items()) == [
         ("high", 2),
@@ -250,7 +250,7 @@ WRONG: Any = [
 KEYS = [
     *turn("a"),
     "confidence",
-    "weak_fields",
+    "unsupported_fields",
     "citations",
     "warnings",
     "verdict",
@@ -333,14 +333,14 @@ def test_a_snapshot_is_refused_with_what_to_give() -> None:
 
 
 def test_a_tree_does_not_change() -> None:
-    turns: Any = [turn("a", confidence={"x": "high"}, weak_fields=["x"])]
+    turns: Any = [turn("a", confidence={"x": "high"}, unsupported_fields=["x"])]
     tree = InteractionTree.of(turns)
     before = tree.text()
     turns[0]["confidence"]["x"] = "low"
-    turns[0]["weak_fields"].append("y")
+    turns[0]["unsupported_fields"].append("y")
     turns.append(turn("b", "a"))
     assert tree.text() == before
-    assert tree.roots[0].weak_fields == ("x",)
+    assert tree.roots[0].unsupported_fields == ("x",)
     with pytest.raises(FrozenInstanceError):
         tree.roots = ()  # type: ignore[misc]
     with pytest.raises(FrozenInstanceError):

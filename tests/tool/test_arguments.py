@@ -37,8 +37,8 @@ PROCESSOR = {
     "type": "string",
     "enum": ["core-fast", "lite", "ultra8x"],
     "default": "core-fast",
-    "description": "More expensive ones search deeper. core-fast: $0.025, 12 to 100 seconds; lite: "
-    "$0.005, 10 to 60 seconds; ultra8x: $2.40, 5 to 120 minutes.",
+    "description": "More expensive ones search deeper. core-fast: $0.025, 12 to 100 s; lite: "
+    "$0.005, 10 to 60 s; ultra8x: $2.40, 5 min to 2 h.",
 }
 
 
@@ -54,8 +54,7 @@ def test_a_model_sees_the_question_and_how_to_follow_up_and_nothing_else(
     assert schema(tool) == {
         "title": "parallel_task",
         "description": DESCRIPTION.format(
-            price="A call costs $0.01 to $0.025 and takes 15 seconds to 5 minutes, depending on the "
-            "processor."
+            price="A call costs $0.01 to $0.025 and takes 15 s to 5 min, depending on the processor."
         ),
         "type": "object",
         "properties": {"input": QUESTION, "previous_interaction_id": PREVIOUS},
@@ -67,8 +66,7 @@ def test_with_a_choice_it_also_sees_the_processors_and_their_prices(account: Acc
     assert schema(account.tool(model_may_choose=("core-fast", "lite", "ultra8x"))) == {
         "title": "parallel_task",
         "description": DESCRIPTION.format(
-            price="A call costs $0.005 to $2.40 and takes 10 seconds to 120 minutes, depending on the "
-            "processor."
+            price="A call costs $0.005 to $2.40 and takes 10 s to 2 h, depending on the processor."
         ),
         "type": "object",
         "properties": {
@@ -89,11 +87,11 @@ def test_it_is_what_an_openai_model_is_sent(tool: ParallelTaskTool) -> None:
 @pytest.mark.parametrize(
     ("processor", "price"),
     [
-        ("lite", "A call costs $0.005 and takes 10 to 60 seconds."),
-        ("base", "A call costs $0.01 and takes 15 to 100 seconds."),
-        ("core", "A call costs $0.025 and takes 60 seconds to 5 minutes."),
-        ("ultra-fast", "A call costs $0.30 and takes 60 seconds to 8 minutes."),
-        ("ultra8x", "A call costs $2.40 and takes 5 to 120 minutes."),
+        ("lite", "A call costs $0.005 and takes 10 to 60 s."),
+        ("base", "A call costs $0.01 and takes 15 to 100 s."),
+        ("core", "A call costs $0.025 and takes 60 s to 5 min."),
+        ("ultra-fast", "A call costs $0.30 and takes 60 s to 8 min."),
+        ("ultra8x", "A call costs $2.40 and takes 5 min to 2 h."),
     ],
 )
 def test_the_description_names_price_and_time(account: Account, processor: str, price: str) -> None:
@@ -140,7 +138,7 @@ async def test_the_default_is_always_one_of_the_choices(
 def test_one_choice_is_no_choice_but_stays_an_argument(account: Account) -> None:
     shown = schema(account.tool(model_may_choose=("pro",)))
     assert shown["properties"]["processor"]["const"] == "pro"
-    assert "A call costs $0.10 and takes 2 to 10 minutes. Do" in shown["description"]
+    assert "A call costs $0.10 and takes 2 to 10 min. Do" in shown["description"]
 
 
 async def test_a_bare_string_is_the_question(

@@ -156,7 +156,7 @@ def test_none_is_lost_and_none_is_paid_twice_though_a_worker_is_killed(
         settled(deployment, threads)
         assert len(deployment.unanswered(threads)) >= 3  # those whose deliveries were lost
         found = deployment.run("-c", SWEEP, "--graph", "worker:research", "--stranded-after", "0")
-        (resumed,) = re.findall(r"resumed (\d+),.*failed 0, unasked 0", found)
+        (resumed,) = re.findall(r"resumed (\d+),.*failed 0, skipped 0", found)
         assert int(resumed) >= 3  # the API delivers again what the killed worker had not taken
         until(lambda: not deployment.unanswered(threads))
     asked = [run["metadata"]["thread_id"] for run in deployment.simulator.runs()]

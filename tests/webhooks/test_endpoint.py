@@ -16,7 +16,7 @@ from langgraph.store.memory import InMemoryStore
 
 from langchain_parallel.errors import InvalidRequest
 from langchain_parallel.simulator import Fault
-from langchain_parallel.webhooks import webhook_app
+from langchain_parallel.webhooks import QueueOptions, webhook_app
 
 from ..research.harness import Session, clients
 from .deliveries import SECRET, body_of, delivery, headers
@@ -43,7 +43,7 @@ class Hooked:
     async def http(self, **options: Any) -> AsyncIterator[httpx.AsyncClient]:
         """Within this the application runs, in a process of its own as far as it can tell."""
         made = clients(self.session.simulator)
-        more = {"secrets": [SECRET], **made, **self.options, **options}
+        more = {"secrets": [SECRET], "client": made["client"], **self.options, **options}
         self.app = webhook_app(self.session.graph(), **more)
         async with (
             self.app.router.lifespan_context(self.app),
@@ -180,7 +180,7 @@ async def test_a_thread_that_cannot_go_on_is_left_after_a_few_tries(
     run_id = await hooked.parked()
     hooked.pass_time()
     hooked.session.simulator.faults.add(Fault("status_before", method="GET", times=None))
-    async with hooked.http(tries=2) as http:
+    async with hooked.http(queue=QueueOptions(max_attempts=2)) as http:
         assert await post(http, run_id) == 202
         await idle(http)
         assert not await hooked.finished()
@@ -193,7 +193,7 @@ async def test_a_thread_that_cannot_go_on_is_left_after_a_few_tries(
 async def test_a_run_of_nobody_here_is_acknowledged_and_logged(
     hooked: Hooked, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with hooked.http(tries=1) as http:
+    async with hooked.http(queue=QueueOptions(max_attempts=1)) as http:
         assert await post(http, "trun_unknown") == 202
         await idle(http)
     assert "Run trun_unknown is left to the sweep (unknown_run)." in caplog.text
@@ -219,7 +219,7 @@ async def test_a_graph_that_fails_is_logged_and_not_tried_again(
 
 
 async def test_so_many_at_once_and_no_more() -> None:
-    hooked = Hooked(concurrency=3)
+    hooked = Hooked(queue=QueueOptions(concurrency=3))
     now, most = 0, 0
 
     async def slow(state: Any, turn: Any) -> None:
@@ -241,7 +241,7 @@ async def test_so_many_at_once_and_no_more() -> None:
 
 
 async def test_with_too_much_to_do_it_asks_the_api_to_come_again() -> None:
-    hooked = Hooked(concurrency=1, queue=1)
+    hooked = Hooked(queue=QueueOptions(concurrency=1, size=1))
     go_on = asyncio.Event()
 
     async def slow(state: Any, turn: Any) -> None:
@@ -295,7 +295,7 @@ async def test_a_delivery_is_not_marked_before_its_thread_has_gone_on(hooked: Ho
 async def test_a_delivery_that_came_too_early_is_not_marked(hooked: Hooked) -> None:
     hooked.session.store = InMemoryStore()
     run_id = await hooked.parked()
-    async with hooked.http(tries=1) as http:
+    async with hooked.http(queue=QueueOptions(max_attempts=1)) as http:
         assert await post(http, run_id) == 202
         await idle(http)
         hooked.pass_time()
@@ -328,7 +328,7 @@ async def test_shutting_down_does_not_wait_for_ever(
     run_id = await hooked.parked()
     hooked.pass_time()
     started = time.monotonic()
-    async with hooked.http(grace=0.05) as http:
+    async with hooked.http(queue=QueueOptions(shutdown_seconds=0.05)) as http:
         assert await post(http, run_id) == 202
         await entered.wait()
     assert time.monotonic() - started < 5
@@ -356,16 +356,17 @@ async def test_a_blocking_graph_works_in_threads(hooked: Hooked, store: bool) ->
     assert seen == [run_id]
 
 
-@pytest.mark.parametrize(
-    "options",
-    [{"secrets": []}, {"secrets": [""]}, {"concurrency": 0}, {"tries": 0}, {"max_body": 0}],
-)
+@pytest.mark.parametrize("options", [{"secrets": []}, {"secrets": [""]}, {"max_body": 0}])
 def test_a_configuration_that_makes_no_sense_is_refused(options: dict[str, Any]) -> None:
     session = Session("sync")
     with pytest.raises(InvalidRequest):
-        webhook_app(
-            session.graph(), **{"secrets": [SECRET], **clients(session.simulator), **options}
-        )
+        webhook_app(session.graph(), **{"secrets": [SECRET], **options})
+
+
+@pytest.mark.parametrize("options", [{"concurrency": 0}, {"size": 0}, {"max_attempts": 0}])
+def test_a_queue_that_makes_no_sense_is_refused(options: dict[str, int]) -> None:
+    with pytest.raises(InvalidRequest):
+        QueueOptions(**options)  # type: ignore[arg-type]  # other fields are no numbers
 
 
 @pytest.mark.parametrize("blocking", [False, True])
@@ -374,8 +375,8 @@ async def test_an_application_that_is_started_again_works_as_before(
 ) -> None:
     runs = [await hooked.parked(f"thread {n}") for n in range(2)]
     hooked.pass_time()
-    made = clients(hooked.session.simulator)
-    app = webhook_app(hooked.session.graph(), secrets=[SECRET], blocking=blocking, **made)
+    client = clients(hooked.session.simulator)["client"]
+    app = webhook_app(hooked.session.graph(), secrets=[SECRET], blocking=blocking, client=client)
     for nth, run_id in enumerate(runs):
         # More than the client itself puts up with: it takes a second try.
         hooked.session.simulator.faults.add(Fault("status_before", method="GET", times=6))

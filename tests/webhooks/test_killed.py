@@ -27,6 +27,7 @@ from .worker import Job
 CONFIG: Any = {"configurable": {"thread_id": "thread"}}
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("store", [False, True], ids=["listing", "store"])
 @pytest.mark.parametrize("dies", ["acknowledged", "going on"])
 def test_the_sweep_collects_what_a_killed_worker_had_taken(

@@ -17,7 +17,7 @@ from langchain_parallel.models import Webhook
 from langchain_parallel.options import RequestOptions
 from langchain_parallel.parked import sweep
 from langchain_parallel.simulator import Fault, RealClock, RunScript, Simulator, serve
-from langchain_parallel.webhooks import webhook_app
+from langchain_parallel.webhooks import QueueOptions, webhook_app
 
 from ..client.both import QUICK
 from .deliveries import SECRET, delivery
@@ -60,7 +60,7 @@ def test_every_thread_goes_on_once_whatever_the_deliveries_are_like(blocking: bo
             Fault("webhook_forge", times=5, skip=2),
             Fault("webhook_lose", times=3, skip=4),
         )
-        app = webhook_app(graph, secrets=[SECRET], blocking=blocking, **made)
+        app = webhook_app(graph, secrets=[SECRET], blocking=blocking, client=made["client"])
         with served(app, sock):
             for nth in range(THREADS):
                 graph.invoke({"question": f"No. {nth}?"}, config_of(nth), durability="sync")
@@ -95,7 +95,13 @@ def test_an_answer_takes_milliseconds_even_while_threads_are_slow(tmp_path: Any)
         graph = create_research_graph(processor="lite", wait="park", evaluate=slow, **made).compile(
             checkpointer=saver
         )
-        app = webhook_app(graph, secrets=[SECRET], blocking=True, concurrency=2, **made)
+        app = webhook_app(
+            graph,
+            secrets=[SECRET],
+            blocking=True,
+            client=made["client"],
+            queue=QueueOptions(concurrency=2),
+        )
         runs = []
         for nth in range(4):
             graph.invoke({"question": f"No. {nth}?"}, config_of(nth), durability="sync")

@@ -51,7 +51,7 @@ async def serve(job: Job) -> None:
         graph: Any = create_research_graph(
             processor="lite", wait="park", evaluate=die, **made
         ).compile(**storage)
-        app = webhook_app(graph, secrets=[SECRET], async_client=made["async_client"])
+        app = webhook_app(graph, secrets=[SECRET], client=made["async_client"])
         listening = socket.socket(fileno=job["fd"])
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none"))
         await server.serve([listening])

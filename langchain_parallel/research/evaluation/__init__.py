@@ -1,25 +1,28 @@
 """Judging an answer: is it good enough, and if not, what is to be asked next?
 
 An evaluator is a function of the session's state and its last turn that returns a `Verdict`, or None to
-accept; it may be asynchronous. The built-in ones are made by `by_evidence`, `by_model` and `by_person`,
-and put together by `first_objection`, `all_of` and `limit_rounds`.
+accept; it may be asynchronous. `by_evidence`, `by_model` and `by_person` make the built-in ones, and
+`first_objection`, `all_of` and `limit_rounds` combine several.
+
+A new built-in one is a module beside these, with a `BuiltInEvaluator` and the function that makes it, and a
+line here.
 """
 
 from .combined import all_of, first_objection, limit_rounds
-from .evaluator import Evaluator, Rule, consult, last_round
+from .evaluator import BuiltInEvaluator, Evaluator, consult, last_round
 from .evidence_evaluator import by_evidence
 from .model_evaluator import by_model
 from .person_evaluator import by_person
-from .verdicts import checked, questions_of
+from .verdicts import check_verdict, questions_of
 
 __all__ = [
+    "BuiltInEvaluator",
     "Evaluator",
-    "Rule",
     "all_of",
     "by_evidence",
     "by_model",
     "by_person",
-    "checked",
+    "check_verdict",
     "consult",
     "first_objection",
     "last_round",

@@ -1,8 +1,9 @@
-"""Evaluators put together. They consult their parts, which may be blocking or asynchronous."""
+"""Several evaluators in one. Each may be blocking or asynchronous."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
@@ -12,40 +13,40 @@ from langchain_core.runnables import RunnableConfig
 from ..._core.calls import Calls
 from ...errors import InvalidRequest
 from ...processors import dearer
+from ...text.layout import join_unique
 from ..state import Question, ResearchState, Turn, Verdict
-from .evaluator import Evaluator, Rule, check_evaluators, consult
-from .verdicts import asking, questions_of, same
-from .wording import joined
+from .evaluator import BuiltInEvaluator, Evaluator, check_evaluators, consult
+from .verdicts import ask_verdict, question_key, questions_of
 
 
-def first_objection(*evaluators: Evaluator) -> Rule:
-    """The first verdict that does not accept; those after it are not asked. Put the cheap ones first.
+def first_objection(*evaluators: Evaluator) -> BuiltInEvaluator:
+    """The first verdict that does not accept. The evaluators behind it are not asked: put cheap ones first.
 
     Raises:
         InvalidRequest: No evaluator is given, or something that is none.
     """
-    return _FirstThatObjects(_some(evaluators))
+    return _FirstObjection(_checked_parts(evaluators))
 
 
-def all_of(*evaluators: Evaluator) -> Rule:
+def all_of(*evaluators: Evaluator) -> BuiltInEvaluator:
     """Asks all of them, one after the other, and joins their objections.
 
-    Follow-ups from the same interaction become one question, with the dearest of the processors that
-    were named; from different ones, or with different output schemas, a branch. One that wants to stop
-    stops; one that wants a person has a person asked, who finds the joined verdict as the proposal.
+    Follow-ups from the same interaction become one question, with the most expensive of the processors
+    that were named; from different ones, or with different output schemas, a branch. If any says stop, the
+    session stops; if any says review, a person is asked, with the joined verdict as the proposal.
 
     Raises:
         InvalidRequest: No evaluator is given, or something that is none.
     """
-    return _AllOf(_some(evaluators))
+    return _AllOf(_checked_parts(evaluators))
 
 
-def limit_rounds(rounds: int, evaluator: Evaluator) -> Rule:
-    """Lets an evaluator ask so many times after each question of the caller; then it stops.
+def limit_rounds(rounds: int, evaluator: Evaluator) -> BuiltInEvaluator:
+    """Lets an evaluator ask for this many rounds after each question of the caller, then stops.
 
     Args:
-        rounds: Rounds; the branches of one verdict are one.
-        evaluator: Whose verdict holds until then.
+        rounds: Rounds; the branches of one verdict are one round.
+        evaluator: The evaluator to limit.
 
     Raises:
         InvalidRequest: `rounds` is no whole number from 0 up, or `evaluator` is none.
@@ -53,10 +54,10 @@ def limit_rounds(rounds: int, evaluator: Evaluator) -> Rule:
     if rounds < 0:
         raise InvalidRequest([f"rounds is {rounds!r}; give a whole number, from 0 up."])
     check_evaluators(evaluator)
-    return _AtMost(rounds, evaluator)
+    return _LimitRounds(rounds, evaluator)
 
 
-def _some(evaluators: tuple[Evaluator, ...]) -> tuple[Evaluator, ...]:
+def _checked_parts(evaluators: tuple[Evaluator, ...]) -> tuple[Evaluator, ...]:
     if not evaluators:
         raise InvalidRequest(["No evaluator is given; give at least one."])
     check_evaluators(*evaluators)
@@ -64,7 +65,7 @@ def _some(evaluators: tuple[Evaluator, ...]) -> tuple[Evaluator, ...]:
 
 
 @dataclass(frozen=True)
-class _FirstThatObjects(Rule):
+class _FirstObjection(BuiltInEvaluator):
     parts: tuple[Evaluator, ...]
 
     def calls(self, state: ResearchState, turn: Turn, config: RunnableConfig) -> Calls[Verdict]:
@@ -78,7 +79,7 @@ class _FirstThatObjects(Rule):
 
 
 @dataclass(frozen=True)
-class _AllOf(Rule):
+class _AllOf(BuiltInEvaluator):
     parts: tuple[Evaluator, ...]
 
     def calls(self, state: ResearchState, turn: Turn, config: RunnableConfig) -> Calls[Verdict]:
@@ -86,7 +87,7 @@ class _AllOf(Rule):
         for part in self.parts:  # no comprehension: it could not `yield from`
             verdicts += [(yield from consult(part, state, config))]
         proposed = [_proposal(verdict) for verdict in verdicts]
-        together = _together(proposed, state.get("interaction_id"))
+        together = _join(proposed, state.get("interaction_id"))
         reviews = [verdict for verdict in verdicts if verdict["action"] == "review"]
         if not reviews:
             return together
@@ -96,7 +97,7 @@ class _AllOf(Rule):
 
 
 @dataclass(frozen=True)
-class _AtMost(Rule):
+class _LimitRounds(BuiltInEvaluator):
     rounds: int
     evaluator: Evaluator
 
@@ -106,12 +107,12 @@ class _AtMost(Rule):
         if not questions_of(verdict) or asked < self.rounds:
             return verdict
         times = "once" if asked == 1 else f"{asked} times"
-        reason = joined([f"Asked again {times}, which is all.", verdict.get("reason")], " ")
+        reason = join_unique([f"Asked again {times}, which is all.", verdict.get("reason")], " ")
         return Verdict(action="stop", reason=reason)
 
 
 def _rounds(turns: list[Turn]) -> int:
-    """Rounds the evaluation has asked since the caller did."""
+    """Rounds that the evaluation has asked since the caller's last question."""
     callers = [turn["position"] for turn in turns if turn["asked_by"] == "caller"]
     since = max(callers, default=-1)
     return len(
@@ -123,7 +124,7 @@ def _rounds(turns: list[Turn]) -> int:
 
 
 def _proposal(verdict: Verdict) -> Verdict:
-    """What a verdict comes to if a person, where one is wanted, agrees."""
+    """The verdict, or what it proposes to a person."""
     if verdict["action"] != "review":
         return verdict
     return cast(Verdict, verdict.get("proposal") or {"action": "accept"})
@@ -131,12 +132,12 @@ def _proposal(verdict: Verdict) -> Verdict:
 
 def _with_reasons(action: Any, verdicts: list[Verdict]) -> Verdict:
     verdict = Verdict(action=action)
-    if reason := joined(verdict.get("reason") for verdict in verdicts):
+    if reason := join_unique(verdict.get("reason") for verdict in verdicts):
         verdict["reason"] = reason
     return verdict
 
 
-def _together(verdicts: list[Verdict], head: str | None) -> Verdict:
+def _join(verdicts: list[Verdict], head: str | None) -> Verdict:
     """Stops if one does, else asks all that any of them asks, else accepts."""
     objections = [verdict for verdict in verdicts if verdict["action"] != "accept"]
     if any(verdict["action"] == "stop" for verdict in objections):
@@ -144,7 +145,13 @@ def _together(verdicts: list[Verdict], head: str | None) -> Verdict:
     if not objections:
         return _with_reasons("accept", verdicts)
     reason = _with_reasons("follow_up", objections).get("reason", "")
-    return asking(list(_questions(objections, head)), reason)
+    verdict = ask_verdict(list(_questions(objections, head)), reason)
+    counts: Counter[str] = Counter()
+    for objection in objections:
+        counts.update(objection.get("unsupported") or {})
+    if counts:
+        verdict["unsupported"] = {**counts}
+    return verdict
 
 
 def _questions(verdicts: list[Verdict], head: str | None) -> Iterator[Question]:
@@ -152,16 +159,16 @@ def _questions(verdicts: list[Verdict], head: str | None) -> Iterator[Question]:
     groups: dict[str, list[Question]] = {}
     for verdict in verdicts:
         for question in questions_of(verdict):
-            place = [question.get("continue_from") or head, question.get("output_schema")]
-            # The questions of a branch were kept apart on purpose.
-            own = same(question, head) if verdict["action"] == "branch" else None
-            groups.setdefault(json.dumps([*place, own], sort_keys=True), []).append(question)
-    merged = [_merged(group) for group in groups.values()]
-    yield from {same(question, head): question for question in merged}.values()
+            kind = [question.get("continue_from") or head, question.get("output_schema")]
+            # An evaluator that branches keeps its questions apart on purpose.
+            own = question_key(question, head) if verdict["action"] == "branch" else None
+            groups.setdefault(json.dumps([*kind, own], sort_keys=True), []).append(question)
+    merged = [_merge(group) for group in groups.values()]
+    yield from {question_key(question, head): question for question in merged}.values()
 
 
-def _merged(group: list[Question]) -> Question:
-    one: Question = {**group[0], "question": joined((q["question"] for q in group), "\n\n")}
+def _merge(group: list[Question]) -> Question:
+    one: Question = {**group[0], "question": join_unique((q["question"] for q in group), "\n\n")}
     for name in [question["processor"] for question in group if "processor" in question]:
         if "processor" not in one or dearer(name, one["processor"]):
             one["processor"] = name

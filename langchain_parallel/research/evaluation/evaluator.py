@@ -1,4 +1,4 @@
-"""What an evaluator is, and how one is asked in blocking and in asynchronous graphs."""
+"""What an evaluator is, and how blocking and asynchronous graphs ask one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from langchain_core.runnables.config import ensure_config
 from ..._core.calls import Calls, call_function, drive
 from ...errors import InvalidRequest
 from ..state import ResearchState, Turn, Verdict
-from .verdicts import checked
+from .verdicts import check_verdict
 
 
 class Evaluator(Protocol):
@@ -31,8 +31,8 @@ class Evaluator(Protocol):
         """
 
 
-class Rule(ABC):
-    """A built-in evaluator: written once, as calls, for blocking and asynchronous graphs."""
+class BuiltInEvaluator(ABC):
+    """An evaluator of this package: written once, as calls, for blocking and asynchronous graphs."""
 
     @abstractmethod
     def calls(self, state: ResearchState, turn: Turn, config: RunnableConfig) -> Calls[Verdict]:
@@ -41,11 +41,11 @@ class Rule(ABC):
     def __call__(self, state: ResearchState, turn: Turn, /) -> Verdict:
         """The verdict, blocking."""
         verdict = drive(self.calls(state, turn, ensure_config()))
-        return checked(verdict, head=state.get("interaction_id"))
+        return check_verdict(verdict, head=state.get("interaction_id"))
 
 
 def check_evaluators(*evaluators: Callable[..., object]) -> None:
-    """Refuse what takes no state and turn, before there is an answer that it could not judge.
+    """Refuse a function that takes no state and turn, before a run is paid for that it could not judge.
 
     Raises:
         InvalidRequest: One of them takes no state and turn.
@@ -57,7 +57,7 @@ def check_evaluators(*evaluators: Callable[..., object]) -> None:
             raise InvalidRequest(
                 ["An evaluator must be a function of the state and its last turn: `(state, turn)`."]
             ) from None
-        except ValueError:  # it has no signature to be read, as some written in C
+        except ValueError:  # some functions written in C have no signature
             continue
 
 
@@ -69,12 +69,12 @@ def consult(evaluator: Evaluator, state: ResearchState, config: RunnableConfig) 
         TypeError: It is asynchronous, and the graph runs blocking.
     """
     turn = state["turns"][-1]
-    if isinstance(evaluator, Rule):
+    if isinstance(evaluator, BuiltInEvaluator):
         verdict: object = yield from evaluator.calls(state, turn, config)
     else:
-        own = copy.deepcopy(state)  # whatever the caller's function does to it
+        own = copy.deepcopy(state)  # the caller's function may change it
         verdict = yield from call_function(evaluator, own, own["turns"][-1])
-    judged = checked(verdict, head=state.get("interaction_id"))
+    judged = check_verdict(verdict, head=state.get("interaction_id"))
     if "decided_by" in judged:
         raise InvalidRequest(
             ["The evaluation's verdict is not usable: decided_by is for people's own verdicts."],
@@ -84,5 +84,5 @@ def consult(evaluator: Evaluator, state: ResearchState, config: RunnableConfig) 
 
 
 def last_round(turns: list[Turn]) -> list[Turn]:
-    """The turns that were asked at the same time as the last one, itself included."""
+    """The turns that were asked at the same time as the last one, the last one included."""
     return [turn for turn in turns if turn["round"] == turns[-1]["round"]]

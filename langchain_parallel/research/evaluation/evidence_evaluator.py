@@ -1,12 +1,12 @@
-"""Judging by the evidence: confidence, citations, required fields; nobody is asked and nothing sent.
+"""Judging by the evidence: confidence, citations, required fields. It sends no request.
 
 Rule: names of fields and errors were written elsewhere. They are made harmless, one line each, and what
-lists them is bounded: an answer of 300 weak fields must still fit into a question.
+lists them is bounded: an answer of 300 unsupported fields must still fit into a question.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from langchain_core.runnables import RunnableConfig
@@ -14,16 +14,18 @@ from langchain_core.runnables import RunnableConfig
 from ..._core import limits
 from ..._core.calls import Calls
 from ...errors import InvalidRequest
+from ...evidence import TEXT_FIELD, Confidence, EvidenceRule, Lack
 from ...models import SourcePolicy, TaskRunInput
-from ...text.result import harmless
+from ...text.layout import join_unique, list_within
+from ...text.untrusted import harmless
 from ..state import Question, ResearchState, Turn, Verdict
-from .evaluator import Rule, last_round
-from .evidence_rule import ALONE, RANKS, Confidence, Wanted, lacks
-from .verdicts import asking
-from .wording import joined, some
+from .evaluator import BuiltInEvaluator, last_round
+from .verdicts import ask_verdict
 
+_LEVELS = "low", "medium", "high"
 _NAME_CHARS = 100
-_TURN_CHARS = 500
+_SITES_CHARS = 300
+_TURN_CHARS = 600
 _LIST_CHARS = 6_000
 """Of a question of at most 25,000 characters, which an output schema has to fit into, too."""
 _REASON_CHARS = 2_000
@@ -36,87 +38,107 @@ def by_evidence(
     min_citations: int = 1,
     required: Collection[str] = (),
     allowed_domains: Collection[str] = (),
-    max_age_days: float | None = None,
-) -> Rule:
+) -> BuiltInEvaluator:
     """Asks again, by name, for the fields that have too little evidence.
 
-    Every turn of the last round is judged. One that is weak is followed up where it stands; several are
-    followed up at the same time, a question each. If all of them failed, it stops with the error.
+    Every turn of the last round is judged. An answer with unsupported fields is followed up from its own
+    interaction; several are followed up at the same time, with a question each. If all runs of the round
+    failed, the session stops with the error.
 
     Args:
         min_confidence: The least confidence of a field. A field for which the API gives none is not
-            judged by it; a word nobody knows counts as medium, unless it says low or high.
+            judged by it; an unknown word counts as medium, unless it says low or high.
         min_citations: Citations (different urls) that a field needs; those of its parts count.
         required: Fields that may not be missing or empty, where the answer is an object; parts as
             `funding.amount` or `founders.0`.
         allowed_domains: Only citations from these and their subdomains count, as `example.org` or
             `.gov`; all count unless given.
-        max_age_days: Days. Citations with a date that was longer ago when the run ended do not count.
-            The API documents no date; where a citation has none, it counts.
 
     Raises:
         InvalidRequest: An argument is not usable.
     """
-    wanted = Wanted(
+    rule = EvidenceRule(
         min_confidence,
         min_citations,
         tuple(_listed("required", required)),
         tuple(_domains(_listed("allowed_domains", allowed_domains))),
-        max_age_days,
     )
-    problems = list(_problems(wanted))
+    problems = list(_problems(rule))
     if problems:
         raise InvalidRequest(problems)
-    return _ByEvidence(wanted)
+    return _ByEvidence(rule)
 
 
 @dataclass(frozen=True)
-class _ByEvidence(Rule):
-    wanted: Wanted
+class _ByEvidence(BuiltInEvaluator):
+    rule: EvidenceRule
 
     def calls(self, state: ResearchState, turn: Turn, config: RunnableConfig) -> Calls[Verdict]:
-        yield from ()  # it calls nobody
+        yield from ()  # there is nothing to call
         return self._judge(last_round(state["turns"]), state.get("interaction_id"))
 
     def _judge(self, turns: list[Turn], head: str | None) -> Verdict:
-        completed = [turn for turn in turns if turn["status"] == "completed"]
+        answers = [turn for turn in turns if turn["status"] == "completed"]
         one = len(turns) == 1
         failures = [_failure(turn, one) for turn in turns if turn["status"] != "completed"]
-        if not completed:
-            return Verdict(action="stop", reason=some(failures, _REASON_CHARS))
-        weak = [(turn, found) for turn in completed if (found := lacks(turn, self.wanted))]
-        reason = some(
-            [*(_weakness(turn, found, one) for turn, found in weak), *failures], _REASON_CHARS
+        if not answers:
+            return Verdict(action="stop", reason=list_within(failures, _REASON_CHARS))
+        lacks = [(turn, self._lacks(turn)) for turn in answers]
+        asked = [(turn, lack) for turn, lack in lacks if lack]
+        reason = list_within(
+            [*(_weakness(turn, lack, one) for turn, lack in asked), *failures], _REASON_CHARS
         )
-        if not weak:
-            remarks = [self.wanted.met(), self._unlooked(completed), reason]
-            return Verdict(action="accept", reason=joined(remarks, " "))
-        questions = [_again(turn, found, head) for turn, found in weak if turn["interaction_id"]]
+        if not asked:
+            remarks = [self._met(), self._not_looked_for(answers), reason]
+            return Verdict(action="accept", reason=join_unique(remarks, " "))
+        questions = [_again(turn, lack, head) for turn, lack in asked if turn["interaction_id"]]
         if not questions:
             return Verdict(action="stop", reason=f"{reason}; there is no interaction to follow up.")
-        return asking(questions, reason)
+        verdict = ask_verdict(questions, reason)
+        verdict["unsupported"] = {
+            turn["interaction_id"]: len(lack) for turn, lack in lacks if turn["interaction_id"]
+        }
+        return verdict
 
-    def _unlooked(self, turns: list[Turn]) -> str:
-        text = [turn for turn in turns if not isinstance(turn["content"], dict)]
-        return (
-            "Required fields were not looked for: the answer is text."
-            if self.wanted.required and text
-            else ""
-        )
+    # --- in words ---
+
+    def _lacks(self, turn: Turn) -> dict[str, str]:
+        """What each unsupported field of an answer lacks."""
+        found = self.rule.unsupported(turn)
+        return {field: ", ".join(self._words(lack)) for field, lack in found.items()}
+
+    def _words(self, lack: Lack) -> Iterator[str]:
+        if lack.value:
+            yield "missing or empty in the answer"
+        if lack.confidence is not None:
+            least = self.rule.min_confidence
+            yield f"confidence {harmless(lack.confidence)}, at least {least} wanted"
+        if lack.citations is not None:
+            count = "1 citation" if lack.citations == 1 else f"{lack.citations or 'no'} citations"
+            sites = list_within(self.rule.allowed_domains, _SITES_CHARS, by=" or ")
+            yield f"{count}, at least {self.rule.min_citations} wanted{sites and f' from {sites}'}"
+
+    def _met(self) -> str:
+        if self.rule == EvidenceRule():
+            return "Every field is cited, and none has low confidence."
+        return "Every field has the evidence that is wanted."
+
+    def _not_looked_for(self, answers: list[Turn]) -> str:
+        texts = [turn for turn in answers if not isinstance(turn["content"], dict)]
+        if not (self.rule.required and texts):
+            return ""
+        return "Required fields were not looked for: the answer is text."
 
 
-# --- in words ------------------------------------------------------------------------------------
-
-
-def _again(turn: Turn, found: dict[str, str], head: str | None) -> Question:
-    if list(found) == [ALONE]:
+def _again(turn: Turn, lacks: Mapping[str, str], head: str | None) -> Question:
+    if list(lacks) == [TEXT_FIELD]:
         text = (
-            f"Verify your last answer ({found[ALONE]}) with further, independent sources, and correct it "
-            "where it is wrong."
+            f"Verify your last answer ({lacks[TEXT_FIELD]}) with further, independent sources, and "
+            "correct it where it is wrong."
         )
     else:
         text = (
-            f"In your last answer these fields are not well supported: {_listing(found, _LIST_CHARS)}. "
+            f"In your last answer these fields are not well supported: {_listing(lacks, _LIST_CHARS)}. "
             "Research each of them again with further, independent sources, and correct them where they "
             "are wrong."
         )
@@ -126,26 +148,29 @@ def _again(turn: Turn, found: dict[str, str], head: str | None) -> Question:
     return Question(question=text, continue_from=parent)
 
 
-def _weakness(turn: Turn, found: dict[str, str], one: bool) -> str:
-    return (
-        _listing(found, _REASON_CHARS) if one else f"{_name(turn)} {_listing(found, _TURN_CHARS)}"
-    )
+def _weakness(turn: Turn, lacks: Mapping[str, str], one: bool) -> str:
+    if one:
+        return _listing(lacks, _REASON_CHARS)
+    return f"{_name(turn)} {_listing(lacks, _TURN_CHARS)}"
 
 
 def _failure(turn: Turn, one: bool) -> str:
-    error = harmless(turn["error"] or f"The run ended as {turn['status']}.", _REASON_CHARS)
-    return error if one else f"{_name(turn)} {harmless(error, _TURN_CHARS)}"
+    error = turn["error"] or f"The run ended as {turn['status']}."
+    return (
+        harmless(error, _REASON_CHARS) if one else f"{_name(turn)} {harmless(error, _TURN_CHARS)}"
+    )
 
 
 def _name(turn: Turn) -> str:
     return f"[{harmless(turn['question'], _NAME_CHARS)}]"
 
 
-def _listing(found: dict[str, str], room: int) -> str:
-    return some([f"{harmless(field, _NAME_CHARS)}: {what}" for field, what in found.items()], room)
+def _listing(lacks: Mapping[str, str], room: int) -> str:
+    items = [f"{harmless(field, _NAME_CHARS)}: {what}" for field, what in lacks.items()]
+    return list_within(items, room)
 
 
-# --- what is asked for ---------------------------------------------------------------------------
+# --- arguments -----------------------------------------------------------------------------------
 
 
 def _listed(name: str, given: Collection[str]) -> list[str]:
@@ -166,11 +191,8 @@ def _domains(given: list[str]) -> list[str]:
     return [name.lower().strip(".") for name in given]
 
 
-def _problems(wanted: Wanted) -> Iterator[str]:
-    if wanted.min_confidence not in RANKS:
-        yield f"min_confidence is {wanted.min_confidence!r}; {', '.join(RANKS)} are allowed."
-    if wanted.min_citations < 0:
-        yield f"min_citations is {wanted.min_citations!r}; give a whole number, from 0 up."
-    age = wanted.max_age_days
-    if age is not None and not age >= 0:  # also a NaN
-        yield f"max_age_days is {age!r}; give days, from 0 up, or None."
+def _problems(rule: EvidenceRule) -> Iterator[str]:
+    if rule.min_confidence not in _LEVELS:
+        yield f"min_confidence is {rule.min_confidence!r}; {', '.join(_LEVELS)} are allowed."
+    if rule.min_citations < 0:
+        yield f"min_citations is {rule.min_citations!r}; give a whole number, from 0 up."

@@ -1,7 +1,7 @@
-"""Judging by a language model, which decides within what `prompt.py` tells it.
+"""Judging by a language model, with the prompt of `prompt.py`.
 
-Rule: a model has read the web, so what it says is checked like anything from there: it may continue from
-interactions of the session only, names no processor, and its words are cut and made harmless.
+Rule: the model has read the web, so its verdict is checked like anything from there: it may continue from
+interactions of the session only, names no processor, and its texts are cut and made harmless.
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ from pydantic import BaseModel, Field
 
 from ..._core.calls import Call, Calls
 from ...errors import InvalidRequest
-from ...text.result import DEFAULT_MAX_CHARS, harmless
+from ...text.result import DEFAULT_MAX_CHARS
+from ...text.untrusted import harmless
 from ..state import ResearchState, Turn, Verdict
-from .evaluator import Rule
+from .evaluator import BuiltInEvaluator
 from .prompt import MIN_CHARS, continuable, instructions, session_text
-from .verdicts import checked, questions_of
+from .verdicts import check_verdict, questions_of
 
 MAX_QUESTION_CHARS = 8_000
 _REASON_CHARS = 1_000
 
 
-class Asked(BaseModel):
+class BranchQuestion(BaseModel):
     """One question of a branch."""
 
     question: str = Field(description="The question, complete in itself.")
@@ -45,12 +46,14 @@ class Judgement(BaseModel):
     continue_from: str | None = Field(
         None, description="For follow_up: interaction id to continue from; the latest unless given."
     )
-    questions: list[Asked] | None = Field(
+    questions: list[BranchQuestion] | None = Field(
         None, description="For branch: two or more questions, asked at the same time."
     )
 
 
-def by_model(model: BaseChatModel, rubric: str, *, max_chars: int = DEFAULT_MAX_CHARS) -> Rule:
+def by_model(
+    model: BaseChatModel, rubric: str, *, max_chars: int = DEFAULT_MAX_CHARS
+) -> BuiltInEvaluator:
     """A language model judges by a rubric. It may accept, ask again, branch, ask a person, or stop.
 
     It reads the rubric, the session's questions, and the answers of the last round with confidence and
@@ -59,11 +62,12 @@ def by_model(model: BaseChatModel, rubric: str, *, max_chars: int = DEFAULT_MAX_
     Args:
         model: Any chat model that can `with_structured_output`. Its calls are traced with the graph's.
         rubric: When an answer is good enough, and what matters, in your words.
-        max_chars: Characters of the session it reads at the most; at least 2,000.
+        max_chars: Characters of the session that it reads; at least 2,000.
 
     Raises:
-        InvalidRequest: The rubric is empty, `max_chars` too small, or `model` none; while judging: its
-            second verdict was not usable either. The answers are kept, and the thread can be resumed.
+        InvalidRequest: The rubric is empty, `max_chars` is too small, or `model` is no chat model. While
+            judging: its second verdict was not usable either; the answers are kept, and the thread can be
+            resumed.
         NotImplementedError: The model has no structured output.
     """
     if not rubric.strip():
@@ -80,19 +84,19 @@ def by_model(model: BaseChatModel, rubric: str, *, max_chars: int = DEFAULT_MAX_
 
 
 @dataclass(frozen=True)
-class _ByModel(Rule):
+class _ByModel(BuiltInEvaluator):
     judge: Runnable[LanguageModelInput, Any]
     rubric: str
     max_chars: int
 
     def calls(self, state: ResearchState, turn: Turn, config: RunnableConfig) -> Calls[Verdict]:
         session = session_text(state, self.max_chars)
-        said = yield from self._asked(session, config)
+        said = yield from self._ask(session, config)
         try:
             return _verdict(said, state)
         except InvalidRequest as refused:
-            again = f"{session}\n\n{_back(said, refused)}"
-        said = yield from self._asked(again, config)
+            again = f"{session}\n\n{_refusal(said, refused)}"
+        said = yield from self._ask(again, config)
         try:
             return _verdict(said, state)
         except InvalidRequest as refused:
@@ -101,7 +105,7 @@ class _ByModel(Rule):
                 hint="The answer it judged is kept; resume the thread to have it judged again.",
             ) from None
 
-    def _asked(self, text: str, config: RunnableConfig) -> Calls[Mapping[str, Any]]:
+    def _ask(self, text: str, config: RunnableConfig) -> Calls[Mapping[str, Any]]:
         messages = [SystemMessage(instructions(self.rubric)), HumanMessage(text)]
         said = yield Call(
             lambda: self.judge.invoke(messages, config),
@@ -110,8 +114,8 @@ class _ByModel(Rule):
         return cast(Mapping[str, Any], said)
 
 
-def _back(said: Mapping[str, Any], refused: InvalidRequest) -> str:
-    """The session is repeated with it: not every model takes a tool call that nobody answers."""
+def _refusal(said: Mapping[str, Any], refused: InvalidRequest) -> str:
+    """What is wrong with its verdict, in words: not every model takes a tool call without an answer to it."""
     parsed = said.get("parsed")
     verdict = parsed.model_dump_json(exclude_none=True) if isinstance(parsed, Judgement) else ""
     lines = [
@@ -123,7 +127,7 @@ def _back(said: Mapping[str, Any], refused: InvalidRequest) -> str:
     return "\n".join(filter(None, lines))
 
 
-# --- what a model says, as a verdict -------------------------------------------------------------
+# --- from a judgement to a verdict ---------------------------------------------------------------
 
 
 def _verdict(said: Mapping[str, Any], state: ResearchState) -> Verdict:
@@ -140,15 +144,15 @@ def _verdict(said: Mapping[str, Any], state: ResearchState) -> Verdict:
             if error
             else ["It is not in the form asked for; no tool was called."]
         )
-    verdict = checked(_drafted(parsed), head=state.get("interaction_id"))
+    verdict = check_verdict(_draft(parsed), head=state.get("interaction_id"))
     problems = _problems(verdict, continuable(state))
     if problems:
         raise InvalidRequest(problems)
     return verdict
 
 
-def _drafted(judgement: Judgement) -> dict[str, Any]:
-    """The verdict it means; what models fill in beside their action is left away."""
+def _draft(judgement: Judgement) -> dict[str, Any]:
+    """Converts the judgement to a verdict, ignoring fields that do not belong to its action."""
     draft: dict[str, Any] = {
         "action": judgement.action,
         "reason": harmless(judgement.reason, _REASON_CHARS) or None,
@@ -161,7 +165,7 @@ def _drafted(judgement: Judgement) -> dict[str, Any]:
     if judgement.action == "review" and (questions or (judgement.question or "").strip()):
         action: Any = "branch" if len(questions) > 1 else "follow_up"
         proposed = judgement.model_copy(update={"action": action})
-        return {**draft, "proposal": _drafted(proposed)}
+        return {**draft, "proposal": _draft(proposed)}
     return draft
 
 

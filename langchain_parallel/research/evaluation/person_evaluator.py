@@ -1,4 +1,4 @@
-"""Judging by a person, who agrees to what another evaluator proposes, or decides otherwise."""
+"""Judging by a person, who approves what another evaluator proposes, or decides otherwise."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import TypeAlias
 from langchain_core.runnables import RunnableConfig
 
 from ..._core.calls import Calls, call_function
-from ...text.result import harmless
+from ...text.untrusted import harmless
 from ..state import ResearchState, Turn, Verdict
-from .evaluator import Evaluator, Rule, check_evaluators, consult, last_round
+from .evaluator import BuiltInEvaluator, Evaluator, check_evaluators, consult, last_round
 
 When: TypeAlias = Callable[[ResearchState, Turn], "bool | Awaitable[bool]"]
 
 
-def by_person(proposal: Evaluator | None = None, *, when: When | None = None) -> Rule:
+def by_person(proposal: Evaluator | None = None, *, when: When | None = None) -> BuiltInEvaluator:
     """A person decides about each answer.
 
     Args:
-        proposal: Another evaluator, whose verdict the person may agree to; to accept, unless given, and
-            to stop where nothing was answered.
+        proposal: Another evaluator, whose verdict is proposed to the person. Unless given, the proposal
+            is to accept, and to stop where there is no answer.
         when: Chooses the turns for which a person is asked; for the others the proposal holds.
 
     Raises:
@@ -32,7 +32,7 @@ def by_person(proposal: Evaluator | None = None, *, when: When | None = None) ->
 
 
 @dataclass(frozen=True)
-class _ByPerson(Rule):
+class _ByPerson(BuiltInEvaluator):
     proposal: Evaluator | None
     when: When | None
 

@@ -1,7 +1,7 @@
-"""Verdicts: what one may say, what it asks, and one made of several questions.
+"""Verdicts: what one may say, and what it asks.
 
-Rule: nothing leaves here that the graph cannot act on. A wrong verdict is refused in words, with all its
-faults, and the answer it judged is kept.
+Rule: the graph can act on every verdict that passes here. A wrong one is refused with all its faults, and
+the answer it judged is kept.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
+from ..._core.plain_text import cut
 from ...errors import InvalidRequest
 from ..state import Question, Verdict
 
@@ -27,18 +28,20 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
     "review": ("proposal",),
     "stop": (),
 }
-"""What each action may have beside its reason."""
+"""What each action may have beside what all of them may have."""
+_COMMON = "action", "reason"
+_NOTES = "decided_by", "unsupported"
 
 
-def checked(verdict: object, *, head: str | None = None) -> Verdict:
-    """A verdict, once it is known to be one, as plain JSON; None accepts.
+def check_verdict(verdict: object, *, head: str | None = None) -> Verdict:
+    """The verdict as plain JSON; None accepts.
 
     Args:
-        verdict: What an evaluator or a person has said.
+        verdict: What an evaluator or a person returned.
         head: The session's interaction, which a question continues from unless it names another one.
 
     Raises:
-        InvalidRequest: It is none, which would otherwise be seen only later, or never.
+        InvalidRequest: It is no usable verdict.
     """
     if verdict is None:
         return Verdict(action="accept")
@@ -60,8 +63,8 @@ def questions_of(verdict: Verdict) -> list[Question]:
     return [cast(Question, {name: verdict[name] for name in _QUESTION if name in verdict})]  # type: ignore[literal-required]  # mypy does not follow the tuple
 
 
-def asking(questions: Sequence[Question], reason: str) -> Verdict:
-    """The verdict that asks these: a follow-up for one, a branch for several, the first 20 of them."""
+def ask_verdict(questions: Sequence[Question], reason: str) -> Verdict:
+    """The verdict that asks these: a follow-up for one, a branch for the first 20 of several."""
     if len(questions) == 1:
         return cast(Verdict, {"action": "follow_up", "reason": reason, **questions[0]})
     left_out = len(questions) - MAX_QUESTIONS
@@ -70,7 +73,7 @@ def asking(questions: Sequence[Question], reason: str) -> Verdict:
     return Verdict(action="branch", reason=reason, questions=list(questions[:MAX_QUESTIONS]))
 
 
-def same(question: Mapping[str, Any], head: str | None) -> str:
+def question_key(question: Mapping[str, Any], head: str | None) -> str:
     """A text that is equal for two questions that would buy the same answer."""
     plain = {**_plain(question), "continue_from": question.get("continue_from") or head}
     plain["question"] = " ".join(plain["question"].split())
@@ -91,10 +94,13 @@ def _problems(verdict: object, head: str | None, *, proposed: bool = False) -> I
     if not isinstance(action, str) or action not in actions:
         yield f"action {action!r} is unknown; {', '.join(actions)} are allowed."
         return
-    yield from _foreign(verdict, ("action", "reason", *_WORDS[action], "decided_by"), action)
+    yield from _foreign(verdict, (*_COMMON, *_WORDS[action], *_NOTES), action)
     yield from _not_text(verdict, "reason")
     if verdict.get("decided_by") not in (None, "person"):
         yield "decided_by may only be 'person'."
+    counts = verdict.get("unsupported")
+    if counts is not None and not _is_counts(counts):
+        yield "unsupported must be a dict of interaction ids and numbers from 0 up."
     if action == "follow_up":
         yield from _wrong_question(verdict, "a follow_up")
     if action == "branch":
@@ -120,7 +126,10 @@ def _wrong_branch(questions: object, head: str | None) -> Iterator[str]:
             continue
         problems = [*_foreign(question, _QUESTION, name), *_wrong_question(question, name)]
         yield from problems
-        if not problems and (first := seen.setdefault(same(question, head), number)) != number:
+        if (
+            not problems
+            and (first := seen.setdefault(question_key(question, head), number)) != number
+        ):
             yield f"{name} is the same as question {first}, and would be paid for twice."
 
 
@@ -145,6 +154,11 @@ def _wrong_question(given: Mapping[str, Any], where: str) -> Iterator[str]:
         )
 
 
+def _is_counts(given: object) -> bool:
+    pairs = given.items() if isinstance(given, Mapping) else [(None, None)]
+    return all(isinstance(id, str) and type(n) is int and n >= 0 for id, n in pairs)
+
+
 def _not_text(given: Mapping[str, Any], *names: str) -> Iterator[str]:
     wrong = [name for name in names if not isinstance(given.get(name) or "", str)]
     if wrong:
@@ -166,8 +180,10 @@ def _plain(given: object) -> Any:
     """A copy without what is None, its questions without blanks around them."""
     known = cast(Mapping[str, Any], given)
     kept = {name: value for name, value in known.items() if value is not None}
-    if "reason" in kept and len(kept["reason"]) > _REASON_CHARS:
-        kept["reason"] = kept["reason"][: _REASON_CHARS - 1] + "…"
+    if "reason" in kept:
+        kept["reason"] = cut(kept["reason"], _REASON_CHARS)
+    if "unsupported" in kept:
+        kept["unsupported"] = dict(kept["unsupported"])
     if "question" in kept:
         kept["question"] = kept["question"].strip()
     if "questions" in kept:

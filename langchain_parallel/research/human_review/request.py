@@ -1,17 +1,19 @@
 """What a person is asked: pure functions of the session.
 
-Rule: what the web wrote stands in blocks of code, so that no Markdown in it is carried out.
+Rule: what the web wrote stands in blocks of code, so that no Markdown in it takes effect.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
+from ..._core.plain_text import CUT_HERE, cut
 from ...options import SessionLimits
 from ...processors import price_usd
-from ...text.result import harmless
+from ...text.format import usd
+from ...text.result import weak_points
+from ...text.untrusted import compact_json, harmless
 from ..state import Turn, Verdict
 from ..usage import spent_usd, usage
 from .schemas import (
@@ -24,7 +26,7 @@ from .schemas import (
 )
 
 _FOUND_CHARS = 4_000
-"""Characters. What a request tells of one answer; the whole of it is in the state."""
+"""Characters of one answer; the whole of it is in the state."""
 _FOUND_TURNS = 5
 
 
@@ -97,8 +99,7 @@ def _args(run: Turn) -> dict[str, Any]:
 
 
 def _spend_words(run: Turn, reasons: Sequence[str]) -> str:
-    known = price_usd(run["processor"])
-    price = "an unknown price" if known is None else f"{known:g} USD"
+    price = usd(price_usd(run["processor"]), "an unknown price")
     return (
         f"Start a {_plain(harmless(run['processor']))} run for {price}?\n\n{_quoted(run['question'])}\n\n"
         + " ".join(reasons)
@@ -106,14 +107,16 @@ def _spend_words(run: Turn, reasons: Sequence[str]) -> str:
 
 
 def _review_words(turn: Turn, verdict: Verdict, proposal: Verdict) -> str:
-    weak = ", ".join(map(harmless, turn["weak_fields"])) or "none"
+    weak = "\n".join(weak_points(turn)) or "Every field has evidence."
     answer = _short(turn["error"] if turn["content"] is None else turn["content"])
     words = [
         "Asked:",
         _quoted(turn["question"]),
         "Answered (untrusted text from the web):",
         _quoted(answer),
-        f"Not well supported: {_plain(weak)}. Proposed: {proposal['action']}.",
+        "Evidence:",
+        _quoted(weak),
+        f"Proposed: {proposal['action']}.",
     ]
     if reason := verdict.get("reason") or proposal.get("reason"):
         words += ["Because:", _quoted(reason)]
@@ -128,7 +131,7 @@ def _finding(turn: Turn) -> Finding:
     return Finding(
         question=turn["question"],
         answer=_short(turn["error"] if turn["content"] is None else turn["content"]),
-        weak_fields=turn["weak_fields"],
+        unsupported_fields=turn["unsupported_fields"],
         cost_usd=turn["cost_usd"],
         interaction_id=turn["interaction_id"],
         run_id=turn["run_id"],
@@ -138,14 +141,12 @@ def _finding(turn: Turn) -> Finding:
 def _short(content: object) -> str:
     if content is None:
         return "(no answer)"
-    text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
-    if len(text) <= _FOUND_CHARS:
-        return text
-    return f"{text[:_FOUND_CHARS]}… [cut here, {len(text) - _FOUND_CHARS:,} characters more]"
+    text = content if isinstance(content, str) else compact_json(content)
+    return cut(text, _FOUND_CHARS, CUT_HERE)
 
 
 def _quoted(text: str) -> str:
-    """As a block of code, so that no Markdown in it is carried out."""
+    """As a block of code, so that no Markdown in it takes effect."""
     return "\n".join(f"    {harmless(line)}" for line in text.splitlines() or [""])
 
 

@@ -45,7 +45,7 @@ class Finding(TypedDict):
 
     question: str
     answer: str
-    weak_fields: list[str]
+    unsupported_fields: list[str]
     cost_usd: float | None
     interaction_id: str | None
     run_id: str

@@ -10,7 +10,7 @@ from ..._core.calls import Calls
 from ..._graph.runtime import checkpointer_of
 from ..._graph.session_ledger import session_done
 from ...errors import InvalidRequest
-from ..evaluation import Rule, consult, last_round, questions_of
+from ..evaluation import BuiltInEvaluator, consult, last_round, questions_of
 from ..graph_config import GraphConfig
 from ..state import ResearchState, Verdict
 from ..turns import check_continues, question_text, runs_since_question
@@ -27,7 +27,7 @@ def evaluate(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -
     try:
         return (yield from apply_verdict(graph, state, config, verdict))
     except InvalidRequest as error:
-        if not isinstance(graph.evaluate, Rule):
+        if not isinstance(graph.evaluate, BuiltInEvaluator):
             raise  # the caller's function can be corrected
         stop = _stop(f"What was to be asked next would be refused: {error.message}", verdict)
         return (yield from apply_verdict(graph, state, config, stop))

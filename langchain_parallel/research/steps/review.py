@@ -8,7 +8,7 @@ from langchain_core.runnables import RunnableConfig
 
 from ..._core.calls import Calls
 from ...errors import InvalidRequest
-from ..evaluation import checked
+from ..evaluation import check_verdict
 from ..graph_config import GraphConfig
 from ..human_review import HumanAnswer, ask_until_valid, review_request, verdict_from_decision
 from ..state import ResearchState, Verdict
@@ -34,7 +34,7 @@ def _answered(
     given: HumanAnswer,
     proposal: Verdict,
 ) -> Calls[Any]:
-    verdict = checked(
+    verdict = check_verdict(
         verdict_from_decision(given["decisions"][0], proposal, state["verdict"].get("reason")),
         head=state.get("interaction_id"),
     )

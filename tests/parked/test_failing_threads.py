@@ -1,4 +1,4 @@
-"""What fails in every sweep is in nobody else's way."""
+"""A thread that fails in every sweep does not get in the way of the others."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from langgraph.types import interrupt
 
 from langchain_parallel._core.calls import drive
 from langchain_parallel.errors import NotFound
-from langchain_parallel.parked.sweeper import _parked
+from langchain_parallel.parked import GraphThreads
 from langchain_parallel.simulator import Fault
-from langchain_parallel.webhooks import GraphThreads
 
 from ..middleware.harness import SAID, Account, How, Model, calls, start, thread
 from ..research.harness import Mode, Session
-from ..webhooks.helpers import noted, swept
+from .helpers import records, swept
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -56,7 +55,7 @@ def test_a_run_that_vanished_keeps_its_thread_from_nothing(
     assert found.resumed == ["thread"]
     assert isinstance(found.failed["thread"], NotFound)
     assert not agent.get_state(thread()).tasks
-    assert noted(store) == []
+    assert records(store) == []
     assert len(account.runs) == 2
 
 
@@ -68,14 +67,14 @@ def test_threads_that_always_fail_do_not_starve_the_others(
         session.ask("How large?", config={"configurable": {"thread_id": f"{number}"}})
     session.simulator.clock.sleep(3_600.0)
     graph = session.graph()
-    listed = [one.thread_id for one in drive(_parked(GraphThreads(graph)))]
+    listed = [one.thread_id for one in drive(GraphThreads(graph).list_parked())]
     for found in session.runs:
         if found["metadata"]["thread_id"] in listed[:3]:
             path = f"*/{found['run_id']}"
             session.simulator.faults.add(Fault("status_before", path=path, times=None))
     resumed: set[str] = set()
     for _ in range(50):  # one in twenty begins with all three of them, and gives up
-        resumed |= set(swept(session, graph, at_once=1).resumed)
+        resumed |= set(swept(session, graph, concurrency=1).resumed)
         if len(resumed) == 3:
             break
     assert resumed == set(listed[3:])

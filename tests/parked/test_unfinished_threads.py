@@ -1,10 +1,12 @@
-"""Threads that a process has left, or is still at, while they are woken and swept."""
+"""Threads that a process has left, or is still working on, while they are woken and swept."""
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,18 +16,19 @@ from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.store.memory import InMemoryStore
+from langgraph.types import Command
 
 from langchain_parallel import create_research_graph
 from langchain_parallel._core.calls import adrive, drive
+from langchain_parallel.parked import GraphThreads, Outcome, ThreadStatus
 from langchain_parallel.parked.resumption import thread_lock
 from langchain_parallel.parked.threads import BUSY_SECONDS
 from langchain_parallel.research import ResearchState
-from langchain_parallel.webhooks import GraphThreads, Outcome
 
 from ..middleware.harness import SAID, Account, How, Model, calls, start, thread
 from ..research.harness import Session, clients, invoke
-from .helpers import do, noted, swept, woken
-from .serving import until
+from ..webhooks.serving import until
+from .helpers import records, swept, woken
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -79,7 +82,7 @@ def test_a_thread_whose_next_checkpoint_was_not_written_is_found(
     state = graph.get_state(session.config)
     assert not state.tasks
     assert state.values["turns"][0]["status"] == "completed"
-    assert noted(store) == []
+    assert records(store) == []
     assert len(session.runs) == 1
 
 
@@ -123,8 +126,8 @@ class Sibling:
         return str(self.account.runs[0]["run_id"])
 
     @contextmanager
-    def at_it(self, **options: Any) -> Iterator[None]:
-        """Within this, a process is at the slow tool, and the other call is parked for what has ended."""
+    def working(self, **options: Any) -> Iterator[None]:
+        """Within this, a process runs the slow tool, and the other call is parked for an ended run."""
         errors: list[BaseException] = []
 
         def work() -> None:
@@ -145,7 +148,7 @@ class Sibling:
 
     def _parks(self, durability: str = "sync") -> bool:
         """Whether the other call is parked, or, where nothing is written before the end, about to be."""
-        seen = noted(self.store) if durability == "exit" else self._state().interrupts
+        seen = records(self.store) if durability == "exit" else self._state().interrupts
         return bool(seen)
 
     def _state(self) -> Any:
@@ -155,12 +158,12 @@ class Sibling:
         return not self._state().tasks
 
 
-def test_what_a_process_is_still_at_is_not_done_twice(
+def test_a_task_that_a_process_is_running_is_not_run_twice(
     how: How, store: InMemoryStore | None
 ) -> None:
     beside = Sibling(how, store)
-    with beside.at_it():
-        assert woken(beside, beside.graph, beside.run_id).outcome is Outcome.UNDER_WAY
+    with beside.working():
+        assert woken(beside, beside.graph, beside.run_id).outcome is Outcome.IN_PROGRESS
         assert swept(beside, beside.graph).resumed == []
     assert beside.began == ["What?"]
     assert woken(beside, beside.graph, beside.run_id).outcome is Outcome.RESUMED
@@ -168,24 +171,24 @@ def test_what_a_process_is_still_at_is_not_done_twice(
     assert beside.began == ["What?"]
 
 
-def test_what_failed_beside_it_keeps_no_thread_waiting(
+def test_a_task_beside_it_that_failed_keeps_no_thread_waiting(
     how: How, store: InMemoryStore | None
 ) -> None:
     beside = Sibling(how, store)
     beside.fails = True
-    with beside.at_it():
+    with beside.working():
         pass
     assert woken(beside, beside.graph, beside.run_id).outcome is Outcome.RESUMED
     assert beside.finished()
     assert len(beside.account.runs) == 1
 
 
-def test_what_a_process_died_at_beside_it_goes_on_after_a_while(
+def test_a_task_beside_it_that_a_process_died_at_is_run_after_a_while(
     how: How, store: InMemoryStore | None
 ) -> None:
     beside = Sibling(how, store)
-    with beside.at_it():
-        # As far as anybody can tell from outside.
+    with beside.working():
+        # From outside, a dead process looks like a slow one.
         beside.release.set()
         assert swept(beside, beside.graph, stranded_after=0.0).resumed == ["thread"]
     assert beside.finished()
@@ -193,7 +196,7 @@ def test_what_a_process_died_at_beside_it_goes_on_after_a_while(
 
 @pytest.mark.parametrize("by", ["webhook", "sweep"])
 @pytest.mark.parametrize("before", [False, True], ids=["new", "old"])
-def test_a_thread_that_writes_only_at_its_end_parks_with_its_note(
+def test_a_thread_that_writes_only_at_its_end_keeps_its_record(
     how: How, by: str, *, before: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, now = InMemoryStore(), time.time
@@ -202,19 +205,19 @@ def test_a_thread_that_writes_only_at_its_end_parks_with_its_note(
         beside.account.invoke(
             create_agent(Model("hello"), checkpointer=beside.saver), SAID, thread()
         )
-    with beside.at_it(durability="exit"):
-        monkeypatch.setattr(time, "time", lambda: now() + 7_200.0)  # so long is the tool at it
+    with beside.working(durability="exit"):
+        monkeypatch.setattr(time, "time", lambda: now() + 7_200.0)  # the slow tool takes so long
         if by == "webhook":
             woken(beside, beside.graph, beside.run_id)
         else:
             swept(beside, beside.graph)
-        assert len(noted(store)) == 1
+        assert len(records(store)) == 1
     assert swept(beside, beside.graph).resumed == ["thread"]
     assert beside.finished()
 
 
 class Down(InMemoryStore):
-    """Cannot note what is parked for a while."""
+    """Cannot record what is parked for a while."""
 
     down = True
 
@@ -227,7 +230,7 @@ class Down(InMemoryStore):
         self.put(*given, **more)
 
 
-def test_what_was_paid_but_not_noted_is_left_to_the_sweep_by_its_webhook(how: How) -> None:
+def test_a_run_that_was_paid_but_not_recorded_is_left_to_the_sweep_by_its_webhook(how: How) -> None:
     store = Down()
     session = Session(how, options={"wait": "park"}, store=store)
     with pytest.raises(ConnectionError):
@@ -235,34 +238,47 @@ def test_what_was_paid_but_not_noted_is_left_to_the_sweep_by_its_webhook(how: Ho
     store.down = False
     session.simulator.clock.sleep(3_600.0)
     graph = session.graph()
-    assert woken(session, graph, session.runs[0]["run_id"]).outcome is Outcome.UNDER_WAY
+    assert woken(session, graph, session.runs[0]["run_id"]).outcome is Outcome.IN_PROGRESS
     assert swept(session, graph).resumed == []
     assert swept(session, graph, stranded_after=0.0).resumed == ["thread"]
     assert session.state()["turns"][0]["status"] == "completed"
     assert len(session.runs) == 1
 
 
-def test_interrupts_that_wait_no_longer_go_on_with_nothing_else(how: How) -> None:
+def test_a_caller_that_waited_for_its_turn_resumes_nothing_but_its_interrupts(how: How) -> None:
     judged: list[str] = []
 
     def evaluate(state: Any, turn: Any) -> None:
         judged.append(turn["run_id"])
         raise LookupError("cut off here")
 
-    session = Session(how, options={"evaluate": evaluate})
-    with pytest.raises(LookupError):
-        session.ask("How large is it?")
-    threads = GraphThreads(session.graph())
-    standing, went_on = do(
-        session,
-        lambda: drive(threads.go_on("thread", ["answered"])),
-        lambda: adrive(threads.go_on("thread", ["answered"])),
-    )
-    assert (standing.under_way, went_on) == (True, False)
+    session = Session(how, options={"wait": "park", "evaluate": evaluate})
+    session.ask("How large is it?")
+    session.simulator.clock.sleep(3_600.0)
+    graph, began = session.graph(), threading.Event()
+
+    def choose(status: ThreadStatus) -> list[str]:
+        began.set()
+        return list(status.waiting)  # once they are answered: only what was cut off
+
+    step = GraphThreads(graph).resume_if("thread", choose)
+    lock = drive(thread_lock(graph, session.config, None))
+    with ThreadPoolExecutor(1) as pool:
+        second = (
+            pool.submit(drive, step) if how == "sync" else pool.submit(asyncio.run, adrive(step))
+        )
+        try:
+            assert began.wait(20)
+            with pytest.raises(LookupError):  # the first caller is cut off at the evaluator
+                invoke(how, graph, Command(resume=1), session.config)
+        finally:
+            lock.release()
+        before, after = second.result()
+    assert (before.unfinished, after) == (True, None)
     assert len(judged) == 1
 
 
-def test_what_somebody_goes_on_with_was_not_left(how: How) -> None:
+def test_a_thread_that_another_caller_is_resuming_was_not_left(how: How) -> None:
     def evaluate(state: Any, turn: Any) -> None:
         raise LookupError("cut off here")
 
@@ -274,7 +290,7 @@ def test_what_somebody_goes_on_with_was_not_left(how: How) -> None:
         woken(session, graph, session.runs[0]["run_id"])
     lock, began = drive(thread_lock(graph, session.config, None)), time.monotonic()
     try:
-        assert swept(session, graph, stranded_after=0.0).gone_on == ["thread"]
+        assert swept(session, graph, stranded_after=0.0).already_resumed == ["thread"]
     finally:
         lock.release()
     assert time.monotonic() - began < BUSY_SECONDS / 10

@@ -6,10 +6,9 @@ import uuid
 
 import pytest
 
-from langchain_parallel.cli.sweep import main
+from langchain_parallel.cli import main
 from langchain_parallel.simulator import Fault, RunningServer, RunScript
 
-from ..webhooks.serving import until
 from . import graphs
 
 
@@ -18,14 +17,14 @@ def thread_id(simulator_server: RunningServer, simulated_api: str) -> str:
     """A thread that is parked for a run that has ended."""
     thread_id = uuid.uuid4().hex
     simulator = simulator_server.simulator
-    simulator.scripts.add(RunScript(seconds=0.5))  # time to park
+    simulator.scripts.add(RunScript(seconds=600.0))
     graphs.SAVER.storage.clear()
     graphs.plain().invoke(
         {"question": "How large is it?"},
         {"configurable": {"thread_id": thread_id}},
         durability="sync",
     )
-    until(lambda: simulator.runs()[0]["status"] == "completed")
+    simulator.settle(simulator.runs()[0]["run_id"])
     return thread_id
 
 
@@ -37,9 +36,9 @@ def finished(thread_id: str) -> bool:
 def test_it_takes_a_graph_or_what_gives_one(
     thread_id: str, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["--graph", f"{graphs.__name__}:{name}"]) == 0
+    assert main(["sweep", "--graph", f"{graphs.__name__}:{name}"]) == 0
     assert capsys.readouterr().out == (
-        "threads 1, still_active 0, resumed 1, gone_on 0, action_required 0, failed 0, unasked 0\n"
+        "threads 1, still_active 0, resumed 1, already_resumed 0, action_required 0, failed 0, skipped 0\n"
     )
     assert finished(thread_id)
 
@@ -49,28 +48,23 @@ def test_what_failed_is_told_and_is_its_status(
 ) -> None:
     fault = Fault("status_before", method="GET", status=404, times=None)
     simulator_server.simulator.faults.add(fault)
-    assert main(["--graph", f"{graphs.__name__}:plain", "--per-second", "100"]) == 1
+    assert main(["sweep", "--graph", f"{graphs.__name__}:plain", "--per-second", "100"]) == 1
     assert f"thread {thread_id}: NotFound: " in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["no.such.module:x", "tests.sweeping.graphs:x", "json", ":x"])
+@pytest.mark.parametrize("name", ["no.such.module:x", "tests.parked.graphs:x", "json", ":x"])
 @pytest.mark.usefixtures("simulated_api")
 def test_what_names_no_graph_is_told(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["--graph", name])
-    assert ended.value.code == 2
+    assert main(["sweep", "--graph", name]) == 2
     assert "names no graph" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("simulated_api")
 def test_what_is_no_graph_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["--graph", f"{graphs.__name__}:nothing"])
-    assert ended.value.code == 2
-    assert "int is no compiled graph" in capsys.readouterr().err
+    assert main(["sweep", "--graph", f"{graphs.__name__}:nothing"]) == 2
+    assert "int is not a compiled graph" in capsys.readouterr().err
 
 
 def test_a_function_that_wants_something_gives_no_graph(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["--graph", "json:dumps"])
+    assert main(["sweep", "--graph", "json:dumps"]) == 2
     assert "must take no arguments" in capsys.readouterr().err

@@ -8,13 +8,19 @@ from typing import Any, Protocol
 
 from langgraph.store.base import BaseStore
 
-from langchain_parallel.parked import SweepResult, asweep, sweep
+from langchain_parallel.parked import (
+    SweepResult,
+    WakeResult,
+    aresume_parked,
+    asweep,
+    resume_parked,
+    sweep,
+)
 from langchain_parallel.simulator import Simulator
-from langchain_parallel.webhooks import WakeResult, awake, wake
 
 from ..research.harness import Mode, clients
 
-NOTES = ("langchain_parallel", "parked")
+RECORDS = ("langchain_parallel", "parked")
 
 
 class Driven(Protocol):
@@ -35,8 +41,8 @@ def woken(driven: Driven, graph: Any, run_id: str, **more: Any) -> WakeResult:
     made = clients(driven.simulator)
     found: WakeResult = do(
         driven,
-        lambda: wake(graph, run_id, made["client"], **more),
-        lambda: awake(graph, run_id, made["async_client"], **more),
+        lambda: resume_parked(graph, run_id, made["client"], **more),
+        lambda: aresume_parked(graph, run_id, made["async_client"], **more),
     )
     return found
 
@@ -51,6 +57,6 @@ def swept(driven: Driven, graph: Any, **more: Any) -> SweepResult:
     return found
 
 
-def noted(store: BaseStore | None) -> list[Any]:
-    """What is noted of parked threads."""
-    return [] if store is None else list(store.search(NOTES, limit=100))
+def records(store: BaseStore | None) -> list[Any]:
+    """The store's items for parked threads."""
+    return [] if store is None else list(store.search(RECORDS, limit=100))

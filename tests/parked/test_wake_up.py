@@ -1,4 +1,4 @@
-"""Waking: the thread that is parked for a run goes on once the run has ended, and no other."""
+"""Waking: the thread that is parked for a run is resumed once the run has ended, and no other."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from langchain_parallel import create_research_graph
 from langchain_parallel._core.calls import drive
 from langchain_parallel.errors import ServerFault
 from langchain_parallel.models import TaskRunInput
+from langchain_parallel.parked import Outcome, WakeResult, aresume_parked, resume_parked
 from langchain_parallel.parked.resumption import thread_lock
 from langchain_parallel.parked.threads import BUSY_SECONDS
 from langchain_parallel.research import ResearchState
 from langchain_parallel.simulator import Fault, ManualClock, RunScript, Simulator
-from langchain_parallel.webhooks import Outcome, WakeResult, awake, wake
 
 from ..research.harness import Session, clients, invoke, script
 from ..research.test_parking import FORK
@@ -35,12 +35,12 @@ def session(request: pytest.FixtureRequest) -> Session:
     return Session(request.param, options={"wait": "park", "max_turns": 5})
 
 
-def knock(session: Session, run_id: str, graph: Any = None) -> WakeResult:
+def wake(session: Session, run_id: str, graph: Any = None) -> WakeResult:
     """Wake, as a new process would."""
     graph, made = graph or session.graph(), clients(session.simulator)
     if session.mode == "sync":
-        return wake(graph, run_id, made["client"])
-    return asyncio.run(awake(graph, run_id, made["async_client"]))
+        return resume_parked(graph, run_id, made["client"])
+    return asyncio.run(aresume_parked(graph, run_id, made["async_client"]))
 
 
 def pass_time(session: Session, seconds: float = 3_600.0) -> None:
@@ -52,15 +52,15 @@ def the_run(session: Session) -> str:
     return str(run["run_id"])
 
 
-def test_a_thread_goes_on_when_its_run_has_ended_and_only_once(session: Session) -> None:
+def test_a_thread_is_resumed_when_its_run_has_ended_and_only_once(session: Session) -> None:
     session.ask("How large is it?")
     run_id = the_run(session)
-    assert knock(session, run_id) == (Outcome.STILL_ACTIVE, run_id, "thread")
+    assert wake(session, run_id) == (Outcome.STILL_ACTIVE, run_id, "thread")
     pass_time(session)
-    assert knock(session, run_id) == (Outcome.RESUMED, run_id, "thread")
+    assert wake(session, run_id) == (Outcome.RESUMED, run_id, "thread")
     assert session.state()["turns"][0]["status"] == "completed"
     requests = len(session.simulator.requests)
-    assert knock(session, run_id) == (Outcome.NOT_PARKED, run_id, "thread")
+    assert wake(session, run_id) == (Outcome.NOT_PARKED, run_id, "thread")
     assert len(session.simulator.requests) == requests + 1
 
 
@@ -76,34 +76,36 @@ def test_fifty_at_once_wake_a_thread_once(session: Session) -> None:
     graph, run_id, made = session.graph(), the_run(session), clients(session.simulator)
     if session.mode == "sync":
         with ThreadPoolExecutor(50) as pool:
-            woken = list(pool.map(lambda _: wake(graph, run_id, made["client"]), range(50)))
+            woken = list(
+                pool.map(lambda _: resume_parked(graph, run_id, made["client"]), range(50))
+            )
     else:
 
         async def everybody() -> list[WakeResult]:
-            knocks = (awake(graph, run_id, made["async_client"]) for _ in range(50))
-            return list(await asyncio.gather(*knocks))
+            calls = (aresume_parked(graph, run_id, made["async_client"]) for _ in range(50))
+            return list(await asyncio.gather(*calls))
 
         woken = asyncio.run(everybody())
     outcomes = [each.outcome for each in woken]
     assert outcomes.count(Outcome.RESUMED) == 1
-    assert set(outcomes) <= {Outcome.RESUMED, Outcome.NOT_PARKED, Outcome.UNDER_WAY}
+    assert set(outcomes) <= {Outcome.RESUMED, Outcome.NOT_PARKED, Outcome.IN_PROGRESS}
     assert evaluated == [run_id]
 
 
-def test_a_run_that_is_unknown_is_told_and_raises_nothing(session: Session) -> None:
-    assert knock(session, "trun_unknown") == (Outcome.UNKNOWN_RUN, "trun_unknown", None)
+def test_an_unknown_run_is_reported_and_raises_nothing(session: Session) -> None:
+    assert wake(session, "trun_unknown") == (Outcome.UNKNOWN_RUN, "trun_unknown", None)
 
 
 @pytest.mark.parametrize("metadata", [None, {"thread_id": "nowhere"}, {"thread_id": 7}])
-def test_a_run_of_no_thread_here_is_told_and_raises_nothing(
+def test_a_run_of_no_thread_here_is_reported_and_raises_nothing(
     session: Session, metadata: dict[str, Any] | None
 ) -> None:
     asks = TaskRunInput(input="Else?", processor="lite", metadata=metadata or {})
     run_id = clients(session.simulator)["client"].create(asks).run_id
     pass_time(session)
-    woken = knock(session, run_id)
+    woken = wake(session, run_id)
     assert woken.outcome is Outcome.UNKNOWN_THREAD
-    assert not woken.settled
+    assert not woken.is_settled
 
 
 def test_a_run_that_names_another_thread_resumes_nothing_there(session: Session) -> None:
@@ -111,7 +113,7 @@ def test_a_run_that_names_another_thread_resumes_nothing_there(session: Session)
     forged = TaskRunInput(input="Else?", processor="lite", metadata={"thread_id": "thread"})
     run_id = clients(session.simulator)["client"].create(forged).run_id
     pass_time(session)
-    assert knock(session, run_id).outcome is Outcome.NOT_PARKED
+    assert wake(session, run_id).outcome is Outcome.NOT_PARKED
     (interrupt,) = session.graph().get_state(session.config).interrupts
     assert interrupt.value["runs"][0]["run_id"] != run_id
 
@@ -120,9 +122,9 @@ def test_a_thread_that_waits_for_a_person_is_not_answered(session: Session) -> N
     session.options["evaluate"] = script({"action": "review"})
     session.ask("How large is it?")
     pass_time(session)
-    knock(session, the_run(session))
+    wake(session, the_run(session))
     waiting = session.graph().get_state(session.config).interrupts
-    assert knock(session, the_run(session)).outcome is Outcome.NOT_PARKED
+    assert wake(session, the_run(session)).outcome is Outcome.NOT_PARKED
     assert session.graph().get_state(session.config).interrupts == waiting
 
 
@@ -133,15 +135,15 @@ def test_branches_are_collected_one_by_one(session: Session) -> None:
     session.simulator.scripts.add(RunScript(contains="Right", seconds=500.0))
     session.simulator.scripts.add(RunScript(contains="Left", seconds=50.0))
     graph = session.graph()
-    knock(session, the_run(session), graph)
+    wake(session, the_run(session), graph)
     ids = {run["interaction_id"]: run["run_id"] for run in session.runs[1:]}
     left, right = sorted(ids.values(), key=lambda id: session.simulator.find_run(id).ends)
     pass_time(session, 100.0)
-    assert knock(session, right, graph).outcome is Outcome.STILL_ACTIVE
-    assert knock(session, left, graph).outcome is Outcome.RESUMED
-    assert knock(session, left, graph).outcome is Outcome.NOT_PARKED
+    assert wake(session, right, graph).outcome is Outcome.STILL_ACTIVE
+    assert wake(session, left, graph).outcome is Outcome.RESUMED
+    assert wake(session, left, graph).outcome is Outcome.NOT_PARKED
     pass_time(session, 1_000.0)
-    assert knock(session, right, graph).outcome is Outcome.RESUMED
+    assert wake(session, right, graph).outcome is Outcome.RESUMED
     assert len(session.state()["turns"]) == 3
 
 
@@ -149,14 +151,14 @@ def test_a_run_that_waits_for_a_person_leaves_the_thread_parked(session: Session
     session.simulator.scripts.add(RunScript("action_required"))
     session.ask("How large is it?")
     pass_time(session)
-    woken = knock(session, the_run(session))
+    woken = wake(session, the_run(session))
     assert woken.outcome is Outcome.ACTION_REQUIRED
-    assert woken.settled
+    assert woken.is_settled
     session.simulator.settle(the_run(session))
-    assert knock(session, the_run(session)).outcome is Outcome.RESUMED
+    assert wake(session, the_run(session)).outcome is Outcome.RESUMED
 
 
-def test_inside_a_parent_the_root_thread_goes_on(session: Session) -> None:
+def test_inside_a_parent_the_root_thread_is_resumed(session: Session) -> None:
     research = create_research_graph(processor="lite", wait="park", **clients(session.simulator))
     parent: Any = StateGraph(ResearchState)
     parent.add_node("research", research.compile())
@@ -165,7 +167,7 @@ def test_inside_a_parent_the_root_thread_goes_on(session: Session) -> None:
     graph = parent.compile(checkpointer=session.checkpointer)
     invoke(session.mode, graph, {"question": "How large is it?"}, session.config)
     pass_time(session)
-    assert knock(session, the_run(session), graph).outcome is Outcome.RESUMED
+    assert wake(session, the_run(session), graph).outcome is Outcome.RESUMED
     assert graph.get_state(session.config).values["turns"][0]["status"] == "completed"
 
 
@@ -174,9 +176,9 @@ def test_an_api_that_cannot_be_asked_is_an_error_and_changes_nothing(session: Se
     pass_time(session)
     session.simulator.faults.add(Fault("status_before", method="GET", times=None))
     with pytest.raises(ServerFault):
-        knock(session, the_run(session))
+        wake(session, the_run(session))
     session.simulator.faults.clear()
-    assert knock(session, the_run(session)).outcome is Outcome.RESUMED
+    assert wake(session, the_run(session)).outcome is Outcome.RESUMED
 
 
 def test_a_thread_that_is_being_worked_on_is_left_alone(session: Session) -> None:
@@ -186,18 +188,18 @@ def test_a_thread_that_is_being_worked_on_is_left_alone(session: Session) -> Non
     def meanwhile(state: Any, turn: Any) -> None:
         woken: list[WakeResult] = []
         with ThreadPoolExecutor(1) as pool:
-            woken.append(pool.submit(knock, session, turn["run_id"], here).result())
+            woken.append(pool.submit(wake, session, turn["run_id"], here).result())
         seen.extend(woken)
 
     session.options |= {"evaluate": meanwhile, "wait": "block"}
     here = session.graph()
     invoke(session.mode, here, {"question": "How large is it?"}, session.config)
-    assert seen[0].outcome is Outcome.UNDER_WAY
-    assert not seen[0].settled
+    assert seen[0].outcome is Outcome.IN_PROGRESS
+    assert not seen[0].is_settled
     assert session.state()["turns"][0]["status"] == "completed"
 
 
-def test_what_surrounds_a_wake_is_not_lent_to_the_thread(session: Session) -> None:
+def test_context_variables_around_a_wake_do_not_reach_the_thread(session: Session) -> None:
     around: ContextVar[str] = ContextVar("around", default="nothing")
     seen: list[str] = []
 
@@ -208,7 +210,7 @@ def test_what_surrounds_a_wake_is_not_lent_to_the_thread(session: Session) -> No
     session.ask("How large is it?")
     pass_time(session)
     token = around.set("the tracing of another graph")
-    knock(session, the_run(session))
+    wake(session, the_run(session))
     around.reset(token)
     assert seen == ["nothing"]
 
@@ -220,12 +222,14 @@ def test_waking_from_inside_another_graph_touches_only_the_parked_thread(session
     woken: list[WakeResult] = []
 
     def node(state: ResearchState) -> ResearchState:
-        woken.append(wake(parked, the_run(session), clients(session.simulator)["client"]))
+        woken.append(resume_parked(parked, the_run(session), clients(session.simulator)["client"]))
         return {}
 
     async def anode(state: ResearchState) -> ResearchState:
         woken.append(
-            await awake(parked, the_run(session), clients(session.simulator)["async_client"])
+            await aresume_parked(
+                parked, the_run(session), clients(session.simulator)["async_client"]
+            )
         )
         return {}
 
@@ -254,37 +258,37 @@ def test_to_wake_a_thread_it_is_read_once_beside_langgraphs_own_reading(session:
     session.ask("How large is it?")
     pass_time(session)
     saver.reads = 0
-    assert knock(session, the_run(session)).outcome is Outcome.RESUMED
+    assert wake(session, the_run(session)).outcome is Outcome.RESUMED
     assert saver.reads == 2
 
 
-def test_who_has_nothing_to_do_there_waits_for_nobody_who_is_at_the_thread(
+def test_a_caller_with_nothing_to_resume_does_not_wait_for_the_thread(
     session: Session,
 ) -> None:
     session.ask("How large is it?")
     pass_time(session)
     graph, run_id = session.graph(), the_run(session)
-    knock(session, run_id, graph)
+    wake(session, run_id, graph)
     lock, began = drive(thread_lock(graph, session.config, None)), time.monotonic()
     try:
-        assert knock(session, run_id, graph).outcome is Outcome.NOT_PARKED
+        assert wake(session, run_id, graph).outcome is Outcome.NOT_PARKED
     finally:
         lock.release()
     assert time.monotonic() - began < BUSY_SECONDS / 10
 
 
-def test_who_has_something_to_do_there_waits_for_whoever_is_at_the_thread(session: Session) -> None:
+def test_a_caller_with_something_to_resume_waits_for_the_thread(session: Session) -> None:
     session.ask("How large is it?")
     pass_time(session)
     graph = session.graph()
     lock = drive(thread_lock(graph, session.config, None))
     timer = threading.Timer(0.05, lock.release)
     timer.start()
-    assert knock(session, the_run(session), graph).outcome is Outcome.RESUMED
+    assert wake(session, the_run(session), graph).outcome is Outcome.RESUMED
     timer.join()
 
 
-def test_a_thread_that_is_told_otherwise_than_its_waker_stays_parked(session: Session) -> None:
+def test_a_thread_for_which_the_run_is_still_active_stays_parked(session: Session) -> None:
     session.ask("How large is it?")
     run_id = the_run(session)
     ahead = Simulator(ManualClock(), seed=session.simulator.seed)
@@ -293,44 +297,44 @@ def test_a_thread_that_is_told_otherwise_than_its_waker_stays_parked(session: Se
     ahead.clock.sleep(3_600.0)
     graph, made = session.graph(), clients(ahead)
     if session.mode == "sync":
-        woken = wake(graph, run_id, made["client"])
+        woken = resume_parked(graph, run_id, made["client"])
     else:
-        woken = asyncio.run(awake(graph, run_id, made["async_client"]))
+        woken = asyncio.run(aresume_parked(graph, run_id, made["async_client"]))
     assert woken.outcome is Outcome.STILL_ACTIVE
     assert len(graph.get_state(session.config).interrupts) == 1
 
 
-def noted(session: Session) -> list[Any]:
+def records(session: Session) -> list[Any]:
     assert session.store is not None
     return session.store.search(("langchain_parallel", "parked"))
 
 
-def test_the_note_of_a_thread_goes_once_it_has_gone_on(session: Session) -> None:
+def test_the_record_of_a_thread_is_deleted_once_it_was_resumed(session: Session) -> None:
     session.store = InMemoryStore()
     session.ask("How large is it?")
-    assert len(noted(session)) == 1
-    knock(session, the_run(session))
-    assert len(noted(session)) == 1
+    assert len(records(session)) == 1
+    wake(session, the_run(session))
+    assert len(records(session)) == 1
     pass_time(session)
-    knock(session, the_run(session))
-    assert noted(session) == []
+    wake(session, the_run(session))
+    assert records(session) == []
 
 
-def test_the_note_of_a_thread_resumed_by_hand_goes_when_it_is_old(session: Session) -> None:
+def test_the_record_of_a_thread_resumed_by_hand_is_deleted_when_it_is_old(session: Session) -> None:
     """Before that, the thread may be one that is about to park."""
     session.store = InMemoryStore()
     session.ask("How large is it?")
     pass_time(session)
     invoke(session.mode, session.graph(), Command(resume=1), session.config)
-    assert knock(session, the_run(session)).outcome is Outcome.NOT_PARKED
-    (note,) = noted(session)
-    session.store.put(note.namespace, note.key, {**note.value, "at": time.time() - 61})
-    assert knock(session, the_run(session)).outcome is Outcome.NOT_PARKED
-    assert noted(session) == []
+    assert wake(session, the_run(session)).outcome is Outcome.NOT_PARKED
+    (item,) = records(session)
+    session.store.put(item.namespace, item.key, {**item.value, "at": time.time() - 61})
+    assert wake(session, the_run(session)).outcome is Outcome.NOT_PARKED
+    assert records(session) == []
 
 
 def test_a_thread_resumed_by_hand_is_not_resumed_again(session: Session) -> None:
     session.ask("How large is it?")
     pass_time(session)
     invoke(session.mode, session.graph(), Command(resume=1), session.config)
-    assert knock(session, the_run(session)).outcome is Outcome.NOT_PARKED
+    assert wake(session, the_run(session)).outcome is Outcome.NOT_PARKED

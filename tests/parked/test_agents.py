@@ -13,15 +13,21 @@ from langchain_core.messages import AIMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.store.memory import InMemoryStore
 
-from langchain_parallel.parked import SweepResult, asweep, sweep
-from langchain_parallel.webhooks import Outcome, WakeResult, awake, wake, webhook_app
+from langchain_parallel.parked import (
+    Outcome,
+    SweepResult,
+    WakeResult,
+    aresume_parked,
+    asweep,
+    resume_parked,
+    sweep,
+)
+from langchain_parallel.webhooks import webhook_app
 
 from ..middleware.harness import SAID, Account, How, Model, calls, start, thread
 from ..research.harness import Session
-from .deliveries import SECRET, delivery
-from .helpers import swept, woken
-
-NOTES = ("langchain_parallel", "parked")
+from ..webhooks.deliveries import SECRET, delivery
+from .helpers import RECORDS, swept, woken
 
 
 class Office:
@@ -53,15 +59,16 @@ class Office:
     def wake(self, name: str | None, run_id: str) -> WakeResult:
         made = self.account.clients()
         if self.account.how == "sync":
-            return wake(self.agent(name), run_id, made["client"])
-        return asyncio.run(awake(self.agent(name), run_id, self.account.async_client()))
+            return resume_parked(self.agent(name), run_id, made["client"])
+        client = self.account.async_client()
+        return asyncio.run(aresume_parked(self.agent(name), run_id, client))
 
     def waits(self, thread_id: str) -> bool:
         return bool(self.agent(None).get_state(thread(thread_id)).next)
 
     def forget_names(self) -> None:
-        """As an earlier version of this package noted it."""
-        for item in self.store.search(NOTES):
+        """Make old records of all, without the agents' names."""
+        for item in self.store.search(RECORDS):
             node = str(item.value["node"]).rpartition("|")[2]
             self.store.put(item.namespace, item.key, {**item.value, "node": node, "at": 0.0})
 
@@ -96,8 +103,8 @@ def test_a_sweep_for_one_agent_leaves_the_threads_of_the_other_alone(office: Off
 def test_a_webhook_that_came_to_the_other_agent_wakes_nothing(office: Office) -> None:
     right = str(office.account.runs[1]["run_id"])
     woken = office.wake("left", right)
-    assert woken.outcome in (Outcome.UNKNOWN_THREAD, Outcome.UNDER_WAY)
-    assert not woken.settled
+    assert woken.outcome in (Outcome.UNKNOWN_THREAD, Outcome.IN_PROGRESS)
+    assert not woken.is_settled
     assert office.waits("of the right")
     assert office.wake("right", right).outcome is Outcome.RESUMED
 
@@ -113,16 +120,16 @@ def test_an_agent_that_has_got_a_name_goes_on_with_what_had_none(how: How, store
     assert office.sweep("left").resumed == ["older"]
 
 
-def test_notes_without_names_lead_to_no_other_agents_thread_and_stay(how: How) -> None:
+def test_records_without_names_lead_to_no_other_agents_thread_and_stay(how: How) -> None:
     office = Office(how, store=True)
     office.ask("right", "of the right")
     office.account.pass_time()
     office.forget_names()
     assert office.sweep("left").resumed == []
     assert office.waits("of the right")
-    assert len(office.store.search(NOTES)) == 1
+    assert len(office.store.search(RECORDS)) == 1
     assert office.sweep("right").resumed == ["of the right"]
-    assert office.store.search(NOTES) == []
+    assert office.store.search(RECORDS) == []
 
 
 @dataclass
@@ -148,7 +155,8 @@ def test_a_woken_agent_has_the_context_that_is_given(how: How, by: str) -> None:
     elif by == "sweep":
         assert swept(driven, agent, context=who).resumed == ["thread"]
     else:
-        more = {"context": who, "blocking": how == "sync", **account.clients()}
+        more: Any = {"context": who, "blocking": how == "sync"}
+        more |= {"client": account.clients()["client"]}
         app = webhook_app(agent, secrets=[SECRET], **more)
         body, signed = delivery(run_id)
 

@@ -1,4 +1,4 @@
-"""The notes of parked threads: each thread has its own, until it has gone on."""
+"""The records of parked threads: each thread has its own, until it was resumed."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.store.memory import InMemoryStore
 
-from langchain_parallel.parked.index import notes_of, put_note
-from langchain_parallel.webhooks import Outcome
+from langchain_parallel.parked import Outcome
+from langchain_parallel.parked.index import put_record
 
 from ..research.harness import Mode, Session, clients
-from .helpers import NOTES, noted, swept, woken
+from .helpers import RECORDS, records, swept, woken
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -38,27 +38,27 @@ def waits(session: Session, thread_id: str) -> bool:
 
 
 def older(session: Session, seconds: float) -> None:
-    for item in noted(session.store):
+    for item in records(session.store):
         value = {**item.value, "at": item.value["at"] - seconds}
         session.store.put(item.namespace, item.key, value)  # type: ignore[union-attr]
 
 
 def test_two_threads_that_wait_for_one_run_are_both_woken(session: Session) -> None:
     run_id = ask_in_two_threads(session)
-    assert len(noted(session.store)) == 2
+    assert len(records(session.store)) == 2
     found = woken(session, session.graph(), run_id)
-    assert (found.outcome, found.settled) == (Outcome.RESUMED, True)
+    assert (found.outcome, found.is_settled) == (Outcome.RESUMED, True)
     assert (waits(session, "one"), waits(session, "two")) == (False, False)
-    assert noted(session.store) == []
+    assert records(session.store) == []
 
 
 def test_two_threads_that_wait_for_one_run_are_both_swept(session: Session) -> None:
     ask_in_two_threads(session)
     assert sorted(swept(session, session.graph()).resumed) == ["one", "two"]
-    assert noted(session.store) == []
+    assert records(session.store) == []
 
 
-def test_one_of_two_threads_that_fails_stops_not_the_other_and_stays_noted(
+def test_one_of_two_threads_that_fails_does_not_stop_the_other_and_keeps_its_record(
     session: Session,
 ) -> None:
     failed: list[str] = []
@@ -73,53 +73,48 @@ def test_one_of_two_threads_that_fails_stops_not_the_other_and_stays_noted(
     with pytest.raises(LookupError):
         woken(session, session.graph(), run_id)
     assert [waits(session, name) for name in ("one", "two")].count(True) == 1
-    assert len(noted(session.store)) == 1
+    assert len(records(session.store)) == 1
     assert len(swept(session, session.graph(), stranded_after=0.0).resumed) == 1
-    assert noted(session.store) == []
+    assert records(session.store) == []
 
 
-def as_before(session: Session, **changes: Any) -> str:
-    """Note it as earlier versions of this package did."""
+@pytest.mark.parametrize("by", ["webhook", "sweep"])
+@pytest.mark.parametrize("changes", [{"more": 1}, {"node": "missing", "at": "missing"}])
+def test_a_record_with_other_fields_is_read(
+    session: Session, changes: dict[str, Any], by: str
+) -> None:
     session.ask("How large is it?")
     session.simulator.clock.sleep(3_600.0)
-    store, (item,) = session.store, noted(session.store)
+    store, (item,) = session.store, records(session.store)
     assert store is not None
-    store.delete(item.namespace, item.key)
-    value = {name: item.value[name] for name in ("thread_id", "ledger_id", "node", "at")}
-    known = {name: it for name, it in {**value, **changes}.items() if it != "missing"}
-    run_id = str(item.value["run_id"])
-    store.put(NOTES, run_id, known)
-    return run_id
+    value = {**item.value, **changes}
+    store.put(item.namespace, item.key, {n: v for n, v in value.items() if v != "missing"})
+    if by == "webhook":
+        run_id = str(item.value["run_id"])
+        assert woken(session, session.graph(), run_id).outcome is Outcome.RESUMED
+    else:
+        assert swept(session, session.graph()).resumed == ["thread"]
+    assert records(session.store) == []
 
 
-@pytest.mark.parametrize("changes", [{}, {"more": 1}, {"node": "missing", "at": "missing"}])
-def test_notes_of_other_versions_are_read(session: Session, changes: dict[str, Any]) -> None:
-    run_id = as_before(session, **changes)
-    assert woken(session, session.graph(), run_id).outcome is Outcome.RESUMED
-    assert noted(session.store) == []
-
-
-def test_notes_of_other_versions_are_swept(session: Session) -> None:
-    as_before(session, more=1)
-    assert swept(session, session.graph()).resumed == ["thread"]
-    assert noted(session.store) == []
-
-
-@pytest.mark.parametrize("value", [{"x": 1}, {"thread_id": None}, {"thread_id": 7, "at": "now"}])
-def test_what_is_no_note_is_logged_and_stops_no_other(
+@pytest.mark.parametrize(
+    "value",
+    [{"x": 1}, {"run_id": "trun_1", "thread_id": None}, {"run_id": 7, "thread_id": "thread"}],
+)
+def test_an_item_that_is_no_record_is_logged_and_stops_no_other(
     session: Session, value: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     assert session.store is not None
     session.ask("How large is it?")
     session.simulator.clock.sleep(3_600.0)
-    session.store.put(NOTES, "trun_strange", value)
+    session.store.put(RECORDS, "trun_strange", value)
     session.store.put(("langchain_parallel", "webhooks"), "strange", value)
     assert swept(session, session.graph()).resumed == ["thread"]
     assert "trun_strange" in caplog.text
     assert woken(session, session.graph(), "trun_strange").outcome is Outcome.UNKNOWN_RUN
 
 
-def test_a_sweep_over_other_checkpoints_leaves_the_notes_for_days(
+def test_a_sweep_over_other_checkpoints_leaves_the_records_for_days(
     session: Session, caplog: pytest.LogCaptureFixture
 ) -> None:
     session.ask("How large is it?")
@@ -129,12 +124,12 @@ def test_a_sweep_over_other_checkpoints_leaves_the_notes_for_days(
     session.checkpointer = InMemorySaver()
     swept(session, session.graph())
     woken(session, session.graph(), session.runs[0]["run_id"])
-    assert len(noted(session.store)) == 1
+    assert len(records(session.store)) == 1
     session.checkpointer = right
     assert swept(session, session.graph()).resumed == ["thread"]
 
 
-def test_the_note_of_a_thread_that_is_never_seen_goes_with_a_word(
+def test_the_record_of_a_thread_that_is_never_seen_is_deleted_and_logged(
     session: Session, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, "langchain_parallel")
@@ -143,21 +138,24 @@ def test_the_note_of_a_thread_that_is_never_seen_goes_with_a_word(
     older(session, 8 * 86_400.0)
     session.checkpointer = InMemorySaver()
     swept(session, session.graph())
-    assert noted(session.store) == []
+    assert records(session.store) == []
     assert "thread" in caplog.text
     assert session.runs[0]["run_id"] in caplog.text
 
 
-def test_a_thread_that_waits_keeps_its_note_however_old(session: Session) -> None:
+def test_a_thread_that_waits_keeps_its_record_however_old(session: Session) -> None:
     session.simulator.clock.sleep(1.0)
     session.ask("How large is it?")
     older(session, 30 * 86_400.0)
     swept(session, session.graph())
-    assert len(noted(session.store)) == 1
+    assert len(records(session.store)) == 1
 
 
-def test_runs_with_dots_in_their_ids_are_noted_each_for_itself() -> None:
-    store = InMemoryStore()
-    put_note(store, "trun.1", "one").sync()
-    put_note(store, "trun_1", "two").sync()
-    assert [note.thread_id for note in notes_of(store, "trun.1").sync()] == ["one"]
+def test_runs_whose_ids_differ_by_a_dot_have_records_of_their_own(session: Session) -> None:
+    """A namespace of the store must not contain dots."""
+    run_id = ask_in_two_threads(session)
+    assert session.store is not None
+    dotted = run_id.replace("_", ".")
+    put_record(session.store, dotted, "one").sync()
+    woken(session, session.graph(), run_id)
+    assert [item.value["run_id"] for item in records(session.store)] == [dotted]

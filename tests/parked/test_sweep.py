@@ -1,4 +1,4 @@
-"""A sweep finds every parked thread whose run has ended, and lets it go on once."""
+"""A sweep finds every parked thread whose run has ended, and resumes it once."""
 
 from __future__ import annotations
 
@@ -19,11 +19,19 @@ from langgraph.types import Command
 from langchain_parallel import create_research_graph
 from langchain_parallel._core.calls import adrive, drive
 from langchain_parallel.errors import AuthenticationFailed, InvalidRequest
-from langchain_parallel.parked import SweepResult, asweep, create_sweep_graph, sweep
-from langchain_parallel.parked.checkpoint_scan import parked_threads
+from langchain_parallel.parked import (
+    GraphThreads,
+    Outcome,
+    SweepResult,
+    aresume_parked,
+    asweep,
+    create_sweep_graph,
+    resume_parked,
+    sweep,
+)
+from langchain_parallel.parked.checkpoint_scan import scan_checkpoints
 from langchain_parallel.research import ResearchState
 from langchain_parallel.simulator import Fault, ManualClock, RunScript, Simulator
-from langchain_parallel.webhooks import GraphThreads, Outcome, awake, wake
 
 from ..crash.storage import aopened, opened
 from ..research.harness import Mode, clients, script
@@ -79,7 +87,7 @@ class Fleet:
             lambda graph: sweep(graph, made["client"], **more),
             lambda graph: asweep(graph, made["async_client"], **more),
         )
-        for name in ("resumed", "gone_on", "action_required"):
+        for name in ("resumed", "already_resumed", "action_required"):
             found = [id.removesuffix(f" {self.tag}") for id in getattr(swept, name)]
             setattr(swept, name, sorted(found))
         return swept  # type: ignore[no-any-return]
@@ -151,8 +159,9 @@ def fleet(mode: Mode, store: bool) -> Fleet:
     return Fleet(mode, "memory", store=store)
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("place", PLACES)
-def test_what_has_ended_goes_on_and_what_has_not_waits(
+def test_threads_whose_runs_have_ended_are_resumed_and_the_others_wait(
     place: str, mode: Mode, store: bool, tmp_path: Path, postgres_uri: Callable[[], str]
 ) -> None:
     where = {"sqlite": str(tmp_path), "memory": place}.get(place) or postgres_uri()
@@ -161,7 +170,7 @@ def test_what_has_ended_goes_on_and_what_has_not_waits(
     fleet.ask("one", "two", "three", "long")
     assert fleet.sweep().resumed == []
     fleet.pass_time()
-    swept = fleet.sweep(at_once=2)
+    swept = fleet.sweep(concurrency=2)
     assert swept.resumed == ["one", "three", "two"]
     assert swept.failed == {}
     assert fleet.state("one").values["turns"][0]["status"] == "completed"
@@ -173,7 +182,7 @@ def test_what_has_ended_goes_on_and_what_has_not_waits(
     assert len(fleet.simulator.runs()) == 4
 
 
-def test_it_tells_what_it_found(fleet: Fleet) -> None:
+def test_it_reports_what_it_found(fleet: Fleet) -> None:
     fleet.simulator.scripts.add(RunScript(contains="long", seconds=50_000.0))
     fleet.simulator.scripts.add(RunScript("action_required", contains="person"))
     fleet.ask("one", "long", "person")
@@ -186,10 +195,10 @@ def test_it_tells_what_it_found(fleet: Fleet) -> None:
         "threads": 3,
         "still_active": 1,
         "resumed": 1,
-        "gone_on": 0,
+        "already_resumed": 0,
         "action_required": 1,
         "failed": 0,
-        "unasked": 0,
+        "skipped": 0,
     }
 
 
@@ -215,7 +224,7 @@ def test_a_run_that_cannot_be_read_does_not_stop_the_others(fleet: Fleet) -> Non
     fleet.pass_time()
     path = f"*/{fleet.run_of('two')}"
     fleet.simulator.faults.add(Fault("status_before", path=path, times=None))
-    swept = fleet.sweep(at_once=1)
+    swept = fleet.sweep(concurrency=1)
     assert swept.resumed == ["one", "three"]
     assert len(swept.failed) == 1
     fleet.simulator.faults.clear()
@@ -226,9 +235,9 @@ def test_an_api_that_is_down_is_not_asked_for_every_thread(fleet: Fleet) -> None
     fleet.ask(*map(str, range(10)))
     fleet.pass_time()
     fleet.simulator.faults.add(Fault("status_before", method="GET", times=None))
-    swept = fleet.sweep(at_once=2)
-    assert len(swept.failed) + swept.unasked == 10
-    assert swept.unasked == 4
+    swept = fleet.sweep(concurrency=2)
+    assert len(swept.failed) + swept.skipped == 10
+    assert swept.skipped == 4
     fleet.simulator.faults.clear()
     assert len(fleet.sweep().resumed) == 10
 
@@ -241,7 +250,7 @@ def test_a_wrong_key_ends_the_sweep(fleet: Fleet) -> None:
 
 
 @pytest.mark.parametrize("alone", [False, True], ids=["in a parent", "alone"])
-def test_a_thread_that_was_left_in_the_middle_goes_on_after_a_while(
+def test_a_thread_that_was_left_in_the_middle_is_resumed_after_a_while(
     fleet: Fleet, alone: bool
 ) -> None:
     """Its worker was killed when it had taken in the answer, and was not done."""
@@ -261,8 +270,8 @@ def test_a_thread_that_was_left_in_the_middle_goes_on_after_a_while(
     made, run_id = clients(fleet.simulator), fleet.run_of("one")
     with pytest.raises(Killed):
         fleet.do(
-            lambda graph: wake(graph, run_id, made["client"]),
-            lambda graph: awake(graph, run_id, made["async_client"]),
+            lambda graph: resume_parked(graph, run_id, made["client"]),
+            lambda graph: aresume_parked(graph, run_id, made["async_client"]),
         )
     assert fleet.state("one").next == (("evaluate",) if alone else (fleet.node,))
     assert fleet.sweep(stranded_after=None).resumed == ([] if alone else ["one"])
@@ -298,39 +307,40 @@ def test_threads_of_another_graph_with_the_same_storage_are_left_alone(
     assert theirs.sweep().resumed == ["theirs"]
 
 
-def notes(fleet: Fleet) -> list[Any]:
+def records(fleet: Fleet) -> list[Any]:
     kept: Any = fleet.memory["store"]
     return list(kept.search(("langchain_parallel", "parked")))
 
 
-def test_the_note_of_a_thread_goes_with_its_park(mode: Mode) -> None:
+def test_the_record_of_a_thread_is_deleted_once_it_was_resumed(mode: Mode) -> None:
     fleet = Fleet(mode, "memory", store=True)
     fleet.ask("one")
-    (note,) = notes(fleet)
-    assert note.value["run_id"] == fleet.run_of("one")
-    assert note.value["node"] == fleet.node
+    (item,) = records(fleet)
+    assert item.value["run_id"] == fleet.run_of("one")
+    assert item.value["node"] == fleet.node
     fleet.sweep()
-    assert len(notes(fleet)) == 1
+    assert len(records(fleet)) == 1
     fleet.pass_time()
     fleet.sweep()
-    assert notes(fleet) == []
+    assert records(fleet) == []
 
 
-def test_the_note_of_a_thread_resumed_by_hand_goes_after_a_minute(mode: Mode) -> None:
+def test_the_record_of_a_thread_resumed_by_hand_is_deleted_after_a_minute(mode: Mode) -> None:
     """Before that, the thread may be one that is about to park."""
     fleet = Fleet(mode, "memory", store=True)
     fleet.ask("one")
     fleet.pass_time()
     given: Any = (Command(resume=1), fleet.config("one"))
     fleet.do(lambda graph: graph.invoke(*given), lambda graph: graph.ainvoke(*given))
-    assert fleet.sweep().gone_on == ["one"]
-    (note,) = notes(fleet)
+    assert fleet.sweep().already_resumed == ["one"]
+    (item,) = records(fleet)
     kept: Any = fleet.memory["store"]
-    kept.put(note.namespace, note.key, {**note.value, "at": time.time() - 61})
-    assert fleet.sweep().gone_on == ["one"]
-    assert notes(fleet) == []
+    kept.put(item.namespace, item.key, {**item.value, "at": time.time() - 61})
+    assert fleet.sweep().already_resumed == ["one"]
+    assert records(fleet) == []
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("page_size", [1, 2, 1_000])
 def test_a_long_list_of_checkpoints_is_read_page_by_page(
     mode: Mode, page_size: int, postgres_uri: Callable[[], str]
@@ -340,7 +350,7 @@ def test_a_long_list_of_checkpoints_is_read_page_by_page(
     mine = fleet.node.__eq__
 
     def listed(graph: Any) -> Any:
-        return parked_threads(graph.checkpointer, mine, page_size)
+        return scan_checkpoints(graph.checkpointer, mine, page_size)
 
     found = fleet.do(lambda graph: drive(listed(graph)), lambda graph: adrive(listed(graph)))
     runs = {run_id for each in found for run_id in each.runs}
@@ -348,7 +358,7 @@ def test_a_long_list_of_checkpoints_is_read_page_by_page(
     assert len(found) == 3
 
 
-def test_marks_of_old_deliveries_are_forgotten(mode: Mode) -> None:
+def test_old_processed_deliveries_are_forgotten(mode: Mode) -> None:
     fleet = Fleet(mode, "memory", store=True)
     kept: Any = fleet.memory["store"]
     space = ("langchain_parallel", "webhooks")
@@ -362,12 +372,12 @@ def test_it_keeps_to_its_pace(mode: Mode) -> None:
     fleet = Fleet(mode, "memory", store=False)
     fleet.ask(*map(str, range(6)))
     started = time.monotonic()
-    fleet.sweep(at_once=2, per_second=40.0)
+    fleet.sweep(concurrency=2, per_second=40.0)
     took = time.monotonic() - started
     assert took >= 2 * 2 / 40.0
 
 
-def test_two_sweeps_and_a_webhook_at_once_let_a_thread_go_on_once(store: bool) -> None:
+def test_sweeps_and_wakes_at_once_resume_a_thread_once(store: bool) -> None:
     fleet = Fleet("async", "memory", store=store)
     fleet.ask("one", "two")
     fleet.pass_time()
@@ -378,7 +388,7 @@ def test_two_sweeps_and_a_webhook_at_once_let_a_thread_go_on_once(store: bool) -
         client = made["async_client"]
         await asyncio.gather(
             *(asweep(graph, client, per_second=1e5) for _ in range(4)),
-            *(awake(graph, run_id, client) for _ in range(4)),
+            *(aresume_parked(graph, run_id, client) for _ in range(4)),
         )
 
     fleet.do(lambda graph: None, everybody)
@@ -392,14 +402,14 @@ def test_a_cron_sweeps_by_running_a_graph(fleet: Fleet) -> None:
     made = clients(fleet.simulator)
 
     def cron(graph: Any) -> Any:
-        options = {**made, "per_second": 1e5}
+        options = {"client": made["client"], "per_second": 1e5}
         return create_sweep_graph(graph, **options).compile(checkpointer=InMemorySaver())
 
     given: Any = ({}, {"configurable": {"thread_id": "cron"}})
     out = fleet.do(
         lambda graph: cron(graph).invoke(*given), lambda graph: cron(graph).ainvoke(*given)
     )
-    assert out["swept"]["resumed"] == 2
+    assert out["counts"]["resumed"] == 2
     assert fleet.state("one").next == fleet.state("two").next == ()
 
 
@@ -411,7 +421,7 @@ class Elsewhere:
         self.store = self._threads.store
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("mine", "listed", "standing", "go_on"):
+        if name in ("owns_node", "list_parked", "resume_if"):
             return getattr(self._threads, name)
         raise AttributeError(name)
 
@@ -421,8 +431,8 @@ def test_threads_may_live_elsewhere(fleet: Fleet) -> None:
     fleet.pass_time()
     made, run_id = clients(fleet.simulator), fleet.run_of("one")
     woken = fleet.do(
-        lambda graph: wake(Elsewhere(graph), run_id, made["client"]),
-        lambda graph: awake(Elsewhere(graph), run_id, made["async_client"]),
+        lambda graph: resume_parked(Elsewhere(graph), run_id, made["client"]),
+        lambda graph: aresume_parked(Elsewhere(graph), run_id, made["async_client"]),
     )
     assert woken.outcome is Outcome.RESUMED
     swept = fleet.do(
@@ -432,7 +442,7 @@ def test_threads_may_live_elsewhere(fleet: Fleet) -> None:
     assert len(swept.resumed) == 1
 
 
-@pytest.mark.parametrize("options", [{"at_once": 0}, {"per_second": 0.0}, {"per_second": -1.0}])
+@pytest.mark.parametrize("options", [{"concurrency": 0}, {"per_second": 0.0}, {"per_second": -1.0}])
 def test_a_sweep_that_makes_no_sense_is_refused(fleet: Fleet, options: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest):
         fleet.sweep(**options)
@@ -466,7 +476,7 @@ async def test_a_cancelled_sweep_leaves_nothing_running() -> None:
     assert [t for t in others if not t.done()] == []
 
 
-def test_what_surrounds_a_sweep_is_not_lent_to_the_threads(fleet: Fleet) -> None:
+def test_context_variables_around_a_sweep_do_not_reach_the_threads(fleet: Fleet) -> None:
     around: contextvars.ContextVar[str] = contextvars.ContextVar("around", default="nothing")
     seen: list[str] = []
 

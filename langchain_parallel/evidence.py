@@ -1,0 +1,300 @@
+"""What is known of each field of an answer: its confidence, its citations, and whether they are enough.
+
+Rule: there is one notion of an unsupported field, `EvidenceRule`. With its defaults it says which fields a
+turn stores as unsupported; with other limits it is what `by_evidence` asks again about.
+
+A field is named by its path in the answer, as the API names it: `revenue`, `executives.0.name`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, TypeAlias
+from urllib.parse import quote
+
+from typing_extensions import TypedDict
+
+from ._core.plain_text import clean, one_line
+from ._core.urls import host
+from .models import TaskRunResult
+
+TEXT_FIELD = "output"
+"""The API's name for the one field of a text answer."""
+
+Confidence: TypeAlias = Literal["low", "medium", "high"]
+
+_TITLE_CHARS = 100
+_WORD_CHARS = 40
+
+
+class Evidence(TypedDict):
+    """An answer with its evidence. A turn of a session is one, too."""
+
+    content: Any
+    """Text or a JSON object; None without an answer."""
+    confidence: dict[str, str]
+    """By field, in lower case: `high`, `medium`, `low`."""
+    unsupported_fields: list[str]
+    citations: list[dict[str, Any]]
+    """`number`, `url`, `title`, `fields`; with `excerpts` if they were asked for."""
+
+
+def evidence_of(result: TaskRunResult, *, excerpts: bool = False) -> Evidence:
+    """A result's answer and evidence, as plain JSON for a graph's state."""
+    fields = list(dict.fromkeys(entry.field for entry in result.output.basis or ()))
+    evidence = Evidence(
+        content=result.output.content,
+        confidence=confidence(result),
+        unsupported_fields=fields,  # for now all of the basis, which the rule has to look at
+        citations=citations(result, excerpts=excerpts),
+    )
+    return {**evidence, "unsupported_fields": list(EvidenceRule().unsupported(evidence))}
+
+
+# --- confidence ----------------------------------------------------------------------------------
+
+
+def confidence(result: TaskRunResult) -> dict[str, str]:
+    """The confidence of each field of the basis that has one, in lower case."""
+    found: dict[str, str] = {}
+    for entry in result.output.basis or ():
+        word = one_line(entry.confidence or "", _WORD_CHARS).lower()
+        if word and not is_low(found.get(entry.field, "")):  # of two entries, the low one counts
+            found[entry.field] = word
+    return found
+
+
+def rank(word: str) -> int:
+    """A confidence as a number: 0 for low, 2 for medium, 3 for high, 1 for what is none of these.
+
+    Words that the API does not document are understood as far as they say so: `very-low` is low.
+    """
+    words = re.split(r"[\W_]+", word.lower())
+    return 0 if "low" in words else 3 if "high" in words else 2 if "medium" in words else 1
+
+
+def is_low(word: str) -> bool:
+    """Whether a confidence is low, or says so in other words."""
+    return rank(word) == 0
+
+
+# --- fields --------------------------------------------------------------------------------------
+
+
+def join_path(path: str, name: object) -> str:
+    """`executives` and 0 are `executives.0`."""
+    return f"{path}.{name}" if path else str(name)
+
+
+def with_parents(path: str) -> Iterator[str]:
+    """`a.b.0`, then `a.b`, then `a`."""
+    yield path
+    while path := path.rpartition(".")[0]:
+        yield path
+
+
+def is_within(path: str, field: str) -> bool:
+    """Whether it is the field or a part of it: `founders.0` of `founders`."""
+    return path == field or path.startswith(f"{field}.")
+
+
+def value_at(content: Any, path: str) -> Any:
+    """The value at `funding.amount` or `founders.0`; None where there is none."""
+    if isinstance(content, dict) and path in content:
+        return content[path]
+    for name in path.split("."):
+        if isinstance(content, list) and name.isdecimal() and int(name) < len(content):
+            content = content[int(name)]
+        elif isinstance(content, dict):
+            content = content.get(name)
+        else:
+            return None
+    return content
+
+
+class Part(NamedTuple):
+    """A field of an answer, or a part of one."""
+
+    path: str
+    value: Any
+    is_heading: bool = False
+    """It has citations, and its value is shown by its parts, or is not in the answer."""
+
+
+def parts(content: Any, cited: Collection[str]) -> list[Part]:
+    """The answer field by field; a field whose parts have citations of their own, part by part.
+
+    Args:
+        content: Text, or a JSON object.
+        cited: The fields that have citations. One that is not in the answer comes last.
+    """
+    split = {parent for path in cited for parent in with_parents(path) if parent != path}
+    if isinstance(content, dict):
+        tops = content.items()
+        found = [part for name, value in tops for part in _parts(str(name), value, cited, split)]
+    else:
+        found = [Part(TEXT_FIELD, content)]
+    seen = {part.path for part in found}
+    return [*found, *(Part(path, None, True) for path in cited if path not in seen)]
+
+
+def _parts(path: str, value: Any, cited: Collection[str], split: set[str]) -> Iterator[Part]:
+    if path not in split or not isinstance(value, dict | list) or not value:
+        yield Part(path, value)
+        return
+    if path in cited:
+        yield Part(path, value, True)
+    for name, part in value.items() if isinstance(value, dict) else enumerate(value):
+        yield from _parts(join_path(path, name), part, cited, split)
+
+
+# --- citations -----------------------------------------------------------------------------------
+
+
+def citations(result: TaskRunResult, *, excerpts: bool = False) -> list[dict[str, Any]]:
+    """The sources in the order of the basis, each url once, numbered from 1.
+
+    A citation without a url cannot be checked, so it is none.
+
+    Args:
+        result: The run's.
+        excerpts: Also the passages quoted from each source. They are untrusted web text.
+
+    Returns:
+        `{"number": 1, "url": …, "title": …, "fields": […]}` each, with `"excerpts": […]` if asked.
+        The title is one line of at most 100 characters, or None.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for entry in result.output.basis or ():
+        for citation in entry.citations or ():
+            if not (url := _usable(citation.url or "")):
+                continue
+            new = {"number": len(found) + 1, "url": url, "title": None, "fields": []}
+            source = found.setdefault(url, {**new, "excerpts": []} if excerpts else new)
+            source["title"] = (
+                source["title"] or one_line(citation.title or "", _TITLE_CHARS) or None
+            )
+            _add(source["fields"], entry.field)
+            for excerpt in (citation.excerpts or ()) if excerpts else ():
+                _add(source["excerpts"], clean(excerpt))
+    return list(found.values())
+
+
+def numbers_by_field(citations: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """The numbers of each field's citations."""
+    numbers: dict[str, list[Any]] = {}
+    for source in citations:
+        for field in source["fields"]:
+            numbers.setdefault(field, []).append(source["number"])
+    return numbers
+
+
+def _usable(url: str) -> str:
+    """A url as it leads there, never shortened: what no url may hold is percent-encoded."""
+    return re.sub(r"[\s<>＜﹤]", lambda found: quote(found[0]), clean(url).strip())
+
+
+def _add(items: list[str], item: str) -> None:
+    if item not in items:
+        items.append(item)
+
+
+# --- what is not supported -----------------------------------------------------------------------
+
+
+class Lack(NamedTuple):
+    """What evidence a field lacks."""
+
+    value: bool = False
+    """It is missing in the answer, or empty."""
+    confidence: str | None = None
+    """Its confidence, which is too low."""
+    citations: int | None = None
+    """The number of its citations, which are too few."""
+
+
+_LEAST_RANK = {"low": 0, "medium": 1, "high": 3}
+"""The least rank that will do. For medium, a word will do that nobody has heard of yet: asking again is paid
+for, and the word may be a good one.
+"""
+
+
+@dataclass(frozen=True)
+class EvidenceRule:
+    """How much evidence a field needs. The defaults are the rule of `unsupported_fields` in a turn."""
+
+    min_confidence: Confidence = "medium"
+    min_citations: int = 1
+    required: tuple[str, ...] = ()
+    """Fields that must be in an answer that is an object."""
+    allowed_domains: tuple[str, ...] = ()
+    """Citations of other hosts do not count; in lower case, without a dot at either end."""
+
+    def unsupported(self, evidence: Evidence) -> dict[str, Lack]:
+        """What each unsupported field lacks; those that the evidence calls unsupported come first."""
+        found: dict[str, Lack] = {}
+        counts = self._counts(evidence["citations"])
+        for field in _fields(evidence):
+            word, count = evidence["confidence"].get(field), counts[field]
+            lack = Lack(
+                confidence=word if word and not self._is_enough(word) else None,
+                citations=count if count < self.min_citations else None,
+            )
+            if lack != Lack():
+                found[field] = lack
+        if isinstance(evidence["content"], dict):
+            for field in self.required:
+                if _is_empty(value_at(evidence["content"], field)):
+                    found[field] = found.get(field, Lack())._replace(value=True)
+        return found
+
+    def _is_enough(self, word: str) -> bool:
+        return rank(word) >= _LEAST_RANK[self.min_confidence]
+
+    def _counts(self, citations: Sequence[Mapping[str, Any]]) -> Counter[str]:
+        """By field the citations that count; those of its parts are its own."""
+        counts: Counter[str] = Counter()
+        for source in citations:
+            if self._is_allowed(source["url"]):
+                counts.update({path for field in source["fields"] for path in with_parents(field)})
+        return counts
+
+    def _is_allowed(self, url: str) -> bool:
+        if not self.allowed_domains:
+            return True
+        name = f".{host(url)}"
+        return any(name.endswith(f".{site}") for site in self.allowed_domains)
+
+
+def _fields(evidence: Evidence) -> list[str]:
+    """Every field that is known of; a field of the answer whose parts are known is judged by these."""
+    cited = [field for source in evidence["citations"] for field in source["fields"]]
+    known = dict.fromkeys([*evidence["unsupported_fields"], *evidence["confidence"], *cited])
+    named = {path for field in known for path in with_parents(field)}
+    content = evidence["content"]
+    top = map(str, content) if isinstance(content, dict) else () if known else (TEXT_FIELD,)
+    return [*known, *(name for name in top if name not in named)]
+
+
+def _is_empty(value: object) -> bool:
+    """0 and False are answers."""
+    return value is None or value in ("", [], {}) or (isinstance(value, str) and not value.strip())
+
+
+def low_fields(evidence: Evidence) -> dict[str, str]:
+    """The fields of low confidence, with its word."""
+    return {field: word for field, word in evidence["confidence"].items() if is_low(word)}
+
+
+def uncited_fields(evidence: Evidence) -> list[str]:
+    """The unsupported fields that have no citation, nor has any of their parts."""
+    cited = {
+        path
+        for source in evidence["citations"]
+        for f in source["fields"]
+        for path in with_parents(f)
+    }
+    return [field for field in evidence["unsupported_fields"] if field not in cited]

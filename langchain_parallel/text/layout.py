@@ -1,0 +1,38 @@
+"""Fitting several texts into one room, in characters; `cut` of `_core.plain_text` cuts a single one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+
+def join_unique(texts: Iterable[str | None], by: str = "; ") -> str:
+    """Texts in one, each once, without the empty ones."""
+    return by.join(dict.fromkeys(text.strip() for text in texts if text and text.strip()))
+
+
+def list_within(items: Sequence[str], room: int, by: str = "; ") -> str:
+    """As many whole items as `room` holds, and how many more there are."""
+    whole = by.join(items)
+    if len(whole) <= room:
+        return whole
+    kept = items[: count_within(items, room - len(f"and {len(items):,} more"), len(by))]
+    more = f"{len(items) - len(kept):,} more"
+    return by.join([*kept, f"and {more}"]) if kept else more
+
+
+def count_within(items: Sequence[str], room: int, gap: int = 1) -> int:
+    """How many whole items `room` holds, from the first one on, with a gap behind each."""
+    for count, item in enumerate(items):
+        room -= len(item) + gap
+        if room < 0:
+            return count
+    return len(items)
+
+
+def shares(lengths: Sequence[int], room: int) -> list[int]:
+    """The room for each text: as much as it needs, or else as much as the others get."""
+    given = [0] * len(lengths)
+    for done, index in enumerate(sorted(range(len(lengths)), key=lambda n: lengths[n])):
+        given[index] = min(lengths[index], room // (len(lengths) - done))
+        room -= given[index]
+    return given
