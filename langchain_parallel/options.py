@@ -232,6 +232,21 @@ def check_session_limits(limits: object) -> SessionLimits:
     return cast(SessionLimits, dict(limits))
 
 
+def check_kinds(given: Mapping[str, tuple[object, type]]) -> None:
+    """Check options that are objects of one class each, where they are given.
+
+    Raises:
+        InvalidRequest: One is of another class; a dict would be noticed only when it is first used.
+    """
+    problems = [
+        f"{name} is a {type(value).__name__}; give {kind.__name__}(...)."
+        for name, (value, kind) in given.items()
+        if not isinstance(value, kind | None)
+    ]
+    if problems:
+        raise InvalidRequest(problems)
+
+
 def check_words(given: Mapping[str, str], allowed: Mapping[str, Sequence[str]]) -> None:
     """Check options that are one of a few words each.
 

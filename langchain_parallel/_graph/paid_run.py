@@ -24,7 +24,7 @@ from .._locks.shared import SharedLock, shared_lock
 from ..client import AsyncParallelClient, ParallelClient
 from ..errors import ActionRequired, ParallelError, RunCancelled, RunFailed
 from ..models import Event, SchemaLike, Submission, TaskRun, TaskRunInput, TaskRunResult, TaskSpec
-from ..options import Limits, RequestOptions, check_timeout, check_words
+from ..options import Limits, RequestOptions, check_kinds, check_timeout, check_words
 from ..processors import PROCESSORS
 from ..text.progress import progress
 from .clients import ClientPair
@@ -83,6 +83,7 @@ class RunConfig:
             InvalidRequest: An option is wrong, or the API would refuse the requests.
             MissingKey: There is no API key.
         """
+        check_kinds({"limits": (limits, Limits), "request": (request, RequestOptions)})
         options = request or RequestOptions()
         template = options.template(processor_names, output_schema, input_schema)
         check_words({"wait": wait}, {"wait": waits})

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langgraph.types import Command
 
-from langchain_parallel.errors import CreditExhausted, InvalidRequest
+from langchain_parallel.errors import CreditExhausted, InvalidRequest, StillRunning
 from langchain_parallel.options import Limits, RequestOptions, SessionLimits
 from langchain_parallel.processors import PROCESSORS
 from langchain_parallel.research.usage import exceeded_limits, raise_limits, spent_usd, usage
@@ -21,6 +21,7 @@ from .harness import Mode, Session, client_of, invoke, script, stream
 MORE: Any = {"action": "follow_up", "question": "More?", "reason": "thin"}
 FORK: Any = {"action": "branch", "questions": [{"question": "Left?"}, {"question": "Right?"}]}
 YES = {"decisions": [{"type": "approve"}]}
+NINE_DOLLARS = {"limits": {"max_cost_usd": 9.0}}
 NO = {"decisions": [{"type": "reject", "message": "Too dear."}]}
 
 
@@ -395,6 +396,88 @@ def test_under_stop_approving_a_dear_run_does_not_lift_the_limit(mode: Mode) -> 
     assert asked_of(session)["reasons"] == ["ultra costs more than pro."]
     answer(session, YES)
     assert [run["processor"] for run in session.runs] == ["ultra"]
+
+
+def test_under_stop_an_edit_to_a_dearer_processor_does_not_lift_the_limit(mode: Mode) -> None:
+    limits = {"max_cost_usd": 1.0, "on_exceed": "stop", "approve_above": "pro"}
+    session = limited(mode, limits)
+    session.ask("How large is it?", processor="ultra")
+    action = {"name": "research", "args": {"processor": "ultra8x"}}
+    answer(session, {"decisions": [{"type": "edit", "edited_action": action}]})
+    request = asked_of(session)
+    assert request["refused"] == ["This would bring the session to $2.40; the limit is $1.00."]
+    assert request["limits"] == {"max_cost_usd": 1.0}
+    assert session.runs == []
+    answer(session, {"decisions": [{"type": "edit", "edited_action": action}], **NINE_DOLLARS})
+    assert [run["processor"] for run in session.runs] == ["ultra8x"]  # a person has set others
+
+
+def test_under_ask_an_edit_to_a_dearer_processor_raises_the_limit_to_its_price(mode: Mode) -> None:
+    session = limited(mode, {"max_cost_usd": 1.0, "approve_above": "pro"})
+    session.ask("How large is it?", processor="ultra")
+    action = {"name": "research", "args": {"processor": "ultra8x"}}
+    out = answer(session, {"decisions": [{"type": "edit", "edited_action": action}]})
+    assert out["limits"] == {"max_cost_usd": 2.4}
+    assert out["spent_usd"] == 2.4
+
+
+def test_what_is_asked_for_is_what_is_used_where_other_branches_are_on_their_way(
+    mode: Mode,
+) -> None:
+    """Left is on its way, Right was not started for want of credit, and the limit was lowered since."""
+    session = limited(mode, {"max_cost_usd": 5.0}, FORK, timeout=700.0)
+    session.simulator.scripts.add(RunScript(contains="Left?", seconds=1_000.0))
+    broke = Fault("payment_required", method="POST", contains="Right?", times=None)
+    session.simulator.faults.add(broke)
+    with pytest.raises(StillRunning):
+        session.ask("How large is it?")
+    session.simulator.faults.clear()
+    assert len(session.runs) == 2
+    session.options["timeout"] = None
+
+    lower = {"limits": {"max_cost_usd": 0.12, "max_runs": 2}}
+    invoke(mode, session.graph(), lower, session.config)
+    request = asked_of(session)
+    assert [a["args"]["question"] for a in request["action_requests"]] == ["Right?"]
+    assert request["cost_usd"] == 0.025
+    assert request["spent_usd"] == 0.1
+    assert "This would bring the session to $0.15; the limit is $0.12." in request["reasons"]
+    assert "This would bring the session to 3 runs; the limit is 2." in request["reasons"]
+    out = answer(session, YES)
+    used = usage(out["turns"])
+    assert used["runs"] == request["used_if_approved"]["runs"] == len(session.runs) == 3
+    assert used["cost_usd"] == request["used_if_approved"]["cost_usd"] == out["spent_usd"] == 0.15
+    assert used["cost_usd"] == session.simulator.billing.total_usd
+    assert out["limits"] == {"max_cost_usd": 0.15, "max_runs": 3}
+
+
+def test_every_branch_without_credit_is_a_turn_where_a_person_declines(mode: Mode) -> None:
+    three: Any = {**FORK, "questions": [*FORK["questions"], {"question": "Below?"}]}
+    session = limited(mode, {"max_cost_usd": 5.0}, three)
+    session.simulator.faults.add(Fault("payment_required", method="POST", contains="Right?"))
+    session.simulator.faults.add(Fault("payment_required", method="POST", contains="Below?"))
+    session.ask("How large is it?")
+    out = answer(session, {"decisions": [{"type": "reject"}, {"type": "reject"}]})
+    assert [(turn["question"], turn["status"]) for turn in out["turns"][1:]] == [
+        ("Left?", "completed"),
+        ("Right?", "refused"),
+        ("Below?", "refused"),
+    ]
+    assert session.graph().get_state(session.config).next == ()
+    assert len(session.runs) == 2
+
+
+def test_what_a_person_approves_is_checked_as_it_is_then(mode: Mode) -> None:
+    """The state may have been edited while the question was open."""
+    session = Session(mode, options={"limits": Limits(approve_above="lite")})
+    session.ask("How large is it?")
+    pending = session.state()["pending"]
+    wrong = {"pending": {**pending, "question": "x" * 26_000}}
+    session.graph().update_state(session.config, wrong, as_node="plan")
+    session.ask(None)
+    answer(session, YES)
+    assert "over the 25,000 allowed" in asked_of(session)["refused"][0]
+    assert session.simulator.billing.total_usd == 0
 
 
 def test_a_plan_changed_after_approval_is_asked_about_again(mode: Mode) -> None:

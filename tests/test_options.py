@@ -1,0 +1,120 @@
+"""The options of all doors: what is misspelt, negative or of another kind is refused when a door is made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pydantic
+import pytest
+
+from langchain_parallel import create_research_graph
+from langchain_parallel.errors import InvalidRequest
+from langchain_parallel.options import (
+    DEFAULT_PROCESSORS,
+    Limits,
+    RequestOptions,
+    first_and_follow_up,
+)
+from langchain_parallel.simulator import Simulator
+
+from .research.harness import blocking_client
+
+WRONG_LIMITS: list[tuple[dict[str, Any], str]] = [
+    ({"max_cost_usd": -0.01}, "max_cost_usd must be a number from 0 up"),
+    ({"max_cost_usd": "1"}, "max_cost_usd must be a number from 0 up"),
+    ({"max_cost_usd": float("nan")}, "max_cost_usd must be a number from 0 up"),
+    ({"max_runs": -1}, "max_runs must be a number from 0 up"),
+    ({"max_runs": True}, "max_runs must be a number from 0 up"),
+    ({"max_seconds": float("inf")}, "max_seconds must be a number from 0 up"),
+    ({"max_seconds": -1, "max_runs": -1}, "max_runs must .* max_seconds must"),
+    ({"max_runs_per_question": 0}, "max_runs_per_question is 0; at least 1"),
+    ({"max_runs_per_question": True}, "max_runs_per_question is True"),
+    ({"max_runs_per_question": 1.5}, "max_runs_per_question is 1.5"),
+    ({"on_exceed": "aks"}, "on_exceed is 'aks'; 'ask' or 'stop' is allowed"),
+    ({"on_exceed": None}, "on_exceed is None; 'ask' or 'stop' is allowed"),
+    ({"approve_above": "prow"}, "'prow' is unknown; did you mean pro"),
+]
+
+
+@pytest.mark.parametrize(("given", "words"), WRONG_LIMITS, ids=str)
+def test_a_limit_that_is_none_is_refused(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidRequest, match=words):
+        Limits(**given)
+
+
+@pytest.mark.parametrize("name", ["max_cost", "max_turns", "on_budget", "budget"])
+def test_a_misspelt_limit_is_refused_by_name(name: str) -> None:
+    with pytest.raises(TypeError, match=name):
+        Limits(**{name: 1})
+
+
+def test_the_limits_of_a_session_are_those_that_are_set() -> None:
+    limits = Limits(max_cost_usd=0, max_runs=3, max_runs_per_question=2, approve_above="pro")
+    assert limits.for_session() == {"max_cost_usd": 0, "max_runs": 3}
+    assert Limits().for_session() == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ({"source_polcy": None}, "source_polcy"),
+        ({"mcp_server": []}, "mcp_server"),
+        ({"metadata": ["a", "b"]}, "metadata"),
+        ({"metadata": {"team": object()}}, "metadata"),
+        ({"source_policy": "example.org"}, "source_policy"),
+        ({"source_policy": {"include_domain": ["example.org"]}}, "include_domain"),
+        ({"webhook": "https://example.org/hook"}, "webhook"),
+        ({"advanced_settings": {"loc": "de"}}, "loc"),
+    ],
+    ids=str,
+)
+def test_a_request_option_that_is_none_is_refused_by_name(given: dict[str, Any], name: str) -> None:
+    with pytest.raises(pydantic.ValidationError, match=name):
+        RequestOptions(**given)
+
+
+def test_a_secret_in_a_refused_option_is_not_repeated() -> None:
+    headers: Any = {"Authorization": ["tok-3f9a27c1"]}
+    servers: Any = [{"url": "https://mcp.example", "name": "crm", "headers": headers}]
+    with pytest.raises(pydantic.ValidationError) as caught:
+        RequestOptions(mcp_servers=servers)
+    assert "tok-3f9a27c1" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "processor",
+    [(), ("pro",), ("pro", "core", "base"), ("pro", None), (None, "pro"), None, 5, ["pro", "core"]],
+    ids=repr,
+)
+def test_a_processor_is_a_name_or_two(processor: Any) -> None:
+    with pytest.raises(InvalidRequest, match="give a name, or two: for first questions, follow-"):
+        first_and_follow_up(processor)
+
+
+def test_one_processor_is_for_every_run() -> None:
+    assert first_and_follow_up("pro") == ("pro", "pro")
+    assert first_and_follow_up(("pro", "base")) == ("pro", "base")
+    assert DEFAULT_PROCESSORS == ("core", "base")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"limits": {"max_cost_usd": 2.0}}, "limits is a dict; give Limits"),
+        ({"limits": 2.0}, "limits is a float; give Limits"),
+        ({"request": {"memory_scope_key": "team"}}, "request is a dict; give RequestOptions"),
+        ({"wait": "prak"}, "wait is 'prak'; 'block' or 'park' is allowed"),
+        ({"timeout": -1}, "timeout is -1; give seconds, from 0 up"),
+        ({"timeout": float("nan")}, "timeout is nan"),
+        ({"processor": ("pro", "core", "base")}, "give a name, or two"),
+        ({"processor": ("pro", "cor")}, "'cor' is unknown; did you mean core"),
+    ],
+    ids=str,
+)
+def test_a_door_refuses_a_wrong_option_before_anything_is_sent(
+    options: dict[str, Any], words: str
+) -> None:
+    simulator = Simulator()
+    with pytest.raises(InvalidRequest, match=words):
+        create_research_graph(client=blocking_client(simulator), **options)
+    assert simulator.requests == []
