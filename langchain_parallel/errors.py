@@ -3,6 +3,7 @@
     ParallelError
     ├── InvalidRequest (also ValueError)   refused here, before anything was sent
     ├── MissingKey                         no API key was given
+    ├── LimitExceeded                      the limits, or a person, do not allow the run
     ├── ApiError                           the API answered, and said no
     │   ├── AuthenticationFailed   401
     │   ├── CreditExhausted        402
@@ -115,6 +116,10 @@ class InvalidRequest(ParallelError, ValueError):
 
 class MissingKey(ParallelError):
     """No API key was given."""
+
+
+class LimitExceeded(ParallelError):
+    """The run would pass a limit, or a person has declined it. Nothing was sent."""
 
 
 class ApiError(ParallelError):

@@ -12,7 +12,7 @@ import pytest
 
 from langchain_parallel.simulator import Answer, Fault, Request, RunScript, Simulator
 from langchain_parallel.simulator.answers import Cut, Step, Wait
-from langchain_parallel.tools.tool_messages import error_for_model as told as words_for_a_model
+from langchain_parallel.tools.tool_messages import told as words_for_a_model
 
 from ..research.harness import Mode
 from .kills import READING, SENDING, Kill, survive
