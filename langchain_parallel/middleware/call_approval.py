@@ -14,7 +14,7 @@ from langchain_core.runnables import RunnableConfig
 from .._core.calls import Calls
 from .._graph.runtime import checkpointer_of
 from ..errors import InvalidRequest
-from ..processors import dearer, price_usd
+from ..processors import costs_more, price_usd
 from ..research.budget import objections, raised, used_with
 from ..research.human_review import (
     Decision,
@@ -118,7 +118,7 @@ def _counts(record: AgentTurn) -> bool:
 
 def _too_dear(setup: AgentConfig, record: AgentTurn) -> list[str]:
     limit = setup.approve_above
-    if limit is None or not dearer(record["processor"], limit):
+    if limit is None or not costs_more(record["processor"], limit):
         return []
     return [f"{record['processor']} costs more than {limit}."]
 

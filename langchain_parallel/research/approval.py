@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-from ..processors import dearer
+from ..processors import costs_more
 from ..text.untrusted import harmless
 from .budget import objections
 from .graph_config import GraphConfig
@@ -54,7 +54,7 @@ def dear(researcher: GraphConfig, runs: Sequence[Pending]) -> list[str]:
     if limit is None:
         return []
     names = {run["processor"] for run in _without_a_yes(runs)}
-    above = sorted(name for name in names if dearer(name, limit))
+    above = sorted(name for name in names if costs_more(name, limit))
     return [f"{harmless(', '.join(above))} costs more than {limit}."] if above else []
 
 

@@ -49,7 +49,6 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"task_spec": {"output_schema": "a line"}, "task_input_schema": Wide},
         "Give either `task_spec`",
     ),
-    "one client": ({"async_client": None}, "Give `client` and `async_client` together"),
 }
 
 
