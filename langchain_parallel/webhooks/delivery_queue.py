@@ -55,8 +55,8 @@ class DeliveryQueue:
     """Accepts deliveries and processes them in the background. Its length is that of the open ones.
 
     Args:
-        wake: Wakes the threads of a run, given the run's id and the delivery's; None if that delivery had
-            been processed before.
+        wake: Wakes the threads of a run, given the ids of the run and the delivery (`wake_for_delivery`);
+            None if that delivery had been processed before.
         options: How.
     """
 
