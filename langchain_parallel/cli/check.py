@@ -77,7 +77,7 @@ class _LosesOneResponse(httpx.HTTPTransport):
 def findings() -> Iterator[Finding]:
     """One finding per assumption. Starts `RUNS` paid runs."""
     transport = _LosesOneResponse()
-    policy = RetryPolicy(settling=_LISTING_TIMEOUT)
+    policy = RetryPolicy(settle_seconds=_LISTING_TIMEOUT)
     with ParallelClient(transport=transport, retry_policy=policy) as client:
         ledger_id = client.create_group({"purpose": "check of assumptions"}).taskgroup_id
         first = client.submit(ledger_id, _request("first"))
@@ -97,7 +97,7 @@ def _request(purpose: str, **more: Any) -> TaskRunInput:
 
 def _first_run(client: ParallelClient, ledger_id: str, first: Submission) -> Iterator[Finding]:
     listed, seconds = _until_listed(client, ledger_id, first.run.run_id)
-    settling = RetryPolicy().settling
+    settling = RetryPolicy().settle_seconds
     yield Finding(
         f"a group lists a new run within {settling:.0f} s",
         listed is not None and seconds <= settling,

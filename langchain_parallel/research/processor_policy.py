@@ -15,7 +15,7 @@ from .._core import limits
 from ..errors import InvalidRequest
 from ..evidence import rank
 from ..models import TaskRunInput
-from ..processors import dearer
+from ..processors import costs_more
 from .state import ResearchState, Turn
 
 ProcessorPolicy: TypeAlias = Callable[[ResearchState, "str | None"], str]
@@ -57,8 +57,8 @@ def deep_then_fast(
         )
     ladder = tuple(dict.fromkeys([follow_up, *escalation]))
     if ceiling is not None:
-        ladder = tuple(name for name in ladder if not dearer(name, ceiling)) or (ceiling,)
-        first = ceiling if dearer(first, ceiling) else first
+        ladder = tuple(name for name in ladder if not costs_more(name, ceiling)) or (ceiling,)
+        first = ceiling if costs_more(first, ceiling) else first
     return _DeepThenFast(first, ladder)
 
 
@@ -85,7 +85,7 @@ class _DeepThenFast:
         if processor in self.ladder:
             steps = self.ladder[self.ladder.index(processor) + 1 :]
         else:
-            steps = tuple(name for name in self.ladder if dearer(name, processor))
+            steps = tuple(name for name in self.ladder if costs_more(name, processor))
         return steps[0] if steps else self.ladder[-1]
 
 

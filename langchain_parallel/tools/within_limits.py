@@ -14,7 +14,7 @@ from .._core.calls import Call, Calls
 from .._core.ledger.lookup import Lookup
 from .._graph.paid_run import PaidRun
 from .._graph.runtime import checkpointer_of
-from .._locks.shared import SharedLock, shared_lock
+from .._locks.shared import SharedLock, acquire_shared_lock
 from ..errors import LimitExceeded
 from ..models import Submission, TaskRunEvent
 from ..options import SessionLimits
@@ -42,7 +42,7 @@ def submit_within_limits(
         found = yield from run.find(ledger_id, lookup=lookup)
         if found is not None:
             return run, found
-    held = yield from shared_lock(f"limits {ledger_id}", checkpointer_of(run.config))
+    held = yield from acquire_shared_lock(f"limits {ledger_id}", checkpointer_of(run.config))
     lock = cast(SharedLock, held)  # without a time limit there is always one
     try:
         allowed = yield from _allowed(run, (yield from _ledger_turns(run, ledger_id)))

@@ -58,7 +58,7 @@ def work(job: Job, tell: int) -> None:
 
 
 def _clients(job: Job) -> dict[str, Any]:
-    policy = RetryPolicy(first=0.05, longest=0.2, settling=SETTLING)
+    policy = RetryPolicy(initial_delay=0.05, max_delay=0.2, settle_seconds=SETTLING)
     key, url = "key-of-a-test", job["api"]
     return {
         "client": ParallelClient(key, url, transport=Transport(), retry_policy=policy),

@@ -33,7 +33,7 @@ ASKED = TaskRunInput(input=QUESTION, processor="lite")
 CONCERNED = sorted({(call.method, call.path) for call in CALLS})
 ROWS = [row for row in rows() if not row.kind.startswith("webhook_")]
 
-late = st.floats(0, RetryPolicy().settling - 1)
+late = st.floats(0, RetryPolicy().settle_seconds - 1)
 faults = st.builds(
     lambda row, where, skip, times: Fault(
         row.kind, method=where[0], path=where[1], skip=skip, times=times, **row.options

@@ -52,7 +52,7 @@ class Job(TypedDict):
 
 def clients(api: str) -> dict[str, Any]:
     """As a process of its own makes them."""
-    policy = RetryPolicy(first=0.05, longest=0.2, settling=SETTLING)
+    policy = RetryPolicy(initial_delay=0.05, max_delay=0.2, settle_seconds=SETTLING)
     key = "key-of-a-test"
     return {
         "client": ParallelClient(key, api, retry_policy=policy),
