@@ -417,13 +417,9 @@ class Elsewhere:
     """Threads that are in no graph of this process, as far as a sweep can tell."""
 
     def __init__(self, graph: Any) -> None:
-        self._threads = GraphThreads(graph)
-        self.store = self._threads.store
-
-    def __getattr__(self, name: str) -> Any:
-        if name in ("owns_node", "list_parked", "resume_if"):
-            return getattr(self._threads, name)
-        raise AttributeError(name)
+        threads = GraphThreads(graph)
+        for name in ("store", "owns_node", "list_parked", "resume_if"):
+            setattr(self, name, getattr(threads, name))
 
 
 def test_threads_may_live_elsewhere(fleet: Fleet) -> None:
