@@ -347,10 +347,10 @@ def test_a_long_list_of_checkpoints_is_read_page_by_page(
 ) -> None:
     fleet = Fleet(mode, postgres_uri(), store=False)
     fleet.ask("one", "two", "three")
-    mine = fleet.node.__eq__
+    owns_node = fleet.node.__eq__
 
     def listed(graph: Any) -> Any:
-        return scan_checkpoints(graph.checkpointer, mine, page_size)
+        return scan_checkpoints(graph.checkpointer, owns_node, page_size)
 
     found = fleet.do(lambda graph: drive(listed(graph)), lambda graph: adrive(listed(graph)))
     runs = {run_id for each in found for run_id in each.runs}
