@@ -35,7 +35,7 @@ from .wake_up import Outcome, adrive_with, drive_with, log_error, resume_thread
 STRANDED_SECONDS = 900.0
 """A thread with unfinished work and no checkpoint for this long was left by a process that died."""
 _MAX_FAILED_BATCHES = 3
-"""After so many batches in a row for which the API could not be reached, the sweep ends."""
+"""The sweep ends after this many batches in a row for which the API could not be reached."""
 
 
 @dataclass

@@ -1,8 +1,8 @@
 """`resume_parked`: a run has ended, so the threads that are parked for it are resumed.
 
-Rule: whoever says that a run has ended is believed in nothing but its id. Its threads are found by their
-records in the store, or by the run's metadata as the API has it; only a thread of this graph that is parked
-for this very run is resumed, and it reads the run from the API itself.
+Rule: of a caller that says that a run has ended, only the run's id is believed. Its threads are found by
+their records in the store, or by the run's metadata as the API has it; only a thread of this graph that is
+parked for this very run is resumed, and it reads the run from the API itself.
 Waking is idempotent: late, early, twice or beside a sweep, a thread is resumed once.
 """
 
@@ -262,7 +262,7 @@ def resume_thread(
         return Outcome.IN_PROGRESS, ()
     if after is not None:
         if any(runs.intersection(ended) for runs in after.waiting.values()):
-            return Outcome.STILL_ACTIVE, ()  # the API told the thread something else than us
+            return Outcome.STILL_ACTIVE, ()  # for the thread, the API said that the run is active
         return Outcome.RESUMED, () if after.unfinished else records
     if before.exists and before.unfinished:
         return Outcome.IN_PROGRESS, ()

@@ -10,7 +10,7 @@ from langchain_core.messages import AIMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from pydantic import BaseModel
 
-from benchmarks.report import always
+from benchmarks.report import always_answer
 from langchain_parallel.errors import InvalidRequest, OutputMismatch
 from langchain_parallel.middleware import UseFinding, cited, sources, structured_finding
 from langchain_parallel.middleware.agent_state import AgentTurn
@@ -91,7 +91,7 @@ def test_every_number_names_one_source_in_the_whole_thread(account: Account) -> 
 def test_an_address_keeps_its_number_in_later_findings(account: Account) -> None:
     same = {"url": "https://wire.example/one", "title": "One", "excerpts": []}
     answer = {"content": {"a": "x"}, "basis": {"a": {"confidence": "high", "citations": [same]}}}
-    again = Account(account.how, always(answer))
+    again = Account(account.how, always_answer(answer))
     model = Model(calls(start("One?")), calls(follow_up("r1", "Two?")), "done")
     state = again.invoke(again.agent(model), SAID)
     assert [c["number"] for r in state["parallel_research"].values() for c in r["citations"]] == [
