@@ -20,7 +20,7 @@ from ..errors import InvalidRequest, ParallelError
 from ..parked.interrupts import is_parking, park
 from ..text.untrusted import harmless
 from ..tools.tool_messages import told as in_words
-from .agent_messages import reported
+from .agent_messages import quote_error
 from .agent_state import Research, is_ended
 from .call_approval import admit, as_admitted
 from .call_plan import (
@@ -80,7 +80,9 @@ def _set_up(asked: Asked, message: AIMessage) -> Calls[Command[Any]]:
         ledger_id = yield from ledger_of(setup, asked.state, asked.config, str(message.id))
     except ParallelError as error:
         unset = {handle: unsent(record, error) for handle, record in planned.items()}
-        return asked.answer(f"Nothing was started. {reported(in_words(error))}", unset, failed=True)
+        return asked.answer(
+            f"Nothing was started. {quote_error(in_words(error))}", unset, failed=True
+        )
     waiting: Research = {
         handle: {**r, "status": "declined", "error": _FIRST_TIME, "cost_usd": 0.0, "told": True}
         for handle, r in planned.items()

@@ -28,7 +28,7 @@ from .agent_config import AgentConfig
 from .agent_state import Research, is_active, is_ended
 from .background import poll
 from .call_plan import known
-from .finding_text import finding, rest_of
+from .finding_text import finding, next_page_lines
 from .pages import field_of, no_such_field, page_of
 
 _OUTSIDE = "This tool works only inside an agent that has ParallelResearchMiddleware."
@@ -162,7 +162,9 @@ def read(asked: Asked) -> Calls[Command[Any]]:
         return asked.answer(harmless(error.message), failed=True)
     lines = [agent_messages.head(record, research), fenced(text)]
     told: Research = {} if record.get("told") else {record["handle"]: {**record, "told": True}}
-    return asked.answer("\n".join([*lines, *rest_of(setup, record, page, pages, field)]), told)
+    return asked.answer(
+        "\n".join([*lines, *next_page_lines(setup, record, page, pages, field)]), told
+    )
 
 
 def listed(asked: Asked) -> Calls[Command[Any]]:

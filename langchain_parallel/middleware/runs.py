@@ -37,7 +37,7 @@ from ..text.untrusted import harmless
 from ..tools.tool_messages import told as in_words
 from .agent_config import AgentConfig, pending_of
 from .agent_state import AgentTurn, Research, is_ended, short, started_as, turns_of
-from .citations import numbered
+from .citations import number_citations
 from .recovery import sent_before
 
 _FETCH_SECONDS = 60.0
@@ -175,7 +175,7 @@ def finish(
     else:
         turn = answered(pending, got, keep_excerpts=False)
     done: AgentTurn = {**record, **turn}
-    done["citations"] = numbered(done, research)
+    done["citations"] = number_citations(done, research)
     others = {h: r for h, r in research.items() if h != record["handle"] and is_ended(r)}
     yield from told([done], {"turns": turns_of(others)}, config)
     return done
