@@ -24,7 +24,7 @@ def report_values(state: Mapping[str, Any]) -> dict[str, Any]:
     sources = _sources(turns)
     numbers = {source["url"]: source["number"] for source in sources}
     return {
-        "turns": [_reported(number, turns, numbers) for number in range(1, len(turns) + 1)],
+        "turns": [_turn_values(number, turns, numbers) for number in range(1, len(turns) + 1)],
         "underway": list(_underway(state, known)),
         "sources": sources,
     }
@@ -70,7 +70,7 @@ def _citations(turn: Turn) -> list[dict[str, Any]]:
     return [{**citation, "fields": citation.get("fields") or ()} for citation in cited]
 
 
-def _reported(number: int, turns: list[Turn], numbers: Mapping[str, int]) -> dict[str, Any]:
+def _turn_values(number: int, turns: list[Turn], numbers: Mapping[str, int]) -> dict[str, Any]:
     turn = turns[number - 1]
     builds_on, continues = _chain(turn, turns)
     return {

@@ -143,7 +143,7 @@ def _facts(turn: ReportedTurn, turns: Sequence[ReportedTurn]) -> Iterator[str]:
     cost, time = usd(turn.cost_usd), duration(turn.seconds)
     yield f"- Processor: {_name(turn.processor, n)}; cost: {cost}; time: {time}"
     yield f"- Run: {_name(turn.run_id, n)}; interaction: {_name(turn.interaction_id, n)}"
-    yield f"- How it was reached: {_reached(turn, turns)}"
+    yield f"- How it was reached: {_way_to(turn, turns)}"
     yield from (f"- ⚠ Warning: {escape(warning, n)}" for warning in turn.warnings)
     if turn.verdict:
         person = " (by a person)" if turn.verdict.decided_by == "person" else ""
@@ -151,7 +151,7 @@ def _facts(turn: ReportedTurn, turns: Sequence[ReportedTurn]) -> Iterator[str]:
         yield f"- Verdict{person}: {_name(turn.verdict.action, n)}{reason}"
 
 
-def _reached(turn: ReportedTurn, turns: Sequence[ReportedTurn]) -> str:
+def _way_to(turn: ReportedTurn, turns: Sequence[ReportedTurn]) -> str:
     """The questions behind a turn, from the first one to the turn itself."""
     before = [f"interaction {_name(turn.continues, turn.number)} of another session"]
     steps = before if turn.continues else []
@@ -165,7 +165,7 @@ def _reached(turn: ReportedTurn, turns: Sequence[ReportedTurn]) -> str:
 
 def _answer(turn: ReportedTurn) -> Iterator[str]:
     if turn.status != "completed" or turn.answer is None:
-        yield from ("", _unanswered(turn))
+        yield from ("", _missing_answer(turn))
     if turn.error:
         yield from ("", *_quote(turn.error, turn.number))
     claims = list(turn.claims)
@@ -180,7 +180,7 @@ def _answer(turn: ReportedTurn) -> Iterator[str]:
         yield from ("", *_value(turn.answer, turn.number))
 
 
-def _unanswered(turn: ReportedTurn) -> str:
+def _missing_answer(turn: ReportedTurn) -> str:
     what = "No answer" if turn.answer is None else "Not completed"
     line = f"**⚠ {what}** (status: {escape(turn.status, turn.number)})"
     if turn.status != "unfinished":
@@ -239,10 +239,10 @@ def _value(value: object, turn: int) -> Iterator[str]:
     # Broken where JSON breaks, before anything that else breaks lines is taken out of them. None of
     # its lines can close the fence: a text in JSON begins with a quote, wherever it stands.
     lines = json.dumps(value, ensure_ascii=False, indent=2).split("\n")
-    yield from ("> ```json", *(f"> {_indented(line)}" for line in lines), "> ```")
+    yield from ("> ```json", *(f"> {_clean_json(line)}" for line in lines), "> ```")
 
 
-def _indented(line: str) -> str:
+def _clean_json(line: str) -> str:
     """A line of JSON, cleaned; its blanks at the start stay."""
     inner = line.lstrip(" ")
     return " " * (len(line) - len(inner)) + harmless(inner)
