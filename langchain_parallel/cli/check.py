@@ -18,6 +18,7 @@ import httpx
 from ..client import ParallelClient, RetryPolicy
 from ..errors import ApiError, NotFound, ParallelError
 from ..models import Submission, TaskRunEvent, TaskRunInput
+from ..text.format import usd
 from .command_line import command_parser
 
 RUNS, USD_PER_RUN = 3, 0.005
@@ -52,7 +53,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _is_confirmed() -> bool:
-    question = f"This starts {RUNS} runs, which cost ${RUNS * USD_PER_RUN:.3f}. Continue? [y/N] "
+    question = f"This starts {RUNS} runs, which cost {usd(RUNS * USD_PER_RUN)}. Continue? [y/N] "
     try:
         return input(question).strip().lower() in ("y", "yes")
     except EOFError:  # no terminal
