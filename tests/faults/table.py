@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 from langchain_parallel._core.retry import RetryPolicy
 from langchain_parallel.simulator import Fault, LogEntry
 from langchain_parallel.simulator.faults import FaultKind
-from langchain_parallel.simulator.runs import Outcome
+from langchain_parallel.simulator.simulated_run import Outcome
 
 FAULTS: tuple[FaultKind, ...] = get_args(FaultKind)
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)

@@ -15,8 +15,8 @@ import pytest
 from langchain_parallel import errors
 from langchain_parallel._core.retry import RetryPolicy
 from langchain_parallel.models import TaskRunInput
-from langchain_parallel.simulator import Answer, Fault, Request, RunScript, Simulator
-from langchain_parallel.simulator.answers import Cut
+from langchain_parallel.simulator import Fault, Request, Response, RunScript, Simulator
+from langchain_parallel.simulator.http_messages import Cut
 
 from ..research.harness import Mode
 from .users import MODES, PROCESSOR, QUESTION, USERS, ClientUser, Clock, User
@@ -96,10 +96,10 @@ class Blind(Simulator):
 
     sees = False
 
-    def handle(self, request: Request) -> Answer:
+    def handle(self, request: Request) -> Response:
         lists = request.method == "GET" and request.path.endswith("/runs")
         if lists and len(self.runs()) == 2 and not self.sees:
-            return Answer(iter([Cut()]))
+            return Response(iter([Cut()]))
         return super().handle(request)
 
 

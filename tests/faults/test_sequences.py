@@ -19,8 +19,8 @@ from langchain_parallel._core.ledger.lookup import Lookup
 from langchain_parallel._core.retry import RetryPolicy
 from langchain_parallel.client import pair_clients
 from langchain_parallel.models import Submission, TaskRunInput
-from langchain_parallel.simulator import Answer, Fault, RunScript, Simulator, SimulatorTransport
-from langchain_parallel.simulator.answers import Wait
+from langchain_parallel.simulator import Fault, Response, RunScript, Simulator, SimulatorTransport
+from langchain_parallel.simulator.http_messages import Wait
 
 from ..cut import examples
 from ..research.harness import Mode
@@ -87,10 +87,10 @@ class Cancelling(Deadly):
 
     task: asyncio.Future[Submission] | None = None
 
-    def lose(self) -> Answer:
+    def lose(self) -> Response:
         assert self.task is not None
         self.task.cancel()
-        return Answer(iter([Wait(self.monotonic + 3600)]))
+        return Response(iter([Wait(self.monotonic + 3600)]))
 
 
 @given(troubles, kills, late)
