@@ -115,7 +115,7 @@ class ParallelTaskTool(BaseTool):
     artifact.
     """
     request: RequestOptions = Field(default_factory=RequestOptions, repr=False, exclude=True)
-    """What else shapes the runs: sources, MCP servers, metadata (LangChain's own `metadata` goes to traces)."""
+    """What shapes the runs: sources, MCP servers, metadata (LangChain's own `metadata` is for traces)."""
     ledger_id: str | None = None
     """A task group to keep this tool's runs in, shared by every tool that names it."""
 
