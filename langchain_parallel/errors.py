@@ -268,7 +268,7 @@ class RunCancelled(RunError):
 
 
 class ActionRequired(RunError):
-    """The run stands still until a person has done something; then waiting can go on."""
+    """The run waits for a person to act; after that, wait for it again."""
 
 
 class OutputMismatch(ParallelError):

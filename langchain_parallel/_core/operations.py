@@ -58,7 +58,7 @@ def add_runs(
 
 
 def retrieve(run_id: str, policy: RetryPolicy) -> Flow[TaskRun]:
-    """A run as it stands."""
+    """The current state of a run."""
     return (yield from fetch(wire.get(run_id), TaskRun, policy, run_id))
 
 
@@ -114,5 +114,5 @@ def create_group(metadata: Mapping[str, object], policy: RetryPolicy) -> Flow[Ta
 
 
 def retrieve_group(group_id: str, policy: RetryPolicy) -> Flow[TaskGroup]:
-    """A group as it stands."""
+    """The current state of a group."""
     return (yield from fetch(wire.get(group_id, root=wire.GROUPS), TaskGroup, policy))

@@ -60,7 +60,7 @@ class TaskRunError(ApiModel):
 
 
 class TaskRun(ApiModel):
-    """A run as it stands."""
+    """A run, in the state in which it was read."""
 
     run_id: str
     interaction_id: str | None = None
