@@ -91,12 +91,6 @@ class ClientPair(NamedTuple):
         )
         return cast(Submission, submission)
 
-    def submit_directly(self, request: TaskRunInput) -> Calls[Submission]:
-        """Start the run without a ledger, at most once: a lost answer is a lost run."""
-        started = yield Call(lambda: self.sync.create(request), lambda: self.async_.create(request))
-        run = cast(TaskRun, started)
-        return Submission(run=run, ledger_id="", key=f"run {run.run_id}", adopted=False)
-
     def find(
         self, ledger_id: str, request: TaskRunInput, *, position: str, lookup: Any = "once"
     ) -> Calls[Submission | None]:
