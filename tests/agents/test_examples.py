@@ -14,6 +14,7 @@ import pytest
 
 from langchain_parallel.middleware import find_citations
 
+from ..cut import exhaustive
 from ..middleware.harness import Account
 from . import examples
 from .examples import OUTCOMES
@@ -107,7 +108,9 @@ def program(name: str, *arguments: str, **environment: str) -> subprocess.Comple
     )
 
 
-@every_example
+@pytest.mark.parametrize(
+    "name", ["deep_subagent", *(exhaustive(name) for name in OUTCOMES if name != "deep_subagent")]
+)
 def test_an_example_runs_as_a_program(name: str) -> None:
     example = examples.load(name)
     done = program(name)
