@@ -109,7 +109,7 @@ def program(name: str, *arguments: str, **environment: str) -> subprocess.Comple
 
 
 @pytest.mark.parametrize(
-    "name", ["deep_subagent", *(exhaustive(name) for name in OUTCOMES if name != "deep_subagent")]
+    "name", ["create_agent", *(exhaustive(name) for name in OUTCOMES if name != "create_agent")]
 )
 def test_an_example_runs_as_a_program(name: str) -> None:
     example = examples.load(name)
