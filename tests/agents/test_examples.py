@@ -39,6 +39,7 @@ def answers_well(example: ModuleType, states: list[dict[str, Any]]) -> None:
                 assert source["run_id"] == run_id
 
 
+@pytest.mark.grid
 @every_example
 def test_an_example_cites_its_sources_and_pays_each_run_once(
     name: str, account: Account, scripted: ModuleType
@@ -50,6 +51,7 @@ def test_an_example_cites_its_sources_and_pays_each_run_once(
     examples.came_to_what_it_should(name, example, states[-1], account)
 
 
+@pytest.mark.grid
 @every_example
 def test_an_example_that_is_parked_and_woken_comes_to_the_same(
     name: str, account: Account, scripted: ModuleType
@@ -61,6 +63,7 @@ def test_an_example_that_is_parked_and_woken_comes_to_the_same(
     examples.came_to_what_it_should(name, example, states[-1], account)
 
 
+@pytest.mark.grid
 @every_example
 def test_an_example_whose_paid_request_gets_no_answer_pays_once(
     name: str, account: Account, scripted: ModuleType
@@ -73,6 +76,7 @@ def test_an_example_whose_paid_request_gets_no_answer_pays_once(
     examples.came_to_what_it_should(name, example, states[-1], account)
 
 
+@pytest.mark.grid
 @every_example
 def test_two_threads_of_an_example_do_not_share_a_session(
     name: str, account: Account, scripted: ModuleType

@@ -1,4 +1,4 @@
-"""Eight processes, and several callers in each, go on with one thread at the same moment.
+"""Several processes, and several callers in each, go on with one thread at the same moment.
 
     python -m tests.races.stampede '{"api": …, "place": …, …}'
 

@@ -162,7 +162,7 @@ UNFIT: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "not a runtime": (
         {**QUESTION, "runtime": {"state": "S3CRET"}},
-        "runtime.config: Field required",
+        "runtime: Input should be an instance of ToolRuntime",
     ),
     "empty": ({"input": " \n"}, "The input is empty"),
     "empty object": ({"input": {}}, "The input is empty"),
