@@ -14,8 +14,20 @@ from langchain_parallel.models import McpServer, TaskRun, TaskRunInput, Webhook
 from .helpers import FREE, PAID, answer
 
 STATUS = [
-    (301, errors.UnexpectedStatus, "status that the API does not document", "Check `base_url`", False),
-    (400, errors.UnexpectedStatus, "status that the API does not document", "Check `base_url`", False),
+    (
+        301,
+        errors.UnexpectedStatus,
+        "status that the API does not document",
+        "Check `base_url`",
+        False,
+    ),
+    (
+        400,
+        errors.UnexpectedStatus,
+        "status that the API does not document",
+        "Check `base_url`",
+        False,
+    ),
     (401, errors.AuthenticationFailed, "API key was not accepted", "Check PARALLEL_API_KEY", False),
     (402, errors.CreditExhausted, "has not enough credit", "Add credit or wait", False),
     (403, errors.Forbidden, "may not use this processor", "Choose another processor", False),

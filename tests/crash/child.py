@@ -14,6 +14,7 @@ from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from langchain_parallel import AsyncParallelClient, ParallelClient, aresume, resume
 from langchain_parallel.client import RetryPolicy
+from langchain_parallel.client.client_pair import AnyClient
 from langchain_parallel.parked.interrupts import runs_waited_for
 
 from .points import AsyncTransport, Steps, Transport, passing
@@ -57,15 +58,12 @@ def work(job: Job, tell: int) -> None:
     os._exit(0)
 
 
-def _clients(job: Job) -> dict[str, Any]:
+def _client(job: Job) -> AnyClient:
     policy = RetryPolicy(initial_delay=0.05, max_delay=0.2, settle_seconds=SETTLING)
     key, url = "key-of-a-test", job["api"]
-    return {
-        "client": ParallelClient(key, url, transport=Transport(), retry_policy=policy),
-        "async_client": AsyncParallelClient(
-            key, url, transport=AsyncTransport(), retry_policy=policy
-        ),
-    }
+    if job["mode"] == "async":
+        return AsyncParallelClient(key, url, transport=AsyncTransport(), retry_policy=policy)
+    return ParallelClient(key, url, transport=Transport(), retry_policy=policy)
 
 
 def _config(job: Job) -> Any:
@@ -89,7 +87,7 @@ def _blocking(job: Job) -> tuple[str, Any]:
     build, given = WORKLOADS[job["workload"]]
     config = _config(job)
     with opened(job["place"], store=job["store"]) as storage:
-        graph = build(_clients(job), **storage)
+        graph = build(_client(job), **storage)
         found = graph.get_state(config)
         how = _goes_on(found)
         if how == "invoked":
@@ -103,7 +101,7 @@ async def _awaiting(job: Job) -> tuple[str, Any]:
     build, given = WORKLOADS[job["workload"]]
     config = _config(job)
     async with aopened(job["place"], store=job["store"]) as storage:
-        graph = build(_clients(job), **storage)
+        graph = build(_client(job), **storage)
         found = await graph.aget_state(config)
         how = _goes_on(found)
         if how == "invoked":
