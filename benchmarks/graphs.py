@@ -12,26 +12,26 @@ from langgraph.channels import DeltaChannel
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
 
-from langchain_parallel import ParallelTaskTool, create_research_graph
+from langchain_parallel import ParallelClient, ParallelTaskTool, create_research_graph
 from langchain_parallel.models import TaskRunInput
 from langchain_parallel.research import Turn, merge_turns
 
 PROCESSOR = "core-fast"
 
 
-def research(clients: dict[str, Any], **options: Any) -> Any:
+def research(client: ParallelClient, **options: Any) -> Any:
     """The package's research graph."""
-    return create_research_graph(processor=PROCESSOR, **options, **clients)
+    return create_research_graph(processor=PROCESSOR, client=client, **options)
 
 
-def research_with_excerpts(clients: dict[str, Any]) -> Any:
+def research_with_excerpts(client: ParallelClient) -> Any:
     """The same, and the state has the citations' excerpts."""
-    return research(clients, keep_excerpts=True)
+    return research(client, keep_excerpts=True)
 
 
-def research_with_deltas(clients: dict[str, Any]) -> Any:
+def research_with_deltas(client: ParallelClient) -> Any:
     """The same with the turns in LangGraph's `DeltaChannel` (beta). The package does not do this."""
-    graph = research(clients)
+    graph = research(client)
     graph.channels["turns"] = DeltaChannel(_merge_all, list[Turn])
     return graph
 
@@ -42,11 +42,11 @@ def _merge_all(turns: list[Turn], writes: Sequence[list[Turn]]) -> list[Turn]:
     return turns
 
 
-def agent(clients: dict[str, Any]) -> Any:
+def agent(client: ParallelClient) -> Any:
     """A graph of a model that always calls the tool, and the tool."""
     graph = StateGraph(MessagesState)
     graph.add_node("model", _model)
-    graph.add_node("tools", ToolNode([ParallelTaskTool(processor=PROCESSOR, **clients)]))
+    graph.add_node("tools", ToolNode([ParallelTaskTool(processor=PROCESSOR, client=client)]))
     graph.add_edge(START, "model")
     graph.add_edge("model", "tools")
     graph.add_edge("tools", END)
@@ -66,9 +66,8 @@ class _WholeState(TypedDict, total=False):
     results: Annotated[list[dict[str, Any]], operator.add]
 
 
-def whole_results(clients: dict[str, Any]) -> Any:
+def whole_results(client: ParallelClient) -> Any:
     """A graph of one node without a ledger. Its state has every result whole."""
-    client = clients["client"]
 
     def ask(state: _WholeState) -> dict[str, Any]:
         head = state.get("interaction_id")

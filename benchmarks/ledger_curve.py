@@ -71,14 +71,14 @@ async def _session(case: Case, turns: int, folder: Path) -> list[Traffic]:
     found: list[Traffic] = []
     for questions in _restarts(case, turns):
         async with open_storage(folder, case.mode, store=case.store) as storage:
-            clients = account.clients()
+            client = account.client()
             build = graphs.research if case.what == "graph" else graphs.agent
-            graph = build(clients).compile(**storage)
+            graph = build(client).compile(**storage)
             for number in questions:
                 text = f"Question {number:04}: how did the market change?"
                 await ask(graph, case.mode, graphs.question(graph, text))
                 found.append(account.meter.take())
-            await clients["async_client"].close()
+            client.close()
         if case.restarts == "an hour later":
             _move_back_an_hour(folder)
     return found

@@ -70,8 +70,8 @@ def research_graph(api: str, write: _Write) -> tuple[Any, AsyncParallelClient]:
         write("evaluated", turn["question"].rpartition(" ")[2].rstrip("?"))
 
     client = AsyncParallelClient(KEY, api)
-    made = {"client": ParallelClient(KEY, api), "async_client": client}
-    return create_research_graph(processor="lite", wait="park", evaluate=evaluate, **made), client
+    graph = create_research_graph(processor="lite", wait="park", evaluate=evaluate, client=client)
+    return graph, client
 
 
 class TimedThreads(GraphThreads):
@@ -99,10 +99,10 @@ def record_writes() -> dict[str, Any]:
         wait="park",
         evaluate=lambda state, turn: None,
         client=ParallelClient(KEY, **how),
-        async_client=AsyncParallelClient(KEY, **how),
     ).compile(checkpointer=InMemorySaver())
     found: dict[str, Any] = {}
-    for given in (question("recorded"), Command(resume="look")):
+    inputs: tuple[Any, Any] = (question("recorded"), Command(resume={}))
+    for given in inputs:
         for update in graph.stream(given, thread_config("recorded"), stream_mode="updates"):
             found.update(update)
         simulator.clock.sleep(3_600.0)

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from langchain_parallel import AsyncParallelClient, ParallelClient
+from langchain_parallel import ParallelClient
 from langchain_parallel.simulator import ManualClock, Scenario, Simulator, SimulatorTransport
 
 _KINDS = (
@@ -124,13 +124,10 @@ class Account:
         self.simulator = Simulator(ManualClock(), scenario=scenario)
         self.meter = Meter(self.simulator)
 
-    def clients(self) -> dict[str, Any]:
-        """New clients, as a new process would make them."""
-        how: dict[str, Any] = {"transport": self.meter, "clock": self.simulator.clock}
-        return {
-            "client": ParallelClient("key-of-a-benchmark", **how),
-            "async_client": AsyncParallelClient("key-of-a-benchmark", **how),
-        }
+    def client(self) -> ParallelClient:
+        """A new client, as a new process would make it."""
+        clock = self.simulator.clock
+        return ParallelClient("key-of-a-benchmark", transport=self.meter, clock=clock)
 
     def raw_result(self, run_id: str) -> str:
         """A run's result as the API sends it: JSON."""
