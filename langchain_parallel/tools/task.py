@@ -275,7 +275,7 @@ class ParallelTaskTool(BaseTool):
         clients = self._door.clients
         if site.store is not None and site.thread_id is not None:
             return (yield from stored_ledger(clients, site.store, site.thread_id, self.name))
-        return (yield from self._door.ledgers.of(site.session, clients, limited=site.fresh))
+        return (yield from self._door.ledgers.of(site.session, clients, rotate=site.fresh))
 
 
 def _artifact(got: PaidAnswer, processor: str) -> dict[str, Any]:
