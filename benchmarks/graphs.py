@@ -12,26 +12,27 @@ from langgraph.channels import DeltaChannel
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
 
-from langchain_parallel import ParallelTaskTool, create_research_graph
+from langchain_parallel import ParallelClient, ParallelTaskTool, create_research_graph
+from langchain_parallel.client.client_pair import AnyClient
 from langchain_parallel.models import TaskRunInput
 from langchain_parallel.research import Turn, merge_turns
 
 PROCESSOR = "core-fast"
 
 
-def research(clients: dict[str, Any], **options: Any) -> Any:
+def research(client: AnyClient, **options: Any) -> Any:
     """The package's research graph."""
-    return create_research_graph(processor=PROCESSOR, **options, **clients)
+    return create_research_graph(processor=PROCESSOR, client=client, **options)
 
 
-def research_with_excerpts(clients: dict[str, Any]) -> Any:
+def research_with_excerpts(client: AnyClient) -> Any:
     """The same, keeping the citations' excerpts."""
-    return research(clients, keep_excerpts=True)
+    return research(client, keep_excerpts=True)
 
 
-def research_with_deltas(clients: dict[str, Any]) -> Any:
+def research_with_deltas(client: AnyClient) -> Any:
     """The same, with its turns in LangGraph's `DeltaChannel` (beta): an experiment, not the package."""
-    graph = research(clients)
+    graph = research(client)
     graph.channels["turns"] = DeltaChannel(_all_merged, list[Turn])
     return graph
 
@@ -42,11 +43,11 @@ def _all_merged(turns: list[Turn], writes: Sequence[list[Turn]]) -> list[Turn]:
     return turns
 
 
-def agent(clients: dict[str, Any]) -> Any:
+def agent(client: AnyClient) -> Any:
     """A graph in which a model that always calls the tool stands before it."""
     graph = StateGraph(MessagesState)
     graph.add_node("model", _always_calls)
-    graph.add_node("tools", ToolNode([ParallelTaskTool(processor=PROCESSOR, **clients)]))
+    graph.add_node("tools", ToolNode([ParallelTaskTool(processor=PROCESSOR, client=client)]))
     graph.add_edge(START, "model")
     graph.add_edge("model", "tools")
     graph.add_edge("tools", END)
@@ -66,9 +67,8 @@ class _Whole(TypedDict, total=False):
     results: Annotated[list[dict[str, Any]], operator.add]
 
 
-def whole_results(clients: dict[str, Any]) -> Any:
+def whole_results(client: ParallelClient) -> Any:
     """A graph of one node without a ledger, which keeps every result whole in its state."""
-    client = clients["client"]
 
     def ask(state: _Whole) -> dict[str, Any]:
         before = state.get("interaction_id")

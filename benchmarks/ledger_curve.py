@@ -20,6 +20,8 @@ from typing import Literal, TypeAlias
 
 from langgraph.store.sqlite import SqliteStore
 
+from langchain_parallel import AsyncParallelClient
+
 from . import graphs
 from .figures import Row, keep, parser, say, table
 from .report import always, brief
@@ -71,14 +73,18 @@ async def _session(case: Case, turns: int, folder: Path) -> list[Traffic]:
     found: list[Traffic] = []
     for questions in _lives(case, turns):
         async with opened(folder, case.how, store=case.store) as places:
-            clients = account.clients()
             build = graphs.research if case.what == "graph" else graphs.agent
-            graph = build(clients).compile(**places)
+            is_async = case.how == "async"
+            client = account.async_client() if is_async else account.blocking_client()
+            graph = build(client).compile(**places)
             for number in questions:
                 text = f"Question {number:04}: how did the market change?"
                 await ask(graph, case.how, graphs.question(graph, text))
                 found.append(account.meter.take())
-            await clients["async_client"].close()
+            if isinstance(client, AsyncParallelClient):
+                await client.close()
+            else:
+                client.close()
         if case.restarts == "an hour later":
             _hour_passes(folder)
     return found

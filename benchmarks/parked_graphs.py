@@ -69,8 +69,8 @@ def research(api: str, write: _Write) -> tuple[Any, AsyncParallelClient]:
         write("judged", turn["question"].rpartition(" ")[2].rstrip("?"))
 
     client = AsyncParallelClient(KEY, api)
-    made = {"client": ParallelClient(KEY, api), "async_client": client}
-    return create_research_graph(processor="lite", wait="park", evaluate=evaluate, **made), client
+    graph = create_research_graph(processor="lite", wait="park", evaluate=evaluate, client=client)
+    return graph, client
 
 
 class Timed(GraphThreads):
@@ -98,9 +98,9 @@ def recorded() -> dict[str, Any]:
         wait="park",
         evaluate=lambda state, turn: None,
         client=ParallelClient(KEY, **how),
-        async_client=AsyncParallelClient(KEY, **how),
     ).compile(checkpointer=InMemorySaver())
     found: dict[str, Any] = {}
+    given: Any
     for given in (question("recorded"), Command(resume="look")):
         for update in graph.stream(given, thread("recorded"), stream_mode="updates"):
             found.update(update)

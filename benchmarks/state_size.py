@@ -28,6 +28,7 @@ from typing import Any
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 
+from langchain_parallel import ParallelClient
 from langchain_parallel.models import TaskRunInput
 
 from . import graphs
@@ -39,7 +40,7 @@ from .wire import Account
 TURNS = 50
 SHOWN = (1, 10, 25, 50)
 
-GRAPHS: dict[str, Callable[[dict[str, Any]], Any]] = {
+GRAPHS: dict[str, Callable[[ParallelClient], Any]] = {
     "research graph": graphs.research,
     "research graph, excerpts kept": graphs.research_with_excerpts,
     "graph with the tool": graphs.agent,
@@ -200,11 +201,11 @@ class Curve:
 
 
 def measure(
-    build: Callable[[dict[str, Any]], Any], saver: Saver, turns: int, how: How = "sync"
+    build: Callable[[ParallelClient], Any], saver: Saver, turns: int, how: How = "sync"
 ) -> Curve:
     """Run a session and count after each turn."""
-    clients = Account(always(realistic())).clients()
-    graph = build(clients).compile(checkpointer=saver.checkpointer)
+    client = Account(always(realistic())).blocking_client()
+    graph = build(client).compile(checkpointer=saver.checkpointer)
     return asyncio.run(_curve(graph, saver, turns, how))
 
 
@@ -238,7 +239,7 @@ def row(name: str, saver: str, curve: Curve) -> Row:
 def result_bytes() -> int:
     """Size of one result as the API sends it."""
     account = Account(always(realistic()))
-    run = account.clients()["client"].create(TaskRunInput(input="?", processor="lite"))
+    run = account.blocking_client().create(TaskRunInput(input="?", processor="lite"))
     return len(account.raw_result(run.run_id).encode())
 
 

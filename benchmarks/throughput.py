@@ -27,7 +27,7 @@ from typing import Any, TypeAlias
 
 import httpx
 
-from langchain_parallel import AsyncParallelClient, ParallelClient, ParallelTaskTool
+from langchain_parallel import AsyncParallelClient, ParallelTaskTool
 from langchain_parallel.models import TaskRunInput
 
 from .figures import Row, keep, parser, say, table
@@ -108,9 +108,7 @@ def submit_and_wait(ledgers: int) -> Way:
 async def tool_abatch(url: str, runs: int) -> list[str]:
     """This package's tool, as LangChain runs a batch."""
     async with AsyncParallelClient(_KEY, url) as client:
-        tool = ParallelTaskTool(
-            processor=_PROCESSOR, client=ParallelClient(_KEY, url), async_client=client
-        )
+        tool = ParallelTaskTool(processor=_PROCESSOR, client=client)
         contents = await tool.abatch([{"input": _question(n)} for n in range(runs)])
     return re.findall(r"^run_id: (\w+)$", "\n".join(contents), re.MULTILINE)
 

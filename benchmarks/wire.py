@@ -124,13 +124,15 @@ class Account:
         self.simulator = Simulator(ManualClock(), scenario=scenario)
         self.meter = Meter(self.simulator)
 
-    def clients(self) -> dict[str, Any]:
-        """New clients, as a new process makes them; for the graph, the tool, or alone."""
+    def blocking_client(self) -> ParallelClient:
+        """A new client, as a new process makes it; for the graph, the tool, or alone."""
         how: dict[str, Any] = {"transport": self.meter, "clock": self.simulator.clock}
-        return {
-            "client": ParallelClient("key-of-a-benchmark", **how),
-            "async_client": AsyncParallelClient("key-of-a-benchmark", **how),
-        }
+        return ParallelClient("key-of-a-benchmark", **how)
+
+    def async_client(self) -> AsyncParallelClient:
+        """The same for asynchronous calls."""
+        how: dict[str, Any] = {"transport": self.meter, "clock": self.simulator.clock}
+        return AsyncParallelClient("key-of-a-benchmark", **how)
 
     def raw_result(self, run_id: str) -> str:
         """A run's result as the API sends it: JSON."""

@@ -58,7 +58,7 @@ def test_the_report_measured_is_as_large_as_promised() -> None:
 
 def test_every_turn_gets_the_same_answer_however_long_the_session() -> None:
     account = Account(always(brief()))
-    client = account.clients()["client"]
+    client = account.blocking_client()
     head, sizes = None, []
     for _ in range(3):
         asked = TaskRunInput(input="What now?", processor="lite", previous_interaction_id=head)
@@ -151,9 +151,8 @@ def test_a_delta_channel_loses_no_turn() -> None:
     with state_size.SAVERS["sqlite"]() as saver:
         state_size.measure(graphs.research_with_deltas, saver, 3)
         account = Account(always(realistic()))
-        graph = graphs.research_with_deltas(account.clients()).compile(
-            checkpointer=saver.checkpointer
-        )
+        made = graphs.research_with_deltas(account.blocking_client())
+        graph = made.compile(checkpointer=saver.checkpointer)
         turns = graph.get_state(THREAD).values["turns"]
     assert [turn["question"][:13] for turn in turns] == [f"Question {n:04}" for n in range(3)]
 

@@ -1,12 +1,12 @@
-"""A worker of a deployment of one's own: it takes questions, and Parallel's webhooks.
+"""A worker of a deployment of your own: it accepts questions and Parallel's webhooks.
 
     python worker.py                        # once: makes the tables
     uvicorn worker:app                      # as many as you like, behind one address
-    python -m langchain_parallel sweep --graph worker:research        # every few minutes
+    langchain-parallel sweep --graph worker:research        # every few minutes
 
 DATABASE_URI    a PostgreSQL database; all workers share it
 PUBLIC_URL      where Parallel reaches the workers, such as https://research.example
-PARALLEL_API_KEY, PARALLEL_WEBHOOK_SECRET    from Parallel; while the secret is changed, both with a comma
+PARALLEL_API_KEY, PARALLEL_WEBHOOK_SECRET    from Parallel; several secrets are separated by commas
 """
 
 import asyncio
@@ -61,15 +61,15 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
 
 
 async def ask(request: Request) -> JSONResponse:
-    """Take a question. Its thread is parked a moment later, and needs no worker any more."""
+    """Accept a question. Its thread parks a moment later, and then needs no worker."""
     thread_id = uuid.uuid4().hex
     given = {"question": (await request.json())["question"]}
     await request.app.state.graph.ainvoke(given, thread(thread_id), durability="sync")
     return JSONResponse({"thread_id": thread_id}, 202)
 
 
-async def look(request: Request) -> JSONResponse:
-    """How a thread stands: its answer, or what it waits for."""
+async def read(request: Request) -> JSONResponse:
+    """Return a thread's answer, or what it waits for."""
     state = await request.app.state.graph.aget_state(thread(request.path_params["thread_id"]))
     return JSONResponse(
         {
@@ -80,7 +80,7 @@ async def look(request: Request) -> JSONResponse:
 
 
 def thread(thread_id: str) -> Any:
-    """What LangGraph calls a thread by."""
+    """The config that names a thread."""
     return {"configurable": {"thread_id": thread_id}}
 
 
@@ -94,7 +94,7 @@ async def set_up() -> None:
 app = Starlette(
     routes=[
         Route("/research", ask, methods=["POST"]),
-        Route("/research/{thread_id}", look),
+        Route("/research/{thread_id}", read),
     ],
     lifespan=lifespan,
 )

@@ -57,15 +57,12 @@ def work(job: Job, tell: int) -> None:
     os._exit(0)
 
 
-def _clients(job: Job) -> dict[str, Any]:
+def _client(job: Job) -> ParallelClient | AsyncParallelClient:
     policy = RetryPolicy(first=0.05, longest=0.2, settling=SETTLING)
-    key, url = "key-of-a-test", job["api"]
-    return {
-        "client": ParallelClient(key, url, transport=Transport(), retry_policy=policy),
-        "async_client": AsyncParallelClient(
-            key, url, transport=AsyncTransport(), retry_policy=policy
-        ),
-    }
+    given: Any = {"api_key": "key-of-a-test", "base_url": job["api"], "retry_policy": policy}
+    if job["mode"] == "sync":
+        return ParallelClient(**given, transport=Transport())
+    return AsyncParallelClient(**given, transport=AsyncTransport())
 
 
 def _config(job: Job) -> Any:
@@ -89,7 +86,7 @@ def _blocking(job: Job) -> tuple[str, Any]:
     build, given = WORKLOADS[job["workload"]]
     config = _config(job)
     with opened(job["place"], store=job["store"]) as storage:
-        graph = build(_clients(job), **storage)
+        graph = build(_client(job), **storage)
         found = graph.get_state(config)
         how = _goes_on(found)
         if how == "invoked":
@@ -103,7 +100,7 @@ async def _awaiting(job: Job) -> tuple[str, Any]:
     build, given = WORKLOADS[job["workload"]]
     config = _config(job)
     async with aopened(job["place"], store=job["store"]) as storage:
-        graph = build(_clients(job), **storage)
+        graph = build(_client(job), **storage)
         found = await graph.aget_state(config)
         how = _goes_on(found)
         if how == "invoked":

@@ -20,6 +20,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from langgraph.graph import END, START, StateGraph
 
 from langchain_parallel import ParallelTaskTool, create_research_graph
+from langchain_parallel.client.client_pair import AnyClient
 from langchain_parallel.options import Limits
 from langchain_parallel.research import ResearchState, Turn, Verdict, merge_turns
 
@@ -34,18 +35,18 @@ def _evaluate(state: ResearchState, turn: Turn) -> Verdict | None:
     return {"action": "follow_up", "question": SECOND, "reason": "scripted"}
 
 
-def _research(clients: dict[str, Any]) -> Any:
+def _research(client: AnyClient) -> Any:
     return create_research_graph(
         processor=("lite", "base"),
         evaluate=_evaluate,
         limits=Limits(max_runs_per_question=2),
-        **clients,
+        client=client,
     )
 
 
-def subgraph(clients: dict[str, Any], **compiled_with: Any) -> Any:
+def subgraph(client: AnyClient, **compiled_with: Any) -> Any:
     """(a) The research graph by itself."""
-    return _research(clients).compile(**compiled_with)
+    return _research(client).compile(**compiled_with)
 
 
 def _fork(state: ResearchState, turn: Turn) -> Verdict | None:
@@ -56,13 +57,13 @@ def _fork(state: ResearchState, turn: Turn) -> Verdict | None:
     return {"action": "branch", "questions": asked, "reason": "scripted"}
 
 
-def branches(clients: dict[str, Any], **compiled_with: Any) -> Any:
+def branches(client: AnyClient, **compiled_with: Any) -> Any:
     """(e) The research graph, which branches."""
     graph = create_research_graph(
         processor=("lite", "base"),
         evaluate=_fork,
         limits=Limits(max_runs_per_question=3),
-        **clients,
+        client=client,
     )
     return graph.compile(**compiled_with)
 
@@ -77,11 +78,11 @@ class _Parent(TypedDict, total=False):
     notes: Annotated[list[str], operator.add]
 
 
-def node(clients: dict[str, Any], **compiled_with: Any) -> Any:
+def node(client: AnyClient, **compiled_with: Any) -> Any:
     """(b) The same as a node of a parent that shares the session's keys."""
     graph: Any = StateGraph(_Parent)
     graph.add_node("ask", lambda state: {"question": f"Who leads in {state['topic']}?"})
-    graph.add_node("research", _research(clients).compile())
+    graph.add_node("research", _research(client).compile())
     graph.add_node("note", lambda state: {"notes": [json.dumps(state["answer"])]})
     graph.add_edge(START, "ask")
     graph.add_edge("ask", "research")
@@ -117,8 +118,8 @@ def _calls(*arguments: dict[str, Any]) -> AIMessage:
     return AIMessage("", tool_calls=calls, id=f"msg_{uuid.uuid4().hex}")
 
 
-def _agent(says: Any, clients: dict[str, Any], compiled_with: dict[str, Any]) -> Any:
-    tool = ParallelTaskTool(processor="lite", **clients)
+def _agent(says: Any, client: AnyClient, compiled_with: dict[str, Any]) -> Any:
+    tool = ParallelTaskTool(processor="lite", client=client)
     return create_agent(_Model(says=says), tools=[tool], **compiled_with)
 
 
@@ -131,18 +132,18 @@ def _one_after_the_other(seen: list[ToolMessage]) -> AIMessage:
     return AIMessage("done")
 
 
-def tool(clients: dict[str, Any], **compiled_with: Any) -> Any:
+def tool(client: AnyClient, **compiled_with: Any) -> Any:
     """(c) The tool in an agent: a call, and a follow-up in a later message."""
-    return _agent(_one_after_the_other, clients, compiled_with)
+    return _agent(_one_after_the_other, client, compiled_with)
 
 
 def _both_at_once(seen: list[ToolMessage]) -> AIMessage:
     return AIMessage("done") if seen else _calls({"input": FIRST}, {"input": SECOND})
 
 
-def two_calls(clients: dict[str, Any], **compiled_with: Any) -> Any:
+def two_calls(client: AnyClient, **compiled_with: Any) -> Any:
     """(d) The tool in an agent: two calls in one message, run in parallel."""
-    return _agent(_both_at_once, clients, compiled_with)
+    return _agent(_both_at_once, client, compiled_with)
 
 
 _SAID: dict[str, Any] = {"messages": [("user", "Find out")]}

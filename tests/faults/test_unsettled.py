@@ -12,7 +12,7 @@ import pytest
 
 from langchain_parallel.simulator import Answer, Fault, Request, RunScript, Simulator
 from langchain_parallel.simulator.answers import Cut, Step, Wait
-from langchain_parallel.tools.tool_messages import error_for_model as told as words_for_a_model
+from langchain_parallel.tools.tool_messages import error_for_model
 
 from ..research.harness import Mode
 from .kills import READING, SENDING, Kill, survive
@@ -92,7 +92,7 @@ def test_a_look_that_fails_does_not_say_that_nothing_was_billed(mode: Mode) -> N
         assert told is not None
         assert told.error is not None
         assert told.error.billed is not False
-        assert "all again" not in words_for_a_model(told.error)
+        assert "all again" not in error_for_model(told.error)
 
 
 @BOTH

@@ -28,7 +28,7 @@ from langchain_parallel.options import Limits
 from langchain_parallel.simulator import ManualClock, RunScript, Simulator, SimulatorTransport
 
 from ..client.both import Both
-from ..research.harness import Mode, clients, invoke
+from ..research.harness import Mode, client_of, invoke
 from ..tool.helpers import START, Account, Wire, agent, answers, calls, thread
 
 QUESTION, FOLLOW_UP = "Who leads?", "By how much?"
@@ -211,13 +211,12 @@ class GraphUser(User):
         self.move()
 
     def move(self) -> None:
-        self.clients = clients(self.simulator)
+        self.client = client_of(self.mode, self.simulator)
 
     def _graph(self, timeout: float | None) -> Any:
         options: dict[str, Any] = {"processor": PROCESSOR, "evaluate": self._evaluate}
-        graph = create_research_graph(
-            limits=Limits(max_runs_per_question=2), **options, **self.clients, timeout=timeout
-        )
+        options |= {"limits": Limits(max_runs_per_question=2), "timeout": timeout}
+        graph = create_research_graph(client=self.client, **options)
         return graph.compile(checkpointer=self.checkpointer)
 
     def _evaluate(self, state: Any, turn: Any) -> Any:

@@ -18,7 +18,7 @@ from langchain_parallel.parked import (
 )
 from langchain_parallel.simulator import Simulator
 
-from ..research.harness import Mode, clients
+from ..research.harness import Mode, client_of
 
 RECORDS = ("langchain_parallel", "parked")
 
@@ -38,21 +38,22 @@ def do(driven: Driven, blocking: Callable[[], Any], awaiting: Callable[[], Any])
 
 
 def woken(driven: Driven, graph: Any, run_id: str, **more: Any) -> WakeResult:
-    made = clients(driven.simulator)
+    client = client_of(driven.mode, driven.simulator)
     found: WakeResult = do(
         driven,
-        lambda: resume_parked(graph, run_id, made["client"], **more),
-        lambda: aresume_parked(graph, run_id, made["async_client"], **more),
+        lambda: resume_parked(graph, run_id, client, **more),
+        lambda: aresume_parked(graph, run_id, client, **more),
     )
     return found
 
 
 def swept(driven: Driven, graph: Any, **more: Any) -> SweepResult:
-    made, options = clients(driven.simulator), {"per_second": 1e5, **more}
+    client = client_of(driven.mode, driven.simulator)
+    options = {"client": client, "per_second": 1e5, **more}
     found: SweepResult = do(
         driven,
-        lambda: sweep(graph, made["client"], **options),
-        lambda: asweep(graph, made["async_client"], **options),
+        lambda: sweep(graph, **options),
+        lambda: asweep(graph, **options),
     )
     return found
 

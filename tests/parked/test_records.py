@@ -12,7 +12,7 @@ from langgraph.store.memory import InMemoryStore
 from langchain_parallel.parked import Outcome
 from langchain_parallel.parked.index import put_record
 
-from ..research.harness import Mode, Session, clients
+from ..research.harness import Mode, Session, blocking_client
 from .helpers import RECORDS, records, swept, woken
 
 
@@ -24,7 +24,7 @@ def session(request: pytest.FixtureRequest) -> Session:
 
 def ask_in_two_threads(session: Session) -> str:
     """The run that both wait for."""
-    ledger_id = clients(session.simulator)["client"].create_group().taskgroup_id
+    ledger_id = blocking_client(session.simulator).create_group().taskgroup_id
     for name in ("one", "two"):
         config = {"configurable": {"thread_id": name}}
         session.ask("How large is it?", ledger_id=ledger_id, config=config)

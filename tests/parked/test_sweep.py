@@ -19,6 +19,7 @@ from langgraph.types import Command
 from langchain_parallel import create_research_graph
 from langchain_parallel._core.calls import adrive, drive
 from langchain_parallel.errors import AuthenticationFailed, InvalidRequest
+from langchain_parallel.options import Limits
 from langchain_parallel.parked import (
     GraphThreads,
     Outcome,
@@ -34,7 +35,7 @@ from langchain_parallel.research import ResearchState
 from langchain_parallel.simulator import Fault, ManualClock, RunScript, Simulator
 
 from ..crash.storage import aopened, opened
-from ..research.harness import Mode, clients, script
+from ..research.harness import Mode, async_client, blocking_client, client_of, script
 from ..research.test_parking import FORK
 
 PLACES = ["memory", "sqlite", "postgres"]
@@ -46,7 +47,8 @@ class Fleet:
     def __init__(self, mode: Mode, place: str, *, store: bool) -> None:
         self.mode, self.place, self.store = mode, place, store
         self.simulator = Simulator(ManualClock())
-        self.options: dict[str, Any] = {"processor": "lite", "wait": "park", "max_turns": 5}
+        self.options: dict[str, Any] = {"processor": "lite", "wait": "park"}
+        self.options["limits"] = Limits(max_runs_per_question=5)
         self.tag = f"{time.time_ns()}"  # PostgreSQL is shared with other tests
         self.memory = {"checkpointer": InMemorySaver()} | (
             {"store": InMemoryStore()} if store else {}
@@ -81,12 +83,9 @@ class Fleet:
 
     def sweep(self, **options: Any) -> SweepResult:
         """What a sweep found; threads by their names here."""
-        made = clients(self.simulator)
-        more = {"per_second": 100_000.0, **options}
-        swept = self.do(
-            lambda graph: sweep(graph, made["client"], **more),
-            lambda graph: asweep(graph, made["async_client"], **more),
-        )
+        client = client_of(self.mode, self.simulator)
+        more = {"client": client, "per_second": 100_000.0, **options}
+        swept = self.do(lambda graph: sweep(graph, **more), lambda graph: asweep(graph, **more))
         for name in ("resumed", "already_resumed", "action_required"):
             found = [id.removesuffix(f" {self.tag}") for id in getattr(swept, name)]
             setattr(swept, name, sorted(found))
@@ -114,7 +113,8 @@ class Fleet:
         def evaluate(state: Any, turn: Any) -> Any:
             self.evaluated.append(turn["run_id"])
 
-        options = {"evaluate": evaluate, **self.options, **clients(self.simulator)}
+        options = {"evaluate": evaluate, **self.options}
+        options["client"] = client_of(self.mode, self.simulator)
         if self.alone:
             return create_research_graph(**options).compile(**storage)
         parent: Any = StateGraph(ResearchState)
@@ -267,11 +267,11 @@ def test_a_thread_that_was_left_in_the_middle_is_resumed_after_a_while(
     fleet.alone = alone
     fleet.ask("one")
     fleet.pass_time()
-    made, run_id = clients(fleet.simulator), fleet.run_of("one")
+    client, run_id = client_of(fleet.mode, fleet.simulator), fleet.run_of("one")
     with pytest.raises(Killed):
         fleet.do(
-            lambda graph: resume_parked(graph, run_id, made["client"]),
-            lambda graph: aresume_parked(graph, run_id, made["async_client"]),
+            lambda graph: resume_parked(graph, run_id, client),
+            lambda graph: aresume_parked(graph, run_id, client),
         )
     assert fleet.state("one").next == (("evaluate",) if alone else (fleet.node,))
     assert fleet.sweep(stranded_after=None).resumed == ([] if alone else ["one"])
@@ -381,11 +381,10 @@ def test_sweeps_and_wakes_at_once_resume_a_thread_once(store: bool) -> None:
     fleet = Fleet("async", "memory", store=store)
     fleet.ask("one", "two")
     fleet.pass_time()
-    made = clients(fleet.simulator)
+    client = async_client(fleet.simulator)
     run_id = fleet.run_of("one")
 
     async def everybody(graph: Any) -> None:
-        client = made["async_client"]
         await asyncio.gather(
             *(asweep(graph, client, per_second=1e5) for _ in range(4)),
             *(aresume_parked(graph, run_id, client) for _ in range(4)),
@@ -399,11 +398,11 @@ def test_sweeps_and_wakes_at_once_resume_a_thread_once(store: bool) -> None:
 def test_a_cron_sweeps_by_running_a_graph(fleet: Fleet) -> None:
     fleet.ask("one", "two")
     fleet.pass_time()
-    made = clients(fleet.simulator)
 
     def cron(graph: Any) -> Any:
-        options = {"client": made["client"], "per_second": 1e5}
-        return create_sweep_graph(graph, **options).compile(checkpointer=InMemorySaver())
+        client = client_of(fleet.mode, fleet.simulator)
+        made = create_sweep_graph(graph, client=client, per_second=1e5)
+        return made.compile(checkpointer=InMemorySaver())
 
     given: Any = ({}, {"configurable": {"thread_id": "cron"}})
     out = fleet.do(
@@ -429,15 +428,15 @@ class Elsewhere:
 def test_threads_may_live_elsewhere(fleet: Fleet) -> None:
     fleet.ask("one", "two")
     fleet.pass_time()
-    made, run_id = clients(fleet.simulator), fleet.run_of("one")
+    client, run_id = client_of(fleet.mode, fleet.simulator), fleet.run_of("one")
     woken = fleet.do(
-        lambda graph: resume_parked(Elsewhere(graph), run_id, made["client"]),
-        lambda graph: aresume_parked(Elsewhere(graph), run_id, made["async_client"]),
+        lambda graph: resume_parked(Elsewhere(graph), run_id, client),
+        lambda graph: aresume_parked(Elsewhere(graph), run_id, client),
     )
     assert woken.outcome is Outcome.RESUMED
     swept = fleet.do(
-        lambda graph: sweep(Elsewhere(graph), made["client"]),
-        lambda graph: asweep(Elsewhere(graph), made["async_client"]),
+        lambda graph: sweep(Elsewhere(graph), client),
+        lambda graph: asweep(Elsewhere(graph), client),
     )
     assert len(swept.resumed) == 1
 
@@ -449,10 +448,10 @@ def test_a_sweep_that_makes_no_sense_is_refused(fleet: Fleet, options: dict[str,
 
 
 def test_without_a_checkpointer_there_is_nothing_to_sweep() -> None:
-    made = clients(Simulator(ManualClock()))
-    graph: Any = create_research_graph(wait="park", **made).compile()
+    client = blocking_client(Simulator(ManualClock()))
+    graph: Any = create_research_graph(wait="park", client=client).compile()
     with pytest.raises(InvalidRequest, match="checkpointer"):
-        sweep(graph, made["client"])
+        sweep(graph, client)
 
 
 async def test_a_cancelled_sweep_leaves_nothing_running() -> None:
@@ -467,7 +466,7 @@ async def test_a_cancelled_sweep_leaves_nothing_running() -> None:
     graph = fleet._graph(fleet.memory)
     await graph.ainvoke(question("one"), fleet.config("one"), durability="sync")
     fleet.pass_time()
-    task = asyncio.ensure_future(asweep(graph, clients(fleet.simulator)["async_client"]))
+    task = asyncio.ensure_future(asweep(graph, async_client(fleet.simulator)))
     await started.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

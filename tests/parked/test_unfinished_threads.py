@@ -26,7 +26,7 @@ from langchain_parallel.parked.threads import BUSY_SECONDS
 from langchain_parallel.research import ResearchState
 
 from ..middleware.harness import SAID, Account, How, Model, calls, start, thread
-from ..research.harness import Session, clients, invoke
+from ..research.harness import Session, blocking_client, invoke
 from ..webhooks.serving import until
 from .helpers import records, swept, woken
 
@@ -64,7 +64,9 @@ def test_a_thread_whose_next_checkpoint_was_not_written_is_found(
     session = Session(how, options={"wait": "park"}, store=store, checkpointer=saver)
     graph = session.graph()
     if parent:
-        inner = create_research_graph(wait="park", **clients(session.simulator)).compile()
+        inner = create_research_graph(
+            wait="park", client=blocking_client(session.simulator)
+        ).compile()
         outer: Any = StateGraph(ResearchState)
         outer.add_node("research", inner)
         outer.add_node("then", lambda state: {"answer": "done"})

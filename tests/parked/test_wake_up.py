@@ -20,27 +20,30 @@ from langchain_parallel import create_research_graph
 from langchain_parallel._core.calls import drive
 from langchain_parallel.errors import ServerFault
 from langchain_parallel.models import TaskRunInput
+from langchain_parallel.options import Limits
 from langchain_parallel.parked import Outcome, WakeResult, aresume_parked, resume_parked
 from langchain_parallel.parked.resumption import thread_lock
 from langchain_parallel.parked.threads import BUSY_SECONDS
 from langchain_parallel.research import ResearchState
 from langchain_parallel.simulator import Fault, ManualClock, RunScript, Simulator
 
-from ..research.harness import Session, clients, invoke, script
+from ..research.harness import Session, async_client, blocking_client, client_of, invoke, script
 from ..research.test_parking import FORK
 
 
 @pytest.fixture(params=["sync", "async"])
 def session(request: pytest.FixtureRequest) -> Session:
-    return Session(request.param, options={"wait": "park", "max_turns": 5})
+    return Session(
+        request.param, options={"wait": "park", "limits": Limits(max_runs_per_question=5)}
+    )
 
 
 def wake(session: Session, run_id: str, graph: Any = None) -> WakeResult:
     """Wake, as a new process would."""
-    graph, made = graph or session.graph(), clients(session.simulator)
+    graph, client = graph or session.graph(), client_of(session.mode, session.simulator)
     if session.mode == "sync":
-        return resume_parked(graph, run_id, made["client"])
-    return asyncio.run(aresume_parked(graph, run_id, made["async_client"]))
+        return resume_parked(graph, run_id, client)
+    return asyncio.run(aresume_parked(graph, run_id, client))
 
 
 def pass_time(session: Session, seconds: float = 3_600.0) -> None:
@@ -73,16 +76,15 @@ def test_fifty_at_once_wake_a_thread_once(session: Session) -> None:
     session.options["evaluate"] = count
     session.ask("How large is it?")
     pass_time(session)
-    graph, run_id, made = session.graph(), the_run(session), clients(session.simulator)
+    graph, run_id = session.graph(), the_run(session)
+    client = client_of(session.mode, session.simulator)
     if session.mode == "sync":
         with ThreadPoolExecutor(50) as pool:
-            woken = list(
-                pool.map(lambda _: resume_parked(graph, run_id, made["client"]), range(50))
-            )
+            woken = list(pool.map(lambda _: resume_parked(graph, run_id, client), range(50)))
     else:
 
         async def everybody() -> list[WakeResult]:
-            calls = (aresume_parked(graph, run_id, made["async_client"]) for _ in range(50))
+            calls = (aresume_parked(graph, run_id, client) for _ in range(50))
             return list(await asyncio.gather(*calls))
 
         woken = asyncio.run(everybody())
@@ -101,7 +103,7 @@ def test_a_run_of_no_thread_here_is_reported_and_raises_nothing(
     session: Session, metadata: dict[str, Any] | None
 ) -> None:
     asks = TaskRunInput(input="Else?", processor="lite", metadata=metadata or {})
-    run_id = clients(session.simulator)["client"].create(asks).run_id
+    run_id = blocking_client(session.simulator).create(asks).run_id
     pass_time(session)
     woken = wake(session, run_id)
     assert woken.outcome is Outcome.UNKNOWN_THREAD
@@ -111,7 +113,7 @@ def test_a_run_of_no_thread_here_is_reported_and_raises_nothing(
 def test_a_run_that_names_another_thread_resumes_nothing_there(session: Session) -> None:
     session.ask("How large is it?")
     forged = TaskRunInput(input="Else?", processor="lite", metadata={"thread_id": "thread"})
-    run_id = clients(session.simulator)["client"].create(forged).run_id
+    run_id = blocking_client(session.simulator).create(forged).run_id
     pass_time(session)
     assert wake(session, run_id).outcome is Outcome.NOT_PARKED
     (interrupt,) = session.graph().get_state(session.config).interrupts
@@ -159,7 +161,9 @@ def test_a_run_that_waits_for_a_person_leaves_the_thread_parked(session: Session
 
 
 def test_inside_a_parent_the_root_thread_is_resumed(session: Session) -> None:
-    research = create_research_graph(processor="lite", wait="park", **clients(session.simulator))
+    research = create_research_graph(
+        processor="lite", wait="park", client=blocking_client(session.simulator)
+    )
     parent: Any = StateGraph(ResearchState)
     parent.add_node("research", research.compile())
     parent.add_edge(START, "research")
@@ -222,14 +226,12 @@ def test_waking_from_inside_another_graph_touches_only_the_parked_thread(session
     woken: list[WakeResult] = []
 
     def node(state: ResearchState) -> ResearchState:
-        woken.append(resume_parked(parked, the_run(session), clients(session.simulator)["client"]))
+        woken.append(resume_parked(parked, the_run(session), blocking_client(session.simulator)))
         return {}
 
     async def anode(state: ResearchState) -> ResearchState:
         woken.append(
-            await aresume_parked(
-                parked, the_run(session), clients(session.simulator)["async_client"]
-            )
+            await aresume_parked(parked, the_run(session), async_client(session.simulator))
         )
         return {}
 
@@ -293,13 +295,13 @@ def test_a_thread_for_which_the_run_is_still_active_stays_parked(session: Sessio
     run_id = the_run(session)
     ahead = Simulator(ManualClock(), seed=session.simulator.seed)
     asks = TaskRunInput(input="?", processor="lite", metadata={"thread_id": "thread"})
-    assert clients(ahead)["client"].create(asks).run_id == run_id
+    assert blocking_client(ahead).create(asks).run_id == run_id
     ahead.clock.sleep(3_600.0)
-    graph, made = session.graph(), clients(ahead)
+    graph, client = session.graph(), client_of(session.mode, ahead)
     if session.mode == "sync":
-        woken = resume_parked(graph, run_id, made["client"])
+        woken = resume_parked(graph, run_id, client)
     else:
-        woken = asyncio.run(aresume_parked(graph, run_id, made["async_client"]))
+        woken = asyncio.run(aresume_parked(graph, run_id, client))
     assert woken.outcome is Outcome.STILL_ACTIVE
     assert len(graph.get_state(session.config).interrupts) == 1
 

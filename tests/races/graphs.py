@@ -14,6 +14,7 @@ from langgraph.graph import END, START, StateGraph
 
 from langchain_parallel import create_research_graph
 from langchain_parallel._graph.runtime import ask_person
+from langchain_parallel.client.client_pair import AnyClient
 from langchain_parallel.research import ResearchState, Turn, Verdict, merge_turns
 
 QUESTION = "Who leads in cargo bikes?"
@@ -37,7 +38,7 @@ def _review(state: State, config: RunnableConfig) -> State:
 
 
 def build(
-    clients: dict[str, Any],
+    client: AnyClient,
     tail: Callable[[], None],
     *,
     review: bool,
@@ -47,7 +48,7 @@ def build(
     """Research, review (if wished), tail.
 
     Args:
-        clients: The clients.
+        client: The client.
         tail: What the last node does to the world.
         review: Whether a person is asked.
         dies: A file; the process that can delete it dies in the middle of the research.
@@ -67,7 +68,7 @@ def build(
         tail()
         return {"tails": ["done"]}
 
-    research = create_research_graph(processor="lite", evaluate=evaluate, **clients)
+    research = create_research_graph(processor="lite", evaluate=evaluate, client=client)
     graph: Any = StateGraph(State)
     graph.add_node("research", research.compile())
     graph.add_node("review", _review if review else lambda state: {"words": ["good"]})

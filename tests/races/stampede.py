@@ -50,14 +50,11 @@ class Job(TypedDict):
     each: int
 
 
-def clients(api: str) -> dict[str, Any]:
-    """As a process of its own makes them."""
+def client_of(mode: str, api: str) -> ParallelClient | AsyncParallelClient:
+    """The client for calls of this kind, as a process of its own makes it."""
     policy = RetryPolicy(first=0.05, longest=0.2, settling=SETTLING)
-    key = "key-of-a-test"
-    return {
-        "client": ParallelClient(key, api, retry_policy=policy),
-        "async_client": AsyncParallelClient(key, api, retry_policy=policy),
-    }
+    kind = ParallelClient if mode == "sync" else AsyncParallelClient
+    return kind("key-of-a-test", api, retry_policy=policy)
 
 
 def main() -> None:
@@ -99,7 +96,9 @@ def _built(job: Job, storage: dict[str, Any]) -> Any:
             file.write(f"{os.getpid()}\n")
 
     dies = Path(job["dies"]) if job["dies"] else None
-    return build(clients(job["api"]), tail, review=job["review"], dies=dies, **storage)
+    return build(
+        client_of(job["mode"], job["api"]), tail, review=job["review"], dies=dies, **storage
+    )
 
 
 def _config(job: Job) -> Any:

@@ -15,7 +15,7 @@ from langchain_parallel import aresume, errors, resume
 from langchain_parallel.parked.resumption import Resumption
 from langchain_parallel.simulator import Fault, ManualClock, Simulator
 
-from ..research.harness import Mode, clients
+from ..research.harness import Mode, client_of
 from .graphs import QUESTION, build
 
 CALLERS = 50
@@ -34,7 +34,9 @@ class Thread:
     def graph(self, *, review: bool = False) -> Any:
         """As a new process builds it."""
         tail = lambda: self.tails.append(threading.get_ident())  # noqa: E731
-        return build(clients(self.simulator), tail, review=review, checkpointer=self.saver)
+        return build(
+            client_of(self.mode, self.simulator), tail, review=review, checkpointer=self.saver
+        )
 
     def resume(
         self, graph: Any, answers: dict[str, str] | None = None, timeout: float | None = None
@@ -145,7 +147,9 @@ def test_nobody_is_waited_for_longer_than_wished(thread: Thread) -> None:
         leave.wait(10)
         thread.tails.append(0)
 
-    slow = build(clients(thread.simulator), tail, review=True, checkpointer=thread.saver)
+    slow = build(
+        client_of(thread.mode, thread.simulator), tail, review=True, checkpointer=thread.saver
+    )
     first = threading.Thread(target=resume, args=(slow, thread.config, {waiting: "good"}))
     first.start()
     assert entered.wait(10)
@@ -168,4 +172,7 @@ def test_what_cannot_be_resumed_is_said(
     with pytest.raises(errors.InvalidRequest, match=said):
         resume(thread.graph(), {"configurable": configurable})
     with pytest.raises(errors.InvalidRequest, match="no checkpointer"):
-        resume(build(clients(thread.simulator), lambda: None, review=False), thread.config)
+        resume(
+            build(client_of(thread.mode, thread.simulator), lambda: None, review=False),
+            thread.config,
+        )

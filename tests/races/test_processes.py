@@ -20,7 +20,7 @@ from ..crash.lab import ROOT
 from ..crash.storage import opened
 from ..cut import exhaustive
 from .graphs import QUESTION, build
-from .stampede import SETTLING, Job, clients
+from .stampede import SETTLING, Job, client_of
 
 LATE = SETTLING / 3
 
@@ -61,17 +61,16 @@ class Thread:
         """Ask, and die when the run has just been paid for, or not yet; the list shows it only later."""
         script = RunScript(late_commit=LATE, contains=self.thread_id, times=None)
         self._server.simulator.scripts.add(script)
-        dying = clients(self._server.url)
         client = ParallelClient("key-of-a-test", self._server.url, transport=Dying(sent=sent))
         with opened(self._uri, store=False) as storage:
-            graph = build({**dying, "client": client}, self._tail, review=False, **storage)
+            graph = build(client, self._tail, review=False, **storage)
             with pytest.raises(Killed):
                 graph.invoke({"question": self.question}, self.config, durability="sync")
 
     def park(self) -> str:
         """Ask, up to the person; the interrupt's id."""
         with opened(self._uri, store=False) as storage:
-            graph = build(clients(self._server.url), self._tail, review=True, **storage)
+            graph = build(client_of("sync", self._server.url), self._tail, review=True, **storage)
             graph.invoke({"question": self.question}, self.config, durability="sync")
             [waiting] = graph.get_state(self.config).interrupts
             return str(waiting.id)
@@ -103,7 +102,7 @@ class Thread:
 
     def finished_once(self) -> bool:
         with opened(self._uri, store=False) as storage:
-            graph = build(clients(self._server.url), self._tail, review=False, **storage)
+            graph = build(client_of("sync", self._server.url), self._tail, review=False, **storage)
             state = graph.get_state(self.config)
         assert state.values["tails"] == ["done"]
         assert (state.next, state.tasks) == ((), ())

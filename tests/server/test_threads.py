@@ -22,7 +22,7 @@ from langchain_parallel.parked import (
 from langchain_parallel.server.server_api import ServerStore, ServerThreads
 from langchain_parallel.simulator import ManualClock, Simulator
 
-from ..research.harness import clients
+from ..research.harness import async_client, blocking_client
 from .fakes import CONTEXT, FakeServer
 
 RECORDS = ("langchain_parallel", "parked")
@@ -39,18 +39,19 @@ class Account:
         self.fails = False
         """Whether the evaluator does, once."""
         graph = create_research_graph(
-            processor="lite", wait="park", evaluate=self._evaluate, **clients(self.simulator)
+            processor="lite",
+            wait="park",
+            evaluate=self._evaluate,
+            client=blocking_client(self.simulator),
         )
         self.server.graph = graph.compile(checkpointer=self.server.saver, store=self.server.kept)
 
     async def sweep(self, **options: Any) -> SweepResult:
-        client = clients(self.simulator)["async_client"]
+        client = async_client(self.simulator)
         return await asweep(self.threads, client, **{"per_second": 1e5, **options})
 
     async def wake(self, thread: str) -> WakeResult:
-        return await aresume_parked(
-            self.threads, self.run_of(thread), clients(self.simulator)["async_client"]
-        )
+        return await aresume_parked(self.threads, self.run_of(thread), async_client(self.simulator))
 
     def run_of(self, thread: str) -> str:
         (found,) = (r for r in self.simulator.runs() if r["metadata"]["thread_id"] == thread)
@@ -256,7 +257,7 @@ async def test_the_store_keeps_what_it_is_given(account: Account) -> None:
 
 
 def test_without_awaiting_it_is_refused(account: Account) -> None:
-    client = clients(account.simulator)["client"]
+    client = blocking_client(account.simulator)
     with pytest.raises(InvalidRequest, match="asynchronously only"):
         sweep(account.threads, client)
     with pytest.raises(InvalidRequest, match="asynchronously only"):

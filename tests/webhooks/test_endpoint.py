@@ -18,7 +18,7 @@ from langchain_parallel.errors import InvalidRequest
 from langchain_parallel.simulator import Fault
 from langchain_parallel.webhooks import QueueOptions, webhook_app
 
-from ..research.harness import Session, clients
+from ..research.harness import Session, blocking_client
 from .deliveries import SECRET, body_of, delivery, headers
 
 PATH = "/parallel/webhook"
@@ -42,8 +42,8 @@ class Hooked:
     @asynccontextmanager
     async def http(self, **options: Any) -> AsyncIterator[httpx.AsyncClient]:
         """Within this the application runs, in a process of its own as far as it can tell."""
-        made = clients(self.session.simulator)
-        more = {"secrets": [SECRET], "client": made["client"], **self.options, **options}
+        client = blocking_client(self.session.simulator)
+        more = {"secrets": [SECRET], "client": client, **self.options, **options}
         self.app = webhook_app(self.session.graph(), **more)
         async with (
             self.app.router.lifespan_context(self.app),
@@ -375,7 +375,7 @@ async def test_an_application_that_is_started_again_works_as_before(
 ) -> None:
     runs = [await hooked.parked(f"thread {n}") for n in range(2)]
     hooked.pass_time()
-    client = clients(hooked.session.simulator)["client"]
+    client = blocking_client(hooked.session.simulator)
     app = webhook_app(hooked.session.graph(), secrets=[SECRET], blocking=blocking, client=client)
     for nth, run_id in enumerate(runs):
         # More than the client itself puts up with: it takes a second try.

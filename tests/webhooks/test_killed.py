@@ -20,7 +20,6 @@ from langchain_parallel.simulator import RealClock, RunScript, Simulator, serve
 from ..client.both import QUICK
 from ..crash.lab import ROOT
 from ..crash.storage import opened
-from ..research.harness import clients
 from .serving import listening, until
 from .worker import Job
 
@@ -38,10 +37,9 @@ def test_the_sweep_collects_what_a_killed_worker_had_taken(
     sock, url = listening()
     with sock, serve(simulator) as server, opened(str(tmp_path), store=store) as storage:
         client = ParallelClient("k", server.url, retry_policy=QUICK)
-        made = {**clients(simulator), "client": client}
         webhook = Webhook(url=f"{url}/parallel/webhook")
         graph: Any = create_research_graph(
-            processor="lite", wait="park", request=RequestOptions(webhook=webhook), **made
+            processor="lite", wait="park", request=RequestOptions(webhook=webhook), client=client
         ).compile(**storage)
         graph.invoke({"question": "How large is it?"}, CONFIG, durability="sync")
         job = Job(api=server.url, place=str(tmp_path), store=store, fd=sock.fileno(), dies=dies)

@@ -12,7 +12,7 @@ import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 
-from langchain_parallel import AsyncParallelClient, ParallelClient, create_research_graph
+from langchain_parallel import ParallelClient, create_research_graph
 from langchain_parallel.models import Webhook
 from langchain_parallel.options import RequestOptions
 from langchain_parallel.parked import sweep
@@ -43,24 +43,21 @@ def test_every_thread_goes_on_once_whatever_the_deliveries_are_like(blocking: bo
 
     sock, url = listening()
     with serve(simulator) as server:
-        made: Any = {
-            "client": ParallelClient("k", server.url, retry_policy=QUICK),
-            "async_client": AsyncParallelClient("k", server.url, retry_policy=QUICK),
-        }
+        client = ParallelClient("k", server.url, retry_policy=QUICK)
         saver: Any = InMemorySaver()
         graph = create_research_graph(
             processor="lite",
             wait="park",
             evaluate=evaluate,
             request=RequestOptions(webhook=Webhook(url=f"{url}/parallel/webhook")),
-            **made,
+            client=client,
         ).compile(checkpointer=saver)
         simulator.faults.add(
             Fault("webhook_duplicate", times=5),
             Fault("webhook_forge", times=5, skip=2),
             Fault("webhook_lose", times=3, skip=4),
         )
-        app = webhook_app(graph, secrets=[SECRET], blocking=blocking, client=made["client"])
+        app = webhook_app(graph, secrets=[SECRET], blocking=blocking, client=client)
         with served(app, sock):
             for nth in range(THREADS):
                 graph.invoke({"question": f"No. {nth}?"}, config_of(nth), durability="sync")
@@ -71,7 +68,7 @@ def test_every_thread_goes_on_once_whatever_the_deliveries_are_like(blocking: bo
             until(lambda: len(left()) == 3)
             until(lambda: httpx.get(f"{url}/health", trust_env=False).json()["open"] == 0)
             assert len(left()) == 3  # those whose delivery was lost
-            swept = sweep(graph, made["client"], per_second=1_000)
+            swept = sweep(graph, client, per_second=1_000)
             assert len(swept.resumed) == 3
             assert left() == []
     assert set(evaluated.values()) == {1}
@@ -88,18 +85,15 @@ def test_an_answer_takes_milliseconds_even_while_threads_are_slow(tmp_path: Any)
 
     sock, url = listening()
     with serve(simulator) as server, SqliteSaver.from_conn_string(f"{tmp_path}/c.db") as saver:
-        made: Any = {
-            "client": ParallelClient("k", server.url, retry_policy=QUICK),
-            "async_client": AsyncParallelClient("k", server.url, retry_policy=QUICK),
-        }
-        graph = create_research_graph(processor="lite", wait="park", evaluate=slow, **made).compile(
-            checkpointer=saver
-        )
+        client = ParallelClient("k", server.url, retry_policy=QUICK)
+        graph = create_research_graph(
+            processor="lite", wait="park", evaluate=slow, client=client
+        ).compile(checkpointer=saver)
         app = webhook_app(
             graph,
             secrets=[SECRET],
             blocking=True,
-            client=made["client"],
+            client=client,
             queue=QueueOptions(concurrency=2),
         )
         runs = []

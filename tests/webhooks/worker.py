@@ -13,7 +13,7 @@ from typing import Any, Literal, TypedDict
 import httpx
 import uvicorn
 
-from langchain_parallel import AsyncParallelClient, ParallelClient, create_research_graph
+from langchain_parallel import AsyncParallelClient, create_research_graph
 from langchain_parallel.webhooks import webhook_app
 
 from ..crash.storage import aopened
@@ -43,15 +43,12 @@ def die(*_: Any) -> None:
 
 async def serve(job: Job) -> None:
     transport = Dying() if job["dies"] == "acknowledged" else httpx.AsyncHTTPTransport()
-    made: dict[str, Any] = {
-        "client": ParallelClient("k", job["api"]),
-        "async_client": AsyncParallelClient("k", job["api"], transport=transport),
-    }
+    client = AsyncParallelClient("k", job["api"], transport=transport)
     async with aopened(job["place"], store=job["store"]) as storage:
         graph: Any = create_research_graph(
-            processor="lite", wait="park", evaluate=die, **made
+            processor="lite", wait="park", evaluate=die, client=client
         ).compile(**storage)
-        app = webhook_app(graph, secrets=[SECRET], client=made["async_client"])
+        app = webhook_app(graph, secrets=[SECRET], client=client)
         listening = socket.socket(fileno=job["fd"])
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none"))
         await server.serve([listening])
