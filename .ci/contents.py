@@ -43,7 +43,7 @@ name_and_version = wheel.name.removesuffix("-py3-none-any.whl")
 with zipfile.ZipFile(wheel) as opened:
     of_wheel = {name for name in opened.namelist() if not name.endswith("/")}
     largest = max(opened.infolist(), key=lambda member: member.file_size)
-described = {"METADATA", "RECORD", "WHEEL", "licenses/LICENSE"}
+described = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"}
 compare(
     wheel.name,
     of_wheel,

@@ -1,7 +1,6 @@
-"""What every benchmark does with its figures: print them as a table, keep them as JSON.
+"""Prints the figures of a benchmark as a table and saves them as JSON.
 
-Rule: no name of a machine, no path and no date goes into a file, so that two runs can be compared and
-the file committed.
+Rule: a file has no machine name, no path and no date, so that it can be committed and two runs compared.
 """
 
 from __future__ import annotations
@@ -23,24 +22,22 @@ _PACKAGES = (
 )
 
 
-def parser(doc: str | None) -> argparse.ArgumentParser:
-    """The options all benchmarks have."""
-    made = argparse.ArgumentParser(
+def option_parser(doc: str | None) -> argparse.ArgumentParser:
+    """A parser with the options of every benchmark."""
+    parser = argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    made.add_argument(
-        "--small", action="store_true", help="a tiny form; prints, and keeps no figures"
-    )
-    return made
+    parser.add_argument("--small", action="store_true", help="a tiny run, which saves no figures")
+    return parser
 
 
-def say(text: str = "") -> None:
-    """Print, at once."""
+def show(text: str = "") -> None:
+    """Print at once."""
     print(text, flush=True)  # noqa: T201 -- a benchmark is a command line
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Rows of the same keys as aligned columns; numbers to the right, with thousands marked."""
+    """Align rows with the same keys in columns; numbers to the right, with a comma after thousands."""
     columns = list(rows[0])
     cells = [columns, *([_cell(row[column]) for column in columns] for row in rows)]
     widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
@@ -60,15 +57,15 @@ def _cell(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
 
 
-def keep(name: str, figures: Row) -> None:
-    """Write a full run's figures to `results/<name>.json`, with the versions they were measured with."""
+def save(name: str, figures: Row) -> None:
+    """Write the figures of a full run and the installed versions to `results/<name>.json`."""
     RESULTS.mkdir(exist_ok=True)
     text = json.dumps({"versions": versions(), **figures}, indent=1, ensure_ascii=False)
     (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
 
 
 def versions(packages: Iterable[str] = _PACKAGES) -> dict[str, str]:
-    """Python's and the packages' versions, as far as they are installed."""
+    """The versions of Python and of the installed ones of these packages."""
     found = {"python": platform.python_version()}
     for package in packages:
         try:

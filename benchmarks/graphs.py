@@ -1,4 +1,4 @@
-"""The graphs that are measured: the package's, and what one would write without it."""
+"""The graphs to measure: those of the package, and what one would write without it."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ def research(client: AnyClient, **options: Any) -> Any:
 
 
 def research_with_excerpts(client: AnyClient) -> Any:
-    """The same, keeping the citations' excerpts."""
+    """The same, and the state has the citations' excerpts."""
     return research(client, keep_excerpts=True)
 
 
 def research_with_deltas(client: AnyClient) -> Any:
-    """The same, with its turns in LangGraph's `DeltaChannel` (beta): an experiment, not the package."""
+    """The same with the turns in LangGraph's `DeltaChannel` (beta). The package does not do this."""
     graph = research(client)
-    graph.channels["turns"] = DeltaChannel(_all_merged, list[Turn])
+    graph.channels["turns"] = DeltaChannel(_merge_all, list[Turn])
     return graph
 
 
-def _all_merged(turns: list[Turn], writes: Sequence[list[Turn]]) -> list[Turn]:
+def _merge_all(turns: list[Turn], writes: Sequence[list[Turn]]) -> list[Turn]:
     for write in writes:
         turns = merge_turns(turns, write)
     return turns
 
 
 def agent(client: AnyClient) -> Any:
-    """A graph in which a model that always calls the tool stands before it."""
+    """A graph of a model that always calls the tool, and the tool."""
     graph = StateGraph(MessagesState)
-    graph.add_node("model", _always_calls)
+    graph.add_node("model", _model)
     graph.add_node("tools", ToolNode([ParallelTaskTool(processor=PROCESSOR, client=client)]))
     graph.add_edge(START, "model")
     graph.add_edge("model", "tools")
@@ -54,32 +54,32 @@ def agent(client: AnyClient) -> Any:
     return graph
 
 
-def _always_calls(state: MessagesState) -> dict[str, Any]:
+def _model(state: MessagesState) -> dict[str, Any]:
     asked = state["messages"][-1].content
     call = tool_call(name="parallel_task", args={"input": asked}, id="1")
-    # Of another length each time, ids would count as growth.
+    # The id always has the same length, so that it does not look like growth.
     return {"messages": [AIMessage("", tool_calls=[call], id=f"{len(state['messages']):06}")]}
 
 
-class _Whole(TypedDict, total=False):
+class _WholeState(TypedDict, total=False):
     question: str
     interaction_id: str | None
     results: Annotated[list[dict[str, Any]], operator.add]
 
 
 def whole_results(client: ParallelClient) -> Any:
-    """A graph of one node without a ledger, which keeps every result whole in its state."""
+    """A graph of one node without a ledger. Its state has every result whole."""
 
-    def ask(state: _Whole) -> dict[str, Any]:
-        before = state.get("interaction_id")
-        asked = TaskRunInput(
-            input=state["question"], processor=PROCESSOR, previous_interaction_id=before
+    def ask(state: _WholeState) -> dict[str, Any]:
+        head = state.get("interaction_id")
+        request = TaskRunInput(
+            input=state["question"], processor=PROCESSOR, previous_interaction_id=head
         )
-        result = client.wait(client.create(asked).run_id)
-        found = [result.model_dump(mode="json")]
-        return {"results": found, "interaction_id": result.run.interaction_id}
+        result = client.wait(client.create(request).run_id)
+        results = [result.model_dump(mode="json")]
+        return {"results": results, "interaction_id": result.run.interaction_id}
 
-    graph = StateGraph(_Whole)
+    graph = StateGraph(_WholeState)
     graph.add_node("ask", ask)
     graph.add_edge(START, "ask")
     graph.add_edge("ask", END)
@@ -87,5 +87,5 @@ def whole_results(client: ParallelClient) -> Any:
 
 
 def question(graph: Any, text: str) -> dict[str, Any]:
-    """What one of these graphs, uncompiled or compiled, is invoked with."""
+    """The input for one of these graphs, compiled or not."""
     return {"messages": [("user", text)]} if "messages" in graph.channels else {"question": text}

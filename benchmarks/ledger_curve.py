@@ -2,11 +2,11 @@
 
     python -m benchmarks.ledger_curve [--small]
 
-A session of 200 turns on one LangGraph thread, each asked by the caller: the research graph, and the tool
-called by a model in a graph. Once with the same objects for all turns, and once with new clients, graph and
-connections for each turn, as after a restart: of the tool at once, and an hour after its last use, for it
-looks longer where another process used the ledger a moment ago. Counted where httpx hands requests over;
-every answer is the same, so only the looks into the ledger could grow.
+It runs a session of 200 turns on one LangGraph thread, with a question by the caller in each turn: once with
+the research graph, and once with the tool, called by a model in a graph. All turns use the same objects, or
+each turn uses new clients, graph and connections, as after a restart. The tool restarts at once or an hour
+after its last use, because it repeats its lookups if another process has used the ledger recently. Traffic is
+counted in httpx's transport. Every answer is the same, so only the lookups in the ledger could grow.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from langgraph.store.sqlite import SqliteStore
 from langchain_parallel import AsyncParallelClient
 
 from . import graphs
-from .figures import Row, keep, parser, say, table
-from .report import always, brief
-from .threads import How, ask, opened, stored_in
+from .figures import Row, option_parser, save, show, table
+from .report import always_answer, brief_answer
+from .threads import Mode, ask, open_storage, store_file
 from .wire import Account, Traffic
 
 TURNS = 200
@@ -33,24 +33,24 @@ SHOWN = (1, 10, 50, 100, 150, 200)
 
 Restarts: TypeAlias = Literal["none", "at once", "an hour later"]
 _LEDGERS = ("langchain_parallel", "ledgers")
-"""Where the tool keeps its ledgers in a store, with the time of their last use."""
+"""The namespace of a store in which the tool has its ledgers, with the time of their last use."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """How a session is run."""
+    """How to run a session."""
 
     what: str
     """`graph` or `tool`."""
     store: bool
     restarts: Restarts
-    """When the next turn begins with new objects."""
-    how: How = "sync"
+    """When the next turn starts with new objects."""
+    mode: Mode = "sync"
 
     def __str__(self) -> str:
-        kept = "a store" if self.store else "no store"
+        store = "a store" if self.store else "no store"
         objects = "same objects" if self.restarts == "none" else f"new objects {self.restarts}"
-        return f"{self.what}, {kept}, {objects}, {self.how}"
+        return f"{self.what}, {store}, {objects}, {self.mode}"
 
 
 _SESSIONS: tuple[tuple[str, bool, Restarts], ...] = (
@@ -58,8 +58,8 @@ _SESSIONS: tuple[tuple[str, bool, Restarts], ...] = (
     *(("graph", True, "none"), ("graph", True, "at once")),
     *(("tool", True, "none"), ("tool", True, "at once"), ("tool", True, "an hour later")),
 )
-_HOWS: tuple[How, ...] = ("sync", "async")
-CASES = tuple(Case(*session, how) for session in _SESSIONS for how in _HOWS)
+_MODES: tuple[Mode, ...] = ("sync", "async")
+CASES = tuple(Case(*session, mode) for session in _SESSIONS for mode in _MODES)
 
 
 def measure(case: Case, turns: int) -> list[Traffic]:
@@ -69,41 +69,41 @@ def measure(case: Case, turns: int) -> list[Traffic]:
 
 
 async def _session(case: Case, turns: int, folder: Path) -> list[Traffic]:
-    account = Account(always(brief()))
+    account = Account(always_answer(brief_answer()))
     found: list[Traffic] = []
-    for questions in _lives(case, turns):
-        async with opened(folder, case.how, store=case.store) as places:
-            build = graphs.research if case.what == "graph" else graphs.agent
-            is_async = case.how == "async"
+    for questions in _restarts(case, turns):
+        async with open_storage(folder, case.mode, store=case.store) as storage:
+            is_async = case.mode == "async"
             client = account.async_client() if is_async else account.blocking_client()
-            graph = build(client).compile(**places)
+            build = graphs.research if case.what == "graph" else graphs.agent
+            graph = build(client).compile(**storage)
             for number in questions:
                 text = f"Question {number:04}: how did the market change?"
-                await ask(graph, case.how, graphs.question(graph, text))
+                await ask(graph, case.mode, graphs.question(graph, text))
                 found.append(account.meter.take())
             if isinstance(client, AsyncParallelClient):
                 await client.close()
             else:
                 client.close()
         if case.restarts == "an hour later":
-            _hour_passes(folder)
+            _move_back_an_hour(folder)
     return found
 
 
-def _lives(case: Case, turns: int) -> Iterable[Iterable[int]]:
-    """The turns that the same objects run."""
+def _restarts(case: Case, turns: int) -> Iterable[Iterable[int]]:
+    """The turns that run with the same objects."""
     return [range(turns)] if case.restarts == "none" else ([number] for number in range(turns))
 
 
-def _hour_passes(folder: Path) -> None:
-    """Now the last use of each ledger was an hour earlier."""
-    with SqliteStore.from_conn_string(stored_in(folder)) as store:
+def _move_back_an_hour(folder: Path) -> None:
+    """Change the time of each ledger's last use to an hour earlier."""
+    with SqliteStore.from_conn_string(store_file(folder)) as store:
         for item in store.search(_LEDGERS):
             store.put(item.namespace, item.key, {**item.value, "at": item.value["at"] - 3600.0})
 
 
 def rows(case: Case, traffic: list[Traffic], shown: Iterable[int] = SHOWN) -> list[Row]:
-    """The figures of some turns, counted from 1."""
+    """The figures of the turns in `shown`, counted from 1."""
     return [
         {
             "session": str(case),
@@ -112,7 +112,7 @@ def rows(case: Case, traffic: list[Traffic], shown: Iterable[int] = SHOWN) -> li
             "paid": traffic[turn - 1].paid,
             "sent": traffic[turn - 1].sent,
             "received": traffic[turn - 1].received,
-            "of it looks": traffic[turn - 1].look_bytes,
+            "lookup bytes": traffic[turn - 1].lookup_bytes,
         }
         for turn in shown
         if turn <= len(traffic)
@@ -120,7 +120,7 @@ def rows(case: Case, traffic: list[Traffic], shown: Iterable[int] = SHOWN) -> li
 
 
 def overview(found: list[Row]) -> list[Row]:
-    """A line for each session: requests and bytes both ways, by turn."""
+    """One line for each session: requests and bytes in both directions, by turn."""
     lines: dict[str, Row] = {}
     for row in found:
         line = lines.setdefault(row["session"], {"session": row["session"]})
@@ -130,13 +130,13 @@ def overview(found: list[Row]) -> list[Row]:
 
 
 def main() -> None:
-    """Measure, print, keep."""
-    options = parser(__doc__).parse_args()
+    """Measure, print and save."""
+    options = option_parser(__doc__).parse_args()
     turns = 10 if options.small else TURNS
     found = [row for case in CASES for row in rows(case, measure(case, turns))]
-    say(table(overview(found)))
+    show(table(overview(found)))
     if not options.small:
-        keep("ledger_curve", {"turns": turns, "rows": found})
+        save("ledger_curve", {"turns": turns, "rows": found})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The databases of `parked`: SQLite in a folder, and a PostgreSQL brought up for it."""
+"""The databases of `parked`: SQLite in a folder, and a PostgreSQL server that it starts."""
 
 from __future__ import annotations
 
@@ -15,29 +15,31 @@ from .parked_graphs import storage
 
 @dataclass(frozen=True)
 class Database:
-    """Where the threads are."""
+    """Where the threads are stored."""
 
-    place: str
+    location: str
+    """A folder (SQLite) or a URI (PostgreSQL)."""
     workers: int
+    """The number of worker processes."""
     size: Callable[[], int]
-    """Bytes, indexes included."""
+    """Returns the bytes used, with indexes."""
     pid: int | None = None
-    """Its server's."""
+    """The process id of its server."""
 
 
 @contextmanager
 def sqlite() -> Iterator[Database]:
-    """Two files, one for checkpoints and one for the store."""
+    """Two files: one for checkpoints, one for the store."""
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(_set_up(folder))
         yield Database(folder, 1, lambda: sum(map(_file_size, Path(folder).glob("*.sqlite"))))
 
 
 async def _set_up(folder: str) -> None:
-    """The tables. LangGraph's SQLite saver uses a write-ahead log; its store leaves that to the user."""
-    async with storage(folder) as made:
-        await made["checkpointer"].setup()
-        await made["store"].conn.execute("PRAGMA journal_mode = WAL")
+    """Create the tables, with a write-ahead log for the store, too: only LangGraph's saver sets one."""
+    async with storage(folder) as opened:
+        await opened["checkpointer"].setup()
+        await opened["store"].conn.execute("PRAGMA journal_mode = WAL")
 
 
 def _file_size(file: Path) -> int:
@@ -49,7 +51,7 @@ def _file_size(file: Path) -> int:
 
 @contextmanager
 def postgres() -> Iterator[Database]:
-    """A real PostgreSQL, brought up for this (extra `test`)."""
+    """A real PostgreSQL, started for this (extra `test`)."""
     import psycopg
 
     from tests.postgres import running as running_postgres

@@ -1,8 +1,8 @@
-"""What is parked and resumed: the research graph, and bare LangGraph doing the same steps.
+"""The graphs of `parked`: the research graph, and bare LangGraph with the same steps.
 
-Rule: the control does LangGraph's part of the work, all of it and nothing else. It has the same channels and
-the same steps; each step writes what the research graph's step of that name writes, recorded once. It
-believes whatever it is resumed with, notes nothing, and knows no lock.
+Rule: the control does exactly LangGraph's part of the work. It has the same channels and the same steps,
+and each step writes what the research graph's step of that name writes. It trusts what it is resumed with,
+records no parked thread, and takes no lock.
 """
 
 from __future__ import annotations
@@ -28,30 +28,31 @@ from langchain_parallel.parked.threads import ChooseInterrupts
 from langchain_parallel.research import ResearchState
 from langchain_parallel.simulator import ManualClock, Simulator, SimulatorTransport
 
-from .threads import opened as opened_in_sqlite
+from .threads import open_storage as open_sqlite
 
 Kind = Literal["research graph", "bare", "bare, and a GET"]
 KEY = "key-of-a-benchmark"
 POOL = 20
-"""Connections a process keeps to PostgreSQL."""
+"""The size of a process's connection pool to PostgreSQL."""
 
 _STEPS = ("plan", "submit", "wait", "evaluate")
 _Write: TypeAlias = Callable[[str, str], None]
 
 
 def question(thread_id: str) -> dict[str, str]:
-    """The input of a thread."""
+    """The input for a thread."""
     return {"question": f"How large is the market of {thread_id}?"}
 
 
-def thread(thread_id: str) -> Any:
-    """What LangGraph calls a thread by."""
+def thread_config(thread_id: str) -> Any:
+    """LangGraph's config for a thread."""
     return {"configurable": {"thread_id": thread_id}}
 
 
-def side_file(path: str) -> _Write:
-    """Writes lines down, durably in the sense that a killed process has written them: what was done with
-    which thread, when, and by which process.
+def event_file(path: str) -> _Write:
+    """Returns a function that appends a line: what happened to which thread, when, and in which process.
+
+    A line survives if the process is killed afterwards.
     """
     file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
@@ -61,27 +62,27 @@ def side_file(path: str) -> _Write:
     return write
 
 
-def research(api: str, write: _Write) -> tuple[Any, AsyncParallelClient]:
-    """The research graph, whose evaluator, which runs after the park, leaves a line; and its client."""
+def research_graph(api: str, write: _Write) -> tuple[Any, AsyncParallelClient]:
+    """The research graph, whose evaluator writes a line, and its client."""
 
     def evaluate(state: Any, turn: Any) -> None:
-        # A question names its thread: an evaluator is not told.
-        write("judged", turn["question"].rpartition(" ")[2].rstrip("?"))
+        # The question names the thread, because an evaluator does not get its id.
+        write("evaluated", turn["question"].rpartition(" ")[2].rstrip("?"))
 
     client = AsyncParallelClient(KEY, api)
     graph = create_research_graph(processor="lite", wait="park", evaluate=evaluate, client=client)
     return graph, client
 
 
-class Timed(GraphThreads):
-    """The threads of the research graph; each that goes on leaves a line when all of it is written."""
+class TimedThreads(GraphThreads):
+    """The threads of the research graph. A resumed one writes a line after its last checkpoint."""
 
     write: _Write = staticmethod(lambda what, thread_id: None)
 
     def resume_if(
         self, thread_id: str, choose: ChooseInterrupts
     ) -> Calls[tuple[ThreadStatus, ThreadStatus | None]]:
-        """Resume, and say so."""
+        """Resume, and write a line."""
         before, after = yield from super().resume_if(thread_id, choose)
         if after is not None:
             self.write("done", thread_id)
@@ -89,8 +90,8 @@ class Timed(GraphThreads):
 
 
 @cache
-def recorded() -> dict[str, Any]:
-    """What the research graph's steps write to the state, and (`parked`) what its interrupt says."""
+def record_writes() -> dict[str, Any]:
+    """What the research graph's steps write to the state, and (`parked`) the value of its interrupt."""
     simulator = Simulator(ManualClock())
     how: Any = {"transport": SimulatorTransport(simulator), "clock": simulator.clock}
     graph: Any = create_research_graph(
@@ -102,29 +103,27 @@ def recorded() -> dict[str, Any]:
     found: dict[str, Any] = {}
     given: Any
     for given in (question("recorded"), Command(resume="look")):
-        for update in graph.stream(given, thread("recorded"), stream_mode="updates"):
+        for update in graph.stream(given, thread_config("recorded"), stream_mode="updates"):
             found.update(update)
         simulator.clock.sleep(3_600.0)
     [parked] = found.pop("__interrupt__")
     return {**found, "parked": parked.value}
 
 
-def bare(api: str, write: _Write, *, gets: bool) -> Any:
-    """Plain LangGraph: the same steps and writes. `gets`: with one request to the API, for the answer,
-    which no webhook brings.
-    """
+def bare_graph(api: str, write: _Write, *, gets: bool) -> Any:
+    """Bare LangGraph with the same steps and writes. With `gets`, it requests the answer from the API."""
     http = httpx.AsyncClient(base_url=api, headers={"x-api-key": KEY}, timeout=60.0)
-    writes = recorded()
+    writes = record_writes()
 
     def step(name: str) -> Callable[[Any, RunnableConfig], Awaitable[Any]]:
         async def run(state: Any, config: RunnableConfig) -> Any:
             if name == "wait":
-                knock = interrupt(writes["parked"])
+                delivery = interrupt(writes["parked"])
                 if gets:
-                    address = f"/v1/tasks/runs/{knock['run_id']}/result"
+                    address = f"/v1/tasks/runs/{delivery['run_id']}/result"
                     (await http.get(address)).raise_for_status().json()
             if name == "evaluate":
-                write("judged", config["configurable"]["thread_id"])
+                write("evaluated", config["configurable"]["thread_id"])
             return writes[name]
 
         return run
@@ -138,10 +137,10 @@ def bare(api: str, write: _Write, *, gets: bool) -> Any:
 
 
 @asynccontextmanager
-async def storage(place: str) -> AsyncIterator[dict[str, Any]]:
-    """Checkpointer and store, in a folder (SQLite) or at a URI (PostgreSQL, as in the deployment page)."""
-    if not place.startswith("postgresql://"):
-        async with opened_in_sqlite(Path(place), "async", store=True) as made:
+async def storage(location: str) -> AsyncIterator[dict[str, Any]]:
+    """Open checkpointer and store in a folder (SQLite) or at a URI (PostgreSQL, as in deployment.md)."""
+    if not location.startswith("postgresql://"):
+        async with open_sqlite(Path(location), "async", store=True) as made:
             yield made
         return
     from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
@@ -151,6 +150,6 @@ async def storage(place: str) -> AsyncIterator[dict[str, Any]]:
 
     settings: dict[str, Any] = {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
     async with AsyncExitStack() as stack:
-        pool: Any = AsyncConnectionPool(place, max_size=POOL, kwargs=settings, open=False)
+        pool: Any = AsyncConnectionPool(location, max_size=POOL, kwargs=settings, open=False)
         await stack.enter_async_context(pool)
         yield {"checkpointer": AsyncPostgresSaver(pool), "store": AsyncPostgresStore(pool)}

@@ -1,6 +1,6 @@
-"""Webhooks on a schedule: an open loop, which waits for no answer before the next one is due.
+"""Sends webhooks on a schedule. It is an open loop: it does not wait for a response before the next webhook.
 
-HTTP is spoken by hand, on kept connections: the load must cost little beside what it is to measure.
+It writes HTTP itself, on connections that it reuses, so that the load needs little CPU.
 """
 
 from __future__ import annotations
@@ -16,31 +16,30 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-_AGAIN = 5.0
-"""Seconds until the API comes again with what was not accepted."""
-_TRIES = 4
+_RETRY_SECONDS = 5.0
+_ATTEMPTS = 4
 
 
 Fate = Literal["lost", "forged", "duplicate", "genuine"]
 _FATES: dict[int, Fate] = {3: "forged", 9: "lost", 15: "duplicate"}
-"""Of each twenty deliveries: 5 % are lost, before 5 % comes a forged one, and 5 % come twice."""
+"""Of each twenty deliveries one is lost, one comes after a forged one, and one comes twice."""
 
 
 @dataclass
-class Sent:
-    """What came of a leg."""
+class LoadResult:
+    """What happened to a batch of webhooks."""
 
     due: dict[str, float] = field(default_factory=dict)
-    """By thread: when its delivery was due. Not of those that were lost."""
+    """When the delivery of each thread was due, without those that were lost."""
     lost: set[str] = field(default_factory=set)
-    answers: Counter[str] = field(default_factory=Counter)
-    """By kind of delivery and status."""
+    statuses: Counter[str] = field(default_factory=Counter)
+    """Responses, by kind of delivery and status."""
     late: float = 0.0
-    """Seconds by which a delivery left after it was due, at the most."""
+    """The greatest delay of a delivery, in seconds after it was due."""
 
 
-def signed(run_id: str, webhook_id: str, secret: str) -> bytes:
-    """A delivery as the API makes it: headers and body."""
+def signed_webhook(run_id: str, webhook_id: str, secret: str) -> bytes:
+    """A delivery as the API sends it, with its signature."""
     body = json.dumps({"type": "task_run.status", "data": {"run_id": run_id}}).encode()
     moment = int(time.time())
     message = f"{webhook_id}.{moment}.".encode() + body
@@ -49,11 +48,11 @@ def signed(run_id: str, webhook_id: str, secret: str) -> bytes:
         f"webhook-id: {webhook_id}\r\nwebhook-timestamp: {moment}\r\n"
         f"webhook-signature: v1,{digest.decode()}\r\n"
     )
-    return posted(head, body)
+    return post_request(head, body)
 
 
-def posted(head: str, body: bytes) -> bytes:
-    """A POST of JSON to where webhooks go."""
+def post_request(head: str, body: bytes) -> bytes:
+    """A POST of JSON to the webhook endpoint."""
     return (
         "POST /parallel/webhook HTTP/1.1\r\nhost: worker.example\r\n"
         f"content-type: application/json\r\ncontent-length: {len(body)}\r\n{head}\r\n"
@@ -61,7 +60,7 @@ def posted(head: str, body: bytes) -> bytes:
 
 
 class Balancer:
-    """Sends to one worker after the other, and to the next one where one is not there."""
+    """Sends to the workers in turn. If one is unreachable, the next one gets the delivery."""
 
     def __init__(self, ports: Sequence[int]) -> None:
         self._ports = ports
@@ -69,10 +68,10 @@ class Balancer:
         self._idle: dict[int, list[Any]] = {port: [] for port in ports}
 
     async def send(self, message: bytes) -> int:
-        """The status; 0 where nobody answered."""
+        """Returns the status, or 0 without a response."""
         self._turn = first = (self._turn + 1) % len(self._ports)
         for port in (*self._ports[first:], *self._ports[:first]):
-            for fresh in (False, True):  # a connection that was kept may have been closed
+            for fresh in (False, True):  # an idle connection may have been closed
                 try:
                     return await self._exchange(port, message, fresh=fresh)
                 except (OSError, asyncio.IncompleteReadError, IndexError):
@@ -94,13 +93,13 @@ class Balancer:
         return int(head.split(b" ", 2)[1])
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close all connections."""
         for idle in self._idle.values():
             for _, writer in idle:
                 writer.close()
 
 
-async def leg(
+async def send_webhooks(
     threads: Sequence[str],
     rate: float | None,
     *,
@@ -108,43 +107,43 @@ async def leg(
     ports: Sequence[int],
     message: Callable[[str, bool], bytes],
     midway: Callable[[], None] = lambda: None,
-) -> Sent:
-    """Deliver for these threads.
+) -> LoadResult:
+    """Send one webhook for each of these threads.
 
     Args:
-        threads: For each, a delivery is due.
-        rate: So many threads a second; None: all at once.
-        troubled: Some deliveries are lost, forged, or come twice.
-        ports: Of the workers.
-        message: What is sent for a thread, genuine or forged.
+        threads: The thread ids.
+        rate: Webhooks per second; None: all at once.
+        troubled: Whether some deliveries are lost, forged or sent twice.
+        ports: The ports of the workers.
+        message: Builds the delivery for a thread, genuine or forged.
         midway: Called when half of them have become due.
     """
-    sent, balancer = Sent(), Balancer(ports)
+    result, balancer = LoadResult(), Balancer(ports)
     tasks: set[asyncio.Task[None]] = set()
 
     def deliver(kind: str, what: bytes) -> None:
-        async def delivering() -> None:
-            for _ in range(_TRIES):
+        async def attempt() -> None:
+            for _ in range(_ATTEMPTS):
                 status = await balancer.send(what)
-                sent.answers[f"{kind} {status}"] += 1
+                result.statuses[f"{kind} {status}"] += 1
                 if status < 500 and status:
                     return
-                await asyncio.sleep(_AGAIN)
+                await asyncio.sleep(_RETRY_SECONDS)
 
-        tasks.add(asyncio.ensure_future(delivering()))
+        tasks.add(asyncio.ensure_future(attempt()))
 
     start = time.monotonic() + 0.1
     for number, thread_id in enumerate(threads):
         due = start + (number / rate if rate else 0.0)
         await asyncio.sleep(max(0.0, due - time.monotonic()))
-        sent.late = max(sent.late, time.monotonic() - due) if rate else 0.0
+        result.late = max(result.late, time.monotonic() - due) if rate else 0.0
         if number == len(threads) // 2:
             midway()
         fate: Fate = _FATES.get(number % 20, "genuine") if troubled else "genuine"
         if fate == "lost":
-            sent.lost.add(thread_id)
+            result.lost.add(thread_id)
             continue
-        sent.due[thread_id] = due
+        result.due[thread_id] = due
         if fate == "forged":
             deliver("forged", message(thread_id, True))
         genuine = message(thread_id, False)
@@ -153,4 +152,4 @@ async def leg(
             deliver("duplicate", genuine)
     await asyncio.gather(*tasks)
     balancer.close()
-    return sent
+    return result

@@ -1,5 +1,6 @@
-"""The processes of `parked`: `python -m benchmarks.parked_worker`, with the job as a line of JSON on standard
-input. Each prints lines of JSON, and ends when its input does.
+"""A process of `parked`: `python -m benchmarks.parked_worker`.
+
+It reads its job as a line of JSON, prints lines of JSON and ends at the end of its input.
 """
 
 from __future__ import annotations
@@ -26,94 +27,106 @@ from langchain_parallel.parked import asweep
 from langchain_parallel.simulator import ManualClock, RunScript, Simulator, serve
 from langchain_parallel.webhooks import webhook_app
 
-from .parked_graphs import Kind, Timed, bare, question, research, side_file, storage, thread
-from .processes import resident
+from .parked_graphs import (
+    Kind,
+    TimedThreads,
+    bare_graph,
+    event_file,
+    question,
+    research_graph,
+    storage,
+    thread_config,
+)
+from .processes import memory_bytes
 
 SECRET = "whsec_of-a-benchmark"
 AT_ONCE = 16
-"""Threads that go on at the same time in a process: the default of `webhook_app`, and the control's."""
+"""Threads resumed at the same time in a process: the default of `webhook_app`, also used by the control."""
 PARKING = 8
-"""Threads that are being parked at the same time in a process."""
+"""Threads parked at the same time in a process."""
 RUN_SECONDS = 3_600.0
 
 
 class Job(TypedDict, total=False):
-    """What a process is to do."""
+    """What a process does."""
 
     role: Literal["simulator", "park", "serve", "finish"]
     kind: Kind
-    place: str
+    location: str
     """A folder (SQLite), or the URI of a database (PostgreSQL)."""
     api: str
-    side: str
+    events: str
+    """The file of `event_file`."""
     port: int
     threads: list[str]
 
 
-def tell(**facts: Any) -> None:
-    """One line for whoever started this process."""
+def reply(**facts: Any) -> None:
+    """Print one line for the parent process."""
     sys.stdout.write(json.dumps(facts) + "\n")
     sys.stdout.flush()
 
 
 def simulate() -> None:
-    """The API. Its runs take an hour of a clock that stands still until somebody advances it."""
+    """Serve the API. Its runs take an hour of a clock that moves only on request."""
     simulator = Simulator(ManualClock())
     simulator.scripts.add(RunScript(seconds=RUN_SECONDS, times=None))
     with serve(simulator) as server:
-        tell(url=server.url)
+        reply(url=server.url)
         for line in sys.stdin:
             simulator.clock.sleep(RUN_SECONDS if line.startswith("end") else 0.0)
             bill = simulator.billing.billed_runs()
-            tell(billed=len(bill), threads=len({paid.metadata["thread_id"] for paid in bill}))
+            reply(billed=len(bill), threads=len({paid.metadata["thread_id"] for paid in bill}))
 
 
 @asynccontextmanager
-async def compiled(job: Job) -> AsyncIterator[tuple[Any, AsyncParallelClient | None]]:
-    """The graph with its storage, and the client that it has."""
-    write = side_file(job["side"])
-    async with storage(job["place"]) as made:
+async def compile_graph(job: Job) -> AsyncIterator[tuple[Any, AsyncParallelClient | None]]:
+    """The compiled graph with its storage, and its client."""
+    write = event_file(job["events"])
+    async with storage(job["location"]) as opened:
         if job["kind"] == "research graph":
-            graph, client = research(job["api"], write)
+            graph, client = research_graph(job["api"], write)
             async with client:
-                yield graph.compile(**made), client
+                yield graph.compile(**opened), client
         else:
             gets = job["kind"] == "bare, and a GET"
-            yield bare(job["api"], write, gets=gets).compile(**made), None
+            yield bare_graph(job["api"], write, gets=gets).compile(**opened), None
 
 
 async def park(job: Job) -> None:
-    """Park threads, and tell how long each took and what this process then holds; stay until told."""
-    async with compiled(job) as (graph, _):
+    """Park threads, report how long each took and the memory used, and wait for the end of the input."""
+    async with compile_graph(job) as (graph, _):
         await graph.ainvoke(
-            question("first"), thread(f"warm {job['threads'][0]}"), durability="sync"
+            question("first"), thread_config(f"warm {job['threads'][0]}"), durability="sync"
         )
-        before, seconds, left = resident(), [], iter(job["threads"])
-        began, worked = time.perf_counter(), time.process_time()
+        before, seconds, remaining = memory_bytes(), [], iter(job["threads"])
+        wall_start, cpu_start = time.perf_counter(), time.process_time()
 
         async def parker() -> None:
-            for thread_id in left:
+            for thread_id in remaining:
                 start = time.perf_counter()
-                await graph.ainvoke(question(thread_id), thread(thread_id), durability="sync")
+                await graph.ainvoke(
+                    question(thread_id), thread_config(thread_id), durability="sync"
+                )
                 seconds.append(time.perf_counter() - start)
 
         await asyncio.gather(*(parker() for _ in range(PARKING)))
-        tell(
+        reply(
             seconds=seconds,
-            wall=time.perf_counter() - began,
-            cpu=time.process_time() - worked,
+            wall=time.perf_counter() - wall_start,
+            cpu=time.process_time() - cpu_start,
             before=before,
-            after=resident(),
+            after=memory_bytes(),
         )
         await asyncio.to_thread(sys.stdin.readline)
 
 
-async def work(job: Job) -> None:
-    """Take deliveries over HTTP, until killed or told to stop."""
-    async with compiled(job) as (graph, client):
-        write = side_file(job["side"])
+async def receive_webhooks(job: Job) -> None:
+    """Receive deliveries over HTTP, until killed or until the input ends."""
+    async with compile_graph(job) as (graph, client):
+        write = event_file(job["events"])
         if client is not None:
-            threads = Timed(graph)
+            threads = TimedThreads(graph)
             threads.write = write
             app = webhook_app(threads, secrets=[SECRET], client=client)
         else:
@@ -123,20 +136,20 @@ async def work(job: Job) -> None:
         serving = asyncio.ensure_future(server.serve())
         while not server.started:  # noqa: ASYNC110 -- it has no event for that
             await asyncio.sleep(0.01)
-        tell(ready=True)
+        reply(ready=True)
         await asyncio.to_thread(sys.stdin.readline)
         server.should_exit = True
         await serving
 
 
 def _control(graph: Any, write: Callable[[str, str], None]) -> Starlette:
-    """Bare LangGraph behind an endpoint: a POST resumes a thread, in the background, so many at once."""
+    """Bare LangGraph behind an endpoint. A POST resumes a thread in the background, `AT_ONCE` at a time."""
     gate, tasks = asyncio.Semaphore(AT_ONCE), set[asyncio.Task[None]]()
 
     async def resume(given: dict[str, Any]) -> None:
         async with gate:
-            place = thread(given["thread_id"])
-            await graph.ainvoke(Command(resume=given), place, durability="sync")
+            config = thread_config(given["thread_id"])
+            await graph.ainvoke(Command(resume=given), config, durability="sync")
             write("done", given["thread_id"])
 
     async def deliver(request: Request) -> JSONResponse:
@@ -153,24 +166,26 @@ def _control(graph: Any, write: Callable[[str, str], None]) -> Starlette:
 
 
 async def finish(job: Job) -> None:
-    """Collect what no webhook came for and what a killed process left; then see how all threads stand."""
-    async with compiled(job) as (graph, client):
-        began, worked = time.perf_counter(), time.process_time()
+    """Sweep the threads whose webhook was lost or whose worker was killed, and count the finished threads."""
+    async with compile_graph(job) as (graph, client):
+        wall_start, cpu_start = time.perf_counter(), time.process_time()
         swept = await asweep(graph, client, per_second=1e6, stranded_after=0.0)
-        tell(
-            seconds=time.perf_counter() - began, cpu=time.process_time() - worked, **swept.counts()
+        reply(
+            seconds=time.perf_counter() - wall_start,
+            cpu=time.process_time() - cpu_start,
+            **swept.counts(),
         )
         turns = Counter[int]()
         for thread_id in job["threads"]:
-            state = await graph.aget_state(thread(thread_id))
+            state = await graph.aget_state(thread_config(thread_id))
             if not state.next and state.values.get("answer"):
                 turns[len(state.values["turns"])] += 1
-        tell(**{str(count): threads for count, threads in turns.items()})
+        reply(**{str(count): threads for count, threads in turns.items()})
 
 
 _ROLES: dict[str, Callable[[Job], Coroutine[Any, Any, None]]] = {
     "park": park,
-    "serve": work,
+    "serve": receive_webhooks,
     "finish": finish,
 }
 

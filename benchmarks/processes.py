@@ -1,4 +1,4 @@
-"""Processes of a benchmark: started, asked, and looked at from outside (Linux: `/proc`)."""
+"""Starts the processes of a benchmark, talks to them, and measures them (on Linux, in `/proc`)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ROOT = Path(__file__).parents[1]
 
 
 class Process:
-    """`python -m MODULE`, which reads a line of JSON and answers each line with one."""
+    """`python -m MODULE`. It reads its job as a line of JSON, and answers each further line with one."""
 
     def __init__(self, module: str, job: dict[str, Any]) -> None:
         self.popen = subprocess.Popen(
@@ -27,30 +27,30 @@ class Process:
             stdout=subprocess.PIPE,
             text=True,
         )
-        self.say(json.dumps(job))
+        self.send(json.dumps(job))
 
-    def say(self, line: str) -> None:
-        """Write a line to it."""
+    def send(self, line: str) -> None:
+        """Send it a line."""
         assert self.popen.stdin is not None
         self.popen.stdin.write(line + "\n")
         self.popen.stdin.flush()
 
-    def hear(self) -> dict[str, Any]:
-        """The next line that it says."""
+    def receive(self) -> dict[str, Any]:
+        """Wait for its next line."""
         assert self.popen.stdout is not None
         line = self.popen.stdout.readline()
         if not line:
             raise RuntimeError(f"A process ended with status {self.popen.wait()}.")
-        heard: dict[str, Any] = json.loads(line)
-        return heard
+        received: dict[str, Any] = json.loads(line)
+        return received
 
-    def ask(self, line: str) -> dict[str, Any]:
-        """Say something, and hear the answer."""
-        self.say(line)
-        return self.hear()
+    def request(self, line: str) -> dict[str, Any]:
+        """Send it a line, and wait for the answer."""
+        self.send(line)
+        return self.receive()
 
     def stop(self) -> None:
-        """Let it end by itself, or else end it."""
+        """Close its input, which ends it; after 30 seconds, kill it."""
         assert self.popen.stdin is not None
         with self.popen:
             try:
@@ -61,8 +61,8 @@ class Process:
 
 
 @contextmanager
-def running(module: str, job: dict[str, Any]) -> Iterator[Process]:
-    """A process, until left."""
+def start_process(module: str, job: dict[str, Any]) -> Iterator[Process]:
+    """Start a process, and stop it at the end of the block."""
     process = Process(module, job)
     try:
         yield process
@@ -83,15 +83,15 @@ def reserved_port() -> Iterator[int]:
         yield int(reserving.getsockname()[1])
 
 
-def resident(pid: int | None = None) -> int:
-    """Bytes of memory that a process holds."""
+def memory_bytes(pid: int | None = None) -> int:
+    """The resident memory of a process in bytes."""
     status = Path(f"/proc/{pid or 'self'}/status").read_text(encoding="ascii")
     [line] = [line for line in status.splitlines() if line.startswith("VmRSS:")]
     return int(line.split()[1]) * 1024
 
 
-def worked(pid: int) -> float:
-    """Seconds of CPU that a process and those it has started have used so far."""
+def cpu_seconds(pid: int) -> float:
+    """Seconds of CPU that a process and its children have used."""
     total = 0.0
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -103,8 +103,8 @@ def worked(pid: int) -> float:
     return total
 
 
-def connected_to(port: int) -> int:
-    """Open TCP connections on this machine to a port of its own."""
+def connection_count(port: int) -> int:
+    """The number of open TCP connections to a port of this machine."""
     lines = Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]
     return sum(
         line.split()[2].endswith(f":{port:04X}") and line.split()[3] == "01" for line in lines

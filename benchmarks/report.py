@@ -1,8 +1,7 @@
-"""Research results for the simulator to give: a realistic report, and a brief answer.
+"""Scripted research results for the simulator: a realistic report and a brief answer.
 
-Rule: all of it is made up, says so, and lies on reserved domains. Every turn of a session gets the same
-answer, however many came before it, so that what grows with the session is not the answer. (The simulator's
-own answers quote the earlier turns.)
+Rule: every text is made up, says so, and uses reserved domains. Every turn of a session gets the same answer,
+so that answers do not grow with the session. (The simulator's own answers quote the earlier turns.)
 """
 
 from __future__ import annotations
@@ -34,54 +33,56 @@ _OBJECTS = ("funding_rounds", "product_lines")
 FIELDS = (*_NUMBERS, *_LISTS, *_OBJECTS, *_PROSE)
 LOW_FIELDS = ("employee_count", "annual_revenue_usd", "main_suppliers")
 CITATIONS, EXCERPTS, EXCERPT_CHARS = 3, 2, 600
-"""For each field; for each citation; of each excerpt at the least."""
+"""Citations for each field, excerpts for each citation, and the least length of an excerpt."""
 
 _OUTLETS = ("wire.example", "industry-review.example", "daily-business.example")
 
 
-def realistic() -> dict[str, Any]:
+def realistic_report() -> dict[str, Any]:
     """Content and basis of a report on a company: 20 fields, 3 citations each, 2 excerpts each of
     600 characters and more; about 100 kB as JSON.
     """
     chance = random.Random(20)
     content: dict[str, Any] = {name: chance.randint(1_000, 900_000) for name in _NUMBERS}
-    # As text: of a list, each element would get evidence of its own.
-    content |= {name: ", ".join(_phrase(chance, 2) for _ in range(6)) for name in _LISTS}
-    content |= {name: {"first": _object(chance), "last": _object(chance)} for name in _OBJECTS}
-    content |= {name: _prose(chance, 380) for name in _PROSE}
-    return {"content": content, "basis": {name: _evidence(chance, name) for name in FIELDS}}
+    # As text, because each element of a list would get its own evidence.
+    content |= {name: ", ".join(_random_phrase(chance, 2) for _ in range(6)) for name in _LISTS}
+    content |= {
+        name: {"first": _random_object(chance), "last": _random_object(chance)} for name in _OBJECTS
+    }
+    content |= {name: _random_prose(chance, 380) for name in _PROSE}
+    return {"content": content, "basis": {name: _random_evidence(chance, name) for name in FIELDS}}
 
 
-def _object(chance: random.Random) -> dict[str, Any]:
-    words = {"name": _phrase(chance, 2), "detail": _phrase(chance, 6)}
+def _random_object(chance: random.Random) -> dict[str, Any]:
+    words = {"name": _random_phrase(chance, 2), "detail": _random_phrase(chance, 6)}
     return {**words, "amount": chance.randint(1_000, 90_000_000)}
 
 
-def _evidence(chance: random.Random, name: str) -> dict[str, Any]:
+def _random_evidence(chance: random.Random, name: str) -> dict[str, Any]:
     return {
         "confidence": "low" if name in LOW_FIELDS else "high",
-        "reasoning": f"[simulated] On {name.replace('_', ' ')}: {_prose(chance, 320)}",
-        "citations": [_citation(chance, name, number) for number in range(CITATIONS)],
+        "reasoning": f"[simulated] On {name.replace('_', ' ')}: {_random_prose(chance, 320)}",
+        "citations": [_random_citation(chance, name, number) for number in range(CITATIONS)],
     }
 
 
-def _citation(chance: random.Random, name: str, number: int) -> dict[str, Any]:
-    slug = f"{name} {_phrase(chance, 4)}".replace("_", " ").replace(" ", "-").lower()
+def _random_citation(chance: random.Random, name: str, number: int) -> dict[str, Any]:
+    slug = f"{name} {_random_phrase(chance, 4)}".replace("_", " ").replace(" ", "-").lower()
     year, month = 2020 + chance.randint(0, 5), chance.randint(1, 12)
     return {
         "url": f"https://{_OUTLETS[number]}/{year}/{month:02}/{slug}-{chance.randint(10_000, 99_999)}",
-        "title": f"[simulated] {_phrase(chance, 5)} | {_OUTLETS[number]}",
-        "excerpts": [_prose(chance, EXCERPT_CHARS) for _ in range(EXCERPTS)],
+        "title": f"[simulated] {_random_phrase(chance, 5)} | {_OUTLETS[number]}",
+        "excerpts": [_random_prose(chance, EXCERPT_CHARS) for _ in range(EXCERPTS)],
     }
 
 
-def _phrase(chance: random.Random, words: int) -> str:
+def _random_phrase(chance: random.Random, words: int) -> str:
     return " ".join(chance.choice(_WORDS).capitalize() for _ in range(words))
 
 
-def _prose(chance: random.Random, chars: int) -> str:
-    """Sentences of at least so many characters. Words vary, as in real text: repeated filler would
-    cost fewer tokens than anything that was written.
+def _random_prose(chance: random.Random, chars: int) -> str:
+    """Sentences with at least `chars` characters. The words vary as in real text, because repeated filler
+    would need fewer tokens.
     """
     sentences: list[str] = []
     while sum(map(len, sentences)) < chars:
@@ -90,14 +91,14 @@ def _prose(chance: random.Random, chars: int) -> str:
     return " ".join(sentences)
 
 
-def brief() -> dict[str, Any]:
+def brief_answer() -> dict[str, Any]:
     """Content and basis of a small answer: one field, one citation."""
     citation = {"url": "https://wire.example/brief", "title": "[simulated] Brief", "excerpts": []}
     evidence = {"confidence": "high", "reasoning": "[simulated] Brief.", "citations": [citation]}
     return {"content": {"answer": "[simulated] A brief answer."}, "basis": {"answer": evidence}}
 
 
-def always(answer: dict[str, Any]) -> Scenario:
-    """A scenario that answers every question with this, and tells the same progress each time."""
+def always_answer(answer: dict[str, Any]) -> Scenario:
+    """A scenario that gives this answer and the same progress to every question."""
     progress = [{"type": "search", "message": "[simulated] Searching"}]
     return Scenario.parse({"turns": [{"match": "", "progress": progress, **answer}]})

@@ -2,16 +2,16 @@
 
     python -m benchmarks.state_size [--small] [--savers sqlite memory postgres]
 
-A thread of 50 turns, each with a result of about 100 kB (`report.py`). Measured: the bytes that each turn
-writes to the saver, and the size of the last checkpoint with all it needs. Compared: the research graph;
-the same keeping excerpts; a graph with the tool, whose messages hold whole results as artifacts; and a
-plain graph of one node that keeps whole results in its state.
+A thread has 50 turns, each with a result of about 100 kB (`report.py`). The benchmark measures the bytes
+that each turn writes to the saver, and the size of the last checkpoint with everything it refers to. It
+compares the research graph; the same with excerpts; a graph with the tool, whose messages have whole
+results as artifacts; and a plain graph of one node with whole results in its state.
 
-LangGraph's SQLite saver writes the whole state once a step. Its PostgreSQL saver (and the one in memory)
-writes a channel only when it has changed, but then whole. Either way a list that grows is written again and
-again: what a session writes in total grows with the square of its turns, whatever is in the list.
-`DeltaChannel` (beta) writes what a step adds, and a snapshot now and then; the last graph shows what it
-would change.
+LangGraph's SQLite saver writes the whole state in every step. Its PostgreSQL saver and its saver in memory
+write a channel only when it has changed, but then completely. In both cases a growing list is written again
+and again, so a session's total grows with the square of its turns, whatever the list contains.
+`DeltaChannel` (beta) writes only what a step adds, and a snapshot at intervals; the last graph shows its
+effect.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from langchain_parallel import ParallelClient
 from langchain_parallel.models import TaskRunInput
 
 from . import graphs
-from .figures import Row, keep, parser, say, table
-from .report import always, realistic
-from .threads import How, ask
+from .figures import Row, option_parser, save, show, table
+from .report import always_answer, realistic_report
+from .threads import Mode, ask
 from .wire import Account
 
 TURNS = 50
@@ -54,20 +54,20 @@ GRAPHS: dict[str, Callable[[ParallelClient], Any]] = {
 
 @dataclass(frozen=True)
 class Count:
-    """What a saver holds. It deletes nothing, so this is also what was written to it."""
+    """What a saver contains. It deletes nothing, so this is also what was written to it."""
 
     checkpoints: int
     written: int
     """Bytes: checkpoints, their metadata, and the writes of single tasks."""
     last: int
-    """Bytes of the last checkpoint, with the values of all channels in it."""
+    """Bytes of the last checkpoint, with the values of all its channels."""
     copies: int
-    """How often the channel that takes the most room was written whole."""
+    """How many times the largest channel was written completely."""
 
 
 @dataclass(frozen=True)
 class Saver:
-    """A checkpointer, and how to count what is in it."""
+    """A checkpointer, and the function that counts what it contains."""
 
     checkpointer: Any
     count: Callable[[], Count]
@@ -75,16 +75,16 @@ class Saver:
 
 @contextmanager
 def sqlite() -> Iterator[Saver]:
-    """On disk; each checkpoint holds the whole state."""
+    """On disk. Each checkpoint has the whole state."""
     with (
         tempfile.TemporaryDirectory() as folder,
         SqliteSaver.from_conn_string(str(Path(folder) / "checkpoints.sqlite")) as saver,
     ):
-        saver.conn.execute("PRAGMA synchronous = OFF")  # nothing is killed here
-        yield Saver(saver, lambda: _in_sqlite(saver.conn))
+        saver.conn.execute("PRAGMA synchronous = OFF")  # no process is killed here
+        yield Saver(saver, lambda: _count_sqlite(saver.conn))
 
 
-def _in_sqlite(connection: sqlite3.Connection) -> Count:
+def _count_sqlite(connection: sqlite3.Connection) -> Count:
     query = "SELECT count(*), sum(length(checkpoint) + length(metadata)) FROM checkpoints"
     checkpoints, whole = connection.execute(query).fetchone()
     (single,) = connection.execute("SELECT sum(length(value)) FROM writes").fetchone()
@@ -95,12 +95,12 @@ def _in_sqlite(connection: sqlite3.Connection) -> Count:
 
 @contextmanager
 def memory() -> Iterator[Saver]:
-    """In memory; each version of a channel is a blob of its own, as in PostgreSQL."""
+    """In memory. Each version of a channel is a separate blob, as in PostgreSQL."""
     saver = InMemorySaver()
-    yield Saver(saver, lambda: _in_memory(saver))
+    yield Saver(saver, lambda: _count_memory(saver))
 
 
-def _in_memory(saver: InMemorySaver) -> Count:
+def _count_memory(saver: InMemorySaver) -> Count:
     [namespaces] = saver.storage.values()
     saved = [namespaces[""][key] for key in sorted(namespaces[""])]
     blobs = {(channel, version): len(b) for (_, _, channel, version), (_, b) in saver.blobs.items()}
@@ -113,7 +113,7 @@ def _in_memory(saver: InMemorySaver) -> Count:
 
 
 def _copies(blobs: dict[tuple[str, Any], int]) -> int:
-    """Versions of the channel that takes the most room; empty ones are none."""
+    """The number of versions of the largest channel, without empty ones."""
     sizes: dict[str, list[int]] = {}
     for (channel, _), size in blobs.items():
         sizes.setdefault(channel, []).append(size)
@@ -122,17 +122,17 @@ def _copies(blobs: dict[tuple[str, Any], int]) -> int:
 
 @contextmanager
 def postgres() -> Iterator[Saver]:
-    """A real PostgreSQL, brought up for this (extra `test`)."""
+    """A real PostgreSQL, started for this (extra `test`)."""
     from langgraph.checkpoint.postgres import PostgresSaver
 
-    from tests.postgres import running
+    from tests.postgres import running as run_postgres
 
     with (
         tempfile.TemporaryDirectory(dir="/tmp") as folder,  # a socket's path must be short
-        running(Path(folder) / "pg") as uri,
+        run_postgres(Path(folder) / "pg") as uri,
         PostgresSaver.from_conn_string(uri) as saver,
     ):
-        yield Saver(saver, lambda: _in_postgres(saver))
+        yield Saver(saver, lambda: _count_postgres(saver))
 
 
 _ROWS = "octet_length(checkpoint::text) + octet_length(metadata::text)"
@@ -151,7 +151,7 @@ GROUP BY c.checkpoint
 _BLOBS = "SELECT channel, version, coalesce(octet_length(blob), 0) AS bytes FROM checkpoint_blobs"
 
 
-def _in_postgres(saver: Any) -> Count:
+def _count_postgres(saver: Any) -> Count:
     def rows(query: str) -> list[dict[str, Any]]:
         with saver._cursor() as cursor:
             return list(cursor.execute(query).fetchall())
@@ -174,12 +174,12 @@ SAVERS: dict[str, Callable[[], AbstractContextManager[Saver]]] = {
 
 @dataclass
 class Curve:
-    """A session, turn by turn. All in bytes."""
+    """A session, turn by turn, in bytes."""
 
     written: list[int] = field(default_factory=list)
-    """By each turn."""
+    """What each turn wrote."""
     last: list[int] = field(default_factory=list)
-    """Size of the last checkpoint after each turn."""
+    """The size of the last checkpoint after each turn."""
     checkpoints: int = 0
     copies: int = 0
 
@@ -190,29 +190,29 @@ class Curve:
 
     @property
     def bend(self) -> float:
-        """How far the largest step differs from the smallest; 1 for a straight line."""
+        """The largest step divided by the smallest; 1 for a straight line."""
         steps = [after - before for before, after in zip(self.last, self.last[1:], strict=False)]
         return max(steps) / max(1, min(steps))
 
     @property
     def total(self) -> int:
-        """What the whole session has written."""
+        """What the whole session wrote."""
         return sum(self.written)
 
 
 def measure(
-    build: Callable[[ParallelClient], Any], saver: Saver, turns: int, how: How = "sync"
+    build: Callable[[ParallelClient], Any], saver: Saver, turns: int, mode: Mode = "sync"
 ) -> Curve:
-    """Run a session and count after each turn."""
-    client = Account(always(realistic())).blocking_client()
+    """Run a session, and count after each turn."""
+    client = Account(always_answer(realistic_report())).blocking_client()
     graph = build(client).compile(checkpointer=saver.checkpointer)
-    return asyncio.run(_curve(graph, saver, turns, how))
+    return asyncio.run(_curve(graph, saver, turns, mode))
 
 
-async def _curve(graph: Any, saver: Saver, turns: int, how: How) -> Curve:
+async def _curve(graph: Any, saver: Saver, turns: int, mode: Mode) -> Curve:
     curve = Curve()
     for turn in range(turns):
-        await ask(graph, how, graphs.question(graph, f"Question {turn:04}: what has changed?"))
+        await ask(graph, mode, graphs.question(graph, f"Question {turn:04}: what has changed?"))
         count = saver.count()
         curve.written.append(count.written - curve.total)
         curve.last.append(count.last)
@@ -221,7 +221,7 @@ async def _curve(graph: Any, saver: Saver, turns: int, how: How) -> Curve:
 
 
 def row(name: str, saver: str, curve: Curve) -> Row:
-    """A session in one line."""
+    """One line for a session."""
     turns = len(curve.last)
     return {
         "graph": name,
@@ -237,17 +237,17 @@ def row(name: str, saver: str, curve: Curve) -> Row:
 
 
 def result_bytes() -> int:
-    """Size of one result as the API sends it."""
-    account = Account(always(realistic()))
+    """The size of one result as the API sends it."""
+    account = Account(always_answer(realistic_report()))
     run = account.blocking_client().create(TaskRunInput(input="?", processor="lite"))
     return len(account.raw_result(run.run_id).encode())
 
 
 def main() -> None:
-    """Measure, print, keep."""
-    made = parser(__doc__)
-    made.add_argument("--savers", nargs="+", choices=SAVERS, help="default: sqlite and postgres")
-    options = made.parse_args()
+    """Measure, print and save."""
+    parser = option_parser(__doc__)
+    parser.add_argument("--savers", nargs="+", choices=SAVERS, help="default: sqlite and postgres")
+    options = parser.parse_args()
     turns = 4 if options.small else TURNS
     savers: Sequence[str] = options.savers or (
         ("sqlite", "memory") if options.small else ("sqlite", "postgres")
@@ -262,10 +262,10 @@ def main() -> None:
             curves.append(
                 {"graph": title, "saver": name, "written": curve.written, "last": curve.last}
             )
-    say(f"{turns} turns, each with a result of {result_bytes() / 1000:.0f} kB\n")
-    say(table(found))
+    show(f"{turns} turns, each with a result of {result_bytes() / 1000:.0f} kB\n")
+    show(table(found))
     if not options.small:
-        keep("state_size", {"result_bytes": result_bytes(), "rows": found, "curves": curves})
+        save("state_size", {"result_bytes": result_bytes(), "rows": found, "curves": curves})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A LangGraph thread on disk: SQLite for checkpoints and store, opened again like after a restart."""
+"""A LangGraph thread in SQLite files, which can be opened again as after a restart."""
 
 from __future__ import annotations
 
@@ -12,40 +12,40 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.store.sqlite import SqliteStore
 from langgraph.store.sqlite.aio import AsyncSqliteStore
 
-How = Literal["sync", "async"]
+Mode = Literal["sync", "async"]
 
 THREAD: dict[str, Any] = {"configurable": {"thread_id": "benchmark"}}
 
 
-def stored_in(folder: Path) -> str:
-    """The file of the store."""
+def store_file(folder: Path) -> str:
+    """The store's file."""
     return str(folder / "store.sqlite")
 
 
 @asynccontextmanager
-async def opened(folder: Path, how: How, *, store: bool) -> AsyncIterator[dict[str, Any]]:
-    """What a graph is compiled with."""
-    checkpoints, stored = str(folder / "checkpoints.sqlite"), stored_in(folder)
+async def open_storage(folder: Path, mode: Mode, *, store: bool) -> AsyncIterator[dict[str, Any]]:
+    """Open what a graph is compiled with: the checkpointer and, if asked for, the store."""
+    checkpoints, stored = str(folder / "checkpoints.sqlite"), store_file(folder)
     async with AsyncExitStack() as stack:
-        made: dict[str, Any] = {}
-        if how == "sync":
+        storage: dict[str, Any] = {}
+        if mode == "sync":
             saver = stack.enter_context(SqliteSaver.from_conn_string(checkpoints))
-            saver.conn.execute("PRAGMA synchronous = OFF")  # nothing is killed here
-            made["checkpointer"] = saver
+            saver.conn.execute("PRAGMA synchronous = OFF")  # no process is killed here
+            storage["checkpointer"] = saver
             if store:
-                made["store"] = stack.enter_context(SqliteStore.from_conn_string(stored))
-                made["store"].setup()
+                storage["store"] = stack.enter_context(SqliteStore.from_conn_string(stored))
+                storage["store"].setup()
         else:
             enter = stack.enter_async_context
-            made["checkpointer"] = await enter(AsyncSqliteSaver.from_conn_string(checkpoints))
+            storage["checkpointer"] = await enter(AsyncSqliteSaver.from_conn_string(checkpoints))
             if store:
-                made["store"] = await enter(AsyncSqliteStore.from_conn_string(stored))
-                await made["store"].setup()
-        yield made
+                storage["store"] = await enter(AsyncSqliteStore.from_conn_string(stored))
+                await storage["store"].setup()
+        yield storage
 
 
-async def ask(graph: Any, how: How, given: dict[str, Any]) -> Any:
-    """Run one turn of the thread to its end."""
-    if how == "sync":
+async def ask(graph: Any, mode: Mode, given: dict[str, Any]) -> Any:
+    """Run one turn of the thread."""
+    if mode == "sync":
         return graph.invoke(given, THREAD, durability="sync")
     return await graph.ainvoke(given, THREAD, durability="sync")

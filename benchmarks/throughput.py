@@ -2,11 +2,11 @@
 
     python -m benchmarks.throughput [--small] [--official] [--profile] [--only NAME …]
 
-The simulator is a server in a process of its own; each way of running gets a fresh one. The control is bare
-httpx with the least that has to be sent: one POST and one long poll a run. With one httpx client it is slow
-by itself, because httpx's pool looks at every connection for every request; with 20 clients that share the
-runs it is as quick as httpx gets here. Seconds depend on the machine and on what else it does: read the
-ratios of the CPU time, the requests, the connections and the bytes.
+The simulator is a server in its own process, and each way to run gets a new one. The control is plain httpx
+with the fewest possible requests: one POST and one long poll per run. With one httpx client it is slow,
+because httpx's pool looks at every connection for every request. With 20 clients that share the runs it is
+as fast as httpx gets here. Seconds depend on the machine and its load, so compare the ratios of CPU time,
+and the numbers of requests, connections and bytes.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ import httpx
 from langchain_parallel import AsyncParallelClient, ParallelTaskTool
 from langchain_parallel.models import TaskRunInput
 
-from .figures import Row, keep, parser, say, table
-from .wire import kind_of
+from .figures import Row, option_parser, save, show, table
+from .wire import request_kind
 
 RUNS, SECONDS = 1000, 2.0
 SMALL_RUNS, SMALL_SECONDS = 20, 0.2
@@ -39,11 +39,12 @@ CONTROL = "bare httpx, 20 clients"
 
 _KEY = "key-of-a-benchmark"
 _PROCESSOR = "lite"
-_PATIENCE = 600.0
+_TIMEOUT = 600.0
 """Seconds."""
 
 Way: TypeAlias = Callable[[str, int], Awaitable[list[str]]]
-"""Makes so many runs at once on the server at this address; the ids of those that were answered."""
+"""Takes the server's address and a number of runs, makes the runs at once, and returns the ids of those that
+were answered."""
 
 
 # --- ways ----------------------------------------------------------------------------------------
@@ -54,13 +55,15 @@ def _question(number: int) -> str:
 
 
 def bare(clients: int) -> Way:
-    """Plain httpx: a POST and a long poll for each run, shared by so many clients."""
+    """Plain httpx: a POST and a long poll for each run, divided among this many clients."""
 
     async def way(url: str, runs: int) -> list[str]:
-        # The beta that this package asks for, so that the answers are of the same size.
+        # The beta that this package uses, so that the answers have the same size.
         headers = {"x-api-key": _KEY, "parallel-beta": "field-basis-2025-11-25"}
         limits = httpx.Limits(max_connections=max(1, 1000 // clients))
-        trust = httpx.create_ssl_context()  # once: it takes longer than a request
+        ssl_context = (
+            httpx.create_ssl_context()
+        )  # only once, because it takes longer than a request
         async with AsyncExitStack() as stack:
             https = [
                 await stack.enter_async_context(
@@ -68,8 +71,8 @@ def bare(clients: int) -> Way:
                         base_url=url,
                         headers=headers,
                         limits=limits,
-                        timeout=_PATIENCE,
-                        verify=trust,
+                        timeout=_TIMEOUT,
+                        verify=ssl_context,
                     )
                 )
                 for _ in range(clients)
@@ -77,8 +80,8 @@ def bare(clients: int) -> Way:
 
             async def one(number: int) -> str:
                 http = https[number % clients]
-                asked = {"input": _question(number), "processor": _PROCESSOR}
-                run = (await http.post("/v1/tasks/runs", json=asked)).raise_for_status().json()
+                body = {"input": _question(number), "processor": _PROCESSOR}
+                run = (await http.post("/v1/tasks/runs", json=body)).raise_for_status().json()
                 address = f"/v1/tasks/runs/{run['run_id']}/result"
                 result = (await http.get(address)).raise_for_status().json()
                 return str(result["run"]["run_id"])
@@ -89,15 +92,15 @@ def bare(clients: int) -> Way:
 
 
 def submit_and_wait(ledgers: int) -> Way:
-    """This package's client: `submit`, then `wait`, over so many ledgers."""
+    """This package's client: `submit`, then `wait`, with this many ledgers."""
 
     async def way(url: str, runs: int) -> list[str]:
         async with AsyncParallelClient(_KEY, url) as client:
             ids = [(await client.create_group()).taskgroup_id for _ in range(ledgers)]
 
             async def one(number: int) -> str:
-                asked = TaskRunInput(input=_question(number), processor=_PROCESSOR)
-                submission = await client.submit(ids[number % ledgers], asked)
+                request = TaskRunInput(input=_question(number), processor=_PROCESSOR)
+                submission = await client.submit(ids[number % ledgers], request)
                 return (await client.wait(submission.run.run_id)).run.run_id
 
             return await asyncio.gather(*map(one, range(runs)))
@@ -105,8 +108,8 @@ def submit_and_wait(ledgers: int) -> Way:
     return way
 
 
-async def tool_abatch(url: str, runs: int) -> list[str]:
-    """This package's tool, as LangChain runs a batch."""
+async def run_tool_batch(url: str, runs: int) -> list[str]:
+    """This package's tool, in a batch of LangChain."""
     async with AsyncParallelClient(_KEY, url) as client:
         tool = ParallelTaskTool(processor=_PROCESSOR, client=client)
         contents = await tool.abatch([{"input": _question(n)} for n in range(runs)])
@@ -131,7 +134,7 @@ WAYS: dict[str, Way] = {
     "bare httpx, one client": bare(1),
     "submit + wait, one ledger": submit_and_wait(1),
     "submit + wait, 20 ledgers": submit_and_wait(20),
-    "tool.abatch": tool_abatch,
+    "tool.abatch": run_tool_batch,
 }
 OFFICIAL = "official SDK"
 
@@ -141,16 +144,16 @@ OFFICIAL = "official SDK"
 
 @dataclass
 class Server:
-    """A simulator in a process of its own. `cpu` (seconds) is known once it has stopped."""
+    """A simulator in its own process. `cpu` (seconds) is set when it has stopped."""
 
     url: str
     cpu: float = 0.0
 
 
 @contextmanager
-def simulator() -> Iterator[Server]:
-    """Start one, and stop it."""
-    command = [sys.executable, "-m", "langchain_parallel.simulator"]
+def start_simulator() -> Iterator[Server]:
+    """Start a simulator, and stop it at the end of the block."""
+    command = [sys.executable, "-m", "langchain_parallel", "simulator"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         server = Server(process.stdout.readline().strip())
@@ -164,7 +167,7 @@ def simulator() -> Iterator[Server]:
 
 
 class CountingLoop(asyncio.SelectorEventLoop):
-    """An event loop that counts the connections it opens, and the bytes that come in."""
+    """An event loop that counts the connections that it opens and the bytes that it receives."""
 
     connections = 0
     received = 0
@@ -172,10 +175,10 @@ class CountingLoop(asyncio.SelectorEventLoop):
     async def create_connection(
         self, protocol_factory: Callable[[], Any], *args: Any, **more: Any
     ) -> Any:
-        """Count, and connect."""
+        """Count the connection and its bytes."""
         self.connections += 1
 
-        def counted() -> Any:
+        def counting_protocol() -> Any:
             protocol = protocol_factory()
             receive = protocol.data_received
 
@@ -186,18 +189,18 @@ class CountingLoop(asyncio.SelectorEventLoop):
             protocol.data_received = data_received
             return protocol
 
-        return await super().create_connection(counted, *args, **more)
+        return await super().create_connection(counting_protocol, *args, **more)
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What one way took."""
+class Measurement:
+    """What one way needed."""
 
     wall: float
     cpu: float
-    """Seconds of this process."""
+    """Seconds of CPU in this process."""
     answered: int
-    """Different runs whose answer came back."""
+    """The number of different runs that were answered."""
     billed: int
     kinds: Counter[str]
     connections: int
@@ -210,33 +213,37 @@ class Measured:
         return self.kinds["paid"]
 
 
-def measure(way: Way, url: str, runs: int, seconds: float) -> Measured:
-    """Let every run take so many seconds, and make them all at once."""
-    with httpx.Client(base_url=f"{url}/_simulator", timeout=_PATIENCE) as control:
+def measure(way: Way, url: str, runs: int, seconds: float) -> Measurement:
+    """Make this many runs at once, each of which takes `seconds`."""
+    with httpx.Client(base_url=f"{url}/_simulator", timeout=_TIMEOUT) as control:
         control.post("/scripts", json={"seconds": seconds, "times": None}).raise_for_status()
         loop = CountingLoop()
         try:
-            began, worked = time.perf_counter(), time.process_time()
+            wall_start, cpu_start = time.perf_counter(), time.process_time()
             found = loop.run_until_complete(way(url, runs))
-            wall, cpu = time.perf_counter() - began, time.process_time() - worked
+            wall, cpu = time.perf_counter() - wall_start, time.process_time() - cpu_start
             loop.run_until_complete(loop.shutdown_asyncgens())
         finally:
             loop.close()
-        asked = control.get("/requests").json()
+        requests = control.get("/requests").json()
         billed = control.get("/billing").json()["billed"]
-    kinds = Counter(kind_of(entry["method"], entry["path"]) for entry in asked)
-    return Measured(wall, cpu, len(set(found)), len(billed), kinds, loop.connections, loop.received)
+    kinds = Counter(request_kind(entry["method"], entry["path"]) for entry in requests)
+    return Measurement(
+        wall, cpu, len(set(found)), len(billed), kinds, loop.connections, loop.received
+    )
 
 
-def row(name: str, runs: int, found: Measured, server_cpu: float, control: Measured | None) -> Row:
-    """A way in one line, against the control if that was measured."""
-    against = control or found
+def row(
+    name: str, runs: int, found: Measurement, server_cpu: float, control: Measurement | None
+) -> Row:
+    """One line for a way, with ratios to the control if that was measured."""
+    baseline = control or found
     return {
         "way": name,
         "wall s": round(found.wall, 2),
-        "wall ratio": round(found.wall / against.wall, 2),
+        "wall ratio": round(found.wall / baseline.wall, 2),
         "client CPU s": round(found.cpu, 2),
-        "CPU ratio": round(found.cpu / against.cpu, 2),
+        "CPU ratio": round(found.cpu / baseline.cpu, 2),
         "server CPU s": round(server_cpu, 2),
         "answered": found.answered,
         "billed": found.billed,
@@ -247,22 +254,24 @@ def row(name: str, runs: int, found: Measured, server_cpu: float, control: Measu
 
 
 def main() -> None:
-    """Measure, print, keep."""
-    made = parser(__doc__)
-    made.add_argument("--official", action="store_true", help="also the official SDK")
-    made.add_argument("--profile", action="store_true", help="print where this process's time goes")
-    made.add_argument("--only", nargs="+", choices=[*WAYS, OFFICIAL], help="keeps no figures")
-    options = made.parse_args()
+    """Measure, print and save."""
+    parser = option_parser(__doc__)
+    parser.add_argument("--official", action="store_true", help="also measure the official SDK")
+    parser.add_argument("--profile", action="store_true", help="print a profile of this process")
+    parser.add_argument(
+        "--only", nargs="+", choices=[*WAYS, OFFICIAL], help="measure only these; saves no figures"
+    )
+    options = parser.parse_args()
     runs, seconds = (SMALL_RUNS, SMALL_SECONDS) if options.small else (RUNS, SECONDS)
     ways = {**WAYS, **({OFFICIAL: official} if options.official else {})}
     if options.only:
         ways = {name: {**WAYS, OFFICIAL: official}[name] for name in options.only}
     rows: list[Row] = []
     kinds: dict[str, dict[str, int]] = {}
-    control: Measured | None = None
+    control: Measurement | None = None
     for name, way in ways.items():
         profile = cProfile.Profile()
-        with simulator() as server:
+        with start_simulator() as server:
             if options.profile:
                 profile.enable()
             found = measure(way, server.url, runs, seconds)
@@ -271,12 +280,12 @@ def main() -> None:
         rows.append(row(name, runs, found, server.cpu, control))
         kinds[name] = dict(found.kinds)
         if options.profile:
-            say(f"\n{name}")
+            show(f"\n{name}")
             pstats.Stats(profile).sort_stats("tottime").print_stats(20)
-    say(f"{runs} concurrent runs of {seconds:g} s\n")
-    say(table(rows))
+    show(f"{runs} concurrent runs of {seconds:g} s\n")
+    show(table(rows))
     if not (options.small or options.only or options.profile):
-        keep("throughput", {"runs": runs, "seconds": seconds, "rows": rows, "requests": kinds})
+        save("throughput", {"runs": runs, "seconds": seconds, "rows": rows, "requests": kinds})
 
 
 if __name__ == "__main__":

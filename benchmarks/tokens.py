@@ -1,11 +1,11 @@
-"""What does a result cost a model's context, against its raw JSON?
+"""How much of a model's context does a result need, compared with its raw JSON?
 
     python -m benchmarks.tokens [--small] [--encoding o200k_base]
 
-A realistic report (20 fields, 3 citations each, 2 excerpts of 600 characters and more each) as the API sends
-it, and as the tool's content. No tokenizer is used unless `--encoding` names one of `tiktoken`, which fetches
-its vocabulary from the network: the figures are two estimates, four characters to a token, and by words.
-Addresses take more tokens than prose; only the second sees that.
+It compares a realistic report (20 fields with 3 citations each, each citation with 2 excerpts of 600 or more
+characters) as the API sends it and as the tool gives it to a model. The token counts are two estimates: four
+characters per token, and by words. Addresses need more tokens than prose, which only the second estimate
+takes into account. `--encoding` also counts with `tiktoken`, which downloads its vocabulary.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from typing import Any
 
 from langchain_parallel import ParallelTaskTool
 
-from .figures import Row, keep, parser, say, table
-from .report import FIELDS, LOW_FIELDS, always, realistic
+from .figures import Row, option_parser, save, show, table
+from .report import FIELDS, LOW_FIELDS, always_answer, realistic_report
 from .wire import Account
 
 GOAL = 0.20
 
 
 def by_characters(text: str) -> int:
-    """Four characters to a token."""
+    """Estimate tokens: one for four characters."""
     return math.ceil(len(text) / 4)
 
 
 def by_words(text: str) -> int:
-    """A word costs a token for each 6 letters begun, a number one for each 3 digits, other characters one
-    for each 2 in a row; a blank before a word is free.
+    """Estimate tokens: one for each 6 letters of a word, 3 digits of a number, or 2 other characters in a
+    row, rounded up. Spaces are free.
     """
     pieces = re.findall(r"[^\W\d_]+|\d+|[^\w\s]+|_+|\n+", text)
     return sum(math.ceil(len(p) / (6 if p.isalpha() else 3 if p.isdigit() else 2)) for p in pieces)
 
 
-def texts() -> tuple[str, str]:
-    """The report as the API sends it, as compact JSON; and as the tool gives it to a model."""
-    account = Account(always(realistic()))
+def report_texts() -> tuple[str, str]:
+    """The report as the API sends it (compact JSON), and as the tool gives it to a model."""
+    account = Account(always_answer(realistic_report()))
     tool = ParallelTaskTool(processor="core", client=account.blocking_client())
     call = {"type": "tool_call", "id": "1", "name": tool.name, "args": {"input": "Which company?"}}
     message = tool.invoke(call)
@@ -48,9 +48,9 @@ def texts() -> tuple[str, str]:
     return json.dumps(raw, ensure_ascii=False, separators=(",", ":")), str(message.content)
 
 
-def missing(content: str) -> dict[str, list[str]]:
-    """What of the report a model cannot read in the content: answers, addresses, low confidence."""
-    report = realistic()
+def missing_parts(content: str) -> dict[str, list[str]]:
+    """The parts of the report that the content lacks: answers, addresses, low confidence."""
+    report = realistic_report()
     answers = {name: _plain(value) for name, value in report["content"].items()}
     urls = [c["url"] for evidence in report["basis"].values() for c in evidence["citations"]]
     low = re.search(r"^Low confidence: (.*)$", content, re.MULTILINE)
@@ -67,7 +67,7 @@ def _plain(value: Any) -> str:
 
 
 def rows(raw: str, content: str, counts: dict[str, Callable[[str], int]]) -> list[Row]:
-    """The content against the raw JSON, by each way of counting."""
+    """Compare the content with the raw JSON, in each count."""
     return [
         {
             "counted by": name,
@@ -94,21 +94,21 @@ def _encoding(name: str) -> Callable[[str], int]:
 
 
 def main() -> None:
-    """Measure, print, keep."""
-    made = parser(__doc__)
-    made.add_argument("--encoding", help="also count with this encoding of tiktoken")
-    options = made.parse_args()
+    """Measure, print and save."""
+    parser = option_parser(__doc__)
+    parser.add_argument("--encoding", help="also count with this encoding of tiktoken")
+    options = parser.parse_args()
     counts = dict(COUNTS)
     if options.encoding:
         counts[f"tokens, {options.encoding}"] = _encoding(options.encoding)
-    raw, content = texts()
-    found, lost = rows(raw, content, counts), missing(content)
-    say(table(found))
-    say(f"\nthe goal is a ratio of at most {GOAL:.2f}; left out of the content:")
+    raw, content = report_texts()
+    found, lost = rows(raw, content, counts), missing_parts(content)
+    show(table(found))
+    show(f"\nThe goal is a ratio of at most {GOAL:.2f}. The content lacks:")
     for what, names in lost.items():
-        say(f"  {what}: {', '.join(names) or 'nothing'}")
+        show(f"  {what}: {', '.join(names) or 'nothing'}")
     if not options.small:
-        keep("tokens", {"goal": GOAL, "rows": found, "missing": lost})
+        save("tokens", {"goal": GOAL, "rows": found, "missing": lost})
 
 
 if __name__ == "__main__":

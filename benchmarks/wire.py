@@ -1,7 +1,7 @@
-"""What goes over the wire to the API, counted where httpx hands it over.
+"""Counts the traffic to the API, in httpx's transport.
 
-Bytes are those of HTTP/1.1: start line, headers and body, without TLS and chunk marks. Of an answer that
-is not read to its end, only what was read counts.
+Bytes are those of HTTP/1.1: start line, headers and body, without TLS and chunk sizes. Of a response that is
+not read to its end, only what was read counts.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from langchain_parallel.simulator import ManualClock, Scenario, Simulator, Simul
 _KINDS = (
     # method, path, what it is for
     ("POST", "/v1/tasks/groups", "new ledger"),
-    ("GET", "/v1/tasks/groups/ID/runs", "look"),
+    ("GET", "/v1/tasks/groups/ID/runs", "lookup"),
     ("POST", "/v1/tasks/groups/ID/runs", "paid"),
     ("POST", "/v1/tasks/runs", "paid"),
     ("GET", "/v1/tasks/runs/ID", "status"),
     ("GET", "/v1/tasks/runs/ID/events", "events"),
     ("GET", "/v1/tasks/runs/ID/result", "result"),
 )
-_BY_PLACE = {(method, path): kind for method, path, kind in _KINDS}
+_KIND_BY_PATH = {(method, path): kind for method, path, kind in _KINDS}
 
 
-def kind_of(method: str, path: str) -> str:
-    """What a request is for; one that nobody thought of, by its method and path."""
+def request_kind(method: str, path: str) -> str:
+    """What a request is for; for an unknown one, its method and path."""
     shape = re.sub(r"t(run|grp)_\w+", "ID", path)
-    return _BY_PLACE.get((method, shape), f"{method} {shape}")
+    return _KIND_BY_PATH.get((method, shape), f"{method} {shape}")
 
 
 @dataclass
@@ -43,57 +43,57 @@ class Traffic:
     kinds: Counter[str] = field(default_factory=Counter)
     sent: int = 0
     received: int = 0
-    look_bytes: int = 0
-    """Of the bytes received, those of looks into the ledger: the only ones that could grow."""
+    lookup_bytes: int = 0
+    """The part of `received` that comes from lookups in the ledger: the only part that could grow."""
 
     @property
     def requests(self) -> int:
-        """How many requests were sent."""
+        """The number of requests."""
         return sum(self.kinds.values())
 
     @property
     def paid(self) -> int:
-        """How many of them can cost money."""
+        """The number of requests that can cost money."""
         return self.kinds["paid"]
 
 
 class Meter(SimulatorTransport):
-    """The simulator's transport, with its traffic counted until it is taken."""
+    """The simulator's transport, which counts its traffic."""
 
     def __init__(self, simulator: Simulator) -> None:
         super().__init__(simulator)
         self._traffic = Traffic()
 
     def take(self) -> Traffic:
-        """The traffic since the last time it was taken."""
+        """Return the traffic since the last call."""
         taken, self._traffic = self._traffic, Traffic()
         return taken
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Count a blocking exchange."""
-        kind = self._count(request)
-        return self._counted(super().handle_request(request), kind)
+        kind = self._count_request(request)
+        return self._count_response(super().handle_request(request), kind)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Count an asynchronous exchange."""
-        kind = self._count(request)
-        return self._counted(await super().handle_async_request(request), kind)
+        kind = self._count_request(request)
+        return self._count_response(await super().handle_async_request(request), kind)
 
-    def _count(self, request: httpx.Request) -> str:
-        kind = kind_of(request.method, request.url.path)
+    def _count_request(self, request: httpx.Request) -> str:
+        kind = request_kind(request.method, request.url.path)
         self._traffic.kinds[kind] += 1
         start = len(f"{request.method} {request.url.raw_path.decode()} HTTP/1.1\r\n")
         self._traffic.sent += start + _head(request.headers) + len(request.content)
         return kind
 
-    def _counted(self, answer: httpx.Response, kind: str) -> httpx.Response:
+    def _count_response(self, answer: httpx.Response, kind: str) -> httpx.Response:
         self._receive(len("HTTP/1.1 200 OK\r\n") + _head(answer.headers), kind)
         body = _Body(answer.stream, self, kind)
         return httpx.Response(answer.status_code, headers=answer.headers, stream=body)
 
     def _receive(self, count: int, kind: str) -> None:
         self._traffic.received += count
-        self._traffic.look_bytes += count if kind == "look" else 0
+        self._traffic.lookup_bytes += count if kind == "lookup" else 0
 
 
 def _head(headers: httpx.Headers) -> int:
@@ -101,7 +101,7 @@ def _head(headers: httpx.Headers) -> int:
 
 
 class _Body(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """An answer's body, counted as it is read."""
+    """The body of a response, counted while it is read."""
 
     def __init__(self, stream: Any, meter: Meter, kind: str) -> None:
         self._stream, self._meter, self._kind = stream, meter, kind
@@ -118,14 +118,14 @@ class _Body(httpx.SyncByteStream, httpx.AsyncByteStream):
 
 
 class Account:
-    """A simulated account that gives scripted answers, on virtual time, and its meter."""
+    """A simulated account with scripted answers and virtual time, and its meter."""
 
     def __init__(self, scenario: Scenario) -> None:
         self.simulator = Simulator(ManualClock(), scenario=scenario)
         self.meter = Meter(self.simulator)
 
     def blocking_client(self) -> ParallelClient:
-        """A new client, as a new process makes it; for the graph, the tool, or alone."""
+        """A new client, as a new process would make it."""
         how: dict[str, Any] = {"transport": self.meter, "clock": self.simulator.clock}
         return ParallelClient("key-of-a-benchmark", **how)
 
@@ -136,9 +136,7 @@ class Account:
 
     def raw_result(self, run_id: str) -> str:
         """A run's result as the API sends it: JSON."""
-        address, key = (
-            f"http://simulator.example/v1/tasks/runs/{run_id}/result",
-            "key-of-a-benchmark",
-        )
+        address = f"http://simulator.example/v1/tasks/runs/{run_id}/result"
+        key = "key-of-a-benchmark"
         with httpx.Client(transport=SimulatorTransport(self.simulator), timeout=None) as http:
             return http.get(address, headers={"x-api-key": key}).text

@@ -3,7 +3,8 @@
     ParallelError
     ├── InvalidRequest (also ValueError)   refused here, before anything was sent
     ├── MissingKey                         no API key was given
-    ├── ApiError                           the API answered, and said no
+    ├── LimitExceeded                      the limits, or a person, do not allow the run
+    ├── ApiError                           the API answered with an error
     │   ├── AuthenticationFailed   401
     │   ├── CreditExhausted        402
     │   ├── Forbidden              403
@@ -14,8 +15,8 @@
     │   ├── RateLimited            429     `.retry_after` in seconds
     │   ├── ServerFault            5xx
     │   └── UnexpectedStatus               any other
-    ├── ResponseLost                         no answer arrived
-    ├── MalformedResponse                       an answer arrived that is not what the API documents
+    ├── ResponseLost                       no response arrived
+    ├── MalformedResponse                  a response arrived that is not what the API documents
     ├── SubmissionUnknown                  a run may have been started; submitting again will find it
     ├── StillRunning                       the deadline passed; the run goes on
     ├── RunError                           the run ended without an answer
@@ -23,12 +24,11 @@
     │   ├── RunCancelled
     │   └── ActionRequired                 a person must do something first
     ├── OutputMismatch                     the answer does not fit the caller's model
-    ├── ThreadBusy                         somebody else is going on with the LangGraph thread
-    └── WebhookRejected                    a delivery that is not to be acted on
+    ├── ThreadBusy                         another caller is resuming the LangGraph thread
+    └── WebhookRejected                    a webhook delivery is malformed, unsigned or too old
 
-Each says in one sentence what happened and in one what to do, and carries what that takes:
-`run_id` and `interaction_id` wherever a run is concerned, and `billed`: True, False, or None where
-nobody can know yet.
+Each says in one sentence what happened and in one what to do, and carries what that needs: `run_id` and
+`interaction_id` where a run is concerned, and `billed`: True, False, or None while it is unknown.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class ParallelError(Exception):
         hint: What to do, in one sentence.
         run_id: The run concerned, if any.
         interaction_id: The interaction to continue from, if known.
-        billed: Whether the run has cost money; None where that is unknown.
+        billed: Whether the run has cost money; None while that is unknown.
     """
 
     def __init__(
@@ -67,12 +67,12 @@ class ParallelError(Exception):
         self.billed = billed
 
     def with_ids(self, run_id: str | None, interaction_id: str | None) -> Self:
-        """This error, with the ids filled in that it did not know."""
+        """This error, with these ids where it had none."""
         self.run_id = self.run_id or run_id
         self.interaction_id = self.interaction_id or interaction_id
         return self
 
-    def rewrite(self, change: Callable[[str], str]) -> None:
+    def _map_text(self, change: Callable[[str], str]) -> None:
         """Pass every text of this error through `change`."""
         for name, value in self.__dict__.items():
             if isinstance(value, str):
@@ -103,9 +103,9 @@ def _rebuild(cls: type[ParallelError], message: str, attributes: dict[str, Any])
 
 
 class InvalidRequest(ParallelError, ValueError):
-    """The request was refused here; nothing was sent and nothing costs anything.
+    """The request was refused before it was sent, and costs nothing.
 
-    `problems` lists every fault found, each with what is allowed.
+    `problems` lists every problem found, each with what is allowed.
     """
 
     def __init__(self, problems: Sequence[str], *, hint: str = "Nothing was sent.") -> None:
@@ -115,6 +115,10 @@ class InvalidRequest(ParallelError, ValueError):
 
 class MissingKey(ParallelError):
     """No API key was given."""
+
+
+class LimitExceeded(ParallelError):
+    """The run would pass a limit, or a person has declined it. Nothing was sent."""
 
 
 class ApiError(ParallelError):
@@ -152,7 +156,7 @@ class AuthenticationFailed(ApiError):
 
 
 class CreditExhausted(ApiError):
-    """402: not enough credit; money reserved by running tasks counts."""
+    """402: not enough credit; what running tasks have reserved counts as spent."""
 
 
 class Forbidden(ApiError):
@@ -164,7 +168,7 @@ class NotFound(ApiError):
 
 
 class LedgerNotFound(NotFound):
-    """The task group that is a session's ledger does not exist (any more), or is another account's."""
+    """The task group that is a session's ledger does not exist, or belongs to another account."""
 
 
 class RequestTimedOut(ApiError):
@@ -180,7 +184,7 @@ class RateLimited(ApiError):
 
 
 class ServerFault(ApiError):
-    """5xx: trouble on the server's side."""
+    """5xx: the server failed."""
 
 
 class UnexpectedStatus(ApiError):
@@ -188,7 +192,7 @@ class UnexpectedStatus(ApiError):
 
 
 class ResponseLost(ParallelError):
-    """No answer arrived: the connection broke, or timed out.
+    """No response arrived: the connection broke, or timed out.
 
     `sent` is False only if no byte can have reached the API.
     """
@@ -199,7 +203,7 @@ class ResponseLost(ParallelError):
 
 
 class MalformedResponse(ParallelError):
-    """An answer arrived that is not JSON, or not of the documented shape."""
+    """A response arrived that is not JSON, or not of the documented shape."""
 
 
 class SubmissionUnknown(ParallelError):
@@ -215,7 +219,7 @@ class SubmissionUnknown(ParallelError):
 
 
 class StillRunning(ParallelError):
-    """The deadline passed while the run was active. It goes on, and its answer can be fetched later.
+    """The deadline passed while the run was active. The run goes on, and its answer can be fetched later.
 
     `waited` is in seconds; `status` is the last one seen.
     """
@@ -266,19 +270,19 @@ class ActionRequired(RunError):
 
 
 class OutputMismatch(ParallelError):
-    """The answer does not fit the caller's model. It is paid for and stays readable."""
+    """The answer does not fit the caller's model. It is paid for, and can still be read."""
 
 
 class ThreadBusy(ParallelError):
-    """Somebody else is going on with the LangGraph thread, and takes longer than was to be waited for."""
+    """Another caller is resuming the LangGraph thread, and did not finish within the time to wait for it."""
 
 
 WebhookFault: TypeAlias = Literal["malformed", "signature", "timestamp", "no_run"]
-"""Why a delivery was turned away. `no_run`: it is genuine, but tells of no run."""
+"""Why a delivery was rejected. `no_run`: its signature is valid, but it names no run."""
 
 
 class WebhookRejected(ParallelError):
-    """A delivery that is not to be acted on. Neither its body nor a secret is repeated in it.
+    """A webhook delivery was rejected. The error repeats neither its body nor a secret.
 
     `reason` is `malformed`, `signature`, `timestamp` or `no_run`.
     """
@@ -288,11 +292,11 @@ class WebhookRejected(ParallelError):
         self.reason: WebhookFault = reason
 
 
-def worth_retrying(error: BaseException) -> bool:
-    """Whether the same call may succeed a little later; for `RetryPolicy(retry_on=worth_retrying)`.
+def is_transient(error: BaseException) -> bool:
+    """Whether the same call may succeed a little later; for LangGraph's `RetryPolicy(retry_on=is_transient)`.
 
-    LangGraph's own rule would also repeat what was refused for good (402, 403, 422). The ledger sees to it
-    that no repetition pays twice.
+    LangGraph's own rule would also repeat calls that were refused for good (402, 403, 422). The ledger
+    keeps a repeated call from paying twice.
     """
     return isinstance(
         error,

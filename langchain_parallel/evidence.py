@@ -51,7 +51,7 @@ def evidence_of(result: TaskRunResult, *, excerpts: bool = False) -> Evidence:
         unsupported_fields=fields,  # for now all of the basis, which the rule has to look at
         citations=citations(result, excerpts=excerpts),
     )
-    return {**evidence, "unsupported_fields": list(EvidenceRule().unsupported(evidence))}
+    return {**evidence, "unsupported_fields": list(EvidenceRule().find_unsupported(evidence))}
 
 
 # --- confidence ----------------------------------------------------------------------------------
@@ -233,7 +233,7 @@ class EvidenceRule:
     allowed_domains: tuple[str, ...] = ()
     """Citations of other hosts do not count; in lower case, without a dot at either end."""
 
-    def unsupported(self, evidence: Evidence) -> dict[str, Lack]:
+    def find_unsupported(self, evidence: Evidence) -> dict[str, Lack]:
         """What each unsupported field lacks; those that the evidence calls unsupported come first."""
         found: dict[str, Lack] = {}
         counts = self._counts(evidence["citations"])

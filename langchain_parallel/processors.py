@@ -1,8 +1,8 @@
 """The processors: what a run costs and how long it takes.
 
-The numbers stand at `SOURCE` and were read there in the month of `SOURCE_DATE`; the API tells no prices,
-so they may have changed since. A `-fast` processor costs what its plain twin does and takes a third to a
-fifth of the time.
+The numbers are those of the page `SOURCE` in the month of `SOURCE_DATE`. The API has no call that returns
+prices, so they may have changed since. A `-fast` processor costs the same as the one without, and takes a
+third to a fifth of its time.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from types import MappingProxyType
 SOURCE = "https://docs.parallel.ai/task-api/guides/choose-a-processor"
 """The page the table was read from."""
 SOURCE_DATE = date(2026, 8, 1)
-"""When it was read: in this month; the day is not on record."""
+"""The month in which it was read; the day is not on record."""
 
 
 @dataclass(frozen=True, slots=True)
 class Processor:
-    """One processor. `usd` is the price of a run; `seconds` the usual shortest and longest time."""
+    """One processor. `usd` is the price of a run, `seconds` the usual shortest and longest time of one."""
 
     name: str
     usd: float
     seconds: tuple[float, float]
     deep: bool
-    """Deep research (`pro` and above): progress events are on by themselves."""
+    """Deep research (`pro` and above), for which the API records progress without being asked."""
 
 
 _PLAIN: tuple[tuple[str, float, float, float], ...] = (
@@ -69,11 +69,11 @@ def expected_seconds(processor: str) -> tuple[float, float] | None:
     return known.seconds if known else None
 
 
-def dearer(processor: str, than: str) -> bool:
-    """Whether a run costs more than with another processor, as far as anybody knows.
+def costs_more(processor: str, than: str) -> bool:
+    """Whether a run costs more than with another processor.
 
-    A processor without a known price counts as dearer than any other, and any other as dearer than it:
-    where this guards money, what is not known must not pass.
+    Both ways round a processor without a known price costs more: this function guards money, and an unknown
+    price must not pass.
     """
     price, limit = price_usd(processor), price_usd(than)
     if price is None or limit is None:

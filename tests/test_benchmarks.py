@@ -1,4 +1,4 @@
-"""The benchmarks run, and what they claim holds in a tiny form: by counting, never by the clock."""
+"""The benchmarks run, and their claims hold in a tiny form. Tests count; they measure no time."""
 
 from __future__ import annotations
 
@@ -25,8 +25,16 @@ from benchmarks import (
     tokens,
 )
 from benchmarks.ledger_curve import Case
-from benchmarks.report import CITATIONS, EXCERPT_CHARS, EXCERPTS, FIELDS, always, brief, realistic
-from benchmarks.threads import THREAD, How
+from benchmarks.report import (
+    CITATIONS,
+    EXCERPT_CHARS,
+    EXCERPTS,
+    FIELDS,
+    always_answer,
+    brief_answer,
+    realistic_report,
+)
+from benchmarks.threads import THREAD, Mode
 from benchmarks.wire import Account
 from langchain_parallel.models import TaskRunInput
 from langchain_parallel.simulator import RunningServer, RunScript
@@ -37,16 +45,16 @@ TURNS = 8
 
 
 @pytest.fixture(params=["sync", "async"])
-def how(request: pytest.FixtureRequest) -> How:
-    way: How = request.param
-    return way
+def mode(request: pytest.FixtureRequest) -> Mode:
+    param: Mode = request.param
+    return param
 
 
 # --- the report ----------------------------------------------------------------------------------
 
 
-def test_the_report_measured_is_as_large_as_promised() -> None:
-    basis = realistic()["basis"]
+def test_the_report_has_the_documented_size() -> None:
+    basis = realistic_report()["basis"]
     cited = [citation for evidence in basis.values() for citation in evidence["citations"]]
     excerpts = [excerpt for citation in cited for excerpt in citation["excerpts"]]
     assert len(FIELDS) == len(basis) == 20
@@ -56,8 +64,8 @@ def test_the_report_measured_is_as_large_as_promised() -> None:
     assert 90_000 < state_size.result_bytes() < 120_000
 
 
-def test_every_turn_gets_the_same_answer_however_long_the_session() -> None:
-    account = Account(always(brief()))
+def test_every_turn_of_a_session_gets_the_same_answer() -> None:
+    account = Account(always_answer(brief_answer()))
     client = account.blocking_client()
     head, sizes = None, []
     for _ in range(3):
@@ -72,7 +80,7 @@ def test_every_turn_gets_the_same_answer_however_long_the_session() -> None:
 
 
 def growth(case: Case) -> tuple[float, float]:
-    """By how much the last turn exceeds the second in requests and in bytes. (The first makes a ledger.)"""
+    """The last turn relative to the second, in requests and in bytes. (The first also creates the ledger.)"""
     traffic = ledger_curve.measure(case, TURNS)
     assert [turn.paid for turn in traffic] == [1] * TURNS
     second, last = traffic[1], traffic[-1]
@@ -83,23 +91,23 @@ def growth(case: Case) -> tuple[float, float]:
 @pytest.mark.grid
 @pytest.mark.parametrize("restarts", ["none", "at once"])
 @pytest.mark.parametrize("store", [False, True])
-def test_a_turn_of_the_graph_costs_no_more_the_longer_the_session(
-    store: bool, restarts: ledger_curve.Restarts, how: How
+def test_a_turn_of_the_graph_costs_the_same_in_a_longer_session(
+    store: bool, restarts: ledger_curve.Restarts, mode: Mode
 ) -> None:
-    requests, size = growth(Case("graph", store, restarts, how))
+    requests, size = growth(Case("graph", store, restarts, mode))
     assert requests <= 1
     assert size <= 1.01
 
 
-def test_a_turn_of_the_tool_costs_no_more_the_longer_the_session(how: How) -> None:
-    requests, size = growth(Case("tool", True, "none", how))
+def test_a_turn_of_the_tool_costs_the_same_in_a_longer_session(mode: Mode) -> None:
+    requests, size = growth(Case("tool", True, "none", mode))
     assert requests <= 1
     assert size <= 1.01
 
 
-def test_after_a_restart_the_tool_reads_its_ledger_once_at_a_kilobyte_a_run(how: How) -> None:
-    """A replayed call may stand anywhere in it, so a new process cannot begin at its end."""
-    traffic = ledger_curve.measure(Case("tool", True, "an hour later", how), TURNS)
+def test_after_a_restart_the_tool_reads_its_ledger_once_at_a_kilobyte_a_run(mode: Mode) -> None:
+    """A replayed call can be anywhere in the ledger, so a new process cannot start at its end."""
+    traffic = ledger_curve.measure(Case("tool", True, "an hour later", mode), TURNS)
     assert [turn.paid for turn in traffic] == [1] * TURNS
     second, last = traffic[1], traffic[-1]
     assert last.requests <= second.requests
@@ -109,9 +117,9 @@ def test_after_a_restart_the_tool_reads_its_ledger_once_at_a_kilobyte_a_run(how:
 # --- state_size ----------------------------------------------------------------------------------
 
 
-def curve(graph: str, saver: str, turns: int = 4, how: How = "sync") -> state_size.Curve:
+def curve(graph: str, saver: str, turns: int = 4, mode: Mode = "sync") -> state_size.Curve:
     with state_size.SAVERS[saver]() as opened:
-        return state_size.measure(state_size.GRAPHS[graph], opened, turns, how)
+        return state_size.measure(state_size.GRAPHS[graph], opened, turns, mode)
 
 
 @pytest.mark.parametrize("saver", ["sqlite", "memory"])
@@ -124,7 +132,7 @@ def test_a_checkpoint_of_the_research_graph_grows_by_a_fifth_of_a_result_each_tu
 
 
 def test_a_checkpoint_grows_alike_in_asynchronous_graphs() -> None:
-    blocking, awaited = (curve("research graph", "memory", how=how) for how in ("sync", "async"))
+    blocking, awaited = (curve("research graph", "memory", mode=how) for how in ("sync", "async"))
     assert awaited.last == pytest.approx(blocking.last, rel=0.01)
 
 
@@ -133,14 +141,14 @@ def test_a_checkpoint_grows_alike_in_asynchronous_graphs() -> None:
 @pytest.mark.parametrize(
     "heavier", ["research graph, excerpts kept", "graph with the tool", "whole results in state"]
 )
-def test_what_keeps_whole_results_grows_at_least_four_times_as_fast(
+def test_a_graph_with_whole_results_grows_at_least_four_times_as_fast(
     heavier: str, saver: str
 ) -> None:
     assert curve(heavier, saver, 3).slope >= 4 * curve("research graph", saver, 3).slope
 
 
 @pytest.mark.parametrize("saver", ["sqlite", "memory"])
-def test_in_a_delta_channel_a_turn_writes_no_more_the_longer_the_session(saver: str) -> None:
+def test_with_a_delta_channel_a_turn_writes_the_same_in_a_longer_session(saver: str) -> None:
     plain = curve("research graph", saver).written
     deltas = curve("research graph, DeltaChannel", saver).written
     assert plain[3] > 1.5 * plain[1]
@@ -150,7 +158,7 @@ def test_in_a_delta_channel_a_turn_writes_no_more_the_longer_the_session(saver: 
 def test_a_delta_channel_loses_no_turn() -> None:
     with state_size.SAVERS["sqlite"]() as saver:
         state_size.measure(graphs.research_with_deltas, saver, 3)
-        account = Account(always(realistic()))
+        account = Account(always_answer(realistic_report()))
         made = graphs.research_with_deltas(account.blocking_client())
         graph = made.compile(checkpointer=saver.checkpointer)
         turns = graph.get_state(THREAD).values["turns"]
@@ -161,13 +169,13 @@ def test_a_delta_channel_loses_no_turn() -> None:
 
 
 @pytest.mark.exhaustive
-def test_each_parked_thread_goes_on_once_and_is_paid_for_once() -> None:
+def test_each_parked_thread_is_resumed_once_and_paid_for_once() -> None:
     plan = parked_stages.Plan(parked=40, at_once=4, too_fast=4)
     found = parked.measure("sqlite", plan, (parked_stages.OURS, parked_stages.BARE))
     assert [row["connections"] for row in found["parked"]] == [0, 0]
     end = found["end"]
     assert end["with an answer, by turns"] == {"1": 40}
-    assert end["gone on with by two webhooks"] == end["judged twice"] == 0
+    assert end["resumed by two webhooks"] == end["evaluated twice"] == 0
     assert end["runs"] == end["runs paid for"] == end["threads paid for"]
     assert end["lost webhooks"] > 0
     assert end["sweep failed"] == 0
@@ -182,10 +190,10 @@ def test_each_parked_thread_goes_on_once_and_is_paid_for_once() -> None:
 async def test_the_control_takes_the_same_steps_and_writes_the_same(
     simulator_server: RunningServer,
 ) -> None:
-    """Else its cost would be that of something else."""
+    """Otherwise its cost would not be comparable."""
 
     async def steps(graph: Any, resume: Any) -> tuple[list[str], list[str], int]:
-        place = parked_graphs.thread("steps")
+        place = parked_graphs.thread_config("steps")
         await graph.ainvoke(parked_graphs.question("steps"), place, durability="sync")
         (waiting,) = (await graph.aget_state(place)).interrupts
         await resume()
@@ -204,10 +212,10 @@ async def test_the_control_takes_the_same_steps_and_writes_the_same(
 
     simulator_server.simulator.scripts.add(RunScript("stay_queued"))
     url = simulator_server.url
-    ours, client = parked_graphs.research(url, lambda what, thread_id: None)
+    ours, client = parked_graphs.research_graph(url, lambda what, thread_id: None)
     async with client:
         of_ours = await steps(ours.compile(checkpointer=InMemorySaver()), end)
-    bare = parked_graphs.bare(url, lambda what, thread_id: None, gets=False)
+    bare = parked_graphs.bare_graph(url, lambda what, thread_id: None, gets=False)
     of_bare = await steps(bare.compile(checkpointer=InMemorySaver()), nothing)
     assert of_ours[:2] == of_bare[:2]
     assert of_bare[2] == pytest.approx(of_ours[2], rel=0.05)
@@ -228,7 +236,7 @@ def test_every_run_of_a_batch_is_answered_and_paid_for_once(
 
 @pytest.mark.parametrize(
     ("name", "most"),
-    # a look, the run, its interaction id, its answer; a tool's own ledger needs no look
+    # a lookup, the run, its interaction id, its answer; a tool's own ledger needs no lookup
     [("submit + wait, one ledger", 4), ("submit + wait, 20 ledgers", 4), ("tool.abatch", 3)],
 )
 def test_a_run_of_a_batch_needs_few_requests(
@@ -244,18 +252,18 @@ MANY = 60
 
 
 @pytest.mark.parametrize("name", [OURS[0], *map(exhaustive, OURS[1:])])
-def test_a_run_of_a_batch_receives_no_more_the_larger_the_batch(
+def test_a_run_receives_the_same_in_a_larger_batch(
     name: str, simulator_server: RunningServer
 ) -> None:
     way, url = throughput.WAYS[name], simulator_server.url
     few = throughput.measure(way, url, RUNS, 0.2).received / RUNS
     many = throughput.measure(way, url, MANY, 0.2).received / MANY
-    # Those who look at the same time in one ledger are told of each other's runs.
+    # Callers with a lookup in one ledger at the same time read each other's runs.
     assert many <= (1.5 if name == "submit + wait, one ledger" else 1.05) * few
 
 
 @pytest.mark.parametrize("name", [*map(exhaustive, OURS[:-1]), OURS[-1]])
-def test_a_batch_opens_hardly_more_connections_than_it_has_runs(
+def test_a_batch_opens_about_one_connection_per_run(
     name: str, simulator_server: RunningServer
 ) -> None:
     found = throughput.measure(throughput.WAYS[name], simulator_server.url, MANY, 0.2)
@@ -266,19 +274,19 @@ def test_a_batch_opens_hardly_more_connections_than_it_has_runs(
 
 
 def test_a_result_costs_a_model_at_most_a_fifth_of_its_raw_json() -> None:
-    raw, content = tokens.texts()
+    raw, content = tokens.report_texts()
     assert tokens.by_characters(content) <= tokens.GOAL * tokens.by_characters(raw)
 
 
 def test_no_answer_no_address_and_no_low_confidence_is_missing() -> None:
-    _, content = tokens.texts()
-    assert tokens.missing(content) == {"answers": [], "urls": [], "low confidence": []}
+    _, content = tokens.report_texts()
+    assert tokens.missing_parts(content) == {"answers": [], "urls": [], "low confidence": []}
 
 
 def test_what_is_missing_is_found() -> None:
-    _, content = tokens.texts()
+    _, content = tokens.report_texts()
     broken = content.replace("pricing: ", "").replace("wire.example", "").replace("Low conf", "")
-    lost = tokens.missing(broken)
+    lost = tokens.missing_parts(broken)
     assert lost["answers"] == ["pricing"]
     assert len(lost["urls"]) == 20
     assert len(lost["low confidence"]) == 3
@@ -297,7 +305,7 @@ def test_the_figures_kept_name_the_versions_and_no_machine(name: str) -> None:
     assert platform.node() not in text
 
 
-def test_a_small_run_prints_a_table_and_keeps_nothing(
+def test_a_small_run_prints_a_table_and_saves_nothing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kept: Sequence[float] = [file.stat().st_mtime for file in sorted(figures.RESULTS.iterdir())]

@@ -144,5 +144,5 @@ def test_the_demo_finds_the_run_of_the_killed_worker() -> None:
     made = run("-m", "langchain_parallel", "demo", "--latency-scale", "0.001")
     assert made.returncode == 0, made.stderr
     assert "  1 source read" in made.stdout
-    assert "Runs billed for the third question: 1. The API's bill: $0.150." in made.stdout
+    assert "Runs billed for the third question: 1. The API's bill: $0.15." in made.stdout
     assert made.stdout.endswith("The run of the killed worker was found in the ledger and used.\n")

@@ -10,7 +10,7 @@ from langchain_parallel.processors import (
     PROCESSORS,
     SOURCE,
     SOURCE_DATE,
-    dearer,
+    costs_more,
     expected_seconds,
 )
 
@@ -39,4 +39,4 @@ def test_expected_times_are_those_of_the_table() -> None:
     ],
 )
 def test_what_has_no_known_price_counts_as_dearer(processor: str, than: str, so: bool) -> None:
-    assert dearer(processor, than) is so
+    assert costs_more(processor, than) is so

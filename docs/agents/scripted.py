@@ -22,7 +22,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import PrivateAttr
 
-from langchain_parallel.middleware import cited
+from langchain_parallel.middleware import find_citations
 from langchain_parallel.simulator import Simulator, serve
 
 MODELS = {
@@ -146,7 +146,7 @@ def show(question: str, state: Mapping[str, Any], names: Sequence[str] = ("resea
     answer = state["messages"][-1].text
     print(f"\n> {question}\n{answer}")
     for name in names:
-        for number, source in cited(answer, state, name).sources.items():
+        for number, source in find_citations(answer, state, name).sources.items():
             print(f"  [{number}] {source['handle']} {source['url']}")
         for handle, record in (state.get(f"parallel_{name}") or {}).items():
             print(f"  {handle} {record['status']}, {record['cost_usd']} USD: {record['question']}")

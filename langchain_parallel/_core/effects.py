@@ -1,7 +1,8 @@
-"""What a flow may ask of the world.
+"""What an operation may ask its driver to do.
 
-Rule: a flow is a generator that yields one of the effects below and is handed its outcome. So every
-operation is written once, is driven by two small loops in `client`, and can be tested with a list.
+Rule: an operation is a flow, a generator that yields one of the effects below and is handed its outcome. So
+each operation is written once, two small loops in `client` drive it (one blocks, one awaits), and a test
+drives it with a list of outcomes.
 """
 
 from __future__ import annotations
@@ -15,41 +16,41 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Send this; the outcome is a `Response`, or `Lost`."""
+    """Send this request; the outcome is a `Response` or `NoResponse`."""
 
     method: Literal["GET", "POST"]
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = field(default=None, repr=False)
-    """Out of `repr`: it may hold the headers of MCP servers."""
+    """Left out of `repr`: it may hold the headers of MCP servers."""
     timeout: float = 30.0
     """Seconds without a byte after which the exchange counts as lost."""
     paid: bool = False
-    """A copy of it could be billed again."""
+    """A copy of this request could be billed again."""
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """Texts in the body that no error message may repeat."""
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
-    """Send this and leave the body unread; the outcome is a `Response` without body, or `Lost`.
+class OpenStream:
+    """Send this request and leave the body unread; the outcome is a `Response` without body or `NoResponse`.
 
-    Reading goes on with `Read`. A flow has one open stream at a time: the next request or stream
-    closes it, so that no flow needs more than one connection.
+    `ReadChunk` reads the body. A flow has one open stream at a time: its next request or stream closes the
+    one before, so that no flow needs more than one connection.
     """
 
     request: Request
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
-    """The next bytes of the open stream: `bytes`, `Ended`, or `Lost`."""
+class ReadChunk:
+    """Read the next bytes of the open stream; the outcome is `bytes`, `StreamEnded` or `NoResponse`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
-    """Let `seconds` pass, and at random up to `jitter` seconds more."""
+    """Let `seconds` pass, and a random part of `jitter` seconds more."""
 
     seconds: float
     jitter: float = 0.0
@@ -57,19 +58,19 @@ class Sleep:
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """Read the monotonic clock, in seconds."""
+    """Read the monotonic clock; the outcome is in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Emit:
-    """Hand this to whoever listens."""
+    """Hand this event to the caller's listener or iterator."""
 
     event: Any
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What the server answered. Header names are in lower case."""
+    """An HTTP response. Header names are in lower case."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -77,45 +78,47 @@ class Response:
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
-    """No whole answer arrived. `sent` is False only if no byte can have reached the server.
+class NoResponse:
+    """No usable response arrived. `sent` is False only if no byte can have reached the server.
 
-    `broken` says that something arrived, but not what the API documents.
+    `malformed` means that something arrived, but not what the API documents.
     """
 
     sent: bool
     reason: str = ""
-    broken: bool = False
+    malformed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """The stream was closed in good order."""
+class StreamEnded:
+    """The server closed the stream in good order."""
 
 
-Effect: TypeAlias = Request | Open | Read | Sleep | Now | Emit
-Outcome: TypeAlias = Response | Lost
+Effect: TypeAlias = Request | OpenStream | ReadChunk | Sleep | Now | Emit
+Outcome: TypeAlias = Response | NoResponse
 Flow: TypeAlias = Generator[Effect, object, T]
+
+# The functions below give each effect's outcome its type, which a bare `yield` cannot.
 
 
 def send(request: Request) -> Flow[Outcome]:
-    """The one exchange, typed."""
+    """Send one request."""
     outcome = yield request
-    assert isinstance(outcome, Response | Lost)
+    assert isinstance(outcome, Response | NoResponse)
     return outcome
 
 
 def open_stream(request: Request) -> Flow[Outcome]:
-    """The head of a stream, typed."""
-    outcome = yield Open(request)
-    assert isinstance(outcome, Response | Lost)
+    """Open a stream and return its head."""
+    outcome = yield OpenStream(request)
+    assert isinstance(outcome, Response | NoResponse)
     return outcome
 
 
-def read() -> Flow[bytes | Ended | Lost]:
-    """The next bytes of the open stream, typed."""
-    outcome = yield Read()
-    assert isinstance(outcome, bytes | Ended | Lost)
+def read_chunk() -> Flow[bytes | StreamEnded | NoResponse]:
+    """Read the next bytes of the open stream."""
+    outcome = yield ReadChunk()
+    assert isinstance(outcome, bytes | StreamEnded | NoResponse)
     return outcome
 
 
@@ -125,12 +128,12 @@ def sleep(pause: Sleep) -> Flow[None]:
 
 
 def now() -> Flow[float]:
-    """The monotonic clock, in seconds."""
+    """Read the monotonic clock, in seconds."""
     time = yield Now()
     assert isinstance(time, float)
     return time
 
 
 def emit(event: Any) -> Flow[None]:
-    """Hand an event to whoever listens."""
+    """Hand an event to the caller."""
     yield Emit(event)

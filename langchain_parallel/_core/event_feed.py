@@ -1,8 +1,8 @@
-"""Stream bytes to typed events, each shown once.
+"""Bytes of a stream to typed events, each returned once.
 
-A run's event stream is not resumable: every new connection replays it from the start. So a reader
-that reconnects counts what it has shown and drops as many of the same; an event that really comes
-twice within one connection is shown twice.
+A run's event stream cannot be resumed: every new connection replays it from the start. So a reader that
+reconnects counts the events it has returned, and drops as many of the same; an event that really comes twice
+within one connection is returned twice.
 """
 
 from __future__ import annotations
@@ -46,23 +46,23 @@ def event_from(payload: object) -> Event | None:
 
 
 class EventFeed:
-    """Turns chunks of one or several connections into events, replays dropped."""
+    """Turns the chunks of one or several connections into events, without replays."""
 
     def __init__(self, *, replays: bool) -> None:
         self._replays = replays
-        self._shown: Counter[str] = Counter()
+        self._returned: Counter[str] = Counter()
         self.connect()
 
     @property
     def complete(self) -> bool:
-        """Whether all that this connection brought could be read, down to the last byte."""
+        """Whether all that this connection brought could be read, to the last byte."""
         return not (self._unreadable or self._decoder.pending)
 
     def connect(self) -> None:
-        """A new connection begins: half an event from the last one is dropped."""
+        """Begin a new connection: half an event of the last one is dropped."""
         self._unreadable = False
         self._decoder = SSEDecoder()
-        self._here: Counter[str] = Counter()
+        self._in_connection: Counter[str] = Counter()
 
     def feed(self, chunk: bytes) -> list[Event]:
         """The new events that `chunk` completes."""
@@ -73,11 +73,8 @@ class EventFeed:
     def _read(self, data: str, sse_id: str | None) -> Event | None:
         try:
             payload: Any = json.loads(data)
-        except (
-            ValueError,
-            RecursionError,
-        ):  # a heartbeat or a broken line: no event, and not complete
-            self._unreadable = True
+        except (ValueError, RecursionError):
+            self._unreadable = True  # a heartbeat or a broken line
             return None
         if sse_id and isinstance(payload, dict) and payload.get("event_id") is None:
             payload["event_id"] = sse_id
@@ -87,8 +84,8 @@ class EventFeed:
     def _is_new(self, event: Event, data: str) -> bool:
         if not self._replays:
             return True
-        self._here[data] += 1
-        if self._here[data] <= self._shown[data]:
+        self._in_connection[data] += 1
+        if self._in_connection[data] <= self._returned[data]:
             return False
-        self._shown[data] += 1
+        self._returned[data] += 1
         return True

@@ -10,18 +10,18 @@ Size = tuple[int, int]
 """Levels of objects, and properties in all."""
 
 
-class Measure:
+class SchemaSize:
     """Depth and number of properties of a JSON schema, references followed.
 
-    A definition counts wherever it is used, but is measured once, so that a few classes that use one
-    another many times cost no time.
+    A definition counts wherever it is used. It is measured once, because a few classes that refer to each
+    other many times would otherwise take exponential time.
 
     Attributes:
-        root: The schema's root, behind its reference if it is one.
+        root: The schema's root; if that is a reference, what it refers to.
         depth: Levels of objects; an array adds none.
-        properties: Their fields in all.
-        recursive: It refers to itself, so that it has no depth.
-        missing: References to what is not there.
+        properties: Fields of all objects together.
+        recursive: It refers to itself, and so has no depth.
+        missing: References to definitions that it does not hold.
     """
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
@@ -40,7 +40,7 @@ class Measure:
             return 0, 0
         ref = schema.get("$ref")
         if isinstance(ref, str):
-            return self._referred(ref)
+            return self._size_of_reference(ref)
         inner = [self._size(part) for part in _parts(schema)]
         properties = schema.get("properties")
         own = list(properties.values()) if isinstance(properties, Mapping) else []
@@ -48,7 +48,7 @@ class Measure:
         depth = max([d for d, _ in inner] + [1 + d for d, _ in below], default=0)
         return depth, len(own) + sum(n for _, n in (*inner, *below))
 
-    def _referred(self, ref: str) -> Size:
+    def _size_of_reference(self, ref: str) -> Size:
         if ref in self._open:
             self.recursive = True
             return 0, 0

@@ -1,8 +1,9 @@
-"""The API's limits, checked before anything is sent.
+"""The API's limits, and checks of a caller's arguments, before anything is sent.
 
-Rule: every fault is found here and reported at once, with what is allowed, before money is spent. A
-limit is checked in this module only. Facts: https://docs.parallel.ai/task-api/guides/specify-a-task and
-the descriptions in the OpenAPI document.
+Rule: all faults of a request are found here and reported together, each with what is allowed, before money is
+spent. No other module checks a limit of the API. Facts: https://docs.parallel.ai/task-api/guides/specify-a-task
+and the descriptions in the OpenAPI document. `seconds`, `choices` and `at_least_one_turn` check arguments of
+this package.
 """
 
 from __future__ import annotations
@@ -10,18 +11,18 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from urllib.parse import urlsplit
 
 from ..errors import InvalidRequest
 from ..models import JsonSchema, SourcePolicy, TaskRunInput
 from ..processors import PROCESSORS
-from .json_schema import Measure
+from .json_schema import SchemaSize
+from .urls import is_http
 from .wire import json_body, payload
 
 MAX_CHARACTERS = 25_000
-"""Spec and input together."""
+"""Of task spec and input together."""
 DEEP_CHARACTERS = 15_000
-"""Longer inputs are not advised for deep research."""
+"""Of the input; Parallel advises against more for deep research."""
 MAX_DEPTH = 5
 MAX_PROPERTIES = 100
 MAX_DOMAINS = 200
@@ -31,16 +32,16 @@ MAX_RUNS = 1_000
 """Runs in one request to a group."""
 
 BASIS_NAMES = frozenset({"sources", "citations", "reasoning", "confidence"})
-"""Field names that the basis carries already."""
+"""Names for fields of an answer that would repeat what its basis holds."""
 
 
 def check(run: TaskRunInput, *, allow_unknown_processor: bool = False) -> list[str]:
-    """Remarks on a request that may be sent.
+    """Check a request, and return remarks on one that may be sent.
 
     Raises:
-        InvalidRequest: It may not; all problems at once.
+        InvalidRequest: It may not be sent; the error lists all problems.
     """
-    unsendable = list(_json(run))
+    unsendable = list(_json_problems(run))
     problems = unsendable or [
         *_input(run),
         *([] if allow_unknown_processor else _processor(run.processor)),
@@ -54,8 +55,8 @@ def check(run: TaskRunInput, *, allow_unknown_processor: bool = False) -> list[s
     return list(_remarks(run))
 
 
-def batch(runs: object) -> Sequence[TaskRunInput]:
-    """The runs of one request to a group.
+def check_batch(runs: object) -> Sequence[TaskRunInput]:
+    """Check the runs of one request to a group, and return them.
 
     Raises:
         InvalidRequest: There are none, or more than 1,000.
@@ -69,8 +70,8 @@ def batch(runs: object) -> Sequence[TaskRunInput]:
     return runs
 
 
-def group_metadata(metadata: Mapping[str, object]) -> Mapping[str, object]:
-    """The metadata of a group.
+def check_group_metadata(metadata: Mapping[str, object]) -> Mapping[str, object]:
+    """Check the metadata of a group, and return it.
 
     Raises:
         InvalidRequest: A key or a value is too long.
@@ -82,22 +83,22 @@ def group_metadata(metadata: Mapping[str, object]) -> Mapping[str, object]:
 
 
 def seconds(timeout: object) -> float:
-    """How long to wait.
+    """Check a number of seconds, and return it.
 
     Raises:
-        InvalidRequest: That is no time.
+        InvalidRequest: It is not a number from 0 up.
     """
-    # `not >=` also catches a NaN; callers without a type checker pass None.
+    # `not >=` also catches a NaN. Callers without a type checker pass None.
     if not isinstance(timeout, int | float) or not timeout >= 0:
         raise InvalidRequest([f"timeout is {timeout!r}; give seconds, from 0 up."])
     return float(timeout)
 
 
 def choices(given: Mapping[str, str], allowed: Mapping[str, Sequence[str]]) -> None:
-    """Check arguments that are one of a few words each.
+    """Check arguments that must be one of a few words each.
 
     Raises:
-        InvalidRequest: One of them is none of its words.
+        InvalidRequest: An argument is none of its words.
     """
     problems = [
         f"{name} is {value!r}; {' or '.join(map(repr, allowed[name]))} is allowed."
@@ -108,7 +109,7 @@ def choices(given: Mapping[str, str], allowed: Mapping[str, Sequence[str]]) -> N
         raise InvalidRequest(problems)
 
 
-def _json(run: TaskRunInput) -> Iterator[str]:
+def _json_problems(run: TaskRunInput) -> Iterator[str]:
     try:
         json_body(payload(run))
     except UnicodeEncodeError:
@@ -157,7 +158,7 @@ def _output_schema(run: TaskRunInput) -> Iterator[str]:
     if run.task_spec is None or not isinstance(run.task_spec.output_schema, JsonSchema):
         return
     schema = run.task_spec.output_schema.json_schema
-    measure = Measure(schema)
+    measure = SchemaSize(schema)
     if "anyOf" in schema or measure.root.get("type") != "object":
         yield (
             "The output schema's root must be an object (`type: object`) and may not be an `anyOf`; wrap "
@@ -208,22 +209,14 @@ def _domains(policy: SourcePolicy) -> Iterator[str]:
 
 
 def _addresses(run: TaskRunInput) -> Iterator[str]:
-    """Faults of MCP servers and the webhook, whose URLs are secret and not repeated."""
+    """Problems of MCP servers and the webhook. Their URLs are secret, so no text repeats one."""
     if len(run.mcp_servers) > MAX_MCP_SERVERS:
         yield f"{len(run.mcp_servers)} MCP servers are given; {MAX_MCP_SERVERS} are allowed."
     for server in run.mcp_servers:
-        if not _is_http(server.url):
+        if not is_http(server.url):
             yield f"The URL of MCP server {server.name!r} is no http(s) address."
-    if run.webhook and not _is_http(run.webhook.url):
+    if run.webhook and not is_http(run.webhook.url):
         yield "The webhook's URL is no http(s) address."
-
-
-def _is_http(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.netloc)
 
 
 def _remarks(run: TaskRunInput) -> Iterator[str]:

@@ -1,7 +1,7 @@
-"""Every operation of the API, written once.
+"""The operations of the API that need one request, and the loop that repeats a request.
 
-Each flow is a generator of effects; `client` drives it, blocking or not. Spending through a ledger is in
-`ledger.py`, waiting for a run in `waiting.py`, what streams in `streams.py`.
+Each flow is a generator of effects; `client` drives it. Spending through a ledger is in
+`ledger/submission.py`, following a run in `run_wait.py`, and what streams in `streams.py`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from ..models import RunInput, TaskGroup, TaskGroupRunResponse, TaskRun, TaskRunInput, TaskRunResult
 from . import limits, responses, wire
 from .effects import Flow, Outcome, Request, Response, Sleep, now, send, sleep
-from .retry import Next, RetryPolicy, after
+from .retry import RetryDecision, RetryPolicy, classify
 from .run_status import raise_unfinished, still_running
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -28,9 +28,9 @@ def exchange(request: Request, policy: RetryPolicy) -> Flow[Outcome]:
     attempt = 1
     while True:
         outcome = yield from send(request)
-        if after(request, outcome) is not Next.AGAIN:
+        if classify(request, outcome) is not RetryDecision.SEND_AGAIN:
             return outcome
-        pause = policy.pause(attempt, outcome)
+        pause = policy.delay_before_resend(attempt, outcome)
         if pause is None:
             return outcome
         yield from sleep(pause)
@@ -40,7 +40,7 @@ def exchange(request: Request, policy: RetryPolicy) -> Flow[Outcome]:
 def fetch(
     request: Request, model: type[ModelT], policy: RetryPolicy, run_id: str | None = None
 ) -> Flow[ModelT]:
-    """One request, decoded."""
+    """Exchange one request, and decode the response."""
     outcome = yield from exchange(request, policy)
     return responses.decode(model, request, outcome, run_id=run_id)
 
@@ -53,7 +53,7 @@ def create(run: TaskRunInput, policy: RetryPolicy) -> Flow[TaskRun]:
 def add_runs(
     group_id: str, runs: Sequence[TaskRunInput], policy: RetryPolicy
 ) -> Flow[TaskGroupRunResponse]:
-    """Start runs in a group without looking first."""
+    """Start runs in a group without looking them up first."""
     return (yield from fetch(wire.add_runs(group_id, list(runs)), TaskGroupRunResponse, policy))
 
 
@@ -63,12 +63,12 @@ def retrieve(run_id: str, policy: RetryPolicy) -> Flow[TaskRun]:
 
 
 def retrieve_input(run_id: str, policy: RetryPolicy) -> Flow[RunInput]:
-    """What was asked of a run."""
+    """The request that started a run."""
     return (yield from fetch(wire.get(run_id, "input"), RunInput, policy, run_id))
 
 
 def result(run_id: str, timeout: float, policy: RetryPolicy) -> Flow[TaskRunResult]:
-    """The answer of a run, waited for on the server for up to `timeout` seconds."""
+    """The answer of a run; the server holds the request open for up to `timeout` seconds."""
     started = yield from now()
     deadline = started + limits.seconds(timeout)
     attempt = polls = 0
@@ -82,31 +82,34 @@ def result(run_id: str, timeout: float, policy: RetryPolicy) -> Flow[TaskRunResu
             time = yield from now()
             if run.active and time >= deadline:
                 raise still_running(run, time - started)
-        elif after(request, outcome) is not Next.AGAIN:
+        elif classify(request, outcome) is not RetryDecision.SEND_AGAIN:
             return responses.decode(TaskRunResult, request, outcome, run_id=run_id)
-        active = _is(outcome, 408)
+        active = _has_status(outcome, 408)
         attempt, polls = (0, polls + 1) if active else (attempt + 1, polls)
-        pause = policy.backoff(polls) if active else policy.pause(attempt, outcome)
+        pause = (
+            policy.jittered_delay(polls) if active else policy.delay_before_resend(attempt, outcome)
+        )
         if pause is None:
             raise responses.failure(request, outcome, run_id=run_id)
         left = max(0.0, deadline - (yield from now()))
+        # A pause that the server asks for is not cut short, even if it goes past the deadline.
         yield from sleep(pause if pause.seconds < left or not active else Sleep(left))
 
 
 def has_no_answer(outcome: Outcome) -> bool:
-    """Whether the run's own status must tell why there is no result.
+    """Whether only the run's own status can say why there is no result.
 
-    An active run answers 408. A run that failed answers 404, as an unknown one does.
+    An active run answers 408. A run that failed answers 404, as an unknown run does.
     """
-    return _is(outcome, 404) or _is(outcome, 408)
+    return _has_status(outcome, 404) or _has_status(outcome, 408)
 
 
-def _is(outcome: Outcome, status: int) -> bool:
+def _has_status(outcome: Outcome, status: int) -> bool:
     return isinstance(outcome, Response) and outcome.status == status
 
 
 def create_group(metadata: Mapping[str, object], policy: RetryPolicy) -> Flow[TaskGroup]:
-    """An empty group. Free, so a lost answer may be repeated: the group it made stays empty."""
+    """An empty group. Free, so it is sent again after a lost response: a group made twice stays empty."""
     return (yield from fetch(wire.create_group(metadata), TaskGroup, policy))
 
 

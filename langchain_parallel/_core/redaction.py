@@ -1,7 +1,7 @@
-"""What no error may repeat.
+"""Removing secrets from texts and models.
 
-Rule: a secret goes into a request's body and nowhere else. A server that repeats it in an error has it
-redact_model out here before anyone reads it.
+Rule: a secret goes into a request's headers and body and nowhere else. If a server repeats it in a response,
+it is removed here before a caller can read it.
 """
 
 from __future__ import annotations
@@ -18,28 +18,31 @@ from pydantic import BaseModel
 from ..models import TaskRunInput
 
 _SCHEMES = frozenset({"basic", "bearer", "digest", "token"})
-"""Words of an authorization header that are no secret."""
+"""Words of an authorization header that are not secret."""
 
 _SHORT = 6
-"""A shorter secret is redact_model only as a word of its own, or half of every message would go."""
+"""A shorter secret is removed only where it stands as a word; else it would take parts of other words."""
 
 
 def secrets_of(inputs: Iterable[TaskRunInput]) -> tuple[str, ...]:
-    """Every text in these inputs that no error may repeat, longest first."""
+    """All secret texts in these inputs, longest first."""
     found: set[str] = set()
     for run in inputs:
         for server in run.mcp_servers:
             found.update(v.get_secret_value() for v in (server.headers or {}).values())
-            found.update(_of_url(server.url))
+            found.update(_url_secrets(server.url))
         if run.webhook:
-            found.update(_of_url(run.webhook.url))
-    return in_order(found)
+            found.update(_url_secrets(run.webhook.url))
+    return with_parts(found)
 
 
-def in_order(values: Iterable[str]) -> tuple[str, ...]:
-    """These values with the parts a server may repeat alone, longest first."""
+def with_parts(values: Iterable[str]) -> tuple[str, ...]:
+    """These secrets and the parts of them that a server may repeat alone, longest first.
+
+    Longest first, because removing a part first would leave the rest of the whole behind.
+    """
     found = set(values)
-    # "Bearer abc", "session=abc; lang=de": the server may repeat the token alone.
+    # "Bearer abc", "session=abc; lang=de": the server may repeat only the token.
     parts = {part for value in found if "://" not in value for part in re.split(r"[\s;,=]+", value)}
     parts |= {part for value in found for part in value.split()}
     logins = {text for part in found | parts if (text := _login(part))}
@@ -49,7 +52,7 @@ def in_order(values: Iterable[str]) -> tuple[str, ...]:
 
 
 def _login(text: str) -> str:
-    """The login behind the base64 of a Basic authorization, if it is one."""
+    """The `user:password` behind the base64 of a Basic authorization; empty if the text is none."""
     try:
         login = b64decode(text, validate=True).decode()
     except ValueError:
@@ -57,20 +60,20 @@ def _login(text: str) -> str:
     return login if ":" in login and login.isprintable() else ""
 
 
-def _of_url(url: str) -> set[str]:
-    """The whole of it, its query, the query's values, who logs in, and the longer parts of its path."""
+def _url_secrets(url: str) -> set[str]:
+    """Every part of a URL that may be secret: itself, query and its values, login, longer path segments."""
     parts = urlsplit(url)
     login = parts.netloc.rpartition("@")[0]
     user, _, password = login.partition(":")
     values = [value for _, value in parse_qsl(parts.query)]
     raw = [part.partition("=")[2] for part in parts.query.split("&")]
-    way = [part for part in parts.path.split("/") if len(part) >= _SHORT]
+    segments = [part for part in parts.path.split("/") if len(part) >= _SHORT]
     logins = {user, password, unquote(user), unquote(password)}
-    return {url, url.partition("://")[2], parts.query, login, *logins, *values, *raw, *way}
+    return {url, url.partition("://")[2], parts.query, login, *logins, *values, *raw, *segments}
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    """`text` without the secrets."""
+    """`text` with each secret replaced by `…`."""
     for secret in secrets:
         if len(secret) >= _SHORT:
             text = text.replace(secret, "…")
@@ -82,18 +85,18 @@ def redact(text: str, secrets: Iterable[str]) -> str:
 V = TypeVar("V")
 
 _CERTAIN = 12
-"""Characters from which on a secret may be redact_model in an answer: shorter ones may be words of it."""
+"""Characters. A shorter secret is left in answers: it may be a word that the answer really means."""
 
 
 def redact_model(value: V, secrets: Iterable[str]) -> V:
-    """The same (models, and lists of them), without the secrets that no answer can mean."""
+    """The same model, or list of models, without secrets that are too long to be words of an answer."""
     certain = [secret for secret in secrets if len(secret) >= _CERTAIN]
     return cast(V, _walk(value, certain))
 
 
 def _walk(value: Any, secrets: list[str]) -> Any:
     if isinstance(value, BaseModel):
-        # In nearly all there is none, and that is told quickly.
+        # Nearly all models hold none, and looking into their JSON is quicker than rebuilding them.
         text = value.model_dump_json()
         if not any(secret in text or json.dumps(secret)[1:-1] in text for secret in secrets):
             return value

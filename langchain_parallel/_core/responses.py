@@ -1,7 +1,7 @@
-"""What comes back, as models or errors.
+"""Responses as models or errors.
 
-Rule: the one place that knows status codes and the shape of an error. Whatever the server says goes
-through `redact` before it stands in a message.
+Rule: only this module knows status codes and the shape of an error. All that the server says goes through
+`redact` before it is put into a message.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from .. import errors
-from .effects import Lost, Outcome, Request, Response
+from .effects import NoResponse, Outcome, Request, Response
 from .redaction import redact
-from .retry import Next, after, retry_after
+from .retry import RetryDecision, classify, retry_after
 from .wire import GROUPS, RUNS
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -24,12 +24,12 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 def decode(
     model: type[ModelT], request: Request, outcome: Outcome, *, run_id: str | None = None
 ) -> ModelT:
-    """The model an answer holds.
+    """The model in a response.
 
     Raises:
-        ResponseLost, MalformedResponse, ApiError: Whatever the outcome was instead.
+        ResponseLost, MalformedResponse, ApiError: The outcome was something else.
     """
-    if isinstance(outcome, Lost) or not 200 <= outcome.status < 300:
+    if isinstance(outcome, NoResponse) or not 200 <= outcome.status < 300:
         raise failure(request, outcome, run_id=run_id)
     try:
         return model.model_validate_json(outcome.body)
@@ -38,7 +38,7 @@ def decode(
             f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['msg']}"
             for e in error.errors(include_input=False, include_url=False)[:5]
         )
-    # Outside, so that pydantic's error is not its context: it names what the server sent.
+    # Raised outside the `except`, so that pydantic's error is not its context: that repeats what was sent.
     raise errors.MalformedResponse(
         f"The answer to {request.method} {request.path} is not a {model.__name__} "
         f"({redact(what, request.secrets)}).",
@@ -51,20 +51,20 @@ def decode(
 def failure(
     request: Request, outcome: Outcome, *, run_id: str | None = None
 ) -> errors.ParallelError:
-    """The error for an outcome that is no answer, or not 2xx."""
-    if isinstance(outcome, Lost):
-        return _lost(request, outcome, run_id)
+    """The error for an outcome other than a 2xx response."""
+    if isinstance(outcome, NoResponse):
+        return _no_response(request, outcome, run_id)
     return _refusal(request, outcome, run_id)
 
 
-def _lost(
-    request: Request, outcome: Lost, run_id: str | None
+def _no_response(
+    request: Request, outcome: NoResponse, run_id: str | None
 ) -> errors.ResponseLost | errors.MalformedResponse:
     call = f"{request.method} {request.path}"
     reason = f" ({redact(outcome.reason, request.secrets)})" if outcome.reason else ""
     unknown = request.paid and outcome.sent
     billed = None if unknown or run_id else False
-    if outcome.broken:
+    if outcome.malformed:
         return errors.MalformedResponse(
             f"The answer to {call} is not what the API documents{reason}.",
             hint=_unknown_hint(request),
@@ -149,7 +149,7 @@ def _refusal(request: Request, response: Response, run_id: str | None) -> errors
     fields = tuple(redact(field, request.secrets) for field in named)
     ref_id = redact(_text(body.get("ref_id")), request.secrets) or None
     pause = retry_after(response)
-    unknown = request.paid and after(request, response) is Next.UNKNOWN
+    unknown = request.paid and classify(request, response) is RetryDecision.UNKNOWN
     parts = [f"{happened} (HTTP {response.status} on {request.method} {request.path})"]
     parts += [f"the server says: {said.rstrip('.')}"] if said else []
     parts += [f"fields: {', '.join(fields)}"] if fields else []
@@ -169,12 +169,12 @@ def _refusal(request: Request, response: Response, run_id: str | None) -> errors
 
 
 def _text(value: object) -> str:
-    """What the server put where a text belongs, on one line."""
+    """A value where a text belongs, as text on one line."""
     return "" if value is None else " ".join(str(value).split())
 
 
 def _error_body(body: bytes) -> dict[str, Any]:
-    """The `error` object of an error answer; a page that is no JSON is quoted in part."""
+    """The `error` object of an error response; the start of a body that is not JSON becomes its message."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
@@ -190,10 +190,10 @@ def _error_body(body: bytes) -> dict[str, Any]:
 
 
 def _fields(detail: object) -> list[str]:
-    """The fields a 422 names, in either of the shapes the API documents.
+    """The fields that a 422 names, in either of the shapes that the API documents.
 
-    That is a list of `loc`s with their `msg`s, or an object. Values are left out: they may hold what
-    was sent.
+    These are a list of `loc`s with their `msg`s, and an object. The object's values are left out: they may
+    repeat what was sent.
     """
     if isinstance(detail, dict):
         inner = detail.get("errors", detail.get("fields"))

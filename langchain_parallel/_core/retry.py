@@ -1,19 +1,19 @@
-"""May this be sent again? The only place that answers.
+"""May this request be sent again, and after which pause? The only module that decides it.
 
-Rule: a request that can cost money is sent again only where the outcome proves that the server
-started nothing: no byte left us, or it turned us away (429). Where the outcome is unknown, the ledger
-looks before anything else happens (`ledger.py`); a plain `create` stops there.
+Rule: a request that can cost money is sent again only where the outcome proves that the server started
+nothing: no byte left us, or the server turned the request away (429). Where the outcome is unknown, `submit`
+looks into the ledger before anything else happens (`ledger/submission.py`); a plain `create` stops there.
 
     outcome                   costs nothing    can cost money
-    no byte reached it        again            again
-    429                       again            again
-    408, 409, 425, 5xx        again            unknown
-    answer lost               again            unknown
+    no byte reached it        send again       send again
+    429                       send again       send again
+    408, 409, 425, 5xx        send again       unknown
+    response lost             send again       unknown
     2xx                       done             done
     anything else             refused          refused
 
 Why 409 counts as unknown for a paid request: the official SDK repeats it, so the service may use it
-for "try again", and it says nothing on what was started.
+for "try again", and it does not say whether a run was started.
 """
 
 from __future__ import annotations
@@ -25,91 +25,110 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
 from ..errors import InvalidRequest
-from .effects import Lost, Outcome, Request, Response, Sleep
+from .effects import NoResponse, Outcome, Request, Response, Sleep
 
 
-class Next(enum.Enum):
+class RetryDecision(enum.Enum):
     """What an outcome allows."""
 
     DONE = "done"
-    AGAIN = "again"
+    SEND_AGAIN = "send again"
     UNKNOWN = "unknown"
     REFUSED = "refused"
 
 
-def after(request: Request, outcome: Outcome) -> Next:
-    """What `outcome` allows for `request`; see the table above."""
+def classify(request: Request, outcome: Outcome) -> RetryDecision:
+    """Decide what `outcome` allows for `request`, by the table above."""
     match outcome:
-        case Lost(sent=False) | Response(status=429):
-            return Next.AGAIN
+        case NoResponse(sent=False) | Response(status=429):
+            return RetryDecision.SEND_AGAIN
         case Response(status=status) if 200 <= status < 300:
-            return Next.DONE
+            return RetryDecision.DONE
         case Response(status=status) if status not in (408, 409, 425) and status < 500:
-            return Next.REFUSED
-    return Next.UNKNOWN if request.paid else Next.AGAIN
+            return RetryDecision.REFUSED
+    return RetryDecision.UNKNOWN if request.paid else RetryDecision.SEND_AGAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Pauses in seconds that double from `initial` up to `longest`."""
+
+    initial: float
+    longest: float
+
+    def delay(self, attempt: int) -> float:
+        """The pause after the `attempt`-th try, counted from 1."""
+        # 2.0 ** 1024 overflows, and no pause needs more than 32 doublings.
+        return min(self.longest, self.initial * 2.0 ** min(attempt - 1, 32))
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often and how fast.
+    """How often, how fast and how patiently requests are repeated.
 
     Args:
-        attempts: Sends of one request at the most, the first included.
-        first: Seconds before the second send; doubled each time.
-        longest: Longest pause in seconds.
-        patience: A server that asks for a longer pause than this many seconds (`Retry-After`) is not
-            waited for; the error then carries `retry_after`.
-        settling: Seconds during which a paid request of unknown outcome is looked for in the ledger
-            before it may be sent again. It must exceed the time a new run takes to show up in its
-            group's list, which the API does not document.
+        max_attempts: Sends of one request at the most, the first included.
+        initial_delay: Seconds before the second send; doubled each time.
+        max_delay: Longest pause in seconds.
+        max_retry_after: Longest pause in seconds that a server may ask for (`Retry-After`). If it asks for
+            more, the request fails at once, and the error carries `retry_after`.
+        settle_seconds: Seconds during which `submit` keeps looking into the ledger for a paid request of
+            unknown outcome before it may send it again. It must exceed the time a new run takes to show up
+            in its group's list, which the API does not document.
     """
 
-    attempts: int = 5
-    first: float = 0.5
-    longest: float = 30.0
-    patience: float = 120.0
-    settling: float = 15.0
+    max_attempts: int = 5
+    initial_delay: float = 0.5
+    max_delay: float = 30.0
+    max_retry_after: float = 120.0
+    settle_seconds: float = 15.0
 
     def __post_init__(self) -> None:
-        seconds = (self.first, self.longest, self.patience, self.settling)
-        if self.attempts < 1 or not all(0 <= value < math.inf for value in seconds):
+        seconds = (self.initial_delay, self.max_delay, self.max_retry_after, self.settle_seconds)
+        if self.max_attempts < 1 or not all(0 <= value < math.inf for value in seconds):
             raise InvalidRequest(
                 [
-                    f"{self} is no retry policy; at least 1 attempt and finite seconds from 0 up are needed."
+                    f"{self} is no retry policy; it needs at least 1 attempt and finite seconds from 0 up."
                 ]
             )
 
-    def backoff(self, attempt: int) -> Sleep:
-        """The pause after the `attempt`-th try (from 1), where the server asks for none."""
-        half = min(self.longest, self.first * 2.0 ** min(attempt - 1, 32)) / 2
+    @property
+    def backoff(self) -> Backoff:
+        """The pauses where the server asks for none, without jitter."""
+        return Backoff(self.initial_delay, self.max_delay)
+
+    def jittered_delay(self, attempt: int) -> Sleep:
+        """The pause after the `attempt`-th try, counted from 1, where the server asks for none.
+
+        Half of it is random: clients that failed together must not come back together.
+        """
+        half = self.backoff.delay(attempt) / 2
         return Sleep(half, jitter=half)
 
-    def pause(self, attempt: int, outcome: Outcome) -> Sleep | None:
-        """The pause after the `attempt`-th send (from 1), or None to give up.
+    def delay_before_resend(self, attempt: int, outcome: Outcome) -> Sleep | None:
+        """The pause after the `attempt`-th send, counted from 1, or None to give up.
 
-        What the server asks for is never cut short; chance only adds to it.
+        A pause that the server asks for is never cut short; jitter only makes it longer.
         """
-        if attempt >= self.attempts:
-            return None
         asked = retry_after(outcome) or 0.0
-        if asked > self.patience:
+        if attempt >= self.max_attempts or asked > self.max_retry_after:
             return None
-        backoff = self.backoff(attempt)
-        return Sleep(max(asked, backoff.seconds), jitter=backoff.jitter)
+        usual = self.jittered_delay(attempt)
+        return Sleep(max(asked, usual.seconds), jitter=usual.jitter)
 
 
 def retry_after(outcome: Outcome) -> float | None:
     """The pause the server asks for, in seconds.
 
-    A date is measured against the answer's own `Date`, so that no clock is needed here.
+    A date is measured against the response's own `Date`, so that no clock is needed here.
     """
-    if isinstance(outcome, Lost):
+    if isinstance(outcome, NoResponse):
         return None
     value = outcome.headers.get("retry-after", "").strip()
     if re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
         return float(value)
     try:
-        moment, sent = (parsedate_to_datetime(v) for v in (value, outcome.headers["date"]))
-        return max(0.0, (moment - sent).total_seconds())
-    except (LookupError, ValueError, TypeError, OverflowError):  # no date, by whatever it fails
+        asked, sent = (parsedate_to_datetime(v) for v in (value, outcome.headers["date"]))
+        return max(0.0, (asked - sent).total_seconds())
+    except (LookupError, ValueError, TypeError, OverflowError):  # not a valid HTTP date
         return None

@@ -1,4 +1,4 @@
-"""What a run's status means to someone who waits for its answer."""
+"""What a run's status means for a caller that waits for its answer."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ _ENDINGS: Mapping[str, tuple[type[errors.RunError], str, str, bool | None]] = {
 }
 
 
-def has_ended_badly(run: TaskRun) -> bool:
-    """Whether the status alone says that no answer will come."""
+def will_not_answer(run: TaskRun) -> bool:
+    """Whether the status says that no answer will come, at least not before a person has acted."""
     return run.status in _ENDINGS
 
 
 def raise_unfinished(run: TaskRun) -> None:
-    """Raise what a run's status amounts to; return where it is active or completed.
+    """Raise the error for a run's status; return if the run is active or completed.
 
     Raises:
         RunFailed, RunCancelled, ActionRequired: By status.
-        RunError: It has ended in a status nobody has heard of.
+        RunError: The run ended in a status that this package does not know.
     """
     if run.active or run.status == "completed":
         return

@@ -1,6 +1,7 @@
 """Bytes to server-sent events.
 
-Rule: fed, not read. `SSEDecoder.feed` takes bytes cut anywhere and returns the events they complete.
+Rule: the decoder is fed and does not read. `SSEDecoder.feed` takes bytes cut anywhere, and returns the events
+that they complete.
 Format: https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
 
@@ -20,13 +21,13 @@ class ServerSentEvent:
 
 
 class SSEDecoder:
-    """Collects lines until a blank one ends an event. What is cut off at the end is no event."""
+    """Collects lines until a blank line ends an event. An event that the stream cuts off is dropped."""
 
     def __init__(self) -> None:
-        # A byte order mark may lead the stream.
+        # A stream may begin with a byte order mark.
         self._decode = codecs.getincrementaldecoder("utf-8-sig")(errors="replace").decode
         self._rest: list[str] = []
-        """Pieces of the line that has not ended: joined once, so that a long line costs no more."""
+        """Pieces of the line that has not ended; joined only once, so that a long line stays cheap."""
         self._after_cr = False
         self._event = ""
         self._data: list[str] = []
@@ -34,7 +35,7 @@ class SSEDecoder:
 
     @property
     def pending(self) -> bool:
-        """Whether an event has begun that has not ended."""
+        """Whether an event has begun and not ended."""
         return bool(self._data or "".join(self._rest).strip())
 
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
@@ -42,7 +43,7 @@ class SSEDecoder:
         text = self._decode(chunk)
         if not text:
             return []
-        if self._after_cr:  # a CR ended the line; the LF of a CRLF ends no second one
+        if self._after_cr:  # the LF of a CRLF that was cut in two ends no second line
             text = text.removeprefix("\n")
         self._after_cr = text.endswith("\r")
         first, *others = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")

@@ -1,7 +1,7 @@
 """Event streams: the list of a group's runs, a run's events, a group's events.
 
-Rule: a connection that brings nothing is no trouble while there is something to wait for; one that
-fails is followed by another, as the rule in `retry.py` allows. Nothing is emitted twice.
+Rule: a connection that brings nothing is no failure while there is something to wait for; after one that
+fails another is opened, as the rule in `retry.py` allows. No event is emitted twice.
 """
 
 from __future__ import annotations
@@ -11,21 +11,33 @@ from dataclasses import dataclass
 
 from ..models import ErrorEvent, Event, TaskRunEvent, UnknownEvent
 from . import limits, operations, responses, wire
-from .effects import Ended, Flow, Lost, Outcome, Request, Sleep, emit, now, open_stream, read, sleep
+from .effects import (
+    Flow,
+    NoResponse,
+    Outcome,
+    Request,
+    Sleep,
+    StreamEnded,
+    emit,
+    now,
+    open_stream,
+    read_chunk,
+    sleep,
+)
 from .event_feed import EventFeed
-from .retry import Next, RetryPolicy, after
+from .retry import RetryDecision, RetryPolicy, classify
 
 READ_SECONDS = 60.0
-"""Silence on an event stream after which it is opened anew."""
+"""Seconds of silence on an event stream after which it is opened anew."""
 
 
 def refusal(head: Outcome) -> Outcome | None:
-    """What stands in the way of reading on after this head of a stream; None for nothing."""
-    if isinstance(head, Lost) or not 200 <= head.status < 300:
+    """Why a stream with this head cannot be read; None if it can."""
+    if isinstance(head, NoResponse) or not 200 <= head.status < 300:
         return head
     kind = head.headers.get("content-type", "text/event-stream")
     if not kind.startswith("text/event-stream"):
-        return Lost(sent=True, reason=f"{kind} instead of an event stream", broken=True)
+        return NoResponse(sent=True, reason=f"{kind} instead of an event stream", malformed=True)
     return None
 
 
@@ -54,47 +66,48 @@ def list_runs(
         request = wire.stream(wire.get(group_id, "runs", root=wire.GROUPS, query=query))
         before = len(listed.runs)
         outcome = yield from _collect(request, listed)
-        if isinstance(outcome, Ended):
+        if isinstance(outcome, StreamEnded):
             return list(listed.runs.values())
         attempt = 1 if len(listed.runs) > before else attempt + 1
-        pause = policy.pause(attempt, outcome) if after(request, outcome) is Next.AGAIN else None
+        may_repeat = classify(request, outcome) is RetryDecision.SEND_AGAIN
+        pause = policy.delay_before_resend(attempt, outcome) if may_repeat else None
         if pause is None:
             raise responses.failure(request, outcome)
         yield from sleep(pause)
 
 
 class _Listed:
-    """Runs by id, in the order first listed; one that is listed again stands as listed last."""
+    """Runs by id, in the order in which they were first listed, as they were last listed."""
 
     def __init__(self, last_id: str | None) -> None:
         self.runs: dict[str, TaskRunEvent] = {}
         self.last_id = last_id
 
-    def take(self, event: Event) -> Lost | None:
-        """Note what an event says, or why the list cannot be trusted."""
+    def add(self, event: Event) -> NoResponse | None:
+        """Add what an event says; return why the list cannot be trusted, if it cannot."""
         if isinstance(event, ErrorEvent):
-            return Lost(sent=True, reason=f"the server reports: {event.error.message}")
+            return NoResponse(sent=True, reason=f"the server reports: {event.error.message}")
         if isinstance(event, UnknownEvent) and event.type == "task_run.state":
-            return Lost(sent=True, reason="a run in it cannot be read", broken=True)
+            return NoResponse(sent=True, reason="a run in it cannot be read", malformed=True)
         if isinstance(event, TaskRunEvent):
             self.runs[event.run.run_id] = event
             self.last_id = event.event_id or self.last_id
         return None
 
 
-def _collect(request: Request, listed: _Listed) -> Flow[Ended | Outcome]:
-    """Read one connection into `listed`: how it ended."""
+def _collect(request: Request, listed: _Listed) -> Flow[StreamEnded | Outcome]:
+    """Read one connection into `listed`, and return how it ended."""
     head = yield from open_stream(request)
     refused = refusal(head)
     if refused is not None:
         return refused
     feed = EventFeed(replays=False)
     while True:
-        chunk = yield from read()
+        chunk = yield from read_chunk()
         if not isinstance(chunk, bytes):
-            return chunk if feed.complete else Lost(sent=True, reason="the list broke off")
+            return chunk if feed.complete else NoResponse(sent=True, reason="the list broke off")
         for event in feed.feed(chunk):
-            trouble = listed.take(event)
+            trouble = listed.add(event)
             if trouble is not None:
                 return trouble
 
@@ -103,69 +116,72 @@ def _collect(request: Request, listed: _Listed) -> Flow[Ended | Outcome]:
 
 
 @dataclass
-class _Seen:
+class _Connection:
     """What one connection brought."""
 
-    outcome: Ended | Outcome
+    outcome: StreamEnded | Outcome
     opened: bool = False
     news: bool = False
-    over: bool = False
+    run_ended: bool = False
     """The run that was followed has ended."""
     last_id: str | None = None
 
     @property
     def failure(self) -> Outcome:
-        """How it ended, where that is too soon."""
-        if isinstance(self.outcome, Ended):
-            return Lost(sent=True, reason="the stream ends before the run does")
+        """How the connection ended, where that is too soon."""
+        if isinstance(self.outcome, StreamEnded):
+            return NoResponse(sent=True, reason="the stream ends before the run does")
         return self.outcome
 
 
 @dataclass
-class _Patience:
-    """How connections have fared so far."""
+class _Reconnection:
+    """How the connections so far went, and so how long to pause before the next."""
 
     policy: RetryPolicy
     attempt: int = 0
     """Failed in a row."""
-    quiet: int = 0
-    """In a row that brought nothing, while there was something to wait for."""
+    silent: int = 0
+    """In a row that brought nothing while there was something to wait for."""
 
-    def rest(
+    def sleep_or_raise(
         self,
         request: Request,
-        seen: _Seen,
+        seen: _Connection,
         run_id: str | None,
         *,
         idle: bool,
         longest: float = math.inf,
     ) -> Flow[None]:
-        """Pause before the next connection, or raise after too many that failed in a row."""
-        self.quiet = self.quiet + 1 if idle and not seen.news else 0
+        """Pause before the next connection, or raise after too many that failed in a row.
+
+        `idle`: the connection was silent, and what it follows is still active. `longest`: seconds.
+        """
+        self.silent = self.silent + 1 if idle and not seen.news else 0
         if seen.news or idle:
             self.attempt = 0
-            backoff = self.policy.backoff(self.quiet + 1)
-            yield from sleep(backoff if backoff.seconds < longest else Sleep(longest))
+            usual = self.policy.jittered_delay(self.silent + 1)
+            yield from sleep(usual if usual.seconds < longest else Sleep(longest))
             return
         self.attempt += 1
         failed = seen.failure
-        again = after(request, failed) is Next.AGAIN
-        pause = self.policy.pause(self.attempt, failed) if again else None
+        may_repeat = classify(request, failed) is RetryDecision.SEND_AGAIN
+        pause = self.policy.delay_before_resend(self.attempt, failed) if may_repeat else None
         if pause is None:
             raise responses.failure(request, failed, run_id=run_id)
         yield from sleep(pause)
 
 
-def _follow(request: Request, feed: EventFeed, run_id: str | None = None) -> Flow[_Seen]:
+def _follow(request: Request, feed: EventFeed, run_id: str | None = None) -> Flow[_Connection]:
     """Emit the new events of one connection, until the run has ended."""
     head = yield from open_stream(request)
     refused = refusal(head)
     if refused is not None:
-        return _Seen(refused)
+        return _Connection(refused)
     feed.connect()
-    seen = _Seen(Ended(), opened=True)
+    seen = _Connection(StreamEnded(), opened=True)
     while True:
-        chunk = yield from read()
+        chunk = yield from read_chunk()
         if not isinstance(chunk, bytes):
             seen.outcome = chunk
             return seen
@@ -174,34 +190,34 @@ def _follow(request: Request, feed: EventFeed, run_id: str | None = None) -> Flo
             seen.last_id = getattr(event, "event_id", None) or seen.last_id
             yield from emit(event)
             if isinstance(event, TaskRunEvent) and event.run.run_id == run_id:
-                seen.over = not event.run.active
-        if seen.over:
+                seen.run_ended = not event.run.active
+        if seen.run_ended:
             return seen
 
 
 def run_events(run_id: str, policy: RetryPolicy) -> Flow[None]:
-    """Emit a run's events until it has ended; reconnects, and shows nothing twice."""
+    """Emit a run's events until it has ended; reconnects, and emits no event twice."""
     feed = EventFeed(replays=True)
-    patience = _Patience(policy)
+    reconnection = _Reconnection(policy)
     while True:
         request = wire.stream(wire.get(run_id, "events", timeout=READ_SECONDS))
         seen = yield from _follow(request, feed, run_id)
-        if seen.over:
+        if seen.run_ended:
             return
         silent = seen.opened and not seen.news
-        # Silence is no trouble while the run goes on.
+        # Silence is no failure while the run is active.
         idle = silent and (yield from operations.retrieve(run_id, policy)).active
-        yield from patience.rest(request, seen, run_id, idle=idle)
+        yield from reconnection.sleep_or_raise(request, seen, run_id, idle=idle)
 
 
 def group_events(
     group_id: str, policy: RetryPolicy, *, last_event_id: str | None, timeout: float | None
 ) -> Flow[None]:
-    """Emit a group's events until no run of it is active; goes on where a connection broke."""
+    """Emit a group's events until no run of it is active; reconnects where a connection broke."""
     seconds = math.inf if timeout is None else limits.seconds(timeout)
     deadline = (yield from now()) + seconds
     feed = EventFeed(replays=False)
-    patience = _Patience(policy)
+    reconnection = _Reconnection(policy)
     while True:
         left = max(0.0, deadline - (yield from now()))
         query = {
@@ -218,6 +234,8 @@ def group_events(
             if left <= 0:
                 return
             idle = (yield from operations.retrieve_group(group_id, policy)).status.is_active
-            if isinstance(seen.outcome, Ended) and not idle:
+            if isinstance(seen.outcome, StreamEnded) and not idle:
                 return
-        yield from patience.rest(request, seen, None, idle=idle, longest=max(0.0, left))
+        yield from reconnection.sleep_or_raise(
+            request, seen, None, idle=idle, longest=max(0.0, left)
+        )

@@ -8,13 +8,13 @@ from math import inf
 
 from pydantic import TypeAdapter
 
-_MOMENT: TypeAdapter[datetime] = TypeAdapter(datetime)
+_TIMESTAMP: TypeAdapter[datetime] = TypeAdapter(datetime)
 
 
-def unix_seconds(moment: object) -> float | None:
-    """Seconds since 1970; None for what is no time. Without a zone it is taken as UTC."""
+def unix_seconds(timestamp: object) -> float | None:
+    """Seconds since 1970; None for what is not a timestamp. One without a zone is taken as UTC."""
     try:
-        known = _MOMENT.validate_python(moment) if isinstance(moment, str) else None
+        known = _TIMESTAMP.validate_python(timestamp) if isinstance(timestamp, str) else None
     except ValueError:
         return None
     if known is None:
@@ -22,14 +22,20 @@ def unix_seconds(moment: object) -> float | None:
     return (known if known.tzinfo else known.replace(tzinfo=timezone.utc)).timestamp()
 
 
+def sort_key(timestamp: str | None) -> str:
+    """Orders the API's timestamps, all of which are in UTC; those that are unknown come first."""
+    # With its Z, a time without a fraction of a second sorts after the same second with one: "Z" > ".".
+    return (timestamp or "").rstrip("Z")
+
+
 def span(start: object, end: object) -> tuple[float, float] | None:
-    """Two moments in seconds since 1970; None if one is unknown, or they are in no order."""
+    """Both timestamps in seconds since 1970; None if one is unknown or the end is before the start."""
     first, last = unix_seconds(start), unix_seconds(end)
     return None if first is None or last is None or last < first else (first, last)
 
 
 def elapsed(start: object, end: object) -> float | None:
-    """Seconds from one moment to another; None where `span` is."""
+    """Seconds from one timestamp to another; None where `span` is None."""
     known = span(start, end)
     return None if known is None else round(known[1] - known[0], 3)
 

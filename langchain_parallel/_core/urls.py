@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 
 def host(url: str) -> str:
@@ -17,3 +17,14 @@ def host(url: str) -> str:
     except ValueError:
         return ""
     return (parts.hostname or "").rstrip(".") if parts.scheme in ("http", "https") else ""
+
+
+def is_http(url: str) -> bool:
+    """Whether this is an http(s) URL with a host."""
+    return bool(host(url))
+
+
+def without_login_and_query(url: str) -> str:
+    """Scheme, host and path of a URL."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

@@ -1,8 +1,8 @@
-"""Signatures of webhooks, as Standard Webhooks has them.
+"""Signatures of webhooks, as Standard Webhooks defines them.
 
-Rule: nothing of a delivery is looked at before its signature holds, and no comparison ends early.
-The HMAC's key is the secret's own bytes; for a `whsec_…` secret also what it is the base64 of, as the
-reference libraries have it.
+Rule: a delivery's body is not read before its signature is verified, and no comparison ends early (its time
+would tell how much of a signature is right). The HMAC's key is the secret's own bytes; for a `whsec_…`
+secret, its decoded base64 is accepted, too, as in the reference libraries.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from contextlib import suppress
 _PREFIX = b"whsec_"
 _VERSION = "v1,"
 _MOST = 20
-"""Signatures that are looked at; a sender needs one per secret."""
+"""Signatures that are compared; a sender needs one per secret."""
 
 
 def key_candidates(secret: bytes) -> tuple[bytes, ...]:
-    """What may be the key of the HMAC. Never an empty one, under which anybody could sign."""
+    """The possible keys of the HMAC. An empty key is left out: any sender could sign with it."""
     found = [secret] if secret else []
     if secret.startswith(_PREFIX):
-        with suppress(binascii.Error):  # a secret that is no base64 has its own bytes only
+        with suppress(binascii.Error):  # not base64: only its own bytes can be the key
             found.append(base64.b64decode(secret[len(_PREFIX) :], validate=True))
     return tuple(key for key in found if key)
 
 
-def timestamp_of(value: str) -> int | None:
+def parse_timestamp(value: str) -> int | None:
     """Unix seconds; None for anything else."""
     return int(value) if re.fullmatch(r"[0-9]{1,12}", value, re.ASCII) else None
 
 
-def signed_by(
+def is_signed_by(
     secrets: Iterable[bytes], webhook_id: str, timestamp: int, signatures: str, body: bytes
 ) -> bool:
-    """Whether one of the space-separated signatures is by one of the secrets. ASCII texts only."""
+    """Whether one of the space-separated signatures was made with one of the secrets. ASCII texts only."""
     given = [
         part.removeprefix(_VERSION).encode()
         for part in signatures.split(" ")

@@ -1,13 +1,14 @@
-"""What is asked, as requests.
+"""The API's calls as requests.
 
-Rule: the one place that knows paths, queries and headers. Secrets go into a body here and nowhere else.
-What comes back is read in `answers.py`.
+Rule: only this module knows paths, queries and headers. Secrets go into a body here and nowhere else.
+Responses are read in `responses.py`.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -19,23 +20,24 @@ from .redaction import secrets_of
 RUNS = "/v1/tasks/runs"
 GROUPS = "/v1/tasks/groups"
 MAX_ID = 500
-"""Characters; ids have about 40, and httpx refuses a URL that is very long."""
+"""Characters. Ids have about 40; httpx refuses a URL that is very long."""
 
 _BETA_HEADER = "parallel-beta"
-_FIELD_BASIS = "field-basis-2025-11-25"  # evidence for each element of an array field
+_FIELD_BASIS = "field-basis-2025-11-25"
+"""Evidence for each element of an array field."""
 _BETAS: Mapping[str, str] = {
     "mcp_servers": "mcp-server-2025-07-17",
     "enable_events": "events-sse-2025-07-24",
     "webhook": "webhook-2025-08-12",
 }
-"""Which beta a field of the request needs."""
+"""The beta that a field of `TaskRunInput` needs."""
 
 
 def path(root: str, *parts: object) -> str:
-    """A path whose parts cannot break out of it.
+    """A path. An id in it is quoted, so that it cannot lead to another path.
 
     Raises:
-        InvalidRequest: A part cannot be an id: no text, empty, made of dots, too long, not ASCII.
+        InvalidRequest: A part cannot be an id: it is not text, empty, only dots, too long, or not ASCII.
     """
     for part in parts:
         fits = isinstance(part, str) and part.isascii() and len(part) <= MAX_ID
@@ -45,13 +47,16 @@ def path(root: str, *parts: object) -> str:
 
 
 def betas(inputs: Iterable[TaskRunInput]) -> str:
-    """The beta header's value that these inputs need."""
+    """The value of the beta header that these inputs need."""
     used = {beta for run in inputs for field, beta in _BETAS.items() if getattr(run, field)}
     return ",".join(sorted(used | {_FIELD_BASIS}))
 
 
 def payload(run: TaskRunInput) -> dict[str, Any]:
-    """A run's JSON as the API wants it, secrets revealed; what is unset is left out."""
+    """A run's JSON for the API: secrets revealed, unset fields left out.
+
+    A new field of `TaskRunInput` is sent as it is. Only a field with a secret needs a line here.
+    """
     body = run.model_dump(mode="json", exclude_none=True, exclude={"mcp_servers"})
     if run.source_policy is not None:
         body["source_policy"] = {k: v for k, v in body["source_policy"].items() if v}
@@ -75,13 +80,13 @@ def json_body(value: object) -> bytes:
     """JSON bytes.
 
     Raises:
-        ValueError: There is a NaN, an infinity or half a character in it, which JSON cannot hold.
+        ValueError: It holds a NaN, an infinity or a lone surrogate, which JSON cannot.
     """
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
 def create(run: TaskRunInput) -> Request:
-    """`POST /v1/tasks/runs`: starts a run. Paid."""
+    """`POST /v1/tasks/runs`: start a run. Paid."""
     return Request(
         "POST",
         RUNS,
@@ -93,7 +98,7 @@ def create(run: TaskRunInput) -> Request:
 
 
 def add_runs(group_id: str, runs: list[TaskRunInput]) -> Request:
-    """`POST /v1/tasks/groups/{id}/runs`: starts runs in a group. Paid."""
+    """`POST /v1/tasks/groups/{id}/runs`: start runs in a group. Paid."""
     return Request(
         "POST",
         path(GROUPS, group_id, "runs"),
@@ -114,31 +119,23 @@ def create_group(metadata: Mapping[str, object]) -> Request:
 def get(
     *parts: str, root: str = RUNS, query: Mapping[str, object] | None = None, timeout: float = 30.0
 ) -> Request:
-    """A GET under `root`; of the query, what is None is left out."""
-    words = {name: _word(value) for name, value in (query or {}).items() if value is not None}
-    return Request("GET", path(root, *parts), query=words, timeout=timeout)
+    """A GET under `root`; None in the query is left out."""
+    texts = {name: _query_text(value) for name, value in (query or {}).items() if value is not None}
+    return Request("GET", path(root, *parts), query=texts, timeout=timeout)
 
 
 def result(run_id: str, *, seconds: float) -> Request:
-    """`GET …/result?timeout=`: blocks on the server for up to `seconds`."""
+    """`GET …/result?timeout=`: the server holds it open for up to `seconds`."""
     query = {"timeout": max(1, round(seconds))}
     request = get(run_id, "result", query=query, timeout=seconds + 15.0)
-    return _with(request, {_BETA_HEADER: _FIELD_BASIS})
+    return replace(request, headers={_BETA_HEADER: _FIELD_BASIS})
 
 
 def stream(request: Request) -> Request:
     """The same request, for an event stream."""
-    return _with(request, {"accept": "text/event-stream", _BETA_HEADER: _STREAM_BETAS})
+    beta = f"{_BETAS['enable_events']},{_FIELD_BASIS}"
+    return replace(request, headers={"accept": "text/event-stream", _BETA_HEADER: beta})
 
 
-_STREAM_BETAS = f"{_BETAS['enable_events']},{_FIELD_BASIS}"
-
-
-def _with(request: Request, headers: Mapping[str, str]) -> Request:
-    return Request(
-        request.method, request.path, query=request.query, headers=headers, timeout=request.timeout
-    )
-
-
-def _word(value: object) -> str:
+def _query_text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -57,10 +57,10 @@ class ClientPair(NamedTuple):
         """
         sync, async_ = client_pair(
             client,
-            # A tool reads its key from the environment for its own `repr`, also where it is given a client.
+            # Doors need both for themselves, too: a key to show, and the flag to check their own options.
             api_key=api_key if client is None else None,
             base_url=base_url,
-            allow_unknown_processor=allow_unknown_processor,
+            allow_unknown_processor=allow_unknown_processor and client is None,
         )
         register_secrets(sync, secrets_of([asks]))
         return cls(sync, async_)
@@ -139,6 +139,6 @@ class ClientPair(NamedTuple):
                 )
         except ParallelError as error:
             error.with_ids(run_id, interaction_id)
-            error.rewrite(lambda text: redact(text, secrets))
+            error._map_text(lambda text: redact(text, secrets))
             raise
         return cast(TaskRunResult, result)

@@ -20,7 +20,7 @@ from .._core.calls import Calls
 from .._core.ledger.keys import ledger_key
 from .._core.ledger.lookup import Lookup
 from .._core.redaction import secrets_of
-from .._locks.shared import SharedLock, shared_lock
+from .._locks.shared import SharedLock, acquire_shared_lock
 from ..client import AsyncParallelClient, ParallelClient
 from ..errors import ActionRequired, ParallelError, RunCancelled, RunFailed
 from ..models import Event, SchemaLike, Submission, TaskRun, TaskRunInput, TaskRunResult, TaskSpec
@@ -174,7 +174,7 @@ class PaidRun:
         """
         yield from checkpointed(self.config)
         name = f"submit {ledger_id} {self.key}"
-        held = yield from shared_lock(name, checkpointer_of(self.config))
+        held = yield from acquire_shared_lock(name, checkpointer_of(self.config))
         lock = cast(SharedLock, held)  # without a time limit there is always one
         try:
             return (

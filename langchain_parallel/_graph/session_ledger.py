@@ -15,8 +15,8 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.store.base import BaseStore
 
 from .._core.calls import Call, Calls
-from .._locks.process import lock_of
-from .._locks.shared import SharedLock, shared_lock
+from .._locks.process import process_lock
+from .._locks.shared import SharedLock, acquire_shared_lock
 from .clients import ClientPair
 from .runtime import (
     RECENT_RESUME_SECONDS,
@@ -53,7 +53,7 @@ class Ledgers:
             clients: Who makes one.
             limited: Begin another one after a number of uses; nobody will look for these runs later.
         """
-        lock = lock_of(f"ledger of {id(self)} {session}")
+        lock = process_lock(f"ledger of {id(self)} {session}")
         yield Call(lock.acquire, lock.aacquire)
         try:
             if limited:
@@ -168,7 +168,7 @@ def session_done(config: RunnableConfig, name: str) -> Calls[None]:
 
 
 def _locked(name: str, holder: object) -> Calls[SharedLock]:
-    lock = yield from shared_lock(name, holder)
+    lock = yield from acquire_shared_lock(name, holder)
     return cast(SharedLock, lock)
 
 

@@ -1,9 +1,9 @@
-"""Locks that all processes share whose checkpoints or store are in one PostgreSQL database (R5).
+"""Locks across all processes whose checkpoints or store are in one PostgreSQL database.
 
-Rule: a process keeps one connection of its own to such a database, beside the saver's, and all its locks on
-it. They are advisory locks of that session, so a process that dies frees them by dying. A pooler that hands
-a session's statements to different connections (PgBouncer in transaction mode) cannot carry them; name
-the database itself there.
+Rule: a process opens one connection of its own to such a database, beside the checkpointer's, and takes all
+its locks on it. They are advisory locks of that connection's session, so PostgreSQL frees them when the
+process dies. A pooler that spreads a session over several connections (PgBouncer in transaction mode)
+breaks them; give the checkpointer the address of the database itself there.
 """
 
 from __future__ import annotations
@@ -28,12 +28,14 @@ _OWN = (
     "prepare_threshold",
     "context",
 )
-"""Parameters of a connection that are settled here."""
+"""Parameters of a connection that are not copied from the checkpointer's."""
 
 
-class Session:
-    """One connection that holds this process's locks in one database, on a thread of its own: no event
-    loop is blocked, and what was asked for by somebody since cancelled can still be undone.
+class AdvisoryLocks:
+    """This process's locks in one database, on one connection.
+
+    The connection is used on a thread of its own, so that no event loop blocks, and so that a lock can
+    still be freed whose caller was cancelled before it came.
     """
 
     def __init__(self, parameters: dict[str, Any]) -> None:
@@ -42,11 +44,11 @@ class Session:
         self._thread = ThreadPoolExecutor(1, "langchain_parallel locks")
 
     def try_lock(self, name: str) -> Future[bool]:
-        """Take a lock if no other process has it. This process's own locks do not exclude each other."""
+        """Take a lock unless another process has it. Calls of this process do not exclude each other."""
         return self._thread.submit(self._ask, "SELECT pg_try_advisory_lock(%s)", name)
 
     def unlock(self, name: str) -> Future[None]:
-        """Give it back. A connection that broke has done so by itself."""
+        """Free a lock. PostgreSQL has freed it already if the connection broke."""
         return self._thread.submit(self._unlock, name)
 
     def _unlock(self, name: str) -> None:
@@ -66,11 +68,11 @@ class Session:
 
         if self._connection is None or self._connection.closed:
             self._connection = psycopg.connect(**self._parameters, autocommit=True)
-        return bool(self._connection.execute(query, (number(name),)).fetchone()[0])
+        return bool(self._connection.execute(query, (lock_number(name),)).fetchone()[0])
 
 
-class _Sessions:
-    """Sessions by database. A forked child makes its own, and leaves its parent's connections alone."""
+class _Registry:
+    """`AdvisoryLocks` by database. A forked child starts with none: the connections are its parent's."""
 
     def __init__(self) -> None:
         self.forget()
@@ -79,41 +81,39 @@ class _Sessions:
 
     def forget(self) -> None:
         self._guard = threading.Lock()
-        self._by_parameters: dict[str, Session] = {}
-        self._by_holder: WeakKeyDictionary[Any, Session] = WeakKeyDictionary()
+        self._by_parameters: dict[str, AdvisoryLocks] = {}
+        self._by_holder: WeakKeyDictionary[Any, AdvisoryLocks] = WeakKeyDictionary()
 
-    def known(self, holder: object) -> Session | None:
+    def get(self, holder: object) -> AdvisoryLocks | None:
         return self._by_holder.get(holder)
 
-    def learn(self, holder: object, parameters: dict[str, Any]) -> Session:
+    def add(self, holder: object, parameters: dict[str, Any]) -> AdvisoryLocks:
         with self._guard:
-            session = self._by_parameters.setdefault(
-                repr(sorted(parameters.items())), Session(parameters)
+            locks = self._by_parameters.setdefault(
+                repr(sorted(parameters.items())), AdvisoryLocks(parameters)
             )
-            self._by_holder[holder] = session
-            return session
+            self._by_holder[holder] = locks
+            return locks
 
 
-_SESSIONS = _Sessions()
+_REGISTRY = _Registry()
 
 
-def session_of(holder: object) -> Session | None:
-    """The session with the database of a checkpointer or store; None where that is not PostgreSQL."""
-    if not _in_postgres(holder):
+def advisory_locks(holder: object) -> AdvisoryLocks | None:
+    """The locks in the database of a checkpointer or store; None if that is not PostgreSQL."""
+    if not _is_in_postgres(holder):
         return None
-    known = _SESSIONS.known(holder)
-    if known is None:
-        known = _SESSIONS.learn(holder, _parameters(cast(Any, holder).conn))
-    return known
+    return _REGISTRY.get(holder) or _REGISTRY.add(holder, _parameters(cast(Any, holder).conn))
 
 
-def number(name: str) -> int:
-    """A lock's name as PostgreSQL wants it."""
+def lock_number(name: str) -> int:
+    """The 64-bit number by which PostgreSQL knows a lock."""
     digest = hashlib.blake2b(f"langchain_parallel {name}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
 
 
-def _in_postgres(holder: object) -> bool:
+def _is_in_postgres(holder: object) -> bool:
+    # Looked up among loaded modules: without them the holder cannot be one of theirs, and they are an extra.
     classes = (
         getattr(sys.modules.get(module), name, None)
         for module, name in zip(_MODULES, _CLASSES, strict=True)
@@ -122,7 +122,7 @@ def _in_postgres(holder: object) -> bool:
 
 
 def _parameters(connection: Any) -> dict[str, Any]:
-    """What opens another connection like this one, or like those of this pool."""
+    """The parameters of another connection like this one, or like those of this pool."""
     if not hasattr(connection, "conninfo"):
         info = connection.info
         given = {**info.get_parameters(), "password": info.password}

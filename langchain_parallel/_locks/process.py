@@ -1,8 +1,8 @@
-"""One lock per name and process, held around look-and-send and never while waiting (rule R5).
+"""One lock per name and process.
 
-A blocking and an asynchronous caller may meet on the same ledger, and event loops come and go, so the
-lock is a plain `threading.Lock`; asynchronous callers try it again and again instead of blocking their
-loop, which also leaves nothing behind when they are cancelled.
+A blocking and an asynchronous caller may need the same lock, and event loops come and go, so it is a plain
+`threading.Lock`. Asynchronous callers try it again and again: that blocks no event loop, and leaves nothing
+behind if they are cancelled.
 """
 
 from __future__ import annotations
@@ -16,25 +16,27 @@ from weakref import WeakValueDictionary
 
 import anyio
 
+from .._core.retry import Backoff
 from ..errors import ParallelError
 
-_SHORTEST, _LONGEST = 0.001, 0.05
-"""Seconds between two tries of an asynchronous caller; doubled from one to the other."""
+_BACKOFF = Backoff(0.001, 0.05)
+"""Between two tries of an asynchronous caller."""
 
 
 class Lock:
-    """A lock that both kinds of callers can wait for."""
+    """A lock that blocking and asynchronous callers can wait for."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._loop_thread: int | None = None
-        """The thread whose event loop holds it."""
+        """The thread of the event loop whose task holds it."""
 
     def acquire(self, seconds: float | None = None) -> bool:
-        """Wait for the lock, for so many seconds; whether it came free.
+        """Wait for the lock, up to `seconds`, and return whether it was taken.
 
         Raises:
-            ParallelError: A task on this thread's own event loop holds it, and could never go on.
+            ParallelError: A task of this thread's own event loop holds it, and this call would keep it from
+                ending.
         """
         if self._lock.acquire(blocking=False):
             return True
@@ -47,25 +49,25 @@ class Lock:
         return self._lock.acquire(timeout=-1 if seconds is None else seconds)
 
     async def aacquire(self, seconds: float | None = None) -> bool:
-        """Wait for the lock without blocking the event loop, for so many seconds; whether it came free."""
+        """As `acquire`; awaited."""
         until = None if seconds is None else time.monotonic() + seconds
-        pause = _SHORTEST
+        tries = 0
         while not self._lock.acquire(blocking=False):
             if until is not None and time.monotonic() >= until:
                 return False
-            await anyio.sleep(pause)  # an `Event` knows one event loop only
-            pause = min(2 * pause, _LONGEST)
+            tries += 1
+            await anyio.sleep(_BACKOFF.delay(tries))  # an `Event` works in one event loop only
         self._loop_thread = threading.get_ident()
         return True
 
     def release(self) -> None:
-        """Let the next one in."""
+        """Free the lock."""
         self._loop_thread = None
         self._lock.release()
 
 
 class _Registry:
-    """Locks by name, gone with their last user. A forked child starts with none."""
+    """Locks by name; a lock goes when its last user does. A forked child starts with none."""
 
     def __init__(self) -> None:
         self.forget()
@@ -87,15 +89,15 @@ class _Registry:
 _REGISTRY = _Registry()
 
 
-def lock_of(name: str) -> Lock:
-    """The process's one lock of this name; keep it for as long as it is held."""
+def process_lock(name: str) -> Lock:
+    """The process's one lock of this name; keep a reference to it while it is held."""
     return _REGISTRY.get(name)
 
 
 @contextmanager
 def hold(name: str) -> Iterator[None]:
     """Hold the lock of `name`."""
-    lock = lock_of(name)
+    lock = process_lock(name)
     lock.acquire()
     try:
         yield
@@ -105,8 +107,8 @@ def hold(name: str) -> Iterator[None]:
 
 @asynccontextmanager
 async def ahold(name: str) -> AsyncIterator[None]:
-    """Hold the lock of `name` without blocking the event loop."""
-    lock = lock_of(name)
+    """As `hold`; asynchronous."""
+    lock = process_lock(name)
     await lock.aacquire()
     try:
         yield

@@ -1,6 +1,4 @@
-"""A lock for whoever works on the same thing: in this process, and where there is a PostgreSQL database
-for the checkpoints or the store, in all processes that use it (R5).
-"""
+"""A lock in this process and, where checkpoints or store are in PostgreSQL, in all processes that use it."""
 
 from __future__ import annotations
 
@@ -11,73 +9,77 @@ from contextlib import ExitStack
 import anyio
 
 from .._core.calls import Call, Calls
-from .postgres import Session, session_of
-from .process import Lock, lock_of
+from .._core.retry import Backoff
+from .postgres import AdvisoryLocks, advisory_locks
+from .process import Lock, process_lock
 
-_SHORTEST, _LONGEST = 0.005, 0.25
-"""Seconds between two tries for a lock that another process holds."""
+_BACKOFF = Backoff(0.005, 0.25)
+"""Between two tries for a lock that another process holds."""
 
 
 class SharedLock:
-    """A lock that is held. Release it when done."""
+    """A lock that was acquired. Release it when done."""
 
-    def __init__(self, name: str, lock: Lock, session: Session | None, *, contested: bool) -> None:
-        self._name, self._lock, self._session = name, lock, session
+    def __init__(
+        self, name: str, lock: Lock, advisory: AdvisoryLocks | None, *, contested: bool
+    ) -> None:
+        self._name, self._lock, self._advisory = name, lock, advisory
         self.contested = contested
         """Another process held it a moment ago."""
 
     def release(self) -> None:
-        """Let the next one in, soon."""
-        if self._session is None:
+        """Free the lock. On PostgreSQL this happens in the background, in the right order."""
+        if self._advisory is None:
             self._lock.release()
         else:
-            self._session.unlock(self._name).add_done_callback(lambda _: self._lock.release())
+            self._advisory.unlock(self._name).add_done_callback(lambda _: self._lock.release())
 
 
-def shared_lock(
+def acquire_shared_lock(
     name: str, *holders: object, seconds: float | None = None
 ) -> Calls[SharedLock | None]:
-    """Take a lock, and hold it; None if others held it for so many seconds.
+    """Wait for a lock, up to `seconds` (None: for ever), and take it; None if it did not come free.
 
     Args:
-        name: What is worked on.
-        holders: The checkpointer and the store of whoever works on it; the first in PostgreSQL counts.
-        seconds: How long to wait; None: for ever.
+        name: What the lock protects.
+        holders: The caller's checkpointer and store; the first one in PostgreSQL is where the lock is taken.
+        seconds: How long to wait.
     """
     until = None if seconds is None else time.monotonic() + seconds
-    lock = lock_of(name)
+    lock = process_lock(name)
     if not (yield Call(lambda: lock.acquire(seconds), lambda: lock.aacquire(seconds))):
         return None
     with ExitStack() as undo:
         undo.callback(lock.release)
-        session = next((s for holder in holders if (s := session_of(holder))), None)
-        tries = 1 if session is None else (yield from _first_of_all(session, name, until))
+        advisory = next((locks for holder in holders if (locks := advisory_locks(holder))), None)
+        tries = 1 if advisory is None else (yield from _acquire_advisory(advisory, name, until))
         if not tries:
             return None
         undo.pop_all()
-        return SharedLock(name, lock, session, contested=tries > 1)
+        return SharedLock(name, lock, advisory, contested=tries > 1)
 
 
-def _first_of_all(session: Session, name: str, until: float | None) -> Calls[int]:
-    """How many tries it took; 0 if it never came free."""
-    pause, tries = _SHORTEST, 1
+def _acquire_advisory(advisory: AdvisoryLocks, name: str, until: float | None) -> Calls[int]:
+    """Take the lock on PostgreSQL, and return how many tries it took; 0 if it did not come free."""
+    tries = 1
     while not (
-        yield Call(lambda: session.try_lock(name).result(), lambda: _try_lock(session, name))
+        yield Call(lambda: advisory.try_lock(name).result(), lambda: _try_lock(advisory, name))
     ):
         if until is not None and time.monotonic() >= until:
             return 0
-        seconds = pause
+        seconds = _BACKOFF.delay(tries)
         yield Call(lambda: time.sleep(seconds), lambda: anyio.sleep(seconds))  # noqa: B023 -- called at once
-        pause, tries = min(2 * pause, _LONGEST), tries + 1
+        tries += 1
     return tries
 
 
-async def _try_lock(session: Session, name: str) -> bool:
-    tried = session.try_lock(name)
+async def _try_lock(advisory: AdvisoryLocks, name: str) -> bool:
+    tried = advisory.try_lock(name)
     try:
         return await asyncio.wrap_future(tried)
     except asyncio.CancelledError:
+        # The lock may still be taken on the connection's thread, and no caller is left to free it.
         tried.add_done_callback(
-            lambda done: None if done.cancelled() or not done.result() else session.unlock(name)
+            lambda done: None if done.cancelled() or not done.result() else advisory.unlock(name)
         )
         raise

@@ -18,6 +18,7 @@ import httpx
 from ..client import ParallelClient, RetryPolicy
 from ..errors import ApiError, NotFound, ParallelError
 from ..models import Submission, TaskRunEvent, TaskRunInput
+from ..text.format import usd
 from .command_line import command_parser
 
 RUNS, USD_PER_RUN = 3, 0.005
@@ -52,7 +53,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _is_confirmed() -> bool:
-    question = f"This starts {RUNS} runs, which cost ${RUNS * USD_PER_RUN:.3f}. Continue? [y/N] "
+    question = f"This starts {RUNS} runs, which cost {usd(RUNS * USD_PER_RUN)}. Continue? [y/N] "
     try:
         return input(question).strip().lower() in ("y", "yes")
     except EOFError:  # no terminal
@@ -77,7 +78,7 @@ class _LosesOneResponse(httpx.HTTPTransport):
 def findings() -> Iterator[Finding]:
     """One finding per assumption. Starts `RUNS` paid runs."""
     transport = _LosesOneResponse()
-    policy = RetryPolicy(settling=_LISTING_TIMEOUT)
+    policy = RetryPolicy(settle_seconds=_LISTING_TIMEOUT)
     with ParallelClient(transport=transport, retry_policy=policy) as client:
         ledger_id = client.create_group({"purpose": "check of assumptions"}).taskgroup_id
         first = client.submit(ledger_id, _request("first"))
@@ -97,7 +98,7 @@ def _request(purpose: str, **more: Any) -> TaskRunInput:
 
 def _first_run(client: ParallelClient, ledger_id: str, first: Submission) -> Iterator[Finding]:
     listed, seconds = _until_listed(client, ledger_id, first.run.run_id)
-    settling = RetryPolicy().settling
+    settling = RetryPolicy().settle_seconds
     yield Finding(
         f"a group lists a new run within {settling:.0f} s",
         listed is not None and seconds <= settling,

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,10 +22,12 @@ from typing import Any
 
 from langgraph.checkpoint.sqlite import SqliteSaver
 
+from ..client import ParallelClient
 from ..processors import price_usd
 from ..research import ResearchOutput, Turn, create_research_graph
 from ..sessions import InteractionTree
 from ..simulator import Fault, RunningServer, Scenario, Simulator, serve
+from ..text.format import usd
 from .command_line import command_parser
 
 PROCESSOR, FOLLOW_UP = "pro", "core-fast"
@@ -126,20 +128,39 @@ def _show_turn(turn: Turn) -> None:
         print(f"  not well supported: {', '.join(turn['unsupported_fields'])}")
 
 
-def _short(value: object, max_chars: int = 150) -> str:
+def _short(value: object) -> str:
     if isinstance(value, dict):
         value = "; ".join(f"{name}: {part}" for name, part in value.items())
-    text = " ".join(str(value).split())
-    return text if len(text) <= max_chars else text[: max_chars - 1] + "…"
+    return textwrap.shorten(str(value), 150, placeholder="…")
 
 
 def _summary(session: ResearchOutput) -> None:
     print("\n── The session")
     print(InteractionTree.of(session).text())
-    print(f"  spent: ${session['spent_usd']:.3f} in {_count(len(session['turns']), 'run')}")
+    print(f"  spent: {usd(session['spent_usd'])} in {_count(len(session['turns']), 'run')}")
 
 
-# --- simulated, with a kill ----------------------------------------------------------------------
+def _killed_turn(database: Path, has_started: Callable[[], bool], pause: float) -> ResearchOutput:
+    """Ask in a worker, kill it `pause` seconds after its run has started, and resume the session."""
+    print(f"\n── {THIRD}", flush=True)
+    command = [sys.executable, "-m", "langchain_parallel", "demo", "--worker", str(database)]
+    worker = subprocess.Popen(command)
+    deadline = time.monotonic() + 60
+    while not has_started():
+        if time.monotonic() > deadline:
+            raise SystemExit("The worker did not start its run in time.")
+        time.sleep(0.02)
+    time.sleep(pause)
+    worker.kill()
+    worker.wait()
+    print("  The worker was killed (SIGKILL). The API continues its run.")
+    session = _answer(None, database)
+    _show_turn(session["turns"][-1])
+    _summary(session)
+    return session
+
+
+# --- simulated ------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -156,25 +177,15 @@ def _simulated(server: RunningServer, database: Path) -> int:
         f"The simulator answers at {server.url}. Nothing below is a real finding; nothing costs money."
     )
     _ask(FIRST, database)
-    session = _ask(SECOND, database)
-    _summary(session)
-    before = _runs(server)
+    _summary(_ask(SECOND, database))
+    before = _run_count(server)
     # The worst moment for a crash: the API has started the paid run, and the worker does not know it yet.
     server.simulator.faults.add(Fault("hang", method="POST", path="*/runs", seconds=60.0))
-    print(f"\n── {THIRD}")
-    worker = _start_worker(database)
-    _wait_until(lambda: _runs(server) > before)
-    _kill(worker)
-    print(
-        "  The worker was killed (SIGKILL) after the API had started its run, before the response arrived."
-    )
-    session = _answer(None, database)
-    _show_turn(session["turns"][-1])
-    _summary(session)
-    return _check_bill(server, session, _runs(server) - before)
+    session = _killed_turn(database, lambda: _run_count(server) > before, pause=0.0)
+    return _check_bill(server, session, _run_count(server) - before)
 
 
-def _runs(server: RunningServer) -> int:
+def _run_count(server: RunningServer) -> int:
     billing = server.simulator.billing
     return len(billing.billed_runs()) + len(billing.reserved_runs())
 
@@ -183,7 +194,7 @@ def _check_bill(server: RunningServer, session: ResearchOutput, third: int) -> i
     total = server.simulator.billing.total_usd
     expected = sum(price_usd(turn["processor"]) or 0.0 for turn in session["turns"])
     right = third == 1 and len(session["turns"]) == 3 and abs(total - expected) < 1e-9
-    print(f"\n  Runs billed for the third question: {third}. The API's bill: ${total:.3f}.")
+    print(f"\n  Runs billed for the third question: {third}. The API's bill: {usd(total)}.")
     print(
         "  The run of the killed worker was found in the ledger and used."
         if right
@@ -192,60 +203,24 @@ def _check_bill(server: RunningServer, session: ResearchOutput, third: int) -> i
     return 0 if right else 1
 
 
-# --- live ----------------------------------------------------------------------------------------
+# --- live -----------------------------------------------------------------------------------------
 
 
 def _live(database: Path, *, kill: bool) -> int:
-    cost = price_usd(PROCESSOR), price_usd(FOLLOW_UP)
-    print(f"Two runs on the real API, for about ${sum(c or 0 for c in cost):.3f}.")
+    cost = sum(price_usd(processor) or 0.0 for processor in (PROCESSOR, FOLLOW_UP))
+    print(f"Two runs on the real API, for about {usd(cost)}.")
     _ask(FIRST, database)
-    session = _ask(SECOND, database)
-    _summary(session)
+    _summary(_ask(SECOND, database))
     if not kill:
         return 0
-    print(f"\n── {THIRD}")
-    worker = _start_worker(database)
-    _wait_until(lambda: _state(database).get("pending") is not None, seconds=60)
-    time.sleep(2.0)
-    _kill(worker)
-    print("  The worker was killed (SIGKILL).")
-    session = _answer(None, database)
-    _show_turn(session["turns"][-1])
-    _summary(session)
-    ledger_runs = _ledger_size(session["ledger_id"])
-    print(f"\n  Runs in the session's ledger: {ledger_runs}.")
-    return 0 if ledger_runs == 3 else 1
-
-
-def _state(database: Path) -> Mapping[str, Any]:
-    with _graph(database) as graph:
-        values: Mapping[str, Any] = graph.get_state({"configurable": {"thread_id": THREAD}}).values
-        return values
-
-
-def _ledger_size(ledger_id: str) -> int:
-    from ..client import ParallelClient
-
+    session = _killed_turn(database, lambda: _has_pending_run(database), pause=2.0)
     with ParallelClient() as client:
-        return len(client.list_runs(ledger_id))
+        runs = len(client.list_runs(session["ledger_id"]))
+    print(f"\n  Runs in the session's ledger: {runs}.")
+    return 0 if runs == 3 else 1
 
 
-# --- processes -----------------------------------------------------------------------------------
-
-
-def _start_worker(database: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "langchain_parallel", "demo", "--worker", str(database)]
-    return subprocess.Popen(command)
-
-
-def _kill(worker: subprocess.Popen[bytes]) -> None:
-    worker.send_signal(getattr(signal, "SIGKILL", signal.SIGTERM))
-    worker.wait()
-
-
-def _wait_until(condition: Callable[[], bool], *, seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise SystemExit("The worker did not start its run in time.")
-        time.sleep(0.02)
+def _has_pending_run(database: Path) -> bool:
+    with _graph(database) as graph:
+        state = graph.get_state({"configurable": {"thread_id": THREAD}})
+        return state.values.get("pending") is not None

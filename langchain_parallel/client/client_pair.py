@@ -66,8 +66,8 @@ def pair_clients(client: ParallelClient, async_client: AsyncParallelClient) -> N
     Only clients with an httpx client or transport of your own need it; the others get a counterpart made.
     """
     mine, other = client._settings, async_client._settings
-    mine.secrets.learn(other.secrets.known())
-    async_client._settings = replace(other, memory=mine.memory, secrets=mine.secrets)
+    mine.secrets.register(other.secrets.all())
+    async_client._settings = replace(other, cache=mine.cache, secrets=mine.secrets)
     client.__dict__["_counterpart"] = async_client
     async_client.__dict__["_counterpart"] = client
 
@@ -90,7 +90,7 @@ def _sync_counterpart(client: AsyncParallelClient) -> ParallelClient:
 
 def _refusal(client: AnyClient, shared: object) -> str:
     """Why a counterpart cannot be used: the client has httpx objects of its own, and shares none of them."""
-    if shared is not None or (client._given is None and client._transport is None):
+    if shared is not None or (client._http_client is None and client._transport is None):
         return ""
     call = "asynchronous" if isinstance(client, ParallelClient) else "blocking"
     return (
@@ -101,14 +101,14 @@ def _refusal(client: AnyClient, shared: object) -> str:
 
 def register_secrets(client: ParallelClient, secrets: Iterable[str]) -> None:
     """Let no answer and no error of this client and its counterpart show these texts."""
-    client._settings.secrets.learn(secrets)
+    client._settings.secrets.register(secrets)
 
 
 def mark_uncertain(client: ParallelClient, ledger_id: str) -> None:
     """Note that another process may have sent something to this ledger a moment ago."""
-    client._settings.memory.doubt(ledger_id, client._settings.clock.monotonic())
+    client._settings.cache.mark_uncertain(ledger_id, client._settings.clock.monotonic())
 
 
 def knowledge_id(client: ParallelClient) -> str:
     """A name for what this client and its counterpart know of their ledgers; other clients have another."""
-    return client._settings.memory.name
+    return client._settings.cache.name

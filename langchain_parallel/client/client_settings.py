@@ -1,4 +1,4 @@
-"""What both clients are configured with, and how a request of the core becomes one of httpx."""
+"""The settings of both clients, and how a request of the core becomes one of httpx."""
 
 from __future__ import annotations
 
@@ -9,26 +9,28 @@ import uuid
 import warnings
 from dataclasses import dataclass, field
 from importlib import metadata
-from typing import Protocol
-from urllib.parse import urlsplit
+from typing import NoReturn, Protocol
 
 import anyio
 import httpx
 from pydantic import SecretStr
+from typing_extensions import Self
 
 from .. import errors
 from .._core import limits
-from .._core.effects import Lost, Request, Response, Sleep
-from .._core.ledger.cache import LedgerMemory
+from .._core.effects import NoResponse, Request, Response, Sleep
+from .._core.ledger.cache import LedgerCache
 from .._core.ledger.keys import ledger_key
+from .._core.ledger.lookup import PendingSubmission
 from .._core.redaction import redact, secrets_of
 from .._core.retry import RetryPolicy
+from .._core.urls import is_http
 from ..models import TaskRunInput
-from .secret_log_filter import Secrets
+from .known_secrets import KnownSecrets
 
 BASE_URL = "https://api.parallel.ai"
 DEFAULT_TIMEOUT = 3600.0
-"""Seconds a `wait` lasts at the most, unless told."""
+"""Seconds that a `wait` lasts at the most by default."""
 
 _NEVER_SENT = (
     httpx.ConnectError,
@@ -37,11 +39,11 @@ _NEVER_SENT = (
     httpx.UnsupportedProtocol,
 )
 _POOL_SECONDS = 600.0
-"""How long a call waits for one of the pool's connections: long, but no call may hang for ever."""
+"""How long a call waits for a connection of the pool: long, but not for ever."""
 
 
 class Clock(Protocol):
-    """Time as the client sees it; pass another to make tests quick."""
+    """Time as the client sees it; tests pass one that they move by hand."""
 
     def monotonic(self) -> float:
         """Seconds since some moment."""
@@ -71,7 +73,7 @@ class SystemClock:
 
 @dataclass(frozen=True)
 class Settings:
-    """What both clients are configured with."""
+    """The settings of a client, and what it has learned; shared with its counterpart."""
 
     api_key: SecretStr
     base_url: str
@@ -79,13 +81,17 @@ class Settings:
     clock: Clock
     allow_unknown_processor: bool
 
-    memory: LedgerMemory = field(default_factory=lambda: LedgerMemory(uuid.uuid4().hex), repr=False)
-    """What `submit` has seen of its ledgers."""
-    secrets: Secrets = field(default_factory=Secrets, repr=False)
-    """What no answer and no error may show."""
+    cache: LedgerCache = field(default_factory=lambda: LedgerCache(uuid.uuid4().hex), repr=False)
+    """What `submit` has read of its ledgers."""
+    secrets: KnownSecrets = field(default_factory=KnownSecrets, repr=False)
+    """What no response and no error may show."""
 
-    def checked(self, *runs: TaskRunInput) -> list[TaskRunInput]:
-        """`runs`, once they are known to be within the API's limits; remarks become Python warnings."""
+    def check(self, *runs: TaskRunInput) -> list[TaskRunInput]:
+        """Check requests against the API's limits, and return them; remarks become Python warnings.
+
+        Raises:
+            InvalidRequest: One of them is no request, or exceeds a limit.
+        """
         for run in runs:
             if not isinstance(run, TaskRunInput):
                 raise errors.InvalidRequest(
@@ -95,8 +101,21 @@ class Settings:
                 )
             for remark in limits.check(run, allow_unknown_processor=self.allow_unknown_processor):
                 warnings.warn(remark, stacklevel=3)
-        self.secrets.learn(secrets_of(runs))
+        self.secrets.register(secrets_of(runs))
         return list(runs)
+
+    def pending(
+        self,
+        ledger_id: str,
+        request: TaskRunInput,
+        *,
+        position: str,
+        attempt: int,
+        cursor: str | None = None,
+    ) -> PendingSubmission:
+        """A request on its way to a ledger, under its key."""
+        key = ledger_key(request, position=position, attempt=attempt)
+        return PendingSubmission(ledger_id, key, request, self.policy, self.cache, cursor)
 
     def request(self, http: httpx.Client | httpx.AsyncClient, request: Request) -> httpx.Request:
         """The core's request as one of httpx."""
@@ -117,37 +136,48 @@ class Settings:
 
     def response(
         self,
-        answer: httpx.Response,
+        received: httpx.Response,
         body: bytes = b"",
         http: httpx.Client | httpx.AsyncClient | None = None,
     ) -> Response:
-        """Httpx's answer as one of the core."""
-        headers = {name.lower(): value for name, value in answer.headers.items()}
-        # Before anything of an error is cut: half a secret could not be found any more.
-        if not answer.is_success:
-            body = redact(body.decode(errors="replace"), self.secrets.known(http)).encode()
-        return Response(answer.status_code, headers, body)
+        """A response of httpx as one of the core."""
+        headers = {name.lower(): value for name, value in received.headers.items()}
+        # Redacted before any text of an error is shortened: half a secret would no longer be found.
+        if not received.is_success:
+            body = redact(body.decode(errors="replace"), self.secrets.all(http)).encode()
+        return Response(received.status_code, headers, body)
 
-    def refused(self, error: httpx.HTTPStatusError) -> Response:
-        """What a hook of the caller's own client raised for a status, with the body if it was read."""
+    def status_response(self, error: httpx.HTTPStatusError) -> Response:
+        """The response for which a hook of the caller's own client raised, with the body if it was read."""
         try:
             body = error.response.content
         except httpx.ResponseNotRead:
             body = b""
         return self.response(error.response, body)
 
-    def lost(self, error: httpx.RequestError) -> Lost:
-        """What a broken exchange leaves us knowing."""
-        return Lost(sent=not isinstance(error, _NEVER_SENT), reason=type(error).__name__)
+    def no_response(self, error: httpx.RequestError) -> NoResponse:
+        """The outcome of a broken exchange."""
+        return NoResponse(sent=not isinstance(error, _NEVER_SENT), reason=type(error).__name__)
 
 
-def lock_name(ledger_id: str, run: TaskRunInput, position: str, attempt: int) -> str:
-    """What a request is looked for and sent under: nobody in this process does the same meanwhile (R5)."""
-    return f"{ledger_id} {ledger_key(run, position=position, attempt=attempt)}"
+class Uncopied:
+    """Copied as itself, so that a tool or a graph that holds it can be copied; never pickled."""
+
+    def __copy__(self) -> Self:
+        """The client itself: copies share its connections."""
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        """The client itself."""
+        return self
+
+    def __getstate__(self) -> NoReturn:
+        """Refuse: connections cannot be pickled, and the key must not be."""
+        raise TypeError("A client cannot be pickled; make one in the process that uses it.")
 
 
 def seconds(sleep: Sleep) -> float:
-    """How long to sleep, chance included."""
+    """How long to sleep, with jitter."""
     return sleep.seconds + sleep.jitter * random.random()
 
 
@@ -168,7 +198,7 @@ def settings(
     clock: Clock | None,
     allow_unknown_processor: bool,
 ) -> Settings:
-    """What was given, completed from the environment and checked.
+    """Settings from a client's arguments, completed from the environment and checked.
 
     Raises:
         MissingKey: There is no key.
@@ -186,8 +216,8 @@ def settings(
         raise errors.InvalidRequest(["The API key holds characters that no HTTP header may hold."])
     url = (base_url or os.environ.get("PARALLEL_BASE_URL") or BASE_URL).strip()
     _check_url(url)
-    secrets = Secrets()
-    secrets.learn([text])
+    secrets = KnownSecrets()
+    secrets.register([text])
     return Settings(
         secrets=secrets,
         api_key=SecretStr(text),
@@ -199,17 +229,16 @@ def settings(
 
 
 def _check_url(url: str) -> None:
-    """Raise InvalidRequest for an address that cannot be a server's. A login in it is not repeated."""
+    """Raise InvalidRequest for a URL that cannot be a server's. The error does not repeat a login in it."""
     try:
-        parts, host = httpx.URL(url), urlsplit(url).hostname
-    except (httpx.InvalidURL, ValueError):
-        parts, host = httpx.URL(""), None
-    usable = parts.scheme in ("http", "https") and host and not any(c.isspace() for c in url)
+        parts = httpx.URL(url)
+    except httpx.InvalidURL:
+        parts = httpx.URL("")
     if parts.userinfo:
         raise errors.InvalidRequest(
             ["base_url holds a login; pass an `http_client` of your own with `auth=` instead."]
         )
-    if not usable or "?" in url or "#" in url:
+    if not (parts.scheme and is_http(url)) or "?" in url or "#" in url:
         shown = "" if "@" in url or "?" in url else f" {url!r}"
         raise errors.InvalidRequest(
             [f"base_url{shown} is not the HTTP address of a server; {BASE_URL} is the default."]
@@ -219,7 +248,7 @@ def _check_url(url: str) -> None:
 def check_http(
     http_client: object, transport: object, client_kind: type, transport_kind: type
 ) -> None:
-    """Raise InvalidRequest for an httpx object of the other kind, or one that would be ignored."""
+    """Raise InvalidRequest for an httpx object of the other kind, or one that would not be used."""
     if http_client is not None and transport is not None:
         raise errors.InvalidRequest(
             ["Both http_client and transport are given; the transport belongs into your client."]

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import httpx
 from pydantic import SecretStr
 
-from .._core import limits, operations, streams, waiting
+from .._core import limits, operations, run_wait, streams
 from .._core.ledger import submission
 from .._core.ledger.lookup import Lookup
 from .._core.retry import RetryPolicy
@@ -24,7 +24,7 @@ from ..models import (
     TaskRunInput,
     TaskRunResult,
 )
-from .client_settings import DEFAULT_TIMEOUT, Clock, lock_name, settings
+from .client_settings import DEFAULT_TIMEOUT, Clock, settings
 from .sync_driver import Driver
 
 
@@ -32,17 +32,17 @@ class ParallelClient(Driver):
     """A blocking client of the Task API. Threads may share one.
 
     Args:
-        api_key: The key; read from `PARALLEL_API_KEY` unless given.
-        base_url: The server; read from `PARALLEL_BASE_URL` unless given.
-        http_client: Your own `httpx` client, which you close yourself.
-        transport: Or only a transport for the client made here, closed with it.
+        api_key: The key; read from `PARALLEL_API_KEY` by default.
+        base_url: The server; read from `PARALLEL_BASE_URL` by default.
+        http_client: An `httpx` client of your own, which you close yourself.
+        transport: Only a transport for the `httpx` client made here, which closes it.
         retry_policy: How often, how fast and how patiently requests are repeated.
         allow_unknown_processor: Send processors that this package does not know.
         clock: Time; for tests.
 
     Raises:
         MissingKey: There is no key.
-        InvalidRequest: The key or the address cannot be one.
+        InvalidRequest: The key or the address is not valid.
     """
 
     def __init__(
@@ -65,14 +65,15 @@ class ParallelClient(Driver):
     def create(self, request: TaskRunInput) -> TaskRun:
         """Start a run without a ledger. Paid.
 
-        It is sent once. If its answer is lost, nobody can tell whether a run was started; `submit` can.
+        The request is sent once. If its response is lost, it stays unknown whether a run was started;
+        `submit` finds out.
 
         Raises:
             InvalidRequest: Nothing was sent.
             ResponseLost, MalformedResponse: The run may have been started and billed.
             ApiError: The server refused; on 5xx the run may have been started.
         """
-        [checked] = self._settings.checked(request)
+        [checked] = self._settings.check(request)
         return self._drive(operations.create(checked, self._settings.policy))
 
     def submit(
@@ -92,9 +93,10 @@ class ParallelClient(Driver):
             request: What is asked.
             attempt: Raise it to ask the very same thing anew.
             position: The point of the session at which it is asked, such as the number of turns so far.
-            lookup: How to look before sending: `once`; `until_settled`, for the policy's settling time, where
-                another process may have sent the same a moment ago; `skip`, where nobody can have.
-            cursor: `Submission.cursor` of an earlier one in this session: the look begins there.
+            lookup: How to look into the ledger before sending. `once`: one lookup. `until_settled`: keep
+                looking for the policy's settling time, because another process may just have sent the same.
+                `none`: no lookup, for a position that no request can have used.
+            cursor: `Submission.cursor` of an earlier submission of this session: the lookup starts there.
 
         Raises:
             InvalidRequest: Nothing was sent.
@@ -102,19 +104,13 @@ class ParallelClient(Driver):
             SubmissionUnknown: The run may have been started; submit again and it is found.
             ApiError: The server refused; nothing was started.
         """
-        [checked] = self._settings.checked(request)
-        flow = submission.submit(
-            ledger_id,
-            checked,
-            self._settings.policy,
-            position=position,
-            attempt=attempt,
-            lookup=lookup,
-            cursor=cursor,
-            memory=self._settings.memory,
+        [checked] = self._settings.check(request)
+        pending = self._settings.pending(
+            ledger_id, checked, position=position, attempt=attempt, cursor=cursor
         )
-        with hold(lock_name(ledger_id, checked, position, attempt)):
-            return self._drive(flow)
+        # Between the lookup and the send no other thread or task of this process may send the same (R5).
+        with hold(pending.name):
+            return self._drive(submission.submit(pending, lookup))
 
     def find(
         self,
@@ -125,36 +121,28 @@ class ParallelClient(Driver):
         position: str = "",
         lookup: Literal["once", "until_settled"] = "once",
     ) -> Submission | None:
-        """The run that `submit` would adopt, or None: what was paid for, without spending. Free.
+        """The run that `submit` would adopt, or None: the same lookup, without a send. Free.
 
         Raises:
             LedgerNotFound: There is no such ledger.
         """
-        flow = submission.find(
-            ledger_id,
-            request,
-            self._settings.policy,
-            position=position,
-            attempt=attempt,
-            lookup=lookup,
-            memory=self._settings.memory,
-        )
-        with hold(lock_name(ledger_id, request, position, attempt)):
-            return self._drive(flow)
+        pending = self._settings.pending(ledger_id, request, position=position, attempt=attempt)
+        with hold(pending.name):
+            return self._drive(submission.find(pending, lookup))
 
     def retrieve(self, run_id: str) -> TaskRun:
         """A run as it stands."""
         return self._drive(operations.retrieve(run_id, self._settings.policy))
 
     def retrieve_input(self, run_id: str) -> RunInput:
-        """What was asked of a run. Headers of MCP servers are not sent back."""
+        """The request that started a run. The API does not send back headers of MCP servers."""
         return self._drive(operations.retrieve_input(run_id, self._settings.policy))
 
     def result(self, run_id: str, *, timeout: float = 600.0) -> TaskRunResult:
-        """The answer of a run, waited for on the server for up to `timeout` seconds.
+        """The answer of a run; the server holds the request open for up to `timeout` seconds.
 
         Raises:
-            StillRunning: Not yet.
+            StillRunning: There is no answer yet.
             RunFailed, RunCancelled, ActionRequired: The run ended without an answer.
         """
         return self._drive(operations.result(run_id, timeout, self._settings.policy))
@@ -171,23 +159,21 @@ class ParallelClient(Driver):
         Args:
             run_id: The run.
             timeout: Seconds to wait at the most.
-            on_event: Called with each event as it comes, once each. May be asynchronous where the
-                client is.
+            on_event: Called with each event as it comes, once each. It may be asynchronous if the client is.
 
         Raises:
             StillRunning: The deadline passed; the run goes on, so wait for the same id again.
             RunFailed, RunCancelled, ActionRequired: The run ended without an answer.
-            ApiError, ResponseLost, MalformedResponse: The API could not be asked; the run is untouched.
+            ApiError, ResponseLost, MalformedResponse: The API could not be reached or read; the run goes on.
         """
-        return self._drive(
-            waiting.wait(run_id, timeout, self._settings.policy, self._settings.memory), on_event
-        )
+        flow = run_wait.wait(run_id, timeout, self._settings.policy, self._settings.cache)
+        return self._drive(flow, on_event)
 
     def events(self, run_id: str) -> Iterator[Event]:
         """The events of a run until it has ended, each once; the last one holds the whole output.
 
         Raises:
-            ApiError, ResponseLost: The stream could not be followed; `wait` falls back to polls.
+            ApiError, ResponseLost: The stream could not be followed; `wait` would poll instead.
         """
         return self._iterate(streams.run_events(run_id, self._settings.policy))
 
@@ -195,23 +181,22 @@ class ParallelClient(Driver):
         self, metadata: Mapping[str, str | int | float | bool] | None = None
     ) -> TaskGroup:
         """An empty task group, which is also what a ledger is. Free; starts nothing."""
-        return self._drive(
-            operations.create_group(limits.group_metadata(metadata or {}), self._settings.policy)
-        )
+        checked = limits.check_group_metadata(metadata or {})
+        return self._drive(operations.create_group(checked, self._settings.policy))
 
     def retrieve_group(self, taskgroup_id: str) -> TaskGroup:
         """A group with its runs counted by status."""
         return self._drive(operations.retrieve_group(taskgroup_id, self._settings.policy))
 
     def add_runs(self, taskgroup_id: str, requests: Sequence[TaskRunInput]) -> TaskGroupRunResponse:
-        """Start up to 1,000 runs in a group without looking first. Paid; sent once, as `create` is.
+        """Start up to 1,000 runs in a group without looking them up first. Paid; sent once, as by `create`.
 
         Raises:
             InvalidRequest: Nothing was sent.
-            ResponseLost, MalformedResponse: The runs may have been started; `list_runs` tells.
+            ResponseLost, MalformedResponse: The runs may have been started; `list_runs` shows them.
             ApiError: The server refused; on 5xx the runs may have been started.
         """
-        checked = self._settings.checked(*limits.batch(requests))
+        checked = self._settings.check(*limits.check_batch(requests))
         return self._drive(operations.add_runs(taskgroup_id, checked, self._settings.policy))
 
     def list_runs(
@@ -227,10 +212,10 @@ class ParallelClient(Driver):
 
         Args:
             taskgroup_id: The group.
-            include_input: With what was asked of each.
+            include_input: With the request of each run.
             include_output: With the answers of those that have completed.
             status: Only those in this status.
-            last_event_id: Only those after this one (`event_id` of an earlier answer).
+            last_event_id: Only those after this one (`event_id` of an earlier list).
         """
         flow = streams.list_runs(
             taskgroup_id,
@@ -245,12 +230,12 @@ class ParallelClient(Driver):
     def group_events(
         self, taskgroup_id: str, *, last_event_id: str | None = None, timeout: float | None = None
     ) -> Iterator[Event]:
-        """The events of a group: its status, and each run as it ends; until none is active.
+        """The events of a group: its status, and each run as it ends; until no run is active.
 
         Args:
             taskgroup_id: The group.
-            last_event_id: Go on after this event.
-            timeout: Seconds after which the server ends the stream; then so does this iterator.
+            last_event_id: Start after this event.
+            timeout: Seconds after which the server ends the stream; then this iterator ends, too.
         """
         flow = streams.group_events(
             taskgroup_id, self._settings.policy, last_event_id=last_event_id, timeout=timeout

@@ -1,4 +1,4 @@
-"""The blocking driver: performs what a flow asks for, over httpx."""
+"""The blocking driver: performs the effects of a flow with httpx."""
 
 from __future__ import annotations
 
@@ -6,24 +6,35 @@ import inspect
 import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
-from typing import Any, NoReturn, TypeVar, cast
+from typing import Any, TypeVar, cast
 from weakref import finalize
 
 import httpx
 from typing_extensions import Self
 
-from .._core.effects import Effect, Emit, Ended, Flow, Lost, Open, Read, Request, Response, Sleep
+from .._core.effects import (
+    Effect,
+    Emit,
+    Flow,
+    NoResponse,
+    OpenStream,
+    ReadChunk,
+    Request,
+    Response,
+    Sleep,
+    StreamEnded,
+)
 from .._core.redaction import redact_model
 from ..errors import InvalidRequest, ParallelError
 from ..models import Event
-from .client_settings import Settings, check_http, check_usable, seconds
+from .client_settings import Settings, Uncopied, check_http, check_usable, seconds
+from .known_secrets import KnownSecrets
 from .pools import Pools
-from .secret_log_filter import Secrets
 
 T = TypeVar("T")
 
 
-class Driver:
+class Driver(Uncopied):
     """Connections, and the loop that drives flows. Threads may share one."""
 
     def __init__(
@@ -35,29 +46,18 @@ class Driver:
     ) -> None:
         check_http(http_client, transport, httpx.Client, httpx.BaseTransport)
         self._settings = settings
-        self._given = http_client
+        self._http_client = http_client
+        """The caller's own, which stays open."""
         self._transport = transport
         self._refusal = refusal
         """Why no call can be made with this client; empty if calls can."""
-        self._made: dict[int, Pools[httpx.Client]] = {}
-        """By process: a forked child must not speak on its parent's connections, nor drop them."""
-        finalize(self, _close_own, self._made)
+        self._pools: dict[int, Pools[httpx.Client]] = {}
+        """By process id: a forked child must neither use its parent's connections nor close them."""
+        finalize(self, _close_pools, self._pools)
 
     def close(self) -> None:
         """Close the connections made here. The client can be used again afterwards."""
-        _close_own(self._made)
-
-    def __copy__(self) -> Self:
-        """The client itself: connections are shared, not copied."""
-        return self
-
-    def __deepcopy__(self, memo: object) -> Self:
-        """The client itself, so that what holds one (a tool, a graph) can be copied."""
-        return self
-
-    def __getstate__(self) -> NoReturn:
-        """Refuse to be pickled: connections cannot be, and the key must not."""
-        raise TypeError("A client cannot be pickled; make one in the process that uses it.")
+        _close_pools(self._pools)
 
     def __enter__(self) -> Self:
         return self
@@ -65,14 +65,15 @@ class Driver:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _http(self) -> AbstractContextManager[httpx.Client]:
-        """A client to send with, for as long as the exchange lasts."""
-        if self._given is not None:
-            check_usable(self._given, "")
-            return nullcontext(self._given)
-        if os.getpid() not in self._made:
-            self._made.setdefault(os.getpid(), Pools(httpx.Client, self._transport))
-        return self._made[os.getpid()].lend()
+    def _acquire_http(self) -> AbstractContextManager[httpx.Client]:
+        """An httpx client for one exchange."""
+        if self._http_client is not None:
+            check_usable(self._http_client, "")
+            return nullcontext(self._http_client)
+        if os.getpid() not in self._pools:
+            # `setdefault`: two threads may come here at once.
+            self._pools.setdefault(os.getpid(), Pools(httpx.Client, self._transport))
+        return self._pools[os.getpid()].acquire()
 
     def _drive(self, flow: Flow[T], on_event: Callable[[Event], Any] | None = None) -> T:
         steps = self._steps(flow)
@@ -83,24 +84,24 @@ class Driver:
                 except StopIteration as end:
                     return cast(T, end.value)
                 if on_event is not None:
-                    _call(on_event, event)
+                    _notify(on_event, event)
 
     def _iterate(self, flow: Flow[None]) -> Iterator[Event]:
         yield from self._steps(flow)
 
     def _steps(self, flow: Flow[T]) -> Generator[Event, None, T]:
-        """Perform a flow's effects; what it emits is yielded."""
-        check_usable(self._given, self._refusal)
+        """Perform a flow's effects; yield the events that it emits, and return its value."""
+        check_usable(self._http_client, self._refusal)
         outcome: object = None
         with closing(flow), _Stream(self) as stream:
             while True:
-                secrets = self._settings.secrets.known(self._given)
+                secrets = self._settings.secrets.all(self._http_client)
                 try:
                     effect = flow.send(outcome)
                 except StopIteration as end:
                     return cast(T, redact_model(end.value, secrets))
                 except ParallelError as error:
-                    Secrets.redact_error(error, secrets)
+                    KnownSecrets.redact_error(error, secrets)
                     raise
                 if isinstance(effect, Emit):
                     yield redact_model(effect.event, secrets)
@@ -113,29 +114,29 @@ class Driver:
             case Request():
                 stream.close()
                 return self._send(effect)
-            case Open(request):
+            case OpenStream(request):
                 return stream.open(request)
-            case Read():
+            case ReadChunk():
                 return stream.read()
             case Sleep():
                 self._settings.clock.sleep(seconds(effect))
                 return None
-            case _:
+            case _:  # Now, the only one left
                 return self._settings.clock.monotonic()
 
-    def _send(self, request: Request) -> Response | Lost:
-        with self._http() as http:
+    def _send(self, request: Request) -> Response | NoResponse:
+        with self._acquire_http() as http:
             try:
                 answer = http.send(self._settings.request(http, request), follow_redirects=False)
             except httpx.RequestError as error:
-                return self._settings.lost(error)
+                return self._settings.no_response(error)
             except httpx.HTTPStatusError as error:  # a hook of the caller's own client raised it
-                return self._settings.refused(error)
-            return self._settings.response(answer, answer.content, self._given)
+                return self._settings.status_response(error)
+            return self._settings.response(answer, answer.content, self._http_client)
 
 
 class _Stream:
-    """The one open stream of a flow."""
+    """The one open stream of a flow, if there is one."""
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
@@ -150,9 +151,9 @@ class _Stream:
     def close(self) -> None:
         self._stack.close()
 
-    def open(self, request: Request) -> Response | Lost:
+    def open(self, request: Request) -> Response | NoResponse:
         self.close()
-        http = self._stack.enter_context(self._driver._http())
+        http = self._stack.enter_context(self._driver._acquire_http())
         settings = self._driver._settings
         try:
             answer = http.send(settings.request(http, request), stream=True, follow_redirects=False)
@@ -160,20 +161,20 @@ class _Stream:
             self._chunks = answer.iter_bytes()
             refused = answer.read() if not answer.is_success else b""
         except httpx.RequestError as error:
-            return settings.lost(error)
+            return settings.no_response(error)
         except httpx.HTTPStatusError as error:  # a hook of the caller's own client raised it
-            return settings.refused(error)
-        return settings.response(answer, refused, self._driver._given)
+            return settings.status_response(error)
+        return settings.response(answer, refused, self._driver._http_client)
 
-    def read(self) -> bytes | Ended | Lost:
+    def read(self) -> bytes | StreamEnded | NoResponse:
         try:
-            return next(self._chunks, Ended())
+            return next(self._chunks, StreamEnded())
         except httpx.RequestError as error:
-            return self._driver._settings.lost(error)
+            return self._driver._settings.no_response(error)
 
 
-def _call(on_event: Callable[[Event], Any], event: Event) -> None:
-    """Call back; what would have to be awaited is refused, for nobody would."""
+def _notify(on_event: Callable[[Event], Any], event: Event) -> None:
+    """Call the listener. An asynchronous one is refused, because no code here could await it."""
     value = on_event(event)
     if inspect.iscoroutine(value):
         value.close()
@@ -183,8 +184,8 @@ def _call(on_event: Callable[[Event], Any], event: Event) -> None:
         )
 
 
-def _close_own(made: dict[int, Pools[httpx.Client]]) -> None:
+def _close_pools(by_process: dict[int, Pools[httpx.Client]]) -> None:
     """Close the connections of this process."""
-    pools = made.pop(os.getpid(), None)
+    pools = by_process.pop(os.getpid(), None)
     for http in pools.clients if pools else ():
         http.close()

@@ -1,15 +1,15 @@
 """Stateful research inside agents made with `langchain.agents.create_agent` (extra: `agents`).
 
 ParallelResearchMiddleware      the middleware
-sources, cited                  from `[3]` in an answer back to its source
-UseFinding, structured_finding       typed research as an agent's structured answer
+sources, find_citations         from `[3]` in an answer back to its source
+UseFinding, structured_finding  typed research as an agent's structured answer
 ResearchAgentState, AgentTurn   what it adds to an agent's state, plain JSON
-ParkedInterrupt, ParkedRun            what the interrupt of a parked run holds
+ParkedInterrupt, ParkedRun      what the interrupt of a parked run holds
 """
 
 from ..parked.interrupts import ParkedInterrupt, ParkedRun
 from .agent_state import AgentTurn, ResearchAgentState, turns_of
-from .citations import CitationLookup, Source, cited, sources
+from .citations import CitationLookup, Source, find_citations, sources
 from .middleware import ParallelResearchMiddleware
 from .structured import StructuredFinding, UseFinding, structured_finding
 
@@ -23,7 +23,7 @@ __all__ = [
     "Source",
     "StructuredFinding",
     "UseFinding",
-    "cited",
+    "find_citations",
     "sources",
     "structured_finding",
     "turns_of",

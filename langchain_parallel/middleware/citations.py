@@ -1,13 +1,13 @@
 """Citations: one number for one address over a whole thread, and the way back from `[3]` to its source.
 
 Rule: a number, once given, stays. Runs end in any order, some at the same time in parallel tool calls, so
-each has a range of its own; an address that an earlier finding had already keeps the number it has there.
+each has a range of its own; an address that an earlier finding cites keeps the number it has there.
 
-A sub-agent counts for itself, and its text goes to others who count for themselves. So behind each of its
-numbers stands what names its ledger, as in `[3@c65c64]`, from when it is first written.
+A sub-agent has numbers of its own, and its text goes to agents that have theirs. So the short name of its
+ledger stands behind each of its numbers, as in `[3@c65c64]`.
 
-Rule: only this package writes marks. What the web wrote is shown to a model without any that `cited` would
-understand, of whatever middleware; the state keeps it as it was.
+Rule: only this package writes marks. Text of the web is shown to a model without any mark that
+`find_citations` would understand, for any middleware; the state keeps the text as it was.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Number: TypeAlias = int | str
 
 
 class Source(TypedDict):
-    """A source, as a citation's number names it. Title and address are untrusted."""
+    """The source that a number names. Title and address are untrusted."""
 
     number: Number
     url: str
@@ -44,15 +44,15 @@ class Source(TypedDict):
 
 
 class CitationLookup(NamedTuple):
-    """What a text cites."""
+    """The sources that a text cites."""
 
     sources: dict[Number, Source]
     unknown: list[Number]
     """Numbers that no source has: the model made them up."""
 
 
-def numbered(record: AgentTurn, research: Research) -> list[dict[str, Any]]:
-    """A record's citations with the thread's numbers."""
+def number_citations(record: AgentTurn, research: Research) -> list[dict[str, Any]]:
+    """A record's citations, with the thread's numbers."""
     earlier = _by_url(research, without=record["handle"])
     return [
         {**source, "number": earlier.get(source["url"]) or _own(record, nth)}
@@ -92,10 +92,10 @@ def sources(state: Mapping[str, Any], name: str = "research") -> dict[Number, So
     return found
 
 
-def cited(text: str, state: Mapping[str, Any], name: str = "research") -> CitationLookup:
-    """The sources that a text cites, in the order in which it does.
+def find_citations(text: str, state: Mapping[str, Any], name: str = "research") -> CitationLookup:
+    """The sources that a text cites, in its order.
 
-    Understood are `[3]`, `[3, 104]`, `[3][4]`, `[3-5]`, `[3@c65c64]`, and all of them as `【3】`.
+    It understands `[3]`, `[3, 104]`, `[3][4]`, `[3-5]`, `[3@c65c64]`, and all of them as `【3】`.
 
     Args:
         text: An answer of the agent's model.
@@ -112,7 +112,7 @@ def cited(text: str, state: Mapping[str, Any], name: str = "research") -> Citati
 
 # --- marks -----------------------------------------------------------------------------------------
 
-# Perhaps a mark: `_inside` tells. It takes none with a blank behind the bracket, where `unmarked` puts one.
+# Perhaps a mark: `_inside` decides. With a blank behind the bracket it is none, so `without_marks` adds one.
 _MARK = re.compile(r"""[\[［【]([^\[\]［］【】"\r\n]{1,400})[\]］】]""")
 _COMMA = re.compile(r"\s*[,;，；、]\s*")
 _ONE = r"(?:([a-z][a-z_]*)-)?(\d{1,10})(?:@([\w-]{1,6}))?"
@@ -121,28 +121,28 @@ _JSON_TEXT = r'"(?:[^"\\]|\\.)*"'
 _IN_JSON = re.compile(f"{_JSON_TEXT}|{_MARK.pattern}")
 
 
-def unmarked(text: str) -> str:
+def without_marks(text: str) -> str:
     """Text of the web without marks: `[2]` becomes `(2)`.
 
     Where the bracket may mean something else, in `row[2]` and in the link `[2](…)`, a blank behind it keeps
-    that meaning. Nothing that `[0]` could lead to exists, so it stays.
+    that meaning. `[0]` stays: no source has that number.
     """
-    return _MARK.sub(_unmarked, text)
+    return _MARK.sub(_replace, text)
 
 
-def unmarked_json(line: str) -> str:
+def without_marks_in_json(line: str) -> str:
     """The same for JSON on one line, which stays the same JSON: a list of numbers is `[ 1,2]`."""
-    return _IN_JSON.sub(lambda m: unmarked(m[0]) if m[0][0] == '"' else _apart(m), line)
+    return _IN_JSON.sub(lambda m: without_marks(m[0]) if m[0][0] == '"' else _with_blank(m), line)
 
 
-def _unmarked(mark: re.Match[str]) -> str:
+def _replace(mark: re.Match[str]) -> str:
     start, end = mark.span()
     if re.match(r"\w", mark.string[max(start - 1, 0) : start]) or mark.string[end : end + 1] == "(":
-        return _apart(mark)
+        return _with_blank(mark)
     return f"({mark[1]})" if _cites(mark) else mark[0]
 
 
-def _apart(mark: re.Match[str]) -> str:
+def _with_blank(mark: re.Match[str]) -> str:
     return f"{mark[0][0]} {mark[0][1:]}" if _cites(mark) else mark[0]
 
 
@@ -157,7 +157,7 @@ def _numbers(text: str, names: Names) -> list[Number]:
 
 
 def _inside(inside: str) -> Iterator[tuple[str, Number]]:
-    """What a mark names, each number with its middleware's prefix; nothing if it is no mark."""
+    """The numbers in a mark, each with its middleware's prefix; none if it is no mark."""
     items = [_ITEM.fullmatch(item) for item in _COMMA.split(inside)]
     if None in items:
         return
@@ -170,7 +170,7 @@ def _inside(inside: str) -> Iterator[tuple[str, Number]]:
 
 
 def _range(first: int, last: int) -> list[int]:
-    """`3-5` is 3, 4 and 5; what is no such range, as its two ends."""
+    """3 to 5 is 3, 4 and 5; numbers that are no such range are only themselves."""
     if first <= last < first + _RANGE:
         return list(range(first, last + 1))
     return [first, last]

@@ -1,4 +1,4 @@
-"""A run as a model is told of it: its answer's first page, or that there is none (yet)."""
+"""A run as text for a model: the first page of its answer, or why there is none."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .pages import page_of
 
 
 def finding(setup: AgentConfig, research: Research, record: AgentTurn, chars: int) -> str:
-    """A run as it stands: its answer's first page, or that there is none (yet)."""
+    """The first page of a run's answer, or why there is none."""
     changed = agent_messages.changed_by_a_person(record)
     if record["status"] == "completed":
         text = _first_page(setup, research, record, chars)
@@ -23,16 +23,16 @@ def finding(setup: AgentConfig, research: Research, record: AgentTurn, chars: in
 
 def _first_page(setup: AgentConfig, research: Research, record: AgentTurn, chars: int) -> str:
     page, pages = page_of(record, setup.names, 1, chars)
-    rest = rest_of(setup, record, 1, pages)
+    rest = next_page_lines(setup, record, 1, pages)
     if pages > 1 and chars != setup.max_chars:  # pages of another size than those that are read
         rest = [f"[cut here; the whole: {setup.names.read}(handle='{record['handle']}')]"]
     return "\n".join([agent_messages.head(record, research), fenced(page), *rest])
 
 
-def rest_of(
+def next_page_lines(
     setup: AgentConfig, record: AgentTurn, page: int, pages: int, field: str | None = None
 ) -> list[str]:
-    """How to get the next page, if there is one. The web may have named the field: it stays out of this."""
+    """How to get the next page, if there is one. The web may have named the field, so the name stays out."""
     if pages == 1:
         return []
     if page == pages:

@@ -19,7 +19,7 @@ from ..text.result import evidence_notes
 from ..text.untrusted import fenced, harmless, harmless_lines
 from .agent_messages import without_ids
 from .agent_state import AgentTurn
-from .citations import unmarked, unmarked_json
+from .citations import without_marks, without_marks_in_json
 from .names import Names
 
 SOURCES = "sources"
@@ -53,7 +53,7 @@ def no_such_field(record: AgentTurn, field: str, chars: int) -> str:
     there = list(dict.fromkeys([*_fields(record), SOURCES]))
     if _plain(field) in there:
         return ""
-    names = [*_pieces(unmarked(", ".join(there)), chars)]
+    names = [*_pieces(without_marks(", ".join(there)), chars)]
     rest = [f"[cut here; there are {len(there)}]"] if len(names) > 1 else []
     head = f"{record['handle']} has no field {harmless(field, 60)!r}. It has these:"
     return "\n".join([head, fenced(names[0]), *rest])
@@ -92,7 +92,7 @@ def _fields(record: AgentTurn) -> dict[str, str]:
 
 def _plain(text: str) -> str:
     """Text of the web on one line, harmless and without marks."""
-    return unmarked(harmless(text))
+    return without_marks(harmless(text))
 
 
 def _row(part: Part, marks: dict[str, str], content: Any) -> list[str]:
@@ -109,7 +109,7 @@ def _row(part: Part, marks: dict[str, str], content: Any) -> list[str]:
 def _text(value: object) -> list[str]:
     """Text as it is, indented but for its first line; anything else as JSON on one line."""
     is_text = isinstance(value, str) and value.strip()
-    first, *others = map(unmarked if is_text else unmarked_json, harmless_lines(value))
+    first, *others = map(without_marks if is_text else without_marks_in_json, harmless_lines(value))
     return [first, *(f"  {line}" for line in others)]
 
 
@@ -121,7 +121,7 @@ def _marks(record: AgentTurn, names: Names) -> dict[str, str]:
 
 def _source(source: dict[str, Any], names: Names, *, whole: bool) -> str:
     url, title = harmless(source["url"]), source["title"] or ""
-    if unmarked(url) != url:  # percent-encoded, it still leads there
+    if without_marks(url) != url:  # percent-encoded, it still leads there
         url = re.sub(r"[\[\]［］【】]", lambda bracket: quote(bracket[0]), url)
     where = url if whole else host(url) or url
     return f"{names.mark(source['number'])} {_plain(f'{where} {title}')}".rstrip()

@@ -20,7 +20,7 @@ from ..errors import InvalidRequest, ParallelError
 from ..parked.interrupts import is_parking, park
 from ..text.untrusted import harmless
 from ..tools.tool_messages import error_for_model
-from .agent_messages import reported
+from .agent_messages import quote_error
 from .agent_state import Research, is_ended
 from .call_approval import assume_approved, review_calls
 from .call_plan import (
@@ -83,7 +83,7 @@ def _set_up(asked: Asked, message: AIMessage) -> Calls[Command[Any]]:
     except ParallelError as error:
         unset = {handle: unsent_record(record, error) for handle, record in planned.items()}
         return asked.answer(
-            f"Nothing was started. {reported(error_for_model(error))}", unset, failed=True
+            f"Nothing was started. {quote_error(error_for_model(error))}", unset, failed=True
         )
     waiting: Research = {
         handle: {

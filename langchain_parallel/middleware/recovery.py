@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, cast
 from langchain_core.runnables import RunnableConfig
 
 from .._core.calls import Call, Calls
+from .._core.timestamps import sort_key
 from ..errors import ParallelError
 from ..models import TaskRun, TaskRunEvent
 from ..processors import price_usd
@@ -40,7 +41,7 @@ def listed(agent: AgentConfig, ledger_id: str) -> Calls[list[Marked]]:
         lambda: clients.async_.list_runs(ledger_id, include_input=True),
     )
     found = [marked for event in cast("list[TaskRunEvent]", events) if (marked := _marked(event))]
-    return sorted(found, key=lambda marked: (marked.run.created_at or "").rstrip("Z"))
+    return sorted(found, key=lambda marked: sort_key(marked.run.created_at))
 
 
 def _marked(event: TaskRunEvent) -> Marked | None:

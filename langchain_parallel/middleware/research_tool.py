@@ -28,7 +28,7 @@ from .agent_config import AgentConfig
 from .agent_state import Research, is_active, is_ended
 from .background import poll
 from .call_plan import known
-from .finding_text import finding, rest_of
+from .finding_text import finding, next_page_lines
 from .pages import field_of, no_such_field, page_of
 
 _OUTSIDE = "This tool works only inside an agent that has ParallelResearchMiddleware."
@@ -166,7 +166,8 @@ def read(asked: Asked) -> Calls[Command[Any]]:
     told: Research = (
         {} if record.get("seen_by_model") else {record["handle"]: {**record, "seen_by_model": True}}
     )
-    return asked.answer("\n".join([*lines, *rest_of(agent, record, page, pages, field)]), told)
+    lines += next_page_lines(agent, record, page, pages, field)
+    return asked.answer("\n".join(lines), told)
 
 
 def list_all(asked: Asked) -> Calls[Command[Any]]:

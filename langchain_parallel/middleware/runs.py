@@ -34,7 +34,7 @@ from ..text.untrusted import harmless
 from ..tools.tool_messages import error_for_model
 from .agent_config import AgentConfig
 from .agent_state import AgentTurn, Research, is_ended, short, turns_of
-from .citations import numbered
+from .citations import number_citations
 from .recovery import sent_before
 
 
@@ -145,7 +145,7 @@ def finish(
     else:
         turn = answered_turn(record, got, keep_excerpts=False)
     done: AgentTurn = {**record, **turn}
-    done["citations"] = numbered(done, research)
+    done["citations"] = number_citations(done, research)
     others = {h: r for h, r in research.items() if h != record["handle"] and is_ended(r)}
     yield from emit_cost([done], {"turns": turns_of(others)}, config)
     return done

@@ -1,4 +1,4 @@
-"""Typed research, handed over as it is: no model writes it out again, so no model can get it wrong."""
+"""Typed research as an agent's result: no model writes it out again, so no model can get it wrong."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, Field
 
 from ..errors import InvalidRequest
+from ..evidence import numbers_by_field
 from ..models import TaskRun, TaskRunOutput, TaskRunResult
 from .agent_state import AgentTurn, Research
-from .call_plan import brief, known
+from .call_plan import brief
+from .call_plan import known as find_record
 from .citations import Source, sources
 from .names import Names
 
@@ -53,45 +55,43 @@ def structured_finding(
     Args:
         model: The class that the middleware's `output_schema` was made from, or one that fits.
         state: What the agent returned, or `agent.get_state(config).values`.
-        handle: Which finding; unless given, the one the agent named in `structured_response`, where it
+        handle: Of the finding. Unless given, the one the agent named in `structured_response`, where it
             was made with `response_format=UseFinding`.
         name: The middleware's.
 
     Raises:
-        InvalidRequest: There is no such finding, or it has no answer; names those that have. Then give one
-            of them: it takes the place of what the agent named, and the agent's comment stays.
+        InvalidRequest: There is no such finding, or it has no answer; the error names those that have. Give
+            one of them: it replaces the one the agent named, and the agent's comment stays.
         OutputMismatch: The answer does not fit the model.
     """
     said = state.get("structured_response")
     said = said if isinstance(said, UseFinding) else None
     if handle is None and said is None:
         raise InvalidRequest(
-            ["Nobody said which finding to hand over."],
+            ["No finding is named."],
             hint="Give a handle, or make the agent with response_format=UseFinding.",
         )
     research: Research = state.get(Names(name).channel) or {}
-    record = _answered(research, handle or (said.handle if said else ""))
-    comment = said.comment if said and _means(said, record, research) else ""
+    record = _record_with_answer(research, handle or (said.handle if said else ""))
+    comment = said.comment if said and _is_about(said, record, research) else ""
     value = _result(record).parse(model)
-    by_field: dict[str, list[Source]] = {}
-    for number, source in sources(state, name).items():
-        own = [c for c in record["citations"] if c["number"] == number]
-        for field in own[0]["fields"] if own else ():
-            by_field.setdefault(field, []).append(source)
+    known = sources(state, name)
+    by_field = numbers_by_field(record["citations"])
+    citations = {field: [known[n] for n in numbers] for field, numbers in by_field.items()}
     return StructuredFinding(
         value=value,
         handle=record["handle"],
         run_id=record["run_id"],
         interaction_id=record["interaction_id"],
-        citations=by_field,
+        citations=citations,
         confidence=record["confidence"],
         comment=comment,
     )
 
 
-def _answered(research: Research, handle: str) -> AgentTurn:
+def _record_with_answer(research: Research, handle: str) -> AgentTurn:
     try:
-        record = known(research, handle)
+        record = find_record(research, handle)
     except InvalidRequest as error:
         error.hint = _NOTHING_LOST
         raise
@@ -102,10 +102,10 @@ def _answered(research: Research, handle: str) -> AgentTurn:
     raise InvalidRequest([problem], hint=_NOTHING_LOST)
 
 
-def _means(said: UseFinding, record: AgentTurn, research: Research) -> bool:
-    """Whether the agent named this finding, or none that there is."""
+def _is_about(said: UseFinding, record: AgentTurn, research: Research) -> bool:
+    """Whether the agent named this finding, or one that does not exist."""
     with suppress(InvalidRequest):
-        return known(research, said.handle)["handle"] == record["handle"]
+        return find_record(research, said.handle)["handle"] == record["handle"]
     return True
 
 

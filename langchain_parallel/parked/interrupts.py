@@ -1,4 +1,4 @@
-"""The interrupt of a parked thread: while a run goes on, the thread holds no process and no connection.
+"""The interrupt of a parked thread: while its run is active, the thread holds no process and no connection.
 
 Rule: the value that resumes the thread carries no information. The runs are read from the API each time,
 and a run that is still active parks the thread again.

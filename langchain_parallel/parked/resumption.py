@@ -16,7 +16,7 @@ from langgraph.pregel import Pregel
 from langgraph.types import Command, StateSnapshot
 
 from .._core.calls import Call, Calls, adrive, drive
-from .._locks.shared import SharedLock, shared_lock
+from .._locks.shared import SharedLock, acquire_shared_lock
 from ..errors import InvalidRequest, ThreadBusy
 
 AnyGraph: TypeAlias = Pregel[Any, Any, Any, Any]
@@ -157,7 +157,7 @@ def thread_lock(
             ["The config names a checkpoint, which would be replayed; resume by thread_id alone."]
         )
     name = f"thread {thread_id} {given.get('checkpoint_ns', '')}"
-    lock = yield from shared_lock(name, graph.checkpointer, seconds=timeout)
+    lock = yield from acquire_shared_lock(name, graph.checkpointer, seconds=timeout)
     if lock is None:
         raise ThreadBusy(
             f"Another caller was still continuing thread {thread_id} after {timeout:,.0f} s.",

@@ -7,7 +7,6 @@ parked, however long ago its run ended.
 
 from __future__ import annotations
 
-import math
 import random
 import time
 from collections import defaultdict
@@ -25,7 +24,7 @@ from .._core.calls import Call, Calls
 from .._graph.clients import ClientPair
 from .._graph.store import gather
 from ..client.client_pair import AnyClient
-from ..errors import AuthenticationFailed, InvalidRequest, NotFound, worth_retrying
+from ..errors import AuthenticationFailed, InvalidRequest, NotFound, is_transient
 from ..models import TaskRun, TaskRunEvent
 from .index import ParkedThread, delete_old_deliveries, delete_record
 from .isolation import run_all_isolated
@@ -36,7 +35,7 @@ from .wake_up import Outcome, adrive_with, drive_with, log_error, resume_thread
 STRANDED_SECONDS = 900.0
 """A thread with unfinished work and no checkpoint for this long was left by a process that died."""
 _MAX_FAILED_BATCHES = 3
-"""After so many batches in a row for which the API could not be reached, the sweep ends."""
+"""The sweep ends after this many batches in a row for which the API could not be reached."""
 
 
 @dataclass
@@ -96,9 +95,8 @@ def sweep(
         InvalidRequest: A number makes no sense, or the graph has no checkpointer.
         AuthenticationFailed: The API rejects the key.
     """
-    limits = _limits(concurrency, per_second, stranded_after)
-    threads = threads_of(graph, config, context)
-    return drive_with(client, lambda clients: _Sweep(threads, clients, *limits).run())
+    threads, how = threads_of(graph, config, context), (concurrency, per_second, stranded_after)
+    return drive_with(client, lambda clients: _Sweep(threads, clients, *how).run())
 
 
 async def asweep(
@@ -112,67 +110,55 @@ async def asweep(
     stranded_after: float | None = STRANDED_SECONDS,
 ) -> SweepResult:
     """As `sweep`; awaited."""
-    limits = _limits(concurrency, per_second, stranded_after)
-    threads = threads_of(graph, config, context)
-    return await adrive_with(client, lambda clients: _Sweep(threads, clients, *limits).run())
+    threads, how = threads_of(graph, config, context), (concurrency, per_second, stranded_after)
+    return await adrive_with(client, lambda clients: _Sweep(threads, clients, *how).run())
 
 
-def _limits(
-    concurrency: int, per_second: float, stranded_after: float | None
-) -> tuple[int, float, float]:
-    if concurrency < 1 or not per_second > 0:
-        raise InvalidRequest(["concurrency must be 1 or more, and per_second above 0."])
-    return concurrency, per_second, math.inf if stranded_after is None else stranded_after
-
-
+@dataclass
 class _Sweep:
     """One sweep, in batches: the first threads are resumed while the last are still to be read."""
 
-    def __init__(
-        self,
-        threads: Threads,
-        clients: ClientPair,
-        concurrency: int,
-        per_second: float,
-        stranded_after: float,
-    ) -> None:
-        self._threads = threads
-        self._clients = clients
-        self._concurrency = concurrency
-        self._per_second = per_second
-        self._stranded_after = stranded_after
-        self._result = SweepResult()
-        self._failed_batches = 0
-        """Batches in a row for which the API could not be reached at all."""
+    threads: Threads
+    clients: ClientPair
+    concurrency: int
+    per_second: float
+    stranded_after: float | None
+    result: SweepResult = field(default_factory=SweepResult)
+    failed_batches: int = 0
+    """Batches in a row for which the API could not be reached at all."""
+
+    def __post_init__(self) -> None:
+        if self.concurrency < 1 or not self.per_second > 0:
+            raise InvalidRequest(["concurrency must be 1 or more, and per_second above 0."])
 
     def run(self) -> Calls[SweepResult]:
-        parked = yield from self._threads.list_parked()
+        parked = yield from self.threads.list_parked()
         random.shuffle(parked)  # so that threads that fail each time cannot starve the others
-        self._result.threads = len(parked)
-        for start in range(0, len(parked), self._concurrency):
+        self.result.threads = len(parked)
+        for start in range(0, len(parked), self.concurrency):
             began = time.monotonic()
-            requests = yield from self._batch(parked[start : start + self._concurrency])
-            left = max(0, len(parked) - start - self._concurrency)
-            if left and self._failed_batches >= _MAX_FAILED_BATCHES:
-                self._result.skipped = left
+            requests = yield from self._batch(parked[start : start + self.concurrency])
+            left = max(0, len(parked) - start - self.concurrency)
+            if left and self.failed_batches >= _MAX_FAILED_BATCHES:
+                self.result.skipped = left
                 break
-            seconds = began + requests / self._per_second - time.monotonic()
+            seconds = began + requests / self.per_second - time.monotonic()
             if left and seconds > 0:
                 yield Call(lambda: time.sleep(seconds), lambda: anyio.sleep(seconds))  # noqa: B023 -- called at once
-        if self._threads.store is not None:
-            yield from delete_old_deliveries(self._threads.store)
-        return self._result
+        if self.threads.store is not None:
+            yield from delete_old_deliveries(self.threads.store)
+        return self.result
 
     def _batch(self, batch: Sequence[ParkedThread]) -> Calls[int]:
         """Read the runs of some threads and resume those whose runs have ended; returns the requests."""
         steps = [partial(self._read_runs, thread) for thread in batch]
-        read = yield from run_all_isolated(steps, self._concurrency)
+        read = yield from run_all_isolated(steps, self.concurrency)
         failed = [each for each in read if isinstance(each, BaseException)]
         for error in failed:
             if isinstance(error, AuthenticationFailed):
                 raise error
-        unreachable = len(failed) == len(batch) and all(map(worth_retrying, failed))
-        self._failed_batches = self._failed_batches + 1 if unreachable else 0
+        unreachable = len(failed) == len(batch) and all(map(is_transient, failed))
+        self.failed_batches = self.failed_batches + 1 if unreachable else 0
         ready = []
         for thread, runs in zip(batch, read, strict=True):
             if isinstance(runs, BaseException):
@@ -180,17 +166,17 @@ class _Sweep:
             elif ended := self._sort(thread, runs):
                 ready.append((thread, ended))
         outcomes = yield from run_all_isolated(
-            [partial(self._resume, *each) for each in ready], self._concurrency
+            [partial(self._resume, *each) for each in ready], self.concurrency
         )
         for (thread, _), outcome in zip(ready, outcomes, strict=True):
             if isinstance(outcome, BaseException):
                 self._fail(thread, outcome)
             elif outcome is Outcome.RESUMED:
-                self._result.resumed.append(thread.thread_id)
+                self.result.resumed.append(thread.thread_id)
             elif outcome is Outcome.STILL_ACTIVE:
-                self._result.still_active += 1
+                self.result.still_active += 1
             else:
-                self._result.already_resumed.append(thread.thread_id)
+                self.result.already_resumed.append(thread.thread_id)
         return sum(1 if isinstance(runs, BaseException) else runs.requests for runs in read)
 
     def _read_runs(self, thread: ParkedThread) -> Calls[_Runs]:
@@ -203,13 +189,13 @@ class _Sweep:
             if ledger_id is not None and len(run_ids) > 1:
                 with suppress(NotFound):  # then each by itself
                     runs.requests += 1
-                    listed = yield from _list_runs(self._clients, ledger_id)
+                    listed = yield from _list_runs(self.clients, ledger_id)
                     runs.found |= {run.run_id: run for run in listed if run.run_id in run_ids}
         for run_id in thread.runs:
             if run_id not in runs.found:
                 runs.requests += 1
                 try:
-                    runs.found[run_id] = yield from self._clients.retrieve(run_id)
+                    runs.found[run_id] = yield from self.clients.retrieve(run_id)
                 except NotFound as error:
                     runs.missing[run_id] = error
         return runs
@@ -221,9 +207,9 @@ class _Sweep:
         inactive = [run for run in runs.found.values() if not run.active]
         ended = [run.run_id for run in inactive if run.status != "action_required"]
         if len(ended) < len(inactive):
-            self._result.action_required.append(thread.thread_id)
+            self.result.action_required.append(thread.thread_id)
         elif not ended and not runs.missing:
-            self._result.still_active += 1
+            self.result.still_active += 1
         for error in runs.missing.values():
             self._fail(thread, error)
         return [*ended, *runs.missing]
@@ -231,15 +217,15 @@ class _Sweep:
     def _resume(self, thread: ParkedThread, ended: list[str]) -> Calls[Outcome]:
         records = [record for record in thread.records if record.run_id in ended]
         outcome, over = yield from resume_thread(
-            self._threads, thread.thread_id, ended, records, self._stranded_after
+            self.threads, thread.thread_id, ended, records, self.stranded_after
         )
-        if self._threads.store is not None:
-            yield from gather(*(delete_record(self._threads.store, record) for record in over))
+        if self.threads.store is not None:
+            yield from gather(*(delete_record(self.threads.store, record) for record in over))
         return outcome
 
     def _fail(self, thread: ParkedThread, error: BaseException) -> None:
         log_error("Thread %s could not be swept: %s", thread.thread_id, error)
-        self._result.failed[thread.thread_id] = error
+        self.result.failed[thread.thread_id] = error
 
 
 @dataclass

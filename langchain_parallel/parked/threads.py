@@ -1,4 +1,4 @@
-"""Threads that park: how one stands, and how it is resumed.
+"""Threads that park: their status, and how one is resumed.
 
 They are a compiled graph's, in its checkpointer (`GraphThreads`), or live elsewhere, such as on a LangGraph
 server (`Threads`).
@@ -32,7 +32,7 @@ BUSY_SECONDS = 60.0
 
 
 class ThreadStatus(NamedTuple):
-    """How a thread stands, as far as parked runs are concerned."""
+    """What a thread waits for, and what is left to do in it."""
 
     exists: bool
     waiting: Mapping[str, frozenset[str]]
@@ -159,7 +159,7 @@ def threads_of(
 
 
 def thread_status(state: StateSnapshot) -> ThreadStatus:
-    """How a thread with this state stands."""
+    """The status of a thread with this state."""
     running = any(not (t.interrupts or t.error) and t.result is None for t in state.tasks)
     return ThreadStatus(
         exists=state.created_at is not None,
@@ -171,7 +171,7 @@ def thread_status(state: StateSnapshot) -> ThreadStatus:
 
 
 def _status_after(output: Any) -> ThreadStatus:
-    """How a thread stands whose graph has just returned this: reading its state again would cost a query."""
+    """The status of a thread whose graph has just returned this: reading its state would cost a query."""
     interrupts = output.get("__interrupt__", ()) if isinstance(output, Mapping) else ()
     return ThreadStatus(exists=True, waiting=_waiting(interrupts), unfinished=False)
 

@@ -1,15 +1,14 @@
 """`resume_parked`: a run has ended, so the threads that are parked for it are resumed.
 
-Rule: whoever says that a run has ended is believed in nothing but its id. Its threads are found by their
-records in the store, or by the run's metadata as the API has it; only a thread of this graph that is parked
-for this very run is resumed, and it reads the run from the API itself.
+Rule: of a caller that says that a run has ended, only the run's id is believed. Its threads are found by
+their records in the store, or by the run's metadata as the API has it; only a thread of this graph that is
+parked for this very run is resumed, and it reads the run from the API itself.
 Waking is idempotent: late, early, twice or beside a sweep, a thread is resumed once.
 """
 
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Collection, Sequence
 from enum import Enum
 from functools import partial
@@ -96,7 +95,7 @@ def resume_parked(
         context: The graph's run-time context, if it has a `context_schema`.
 
     Raises:
-        ParallelError: The API could not be reached; `worth_retrying` says whether to try again.
+        ParallelError: The API could not be reached; `is_transient` says whether to try again.
         Exception: What the graph raises when it is resumed.
     """
     threads = threads_of(graph, config, context)
@@ -234,7 +233,7 @@ def resume_thread(
     thread_id: str,
     ended: Collection[str],
     records: Sequence[ParkedRecord],
-    stranded_after: float = math.inf,
+    stranded_after: float | None = None,
 ) -> Calls[tuple[Outcome, Sequence[ParkedRecord]]]:
     """Resume a thread if it is parked for a run that has ended.
 
@@ -244,14 +243,14 @@ def resume_thread(
         ended: Runs that have ended.
         records: The thread's records for these runs.
         stranded_after: Also resume a thread that is not parked but has unfinished work and no checkpoint for
-            this many seconds: its process died.
+            this many seconds: its process died. None: never.
 
     Returns:
         What came of it, and the records that are no longer needed.
     """
 
     def choose(status: ThreadStatus) -> list[str] | None:
-        is_stranded = status.idle_seconds >= stranded_after
+        is_stranded = stranded_after is not None and status.idle_seconds >= stranded_after
         if status.may_be_running and not is_stranded:
             return None  # resuming the thread would run that task a second time
         ids = [id for id, runs in status.waiting.items() if runs.intersection(ended)]
@@ -263,7 +262,7 @@ def resume_thread(
         return Outcome.IN_PROGRESS, ()
     if after is not None:
         if any(runs.intersection(ended) for runs in after.waiting.values()):
-            return Outcome.STILL_ACTIVE, ()  # the API told the thread something else than us
+            return Outcome.STILL_ACTIVE, ()  # for the thread, the API said that the run is active
         return Outcome.RESUMED, () if after.unfinished else records
     if before.exists and before.unfinished:
         return Outcome.IN_PROGRESS, ()

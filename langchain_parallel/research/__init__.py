@@ -33,12 +33,12 @@ from .state import (
 from .usage import Usage
 
 __all__ = [
-    "HumanDecision",
     "Evaluator",
+    "HumanAnswer",
+    "HumanDecision",
+    "HumanRequest",
     "ParkedInterrupt",
     "ParkedRun",
-    "HumanAnswer",
-    "HumanRequest",
     "ProcessorPolicy",
     "Question",
     "ResearchInput",

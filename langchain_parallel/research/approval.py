@@ -16,7 +16,7 @@ from langchain_core.runnables import RunnableConfig
 from .._core.calls import Calls
 from ..errors import InvalidRequest
 from ..options import Limits, SessionLimits
-from ..processors import dearer
+from ..processors import costs_more
 from ..text.untrusted import harmless
 from .human_review import HumanAnswer, HumanDecision, ask_until_valid, spend_request
 from .state import Turn
@@ -66,7 +66,7 @@ def price_objections(turns: Sequence[Turn], limits: Limits) -> list[str]:
     if limit is None:
         return []
     names = {turn["processor"] for turn in turns if not is_approved(turn)}
-    above = sorted(name for name in names if dearer(name, limit))
+    above = sorted(name for name in names if costs_more(name, limit))
     return [f"{harmless(', '.join(above))} costs more than {limit}."] if above else []
 
 

@@ -4,7 +4,7 @@ START → plan → submit → wait → evaluate ─┬→ END      accepted, out
                                          ├→ plan     a follow-up, or several at the same time
                                          └→ review   a person decides: plan, or END
 
-plan → approve → …                     where a person has to say yes first, or the budget ends
+plan → approve → …                     where a person has to approve first, or a limit is reached
 plan → submit_branch × n → wait_branch × n → join → evaluate      several questions at the same time
 """
 

@@ -15,7 +15,7 @@ from .._core import limits
 from ..errors import InvalidRequest
 from ..evidence import rank
 from ..models import TaskRunInput
-from ..processors import dearer
+from ..processors import costs_more
 from .state import ResearchState, Turn
 
 ProcessorPolicy: TypeAlias = Callable[[ResearchState, "str | None"], str]
@@ -57,8 +57,8 @@ def deep_then_fast(
         )
     ladder = tuple(dict.fromkeys([follow_up, *escalation]))
     if ceiling is not None:
-        ladder = tuple(name for name in ladder if not dearer(name, ceiling)) or (ceiling,)
-        first = ceiling if dearer(first, ceiling) else first
+        ladder = tuple(name for name in ladder if not costs_more(name, ceiling)) or (ceiling,)
+        first = ceiling if costs_more(first, ceiling) else first
     return _DeepThenFast(first, ladder)
 
 
@@ -76,7 +76,7 @@ class _DeepThenFast:
         before = by_id.get(turn["parent_interaction_id"]) if turn else None
         verdict = state.get("verdict")
         settled = verdict is not None and verdict["action"] in ("accept", "stop")
-        if turn is None or before is None or settled or _helped(state, turn, before):
+        if turn is None or before is None or settled or _has_helped(state, turn, before):
             return self.ladder[0]
         return self._above(turn["processor"])
 
@@ -85,13 +85,13 @@ class _DeepThenFast:
         if processor in self.ladder:
             steps = self.ladder[self.ladder.index(processor) + 1 :]
         else:
-            steps = tuple(name for name in self.ladder if dearer(name, processor))
+            steps = tuple(name for name in self.ladder if costs_more(name, processor))
         return steps[0] if steps else self.ladder[-1]
 
 
-def _helped(state: ResearchState, turn: Turn, before: Turn) -> bool:
+def _has_helped(state: ResearchState, turn: Turn, before: Turn) -> bool:
     """Whether an answer has better evidence than the one it continues; true where nothing can be said."""
-    now, then = _unsupported(state, turn), _unsupported(state, before)
+    now, then = _count_unsupported(state, turn), _count_unsupported(state, before)
     words, words_before = _ranks(turn), _ranks(before)
     nothing_to_raise = not now and set(words) <= {rank("high")}
     if turn["asked_by"] != "evaluation" or nothing_to_raise:
@@ -99,7 +99,7 @@ def _helped(state: ResearchState, turn: Turn, before: Turn) -> bool:
     return now < then or (now == then and fmean(words or [0]) > fmean(words_before or [0]))
 
 
-def _unsupported(state: ResearchState, turn: Turn) -> int:
+def _count_unsupported(state: ResearchState, turn: Turn) -> int:
     """How many fields of an answer are unsupported by the rule of the evaluation that judged it.
 
     The verdict at hand comes first: while it is being checked, its turns do not hold it yet.

@@ -8,18 +8,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ..evidence import TEXT_FIELD, join_path, numbers_by_field, rank
 from ..text.untrusted import harmless
-from .tree_text import one_line
-
-if TYPE_CHECKING:
-    from .tree_nodes import Node
+from .tree_nodes import Node
 
 _DEPTH = 5
 """Tables in tables; what is deeper is shown as JSON."""
 _COLUMNS = 6
-_ALONE = "output"  # the API's name for the one field of a text answer
+_CLASSES = {0: "low", 2: "medium", 3: "high"}
+"""Of the style sheet, by rank."""
 
 
 def safe(text: object) -> str:
@@ -37,15 +36,14 @@ def _indent(line: str) -> str:
 
 
 def _name(field: object) -> str:
-    """A field's name, which may be broken after an underscore."""
+    """A field's name; a browser may break the line after an underscore."""
     return safe(field).replace("_", "_<wbr>")
 
 
 def word(confidence: str) -> str:
     """A confidence in its colour."""
-    low = "low" if "low" in confidence else ""
-    kind = confidence if confidence in ("high", "medium") else low
-    return f'<b class="word {kind}">{safe(one_line(confidence, 20))}</b>'
+    kind = _CLASSES.get(rank(confidence), "")
+    return f'<b class="word {kind}">{escape(harmless(confidence, 20))}</b>'
 
 
 class Answer:
@@ -53,32 +51,22 @@ class Answer:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._left = dict.fromkeys((*node.confidence, *node.unsupported_fields, *self._cited()))
-        self._marks = self._cited()
+        self._numbers = numbers_by_field(node.citations)
+        known = (*node.confidence, *node.unsupported_fields, *self._numbers)
+        self._left = dict.fromkeys(known)
 
     def html(self) -> str:
-        """The answer, then the evidence for fields that are no row of its own."""
+        """The answer, then the evidence of fields that have no row of their own."""
         content = self._node.answer
         if isinstance(content, Mapping | list) and content:
             body = self._block(content, "", 0)
         else:
-            body = self._block(content, "", 0) + self._evidence(_ALONE)
+            body = self._block(content, "", 0) + self._evidence(TEXT_FIELD)
         rest = [f"<li>{safe(field)} {self._evidence(field)}</li>" for field in list(self._left)]
         parts = (
             ["<h3>Evidence for parts</h3>", '<ul class="parts">', *rest, "</ul>"] if rest else []
         )
         return f"<h3>Answer</h3>{body}{''.join(parts)}"
-
-    def _cited(self) -> dict[str, str]:
-        """By field, the numbers of its sources as `[1][2]`."""
-        marks: dict[str, str] = {}
-        for source in self._node.citations:
-            fields = source.get("fields")
-            for field in fields if isinstance(fields, list | tuple) else ():
-                marks[str(field)] = (
-                    f"{marks.get(str(field), '')}[{safe(source.get('number', '?'))}]"
-                )
-        return marks
 
     def _evidence(self, path: str) -> str:
         """What is known of a field, once."""
@@ -86,8 +74,10 @@ class Answer:
             return ""
         del self._left[path]
         confidence = self._node.confidence.get(path)
-        weak = '<span class="bad">weak</span>' if path in self._node.unsupported_fields else ""
-        parts = (word(confidence) if confidence else "", self._marks.get(path, ""), weak)
+        marks = "".join(f"[{safe(number)}]" for number in self._numbers.get(path, ()))
+        unsupported = path in self._node.unsupported_fields
+        bad = '<span class="bad">unsupported</span>' if unsupported else ""
+        parts = (word(confidence) if confidence else "", marks, bad)
         return f'<span class="evidence">{" ".join(filter(None, parts))}</span>'
 
     def _block(self, value: Any, path: str, depth: int) -> str:
@@ -108,7 +98,7 @@ class Answer:
             f'<tr><th scope="row">{_name(name)}{self._evidence(inner)}</th>'
             f"<td>{self._block(part, inner, depth + 1)}</td></tr>"
             for name, part in value.items()
-            for inner in [_join(path, name)]
+            for inner in [join_path(path, name)]
         )
         return f'<table class="fields"><tbody>{"".join(rows)}</tbody></table>'
 
@@ -116,7 +106,7 @@ class Answer:
         items = (
             f"<li>{self._block(part, inner, depth + 1)}{self._evidence(inner)}</li>"
             for at, part in enumerate(value)
-            for inner in [_join(path, at)]
+            for inner in [join_path(path, at)]
         )
         return f'<ol class="items">{"".join(items)}</ol>'
 
@@ -142,10 +132,6 @@ def _flat(row: object, names: list[Any]) -> bool:
     if not isinstance(row, Mapping) or list(row) != names:
         return False
     return not any(isinstance(part, Mapping | list | tuple) for part in row.values())
-
-
-def _join(path: str, name: object) -> str:
-    return f"{path}.{name}" if path else str(name)
 
 
 def _json(value: object) -> str:

@@ -1,4 +1,4 @@
-"""What a report tells of a state: its sources, numbered once, and each turn's claims and ancestors."""
+"""The values of a report: its sources, numbered once, and each turn's claims and ancestors."""
 
 from __future__ import annotations
 
@@ -7,24 +7,25 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..errors import InvalidRequest
+from ..evidence import TEXT_FIELD, numbers_by_field
 from ..research.state import Turn, merge_turns
 
-_ALONE = "output"  # the API's name for the one field of a text answer
 _NEEDED = ("key", "run_id", "position", "question", "status")
 
 
-def report_of(state: Mapping[str, Any]) -> dict[str, Any]:
+def report_values(state: Mapping[str, Any]) -> dict[str, Any]:
     """The parts of `SessionReport`, as plain values.
 
     Raises:
         InvalidRequest: There is something among the turns that is no turn.
     """
-    turns = _turns(state)
+    known = _turns(state)
+    turns = [turn for turn in known if not _is_planned(turn)]
     sources = _sources(turns)
     numbers = {source["url"]: source["number"] for source in sources}
     return {
-        "turns": [_reported(number, turns, numbers) for number in range(1, len(turns) + 1)],
-        "underway": list(_underway(state, turns)),
+        "turns": [_turn_values(number, turns, numbers) for number in range(1, len(turns) + 1)],
+        "underway": list(_underway(state, known)),
         "sources": sources,
     }
 
@@ -41,28 +42,35 @@ def _turns(state: Mapping[str, Any]) -> list[Turn]:
                 [f"Among the turns is something without {', '.join(missing)}."],
                 hint="Pass a state of the research graph, or its turns.",
             )
-    return merge_turns([], [_plain(turn) for turn in turns])
+    plain = [_plain(turn) for turn in turns]
+    planned = [turn for turn in plain if _is_planned(turn)]  # they have no id yet to be merged by
+    return [*merge_turns([], [turn for turn in plain if not _is_planned(turn)]), *planned]
+
+
+def _is_planned(turn: Mapping[str, Any]) -> bool:
+    return turn["status"] == "planned" and not turn["run_id"]
 
 
 def _sources(turns: list[Turn]) -> list[dict[str, Any]]:
-    """Every url once, numbered by where it is first cited."""
+    """Every url once, numbered in the order of its first citation."""
     found: dict[str, dict[str, Any]] = {}
     for number, turn in enumerate(turns, start=1):
         for citation in _citations(turn):
             url = citation["url"]
-            fresh = {"number": len(found) + 1, "url": url, "title": None, "cited_by": []}
-            source = found.setdefault(url, fresh)
+            new = {"number": len(found) + 1, "url": url, "title": None, "cited_by": []}
+            source = found.setdefault(url, new)
             source["title"] = source["title"] or citation.get("title")
-            source["cited_by"].append({"turn": number, "fields": citation.get("fields") or ()})
+            source["cited_by"].append({"turn": number, "fields": citation["fields"]})
     return list(found.values())
 
 
 def _citations(turn: Turn) -> list[dict[str, Any]]:
     """Those with a url: without one there is nothing to check."""
-    return [citation for citation in turn.get("citations") or () if citation.get("url")]
+    cited = [citation for citation in turn.get("citations") or () if citation.get("url")]
+    return [{**citation, "fields": citation.get("fields") or ()} for citation in cited]
 
 
-def _reported(number: int, turns: list[Turn], numbers: Mapping[str, int]) -> dict[str, Any]:
+def _turn_values(number: int, turns: list[Turn], numbers: Mapping[str, int]) -> dict[str, Any]:
     turn = turns[number - 1]
     builds_on, continues = _chain(turn, turns)
     return {
@@ -77,19 +85,19 @@ def _reported(number: int, turns: list[Turn], numbers: Mapping[str, int]) -> dic
 
 
 def _claims(turn: Turn, numbers: Mapping[str, int]) -> Iterator[dict[str, Any]]:
-    """Each field of the answer that the turn knows anything of: the answer's own first, in its order."""
-    content, cited = turn.get("content"), _citations(turn)
-    words, weak = turn.get("confidence") or {}, turn.get("unsupported_fields") or ()
+    """Each field that the turn knows anything of: those of the answer first, in its order."""
+    content, words = turn.get("content"), turn.get("confidence") or {}
+    unsupported = turn.get("unsupported_fields") or ()
     top = [str(key) for key in content] if isinstance(content, dict) else []
-    alone = [_ALONE] if content is not None and not top else []
-    by_citation = [field for citation in cited for field in citation.get("fields") or ()]
-    for field in dict.fromkeys([*top, *alone, *words, *by_citation, *weak]):
-        marks = {numbers[c["url"]] for c in cited if field in (c.get("fields") or ())}
+    text = [TEXT_FIELD] if content is not None and not top else []
+    cited = [{**citation, "number": numbers[citation["url"]]} for citation in _citations(turn)]
+    by_field = numbers_by_field(cited)
+    for field in dict.fromkeys([*top, *text, *words, *by_field, *unsupported]):
         yield {
             "field": field,
             "confidence": words.get(field),
-            "weak": field in weak,
-            "sources": sorted(marks),
+            "unsupported": field in unsupported,
+            "sources": sorted(set(by_field.get(field, ()))),
         }
 
 
@@ -108,16 +116,20 @@ def _chain(turn: Turn, turns: list[Turn]) -> tuple[list[int], str | None]:
 
 
 def _underway(state: Mapping[str, Any], turns: list[Turn]) -> Iterator[dict[str, Any]]:
-    """What is planned or submitted, and has not become a turn yet."""
-    positions = {turn["position"] for turn in turns}
-    for pending in filter(None, (state.get("pending"), *(state.get("branches") or ()))):
-        if pending.get("position") not in positions:
-            yield _plain({**pending, "run_id": pending.get("run_id") or None})
+    """What is planned or submitted, and has not ended."""
+    ended = [turn for turn in turns if not _is_planned(turn)]
+    runs = {turn["run_id"] for turn in ended} - {""}
+    positions = {turn["position"] for turn in ended}
+    planned = (state.get("pending"), *(state.get("branches") or ()))
+    yield from ({**turn, "run_id": None} for turn in turns if _is_planned(turn))
+    for turn in filter(None, planned):
+        if turn.get("run_id") not in runs and turn.get("position") not in positions:
+            yield {**_plain(turn), "run_id": _plain(turn.get("run_id") or None)}
 
 
 def _plain(value: object) -> Any:
-    """JSON that any file takes and that reads back equal: numbers that JSON lacks become text, halves
-    of characters a sign for what is unreadable.
+    """JSON that any file takes and that reads back equal: infinite numbers become text, and unpaired
+    surrogates the replacement character.
     """
     if isinstance(value, Mapping):
         return {_plain(str(key)): _plain(part) for key, part in value.items()}

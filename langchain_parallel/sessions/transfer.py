@@ -9,6 +9,7 @@ from typing_extensions import TypedDict
 
 from ..errors import InvalidRequest
 from ..research.state import Turn, merge_turns
+from ..text.untrusted import harmless
 
 _WITHOUT_ANSWER = frozenset({"failed", "cancelled", "refused"})
 
@@ -21,16 +22,16 @@ class CarriedSession(TypedDict):
 
 
 def carry_over(state: Mapping[str, Any], interaction_id: str | None = None) -> CarriedSession:
-    """What a new LangGraph thread is invoked with, beside the question, to go on with a session.
+    """What a new LangGraph thread is invoked with, beside the question, to continue a session.
 
         graph.invoke({"question": "…", **carry_over(old_state)}, new_thread)
 
     The new thread's first question builds on all that is carried, and nothing of it is paid for again.
 
-    What stays behind: the ledger, for the new thread makes its own. A question at the same place of two
-    threads must be two runs, and one ledger would take the second for a repetition of the first. A run
-    on its way, which is the old thread's to finish. And budget limits that a person raised, who said yes
-    to that thread only; what the carried turns cost still counts for the new thread's budget.
+    Three things stay behind. The ledger: the new thread makes its own, because the same question in two
+    threads must be two runs, and one ledger would take the second for a repetition of the first. A run on
+    its way: the old thread finishes it. And limits that a person raised: the approval was for that thread
+    only. What the carried turns cost counts for the new thread's limits.
 
     Args:
         state: The old thread's state: `graph.get_state(config).values`, or what `invoke` returned.
@@ -43,7 +44,7 @@ def carry_over(state: Mapping[str, Any], interaction_id: str | None = None) -> C
     turns = merge_turns([], list(state.get("turns") or ()))
     if interaction_id is not None:
         return CarriedSession(
-            turns=_numbered(_branch(turns, interaction_id)), interaction_id=interaction_id
+            turns=_renumber(_branch(turns, interaction_id)), interaction_id=interaction_id
         )
     head = state.get("interaction_id") or next(reversed(_heads(turns)), None)
     if head is None:
@@ -51,7 +52,7 @@ def carry_over(state: Mapping[str, Any], interaction_id: str | None = None) -> C
             ["There is no interaction in this session to go on from."],
             hint="Ask the question on a new thread without carrying anything over.",
         )
-    return CarriedSession(turns=_numbered(turns), interaction_id=head)
+    return CarriedSession(turns=_renumber(turns), interaction_id=head)
 
 
 def _heads(turns: list[Turn]) -> dict[str, Turn]:
@@ -64,7 +65,9 @@ def _branch(turns: list[Turn], interaction_id: str) -> list[Turn]:
     """The turns from the first question to an interaction."""
     known = _heads(turns)
     if interaction_id not in known:
-        there = "; ".join(f"{name} ({turn['question'][:60]})" for name, turn in known.items())
+        there = "; ".join(
+            f"{name} ({harmless(turn['question'], 60)})" for name, turn in known.items()
+        )
         raise InvalidRequest(
             [
                 f"No answer of this session is interaction {interaction_id!r}; known: {there or 'none'}."
@@ -79,8 +82,8 @@ def _branch(turns: list[Turn], interaction_id: str) -> list[Turn]:
     return branch
 
 
-def _numbered(turns: list[Turn]) -> list[Turn]:
-    """Positions from 0 without a gap, and rounds to match: the next question takes the number of turns."""
+def _renumber(turns: list[Turn]) -> list[Turn]:
+    """Positions from 0 without a gap, and rounds to match: the next turn gets the number of turns."""
     firsts: dict[int, int] = {}
     for position, turn in enumerate(turns):
         firsts.setdefault(turn["round"], position)

@@ -1,8 +1,8 @@
 """A research session as a tree of interactions: what continued what, at what price, how well founded.
 
-Rule: a view. It asks nobody, changes nothing, and shows every turn it was given, also one that cannot be
-right: a parent that the session does not hold makes a root, a circle is cut open, an id given twice belongs
-to the first. Walks are loops, not recursion: sessions may be thousands of turns deep.
+Rule: a tree sends nothing, changes nothing, and shows every turn it was given, also one that cannot be right:
+a turn whose parent is not in the session is a root, a circle is cut open, an id given twice belongs to the
+first turn that has it. Walks are loops, not recursion: sessions may be thousands of turns deep.
 """
 
 from __future__ import annotations
@@ -12,15 +12,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidRequest
+from ..text.format import usd
+from ..text.layout import list_within
+from ..text.untrusted import harmless
 from .tree_html import html_page, iframe
 from .tree_mermaid import mermaid_text
-from .tree_nodes import Links, Node, node_of, position_of, run_of
-from .tree_text import money, one_line, tree_lines
+from .tree_nodes import Links, Node, node_of, position_of, run_of, total_cost_usd
+from .tree_text import tree_lines
 
 if TYPE_CHECKING:
     from ..research.state import Turn
 
-_NAMED_IDS = 20
+_ID_CHARS = 600
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -67,7 +70,7 @@ class InteractionTree:
     @property
     def total_cost_usd(self) -> float:
         """USD, as far as prices are known."""
-        return round(sum(node.cost_usd or 0.0 for node in self), 6)
+        return total_cost_usd(self)
 
     def path(self, interaction_id: str) -> tuple[Node, ...]:
         """From a root to the turn with this interaction id.
@@ -82,12 +85,11 @@ class InteractionTree:
             default=None,
         )
         if at is None:
-            named = ", ".join(one_line(str(node.interaction_id), 100) for node in own[:_NAMED_IDS])
-            more = f" and {len(own) - _NAMED_IDS} more" if len(own) > _NAMED_IDS else ""
-            asked = one_line(str(interaction_id), 100)
+            ids = [harmless(str(node.interaction_id), 100) for node in own]
+            asked = harmless(str(interaction_id), 100)
+            known = list_within(ids, _ID_CHARS, by=", ") or "no interaction at all"
             raise InvalidRequest(
-                [f"There is no interaction {asked!r} in this session."],
-                hint=f"It holds {named}{more}." if own else "It holds no interaction at all.",
+                [f"There is no interaction {asked!r} in this session."], hint=f"It holds {known}."
             )
         found = [at]
         while parent := found[-1].parent:
@@ -95,26 +97,26 @@ class InteractionTree:
         return tuple(reversed(found))
 
     def text(self, width: int = 120) -> str:
-        """One line a turn for a terminal of `width` columns (60 at the least).
+        """One line for each turn, for a terminal of `width` columns, at least 60.
 
         `●` begins a line of research, `↓` continues the line above it; `*` marks the heads.
         """
-        return "\n".join(tree_lines(self, width)) or "(no turns)"
+        return "\n".join(tree_lines(self._nodes, width)) or "(no turns)"
 
     def mermaid(self) -> str:
         """A Mermaid flowchart. Renderers stop at 50,000 characters unless told otherwise."""
-        return mermaid_text(self)
+        return mermaid_text(self._nodes)
 
     def html(self, title: str = "Research session") -> str:
-        """One page to open and click: no script, no network, every text of the web escaped."""
-        return html_page(self, title)
+        """One page to open and click: no script, no request, every text of the web escaped."""
+        return html_page(self._nodes, title)
 
     def __str__(self) -> str:
         return self.text()
 
     def __repr__(self) -> str:
         turns, heads = len(self), len(self.heads)
-        return f"<InteractionTree: {turns} turns, {heads} heads, {money(self.total_cost_usd)}>"
+        return f"<InteractionTree: {turns} turns, {heads} heads, {usd(self.total_cost_usd)}>"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         """What notebooks show, the page in a sandbox."""
@@ -129,7 +131,7 @@ class InteractionTree:
 
 
 def _turns(given: object) -> list[Mapping[str, Any]]:
-    """The turns in the order of their positions; a run that is there twice counts once, as the later."""
+    """The turns in the order of their positions. Of two turns with one run, the later in the list counts."""
     turns = given.get("turns") or () if isinstance(given, Mapping) else given
     missing = isinstance(given, Mapping) and "turns" not in given and "question" in given
     wrong = isinstance(turns, str | Mapping) or not isinstance(turns, Iterable) or missing
@@ -144,7 +146,7 @@ def _turns(given: object) -> list[Mapping[str, Any]]:
 
 
 def _link(nodes: Sequence[Node], links: Links) -> tuple[Node, ...]:
-    """Tell the links who continued whom; returns the roots."""
+    """Fills in the links; returns the roots."""
     owner = {node.interaction_id: node for node in reversed(nodes) if node.interaction_id}
     below: dict[int, list[Node]] = {}
     roots = []
@@ -160,7 +162,7 @@ def _link(nodes: Sequence[Node], links: Links) -> tuple[Node, ...]:
 
 
 def _cut_circles(nodes: Sequence[Node], roots: list[Node], links: Links) -> tuple[Node, ...]:
-    """Make a root of the oldest turn of each circle, which hangs on no root."""
+    """Makes a root of the oldest turn of each circle, which no root leads to."""
     reached = {node.number for node in _walk(roots, links)}
     for node in nodes:
         if node.number in reached:

@@ -1,30 +1,27 @@
 """The tree as one page to open and click.
 
-Rule: the page holds no script and asks nobody for anything, and its policy forbids both, so that a text
-which got through would still be dead. Texts of the web become HTML through `safe` and `lines` alone, links
-through `_link`. What opens and closes is HTML's own `details`, so keyboards and screen readers just work.
+Rule: the page contains no script and loads nothing; its Content-Security-Policy forbids both, so injected
+text stays inert. Texts of the web become HTML through `safe` and `lines` alone, links through `_link`. Turns
+open and close by HTML's own `details`, so that keyboards and screen readers work.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from html import escape
 from importlib import resources
 from string import Template
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import Any
 
+from .._core.urls import host
+from ..text.format import duration, usd
 from ..text.untrusted import harmless
 from .answer_html import Answer, lines, safe, word
-from .tree_mermaid import kind_of
-from .tree_text import lanes, money, one_line, state_of, title_of
-
-if TYPE_CHECKING:
-    from .tree import InteractionTree
-    from .tree_nodes import Node
+from .tree_nodes import Node, kind_of, total_cost_usd
+from .tree_text import lanes, state_of, title_of
 
 _ROW_CHARS = 160
 _LANES = 6
@@ -35,17 +32,17 @@ _IFRAME = (
 )
 
 
-def html_page(tree: InteractionTree, title: str) -> str:
+def html_page(nodes: Sequence[Node], title: str) -> str:
     """The whole page, with its style inside."""
     style = _file("page.css")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    newest = max(tree.heads, key=lambda node: node.number, default=None)
+    newest = max(_heads(nodes), key=lambda node: node.number, default=None)
     return Template(_file("page.html")).substitute(
         policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
         style=style,
         title=safe(title),
-        summary=_summary(tree),
-        rows="".join(_row(*row, opened=row[0] is newest) for row in lanes(tree)),
+        summary=_summary(nodes),
+        rows="".join(_row(*row, opened=row[0] is newest) for row in lanes(nodes)),
     )
 
 
@@ -59,10 +56,14 @@ def _file(name: str) -> str:
     return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
-def _summary(tree: InteractionTree) -> str:
-    unknown = sum(node.cost_usd is None for node in tree)
-    price = money(tree.total_cost_usd) + (f" and {unknown} of unknown price" if unknown else "")
-    return f"{_many(len(tree), 'turn')} · {_many(len(tree.heads), 'head')} · {price}"
+def _heads(nodes: Sequence[Node]) -> list[Node]:
+    return [node for node in nodes if node.is_head]
+
+
+def _summary(nodes: Sequence[Node]) -> str:
+    unknown = sum(node.cost_usd is None for node in nodes)
+    price = usd(total_cost_usd(nodes)) + (f" and {unknown} of unknown price" if unknown else "")
+    return f"{_many(len(nodes), 'turn')} · {_many(len(_heads(nodes)), 'head')} · {price}"
 
 
 def _many(count: int, noun: str) -> str:
@@ -73,17 +74,17 @@ def _many(count: int, noun: str) -> str:
 
 
 def _row(node: Node, before: str, mark: str, *, opened: bool) -> str:
-    cost, processor = money(node.cost_usd), safe(one_line(node.processor or "?", 30))
+    cost, processor = usd(node.cost_usd, "?"), escape(harmless(node.processor or "?", 30))
     facts = f"<span>{processor}</span><span>{cost}</span><span>{_state(node)}</span>"
     question = escape(title_of(node, _ROW_CHARS))
     return (
-        f'<li><details name="turn"{" open" if opened else ""}><summary>{_drawn(node, before, mark)}'
+        f'<li><details name="turn"{" open" if opened else ""}><summary>{_draw(node, before, mark)}'
         f'<span class="what"><span class="q" dir="auto">{question}</span>'
         f'<span class="facts">{facts}</span></span></summary>{_panel(node)}</details></li>\n'
     )
 
 
-def _drawn(node: Node, before: str, mark: str) -> str:
+def _draw(node: Node, before: str, mark: str) -> str:
     """The lines that join the turns, and the turn's number on them."""
     cut = '<i class="cut">…</i>' if len(before) > _LANES else ""
     cells = "".join(f'<i class="{_KINDS[lane]}"></i>' for lane in before[-_LANES:])
@@ -97,7 +98,7 @@ def _state(node: Node) -> str:
     """The lowest confidence in its colour; else how the run ended."""
     text, low = state_of(node), node.lowest_confidence
     if node.answer is not None and low is not None:
-        return word(low) + escape(text.removeprefix(one_line(low, 20)))
+        return word(low) + escape(text.removeprefix(harmless(low, 20)))
     return f'<b class="{"bad" if kind_of(node) == "failed" else "word"}">{escape(text)}</b>'
 
 
@@ -122,23 +123,15 @@ def _origin(node: Node) -> str:
 
 def _meta(node: Node) -> Iterator[tuple[str, str]]:
     yield "Processor", safe(node.processor or "?")
-    yield "Cost", money(node.cost_usd)
+    yield "Cost", usd(node.cost_usd)
     yield "Status", safe(node.status or "unknown")
     if node.confidence:
         counts = node.confidence_counts.items()
         yield "Confidence", ", ".join(f"{count} {word(level)}" for level, count in counts)
     if node.seconds is not None:
-        yield "Took", _duration(node.seconds)
+        yield "Took", duration(node.seconds)
     if node.started_at:
         yield "Started", safe(node.started_at[:16].replace("T", " "))
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours:,} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def _ids(node: Node) -> Iterator[tuple[str, str]]:
@@ -164,9 +157,9 @@ def _verdict(node: Node) -> str:
         return ""
     action = safe(node.verdict.action.replace("_", " "))
     reason = f'<span class="text" dir="auto">{lines(node.verdict.reason)}</span>'
-    who = "a person" if node.verdict.decided_by == "person" else "the evaluation"
+    judge = "a person" if node.verdict.decided_by == "person" else "the evaluation"
     said = f'<p class="said"><b>{action}</b>{reason}</p>'
-    return f"<h3>Verdict by {who}</h3>{said}"
+    return f"<h3>Verdict by {judge}</h3>{said}"
 
 
 def _sources(node: Node) -> str:
@@ -184,23 +177,9 @@ def _source(source: Mapping[str, Any], at: int) -> str:
 
 
 def _link(url: str, title: str) -> str:
-    """A link that says where it goes; text only, where it does not go to the web."""
-    shown = f"<small>{safe(one_line(url, 140))}</small>"
-    if not _is_web(url):
+    """A link that shows where it goes; text only, if that is no http(s) URL."""
+    shown = f"<small>{escape(harmless(url, 140))}</small>"
+    if not host(url) or harmless(url) != url:
         return safe(title or "No web address") + shown
     text = safe(title or url)
     return f'<a href="{escape(url)}" target="_blank" rel="noopener noreferrer nofollow">{text}</a>{shown}'
-
-
-def _is_web(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    plain = harmless(url) == url and not any(c.isspace() or c == "\\" for c in url)
-    return (
-        plain
-        and url[:4].lower() == "http"
-        and parts.scheme in ("http", "https")
-        and bool(parts.hostname)
-    )

@@ -8,17 +8,14 @@ Mermaid itself looks for once it has turned the numbers back (formulas, icons, l
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
-from .tree_text import money, one_line, state_of, title_of
-
-if TYPE_CHECKING:
-    from .tree import InteractionTree
-    from .tree_nodes import Node
+from ..text.format import usd
+from ..text.untrusted import harmless
+from .tree_nodes import Node, kind_of
+from .tree_text import state_of, title_of
 
 _QUESTION_CHARS = 60
-_FAILED = ("failed", "cancelled", "refused")
 _NOT_PLAIN = re.compile(r"[^\w ]|_")
 _SPLIT = "$:\\"  # as in `$$x$$`, `fa:fa-ban` and a backslash with an n
 # Colours of their own for line, box and text, so that they can be read on a light and a dark page.
@@ -32,40 +29,32 @@ _STYLES = {
 }
 
 
-def mermaid_text(tree: InteractionTree) -> str:
-    """A `flowchart TD`: a box a turn, an arrow from each turn to what continued it."""
-    return "\n".join(["flowchart TD", *_lines(tree)]) + "\n"
+def mermaid_text(nodes: Sequence[Node]) -> str:
+    """A `flowchart TD`: a box for each turn, and an arrow from each turn to those that continued it."""
+    return "\n".join(["flowchart TD", *_lines(nodes)]) + "\n"
 
 
-def _lines(tree: InteractionTree) -> Iterator[str]:
-    for node in tree:
+def _lines(nodes: Sequence[Node]) -> Iterator[str]:
+    for node in nodes:
         yield f'  n{node.number}["{_label(node)}"]:::{kind_of(node)}'
-    for node in tree:
+    for node in nodes:
         if node.parent:
             yield f"  n{node.parent.number} --> n{node.number}"
-    for node in tree.heads:
-        yield f"  class n{node.number} head"
+    for node in nodes:
+        if node.is_head:
+            yield f"  class n{node.number} head"
     for name, style in _STYLES.items():
         yield f"  classDef {name} {style}"
 
 
-def kind_of(node: Node) -> str:
-    """`failed` or `open` without an answer; else `root`, `branch` or `followup`."""
-    if node.answer is None:
-        return "failed" if node.status in _FAILED else "open"
-    if node.parent is None:
-        return "root"
-    return "branch" if node.is_branch else "followup"
-
-
 def _label(node: Node) -> str:
-    facts = (one_line(node.processor or "?", 20), money(node.cost_usd), state_of(node))
-    question = one_line(title_of(node, _QUESTION_CHARS), 2 * _QUESTION_CHARS)
+    facts = (harmless(node.processor or "?", 20), usd(node.cost_usd, "?"), state_of(node))
+    question = harmless(title_of(node, _QUESTION_CHARS), 2 * _QUESTION_CHARS)
     # The number first, also because a label that begins like a list is refused as one.
-    return f"{node.number} {_escaped('· ' + question)}<br/>{_escaped(' · '.join(facts))}"
+    return f"{node.number} {_escape('· ' + question)}<br/>{_escape(' · '.join(facts))}"
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     return _NOT_PLAIN.sub(lambda found: _number(found[0]), text)
 
 

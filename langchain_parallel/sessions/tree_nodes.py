@@ -1,29 +1,31 @@
-"""One turn at its place in a session's tree.
+"""One turn at its place in a session's tree: the data below all views.
 
-Rule: whatever a turn lacks or has in a wrong shape is empty here, and refuses nothing: what is in a state is
-paid for, and is to be seen.
+Rule: whatever a turn lacks or has in a wrong shape is empty here, and nothing is refused: what is in a state
+is paid for, and is to be seen.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from .._core.timestamps import elapsed
+from ..evidence import rank
 
-_RANKS = {"medium": 2, "high": 3}  # 0 is low; 1, a word nobody has heard of yet
+_WITHOUT_ANSWER = ("failed", "cancelled", "refused", "declined")
 
 
 @dataclass(frozen=True)
-class Decision:
-    """What was made of an answer: `action`, `reason`, and `decided_by`, `evaluation` or `person`."""
+class RecordedVerdict:
+    """What was decided about an answer."""
 
     action: str
-    reason: str
-    decided_by: str
+    """`accept`, `follow_up`, `branch`, `stop`."""
+    reason: str = ""
+    decided_by: str = "evaluation"
+    """`evaluation` or `person`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +33,7 @@ class Node:
     """One turn at its place in the tree. What came from the web is raw; the views neutralise it."""
 
     number: int
-    """The how-manieth turn of the session it is, from 1."""
+    """Position in the session, starting at 1."""
     question: str
     asked_by: str
     """`caller`, `evaluation` or `person`."""
@@ -51,9 +53,9 @@ class Node:
     started_at: str | None
     """RFC 3339, like `ended_at`."""
     ended_at: str | None
-    verdict: Decision | None
+    verdict: RecordedVerdict | None
     parent_interaction_id: str | None
-    """What it continued, also where the session does not hold it."""
+    """The interaction it continued, also where the session does not hold it."""
     interaction_id: str | None
     run_id: str | None
     _links: Links = field(repr=False)
@@ -86,13 +88,13 @@ class Node:
     @property
     def lowest_confidence(self) -> str | None:
         """The weakest word in `confidence`; None if there is none."""
-        return min(self.confidence.values(), key=_rank, default=None)
+        return min(self.confidence.values(), key=rank, default=None)
 
     @property
     def confidence_counts(self) -> dict[str, int]:
         """How many fields have which confidence, the strongest first."""
         counts = Counter(self.confidence.values())
-        return {word: counts[word] for word in sorted(counts, key=lambda w: (-_rank(w), w))}
+        return {word: counts[word] for word in sorted(counts, key=lambda w: (-rank(w), w))}
 
     @property
     def seconds(self) -> float | None:
@@ -102,11 +104,25 @@ class Node:
 
 @dataclass
 class Links:
-    """Who is whose parent, by number. Nodes point here, so that none holds another."""
+    """Parents and children by number. Nodes point here, so that no node holds another."""
 
     parents: dict[int, Node] = field(default_factory=dict)
     children: dict[int, tuple[Node, ...]] = field(default_factory=dict)
     heads: frozenset[int] = frozenset()
+
+
+def kind_of(node: Node) -> str:
+    """`failed` or `open` without an answer; else `root`, `branch` or `followup`."""
+    if node.answer is None:
+        return "failed" if node.status in _WITHOUT_ANSWER else "open"
+    if node.parent is None:
+        return "root"
+    return "branch" if node.is_branch else "followup"
+
+
+def total_cost_usd(nodes: Iterable[Node]) -> float:
+    """USD, as far as prices are known."""
+    return round(sum(node.cost_usd or 0.0 for node in nodes), 6)
 
 
 # --- from turns to nodes -------------------------------------------------------------------------
@@ -124,13 +140,13 @@ def node_of(number: int, turn: Mapping[str, Any], links: Links) -> Node:
         answer=turn.get("content"),
         confidence={str(k): str(v) for k, v in words.items()} if isinstance(words, Mapping) else {},
         unsupported_fields=tuple(map(str, _items(turn, "unsupported_fields"))),
-        citations=tuple(c for c in _items(turn, "citations") if isinstance(c, Mapping)),
+        citations=tuple(_citations(turn)),
         warnings=tuple(map(str, _items(turn, "warnings"))),
         error=_text(turn, "error"),
         cost_usd=_number(turn.get("cost_usd")),
         started_at=_text(turn, "started_at"),
         ended_at=_text(turn, "ended_at"),
-        verdict=_decision(turn.get("verdict")),
+        verdict=_verdict(turn.get("verdict")),
         parent_interaction_id=_text(turn, "parent_interaction_id"),
         interaction_id=_text(turn, "interaction_id"),
         run_id=_text(turn, "run_id"),
@@ -144,16 +160,25 @@ def run_of(turn: Mapping[str, Any]) -> str | None:
 
 
 def position_of(turn: tuple[int, Mapping[str, Any]]) -> float:
-    """Where a turn stands in its session; where it does not say, its place in the list."""
+    """The turn's position in its session, or else its index in the list."""
     position = _number(turn[1].get("position"))
     return turn[0] if position is None else position
 
 
-def _decision(verdict: object) -> Decision | None:
+def _citations(turn: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for at, citation in enumerate(_items(turn, "citations"), start=1):
+        if isinstance(citation, Mapping):
+            fields = [str(field) for field in _items(citation, "fields")]
+            yield {**citation, "number": citation.get("number", at), "fields": fields}
+
+
+def _verdict(verdict: object) -> RecordedVerdict | None:
     if not isinstance(verdict, Mapping) or not verdict:
         return None
-    who = "person" if verdict.get("decided_by") == "person" else "evaluation"
-    return Decision(_text(verdict, "action") or "", _text(verdict, "reason") or "", who)
+    decided_by = "person" if verdict.get("decided_by") == "person" else "evaluation"
+    return RecordedVerdict(
+        _text(verdict, "action") or "", _text(verdict, "reason") or "", decided_by
+    )
 
 
 def _text(turn: Mapping[str, Any], name: str) -> str | None:
@@ -168,7 +193,3 @@ def _items(turn: Mapping[str, Any], name: str) -> Sequence[Any]:
 
 def _number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and abs(value) < 1e15 else None
-
-
-def _rank(word: str) -> int:
-    return 0 if "low" in re.split(r"[\W_]+", word.lower()) else _RANKS.get(word.lower(), 1)

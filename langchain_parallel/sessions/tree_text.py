@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
+from ..text.format import usd
 from ..text.untrusted import harmless
-
-if TYPE_CHECKING:
-    from .tree import InteractionTree
-    from .tree_nodes import Node
+from .tree_nodes import Node
 
 MIN_WIDTH = 60
 """Columns. The least there is for a question beside its processor, price and confidence."""
@@ -23,45 +20,34 @@ _LEAST_WITH_IDS = 24  # columns for a question
 _MOST = {"processor": 14, "money": 9, "state": 16}
 
 
-# --- words that all views share ------------------------------------------------------------------
-
-
-def one_line(text: str, most: int) -> str:
-    """Text of the web on one line of at most `most` characters, without what a terminal would obey."""
-    line = harmless(text)
-    return line if len(line) <= most else line[: most - 1].rstrip() + "…"
-
-
-def money(usd: float | None) -> str:
-    """A price; `?` where it is not known."""
-    return "?" if usd is None else f"${usd:,.3f}"
+# --- texts that all views share ------------------------------------------------------------------
 
 
 def state_of(node: Node) -> str:
     """How good the answer is: its lowest confidence and in how many fields; else how the run ended."""
     word = node.lowest_confidence
     if node.answer is None or word is None:
-        return one_line(node.status or "unknown", 30)
+        return harmless(node.status or "unknown", 30)
     few, fields = node.confidence_counts[word], len(node.confidence)
-    return one_line(word, 20) + (f" in {few}/{fields}" if few < fields else "")
+    return harmless(word, 20) + (f" in {few}/{fields}" if few < fields else "")
 
 
-def title_of(node: Node, most: int) -> str:
+def title_of(node: Node, max_chars: int) -> str:
     """The question on one line; for a root, also what it continues."""
-    before = f"(continues {one_line(node.continues, 80)}) " if node.continues else ""
-    return before + one_line(node.question or "(no question)", most)
+    before = f"(continues {harmless(node.continues, 80)}) " if node.continues else ""
+    return before + harmless(node.question or "(no question)", max_chars)
 
 
 # --- lines ---------------------------------------------------------------------------------------
 
 
-def lanes(tree: InteractionTree) -> Iterator[tuple[Node, str, str]]:
+def lanes(nodes: Sequence[Node]) -> Iterator[tuple[Node, str, str]]:
     """Each node with what is drawn before it, a character a lane, and its own mark.
 
     Only branches are indented: what continues a turn stands below it in the same lane, marked `↓`. Of
     deeply branched nodes the innermost 24 lanes are kept.
     """
-    left = [(root, "", "●") for root in reversed(tree.roots)]
+    left = [(node, "", "●") for node in reversed(nodes) if node.parent is None]
     while left:
         node, before, mark = left.pop()
         yield node, before, mark
@@ -74,17 +60,17 @@ def lanes(tree: InteractionTree) -> Iterator[tuple[Node, str, str]]:
             left.append((child, (under + lane)[-_LANES:], "●"))
 
 
-def tree_lines(tree: InteractionTree, width: int) -> Iterator[str]:
+def tree_lines(nodes: Sequence[Node], width: int) -> Iterator[str]:
     """One line a node, in columns that fit into `width`; ids only where there is room for all."""
     width = max(width, MIN_WIDTH)
-    facts = {node: _facts(node) for node in tree}
+    facts = {node: _facts(node) for node in nodes}
     ends = [max(map(_cells, column)) for column in zip(*facts.values(), strict=True)]
-    ids = max((_cells(_id(node)) for node in tree), default=0)
+    ids = max((_cells(_id(node)) for node in nodes), default=0)
     room = width - sum(ends) - len(_GAP) * len(ends)
     with_ids = room - ids - len(_GAP) >= _LEAST_WITH_IDS
     room -= (ids + len(_GAP)) if with_ids else 0
-    for node, before, mark in lanes(tree):
-        what = f"{_drawn(before, width // 8)}{mark} {title_of(node, 4 * width)}"
+    for node, before, mark in lanes(nodes):
+        what = f"{_draw(before, width // 8)}{mark} {title_of(node, 4 * width)}"
         columns = [_fit(text, end) for text, end in zip(facts[node], ends, strict=True)]
         line = _GAP.join([_fit(what, room), *columns, *([_id(node)] if with_ids else [])])
         yield line.rstrip()
@@ -92,17 +78,17 @@ def tree_lines(tree: InteractionTree, width: int) -> Iterator[str]:
 
 def _facts(node: Node) -> tuple[str, ...]:
     return (
-        one_line(node.processor or "?", _MOST["processor"]),
-        _cut(money(node.cost_usd), _MOST["money"]),
-        _cut(state_of(node), _MOST["state"]) + (" *" if node.is_head else ""),
+        harmless(node.processor or "?", _MOST["processor"]),
+        _cut_columns(usd(node.cost_usd, "?"), _MOST["money"]),
+        _cut_columns(state_of(node), _MOST["state"]) + (" *" if node.is_head else ""),
     )
 
 
 def _id(node: Node) -> str:
-    return one_line(node.interaction_id or "", 64)
+    return harmless(node.interaction_id or "", 64)
 
 
-def _drawn(before: str, most: int) -> str:
+def _draw(before: str, most: int) -> str:
     cut = len(before) > most
     return ("… " if cut else "") + "".join(_DRAWN[lane] for lane in before[-most:])
 
@@ -111,7 +97,7 @@ def _drawn(before: str, most: int) -> str:
 
 
 def _cells(text: str) -> int:
-    """How many columns a terminal gives to a text."""
+    """The columns that a terminal gives to a text."""
     return sum(map(_cell, text))
 
 
@@ -121,8 +107,8 @@ def _cell(char: str) -> int:
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
-def _cut(text: str, most: int) -> str:
-    """The text in at most `most` columns."""
+def _cut_columns(text: str, most: int) -> str:
+    """The text in at most `most` columns, which `cut` of `plain_text` could not count."""
     if _cells(text) <= most:
         return text
     room, kept = most - 1, []
@@ -136,5 +122,5 @@ def _cut(text: str, most: int) -> str:
 
 def _fit(text: str, width: int) -> str:
     """The text in exactly `width` columns."""
-    cut = _cut(text, width)
+    cut = _cut_columns(text, width)
     return cut + " " * (width - _cells(cut))

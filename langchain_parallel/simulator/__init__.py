@@ -6,39 +6,39 @@
     with serve(Simulator(latency_scale=0.01)) as server:
         print(server.url)                                    # a real server
 
-Nothing it answers is a finding: every text says that it is simulated.
+None of its answers is a real finding; every text says that it is simulated.
 """
 
-from .answers import Answer, Request
-from .basis import Realism
+from .basis import EvidenceSettings
 from .billing import BilledRun, Billing
 from .clock import Clock, ManualClock, RealClock
 from .faults import Fault
-from .log import LogEntry
-from .runs import RunScript, Turn
+from .http_messages import Request, Response
+from .http_server import RunningServer, serve
+from .request_log import LogEntry
 from .scenario import Scenario
-from .server import RunningServer, serve
+from .simulated_run import ContextTurn, RunScript
+from .simulator import Simulator
 from .transport import SimulatorTransport
-from .webhooks import Delivery
-from .world import Simulator
+from .webhook_outbox import Delivery
 
 __all__ = [
-    "Answer",
     "BilledRun",
     "Billing",
     "Clock",
+    "ContextTurn",
     "Delivery",
+    "EvidenceSettings",
     "Fault",
     "LogEntry",
     "ManualClock",
     "RealClock",
-    "Realism",
     "Request",
+    "Response",
     "RunScript",
     "RunningServer",
     "Scenario",
     "Simulator",
     "SimulatorTransport",
-    "Turn",
     "serve",
 ]

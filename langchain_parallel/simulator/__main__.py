@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from .clock import RealClock
+from .http_server import serve
 from .scenario import Scenario
-from .server import serve
-from .world import Simulator
+from .simulator import Simulator
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

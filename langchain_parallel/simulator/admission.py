@@ -1,7 +1,7 @@
-"""May these runs start? Each check refuses with the API's own status: 422, 403, 429, 402.
+"""May these runs start? Each check refuses with the API's own status: 422, 403, 429 or 402.
 
-Rule: they are made in this order and before anything is written down, so that what is refused
-leaves no trace and costs nothing.
+Rule: all checks run, in this order, before anything is stored. A refused request leaves no trace and costs
+nothing.
 """
 
 from __future__ import annotations
@@ -10,36 +10,34 @@ import math
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 
-from .answers import ApiError, JsonObject
 from .billing import Billing
+from .http_messages import ApiError, JsonObject
 from .pricing import price_usd
-from .validation import invalid, problems
-
-__all__ = ["check_credit", "check_inputs", "check_processors", "check_quota"]
+from .validation import invalid_request, problems
 
 
 def check_inputs(
     inputs: Sequence[JsonObject], betas: frozenset[str], where: str, knows: Callable[[str], bool]
 ) -> None:
-    """422 naming every field at fault; of several inputs with its place behind `where`."""
+    """Raise a 422 that names every wrong field. With `where`, paths are `where` plus the input's index."""
     found = []
     for i, body in enumerate(inputs):
-        place = f"{where}{i}" if where else ""
+        prefix = f"{where}{i}" if where else ""
         faults = problems(body, betas, knows)
-        found += [(".".join(filter(None, (place, at))), message) for at, message in faults]
+        found += [(".".join(filter(None, (prefix, at))), message) for at, message in faults]
     if found:
-        raise invalid(found)
+        raise invalid_request(found)
 
 
 def check_processors(inputs: Sequence[JsonObject], allowed: Collection[str] | None) -> None:
-    """403 for a processor this account may not use."""
+    """Raise a 403 for a processor that this account may not use."""
     for name in sorted({body["processor"] for body in inputs}):
         if allowed is not None and name not in allowed:
             raise ApiError(403, f"Forbidden: processor {name!r} is not allowed")
 
 
 def check_quota(recent: deque[float], per_minute: int | None, now: float) -> None:
-    """429 with `Retry-After`. `recent`: when (seconds) the last creating POSTs came."""
+    """Raise a 429 with `Retry-After`. `recent` holds the times (seconds) of the last creating POSTs."""
     while recent and recent[0] <= now - 60:
         recent.popleft()
     if per_minute is not None and len(recent) >= per_minute:
@@ -49,11 +47,11 @@ def check_quota(recent: deque[float], per_minute: int | None, now: float) -> Non
 
 
 def check_credit(inputs: Sequence[JsonObject], credit: float | None, billing: Billing) -> None:
-    """402 when the money left (USD) is short; what active runs may still cost is not free."""
+    """Raise a 402 if the credit (USD) does not cover these runs, the billed ones and the active ones."""
     if credit is None:
         return
     needed = sum(price_usd(body["processor"]) for body in inputs)
-    free = credit - billing.total_usd - billing.reserved_usd
-    if needed > free + 1e-9:
-        detail = {"available_usd": round(free, 6), "needed_usd": round(needed, 6)}
+    available = credit - billing.total_usd - billing.reserved_usd
+    if needed > available + 1e-9:
+        detail = {"available_usd": round(available, 6), "needed_usd": round(needed, 6)}
         raise ApiError(402, "Payment required: insufficient credit in account", detail)

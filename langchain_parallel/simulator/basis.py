@@ -1,7 +1,7 @@
 """The evidence of an answer: for each field its citations, reasoning and confidence.
 
-Rule: nothing here can be taken for a real source. Addresses lie on reserved example domains, or,
-where a source policy names domains, under a path that says "simulated"; every text begins so too.
+Rule: nothing here looks like a real source. Addresses use reserved example domains or, if a source policy
+names domains, a path that says "simulated". Every text starts with that word, too.
 """
 
 from __future__ import annotations
@@ -10,11 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .answers import JsonObject
-from .runs import Run
-from .seeded import fraction, hex_id, number
-
-__all__ = ["Realism", "basis_for", "citation_urls", "names", "quoted"]
+from .deterministic_ids import fraction, hex_id, number
+from .http_messages import JsonObject
+from .simulated_run import Run
 
 FIELD_BASIS_BETA = "field-basis-2025-11-25"
 
@@ -23,14 +21,14 @@ _FILLER = "This passage is filler made by the simulator and reports no fact. "
 
 
 @dataclass(frozen=True)
-class Realism:
-    """How much evidence an answer carries.
+class EvidenceSettings:
+    """How much evidence an answer has, and how good it is.
 
     Args:
         excerpt_chars: Characters of each excerpt.
-        low_confidence: Share of fields (0–1) that come out `low` until a follow-up names them.
-        low_fields: Fields that do so for certain.
-        uncited_fields: Fields that come without citations until a follow-up names them.
+        low_confidence: Share of fields (0–1) with low confidence until a follow-up mentions them.
+        low_fields: Fields that always have low confidence until a follow-up mentions them.
+        uncited_fields: Fields without citations until a follow-up mentions them.
     """
 
     citations_per_field: int = 3
@@ -41,67 +39,72 @@ class Realism:
     uncited_fields: frozenset[str] = frozenset()
 
 
-def basis_for(run: Run, content: Any, realism: Realism, seed: int) -> list[JsonObject]:
-    """One entry per top-level field (`output` for text); with the beta, per array element too."""
+def basis_for(run: Run, content: Any, settings: EvidenceSettings, seed: int) -> list[JsonObject]:
+    """One entry per top-level field (`output` for text) and, with the beta, per array element."""
     if isinstance(content, str):
-        return [_entry(run, "output", realism, seed)]
+        return [_entry(run, "output", settings, seed)]
     fields = list(content)
     if FIELD_BASIS_BETA in run.betas:
         lists = {n: v for n, v in content.items() if isinstance(v, list)}
         fields += [f"{n}.{i}" for n, v in lists.items() for i in range(len(v))]
-    return [_entry(run, name, realism, seed) for name in fields]
+    return [_entry(run, name, settings, seed) for name in fields]
 
 
-def _entry(run: Run, name: str, realism: Realism, seed: int) -> JsonObject:
+def _entry(run: Run, name: str, settings: EvidenceSettings, seed: int) -> JsonObject:
     top = name.split(".", 1)[0]
-    again = run.previous is not None and names(run.text, top)
-    cited = again or top not in realism.uncited_fields
+    again = run.previous is not None and mentions(run.text, top)
+    cited = again or top not in settings.uncited_fields
     entry = {
         "field": name,
-        "citations": _citations(run, name, realism, seed) if cited else [],
+        "citations": _citations(run, name, settings, seed) if cited else [],
         "reasoning": _reasoning(run, name),
-        "confidence": "high" if again else _confidence(top, realism, seed),
+        "confidence": "high" if again else _confidence(top, settings, seed),
     }
     scripted = run.turn.basis.get(name) if run.turn else None
     return {**entry, **(scripted or {})}
 
 
-def names(text: str, name: str) -> bool:
-    """Whether a follow-up speaks of a field: as written, or with spaces for underscores."""
+def mentions(text: str, name: str) -> bool:
+    """Whether a question mentions a field, as written or with spaces for underscores."""
     return name.lower() in text.lower() or name.lower().replace("_", " ") in text.lower()
 
 
-def _confidence(name: str, realism: Realism, seed: int) -> str:
+def _confidence(name: str, settings: EvidenceSettings, seed: int) -> str:
     share = fraction("confidence", seed, name)
-    if name in realism.low_fields or share < realism.low_confidence:
+    if name in settings.low_fields or share < settings.low_confidence:
         return "low"
-    return "medium" if share < (1 + realism.low_confidence) / 2 else "high"
+    return "medium" if share < (1 + settings.low_confidence) / 2 else "high"
 
 
 def _reasoning(run: Run, name: str) -> str:
     start = f"[simulated] '{name}' is placeholder content; no source was read."
-    line = run.line()
-    if not line:
+    earlier = run.ancestors()
+    if not earlier:
         return start
-    asked = "; ".join(quoted(r.text) for r in line)
-    return f"{start} Builds on {len(line)} earlier turn(s), which asked: {asked}."
+    questions = "; ".join(quote(r.text) for r in earlier)
+    return f"{start} Builds on {count_turns(earlier)}, which asked: {questions}."
 
 
-def quoted(text: str, limit: int = 90) -> str:
+def quote(text: str, limit: int = 90) -> str:
     """A text in quotation marks, cut to `limit` characters."""
     return f'"{text if len(text) <= limit else text[: limit - 1] + "…"}"'
 
 
-def _citations(run: Run, name: str, realism: Realism, seed: int) -> list[JsonObject]:
+def count_turns(earlier: Sequence[Run]) -> str:
+    """Say how many earlier turns there are."""
+    return f"{len(earlier)} earlier turn{'' if len(earlier) == 1 else 's'}"
+
+
+def _citations(run: Run, name: str, settings: EvidenceSettings, seed: int) -> list[JsonObject]:
     key = (seed, run.text, name)
-    urls = citation_urls(run.request.get("source_policy") or {}, realism.citations_per_field, *key)
+    urls = citation_urls(run.request.get("source_policy") or {}, settings.citations_per_field, *key)
     return [
         {
             "url": url,
             "title": f"[simulated] Source {i} for {name}",
             "excerpts": [
-                _excerpt(realism.excerpt_chars, i, n, *key)
-                for n in range(1, realism.excerpts_per_citation + 1)
+                _excerpt(settings.excerpt_chars, i, n, *key)
+                for n in range(1, settings.excerpts_per_citation + 1)
             ],
         }
         for i, url in enumerate(urls, 1)
@@ -114,7 +117,7 @@ def _excerpt(size: int, *key: object) -> str:
 
 
 def citation_urls(policy: JsonObject, count: int, *key: object) -> list[str]:
-    """`count` different addresses that respect the source policy."""
+    """`count` different addresses that obey the source policy."""
     domains = _allowed_domains(policy)
     start = number("domain", *key)
     return [
@@ -124,7 +127,7 @@ def citation_urls(policy: JsonObject, count: int, *key: object) -> list[str]:
 
 
 def _allowed_domains(policy: JsonObject) -> Sequence[str]:
-    """The included domains if any are named (then exclusions do not count), else reserved ones."""
+    """The included domains, else the reserved ones without the excluded ones."""
     if included := policy.get("include_domains"):
         return [f"example{d}" if d.startswith(".") else d.strip("/") for d in included]
     excluded = [d.lstrip(".") for d in policy.get("exclude_domains") or ()]

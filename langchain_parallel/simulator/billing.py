@@ -1,6 +1,6 @@
-"""Who pays for what: one line per run that completed; failed and cancelled runs are free.
+"""The bill: one line for each run that completed. Failed and cancelled runs are free.
 
-Rule: the bill is read off the runs, never kept beside them, so it cannot disagree with them.
+Rule: the bill is computed from the runs and never stored, so it cannot disagree with them.
 """
 
 from __future__ import annotations
@@ -9,14 +9,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .runs import Run
-
-__all__ = ["BilledRun", "Billing"]
+from .simulated_run import Run
 
 
 @dataclass(frozen=True)
 class BilledRun:
-    """One line of the bill. `metadata` is the caller's own, as sent with the run."""
+    """One line of the bill. `metadata` is what the caller sent with the run."""
 
     run_id: str
     interaction_id: str
@@ -27,7 +25,7 @@ class BilledRun:
 
 
 class Billing:
-    """The bill as it stands now."""
+    """The bill at the present time."""
 
     def __init__(self, runs: Callable[[], Iterable[Run]], now: Callable[[], float]) -> None:
         self._runs = runs
@@ -39,7 +37,7 @@ class Billing:
         return [_line(r) for r in self._runs() if r.status_at(now) == "completed"]
 
     def reserved_runs(self) -> list[BilledRun]:
-        """Runs still active: their price is held back and will be billed if they complete."""
+        """Active runs. Their price is reserved now and billed if they complete."""
         now = self._now()
         return [_line(r) for r in self._runs() if r.is_active_at(now)]
 

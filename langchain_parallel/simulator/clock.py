@@ -1,4 +1,4 @@
-"""Time is a parameter: the simulator reads and waits on a clock it is given.
+"""Time is a parameter: the simulator reads and waits on a clock that it is given.
 
 Rule: nothing in this package but `RealClock` asks the machine what time it is.
 """
@@ -11,21 +11,19 @@ import threading
 import time
 from typing import Protocol
 
-__all__ = ["Clock", "ManualClock", "RealClock"]
-
 
 class Clock(Protocol):
-    """What the simulator (and a client under test) needs of time. All figures in seconds."""
+    """What the simulator (and a client under test) needs of time. All numbers are seconds."""
 
     @property
-    def patience(self) -> float:
-        """Longest single sleep of a waiter that must also notice changes made by others."""
+    def poll_interval(self) -> float:
+        """The longest sleep of a waiter that must also notice changes made by other threads."""
 
     def now(self) -> float:
         """Unix time, for timestamps."""
 
     def monotonic(self) -> float:
-        """Time that only goes forward, for durations."""
+        """Time that only moves forward, for durations."""
 
     def sleep(self, seconds: float) -> None:
         """Wait, blocking."""
@@ -35,20 +33,18 @@ class Clock(Protocol):
 
 
 class ManualClock:
-    """Virtual time: a sleep advances it at once, so an hour's wait costs no real time.
+    """Virtual time: a sleep advances it at once, so an hour's wait takes no real time.
 
-    The target of a sleep is fixed when it is called and time then moves to the later of the two,
-    so that ten waiters of a minute each take one minute together, not ten.
+    A sleep fixes its target when it is called and moves time to the later of the two. So ten waiters of a
+    minute each take one minute together, not ten.
     """
+
+    poll_interval = math.inf  # a sleep ends at once, so it never hides a change
 
     def __init__(self, start: float = 1_750_000_000.0) -> None:
         self._start = start
         self._elapsed = 0.0
         self._lock = threading.Lock()
-
-    @property
-    def patience(self) -> float:
-        return math.inf
 
     def now(self) -> float:
         return self._start + self.monotonic()
@@ -59,17 +55,17 @@ class ManualClock:
 
     def advance(self, seconds: float) -> None:
         """Move time forward by `seconds`."""
-        self._reach(self.monotonic() + max(seconds, 0.0))
+        self._advance_to(self.monotonic() + max(seconds, 0.0))
 
     def sleep(self, seconds: float) -> None:
         self.advance(seconds)
 
     async def asleep(self, seconds: float) -> None:
         target = self.monotonic() + max(seconds, 0.0)
-        await asyncio.sleep(0)  # let others run first: they may have shorter waits
-        self._reach(target)
+        await asyncio.sleep(0)  # other tasks run first: their waits may be shorter
+        self._advance_to(target)
 
-    def _reach(self, target: float) -> None:
+    def _advance_to(self, target: float) -> None:
         with self._lock:
             self._elapsed = max(self._elapsed, target)
 
@@ -80,9 +76,7 @@ class ManualClock:
 class RealClock:
     """The machine's own time."""
 
-    @property
-    def patience(self) -> float:
-        return 0.05
+    poll_interval = 0.05
 
     def now(self) -> float:
         return time.time()

@@ -1,7 +1,7 @@
-"""What a run answers: text or JSON that obeys the request and draws on the turns before it.
+"""What a run answers: text or JSON that obeys the request and builds on the earlier turns.
 
-Rule: every answer says that it is simulated, and every answer to a follow-up quotes each earlier
-question and finding it was given. Context that got lost on the way therefore shows in the answer.
+Rule: every answer says that it is simulated, and the answer to a follow-up quotes each earlier question and
+finding. So lost context shows in the answer.
 """
 
 from __future__ import annotations
@@ -10,15 +10,13 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from .answers import JsonObject
-from .basis import Realism, basis_for, names, quoted
-from .conforms import conforms
-from .instances import Maker, Path
-from .runs import Run
+from .basis import EvidenceSettings, basis_for, count_turns, mentions, quote
+from .deterministic_ids import hex_id
+from .http_messages import JsonObject
 from .scenario import fill
-from .seeded import hex_id
-
-__all__ = ["AUTO_SCHEMA", "finding_of", "write_output"]
+from .schema_check import is_valid
+from .schema_examples import ExampleBuilder, Path
+from .simulated_run import Run
 
 AUTO_SCHEMA: JsonObject = {
     "type": "object",
@@ -42,8 +40,8 @@ _BUILDS_ON: JsonObject = {
 }
 
 
-def write_output(run: Run, realism: Realism, seed: int) -> JsonObject:
-    """The whole `output` of a completed run. Ancestors must have theirs already."""
+def write_output(run: Run, settings: EvidenceSettings, seed: int) -> JsonObject:
+    """Write the `output` of a completed run. Its ancestors must have theirs already."""
     spec = _output_spec(run.request)
     if spec["type"] == "text":
         output: JsonObject = {"type": "text", "content": _text(run, seed)}
@@ -53,14 +51,14 @@ def write_output(run: Run, realism: Realism, seed: int) -> JsonObject:
     else:
         content, schema = _auto(run, seed)
         output = {"type": "json", "content": content, "output_schema": schema}
-    output["basis"] = basis_for(run, output["content"], realism, seed)
+    output["basis"] = basis_for(run, output["content"], settings, seed)
     if servers := run.request.get("mcp_servers"):
         output["mcp_tool_calls"] = [_tool_call(run, server) for server in servers]
     return output
 
 
 def _output_spec(request: JsonObject) -> JsonObject:
-    """The output schema as an envelope; none means auto, a bare string means text."""
+    """The output schema with its type. None means auto, a string means text."""
     spec = (request.get("task_spec") or {}).get("output_schema")
     if spec is None:
         return {"type": "auto"}
@@ -70,7 +68,7 @@ def _output_spec(request: JsonObject) -> JsonObject:
 
 
 def finding_of(run: Run, by: float) -> str:
-    """One line of what a run had found by that time, for its descendants to quote."""
+    """One line of what a run had found by that time, for later turns to quote."""
     output = run.output_by(by)
     if output is None:
         return "(no findings)"
@@ -86,38 +84,38 @@ def _first_string(value: Any) -> str | None:
 
 
 def _headline(run: Run, seed: int) -> str:
-    """The run's own finding: one per question and context, so that a quote can be traced."""
-    mark = hex_id("finding", seed, run.text, *(r.text for r in run.line()), length=8)
-    return f"[simulated] Finding {mark} on {quoted(run.text, 70)}."
+    """The run's own finding, unique for its question and context, so that a quote can be traced."""
+    finding_id = hex_id("finding", seed, run.text, *(r.text for r in run.ancestors()), length=8)
+    return f"[simulated] Finding {finding_id} on {quote(run.text, 70)}."
 
 
 def _context(run: Run) -> str:
-    """What the answer builds on, or nothing on a first turn."""
-    line = run.line()
-    if not line:
+    """What the answer builds on; empty for a first turn."""
+    earlier = run.ancestors()
+    if not earlier:
         return ""
     turns = [
-        f"Turn {i} asked {quoted(r.text)} and found: {finding_of(r, run.ends)}"
-        for i, r in enumerate(line, 1)
+        f"Turn {i} asked {quote(r.text)} and found: {finding_of(r, run.ends)}"
+        for i, r in enumerate(earlier, 1)
     ]
-    return f"Builds on {len(line)} earlier turn(s). " + " ".join(turns)
+    return f"Builds on {count_turns(earlier)}. " + " ".join(turns)
 
 
-def _scripted(run: Run) -> Any:
-    """The scripted content with earlier findings filled in, or None."""
+def _script_content(run: Run) -> Any:
+    """The scripted content with its placeholders filled in, or None."""
     if run.turn is None or run.turn.content is None:
         return None
     return fill(run.turn.content, run.text, _earlier_contents(run))
 
 
 def _earlier_contents(run: Run) -> list[Any]:
-    """What each earlier turn answered, oldest first; None where it had nothing by then."""
-    outputs = [r.output_by(run.ends) for r in run.line()]
+    """What each earlier turn had answered by the end of this run (or None), oldest first."""
+    outputs = [r.output_by(run.ends) for r in run.ancestors()]
     return [output["content"] if output else None for output in outputs]
 
 
 def _text(run: Run, seed: int) -> str:
-    scripted = _scripted(run)
+    scripted = _script_content(run)
     if isinstance(scripted, str):
         return scripted
     body = "No source was read; a real run would answer the question here."
@@ -127,31 +125,31 @@ def _text(run: Run, seed: int) -> str:
 
 
 def _auto(run: Run, seed: int) -> tuple[JsonObject, JsonObject]:
-    """Content in a shape of our choice, and that shape's schema."""
-    scripted = _scripted(run)
+    """Content in a shape that the simulator chooses, and the schema of that shape."""
+    scripted = _script_content(run)
     if isinstance(scripted, dict):
         return scripted, {"type": "object", "properties": {n: {} for n in scripted}}
     schema = json.loads(json.dumps(AUTO_SCHEMA))
     content = _json(run, schema, seed)
     content["summary"] = scripted or f"{_headline(run, seed)} {_context(run)}".strip()
-    if line := run.line():
+    if earlier := run.ancestors():
         schema["properties"]["builds_on"] = _BUILDS_ON
         content["builds_on"] = [
             {"turn": i, "question": r.text[:200], "finding": finding_of(r, run.ends)}
-            for i, r in enumerate(line, 1)
+            for i, r in enumerate(earlier, 1)
         ]
-    for name, value in _asked_again(run).items():
+    for name, value in _revisited_fields(run).items():
         schema["properties"][name] = {"type": "string"}
         content[name] = value
     return content, schema
 
 
-def _asked_again(run: Run) -> dict[str, str]:
-    """Fields of earlier answers that this question names: each looked at again."""
+def _revisited_fields(run: Run) -> dict[str, str]:
+    """New values for the fields of earlier answers that this question mentions."""
     found = {}
     for content in _earlier_contents(run):
         for name, value in content.items() if isinstance(content, dict) else ():
-            if names(run.text, name) and name not in AUTO_SCHEMA["properties"]:
+            if mentions(run.text, name) and name not in AUTO_SCHEMA["properties"]:
                 before = (_first_string(value) or json.dumps(value))[:200]
                 found[name] = f"[simulated] {name}, looked at again; before it was: {before}"
     return found
@@ -159,7 +157,7 @@ def _asked_again(run: Run) -> dict[str, str]:
 
 @dataclass
 class _Prose:
-    """Writes the strings of one JSON answer: the first at length, the others short."""
+    """Writes the strings of one JSON answer. The first is long, the others are short."""
 
     run: Run
     seed: int
@@ -174,13 +172,13 @@ class _Prose:
 
 
 def _json(run: Run, schema: JsonObject, seed: int) -> JsonObject:
-    key = hex_id("content", seed, run.text, *(r.text for r in run.line()))
-    made = Maker(schema, key, _Prose(run, seed)).make()
+    key = hex_id("content", seed, run.text, *(r.text for r in run.ancestors()))
+    made = ExampleBuilder(schema, key, _Prose(run, seed)).build()
     content: JsonObject = made if isinstance(made, dict) else {"output": made}
-    scripted = _scripted(run)
+    scripted = _script_content(run)
     for name, value in scripted.items() if isinstance(scripted, dict) else ():
         changed = {**content, name: value}
-        if name in schema.get("properties", {}) and conforms(changed, schema, schema):
+        if name in schema.get("properties", {}) and is_valid(changed, schema, schema):
             content = changed
     return content
 

@@ -1,30 +1,29 @@
-"""Faults on demand: what the network and a bad day at the server can do to one request.
+"""Faults on demand: what the network and a failing server can do to one request.
 
-    refuse                  the connection is refused; nothing is processed. (A real socket has
-                            been connected by then, and is reset; a running server's
-                            `unreachable()` refuses for real)
-    drop_before             the connection is dropped and nothing was processed
-    drop_after              the request is processed, its answer dropped
-    status_before           `status` instead of processing
+    refuse                  the connection is refused; nothing is processed. (A server on a socket has
+                            accepted the connection by then and resets it; its `unreachable()` refuses)
+    drop_before             the connection is dropped before the request is processed
+    drop_after              the request is processed and its response dropped
+    status_before           answered with `status` and not processed
     status_after            processed, then answered with `status`
     rate_limit              429 with `Retry-After`: `seconds`, or an HTTP date (`as_date`)
     payment_required        402
-    slow_body               processed; the body trickles in over `seconds`
-    truncated_body          processed; `content-length` promises more than comes (`after_bytes`)
-    malformed_json          processed; the body breaks off, though its length is right
+    slow_body               processed; the body arrives slowly, over `seconds`
+    truncated_body          processed; `content-length` promises more than arrives (`after_bytes`)
+    malformed_json          processed; the JSON breaks off, though the length is right
     wrong_shape             processed; the body is `body` (any JSON) instead
-    hang                    no answer for `seconds`; with `processed=False` nothing comes after it
+    hang                    no response for `seconds`; with `processed=False` none after that either
     sse_cut                 an event stream ends inside the event after `after_events` events, or
                             after `after_bytes` bytes
     sse_error               an event stream sends an `error` event after `after_events` and closes
-    sse_unknown_event       an event of an undocumented type before each known one
+    sse_unknown_event       an event of an undocumented type before each documented one
     sse_comment_heartbeats  comment lines between the events
-    unknown_fields          a field nobody has heard of in every object of the API
+    unknown_fields          an undocumented field in every object of the API
     unknown_status          every run is reported in `unknown` status
-    webhook_duplicate, webhook_forge, webhook_lose   delivered twice, with a wrong signature first,
-                            not at all; `path` is matched against the webhook's URL
+    webhook_duplicate, webhook_forge, webhook_lose   delivered twice, delivered with a wrong signature
+                            first, not delivered; `path` is matched against the webhook's URL
 
-`reset=True` makes every dropped connection a TCP reset (a read error) instead of a close.
+With `reset=True` every dropped connection is a TCP reset (a read error) instead of a close.
 """
 
 from __future__ import annotations
@@ -33,26 +32,24 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from email.utils import formatdate
 from fnmatch import fnmatchcase
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
-from .answers import (
-    Answer,
+from .clock import Clock
+from .http_messages import (
     ApiError,
     Chunk,
     Cut,
     Head,
     Refuse,
     Request,
+    Response,
     Step,
     Wait,
-    error_answer,
-    json_answer,
-    map_event,
+    edit_json,
+    error_response,
+    json_response,
     sse_event,
 )
-from .clock import Clock
-
-__all__ = ["Fault", "FaultKind", "apply"]
 
 FaultKind = Literal[
     "refuse",
@@ -81,12 +78,12 @@ FaultKind = Literal[
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault for the requests it matches; what each kind does is told in the module's text.
+    """A fault for the requests that it matches. The module's docstring explains every kind.
 
     Args:
-        method: Only this method. `path`: a glob on the path (`*` also matches slashes).
-        contains: Only requests whose body contains this text.
-        times: Requests it hits (None: all). `skip`: matching requests let pass first.
+        method: Matches only this method. `path`: a glob on the path (`*` also matches slashes).
+        contains: Matches only requests whose body contains this text.
+        times: How many requests it hits (None: all). `skip`: how many matches it ignores first.
         seconds: How long (slow, hang), or what `Retry-After` says (rate_limit).
     """
 
@@ -124,62 +121,73 @@ class Fault:
         return self.kind.startswith("webhook_") and fnmatchcase(url, self.path)
 
 
-Process = Callable[[], Answer]
+Process = Callable[[], Response]
 
 
-def apply(fault: Fault | None, process: Process, clock: Clock, ref_id: str) -> Answer:
-    """The answer to a request under a fault. `process` does the work; it runs at most once."""
+def respond(fault: Fault | None, process: Process, clock: Clock, ref_id: str) -> Response:
+    """Answer a request under a fault. `process` does the request's work and runs at most once."""
     if fault is None:
         return process()
-    if fault.kind in _INSTEAD:
-        return _INSTEAD[fault.kind](fault, process, clock, ref_id)
-    return Answer(_CHANGED[fault.kind](fault, process().steps, clock))
+    if fault.kind in _REPLACED:
+        return _REPLACED[fault.kind](fault, process, clock, ref_id)
+    return Response(_CHANGED[fault.kind](fault, process().steps, clock))
 
 
-def _status(fault: Fault, ref_id: str) -> Answer:
+# -- faults that replace the response --------------------------------------------------------------
+
+
+def _cut(fault: Fault) -> Response:
+    return Response(iter([Cut(fault.reset)]))
+
+
+def _status(fault: Fault, ref_id: str) -> Response:
     message = f"[simulated fault] status {fault.status}"
-    return error_answer(ApiError(fault.status, message), ref_id)
+    return error_response(ApiError(fault.status, message), ref_id)
 
 
-def _status_after(fault: Fault, process: Process, clock: Clock, ref_id: str) -> Answer:
+def _status_after(fault: Fault, process: Process, clock: Clock, ref_id: str) -> Response:
     process()
     return _status(fault, ref_id)
 
 
-def _drop_after(fault: Fault, process: Process, clock: Clock, ref_id: str) -> Answer:
+def _drop_after(fault: Fault, process: Process, clock: Clock, ref_id: str) -> Response:
     process()
-    return Answer(iter([Cut(fault.reset)]))
+    return _cut(fault)
 
 
-def _rate_limit(fault: Fault, process: Process, clock: Clock, ref_id: str) -> Answer:
+def _rate_limit(fault: Fault, process: Process, clock: Clock, ref_id: str) -> Response:
     after = f"{fault.seconds:g}"
     if fault.as_date:
         after = formatdate(clock.now() + fault.seconds, usegmt=True)
     headers = {"retry-after": after}
     message = "Too many requests: quota temporarily exceeded"
-    return error_answer(ApiError(429, message, headers=headers), ref_id)
+    return error_response(ApiError(429, message, headers=headers), ref_id)
 
 
-def _payment_required(fault: Fault, process: Process, clock: Clock, ref_id: str) -> Answer:
+def _payment_required(fault: Fault, process: Process, clock: Clock, ref_id: str) -> Response:
     message = "Payment required: insufficient credit in account"
-    return error_answer(ApiError(402, message), ref_id)
+    return error_response(ApiError(402, message), ref_id)
 
 
-def _hang(fault: Fault, process: Process, clock: Clock, ref_id: str) -> Answer:
-    steps = process().steps if fault.processed else iter([Cut(fault.reset)])
+def _hang(fault: Fault, process: Process, clock: Clock, ref_id: str) -> Response:
+    response = process() if fault.processed else _cut(fault)
     until = clock.monotonic() + fault.seconds
 
     def run() -> Iterator[Step]:
-        while clock.monotonic() < until:
-            yield Wait(until)
-        yield from steps
+        yield from _pause(until, clock)
+        yield from response.steps
 
-    return Answer(run())
+    return Response(run())
 
 
-_INSTEAD: dict[str, Callable[[Fault, Process, Clock, str], Answer]] = {
-    "refuse": lambda fault, process, clock, ref_id: Answer(iter([Refuse()])),
-    "drop_before": lambda fault, process, clock, ref_id: Answer(iter([Cut(fault.reset)])),
+def _pause(until: float, clock: Clock) -> Iterator[Step]:
+    while clock.monotonic() < until:
+        yield Wait(until)
+
+
+_REPLACED: dict[str, Callable[[Fault, Process, Clock, str], Response]] = {
+    "refuse": lambda fault, process, clock, ref_id: Response(iter([Refuse()])),
+    "drop_before": lambda fault, process, clock, ref_id: _cut(fault),
     "drop_after": _drop_after,
     "status_before": lambda fault, process, clock, ref_id: _status(fault, ref_id),
     "status_after": _status_after,
@@ -189,16 +197,19 @@ _INSTEAD: dict[str, Callable[[Fault, Process, Clock, str], Answer]] = {
 }
 
 
+# -- faults that change the steps of the response --------------------------------------------------
+
+
 def _wrong_shape(fault: Fault, steps: Iterator[Step], clock: Clock) -> Iterator[Step]:
     body = {"unexpected": True} if fault.body is None else fault.body
     for step in steps:
         if isinstance(step, Head):
-            yield from json_answer(step.status, body).steps
+            yield from json_response(step.status, body).steps
             return
         yield step
 
 
-def _slow(fault: Fault, steps: Iterator[Step], clock: Clock) -> Iterator[Step]:
+def _slow_body(fault: Fault, steps: Iterator[Step], clock: Clock) -> Iterator[Step]:
     pieces = 8
     for step in steps:
         if not isinstance(step, Chunk):
@@ -206,13 +217,11 @@ def _slow(fault: Fault, steps: Iterator[Step], clock: Clock) -> Iterator[Step]:
             continue
         size = max(1, -(-len(step.data) // pieces))
         for start in range(0, len(step.data), size):
-            until = clock.monotonic() + fault.seconds / pieces
-            while clock.monotonic() < until:
-                yield Wait(until)
+            yield from _pause(clock.monotonic() + fault.seconds / pieces, clock)
             yield Chunk(step.data[start : start + size])
 
 
-def _truncated(fault: Fault, steps: Iterator[Step], clock: Clock) -> Iterator[Step]:
+def _truncated_body(fault: Fault, steps: Iterator[Step], clock: Clock) -> Iterator[Step]:
     for step in steps:
         if isinstance(step, Chunk):
             size = len(step.data) // 2 if fault.after_bytes is None else fault.after_bytes
@@ -223,19 +232,18 @@ def _truncated(fault: Fault, steps: Iterator[Step], clock: Clock) -> Iterator[St
         yield step
 
 
-def _malformed(fault: Fault, steps: Iterator[Step], clock: Clock) -> Iterator[Step]:
-    return _bodies(steps, lambda data: data[: max(1, len(data) * 2 // 3)])
+def _malformed_json(fault: Fault, steps: Iterator[Step], clock: Clock) -> Iterator[Step]:
+    return _edit_chunks(steps, lambda chunk: Chunk(chunk.data[: max(1, len(chunk.data) * 2 // 3)]))
 
 
-def _bodies(steps: Iterator[Step], change: Callable[[bytes], bytes]) -> Iterator[Step]:
-    """Change the body of a JSON answer, or each event, keeping `content-length` true."""
+def _edit_chunks(steps: Iterator[Step], change: Callable[[Chunk], Chunk]) -> Iterator[Step]:
+    """Change the body of a JSON response, or each event, and correct `content-length`."""
     head: Head | None = None
     for step in steps:
         if isinstance(step, Head) and "content-length" in step.headers:
-            head = step
-            continue
-        if isinstance(step, Chunk):
-            changed = Chunk(change(step.data))
+            head = step  # its length is only known with the body
+        elif isinstance(step, Chunk):
+            changed = change(step)
             if head is not None:
                 yield Head(head.status, {**head.headers, "content-length": str(len(changed.data))})
                 head = None
@@ -244,25 +252,25 @@ def _bodies(steps: Iterator[Step], change: Callable[[bytes], bytes]) -> Iterator
             yield step
 
 
-def _cut_stream(fault: Fault, steps: Iterator[Step], clock: Clock) -> Iterator[Step]:
-    events, room = 0, fault.after_bytes
+def _sse_cut(fault: Fault, steps: Iterator[Step], clock: Clock) -> Iterator[Step]:
+    events, left = 0, fault.after_bytes
     for step in steps:
         if not isinstance(step, Chunk):
             yield step
             continue
-        if room is None and events == fault.after_events:
-            room = len(step.data) // 2
-        if room is not None and room < len(step.data):
-            if room > 0:
-                yield Chunk(step.data[:room])
+        if left is None and events == fault.after_events:
+            left = len(step.data) // 2
+        if left is not None and left < len(step.data):
+            if left > 0:
+                yield Chunk(step.data[:left])
             yield Cut(fault.reset)
             return
-        room = room - len(step.data) if room is not None else None
+        left = left - len(step.data) if left is not None else None
         events += 1
         yield step
 
 
-def _error_event(fault: Fault, steps: Iterator[Step], clock: Clock) -> Iterator[Step]:
+def _sse_error(fault: Fault, steps: Iterator[Step], clock: Clock) -> Iterator[Step]:
     events = 0
     for step in steps:
         if isinstance(step, Chunk):
@@ -274,65 +282,60 @@ def _error_event(fault: Fault, steps: Iterator[Step], clock: Clock) -> Iterator[
         yield step
 
 
-def _unknown_event(fault: Fault, steps: Iterator[Step], clock: Clock) -> Iterator[Step]:
-    return _before_events(steps, sse_event({"type": "task_run.telepathy", "strength": 11}))
+def _before_events(extra: Chunk) -> _Change:
+    def change(fault: Fault, steps: Iterator[Step], clock: Clock) -> Iterator[Step]:
+        for step in steps:
+            if isinstance(step, Chunk) and step.data.startswith(b"event: "):
+                yield extra
+            yield step
 
-
-def _heartbeats(fault: Fault, steps: Iterator[Step], clock: Clock) -> Iterator[Step]:
-    return _before_events(steps, Chunk(b": heartbeat\n\n"))
-
-
-def _before_events(steps: Iterator[Step], extra: Chunk) -> Iterator[Step]:
-    for step in steps:
-        if isinstance(step, Chunk) and step.data.startswith(b"event: "):
-            yield extra
-        yield step
-
-
-def _edited(steps: Iterator[Step], change: Callable[[Any], Any]) -> Iterator[Step]:
-    return _bodies(steps, lambda data: map_event(Chunk(data), change).data)
+    return change
 
 
 def _unknown_fields(fault: Fault, steps: Iterator[Step], clock: Clock) -> Iterator[Step]:
-    return _edited(steps, _with_unknown)
+    return _edit_chunks(steps, lambda chunk: edit_json(chunk, _add_unknown))
 
 
-_OWNED_BY_CALLER = ("content", "input", "metadata", "json_schema", "output_schema", "detail")
+# Objects whose keys are the caller's own, or statuses:
+_KEPT = (
+    *("content", "input", "metadata", "json_schema", "output_schema", "detail"),
+    "task_run_status_counts",
+)
 
 
-def _with_unknown(value: Any, depth: int = 0) -> Any:
-    """Every object of the API gets a field; what the caller's own values hold stays as it is."""
+def _add_unknown(value: Any, depth: int = 0) -> Any:
+    """Add a field to every object of the API."""
     if isinstance(value, list):
-        return [_with_unknown(v, depth) for v in value]
+        return [_add_unknown(v, depth) for v in value]
     if not isinstance(value, dict):
         return value
-    kept = (*_OWNED_BY_CALLER, "task_run_status_counts")
-    changed = {k: v if k in kept else _with_unknown(v, depth + 1) for k, v in value.items()}
+    changed = {k: v if k in _KEPT else _add_unknown(v, depth + 1) for k, v in value.items()}
     return {**changed, "x_unknown": {"depth": depth, "values": [1, None, "two"]}}
 
 
 def _unknown_status(fault: Fault, steps: Iterator[Step], clock: Clock) -> Iterator[Step]:
-    return _edited(steps, lambda body: _with_status(body, fault.unknown))
+    def change(value: Any) -> Any:
+        if isinstance(value, list):
+            return [change(v) for v in value]
+        if not isinstance(value, dict):
+            return value
+        changed = {k: change(v) for k, v in value.items()}
+        is_run = "run_id" in value and "status" in value
+        return {**changed, "status": fault.unknown} if is_run else changed
+
+    return _edit_chunks(steps, lambda chunk: edit_json(chunk, change))
 
 
-def _with_status(value: Any, status: str) -> Any:
-    if isinstance(value, list):
-        return [_with_status(v, status) for v in value]
-    if not isinstance(value, dict):
-        return value
-    changed = {k: _with_status(v, status) for k, v in value.items()}
-    return {**changed, "status": status} if "run_id" in value and "status" in value else changed
-
-
-_CHANGED: dict[str, Callable[[Fault, Iterator[Step], Clock], Iterator[Step]]] = {
+_Change: TypeAlias = Callable[[Fault, Iterator[Step], Clock], Iterator[Step]]
+_CHANGED: dict[str, _Change] = {
     "wrong_shape": _wrong_shape,
-    "slow_body": _slow,
-    "truncated_body": _truncated,
-    "malformed_json": _malformed,
-    "sse_cut": _cut_stream,
-    "sse_error": _error_event,
-    "sse_unknown_event": _unknown_event,
-    "sse_comment_heartbeats": _heartbeats,
+    "slow_body": _slow_body,
+    "truncated_body": _truncated_body,
+    "malformed_json": _malformed_json,
+    "sse_cut": _sse_cut,
+    "sse_error": _sse_error,
+    "sse_unknown_event": _before_events(sse_event({"type": "task_run.telepathy", "strength": 11})),
+    "sse_comment_heartbeats": _before_events(Chunk(b": heartbeat\n\n")),
     "unknown_fields": _unknown_fields,
     "unknown_status": _unknown_status,
 }

@@ -1,8 +1,8 @@
-"""pytest fixtures; put `pytest_plugins = ["langchain_parallel.simulator.fixtures"]` in conftest.py.
+"""pytest fixtures. Put `pytest_plugins = ["langchain_parallel.simulator.fixtures"]` in conftest.py.
 
-simulator          in process, on a manual clock: an hour's run takes no time
-simulator_http     an `httpx.Client` that talks to it
-simulator_server   a real server on a free port: `.url` and `.simulator`; runs take milliseconds
+simulator          in process, with virtual time: a run of an hour takes no time
+simulator_http     an `httpx.Client` that uses it
+simulator_server   a real server on a free port, with `.url` and `.simulator`; runs take milliseconds
 """
 
 from __future__ import annotations
@@ -13,22 +13,20 @@ import httpx
 import pytest
 
 from .clock import ManualClock, RealClock
-from .server import RunningServer, serve
+from .http_server import RunningServer, serve
+from .simulator import Simulator
 from .transport import SimulatorTransport
-from .world import Simulator
-
-__all__ = ["simulator", "simulator_http", "simulator_server"]
 
 
 @pytest.fixture
 def simulator() -> Simulator:
-    """A fresh account on virtual time."""
+    """A new account with virtual time."""
     return Simulator(ManualClock())
 
 
 @pytest.fixture
 def simulator_http(simulator: Simulator) -> Iterator[httpx.Client]:
-    """Plain HTTP to the account of the `simulator` fixture, as patient as it takes."""
+    """Plain HTTP to the account of the `simulator` fixture, without a timeout."""
     with httpx.Client(
         transport=SimulatorTransport(simulator),
         base_url="http://simulator.example",
@@ -40,6 +38,6 @@ def simulator_http(simulator: Simulator) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def simulator_server() -> Iterator[RunningServer]:
-    """A fresh account behind a real socket; runs take a thousandth of their usual time."""
+    """A new account behind a real socket. Runs take a thousandth of their usual time."""
     with serve(Simulator(RealClock(), latency_scale=0.001)) as server:
         yield server

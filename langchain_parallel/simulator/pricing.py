@@ -1,15 +1,13 @@
 """What each processor costs and how long it takes: the simulator's own copy of the public table.
 
-It is kept apart from the package's table on purpose, so that a mistake in one shows in the other.
+The package has a second copy (`processors.py`). A mistake in one of them fails a test.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .seeded import fraction
-
-__all__ = ["PROCESSORS", "Processor", "duration", "has_events_by_default", "price_usd"]
+from .deterministic_ids import fraction
 
 
 @dataclass(frozen=True)
@@ -40,16 +38,16 @@ PROCESSORS = {p.name: p for p in (*_BASE, *_FAST)}
 
 
 def price_usd(processor: str) -> float:
-    """USD for one run."""
+    """The price of one run in USD."""
     return PROCESSORS[processor].usd_per_1000 / 1000
 
 
 def duration(processor: str, *key: object) -> float:
-    """Seconds a run takes: within the processor's range, the same for the same key."""
+    """How many seconds a run takes: within the processor's range, the same for the same key."""
     row = PROCESSORS[processor]
     return row.shortest + (row.longest - row.shortest) * fraction("duration", processor, *key)
 
 
 def has_events_by_default(processor: str) -> bool:
-    """Progress events are on by themselves from `pro` up."""
+    """From `pro` up, a run has progress events unless they are switched off."""
     return processor.startswith(("pro", "ultra"))

@@ -1,4 +1,4 @@
-"""Scripted answers, for demos and tests that must say the same thing every time.
+"""Scripted answers, for demos and tests that need the same text every time.
 
 A scenario is a JSON object::
 
@@ -8,7 +8,7 @@ A scenario is a JSON object::
         {
           "match": "text the input contains"   or   {"regex": "…"},
           "processor": "pro",                  optional: only on this processor
-          "content": {…} or "…",               the answer; a string answers text and auto requests
+          "content": {…} or "…",               the answer; a string fits text and auto requests
           "basis": {"field": {"confidence": "low", "reasoning": "…", "citations": […]}},
           "progress": [{"type": "plan", "message": "…"}],
           "seconds": 20,                       scaled by the simulator's latency scale
@@ -19,13 +19,16 @@ A scenario is a JSON object::
       ]
     }
 
-Everything but `match` is optional, and what is left out is generated. Turns are tried in order;
-the first whose `match` is found in the input (case is ignored) answers. In any string,
-`{{turns.0.companies.0.name}}` inserts what the first earlier turn of the interaction found (turns
-are counted from the oldest), `{{last.…}}` the same of the turn just before, `{{question}}` this
-run's input, `{{count}}` the number of earlier turns. What is not there reads
-"(nothing found earlier)", so that lost context shows. Where a request brings its own output schema,
-scripted fields are used as far as they obey it.
+Everything but `match` is optional; the simulator generates the rest. The first turn whose `match` is
+found in the input answers; upper and lower case are the same. A string can have placeholders:
+
+    {{turns.0.companies.0.name}}   a value from the answer to the first turn of the interaction
+    {{last.…}}                     the same from the previous turn
+    {{question}}                   this run's input
+    {{count}}                      the number of earlier turns
+
+A placeholder without a value becomes "(nothing found earlier)", so that lost context shows. If a request
+has its own output schema, the scripted fields that fit the schema are used.
 """
 
 from __future__ import annotations
@@ -38,15 +41,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Scenario", "ScriptedTurn", "fill"]
-
-_HOLE = re.compile(r"\{\{\s*([\w.\-]+)\s*\}\}")
+_PLACEHOLDER = re.compile(r"\{\{\s*([\w.\-]+)\s*\}\}")
 _LOST = "(nothing found earlier)"
 
 
 @dataclass(frozen=True)
 class ScriptedTurn:
-    """One scripted answer; see the module's text for the fields."""
+    """One scripted answer; the module's docstring explains the fields."""
 
     pattern: re.Pattern[str]
     processor: str | None = None
@@ -109,14 +110,14 @@ class Scenario:
         return cls.parse(json.loads(file.read_text(encoding="utf-8")))
 
     def turn_for(self, text: str, processor: str) -> ScriptedTurn | None:
-        """The scripted answer to this input, if any."""
+        """The first turn that matches this input, if any."""
         return next((t for t in self.turns if t.matches(text, processor)), None)
 
 
 def fill(value: Any, question: str, earlier: Sequence[Any]) -> Any:
-    """`value` with its holes filled from the contents of earlier turns, oldest first."""
+    """Replace the placeholders in `value` by the contents of earlier turns, oldest first."""
     if isinstance(value, str):
-        return _HOLE.sub(lambda hole: _look_up(hole[1], question, earlier), value)
+        return _PLACEHOLDER.sub(lambda found: _look_up(found[1], question, earlier), value)
     if isinstance(value, Mapping):
         return {k: fill(v, question, earlier) for k, v in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,7 +1,7 @@
-"""The simulator in process: one object that is an httpx transport, blocking and async.
+"""The simulator in process, as a transport for blocking and asynchronous httpx clients.
 
-Rule: what breaks here raises the very exception that httpx raises for the same thing on a socket,
-timeouts included. A read timeout counts from the last byte received, on the simulator's clock.
+Rule: a fault raises the same exception that httpx raises for it on a socket; so does a timeout. A read
+timeout counts from the last byte received, on the simulator's clock.
 """
 
 from __future__ import annotations
@@ -12,21 +12,19 @@ from dataclasses import dataclass
 
 import httpx
 
-from .answers import Chunk, Cut, Head, Refuse, Request, Step, Wait
 from .clock import Clock
-from .world import Simulator
+from .http_messages import Chunk, Cut, Head, Refuse, Request, Step, Wait
+from .simulator import Simulator
 
-__all__ = ["SimulatorTransport"]
-
-_NO_ANSWER = "Server disconnected without sending a response."
+_NO_RESPONSE = "Server disconnected without sending a response."
 _UNFINISHED = "peer closed connection without sending complete message body"
 
 
 @dataclass
 class _Exchange:
-    """One request on its way: the steps still to come, and when patience ends.
+    """One request under way: the steps that are left, and when the read times out.
 
-    Both drivers share `advance`: it says how long to sleep, or gives what has arrived.
+    The blocking and the asynchronous transport share `advance` and differ only in how they sleep.
     """
 
     request: httpx.Request
@@ -34,7 +32,7 @@ class _Exchange:
     clock: Clock
     timeout: float = math.inf
     deadline: float = math.inf
-    begun: bool = False
+    has_begun: bool = False
     waiting: Wait | None = None
 
     def __post_init__(self) -> None:
@@ -43,7 +41,7 @@ class _Exchange:
         self.deadline = self.clock.monotonic() + self.timeout
 
     def advance(self) -> float | Head | Chunk | None:
-        """Seconds to sleep before asking again, or what has arrived; None at the end."""
+        """Return the seconds to sleep before the next call, or what has arrived; None at the end."""
         if self.waiting is not None and (pause := self._pause(self.waiting)) is not None:
             return pause
         self.waiting = None
@@ -52,33 +50,33 @@ class _Exchange:
             self.waiting = step
             pause = self._pause(step)
             return 0.0 if pause is None else pause
-        if step is None and not self.begun:
+        if step is None and not self.has_begun:
             step = Cut()
         if isinstance(step, (Refuse, Cut)):
-            raise self._broken(step)
-        self.begun = True
+            raise self._error(step)
+        self.has_begun = True
         self.deadline = self.clock.monotonic() + self.timeout
         return step
 
     def _pause(self, wait: Wait) -> float | None:
-        """How long to sleep for this wait now; None once it is over. Raises ReadTimeout."""
+        """How long to sleep for this wait now; None if it is over. Raises ReadTimeout."""
         now = self.clock.monotonic()
         if now >= wait.until:
             return None
         if now >= self.deadline:
             raise httpx.ReadTimeout("timed out", request=self.request)
         left = min(wait.until, self.deadline) - now
-        if left > self.clock.patience:
-            self.waiting = None  # ask the simulator again: something may have changed meanwhile
-            return self.clock.patience
+        if left > self.clock.poll_interval:
+            self.waiting = None  # the next step says whether anything has changed meanwhile
+            return self.clock.poll_interval
         return left
 
-    def _broken(self, step: Refuse | Cut) -> httpx.TransportError:
+    def _error(self, step: Refuse | Cut) -> httpx.TransportError:
         if isinstance(step, Refuse):
             return httpx.ConnectError("[Errno 111] Connection refused", request=self.request)
         if step.reset:
             return httpx.ReadError("[Errno 104] Connection reset by peer", request=self.request)
-        text = _UNFINISHED if self.begun else _NO_ANSWER
+        text = _UNFINISHED if self.has_begun else _NO_RESPONSE
         return httpx.RemoteProtocolError(text, request=self.request)
 
 
@@ -89,18 +87,18 @@ class _Body(httpx.SyncByteStream, httpx.AsyncByteStream):
         self._exchange = exchange
 
     def __iter__(self) -> Iterator[bytes]:
-        while (came := self._exchange.advance()) is not None:
-            if isinstance(came, Chunk):
-                yield came.data
-            elif isinstance(came, float):
-                self._exchange.clock.sleep(came)
+        while (arrived := self._exchange.advance()) is not None:
+            if isinstance(arrived, Chunk):
+                yield arrived.data
+            elif isinstance(arrived, float):
+                self._exchange.clock.sleep(arrived)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        while (came := self._exchange.advance()) is not None:
-            if isinstance(came, Chunk):
-                yield came.data
-            elif isinstance(came, float):
-                await self._exchange.clock.asleep(came)
+        while (arrived := self._exchange.advance()) is not None:
+            if isinstance(arrived, Chunk):
+                yield arrived.data
+            elif isinstance(arrived, float):
+                await self._exchange.clock.asleep(arrived)
 
 
 class SimulatorTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
@@ -111,21 +109,21 @@ class SimulatorTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         exchange = self._exchange(request, request.read())
-        while not isinstance(came := exchange.advance(), Head):
-            exchange.clock.sleep(came if isinstance(came, float) else 0.0)
-        return _response(came, exchange)
+        while not isinstance(arrived := exchange.advance(), Head):
+            exchange.clock.sleep(arrived if isinstance(arrived, float) else 0.0)
+        return _response(arrived, exchange)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         exchange = self._exchange(request, await request.aread())
-        while not isinstance(came := exchange.advance(), Head):
-            await exchange.clock.asleep(came if isinstance(came, float) else 0.0)
-        return _response(came, exchange)
+        while not isinstance(arrived := exchange.advance(), Head):
+            await exchange.clock.asleep(arrived if isinstance(arrived, float) else 0.0)
+        return _response(arrived, exchange)
 
     def _exchange(self, request: httpx.Request, body: bytes) -> _Exchange:
         headers = {k.lower(): v for k, v in request.headers.items()}
         query = dict(request.url.params)
-        asked = Request(request.method, request.url.path, query, headers, body)
-        return _Exchange(request, self.simulator.handle(asked).steps, self.simulator.clock)
+        sent = Request(request.method, request.url.path, query, headers, body)
+        return _Exchange(request, self.simulator.handle(sent).steps, self.simulator.clock)
 
 
 def _response(head: Head, exchange: _Exchange) -> httpx.Response:

@@ -1,6 +1,6 @@
-"""What the server refuses with 422, naming each field at fault.
+"""Finds what is wrong with a request, for the 422 that names each wrong field.
 
-Rule: `problems` only reads. It returns every fault of a request, not just the first.
+Rule: `problems` changes nothing. It returns everything that is wrong, not only the first problem.
 """
 
 from __future__ import annotations
@@ -10,11 +10,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from .answers import ApiError, JsonObject
-from .conforms import resolve
+from .http_messages import ApiError, JsonObject
 from .pricing import PROCESSORS, has_events_by_default
-
-__all__ = ["MAX_GROUP_RUNS", "invalid", "metadata_problems", "problems", "warnings_for"]
+from .schema_check import resolve_ref
 
 MAX_CHARACTERS = 25_000
 MAX_GROUP_RUNS = 1000
@@ -26,10 +24,11 @@ _MCP_BETA = "mcp-server-2025-07-17"
 _REDUNDANT = ("sources", "citations", "reasoning", "confidence")
 
 Problem = tuple[str, str]
+"""The path of a field, and what is wrong with it."""
 
 
-def invalid(found: list[Problem]) -> ApiError:
-    """The 422 for these problems; `detail.errors` has one entry each, with `loc` and `msg`."""
+def invalid_request(found: list[Problem]) -> ApiError:
+    """Build the 422 for these problems; each has an entry in `detail.errors`, with `loc` and `msg`."""
     errors = [
         {
             "loc": ["body", *where.split(".")] if where else ["body"],
@@ -43,7 +42,7 @@ def invalid(found: list[Problem]) -> ApiError:
 
 
 def problems(body: Any, betas: frozenset[str], knows: Callable[[str], bool]) -> list[Problem]:
-    """What is wrong with a run's input. `knows` tells whether an interaction exists."""
+    """Everything that is wrong with a run's input. `knows` says whether an interaction exists."""
     if not isinstance(body, dict):
         return [("", "must be an object")]
     found = [*_input(body), *_processor(body), *metadata_problems(body), *_policy(body)]
@@ -65,11 +64,11 @@ def _input(body: JsonObject) -> Iterator[Problem]:
     elif not (value.strip() if isinstance(value, str) else value):
         yield "input", "must not be empty"
     elif (size := _characters(body)) > MAX_CHARACTERS:
-        yield "input", f"task spec and input hold {size} characters, {MAX_CHARACTERS} are allowed"
+        yield "input", f"task spec and input have {size} characters, {MAX_CHARACTERS} are allowed"
 
 
 def _characters(body: JsonObject) -> int:
-    """Characters of spec plus input, each as the JSON text that was sent (assumed)."""
+    """Characters of spec plus input, each as JSON text. The API does not document how it counts."""
     value, spec = body["input"], body.get("task_spec")
     size = len(value) if isinstance(value, str) else len(json.dumps(value, ensure_ascii=False))
     return size + (len(json.dumps(spec, ensure_ascii=False)) if spec else 0)
@@ -83,7 +82,7 @@ def _processor(body: JsonObject) -> Iterator[Problem]:
 
 
 def metadata_problems(body: Mapping[str, Any]) -> Iterator[Problem]:
-    """Keys hold at most 16 characters, values 512."""
+    """What is wrong with `metadata`: keys have at most 16 characters, values at most 512."""
     metadata = body.get("metadata")
     if metadata is not None and not isinstance(metadata, dict):
         yield "metadata", "must be an object"
@@ -153,7 +152,7 @@ def _json_schema(schema: Any) -> Iterator[Problem]:
         return
     if "anyOf" in schema:
         yield where, "anyOf is not allowed at the root"
-    root = resolve(schema, schema)
+    root = resolve_ref(schema, schema)
     if root.get("type") != "object" or not root.get("properties"):
         yield where, "the root must be an object with properties"
     levels, count = _measure(schema, schema, ())
@@ -164,12 +163,12 @@ def _json_schema(schema: Any) -> Iterator[Problem]:
 
 
 def _measure(schema: Any, root: Any, seen: tuple[str, ...]) -> tuple[int, int]:
-    """Levels of nested objects, and properties in all. A `$ref` to itself is counted once."""
+    """Levels of nested objects, and the number of properties. A `$ref` to itself counts once."""
     ref = schema.get("$ref") if isinstance(schema, dict) else None
     if not isinstance(schema, dict) or ref in seen:
         return 0, 0
     seen = (*seen, ref) if ref else seen
-    schema = resolve(schema, root)
+    schema = resolve_ref(schema, root)
     if not isinstance(schema, dict):
         return 0, 0
     properties = schema.get("properties") or {}
@@ -181,7 +180,7 @@ def _measure(schema: Any, root: Any, seen: tuple[str, ...]) -> tuple[int, int]:
 
 
 def warnings_for(body: JsonObject) -> list[JsonObject]:
-    """What the server accepts, but comments on."""
+    """Warnings about a request that the server accepts."""
     found = []
     schema = (body.get("task_spec") or {}).get("output_schema")
     asked = schema.get("json_schema", {}) if isinstance(schema, dict) else {}
@@ -190,6 +189,6 @@ def warnings_for(body: JsonObject) -> list[JsonObject]:
         found.append({"type": "spec_validation_warning", "message": message})
     size = _characters(body)
     if has_events_by_default(body["processor"]) and size > _DEEP_RESEARCH_CHARACTERS:
-        message = f"Input holds {size} characters; deep research expects at most 15000."
+        message = f"Input has {size} characters; deep research expects at most 15000."
         found.append({"type": "input_validation_warning", "message": message})
     return found

@@ -198,7 +198,7 @@ def _fit(rows: list[_Row], notes: str, lines: list[str], room: int) -> AnswerTex
     left_out = (
         (lost, answer - 1, "characters of the answer"),
         (len(lines) - len(kept_lines), len(lines), "citations"),
-        (_lost(notes, kept_notes), len(notes), "characters of the notes"),
+        (_count_lost(notes, kept_notes), len(notes), "characters of the notes"),
     )
     told = [f"{count:,} of {of:,} {what}" for count, of, what in left_out if count]
     return AnswerText(kept_answer, kept_notes, kept_lines, told)
@@ -212,16 +212,16 @@ def _fit_rows(rows: list[_Row], room: int) -> tuple[str, int]:
     rooms = shares([len(str(row)) for row in rows], room - len(rows))
     if max(rooms) < _LEAST_ROW_CHARS:
         kept = cut(whole, room, CUT_HERE)
-        return kept, _lost(whole, kept)
+        return kept, _count_lost(whole, kept)
     fitted = [
         row._replace(body=cut(row.body, most - len(row.marks), CUT_HERE))
         for row, most in zip(rows, rooms, strict=True)
     ]
-    lost = sum(_lost(row.body, kept.body) for row, kept in zip(rows, fitted, strict=True))
+    lost = sum(_count_lost(row.body, kept.body) for row, kept in zip(rows, fitted, strict=True))
     return _join(fitted), lost
 
 
-def _lost(whole: str, kept: str) -> int:
+def _count_lost(whole: str, kept: str) -> int:
     """Characters that a cut text has lost."""
     return 0 if kept == whole else len(whole) - len(kept.removesuffix(CUT_HERE))
 

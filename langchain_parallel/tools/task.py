@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
 from langchain_core.callbacks.manager import adispatch_custom_event, dispatch_custom_event
@@ -26,8 +26,10 @@ from .._graph.runtime import was_resumed_recently
 from .._graph.session_ledger import stored_ledger
 from ..client import AsyncParallelClient, ParallelClient
 from ..errors import ParallelError
+from ..models import SchemaLike
 from ..options import (
     DEFAULT_PROCESSORS,
+    Limits,
     ProcessorChoice,
     Processors,
     RequestOptions,
@@ -39,6 +41,7 @@ from ..text.result import DEFAULT_MAX_CHARS, MIN_CHARS, render
 from .arguments import PREVIOUS, PROCESSOR, arguments, by_name
 from .call_site import AnyRuntime, CallSite
 from .tool_messages import description, error_for_model, explain
+from .within_limits import submit_within_limits
 
 Answer = tuple[str, dict[str, Any]]
 """Content and artifact."""
@@ -104,12 +107,15 @@ class ParallelTaskTool(BaseTool):
     schema or a text description: the model fills in `input` accordingly."""
     timeout: float | None = None
     """Seconds to wait for an answer; None: twice the processor's usual longest time, and ten minutes."""
+    limits: Limits | None = None
+    """What the runs of one ledger may use, and from which price on a person is asked. Inside LangGraph that
+    is a thread. A person's approval counts for one call."""
     max_chars: int | None = Field(default=DEFAULT_MAX_CHARS, ge=MIN_CHARS)
     """Longest content in characters, at least 1,000; None: no limit. What is cut is said, and stays in the
     artifact.
     """
     request: RequestOptions = Field(default_factory=RequestOptions, repr=False, exclude=True)
-    """What else shapes the runs: sources, MCP servers, metadata (LangChain's own `metadata` goes to traces)."""
+    """What shapes the runs: sources, MCP servers, metadata (LangChain's own `metadata` is for traces)."""
     ledger_id: str | None = None
     """A task group to keep this tool's runs in, shared by every tool that names it."""
 
@@ -128,6 +134,27 @@ class ParallelTaskTool(BaseTool):
 
     # --- construction ---
 
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            processor: ProcessorChoice = ...,
+            model_may_choose: Sequence[str] = ...,
+            output_schema: SchemaLike | None = ...,
+            input_schema: SchemaLike | None = ...,
+            timeout: float | None = ...,
+            limits: Limits | None = ...,
+            max_chars: int | None = ...,
+            request: RequestOptions = ...,
+            ledger_id: str | None = ...,
+            api_key: str | SecretStr | None = ...,
+            base_url: str | None = ...,
+            client: ParallelClient | AsyncParallelClient | None = ...,
+            **langchain: Any,
+        ) -> None:
+            """`langchain`: options of every LangChain tool, such as `name` and `description`."""
+
     @model_validator(mode="after")
     def _prepare(self) -> Self:
         if self.api_key is None and os.environ.get("PARALLEL_API_KEY"):
@@ -137,7 +164,7 @@ class ParallelTaskTool(BaseTool):
             output_schema=self.task_output_schema,
             input_schema=self.task_input_schema,
             request=self.request,
-            limits=None,
+            limits=(self.limits or Limits()).only_one_run_per_question(),
             timeout=self.timeout,
             name=self.name,
             api_key=self.api_key,
@@ -207,8 +234,8 @@ class ParallelTaskTool(BaseTool):
             run = self._paid_run(asked, site)
             ledger_id = yield from self._ledger(site)
             recently = was_resumed_recently(site.config)
-            submission = yield from run.submit(
-                ledger_id, lookup="until_settled" if recently else site.lookup
+            run, submission = yield from submit_within_limits(
+                run, ledger_id, "until_settled" if recently else site.lookup
             )
             got = yield from run.answer(submission, listen=listen)
         except ParallelError as error:
@@ -221,7 +248,12 @@ class ParallelTaskTool(BaseTool):
         template = self.request.template(
             processors.all, self.task_output_schema, self.task_input_schema
         )
-        door = replace(self._door, template=template, timeout=check_timeout(self.timeout))
+        door = replace(
+            self._door,
+            template=template,
+            timeout=check_timeout(self.timeout),
+            limits=self.limits or Limits(),
+        )
         chosen, previous = asked.pop(PROCESSOR, None), asked.pop(PREVIOUS, None)
         if self._fields is None:
             question = asked["input"]

@@ -33,7 +33,7 @@ def description(processors: Sequence[str]) -> str:
 
 def _price(processors: Sequence[str]) -> str:
     """The price of a call, from the cheapest to the most expensive of the processors."""
-    known = _known(processors)
+    known = _known_processors(processors)
     if not known:
         return "A call costs money and takes minutes."
     costs = sorted({processor.usd for processor in known})
@@ -46,11 +46,14 @@ def _price(processors: Sequence[str]) -> str:
 
 def each_price(processors: Sequence[str]) -> str:
     """What each of the processors costs, and how long it takes."""
-    costs = (f"{p.name}: {usd(p.usd)}, {duration_range(*p.seconds)}" for p in _known(processors))
+    costs = (
+        f"{p.name}: {usd(p.usd)}, {duration_range(*p.seconds)}"
+        for p in _known_processors(processors)
+    )
     return "; ".join(costs) + "."
 
 
-def _known(processors: Iterable[str]) -> list[Processor]:
+def _known_processors(processors: Iterable[str]) -> list[Processor]:
     return [PROCESSORS[name] for name in processors if name in PROCESSORS]
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeAlias
 
 from pydantic import SecretStr
 
-from .._core.webhook_signature import key_candidates, signed_by, timestamp_of
+from .._core.webhook_signature import is_signed_by, key_candidates, parse_timestamp
 from ..errors import InvalidRequest, WebhookRejected
 
 Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
@@ -56,7 +56,7 @@ def receive(
     """
     keys = secret_keys(secrets)
     webhook_id, timestamp, signatures = _signature_headers(headers)
-    if not signed_by(keys, webhook_id, timestamp, signatures, body):
+    if not is_signed_by(keys, webhook_id, timestamp, signatures, body):
         raise WebhookRejected("The signature is by none of the secrets.", reason="signature")
     # Not `>`, which is false for a `now` that is not a number, and would let an old delivery in.
     if not abs((time.time() if now is None else now) - timestamp) <= tolerance:
@@ -85,7 +85,7 @@ def _signature_headers(headers: Headers) -> tuple[str, int, str]:
     pairs = headers.items() if isinstance(headers, Mapping) else headers
     found = {name.lower(): value for name, value in pairs if isinstance(value, str)}
     webhook_id, moment, signatures = (found.get(name, "") for name in _HEADERS)
-    timestamp = timestamp_of(moment)
+    timestamp = parse_timestamp(moment)
     if not _ID.fullmatch(webhook_id) or timestamp is None or not signatures.isascii():
         raise WebhookRejected(
             f"One of the headers {', '.join(_HEADERS)} is missing or malformed.", reason="malformed"

@@ -17,14 +17,14 @@ from typing import Literal, TypeAlias
 from weakref import WeakValueDictionary
 
 from .._core.retry import RetryPolicy
-from ..errors import InvalidRequest, worth_retrying
+from ..errors import InvalidRequest, is_transient
 from ..parked.wake_up import WakeResult, log_error
 from .delivery import WebhookDelivery
 
 _LOG = logging.getLogger("langchain_parallel")
 _REMEMBERED = 10_000
 """Processed deliveries that this process knows without asking the store."""
-_BACKOFF = RetryPolicy(first=0.25, longest=30.0)
+_BACKOFF = RetryPolicy(initial_delay=0.25, max_delay=30.0)
 
 Accepted: TypeAlias = Literal["queued", "duplicate", "full"]
 
@@ -41,7 +41,7 @@ class QueueOptions:
     """Attempts per delivery, 0.25 seconds apart at first, then twice as long each time. Then a sweep has to
     find the thread.
     """
-    retry_on: Callable[[BaseException], bool] = worth_retrying
+    retry_on: Callable[[BaseException], bool] = is_transient
     """Which errors may be gone at the next attempt."""
     shutdown_seconds: float = 10.0
     """How long open deliveries may take when the server shuts down."""
@@ -55,8 +55,8 @@ class DeliveryQueue:
     """Accepts deliveries and processes them in the background. Its length is that of the open ones.
 
     Args:
-        wake: Wakes the threads of a run, given the run's id and the delivery's; None if that delivery had
-            been processed before.
+        wake: Wakes the threads of a run, given the ids of the run and the delivery (`wake_for_delivery`);
+            None if that delivery had been processed before.
         options: How.
     """
 
@@ -139,7 +139,7 @@ class DeliveryQueue:
 
     async def _closes_before(self, attempt: int) -> bool:
         """Pause after an attempt; return whether the queue began to close meanwhile."""
-        pause = _BACKOFF.backoff(attempt)
+        pause = _BACKOFF.jittered_delay(attempt)
         with suppress(asyncio.TimeoutError):
             seconds = pause.seconds + pause.jitter * random.random()
             await asyncio.wait_for(self._closing.wait(), seconds)

@@ -10,7 +10,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
-from langchain_parallel.middleware import ResearchAgentState, cited
+from langchain_parallel.middleware import ResearchAgentState, find_citations
 from langchain_parallel.options import Limits
 
 from ..middleware.harness import (
@@ -105,7 +105,7 @@ def test_what_a_sub_agent_cites_is_not_anothers_source(account: Account, beside:
     both = [task("Europe?"), task("Japan?")]
     says = [calls(*both)] if beside else [calls(one) for one in both]
     state = account.invoke(led(account, Model(*says, sums_up)), SAID, thread())
-    found, unknown = cited(state["messages"][-1].text, state)
+    found, unknown = find_citations(state["messages"][-1].text, state)
     questions = [record(state, source["handle"])["question"] for source in found.values()]
     assert sorted(questions) == ["Europe?", "Japan?"]
     assert unknown == []
@@ -136,7 +136,7 @@ def test_the_lead_can_read_and_follow_up_what_a_sub_agent_found(account: Account
     state = account.invoke(led(account, lead, account.middleware()), SAID, thread())
     assert "Europe?" in texts(state)[1]
     assert record(state, "r1.2")["parent_interaction_id"] == record(state, "r1")["interaction_id"]
-    found, unknown = cited(state["messages"][-1].text, state)
+    found, unknown = find_citations(state["messages"][-1].text, state)
     assert [source["handle"] for source in found.values()] == ["r1", "r1.2"]
     assert unknown == []
     assert account.asked == ["Europe?", "Why?"]
@@ -153,7 +153,7 @@ def test_the_lead_gets_what_a_sub_agent_left_running(account: Account) -> None:
     state = account.invoke(agent, more(), thread())
     assert "Finished since: r1" in lead.notes[2]
     assert record(state, "r1")["status"] == "completed"
-    (source,) = cited(state["messages"][-1].text, state).sources.values()
+    (source,) = find_citations(state["messages"][-1].text, state).sources.values()
     assert source["handle"] == "r1"
     assert account.billed == 1
 
@@ -172,7 +172,7 @@ def test_the_lead_finds_what_a_sub_agent_does_not_know_of(account: Account) -> N
     lead._says[:] = [calls(check(name)), sums_up]
     state = account.invoke(agent, more(), thread())
     assert record(state, name)["status"] == "completed"
-    (source,) = cited(state["messages"][-1].text, state).sources.values()
+    (source,) = find_citations(state["messages"][-1].text, state).sources.values()
     assert source["handle"] == name
     assert account.billed == len(account.runs) == 2
 
@@ -227,5 +227,5 @@ def test_handles_survive_the_summaries_of_a_deep_agent(account: Account) -> None
     assert "Earlier research" in model.notes[2]
     assert "r1 (completed)" in model.notes[2]
     assert texts(state)[1].startswith("r1.2 completed")
-    assert cited(state["messages"][-1].text, state).unknown == []
+    assert find_citations(state["messages"][-1].text, state).unknown == []
     assert account.billed == 2

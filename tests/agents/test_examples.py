@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from langchain_parallel.middleware import cited
+from langchain_parallel.middleware import find_citations
 
 from ..middleware.harness import Account
 from . import examples
@@ -29,7 +29,7 @@ def answers_well(example: ModuleType, states: list[dict[str, Any]]) -> None:
     assert len(states) == len(example.QUESTIONS)
     for state in states:
         text = state["messages"][-1].text
-        found = {name: cited(text, state, name) for name in examples.names_of(example)}
+        found = {name: find_citations(text, state, name) for name in examples.names_of(example)}
         assert all(one.sources for one in found.values())
         assert not any(one.unknown for one in found.values())
         for name, (sources, _) in found.items():

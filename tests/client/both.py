@@ -102,5 +102,5 @@ def ask(input: Any = "Who?", processor: str = "lite", **rest: Any) -> TaskRunInp
     return TaskRunInput(input=input, processor=processor, **rest)
 
 
-QUICK = RetryPolicy(first=0.01, longest=0.02, settling=0.3)
+QUICK = RetryPolicy(initial_delay=0.01, max_delay=0.02, settle_seconds=0.3)
 """For real sockets, where time is real."""

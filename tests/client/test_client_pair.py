@@ -149,7 +149,7 @@ def test_a_send_whose_outcome_one_never_saw_is_looked_for_by_the_other(
         client_kind,
         transport=SimulatorTransport(sim),
         clock=sim.clock,
-        retry_policy=RetryPolicy(attempts=1),
+        retry_policy=RetryPolicy(max_attempts=1),
     )
     group_id = pair.given("create_group").taskgroup_id
     sim.scripts.add(RunScript(late_commit=20, seconds=10_000))
@@ -208,11 +208,11 @@ def test_two_clients_with_httpx_objects_of_their_own_can_be_joined(client_kind: 
     mock = httpx.MockTransport(group)
     sync = ParallelClient("key", transport=only_sync(mock))
     awaited = AsyncParallelClient("key", transport=only_async(mock))
-    awaited._settings.secrets.learn(["learnt-before"])
+    awaited._settings.secrets.register(["learnt-before"])
     pair_clients(sync, awaited)
     assert client_pair(sync if client_kind == "blocking" else awaited) == (sync, awaited)
-    assert sync._settings.memory is awaited._settings.memory
-    assert "learnt-before" in sync._settings.secrets.known()
+    assert sync._settings.cache is awaited._settings.cache
+    assert "learnt-before" in sync._settings.secrets.all()
     assert asyncio.run(awaited.create_group()) == sync.create_group()
 
 
@@ -222,4 +222,4 @@ def test_a_closed_client_of_ones_own_is_refused_before_anything_counts_as_sent()
     http.close()
     with pytest.raises(errors.InvalidRequest, match="has been closed"):
         client.submit("tgrp_1", ask(), lookup="none")
-    assert client._settings.memory.unsettled == {}
+    assert client._settings.cache.unsettled == {}

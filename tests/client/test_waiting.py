@@ -209,7 +209,7 @@ def test_what_is_no_id_sends_nothing(world: World, wrong: str) -> None:
 
 
 def test_patience_can_be_set(world: World) -> None:
-    api = world.client(retry_policy=RetryPolicy(attempts=1))
+    api = world.client(retry_policy=RetryPolicy(max_attempts=1))
     world.sim.faults.add(Fault("status_before", status=503, times=None))
     world.raises(errors.ServerFault, api.retrieve, "trun_1")
     assert len(world.sim.requests) == 1

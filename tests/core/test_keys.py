@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from langchain_parallel._core import limits
+from langchain_parallel._core import limits, wire
 from langchain_parallel._core.ledger.keys import METADATA_KEY, ledger_key
 from langchain_parallel.models import (
     McpServer,
@@ -111,3 +111,15 @@ def test_a_key_fits_into_metadata_and_stays_what_it_is() -> None:
     """Sessions outlive releases: a key that changes with the package would pay for all runs anew."""
     assert limits.check(ask(metadata={METADATA_KEY: BASE})) == []
     assert BASE == "073e9c39591e2eb84b2b7fca100ae67323698f1b"
+
+
+class LaterInput(TaskRunInput):
+    """A request with a field that this version of the package does not have yet."""
+
+    depth: str | None = None
+
+
+def test_a_new_field_of_a_request_is_sent_and_asks_for_another_run() -> None:
+    later = LaterInput(input="Who?", processor="lite", depth="deep")
+    assert wire.payload(later) == {"input": "Who?", "processor": "lite", "depth": "deep"}
+    assert ledger_key(later) != ledger_key(TaskRunInput(input="Who?", processor="lite"))

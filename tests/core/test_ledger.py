@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from langchain_parallel import errors
-from langchain_parallel._core.effects import Ended, Lost, Open, Request, Response
+from langchain_parallel._core.effects import NoResponse, OpenStream, Request, Response, StreamEnded
 from langchain_parallel._core.ledger import submission as ledger
-from langchain_parallel._core.ledger.cache import LedgerMemory
+from langchain_parallel._core.ledger.cache import LedgerCache
 from langchain_parallel._core.ledger.keys import METADATA_KEY, ledger_key
+from langchain_parallel._core.ledger.lookup import Lookup, PendingSubmission
 from langchain_parallel._core.retry import RetryPolicy
 from langchain_parallel.models import Submission, TaskRunInput
 
@@ -16,7 +18,7 @@ from .helpers import Script, answer
 
 ASKED = TaskRunInput(input="Who?", processor="lite")
 KEY = ledger_key(ASKED)
-POLICY = RetryPolicy(attempts=3, first=1.0, settling=10.0)
+POLICY = RetryPolicy(max_attempts=3, initial_delay=1.0, settle_seconds=10.0)
 STARTED = answer(200, '{"run_ids": ["trun_1"]}')
 RUN = answer(200, json.dumps({"run_id": "trun_1", "interaction_id": "intr_1", "status": "queued"}))
 
@@ -37,19 +39,29 @@ def listing(*runs: tuple[str, str, str], key: str = KEY) -> tuple[object, ...]:
         for name, at, place in runs
     ]
     data = "".join(f"data: {json.dumps(e)}\n\n" for e in events).encode()
-    return (answer(200, content_type="text/event-stream"), data, Ended())
+    return (answer(200, content_type="text/event-stream"), data, StreamEnded())
 
 
 NOTHING = listing()
 FOUND = listing(("trun_1", "2025-01-01T00:00:00Z", "1"))
 
 
-def submit(script: Script, **rest: object) -> Submission:
-    return script.run(ledger.submit("tgrp_1", ASKED, POLICY, **rest))  # type: ignore[arg-type]  # passed on
+def pending(
+    asked: TaskRunInput = ASKED,
+    ledger_id: str = "tgrp_1",
+    cache: LedgerCache | None = None,
+    cursor: str | None = None,
+) -> PendingSubmission:
+    key = ledger_key(asked)
+    return PendingSubmission(ledger_id, key, asked, POLICY, cache or LedgerCache(), cursor)
 
 
-def find(script: Script, **rest: object) -> Submission | None:
-    return script.run(ledger.find("tgrp_1", ASKED, POLICY, **rest))  # type: ignore[arg-type]  # passed on
+def submit(script: Script, lookup: Lookup = "once", **rest: Any) -> Submission:
+    return script.run(ledger.submit(pending(**rest), lookup))
+
+
+def find(script: Script, **rest: Any) -> Submission | None:
+    return script.run(ledger.find(pending(**rest)))
 
 
 def paid(script: Script) -> int:
@@ -59,7 +71,7 @@ def paid(script: Script) -> int:
 def test_it_looks_before_it_sends_and_sends_once() -> None:
     script = Script(*NOTHING, STARTED, RUN)
     made = submit(script)
-    assert isinstance(script.effects[0], Open)
+    assert isinstance(script.effects[0], OpenStream)
     assert (made.run.run_id, made.run.interaction_id, made.adopted) == ("trun_1", "intr_1", False)
     assert paid(script) == 1
     [body] = [json.loads(r.body or b"") for r in script.sent if r.paid]
@@ -78,7 +90,7 @@ def test_a_run_under_another_key_is_another_run() -> None:
 
 
 @pytest.mark.parametrize(
-    "unknown", [Lost(True), Response(500), Response(408), Response(409)], ids=str
+    "unknown", [NoResponse(True), Response(500), Response(408), Response(409)], ids=str
 )
 def test_after_an_unknown_outcome_it_looks_again_and_adopts(unknown: object) -> None:
     script = Script(*NOTHING, unknown, *NOTHING, *NOTHING, *FOUND)
@@ -87,15 +99,15 @@ def test_after_an_unknown_outcome_it_looks_again_and_adopts(unknown: object) -> 
 
 
 def test_it_sends_again_only_after_the_settling_time() -> None:
-    script = Script(*NOTHING, Lost(True), *NOTHING * 5, STARTED, RUN, *FOUND)
+    script = Script(*NOTHING, NoResponse(True), *NOTHING * 5, STARTED, RUN, *FOUND)
     assert not submit(script).adopted
     first, second = (i for i, e in enumerate(script.effects) if isinstance(e, Request) and e.paid)
     pauses = [s.seconds for s in script.sleeps]
-    assert sum(pauses) >= POLICY.settling
+    assert sum(pauses) >= POLICY.settle_seconds
     assert second - first > 5
 
 
-@pytest.mark.parametrize("harmless", [Lost(sent=False), Response(429)], ids=str)
+@pytest.mark.parametrize("harmless", [NoResponse(sent=False), Response(429)], ids=str)
 def test_what_started_nothing_is_sent_again_without_looking(harmless: object) -> None:
     script = Script(*NOTHING, harmless, STARTED, RUN)
     assert not submit(script).adopted
@@ -125,20 +137,20 @@ def test_an_acceptance_that_cannot_be_read_is_never_sent_again(body: str) -> Non
 
 
 def test_unknown_outcomes_end_in_submission_unknown() -> None:
-    script = Script(*NOTHING, *(o for _ in range(3) for o in (Lost(True), *NOTHING * 5)))
+    script = Script(*NOTHING, *(o for _ in range(3) for o in (NoResponse(True), *NOTHING * 5)))
     with pytest.raises(errors.SubmissionUnknown):
         submit(script)
-    assert paid(script) == POLICY.attempts
-    assert script.time >= 3 * POLICY.settling
+    assert paid(script) == POLICY.max_attempts
+    assert script.time >= 3 * POLICY.settle_seconds
 
 
 def test_a_ledger_that_cannot_be_read_is_asked_until_settled() -> None:
     """Were it given up at once, the next submit could look too early and pay twice."""
     broken = [Response(401)] * 10
-    script = Script(*NOTHING, Lost(True), *broken)
+    script = Script(*NOTHING, NoResponse(True), *broken)
     with pytest.raises(errors.SubmissionUnknown) as caught:
         submit(script)
-    assert script.time >= POLICY.settling
+    assert script.time >= POLICY.settle_seconds
     assert isinstance(caught.value.__cause__, errors.AuthenticationFailed)
 
 
@@ -155,7 +167,7 @@ def test_a_look_that_fails_sends_nothing() -> None:
 
 def test_a_look_answered_with_a_web_page_is_no_empty_ledger() -> None:
     page = (answer(200, content_type="text/html"),)
-    script = Script(*page * POLICY.attempts)
+    script = Script(*page * POLICY.max_attempts)
     with pytest.raises(errors.MalformedResponse, match="text/html instead of an event stream"):
         submit(script)
     assert script.sent == []
@@ -164,9 +176,9 @@ def test_a_look_answered_with_a_web_page_is_no_empty_ledger() -> None:
 @pytest.mark.parametrize(
     "cut",
     [
-        (b"data: {", Ended()),
-        (b"data: x\n\n", Ended()),
-        (b"", Lost(True)),
+        (b"data: {", StreamEnded()),
+        (b"data: x\n\n", StreamEnded()),
+        (b"", NoResponse(True)),
         (b'data: {"type": "error", "error": {}}\n\n',),
         (b'data: {"type": "task_run.state", "run": 5}\n\n',),
     ],
@@ -209,7 +221,7 @@ def test_where_the_list_has_no_metadata_the_inputs_are_listed() -> None:
     whole = f"data: {json.dumps(bare)}\n\n".encode()
     script = Script(head, whole, ended, head, whole, ended)
     assert submit(script).adopted
-    queries = [e.request.query for e in script.effects if isinstance(e, Open)]
+    queries = [e.request.query for e in script.effects if isinstance(e, OpenStream)]
     assert [q.get("include_input") for q in queries] == [None, "true"]
 
 
@@ -224,29 +236,29 @@ def test_a_started_run_that_cannot_be_read_is_handed_back_all_the_same(trouble: 
 def test_the_ledgers_own_metadata_key_cannot_be_taken() -> None:
     forged = ASKED.model_copy(update={"metadata": {METADATA_KEY: "mine"}})
     with pytest.raises(errors.InvalidRequest, match="'ledger_key' is the ledger's own"):
-        Script().run(ledger.submit("tgrp_1", forged, POLICY))
+        submit(Script(), asked=forged)
 
 
 def test_a_caller_cancelled_after_sending_is_settled_before_the_next_send() -> None:
     """A look right after could come before the run shows up in the list."""
-    memory = LedgerMemory()
+    cache = LedgerCache()
     script = Script(*NOTHING)
-    flow = ledger.submit("tgrp_1", ASKED, POLICY, memory=memory)
+    flow = ledger.submit(pending(cache=cache))
     with pytest.raises(IndexError):  # the list of outcomes ends at the paid request
         script.run(flow)
     flow.close()
     assert paid(script) == 1
     again = Script(*NOTHING, *NOTHING, *FOUND)
-    assert submit(again, memory=memory).adopted
+    assert submit(again, cache=cache).adopted
     assert again.sent == []
-    assert memory.unsettled == {}
+    assert cache.unsettled == {}
 
 
 def test_after_a_second_send_in_doubt_a_twin_is_reported_and_the_older_adopted() -> None:
     twins = listing(
         ("trun_1", "2025-01-01T00:00:09Z", "2"), ("trun_0", "2025-01-01T00:00:00Z", "1")
     )
-    script = Script(*NOTHING, Lost(True), *NOTHING * 5, STARTED, RUN, *twins)
+    script = Script(*NOTHING, NoResponse(True), *NOTHING * 5, STARTED, RUN, *twins)
     made = submit(script)
     assert made.run.run_id == "trun_0"
     assert made.duplicates == ("trun_1",)
@@ -265,57 +277,59 @@ def test_settling_first_waits_for_a_run_that_shows_up_late() -> None:
     assert paid(script) == 0
     script = Script(*NOTHING * 5, STARTED, RUN, *NOTHING)
     assert not submit(script, lookup="until_settled").adopted
-    assert script.time >= POLICY.settling
+    assert script.time >= POLICY.settle_seconds
 
 
 def test_a_ledger_in_doubt_is_so_for_every_request_until_the_time_is_over() -> None:
     """The process that was killed may have sent more than one."""
-    memory = LedgerMemory()
-    memory.doubt("tgrp_1", 0.0)
-    memory.doubt("tgrp_2", -POLICY.settling)
+    cache = LedgerCache()
+    cache.mark_uncertain("tgrp_1", 0.0)
+    cache.mark_uncertain("tgrp_2", -POLICY.settle_seconds)
     script = Script(*NOTHING, *NOTHING, *FOUND)
-    assert submit(script, memory=memory).adopted
+    assert submit(script, cache=cache).adopted
     assert paid(script) == 0
     known = Script(*NOTHING, STARTED, RUN)
-    assert not known.run(ledger.submit("tgrp_2", ASKED, POLICY, memory=memory)).adopted
+    assert not submit(known, ledger_id="tgrp_2", cache=cache).adopted
 
 
 def cursors(script: Script) -> list[str | None]:
-    return [e.request.query.get("last_event_id") for e in script.effects if isinstance(e, Open)]
+    return [
+        e.request.query.get("last_event_id") for e in script.effects if isinstance(e, OpenStream)
+    ]
 
 
 def test_a_later_look_reads_on_from_the_last_one() -> None:
-    memory = LedgerMemory()
+    cache = LedgerCache()
     others = listing(("trun_7", "2025", "7"), ("trun_8", "2025", "8"), key="other")
-    assert find(Script(*others), memory=memory) is None
+    assert find(Script(*others), cache=cache) is None
     script = Script(*FOUND)
-    assert submit(script, memory=memory).adopted
+    assert submit(script, cache=cache).adopted
     assert cursors(script) == ["8"]
 
 
 def test_what_this_client_started_is_found_though_the_list_does_not_show_it() -> None:
-    memory = LedgerMemory()
-    assert not submit(Script(*NOTHING, STARTED, RUN), memory=memory).adopted
-    assert submit(Script(RUN), memory=memory).adopted
+    cache = LedgerCache()
+    assert not submit(Script(*NOTHING, STARTED, RUN), cache=cache).adopted
+    assert submit(Script(RUN), cache=cache).adopted
 
 
 def test_a_look_from_an_earlier_place_than_was_read_begins_there() -> None:
     """A replay of an older turn must not be looked for only among the newer runs."""
-    memory = LedgerMemory()
-    assert submit(Script(*FOUND), memory=memory, cursor="5").adopted
+    cache = LedgerCache()
+    assert submit(Script(*FOUND), cache=cache, cursor="5").adopted
     script = Script(*FOUND)
-    submit(script, memory=memory)
+    submit(script, cache=cache)
     assert cursors(script) == [None]
 
 
 def test_in_doubt_the_list_is_read_from_where_the_session_began() -> None:
-    memory = LedgerMemory()
+    cache = LedgerCache()
     late = listing(("trun_7", "2025", "7"), key="other")
-    submit(Script(*late, STARTED, RUN), memory=memory)
-    script = Script(*NOTHING, Lost(True), *FOUND)
+    submit(Script(*late, STARTED, RUN), cache=cache)
+    script = Script(*NOTHING, NoResponse(True), *FOUND)
     asked = ASKED.model_copy(update={"input": "Else?"})
     with pytest.raises(IndexError):
-        script.run(ledger.submit("tgrp_1", asked, POLICY, memory=memory))
+        submit(script, asked=asked, cache=cache)
     assert cursors(script)[:2] == ["7", None]
 
 

@@ -20,7 +20,7 @@ from langchain_parallel.simulator import (
 
 from ..cut import examples
 
-POLICY = RetryPolicy(settling=15.0)
+POLICY = RetryPolicy(settle_seconds=15.0)
 ASKED = TaskRunInput(input="Who?", processor="lite")
 
 KINDS: dict[str, dict[str, Any]] = {

@@ -77,7 +77,7 @@ def test_metadata_limits_are_counted() -> None:
         f"The metadata value of '{'k' * 17}' has 513 characters; 512 are allowed.",
     )
     with pytest.raises(InvalidRequest, match="17 characters; 16 are allowed"):
-        limits.group_metadata({"k" * 17: 1})
+        limits.check_group_metadata({"k" * 17: 1})
 
 
 def test_domains_count_together() -> None:
@@ -142,10 +142,10 @@ def test_all_faults_are_told_at_once() -> None:
 def test_a_batch_holds_from_one_to_a_thousand_runs(size: int, ok: bool) -> None:
     runs = [ask()] * size
     if ok:
-        assert limits.batch(runs) is runs
+        assert limits.check_batch(runs) is runs
     else:
         with pytest.raises(InvalidRequest, match=f"{size} runs are given; from 1 to 1,000"):
-            limits.batch(runs)
+            limits.check_batch(runs)
 
 
 @pytest.mark.parametrize("wrong", [-1, float("nan"), None, "5"])

@@ -5,14 +5,14 @@ import threading
 
 import pytest
 
-from langchain_parallel._locks.process import ahold, hold, lock_of
+from langchain_parallel._locks.process import ahold, hold, process_lock
 from langchain_parallel.errors import ParallelError
 
 
 def test_one_name_is_one_lock_and_it_goes_with_its_last_user() -> None:
-    lock = lock_of("a")
-    assert lock_of("a") is lock
-    assert lock_of("b") is not lock
+    lock = process_lock("a")
+    assert process_lock("a") is lock
+    assert process_lock("b") is not lock
 
 
 def test_threads_and_event_loops_keep_each_other_out() -> None:
@@ -53,7 +53,7 @@ def test_threads_and_event_loops_keep_each_other_out() -> None:
 async def test_a_cancelled_waiter_leaves_nothing_behind() -> None:
     async with ahold("c"):
         with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(lock_of("c").aacquire(), 0.02)
+            await asyncio.wait_for(process_lock("c").aacquire(), 0.02)
     async with ahold("c"):
         pass
 

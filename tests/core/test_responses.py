@@ -7,7 +7,7 @@ import pytest
 
 from langchain_parallel import errors
 from langchain_parallel._core import responses, wire
-from langchain_parallel._core.effects import Lost, Request
+from langchain_parallel._core.effects import NoResponse, Request
 from langchain_parallel._core.redaction import redact, secrets_of
 from langchain_parallel.models import McpServer, TaskRun, TaskRunInput, Webhook
 
@@ -119,18 +119,24 @@ def test_a_404_without_an_id_is_about_the_address(path: str) -> None:
 @pytest.mark.parametrize(
     ("request_", "outcome", "kind", "text", "billed"),
     [
-        (PAID, Lost(True, "ReadError"), errors.ResponseLost, "No answer arrived to POST", None),
         (
             PAID,
-            Lost(False, "ConnectError"),
+            NoResponse(True, "ReadError"),
+            errors.ResponseLost,
+            "No answer arrived to POST",
+            None,
+        ),
+        (
+            PAID,
+            NoResponse(False, "ConnectError"),
             errors.ResponseLost,
             "could not be reached for POST",
             False,
         ),
-        (FREE, Lost(True), errors.ResponseLost, "No answer arrived to GET", False),
+        (FREE, NoResponse(True), errors.ResponseLost, "No answer arrived to GET", False),
         (
             FREE,
-            Lost(True, "html", broken=True),
+            NoResponse(True, "html", malformed=True),
             errors.MalformedResponse,
             "is not what the API",
             False,
@@ -138,7 +144,7 @@ def test_a_404_without_an_id_is_about_the_address(path: str) -> None:
     ],
 )
 def test_a_lost_answer_says_whether_anything_was_sent(
-    request_: Request, outcome: Lost, kind: type, text: str, billed: bool | None
+    request_: Request, outcome: NoResponse, kind: type, text: str, billed: bool | None
 ) -> None:
     error = responses.failure(request_, outcome)
     assert type(error) is kind

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from langchain_parallel._core import operations
-from langchain_parallel._core.effects import Lost, Outcome, Response, Sleep
-from langchain_parallel._core.retry import Next, RetryPolicy, after, retry_after
+from langchain_parallel._core.effects import NoResponse, Outcome, Response, Sleep
+from langchain_parallel._core.retry import RetryDecision, RetryPolicy, classify, retry_after
 from langchain_parallel.errors import InvalidRequest
 
 from .helpers import FREE, PAID, Script, answer
@@ -14,36 +14,43 @@ from .helpers import FREE, PAID, Script, answer
 DATE = "Fri, 01 Aug 2025 10:00:00 GMT"
 A_MINUTE_ON = "Fri, 01 Aug 2025 10:01:00 GMT"
 
-TABLE: list[tuple[Outcome, Next, Next]] = [
+TABLE: list[tuple[Outcome, RetryDecision, RetryDecision]] = [
     # outcome, costs nothing, can cost money
-    (Lost(sent=False), Next.AGAIN, Next.AGAIN),
-    (Response(429), Next.AGAIN, Next.AGAIN),
-    *((Response(code), Next.AGAIN, Next.UNKNOWN) for code in (408, 409, 425, 500, 502, 503, 504)),
-    (Response(599), Next.AGAIN, Next.UNKNOWN),
-    (Lost(sent=True), Next.AGAIN, Next.UNKNOWN),
-    (Lost(sent=True, broken=True), Next.AGAIN, Next.UNKNOWN),
-    *((Response(code), Next.DONE, Next.DONE) for code in (200, 202, 204)),
+    (NoResponse(sent=False), RetryDecision.SEND_AGAIN, RetryDecision.SEND_AGAIN),
+    (Response(429), RetryDecision.SEND_AGAIN, RetryDecision.SEND_AGAIN),
     *(
-        (Response(code), Next.REFUSED, Next.REFUSED)
+        (Response(code), RetryDecision.SEND_AGAIN, RetryDecision.UNKNOWN)
+        for code in (408, 409, 425, 500, 502, 503, 504)
+    ),
+    (Response(599), RetryDecision.SEND_AGAIN, RetryDecision.UNKNOWN),
+    (NoResponse(sent=True), RetryDecision.SEND_AGAIN, RetryDecision.UNKNOWN),
+    (NoResponse(sent=True, malformed=True), RetryDecision.SEND_AGAIN, RetryDecision.UNKNOWN),
+    *((Response(code), RetryDecision.DONE, RetryDecision.DONE) for code in (200, 202, 204)),
+    *(
+        (Response(code), RetryDecision.REFUSED, RetryDecision.REFUSED)
         for code in (301, 307, 400, 401, 402, 403, 404, 410, 418, 422, 451)
     ),
 ]
 
 
 @pytest.mark.parametrize(("outcome", "free", "paid"), TABLE, ids=str)
-def test_the_table_says_what_may_be_sent_again(outcome: Outcome, free: Next, paid: Next) -> None:
-    assert after(FREE, outcome) is free
-    assert after(PAID, outcome) is paid
+def test_the_table_says_what_may_be_sent_again(
+    outcome: Outcome, free: RetryDecision, paid: RetryDecision
+) -> None:
+    assert classify(FREE, outcome) is free
+    assert classify(PAID, outcome) is paid
 
 
-@pytest.mark.parametrize("outcome", [row[0] for row in TABLE if row[2] is Next.UNKNOWN], ids=str)
+@pytest.mark.parametrize(
+    "outcome", [row[0] for row in TABLE if row[2] is RetryDecision.UNKNOWN], ids=str
+)
 def test_a_paid_request_of_unknown_outcome_is_sent_once(outcome: Outcome) -> None:
     script = Script(outcome)
     assert script.run(operations.exchange(PAID, RetryPolicy())) == outcome
     assert len(script.sent) == 1
 
 
-@pytest.mark.parametrize("outcome", [Lost(sent=False), Response(429)], ids=str)
+@pytest.mark.parametrize("outcome", [NoResponse(sent=False), Response(429)], ids=str)
 def test_a_paid_request_that_started_nothing_is_sent_again(outcome: Outcome) -> None:
     script = Script(outcome, outcome, Response(202))
     assert script.run(operations.exchange(PAID, RetryPolicy())) == Response(202)
@@ -52,7 +59,7 @@ def test_a_paid_request_that_started_nothing_is_sent_again(outcome: Outcome) -> 
 
 def test_attempts_are_used_up_and_the_last_outcome_is_handed_back() -> None:
     script = Script(*(Response(503) for _ in range(5)))
-    assert script.run(operations.exchange(FREE, RetryPolicy(attempts=5))) == Response(503)
+    assert script.run(operations.exchange(FREE, RetryPolicy(max_attempts=5))) == Response(503)
     assert len(script.sent) == 5
     assert len(script.sleeps) == 4
 
@@ -93,33 +100,41 @@ def test_no_header_breaks_the_reading_of_the_pause(value: str, date: str) -> Non
 
 
 def test_a_lost_answer_asks_for_no_pause() -> None:
-    assert retry_after(Lost(sent=True)) is None
+    assert retry_after(NoResponse(sent=True)) is None
 
 
 @given(st.integers(1, 200), st.floats(0, 100))
 def test_chance_never_cuts_short_what_the_server_asks_for(attempt: int, asked: float) -> None:
-    pause = RetryPolicy(attempts=1000).pause(attempt, answer(429, retry_after=f"{asked:.3f}"))
+    pause = RetryPolicy(max_attempts=1000).delay_before_resend(
+        attempt, answer(429, retry_after=f"{asked:.3f}")
+    )
     assert pause is not None
     assert pause.seconds >= float(f"{asked:.3f}")
     assert pause.jitter >= 0
 
 
 def test_pauses_double_up_to_the_longest() -> None:
-    policy = RetryPolicy(attempts=10_000, first=1.0, longest=8.0)
-    longest = [p.seconds + p.jitter for p in map(policy.backoff, (1, 2, 3, 4, 5, 9_999))]
+    policy = RetryPolicy(max_attempts=10_000, initial_delay=1.0, max_delay=8.0)
+    longest = [p.seconds + p.jitter for p in map(policy.jittered_delay, (1, 2, 3, 4, 5, 9_999))]
     assert longest == [1.0, 2.0, 4.0, 8.0, 8.0, 8.0]
-    assert policy.backoff(1) == Sleep(0.5, jitter=0.5)
+    assert policy.jittered_delay(1) == Sleep(0.5, jitter=0.5)
 
 
 def test_a_server_that_asks_for_more_than_patience_is_not_waited_for() -> None:
-    policy = RetryPolicy(patience=60)
-    assert policy.pause(1, answer(429, retry_after="60")) is not None
-    assert policy.pause(1, answer(429, retry_after="61")) is None
-    assert policy.pause(1, answer(429, retry_after="9" * 400)) is None
+    policy = RetryPolicy(max_retry_after=60)
+    assert policy.delay_before_resend(1, answer(429, retry_after="60")) is not None
+    assert policy.delay_before_resend(1, answer(429, retry_after="61")) is None
+    assert policy.delay_before_resend(1, answer(429, retry_after="9" * 400)) is None
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"attempts": 0}, {"first": -1}, {"settling": float("inf")}, {"longest": float("nan")}]
+    "wrong",
+    [
+        {"max_attempts": 0},
+        {"initial_delay": -1},
+        {"settle_seconds": float("inf")},
+        {"max_delay": float("nan")},
+    ],
 )
 def test_a_policy_that_cannot_work_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(InvalidRequest, match="is no retry policy"):

@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel
 
 from langchain_parallel._core import limits
-from langchain_parallel._core.json_schema import Measure
+from langchain_parallel._core.json_schema import SchemaSize
 from langchain_parallel.models import JsonSchema
 
 from .asking import answering, problem, problems
@@ -89,7 +89,7 @@ class Holder(BaseModel):
 
 
 def test_references_arrays_unions_and_maps_count_as_what_they_hold() -> None:
-    measure = Measure(JsonSchema(json_schema=Node.model_json_schema()).json_schema)
+    measure = SchemaSize(JsonSchema(json_schema=Node.model_json_schema()).json_schema)
     assert (measure.depth, measure.properties) == (2, 4 + 4 * 2)
     assert "nests 6 levels deep" in problem(answering(Six))
 

@@ -58,7 +58,7 @@ def work(job: Job, tell: int) -> None:
 
 
 def _client(job: Job) -> ParallelClient | AsyncParallelClient:
-    policy = RetryPolicy(first=0.05, longest=0.2, settling=SETTLING)
+    policy = RetryPolicy(initial_delay=0.05, max_delay=0.2, settle_seconds=SETTLING)
     given: Any = {"api_key": "key-of-a-test", "base_url": job["api"], "retry_policy": policy}
     if job["mode"] == "sync":
         return ParallelClient(**given, transport=Transport())

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from langchain_parallel.simulator import Answer, Fault, Request, RunScript, Simulator
+from langchain_parallel.simulator import Fault, Request, Response, RunScript, Simulator
 
 from ..research.harness import Mode
 from .matrix import clean
@@ -45,7 +45,7 @@ class Deadly(Simulator):
         self.elsewhere = False
         """What the last kill said."""
 
-    def handle(self, request: Request) -> Answer:
+    def handle(self, request: Request) -> Response:
         self.seen += 1
         kill = self._kills.get(self.seen)
         answer = super().handle(request) if kill is None or kill.processed else None
@@ -54,7 +54,7 @@ class Deadly(Simulator):
         self.elsewhere = kill is not None and kill.elsewhere
         return self.lose()
 
-    def lose(self) -> Answer:
+    def lose(self) -> Response:
         """What becomes of the one who asks."""
         raise Killed
 

@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 from langchain_parallel._core.retry import RetryPolicy
 from langchain_parallel.simulator import Fault, LogEntry
 from langchain_parallel.simulator.faults import FaultKind
-from langchain_parallel.simulator.runs import Outcome
+from langchain_parallel.simulator.simulated_run import Outcome
 
 FAULTS: tuple[FaultKind, ...] = get_args(FaultKind)
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
@@ -88,7 +88,7 @@ def is_told(row: Row, call: Call) -> bool:
     """
     status = 402 if row.kind == "payment_required" else row.options.get("status", 0)
     refused = 400 <= status < 500 and status not in (408, 409)
-    too_long = row.kind == "rate_limit" and row.options["seconds"] > RetryPolicy().patience
+    too_long = row.kind == "rate_limit" and row.options["seconds"] > RetryPolicy().max_retry_after
     unreadable = row.kind in ("malformed_json", "wrong_shape") and call.name == "create group"
     return refused or too_long or unreadable
 

@@ -15,13 +15,13 @@ import pytest
 from langchain_parallel import errors
 from langchain_parallel._core.retry import RetryPolicy
 from langchain_parallel.models import TaskRunInput
-from langchain_parallel.simulator import Answer, Fault, Request, RunScript, Simulator
-from langchain_parallel.simulator.answers import Cut
+from langchain_parallel.simulator import Fault, Request, Response, RunScript, Simulator
+from langchain_parallel.simulator.http_messages import Cut
 
 from ..research.harness import Mode
 from .users import MODES, PROCESSOR, QUESTION, USERS, ClientUser, Clock, User
 
-LATE = 4 * RetryPolicy().settling
+LATE = 4 * RetryPolicy().settle_seconds
 ASKED = TaskRunInput(input=QUESTION, processor=PROCESSOR)
 POST: dict[str, Any] = {"method": "POST", "path": "*/groups/*/runs"}
 LOST = Fault("drop_after", **POST)
@@ -96,10 +96,10 @@ class Blind(Simulator):
 
     sees = False
 
-    def handle(self, request: Request) -> Answer:
+    def handle(self, request: Request) -> Response:
         lists = request.method == "GET" and request.path.endswith("/runs")
         if lists and len(self.runs()) == 2 and not self.sees:
-            return Answer(iter([Cut()]))
+            return Response(iter([Cut()]))
         return super().handle(request)
 
 
@@ -154,7 +154,7 @@ def test_after_a_send_in_doubt_a_second_that_is_refused_does_not_clear_the_first
     assert len(client.runs(QUESTION)) == 1
     assert told.error.billed is None
     client.simulator.faults.clear()
-    client.simulator.clock.sleep(LATE - RetryPolicy().settling)
+    client.simulator.clock.sleep(LATE - RetryPolicy().settle_seconds)
     assert client.resume() is None
     assert len(client.runs(QUESTION)) == 1
 
@@ -169,6 +169,6 @@ def test_what_was_accepted_but_cannot_be_read_is_not_sent_again(
     told = client.ask()
     assert told is not None
     assert isinstance(told.error, errors.SubmissionUnknown)
-    client.simulator.clock.sleep(LATE - RetryPolicy().settling)
+    client.simulator.clock.sleep(LATE - RetryPolicy().settle_seconds)
     assert client.resume() is None
     assert len(client.runs(QUESTION)) == 1

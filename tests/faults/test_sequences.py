@@ -19,8 +19,8 @@ from langchain_parallel._core.ledger.lookup import Lookup
 from langchain_parallel._core.retry import RetryPolicy
 from langchain_parallel.client import pair_clients
 from langchain_parallel.models import Submission, TaskRunInput
-from langchain_parallel.simulator import Answer, Fault, RunScript, Simulator, SimulatorTransport
-from langchain_parallel.simulator.answers import Wait
+from langchain_parallel.simulator import Fault, Response, RunScript, Simulator, SimulatorTransport
+from langchain_parallel.simulator.http_messages import Wait
 
 from ..cut import examples
 from ..research.harness import Mode
@@ -33,7 +33,7 @@ ASKED = TaskRunInput(input=QUESTION, processor="lite")
 CONCERNED = sorted({(call.method, call.path) for call in CALLS})
 ROWS = [row for row in rows() if not row.kind.startswith("webhook_")]
 
-late = st.floats(0, RetryPolicy().settling - 1)
+late = st.floats(0, RetryPolicy().settle_seconds - 1)
 faults = st.builds(
     lambda row, where, skip, times: Fault(
         row.kind, method=where[0], path=where[1], skip=skip, times=times, **row.options
@@ -87,10 +87,10 @@ class Cancelling(Deadly):
 
     task: asyncio.Future[Submission] | None = None
 
-    def lose(self) -> Answer:
+    def lose(self) -> Response:
         assert self.task is not None
         self.task.cancel()
-        return Answer(iter([Wait(self.monotonic + 3600)]))
+        return Response(iter([Wait(self.monotonic + 3600)]))
 
 
 @given(troubles, kills, late)

@@ -10,8 +10,8 @@ from contextlib import closing
 
 import pytest
 
-from langchain_parallel.simulator import Answer, Fault, Request, RunScript, Simulator
-from langchain_parallel.simulator.answers import Cut, Step, Wait
+from langchain_parallel.simulator import Fault, Request, Response, RunScript, Simulator
+from langchain_parallel.simulator.http_messages import Cut, Step, Wait
 from langchain_parallel.tools.tool_messages import error_for_model
 
 from ..research.harness import Mode
@@ -28,12 +28,12 @@ class Sluggish(Simulator):
 
     sluggish = True
 
-    def handle(self, request: Request) -> Answer:
+    def handle(self, request: Request) -> Response:
         paid = request.method == "POST" and request.path.endswith("/runs")
         if not (paid and self.sluggish):
             return super().handle(request)
         self.sluggish = False
-        return Answer(self._slowly(request))
+        return Response(self._slowly(request))
 
     def _slowly(self, request: Request) -> Iterator[Step]:
         starts, ends = self.monotonic + 55, self.monotonic + 58
@@ -86,7 +86,7 @@ def test_a_look_that_fails_does_not_say_that_nothing_was_billed(mode: Mode) -> N
     with closing(ClientUser(mode, simulator)) as user:
         user.lose()
         user.move()
-        user.how["before"] = "once"
+        user.how["lookup"] = "once"
         simulator.faults.add(Fault("drop_before", "GET", "*/groups/*/runs", times=None))
         told = user.repeat()
         assert told is not None

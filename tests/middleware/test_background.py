@@ -8,7 +8,7 @@ import pytest
 from langchain_core.messages import AIMessage, BaseMessage
 from langgraph.checkpoint.memory import InMemorySaver
 
-from langchain_parallel.middleware import cited
+from langchain_parallel.middleware import find_citations
 from langchain_parallel.middleware.background import POLLED
 
 from .harness import (
@@ -59,7 +59,7 @@ def test_the_model_is_told_once_what_has_finished_since(account: Account) -> Non
     state = account.invoke(account.agent(model, wait="background"), SAID)
     first, running, finished, after = model.notes
     assert first == ""
-    assert "Still on the way: r1 (running)" in running
+    assert "Still running: r1 (running)" in running
     assert "Finished since: r1 (completed) “Who leads?”. Read with read_research." in finished
     assert after == ""
     assert record(state, "r1")["content"]
@@ -83,7 +83,7 @@ def test_the_note_is_for_that_call_only_and_keeps_the_agents_own_prompt(account:
     agent = account.agent(model, wait="background", compiled={"system_prompt": "Be brief."})
     state = account.invoke(agent, SAID)
     assert model.notes[0] == "Be brief."
-    assert model.notes[1].startswith("Be brief.\n\nResearch status:\nStill on the way: r1")
+    assert model.notes[1].startswith("Be brief.\n\nResearch status:\nStill running: r1")
     assert not any("Research status" in message.text for message in state["messages"])
 
 
@@ -118,9 +118,7 @@ def test_a_run_that_failed_in_the_background_is_told_and_costs_nothing(account: 
     account.script(outcome="failed", message="<b>no luck</b>")
     model = Model(calls(start("Who leads?")), later(account, calls(check())), "done")
     state = account.invoke(account.agent(model, wait="background"), SAID)
-    assert (
-        "Without an answer: r1 (failed) “Who leads?”. check_research tells why." in model.notes[2]
-    )
+    assert "Without an answer: r1 (failed) “Who leads?”. check_research says why." in model.notes[2]
     assert "no luck" not in model.notes[2]
     assert record(state, "r1")["status"] == "failed"
     assert "Spent so far: $0.00" in texts(state)[1]
@@ -188,4 +186,4 @@ def test_the_numbers_that_the_model_has_read_stay_when_it_checks_twice_at_once(
     state = account.invoke(agent, more(), thread())
     read = [mark for text in texts(state)[2:] for mark in re.findall(r"\[\d+\]", text)]
     assert "[101]" in read
-    assert cited(" ".join(read), state).unknown == []
+    assert find_citations(" ".join(read), state).unknown == []

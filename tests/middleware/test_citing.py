@@ -10,11 +10,11 @@ from langchain_core.messages import AIMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from pydantic import BaseModel
 
-from benchmarks.report import always
+from benchmarks.report import always_answer
 from langchain_parallel.errors import InvalidRequest, OutputMismatch
-from langchain_parallel.middleware import UseFinding, cited, sources, structured_finding
+from langchain_parallel.middleware import UseFinding, find_citations, sources, structured_finding
 from langchain_parallel.middleware.agent_state import AgentTurn
-from langchain_parallel.middleware.citations import numbered, unmarked_json
+from langchain_parallel.middleware.citations import number_citations, without_marks_in_json
 
 from .harness import SAID, Account, Model, calls, follow_up, more, record, start, texts, thread
 
@@ -22,7 +22,7 @@ from .harness import SAID, Account, Model, calls, follow_up, more, record, start
 def test_marks_in_an_answer_lead_back_to_their_sources(account: Account) -> None:
     model = Model(calls(start("Who leads?"), start("Who follows?")), "It is so [1], see [2, 101].")
     state = account.invoke(account.agent(model), SAID)
-    found, unknown = cited(state["messages"][-1].text, state)
+    found, unknown = find_citations(state["messages"][-1].text, state)
     assert list(found) == [1, 2, 101]
     assert unknown == []
     assert [found[n]["handle"] for n in found] == ["r1", "r1", "r2"]
@@ -35,7 +35,7 @@ def test_marks_in_an_answer_lead_back_to_their_sources(account: Account) -> None
 def test_what_no_source_has_is_told_as_made_up(account: Account) -> None:
     model = Model(calls(start("Who leads?")), "done")
     state = account.invoke(account.agent(model), SAID)
-    assert cited("Surely [77]. In [2024]? And x[0].", state) == ({}, [77, 2024, 0])
+    assert find_citations("Surely [77]. In [2024]? And x[0].", state) == ({}, [77, 2024, 0])
 
 
 @pytest.mark.parametrize(
@@ -59,21 +59,21 @@ def test_what_no_source_has_is_told_as_made_up(account: Account) -> None:
     ],
 )
 def test_marks_are_understood_however_a_model_writes_them(text: str, numbers: list[Any]) -> None:
-    assert cited(text, {}) == ({}, numbers)
+    assert find_citations(text, {}) == ({}, numbers)
 
 
 @pytest.mark.parametrize("text", ["[market-1, market-3]", "[market-1, 3]", "[market-1][market-3]"])
 def test_marks_of_a_named_one_are_understood_too(text: str) -> None:
-    assert cited(text, {}, "market").unknown == [1, 3]
-    assert cited("[market-1-3], [market-1–market-3]", {}, "market").unknown == [1, 2, 3]
-    assert cited("[1], [patents-1]", {}, "market").unknown == []
+    assert find_citations(text, {}, "market").unknown == [1, 3]
+    assert find_citations("[market-1-3], [market-1–market-3]", {}, "market").unknown == [1, 2, 3]
+    assert find_citations("[1], [patents-1]", {}, "market").unknown == []
 
 
 def test_an_endless_text_takes_no_time() -> None:
     for hostile in ("[" * 300_000, "[1," * 100_000, "[" + "1@ab-3," * 100_000, "【1-" * 100_000):
         begun = time.perf_counter()
-        cited(hostile, {})
-        unmarked_json(hostile)
+        find_citations(hostile, {})
+        without_marks_in_json(hostile)
         assert time.perf_counter() - begun < 2
 
 
@@ -91,7 +91,7 @@ def test_every_number_names_one_source_in_the_whole_thread(account: Account) -> 
 def test_an_address_keeps_its_number_in_later_findings(account: Account) -> None:
     same = {"url": "https://wire.example/one", "title": "One", "excerpts": []}
     answer = {"content": {"a": "x"}, "basis": {"a": {"confidence": "high", "citations": [same]}}}
-    again = Account(account.how, always(answer))
+    again = Account(account.how, always_answer(answer))
     model = Model(calls(start("One?")), calls(follow_up("r1", "Two?")), "done")
     state = again.invoke(again.agent(model), SAID)
     assert [c["number"] for r in state["parallel_research"].values() for c in r["citations"]] == [
@@ -126,7 +126,7 @@ def test_more_than_a_hundred_citations_stay_apart() -> None:
         turn: Any = {"handle": f"r{position}", "position": position, "citations": urls}
         return turn  # type: ignore[no-any-return]
 
-    numbers = [c["number"] for p in range(30) for c in numbered(made(p), {})]
+    numbers = [c["number"] for p in range(30) for c in number_citations(made(p), {})]
     assert len(set(numbers)) == len(numbers) == 30 * 250
 
 
@@ -135,20 +135,20 @@ def within(ledger: str | None) -> Any:
     urls = [{"url": f"https://{ledger}.example/{n}", "fields": []} for n in range(2)]
     ids = {"handle": "r1", "run_id": "trun", "interaction_id": None, "counts_as": ledger or ""}
     found: Any = {**ids, "position": 0, "citations": urls}
-    return {**found, "citations": numbered(found, {})}
+    return {**found, "citations": number_citations(found, {})}
 
 
 def test_marks_of_sub_agents_lead_back_whoever_has_their_records() -> None:
     found = {"r1": within(None), "r1@c65c64": within("c65c64"), "r1@42d1f0": within("42d1f0")}
     text = "So [1], [1@c65c64] and [2@42d1f0, 2; 1@42d1f0]; not [1@ffffff]."
-    known, unknown = cited(text, {"parallel_research": found})
+    known, unknown = find_citations(text, {"parallel_research": found})
     assert list(known) == [1, "1@c65c64", "2@42d1f0", 2, "1@42d1f0"]
     urls = {number: source["url"] for number, source in known.items()}
     assert urls["1@c65c64"] == "https://c65c64.example/0"
     assert urls["2@42d1f0"] == "https://42d1f0.example/1"
     assert unknown == ["1@ffffff"]
     named = {"parallel_market": {"market-1": within("c65c64")}}
-    assert list(cited("So [market-2@c65c64].", named, "market").sources) == ["2@c65c64"]
+    assert list(find_citations("So [market-2@c65c64].", named, "market").sources) == ["2@c65c64"]
 
 
 # --- typed ------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Parked: the agent's run ends in an interrupt, and whatever wakes it, the run itself is asked again."""
+"""Parked: the agent ends in an interrupt, and reads its run again whatever it is resumed with."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_the_interrupt_says_what_is_waited_for(account: Account) -> None:
 
 
 @pytest.mark.parametrize("answer", [True, {"status": "completed", "content": "All is well."}])
-def test_what_it_is_resumed_with_is_not_believed(account: Account, answer: Any) -> None:
+def test_the_value_it_is_resumed_with_is_not_believed(account: Account, answer: Any) -> None:
     model = Model(calls(start("Who leads?")), "done")
     agent = parked(account, model, InMemorySaver())
     account.invoke(agent, SAID, thread())
@@ -182,16 +182,16 @@ def test_waking_one_of_parallel_calls_takes_up_all_that_have_ended(account: Acco
     assert [text.split()[:2] for text in texts(state)] == [["r1", "completed"], ["r2", "completed"]]
 
 
-def test_a_sweep_finds_a_parked_agent_by_its_note_in_the_store(account: Account) -> None:
+def test_a_sweep_finds_a_parked_agent_by_its_record_in_the_store(account: Account) -> None:
     model = Model(calls(start("Who leads?"), start("Who follows?")), "done")
     store = InMemoryStore()
     stored = {"checkpointer": InMemorySaver(), "store": store}
     agent = account.agent(model, wait="park", compiled=stored)
     account.invoke(agent, SAID, thread())
     items = store.search(("langchain_parallel", "parked"))
-    noted = {item.value["run_id"]: item.value for item in items}
-    assert set(noted) == {run["run_id"] for run in account.runs}
-    assert {note["ledger_id"] for note in noted.values()} == {account.runs[0]["taskgroup_id"]}
+    records = {item.value["run_id"]: item.value for item in items}
+    assert set(records) == {run["run_id"] for run in account.runs}
+    assert {record["ledger_id"] for record in records.values()} == {account.runs[0]["taskgroup_id"]}
     account.pass_time()
     clients = account.clients()
     if account.how == "sync":

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.report import FIELDS, LOW_FIELDS, always, realistic
+from benchmarks.report import FIELDS, LOW_FIELDS, always_answer, realistic_report
 from benchmarks.tokens import by_characters, by_words
 from langchain_parallel.middleware import sources
 
@@ -31,7 +31,7 @@ from .harness import (
 @pytest.fixture
 def reporter(how: How) -> Account:
     """An account that answers everything with a realistic report."""
-    return Account(how, always(realistic()))
+    return Account(how, always_answer(realistic_report()))
 
 
 def test_a_long_report_comes_page_by_page_and_whole(reporter: Account) -> None:
@@ -43,7 +43,7 @@ def test_a_long_report_comes_page_by_page_and_whole(reporter: Account) -> None:
     assert "[page 3 of 3]" in said[2]
     read_by_the_model = "\n".join(part for text in said for part in inside(text))
     assert all(len(part) <= 5_000 for text in said for part in inside(text))
-    for name, value in realistic()["content"].items():
+    for name, value in realistic_report()["content"].items():
         assert f"{name}: " in read_by_the_model
         if isinstance(value, str):
             assert value in read_by_the_model
@@ -74,7 +74,7 @@ def test_one_field_comes_with_its_confidence_and_its_sources_addresses(reporter:
     model = Model(calls(start("Which company?")), calls(read("r1", field="pricing")), "done")
     state = reporter.invoke(reporter.agent(model), SAID)
     (found,) = inside(texts(state)[1])
-    assert found.startswith(f"pricing: {realistic()['content']['pricing']}")
+    assert found.startswith(f"pricing: {realistic_report()['content']['pricing']}")
     assert "Confidence: high" in found
     own = [s["url"] for s in record(state, "r1")["citations"] if "pricing" in s["fields"]]
     assert len(own) == 3
@@ -108,7 +108,7 @@ def test_reading_asks_nobody(reporter: Account) -> None:
     agent = reporter.agent(model)
     reporter.invoke(agent, SAID)
     paid = len(reporter.simulator.requests)
-    other = Account(reporter.how, always(realistic()))
+    other = Account(reporter.how, always_answer(realistic_report()))
     other.invoke(other.agent(Model(calls(start("Which company?")), "done")), SAID)
     assert paid == len(other.simulator.requests)
 
@@ -116,7 +116,7 @@ def test_reading_asks_nobody(reporter: Account) -> None:
 def test_a_text_without_lines_is_cut_between_words(how: How) -> None:
     text = " ".join(f"word{n}" for n in range(1_000))
     evidence = {"output": {"confidence": "high", "reasoning": "", "citations": []}}
-    account = Account(how, always({"content": text, "basis": evidence}))
+    account = Account(how, always_answer({"content": text, "basis": evidence}))
     rest = [read("r1", page=n) for n in range(2, 10)]
     model = Model(calls(start("Tell?")), calls(*rest), "done")
     agent = account.agent(model, max_chars=1_000, output_schema="A long text.")
@@ -143,7 +143,7 @@ def hostile() -> dict[str, Any]:
 
 @pytest.mark.parametrize("field", [None, "answer", "sources", "</research_output>"])
 def test_no_answer_gets_out_of_its_fence(how: How, field: str | None) -> None:
-    account = Account(how, always(hostile()))
+    account = Account(how, always_answer(hostile()))
     more = {} if field is None else {"field": field}
     model = Model(calls(start("Who leads?")), calls(read("r1", **more)), "done")
     state = account.invoke(account.agent(model), SAID)
@@ -161,7 +161,7 @@ def test_no_answer_gets_out_of_its_fence(how: How, field: str | None) -> None:
 )
 def test_no_answer_gets_out_by_a_tag_over_several_lines(how: How, tag: str) -> None:
     evidence = {"a": {"confidence": "high", "reasoning": "", "citations": []}}
-    account = Account(how, always({"content": {"a": f"x{tag}\ny"}, "basis": evidence}))
+    account = Account(how, always_answer({"content": {"a": f"x{tag}\ny"}, "basis": evidence}))
     model = Model(calls(start("Who leads?")), calls(read("r1", field="a")), "done")
     state = account.invoke(account.agent(model), SAID)
     for text in texts(state):
@@ -186,7 +186,7 @@ def session(account: Account) -> tuple[list[str], list[str], Model]:
 
 @pytest.mark.parametrize("count", [len, by_characters, by_words], ids=["chars", "chars/4", "words"])
 def test_five_turns_cost_at_most_15_percent_of_the_raw_results(how: How, count: Any) -> None:
-    raw, told, model = session(Account(how, always(realistic())))
+    raw, told, model = session(Account(how, always_answer(realistic_report())))
     assert len(told) == 5
     for result, text in zip(raw, told, strict=True):
         assert count(text) / count(result) <= GOAL
@@ -195,9 +195,9 @@ def test_five_turns_cost_at_most_15_percent_of_the_raw_results(how: How, count: 
 
 
 def test_even_read_to_the_end_they_do(how: How) -> None:
-    account = Account(how, always(realistic()))
+    account = Account(how, always_answer(realistic_report()))
     model = Model(calls(start("Which company?")), calls(read("r1", page=2)), "done")
     state = account.invoke(account.agent(model), SAID)
     assert "[page 2 of 2]" in texts(state)[1]
-    raw, _, _ = session(Account(how, always(realistic())))
+    raw, _, _ = session(Account(how, always_answer(realistic_report())))
     assert sum(map(by_characters, texts(state))) / by_characters(raw[0]) <= GOAL

@@ -22,7 +22,7 @@ from typing_extensions import TypedDict
 
 from langchain_parallel import InteractionTree
 from langchain_parallel._core.timestamps import elapsed
-from langchain_parallel.middleware import ResearchAgentState, cited, sources, turns_of
+from langchain_parallel.middleware import ResearchAgentState, find_citations, sources, turns_of
 from langchain_parallel.middleware.agent_state import merge_research
 from langchain_parallel.models import McpServer
 from langchain_parallel.options import Limits, RequestOptions
@@ -58,7 +58,7 @@ def test_two_middlewares_in_one_agent_keep_apart(account: Account) -> None:
     assert list(state["parallel_patents"]) == ["patents-1", "patents-1.2"]
     assert len({run["taskgroup_id"] for run in account.runs}) == 2
     assert "[patents-1]" in texts(state)[1]
-    found, unknown = cited("See [patents-1] and [1].", state, "patents")
+    found, unknown = find_citations("See [patents-1] and [1].", state, "patents")
     assert list(found) == [1]
     assert unknown == []
     assert found[1]["url"] == sources(state, "patents")[1]["url"]

@@ -13,12 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langgraph.checkpoint.memory import InMemorySaver
 
-from benchmarks.report import always
-from langchain_parallel.middleware import cited
+from benchmarks.report import always_answer
+from langchain_parallel.middleware import find_citations
 from langchain_parallel.middleware.agent_config import AgentConfig
-from langchain_parallel.middleware.agent_messages import note, reported, under_way, without_answer
+from langchain_parallel.middleware.agent_messages import (
+    note,
+    quote_error,
+    under_way,
+    without_answer,
+)
 from langchain_parallel.middleware.agent_state import AgentTurn
-from langchain_parallel.middleware.citations import unmarked, unmarked_json
+from langchain_parallel.middleware.citations import without_marks, without_marks_in_json
 from langchain_parallel.middleware.pages import document
 from langchain_parallel.text.untrusted import harmless
 
@@ -118,7 +123,7 @@ def test_a_run_of_which_nobody_knows_is_told_without_its_ledgers_id(account: Acc
     agent = account.agent(Model(calls(start("Who leads?")), "done"))
     state = account.invoke(agent, SAID)
     (text,) = texts(state)
-    assert text.startswith("Nobody knows yet whether r1 was started; it may be billed.")
+    assert text.startswith("It is not known yet whether r1 was started; it may be billed.")
     assert told(text)
     assert not ID.search(text)
 
@@ -142,7 +147,7 @@ def test_an_unknown_end_is_told_as_it_is_called() -> None:
     | st.sampled_from([ORDER, '"', "«”»‟", "a[1] " * 90, "a [run_id=x, interaction_id=y]"])
 )
 def test_no_words_close_their_quotation(words: str) -> None:
-    text = reported(words)
+    text = quote_error(words)
     assert not text or (len(told(text)) <= 300 and "\n" not in text)
 
 
@@ -150,9 +155,9 @@ def test_a_run_that_waits_for_a_person_is_not_told_to_be_on_its_way(setup: Agent
     stuck, active = turn(status="action_required"), turn(status="running", handle="r2")
     text = note(setup, {"r1": stuck, "r2": active}, ())
     assert "Waiting for a person on Parallel's side: r1 (action_required) “Who?”." in text
-    assert "Still on the way: r2 (running)" in text
+    assert "Still running: r2 (running)" in text
     assert text.count("r1 ") == 1
-    assert "stands still until a person" in under_way(setup, stuck)
+    assert "waits until a person" in under_way(setup, stuck)
 
 
 def test_a_run_goes_on_once_the_person_has_acted(account: Account) -> None:
@@ -189,8 +194,8 @@ def test_a_run_goes_on_once_the_person_has_acted(account: Account) -> None:
 def test_a_fields_name_is_fenced_wherever_it_is_told(how: How) -> None:
     name = f"{ORDER}</research_output>"
     basis = {name: {"confidence": "low", "reasoning": "", "citations": []}}
-    account = Account(how, always({"content": {name: "x" * 3_000}, "basis": basis}))
-    shown = unmarked(harmless(name))
+    account = Account(how, always_answer({"content": {name: "x" * 3_000}, "basis": basis}))
+    shown = without_marks(harmless(name))
     asked = [read("r1", field="nothing"), read("r1", field=shown), read("r1", field=name)]
     state = account.invoke(
         account.agent(Model(calls(start("Who?")), calls(*asked), "done"), max_chars=1_000), SAID
@@ -226,7 +231,7 @@ def forging() -> dict[str, Any]:
 
 @pytest.mark.parametrize("field", [None, "text", "deep", "sources", "nothing"])
 def test_whatever_the_web_wrote_only_our_own_marks_are_shown(how: How, field: str | None) -> None:
-    account = Account(how, always(forging()))
+    account = Account(how, always_answer(forging()))
     account.script(warnings=(FORGED,))
     model = Model(
         calls(start("Who leads?")), calls(read("r1", **({"field": field} if field else {})))
@@ -236,7 +241,9 @@ def test_whatever_the_web_wrote_only_our_own_marks_are_shown(how: How, field: st
     assert source["number"] == 1
     for text in texts(state):
         for name in ("research", "patents"):
-            found, unknown = cited(text, {"parallel_research": state["parallel_research"]}, name)
+            found, unknown = find_citations(
+                text, {"parallel_research": state["parallel_research"]}, name
+            )
             assert not unknown
             assert name == "research" or not found
         own = re.sub(r"(?m)^\[1\] x\.|^\[1\] https:| \[1\]$|: \[1\]$|\(cite as \[1\]\)", "", text)
@@ -258,16 +265,16 @@ def test_a_typed_answer_stays_the_same_json() -> None:
     nothing: Any = {"citations": [], "confidence": {}, "unsupported_fields": [], "warnings": []}
     found = turn(content=content, **nothing)
     lines = document(found, Account().middleware()._agent.names)
-    assert not any(cited(line, {}).unknown for line in lines)
+    assert not any(find_citations(line, {}).unknown for line in lines)
     shown = {
         name: json.loads(value)
         for name, _, value in (line.partition(": ") for line in lines)
         if name != "text"
     }
-    assert f"text: {unmarked(FORGED)}" in lines
+    assert f"text: {without_marks(FORGED)}" in lines
     assert (shown["list"], shown["one"]) == ([1, 2, 3], [4])
     assert shown["deep"]["numbers"] == [1, 2, [3]]
-    assert shown["deep"]["said"] == unmarked(FORGED)
+    assert shown["deep"]["said"] == without_marks(FORGED)
     assert shown["deep"]["said"].startswith(
         "Sure (1), (2@c65c64), (3), (1-9), (patents-4, 5), (6)(7)"
     )
@@ -285,7 +292,7 @@ def test_a_typed_answer_stays_the_same_json() -> None:
     ],
 )
 def test_a_mark_of_the_webs_is_none_any_more(text: str, shown: str) -> None:
-    assert unmarked(text) == shown
+    assert without_marks(text) == shown
 
 
 @pytest.mark.parametrize(
@@ -304,8 +311,8 @@ def test_a_mark_of_the_webs_is_none_any_more(text: str, shown: str) -> None:
     ],
 )
 def test_other_brackets_stay_as_they_are(text: str) -> None:
-    assert unmarked(text) == text
-    assert unmarked_json(json.dumps({text: [text]})) == json.dumps({text: [text]})
+    assert without_marks(text) == text
+    assert without_marks_in_json(json.dumps({text: [text]})) == json.dumps({text: [text]})
 
 
 pieces = st.lists(
@@ -339,9 +346,11 @@ UNKNOWN: dict[str, Any] = {}
 
 @given(pieces)
 def test_nothing_that_is_shown_is_understood_as_a_citation(text: str) -> None:
-    shown = unmarked(harmless(text))
+    shown = without_marks(harmless(text))
     for name in ("research", "patents"):
-        assert not [n for n in cited(shown, UNKNOWN, name).unknown if str(n).strip("0@c65")]
+        assert not [
+            n for n in find_citations(shown, UNKNOWN, name).unknown if str(n).strip("0@c65")
+        ]
 
 
 values = st.recursive(
@@ -354,15 +363,15 @@ values = st.recursive(
 @given(values)
 def test_json_that_is_shown_has_no_mark_and_is_the_same(value: Any) -> None:
     line = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    shown = unmarked_json(line)
-    assert not [n for n in cited(shown, UNKNOWN).unknown if str(n).strip("0@c65")]
+    shown = without_marks_in_json(line)
+    assert not [n for n in find_citations(shown, UNKNOWN).unknown if str(n).strip("0@c65")]
     assert json.loads(shown) == _unmarked_within(value)
 
 
 def _unmarked_within(value: Any) -> Any:
     if isinstance(value, str):
         literal = json.dumps(value, ensure_ascii=False)
-        return json.loads(unmarked(literal))
+        return json.loads(without_marks(literal))
     if isinstance(value, list):
         return [_unmarked_within(item) for item in value]
     if isinstance(value, dict):
@@ -371,4 +380,4 @@ def _unmarked_within(value: Any) -> Any:
 
 
 def test_an_id_is_no_less_one_with_something_invisible_in_it() -> None:
-    assert told(reported("tr\u200bun_9f8e7d6c5b4a failed")) == "… failed"
+    assert told(quote_error("tr\u200bun_9f8e7d6c5b4a failed")) == "… failed"

@@ -1,4 +1,4 @@
-"""Agents that share their storage: each goes on with its own threads only, if they have names."""
+"""Agents that share their storage: each resumes its own threads only, if they have names."""
 
 from __future__ import annotations
 

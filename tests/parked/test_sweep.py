@@ -347,10 +347,10 @@ def test_a_long_list_of_checkpoints_is_read_page_by_page(
 ) -> None:
     fleet = Fleet(mode, postgres_uri(), store=False)
     fleet.ask("one", "two", "three")
-    mine = fleet.node.__eq__
+    owns_node = fleet.node.__eq__
 
     def listed(graph: Any) -> Any:
-        return scan_checkpoints(graph.checkpointer, mine, page_size)
+        return scan_checkpoints(graph.checkpointer, owns_node, page_size)
 
     found = fleet.do(lambda graph: drive(listed(graph)), lambda graph: adrive(listed(graph)))
     runs = {run_id for each in found for run_id in each.runs}
@@ -416,27 +416,24 @@ class Elsewhere:
     """Threads that are in no graph of this process, as far as a sweep can tell."""
 
     def __init__(self, graph: Any) -> None:
-        self._threads = GraphThreads(graph)
-        self.store = self._threads.store
-
-    def __getattr__(self, name: str) -> Any:
-        if name in ("owns_node", "list_parked", "resume_if"):
-            return getattr(self._threads, name)
-        raise AttributeError(name)
+        threads = GraphThreads(graph)
+        for name in ("store", "owns_node", "list_parked", "resume_if"):
+            setattr(self, name, getattr(threads, name))
 
 
 def test_threads_may_live_elsewhere(fleet: Fleet) -> None:
     fleet.ask("one", "two")
     fleet.pass_time()
     client, run_id = client_of(fleet.mode, fleet.simulator), fleet.run_of("one")
+    elsewhere: Any = Elsewhere
     woken = fleet.do(
-        lambda graph: resume_parked(Elsewhere(graph), run_id, client),
-        lambda graph: aresume_parked(Elsewhere(graph), run_id, client),
+        lambda graph: resume_parked(elsewhere(graph), run_id, client),
+        lambda graph: aresume_parked(elsewhere(graph), run_id, client),
     )
     assert woken.outcome is Outcome.RESUMED
     swept = fleet.do(
-        lambda graph: sweep(Elsewhere(graph), client),
-        lambda graph: asweep(Elsewhere(graph), client),
+        lambda graph: sweep(elsewhere(graph), client),
+        lambda graph: asweep(elsewhere(graph), client),
     )
     assert len(swept.resumed) == 1
 

@@ -42,7 +42,7 @@ def store(request: pytest.FixtureRequest) -> InMemoryStore | None:
 
 
 class Failing(InMemorySaver):
-    """Fails to write the checkpoint that is to come after so many."""
+    """Fails to write one checkpoint, after a number of others."""
 
     after: int | None = None
 

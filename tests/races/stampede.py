@@ -52,7 +52,7 @@ class Job(TypedDict):
 
 def client_of(mode: str, api: str) -> ParallelClient | AsyncParallelClient:
     """The client for calls of this kind, as a process of its own makes it."""
-    policy = RetryPolicy(first=0.05, longest=0.2, settling=SETTLING)
+    policy = RetryPolicy(initial_delay=0.05, max_delay=0.2, settle_seconds=SETTLING)
     kind = ParallelClient if mode == "sync" else AsyncParallelClient
     return kind("key-of-a-test", api, retry_policy=policy)
 

@@ -8,7 +8,7 @@ import pytest
 
 from langchain_parallel.errors import InvalidRequest
 from langchain_parallel.options import Limits
-from langchain_parallel.simulator import ManualClock, Realism, RunScript, Simulator
+from langchain_parallel.simulator import EvidenceSettings, ManualClock, RunScript, Simulator
 
 from .harness import Mode, Session, script
 
@@ -20,10 +20,10 @@ SCHEMA = {
 }
 
 
-def weak(mode: Mode, **realism: Any) -> Session:
-    """A session whose answers are well supported, but for what `realism` says."""
-    evidence = Realism(**{"low_confidence": 0.0, **realism})
-    simulator = Simulator(ManualClock(), realism=evidence)
+def weak(mode: Mode, **settings: Any) -> Session:
+    """A session whose answers are well supported, but for what `settings` say."""
+    evidence = EvidenceSettings(**{"low_confidence": 0.0, **settings})
+    simulator = Simulator(ManualClock(), evidence=evidence)
     return Session(
         mode,
         simulator,

@@ -53,7 +53,7 @@ def test_by_default_it_asks_for_what_the_turn_calls_unsupported(
         run=TaskRun(run_id="r", status="completed"), output=TaskRunOutput.model_validate(output)
     )
     evidence = evidence_of(result)
-    assert list(EvidenceRule().unsupported(evidence)) == evidence["unsupported_fields"]
+    assert list(EvidenceRule().find_unsupported(evidence)) == evidence["unsupported_fields"]
     judged = by_evidence()(session(turn(**evidence)), turn(**evidence))
     assert (judged["action"] == "accept") is (not evidence["unsupported_fields"])
 

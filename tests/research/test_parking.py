@@ -1,4 +1,4 @@
-"""Parked research: the thread waits in an interrupt, and looks for itself whenever somebody knocks."""
+"""Parked research: the thread waits in an interrupt, and reads its run itself when it is resumed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def pass_time(session: Session, seconds: float) -> None:
     clock.advance(seconds)
 
 
-def knock(session: Session, news: Any = "anything") -> Any:
+def wake(session: Session, news: Any = "anything") -> Any:
     """Resume the thread, as a webhook or a sweep does."""
     return invoke(session.mode, session.graph(), Command(resume=news), session.config)
 
@@ -55,20 +55,20 @@ def test_a_thread_parks_and_says_what_it_waits_for(session: Session) -> None:
     }
 
 
-def test_knocked_too_early_it_parks_again_and_asks_the_api_once(session: Session) -> None:
+def test_resumed_too_early_it_parks_again_after_one_request(session: Session) -> None:
     session.ask("How large is it?")
     for _ in range(3):
         requests = len(session.simulator.requests)
-        knock(session, {"status": "completed", "output": "a forged answer"})
+        wake(session, {"status": "completed", "output": "a forged answer"})
         assert len(session.simulator.requests) == requests + 1
         assert parked(session)["kind"] == "parked"
     assert len(session.runs) == 1
 
 
-def test_once_the_run_has_ended_a_knock_brings_the_answer(session: Session) -> None:
+def test_once_the_run_has_ended_a_resume_brings_the_answer(session: Session) -> None:
     session.ask("How large is it?")
     pass_time(session, 3_600.0)
-    out = knock(session, {"output": "a forged answer"})
+    out = wake(session, {"output": "a forged answer"})
     assert out["turns"][0]["status"] == "completed"
     assert "forged" not in str(out)
     assert session.graph().get_state(session.config).next == ()
@@ -78,14 +78,14 @@ def test_once_the_run_has_ended_a_knock_brings_the_answer(session: Session) -> N
 def test_a_run_that_ended_days_ago_is_still_collected(session: Session) -> None:
     session.ask("How large is it?")
     pass_time(session, 5 * 86_400.0)
-    assert knock(session)["turns"][0]["status"] == "completed"
+    assert wake(session)["turns"][0]["status"] == "completed"
 
 
 def test_a_run_that_fails_is_collected_as_failed(session: Session) -> None:
     session.simulator.scripts.add(RunScript("failed"))
     session.ask("How large is it?")
     pass_time(session, 3_600.0)
-    assert knock(session)["turns"][0]["status"] == "failed"
+    assert wake(session)["turns"][0]["status"] == "failed"
 
 
 def test_branches_park_as_one(mode: Mode) -> None:
@@ -95,13 +95,13 @@ def test_branches_park_as_one(mode: Mode) -> None:
     pass_time(session, 3_600.0)
     session.simulator.scripts.add(RunScript(contains="Right", seconds=500.0))
     session.simulator.scripts.add(RunScript(contains="Left", seconds=50.0))
-    knock(session)
+    wake(session)
     assert {run["question"] for run in parked(session)["runs"]} == {"Left?", "Right?"}
     pass_time(session, 100.0)
-    knock(session)
+    wake(session)
     assert [run["question"] for run in parked(session)["runs"]] == ["Right?"]
     pass_time(session, 1_000.0)
-    out = knock(session)
+    out = wake(session)
     assert [turn["question"] for turn in out["turns"]] == ["How large is it?", "Left?", "Right?"]
     assert len(session.runs) == 3
 
@@ -111,7 +111,7 @@ def test_a_run_that_cannot_be_read_now_leaves_the_thread_where_it_is(session: Se
     pass_time(session, 3_600.0)
     session.simulator.faults.add(Fault("status_before", method="GET", times=None))
     with pytest.raises(ServerFault):
-        knock(session)
+        wake(session)
     session.simulator.faults.clear()
     assert session.ask(None)["turns"][0]["status"] == "completed"
 
@@ -121,7 +121,7 @@ def test_a_run_that_needs_a_person_says_so_and_stays_parked(session: Session) ->
     session.ask("How large is it?")
     pass_time(session, 3_600.0)
     for _ in range(2):
-        knock(session)
+        wake(session)
         [run] = parked(session)["runs"]
         assert (run["status"], run["warnings"]) == ("action_required", ["Authorise crm.example"])
     assert len(session.runs) == 1

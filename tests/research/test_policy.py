@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from langchain_parallel.errors import InvalidRequest
-from langchain_parallel.processors import PROCESSORS, dearer
+from langchain_parallel.processors import PROCESSORS, costs_more
 from langchain_parallel.research.evaluation import (
     all_of,
     by_evidence,
@@ -179,7 +179,9 @@ def test_nothing_is_dearer_than_the_ceiling(ceiling: str, first: str, steps: lis
 def test_whatever_was_used_before_the_ceiling_holds(ceiling: str, used: str) -> None:
     policy = deep_then_fast(ceiling=ceiling)
     state = chain("ultra8x", used)
-    assert not any(dearer(policy(state, parent), ceiling) for parent in (None, "trun_0", "trun_1"))
+    assert not any(
+        costs_more(policy(state, parent), ceiling) for parent in (None, "trun_0", "trun_1")
+    )
 
 
 def test_a_turn_planned_again_gets_the_same() -> None:

@@ -1,4 +1,4 @@
-"""A checkpoint is the session: what was interrupted goes on, and nothing is paid for twice."""
+"""A checkpoint is the session: what was interrupted is continued, and nothing is paid for twice."""
 
 from __future__ import annotations
 

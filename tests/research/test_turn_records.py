@@ -18,7 +18,7 @@ from .harness import Mode, Session, invoke, script
 RECORD = {
     *("key", "position", "round", "question", "asked_by", "processor", "verdict", "error"),
     *("parent_interaction_id", "interaction_id", "run_id", "status", "started_at", "ended_at"),
-    *("content", "confidence", "weak_fields", "citations", "warnings", "cost_usd"),
+    *("content", "confidence", "unsupported_fields", "citations", "warnings", "cost_usd"),
 }
 """The keys of a turn that has ended."""
 PLANNING = {

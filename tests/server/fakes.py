@@ -12,7 +12,7 @@ from langgraph.types import Command
 from langgraph_sdk.errors import ConflictError, NotFoundError
 
 CONTEXT = {"tone": "dry"}
-"""What whoever asks gives a graph."""
+"""The context that a caller gives a graph."""
 
 
 def refused(status: int) -> httpx.Response:

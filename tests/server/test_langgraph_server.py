@@ -157,7 +157,7 @@ def test_the_same_webhook_many_times_at_once_goes_on_once(
     run_id = end(api)
 
     async def deliver() -> list[int]:
-        from langchain_parallel.simulator.webhooks import signature
+        from langchain_parallel.simulator.webhook_outbox import signature
 
         body = json.dumps({"type": "task_run.status", "data": {"run_id": run_id}}).encode()
         at = int(time.time())

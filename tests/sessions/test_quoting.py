@@ -17,7 +17,9 @@ from .building import NASTY, cite, some, turn, turns
 
 OPEN, CLOSE = '<research_output untrusted="true">', "</research_output>"
 TAG = re.compile(r"[<＜﹤][^a-z0-9<＜﹤‹]*research[^a-z0-9]*output", re.IGNORECASE | re.ASCII)
-LABELS = ("Finding ", "Question: ", "Low confidence or no source: ", "Answer: ", "Sources: ")
+LABELS = (
+    *("Finding ", "Question: ", "Low confidence: ", "No citations: ", "Answer: ", "Sources: "),
+)
 
 
 def inside(text: str) -> str:
@@ -34,8 +36,9 @@ def test_a_finding_is_quoted_with_all_that_a_reader_needs_to_judge_it() -> None:
     first = turn(
         0,
         content={"revenue": 5},
+        confidence={"revenue": "low"},
         unsupported_fields=["revenue", "staff"],
-        citations=[cite(1, "https://a.example"), cite(2, "https://b.example")],
+        citations=[cite(1, "https://a.example", "revenue"), cite(2, "https://b.example")],
     )
     text = with_findings("Which is larger?", [first, turn(1, content="One\n\nTwo")])
     assert text.startswith("Which is larger?\n\n")
@@ -43,7 +46,8 @@ def test_a_finding_is_quoted_with_all_that_a_reader_needs_to_judge_it() -> None:
     assert inside(text).splitlines() == [
         "Finding 1",
         "Question: Question 0?",
-        "Low confidence or no source: revenue, staff",
+        "Low confidence: revenue",
+        "No citations: staff",
         'Answer: {"revenue":5}',
         "Sources: https://a.example https://b.example",
         "Finding 2",
@@ -58,9 +62,9 @@ def test_what_is_cut_is_said_and_the_others_keep_their_share() -> None:
     text = with_findings("Compare.", [turn(0, content="short"), *long], max_chars=4_000)
     first, second, third = re.split(r"\nFinding \d\n", "\n" + inside(text))[1:]
     assert "Answer: short" in first
-    assert "cut" not in first
-    assert second.endswith("1 … cut")
-    assert third.endswith("2 … cut")
+    assert "cut here" not in first
+    assert second.endswith("1 [cut here]")
+    assert third.endswith("2 [cut here]")
     assert abs(len(second) - len(third)) <= 1
     assert 3_950 <= len(text) <= 4_000  # what the short one left was given to the long ones
 
@@ -72,12 +76,12 @@ def test_sources_that_do_not_fit_are_counted() -> None:
     ).splitlines()[3:]
     shown = line.count("https://")
     assert 10 < shown < 30
-    assert line.endswith(f"/{shown - 1:03} and {100 - shown} more … cut")
+    assert line.endswith(f"/{shown - 1:03} and {100 - shown} more")
 
 
 def test_a_source_too_long_to_be_quoted_is_counted() -> None:
     far = turn(citations=[cite(1, "https://a.example/" + "x" * 5_000)])
-    assert inside(with_findings("Why?", [far], max_chars=1_500)).endswith("\nSources: 1 more … cut")
+    assert inside(with_findings("Why?", [far], max_chars=1_500)).endswith("\nSources: 1 more")
 
 
 def test_all_that_fits_is_whole() -> None:
@@ -88,9 +92,11 @@ def test_all_that_fits_is_whole() -> None:
     ]
     for quoted in (few, long):
         whole = with_findings("Why?", quoted)
-        assert "cut" not in whole
+        assert "cut here" not in whole
         assert with_findings("Why?", quoted, max_chars=len(whole)) == whole
-    assert "… cut" in with_findings("Why?", long, max_chars=len(with_findings("Why?", long)) - 1)
+    assert "[cut here]" in with_findings(
+        "Why?", long, max_chars=len(with_findings("Why?", long)) - 1
+    )
 
 
 def test_a_quoted_question_does_not_repeat_what_it_quoted_itself() -> None:

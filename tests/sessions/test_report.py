@@ -79,14 +79,14 @@ def test_urls_and_numbers_are_a_bijection(session: list[Turn]) -> None:
 # --- claims --------------------------------------------------------------------------------------
 
 
-def test_a_claim_says_how_sure_it_is_and_which_fields_are_weak() -> None:
+def test_a_claim_says_how_sure_it_is_and_which_fields_are_unsupported() -> None:
     found = turn(
         content={"revenue": None, "staff": 3},
         confidence={"staff": "high", "staff.0": "low"},
         unsupported_fields=["staff.0", "revenue"],
     )
     report = SessionReport.of([found])
-    assert [(c.field, c.confidence, c.weak) for c in report.turns[0].claims] == [
+    assert [(c.field, c.confidence, c.unsupported) for c in report.turns[0].claims] == [
         ("revenue", None, True),
         ("staff", "high", False),
         ("staff.0", "low", True),
@@ -142,8 +142,8 @@ def test_unknown_costs_and_times_are_told_as_unknown() -> None:
     totals = report.totals
     assert (totals.cost_usd, totals.cost_unknown, totals.seconds_unknown) == (0.1, 1, 1)
     document = report.to_markdown()
-    assert "at least $0.100 (not known of 1)" in document
-    assert "at least 2 min 0 s (not known of 1)" in document
+    assert "at least $0.10 (not known of 1)" in document
+    assert "at least 2 min (not known of 1)" in document
     assert "cost: unknown; time: unknown" in document
 
 
@@ -160,6 +160,30 @@ def test_a_question_on_its_way_is_told_and_its_cost_is_not_known() -> None:
     document = report.to_markdown()
     assert "- And now? (`ultra`; run `trun_9`)" in document
     assert "- And then? (`lite`; not known to be sent)" in document
+
+
+def test_turns_that_are_only_planned_are_on_their_way_wherever_they_stand() -> None:
+    planned = [
+        turn(n, key="", run_id="", status="planned", content=None, interaction_id=None)
+        for n in (2, 3, 4)
+    ]
+    refused = turn(1, run_id="", status="refused", content=None)
+    report = SessionReport.of({"turns": [turn(0), refused, *planned[:2]], "pending": planned[2]})
+    assert [found.question for found in report.turns] == ["Question 0?", "Question 1?"]
+    assert [(u.question, u.run_id) for u in report.underway] == [
+        (f"Question {n}?", None) for n in (2, 3, 4)
+    ]
+    assert report.totals.runs == 1
+    assert "not known to be sent" in report.to_markdown()
+
+
+def test_a_question_that_is_planned_is_told_beside_a_branch_that_was_refused() -> None:
+    refused = turn(1, run_id="", status="refused", cost_usd=0.0, content=None, started_at=None)
+    planned = {"question": "And then?", "processor": "lite", "run_id": "", "position": 2}
+    report = SessionReport.of({"turns": [turn(0), refused], "pending": planned})
+    assert [(u.question, u.run_id) for u in report.underway] == [("And then?", None)]
+    there = {**planned, "position": 1}
+    assert SessionReport.of({"turns": [turn(0), refused], "branches": [there]}).underway == ()
 
 
 def test_a_run_that_the_api_would_not_start_is_a_turn_but_no_run() -> None:

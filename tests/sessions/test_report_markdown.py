@@ -219,7 +219,7 @@ def test_a_run_that_failed_is_shown_with_its_ids_and_its_error() -> None:
     assert "**⚠ No answer** (status: failed)." in document
     assert r"> Out of luck. \[ref 7\]" in document
     assert "- Run: `trun_0`; interaction: `intr_0`" in document
-    assert "cost: $0.000" in document
+    assert "cost: $0.00" in document
 
 
 def test_an_unfinished_run_says_where_its_findings_are() -> None:

@@ -220,14 +220,14 @@ def test_a_turn_shows_all_that_is_known_of_it() -> None:
         "Verdict by a person",
         "follow upToo thin.",
         "Slow.",
-        "market_sizelow [3] weak4 bn",
+        "market_sizelow [3] unsupported4 bn",
         "none—",
         "makers.1 high",
         "1 high, 1 low",
         "1 h 2 min",
         "2026-01-01 10:00",
         "$0.025",
-        "2 turns · 1 head · $0.050",
+        "2 turns · 1 head · $0.05",
         "run-b",
     ):
         assert part in text
@@ -277,7 +277,7 @@ def test_unknown_prices_are_said() -> None:
 
 
 def test_an_empty_session_is_a_page_too() -> None:
-    assert "0 turns · 0 heads · $0.000" in check(InteractionTree.of([])).text
+    assert "0 turns · 0 heads · $0.00" in check(InteractionTree.of([])).text
 
 
 def test_the_answer_of_a_hundred_fields_keeps_them_all() -> None:

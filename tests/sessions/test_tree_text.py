@@ -49,7 +49,7 @@ def test_a_line_says_processor_cost_confidence_head_and_interaction() -> None:
     tree = InteractionTree.of([turn("intr_1", confidence=sure), failed("intr_2", "intr_1")])
     first, second = check(tree, 100)
     assert " ".join(first.split()) == "● What of intr_1? core $0.025 low in 1/2 * intr_1"
-    assert " ".join(second.split()) == "↓ What of intr_2? core $0.000 failed intr_2"
+    assert " ".join(second.split()) == "↓ What of intr_2? core $0.00 failed intr_2"
 
 
 def test_a_price_that_is_not_known_is_a_question_mark() -> None:

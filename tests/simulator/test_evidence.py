@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from langchain_parallel.simulator import ManualClock, Realism, Simulator
+from langchain_parallel.simulator import EvidenceSettings, ManualClock, Simulator
 
 from .helpers import RUNS, ask, http_to, result
 
@@ -27,8 +27,8 @@ def urls(output: dict) -> list[str]:  # type: ignore[type-arg]  # wire JSON
 
 
 def test_each_field_has_citations_of_the_configured_size() -> None:
-    realism = Realism(citations_per_field=4, excerpts_per_citation=3, excerpt_chars=250)
-    with http_to(Simulator(ManualClock(), realism=realism)) as http:
+    evidence = EvidenceSettings(citations_per_field=4, excerpts_per_citation=3, excerpt_chars=250)
+    with http_to(Simulator(ManualClock(), evidence=evidence)) as http:
         output = ask(http, **JSON)
     for entry in output["basis"]:
         assert len(entry["citations"]) == 4

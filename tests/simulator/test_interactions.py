@@ -26,7 +26,7 @@ def test_a_follow_up_quotes_every_earlier_question_and_finding(
     _, third = turn(simulator_http, "compare them", two)
     assert "who makes apples" in second
     assert "earlier" not in first
-    assert "Builds on 2 earlier turn(s)" in third
+    assert "Builds on 2 earlier turns" in third
     for text in ("who makes apples", first.split("\n")[0], "and who pears", second.split("\n")[0]):
         assert text in third
 
@@ -94,21 +94,23 @@ def test_a_long_line_is_no_problem(simulator: Simulator, simulator_http: httpx.C
         manual(simulator).advance(100)
     assert len(simulator.context_of(run["interaction_id"])) == 60
     summary = result(simulator_http, run)["output"]["content"]["summary"]
-    assert "Builds on 59 earlier turn(s)" in summary
+    assert "Builds on 59 earlier turns" in summary
 
 
 def test_a_follow_up_that_names_a_field_makes_its_confidence_high() -> None:
-    from langchain_parallel.simulator import ManualClock, Realism
+    from langchain_parallel.simulator import EvidenceSettings, ManualClock
 
     from .helpers import http_to
 
-    realism = Realism(low_fields=frozenset({"market_size"}), uncited_fields=frozenset({"founder"}))
+    evidence = EvidenceSettings(
+        low_fields=frozenset({"market_size"}), uncited_fields=frozenset({"founder"})
+    )
     schema = {
         "type": "object",
         "properties": {"market_size": {"type": "string"}, "founder": {"type": "string"}},
     }
     spec = {"task_spec": {"output_schema": {"type": "json", "json_schema": schema}}}
-    with http_to(Simulator(ManualClock(), realism=realism)) as http:
+    with http_to(Simulator(ManualClock(), evidence=evidence)) as http:
         run = create(http, "tell me the market size and the founder", **spec)
         before = {b["field"]: b for b in result(http, run)["output"]["basis"]}
         after = ask(

@@ -186,7 +186,7 @@ def test_the_server_delivers_by_itself_and_tries_again(receiver: Receiver) -> No
         hooked(http, receiver.url)
         clock.advance(100)
         until(lambda: len(receiver.bodies) == 1)
-        until(lambda: simulator._notices._outbox._waiting)
+        until(lambda: simulator.has_pending_webhooks)
         clock.advance(5)
         until(lambda: len(receiver.bodies) == 2)
     assert len(receiver.bodies) == 2

@@ -35,7 +35,7 @@ LANGSMITH_ON_3_14 = ["-W", "ignore:'asyncio.iscoroutinefunction':DeprecationWarn
 
 @pytest.fixture
 def tool(simulator_server: RunningServer) -> Iterator[ParallelTaskTool]:
-    tool = ParallelTaskTool(api_key="simulated", base_url=simulator_server.url)  # type: ignore[arg-type]  # coerced
+    tool = ParallelTaskTool(api_key="simulated", base_url=simulator_server.url)
     yield tool
     tool._door.clients.sync.close()
 

@@ -80,12 +80,12 @@ def test_without_a_key_it_says_where_one_comes_from() -> None:
 
 def test_an_address_that_is_none_is_refused() -> None:
     with pytest.raises(ValidationError, match="HTTP address"):
-        ParallelTaskTool(api_key="k", base_url="ftp://parallel.example")  # type: ignore[arg-type]  # coerced
+        ParallelTaskTool(api_key="k", base_url="ftp://parallel.example")
 
 
 def test_a_key_given_goes_before_the_environments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PARALLEL_API_KEY", "from-the-environment")
-    tool = ParallelTaskTool(api_key="given")  # type: ignore[arg-type]  # coerced
+    tool = ParallelTaskTool(api_key="given")
     assert tool.api_key is not None
     assert tool.api_key.get_secret_value() == "given"
 

@@ -114,7 +114,7 @@ async def test_where_nobody_knows_whether_a_run_was_started_the_model_must_not_r
     account.simulator.faults.add(Fault("drop_before", path="*/runs", method="GET", times=None))
     answer = await ask(account.tool(), how, **QUESTION)
     assert answer.status == "error"
-    assert "Do not ask again before someone has looked" in answer.text
+    assert "Do not ask again before a person has checked" in answer.text
     assert len(account.runs) == 1
 
 

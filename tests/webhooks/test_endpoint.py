@@ -101,7 +101,7 @@ async def test_it_answers_at_once_and_wakes_the_thread_then(hooked: Hooked) -> N
         assert len(hooked.session.simulator.requests) == requests
 
 
-async def test_what_it_turns_away(hooked: Hooked) -> None:
+async def test_what_it_rejects(hooked: Hooked) -> None:
     body, signed = delivery("trun_1")
     async with hooked.http(max_body=1_000) as http:
 
@@ -174,7 +174,7 @@ async def test_an_api_in_trouble_is_asked_again(hooked: Hooked) -> None:
         await until(hooked.finished)
 
 
-async def test_a_thread_that_cannot_go_on_is_left_after_a_few_tries(
+async def test_a_thread_that_cannot_be_resumed_is_left_after_a_few_attempts(
     hooked: Hooked, caplog: pytest.LogCaptureFixture
 ) -> None:
     run_id = await hooked.parked()
@@ -186,11 +186,11 @@ async def test_a_thread_that_cannot_go_on_is_left_after_a_few_tries(
         assert not await hooked.finished()
         assert f"Run {run_id} is left to the sweep (ServerFault)." in caplog.text
         hooked.session.simulator.faults.clear()
-        assert await post(http, run_id) == 202  # not marked: it may come again
+        assert await post(http, run_id) == 202  # not recorded: it may come again
         await until(hooked.finished)
 
 
-async def test_a_run_of_nobody_here_is_acknowledged_and_logged(
+async def test_a_run_that_is_not_known_here_is_acknowledged_and_logged(
     hooked: Hooked, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with hooked.http(queue=QueueOptions(max_attempts=1)) as http:
@@ -218,7 +218,7 @@ async def test_a_graph_that_fails_is_logged_and_not_tried_again(
     assert "a fault of the caller's own" in caplog.text
 
 
-async def test_so_many_at_once_and_no_more() -> None:
+async def test_no_more_threads_are_resumed_at_once_than_allowed() -> None:
     hooked = Hooked(queue=QueueOptions(concurrency=3))
     now, most = 0, 0
 
@@ -240,7 +240,7 @@ async def test_so_many_at_once_and_no_more() -> None:
     assert most == 3
 
 
-async def test_with_too_much_to_do_it_asks_the_api_to_come_again() -> None:
+async def test_a_full_queue_asks_the_api_to_send_again() -> None:
     hooked = Hooked(queue=QueueOptions(concurrency=1, size=1))
     go_on = asyncio.Event()
 
@@ -259,7 +259,7 @@ async def test_with_too_much_to_do_it_asks_the_api_to_come_again() -> None:
         await until(lambda: hooked.finished("thread 2"))
 
 
-async def test_another_worker_knows_what_has_been_done(hooked: Hooked) -> None:
+async def test_another_worker_knows_what_was_processed(hooked: Hooked) -> None:
     hooked.session.store = InMemoryStore()
     run_id = await hooked.parked()
     hooked.pass_time()
@@ -274,13 +274,13 @@ async def test_another_worker_knows_what_has_been_done(hooked: Hooked) -> None:
     assert len(hooked.session.simulator.requests) == requests
 
 
-async def test_a_delivery_is_not_marked_before_its_thread_has_gone_on(hooked: Hooked) -> None:
+async def test_a_delivery_is_not_recorded_before_its_thread_was_resumed(hooked: Hooked) -> None:
     """A worker that dies with it in its hands must not take it along."""
     store = hooked.session.store = InMemoryStore()
-    marks: list[int] = []
+    counts: list[int] = []
 
     def look(state: Any, turn: Any) -> None:
-        marks.append(len(store.search(("langchain_parallel", "webhooks"))))
+        counts.append(len(store.search(("langchain_parallel", "webhooks"))))
 
     hooked.session.options["evaluate"] = look
     run_id = await hooked.parked()
@@ -288,11 +288,11 @@ async def test_a_delivery_is_not_marked_before_its_thread_has_gone_on(hooked: Ho
     async with hooked.http() as http:
         await post(http, run_id)
         await idle(http)
-    assert marks == [0]
+    assert counts == [0]
     assert len(store.search(("langchain_parallel", "webhooks"))) == 1
 
 
-async def test_a_delivery_that_came_too_early_is_not_marked(hooked: Hooked) -> None:
+async def test_a_delivery_that_came_too_early_is_not_recorded(hooked: Hooked) -> None:
     hooked.session.store = InMemoryStore()
     run_id = await hooked.parked()
     async with hooked.http(queue=QueueOptions(max_attempts=1)) as http:

@@ -49,8 +49,7 @@ def test_the_sweep_collects_what_a_killed_worker_had_taken(
             pass_fds=[sock.fileno()],
         )
         assert worker.wait(60) == -signal.SIGKILL
-        outbox: Any = simulator._notices
-        until(lambda: not outbox._expected and not outbox._outbox._waiting)
+        until(lambda: not simulator.has_pending_webhooks)
         assert graph.get_state(CONFIG).next
         swept = sweep(graph, client, stranded_after=0.0)
         assert swept.resumed == ["thread"]

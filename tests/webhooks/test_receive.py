@@ -49,7 +49,7 @@ def test_while_a_secret_is_changed_either_will_do(key: bytes) -> None:
 
 
 def test_one_right_signature_among_wrong_ones_will_do() -> None:
-    several = headers(BODY, b"somebody else's", SECRET.encode())
+    several = headers(BODY, b"of another account", SECRET.encode())
     several["webhook-signature"] = "v2,abc= junk " + several["webhook-signature"]
     assert receive(several, BODY, secrets=[SECRET], now=NOW).run_id == "trun_1"
 
@@ -167,7 +167,7 @@ def test_a_signed_body_that_names_no_run(body: bytes, reason: str) -> None:
     assert rejected(headers(body), body) == reason
 
 
-def test_an_event_of_a_type_nobody_has_heard_of_still_names_its_run() -> None:
+def test_an_event_of_an_unknown_type_still_names_its_run() -> None:
     body = body_of("trun_1").replace(b"task_run.status", b"task_run.telepathy")
     assert receive(headers(body), body, secrets=[SECRET], now=NOW).run_id == "trun_1"
 

@@ -1,7 +1,7 @@
-"""What a client remembers of the ledgers it has looked into.
+"""What a client remembers of the ledgers it has read.
 
-Rule: it saves work and settles doubts, and nothing depends on it: a client that remembers nothing finds
-the same runs. A session's hundredth look reads the runs that came since the ninety-ninth, not all.
+Rule: the cache saves requests and shortens waits, and nothing depends on it: a client with an empty cache
+finds the same runs. A session's hundredth lookup reads the runs that came since the ninety-ninth, not all.
 """
 
 from __future__ import annotations
@@ -9,126 +9,135 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from ...models import TaskRun, TaskRunEvent
+from ..timestamps import sort_key
 from .keys import METADATA_KEY
 
-REMEMBERED = 1_000
-"""Ledgers remembered at the most, the latest ones."""
+MAX_LEDGERS = 1_000
+"""The latest ledgers that are remembered."""
 
-RUNS_REMEMBERED = 10_000
-"""Runs just started that are remembered at the most."""
+MAX_RUNS = 10_000
+"""The latest runs that are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """A run in a ledger, and the cursor from which its list shows it first."""
+class KnownRun:
+    """A run in a ledger, and the cursor of the ledger's list after which it is listed."""
 
     run: TaskRun
     cursor: str | None
-    alone: bool = True
+    may_have_duplicate: bool = False
+    """The request was sent again although an earlier send may have started a run, too."""
 
 
 @dataclass
-class Index:
-    """The runs of one ledger by key, as far as its list was read: all that come after `start`."""
+class LedgerIndex:
+    """The runs of one ledger by key, as far as its list was read."""
 
-    start: str | None = None
     cursor: str | None = None
-    runs: dict[str, dict[str, Known]] = field(default_factory=dict)
-    passed: set[str | None] = field(default_factory=set)
+    """The end of what was read."""
+    runs: dict[str, dict[str, KnownRun]] = field(default_factory=dict)
+    cursors_read: set[str | None] = field(default_factory=set)
+    """All that is listed between one of these and `cursor` was read."""
 
-    def covers(self, after: str | None) -> bool:
-        """Whether all that comes after this cursor was read, up to the index's own."""
-        return after in self.passed
+    def covers(self, cursor: str | None) -> bool:
+        """Whether all that is listed after this cursor was read, up to the index's own."""
+        return cursor in self.cursors_read
 
-    def take(self, listed: Iterable[TaskRunEvent], after: str | None) -> None:
+    def add(self, listed: Iterable[TaskRunEvent], after: str | None) -> None:
         """Add runs in the order in which they are listed after a cursor.
 
-        Several lookers may share an index: whoever ends last may set its cursor back, which costs the next
-        one some reading and loses nothing.
+        Several lookups may share an index. The last one to end may set its cursor back, which costs the next
+        lookup some reading and loses nothing.
         """
         cursor = after
-        self.passed.add(cursor)
+        self.cursors_read.add(cursor)
         for event in listed:
             key = key_of(event)
             if key is not None:
-                known = Known(event.run, cursor)
+                known = KnownRun(event.run, cursor)
                 self.runs.setdefault(key, {}).setdefault(event.run.run_id, known)
             cursor = event.event_id or cursor
-            self.passed.add(cursor)
+            self.cursors_read.add(cursor)
         self.cursor = cursor
 
-    def oldest_first(self, key: str) -> list[Known]:
+    def oldest_first(self, key: str) -> list[KnownRun]:
         """The runs under a key. There is one at the most, unless something went wrong."""
-        # Without its Z, a time with a fraction of a second sorts after the one without.
         found = self.runs.get(key, {}).values()
-        return sorted(found, key=lambda known: (known.run.created_at or "").rstrip("Z"))
+        return sorted(found, key=lambda known: sort_key(known.run.created_at))
 
 
-class LedgerMemory:
-    """Indexes of ledgers, and what was sent with an outcome nobody saw."""
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class _Latest(OrderedDict[K, V]):
+    """A dict of the latest entries, up to a number."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = most
+
+    def __setitem__(self, key: K, value: V) -> None:
+        super().__setitem__(key, value)
+        self.move_to_end(key)
+        while len(self) > self._most:
+            self.popitem(last=False)
+
+
+class LedgerCache:
+    """Indexes of ledgers, runs just started, and sends whose outcome is unknown."""
 
     def __init__(self, name: str = "") -> None:
         self.name = name
-        """No other client has it: what another one has planned, this one cannot know to be sent."""
+        """Unique per client. A plan made by another client may or may not have been sent."""
         self.unsettled: dict[tuple[str, str], float] = {}
-        """By ledger and key: when it was lost sight of; infinite while nobody has come back from it."""
-        self._doubts: OrderedDict[str, float] = OrderedDict()
-        self._started: OrderedDict[tuple[str, str], Known] = OrderedDict()
-        self._interactions: OrderedDict[str, str] = OrderedDict()
-        self._indexes: OrderedDict[str, Index] = OrderedDict()
+        """`(ledger_id, key)` → monotonic time at which a send ended without a known outcome; `inf` while
+        the send is in flight."""
+        self._uncertain: _Latest[str, float] = _Latest(MAX_LEDGERS)
+        self._started: _Latest[tuple[str, str], KnownRun] = _Latest(MAX_RUNS)
+        self._interactions: _Latest[str, str] = _Latest(MAX_RUNS)
+        self._indexes: _Latest[str, LedgerIndex] = _Latest(MAX_LEDGERS)
 
-    def doubt(self, ledger_id: str, time: float) -> None:
-        """Until now another process may have sent something there; a list shows it after a while."""
-        self._doubts[ledger_id] = time
-        self._doubts.move_to_end(ledger_id)
-        while len(self._doubts) > REMEMBERED:
-            self._doubts.popitem(last=False)
+    def mark_uncertain(self, ledger_id: str, time: float) -> None:
+        """Note that until `time` another process may have sent to this ledger what no list shows yet."""
+        self._uncertain[ledger_id] = time
 
-    def doubted_since(self, ledger_id: str) -> float | None:
-        """When that was."""
-        return self._doubts.get(ledger_id)
+    def uncertain_since(self, ledger_id: str) -> float | None:
+        """The monotonic time of the latest `mark_uncertain`."""
+        return self._uncertain.get(ledger_id)
 
-    def started(self, ledger_id: str, key: str) -> Known | None:
-        """The run this client started under a key: its list may not show it yet."""
+    def started_run(self, ledger_id: str, key: str) -> KnownRun | None:
+        """The run that this client started under a key: the ledger's list may not show it yet."""
         return self._started.get((ledger_id, key))
 
-    def note(
-        self, ledger_id: str, key: str, run: TaskRun, cursor: str | None, *, alone: bool
-    ) -> None:
-        """Remember a run that was just started; `alone` where it cannot have a twin."""
-        self._started[ledger_id, key] = Known(run, cursor, alone=alone)
-        while len(self._started) > RUNS_REMEMBERED:
-            self._started.popitem(last=False)
+    def remember_run(self, ledger_id: str, key: str, known: KnownRun) -> None:
+        """Remember a run that this client has just started."""
+        self._started[ledger_id, key] = known
 
-    def met(self, run: TaskRun) -> None:
-        """Remember the interaction of a run: whatever goes wrong with it later should name it."""
+    def remember_interaction(self, run: TaskRun) -> None:
+        """Remember a run's interaction id, so that a later error about the run can name it."""
         if run.interaction_id:
             self._interactions[run.run_id] = run.interaction_id
-            while len(self._interactions) > RUNS_REMEMBERED:
-                self._interactions.popitem(last=False)
 
     def interaction_of(self, run_id: str) -> str | None:
-        """The interaction of a run met before."""
+        """The interaction id of a run, if it was ever seen."""
         return self._interactions.get(run_id)
 
-    def index(self, ledger_id: str) -> Index | None:
-        """What is known of a ledger."""
+    def index(self, ledger_id: str) -> LedgerIndex | None:
+        """What was read of a ledger's list."""
         return self._indexes.get(ledger_id)
 
-    def begin(self, ledger_id: str, after: str | None) -> Index:
-        """Start afresh: the list is about to be read from this cursor on."""
-        index = Index(start=after, cursor=after)
-        self._indexes[ledger_id] = index
-        self._indexes.move_to_end(ledger_id)
-        while len(self._indexes) > REMEMBERED:
-            self._indexes.popitem(last=False)
+    def restart_index(self, ledger_id: str) -> LedgerIndex:
+        """Forget what was read of a ledger's list, and return an empty index for it."""
+        index = self._indexes[ledger_id] = LedgerIndex()
         return index
 
 
 def key_of(event: TaskRunEvent) -> str | None:
-    """The key a listed run carries in its metadata, or in that of its input."""
+    """The key that a listed run carries in its metadata, or in that of its input."""
     asked = event.input.metadata if event.input else None
     key = (event.run.metadata or asked or {}).get(METADATA_KEY)
     return key if isinstance(key, str) else None

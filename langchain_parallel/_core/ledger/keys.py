@@ -1,6 +1,6 @@
 """The key of a request in a ledger.
 
-Rule: it says what is asked and at which point of the session. It leaves out what does not change the
+Rule: the key says what is asked and at which point of the session. It leaves out what does not change the
 research: secrets, metadata, webhook, whether progress is recorded, the order of a dict and of domains.
 """
 
@@ -9,25 +9,17 @@ from __future__ import annotations
 import hashlib
 import json
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from ...errors import InvalidRequest
 from ...models import TaskRunInput
-from .. import wire
+from .. import urls, wire
 
 METADATA_KEY = "ledger_key"
 """Where a run carries its key. The API allows keys of 16 characters."""
 
-_ASKED = {
-    "input",
-    "processor",
-    "task_spec",
-    "previous_interaction_id",
-    "source_policy",
-    "mcp_servers",
-    "advanced_settings",
-    "memory_scope_key",
-}
+_NOT_ASKED = {"metadata", "webhook", "enable_events"}
+"""Fields that do not change the research. All others do, new ones included: requests that differ in them are
+two runs."""
 
 
 def ledger_key(run: TaskRunInput, *, position: str = "", attempt: int = 0) -> str:
@@ -36,10 +28,10 @@ def ledger_key(run: TaskRunInput, *, position: str = "", attempt: int = 0) -> st
     Args:
         run: What is asked. Of an MCP server only its name, address (without query) and tools count.
         position: The point of the session, such as the number of turns it has had.
-        attempt: Raised by a caller who wants the very same thing anew.
+        attempt: Raised to ask the very same thing anew.
 
     Raises:
-        InvalidRequest: `position` is no text, or `attempt` no number from 0 up.
+        InvalidRequest: `position` is not text, or `attempt` not a whole number from 0 up.
     """
     if not isinstance(position, str):
         raise InvalidRequest(
@@ -47,23 +39,17 @@ def ledger_key(run: TaskRunInput, *, position: str = "", attempt: int = 0) -> st
         )
     if type(attempt) is not int or attempt < 0:
         raise InvalidRequest([f"attempt is {attempt!r}; it must be a whole number from 0 up."])
-    asked = {name: value for name, value in wire.payload(run).items() if name in _ASKED}
+    asked = {name: value for name, value in wire.payload(run).items() if name not in _NOT_ASKED}
     if asked.get("task_spec") == {"output_schema": {"type": "auto"}}:
         del asked["task_spec"]  # the same as none at all
     if "source_policy" in asked:
         asked["source_policy"] = {name: _unordered(v) for name, v in asked["source_policy"].items()}
     asked["mcp_servers"] = [
-        [server.name, _address(server.url), list(server.allowed_tools or ())]
+        [server.name, urls.without_login_and_query(server.url), list(server.allowed_tools or ())]
         for server in run.mcp_servers
     ]
     canonical = json.dumps([asked, position, attempt], sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()[:40]
-
-
-def _address(url: str) -> str:
-    """A URL without login and query."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def _unordered(value: Any) -> Any:

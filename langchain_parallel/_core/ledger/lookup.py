@@ -1,7 +1,7 @@
-"""Looking into a ledger: whether a run is there under a key, and since when that is in doubt.
+"""Looking up a request in its ledger: is a run there under its key, and how long is that uncertain?
 
-Rule: looking is free, and settles everything. What was lost sight of, by this process or by one that was
-killed, stays in doubt until a settling time has passed over it.
+Rule: a lookup is free and settles everything. A send whose outcome this process never saw, or that a killed
+process may have made, stays uncertain until the settling time has passed since then.
 """
 
 from __future__ import annotations
@@ -12,153 +12,175 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from ...errors import ApiError, LedgerNotFound, NotFound, ParallelError, SubmissionUnknown
-from ...models import Submission, TaskRunEvent
+from ...models import Submission, TaskRunEvent, TaskRunInput
 from .. import operations, streams
 from ..effects import Flow, Sleep, now, sleep
 from ..retry import RetryPolicy
-from .cache import Index, Known, LedgerMemory
+from .cache import KnownRun, LedgerCache, LedgerIndex
 
 Lookup: TypeAlias = Literal["once", "until_settled", "none"]
-"""How to look before sending: once; for the settling time, where another process may have sent a moment
-ago (which goes for the whole ledger, and for whatever is submitted to it until that time is over); or not at
-all, where the position is new and nobody can have asked there."""
+"""How to look into the ledger before sending. `once`: one lookup. `until_settled`: keep looking for the
+settling time, because another process may just have sent; this marks the whole ledger uncertain for that
+time. `none`: no lookup, for a position that no request can have used."""
 
 
 @dataclass(frozen=True)
-class Case:
-    """One request in one ledger."""
+class PendingSubmission:
+    """One request to one ledger, on its way."""
 
     ledger_id: str
     key: str
+    request: TaskRunInput
     policy: RetryPolicy
-    memory: LedgerMemory
-    after: str | None
-    """The cursor from which the ledger's list is read; what comes before it is older than the key."""
+    cache: LedgerCache
+    cursor: str | None = None
+    """Where in the ledger's list to start; all that is listed before is older than this request."""
+
+    @property
+    def name(self) -> str:
+        """The name of the lock under which it is looked up and sent (one at a time in a process)."""
+        return f"{self.ledger_id} {self.key}"
 
     @property
     def sent_at(self) -> float | None:
-        """When this was last sent with an outcome that is still unknown."""
-        return self.memory.unsettled.get((self.ledger_id, self.key))
+        """When it was last sent with an outcome that is still unknown; `inf` while the send is in flight."""
+        return self.cache.unsettled.get((self.ledger_id, self.key))
 
-    def sent(self, time: float) -> None:
-        self.memory.unsettled[self.ledger_id, self.key] = time
+    def mark_sent(self, time: float) -> None:
+        """Note a send of unknown outcome."""
+        self.cache.unsettled[self.ledger_id, self.key] = time
 
-    def settled(self) -> None:
-        self.memory.unsettled.pop((self.ledger_id, self.key), None)
-
-
-def lookup_before_send(case: Case, lookup: Lookup, since: float | None) -> Flow[Submission | None]:
-    started = case.memory.started(case.ledger_id, case.key)
-    if started is not None and started.alone:
-        return (yield from _adopted(case, [started], seen_now=False))
-    if since is not None or started is not None:
-        return (yield from look_in_doubt(case, since))
-    if lookup == "none":
-        return None
-    try:
-        return (yield from look(case))
-    except ParallelError as error:
-        if not isinstance(error, LedgerNotFound):
-            error.billed = None  # whoever asked before may have paid
-        raise
+    def mark_settled(self) -> None:
+        """Note that the outcome of every send is known."""
+        self.cache.unsettled.pop((self.ledger_id, self.key), None)
 
 
-def look_in_doubt(case: Case, since: float | None) -> Flow[Submission | None]:
-    """The runs under the key, with the one this client started though the list may not show it yet."""
-    mine = case.memory.started(case.ledger_id, case.key)
-    looking = look(case, whole=True) if since is None else settle(case, since)
-    try:
-        found = yield from looking
-    except ParallelError:
-        if mine is None:
-            raise
-        found = None  # a list that cannot be read hides no run that is known
-    if mine is None:
-        return found
-    if found is None:
-        return (yield from _adopted(case, [mine], seen_now=False))
-    known = (found.run.run_id, *found.duplicates, mine.run.run_id)
-    return found.model_copy(update={"duplicates": tuple(dict.fromkeys(known))[1:]})
-
-
-def in_doubt_since(case: Case, lookup: Lookup) -> Flow[float | None]:
-    """Since when it has been in doubt whether the run was sent; None where there is no doubt (any more)."""
-    if case.sent_at is not None:
-        if math.isinf(case.sent_at):  # whoever sent it was cancelled before the answer came
-            case.sent((yield from now()))
-        return case.sent_at
+def uncertain_since(pending: PendingSubmission, lookup: Lookup) -> Flow[float | None]:
+    """Since when it is uncertain whether the request was sent; None where it is not, or no longer."""
+    if pending.sent_at is not None:
+        if math.isinf(
+            pending.sent_at
+        ):  # the caller that sent it was cancelled before the response came
+            pending.mark_sent((yield from now()))
+        return pending.sent_at
     if lookup == "until_settled":
-        case.memory.doubt(case.ledger_id, (yield from now()))
-    since = None if lookup == "none" else case.memory.doubted_since(case.ledger_id)
-    if since is not None and (yield from now()) < since + case.policy.settling:
+        pending.cache.mark_uncertain(pending.ledger_id, (yield from now()))
+    since = None if lookup == "none" else pending.cache.uncertain_since(pending.ledger_id)
+    if since is not None and (yield from now()) < since + pending.policy.settle_seconds:
         return since
     return None
 
 
-def settle(case: Case, since: float) -> Flow[Submission | None]:
-    """Look again and again until the run shows up or the settling time is over.
+def look_up_before_send(
+    pending: PendingSubmission, lookup: Lookup, since: float | None
+) -> Flow[Submission | None]:
+    """The run to adopt, if there is one; `since`: see `uncertain_since`."""
+    started = pending.cache.started_run(pending.ledger_id, pending.key)
+    if started is not None and not started.may_have_duplicate:
+        return (yield from _adopt(pending, [started], listed_now=False))
+    if since is not None or started is not None:
+        return (yield from look_up_with_started(pending, since))
+    if lookup == "none":
+        return None
+    try:
+        return (yield from look_up(pending))
+    except ParallelError as error:
+        if not isinstance(error, LedgerNotFound):
+            error.billed = (
+                None  # an earlier caller may have paid for the run that cannot be looked up now
+            )
+        raise
+
+
+def look_up_with_started(
+    pending: PendingSubmission, since: float | None
+) -> Flow[Submission | None]:
+    """The run under the key, with the one that this client started even if the list does not show it yet."""
+    started = pending.cache.started_run(pending.ledger_id, pending.key)
+    try:
+        if since is None:
+            found = yield from look_up(pending, whole=True)
+        else:
+            found = yield from look_up_until_settled(pending, since)
+    except ParallelError:
+        if started is None:
+            raise
+        found = None  # an unreadable list is no reason to withhold a run that is known
+    if started is None:
+        return found
+    if found is None:
+        return (yield from _adopt(pending, [started], listed_now=False))
+    ids = (found.run.run_id, *found.duplicates, started.run.run_id)
+    return found.model_copy(update={"duplicates": tuple(dict.fromkeys(ids))[1:]})
+
+
+def look_up_until_settled(pending: PendingSubmission, since: float) -> Flow[Submission | None]:
+    """Look up again and again until the run shows up or the settling time is over.
 
     Raises:
         SubmissionUnknown: The ledger could not be read when that time was over.
     """
-    policy = case.policy
-    until = since + policy.settling
-    pause = policy.first
+    policy = pending.policy
+    until = since + policy.settle_seconds
+    attempt = 0
     while True:
+        attempt += 1
         time = yield from now()
-        trouble: ParallelError | None = None
+        failed: ParallelError | None = None
         try:
-            found = yield from look(case, whole=True)
+            found = yield from look_up(pending, whole=True)
         except ParallelError as error:
-            trouble = error
+            failed = error
         else:
             if found is not None:
                 return found
         if time >= until:
-            if trouble is not None:
-                raise unknown(case) from trouble
-            case.settled()
+            if failed is not None:
+                raise submission_unknown(pending) from failed
+            pending.mark_settled()
             return None
+        pause = policy.backoff.delay(attempt)
         yield from sleep(Sleep(min(pause, max(0.0, until - (yield from now())))))
-        pause = min(2 * pause, policy.longest)
 
 
-def look(case: Case, *, whole: bool = False) -> Flow[Submission | None]:
-    """The run under the key, if the ledger holds one.
+def look_up(pending: PendingSubmission, *, whole: bool = False) -> Flow[Submission | None]:
+    """The run under the key, if the ledger's list shows one.
 
-    A first look reads on from where the last one ended. In doubt the whole list is read: a run that
-    shows up late may stand before others that showed up sooner.
+    A lookup reads on from where the last one ended. `whole` reads the list anew, which uncertainty needs: a
+    run that shows up late may be listed before others that showed up sooner.
     """
-    index = case.memory.index(case.ledger_id)
-    if whole or index is None or not index.covers(case.after):
-        index, listed = yield from _read_whole(case)
+    index = pending.cache.index(pending.ledger_id)
+    if whole or index is None or not index.covers(pending.cursor):
+        index, listed = yield from _read_whole(pending)
     else:
-        begun_at = index.cursor
-        listed = yield from _list(case, begun_at)
-        index.take(listed, begun_at)
-    found = index.oldest_first(case.key)
+        read_until = index.cursor
+        listed = yield from _list_runs(pending, read_until)
+        index.add(listed, read_until)
+    found = index.oldest_first(pending.key)
     if not found:
         return None
-    seen_now = any(event.run.run_id == found[0].run.run_id for event in listed)
-    return (yield from _adopted(case, found, seen_now=seen_now))
+    listed_now = any(event.run.run_id == found[0].run.run_id for event in listed)
+    return (yield from _adopt(pending, found, listed_now=listed_now))
 
 
-def _read_whole(case: Case) -> Flow[tuple[Index, list[TaskRunEvent]]]:
-    """The list from the case's cursor on; from its start where the server does not know the cursor."""
+def _read_whole(pending: PendingSubmission) -> Flow[tuple[LedgerIndex, list[TaskRunEvent]]]:
+    """Read the list from the request's cursor, or from its start if the server does not know the cursor."""
+    start = pending.cursor
     try:
-        listed, start = (yield from _list(case, case.after)), case.after
+        listed = yield from _list_runs(pending, start)
     except ApiError:
-        if case.after is None:
+        if start is None:
             raise
-        listed, start = (yield from _list(case, None)), None
-    index = case.memory.begin(case.ledger_id, start)
-    index.passed.add(case.after)
-    index.take(listed, start)
+        start = None
+        listed = yield from _list_runs(pending, start)
+    index = pending.cache.restart_index(pending.ledger_id)
+    index.cursors_read.add(pending.cursor)
+    index.add(listed, start)
     return index, listed
 
 
-def _list(case: Case, cursor: str | None) -> Flow[list[TaskRunEvent]]:
-    ledger_id, policy = case.ledger_id, case.policy
+def _list_runs(pending: PendingSubmission, cursor: str | None) -> Flow[list[TaskRunEvent]]:
+    ledger_id, policy = pending.ledger_id, pending.policy
     try:
         listed = yield from streams.list_runs(ledger_id, policy, last_event_id=cursor)
         if any(event.run.metadata is None for event in listed):
@@ -167,41 +189,44 @@ def _list(case: Case, cursor: str | None) -> Flow[list[TaskRunEvent]]:
                 ledger_id, policy, last_event_id=cursor, include_input=True
             )
     except NotFound as error:
-        raise about_ledger(error, ledger_id) from None
+        raise as_ledger_error(error, ledger_id) from None
     return listed
 
 
-def _adopted(case: Case, found: list[Known], *, seen_now: bool) -> Flow[Submission]:
-    """The oldest of the runs found, as it stands now."""
+def _adopt(
+    pending: PendingSubmission, found: list[KnownRun], *, listed_now: bool
+) -> Flow[Submission]:
+    """Adopt the oldest of the runs found, as it stands now."""
     oldest, *others = found
     run = oldest.run
-    if run.active and not seen_now:
-        with suppress(ParallelError):  # it is there, however it stands now
-            run = yield from operations.retrieve(run.run_id, case.policy)
-    case.memory.met(run)
+    if run.active and not listed_now:
+        with suppress(ParallelError):  # it exists, and its last known state will do
+            run = yield from operations.retrieve(run.run_id, pending.policy)
+    pending.cache.remember_interaction(run)
     return Submission(
         run=run,
-        ledger_id=case.ledger_id,
-        key=case.key,
+        ledger_id=pending.ledger_id,
+        key=pending.key,
         adopted=True,
         duplicates=tuple(known.run.run_id for known in others),
         cursor=oldest.cursor,
     )
 
 
-def unknown(case: Case) -> SubmissionUnknown:
+def submission_unknown(pending: PendingSubmission) -> SubmissionUnknown:
+    """The error for a send whose outcome could not be found out."""
     return SubmissionUnknown(
-        f"Whether a run was started in ledger {case.ledger_id} could not be found out.",
+        f"Whether a run was started in ledger {pending.ledger_id} could not be found out.",
         hint="Submit the same request to the same ledger again: if the run is there, it is adopted and not "
         "paid for twice.",
-        ledger_id=case.ledger_id,
-        key=case.key,
+        ledger_id=pending.ledger_id,
+        key=pending.key,
         billed=None,
     )
 
 
-def about_ledger(error: ParallelError, ledger_id: str) -> ParallelError:
-    """A 404 on the ledger's own path means that the ledger is gone."""
+def as_ledger_error(error: ParallelError, ledger_id: str) -> ParallelError:
+    """The same error; a 404 on the ledger's own path means that the ledger is gone."""
     if not isinstance(error, NotFound):
         return error
     return LedgerNotFound(

@@ -1,25 +1,25 @@
 """Exactly-once submission.
 
-Rule: a run is asked for under a key; the ledger, a task group on the server, is looked into for that key
-before anything is sent. What is there is adopted. Only when it is not there is the one paid request sent,
-and when its outcome is unknown the ledger is looked into again, for a settling time, before it may be
-sent once more.
+Rule: a request has a key; its ledger, a task group on the server, is looked up for that key before anything
+is sent. A run that is there is adopted. Only if there is none is the one paid request sent, and if its
+outcome is unknown, the ledger is looked up again for a settling time before the request may be sent once
+more.
 
-    look ── found ──────────────────────────────→ adopted
+    look up ── found ──────────────────────────→ adopted
       │ not found
       ▼
-    send ── accepted ───────────────────────────→ started
-      │ ├── refused ────────────────────────────→ the error; nothing was started
+    send ── accepted ──────────────────────────→ started
+      │ ├── refused ───────────────────────────→ the error; nothing was started
       │ ├── not sent, or 429: pause, send again
-      │ └── unknown ─→ look until settled ─ found → adopted
+      │ └── unknown ─→ look up until settled ── found → adopted
       │                     │ not found
       └─────────────────────┘  until the attempts are used up: SubmissionUnknown
 
-What this client started itself it remembers, for a list may show a new run only after a while.
-An answer of 2xx that cannot be read is sent no second time: something was accepted. A caller that was
-cancelled after sending leaves a note (`LedgerMemory.unsettled`), so that its next look lasts the settling
-time too. After a second send in doubt the ledger is looked into once more: two runs under one key are
-reported, and the older is adopted.
+The client remembers what it started itself, because a list may show a new run only after a while. A 2xx
+response that cannot be read is never followed by a second send: something was accepted. If a caller is
+cancelled after sending, the send stays in `LedgerCache.unsettled`, so that the next lookup lasts the
+settling time, too. After a second send of unknown outcome the ledger is looked up once more: two runs under
+one key are reported, and the older is adopted.
 """
 
 from __future__ import annotations
@@ -32,44 +32,24 @@ from ...errors import InvalidRequest, ParallelError
 from ...models import Submission, TaskGroupRunResponse, TaskRun, TaskRunInput
 from .. import operations, responses, wire
 from ..effects import Flow, Outcome, Request, now, send, sleep
-from ..retry import Next, RetryPolicy, after
-from .cache import LedgerMemory
-from .keys import METADATA_KEY, ledger_key
+from ..retry import RetryDecision, classify
+from .cache import KnownRun
+from .keys import METADATA_KEY
 from .lookup import (
-    Case,
     Lookup,
-    about_ledger,
-    in_doubt_since,
-    look,
-    look_in_doubt,
-    lookup_before_send,
-    settle,
-    unknown,
+    PendingSubmission,
+    as_ledger_error,
+    look_up,
+    look_up_before_send,
+    look_up_until_settled,
+    look_up_with_started,
+    submission_unknown,
+    uncertain_since,
 )
 
 
-def submit(
-    ledger_id: str,
-    run: TaskRunInput,
-    policy: RetryPolicy,
-    *,
-    position: str = "",
-    attempt: int = 0,
-    lookup: Lookup = "once",
-    cursor: str | None = None,
-    memory: LedgerMemory | None = None,
-) -> Flow[Submission]:
+def submit(pending: PendingSubmission, lookup: Lookup = "once") -> Flow[Submission]:
     """Find the run in the ledger, or start it there.
-
-    Args:
-        ledger_id: The task group.
-        run: What is asked.
-        policy: How patiently.
-        position: The point of the session.
-        attempt: Raised to ask the very same thing anew.
-        lookup: How to look before the first send.
-        cursor: Where in the ledger's list to begin, from an earlier submission of the session.
-        memory: What is kept between submissions.
 
     Raises:
         InvalidRequest: The metadata holds the ledger's own key; nothing was sent.
@@ -77,44 +57,35 @@ def submit(
         SubmissionUnknown: Whether the run was started could not be found out; submit again later.
         ApiError: The server refused the request; nothing was started.
     """
-    key = ledger_key(run, position=position, attempt=attempt)
-    case = Case(ledger_id, key, policy, memory or LedgerMemory(), cursor)
-    request = wire.add_runs(ledger_id, [_keyed(run, key)])
-    since = yield from in_doubt_since(case, lookup)
-    found = yield from lookup_before_send(case, lookup, since)
-    sends, doubtful = 0, since is not None
+    request = wire.add_runs(pending.ledger_id, [_with_key(pending.request, pending.key)])
+    since = yield from uncertain_since(pending, lookup)
+    found = yield from look_up_before_send(pending, lookup, since)
+    sends, was_uncertain = 0, since is not None
     while found is None:
         sends += 1
-        case.sent(math.inf)
+        # Before the send: a caller that is cancelled during it must leave a trace.
+        pending.mark_sent(math.inf)
         outcome = yield from send(request)
-        answer = _accepted(request, outcome)
-        if answer is not None:
-            return (yield from _started(case, answer, sent_again=doubtful))
-        found = yield from _after(case, request, outcome, sends, since)
-        if after(request, outcome) is Next.UNKNOWN:
-            doubtful, since = True, (yield from now())
-    case.settled()
-    # Found after a second send in doubt, it may be either of two.
-    return found.model_copy(update={"sent_again": True}) if doubtful and sends > 1 else found
+        accepted = _read_acceptance(request, outcome)
+        if accepted is not None:
+            return (yield from _take_started(pending, accepted, sent_again=was_uncertain))
+        found = yield from _handle_failure(pending, request, outcome, sends, since)
+        if classify(request, outcome) is RetryDecision.UNKNOWN:
+            was_uncertain, since = True, (yield from now())
+    pending.mark_settled()
+    # A run found after a second send of unknown outcome may come from either send.
+    return found.model_copy(update={"sent_again": True}) if was_uncertain and sends > 1 else found
 
 
 def find(
-    ledger_id: str,
-    run: TaskRunInput,
-    policy: RetryPolicy,
-    *,
-    position: str = "",
-    attempt: int = 0,
-    lookup: Literal["once", "until_settled"] = "once",
-    memory: LedgerMemory | None = None,
+    pending: PendingSubmission, lookup: Literal["once", "until_settled"] = "once"
 ) -> Flow[Submission | None]:
     """The run that `submit` would adopt, if there is one. Costs nothing."""
-    key = ledger_key(run, position=position, attempt=attempt)
-    case = Case(ledger_id, key, policy, memory or LedgerMemory(), None)
-    return (yield from look_in_doubt(case, (yield from in_doubt_since(case, lookup))))
+    since = yield from uncertain_since(pending, lookup)
+    return (yield from look_up_with_started(pending, since))
 
 
-def _keyed(run: TaskRunInput, key: str) -> TaskRunInput:
+def _with_key(run: TaskRunInput, key: str) -> TaskRunInput:
     if METADATA_KEY in run.metadata:
         raise InvalidRequest(
             [f"The metadata key {METADATA_KEY!r} is the ledger's own; leave it out."]
@@ -125,50 +96,52 @@ def _keyed(run: TaskRunInput, key: str) -> TaskRunInput:
 # --- sending -------------------------------------------------------------------------------------
 
 
-def _accepted(request: Request, outcome: Outcome) -> TaskGroupRunResponse | None:
-    """The answer that names the one run started, where it does so in the documented way."""
-    if after(request, outcome) is not Next.DONE:
+def _read_acceptance(request: Request, outcome: Outcome) -> TaskGroupRunResponse | None:
+    """The response that names the one run started, if it does so in the documented way."""
+    if classify(request, outcome) is not RetryDecision.DONE:
         return None
     try:
-        answer = responses.decode(TaskGroupRunResponse, request, outcome)
+        response = responses.decode(TaskGroupRunResponse, request, outcome)
     except ParallelError:
-        return None  # accepted, it seems, but unreadable: the ledger knows
-    return answer if len(answer.run_ids) == 1 else None
+        return None  # accepted, but unreadable: only the ledger can tell which run it is
+    return response if len(response.run_ids) == 1 else None
 
 
-def _after(
-    case: Case, request: Request, outcome: Outcome, sends: int, since: float | None
+def _handle_failure(
+    pending: PendingSubmission,
+    request: Request,
+    outcome: Outcome,
+    sends: int,
+    since: float | None,
 ) -> Flow[Submission | None]:
-    """What follows an outcome that is no acceptance: the run if it is there, None to send again.
+    """Handle an outcome that is no acceptance: return the run if it is there, None to send again.
 
-    Raises where the server refused, or nothing more may be tried. `since`: when an earlier send was lost
-    sight of, which a refusal of this one does not clear up.
+    Raises the error if the server refused or the attempts are used up. `since`: when an earlier send ended
+    without a known outcome, which a refusal of this one does not clear up.
     """
-    turn = after(request, outcome)
-    if turn in (Next.REFUSED, Next.AGAIN):
-        case.settled()
+    decision = classify(request, outcome)
+    if decision in (RetryDecision.REFUSED, RetryDecision.SEND_AGAIN):
+        pending.mark_settled()
         if since is not None:
-            case.sent(since)
+            pending.mark_sent(since)
     else:
-        # From now on: the server may have worked on it for as long as it was waited for.
-        case.sent((yield from now()))
-        found = yield from settle(case, (yield from now()))
+        # The settling time starts now, not at the send: the server may have worked on it until now.
+        time = yield from now()
+        pending.mark_sent(time)
+        found = yield from look_up_until_settled(pending, time)
         if found is not None:
             return found
-    if turn is Next.REFUSED:
-        error = about_ledger(responses.failure(request, outcome), case.ledger_id)
-        raise error if since is None else _still_in_doubt(error)
-    pause = case.policy.pause(sends, outcome)
-    if turn is Next.DONE or (pause is None and turn is Next.UNKNOWN):
-        raise unknown(case)
-    if pause is None:
-        error = responses.failure(request, outcome)
-        raise error if since is None else _still_in_doubt(error)
+    pause = pending.policy.delay_before_resend(sends, outcome)
+    if decision is RetryDecision.DONE or (pause is None and decision is RetryDecision.UNKNOWN):
+        raise submission_unknown(pending)
+    if pause is None or decision is RetryDecision.REFUSED:
+        error = as_ledger_error(responses.failure(request, outcome), pending.ledger_id)
+        raise error if since is None else _still_uncertain(error)
     yield from sleep(pause)
     return None
 
 
-def _still_in_doubt(error: ParallelError) -> ParallelError:
+def _still_uncertain(error: ParallelError) -> ParallelError:
     error.billed = None
     error.hint = (
         "An earlier send of the same request may have started a run: submit the same again to the same "
@@ -177,42 +150,49 @@ def _still_in_doubt(error: ParallelError) -> ParallelError:
     return error
 
 
-def _started(case: Case, answer: TaskGroupRunResponse, *, sent_again: bool) -> Flow[Submission]:
-    """The run just started, as it stands; if that cannot be read now, then by its id alone.
+def _take_started(
+    pending: PendingSubmission, accepted: TaskGroupRunResponse, *, sent_again: bool
+) -> Flow[Submission]:
+    """The run just started, as it stands; if that cannot be read now, by its id alone.
 
-    The answer to a group holds no interaction id; the run does.
+    The group's response holds no interaction id; the run does.
     """
-    run_id, cursor = answer.run_ids[0], answer.run_cursor or None
+    run_id, cursor = accepted.run_ids[0], accepted.run_cursor or None
     run = TaskRun(run_id=run_id, status="queued")
-    # Before anything else is waited for: who is cancelled while reading must not forget it.
-    case.memory.note(case.ledger_id, case.key, run, cursor, alone=not sent_again)
-    case.settled()
+
+    def remember() -> None:
+        known = KnownRun(run, cursor, may_have_duplicate=sent_again)
+        pending.cache.remember_run(pending.ledger_id, pending.key, known)
+
+    remember()  # before the next request: a caller cancelled during it must not lose the run
+    pending.mark_settled()
     with suppress(ParallelError):
-        run = yield from operations.retrieve(run_id, case.policy)
-    case.memory.note(case.ledger_id, case.key, run, cursor, alone=not sent_again)
-    case.memory.met(run)
-    mine = Submission(
+        run = yield from operations.retrieve(run_id, pending.policy)
+    remember()
+    pending.cache.remember_interaction(run)
+    started = Submission(
         run=run,
-        ledger_id=case.ledger_id,
-        key=case.key,
+        ledger_id=pending.ledger_id,
+        key=pending.key,
         adopted=False,
         sent_again=sent_again,
         cursor=cursor,
     )
-    return (yield from _beside_twins(case, mine)) if sent_again else mine
+    return (yield from _resolve_duplicates(pending, started)) if sent_again else started
 
 
-def _beside_twins(case: Case, mine: Submission) -> Flow[Submission]:
-    """After a second send in doubt: the oldest run under the key, the others told. A list that cannot be read
-    now changes nothing; `find` tells later.
+def _resolve_duplicates(pending: PendingSubmission, started: Submission) -> Flow[Submission]:
+    """After a second send of unknown outcome: the oldest run under the key, with the others as duplicates.
+
+    If the list cannot be read now, the started run stands; a later `find` reports duplicates.
     """
     try:
-        twin = yield from look(case, whole=True)
+        oldest = yield from look_up(pending, whole=True)
     except ParallelError:
-        return mine
-    if twin is None:
-        return mine
-    if twin.run.run_id == mine.run.run_id:
-        return mine.model_copy(update={"duplicates": twin.duplicates})
-    duplicates = tuple(dict.fromkeys((*twin.duplicates, mine.run.run_id)))
-    return twin.model_copy(update={"duplicates": duplicates, "sent_again": True})
+        return started
+    if oldest is None:
+        return started
+    if oldest.run.run_id == started.run.run_id:
+        return started.model_copy(update={"duplicates": oldest.duplicates})
+    duplicates = tuple(dict.fromkeys((*oldest.duplicates, started.run.run_id)))
+    return oldest.model_copy(update={"duplicates": duplicates, "sent_again": True})

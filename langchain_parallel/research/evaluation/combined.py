@@ -12,7 +12,7 @@ from langchain_core.runnables import RunnableConfig
 
 from ..._core.calls import Calls
 from ...errors import InvalidRequest
-from ...processors import dearer
+from ...processors import costs_more
 from ...text.layout import join_unique
 from ..state import Question, ResearchState, Turn, Verdict
 from .evaluator import BuiltInEvaluator, Evaluator, check_evaluators, consult
@@ -170,6 +170,6 @@ def _questions(verdicts: list[Verdict], head: str | None) -> Iterator[Question]:
 def _merge(group: list[Question]) -> Question:
     one: Question = {**group[0], "question": join_unique((q["question"] for q in group), "\n\n")}
     for name in [question["processor"] for question in group if "processor" in question]:
-        if "processor" not in one or dearer(name, one["processor"]):
+        if "processor" not in one or costs_more(name, one["processor"]):
             one["processor"] = name
     return one

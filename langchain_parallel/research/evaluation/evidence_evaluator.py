@@ -60,8 +60,8 @@ def by_evidence(
     rule = EvidenceRule(
         min_confidence,
         min_citations,
-        tuple(_listed("required", required)),
-        tuple(_domains(_listed("allowed_domains", allowed_domains))),
+        tuple(_as_list("required", required)),
+        tuple(_domains(_as_list("allowed_domains", allowed_domains))),
     )
     problems = list(_problems(rule))
     if problems:
@@ -104,7 +104,7 @@ class _ByEvidence(BuiltInEvaluator):
 
     def _lacks(self, turn: Turn) -> dict[str, str]:
         """What each unsupported field of an answer lacks."""
-        found = self.rule.unsupported(turn)
+        found = self.rule.find_unsupported(turn)
         return {field: ", ".join(self._words(lack)) for field, lack in found.items()}
 
     def _words(self, lack: Lack) -> Iterator[str]:
@@ -173,7 +173,7 @@ def _listing(lacks: Mapping[str, str], room: int) -> str:
 # --- arguments -----------------------------------------------------------------------------------
 
 
-def _listed(name: str, given: Collection[str]) -> list[str]:
+def _as_list(name: str, given: Collection[str]) -> list[str]:
     if isinstance(given, str):
         raise InvalidRequest([f"{name} is text; give a list, such as [{given!r}]."], hint="")
     return list(given)

@@ -40,7 +40,7 @@ def spend_request(
 ) -> HumanRequest:
     """Asks whether the planned runs may be started; `counted` are planned, too, and need no approval."""
     actions = [
-        ActionRequest(name="research", args=_args(run), description=_spend_words(run, reasons))
+        ActionRequest(name="research", args=_args(run), description=_spend_text(run, reasons))
         for run in planned
     ]
     config = ReviewConfig(
@@ -70,7 +70,7 @@ def review_request(
     """Asks whether the proposed verdict on the last turn is right."""
     args = {name: value for name, value in proposal.items() if name in REVIEW_ARGS["properties"]}
     action = ActionRequest(
-        name=proposal["action"], args=args, description=_review_words(turns[-1], verdict, proposal)
+        name=proposal["action"], args=args, description=_review_text(turns[-1], verdict, proposal)
     )
     config = ReviewConfig(
         action_name=proposal["action"],
@@ -98,28 +98,26 @@ def _args(run: Turn) -> dict[str, Any]:
     return args
 
 
-def _spend_words(run: Turn, reasons: Sequence[str]) -> str:
+def _spend_text(run: Turn, reasons: Sequence[str]) -> str:
     price = usd(price_usd(run["processor"]), "an unknown price")
-    return (
-        f"Start a {_plain(harmless(run['processor']))} run for {price}?\n\n{_quoted(run['question'])}\n\n"
-        + " ".join(reasons)
-    )
+    start = f"Start a {_code_span(harmless(run['processor']))} run for {price}?"
+    return "\n\n".join([start, _code_block(run["question"]), " ".join(reasons)])
 
 
-def _review_words(turn: Turn, verdict: Verdict, proposal: Verdict) -> str:
+def _review_text(turn: Turn, verdict: Verdict, proposal: Verdict) -> str:
     weak = "\n".join(weak_points(turn)) or "Every field has evidence."
-    answer = _short(turn["error"] if turn["content"] is None else turn["content"])
+    answer = _answer_text(turn["error"] if turn["content"] is None else turn["content"])
     words = [
         "Asked:",
-        _quoted(turn["question"]),
+        _code_block(turn["question"]),
         "Answered (untrusted text from the web):",
-        _quoted(answer),
+        _code_block(answer),
         "Evidence:",
-        _quoted(weak),
+        _code_block(weak),
         f"Proposed: {proposal['action']}.",
     ]
     if reason := verdict.get("reason") or proposal.get("reason"):
-        words += ["Because:", _quoted(reason)]
+        words += ["Because:", _code_block(reason)]
     return "\n\n".join(words)
 
 
@@ -130,7 +128,7 @@ def _found(turns: Sequence[Turn]) -> list[Finding]:
 def _finding(turn: Turn) -> Finding:
     return Finding(
         question=turn["question"],
-        answer=_short(turn["error"] if turn["content"] is None else turn["content"]),
+        answer=_answer_text(turn["error"] if turn["content"] is None else turn["content"]),
         unsupported_fields=turn["unsupported_fields"],
         cost_usd=turn["cost_usd"],
         interaction_id=turn["interaction_id"],
@@ -138,17 +136,17 @@ def _finding(turn: Turn) -> Finding:
     )
 
 
-def _short(content: object) -> str:
+def _answer_text(content: object) -> str:
     if content is None:
         return "(no answer)"
     text = content if isinstance(content, str) else compact_json(content)
     return cut(text, _FOUND_CHARS, CUT_HERE)
 
 
-def _quoted(text: str) -> str:
+def _code_block(text: str) -> str:
     """As a block of code, so that no Markdown in it takes effect."""
     return "\n".join(f"    {harmless(line)}" for line in text.splitlines() or [""])
 
 
-def _plain(text: str) -> str:
+def _code_span(text: str) -> str:
     return "`" + text.replace("`", "'") + "`"

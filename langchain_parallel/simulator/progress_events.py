@@ -1,7 +1,7 @@
-"""The progress events of a run, each with the time it happens.
+"""The progress events of a run, each with the time at which it happens.
 
-Rule: the timeline of a run never changes once it has begun, so a stream opened again replays the
-very same events; a run that is settled early only loses what was still to come.
+Rule: the timeline of a run never changes once it has begun, so a stream that is opened again replays the same
+events. A run that is settled early only loses the later ones.
 """
 
 from __future__ import annotations
@@ -9,30 +9,26 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from .answers import JsonObject
-from .basis import citation_urls, quoted
+from .basis import citation_urls, count_turns, quote
+from .http_messages import JsonObject
 from .pricing import has_events_by_default
-from .runs import Run, timestamp
-
-__all__ = ["progress_events", "state_event"]
-
-_KINDS = ("plan", "search", "result", "tool_call", "exec_status")
+from .simulated_run import Run, timestamp
 
 
 def state_event(
     run: Run, t: float, epoch: float, *, event_id: str | None = None, output: bool = True
 ) -> JsonObject:
-    """`task_run.state` at time t, with the output if the run has one by then."""
+    """Build `task_run.state` at time t, with the output if the run has completed by then."""
     body: JsonObject = {"type": "task_run.state", "event_id": event_id}
-    body["run"] = run.wire(t, epoch)
+    body["run"] = run.to_json(t, epoch)
     if output and run.status_at(t) == "completed":
         body["output"] = run.output
     return body
 
 
 def progress_events(run: Run, epoch: float) -> list[tuple[float, JsonObject]]:
-    """What happens on the way, oldest first; nothing where events are not enabled."""
-    if not _enabled(run) or not math.isfinite(run.starts):
+    """All progress events of a run with their times, oldest first; none if events are off."""
+    if not _has_events(run) or not math.isfinite(run.starts):
         return []
     messages = _messages(run)
     span = run.planned - run.starts if math.isfinite(run.planned) else 600.0
@@ -46,7 +42,7 @@ def progress_events(run: Run, epoch: float) -> list[tuple[float, JsonObject]]:
     return [(at, event) for at, event in events if at < run.ends]
 
 
-def _enabled(run: Run) -> bool:
+def _has_events(run: Run) -> bool:
     wanted = run.request.get("enable_events")
     return has_events_by_default(run.processor) if wanted is None else bool(wanted)
 
@@ -54,15 +50,15 @@ def _enabled(run: Run) -> bool:
 def _messages(run: Run) -> Sequence[tuple[str, str]]:
     if run.turn and run.turn.progress:
         return [(m.get("type", "exec_status"), m["message"]) for m in run.turn.progress]
-    asked = quoted(run.text, 60)
-    known = f", building on {len(run.line())} earlier turn(s)" if run.previous else ""
+    question = quote(run.text, 60)
+    earlier = f", building on {count_turns(run.ancestors())}" if run.previous else ""
     tools = [
         ("tool_call", f"[simulated] Calling {s['name']}")
         for s in run.request.get("mcp_servers") or ()
     ]
     return [
-        ("plan", f"[simulated] Planning how to answer {asked}{known}"),
-        ("search", f"[simulated] Searching for {asked}"),
+        ("plan", f"[simulated] Planning how to answer {question}{earlier}"),
+        ("search", f"[simulated] Searching for {question}"),
         *tools,
         ("result", "[simulated] Reading the sources found"),
         ("search", "[simulated] Searching for a second source"),

@@ -1,4 +1,4 @@
-"""Variety without chance: numbers and ids derived from what they are for.
+"""Variety without randomness: ids and numbers that follow from a key.
 
 Rule: the same seed and the same question give the same answer, in any order and in any thread.
 """
@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import hashlib
 
-__all__ = ["fraction", "hex_id", "number"]
-
 
 def hex_id(*key: object, length: int = 32) -> str:
-    """A hexadecimal id of `length` (up to 64) characters for this key."""
+    """The hexadecimal id of `length` (up to 64) characters for this key."""
     return hashlib.sha256("\x1f".join(map(str, key)).encode()).hexdigest()[:length]
 
 
 def number(*key: object) -> int:
-    """A 32-bit number for this key."""
+    """The 32-bit number for this key."""
     return int(hex_id(*key, length=8), 16)
 
 
 def fraction(*key: object) -> float:
-    """A number in [0, 1) for this key."""
+    """The number in [0, 1) for this key."""
     return number(*key) / 2**32

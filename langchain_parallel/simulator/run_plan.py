@@ -1,22 +1,20 @@
-"""How a run will go: by itself, by the scenario, by an order from a test.
+"""Decides how a run will go.
 
-Rule: decided once, when the run is made. An order from a test outdoes the scenario, and the
-scenario outdoes what is usual; latency is scaled except where an order names the seconds.
+Rule: this is decided once, when the run is made. A `RunScript` overrides the scenario, and the scenario
+overrides the default. `latency_scale` applies to every duration except the seconds of a `RunScript`.
 """
 
 from __future__ import annotations
 
 import math
 
-from .answers import JsonObject
+from .http_messages import JsonObject
 from .pricing import duration
-from .runs import Run, RunScript
 from .scenario import ScriptedTurn
+from .simulated_run import Run, RunScript
 
-__all__ = ["direct", "run_error"]
 
-
-def direct(
+def plan_run(
     run: Run,
     script: RunScript,
     turn: ScriptedTurn | None,
@@ -25,7 +23,7 @@ def direct(
     seed: int,
     ref_id: str,
 ) -> None:
-    """Write down when the run starts and ends, how, and with what to say."""
+    """Set when the run starts and ends, its outcome, its error and its warnings."""
     run.turn = turn
     seconds = _seconds(run, script, turn, latency_scale, seed)
     run.starts = run.created + min(2.0, 0.05 * seconds)
@@ -41,8 +39,8 @@ def direct(
     if run.outcome == "failed":
         run.error = run_error(message, script.ref_id or ref_id)
     run.outcome = script.unknown_status or run.outcome
-    said = [*(turn.warnings if turn else ()), *script.warnings]
-    run.warnings += [{"type": "warning", "message": text} for text in said]
+    messages = [*(turn.warnings if turn else ()), *script.warnings]
+    run.warnings += [{"type": "warning", "message": text} for text in messages]
 
 
 def _seconds(
@@ -57,8 +55,5 @@ def _seconds(
 
 def run_error(message: str | None, ref_id: str) -> JsonObject:
     """The `error` of a failed run."""
-    return {
-        "ref_id": ref_id,
-        "message": message or "[simulated] The run failed.",
-        "detail": None,
-    }
+    message = message or "[simulated] The run failed."
+    return {"ref_id": ref_id, "message": message, "detail": None}

@@ -1,8 +1,8 @@
 """A run as a function of time.
 
-Rule: what a run is at time t follows from the times and the outcome written down when it was made
-(`status_at`); nothing ticks. Only `settle` changes them, and only towards the present.
-Times are seconds on the clock's monotonic axis; `epoch` turns them into Unix time.
+Rule: the state of a run at time t follows from the times and the outcome that were fixed when the run was
+made (`status_at`); nothing ticks. Only `settle` changes them, and it only moves the end to the present.
+Times are seconds on the clock's monotonic axis; `epoch` converts them to Unix time.
 """
 
 from __future__ import annotations
@@ -12,10 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Literal
 
-from .answers import JsonObject
+from .http_messages import JsonObject
 from .scenario import ScriptedTurn
-
-__all__ = ["ACTIVE", "Outcome", "Run", "RunScript", "Turn", "input_text", "timestamp"]
 
 ACTIVE = ("queued", "running", "cancelling")
 
@@ -24,18 +22,18 @@ Outcome = Literal["completed", "failed", "cancelled", "action_required", "stay_q
 
 @dataclass(frozen=True)
 class RunScript:
-    """How matching runs shall go. Queue with `simulator.scripts.add(...)`.
+    """An order how matching runs go. Queue it with `simulator.scripts.add(...)`.
 
     Args:
-        outcome: How the run ends; `stay_queued` never does.
-        contains: Acts only on runs whose input contains this text.
-        processor: Acts only on runs on this processor.
-        times: Runs it acts on (None: all). `skip`: matching runs let pass first.
-        message: The error's message of a failed run. `ref_id`: its reference.
+        outcome: How the run ends; with `stay_queued` it never does.
+        contains: Matches only runs whose input contains this text.
+        processor: Matches only runs on this processor.
+        times: How many runs it acts on (None: all). `skip`: how many matching runs it ignores first.
+        message: The error message of a failed run. `ref_id`: the error's reference.
         warnings: Messages of warnings on the run.
-        seconds: How long the run takes, exactly: not scaled.
-        late_commit: Seconds until the run shows up in its group's list and counts; by its own id
-            it can be retrieved at once.
+        seconds: The exact duration of the run; `latency_scale` does not apply.
+        late_commit: Seconds until the run's group lists and counts it. The run itself can be retrieved
+            at once.
         unknown_status: A status outside the documented set, reported from the run's end on.
     """
 
@@ -56,8 +54,8 @@ class RunScript:
 
 
 @dataclass(frozen=True)
-class Turn:
-    """One turn of an interaction: what was asked and what came out (None: nothing, or not yet)."""
+class ContextTurn:
+    """One turn that a later run builds on. `output` is None if the run has none yet, or never will."""
 
     run_id: str
     interaction_id: str
@@ -68,8 +66,8 @@ class Turn:
 
 @dataclass(eq=False)
 class Run:
-    """One run. `request` is its input without secrets; `usd` what it costs if it completes;
-    `planned` when it was to end before anyone settled it.
+    """One run. `request` is its input without secrets, `usd` its price if it completes, `visible` when its
+    group lists it, and `planned` the end that was fixed first, before any `settle`.
     """
 
     run_id: str
@@ -111,11 +109,11 @@ class Run:
         return t >= self.ends
 
     def settle(self, t: float, outcome: str, error: JsonObject | None) -> None:
-        """End the run at t, however it was to go."""
+        """End the run at t with this outcome instead of the planned one."""
         self.starts, self.ends = min(self.starts, t), t
         self.outcome, self.error = outcome, error
 
-    def wire(self, t: float, epoch: float, status: str | None = None) -> JsonObject:
+    def to_json(self, t: float, epoch: float, status: str | None = None) -> JsonObject:
         """The run as the API shows it at time t (or in a given status)."""
         status = status or self.status_at(t)
         changed = max(
@@ -138,11 +136,11 @@ class Run:
         return body
 
     def output_by(self, t: float) -> JsonObject | None:
-        """The output, if the run had completed by t."""
+        """The output, if the run had ended by t."""
         return self.output if self.ends <= t else None
 
-    def line(self) -> list[Run]:
-        """This run's ancestors, oldest first."""
+    def ancestors(self) -> list[Run]:
+        """The runs that this one builds on, oldest first."""
         found: list[Run] = []
         run = self.previous
         while run is not None:
@@ -152,7 +150,7 @@ class Run:
 
 
 def input_text(value: object) -> str:
-    """An input as text; of an object, its values: what a matcher or a person would look at."""
+    """An input as one string; of an object, its keys and values."""
     if isinstance(value, dict):
         return "; ".join(f"{k}: {input_text(v)}" for k, v in value.items())
     return str(value)

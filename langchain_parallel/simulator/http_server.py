@@ -1,7 +1,7 @@
-"""The simulator on a real socket, so that other processes and other clients can use it.
+"""The simulator on a real socket, for other processes and other clients.
 
-HTTP is spoken through h11 on bare asyncio streams, because a fault must be able to end a connection
-after any byte: something no web framework allows.
+It uses h11 on plain asyncio streams, because a fault must be able to end a connection after any byte, which
+no web framework allows.
 """
 
 from __future__ import annotations
@@ -19,23 +19,21 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import h11
 import httpx
 
-from .answers import Answer, Chunk, Cut, Head, Refuse, Request, Wait
-from .webhooks import Delivery
-from .world import Simulator
-
-__all__ = ["RunningServer", "serve"]
+from .http_messages import Chunk, Cut, Head, Refuse, Request, Response, Wait
+from .simulator import Simulator
+from .webhook_outbox import Delivery
 
 _READ_BYTES = 65536
-_WEBHOOK_PAUSE = 0.05  # seconds between two looks for webhooks that are due
+_WEBHOOK_POLL_SECONDS = 0.05
 _BACKLOG = 4096
 
 
-class _Gone(Exception):
+class _ClientGone(Exception):
     """The client closed its side."""
 
 
 class _Connection:
-    """One client connection: requests in, answers out, one after the other."""
+    """One client connection, with one request at a time."""
 
     def __init__(
         self, server: RunningServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -47,17 +45,17 @@ class _Connection:
         self._reading: asyncio.Task[bytes] | None = None
 
     async def run(self) -> None:
-        """Serve until either side closes."""
+        """Serve requests until either side closes."""
         try:
             while (request := await self._next_request()) is not None:
-                await self._answer(self._server.simulator.handle(request))
+                await self._play(self._server.simulator.handle(request))
                 if self._http.our_state is not h11.DONE:
                     break
                 self._http.start_next_cycle()
-        except (_Gone, ConnectionError, h11.ProtocolError):
-            pass  # the other side is gone or does not speak HTTP: nobody is left to tell
+        except (_ClientGone, ConnectionError, h11.ProtocolError):
+            pass  # the client is gone or does not speak HTTP, so no response can reach it
         except asyncio.CancelledError:
-            self._writer.transport.abort()  # the server stops: do not wait for slow readers
+            self._writer.transport.abort()  # the server stops and does not wait for slow clients
             raise
         finally:
             if self._reading is not None:
@@ -82,16 +80,16 @@ class _Connection:
                 return None
 
     def _receive(self) -> asyncio.Task[bytes]:
-        """The read under way: never more than one, and a waiting answer watches it too.
+        """The one read under way, which a waiting response also watches.
 
-        Whoever takes its bytes sets `_reading` to None.
+        The code that uses its bytes sets `_reading` to None.
         """
         if self._reading is None:
             self._reading = asyncio.ensure_future(self._reader.read(_READ_BYTES))
         return self._reading
 
-    async def _answer(self, answer: Answer) -> None:
-        for step in answer.steps:
+    async def _play(self, response: Response) -> None:
+        for step in response.steps:
             if isinstance(step, Wait):
                 await self._wait(step)
             elif isinstance(step, Head):
@@ -110,7 +108,7 @@ class _Connection:
             await self._writer.drain()
 
     async def _wait(self, wait: Wait) -> None:
-        """Until the time has come, the topic changed, or the client has left."""
+        """Wait for the time, for a change of the topic, or for the client to leave."""
         clock = self._server.simulator.clock
         left = wait.until - clock.monotonic()
         pause = asyncio.ensure_future(clock.asleep(min(left, 3600.0)))
@@ -124,12 +122,12 @@ class _Connection:
         if receiving.done():
             data = receiving.result()
             if not data:
-                raise _Gone
+                raise _ClientGone
             self._http.receive_data(data)
             self._reading = None
 
     def _cut(self, step: Cut | Refuse) -> None:
-        """End the connection with nothing more said; a reset makes the kernel send RST."""
+        """End the connection at once. A reset makes the kernel send RST."""
         if isinstance(step, Refuse) or step.reset:
             sock: socket.socket = self._writer.get_extra_info("socket")
             linger = struct.pack("ii", 1, 0)
@@ -150,7 +148,7 @@ def _head(head: Head) -> h11.Response:
 
 
 class RunningServer:
-    """A server at `url`, on its own thread and event loop, until `serve` is left."""
+    """A server at `url`, on its own thread and event loop, until the `serve` block ends."""
 
     def __init__(self, simulator: Simulator, host: str, port: int) -> None:
         self.simulator = simulator
@@ -164,12 +162,12 @@ class RunningServer:
 
     @property
     def url(self) -> str:
-        """Base URL, without a slash at the end."""
+        """The base URL, without a slash at the end."""
         return f"http://{self.host}:{self.port}"
 
     @contextmanager
     def unreachable(self) -> Iterator[None]:
-        """Within this, new connections are refused; those that exist go on."""
+        """Refuse new connections inside this block. Existing ones continue."""
         self._call(self._stop_listening())
         try:
             yield
@@ -177,14 +175,14 @@ class RunningServer:
             self._call(self._listen())
 
     def drop_connections(self) -> None:
-        """Close every connection now, as a restart of the server does."""
+        """Close every connection now, as a restart of the server would."""
         self._loop.call_soon_threadsafe(self._cancel_connections)
 
     # -- on the server's own thread ----------------------------------------------------------------
 
     @contextmanager
     def change_of(self, topic: str | None) -> Iterator[asyncio.Future[None]]:
-        """A future that is done once the simulator reports a change of `topic`."""
+        """A future that is done when the simulator reports a change of `topic`."""
         future: asyncio.Future[None] = self._loop.create_future()
         if topic is None:
             yield future
@@ -203,8 +201,8 @@ class RunningServer:
             if not future.done():
                 future.set_result(None)
 
-    def _notice(self, topic: str) -> None:
-        with suppress(RuntimeError):  # the loop has just been closed: nobody waits any more
+    def _on_change(self, topic: str) -> None:
+        with suppress(RuntimeError):  # the loop has just been closed, with all waits
             self._loop.call_soon_threadsafe(self._wake, topic)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -230,21 +228,21 @@ class RunningServer:
     def _call(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=10)
 
-    def _run(self) -> None:
+    def _run_loop(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
 
     @contextmanager
-    def _running(self) -> Iterator[RunningServer]:
-        thread = threading.Thread(target=self._run, name="parallel-simulator", daemon=True)
+    def _run(self) -> Iterator[RunningServer]:
+        thread = threading.Thread(target=self._run_loop, name="parallel-simulator", daemon=True)
         thread.start()
-        forget = self.simulator.on_change(self._notice)
+        unsubscribe = self.simulator.on_change(self._on_change)
         try:
             self._call(self._listen())
             self._loop.call_soon_threadsafe(self._start_webhooks)
             yield self
         finally:
-            forget()
+            unsubscribe()
             self._call(self._shut_down())
             self._loop.call_soon_threadsafe(self._loop.stop)
             thread.join(timeout=10)
@@ -259,31 +257,31 @@ class RunningServer:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.sleep(0)  # closed transports let go of their sockets in the next round
+        await asyncio.sleep(0)  # closed transports release their sockets in the next iteration
 
 
 async def _deliver_webhooks(simulator: Simulator) -> None:
-    """Send what is due, for as long as the server runs."""
+    """Send the deliveries that are due, until cancelled."""
     async with httpx.AsyncClient(timeout=10, trust_env=False) as http:
         while True:
             for delivery in simulator.due_webhooks():
-                ok = await _delivered(http, delivery)
-                simulator.record_delivery(delivery, ok)
-            await asyncio.sleep(_WEBHOOK_PAUSE)
+                simulator.record_delivery(delivery, await _deliver(http, delivery))
+            await asyncio.sleep(_WEBHOOK_POLL_SECONDS)
 
 
-async def _delivered(http: httpx.AsyncClient, delivery: Delivery) -> bool:
+async def _deliver(http: httpx.AsyncClient, delivery: Delivery) -> bool:
+    """Return whether the response is 2xx."""
     try:
-        answer = await http.post(
+        response = await http.post(
             delivery.url, content=delivery.body, headers=dict(delivery.headers)
         )
     except (httpx.HTTPError, httpx.InvalidURL):
         return False
-    return answer.is_success
+    return response.is_success
 
 
 @contextmanager
 def serve(simulator: Simulator, host: str = "127.0.0.1", port: int = 0) -> Iterator[RunningServer]:
-    """Serve the simulator over HTTP in a background thread; port 0 takes a free one."""
-    with RunningServer(simulator, host, port)._running() as server:
+    """Serve the simulator over HTTP on a background thread. Port 0 takes a free one. Raises OSError."""
+    with RunningServer(simulator, host, port)._run() as server:
         yield server

@@ -1,8 +1,8 @@
-"""From a JSON schema to a value that obeys it, plainly made up.
+"""Builds a value that obeys a JSON schema and is plainly made up.
 
-Handles types, `enum`, `const`, `required`, nested objects, arrays, `$ref`/`$defs`, `anyOf`,
-`oneOf`, `allOf`, nullable, formats, numeric and length bounds, `additionalProperties`. Patterns are
-met from a list of common shapes. `if`/`then`, `dependentSchemas` and the like are not handled.
+Supports types, `enum`, `const`, `required`, nested objects, arrays, `$ref`/`$defs`, `anyOf`, `oneOf`,
+`allOf`, nullable, formats, numeric and length bounds, `additionalProperties`. For a `pattern` it tries a
+list of common strings. It does not support `if`/`then`, `dependentSchemas` and the like.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .conforms import conforms, resolve
-from .seeded import hex_id, number
-
-__all__ = ["Maker", "TextWriter"]
+from .deterministic_ids import hex_id, number
+from .schema_check import is_valid, resolve_ref
 
 Schema = Any
 Path = tuple[str, ...]
 TextWriter = Callable[[Path], str]
-"""Writes the text of the string at this path."""
+"""Writes the string at this path."""
 
-_OPTIONAL_DEPTH = 6  # below this many levels optional parts are left out: recursion must end
-_HARD_DEPTH = 24  # a schema that requires itself has no finite value: stop anyway
+_OPTIONAL_DEPTH = (
+    6  # from this depth on, optional parts are left out, so that a recursive schema ends
+)
+_MAX_DEPTH = 24  # a schema that requires itself has no finite value
 
 _FORMATS = {
     "date": "2025-06-15",
@@ -42,7 +42,7 @@ _FORMATS = {
     "regex": "^simulated$",
     "json-pointer": "/simulated",
 }
-_SHAPES = (
+_PATTERN_STRINGS = (
     *_FORMATS.values(),
     *("2025", "2025-06", "1", "12", "123", "1234", "12345", "123456", "1.5", "42%", "$1", "$1.00"),
     *("A", "AB", "ABC", "ABCD", "ABCDE", "a", "ab", "abc", "abcd", "A1", "AB12", "ABC123", "ab-12"),
@@ -59,43 +59,43 @@ _SHAPES = (
 
 
 @dataclass(frozen=True)
-class Maker:
-    """Makes values for one root schema, the same ones for the same `seed`."""
+class ExampleBuilder:
+    """Builds values for one root schema; the same ones for the same `seed`."""
 
     root: Schema
     seed: str
     text: TextWriter
 
-    def make(self, schema: Schema | None = None, path: Path = (), depth: int = 0) -> Any:
-        """A value for `schema` (the root if None) at `path` of the whole."""
-        schema = resolve(self.root if schema is None else schema, self.root)
+    def build(self, schema: Schema | None = None, path: Path = (), depth: int = 0) -> Any:
+        """Build a value for `schema` (the root if None), which stands at `path`."""
+        schema = resolve_ref(self.root if schema is None else schema, self.root)
         if not isinstance(schema, dict):
             schema = {}
-        if depth > _HARD_DEPTH:
+        if depth > _MAX_DEPTH:
             return None
         value: Any = None
         for option in self._options(schema, depth):
             value = self._plain(option, path, depth)
-            if conforms(value, schema, self.root):
+            if is_valid(value, schema, self.root):
                 break
         return value
 
     def _options(self, schema: Schema, depth: int) -> list[Schema]:
-        """The schema without `allOf`, `anyOf`, `oneOf`: one for each way to choose."""
+        """The schema without `allOf`, `anyOf` and `oneOf`: one schema for each combination of branches."""
         base = {k: v for k, v in schema.items() if k not in ("allOf", "anyOf", "oneOf")}
         options = [base]
         for part in schema.get("allOf", ()):
-            inner = self._options(_as_dict(resolve(part, self.root)), depth)
-            options = [_merged(o, i) for o in options for i in inner]
+            inner = self._options(_as_dict(resolve_ref(part, self.root)), depth)
+            options = [_merge(o, i) for o in options for i in inner]
         for key in ("anyOf", "oneOf"):
             if key in schema:
                 branches = self._branches(schema[key], depth)
-                options = [_merged(o, b) for o in options for b in branches]
+                options = [_merge(o, b) for o in options for b in branches]
         return options
 
     def _branches(self, alternatives: Sequence[Schema], depth: int) -> list[Schema]:
-        """Real values first; deep down, what ends soonest first."""
-        resolved = [_as_dict(resolve(a, self.root)) for a in alternatives]
+        """The branches with real values first; at a great depth, `null` first, so that recursion ends."""
+        resolved = [_as_dict(resolve_ref(a, self.root)) for a in alternatives]
 
         def rank(branch: Schema) -> int:
             empty = bool(branch.get("type") == "null")
@@ -122,7 +122,7 @@ class Maker:
         return self._pick(path) % 2 == 0 if kind == "boolean" else None
 
     def _pick(self, path: Path) -> int:
-        """A number for this path; neighbours in an array get neighbouring numbers."""
+        """A number for this path. Neighbours in an array get neighbouring numbers."""
         last = path[-1] if path else ""
         if not last.isdigit():
             return number(self.seed, *path) % 97
@@ -142,7 +142,7 @@ class Maker:
         kept = [n for n in names if n in required]
         kept += [n for n in names if n not in required][: max(most - len(kept), 0)]
         return {
-            n: self.make(properties.get(n, _as_dict(extra)), (*path, n), depth + 1)
+            n: self.build(properties.get(n, _as_dict(extra)), (*path, n), depth + 1)
             for n in names
             if n in kept
         }
@@ -155,13 +155,13 @@ class Maker:
         if rest is False:
             size = min(size, len(first))
         schemas = [first[i] if i < len(first) else rest for i in range(size)]
-        made = [self.make(s, (*path, str(i)), depth + 1) for i, s in enumerate(schemas)]
+        made = [self.build(s, (*path, str(i)), depth + 1) for i, s in enumerate(schemas)]
         return _distinct(made, least) if schema.get("uniqueItems") else made
 
     def _string(self, schema: Schema, path: Path) -> str:
         least, most = int(schema.get("minLength", 0)), int(schema.get("maxLength", 10**6))
         if "pattern" in schema:
-            fits = (s for s in _SHAPES if re.search(schema["pattern"], s))
+            fits = (s for s in _PATTERN_STRINGS if re.search(schema["pattern"], s))
             return next((s for s in fits if least <= len(s) <= most), self.text(path))
         if schema.get("format") in _FORMATS:
             return self._formatted(schema["format"], path)
@@ -169,7 +169,7 @@ class Maker:
         return text[:most].ljust(least, ".")
 
     def _formatted(self, name: str, path: Path) -> str:
-        """A value of a known format; elements of an array differ where the format lets them."""
+        """A value of a known format. Elements of an array differ if the format allows it."""
         value = _FORMATS[name]
         if name in ("uri", "url"):
             return f"{value}/{'/'.join(path)}"
@@ -187,12 +187,12 @@ def _as_dict(schema: Schema) -> Schema:
 
 
 def _kind(schema: Schema) -> str:
-    """The type to make: the one stated, else the one the other keywords are about."""
-    stated = schema.get("type")
-    if isinstance(stated, list):
-        return next((str(k) for k in stated if k != "null"), "null")
-    if stated:
-        return str(stated)
+    """The type to build: the stated one, else the one that the other keywords belong to."""
+    type_ = schema.get("type")
+    if isinstance(type_, list):
+        return next((str(k) for k in type_ if k != "null"), "null")
+    if type_:
+        return str(type_)
     hints = {
         "object": ("properties", "required", "additionalProperties", "minProperties"),
         "array": ("items", "prefixItems", "minItems", "maxItems", "uniqueItems"),
@@ -201,19 +201,19 @@ def _kind(schema: Schema) -> str:
     return next((k for k, keys in hints.items() if any(key in schema for key in keys)), "string")
 
 
-def _merged(a: Schema, b: Schema) -> Schema:
-    """A schema that asks for what both ask for, keyword by keyword."""
+def _merge(a: Schema, b: Schema) -> Schema:
+    """A schema that requires what both require, keyword by keyword."""
     result = dict(a)
     for key, value in b.items():
-        result[key] = _both(key, result[key], value) if key in result else value
+        result[key] = _merge_keyword(key, result[key], value) if key in result else value
     return result
 
 
-def _both(key: str, a: Any, b: Any) -> Any:
+def _merge_keyword(key: str, a: Any, b: Any) -> Any:
     if key in ("$defs", "definitions"):
         return {**a, **b}
     if key == "properties":
-        return {n: _joined(a.get(n), b.get(n)) for n in (*a, *(n for n in b if n not in a))}
+        return {n: _merge_property(a.get(n), b.get(n)) for n in (*a, *(n for n in b if n not in a))}
     if key == "required":
         return [*a, *(n for n in b if n not in a)]
     if key == "enum":
@@ -229,7 +229,7 @@ def _both(key: str, a: Any, b: Any) -> Any:
     return b
 
 
-def _joined(a: Schema, b: Schema) -> Schema:
+def _merge_property(a: Schema, b: Schema) -> Schema:
     return {"allOf": [a, b]} if a is not None and b is not None else (b if a is None else a)
 
 
@@ -258,7 +258,7 @@ def _number(schema: Schema, whole: bool, pick: int) -> int | float:
 
 
 def _between(low: float | None, high: float | None, pick: int) -> float:
-    """Strictly between where there is room, so that exclusive bounds hold too."""
+    """A number strictly between the bounds if possible, so that exclusive bounds hold, too."""
     if low is None and high is None:
         return pick + 0.5
     if low is None or high is None:
@@ -267,7 +267,7 @@ def _between(low: float | None, high: float | None, pick: int) -> float:
 
 
 def _distinct(values: list[Any], least: int) -> list[Any]:
-    """Without repeats, unless that leaves too few: then there was no way anyhow."""
+    """Remove repeats, unless fewer than `least` values would be left."""
     kept: list[Any] = []
     for value in values:
         if value not in kept or (isinstance(value, bool) and not any(v is value for v in kept)):

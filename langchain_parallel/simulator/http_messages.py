@@ -1,8 +1,8 @@
-"""Requests and answers as plain values, so that blocking and broken answers need no socket.
+"""Requests and responses as plain values, so that slow and broken responses need no socket.
 
-Rule: an answer is a sequence of steps. Whoever drives it (transport, server) does the waiting and
-the breaking; whoever writes it only says what should happen. A `Chunk` of an event stream is
-exactly one event, a JSON answer is exactly one `Chunk`: the faults rely on it.
+Rule: a response is a sequence of steps. The code that builds it only says what should happen; the transport
+or the server that plays it does the waiting and the breaking. A `Chunk` of an event stream is exactly one
+event and a JSON body is exactly one `Chunk`: the faults rely on that.
 """
 
 from __future__ import annotations
@@ -11,24 +11,6 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
-
-__all__ = [
-    "Answer",
-    "ApiError",
-    "Chunk",
-    "Cut",
-    "Head",
-    "JsonObject",
-    "Refuse",
-    "Request",
-    "Step",
-    "Wait",
-    "error_answer",
-    "json_answer",
-    "map_event",
-    "sse_answer",
-    "sse_event",
-]
 
 JsonObject = dict[str, Any]
 
@@ -44,11 +26,12 @@ class Request:
     body: bytes = field(default=b"", repr=False)
 
     def json(self) -> Any:
-        """The body as JSON, or None where there is none."""
+        """Parse the body; None if it is empty. Raises ApiError (422)."""
         try:
             return json.loads(self.body) if self.body else None
         except ValueError:
-            raise ApiError(422, "Request body is not valid JSON", _at(["body"])) from None
+            detail = {"errors": [{"loc": ["body"], "msg": "invalid", "type": "value_error"}]}
+            raise ApiError(422, "Request body is not valid JSON", detail) from None
 
     @property
     def betas(self) -> frozenset[str]:
@@ -58,8 +41,8 @@ class Request:
 
 @dataclass(frozen=True)
 class Wait:
-    """Nothing happens until `until` (seconds on the clock's monotonic axis), or until the thing
-    named by `topic` (a run or group id) changes: whichever is first.
+    """Pause until `until` (seconds on the clock's monotonic axis) or, if that is sooner, until the run or
+    group with the id `topic` changes.
     """
 
     until: float
@@ -83,28 +66,28 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Cut:
-    """The connection ends here, unfinished: closed, or with `reset` torn down (TCP RST)."""
+    """End the connection in the middle: close it, or with `reset` tear it down (TCP RST)."""
 
     reset: bool = False
 
 
 @dataclass(frozen=True)
 class Refuse:
-    """The connection is never made."""
+    """Refuse the connection."""
 
 
 Step: TypeAlias = "Wait | Head | Chunk | Cut | Refuse"
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What happens after a request, to be iterated once."""
+class Response:
+    """What happens after a request. The steps can be played once."""
 
     steps: Iterator[Step]
 
 
 class ApiError(Exception):
-    """A refusal in the API's own error format."""
+    """A refusal, in the API's own error format."""
 
     def __init__(
         self,
@@ -122,41 +105,37 @@ class ApiError(Exception):
         self.ref_id = ref_id
 
 
-def _at(loc: list[str | int]) -> JsonObject:
-    return {"errors": [{"loc": loc, "msg": "invalid", "type": "value_error"}]}
-
-
-def json_answer(status: int, body: Any, headers: Mapping[str, str] | None = None) -> Answer:
-    """A complete answer with a JSON body."""
+def json_response(status: int, body: Any, headers: Mapping[str, str] | None = None) -> Response:
+    """Build a complete response with a JSON body."""
     data = json.dumps(body, ensure_ascii=False).encode()
     head = {"content-type": "application/json", "content-length": str(len(data))}
-    return Answer(iter([Head(status, {**head, **(headers or {})}), Chunk(data)]))
+    return Response(iter([Head(status, {**head, **(headers or {})}), Chunk(data)]))
 
 
-def error_answer(error: ApiError, ref_id: str) -> Answer:
-    """The API's error body: `{"type": "error", "error": {ref_id, message, detail}}`."""
+def error_response(error: ApiError, ref_id: str) -> Response:
+    """Build the API's error body: `{"type": "error", "error": {ref_id, message, detail}}`."""
     inner = {"ref_id": error.ref_id or ref_id, "message": error.message, "detail": error.detail}
-    return json_answer(error.status, {"type": "error", "error": inner}, error.headers)
+    return json_response(error.status, {"type": "error", "error": inner}, error.headers)
 
 
-def sse_answer(steps: Iterable[Step]) -> Answer:
-    """An event stream: head at once, then what `steps` gives."""
+def sse_response(steps: Iterable[Step]) -> Response:
+    """Build an event stream: the head at once, then the steps."""
 
     def run() -> Iterator[Step]:
         yield Head(200, {"content-type": "text/event-stream", "cache-control": "no-cache"})
         yield from steps
 
-    return Answer(run())
+    return Response(run())
 
 
 def sse_event(event: JsonObject) -> Chunk:
-    """One server-sent event."""
+    """Encode one server-sent event."""
     text = json.dumps(event, ensure_ascii=False)
     return Chunk(f"event: {event['type']}\ndata: {text}\n\n".encode())
 
 
-def map_event(chunk: Chunk, change: Callable[[Any], Any]) -> Chunk:
-    """The same chunk (JSON body or event) with its JSON changed."""
+def edit_json(chunk: Chunk, change: Callable[[Any], Any]) -> Chunk:
+    """Apply `change` to the JSON of a chunk, which is a JSON body or one event."""
     text = chunk.data.decode()
     if not text.startswith("event: "):
         return Chunk(json.dumps(change(json.loads(text)), ensure_ascii=False).encode())

@@ -1,6 +1,6 @@
-"""Orders that wait for the requests or runs they are meant for.
+"""Orders that a test has queued for the requests or runs that they match.
 
-Rule: of the orders that match, the oldest with something left acts, once per subject.
+Rule: of the orders that match, only the oldest one acts.
 """
 
 from __future__ import annotations
@@ -10,11 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-__all__ = ["Order", "Queue"]
-
 
 class Order(Protocol):
-    """`skip` matches are let pass, then `times` are acted on (None: every one from there)."""
+    """An order ignores its first `skip` matches and then acts on `times` of them (None: on all)."""
 
     @property
     def times(self) -> int | None: ...
@@ -33,40 +31,40 @@ class _Pending(Generic[T]):
     left: float
 
 
-class Queue(Generic[T]):
-    """Orders added by a test, taken by the simulator. Thread-safe."""
+class OrderQueue(Generic[T]):
+    """Orders added by a test and taken by the simulator. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: list[_Pending[T]] = []
+        self._queue: list[_Pending[T]] = []
 
     def add(self, *orders: T) -> None:
         """Queue orders, in this sequence."""
         with self._lock:
             for order in orders:
                 left = float("inf") if order.times is None else float(order.times)
-                self._waiting.append(_Pending(order, order.skip, left))
+                self._queue.append(_Pending(order, order.skip, left))
 
     def take(self, matches: Callable[[T], bool]) -> T | None:
-        """The order that acts on the subject `matches` looks for, if any."""
+        """Use up one match of the order that acts next, and return that order."""
         with self._lock:
-            for pending in [p for p in self._waiting if matches(p.order)]:
+            for pending in [p for p in self._queue if matches(p.order)]:
                 if pending.skip > 0:
                     pending.skip -= 1
                     continue
                 pending.left -= 1
                 if pending.left <= 0:
-                    self._waiting.remove(pending)
+                    self._queue.remove(pending)
                 return pending.order
         return None
 
     def clear(self) -> None:
-        """Forget every order."""
+        """Remove every order."""
         with self._lock:
-            self._waiting.clear()
+            self._queue.clear()
 
     @property
     def pending(self) -> tuple[T, ...]:
-        """Orders with something left, oldest first."""
+        """Orders that can still act, oldest first."""
         with self._lock:
-            return tuple(p.order for p in self._waiting)
+            return tuple(p.order for p in self._queue)

@@ -1,8 +1,8 @@
-"""Task groups: which runs they hold, what they count, and their two resumable streams.
+"""Task groups: their runs, their counts, and their two resumable streams.
 
-Rule: both streams are append-only logs. What has been given out once keeps its place for good, so
-an `event_id` (the place, counted from 1) always resumes at the same point, whatever came since.
-A run enters the logs when it becomes visible, which for a late commit is after it was accepted.
+Rule: both streams are append-only logs. An `event_id` is the position of an entry, counted from 1, so it
+always resumes at the same point. A run enters the logs when it becomes visible; with a late commit, that is
+some time after it was accepted.
 """
 
 from __future__ import annotations
@@ -11,15 +11,13 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .answers import ApiError, JsonObject
-from .runs import ACTIVE, Run, timestamp
-
-__all__ = ["Group", "GroupEvent", "cursor", "status_of"]
+from .http_messages import ApiError, JsonObject
+from .simulated_run import ACTIVE, Run, timestamp
 
 
 @dataclass(frozen=True)
 class GroupEvent:
-    """A run that ended, or (run None) the group's counts as they were, at `at` seconds."""
+    """At `at` seconds, a run ended or, if `run` is None, the group had these counts."""
 
     at: float
     run: Run | None = None
@@ -28,7 +26,7 @@ class GroupEvent:
 
 @dataclass(eq=False)
 class Group:
-    """One group. `runs` in the order accepted; `listed` and `events` are the append-only logs."""
+    """One group: its `runs` in the order accepted, and the append-only logs `listed` and `events`."""
 
     group_id: str
     metadata: JsonObject
@@ -44,7 +42,7 @@ class Group:
         self._hidden += runs
 
     def refresh(self, t: float) -> None:
-        """Write down in the logs everything that has happened up to t."""
+        """Append everything that has happened up to t to the logs."""
         shown = sorted((r for r in self._hidden if r.visible <= t), key=lambda r: r.visible)
         if shown:
             self.listed += shown
@@ -58,12 +56,12 @@ class Group:
             self.events.append(GroupEvent(t, counts=self._counts(t)))
 
     def reopen(self, run: Run) -> None:
-        """A run that had ended (in a state that waits for someone) ends anew: log it again."""
+        """Log a run again that had ended in `action_required` and has now ended for good."""
         if run in self.listed and run not in self._open:
             self._open.append(run)
 
     def next_change(self, t: float) -> float:
-        """When something next happens after t, in seconds (infinite if never)."""
+        """The time in seconds of the next event after t (infinite if there is none)."""
         times = [*(r.visible for r in self._hidden), *(r.ends for r in self._open)]
         return min((at for at in times if at > t), default=float("inf"))
 
@@ -71,15 +69,15 @@ class Group:
         return any(r.is_active_at(t) for r in self.listed)
 
     def status(self, t: float, epoch: float) -> JsonObject:
-        """`TaskGroupStatus` of the visible runs."""
+        """The `TaskGroupStatus` of the visible runs."""
         self.refresh(t)
-        return status_of(GroupEvent(self.events[-1].at, counts=self._counts(t)), epoch)
+        return group_status(GroupEvent(self.events[-1].at, counts=self._counts(t)), epoch)
 
     def _counts(self, t: float) -> dict[str, int]:
         return dict(Counter(r.status_at(t) for r in self.listed))
 
-    def wire(self, t: float, epoch: float) -> JsonObject:
-        """`TaskGroupResponse`."""
+    def to_json(self, t: float, epoch: float) -> JsonObject:
+        """The group as the API shows it (`TaskGroupResponse`)."""
         return {
             "taskgroup_id": self.group_id,
             "metadata": self.metadata,
@@ -88,8 +86,8 @@ class Group:
         }
 
 
-def status_of(event: GroupEvent, epoch: float) -> JsonObject:
-    """`TaskGroupStatus` as it was at an event."""
+def group_status(event: GroupEvent, epoch: float) -> JsonObject:
+    """The `TaskGroupStatus` at an event."""
     return {
         "num_task_runs": sum(event.counts.values()),
         "task_run_status_counts": dict(event.counts),
@@ -99,8 +97,8 @@ def status_of(event: GroupEvent, epoch: float) -> JsonObject:
     }
 
 
-def cursor(last_event_id: str | None, length: int) -> int:
-    """How many entries of a log a reader has seen. Raises a 422 for an id never given out."""
+def parse_cursor(last_event_id: str | None, length: int) -> int:
+    """The number of log entries that a reader has seen. Raises ApiError (422) for an unknown id."""
     if not last_event_id:
         return 0
     if not last_event_id.isdigit() or not 0 < int(last_event_id) <= length:

@@ -1,6 +1,6 @@
-"""The request log, and the one place that knows what is secret.
+"""The request log, and the only module that knows which parts of a request are secret.
 
-Rule: a secret (API key, MCP header) is replaced before anything is written down.
+Rule: a secret (API key, MCP header, URL of a webhook) is replaced before anything is stored.
 """
 
 from __future__ import annotations
@@ -10,9 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .answers import JsonObject, Request
-
-__all__ = ["HIDDEN", "LogEntry", "log_entry", "without_secrets"]
+from .http_messages import JsonObject, Request
 
 HIDDEN = "***"
 _SECRET_HEADERS = ("x-api-key", "authorization", "cookie", "proxy-authorization")
@@ -22,8 +20,8 @@ _SECRET_HEADERS = ("x-api-key", "authorization", "cookie", "proxy-authorization"
 class LogEntry:
     """One request that reached the simulator.
 
-    `at` is in seconds on the clock's monotonic axis. `status` is None until an answer is on its
-    way, and stays None when none ever is. `fault` is the kind of the fault applied.
+    `at` is in seconds on the clock's monotonic axis. `status` is None until the response has begun, and
+    stays None if it never does. `fault` is the kind of the fault that was applied.
     """
 
     method: str
@@ -37,34 +35,34 @@ class LogEntry:
 
 
 def log_entry(request: Request, at: float, fault: str | None) -> LogEntry:
-    """The entry for a request, secrets replaced."""
+    """Build the entry for a request, with its secrets replaced."""
     headers = {k: HIDDEN if k.lower() in _SECRET_HEADERS else v for k, v in request.headers.items()}
-    body = _redacted_body(request.body)
+    body = _redact_body(request.body)
     return LogEntry(
         request.method, request.path, dict(request.query), headers, body, at, None, fault
     )
 
 
-def _redacted_body(body: bytes) -> Any:
-    """The JSON body; of one that is not JSON only the size, for who knows what it holds."""
+def _redact_body(body: bytes) -> Any:
     try:
-        return _redacted(json.loads(body)) if body else None
-    except ValueError:
+        return _redact(json.loads(body)) if body else None
+    except ValueError:  # without its structure, a secret in it cannot be found
         return f"({len(body)} bytes that are not JSON)"
 
 
-def _redacted(value: Any, hide: bool = False) -> Any:
+def _redact(value: Any, hide: bool = False) -> Any:
     if isinstance(value, dict):
-        secret = "url" in value and "name" in value  # an MCP server, wherever it is put
-        hidden = {"headers", "url"} if secret else {"url"} if "event_types" in value else set()
-        return {k: _redacted(v, hide or k in hidden) for k, v in value.items()}
+        is_mcp_server = "url" in value and "name" in value  # wherever in the body it stands
+        hidden = {"headers", "url"} if is_mcp_server else set()
+        hidden |= {"url"} if "event_types" in value else set()  # a webhook
+        return {k: _redact(v, hide or k in hidden) for k, v in value.items()}
     if isinstance(value, list):
-        return [_redacted(v, hide) for v in value]
+        return [_redact(v, hide) for v in value]
     return HIDDEN if hide else value
 
 
 def without_secrets(body: JsonObject) -> JsonObject:
-    """A run's input as it may be kept and shown: MCP servers without their headers."""
+    """Copy a run's input as it may be stored and shown: MCP servers without their headers."""
     servers = body.get("mcp_servers")
     if not servers:
         return dict(body)

@@ -1,60 +1,37 @@
-"""The simulated account: runs, groups, interactions, money, webhooks, and what was asked of them.
+"""The simulated account: runs, groups, interactions, money and webhooks, without HTTP.
 
-Rule: state changes only under `lock`, at a request or at a call from a test; time changes nothing
-by itself (see `runs`). `handle` never blocks: waiting is a step of the answer.
+Rule: state changes only under `lock`, by a request or by a call from a test; time alone changes nothing
+(see `simulated_run`). Nothing here blocks.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 from .admission import check_credit, check_inputs, check_processors, check_quota
-from .answers import Answer, ApiError, Head, JsonObject, Request, Step, error_answer
-from .basis import Realism
+from .basis import EvidenceSettings
 from .billing import Billing
 from .clock import Clock, RealClock
 from .content import write_output
-from .control import control
-from .direction import direct, run_error
-from .endpoints import route
-from .faults import Fault, apply
-from .groups import Group
-from .log import LogEntry, log_entry, without_secrets
-from .notices import Notices
+from .deterministic_ids import hex_id
+from .faults import Fault
+from .http_messages import ApiError, JsonObject
+from .order_queue import OrderQueue
 from .pricing import price_usd
-from .queues import Queue
-from .runs import Run, RunScript, Turn
+from .request_log import LogEntry, without_secrets
+from .run_plan import plan_run, run_error
 from .scenario import Scenario
-from .seeded import hex_id
+from .simulated_run import ContextTurn, Run, RunScript
+from .task_group import Group
 from .validation import warnings_for
-from .webhooks import Delivery
-
-__all__ = ["Simulator"]
+from .webhook_outbox import Delivery, WebhookOutbox
 
 
-class Simulator:
-    """The Task API as a state machine over a clock.
-
-    Args:
-        clock: Where time comes from; the machine by default. A `ManualClock` makes waiting free in
-            process; behind a real socket it only moves when a client waits there or someone
-            advances it.
-        seed: Everything made up follows from it and from the request.
-        latency_scale: Multiplies how long runs take, and nothing else.
-        scenario: Scripted answers.
-        api_keys: The keys accepted (None: any that is not empty).
-        credit_usd: What the account may spend (None: no limit).
-        processors: The processors this account may use (None: all).
-        equal_ids: Make each interaction id equal to its run id, as in the documented examples.
-        realism: How much evidence an answer carries.
-        stream_seconds: When the server closes a run's event stream.
-        group_stream_seconds: When it closes a group's.
-        quota_per_minute: Creating POSTs allowed in 60 seconds (None: no limit).
-        webhook_secrets: Each delivery carries a signature by each of them.
-    """
+class Account:
+    """Everything about a simulated account but its HTTP surface, which `Simulator` adds."""
 
     def __init__(
         self,
@@ -67,9 +44,8 @@ class Simulator:
         credit_usd: float | None = None,
         processors: Collection[str] | None = None,
         equal_ids: bool = False,
-        realism: Realism | None = None,
+        evidence: EvidenceSettings | None = None,
         stream_seconds: float = 570.0,
-        group_stream_seconds: float = 3600.0,
         quota_per_minute: int | None = None,
         webhook_secrets: Sequence[str] = ("whsec_simulated",),
     ) -> None:
@@ -77,25 +53,25 @@ class Simulator:
         self.seed = seed
         self.latency_scale = latency_scale
         self.scenario = scenario
+        self.api_keys = None if api_keys is None else frozenset(api_keys)
         self.credit_usd = credit_usd
         self.processors = processors
         self.equal_ids = equal_ids
-        self.realism = realism or Realism()
+        self.evidence = evidence or EvidenceSettings()
         self.stream_seconds = stream_seconds
-        self.group_stream_seconds = group_stream_seconds
         self.quota_per_minute = quota_per_minute
         self.webhook_secrets = tuple(webhook_secrets)
         self.lock = threading.RLock()
-        self.faults: Queue[Fault] = Queue()
-        self.scripts: Queue[RunScript] = Queue()
+        self.faults: OrderQueue[Fault] = OrderQueue()
+        self.scripts: OrderQueue[RunScript] = OrderQueue()
         self.billing = Billing(self._all_runs, self.clock.monotonic)
-        self._api_keys = None if api_keys is None else frozenset(api_keys)
         self._listeners: list[Callable[[str], None]] = []
-        self._accepted = self._groups_made = 0  # kept at a reset: no id is ever given out twice
+        self._run_count = self._group_count = 0  # a reset keeps them, so that no id is used twice
         self._clear()
 
     def __repr__(self) -> str:
-        return f"Simulator(runs={len(self._runs)}, clock={self.clock!r}, seed={self.seed})"
+        runs = len(self._runs)
+        return f"{type(self).__name__}(runs={runs}, clock={self.clock!r}, seed={self.seed})"
 
     def _clear(self) -> None:
         self._runs: dict[str, Run] = {}
@@ -104,42 +80,14 @@ class Simulator:
         self._log: list[LogEntry] = []
         self._creations: deque[float] = deque()
         self._epoch = self.clock.now() - self.clock.monotonic()
-        self._notices = Notices(self.webhook_secrets, self.faults, self._epoch)
+        self._webhooks = WebhookOutbox(self.webhook_secrets, self.faults, self._epoch)
 
     def reset(self) -> None:
-        """Forget all runs, groups, requests, faults and scripts; settings and time stay."""
+        """Remove all runs, groups, requests, faults and scripts. Settings and time stay."""
         with self.lock:
             self.faults.clear()
             self.scripts.clear()
             self._clear()
-
-    # -- requests ----------------------------------------------------------------------------------
-
-    def handle(self, request: Request) -> Answer:
-        """What happens after this request. The work is done now, the waiting in the answer."""
-        if request.path.startswith("/_simulator/"):
-            return self._guarded(partial(control, self, request))
-        with self.lock:
-            fault = self.faults.take(lambda f: f.matches(request))
-            entry = log_entry(request, self.monotonic, fault.kind if fault else None)
-            self._log.append(entry)
-            ref_id = self.new_ref_id()
-            process = partial(self._guarded, partial(self._process, request))
-            answer = apply(fault, process, self.clock, ref_id)
-        return Answer(_noting_status(answer.steps, entry))
-
-    def _process(self, request: Request) -> Answer:
-        key = request.headers.get("x-api-key", "")
-        if not key or (self._api_keys is not None and key not in self._api_keys):
-            raise ApiError(401, "Unauthorized: invalid or missing credentials")
-        return route(self, request)
-
-    def _guarded(self, work: Callable[[], Answer]) -> Answer:
-        with self.lock:
-            try:
-                return work()
-            except ApiError as error:
-                return error_answer(error, self.new_ref_id())
 
     def new_ref_id(self) -> str:
         """A reference for an error, in the form of a UUID."""
@@ -148,7 +96,7 @@ class Simulator:
 
     @property
     def requests(self) -> list[LogEntry]:
-        """Every request so far, oldest first, secrets replaced."""
+        """Every request so far, oldest first, with its secrets replaced."""
         with self.lock:
             return list(self._log)
 
@@ -165,14 +113,14 @@ class Simulator:
         return self._epoch
 
     def on_change(self, listener: Callable[[str], None]) -> Callable[[], None]:
-        """Call `listener(run or group id)` at each change that time alone does not explain.
+        """Call `listener(run or group id)` at each change that is not a mere effect of time.
 
-        Returns a function that ends this. The listener must not block.
+        The listener must not block. Returns a function that removes it.
         """
         self._listeners.append(listener)
         return partial(self._listeners.remove, listener)
 
-    def _changed(self, *topics: str | None) -> None:
+    def _notify(self, *topics: str | None) -> None:
         for topic in filter(None, topics):
             for listener in list(self._listeners):
                 listener(topic)
@@ -182,7 +130,7 @@ class Simulator:
     def create_runs(
         self, inputs: Sequence[JsonObject], betas: frozenset[str], group: Group | None = None
     ) -> list[Run]:
-        """Accept runs, all or none. Raises ApiError (402, 403, 422, 429)."""
+        """Accept all of these runs or none. Raises ApiError (402, 403, 422, 429)."""
         where = "" if group is None else "inputs."
         check_inputs(inputs, betas, where, self._interactions.__contains__)
         check_processors(inputs, self.processors)
@@ -191,19 +139,19 @@ class Simulator:
         runs = [self._new_run(without_secrets(body), betas, group) for body in inputs]
         for run in runs:
             self._runs[run.run_id] = self._interactions[run.interaction_id] = run
-            self._notices.expect(run)
+            self._webhooks.watch(run)
         if group is not None:
             group.add(runs)
-            self._changed(group.group_id)
+            self._notify(group.group_id)
         return runs
 
     def _new_run(self, request: JsonObject, betas: frozenset[str], group: Group | None) -> Run:
-        now, seq = self.monotonic, self._accepted
-        self._accepted += 1
-        run_id = f"trun_{hex_id('run', self.seed, seq)}"
+        now, count = self.monotonic, self._run_count
+        self._run_count += 1
+        run_id = f"trun_{hex_id('run', self.seed, count)}"
         run = Run(
             run_id=run_id,
-            interaction_id=run_id if self.equal_ids else f"intr_{hex_id('turn', self.seed, seq)}",
+            interaction_id=run_id if self.equal_ids else f"intr_{hex_id('turn', self.seed, count)}",
             request=request,
             betas=betas,
             usd=price_usd(request["processor"]),
@@ -218,7 +166,7 @@ class Simulator:
         )
         script = self.scripts.take(lambda s: s.matches(run.text, run.processor)) or RunScript()
         turn = self.scenario.turn_for(run.text, run.processor) if self.scenario else None
-        direct(
+        plan_run(
             run,
             script,
             turn,
@@ -229,25 +177,25 @@ class Simulator:
         return run
 
     def settle(self, run_id: str, outcome: str = "completed", message: str | None = None) -> None:
-        """End a run now (one that stays queued, waits for action, or is simply too slow)."""
+        """End a run now: one that stays queued, waits for a person, or takes too long."""
         with self.lock:
             run = self._runs[run_id]
             error = run_error(message, self.new_ref_id()) if outcome == "failed" else None
             run.settle(self.monotonic, outcome, error)
-            self._notices.expect(run)
+            self._webhooks.watch(run)
             if run.group_id is not None:
                 self._groups[run.group_id].reopen(run)
-            self._changed(run_id, run.group_id)
+            self._notify(run_id, run.group_id)
 
     def finish_output(self, run: Run) -> JsonObject | None:
-        """The output of a run that has completed, written when first asked for."""
-        for each in [*run.line(), run]:
+        """Return the output of a completed run. The first call writes it."""
+        for each in [*run.ancestors(), run]:
             if each.output is None and each.status_at(self.monotonic) == "completed":
-                each.output = write_output(each, self.realism, self.seed)
+                each.output = write_output(each, self.evidence, self.seed)
         return run.output
 
     def find_run(self, run_id: str) -> Run:
-        """The run, or a 404."""
+        """Return the run. Raises ApiError (404)."""
         if run_id not in self._runs:
             raise ApiError(404, "Run id not found")
         return self._runs[run_id]
@@ -257,49 +205,47 @@ class Simulator:
             return list(self._runs.values())
 
     def runs(self) -> list[JsonObject]:
-        """Every run ever accepted, as the API shows it now, in the order accepted."""
-        return [r.wire(self.monotonic, self.epoch) for r in self._all_runs()]
+        """Every accepted run as the API shows it now, in the order accepted."""
+        return [r.to_json(self.monotonic, self.epoch) for r in self._all_runs()]
 
     # -- groups and interactions -------------------------------------------------------------------
 
     def create_group(self, metadata: JsonObject) -> Group:
-        group_id = f"tgrp_{hex_id('group', self.seed, self._groups_made)}"
-        self._groups_made += 1
+        group_id = f"tgrp_{hex_id('group', self.seed, self._group_count)}"
+        self._group_count += 1
         group = self._groups[group_id] = Group(group_id, metadata, self.monotonic)
         return group
 
     def find_group(self, group_id: str) -> Group:
-        """The group, or a 404."""
+        """Return the group. Raises ApiError (404)."""
         if group_id not in self._groups:
             raise ApiError(404, "TaskGroup not found")
         return self._groups[group_id]
 
-    def context_of(self, interaction_id: str) -> list[Turn]:
-        """The turns that a run continuing from this interaction inherits, oldest first."""
+    def context_of(self, interaction_id: str) -> list[ContextTurn]:
+        """The turns that a run continuing from this interaction builds on, oldest first."""
         with self.lock:
             run = self._interactions[interaction_id]
-            return [self._turn(r) for r in (*run.line(), run)]
-
-    def _turn(self, run: Run) -> Turn:
-        output = self.finish_output(run)
-        ids = run.run_id, run.interaction_id
-        return Turn(*ids, run.processor, run.request["input"], output)
+            self.finish_output(run)
+            return [
+                ContextTurn(r.run_id, r.interaction_id, r.processor, r.request["input"], r.output)
+                for r in (*run.ancestors(), run)
+            ]
 
     # -- webhooks ----------------------------------------------------------------------------------
 
     def due_webhooks(self) -> list[Delivery]:
-        """Take the deliveries due now; report each with `record_delivery`."""
+        """Take the deliveries that are due. Report the result of each to `record_delivery`."""
         with self.lock:
-            return self._notices.due(self.monotonic, self.clock.now())
+            return self._webhooks.due(self.monotonic, self.clock.now())
 
     def record_delivery(self, delivery: Delivery, ok: bool) -> None:
-        """Say whether a delivery was answered with 2xx; if not it comes again."""
+        """Say whether the response to a delivery was 2xx. If not, it is repeated later."""
         with self.lock:
-            self._notices.record(delivery, ok, self.monotonic)
+            self._webhooks.record(delivery, ok, self.monotonic)
 
-
-def _noting_status(steps: Iterator[Step], entry: LogEntry) -> Iterator[Step]:
-    for step in steps:
-        if isinstance(step, Head):
-            entry.status = step.status
-        yield step
+    @property
+    def has_pending_webhooks(self) -> bool:
+        """Whether a run is yet to be announced, or a delivery to be made or repeated."""
+        with self.lock:
+            return self._webhooks.has_pending

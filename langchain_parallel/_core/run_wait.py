@@ -1,0 +1,204 @@
+"""Waiting for a run: follow its events, poll where there are none, keep to one deadline.
+
+Rule: whatever happens to a connection, the run's own status decides. A stream that breaks, ends after the
+server's 570 s, stays silent or cannot be opened costs a reconnection, never the answer. After every stream
+the result is polled once; this also notices the end of a run whose last event was lost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from ..errors import MalformedResponse, ParallelError
+from ..models import Event, TaskRun, TaskRunEvent, TaskRunResult
+from . import limits, operations, responses, streams, wire
+from .effects import Flow, Outcome, Response, Sleep, emit, now, open_stream, read_chunk, send, sleep
+from .event_feed import EventFeed
+from .ledger.cache import LedgerCache
+from .retry import RetryDecision, RetryPolicy, classify
+from .run_status import raise_unfinished, still_running, will_not_answer
+
+POLL_SECONDS = 60.0
+"""Length of a long poll. Well under the server's 600 s: proxies cut idle connections."""
+
+STREAM_SECONDS = 600.0
+"""A stream that is still open after this time is given up: the server ends its streams after 570 s."""
+
+MAX_EMPTY_STREAMS = 2
+"""After this many streams in a row without news, only polls are used for `STREAM_COOLDOWN`."""
+
+STREAM_COOLDOWN = 300.0
+"""Seconds. An hour-long run may be silent for longer than a stream is read, and send events again later."""
+
+
+@dataclass
+class _Wait:
+    run_id: str
+    started: float
+    deadline: float
+    policy: RetryPolicy
+    feed: EventFeed = field(default_factory=lambda: EventFeed(replays=True))
+    run: TaskRun | None = None
+    """As last seen."""
+    empty_streams: int = 0
+    """In a row."""
+    next_stream: float = 0.0
+    """After too many empty streams: the time from which another may be opened."""
+    failed_polls: int = 0
+    """In a row."""
+    short_polls: int = 0
+    """Polls in a row that the server ended early."""
+    final_poll: bool = False
+    """The deadline has passed, and the one poll after it was granted."""
+
+    def may_stream(self, time: float) -> bool:
+        """Whether following the events is worth a try."""
+        rested = self.empty_streams < MAX_EMPTY_STREAMS or time >= self.next_stream
+        return rested and self.deadline - time > 2.0
+
+
+def wait(
+    run_id: str, timeout: float, policy: RetryPolicy, cache: LedgerCache | None = None
+) -> Flow[TaskRunResult]:
+    """Wait for a run's answer; its events are emitted on the way.
+
+    Args:
+        run_id: The run.
+        timeout: Seconds to wait at the most.
+        policy: How many failures in a row are allowed: twice its attempts, because waiting costs nothing.
+        cache: Names the run's interaction in errors, even if the API never gets to say it.
+
+    Raises:
+        StillRunning: The deadline passed.
+        RunFailed, RunCancelled, ActionRequired: The run ended without an answer.
+        ApiError, ResponseLost, MalformedResponse: The API could not be reached or read; the run goes on.
+    """
+    started = yield from now()
+    patient = replace(policy, max_attempts=2 * policy.max_attempts)
+    waiting = _Wait(run_id, started, started + limits.seconds(timeout), patient)
+    try:
+        while True:
+            result = None
+            if waiting.may_stream((yield from now())):
+                result = yield from _follow_stream(waiting)
+            if result is None:
+                result = yield from _poll(waiting)
+            if result is not None:
+                return result
+    except ParallelError as error:
+        known = cache.interaction_of(run_id) if cache else None
+        error.with_ids(run_id, waiting.run.interaction_id if waiting.run else known)
+        raise
+
+
+def _follow_stream(waiting: _Wait) -> Flow[TaskRunResult | None]:
+    """Follow one connection; return the answer if it came."""
+    opened = yield from now()
+    # A read cannot be cut short, so near the deadline a silent stream is given up sooner and sooner.
+    silence = max(1.0, min(streams.READ_SECONDS, (waiting.deadline - opened) / 2))
+    ends = min(waiting.deadline - silence, opened + STREAM_SECONDS)
+    head = yield from open_stream(wire.stream(wire.get(waiting.run_id, "events", timeout=silence)))
+    waiting.empty_streams += 1
+    waiting.next_stream = opened + STREAM_COOLDOWN
+    if streams.refusal(head) is not None:
+        return None
+    waiting.feed.connect()
+    while True:
+        chunk = yield from read_chunk()
+        if not isinstance(chunk, bytes):
+            return None
+        for event in waiting.feed.feed(chunk):
+            yield from emit(event)
+            answer = _read_event(waiting, event)
+            if answer is not None:
+                return answer
+        if (yield from now()) >= ends:
+            return None
+
+
+def _read_event(waiting: _Wait, event: Event) -> TaskRunResult | None:
+    """Note what an event says of the run, and return its answer or raise the error its status amounts to."""
+    if not isinstance(event, TaskRunEvent):
+        # Only this is news: a state comes with every connection.
+        waiting.empty_streams = waiting.failed_polls = 0
+        return None
+    if event.run.run_id != waiting.run_id:
+        return None
+    waiting.run = event.run
+    if will_not_answer(event.run):
+        raise_unfinished(event.run)
+    if event.run.active or event.output is None:
+        return None
+    return TaskRunResult(run=event.run, output=event.output)
+
+
+def _poll(waiting: _Wait) -> Flow[TaskRunResult | None]:
+    """Poll the result once: briefly between two streams, long where no stream is followed."""
+    asked = yield from now()
+    brief = waiting.may_stream(asked)
+    seconds = 1.0 if brief else max(1.0, min(POLL_SECONDS, waiting.deadline - asked))
+    request = wire.result(waiting.run_id, seconds=seconds)
+    outcome = yield from send(request)
+    if isinstance(outcome, Response) and outcome.status == 404:
+        # Failed and unknown runs answer alike; the status tells them apart.
+        waiting.run = yield from operations.retrieve(waiting.run_id, waiting.policy)
+        raise_unfinished(waiting.run)
+    elif isinstance(outcome, Response) and outcome.status == 408:
+        ended_early = (yield from now()) - asked < seconds / 2
+        waiting.short_polls = waiting.short_polls + 1 if ended_early else 0
+        waiting.failed_polls = 0
+        if not brief:  # without a stream, only the status shows that a person has to act
+            yield from _refresh_status(waiting)
+        run = waiting.run or TaskRun(run_id=waiting.run_id, status="active")
+        late = still_running(run, (yield from now()) - waiting.started)
+        pause = waiting.policy.jittered_delay(waiting.short_polls + 1)
+        yield from _sleep_or_raise(waiting, pause, late)
+        return None
+    elif classify(request, outcome) is not RetryDecision.SEND_AGAIN:
+        try:
+            return responses.decode(TaskRunResult, request, outcome, run_id=waiting.run_id)
+        except MalformedResponse as error:
+            yield from _retry_or_raise(waiting, outcome, error)
+            return None
+    failure = responses.failure(request, outcome, run_id=waiting.run_id)
+    yield from _retry_or_raise(waiting, outcome, failure)
+    return None
+
+
+def _retry_or_raise(waiting: _Wait, outcome: Outcome, error: ParallelError) -> Flow[None]:
+    """Pause after a failed poll, or raise after too many in a row."""
+    waiting.failed_polls += 1
+    pause = waiting.policy.delay_before_resend(waiting.failed_polls, outcome)
+    if pause is None:
+        raise error
+    yield from _sleep_or_raise(waiting, pause, error)
+
+
+def _sleep_or_raise(waiting: _Wait, pause: Sleep, error: ParallelError) -> Flow[None]:
+    """Pause; if the deadline would pass meanwhile, raise what the run's status amounts to instead."""
+    time = yield from now()
+    if time + pause.seconds < waiting.deadline:
+        yield from sleep(pause)
+        return
+    yield from _refresh_status(waiting)
+    run = waiting.run
+    if run is not None and run.active:
+        raise still_running(run, time - waiting.started)
+    if run is None or waiting.final_poll:
+        raise error
+    waiting.final_poll = (
+        True  # the run completed at the last moment: its answer is worth one more poll
+    )
+
+
+def _refresh_status(waiting: _Wait) -> Flow[None]:
+    """Read the run's status if possible, and raise if it says that no answer will come."""
+    request = wire.get(waiting.run_id)
+    outcome = yield from send(request)
+    if classify(request, outcome) is not RetryDecision.DONE:
+        return
+    try:
+        waiting.run = responses.decode(TaskRun, request, outcome, run_id=waiting.run_id)
+    except MalformedResponse:
+        return
+    raise_unfinished(waiting.run)

@@ -1,0 +1,191 @@
+"""What a caller builds: a run to start, and its parts.
+
+Rule: a request with a misspelt field does not build, and errors never repeat the input. The API's limits
+(lengths, counts, known processors) are checked elsewhere, just before a request is sent.
+
+A new field of `TaskRunInput` is written here. `_core/wire.py` sends every field, and `_core/ledger/keys.py`
+counts it into the ledger key; the first needs a line for a field that needs a beta header or holds a
+secret, the second for one that does not change what is asked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SecretStr,
+    field_serializer,
+    field_validator,
+)
+
+Metadata: TypeAlias = dict[str, str | int | float | bool]
+"""Kept with a run or a group on the server."""
+
+
+class _RequestModel(BaseModel):
+    """A model that callers build. Errors never repeat the input: it may hold a secret."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class JsonSchema(_RequestModel):
+    """The answer is a JSON object that obeys `json_schema`, whose root is an object of at most 5 levels."""
+
+    type: Literal["json"] = "json"
+    json_schema: dict[str, JsonValue]
+
+
+class TextSchema(_RequestModel):
+    """The answer is text, as `description` asks for it."""
+
+    type: Literal["text"] = "text"
+    description: str | None = None
+
+
+class AutoSchema(_RequestModel):
+    """The API chooses the shape of the answer."""
+
+    type: Literal["auto"] = "auto"
+
+
+AnySchema: TypeAlias = Annotated[JsonSchema | TextSchema | AutoSchema, Field(discriminator="type")]
+SchemaLike: TypeAlias = (
+    type[BaseModel] | Mapping[str, Any] | str | JsonSchema | TextSchema | AutoSchema
+)
+"""A schema as callers may write it: a pydantic class, a JSON schema, one of the API's envelopes
+(`{"type": "text", …}`), or a string that describes a text answer. The string `"auto"` lets the API choose."""
+
+
+def schema_envelope(schema: object) -> object:
+    """A `SchemaLike` as one of the API's three envelopes; anything else unchanged, for pydantic to refuse."""
+    if isinstance(schema, type) and issubclass(schema, BaseModel):
+        return JsonSchema(json_schema=schema.model_json_schema())
+    if isinstance(schema, str):
+        return AutoSchema() if schema == "auto" else TextSchema(description=schema)
+    if isinstance(schema, Mapping) and schema.get("type") not in ("json", "text", "auto"):
+        return JsonSchema(json_schema=dict(schema))
+    return schema
+
+
+class TaskSpec(_RequestModel):
+    """The shape of the answer, and of the input. Without a spec, the API chooses the shape of the answer."""
+
+    output_schema: Annotated[AnySchema, BeforeValidator(schema_envelope)] = AutoSchema()
+    input_schema: Annotated[AnySchema | None, BeforeValidator(schema_envelope)] = None
+
+    if TYPE_CHECKING:  # a validator takes more types than the field has
+
+        def __init__(
+            self, *, output_schema: SchemaLike = ..., input_schema: SchemaLike | None = ...
+        ) -> None: ...
+
+
+class SourcePolicy(_RequestModel):
+    """The web sources that may be used. The two lists together hold at most 200 domains.
+
+    A domain is plain (`example.com`) or an ending with its dot (`.gov`).
+    """
+
+    include_domains: Sequence[str] = ()
+    exclude_domains: Sequence[str] = ()
+    after_date: date | None = None
+    """Use only content published on or after this day."""
+
+
+def _host_only(url: str) -> str:
+    """What a dump shows of a URL that may hold secrets; `wire.py` sends all of it."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "…"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/…"
+
+
+class McpServer(_RequestModel):
+    """An MCP server that the run may call. Its headers and all parts of its URL are treated as secrets."""
+
+    type: Literal["url"] = "url"
+    url: str = Field(repr=False)
+    name: str
+    headers: dict[str, SecretStr] | None = Field(default=None, repr=False)
+    allowed_tools: Sequence[str] | None = None
+
+    @field_serializer("url")
+    def _hide(self, url: str) -> str:
+        return _host_only(url)
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            url: str,
+            name: str,
+            headers: Mapping[str, str | SecretStr] | None = ...,
+            allowed_tools: Sequence[str] | None = ...,
+        ) -> None: ...
+
+
+class TaskAdvancedSettings(_RequestModel):
+    """Search settings. `location` is an ISO 3166-1 alpha-2 country code, such as `de`."""
+
+    location: str | None = None
+
+    @field_validator("location")
+    @classmethod
+    def _two_letters(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch("[A-Za-z]{2}", value):
+            raise ValueError(
+                "location is an ISO 3166-1 alpha-2 country code of two letters, such as 'us'"
+            )
+        return value
+
+
+class Webhook(_RequestModel):
+    """The URL to which the API posts when the run ends. Left out of `repr`: it may hold a token."""
+
+    url: str = Field(repr=False)
+    event_types: Sequence[Literal["task_run.status"]] = ("task_run.status",)
+
+    @field_serializer("url")
+    def _hide(self, url: str) -> str:
+        return _host_only(url)
+
+
+class TaskRunInput(_RequestModel):
+    """One run to start.
+
+    Args:
+        input: The question, as text or as a JSON object.
+        processor: How much work goes into the answer; see `langchain_parallel.processors`.
+        task_spec: Shape of the answer and of the input. None: the API chooses.
+        previous_interaction_id: Continue from this interaction, with all its context.
+        source_policy: Which sites may be used, and from which day on.
+        mcp_servers: Servers that the run may call; at most 10.
+        metadata: Kept with the run. Keys up to 16, values up to 512 characters.
+        enable_events: Record progress, which cannot be switched on later. From `pro` up the API always does.
+        webhook: Called when the run ends.
+        advanced_settings: Country of the search.
+        memory_scope_key: Which memory the run uses.
+    """
+
+    input: str | dict[str, JsonValue]
+    processor: str
+    task_spec: TaskSpec | None = None
+    previous_interaction_id: str | None = None
+    source_policy: SourcePolicy | None = None
+    mcp_servers: Sequence[McpServer] = ()
+    metadata: Metadata = Field(default_factory=dict)
+    enable_events: bool | None = None
+    webhook: Webhook | None = None
+    advanced_settings: TaskAdvancedSettings | None = None
+    memory_scope_key: str | None = None

@@ -1,0 +1,225 @@
+"""What the API sends back: runs, answers, groups, and what came of a submission.
+
+Rule: a response with fields, statuses or output types that this package does not know still reads, and
+keeps them (`model_extra`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ..errors import OutputMismatch
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+ACTIVE_STATUSES = frozenset({"queued", "running", "cancelling"})
+"""The run goes on by itself."""
+FINAL_STATUSES = frozenset({"completed", "failed", "cancelled"})
+"""The run has ended. `action_required` is in neither set: the run goes on after a person has acted."""
+
+
+class ApiModel(BaseModel):
+    """Something that the API sent. A null where a value belongs counts as left out.
+
+    It may be an answer that is paid for, which must not be lost because one of its citations lacks a title.
+    """
+
+    model_config = ConfigDict(
+        extra="allow", frozen=True, hide_input_in_errors=True, coerce_numbers_to_str=True
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        fields = cls.model_fields
+        return {
+            name: v
+            for name, v in value.items()
+            if v is not None or name not in fields or fields[name].is_required()
+        }
+
+
+class TaskRunWarning(ApiModel):
+    """A remark of the server on a run, for instance on its schema."""
+
+    type: str = "warning"
+    message: str = ""
+    detail: Any = None
+
+
+class TaskRunError(ApiModel):
+    """Why a run failed. `ref_id` is what Parallel's support asks for."""
+
+    ref_id: str | None = None
+    message: str = ""
+    detail: Any = None
+
+
+class TaskRun(ApiModel):
+    """A run as it stands."""
+
+    run_id: str
+    interaction_id: str | None = None
+    """Pass it as `previous_interaction_id` to continue from this run."""
+    status: str
+    is_active: bool | None = None
+    processor: str = ""
+    warnings: tuple[TaskRunWarning, ...] | None = None
+    error: TaskRunError | None = None
+    metadata: dict[str, Any] | None = None
+    taskgroup_id: str | None = None
+    created_at: str | None = None
+    modified_at: str | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether the run goes on by itself.
+
+        A run with a status that this package does not know counts as active, unless the server says
+        `is_active: false`.
+        """
+        if self.status in ACTIVE_STATUSES:
+            return True
+        if self.status in FINAL_STATUSES or self.status == "action_required":
+            return False
+        return self.is_active is not False
+
+
+class Citation(ApiModel):
+    """One source. The excerpts are untrusted web text."""
+
+    url: str = ""
+    title: str | None = None
+    excerpts: tuple[str, ...] | None = None
+
+
+class FieldBasis(ApiModel):
+    """The evidence for one field of the answer (`output` where the answer is text)."""
+
+    field: str = ""
+    reasoning: str = ""
+    citations: tuple[Citation, ...] | None = ()
+    confidence: str | None = None
+    """`high`, `medium`, `low`; None or empty if the processor gives none."""
+
+
+class McpToolCall(ApiModel):
+    """A call that the run made to an MCP server."""
+
+    tool_call_id: str = ""
+    server_name: str = ""
+    tool_name: str = ""
+    arguments: str = ""
+    content: str | None = None
+    error: str | None = None
+
+
+class TaskRunOutput(ApiModel):
+    """The answer. `content` is text where `type` is `text`, a JSON object where it is `json`."""
+
+    type: str
+    content: Any
+    basis: tuple[FieldBasis, ...] = ()
+    mcp_tool_calls: tuple[McpToolCall, ...] | None = None
+    output_schema: dict[str, Any] | None = None
+    """The schema that the API chose; only with an auto schema."""
+
+
+class TaskRunResult(ApiModel):
+    """A completed run with its answer."""
+
+    run: TaskRun
+    output: TaskRunOutput
+
+    def parse(self, model: type[ModelT]) -> ModelT:
+        """The answer as an instance of `model`.
+
+        Raises:
+            OutputMismatch: The answer does not fit the model. It is paid for, and stays at `.output`.
+        """
+        content = self.output.content
+        try:
+            if isinstance(content, str):
+                return model.model_validate_json(content)
+            return model.model_validate(content)
+        except ValidationError as error:
+            where = "; ".join(
+                f"{'.'.join(map(str, e['loc'])) or 'the whole'}: {e['msg']}"
+                for e in error.errors(include_input=False, include_url=False)
+            )
+            raise OutputMismatch(
+                f"The answer of run {self.run.run_id} does not fit {model.__name__}: {where}.",
+                hint="It is paid for and stays readable as `result.output.content`; "
+                "ask a follow-up for the missing parts, or loosen the model.",
+                run_id=self.run.run_id,
+                interaction_id=self.run.interaction_id,
+                billed=True,
+            ) from error
+
+
+class RunInput(ApiModel):
+    """The request that started a run, as the server kept it. Secrets are not sent back."""
+
+    input: Any
+    processor: str = ""
+    task_spec: dict[str, Any] | None = None
+    previous_interaction_id: str | None = None
+    source_policy: dict[str, Any] | None = None
+    metadata: dict[str, Any] | None = None
+    mcp_servers: tuple[dict[str, Any], ...] | None = Field(default=None, repr=False)
+    webhook: dict[str, Any] | None = Field(default=None, repr=False)
+
+
+class TaskGroupStatus(ApiModel):
+    """The runs of a group, counted by status."""
+
+    num_task_runs: int = 0
+    task_run_status_counts: dict[str, int] = Field(default_factory=dict)
+    is_active: bool = False
+    status_message: str | None = None
+    modified_at: str | None = None
+
+
+class TaskGroup(ApiModel):
+    """A group of runs. Making one is free; it starts nothing."""
+
+    taskgroup_id: str
+    status: TaskGroupStatus = TaskGroupStatus()
+    metadata: dict[str, Any] | None = None
+    created_at: str | None = None
+
+
+class TaskGroupRunResponse(ApiModel):
+    """The runs just started in a group, and cursors from which to read on."""
+
+    run_ids: tuple[str, ...]
+    status: TaskGroupStatus = TaskGroupStatus()
+    run_cursor: str | None = None
+    event_cursor: str | None = None
+
+
+class Submission(ApiModel):
+    """The result of a `submit`: a run that was found in the ledger, or started there.
+
+    `adopted` means that the run was in the ledger already: it was paid for earlier, and nothing was sent.
+    `duplicates` names further runs under the same key, which should not exist; `run` is the oldest.
+    """
+
+    run: TaskRun
+    """As it stood then. Right after the start it may lack its `interaction_id`, which the answer has."""
+    ledger_id: str
+    key: str
+    adopted: bool
+    duplicates: tuple[str, ...] = ()
+    sent_again: bool = False
+    """The request was sent again, because the outcome of an earlier send was unknown and no run showed up
+    for the settling time. If one shows up later still, `find` reports it as a duplicate.
+    """
+    cursor: str | None = None
+    """Where this run is in the ledger's list. The lookup of a later submission of the session may start
+    there.
+    """

@@ -1,0 +1,116 @@
+"""What a report consists of: plain, frozen values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, computed_field
+
+from .._core.timestamps import elapsed, span
+from .tree_nodes import RecordedVerdict
+
+
+class ReportPart(BaseModel):
+    """Frozen; what a later version of the report adds is ignored."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", allow_inf_nan=False, hide_input_in_errors=True
+    )
+
+
+class Claim(ReportPart):
+    """A field of an answer."""
+
+    field: str
+    """The basis's name, such as `revenue` or `key_executives.0`; `output` for a text answer."""
+    confidence: str | None = None
+    """`high`, `medium`, `low`; None where the processor gave none."""
+    unsupported: bool = False
+    """Of low confidence, or without a source."""
+    sources: tuple[int, ...] = ()
+    """Numbers of the report's sources."""
+
+
+class CitedBy(ReportPart):
+    """Where a source is cited."""
+
+    turn: int
+    fields: tuple[str, ...] = ()
+
+
+class Source(ReportPart):
+    """A page that answers cite. Url and title are untrusted."""
+
+    number: int
+    url: str
+    title: str | None = None
+    """The first that any turn gave."""
+    cited_by: tuple[CitedBy, ...] = ()
+
+
+class ReportedTurn(ReportPart):
+    """One question with its answer."""
+
+    number: int
+    """From 1, in the order asked; the report's word for the turn."""
+    question: str
+    asked_by: str = ""
+    processor: str = ""
+    status: str
+    """`completed`, `failed`, `cancelled`, `refused`, `unfinished`."""
+    answer: Any = None
+    """Text or a JSON object, as it came; None without an answer. Untrusted."""
+    claims: tuple[Claim, ...] = ()
+    sources: tuple[int, ...] = ()
+    """The report's numbers in the order of the turn's own: the first is what the turn numbers 1."""
+    builds_on: tuple[int, ...] = ()
+    """How the answer was reached: the turns before it on its branch, the first question first."""
+    continues: str | None = None
+    """The interaction before all of them, if the branch began outside this session."""
+    interaction_id: str | None = None
+    parent_interaction_id: str | None = None
+    run_id: str
+    """Empty where the API refused to start it."""
+    cost_usd: float | None = None
+    """None where it is not known."""
+    started_at: str | None = None
+    ended_at: str | None = None
+    warnings: tuple[str, ...] = ()
+    error: str | None = None
+    verdict: RecordedVerdict | None = None
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def seconds(self) -> float | None:
+        """From the run's start to its end; None where a time is missing."""
+        return elapsed(self.started_at, self.ended_at)
+
+    @property
+    def times(self) -> tuple[float, float] | None:
+        """Start and end in seconds since 1970."""
+        return span(self.started_at, self.ended_at)
+
+
+class Underway(ReportPart):
+    """A question that has no answer yet."""
+
+    question: str
+    processor: str = ""
+    run_id: str | None = None
+    """None: planned, and not known to be sent."""
+    interaction_id: str | None = None
+    parent_interaction_id: str | None = None
+
+
+class Totals(ReportPart):
+    """Sums over the session. What is unknown is counted beside them: the sums say "at least"."""
+
+    runs: int
+    answered: int
+    cost_usd: float
+    cost_unknown: int
+    """Runs whose cost is not known, those still on their way included."""
+    seconds: float
+    """In which at least one run was active."""
+    seconds_unknown: int
+    """Runs whose time is not known."""

@@ -1,0 +1,94 @@
+"""Control of a simulator in another process: JSON at `/_simulator/…`.
+
+    GET, POST, DELETE /_simulator/faults    pending faults; POST adds an object or a list; DELETE removes all
+    GET, POST, DELETE /_simulator/scripts   the same for run scripts
+    GET  /_simulator/billing                the bill: total_usd, reserved_usd, billed and reserved
+    GET  /_simulator/requests               the request log
+    GET  /_simulator/runs                   every run that was accepted
+    POST /_simulator/settle                 {"run_id", "outcome"?, "message"?}: end a run now
+    POST /_simulator/advance                {"seconds"}: only with a manual clock
+    POST /_simulator/reset                  remove everything
+
+These endpoints need no key, and the request log leaves them out.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from .account import Account
+from .clock import ManualClock
+from .faults import Fault
+from .http_messages import ApiError, Request, Response, json_response
+from .order_queue import OrderQueue
+from .simulated_run import RunScript
+
+
+def control(account: Account, request: Request) -> Response:
+    """Run a control action. Raises ApiError."""
+    action = _ACTIONS.get((request.method, request.path.removeprefix("/_simulator/")))
+    if action is None:
+        raise ApiError(404, f"Not found: {request.method} {request.path}")
+    try:
+        return json_response(200, action(account, request.json()))
+    except (TypeError, ValueError, KeyError) as error:  # from our dataclasses, for a wrong body
+        raise ApiError(422, f"{type(error).__name__}: {error}") from error
+
+
+def _pending(queue: OrderQueue[Any]) -> list[Any]:
+    return [dataclasses.asdict(order) for order in queue.pending]
+
+
+def _add(queue: OrderQueue[Any], kind: type, body: Any) -> list[Any]:
+    queue.add(*(kind(**raw) for raw in (body if isinstance(body, list) else [body])))
+    return _pending(queue)
+
+
+def _clear(queue: OrderQueue[Any]) -> list[Any]:
+    queue.clear()
+    return _pending(queue)
+
+
+def _billing(account: Account, body: Any) -> Any:
+    bill = account.billing
+    return {
+        "total_usd": bill.total_usd,
+        "reserved_usd": bill.reserved_usd,
+        "billed": [dataclasses.asdict(line) for line in bill.billed_runs()],
+        "reserved": [dataclasses.asdict(line) for line in bill.reserved_runs()],
+    }
+
+
+def _settle(account: Account, body: Any) -> Any:
+    account.settle(**body)
+    return {}
+
+
+def _advance(account: Account, body: Any) -> Any:
+    if not isinstance(account.clock, ManualClock):
+        raise ApiError(409, "Only a manual clock can be advanced")
+    account.clock.advance(body["seconds"])
+    return {"monotonic": account.clock.monotonic()}
+
+
+def _reset(account: Account, body: Any) -> Any:
+    account.reset()
+    return {}
+
+
+_ACTIONS: dict[tuple[str, str], Callable[[Account, Any], Any]] = {
+    ("GET", "faults"): lambda account, body: _pending(account.faults),
+    ("POST", "faults"): lambda account, body: _add(account.faults, Fault, body),
+    ("DELETE", "faults"): lambda account, body: _clear(account.faults),
+    ("GET", "scripts"): lambda account, body: _pending(account.scripts),
+    ("POST", "scripts"): lambda account, body: _add(account.scripts, RunScript, body),
+    ("DELETE", "scripts"): lambda account, body: _clear(account.scripts),
+    ("GET", "billing"): _billing,
+    ("GET", "requests"): lambda account, body: [dataclasses.asdict(e) for e in account.requests],
+    ("GET", "runs"): lambda account, body: account.runs(),
+    ("POST", "settle"): _settle,
+    ("POST", "advance"): _advance,
+    ("POST", "reset"): _reset,
+}

@@ -1,0 +1,138 @@
+"""Webhook deliveries: when they are due, how they are signed, when they are repeated.
+
+Rule: a run is announced once each time it ends. Nothing is sent here: `due` returns deliveries, and the code
+that sends them reports the result to `record`. Not thread-safe: the account holds the lock.
+Signatures are HMAC-SHA256 over `id.timestamp.body` with the secret's own bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from .deterministic_ids import hex_id
+from .faults import Fault
+from .http_messages import JsonObject
+from .order_queue import OrderQueue
+from .simulated_run import Run, timestamp
+
+_FIRST_RETRY_SECONDS = 5.0
+_GIVE_UP_SECONDS = 48 * 3600.0
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """The announcement of a run's end, which was at `since` (monotonic seconds)."""
+
+    webhook_id: str
+    url: str
+    body: bytes = field(repr=False)
+    since: float = 0.0
+    forged: bool = False
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One attempt (counted from 0) to POST a webhook, due at `due` (monotonic seconds)."""
+
+    webhook: Webhook
+    attempt: int
+    due: float
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        return self.webhook.url
+
+    @property
+    def body(self) -> bytes:
+        return self.webhook.body
+
+    @property
+    def json(self) -> JsonObject:
+        """The body, parsed."""
+        parsed: JsonObject = json.loads(self.body)
+        return parsed
+
+
+def signature(secret: str, webhook_id: str, timestamp: int, body: bytes) -> str:
+    """`v1,<base64>` over `id.timestamp.body`."""
+    signed = f"{webhook_id}.{timestamp}.".encode() + body
+    digest = hmac.new(secret.encode(), signed, hashlib.sha256).digest()
+    return f"v1,{base64.b64encode(digest).decode()}"
+
+
+class WebhookOutbox:
+    """Turns runs that end into deliveries. `epoch` is the Unix time of the clock's zero."""
+
+    def __init__(self, secrets: Sequence[str], faults: OrderQueue[Fault], epoch: float) -> None:
+        self._secrets = tuple(secrets)
+        self._faults = faults
+        self._epoch = epoch
+        self._watched: list[Run] = []
+        self._queue: list[Delivery] = []
+
+    def watch(self, run: Run) -> None:
+        """Announce this run when it ends, if its request asks for that."""
+        events = (run.request.get("webhook") or {}).get("event_types") or ()
+        if "task_run.status" in events and run not in self._watched:
+            self._watched.append(run)
+
+    def due(self, t: float, unix: float) -> list[Delivery]:
+        """Take the deliveries due at t, signed for sending at Unix time `unix`."""
+        ended = [r for r in self._watched if r.is_over_at(t)]
+        self._watched = [r for r in self._watched if not r.is_over_at(t)]
+        for run in ended:
+            self._announce(run)
+        ready = [d for d in self._queue if d.due <= t]
+        self._queue = [d for d in self._queue if d.due > t]
+        return [self._sign(d, int(unix)) for d in ready]
+
+    def record(self, delivery: Delivery, ok: bool, t: float) -> None:
+        """Repeat a delivery that got no 2xx: after 5 s, then twice that, and so on for 48 hours."""
+        due = t + _FIRST_RETRY_SECONDS * 2**delivery.attempt
+        if not ok and due - delivery.webhook.since <= _GIVE_UP_SECONDS:
+            self._queue.append(replace(delivery, attempt=delivery.attempt + 1, due=due))
+
+    @property
+    def has_pending(self) -> bool:
+        """Whether a run is yet to be announced, or a delivery to be made."""
+        return bool(self._watched or self._queue)
+
+    def _announce(self, run: Run) -> None:
+        hook = self._webhook(run)
+        fault = self._faults.take(lambda f: f.matches_webhook(hook.url))
+        kind = fault.kind if fault else ""
+        hooks = [] if kind == "webhook_lose" else [hook]
+        if kind == "webhook_duplicate":
+            hooks.append(hook)
+        if kind == "webhook_forge":
+            hooks.insert(0, replace(hook, webhook_id=f"{hook.webhook_id}f", forged=True))
+        self._queue += [Delivery(each, 0, each.since) for each in hooks]
+
+    def _webhook(self, run: Run) -> Webhook:
+        moment = timestamp(self._epoch + run.ends)
+        data = run.to_json(run.ends, self._epoch)
+        body = {"type": "task_run.status", "timestamp": moment, "data": data}
+        return Webhook(
+            webhook_id=f"whevent_{hex_id('webhook', run.run_id, run.ends)}",
+            url=run.request["webhook"]["url"],
+            body=json.dumps(body).encode(),
+            since=run.ends,
+        )
+
+    def _sign(self, delivery: Delivery, unix: int) -> Delivery:
+        hook = delivery.webhook
+        secrets: Iterable[str] = ("not the secret",) if hook.forged else self._secrets
+        signatures = " ".join(signature(s, hook.webhook_id, unix, hook.body) for s in secrets)
+        headers = {
+            "content-type": "application/json",
+            "webhook-id": hook.webhook_id,
+            "webhook-timestamp": str(unix),
+            "webhook-signature": signatures,
+        }
+        return replace(delivery, headers=headers)
