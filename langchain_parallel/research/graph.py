@@ -1,6 +1,6 @@
 """`create_research_graph`: the research session as a LangGraph graph.
 
-START → plan → submit → wait → evaluate ─┬→ END      accepted, out of turns, stopped
+START → plan → submit → wait → evaluate ─┬→ END      accepted, out of runs, stopped
                                          ├→ plan     a follow-up, or several at the same time
                                          └→ review   a person decides: plan, or END
 
