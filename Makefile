@@ -11,8 +11,8 @@
 #   COVERAGE=1      measure what the tests reach (`make coverage` does both, and reports)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-exhaustive test-oldest test-newest test-wheel coverage crash-matrix docs \
-        install-lines lint format types dist constraints clean
+.PHONY: help setup demo test test-exhaustive test-oldest test-newest test-wheel coverage crash-matrix docs \
+        install-lines lint format types bench dist constraints clean
 
 VENV    ?= .venv$(addprefix -,$(SET))$(if $(WHEEL),-wheel)
 WORKERS ?= 2
@@ -38,6 +38,8 @@ PYTEST   = $(RUN) -m $(if $(COVERAGE),coverage run -m) pytest -n $(WORKERS)
 
 help: ## show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' Makefile | column -t -s '|'
+
+setup: $(VENV)/dev.stamp ## an environment with all tools; the other targets make what they need, too
 
 demo: $(VENV)/demo.stamp ## a research conversation against the simulator (LIVE=1: the real API)
 	$(BIN)/python -m langchain_parallel demo $(if $(LIVE),--live) $(ARGS)
@@ -69,6 +71,9 @@ coverage: dist ## the same, with what it reaches, in the processes that tests st
 	$(MAKE) test WHEEL=1 COVERAGE=1
 	.venv-wheel/bin/python -m coverage combine --quiet build/tree
 	.venv-wheel/bin/python -m coverage report
+
+bench: $(VENV)/test.stamp ## measure one thing of benchmarks/README.md: make bench NAME=tokens
+	$(RUN) -m benchmarks.$(NAME) $(ARGS)
 
 install-lines: ## run every `pip install` of README, docs and Compose files in a bare environment
 	$(PYTHON) .ci/install_lines.py $(ARGS)

@@ -13,24 +13,23 @@ from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
 
 from langchain_parallel import ParallelClient, ParallelTaskTool, create_research_graph
-from langchain_parallel.client.client_pair import AnyClient
 from langchain_parallel.models import TaskRunInput
 from langchain_parallel.research import Turn, merge_turns
 
 PROCESSOR = "core-fast"
 
 
-def research(client: AnyClient, **options: Any) -> Any:
+def research(client: ParallelClient, **options: Any) -> Any:
     """The package's research graph."""
     return create_research_graph(processor=PROCESSOR, client=client, **options)
 
 
-def research_with_excerpts(client: AnyClient) -> Any:
+def research_with_excerpts(client: ParallelClient) -> Any:
     """The same, and the state has the citations' excerpts."""
     return research(client, keep_excerpts=True)
 
 
-def research_with_deltas(client: AnyClient) -> Any:
+def research_with_deltas(client: ParallelClient) -> Any:
     """The same with the turns in LangGraph's `DeltaChannel` (beta). The package does not do this."""
     graph = research(client)
     graph.channels["turns"] = DeltaChannel(_merge_all, list[Turn])
@@ -43,7 +42,7 @@ def _merge_all(turns: list[Turn], writes: Sequence[list[Turn]]) -> list[Turn]:
     return turns
 
 
-def agent(client: AnyClient) -> Any:
+def agent(client: ParallelClient) -> Any:
     """A graph of a model that always calls the tool, and the tool."""
     graph = StateGraph(MessagesState)
     graph.add_node("model", _model)

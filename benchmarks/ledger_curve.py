@@ -20,8 +20,6 @@ from typing import Literal, TypeAlias
 
 from langgraph.store.sqlite import SqliteStore
 
-from langchain_parallel import AsyncParallelClient
-
 from . import graphs
 from .figures import Row, option_parser, save, show, table
 from .report import always_answer, brief_answer
@@ -73,18 +71,14 @@ async def _session(case: Case, turns: int, folder: Path) -> list[Traffic]:
     found: list[Traffic] = []
     for questions in _restarts(case, turns):
         async with open_storage(folder, case.mode, store=case.store) as storage:
-            is_async = case.mode == "async"
-            client = account.async_client() if is_async else account.blocking_client()
+            client = account.client()
             build = graphs.research if case.what == "graph" else graphs.agent
             graph = build(client).compile(**storage)
             for number in questions:
                 text = f"Question {number:04}: how did the market change?"
                 await ask(graph, case.mode, graphs.question(graph, text))
                 found.append(account.meter.take())
-            if isinstance(client, AsyncParallelClient):
-                await client.close()
-            else:
-                client.close()
+            client.close()
         if case.restarts == "an hour later":
             _move_back_an_hour(folder)
     return found

@@ -58,7 +58,7 @@ def postgres() -> Iterator[Database]:
 
     with (
         tempfile.TemporaryDirectory(dir="/tmp") as folder,  # a socket's path must be short
-        running_postgres(Path(folder) / "pg") as uri,
+        running_postgres(Path(folder) / "pg", synced=True) as uri,
     ):
         pid = int((Path(folder) / "pg" / "postmaster.pid").read_text().splitlines()[0])
 

@@ -101,8 +101,8 @@ def record_writes() -> dict[str, Any]:
         client=ParallelClient(KEY, **how),
     ).compile(checkpointer=InMemorySaver())
     found: dict[str, Any] = {}
-    given: Any
-    for given in (question("recorded"), Command(resume="look")):
+    inputs: tuple[Any, Any] = (question("recorded"), Command(resume={}))
+    for given in inputs:
         for update in graph.stream(given, thread_config("recorded"), stream_mode="updates"):
             found.update(update)
         simulator.clock.sleep(3_600.0)

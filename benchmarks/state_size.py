@@ -204,7 +204,7 @@ def measure(
     build: Callable[[ParallelClient], Any], saver: Saver, turns: int, mode: Mode = "sync"
 ) -> Curve:
     """Run a session, and count after each turn."""
-    client = Account(always_answer(realistic_report())).blocking_client()
+    client = Account(always_answer(realistic_report())).client()
     graph = build(client).compile(checkpointer=saver.checkpointer)
     return asyncio.run(_curve(graph, saver, turns, mode))
 
@@ -239,7 +239,7 @@ def row(name: str, saver: str, curve: Curve) -> Row:
 def result_bytes() -> int:
     """The size of one result as the API sends it."""
     account = Account(always_answer(realistic_report()))
-    run = account.blocking_client().create(TaskRunInput(input="?", processor="lite"))
+    run = account.client().create(TaskRunInput(input="?", processor="lite"))
     return len(account.raw_result(run.run_id).encode())
 
 

@@ -41,7 +41,7 @@ def by_words(text: str) -> int:
 def report_texts() -> tuple[str, str]:
     """The report as the API sends it (compact JSON), and as the tool gives it to a model."""
     account = Account(always_answer(realistic_report()))
-    tool = ParallelTaskTool(processor="core", client=account.blocking_client())
+    tool = ParallelTaskTool(processor="core", client=account.client())
     call = {"type": "tool_call", "id": "1", "name": tool.name, "args": {"input": "Which company?"}}
     message = tool.invoke(call)
     raw = json.loads(account.raw_result(message.artifact["run_id"]))

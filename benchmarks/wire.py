@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from langchain_parallel import AsyncParallelClient, ParallelClient
+from langchain_parallel import ParallelClient
 from langchain_parallel.simulator import ManualClock, Scenario, Simulator, SimulatorTransport
 
 _KINDS = (
@@ -124,15 +124,10 @@ class Account:
         self.simulator = Simulator(ManualClock(), scenario=scenario)
         self.meter = Meter(self.simulator)
 
-    def blocking_client(self) -> ParallelClient:
+    def client(self) -> ParallelClient:
         """A new client, as a new process would make it."""
-        how: dict[str, Any] = {"transport": self.meter, "clock": self.simulator.clock}
-        return ParallelClient("key-of-a-benchmark", **how)
-
-    def async_client(self) -> AsyncParallelClient:
-        """The same for asynchronous calls."""
-        how: dict[str, Any] = {"transport": self.meter, "clock": self.simulator.clock}
-        return AsyncParallelClient("key-of-a-benchmark", **how)
+        clock = self.simulator.clock
+        return ParallelClient("key-of-a-benchmark", transport=self.meter, clock=clock)
 
     def raw_result(self, run_id: str) -> str:
         """A run's result as the API sends it: JSON."""

@@ -6,6 +6,7 @@
     resume, aresume              continue a thread exactly once, no matter how many workers call it
     InteractionTree              a session as a tree: text, Mermaid, HTML
     SessionReport                a session as a document
+    Limits, RequestOptions       what a session may spend, and what shapes its runs
     ParallelClient               the API itself; AsyncParallelClient is awaited
     ParallelError                the base class of every error
 
@@ -23,6 +24,7 @@ if typing.TYPE_CHECKING:
     from .client import AsyncParallelClient, ParallelClient
     from .errors import ParallelError
     from .middleware import ParallelResearchMiddleware
+    from .options import Limits, RequestOptions
     from .parked.resumption import aresume, resume
     from .research import create_research_graph
     from .sessions import InteractionTree, SessionReport
@@ -33,10 +35,12 @@ if typing.TYPE_CHECKING:
 __all__ = [
     "AsyncParallelClient",
     "InteractionTree",
+    "Limits",
     "ParallelClient",
     "ParallelError",
     "ParallelResearchMiddleware",
     "ParallelTaskTool",
+    "RequestOptions",
     "SessionReport",
     "__version__",
     "aresume",
@@ -47,10 +51,12 @@ __all__ = [
 _MODULES = {
     "AsyncParallelClient": "client",
     "InteractionTree": "sessions",
+    "Limits": "options",
     "ParallelClient": "client",
     "ParallelError": "errors",
     "ParallelResearchMiddleware": "middleware",
     "ParallelTaskTool": "tools",
+    "RequestOptions": "options",
     "SessionReport": "sessions",
     "aresume": "parked.resumption",
     "create_research_graph": "research",

@@ -79,7 +79,9 @@ class ParallelError(Exception):
                 self.__dict__[name] = change(value)
             elif isinstance(value, tuple):
                 self.__dict__[name] = tuple(change(v) if isinstance(v, str) else v for v in value)
-        self.args = tuple(change(arg) if isinstance(arg, str) else arg for arg in self.args)
+        self.args: tuple[Any, ...] = tuple(
+            change(arg) if isinstance(arg, str) else arg for arg in self.args
+        )
 
     def __str__(self) -> str:
         ids = ", ".join(
@@ -110,7 +112,7 @@ class InvalidRequest(ParallelError, ValueError):
 
     def __init__(self, problems: Sequence[str], *, hint: str = "Nothing was sent.") -> None:
         super().__init__(" ".join(problems), hint=hint)
-        self.problems = tuple(problems)
+        self.problems: tuple[str, ...] = tuple(problems)
 
 
 class MissingKey(ParallelError):
@@ -147,7 +149,7 @@ class ApiError(ParallelError):
         self.status = status
         self.ref_id = ref_id
         self.server_message = server_message
-        self.fields = tuple(fields)
+        self.fields: tuple[str, ...] = tuple(fields)
         self.retry_after = retry_after
 
 
@@ -254,7 +256,7 @@ class RunError(ParallelError):
         self.status = status
         self.ref_id = ref_id
         self.server_message = server_message
-        self.warnings = tuple(warnings)
+        self.warnings: tuple[str, ...] = tuple(warnings)
 
 
 class RunFailed(RunError):
@@ -266,7 +268,7 @@ class RunCancelled(RunError):
 
 
 class ActionRequired(RunError):
-    """The run stands still until a person has done something; then waiting can go on."""
+    """The run waits for a person to act; after that, wait for it again."""
 
 
 class OutputMismatch(ParallelError):

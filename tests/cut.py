@@ -75,8 +75,11 @@ def exhaustive(*values: object, **more: Any) -> Any:
     return pytest.param(*values, marks=pytest.mark.exhaustive, **more)
 
 
+def is_exhaustive() -> bool:
+    """Whether all cases are run."""
+    return settings.get_current_profile_name() == EXHAUSTIVE
+
+
 def examples(exhaustively: int) -> int:
     """How many examples a property is tried on that is tried on so many `exhaustively`."""
-    if settings.get_current_profile_name() == EXHAUSTIVE:
-        return exhaustively
-    return max(10, exhaustively // 4)
+    return exhaustively if is_exhaustive() else max(10, exhaustively // 4)

@@ -14,11 +14,12 @@ from psycopg.sql import SQL, Identifier
 
 
 @contextmanager
-def running(folder: Path, database: str = "postgres") -> Iterator[str]:
+def running(folder: Path, database: str = "postgres", *, synced: bool = False) -> Iterator[str]:
     """The URI of a database with LangGraph's tables, made unless it is there.
 
     Processes that name the same folder share a server, and the last one stops it. Each takes a database of
     its own: tests in others use the same thread ids, and making the tables would wait for their statements.
+    Unless `synced`, nothing waits until it is on the disk: what a test kills is a client, not the system.
     It listens on a socket in that folder only. Started by root, it runs as a user of its own.
     """
     with warnings.catch_warnings():
@@ -27,8 +28,12 @@ def running(folder: Path, database: str = "postgres") -> Iterator[str]:
 
         server = get_server(folder, cleanup_mode="delete")
     try:
-        if database != "postgres":
-            with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            if not synced:
+                connection.execute("ALTER SYSTEM SET fsync = off")
+                connection.execute("ALTER SYSTEM SET synchronous_commit = off")
+                connection.execute("SELECT pg_reload_conf()")
+            if database != "postgres":
                 connection.execute(SQL("CREATE DATABASE {}").format(Identifier(database)))
         uri = server.get_uri(database)
         with PostgresSaver.from_conn_string(uri) as saver:

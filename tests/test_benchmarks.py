@@ -66,7 +66,7 @@ def test_the_report_has_the_documented_size() -> None:
 
 def test_every_turn_of_a_session_gets_the_same_answer() -> None:
     account = Account(always_answer(brief_answer()))
-    client = account.blocking_client()
+    client = account.client()
     head, sizes = None, []
     for _ in range(3):
         asked = TaskRunInput(input="What now?", processor="lite", previous_interaction_id=head)
@@ -159,8 +159,9 @@ def test_a_delta_channel_loses_no_turn() -> None:
     with state_size.SAVERS["sqlite"]() as saver:
         state_size.measure(graphs.research_with_deltas, saver, 3)
         account = Account(always_answer(realistic_report()))
-        made = graphs.research_with_deltas(account.blocking_client())
-        graph = made.compile(checkpointer=saver.checkpointer)
+        graph = graphs.research_with_deltas(account.client()).compile(
+            checkpointer=saver.checkpointer
+        )
         turns = graph.get_state(THREAD).values["turns"]
     assert [turn["question"][:13] for turn in turns] == [f"Question {n:04}" for n in range(3)]
 

@@ -25,9 +25,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 
-from langchain_parallel import create_research_graph
+from langchain_parallel import RequestOptions, create_research_graph
 from langchain_parallel.models import Webhook
-from langchain_parallel.options import RequestOptions
 from langchain_parallel.webhooks import webhook_app
 
 PROCESSOR = os.environ.get("PROCESSOR", "ultra")

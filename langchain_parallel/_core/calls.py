@@ -1,8 +1,8 @@
 """Steps of tools, graphs and middleware, written once for blocking and asynchronous callers.
 
-Rule: a step is a generator that yields `Call`s, each naming a blocking function and its asynchronous
-twin, and is handed what that returned. `drive` makes the blocking calls, `adrive` awaits the others. It is
-the idea of `effects.py` one floor up, where the effects are calls of a client, a store or a checkpointer.
+Rule: a step is a generator that yields `Call`s, each a blocking function and its asynchronous counterpart,
+and is handed what that returned. `drive` makes the blocking calls, `adrive` awaits the others. It is the
+idea of `effects.py` one level up, where the effects are calls of a client, a store or a checkpointer.
 """
 
 from __future__ import annotations
@@ -42,13 +42,15 @@ def _advance(step: Callable[[Any], Call], outcome: object) -> Call | _End:
 
 
 def drive(calls: Calls[T]) -> T:
-    """Make the calls, blocking."""
+    """Make the calls, blocking, and return the step's value."""
     with closing(calls):
         call = _advance(calls.send, None)
         while isinstance(call, Call):
             try:
                 outcome = call.sync()
-            except ParallelError as error:
+            except (
+                ParallelError
+            ) as error:  # steps handle only these; any other exception ends the step
                 call = _advance(calls.throw, error)
             else:
                 call = _advance(calls.send, outcome)
@@ -56,7 +58,7 @@ def drive(calls: Calls[T]) -> T:
 
 
 async def adrive(calls: Calls[T]) -> T:
-    """Make the calls, awaiting each."""
+    """Await the calls, and return the step's value."""
     with closing(calls):
         call = _advance(calls.send, None)
         while isinstance(call, Call):
@@ -70,13 +72,13 @@ async def adrive(calls: Calls[T]) -> T:
 
 
 def call_function(function: Callable[..., Any], *args: Any) -> Calls[Any]:
-    """Call a caller's function, which may be asynchronous; a blocking graph refuses that one."""
+    """Call a caller's function, which may be asynchronous unless the graph is called blocking."""
 
     async def awaited() -> Any:
         value = function(*args)
         return await value if inspect.isawaitable(value) else value
 
-    def plain() -> Any:
+    def blocking() -> Any:
         value = None if inspect.iscoroutinefunction(function) else function(*args)
         if inspect.iscoroutinefunction(function) or inspect.isawaitable(value):
             if inspect.iscoroutine(value):
@@ -85,4 +87,4 @@ def call_function(function: Callable[..., Any], *args: Any) -> Calls[Any]:
             raise TypeError(f"{name} is asynchronous; run the graph with `ainvoke` or `astream`.")
         return value
 
-    return (yield Call(plain, awaited))
+    return (yield Call(blocking, awaited))

@@ -1,9 +1,8 @@
-"""The API's limits, and checks of a caller's arguments, before anything is sent.
+"""The API's limits, checked before anything is sent.
 
 Rule: all faults of a request are found here and reported together, each with what is allowed, before money is
 spent. No other module checks a limit of the API. Facts: https://docs.parallel.ai/task-api/guides/specify-a-task
-and the descriptions in the OpenAPI document. `seconds`, `choices` and `at_least_one_turn` check arguments of
-this package.
+and the descriptions in the OpenAPI document.
 """
 
 from __future__ import annotations
@@ -92,21 +91,6 @@ def seconds(timeout: object) -> float:
     if not isinstance(timeout, int | float) or not timeout >= 0:
         raise InvalidRequest([f"timeout is {timeout!r}; give seconds, from 0 up."])
     return float(timeout)
-
-
-def choices(given: Mapping[str, str], allowed: Mapping[str, Sequence[str]]) -> None:
-    """Check arguments that must be one of a few words each.
-
-    Raises:
-        InvalidRequest: An argument is none of its words.
-    """
-    problems = [
-        f"{name} is {value!r}; {' or '.join(map(repr, allowed[name]))} is allowed."
-        for name, value in given.items()
-        if value not in allowed[name]
-    ]
-    if problems:
-        raise InvalidRequest(problems)
 
 
 def _json_problems(run: TaskRunInput) -> Iterator[str]:
@@ -235,13 +219,3 @@ def _remarks(run: TaskRunInput) -> Iterator[str]:
                 f"The output schema asks for {', '.join(doubled)}; the basis of every answer carries that "
                 "already."
             )
-
-
-def at_least_one_turn(max_turns: int) -> None:
-    """Refuse a graph that could never ask anything.
-
-    Raises:
-        InvalidRequest: `max_turns` is below 1.
-    """
-    if max_turns < 1:
-        raise InvalidRequest([f"max_turns is {max_turns}; at least 1 is needed to ask at all."])

@@ -58,7 +58,7 @@ def add_runs(
 
 
 def retrieve(run_id: str, policy: RetryPolicy) -> Flow[TaskRun]:
-    """A run as it stands."""
+    """The current state of a run."""
     return (yield from fetch(wire.get(run_id), TaskRun, policy, run_id))
 
 
@@ -76,7 +76,7 @@ def result(run_id: str, timeout: float, policy: RetryPolicy) -> Flow[TaskRunResu
         left = max(0.0, deadline - (yield from now()))
         request = wire.result(run_id, seconds=min(LONGEST_POLL, left))
         outcome = yield from send(request)
-        if has_no_answer(outcome):
+        if _has_no_answer(outcome):
             run = yield from retrieve(run_id, policy)
             raise_unfinished(run)
             time = yield from now()
@@ -96,7 +96,7 @@ def result(run_id: str, timeout: float, policy: RetryPolicy) -> Flow[TaskRunResu
         yield from sleep(pause if pause.seconds < left or not active else Sleep(left))
 
 
-def has_no_answer(outcome: Outcome) -> bool:
+def _has_no_answer(outcome: Outcome) -> bool:
     """Whether only the run's own status can say why there is no result.
 
     An active run answers 408. A run that failed answers 404, as an unknown run does.
@@ -114,5 +114,5 @@ def create_group(metadata: Mapping[str, object], policy: RetryPolicy) -> Flow[Ta
 
 
 def retrieve_group(group_id: str, policy: RetryPolicy) -> Flow[TaskGroup]:
-    """A group as it stands."""
+    """The current state of a group."""
     return (yield from fetch(wire.get(group_id, root=wire.GROUPS), TaskGroup, policy))

@@ -21,7 +21,7 @@ _SCHEMES = frozenset({"basic", "bearer", "digest", "token"})
 """Words of an authorization header that are not secret."""
 
 _SHORT = 6
-"""A shorter secret is removed only where it stands as a word; else it would take parts of other words."""
+"""A shorter secret is removed only where it is a whole word; else parts of other words would go."""
 
 
 def secrets_of(inputs: Iterable[TaskRunInput]) -> tuple[str, ...]:

@@ -40,7 +40,7 @@ def decode(
         )
     # Raised outside the `except`, so that pydantic's error is not its context: that repeats what was sent.
     raise errors.MalformedResponse(
-        f"The answer to {request.method} {request.path} is not a {model.__name__} "
+        f"The response to {request.method} {request.path} is not a {model.__name__} "
         f"({redact(what, request.secrets)}).",
         hint=_unknown_hint(request),
         run_id=run_id,
@@ -66,12 +66,12 @@ def _no_response(
     billed = None if unknown or run_id else False
     if outcome.malformed:
         return errors.MalformedResponse(
-            f"The answer to {call} is not what the API documents{reason}.",
+            f"The response to {call} is not what the API documents{reason}.",
             hint=_unknown_hint(request),
             run_id=run_id,
             billed=billed,
         )
-    what = "No answer arrived to" if outcome.sent else "The API could not be reached for"
+    what = "No response arrived to" if outcome.sent else "The API could not be reached for"
     return errors.ResponseLost(
         f"{what} {call}{reason}.",
         hint=_unknown_hint(request) if unknown else "Check the network, then call again.",
@@ -89,7 +89,9 @@ def _unknown_hint(request: Request) -> str:
             "A run may have been started and billed, and without a ledger it cannot be looked up: check "
             "Parallel's platform before you repeat it. `submit` spares you this."
         )
-    return "Runs may have been started and billed: `list_runs` tells; do not repeat it blindly."
+    return (
+        "Runs may have been started and billed: `list_runs` shows them; do not repeat it blindly."
+    )
 
 
 _STATUS: Mapping[int, tuple[type[errors.ApiError], str, str]] = {
@@ -128,12 +130,12 @@ _STATUS: Mapping[int, tuple[type[errors.ApiError], str, str]] = {
 }
 _FAULT = (
     errors.ServerFault,
-    "The server had trouble of its own",
+    "The server failed",
     "Call again later; tell Parallel's support the ref_id if it stays.",
 )
 _OTHER = (
     errors.UnexpectedStatus,
-    "The server answered with a status the API does not document",
+    "The server answered with a status that the API does not document",
     "Check `base_url`, and whether this package is up to date.",
 )
 

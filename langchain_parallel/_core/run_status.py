@@ -23,7 +23,7 @@ _ENDINGS: Mapping[str, tuple[type[errors.RunError], str, str, bool | None]] = {
     ),
     "action_required": (
         errors.ActionRequired,
-        "stands still until a person has done something",
+        "waits for a person to act",
         "Do what the server asks for (often: authorise an MCP server), then wait for the same run again.",
         None,
     ),
@@ -74,8 +74,8 @@ def still_running(run: TaskRun, waited: float) -> errors.StillRunning:
     """The error for a deadline that passed."""
     return errors.StillRunning(
         f"Run {run.run_id} is still {run.status} after {waited:,.0f} s of waiting.",
-        hint="It goes on and nothing is lost: wait for the same run_id again, with a longer timeout; do "
-        "not start it anew.",
+        hint="The run goes on and nothing is lost: wait for the same run_id again, with a longer timeout; "
+        "do not start it anew.",
         waited=waited,
         status=run.status,
         run_id=run.run_id,

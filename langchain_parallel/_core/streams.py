@@ -107,9 +107,9 @@ def _collect(request: Request, listed: _Listed) -> Flow[StreamEnded | Outcome]:
         if not isinstance(chunk, bytes):
             return chunk if feed.complete else NoResponse(sent=True, reason="the list broke off")
         for event in feed.feed(chunk):
-            trouble = listed.add(event)
-            if trouble is not None:
-                return trouble
+            fault = listed.add(event)
+            if fault is not None:
+                return fault
 
 
 # --- events --------------------------------------------------------------------------------------

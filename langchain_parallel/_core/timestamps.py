@@ -34,7 +34,7 @@ def span(start: object, end: object) -> tuple[float, float] | None:
     return None if first is None or last is None or last < first else (first, last)
 
 
-def elapsed(start: object, end: object) -> float | None:
+def elapsed_seconds(start: object, end: object) -> float | None:
     """Seconds from one timestamp to another; None where `span` is None."""
     known = span(start, end)
     return None if known is None else round(known[1] - known[0], 3)

@@ -48,7 +48,7 @@ class ClientPair(NamedTuple):
     ) -> ClientPair:
         """The client given and its counterpart (see `client_pair`), or both made from the rest.
 
-        `asks` is a request like those to come: its secrets are redacted from whatever the server says, also
+        `asks` is a request like those to come: its secrets are redacted from all that the server says, also
         in a process that waits for a run which another process has started.
 
         Raises:
@@ -91,12 +91,6 @@ class ClientPair(NamedTuple):
         )
         return cast(Submission, submission)
 
-    def submit_directly(self, request: TaskRunInput) -> Calls[Submission]:
-        """Start the run without a ledger, at most once: a lost answer is a lost run."""
-        started = yield Call(lambda: self.sync.create(request), lambda: self.async_.create(request))
-        run = cast(TaskRun, started)
-        return Submission(run=run, ledger_id="", key=f"run {run.run_id}", adopted=False)
-
     def find(
         self, ledger_id: str, request: TaskRunInput, *, position: str, lookup: Any = "once"
     ) -> Calls[Submission | None]:
@@ -109,7 +103,7 @@ class ClientPair(NamedTuple):
         return cast("Submission | None", found)
 
     def retrieve(self, run_id: str) -> Calls[TaskRun]:
-        """A run as it stands."""
+        """The current state of a run."""
         run = yield Call(lambda: self.sync.retrieve(run_id), lambda: self.async_.retrieve(run_id))
         return cast(TaskRun, run)
 

@@ -131,7 +131,7 @@ class ParallelClient(Driver):
             return self._drive(submission.find(pending, lookup))
 
     def retrieve(self, run_id: str) -> TaskRun:
-        """A run as it stands."""
+        """The current state of a run."""
         return self._drive(operations.retrieve(run_id, self._settings.policy))
 
     def retrieve_input(self, run_id: str) -> RunInput:

@@ -262,6 +262,5 @@ def answered(research: Research, handle: str) -> AgentTurn:
 
 def brief(record: AgentTurn) -> str:
     """A record in a few words: its handle, status and question."""
-    question = harmless(record["question"])
-    short = question if len(question) <= _QUESTION_CHARS else f"{question[:_QUESTION_CHARS]}…"
-    return f"{record['handle']} ({record['status']}) “{short}”"
+    question = harmless(record["question"], _QUESTION_CHARS)
+    return f"{record['handle']} ({record['status']}) “{question}”"

@@ -1,4 +1,4 @@
-"""A finding as text, page by page or field by field.
+"""A run as text for a model: its answer page by page or field by field, or why there is none.
 
 Rule: nothing is left out without a word. A page says how many there are and how to get the next. Addresses
 are left out unless they are asked for, because `citations.py` knows them by number. Every line is harmless,
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from textwrap import wrap
 from typing import Any
 from urllib.parse import quote
 
@@ -17,14 +18,49 @@ from ..errors import InvalidRequest
 from ..evidence import TEXT_FIELD, Part, is_within, numbers_by_field, parts
 from ..text.result import evidence_notes
 from ..text.untrusted import fenced, harmless, harmless_lines
-from .agent_messages import without_ids
-from .agent_state import AgentTurn
+from .agent_config import AgentConfig
+from .agent_messages import changed_by_a_person, head, under_way, without_answer, without_ids
+from .agent_state import AgentTurn, Research, is_active
 from .citations import without_marks, without_marks_in_json
 from .names import Names
 
 SOURCES = "sources"
 """Reads the list of sources with their addresses, unless the answer has a field of that name."""
 _WARNING_CHARS = 300
+
+
+def finding(setup: AgentConfig, research: Research, record: AgentTurn, chars: int) -> str:
+    """The first page of a run's answer, or why there is none."""
+    changed = changed_by_a_person(record)
+    if record["status"] == "completed":
+        text = _first_page(setup, research, record, chars)
+    elif is_active(record):
+        text = under_way(setup, record)
+    else:
+        text = without_answer(record)
+    return "\n".join(filter(None, [changed, text]))
+
+
+def _first_page(setup: AgentConfig, research: Research, record: AgentTurn, chars: int) -> str:
+    page, pages = page_of(record, setup.names, 1, chars)
+    rest = next_page_lines(setup, record, 1, pages)
+    if pages > 1 and chars != setup.max_chars:  # pages of another size than those that are read
+        rest = [f"[cut here; the whole: {setup.names.read}(handle='{record['handle']}')]"]
+    return "\n".join([head(record, research), fenced(page), *rest])
+
+
+def next_page_lines(
+    setup: AgentConfig, record: AgentTurn, page: int, pages: int, field: str | None = None
+) -> list[str]:
+    """How to get the next page, if there is one. The web may have named the field, so the name stays out."""
+    if pages == 1:
+        return []
+    if page == pages:
+        return [f"[page {page} of {pages}]"]
+    if field:
+        return [f"[page {page} of {pages}; the next: the same field with page={page + 1}]"]
+    how = f"{setup.names.read}(handle='{record['handle']}', page={page + 1})"
+    return [f"[page {page} of {pages}; the next: {how}]"]
 
 
 def page_of(record: AgentTurn, names: Names, page: int, chars: int) -> tuple[str, int]:
@@ -53,10 +89,10 @@ def no_such_field(record: AgentTurn, field: str, chars: int) -> str:
     there = list(dict.fromkeys([*_fields(record), SOURCES]))
     if _plain(field) in there:
         return ""
-    names = [*_pieces(without_marks(", ".join(there)), chars)]
+    names = _pieces(without_marks(", ".join(there)), chars)
     rest = [f"[cut here; there are {len(there)}]"] if len(names) > 1 else []
-    head = f"{record['handle']} has no field {harmless(field, 60)!r}. It has these:"
-    return "\n".join([head, fenced(names[0]), *rest])
+    missing = f"{record['handle']} has no field {harmless(field, 60)!r}. It has these:"
+    return "\n".join([missing, fenced(names[0]), *rest])
 
 
 def document(record: AgentTurn, names: Names) -> list[str]:
@@ -153,7 +189,7 @@ def _page(record: AgentTurn, lines: Sequence[str], page: int, chars: int) -> tup
 
 
 def _pages(lines: Sequence[str], chars: int) -> Iterator[str]:
-    """Whole lines, as many as fit; a line longer than a page is cut between words."""
+    """Whole lines, as many as fit; only a line longer than a page is cut."""
     here: list[str] = []
     room = chars
     for line in lines:
@@ -166,10 +202,6 @@ def _pages(lines: Sequence[str], chars: int) -> Iterator[str]:
     yield "\n".join(here)
 
 
-def _pieces(line: str, chars: int) -> Iterator[str]:
-    while len(line) > chars:
-        at = line.rfind(" ", chars // 2, chars)
-        at = chars if at < 0 else at
-        yield line[:at]
-        line = line[at:].lstrip()
-    yield line
+def _pieces(line: str, chars: int) -> list[str]:
+    """A line, cut between words into pieces of this length."""
+    return [line] if len(line) <= chars else wrap(line, chars, break_on_hyphens=False)

@@ -32,7 +32,7 @@ from .call_plan import (
     paid_calls,
     planned_call,
 )
-from .finding_text import finding
+from .pages import finding
 from .recovery import sent_for
 from .research_tool import Asked
 from .runs import durable, finish, ledger_of, start, unsent_record

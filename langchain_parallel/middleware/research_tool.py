@@ -28,8 +28,7 @@ from .agent_config import AgentConfig
 from .agent_state import Research, is_active, is_ended
 from .background import poll
 from .call_plan import known
-from .finding_text import finding, next_page_lines
-from .pages import field_of, no_such_field, page_of
+from .pages import field_of, finding, next_page_lines, no_such_field, page_of
 
 _OUTSIDE = "This tool works only inside an agent that has ParallelResearchMiddleware."
 

@@ -11,7 +11,7 @@ from .results import ApiModel, RunInput, TaskGroupStatus, TaskRun, TaskRunError,
 
 
 class TaskRunEvent(ApiModel):
-    """A run as it stands; with its output at the end of a stream."""
+    """The state of a run; with its output at the end of a stream."""
 
     type: Literal["task_run.state"] = "task_run.state"
     run: TaskRun
@@ -50,7 +50,7 @@ class TaskRunProgressMessageEvent(ApiModel):
 
 
 class TaskGroupStatusEvent(ApiModel):
-    """A group as it stands. `event_id` is the cursor from which to resume."""
+    """The state of a group. `event_id` is the cursor from which to resume."""
 
     type: Literal["task_group_status"] = "task_group_status"
     status: TaskGroupStatus

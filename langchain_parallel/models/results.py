@@ -6,7 +6,7 @@ keeps them (`model_extra`).
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -26,7 +26,7 @@ class ApiModel(BaseModel):
     It may be an answer that is paid for, which must not be lost because one of its citations lacks a title.
     """
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         extra="allow", frozen=True, hide_input_in_errors=True, coerce_numbers_to_str=True
     )
 
@@ -60,7 +60,7 @@ class TaskRunError(ApiModel):
 
 
 class TaskRun(ApiModel):
-    """A run as it stands."""
+    """A run, in the state in which it was read."""
 
     run_id: str
     interaction_id: str | None = None

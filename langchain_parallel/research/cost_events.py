@@ -9,7 +9,7 @@ from langchain_core.runnables import RunnableConfig, RunnableLambda
 from typing_extensions import TypedDict
 
 from .._core.calls import Call, Calls
-from .._core.timestamps import elapsed
+from .._core.timestamps import elapsed_seconds
 from .._graph.runtime import runtime_of
 from .state import ResearchState, Turn
 from .usage import spent_usd
@@ -43,7 +43,7 @@ def emit_cost(turns: Sequence[Turn], state: ResearchState, config: RunnableConfi
             interaction_id=turn["interaction_id"],
             processor=turn["processor"],
             cost_usd=turn["cost_usd"],
-            seconds=elapsed(turn["started_at"], turn["ended_at"]),
+            seconds=elapsed_seconds(turn["started_at"], turn["ended_at"]),
             spent_usd=total,
         )
         if runtime := runtime_of(config):

@@ -15,6 +15,7 @@ from typing_extensions import TypedDict
 from .._core.timestamps import covered_seconds, span
 from ..options import SessionLimits
 from ..processors import PROCESSORS, price_usd
+from ..text.format import usd
 from .state import Turn
 
 _CENTS = 1e-9
@@ -80,11 +81,6 @@ def raise_limits(limits: SessionLimits, needed: Usage) -> SessionLimits:
     least, now = cast("dict[str, float]", needed), cast("dict[str, float]", limits)
     raised = {name: max(value, least[_LIMITED_BY[name]]) for name, value in now.items()}
     return cast(SessionLimits, raised)
-
-
-def usd(amount: float) -> str:
-    """An amount in USD as `$0.175`."""
-    return f"${amount:,.3f}".removesuffix("0")
 
 
 def _dollars(turn: Turn) -> float:

@@ -124,7 +124,7 @@ def _underway(state: Mapping[str, Any], turns: list[Turn]) -> Iterator[dict[str,
     yield from ({**turn, "run_id": None} for turn in turns if _is_planned(turn))
     for turn in filter(None, planned):
         if turn.get("run_id") not in runs and turn.get("position") not in positions:
-            yield {**_plain(turn), "run_id": _plain(turn.get("run_id") or None)}
+            yield _plain({**turn, "run_id": turn.get("run_id") or None})
 
 
 def _plain(value: object) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
-from .._core.timestamps import elapsed, span
+from .._core.timestamps import elapsed_seconds, span
 from .tree_nodes import RecordedVerdict
 
 
@@ -83,7 +83,7 @@ class ReportedTurn(ReportPart):
     @property
     def seconds(self) -> float | None:
         """From the run's start to its end; None where a time is missing."""
-        return elapsed(self.started_at, self.ended_at)
+        return elapsed_seconds(self.started_at, self.ended_at)
 
     @property
     def times(self) -> tuple[float, float] | None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._core.timestamps import elapsed
+from .._core.timestamps import elapsed_seconds
 from ..evidence import rank
 
 _WITHOUT_ANSWER = ("failed", "cancelled", "refused", "declined")
@@ -99,7 +99,7 @@ class Node:
     @property
     def seconds(self) -> float | None:
         """From when the run was made until it was last changed; None if either is unknown."""
-        return elapsed(self.started_at, self.ended_at)
+        return elapsed_seconds(self.started_at, self.ended_at)
 
 
 @dataclass

@@ -8,15 +8,30 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from langchain_core.tools import InjectedToolArg
 from langchain_core.utils.json_schema import dereference_refs
+from langgraph.prebuilt import ToolRuntime
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import SkipJsonSchema
+from pydantic_core.core_schema import CoreSchema, is_instance_schema
 
 from ..models import JsonSchema, TaskSpec, TextSchema
 from .call_site import AnyRuntime
 from .tool_messages import each_price
 
-Injected: TypeAlias = Annotated[SkipJsonSchema[AnyRuntime], InjectedToolArg]
+
+class _AsGiven:
+    """Takes what LangGraph injects as it is.
+
+    To check its fields, pydantic would build a schema of LangGraph's own types for every tool, which takes
+    longer than all else that a tool needs.
+    """
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> CoreSchema:
+        return is_instance_schema(ToolRuntime)
+
+
+Injected: TypeAlias = Annotated[SkipJsonSchema[Annotated[AnyRuntime, _AsGiven]], InjectedToolArg]
 PREVIOUS = "previous_interaction_id"
 PROCESSOR = "processor"
 _RESERVED = {PREVIOUS, PROCESSOR, "runtime", "config", "run_manager"}

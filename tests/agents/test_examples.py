@@ -14,6 +14,7 @@ import pytest
 
 from langchain_parallel.middleware import find_citations
 
+from ..cut import exhaustive
 from ..middleware.harness import Account
 from . import examples
 from .examples import OUTCOMES
@@ -38,6 +39,7 @@ def answers_well(example: ModuleType, states: list[dict[str, Any]]) -> None:
                 assert source["run_id"] == run_id
 
 
+@pytest.mark.grid
 @every_example
 def test_an_example_cites_its_sources_and_pays_each_run_once(
     name: str, account: Account, scripted: ModuleType
@@ -49,6 +51,7 @@ def test_an_example_cites_its_sources_and_pays_each_run_once(
     examples.came_to_what_it_should(name, example, states[-1], account)
 
 
+@pytest.mark.grid
 @every_example
 def test_an_example_that_is_parked_and_woken_comes_to_the_same(
     name: str, account: Account, scripted: ModuleType
@@ -60,6 +63,7 @@ def test_an_example_that_is_parked_and_woken_comes_to_the_same(
     examples.came_to_what_it_should(name, example, states[-1], account)
 
 
+@pytest.mark.grid
 @every_example
 def test_an_example_whose_paid_request_gets_no_answer_pays_once(
     name: str, account: Account, scripted: ModuleType
@@ -72,6 +76,7 @@ def test_an_example_whose_paid_request_gets_no_answer_pays_once(
     examples.came_to_what_it_should(name, example, states[-1], account)
 
 
+@pytest.mark.grid
 @every_example
 def test_two_threads_of_an_example_do_not_share_a_session(
     name: str, account: Account, scripted: ModuleType
@@ -107,7 +112,9 @@ def program(name: str, *arguments: str, **environment: str) -> subprocess.Comple
     )
 
 
-@every_example
+@pytest.mark.parametrize(
+    "name", ["create_agent", *(exhaustive(name) for name in OUTCOMES if name != "create_agent")]
+)
 def test_an_example_runs_as_a_program(name: str) -> None:
     example = examples.load(name)
     done = program(name)

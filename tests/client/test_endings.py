@@ -17,7 +17,7 @@ HOURS = 3600.0
 ENDINGS: list[tuple[Any, type[errors.RunError], str, bool | None]] = [
     ("failed", errors.RunFailed, "failed; the server says: No luck", False),
     ("cancelled", errors.RunCancelled, "was cancelled on the server's side", None),
-    ("action_required", errors.ActionRequired, "stands still until a person has done", None),
+    ("action_required", errors.ActionRequired, "waits for a person to act", None),
 ]
 
 

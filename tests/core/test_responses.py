@@ -14,20 +14,32 @@ from langchain_parallel.models import McpServer, TaskRun, TaskRunInput, Webhook
 from .helpers import FREE, PAID, answer
 
 STATUS = [
-    (301, errors.UnexpectedStatus, "status the API does not document", "Check `base_url`", False),
-    (400, errors.UnexpectedStatus, "status the API does not document", "Check `base_url`", False),
+    (
+        301,
+        errors.UnexpectedStatus,
+        "status that the API does not document",
+        "Check `base_url`",
+        False,
+    ),
+    (
+        400,
+        errors.UnexpectedStatus,
+        "status that the API does not document",
+        "Check `base_url`",
+        False,
+    ),
     (401, errors.AuthenticationFailed, "API key was not accepted", "Check PARALLEL_API_KEY", False),
     (402, errors.CreditExhausted, "has not enough credit", "Add credit or wait", False),
     (403, errors.Forbidden, "may not use this processor", "Choose another processor", False),
     (404, errors.NotFound, "nothing under this id", "Check the id", False),
-    (408, errors.RequestTimedOut, "gave up waiting", "list_runs` tells", None),
-    (409, errors.UnexpectedStatus, "does not document", "list_runs` tells", None),
+    (408, errors.RequestTimedOut, "gave up waiting", "list_runs` shows them", None),
+    (409, errors.UnexpectedStatus, "does not document", "list_runs` shows them", None),
     (418, errors.UnexpectedStatus, "does not document", "up to date", False),
     (422, errors.Unprocessable, "found the request invalid", "nothing was started", False),
     (429, errors.RateLimited, "Too many requests", "nothing was started", False),
-    (500, errors.ServerFault, "trouble of its own", "do not repeat it blindly", None),
-    (503, errors.ServerFault, "trouble of its own", "do not repeat it blindly", None),
-    (599, errors.ServerFault, "trouble of its own", "do not repeat it blindly", None),
+    (500, errors.ServerFault, "The server failed", "do not repeat it blindly", None),
+    (503, errors.ServerFault, "The server failed", "do not repeat it blindly", None),
+    (599, errors.ServerFault, "The server failed", "do not repeat it blindly", None),
 ]
 
 
@@ -123,7 +135,7 @@ def test_a_404_without_an_id_is_about_the_address(path: str) -> None:
             PAID,
             NoResponse(True, "ReadError"),
             errors.ResponseLost,
-            "No answer arrived to POST",
+            "No response arrived to POST",
             None,
         ),
         (
@@ -133,7 +145,7 @@ def test_a_404_without_an_id_is_about_the_address(path: str) -> None:
             "could not be reached for POST",
             False,
         ),
-        (FREE, NoResponse(True), errors.ResponseLost, "No answer arrived to GET", False),
+        (FREE, NoResponse(True), errors.ResponseLost, "No response arrived to GET", False),
         (
             FREE,
             NoResponse(True, "html", malformed=True),

@@ -14,6 +14,7 @@ from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from langchain_parallel import AsyncParallelClient, ParallelClient, aresume, resume
 from langchain_parallel.client import RetryPolicy
+from langchain_parallel.client.client_pair import AnyClient
 from langchain_parallel.parked.interrupts import runs_waited_for
 
 from .points import AsyncTransport, Steps, Transport, passing
@@ -57,12 +58,12 @@ def work(job: Job, tell: int) -> None:
     os._exit(0)
 
 
-def _client(job: Job) -> ParallelClient | AsyncParallelClient:
+def _client(job: Job) -> AnyClient:
     policy = RetryPolicy(initial_delay=0.05, max_delay=0.2, settle_seconds=SETTLING)
-    given: Any = {"api_key": "key-of-a-test", "base_url": job["api"], "retry_policy": policy}
-    if job["mode"] == "sync":
-        return ParallelClient(**given, transport=Transport())
-    return AsyncParallelClient(**given, transport=AsyncTransport())
+    key, url = "key-of-a-test", job["api"]
+    if job["mode"] == "async":
+        return AsyncParallelClient(key, url, transport=AsyncTransport(), retry_policy=policy)
+    return ParallelClient(key, url, transport=Transport(), retry_policy=policy)
 
 
 def _config(job: Job) -> Any:

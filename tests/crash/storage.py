@@ -19,6 +19,8 @@ from langgraph.store.sqlite.aio import AsyncSqliteStore
 
 from .points import mortal
 
+UNSYNCED = "PRAGMA synchronous = OFF"
+"""Writes are not waited for until they are on the disk: what is killed here is a process, not the system."""
 _SAVES, _ASAVES = ("put", "put_writes"), ("aput", "aput_writes")
 _MortalSqliteSaver = mortal(SqliteSaver, "", *_SAVES)
 _MortalAsyncSqliteSaver = mortal(AsyncSqliteSaver, "", *_ASAVES)
@@ -42,11 +44,13 @@ def opened(place: str, *, store: bool) -> Iterator[dict[str, Any]]:
         else:
             connection = sqlite3.connect(Path(place) / "checkpoints.db", check_same_thread=False)
             stack.callback(connection.close)
+            connection.execute(UNSYNCED)
             made["checkpointer"] = _MortalSqliteSaver(connection)
             made["checkpointer"].setup()
             if store:
                 path = str(Path(place) / "store.db")
                 made["store"] = stack.enter_context(_MortalSqliteStore.from_conn_string(path))
+                made["store"].conn.execute(UNSYNCED)
                 made["store"].setup()
         yield made
 
@@ -63,10 +67,12 @@ async def aopened(place: str, *, store: bool) -> AsyncIterator[dict[str, Any]]:
                 made["store"] = await enter(_MortalAsyncPostgresStore.from_conn_string(place))
         else:
             connection = await enter(aiosqlite.connect(Path(place) / "checkpoints.db"))
+            await connection.execute(UNSYNCED)
             made["checkpointer"] = _MortalAsyncSqliteSaver(connection)
             await made["checkpointer"].setup()
             if store:
                 path = str(Path(place) / "store.db")
                 made["store"] = await enter(_MortalAsyncSqliteStore.from_conn_string(path))
+                await made["store"].conn.execute(UNSYNCED)
                 await made["store"].setup()
         yield made

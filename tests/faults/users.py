@@ -215,8 +215,9 @@ class GraphUser(User):
 
     def _graph(self, timeout: float | None) -> Any:
         options: dict[str, Any] = {"processor": PROCESSOR, "evaluate": self._evaluate}
-        options |= {"limits": Limits(max_runs_per_question=2), "timeout": timeout}
-        graph = create_research_graph(client=self.client, **options)
+        graph = create_research_graph(
+            limits=Limits(max_runs_per_question=2), **options, client=self.client, timeout=timeout
+        )
         return graph.compile(checkpointer=self.checkpointer)
 
     def _evaluate(self, state: Any, turn: Any) -> Any:

@@ -21,7 +21,7 @@ from langgraph.types import Command, Send
 from typing_extensions import TypedDict
 
 from langchain_parallel import InteractionTree
-from langchain_parallel._core.timestamps import elapsed
+from langchain_parallel._core.timestamps import elapsed_seconds
 from langchain_parallel.middleware import ResearchAgentState, find_citations, sources, turns_of
 from langchain_parallel.middleware.agent_state import merge_research
 from langchain_parallel.models import McpServer
@@ -318,7 +318,7 @@ def test_the_trace_shows_under_the_tools_run_what_it_cost(account: Account) -> N
     assert metadata["interaction_id"] == run["interaction_id"]
     assert metadata["processor"] == "lite"
     assert metadata["seconds"]
-    assert metadata["seconds"] == elapsed(run["created_at"], run["modified_at"])
+    assert metadata["seconds"] == elapsed_seconds(run["created_at"], run["modified_at"])
     assert metadata["usage_metadata"] == {"total_cost": 0.005}
     assert traces.parents == traces.tools
 

@@ -48,12 +48,11 @@ def woken(driven: Driven, graph: Any, run_id: str, **more: Any) -> WakeResult:
 
 
 def swept(driven: Driven, graph: Any, **more: Any) -> SweepResult:
-    client = client_of(driven.mode, driven.simulator)
-    options = {"client": client, "per_second": 1e5, **more}
+    client, options = client_of(driven.mode, driven.simulator), {"per_second": 1e5, **more}
     found: SweepResult = do(
         driven,
-        lambda: sweep(graph, **options),
-        lambda: asweep(graph, **options),
+        lambda: sweep(graph, client, **options),
+        lambda: asweep(graph, client, **options),
     )
     return found
 

@@ -49,17 +49,15 @@ class Office:
         return str(self.account.runs[-1]["run_id"])
 
     def sweep(self, name: str | None) -> SweepResult:
-        made = self.account.clients()
         if self.account.how == "sync":
-            return sweep(self.agent(name), made["client"], stranded_after=0.0)
+            return sweep(self.agent(name), self.account.client(), stranded_after=0.0)
         return asyncio.run(
             asweep(self.agent(name), self.account.async_client(), stranded_after=0.0)
         )
 
     def wake(self, name: str | None, run_id: str) -> WakeResult:
-        made = self.account.clients()
         if self.account.how == "sync":
-            return resume_parked(self.agent(name), run_id, made["client"])
+            return resume_parked(self.agent(name), run_id, self.account.client())
         client = self.account.async_client()
         return asyncio.run(aresume_parked(self.agent(name), run_id, client))
 
@@ -155,8 +153,7 @@ def test_a_woken_agent_has_the_context_that_is_given(how: How, by: str) -> None:
     elif by == "sweep":
         assert swept(driven, agent, context=who).resumed == ["thread"]
     else:
-        more: Any = {"context": who, "blocking": how == "sync"}
-        more |= {"client": account.clients()["client"]}
+        more: Any = {"context": who, "blocking": how == "sync", **account.clients()}
         app = webhook_app(agent, secrets=[SECRET], **more)
         body, signed = delivery(run_id)
 

@@ -19,7 +19,6 @@ from langgraph.types import Command
 from langchain_parallel import create_research_graph
 from langchain_parallel._core.calls import adrive, drive
 from langchain_parallel.errors import AuthenticationFailed, InvalidRequest
-from langchain_parallel.options import Limits
 from langchain_parallel.parked import (
     GraphThreads,
     Outcome,
@@ -47,8 +46,7 @@ class Fleet:
     def __init__(self, mode: Mode, place: str, *, store: bool) -> None:
         self.mode, self.place, self.store = mode, place, store
         self.simulator = Simulator(ManualClock())
-        self.options: dict[str, Any] = {"processor": "lite", "wait": "park"}
-        self.options["limits"] = Limits(max_runs_per_question=5)
+        self.options: dict[str, Any] = {"processor": "lite", "wait": "park", "max_turns": 5}
         self.tag = f"{time.time_ns()}"  # PostgreSQL is shared with other tests
         self.memory = {"checkpointer": InMemorySaver()} | (
             {"store": InMemoryStore()} if store else {}
@@ -84,8 +82,11 @@ class Fleet:
     def sweep(self, **options: Any) -> SweepResult:
         """What a sweep found; threads by their names here."""
         client = client_of(self.mode, self.simulator)
-        more = {"client": client, "per_second": 100_000.0, **options}
-        swept = self.do(lambda graph: sweep(graph, **more), lambda graph: asweep(graph, **more))
+        more = {"per_second": 100_000.0, **options}
+        swept = self.do(
+            lambda graph: sweep(graph, client, **more),
+            lambda graph: asweep(graph, client, **more),
+        )
         for name in ("resumed", "already_resumed", "action_required"):
             found = [id.removesuffix(f" {self.tag}") for id in getattr(swept, name)]
             setattr(swept, name, sorted(found))
@@ -113,8 +114,7 @@ class Fleet:
         def evaluate(state: Any, turn: Any) -> Any:
             self.evaluated.append(turn["run_id"])
 
-        options = {"evaluate": evaluate, **self.options}
-        options["client"] = client_of(self.mode, self.simulator)
+        options = {"evaluate": evaluate, **self.options, "client": blocking_client(self.simulator)}
         if self.alone:
             return create_research_graph(**options).compile(**storage)
         parent: Any = StateGraph(ResearchState)
@@ -381,10 +381,10 @@ def test_sweeps_and_wakes_at_once_resume_a_thread_once(store: bool) -> None:
     fleet = Fleet("async", "memory", store=store)
     fleet.ask("one", "two")
     fleet.pass_time()
-    client = async_client(fleet.simulator)
     run_id = fleet.run_of("one")
 
     async def everybody(graph: Any) -> None:
+        client = async_client(fleet.simulator)
         await asyncio.gather(
             *(asweep(graph, client, per_second=1e5) for _ in range(4)),
             *(aresume_parked(graph, run_id, client) for _ in range(4)),
@@ -398,11 +398,11 @@ def test_sweeps_and_wakes_at_once_resume_a_thread_once(store: bool) -> None:
 def test_a_cron_sweeps_by_running_a_graph(fleet: Fleet) -> None:
     fleet.ask("one", "two")
     fleet.pass_time()
+    client = client_of(fleet.mode, fleet.simulator)
 
     def cron(graph: Any) -> Any:
-        client = client_of(fleet.mode, fleet.simulator)
-        made = create_sweep_graph(graph, client=client, per_second=1e5)
-        return made.compile(checkpointer=InMemorySaver())
+        options: Any = {"client": client, "per_second": 1e5}
+        return create_sweep_graph(graph, **options).compile(checkpointer=InMemorySaver())
 
     given: Any = ({}, {"configurable": {"thread_id": "cron"}})
     out = fleet.do(
@@ -417,23 +417,22 @@ class Elsewhere:
 
     def __init__(self, graph: Any) -> None:
         threads = GraphThreads(graph)
-        for name in ("store", "owns_node", "list_parked", "resume_if"):
-            setattr(self, name, getattr(threads, name))
+        self.store, self.owns_node = threads.store, threads.owns_node
+        self.list_parked, self.resume_if = threads.list_parked, threads.resume_if
 
 
 def test_threads_may_live_elsewhere(fleet: Fleet) -> None:
     fleet.ask("one", "two")
     fleet.pass_time()
     client, run_id = client_of(fleet.mode, fleet.simulator), fleet.run_of("one")
-    elsewhere: Any = Elsewhere
     woken = fleet.do(
-        lambda graph: resume_parked(elsewhere(graph), run_id, client),
-        lambda graph: aresume_parked(elsewhere(graph), run_id, client),
+        lambda graph: resume_parked(Elsewhere(graph), run_id, client),
+        lambda graph: aresume_parked(Elsewhere(graph), run_id, client),
     )
     assert woken.outcome is Outcome.RESUMED
     swept = fleet.do(
-        lambda graph: sweep(elsewhere(graph), client),
-        lambda graph: asweep(elsewhere(graph), client),
+        lambda graph: sweep(Elsewhere(graph), client),
+        lambda graph: asweep(Elsewhere(graph), client),
     )
     assert len(swept.resumed) == 1
 

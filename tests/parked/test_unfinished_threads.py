@@ -64,9 +64,8 @@ def test_a_thread_whose_next_checkpoint_was_not_written_is_found(
     session = Session(how, options={"wait": "park"}, store=store, checkpointer=saver)
     graph = session.graph()
     if parent:
-        inner = create_research_graph(
-            wait="park", client=blocking_client(session.simulator)
-        ).compile()
+        client = blocking_client(session.simulator)
+        inner = create_research_graph(wait="park", client=client).compile()
         outer: Any = StateGraph(ResearchState)
         outer.add_node("research", inner)
         outer.add_node("then", lambda state: {"answer": "done"})

@@ -20,7 +20,6 @@ from langchain_parallel import create_research_graph
 from langchain_parallel._core.calls import drive
 from langchain_parallel.errors import ServerFault
 from langchain_parallel.models import TaskRunInput
-from langchain_parallel.options import Limits
 from langchain_parallel.parked import Outcome, WakeResult, aresume_parked, resume_parked
 from langchain_parallel.parked.resumption import thread_lock
 from langchain_parallel.parked.threads import BUSY_SECONDS
@@ -33,9 +32,7 @@ from ..research.test_parking import FORK
 
 @pytest.fixture(params=["sync", "async"])
 def session(request: pytest.FixtureRequest) -> Session:
-    return Session(
-        request.param, options={"wait": "park", "limits": Limits(max_runs_per_question=5)}
-    )
+    return Session(request.param, options={"wait": "park", "max_turns": 5})
 
 
 def wake(session: Session, run_id: str, graph: Any = None) -> WakeResult:
@@ -161,9 +158,8 @@ def test_a_run_that_waits_for_a_person_leaves_the_thread_parked(session: Session
 
 
 def test_inside_a_parent_the_root_thread_is_resumed(session: Session) -> None:
-    research = create_research_graph(
-        processor="lite", wait="park", client=blocking_client(session.simulator)
-    )
+    client = blocking_client(session.simulator)
+    research = create_research_graph(processor="lite", wait="park", client=client)
     parent: Any = StateGraph(ResearchState)
     parent.add_node("research", research.compile())
     parent.add_edge(START, "research")

@@ -48,7 +48,7 @@ def build(
     """Research, review (if wished), tail.
 
     Args:
-        client: The client.
+        client: The client, for both kinds of calls.
         tail: What the last node does to the world.
         review: Whether a person is asked.
         dies: A file; the process that can delete it dies in the middle of the research.

@@ -1,4 +1,4 @@
-"""Eight processes, and several callers in each, go on with one thread at the same moment.
+"""Several processes, and several callers in each, go on with one thread at the same moment.
 
     python -m tests.races.stampede '{"api": …, "place": …, …}'
 
@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypedDict
 
-from langchain_parallel import AsyncParallelClient, ParallelClient, aresume, resume
+from langchain_parallel import ParallelClient, aresume, resume
 from langchain_parallel.client import RetryPolicy
 
 from ..crash.storage import aopened, opened
@@ -50,11 +50,10 @@ class Job(TypedDict):
     each: int
 
 
-def client_of(mode: str, api: str) -> ParallelClient | AsyncParallelClient:
-    """The client for calls of this kind, as a process of its own makes it."""
+def client_of(api: str) -> ParallelClient:
+    """As a process of its own makes it."""
     policy = RetryPolicy(initial_delay=0.05, max_delay=0.2, settle_seconds=SETTLING)
-    kind = ParallelClient if mode == "sync" else AsyncParallelClient
-    return kind("key-of-a-test", api, retry_policy=policy)
+    return ParallelClient("key-of-a-test", api, retry_policy=policy)
 
 
 def main() -> None:
@@ -96,9 +95,7 @@ def _built(job: Job, storage: dict[str, Any]) -> Any:
             file.write(f"{os.getpid()}\n")
 
     dies = Path(job["dies"]) if job["dies"] else None
-    return build(
-        client_of(job["mode"], job["api"]), tail, review=job["review"], dies=dies, **storage
-    )
+    return build(client_of(job["api"]), tail, review=job["review"], dies=dies, **storage)
 
 
 def _config(job: Job) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from langchain_parallel.errors import InvalidRequest
+from langchain_parallel.options import Limits
 from langchain_parallel.processors import PROCESSORS, costs_more
 from langchain_parallel.research.evaluation import (
     all_of,
@@ -16,6 +17,7 @@ from langchain_parallel.research.evaluation import (
 )
 from langchain_parallel.research.processor_policy import deep_then_fast
 
+from .harness import Session
 from .judging import cite, session, turn
 
 POLICY = deep_then_fast()
@@ -207,3 +209,18 @@ def test_a_name_nobody_knows_is_refused_with_the_nearest(names: Any) -> None:
 def test_an_escalation_given_as_text_is_refused() -> None:
     with pytest.raises(InvalidRequest, match=r"escalation is text; give a list, such as \['pro'\]"):
         deep_then_fast(escalation="pro")
+
+
+def test_in_a_graph_a_follow_up_in_vain_is_followed_by_a_more_expensive_one(
+    session: Session,
+) -> None:
+    """No answer has 99 citations for a field, so no follow-up of this evaluation helps."""
+    session.options |= {
+        "processor": deep_then_fast("pro"),
+        "evaluate": by_evidence(min_citations=99),
+        "limits": Limits(max_runs_per_question=3),
+    }
+    turns = session.ask("How large is the market?")["turns"]
+    assert [turn["processor"] for turn in turns] == ["pro", "core-fast", "pro-fast"]
+    assert all(not turn["unsupported_fields"] for turn in turns)
+    assert all(turn["verdict"]["unsupported"][turn["interaction_id"]] for turn in turns[:2])

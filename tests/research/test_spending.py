@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from langchain_parallel._core.timestamps import elapsed
+from langchain_parallel._core.timestamps import elapsed_seconds
 from langchain_parallel.errors import ParallelError
 from langchain_parallel.options import Limits
 from langchain_parallel.simulator import Fault, RunScript
@@ -40,7 +40,7 @@ def test_a_run_is_in_the_trace_with_its_cost_and_ids(session: Session) -> None:
     assert metadata["interaction_id"] == run["interaction_id"]
     assert metadata["processor"] == "pro"
     assert metadata["seconds"]
-    assert metadata["seconds"] == elapsed(run["created_at"], run["modified_at"])
+    assert metadata["seconds"] == elapsed_seconds(run["created_at"], run["modified_at"])
     assert metadata["who"] == "a test"
 
 

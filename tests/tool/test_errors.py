@@ -38,7 +38,7 @@ ENDINGS: dict[str, tuple[dict[str, Any], type[errors.ParallelError], str]] = {
         {"outcome": "action_required", "warnings": ("Authorise crm.",)},
         errors.ActionRequired,
         (
-            "Run {run} stands still until a person has done something; warnings: Authorise crm.. A person "
+            "Run {run} waits for a person to act; warnings: Authorise crm.. A person "
             "has to do what the server asks for. Do not ask again: that would start another run. "
             "[interaction_id={interaction}]"
         ),
@@ -162,7 +162,7 @@ UNFIT: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "not a runtime": (
         {**QUESTION, "runtime": {"state": "S3CRET"}},
-        "runtime.config: Field required",
+        "runtime: Input should be an instance of ToolRuntime",
     ),
     "empty": ({"input": " \n"}, "The input is empty"),
     "empty object": ({"input": {}}, "The input is empty"),

@@ -43,7 +43,9 @@ def ledger_key(run: TaskRunInput, *, position: str = "", attempt: int = 0) -> st
     if asked.get("task_spec") == {"output_schema": {"type": "auto"}}:
         del asked["task_spec"]  # the same as none at all
     if "source_policy" in asked:
-        asked["source_policy"] = {name: _unordered(v) for name, v in asked["source_policy"].items()}
+        asked["source_policy"] = {
+            name: _in_any_order(v) for name, v in asked["source_policy"].items()
+        }
     asked["mcp_servers"] = [
         [server.name, urls.without_login_and_query(server.url), list(server.allowed_tools or ())]
         for server in run.mcp_servers
@@ -52,5 +54,5 @@ def ledger_key(run: TaskRunInput, *, position: str = "", attempt: int = 0) -> st
     return hashlib.sha256(canonical.encode()).hexdigest()[:40]
 
 
-def _unordered(value: Any) -> Any:
+def _in_any_order(value: Any) -> Any:
     return sorted(value) if isinstance(value, list) else value

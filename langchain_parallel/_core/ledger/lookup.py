@@ -196,7 +196,7 @@ def _list_runs(pending: PendingSubmission, cursor: str | None) -> Flow[list[Task
 def _adopt(
     pending: PendingSubmission, found: list[KnownRun], *, listed_now: bool
 ) -> Flow[Submission]:
-    """Adopt the oldest of the runs found, as it stands now."""
+    """Adopt the oldest of the runs found, in its current state."""
     oldest, *others = found
     run = oldest.run
     if run.active and not listed_now:

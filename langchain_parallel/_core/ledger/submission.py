@@ -153,7 +153,7 @@ def _still_uncertain(error: ParallelError) -> ParallelError:
 def _take_started(
     pending: PendingSubmission, accepted: TaskGroupRunResponse, *, sent_again: bool
 ) -> Flow[Submission]:
-    """The run just started, as it stands; if that cannot be read now, by its id alone.
+    """The run just started, in its current state; if that cannot be read now, only its id.
 
     The group's response holds no interaction id; the run does.
     """
@@ -184,7 +184,7 @@ def _take_started(
 def _resolve_duplicates(pending: PendingSubmission, started: Submission) -> Flow[Submission]:
     """After a second send of unknown outcome: the oldest run under the key, with the others as duplicates.
 
-    If the list cannot be read now, the started run stands; a later `find` reports duplicates.
+    If the list cannot be read now, the result is the started run; a later `find` reports duplicates.
     """
     try:
         oldest = yield from look_up(pending, whole=True)

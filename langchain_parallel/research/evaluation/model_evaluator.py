@@ -6,7 +6,7 @@ interactions of the session only, names no processor, and its texts are cut and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -90,20 +90,19 @@ class _ByModel(BuiltInEvaluator):
     max_chars: int
 
     def calls(self, state: ResearchState, turn: Turn, config: RunnableConfig) -> Calls[Verdict]:
-        session = session_text(state, self.max_chars)
-        said = yield from self._ask(session, config)
-        try:
-            return _verdict(said, state)
-        except InvalidRequest as refused:
-            again = f"{session}\n\n{_refusal(said, refused)}"
-        said = yield from self._ask(again, config)
-        try:
-            return _verdict(said, state)
-        except InvalidRequest as refused:
-            raise InvalidRequest(
-                ["The model has twice given a verdict that is not usable.", *refused.problems],
-                hint="The answer it judged is kept; resume the thread to have it judged again.",
-            ) from None
+        text = session = session_text(state, self.max_chars)
+        problems: Sequence[str] = ()
+        for _ in range(2):
+            said = yield from self._ask(text, config)
+            try:
+                return _verdict(said, state)
+            except InvalidRequest as refused:
+                problems = refused.problems
+            text = f"{session}\n\n{_refusal(said, problems)}"
+        raise InvalidRequest(
+            ["The model has twice given a verdict that is not usable.", *problems],
+            hint="The answer it judged is kept; resume the thread to have it judged again.",
+        )
 
     def _ask(self, text: str, config: RunnableConfig) -> Calls[Mapping[str, Any]]:
         messages = [SystemMessage(instructions(self.rubric)), HumanMessage(text)]
@@ -114,13 +113,13 @@ class _ByModel(BuiltInEvaluator):
         return cast(Mapping[str, Any], said)
 
 
-def _refusal(said: Mapping[str, Any], refused: InvalidRequest) -> str:
-    """What is wrong with its verdict, in words: not every model takes a tool call without an answer to it."""
+def _refusal(said: Mapping[str, Any], problems: Sequence[str]) -> str:
+    """What is wrong with a verdict, as text: not every model takes an error as a tool's answer."""
     parsed = said.get("parsed")
     verdict = parsed.model_dump_json(exclude_none=True) if isinstance(parsed, Judgement) else ""
     lines = [
         "You have judged this before, and your verdict could not be used:",
-        *(f"- {problem}" for problem in refused.problems),
+        *(f"- {problem}" for problem in problems),
         harmless(verdict, 2_000) and f"It was: {harmless(verdict, 2_000)}",
         "Judge again, and avoid that.",
     ]

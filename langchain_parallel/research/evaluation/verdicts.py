@@ -29,8 +29,7 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
     "stop": (),
 }
 """What each action may have beside what all of them may have."""
-_COMMON = "action", "reason"
-_NOTES = "decided_by", "unsupported"
+_COMMON = "action", "reason", "decided_by", "unsupported"
 
 
 def check_verdict(verdict: object, *, head: str | None = None) -> Verdict:
@@ -94,7 +93,7 @@ def _problems(verdict: object, head: str | None, *, proposed: bool = False) -> I
     if not isinstance(action, str) or action not in actions:
         yield f"action {action!r} is unknown; {', '.join(actions)} are allowed."
         return
-    yield from _foreign(verdict, (*_COMMON, *_WORDS[action], *_NOTES), action)
+    yield from _foreign(verdict, (*_COMMON, *_WORDS[action]), action)
     yield from _not_text(verdict, "reason")
     if verdict.get("decided_by") not in (None, "person"):
         yield "decided_by may only be 'person'."

@@ -105,17 +105,16 @@ def _spend_text(run: Turn, reasons: Sequence[str]) -> str:
 
 
 def _review_text(turn: Turn, verdict: Verdict, proposal: Verdict) -> str:
-    weak = "\n".join(weak_points(turn)) or "Every field has evidence."
     answer = _answer_text(turn["error"] if turn["content"] is None else turn["content"])
     words = [
         "Asked:",
         _code_block(turn["question"]),
         "Answered (untrusted text from the web):",
         _code_block(answer),
-        "Evidence:",
-        _code_block(weak),
-        f"Proposed: {proposal['action']}.",
     ]
+    if weak := "\n".join(weak_points(turn)):
+        words += ["Not well supported:", _code_block(weak)]
+    words.append(f"Proposed: {proposal['action']}.")
     if reason := verdict.get("reason") or proposal.get("reason"):
         words += ["Because:", _code_block(reason)]
     return "\n\n".join(words)
