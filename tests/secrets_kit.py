@@ -25,6 +25,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from langchain_parallel import AsyncParallelClient, ParallelClient
+from langchain_parallel.client import pair_clients
 from langchain_parallel.errors import ParallelError
 from langchain_parallel.models import McpServer, Webhook
 from langchain_parallel.simulator import ManualClock, Simulator, SimulatorTransport
@@ -305,8 +306,10 @@ class Account:
         self.simulator = Simulator(ManualClock())
         self.wire = Wire(self.simulator)
 
-    def clients(self) -> dict[str, Any]:
-        """Both clients, with a key and over httpx clients with a login, a header and a cookie."""
+    def clients(self) -> dict[How, Any]:
+        """Both clients, with a key and over httpx clients with a login, a header and a cookie; joined, so
+        that either does for a tool or a graph.
+        """
         gate: dict[str, Any] = {
             "transport": self.wire,
             "auth": (GATE_USER, GATE_PASSWORD),
@@ -314,12 +317,16 @@ class Account:
             "cookies": {"gate": GATE_COOKIE},
         }
         clock = self.simulator.clock
-        return {
-            "client": ParallelClient(KEY, http_client=httpx.Client(**gate), clock=clock),
-            "async_client": AsyncParallelClient(
-                SecretStr(KEY), http_client=httpx.AsyncClient(**gate), clock=clock
-            ),
-        }
+        http, async_http = httpx.Client(**gate), httpx.AsyncClient(**gate)
+        client = ParallelClient(KEY, http_client=http, clock=clock)
+        async_client = AsyncParallelClient(SecretStr(KEY), http_client=async_http, clock=clock)
+        pair_clients(client, async_client)
+        return {"sync": client, "async": async_client}
+
+    def client(self) -> ParallelClient:
+        """The blocking one of them."""
+        client: ParallelClient = self.clients()["sync"]
+        return client
 
     @property
     def hosts(self) -> set[str | None]:

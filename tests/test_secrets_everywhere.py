@@ -38,6 +38,7 @@ from langchain_parallel import (
 )
 from langchain_parallel._core import wire
 from langchain_parallel.models import McpServer, TaskRunInput, TaskSpec
+from langchain_parallel.options import RequestOptions
 from langchain_parallel.research import ResearchState
 from langchain_parallel.simulator import Fault, RunningServer, RunScript, Simulator, serve
 
@@ -127,21 +128,25 @@ class Asking(BaseChatModel):
 
 
 CALL: Any = {"name": "parallel_task", "args": {"input": QUESTION}, "id": "1", "type": "tool_call"}
-USUAL: dict[str, Any] = {"processor": "lite", "mcp_servers": SERVERS, "timeout": 900.0}
+USUAL: dict[str, Any] = {
+    "processor": "lite",
+    "request": RequestOptions(mcp_servers=SERVERS),
+    "timeout": 900.0,
+}
 
 
 def tool(account: Account, **options: Any) -> tuple[Any, Any]:
     own = {name: value for name, value in options.items() if name not in ("checkpointer", "store")}
-    return ParallelTaskTool(**USUAL, **account.clients(), **own), CALL
+    return ParallelTaskTool(**USUAL, client=account.client(), **own), CALL
 
 
 def agent(account: Account, **kept: Any) -> tuple[Any, Any]:
-    made = ParallelTaskTool(**USUAL, **account.clients())
+    made = ParallelTaskTool(**USUAL, client=account.client())
     return create_agent(Asking(), tools=[made], **kept), {"messages": [("user", QUESTION)]}
 
 
 def graph(account: Account, **kept: Any) -> tuple[Any, Any]:
-    made = create_research_graph(**USUAL, keep_excerpts=True, **account.clients())
+    made = create_research_graph(**USUAL, keep_excerpts=True, client=account.client())
     return made.compile(**kept), {"question": QUESTION}
 
 
@@ -462,7 +467,7 @@ def test_a_secret_is_known_in_every_form_a_server_may_repeat(account: Account, p
     said = {"error": {"message": f"Denied: {PIECES[piece]}.", "ref_id": "1"}}
     instead(**PAID, status=403, json=said)(account)
     with pytest.raises(errors.Forbidden, match="Denied") as raised:
-        account.clients()["client"].create(REQUEST)
+        account.client().create(REQUEST)
     assert leaks(shown(raised.value)) == []
 
 
@@ -474,7 +479,7 @@ def test_a_secret_is_not_cut_in_two(account: Account, body: str, kept: int) -> N
     said: Any = {"text": text} if body == "page" else {"json": {"error": {"message": text}}}
     instead(**PAID, status=403, **said)(account)
     with pytest.raises(errors.Forbidden) as raised:
-        account.clients()["client"].create(REQUEST)
+        account.client().create(REQUEST)
     assert leaks(shown(raised.value)) == []
 
 
@@ -488,7 +493,7 @@ def test_what_a_callers_own_httpx_client_sends_is_not_repeated_either(
 ) -> None:
     instead(**PAID, status=403, json={"error": {"message": f"Denied: {piece}"}})(account)
     with pytest.raises(errors.Forbidden) as raised:
-        account.clients()["client"].create(REQUEST)
+        account.client().create(REQUEST)
     assert leaks(shown(raised.value)) == []
 
 
@@ -544,6 +549,7 @@ def test_every_kind_of_error_is_provoked() -> None:
     no_call_raises = {
         errors.ParallelError,
         errors.ApiError,
+        errors.LimitExceeded,
         errors.MissingKey,
         errors.ThreadBusy,
         errors.WebhookRejected,
@@ -557,7 +563,7 @@ async def test_no_error_of_a_client_shows_a_secret(
     account: Account, kind: type[errors.ParallelError], how: How, watch: Watch
 ) -> None:
     ERRORS[kind](account)
-    client = account.clients()["client" if how == "sync" else "async_client"]
+    client = account.clients()[how]
     await every_call(client, watch)
     assert kind in {type(error) for error in watch.raised}
     assert watch.found() == []
@@ -598,7 +604,7 @@ async def test_a_run_that_repeats_the_key_gets_it_into_no_error_of_a_client(
     account: Account, outcome: Any, how: How, watch: Watch
 ) -> None:
     script(outcome, message=f"Bad key {KEY}", warnings=(f"Bad key {KEY}",))(account)
-    client = account.clients()["client" if how == "sync" else "async_client"]
+    client = account.clients()[how]
     run = await watch.attempt(lambda: client.create(REQUEST))
     await watch.attempt(lambda: client.wait(run.run_id))
     assert len(watch.raised) == 1
@@ -634,9 +640,8 @@ def test_nothing_made_of_a_graph_shows_a_secret(account: Account) -> None:
         assert leaks([one.config, one.with_config(tags=["a"]), one.get_context_jsonschema()]) == []
 
 
-@pytest.mark.parametrize("kind", ["client", "async_client"])
-def test_nothing_made_of_a_client_shows_a_secret(account: Account, kind: str) -> None:
-    client = account.clients()[kind]
+def test_nothing_made_of_a_client_shows_a_secret(account: Account, how: How) -> None:
+    client = account.clients()[how]
     for one in (client, copy.copy(client), copy.deepcopy(client), client._settings):
         assert leaks([repr(one), str(one), f"{one}", repr(vars(one)), dumps(one)]) == []
     with pytest.raises(TypeError, match="cannot be pickled"):
@@ -675,8 +680,7 @@ WRONG: list[dict[str, Any]] = [
     {"api_key": f"{KEY}ä"},
     {"api_key": f"{KEY}\n{KEY}"},
 ]
-WRONG_OPTIONS: list[dict[str, Any]] = [
-    {"processor": "coer"},
+WRONG_REQUESTS: list[dict[str, Any]] = [
     {"mcp_servers": [{"url": URL, "name": "crm", "headers": {"Authorization": [TOKEN]}}]},
     {"mcp_servers": [{"url": URL, "name": 5, "header": {"Authorization": TOKEN}}]},
     {"mcp_servers": [McpServer(url=f"mcp:{USER}:{PASSWORD}@{PATH}", name="crm")]},
@@ -691,15 +695,19 @@ GIVEN_WRONGLY = [
     *(
         (make, wrong)
         for make in (ParallelTaskTool, create_research_graph)
-        for wrong in (*WRONG, *WRONG_OPTIONS)
+        for wrong in (*WRONG, {"processor": "coer"}, *WRONG_REQUESTS)
     ),
 ]
 
 
 @pytest.mark.parametrize(("make", "wrong"), GIVEN_WRONGLY, ids=_name_of)
 def test_what_is_given_wrongly_is_not_repeated(make: Any, wrong: dict[str, Any]) -> None:
+    def made() -> Any:
+        shaped = {"request": RequestOptions(**wrong)} if wrong in WRONG_REQUESTS else wrong
+        return make(**{"api_key": KEY, **shaped})
+
     with pytest.raises((errors.InvalidRequest, ValidationError)) as raised:
-        make(**{"api_key": KEY, **wrong})
+        made()
     assert leaks(shown(raised.value)) == []
 
 

@@ -1,10 +1,10 @@
 """`create_research_graph`: the research session as a LangGraph graph.
 
-START → plan → submit → wait → evaluate ─┬→ END      accepted, out of turns, stopped
+START → plan → submit → wait → evaluate ─┬→ END      accepted, out of runs, stopped
                                          ├→ plan     a follow-up, or several at the same time
                                          └→ review   a person decides: plan, or END
 
-plan → approve → …                     where a person has to say yes first, or the budget ends
+plan → approve → …                     where a person has to approve first, or a limit is reached
 plan → submit_branch × n → wait_branch × n → join → evaluate      several questions at the same time
 """
 

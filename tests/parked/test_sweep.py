@@ -19,6 +19,7 @@ from langgraph.types import Command
 from langchain_parallel import create_research_graph
 from langchain_parallel._core.calls import adrive, drive
 from langchain_parallel.errors import AuthenticationFailed, InvalidRequest
+from langchain_parallel.options import Limits
 from langchain_parallel.parked import (
     GraphThreads,
     Outcome,
@@ -46,7 +47,8 @@ class Fleet:
     def __init__(self, mode: Mode, place: str, *, store: bool) -> None:
         self.mode, self.place, self.store = mode, place, store
         self.simulator = Simulator(ManualClock())
-        self.options: dict[str, Any] = {"processor": "lite", "wait": "park", "max_turns": 5}
+        self.options: dict[str, Any] = {"processor": "lite", "wait": "park"}
+        self.options["limits"] = Limits(max_runs_per_question=5)
         self.tag = f"{time.time_ns()}"  # PostgreSQL is shared with other tests
         self.memory = {"checkpointer": InMemorySaver()} | (
             {"store": InMemoryStore()} if store else {}

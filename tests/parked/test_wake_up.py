@@ -20,6 +20,7 @@ from langchain_parallel import create_research_graph
 from langchain_parallel._core.calls import drive
 from langchain_parallel.errors import ServerFault
 from langchain_parallel.models import TaskRunInput
+from langchain_parallel.options import Limits
 from langchain_parallel.parked import Outcome, WakeResult, aresume_parked, resume_parked
 from langchain_parallel.parked.resumption import thread_lock
 from langchain_parallel.parked.threads import BUSY_SECONDS
@@ -32,7 +33,9 @@ from ..research.test_parking import FORK
 
 @pytest.fixture(params=["sync", "async"])
 def session(request: pytest.FixtureRequest) -> Session:
-    return Session(request.param, options={"wait": "park", "max_turns": 5})
+    return Session(
+        request.param, options={"wait": "park", "limits": Limits(max_runs_per_question=5)}
+    )
 
 
 def wake(session: Session, run_id: str, graph: Any = None) -> WakeResult:

@@ -144,7 +144,7 @@ def test_only_turns_and_head_are_carried() -> None:
         "ledger_cursor": ["tgrp_1", "c"],
         "pending": {"question": "On its way"},
         "branches": [{"question": "Too"}],
-        "budget": {"max_turns": 9},
+        "limits": {"max_runs": 9},
         "verdict": {"action": "accept"},
         "spent_usd": 0.1,
         "answer": "x",

@@ -177,6 +177,15 @@ def test_turns_that_are_only_planned_are_on_their_way_wherever_they_stand() -> N
     assert "not known to be sent" in report.to_markdown()
 
 
+def test_a_question_that_is_planned_is_told_beside_a_branch_that_was_refused() -> None:
+    refused = turn(1, run_id="", status="refused", cost_usd=0.0, content=None, started_at=None)
+    planned = {"question": "And then?", "processor": "lite", "run_id": "", "position": 2}
+    report = SessionReport.of({"turns": [turn(0), refused], "pending": planned})
+    assert [(u.question, u.run_id) for u in report.underway] == [("And then?", None)]
+    there = {**planned, "position": 1}
+    assert SessionReport.of({"turns": [turn(0), refused], "branches": [there]}).underway == ()
+
+
 def test_a_run_that_the_api_would_not_start_is_a_turn_but_no_run() -> None:
     refused = turn(1, run_id="", status="refused", cost_usd=0.0, content=None, started_at=None)
     report = SessionReport.of([turn(0), refused])
