@@ -114,8 +114,8 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
             max_chars=max(max_chars, _LEAST_CHARS),
         )
         self._arguments = arguments(self._agent)
-        self.state_schema = state_schema(names)
-        self.tools = self._build_tools()
+        self.state_schema: type[Any] = state_schema(names)
+        self.tools: list[ResearchTool] = self._build_tools()
 
     @property
     def name(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
 from langchain_core.messages import ToolMessage
@@ -80,7 +80,9 @@ Action: TypeAlias = Callable[[Asked], Calls["Command[Any]"]]
 class ResearchTool(BaseTool):
     """A tool of the middleware."""
 
-    model_config = ConfigDict(arbitrary_types_allowed=True, hide_input_in_errors=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        arbitrary_types_allowed=True, hide_input_in_errors=True
+    )
 
     handle_validation_error: bool | str | Callable[[Any], str] | None = Field(
         default=explain, exclude=True, repr=False
