@@ -37,11 +37,16 @@ def client_pair(
     made from the other arguments.
 
     Raises:
-        InvalidRequest: An argument contradicts the client's own setting.
+        InvalidRequest: `client` is no client, or an argument contradicts its own setting.
         MissingKey: There is no client and no key.
     """
     if client is None:
         client = ParallelClient(api_key, base_url, allow_unknown_processor=allow_unknown_processor)
+    elif not isinstance(cast(object, client), AnyClient):
+        kind = type(client).__name__
+        raise InvalidRequest(
+            [f"A {kind} is given as client; give a ParallelClient or an AsyncParallelClient."]
+        )
     else:
         unknown = allow_unknown_processor and not client._settings.allow_unknown_processor
         given = {"api_key": api_key, "base_url": base_url, "allow_unknown_processor": unknown}

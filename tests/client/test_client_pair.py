@@ -122,6 +122,11 @@ def test_an_option_beside_a_client_is_refused_by_name(option: str, value: Any) -
         client_pair(ParallelClient("key"), **rest)
 
 
+def test_what_is_no_client_is_refused_by_name() -> None:
+    with pytest.raises(errors.InvalidRequest, match="A Client is given as client"):
+        client_pair(httpx.Client())  # type: ignore[arg-type]  # what is tested
+
+
 def test_an_option_that_says_what_the_client_does_anyway_is_no_contradiction() -> None:
     client = ParallelClient("key", allow_unknown_processor=True)
     assert client_pair(client, allow_unknown_processor=True)[0] is client
