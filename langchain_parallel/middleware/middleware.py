@@ -1,8 +1,8 @@
 """`ParallelResearchMiddleware`: stateful research for an agent.
 
 Rule: the model sees handles, the state holds everything else, and this object holds nothing of any thread.
-What a model's message asks for is planned, weighed and written down by one hook (`after_model`) before any
-tool runs; so a tool that is run again knows what it was about.
+One hook (`after_model`) plans the runs that a model's message asks for, reviews them, and records them in the
+state before any tool runs; so a tool that runs again finds its plan.
 """
 
 from __future__ import annotations
