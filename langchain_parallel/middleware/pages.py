@@ -1,8 +1,8 @@
-"""A run as text for a model: its answer page by page or field by field, or why there is none.
+"""A run as text for a model: its answer page by page or field by field, or the reason why there is none.
 
-Rule: nothing is left out without a word. A page says how many there are and how to get the next. Addresses
-are left out unless they are asked for, because `citations.py` knows them by number. Every line is harmless,
-and has no citation marks but this package's.
+Rule: what is left out is named. A page says how many there are and how to get the next. Addresses are left
+out unless they are asked for, because `citations.py` knows them by number. Every line is harmless, and has no
+citation marks but this package's.
 """
 
 from __future__ import annotations
