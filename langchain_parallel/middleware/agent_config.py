@@ -58,5 +58,5 @@ class AgentConfig(RunConfig):
         return state.get(self.names.channel) or {}
 
     def session_limits(self, state: Mapping[str, Any]) -> SessionLimits:
-        """The middleware's limits, and those of the thread above them."""
+        """The middleware's limits; those that a person raised in this thread replace them."""
         return {**self.limits.for_session(), **(state.get(self.names.limits) or {})}

@@ -16,7 +16,7 @@ from .usage import spent_usd
 
 
 class Spending(TypedDict):
-    """A message on the custom stream, after each turn. USD; `cost_usd` is None where nobody knows it."""
+    """A message on the custom stream, after each turn. USD; `cost_usd` is None if the price is unknown."""
 
     type: str
     """`spending`."""

@@ -1,4 +1,4 @@
-"""What the steps of the research graph share: its configuration, and what follows from it for a turn."""
+"""What the steps of the research graph share: its options, and the requests made from them."""
 
 from __future__ import annotations
 
@@ -50,9 +50,11 @@ class GraphConfig(RunConfig):
         return PaidRun(self, request, ledger_position(turn), config)
 
     def check(self, turn: Turn) -> None:
-        """Raise InvalidRequest for a turn the API would refuse, before the thread is stuck with it."""
+        """Raise InvalidRequest for a turn the API would refuse, before it is checkpointed and refused at each
+        resume.
+        """
         self.options.check(self.run(turn, RunnableConfig()).request)
 
     def session_limits(self, state: ResearchState) -> SessionLimits:
-        """The graph's limits, and those of the session above them."""
+        """The graph's limits; those set for this session replace them."""
         return {**self.limits.for_session(), **(state.get("limits") or {})}

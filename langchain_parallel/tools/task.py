@@ -1,8 +1,8 @@
 """`ParallelTaskTool`.
 
-Rule: a call spends through a ledger, under a key that says what was asked and where in the conversation
-(`place.py`). Inside LangGraph that place is the model message that made the call, so a replayed or
-duplicated call finds the run already paid for; outside, every call is one of its own.
+Rule: a call spends through a ledger, under a key that says what was asked and at which point of the
+conversation (`call_site.py`). Inside LangGraph that is the model message that made the call, so a replayed or
+duplicated call finds the run already paid for; outside, every call is a new one.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class ParallelTaskTool(BaseTool):
     The content a model reads is the answer with numbered citations, what is uncertain, and the
     interaction id to follow up on; the artifact is the whole result as plain JSON, with `run_id`,
     `interaction_id` and `cost_usd` (None for an unknown processor; identical parallel calls share one
-    run, so sum by `run_id`). Errors come back to the model in words and name the run; set
+    run, so sum by `run_id`). Errors come back to the model as text and name the run; set
     `handle_tool_error=False` to have them raised as `ToolException`, with the package's own error as
     `__cause__`.
 
@@ -245,7 +245,7 @@ class ParallelTaskTool(BaseTool):
         return render(got.result, max_chars=self.max_chars), _artifact(got, run.request.processor)
 
     def _paid_run(self, asked: dict[str, Any], site: CallSite) -> PaidRun:
-        # Options that were assigned or copied since count: nothing was made ready that could be stale.
+        # Options count as they are now: a copy of the tool may have other ones.
         processors = self._processors()
         template = (self.request or RequestOptions()).template(
             processors.all, self.task_output_schema, self.task_input_schema
@@ -267,8 +267,8 @@ class ParallelTaskTool(BaseTool):
         return PaidRun(door, request, site.position, site.config)
 
     def _ledger(self, site: CallSite) -> Calls[str]:
-        """Where this call's runs are kept (R4): as configured, or as the graph's state or store
-        knows, or else in a ledger of this object's own.
+        """The ledger of this call (R4): the configured one; else that of the graph's state, or of its store;
+        else one that this object keeps.
         """
         if known := self.ledger_id or site.ledger_id:
             return known

@@ -101,7 +101,7 @@ def _allowed(run: PaidRun, turns: Sequence[Turn]) -> Calls[PaidRun]:
 
 
 def _ledger_turns(run: PaidRun, ledger_id: str) -> Calls[list[Turn]]:
-    """The ledger's runs as turns, oldest first; a run that goes on counts as planned. Free."""
+    """The ledger's runs as turns, oldest first; an active run counts as planned. Free."""
     clients = run.door.clients
     events = yield Call(
         lambda: clients.sync.list_runs(ledger_id), lambda: clients.async_.list_runs(ledger_id)
@@ -128,6 +128,6 @@ def _ledger_turns(run: PaidRun, ledger_id: str) -> Calls[list[Turn]]:
 def _exceeded(reasons: Sequence[str]) -> LimitExceeded:
     return LimitExceeded(
         " ".join(dict.fromkeys(reasons)),
-        hint="Nothing was started. Go on with what is known, or tell the user.",
+        hint="Nothing was started. Continue with what is known, or tell the user.",
         billed=False,
     )

@@ -38,7 +38,7 @@ def spend_request(
     *,
     counted: Sequence[Turn] = (),
 ) -> HumanRequest:
-    """Asks whether the planned runs may be started; `counted` are planned, too, and need no approval."""
+    """Asks whether the planned runs may start. `counted` are other planned runs, which need no approval."""
     actions = [
         ActionRequest(name="research", args=_args(run), description=_spend_text(run, reasons))
         for run in planned
