@@ -208,7 +208,7 @@ class Processors(NamedTuple):
             raise InvalidRequest(
                 [f"model_may_choose is text; give a list, such as [{model_may_choose!r}]."]
             )
-        if model_may_choose and processor == DEFAULT_PROCESSORS:
+        if model_may_choose and processor is DEFAULT_PROCESSORS:  # not given, however alike
             first = follow_up = model_may_choose[0]
         choices = tuple(dict.fromkeys((first, *model_may_choose))) if model_may_choose else ()
         return cls(first, follow_up, choices)

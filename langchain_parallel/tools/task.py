@@ -17,7 +17,15 @@ from langchain_core.callbacks.manager import adispatch_custom_event, dispatch_cu
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import patch_config
 from langchain_core.tools import BaseTool, ToolException
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    PrivateAttr,
+    SecretStr,
+    model_validator,
+)
 from typing_extensions import Self
 
 from .._core.calls import Calls, adrive, drive
@@ -108,9 +116,9 @@ class ParallelTaskTool(BaseTool):
     schema or a text description: the model fills in `input` accordingly."""
     timeout: float | None = None
     """Seconds to wait for an answer; None: twice the processor's usual longest time, and ten minutes."""
-    limits: Limits | None = None
+    limits: InstanceOf[Limits] | None = None
     """What the runs of one ledger may use, and from which price on a person is asked. Inside LangGraph that
-    is a thread. A person's approval counts for one call."""
+    is a thread; where there is none, all calls of this object. A person's approval counts for one call."""
     max_chars: int | None = Field(default=DEFAULT_MAX_CHARS, ge=MIN_CHARS)
     """Longest content in characters, at least 1,000; None: no limit. What is cut is said, and stays in the
     artifact.
@@ -159,6 +167,7 @@ class ParallelTaskTool(BaseTool):
 
     @model_validator(mode="after")
     def _prepare(self) -> Self:
+        given_key = self.api_key
         if self.api_key is None and os.environ.get("PARALLEL_API_KEY"):
             self.api_key = SecretStr(os.environ["PARALLEL_API_KEY"])
         self._door = RunConfig.of(
@@ -169,7 +178,7 @@ class ParallelTaskTool(BaseTool):
             limits=(self.limits or Limits()).only_one_run_per_question(),
             timeout=self.timeout,
             name=self.name,
-            api_key=self.api_key,
+            api_key=given_key,
             base_url=self.base_url,
             client=self.client,
         )
@@ -272,9 +281,12 @@ class ParallelTaskTool(BaseTool):
         """
         if known := self.ledger_id or site.ledger_id:
             return known
-        clients = self._door.clients
+        clients, limits = self._door.clients, self.limits or Limits()
         if site.store is not None and site.thread_id is not None:
             return (yield from stored_ledger(clients, site.store, site.thread_id, self.name))
+        if limits.for_session() and site.thread_id is None:
+            # One ledger for as long as the tool lives: a new one would begin with nothing used.
+            return (yield from self._door.ledgers.of("within limits", clients))
         return (yield from self._door.ledgers.of(site.session, clients, rotate=site.fresh))
 
 
