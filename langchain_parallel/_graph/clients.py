@@ -32,8 +32,8 @@ class ClientPair(NamedTuple):
 
     @property
     def process_id(self) -> str:
-        """A name for what these two know of their ledgers: no other clients have it, nor the same ones in a
-        forked process, which knows less.
+        """The id of what these two clients know of their ledgers. Other clients have other ids, and so have
+        copies in a forked process, which know less.
         """
         return f"{knowledge_id(self.sync)}.{os.getpid()}"
 

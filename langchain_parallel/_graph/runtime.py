@@ -169,7 +169,7 @@ def parent_task(config: RunnableConfig) -> str | None:
 
 
 FIRST_INPUT = "start"
-"""Instead of a checkpoint's id: the thread had no checkpoint before."""
+"""Stands for the id of a checkpoint that does not exist: the thread had none before."""
 
 
 class Input(NamedTuple):

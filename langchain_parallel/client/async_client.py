@@ -29,7 +29,7 @@ from .client_settings import DEFAULT_TIMEOUT, Clock, settings
 
 
 class AsyncParallelClient(AsyncDriver):
-    """An asynchronous client of the Task API. Tasks, and one event loop after another, may share one.
+    """An asynchronous client of the Task API. Tasks may share one, and so may event loops one after another.
 
     It takes what `ParallelClient` takes; an `http_client` is asynchronous, and bound to one event loop.
     """

@@ -1,8 +1,8 @@
 """One client for both kinds of calls: tools, graphs and middleware are called blocking and asynchronously.
 
 Rule: both clients of a pair go to the same server with the same key, and know the same ledgers and secrets.
-Where an httpx object of the caller's serves one kind of call only, the first call of the other kind is
-refused: no request may go round the caller's own proxy, certificates or hooks.
+If an httpx object of the caller's serves one kind of call only, the first call of the other kind is refused,
+because it would bypass the caller's proxy, certificates or hooks.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a turn cost, and how long it took: for the custom stream, and for LangSmith's cost view."""
+"""Cost and duration of turns, for the custom stream and for LangSmith's cost view."""
 
 from __future__ import annotations
 

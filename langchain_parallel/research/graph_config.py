@@ -50,9 +50,7 @@ class GraphConfig(RunConfig):
         return PaidRun(self, request, ledger_position(turn), config)
 
     def check(self, turn: Turn) -> None:
-        """Raise InvalidRequest for a turn the API would refuse, before it is checkpointed and refused at each
-        resume.
-        """
+        """Raise InvalidRequest for a turn the API would refuse, before the thread is stuck with it."""
         self.options.check(self.run(turn, RunnableConfig()).request)
 
     def session_limits(self, state: ResearchState) -> SessionLimits:

@@ -101,8 +101,7 @@ class Turn(TypedDict):
     """Names the process that planned it: another process cannot know whether it was sent."""
     output_schema: NotRequired[dict[str, Any] | str]
     ledger_position: NotRequired[int]
-    """The position that its key was made from, if another question was asked in between and then this one
-    again."""
+    """The position in its key, if this question was overtaken by another one and then asked again."""
     cleared: NotRequired[str]
     """A hash of what may be started: a plan that was edited afterwards is reviewed again."""
     approved: NotRequired[str]

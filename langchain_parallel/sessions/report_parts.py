@@ -1,4 +1,4 @@
-"""What a report consists of: plain, frozen values."""
+"""The parts of a report: plain, frozen values."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """A result as the text a language model reads.
 
-Rule: nothing the web wrote gets out of the fence, and nothing is left out without a word. Research output is
-untrusted, so all of it is between tags that it cannot close; what this package itself says (what was cut,
-the ids) follows after them. What a cap leaves out is counted, with the way to get it.
+Rule: nothing the web wrote gets out of the fence, and what is left out is named. Research output is
+untrusted, so all of it is between tags that it cannot close; what this package itself says (what was cut, the
+ids) follows after them. What a cap leaves out is counted, with the way to get it.
 
 What costs tokens and helps no reader stays in the artifact: excerpts, reasoning, quotes and braces
 of the outermost JSON object, repeated urls.
@@ -94,7 +94,7 @@ def _remarks(result: TaskRunResult) -> Iterator[str]:
 
 
 def weak_points(evidence: Evidence) -> Iterator[str]:
-    """What a reader must not rely on, by name: the one place of this note, for models and for people."""
+    """The fields that a reader must not rely on. The only place of this note, for models and people."""
     if low := low_fields(evidence):
         yield "Low confidence: " + ", ".join(
             one_line(field) + ("" if word == "low" else f" ({word})") for field, word in low.items()
