@@ -1,6 +1,6 @@
 """The options that all doors (tool, middleware, research graph) share, and the request made from them.
 
-Rule: an option is checked here, in one way for all doors, when a door is made and before anything is paid for.
+Rule: an option is checked here, in one way for all doors, when a door is made and before it can pay.
 """
 
 from __future__ import annotations
