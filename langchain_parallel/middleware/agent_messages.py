@@ -15,8 +15,7 @@ from ..processors import expected_seconds
 from ..text.format import duration_range, usd
 from ..text.untrusted import harmless
 from .agent_config import AgentConfig
-from .agent_state import AgentTurn, Research, is_active, is_ended, total_cost_usd
-from .call_plan import brief
+from .agent_state import AgentTurn, Research, brief, is_active, is_ended, total_cost_usd
 from .citations import without_marks
 
 _LISTED = 50

@@ -63,7 +63,7 @@ def number_citations(record: AgentTurn, research: Research) -> list[dict[str, An
 def _own(record: AgentTurn, nth: int) -> Number:
     position = record["position"]
     number = position * _RANGE + nth if nth <= _RANGE else (position + 1) * _BEYOND + nth
-    return f"{number}@{record['counts_as']}" if record.get("counts_as") else number
+    return f"{number}@{record['citation_suffix']}" if record.get("citation_suffix") else number
 
 
 def _by_url(research: Research, without: str) -> dict[str, Number]:

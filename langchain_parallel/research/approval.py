@@ -116,7 +116,7 @@ def request_approval(
 
     def decide(answer: HumanAnswer) -> Calls[T]:
         pairs = zip(held, answer["decisions"], strict=True)
-        decided = [_decided(turn, decision, edit) for turn, decision in pairs]
+        decided = [_apply_decision(turn, decision, edit) for turn, decision in pairs]
         kept = [turn for turn in decided if turn["status"] == "planned"]
         given = answer.get("limits")
         planned: list[Turn] = [*counted, *kept]
@@ -131,15 +131,15 @@ def request_approval(
     return (yield from ask_until_valid(config, request, decide))
 
 
-def _decided(
+def _apply_decision(
     turn: TurnT, decision: HumanDecision, edit: Callable[[TurnT, HumanDecision], TurnT]
 ) -> TurnT:
     if decision["type"] == "reject":
-        return declined(turn, decision.get("message") or "A person declined it.")
+        return decline(turn, decision.get("message") or "A person declined it.")
     return approve(edit(turn, decision) if decision["type"] == "edit" else turn)
 
 
-def declined(turn: TurnT, reason: str) -> TurnT:
+def decline(turn: TurnT, reason: str) -> TurnT:
     """The turn, which is not to be started."""
     return cast(TurnT, {**turn, "status": "declined", "error": reason, "cost_usd": 0.0})
 

@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langgraph.checkpoint.memory import InMemorySaver
 
 from langchain_parallel.middleware import find_citations
-from langchain_parallel.middleware.background import POLLED
+from langchain_parallel.middleware.research_runs import POLLED
 
 from .harness import (
     SAID,

@@ -133,7 +133,12 @@ def test_more_than_a_hundred_citations_stay_apart() -> None:
 def within(ledger: str | None) -> Any:
     """A state with one finding of two sources; of a sub-agent, if there is a ledger's name."""
     urls = [{"url": f"https://{ledger}.example/{n}", "fields": []} for n in range(2)]
-    ids = {"handle": "r1", "run_id": "trun", "interaction_id": None, "counts_as": ledger or ""}
+    ids = {
+        "handle": "r1",
+        "run_id": "trun",
+        "interaction_id": None,
+        "citation_suffix": ledger or "",
+    }
     found: Any = {**ids, "position": 0, "citations": urls}
     return {**found, "citations": number_citations(found, {})}
 

@@ -197,14 +197,14 @@ async def test_neither_can_those_of_a_refusal(account: Account, how: How) -> Non
 def test_a_session_that_is_used_is_not_forgotten_for_a_thousand_others(account: Account) -> None:
     made = account.tool()
     assert made.client is not None
-    ledgers, clients = Ledgers(), made._door.clients
-    used, unused = drive(ledgers.of("used", clients)), drive(ledgers.of("unused", clients))
+    ledgers = Ledgers(made._door.clients)
+    used, unused = drive(ledgers.of("used")), drive(ledgers.of("unused"))
     for i in range(REMEMBERED):
-        drive(ledgers.of(f"session {i}", clients))
+        drive(ledgers.of(f"session {i}"))
         if i == REMEMBERED // 2:
-            drive(ledgers.of("used", clients))
-    assert drive(ledgers.of("used", clients)) == used
-    assert drive(ledgers.of("unused", clients)) != unused
+            drive(ledgers.of("used"))
+    assert drive(ledgers.of("used")) == used
+    assert drive(ledgers.of("unused")) != unused
 
 
 async def test_after_a_ledger_could_not_be_made_the_next_call_makes_it(
