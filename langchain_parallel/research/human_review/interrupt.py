@@ -24,7 +24,7 @@ def ask_until_valid(
     again after each answer that is refused.
     """
     while True:
-        # As checkpointers store it: it is parsed again whenever the step runs again, and must then be the same.
+        # As checkpointers store it: whenever the step runs again, it is parsed again and must be the same.
         answer, _ = storable(ask_person(config, request, response_schema(request)))
         try:
             return (yield from decide(parse_answer(answer, request)))
