@@ -1,8 +1,8 @@
 """Messages for an agent's model: short, with handles instead of ids.
 
-Rule: text of the web stands inside a fence that it cannot close. An error, which may quote the server, stands
-in quotation marks that it cannot close, cut, and without ids, which the state keeps. Neither has citation
-marks. This package's own sentences stand outside.
+Rule: text of the web is inside a fence that it cannot close. An error, which may quote the server, is in
+quotation marks that it cannot close, shortened, and without ids, which the state keeps. Neither has citation
+marks. This package's own sentences are outside.
 """
 
 from __future__ import annotations

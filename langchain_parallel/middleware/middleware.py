@@ -86,9 +86,9 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
                 model learns at its next turn what has finished since. `park`: the agent ends in an
                 interrupt (`ParkedInterrupt`) until the run has ended and the thread is resumed.
             timeout: Seconds a blocking tool waits; None: twice the processor's usual longest time, and ten
-                minutes. A run that takes longer goes on in the background.
+                minutes. A run that takes longer continues in the background.
             limits: What one thread may use in all, and from which price on a person is asked.
-            max_chars: Characters of findings in one message, from 1,000 up; the rest is on further pages.
+            max_chars: Characters of findings in one message, at least 1,000; the rest is on further pages.
             request: What else shapes the runs: sources, MCP servers, metadata, a webhook.
             name: Tells several of these in one agent apart, and names their tools.
             api_key: The key; read from `PARALLEL_API_KEY` unless given.

@@ -15,9 +15,9 @@ from ..errors import OutputMismatch
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 ACTIVE_STATUSES = frozenset({"queued", "running", "cancelling"})
-"""The run goes on by itself."""
+"""The run is still working, without help from a person."""
 FINAL_STATUSES = frozenset({"completed", "failed", "cancelled"})
-"""The run has ended. `action_required` is in neither set: the run goes on after a person has acted."""
+"""The run has ended. `action_required` is in neither set: the run continues after a person has acted."""
 
 
 class ApiModel(BaseModel):
@@ -85,7 +85,7 @@ class TaskRun(ApiModel):
 
     @property
     def active(self) -> bool:
-        """Whether the run goes on by itself.
+        """Whether the run is still working, without help from a person.
 
         A run with a status that this package does not know counts as active, unless the server says
         `is_active: false`.

@@ -74,7 +74,7 @@ def price_objections(turns: Sequence[Turn], limits: Limits) -> list[str]:
 def limit_objections(
     ended: Sequence[Turn], planned: Sequence[Turn], new: Sequence[Turn], limits: SessionLimits
 ) -> list[str]:
-    """Which limits or credit the new turns would pass, beside everything else that is planned."""
+    """Which limits, or credit, the new turns would pass together with everything else that is planned."""
     reasons = []
     if any(turn.get("no_credit") for turn in new):
         reasons.append("The account has not enough credit; add some, then approve.")
@@ -145,7 +145,7 @@ def decline(turn: TurnT, reason: str) -> TurnT:
 
 
 def check_asked_once(turns: Sequence[Turn], beside: Sequence[Turn]) -> None:
-    """Raise InvalidRequest for a turn that asks the same as one before it, or as one beside them."""
+    """Raise InvalidRequest for a turn that asks the same as an earlier one, or as one of `beside`."""
     for nth, turn in enumerate(turns):
         if any(is_same_request(turn, other) for other in (*beside, *turns[:nth])):
             raise InvalidRequest(["Two of the runs now ask the same, and would both be paid for."])

@@ -1,6 +1,6 @@
 """What a person is asked: pure functions of the session.
 
-Rule: what the web wrote stands in blocks of code, so that no Markdown in it takes effect.
+Rule: text from the web is put into code blocks, so that no Markdown in it takes effect.
 """
 
 from __future__ import annotations
