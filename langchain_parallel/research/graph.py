@@ -86,7 +86,7 @@ def create_research_graph(
         ("lite",) if callable(processor) else first_and_follow_up(processor)
     )  # a policy's names are checked as it gives them
 
-    def fixed(state: ResearchState, parent: str | None) -> str:
+    def first_or_follow_up(state: ResearchState, parent: str | None) -> str:
         return names[0 if parent is None else 1]
 
     graph = GraphConfig.of(
@@ -101,7 +101,7 @@ def create_research_graph(
         api_key=api_key,
         base_url=base_url,
         client=client,
-        policy=processor if callable(processor) else fixed,
+        policy=processor if callable(processor) else first_or_follow_up,
         evaluate=evaluate,
         keep_excerpts=keep_excerpts,
     )
