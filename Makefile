@@ -94,6 +94,11 @@ format: $(VENV)/dev.stamp ## let ruff rewrite what it can
 types: $(VENV)/dev.stamp ## mypy --strict
 	$(BIN)/mypy --strict langchain_parallel tests
 
+public-types: $(VENV)/dev.stamp ## whether every public name has a type for those who install the wheel
+	@test -d .venv-wheel || { echo "There is no wheel installed: run make test-wheel first"; exit 1; }
+	env -u PYTHONPATH PATH="$(abspath .venv-wheel/bin):$$PATH" \
+	  $(BIN)/pyright --verifytypes langchain_parallel --ignoreexternal
+
 dist: $(VENV)/dev.stamp ## build sdist and wheel into dist/, and look into them
 	rm -rf dist build
 	PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt $(BIN)/python -m build
