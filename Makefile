@@ -12,7 +12,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-exhaustive test-oldest test-newest test-wheel coverage crash-matrix docs \
-        environment install-lines lint format types bench dist constraints clean
+        environment install-lines lint format types public-types bench dist constraints clean
 
 VENV    ?= .venv$(addprefix -,$(SET))$(if $(WHEEL),-wheel)
 WORKERS ?= 2
