@@ -91,19 +91,6 @@ class Limits:
             SessionLimits, {name: value for name, value in given.items() if value is not None}
         )
 
-    def only_one_run_per_question(self) -> Limits:
-        """These limits, for a door whose follow-ups are asked by a model.
-
-        Raises:
-            InvalidRequest: `max_runs_per_question` is set.
-        """
-        if self.max_runs_per_question != 1:
-            raise InvalidRequest(
-                ["max_runs_per_question is for the research graph, which asks again by itself."],
-                hint="A model asks its follow-ups itself; bound them with max_runs.",
-            )
-        return self
-
 
 class RequestOptions(BaseModel):
     """Options of every run that a tool, graph or middleware starts, beside question and processor.
@@ -248,6 +235,22 @@ def check_kinds(given: Mapping[str, tuple[object, type]]) -> None:
     ]
     if problems:
         raise InvalidRequest(problems)
+
+
+def only_one_run_per_question(limits: Limits | None) -> Limits:
+    """The limits of a door whose follow-ups are asked by a model.
+
+    Raises:
+        InvalidRequest: `max_runs_per_question` is set, or these are no Limits.
+    """
+    check_kinds({"limits": (limits, Limits)})
+    given = limits or Limits()
+    if given.max_runs_per_question != 1:
+        raise InvalidRequest(
+            ["max_runs_per_question is for the research graph, which asks again by itself."],
+            hint="A model asks its follow-ups itself; bound them with max_runs.",
+        )
+    return given
 
 
 def check_words(given: Mapping[str, str], allowed: Mapping[str, Sequence[str]]) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from langchain_parallel import create_research_graph
 from langchain_parallel.errors import InvalidRequest
+from langchain_parallel.middleware import ParallelResearchMiddleware
 from langchain_parallel.options import (
     DEFAULT_PROCESSORS,
     Limits,
@@ -120,6 +121,12 @@ def test_a_door_refuses_a_wrong_option_before_anything_is_sent(
     with pytest.raises(InvalidRequest, match=words):
         create_research_graph(client=blocking_client(simulator), **options)
     assert simulator.requests == []
+
+
+def test_the_middleware_refuses_what_are_no_limits_in_the_same_words() -> None:
+    limits: Any = {"max_cost_usd": 2.0}
+    with pytest.raises(InvalidRequest, match="limits is a dict; give Limits"):
+        ParallelResearchMiddleware(client=blocking_client(Simulator()), limits=limits)
 
 
 def test_a_processor_that_is_given_is_the_usual_one_also_if_it_is_the_default() -> None:

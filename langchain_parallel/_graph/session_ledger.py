@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.store.base import BaseStore
+from typing_extensions import Self
 
 from .._core.calls import Calls
 from .._locks.shared import SharedLock, acquire_shared_lock
@@ -44,6 +45,10 @@ class Ledgers:
     def __init__(self, clients: ClientPair) -> None:
         self._clients = clients
         self._memory: OrderedDict[str, dict[str, Any]] = OrderedDict()
+
+    def __deepcopy__(self, memo: object) -> Self:
+        """These themselves: a copy of a tool goes on in the ledgers of the first."""
+        return self
 
     def of(
         self,

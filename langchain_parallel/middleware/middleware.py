@@ -26,6 +26,7 @@ from ..options import (
     ProcessorChoice,
     Processors,
     RequestOptions,
+    only_one_run_per_question,
 )
 from .agent_config import AgentConfig
 from .agent_messages import note
@@ -105,7 +106,7 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
             processor_names=processors.all,
             output_schema=output_schema,
             request=request,
-            limits=(limits or Limits()).only_one_run_per_question(),
+            limits=only_one_run_per_question(limits),
             wait=wait,
             waits=get_args(Wait),
             timeout=timeout,

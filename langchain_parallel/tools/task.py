@@ -41,6 +41,7 @@ from ..options import (
     Processors,
     RequestOptions,
     check_timeout,
+    only_one_run_per_question,
 )
 from ..processors import price_usd
 from ..text.progress import CUSTOM_EVENT
@@ -174,7 +175,7 @@ class ParallelTaskTool(BaseTool):
             output_schema=self.task_output_schema,
             input_schema=self.task_input_schema,
             request=self.request,
-            limits=(self.limits or Limits()).only_one_run_per_question(),
+            limits=only_one_run_per_question(self.limits),
             timeout=self.timeout,
             name=self.name,
             api_key=given_key,
@@ -262,7 +263,7 @@ class ParallelTaskTool(BaseTool):
             self._door,
             template=template,
             timeout=check_timeout(self.timeout),
-            limits=self.limits or Limits(),
+            limits=only_one_run_per_question(self.limits),
         )
         chosen, previous = asked.pop(PROCESSOR, None), asked.pop(PREVIOUS, None)
         if self._fields is None:

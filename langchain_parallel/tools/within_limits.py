@@ -50,6 +50,10 @@ def submit_within_limits(
     held = yield from acquire_shared_lock(f"limits {ledger_id}", checkpointer_of(run.config))
     lock = cast(SharedLock, held)  # without a time limit there is always one
     try:
+        if lock.contested:  # another process may have sent a run that no list shows yet
+            found = yield from run.find(ledger_id, lookup="until_settled")
+            if found is not None:
+                return run, found
         runs = yield from run.door.clients.list_runs(ledger_id)
         kept = [(one.metadata or {}, one) for one in runs]
         if sent := [one for metadata, one in kept if metadata.get(_EDITED) == run.key]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -14,10 +15,12 @@ from langgraph.store.memory import InMemoryStore
 from langgraph.types import Command
 
 from langchain_parallel import ParallelClient
+from langchain_parallel._locks.shared import acquire_shared_lock
 from langchain_parallel.errors import InvalidRequest
 from langchain_parallel.models import TaskRunInput
 from langchain_parallel.options import Limits
 from langchain_parallel.simulator import ManualClock, progress_events
+from langchain_parallel.tools import within_limits
 
 from .helpers import KEY, START, Account, How, agent, answers, ask, calls, invoke, thread
 
@@ -142,6 +145,27 @@ async def test_a_run_that_is_listed_without_its_processor_counts(
     assert len(account.runs) == 1
 
 
+async def test_after_another_process_had_the_lock_its_run_is_waited_for(
+    account: Account, how: How, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account.script(late_commit=10)
+    client, ledger = account.tool().client, account.new_ledger()
+    assert isinstance(client, ParallelClient)
+    client.submit(ledger, TaskRunInput(input="Who was first?", processor="base"), position="0")
+
+    def contested(*args: Any) -> Any:
+        lock: Any = yield from acquire_shared_lock(*args)
+        lock.contested = True
+        return lock
+
+    monkeypatch.setattr(within_limits, "acquire_shared_lock", contested)
+    limits = Limits(max_runs=1, on_exceed="stop")
+    tool = account.tool(processor="base", limits=limits, ledger_id=ledger)
+    state = await invoke(agent(tool, calls(ONE), "done", **kept()), START, how, HERE)
+    assert "the limit is 1" in answers(state)[0].text
+    assert len(account.runs) == 1
+
+
 # --- sessions without a thread -------------------------------------------------------------------
 
 
@@ -161,6 +185,13 @@ async def test_without_a_thread_the_limit_holds_for_all_calls_of_the_tool(
     tool = account.tool(processor="lite", limits=Limits(max_runs=1, on_exceed="stop"))
     await invoke(agent(tool, calls(ONE), calls(TWO), "done"), START, how)
     await ask(tool, how, input="And who else?")
+    assert len(account.runs) == 1
+
+
+async def test_copies_of_a_tool_have_one_limit(account: Account, how: How) -> None:
+    tool = account.tool(processor="lite", limits=Limits(max_runs=1, on_exceed="stop"))
+    for one in (tool, copy.copy(tool), copy.deepcopy(tool)):
+        await ask(one, how, input=f"Who is {id(one)}?")
     assert len(account.runs) == 1
 
 
