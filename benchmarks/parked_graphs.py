@@ -101,7 +101,7 @@ def record_writes() -> dict[str, Any]:
         client=ParallelClient(KEY, **how),
     ).compile(checkpointer=InMemorySaver())
     found: dict[str, Any] = {}
-    inputs: tuple[Any, Any] = (question("recorded"), Command(resume={}))
+    inputs: tuple[Any, Any] = (question("recorded"), Command(resume="look"))
     for given in inputs:
         for update in graph.stream(given, thread_config("recorded"), stream_mode="updates"):
             found.update(update)

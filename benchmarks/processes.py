@@ -72,10 +72,10 @@ def start_process(module: str, job: dict[str, Any]) -> Iterator[Process]:
 
 @contextmanager
 def reserved_port() -> Iterator[int]:
-    """A port for a process that has to be told its own, and that no other process is given until left.
+    """Reserve a port for a process that needs to know its port in advance.
 
-    A socket that is bound and does not listen keeps it: the kernel gives it to nobody who asks for any free
-    port, and (on Linux) to whoever asks for this one with `SO_REUSEADDR`, as servers do.
+    A socket that is bound but does not listen keeps the port: the kernel does not assign it as free, and
+    (on Linux) a server can still bind it with `SO_REUSEADDR`.
     """
     with socket.socket() as reserving:
         reserving.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -48,7 +48,7 @@ def evidence_of(result: TaskRunResult, *, excerpts: bool = False) -> Evidence:
     evidence = Evidence(
         content=result.output.content,
         confidence=confidence(result),
-        unsupported_fields=fields,  # for now all of the basis, which the rule has to look at
+        unsupported_fields=fields,  # the whole basis: what the rule has to judge
         citations=citations(result, excerpts=excerpts),
     )
     return {**evidence, "unsupported_fields": list(EvidenceRule().find_unsupported(evidence))}
@@ -217,8 +217,8 @@ class Lack(NamedTuple):
 
 
 _LEAST_RANK = {"low": 0, "medium": 1, "high": 3}
-"""The least rank that will do. For medium, a word will do that nobody has heard of yet: asking again is paid
-for, and the word may be a good one.
+"""The least rank that is enough. An unknown word is enough for medium: it may be a good one, and asking again
+costs money.
 """
 
 

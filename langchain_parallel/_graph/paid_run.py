@@ -28,7 +28,7 @@ from ..options import Limits, RequestOptions, check_kinds, check_timeout, check_
 from ..processors import PROCESSORS
 from ..text.progress import progress
 from .clients import ClientPair
-from .runtime import checkpointed, checkpointer_of, runtime_of, thread_id_of
+from .runtime import checkpointer_of, runtime_of, thread_id_of, wait_for_checkpoint
 from .session_ledger import Ledgers
 
 _LOG = logging.getLogger("langchain_parallel")
@@ -172,7 +172,7 @@ class PaidRun:
         A caller that had to wait for another process's lock keeps looking for the settling time: that
         process may just have sent the same request.
         """
-        yield from checkpointed(self.config)
+        yield from wait_for_checkpoint(self.config)
         name = f"submit {ledger_id} {self.key}"
         held = yield from acquire_shared_lock(name, checkpointer_of(self.config))
         lock = cast(SharedLock, held)  # without a time limit there is always one

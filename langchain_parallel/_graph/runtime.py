@@ -1,8 +1,8 @@
 """What LangGraph offers to the code inside a graph: runtime, thread, store, checkpoints.
 
-Rule: what a paid request's key is made from can be read back before the request leaves (R4). The ledger
-of a session with a store is put there (`_ledgers.py`); what else is in the state is in a checkpoint that
-has been written (`checkpointed`).
+Rule: what a paid request's key is made from can be read back before the request leaves (R4). With a store,
+the session's ledger is there (`session_ledger.py`); the rest is in a checkpoint that has been written
+(`wait_for_checkpoint`).
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from .._core.calls import Call, Calls
 
 _LOG = logging.getLogger("langchain_parallel")
 
-# LangGraph has no public way to ask a running node for these; a test fails should they be renamed.
+# LangGraph has no public way to read these in a running node; a test fails should they be renamed.
 _CHECKPOINTER = "__pregel_checkpointer"
 _DURABILITY = "__pregel_durability"
 _SCRATCHPAD = "__pregel_scratchpad"
 _GREGORIAN_SECONDS = 12_219_292_800
-"""From 1582, where such UUIDs begin to count, to 1970."""
+"""From 1582, when the timestamps of such UUIDs begin, to 1970."""
 RECENT_RESUME_SECONDS = 120.0
-"""How long after another process's last sign of life a ledger may still miss one of its runs in its list:
-pauses before it was sent, the settling time, and clocks that differ."""
-_WRITTEN_SECONDS = 10.0
-"""How long a background write of a checkpoint is waited for."""
+"""How long a ledger's list may still lack a run of another process after that process was last heard of: its
+pauses before sending, the settling time, and the difference between two clocks."""
+_WRITE_SECONDS = 10.0
+"""How long to wait for the background write of a checkpoint."""
 
 
 def runtime_of(config: RunnableConfig) -> Runtime[Any] | None:
@@ -49,7 +49,7 @@ def runtime_of(config: RunnableConfig) -> Runtime[Any] | None:
 
 
 def ask_person(config: RunnableConfig, request: Any, response_schema: dict[str, Any]) -> Any:
-    """What a person answered to `request`; ends this step with an interrupt until there is an answer.
+    """Return the answer to `request`; until there is one, end this step with an interrupt.
 
     Through the config, for the same reason as `runtime_of`.
     """
@@ -69,42 +69,37 @@ def checkpointer_of(config: RunnableConfig) -> BaseCheckpointSaver[Any] | None:
     return saver if isinstance(saver, BaseCheckpointSaver) else None
 
 
-def checkpointed(config: RunnableConfig) -> Calls[None]:
-    """Return once the checkpoints this step began from have been written.
+def wait_for_checkpoint(config: RunnableConfig) -> Calls[None]:
+    """Return once the checkpoints that this step began from have been written.
 
-    LangGraph writes them in the background unless told otherwise; a process killed before they are there
-    would forget what it has paid for. Under `durability="exit"` they are written only at the end, so there
-    is nothing to wait for; under `"sync"` they are there.
+    By default LangGraph writes them in the background; a process killed before they are there would forget
+    what it has paid for. With `durability="sync"` they are there already; with `"exit"` nothing is written
+    before the end, so there is nothing to wait for.
     """
-    surroundings = config.get("configurable", {})
+    given = config.get("configurable", {})
     saver = checkpointer_of(config)
-    if saver is None:
+    if saver is None or given.get(_DURABILITY, "async") != "async":
         return
-    if surroundings.get(_DURABILITY, "async") != "async":
-        return
-    for namespace, checkpoint_id in surroundings.get("checkpoint_map", {}).items():
-        place: RunnableConfig = {
-            "configurable": {
-                "thread_id": surroundings.get("thread_id"),
-                "checkpoint_ns": namespace,
-                "checkpoint_id": checkpoint_id,
-            }
-        }
-        yield from _written(saver, place)
+    for namespace, checkpoint_id in given.get("checkpoint_map", {}).items():
+        place = {"checkpoint_ns": namespace, "checkpoint_id": checkpoint_id}
+        yield from _wait_for(
+            saver, {"configurable": {"thread_id": given.get("thread_id"), **place}}
+        )
 
 
 def writes_at_the_end(config: RunnableConfig) -> bool:
-    """Whether nothing is checkpointed before the invocation ends."""
+    """Whether no checkpoint is written before the invocation ends (`durability="exit"`)."""
     return bool(config.get("configurable", {}).get(_DURABILITY) == "exit")
 
 
-def _written(saver: BaseCheckpointSaver[Any], place: RunnableConfig) -> Calls[None]:
-    deadline = time.monotonic() + _WRITTEN_SECONDS
+def _wait_for(saver: BaseCheckpointSaver[Any], checkpoint: RunnableConfig) -> Calls[None]:
+    deadline = time.monotonic() + _WRITE_SECONDS
     pause = 0.001
-    while (yield Call(lambda: saver.get_tuple(place), lambda: saver.aget_tuple(place))) is None:
+    read = Call(lambda: saver.get_tuple(checkpoint), lambda: saver.aget_tuple(checkpoint))
+    while (yield read) is None:
         if time.monotonic() > deadline:
             _LOG.warning(
-                "A checkpoint is still not written; a kill now could lose the way to a run."
+                "A checkpoint is still not written; if the process is killed now, a run may be lost."
             )
             return
         seconds = pause
@@ -113,8 +108,8 @@ def _written(saver: BaseCheckpointSaver[Any], place: RunnableConfig) -> Calls[No
 
 
 def was_resumed_recently(config: RunnableConfig) -> bool:
-    """Whether this task is what a graph was resumed with, soon after it was first to run: then another
-    process may have begun it, and been lost a moment ago.
+    """Whether this task is the first of a resumed graph, soon after it was first scheduled: then another
+    process may have begun it, and died a moment ago.
     """
     surroundings = config.get("configurable", {})
     scratchpad = surroundings.get(_SCRATCHPAD)
@@ -122,7 +117,7 @@ def was_resumed_recently(config: RunnableConfig) -> bool:
     if step is None or stop is None:
         return False
     if stop - step - 1 not in (config.get("recursion_limit"), _default_recursion_limit()):
-        return False  # other steps came before it here
+        return False  # this process has run other steps before it
     namespace = surroundings.get("checkpoint_ns", "").rpartition("|")[0]
     checkpoint_id = surroundings.get("checkpoint_map", {}).get(namespace, "")
     return time.time() - _made_at(checkpoint_id) < RECENT_RESUME_SECONDS
@@ -134,7 +129,7 @@ def _default_recursion_limit() -> int | None:
 
 
 def _made_at(checkpoint_id: str) -> float:
-    """When a checkpoint was made, in seconds since 1970: its id is a UUID of version 6; else now."""
+    """When a checkpoint was made, in Unix seconds, from its id, a UUID of version 6; now for any other id."""
     digits = checkpoint_id.replace("-", "")
     try:
         ticks = int(digits[:12] + digits[13:16], 16)
@@ -153,24 +148,24 @@ def parent_task(config: RunnableConfig) -> str | None:
     return "|".join(parts) or None
 
 
-START = "start"
-"""In the place of a checkpoint: nothing was before."""
+FIRST_INPUT = "start"
+"""Instead of a checkpoint's id: the thread had no checkpoint before."""
 
 
 class Input(NamedTuple):
     """The input of the outermost graph that led to a step."""
 
     after: str
-    """The checkpoint after which it came; `START` for a thread's first. The same in a replay, in a fork, and
-    when the input is given again because a kill left nothing of it; another for every later input. Empty
-    without a checkpointer.
+    """The checkpoint after which it came; `FIRST_INPUT` for a thread's first; empty without a checkpointer.
+    The same in a replay, in a fork, and when the input is sent again because a kill left nothing of it;
+    another one for every later input.
     """
     at: float
-    """When it came, in seconds since 1970."""
+    """When it came, in Unix seconds."""
 
 
 def input_of(config: RunnableConfig) -> Calls[Input]:
-    """The input that led here."""
+    """The input that led to this step."""
     surroundings = config.get("configurable", {})
     saver = checkpointer_of(config)
     head = surroundings.get("checkpoint_map", {}).get("")
@@ -186,7 +181,7 @@ def input_of(config: RunnableConfig) -> Calls[Input]:
     found = yield from read(checkpoint_id=head)
     if found is None:  # `durability="exit"`: nothing of this input is written yet
         found = yield from read()
-        return Input(START if found is None else str(found.checkpoint["id"]), _made_at(head))
+        return Input(FIRST_INPUT if found is None else str(found.checkpoint["id"]), _made_at(head))
     at = _made_at(head)
     while found is not None:
         at = _made_at(str(found.checkpoint["id"]))
@@ -196,4 +191,4 @@ def input_of(config: RunnableConfig) -> Calls[Input]:
         if found.metadata.get("source") == "input":
             return Input(before, at)
         found = yield from read(checkpoint_id=before)
-    return Input(START, at)
+    return Input(FIRST_INPUT, at)

@@ -32,6 +32,7 @@ BASE_URL = "https://api.parallel.ai"
 DEFAULT_TIMEOUT = 3600.0
 """Seconds that a `wait` lasts at the most by default."""
 
+# Of all that httpx raises, only these prove that no byte of the request has left.
 _NEVER_SENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -55,19 +56,14 @@ class Clock(Protocol):
         """Let time pass without blocking the event loop."""
 
 
-class SystemClock:
-    """Real time."""
-
+class _SystemClock:
     def monotonic(self) -> float:
-        """Seconds since some moment."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Let time pass."""
         time.sleep(seconds)
 
     async def asleep(self, seconds: float) -> None:
-        """Let time pass without blocking the event loop."""
         await anyio.sleep(seconds)
 
 
@@ -84,7 +80,7 @@ class Settings:
     cache: LedgerCache = field(default_factory=lambda: LedgerCache(uuid.uuid4().hex), repr=False)
     """What `submit` has read of its ledgers."""
     secrets: KnownSecrets = field(default_factory=KnownSecrets, repr=False)
-    """What no response and no error may show."""
+    """Texts that no response and no error may show."""
 
     def check(self, *runs: TaskRunInput) -> list[TaskRunInput]:
         """Check requests against the API's limits, and return them; remarks become Python warnings.
@@ -100,7 +96,7 @@ class Settings:
                     ]
                 )
             for remark in limits.check(run, allow_unknown_processor=self.allow_unknown_processor):
-                warnings.warn(remark, stacklevel=3)
+                warnings.warn(remark, stacklevel=3)  # of the line that calls the client
         self.secrets.register(secrets_of(runs))
         return list(runs)
 
@@ -223,7 +219,7 @@ def settings(
         api_key=SecretStr(text),
         base_url=url.rstrip("/"),
         policy=policy or RetryPolicy(),
-        clock=clock or SystemClock(),
+        clock=clock or _SystemClock(),
         allow_unknown_processor=allow_unknown_processor,
     )
 

@@ -127,6 +127,7 @@ class Driver(Uncopied):
     def _send(self, request: Request) -> Response | NoResponse:
         with self._acquire_http() as http:
             try:
+                # A redirect would carry the key and the request to another server.
                 answer = http.send(self._settings.request(http, request), follow_redirects=False)
             except httpx.RequestError as error:
                 return self._settings.no_response(error)

@@ -76,7 +76,8 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
             processor: For every run; or two, for first questions and for follow-ups.
             model_may_choose: Processors the model may choose from; unless `processor` is given, the first of
                 them is the usual one. Empty: it may not choose.
-            output_schema: Shape of every answer: pydantic class, JSON schema, text description, or None.
+            output_schema: Shape of every answer: pydantic class, JSON schema, text description, or None
+                for whatever the API chooses.
             wait: `block`: a tool returns with the answer. `background`: it returns at once, and the
                 model learns at its next turn what has finished since. `park`: the agent ends in an
                 interrupt (`ParkedInterrupt`) until the run has ended and the thread is resumed.

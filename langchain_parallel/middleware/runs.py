@@ -17,7 +17,7 @@ from langchain_core.runnables import RunnableConfig
 
 from .._core.calls import Calls
 from .._graph.runtime import (
-    START,
+    FIRST_INPUT,
     checkpointer_of,
     input_of,
     parent_task,
@@ -63,7 +63,7 @@ def ledger_of(
     within = parent and f"in {parent} for {_task_digest(state)}"
     name = " ".join(filter(None, ["agent", agent_name, agent.names.name, within]))
     asked = yield from input_of(config)
-    first = asked.at if asked.after == START else None
+    first = asked.at if asked.after == FIRST_INPUT else None
     return (yield from stored_ledger(agent.clients, store, thread_id, name, first))
 
 

@@ -26,6 +26,7 @@ class ApiModel(BaseModel):
     It may be an answer that is paid for, which must not be lost because one of its citations lacks a title.
     """
 
+    # A number where a text belongs (`ref_id`) is read as text, for the same reason.
     model_config: ClassVar[ConfigDict] = ConfigDict(
         extra="allow", frozen=True, hide_input_in_errors=True, coerce_numbers_to_str=True
     )

@@ -41,8 +41,8 @@ def deep_then_fast(
         first: For a question with no research behind it.
         follow_up: For the others.
         escalation: The steps above `follow_up`, from the first to the last.
-        ceiling: A processor; none that costs more is used. Steps above it fall away, and where nothing
-            else is left, it takes their place.
+        ceiling: A processor; none that costs more is used. Steps above it are left out; if none is left,
+            the ceiling itself is the only step.
         allow_unknown_processor: Take names that this package does not know. They have no price here, so
             a ceiling leaves them out.
 
@@ -81,7 +81,7 @@ class _DeepThenFast:
         return self._above(turn["processor"])
 
     def _above(self, processor: str) -> str:
-        """The next step; from a processor beside the ladder, the first step that costs more."""
+        """The next step; after a processor that is not on the ladder, the first step that costs more."""
         if processor in self.ladder:
             steps = self.ladder[self.ladder.index(processor) + 1 :]
         else:

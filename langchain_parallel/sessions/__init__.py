@@ -1,5 +1,5 @@
-"""A research session, seen from outside: as a tree, as a report, as what a new thread goes on from, and as
-findings that a question quotes.
+"""A research session from outside: its tree, its report, its continuation in a new thread, its findings as a
+quotation in a question.
 """
 
 from .quotes import with_findings

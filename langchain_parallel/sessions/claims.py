@@ -85,7 +85,7 @@ def _turn_values(number: int, turns: list[Turn], numbers: Mapping[str, int]) -> 
 
 
 def _claims(turn: Turn, numbers: Mapping[str, int]) -> Iterator[dict[str, Any]]:
-    """Each field that the turn knows anything of: those of the answer first, in its order."""
+    """Each field of the answer, in its order, then the other fields that have evidence."""
     content, words = turn.get("content"), turn.get("confidence") or {}
     unsupported = turn.get("unsupported_fields") or ()
     top = [str(key) for key in content] if isinstance(content, dict) else []

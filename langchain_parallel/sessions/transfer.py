@@ -15,14 +15,14 @@ _WITHOUT_ANSWER = frozenset({"failed", "cancelled", "refused"})
 
 
 class CarriedSession(TypedDict):
-    """What goes beside the question: a part of `ResearchInput`."""
+    """The part of `ResearchInput` that goes with the question."""
 
     turns: list[Turn]
     interaction_id: str | None
 
 
 def carry_over(state: Mapping[str, Any], interaction_id: str | None = None) -> CarriedSession:
-    """What a new LangGraph thread is invoked with, beside the question, to continue a session.
+    """The input, beside the question, with which a new LangGraph thread continues a session.
 
         graph.invoke({"question": "…", **carry_over(old_state)}, new_thread)
 
@@ -49,7 +49,7 @@ def carry_over(state: Mapping[str, Any], interaction_id: str | None = None) -> C
     head = state.get("interaction_id") or next(reversed(_heads(turns)), None)
     if head is None:
         raise InvalidRequest(
-            ["There is no interaction in this session to go on from."],
+            ["There is no interaction in this session to continue from."],
             hint="Ask the question on a new thread without carrying anything over.",
         )
     return CarriedSession(turns=_renumber(turns), interaction_id=head)

@@ -64,7 +64,7 @@ class InteractionTree:
 
     @property
     def heads(self) -> tuple[Node, ...]:
-        """Where research can go on: the nodes with an answer below which there is no other answer."""
+        """The nodes that research can continue from: below their answers there is no other answer."""
         return tuple(node for node in self if node.is_head)
 
     @property
@@ -104,7 +104,7 @@ class InteractionTree:
         return "\n".join(tree_lines(self._nodes, width)) or "(no turns)"
 
     def mermaid(self) -> str:
-        """A Mermaid flowchart. Renderers stop at 50,000 characters unless told otherwise."""
+        """A Mermaid flowchart. Renderers stop at 50,000 characters by default."""
         return mermaid_text(self._nodes)
 
     def html(self, title: str = "Research session") -> str:

@@ -155,7 +155,7 @@ def node_of(number: int, turn: Mapping[str, Any], links: Links) -> Node:
 
 
 def run_of(turn: Mapping[str, Any]) -> str | None:
-    """What tells a turn apart from another: its run, or its key where no run was started."""
+    """The id that a turn is recognised by: its run, or its key where no run was started."""
     return _text(turn, "run_id") or _text(turn, "key")
 
 

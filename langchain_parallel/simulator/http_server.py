@@ -158,7 +158,7 @@ class RunningServer:
         self._listening: asyncio.Server | None = None
         self._webhooks: asyncio.Task[None] | None = None
         self._connections: set[asyncio.Task[None]] = set()
-        self._watchers: dict[str, set[asyncio.Future[None]]] = defaultdict(set)
+        self._watchers: dict[str | None, set[asyncio.Future[None]]] = defaultdict(set)
 
     @property
     def url(self) -> str:
@@ -184,9 +184,6 @@ class RunningServer:
     def change_of(self, topic: str | None) -> Iterator[asyncio.Future[None]]:
         """A future that is done when the simulator reports a change of `topic`."""
         future: asyncio.Future[None] = self._loop.create_future()
-        if topic is None:
-            yield future
-            return
         watchers = self._watchers[topic]
         watchers.add(future)
         try:
@@ -228,18 +225,14 @@ class RunningServer:
     def _call(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=10)
 
-    def _run_loop(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
-
     @contextmanager
     def _run(self) -> Iterator[RunningServer]:
-        thread = threading.Thread(target=self._run_loop, name="parallel-simulator", daemon=True)
+        name, run = "parallel-simulator", self._loop.run_forever
+        thread = threading.Thread(target=run, name=name, daemon=True)
         thread.start()
         unsubscribe = self.simulator.on_change(self._on_change)
         try:
-            self._call(self._listen())
-            self._loop.call_soon_threadsafe(self._start_webhooks)
+            self._call(self._start())
             yield self
         finally:
             unsubscribe()
@@ -248,8 +241,9 @@ class RunningServer:
             thread.join(timeout=10)
             self._loop.close()
 
-    def _start_webhooks(self) -> None:
-        self._webhooks = self._loop.create_task(_deliver_webhooks(self.simulator))
+    async def _start(self) -> None:
+        await self._listen()
+        self._webhooks = asyncio.create_task(_deliver_webhooks(self.simulator))
 
     async def _shut_down(self) -> None:
         await self._stop_listening()

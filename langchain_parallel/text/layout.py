@@ -21,7 +21,7 @@ def list_within(items: Sequence[str], room: int, by: str = "; ") -> str:
 
 
 def count_within(items: Sequence[str], room: int, gap: int = 1) -> int:
-    """How many whole items `room` holds, from the first one on, with a gap behind each."""
+    """The number of whole items, from the first one on, that `room` holds, each followed by a gap."""
     for count, item in enumerate(items):
         room -= len(item) + gap
         if room < 0:

@@ -1,8 +1,8 @@
 """A result as the text a language model reads.
 
 Rule: nothing the web wrote gets out of the fence, and nothing is left out without a word. Research output is
-untrusted, so all of it stands between tags that it cannot close; what this package itself says (what was cut,
-the ids) stands behind them. Whatever a cap leaves out is counted, with the way to get it.
+untrusted, so all of it is between tags that it cannot close; what this package itself says (what was cut,
+the ids) follows after them. What a cap leaves out is counted, with the way to get it.
 
 What costs tokens and helps no reader stays in the artifact: excerpts, reasoning, quotes and braces
 of the outermost JSON object, repeated urls.
@@ -95,7 +95,7 @@ def _remarks(result: TaskRunResult) -> Iterator[str]:
 
 
 def weak_points(evidence: Evidence) -> Iterator[str]:
-    """What a reader must not rely on, by name. Every text for a model or a person takes it from here."""
+    """What a reader must not rely on, by name: the one place of this note, for models and for people."""
     if low := low_fields(evidence):
         yield "Low confidence: " + ", ".join(
             one_line(field) + ("" if word == "low" else f" ({word})") for field, word in low.items()
@@ -200,8 +200,8 @@ def _fit(rows: list[_Row], notes: str, lines: list[str], room: int) -> AnswerTex
         (len(lines) - len(kept_lines), len(lines), "citations"),
         (_count_lost(notes, kept_notes), len(notes), "characters of the notes"),
     )
-    told = [f"{count:,} of {of:,} {what}" for count, of, what in left_out if count]
-    return AnswerText(kept_answer, kept_notes, kept_lines, told)
+    counts = [f"{count:,} of {of:,} {what}" for count, of, what in left_out if count]
+    return AnswerText(kept_answer, kept_notes, kept_lines, counts)
 
 
 def _fit_rows(rows: list[_Row], room: int) -> tuple[str, int]:

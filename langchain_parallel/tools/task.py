@@ -94,14 +94,15 @@ class ParallelTaskTool(BaseTool):
     )
 
     processor: ProcessorChoice = DEFAULT_PROCESSORS
-    """For every run; or two, for first questions and for follow-ups. See
-    `langchain_parallel.processors`."""
+    """For every run; or two, for first questions and for follow-ups. See `langchain_parallel.processors`."""
     model_may_choose: Sequence[str] = ()
-    """Processors the model may choose from, the usual one first; empty: it may not choose."""
+    """Processors the model may choose from; unless `processor` is given, the first of them is the usual one.
+    Empty: it may not choose."""
     # Every LangChain Runnable has attributes `output_schema` and `input_schema`, so these two are given
     # under the words of all doors, and kept under others.
     task_output_schema: Any = Field(default=None, alias="output_schema")
-    """Shape of the answer: a pydantic class, a JSON schema, a text description, `"auto"` or None."""
+    """Shape of every answer: pydantic class, JSON schema, text description, or None for whatever the API
+    chooses."""
     task_input_schema: Any = Field(default=None, alias="input_schema")
     """Shape of the question. A pydantic class: the model fills in its fields instead of a question. A JSON
     schema or a text description: the model fills in `input` accordingly."""
@@ -114,15 +115,16 @@ class ParallelTaskTool(BaseTool):
     """Longest content in characters, at least 1,000; None: no limit. What is cut is said, and stays in the
     artifact.
     """
-    request: RequestOptions = Field(default_factory=RequestOptions, repr=False, exclude=True)
-    """What shapes the runs: sources, MCP servers, metadata (LangChain's own `metadata` is for traces)."""
+    request: RequestOptions | None = Field(default=None, repr=False, exclude=True)
+    """What else shapes the runs: sources, MCP servers, metadata, a webhook. LangChain's own `metadata` goes
+    to traces."""
     ledger_id: str | None = None
     """A task group to keep this tool's runs in, shared by every tool that names it."""
 
     api_key: SecretStr | None = None
-    """Read from `PARALLEL_API_KEY` unless given."""
+    """The key; read from `PARALLEL_API_KEY` unless given."""
     base_url: str | None = None
-    """Read from `PARALLEL_BASE_URL` unless given."""
+    """The server; read from `PARALLEL_BASE_URL` unless given."""
     client: ParallelClient | AsyncParallelClient | None = Field(
         default=None, exclude=True, repr=False
     )
@@ -146,7 +148,7 @@ class ParallelTaskTool(BaseTool):
             timeout: float | None = ...,
             limits: Limits | None = ...,
             max_chars: int | None = ...,
-            request: RequestOptions = ...,
+            request: RequestOptions | None = ...,
             ledger_id: str | None = ...,
             api_key: str | SecretStr | None = ...,
             base_url: str | None = ...,
@@ -245,7 +247,7 @@ class ParallelTaskTool(BaseTool):
     def _paid_run(self, asked: dict[str, Any], site: CallSite) -> PaidRun:
         # Options that were assigned or copied since count: nothing was made ready that could be stale.
         processors = self._processors()
-        template = self.request.template(
+        template = (self.request or RequestOptions()).template(
             processors.all, self.task_output_schema, self.task_input_schema
         )
         door = replace(
@@ -273,7 +275,7 @@ class ParallelTaskTool(BaseTool):
         clients = self._door.clients
         if site.store is not None and site.thread_id is not None:
             return (yield from stored_ledger(clients, site.store, site.thread_id, self.name))
-        return (yield from self._door.ledgers.of(site.session, clients, limited=site.fresh))
+        return (yield from self._door.ledgers.of(site.session, clients, rotate=site.fresh))
 
 
 def _artifact(got: PaidAnswer, processor: str) -> dict[str, Any]:

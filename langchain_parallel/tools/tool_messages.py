@@ -82,7 +82,7 @@ _ADVICE: tuple[tuple[type[ParallelError], str], ...] = (
     ),
 )
 _GOES_ON = (
-    "It may go on, and its answer can be fetched by run_id: tell the user. Do not ask again: that would "
+    "It may continue, and its answer can be fetched by run_id: tell the user. Do not ask again: that would "
     "start and bill another run."
 )
 _UNKNOWN = (

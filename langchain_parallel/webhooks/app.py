@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -100,32 +101,26 @@ def webhook_app(
     return Starlette(routes=routes, lifespan=lifespan)
 
 
+@dataclass(repr=False)  # it holds secrets
 class _Endpoints:
     """The two endpoints."""
 
-    def __init__(
-        self,
-        queue: DeliveryQueue,
-        secrets: Sequence[str | SecretStr],
-        max_body: int,
-        tolerance: float,
-    ) -> None:
-        self.queue = queue
-        self._secrets = secrets
-        self._max_body = max_body
-        self._tolerance = tolerance
+    queue: DeliveryQueue
+    secrets: Sequence[str | SecretStr]
+    max_body: int
+    tolerance: float
 
     async def deliver(self, request: Request) -> JSONResponse:
         """Accept or reject a delivery."""
         try:
-            body = await asyncio.wait_for(_read_body(request, self._max_body), _BODY_SECONDS)
+            body = await asyncio.wait_for(_read_body(request, self.max_body), _BODY_SECONDS)
         except asyncio.TimeoutError:
             return _response(408, {"error": "The body did not arrive in time."})
         if body is None:
-            return _response(413, {"error": f"More than {self._max_body} bytes."})
+            return _response(413, {"error": f"More than {self.max_body} bytes."})
         try:
             delivery = receive(
-                request.headers.items(), body, secrets=self._secrets, tolerance=self._tolerance
+                request.headers.items(), body, secrets=self.secrets, tolerance=self.tolerance
             )
         except WebhookRejected as rejected:
             return _response(_STATUS[rejected.reason], {"error": rejected.message})

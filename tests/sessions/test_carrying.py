@@ -191,5 +191,5 @@ def test_an_interaction_that_cannot_be_built_on_is_refused_with_those_that_can(w
 
 @pytest.mark.parametrize("state", [{}, {"turns": []}, {"turns": [turn(0, status="failed")]}])
 def test_a_session_without_an_answer_has_nothing_to_carry(state: dict[str, Any]) -> None:
-    with pytest.raises(InvalidRequest, match="no interaction in this session to go on from"):
+    with pytest.raises(InvalidRequest, match="no interaction in this session to continue from"):
         carry_over(state)

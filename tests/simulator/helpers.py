@@ -43,7 +43,7 @@ def result(http: httpx.Client, run: dict[str, Any]) -> dict[str, Any]:
 
 
 def ask(http: httpx.Client, input: Any = "a question", **body: Any) -> dict[str, Any]:
-    """The output of a run, waited for."""
+    """Create a run, wait for it, and return its output."""
     output: dict[str, Any] = result(http, create(http, input, **body))["output"]
     return output
 

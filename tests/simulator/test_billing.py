@@ -1,4 +1,4 @@
-"""Money: what is billed, what is held back, what is free."""
+"""Money: what is billed, reserved or free."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_every_processor_is_in_the_table() -> None:
     assert set(PROCESSORS) == {n + s for n in USD_PER_1000 for s in ("", "-fast")}
 
 
-def test_an_active_run_is_held_back_not_billed(
+def test_an_active_run_is_reserved_but_not_billed(
     simulator: Simulator, simulator_http: httpx.Client
 ) -> None:
     run = create(simulator_http, processor="pro", metadata={"key": "abc"})
@@ -51,7 +51,7 @@ def test_an_active_run_is_held_back_not_billed(
 
 
 @pytest.mark.parametrize("outcome", ["failed", "cancelled", "action_required"])
-def test_what_does_not_complete_is_free(
+def test_a_run_that_does_not_complete_is_free(
     simulator: Simulator, simulator_http: httpx.Client, outcome: str
 ) -> None:
     simulator.scripts.add(RunScript(outcome))  # type: ignore[arg-type]  # a parameter, checked above

@@ -14,19 +14,19 @@ def test_a_sleep_on_a_manual_clock_takes_virtual_time_only() -> None:
     assert time.monotonic() - before < 1
 
 
-async def test_sleepers_at_the_same_time_share_it() -> None:
+async def test_sleeps_at_the_same_time_overlap() -> None:
     clock = ManualClock()
     await asyncio.gather(*(clock.asleep(60) for _ in range(10)))
     assert clock.monotonic() == 60
 
 
-async def test_the_shorter_sleeper_does_not_turn_time_back() -> None:
+async def test_a_shorter_sleep_does_not_move_time_back() -> None:
     clock = ManualClock()
     await asyncio.gather(clock.asleep(60), clock.asleep(5))
     assert clock.monotonic() == 60
 
 
-def test_threads_lose_no_time() -> None:
+def test_sleeps_in_many_threads_all_count() -> None:
     clock = ManualClock()
     threads = [threading.Thread(target=clock.sleep, args=(n,)) for n in range(50)]
     for thread in threads:

@@ -29,7 +29,7 @@ def test_state_first_progress_between_and_the_whole_output_last(
     assert 0 < meters[0] < meters[-1] < 100
 
 
-def test_the_beta_path_tells_the_same(simulator_http: httpx.Client) -> None:
+def test_the_beta_path_gives_the_same_events(simulator_http: httpx.Client) -> None:
     run = create(simulator_http, processor="pro")
     first = events_of(simulator_http, run)
     assert events_of(simulator_http, run, "v1beta") == first
@@ -67,7 +67,7 @@ def test_a_run_that_fails_says_so_at_the_end(
     assert "output" not in last
 
 
-def test_settling_ends_an_open_stream_with_what_was_shown_kept(simulator: Simulator) -> None:
+def test_settling_ends_an_open_stream_and_keeps_its_events(simulator: Simulator) -> None:
     simulator.scripts.add(RunScript(seconds=500))
     with http_to(simulator) as http:
         run = create(http, processor="pro")
@@ -93,7 +93,7 @@ def parsed_so_far(http: httpx.Client, run: dict[str, object]) -> list[dict]:  # 
     return parsed(data.decode())
 
 
-def test_events_speak_of_mcp_servers_where_there_are_some(simulator_http: httpx.Client) -> None:
+def test_events_mention_the_mcp_servers_of_a_run(simulator_http: httpx.Client) -> None:
     servers = [{"type": "url", "url": "https://mcp.example", "name": "files"}]
     beta = {"parallel-beta": "mcp-server-2025-07-17"}
     body = {"input": "q", "processor": "pro", "mcp_servers": servers}
@@ -102,7 +102,7 @@ def test_events_speak_of_mcp_servers_where_there_are_some(simulator_http: httpx.
     assert "task_run.progress_msg.tool_call" in kinds
 
 
-def test_each_event_comes_when_it_happens(simulator: Simulator) -> None:
+def test_each_event_arrives_when_it_happens(simulator: Simulator) -> None:
     simulator.scripts.add(RunScript(seconds=100))
     with http_to(simulator, timeout=None) as http:
         run = create(http, processor="pro")

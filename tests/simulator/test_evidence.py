@@ -1,4 +1,4 @@
-"""Basis, citations, tool calls: and that nothing can be taken for real."""
+"""Basis, citations and tool calls; nothing in them looks real."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_the_beta_gives_array_elements_their_own_basis(simulator_http: httpx.Cli
     assert [b["field"] for b in ask(simulator_http, **JSON)["basis"]] == ["name", "items"]
 
 
-def test_confidence_comes_in_all_grades_and_the_same_for_a_field() -> None:
+def test_every_confidence_occurs_and_a_field_always_has_the_same() -> None:
     names = [f"field_{n}" for n in range(60)]
     schema = {"type": "object", "properties": {n: {"type": "integer"} for n in names}}
     spec = {"task_spec": {"output_schema": {"type": "json", "json_schema": schema}}}
@@ -91,7 +91,7 @@ def test_every_text_says_that_it_is_simulated(simulator_http: httpx.Client) -> N
                 assert all(e.startswith("[simulated") for e in citation["excerpts"])
 
 
-def test_mcp_servers_leave_tool_calls(simulator_http: httpx.Client) -> None:
+def test_an_output_has_the_tool_calls_of_mcp_servers(simulator_http: httpx.Client) -> None:
     servers = [
         {"type": "url", "url": "https://mcp.example/a", "name": "files", "allowed_tools": ["read"]},
         {"type": "url", "url": "https://mcp.example/b", "name": "mail"},

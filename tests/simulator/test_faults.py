@@ -1,4 +1,4 @@
-"""Each kind of fault, in process and over a real socket: the same for the one who asks."""
+"""Each kind of fault: the client sees the same in process and over a real socket."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def events_path(setting: Setting) -> str:
 
 
 def read(setting: Setting, path: str) -> tuple[bytes, bool]:
-    """The bytes of a stream, and whether it broke off."""
+    """The bytes of a stream, and whether it ended too early."""
     data = b""
     try:
         with setting.http.stream("GET", path) as answer:
@@ -240,7 +240,7 @@ def test_sse_unknown_events_and_heartbeats(setting: Setting, events_path: str) -
     assert data.replace(b": heartbeat\n\n", b"") == whole
 
 
-def test_a_fault_hits_only_what_it_is_for(setting: Setting) -> None:
+def test_a_fault_hits_only_the_requests_that_it_matches(setting: Setting) -> None:
     setting.simulator.faults.add(
         Fault("status_before", method="get", path="*/result", status=500),
         Fault("status_before", contains="special", status=501),
@@ -289,7 +289,7 @@ def test_an_unreachable_server_refuses_and_comes_back(simulator_server: RunningS
     assert httpx.post(url, json=BODY, headers=KEY).status_code == 202
 
 
-def test_dropped_connections_break_what_is_under_way(simulator_server: RunningServer) -> None:
+def test_dropped_connections_break_requests_under_way(simulator_server: RunningServer) -> None:
     simulator_server.simulator.scripts.add(RunScript("stay_queued"))
     with httpx.Client(base_url=simulator_server.url, headers=KEY) as http:
         run = create(http)
@@ -317,7 +317,7 @@ def test_the_real_clock_in_process_notices_a_change_while_waiting() -> None:
         timer.join()
 
 
-def test_a_wrong_shape_of_an_answer_that_takes_time_comes_in_its_time(setting: Setting) -> None:
+def test_a_wrong_shape_arrives_when_the_response_would(setting: Setting) -> None:
     """The result of an active run is waited for on the server, and only then is its shape wrong."""
     run_id = setting.post().json()["run_id"]
     setting.simulator.faults.add(Fault("wrong_shape", path="*/result"))

@@ -55,7 +55,7 @@ def test_refresh_status_false_may_be_stale(simulator_http: httpx.Client, group: 
     assert answer["status"]["num_task_runs"] == 0
 
 
-def test_the_list_shows_runs_as_they_stand_now(
+def test_the_list_shows_runs_as_they_are_now(
     simulator: Simulator, simulator_http: httpx.Client, group: str
 ) -> None:
     inputs = [{"input": f"q{n}", "processor": "lite", "metadata": {"key": f"k{n}"}} for n in (1, 2)]
@@ -86,7 +86,7 @@ def test_the_list_can_be_filtered_and_resumed(
     assert rest == everything[1:]
 
 
-def test_cursors_lead_to_the_runs_just_added(simulator_http: httpx.Client, group: str) -> None:
+def test_cursors_point_to_the_runs_just_added(simulator_http: httpx.Client, group: str) -> None:
     first = add_runs(simulator_http, group, "one", "two")
     assert first["run_cursor"] is None
     assert first["event_cursor"] is None
@@ -142,7 +142,7 @@ def test_group_events_resume_after_any_event(simulator_http: httpx.Client, group
         assert stream(simulator_http, path, last_event_id=event["event_id"]) == events[n + 1 :]
 
 
-def test_what_was_given_out_keeps_its_place_whatever_comes_later(
+def test_an_event_keeps_its_position_when_later_ones_arrive(
     simulator: Simulator, simulator_http: httpx.Client, group: str
 ) -> None:
     path = f"{GROUPS}/{group}/events"
@@ -173,14 +173,14 @@ def test_group_events_stop_at_their_timeout(
     assert manual(simulator).monotonic() == 30 + 3600
 
 
-def test_an_event_id_nobody_gave_out_is_refused(simulator_http: httpx.Client, group: str) -> None:
+def test_an_unknown_event_id_is_refused(simulator_http: httpx.Client, group: str) -> None:
     for tail in ("runs", "events"):
         answer = simulator_http.get(f"{GROUPS}/{group}/{tail}", params={"last_event_id": "nope"})
         assert answer.status_code == 422
         assert "last_event_id" in str(error(answer)["detail"])
 
 
-def test_a_groups_run_is_found_in_its_group_only(simulator_http: httpx.Client, group: str) -> None:
+def test_a_run_is_found_only_in_its_own_group(simulator_http: httpx.Client, group: str) -> None:
     [inside] = add_runs(simulator_http, group, "q")["run_ids"]
     outside = create(simulator_http)["run_id"]
     assert simulator_http.get(f"{GROUPS}/{group}/runs/{inside}").json()["taskgroup_id"] == group
@@ -217,7 +217,7 @@ def test_a_request_holds_1_to_1000_runs(
     assert answer.status_code == 422
 
 
-def test_a_run_that_waited_for_someone_is_logged_again_when_it_ends(
+def test_a_run_that_waited_for_a_person_is_logged_again_when_it_ends(
     simulator: Simulator, simulator_http: httpx.Client, group: str
 ) -> None:
     path = f"{GROUPS}/{group}/events"

@@ -1,4 +1,4 @@
-"""Context: what an answer knows of the turns before it."""
+"""Context: what an answer knows about the earlier turns."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_follow_up_quotes_every_earlier_question_and_finding(
         assert text in third
 
 
-def test_branches_know_their_own_line_only(simulator_http: httpx.Client) -> None:
+def test_a_branch_knows_only_its_own_ancestors(simulator_http: httpx.Client) -> None:
     root, _ = turn(simulator_http, "the root")
     left, _ = turn(simulator_http, "the left branch", root)
     _, right = turn(simulator_http, "the right branch", root)
@@ -49,7 +49,7 @@ def test_lost_context_changes_the_answer(simulator_http: httpx.Client) -> None:
     assert "earlier" not in without
 
 
-def test_context_of_tells_the_turns_oldest_first(
+def test_context_of_returns_the_turns_oldest_first(
     simulator: Simulator, simulator_http: httpx.Client
 ) -> None:
     one, _ = turn(simulator_http, "first")
@@ -86,7 +86,7 @@ def test_a_parent_still_running_is_context_without_findings(
     assert '"slow parent" and found: (no findings)' in text
 
 
-def test_a_long_line_is_no_problem(simulator: Simulator, simulator_http: httpx.Client) -> None:
+def test_a_session_can_have_many_turns(simulator: Simulator, simulator_http: httpx.Client) -> None:
     run = create(simulator_http, "question 0")
     for n in range(1, 60):
         after = run["interaction_id"]
@@ -97,7 +97,7 @@ def test_a_long_line_is_no_problem(simulator: Simulator, simulator_http: httpx.C
     assert "Builds on 59 earlier turns" in summary
 
 
-def test_a_follow_up_that_names_a_field_makes_its_confidence_high() -> None:
+def test_a_follow_up_that_mentions_a_field_makes_its_confidence_high() -> None:
     from langchain_parallel.simulator import EvidenceSettings, ManualClock
 
     from .helpers import http_to
@@ -126,7 +126,7 @@ def test_a_follow_up_that_names_a_field_makes_its_confidence_high() -> None:
     assert again["founder"]["citations"]
 
 
-def test_an_auto_follow_up_takes_up_the_fields_it_names(simulator_http: httpx.Client) -> None:
+def test_an_auto_follow_up_has_the_fields_that_it_mentions(simulator_http: httpx.Client) -> None:
     schema = {"type": "object", "properties": {"market_size": {"type": "string"}}}
     spec = {"task_spec": {"output_schema": {"type": "json", "json_schema": schema}}}
     run = create(simulator_http, "q", **spec)

@@ -40,7 +40,7 @@ def test_each_request_is_logged_with_its_outcome(
     assert (third.status, third.fault) == (None, "drop_before")
 
 
-def test_no_secret_is_kept_anywhere(simulator: Simulator) -> None:
+def test_no_secret_is_stored_anywhere(simulator: Simulator) -> None:
     with http_to(simulator) as http:
         http.headers["x-api-key"] = SECRET
         http.headers["authorization"] = f"Bearer {SECRET}"
@@ -69,14 +69,14 @@ def test_a_request_and_a_simulator_print_no_secret() -> None:
     assert SECRET not in repr(request) + repr(simulator)
 
 
-def test_a_body_that_is_no_json_is_not_kept(
+def test_a_body_that_is_not_json_is_not_stored(
     simulator: Simulator, simulator_http: httpx.Client
 ) -> None:
     simulator_http.post(RUNS, content=f"key={SECRET}".encode())
     assert SECRET not in repr(simulator.requests)
 
 
-def test_reset_forgets_everything(simulator: Simulator, simulator_http: httpx.Client) -> None:
+def test_reset_removes_everything(simulator: Simulator, simulator_http: httpx.Client) -> None:
     run = create(simulator_http)
     add_runs(simulator_http, new_group(simulator_http), "q")
     simulator.faults.add(Fault("drop_before"))

@@ -1,4 +1,4 @@
-"""The official SDK, untouched, finds nothing odd about the server."""
+"""The official SDK works with the simulator unchanged."""
 
 from __future__ import annotations
 
@@ -164,10 +164,10 @@ def test_errors_have_the_sdks_classes(sdk: parallel.Parallel, server: RunningSer
         once.task_run.result(run.run_id)
 
 
-def test_the_sdk_pays_again_for_a_lost_answer(
+def test_the_sdk_pays_again_after_a_lost_response(
     sdk: parallel.Parallel, server: RunningServer
 ) -> None:
-    """What our own package exists to prevent, seen here in the open."""
+    """This is what our own package prevents."""
     server.simulator.faults.add(Fault("drop_after", method="POST"))
     run = sdk.task_run.create(input="q", processor="lite")
     sdk.task_run.result(run.run_id)

@@ -59,7 +59,7 @@ FULL = {
 
 @pytest.mark.parametrize("spec", [None, "text", {"type": "auto"}])
 @pytest.mark.parametrize("extra", [{}, FULL])
-def test_a_runs_answers(
+def test_the_responses_about_a_run(
     document: dict[str, Any], simulator: Simulator, spec: Any, extra: dict[str, Any]
 ) -> None:
     with http_to(simulator, timeout=None) as http:
@@ -74,7 +74,7 @@ def test_a_runs_answers(
         check(document, http.get(path).json(), "TaskRun")
 
 
-def test_a_groups_answers(document: dict[str, Any], simulator: Simulator) -> None:
+def test_the_responses_about_a_group(document: dict[str, Any], simulator: Simulator) -> None:
     with http_to(simulator, timeout=None) as http:
         group = new_group(http)
         check(document, http.get(f"{GROUPS}/{group}").json(), "TaskGroupResponse")

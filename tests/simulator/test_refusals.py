@@ -1,4 +1,4 @@
-"""What the server refuses, and how it says so; nothing refused is ever run or billed."""
+"""What the server refuses, and how. It never runs or bills a refused request."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_an_invalid_request_is_422_and_names_the_field(
     assert simulator.runs() == []
 
 
-def test_what_is_just_within_the_limits_is_accepted(simulator_http: httpx.Client) -> None:
+def test_a_request_at_the_limits_is_accepted(simulator_http: httpx.Client) -> None:
     within: list[dict[str, Any]] = [
         {"input": "x" * 25_000},
         {"metadata": {"k" * 16: "v" * 512, "n": 5, "b": True}},
@@ -94,7 +94,7 @@ def test_what_is_just_within_the_limits_is_accepted(simulator_http: httpx.Client
         assert answer.status_code == 202, answer.text
 
 
-def test_every_fault_is_named_at_once(simulator_http: httpx.Client) -> None:
+def test_all_problems_of_a_request_are_named_at_once(simulator_http: httpx.Client) -> None:
     answer = simulator_http.post(RUNS, json={"metadata": {"k" * 17: "v"}})
     assert len(error(answer)["detail"]["errors"]) == 3
 
@@ -120,7 +120,7 @@ def test_a_missing_or_wrong_key_is_401() -> None:
     assert len(simulator.runs()) == 1
 
 
-def test_any_key_does_by_default_but_none_does_not(simulator_http: httpx.Client) -> None:
+def test_by_default_any_key_is_accepted_but_not_a_missing_one(simulator_http: httpx.Client) -> None:
     create(simulator_http)
     del simulator_http.headers["x-api-key"]
     assert simulator_http.post(RUNS, json=OK).status_code == 401
@@ -148,7 +148,7 @@ def test_short_credit_is_402_and_running_tasks_count() -> None:
     assert simulator.billing.total_usd == 0.2
 
 
-def test_a_failed_run_gives_its_credit_back() -> None:
+def test_a_failed_run_releases_its_credit() -> None:
     from langchain_parallel.simulator import RunScript
 
     simulator = Simulator(ManualClock(), credit_usd=0.1)
@@ -171,7 +171,7 @@ def test_the_quota_is_per_minute() -> None:
         create(http)
 
 
-def test_warnings_comment_on_what_is_accepted(simulator_http: httpx.Client) -> None:
+def test_an_accepted_request_can_have_warnings(simulator_http: httpx.Client) -> None:
     schema = {"type": "object", "properties": {"sources": {"type": "string"}}}
     [warning] = create(simulator_http, **spec(schema))["warnings"]
     assert warning["type"] == "spec_validation_warning"

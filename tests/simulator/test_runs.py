@@ -24,7 +24,7 @@ def test_a_run_is_queued_then_running_then_completed(
     assert done["modified_at"] > done["created_at"]
 
 
-def test_the_interaction_id_is_not_the_run_id_unless_asked_for() -> None:
+def test_the_interaction_id_equals_the_run_id_only_with_equal_ids() -> None:
     for equal in (False, True):
         with http_to(Simulator(ManualClock(), equal_ids=equal)) as http:
             run = create(http)
@@ -84,7 +84,7 @@ async def test_the_same_transport_works_async(simulator: Simulator) -> None:
         (RunScript(unknown_status="daydreaming"), "daydreaming", 404),
     ],
 )
-def test_a_run_can_be_made_to_end_otherwise(
+def test_a_script_decides_how_a_run_ends(
     simulator: Simulator, simulator_http: httpx.Client, script: RunScript, status: str, code: int
 ) -> None:
     simulator.scripts.add(script)
@@ -100,7 +100,7 @@ def test_a_run_can_be_made_to_end_otherwise(
         assert error(answer)["ref_id"] == "ref-7"
 
 
-def test_scripts_hit_only_the_runs_they_are_for(
+def test_a_script_acts_only_on_the_runs_that_it_matches(
     simulator: Simulator, simulator_http: httpx.Client
 ) -> None:
     simulator.scripts.add(RunScript("failed", contains="doomed", processor="base", skip=1))
@@ -141,7 +141,7 @@ def test_fast_processors_take_a_quarter(simulator: Simulator, simulator_http: ht
     assert 15 <= manual(simulator).monotonic() <= 75
 
 
-def test_the_same_seed_tells_the_same_story_and_another_seed_another() -> None:
+def test_answers_follow_from_the_seed() -> None:
     def story(seed: int) -> object:
         with http_to(Simulator(ManualClock(), seed=seed)) as http:
             return result(http, create(http, "q", processor="pro"))
@@ -162,7 +162,7 @@ def test_an_unknown_path_is_404(simulator_http: httpx.Client) -> None:
     assert simulator_http.delete(RUNS).status_code == 404
 
 
-def test_input_is_given_back_as_sent(simulator_http: httpx.Client) -> None:
+def test_the_input_of_a_run_is_returned_as_sent(simulator_http: httpx.Client) -> None:
     body = {"metadata": {"k": "v"}, "memory_scope_key": "m", "source_policy": {"after_date": None}}
     run = create(simulator_http, {"country": "Nowhere"}, **body)
     given = simulator_http.get(f"{RUNS}/{run['run_id']}/input").json()

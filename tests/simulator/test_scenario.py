@@ -26,7 +26,7 @@ def simulated(*turns: dict[str, Any], **options: Any) -> httpx.Client:
     return http_to(Simulator(ManualClock(), scenario=scenario, **options), timeout=None)
 
 
-def test_the_announcement_holds_together() -> None:
+def test_the_turns_of_the_announcement_build_on_each_other() -> None:
     simulator = Simulator(ManualClock(), scenario=Scenario.builtin("announcement"))
     with http_to(simulator, timeout=None) as http:
         one = create(http, Q1, processor="pro")
@@ -80,13 +80,13 @@ def test_the_first_match_answers_and_case_is_ignored() -> None:
         assert "[simulated]" in ask(http, "plums", **spec)["content"]
 
 
-def test_a_processor_can_be_asked_for() -> None:
+def test_a_turn_can_be_for_one_processor() -> None:
     with simulated({"match": "q", "processor": "pro", "content": {"a": 1}}) as http:
         assert ask(http, "q", processor="pro")["content"] == {"a": 1}
         assert ask(http, "q", processor="lite")["content"] != {"a": 1}
 
 
-def test_everything_a_turn_can_say_is_said() -> None:
+def test_every_field_of_a_turn_has_its_effect() -> None:
     turn = {
         "match": "q",
         "content": {"size": "big"},
@@ -117,7 +117,7 @@ def test_a_turn_can_fail() -> None:
     assert (answer.status_code, answer.json()["error"]["message"]) == (404, "scripted")
 
 
-def test_a_scripted_answer_never_breaks_the_schema_asked_for() -> None:
+def test_a_scripted_answer_never_breaks_the_schema_of_the_request() -> None:
     schema = {
         "type": "object",
         "properties": {"a": {"type": "integer"}, "b": {"type": "string"}},
@@ -131,7 +131,7 @@ def test_a_scripted_answer_never_breaks_the_schema_asked_for() -> None:
     assert set(content) == {"a", "b"}
 
 
-def test_holes_are_filled_anywhere_in_the_content() -> None:
+def test_placeholders_are_replaced_anywhere_in_the_content() -> None:
     first = {"match": "one", "content": {"list": [{"n": 5}], "text": "found"}}
     second = {
         "match": "two",
@@ -155,6 +155,6 @@ def test_a_scenario_loads_from_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("turn", [{"content": "c"}, {"match": "q", "contents": "c"}])
-def test_a_mistaken_scenario_is_refused(turn: dict[str, Any]) -> None:
+def test_a_wrong_scenario_is_refused(turn: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="scenario turn"):
         Scenario.parse({"turns": [turn]})

@@ -1,4 +1,4 @@
-"""Whatever output schema is asked for, the answer obeys it."""
+"""An answer obeys the output schema of its request."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FORMATS = ["date", "date-time", "email", "uri", "uuid", "ipv4", "ipv6", "hostnam
 
 
 def bounds(low_key: str, high_key: str, least: int, most: int) -> st.SearchStrategy[Schema]:
-    """Either bound, both, or neither; never an empty range."""
+    """One bound, both, or none; never an empty range."""
     pairs = st.tuples(st.integers(least, most), st.integers(0, 40))
     return st.one_of(
         st.just({}),
@@ -105,7 +105,7 @@ def made(schema: Schema, seed: str = "seed") -> Any:
 
 
 @given(SCHEMAS, st.sampled_from(["a", "b", "c", "d"]))
-def test_any_schema_is_obeyed(schema: Schema, seed: str) -> None:
+def test_an_example_obeys_its_schema(schema: Schema, seed: str) -> None:
     check(schema, made(schema, seed))
 
 
@@ -173,7 +173,7 @@ SPECIAL: dict[str, Schema] = {
 
 
 @pytest.mark.parametrize("name", SPECIAL)
-def test_special_shapes_are_obeyed(name: str) -> None:
+def test_an_example_obeys_an_unusual_schema(name: str) -> None:
     for seed in ("a", "b", "c"):
         check(SPECIAL[name], made(SPECIAL[name], seed))
 

@@ -25,7 +25,7 @@ def http(simulator_server: RunningServer) -> httpx.Client:  # type: ignore[misc]
         yield http
 
 
-def test_faults_can_be_ordered_from_another_process(http: httpx.Client) -> None:
+def test_faults_can_be_added_from_another_process(http: httpx.Client) -> None:
     control = "/_simulator/faults"
     added = http.post(control, json={"kind": "status_before", "status": 500}).json()
     assert [f["kind"] for f in added] == ["status_before"]
@@ -61,7 +61,9 @@ def test_scripts_billing_requests_and_reset_too(http: httpx.Client) -> None:
         ("nothing", {}, 404),
     ],
 )
-def test_a_wrong_order_is_refused(http: httpx.Client, path: str, body: object, code: int) -> None:
+def test_a_wrong_control_request_is_refused(
+    http: httpx.Client, path: str, body: object, code: int
+) -> None:
     answer = http.post(f"/_simulator/{path}", json=body)
     assert answer.status_code == code
     assert answer.json()["error"]["message"]
@@ -77,7 +79,7 @@ def test_a_manual_clock_can_be_advanced_over_http() -> None:
         assert http.get(f"{RUNS}/{run['run_id']}").json()["status"] == "completed"
 
 
-def test_a_waiting_answer_notices_a_change_at_once(
+def test_a_waiting_response_notices_a_change_at_once(
     simulator_server: RunningServer, http: httpx.Client
 ) -> None:
     simulator_server.simulator.scripts.add(RunScript("stay_queued"))
@@ -116,7 +118,7 @@ def test_connections_are_kept_alive(simulator_server: RunningServer, http: httpx
     assert len(ports) == 1
 
 
-def test_a_client_that_leaves_disturbs_nobody(
+def test_a_client_that_leaves_does_not_affect_other_clients(
     simulator_server: RunningServer, http: httpx.Client
 ) -> None:
     simulator_server.simulator.scripts.add(RunScript("stay_queued"))
@@ -131,7 +133,7 @@ def test_a_client_that_leaves_disturbs_nobody(
     assert http.get(f"{RUNS}/{run['run_id']}").status_code == 200
 
 
-def test_what_is_no_http_is_hung_up_on(simulator_server: RunningServer) -> None:
+def test_a_connection_that_is_not_http_is_closed(simulator_server: RunningServer) -> None:
     with socket.create_connection(("127.0.0.1", simulator_server.port), timeout=5) as raw:
         raw.sendall(b"\x00\x01 not http at all\r\n\r\n")
         assert raw.recv(100) == b""
@@ -148,7 +150,7 @@ def test_two_requests_in_one_packet_are_both_answered(simulator_server: RunningS
 
 
 @pytest.mark.parametrize("socketed", [True, False])
-def test_many_threads_lose_nothing(socketed: bool) -> None:
+def test_many_threads_get_all_their_answers(socketed: bool) -> None:
     simulator = Simulator(ManualClock())
 
     def work(http: httpx.Client) -> list[str]:
@@ -166,7 +168,7 @@ def test_many_threads_lose_nothing(socketed: bool) -> None:
     assert len(set(ids)) == len(ids) == len(simulator.runs()) == len(simulator.requests) == 200
 
 
-def test_a_server_can_be_left_while_clients_wait() -> None:
+def test_a_server_can_be_stopped_while_clients_wait() -> None:
     simulator = Simulator(latency_scale=1)
     failures: list[Exception] = []
 
@@ -204,7 +206,7 @@ def test_the_command_line_serves_and_stops(tmp_path: Path) -> None:
         assert process.wait(timeout=10) == 0
 
 
-def test_a_port_in_use_is_said_so(simulator_server: RunningServer) -> None:
+def test_a_port_in_use_is_an_os_error(simulator_server: RunningServer) -> None:
     before = threading.active_count()
     with pytest.raises(OSError, match="in use"), serve(Simulator(), port=simulator_server.port):
         pass

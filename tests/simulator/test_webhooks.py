@@ -1,4 +1,4 @@
-"""Webhooks: signed, repeated until taken, and as unreliable as asked for."""
+"""Webhooks: signatures, repetitions, and faults on demand."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def hooked(http: httpx.Client, url: str = URL, **body: object) -> dict[str, obje
 
 
 def expected(secret: str, delivery: Delivery) -> str:
-    """Written from the API's description, not with the simulator's own function."""
+    """The signature after the API's description, without the simulator's own function."""
     head = f"{delivery.headers['webhook-id']}.{delivery.headers['webhook-timestamp']}."
     digest = hmac.new(secret.encode(), head.encode() + delivery.body, hashlib.sha256).digest()
     return "v1," + base64.b64encode(digest).decode()
@@ -76,7 +76,7 @@ def test_no_webhook_without_the_event_type(
 
 
 @pytest.mark.parametrize("outcome", ["failed", "cancelled", "action_required"])
-def test_other_ends_are_announced_too(
+def test_every_outcome_is_announced(
     simulator: Simulator, simulator_http: httpx.Client, outcome: str
 ) -> None:
     simulator.scripts.add(RunScript(outcome))  # type: ignore[arg-type]  # from the list above
@@ -85,7 +85,7 @@ def test_other_ends_are_announced_too(
     assert [d.json["data"]["status"] for d in simulator.due_webhooks()] == [outcome]
 
 
-def test_a_delivery_not_taken_comes_again_from_5_seconds_doubling_over_48_hours(
+def test_a_failed_delivery_is_repeated_after_5_seconds_then_twice_that_for_48_hours(
     simulator: Simulator, simulator_http: httpx.Client
 ) -> None:
     simulator.scripts.add(RunScript(seconds=10))
@@ -104,7 +104,7 @@ def test_a_delivery_not_taken_comes_again_from_5_seconds_doubling_over_48_hours(
     assert len(ids) == 1
 
 
-def test_a_delivery_taken_does_not_come_again(
+def test_a_successful_delivery_is_not_repeated(
     simulator: Simulator, simulator_http: httpx.Client
 ) -> None:
     hooked(simulator_http)
@@ -143,7 +143,7 @@ def test_duplicates_losses_and_forgeries(
 
 
 class Receiver:
-    """A listener on a real socket that keeps what comes; it answers 500 to the first."""
+    """A listener on a real socket that stores every delivery and answers the first one with 500."""
 
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
@@ -179,7 +179,7 @@ def until(condition: object, seconds: float = 10.0) -> None:
         time.sleep(0.01)
 
 
-def test_the_server_delivers_by_itself_and_tries_again(receiver: Receiver) -> None:
+def test_the_server_delivers_and_retries(receiver: Receiver) -> None:
     clock = ManualClock()
     simulator = Simulator(clock)
     with serve(simulator) as server, httpx.Client(base_url=server.url, headers=KEY) as http:

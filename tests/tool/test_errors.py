@@ -47,7 +47,7 @@ ENDINGS: dict[str, tuple[dict[str, Any], type[errors.ParallelError], str]] = {
         {"outcome": "stay_queued"},
         errors.StillRunning,
         (
-            "Run {run} is still queued after T s of waiting. It may go on, and its answer can be fetched "
+            "Run {run} is still queued after T s of waiting. It may continue, and its answer can be fetched "
             "by run_id: tell the user. Do not ask again: that would start and bill another run. "
             "[interaction_id={interaction}]"
         ),

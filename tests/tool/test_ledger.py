@@ -18,7 +18,7 @@ from langgraph.store.memory import InMemoryStore
 from pydantic import BaseModel
 
 from langchain_parallel import ParallelTaskTool
-from langchain_parallel._graph.session_ledger import USES
+from langchain_parallel._graph.session_ledger import RUNS_PER_LEDGER
 from langchain_parallel.simulator import Fault
 
 from .helpers import START, Account, How, agent, answers, ask, calls, invoke, run_ids, thread
@@ -200,11 +200,11 @@ async def test_outside_langgraph_a_tool_has_one_ledger_and_looks_only_in_doubt(
 
 async def test_outside_langgraph_a_ledger_never_grows_large(account: Account, how: How) -> None:
     tool = account.tool()
-    for _ in range(USES + 1):
+    for _ in range(RUNS_PER_LEDGER + 1):
         await ask(tool, how, **QUESTION)
     sizes = Counter(run["taskgroup_id"] for run in account.runs)
     assert len(sizes) == 2
-    assert max(sizes.values()) <= USES
+    assert max(sizes.values()) <= RUNS_PER_LEDGER
 
 
 async def test_without_a_thread_each_agent_run_has_a_ledger_of_its_own(

@@ -58,7 +58,7 @@ async def test_a_person_is_asked_and_decides(account: Account, how: How, decisio
     assert interrupt.value["kind"] == "spend"
     assert interrupt.value["cost_usd"] == 0.1
     assert account.runs == []
-    answer = Command(resume={"decisions": [{"type": decision}]})
+    answer: Any = Command(resume={"decisions": [{"type": decision}]})
     state = await invoke(graph, answer, how, HERE)
     assert account.billed == (1 if decision == "approve" else 0)
     (message,) = answers(state)

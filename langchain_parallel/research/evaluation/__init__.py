@@ -4,8 +4,7 @@ An evaluator is a function of the session's state and its last turn that returns
 accept; it may be asynchronous. `by_evidence`, `by_model` and `by_person` make the built-in ones, and
 `first_objection`, `all_of` and `limit_rounds` combine several.
 
-A new built-in one is a module beside these, with a `BuiltInEvaluator` and the function that makes it, and a
-line here.
+To add one: write a module with a `BuiltInEvaluator` and the function that makes it, and export that here.
 """
 
 from .combined import all_of, first_objection, limit_rounds

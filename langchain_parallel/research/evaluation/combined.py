@@ -20,7 +20,7 @@ from .verdicts import ask_verdict, question_key, questions_of
 
 
 def first_objection(*evaluators: Evaluator) -> BuiltInEvaluator:
-    """The first verdict that does not accept. The evaluators behind it are not asked: put cheap ones first.
+    """The first verdict that does not accept. Later evaluators are then not asked: put cheap ones first.
 
     Raises:
         InvalidRequest: No evaluator is given, or something that is none.

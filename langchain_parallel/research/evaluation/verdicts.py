@@ -28,7 +28,7 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
     "review": ("proposal",),
     "stop": (),
 }
-"""What each action may have beside what all of them may have."""
+"""The keys of each action, in addition to the common ones."""
 _COMMON = "action", "reason", "decided_by", "unsupported"
 
 

@@ -60,7 +60,7 @@ def spend_request(
         spent_usd=spent_usd(turns),
         limits=limits,
         used_if_approved=after,
-        found=_found(turns),
+        found=_last_findings(turns),
     )
 
 
@@ -87,7 +87,7 @@ def review_request(
         spent_usd=spent_usd(turns),
         limits=limits,
         used_if_approved=usage(turns),
-        found=_found(turns),
+        found=_last_findings(turns),
     )
 
 
@@ -120,7 +120,7 @@ def _review_text(turn: Turn, verdict: Verdict, proposal: Verdict) -> str:
     return "\n\n".join(words)
 
 
-def _found(turns: Sequence[Turn]) -> list[Finding]:
+def _last_findings(turns: Sequence[Turn]) -> list[Finding]:
     return [_finding(turn) for turn in turns[-_FOUND_TURNS:]]
 
 
