@@ -60,7 +60,7 @@ def head(record: AgentTurn, research: Research) -> str:
     return f"{record['handle']} {record['status']} ({record['processor']}, {cost})."
 
 
-def under_way(setup: AgentConfig, record: AgentTurn) -> str:
+def under_way(agent: AgentConfig, record: AgentTurn) -> str:
     """A run that is not finished, and that the model need not wait for."""
     if record["status"] == "unknown":
         words = f"It is not known yet whether {record['handle']} was started; it may be billed."
@@ -75,7 +75,7 @@ def under_way(setup: AgentConfig, record: AgentTurn) -> str:
             f"{record['handle']} is running ({record['processor']}, {cost} once it has an answer; "
             f"usually {usual_time(record['processor'])})."
         )
-    check = f"{setup.names.check}(handle='{record['handle']}') shows its status"
+    check = f"{agent.names.check}(handle='{record['handle']}') shows its status"
     advice = f"Continue with other work; {check}. Do not ask it again."
     return " ".join(filter(None, [words, advice, quote_error(record["error"], [record])]))
 
@@ -109,7 +109,7 @@ def changed_by_a_person(record: AgentTurn) -> str:
     )
 
 
-def listing(setup: AgentConfig, research: Research, limits: SessionLimits) -> str:
+def listing(agent: AgentConfig, research: Research, limits: SessionLimits) -> str:
     """All research, one line for each run."""
     if not research:
         return "There is no research yet."
@@ -127,21 +127,21 @@ def _line(record: AgentTurn) -> str:
     return f"{brief(record)} {record['processor']}, {usd(record['cost_usd'])}{parent}"
 
 
-def note(setup: AgentConfig, research: Research, shown: Iterable[str]) -> str:
+def note(agent: AgentConfig, research: Research, shown: Iterable[str]) -> str:
     """What a model should know at its next turn and cannot see in the messages; often empty.
 
     Args:
-        setup: The middleware's.
+        agent: The middleware's.
         research: The records.
         shown: Ids of the messages that the model sees.
     """
-    lines = [*_news_lines(setup, research), *_status_lines(setup, research)]
+    lines = [*_news_lines(agent, research), *_status_lines(agent, research)]
     seen = set(shown)
     gone = [r for r in research.values() if is_ended(r) and not _shows(r, seen)]
     gone = [r for r in gone if r["status"] == "completed" and r.get("seen_by_model")]
     if gone:
         lines.append(
-            f"Earlier research, to be read again with {setup.names.read} or followed up: "
+            f"Earlier research, to be read again with {agent.names.read} or followed up: "
             f"{_briefs(gone[-_LISTED:])}."
         )
     return "\n".join(["Research status:", *lines]) if lines else ""
@@ -151,15 +151,15 @@ def _shows(record: AgentTurn, messages: set[str]) -> bool:
     return record["call"].rpartition("/")[0] in messages
 
 
-def _news_lines(setup: AgentConfig, research: Research) -> Sequence[str]:
+def _news_lines(agent: AgentConfig, research: Research) -> Sequence[str]:
     new = [r for r in research.values() if is_ended(r) and not r.get("seen_by_model")]
     good = [r for r in new if r["status"] == "completed"]
     bad = [r for r in new if r["status"] != "completed"]
     lines = []
     if good:
-        lines.append(f"Finished since: {_briefs(good)}. Read with {setup.names.read}.")
+        lines.append(f"Finished since: {_briefs(good)}. Read with {agent.names.read}.")
     if bad:  # without the reason: what a server says has no place in a system prompt
-        lines.append(f"Without an answer: {_briefs(bad)}. {setup.names.check} says why.")
+        lines.append(f"Without an answer: {_briefs(bad)}. {agent.names.check} says why.")
     return lines
 
 
@@ -167,7 +167,7 @@ def _briefs(records: Iterable[AgentTurn]) -> str:
     return "; ".join(map(brief, records))
 
 
-def _status_lines(setup: AgentConfig, research: Research) -> Sequence[str]:
+def _status_lines(agent: AgentConfig, research: Research) -> Sequence[str]:
     stuck = [r for r in research.values() if r["status"] == "action_required"]
     active = [r for r in research.values() if is_active(r) and r not in stuck]
     lines = []
@@ -176,7 +176,7 @@ def _status_lines(setup: AgentConfig, research: Research) -> Sequence[str]:
         lines.append(f"Still running: {each}. Do not ask these again.")
     if stuck:
         lines.append(
-            f"Waiting for a person on Parallel's side: {_briefs(stuck)}. {setup.names.check} says what for; "
+            f"Waiting for a person on Parallel's side: {_briefs(stuck)}. {agent.names.check} says what for; "
             "tell the user. Do not ask these again."
         )
     return lines

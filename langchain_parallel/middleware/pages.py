@@ -29,28 +29,28 @@ SOURCES = "sources"
 _WARNING_CHARS = 300
 
 
-def finding(setup: AgentConfig, research: Research, record: AgentTurn, chars: int) -> str:
+def finding(agent: AgentConfig, research: Research, record: AgentTurn, chars: int) -> str:
     """The first page of a run's answer, or why there is none."""
     changed = changed_by_a_person(record)
     if record["status"] == "completed":
-        text = _first_page(setup, research, record, chars)
+        text = _first_page(agent, research, record, chars)
     elif is_active(record):
-        text = under_way(setup, record)
+        text = under_way(agent, record)
     else:
         text = without_answer(record)
     return "\n".join(filter(None, [changed, text]))
 
 
-def _first_page(setup: AgentConfig, research: Research, record: AgentTurn, chars: int) -> str:
-    page, pages = page_of(record, setup.names, 1, chars)
-    rest = next_page_lines(setup, record, 1, pages)
-    if pages > 1 and chars != setup.max_chars:  # pages of another size than those that are read
-        rest = [f"[cut here; the whole: {setup.names.read}(handle='{record['handle']}')]"]
+def _first_page(agent: AgentConfig, research: Research, record: AgentTurn, chars: int) -> str:
+    page, pages = page_of(record, agent.names, 1, chars)
+    rest = next_page_lines(agent, record, 1, pages)
+    if pages > 1 and chars != agent.max_chars:  # pages of another size than those that are read
+        rest = [f"[cut here; the whole: {agent.names.read}(handle='{record['handle']}')]"]
     return "\n".join([head(record, research), fenced(page), *rest])
 
 
 def next_page_lines(
-    setup: AgentConfig, record: AgentTurn, page: int, pages: int, field: str | None = None
+    agent: AgentConfig, record: AgentTurn, page: int, pages: int, field: str | None = None
 ) -> list[str]:
     """How to get the next page, if there is one. The web may have named the field, so the name stays out."""
     if pages == 1:
@@ -59,7 +59,7 @@ def next_page_lines(
         return [f"[page {page} of {pages}]"]
     if field:
         return [f"[page {page} of {pages}; the next: the same field with page={page + 1}]"]
-    how = f"{setup.names.read}(handle='{record['handle']}', page={page + 1})"
+    how = f"{agent.names.read}(handle='{record['handle']}', page={page + 1})"
     return [f"[page {page} of {pages}; the next: {how}]"]
 
 

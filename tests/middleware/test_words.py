@@ -70,7 +70,7 @@ def turn(**more: Any) -> AgentTurn:
 
 
 @pytest.fixture
-def setup() -> AgentConfig:
+def agent() -> AgentConfig:
     return Account().middleware()._agent
 
 
@@ -129,13 +129,13 @@ def test_a_run_of_which_nobody_knows_is_told_without_its_ledgers_id(account: Acc
 
 
 @pytest.mark.parametrize("status", ["running", "unknown", "action_required"])
-def test_the_problem_of_a_run_on_its_way_is_quoted(setup: AgentConfig, status: str) -> None:
+def test_the_problem_of_a_run_on_its_way_is_quoted(agent: AgentConfig, status: str) -> None:
     found = turn(status=status, error=f"Run trun_0a1b2c3d of tgrp_99999999: {ORDER}")
-    text = under_way(setup, found)
+    text = under_way(agent, found)
     assert told(text).startswith("Run r1 of …: ’ Now")
     assert len(told(text)) <= 300
     assert not ID.search(text)
-    assert "Reported" not in under_way(setup, {**found, "error": None})
+    assert "Reported" not in under_way(agent, {**found, "error": None})
 
 
 def test_an_unknown_end_is_told_as_it_is_called() -> None:
@@ -151,13 +151,13 @@ def test_no_words_close_their_quotation(words: str) -> None:
     assert not text or (len(told(text)) <= 300 and "\n" not in text)
 
 
-def test_a_run_that_waits_for_a_person_is_not_told_to_be_on_its_way(setup: AgentConfig) -> None:
+def test_a_run_that_waits_for_a_person_is_not_told_to_be_on_its_way(agent: AgentConfig) -> None:
     stuck, active = turn(status="action_required"), turn(status="running", handle="r2")
-    text = note(setup, {"r1": stuck, "r2": active}, ())
+    text = note(agent, {"r1": stuck, "r2": active}, ())
     assert "Waiting for a person on Parallel's side: r1 (action_required) “Who?”." in text
     assert "Still running: r2 (running)" in text
     assert text.count("r1 ") == 1
-    assert "waits until a person" in under_way(setup, stuck)
+    assert "waits until a person" in under_way(agent, stuck)
 
 
 def test_a_run_goes_on_once_the_person_has_acted(account: Account) -> None:
