@@ -12,7 +12,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-exhaustive test-oldest test-newest test-wheel coverage crash-matrix docs \
-        install-lines lint format types bench dist constraints clean
+        environment install-lines lint format types bench dist constraints clean
 
 VENV    ?= .venv$(addprefix -,$(SET))$(if $(WHEEL),-wheel)
 WORKERS ?= 2
@@ -40,6 +40,8 @@ help: ## show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' Makefile | column -t -s '|'
 
 setup: $(VENV)/dev.stamp ## an environment with all tools; the other targets make what they need, too
+
+environment: $(VENV)/test.stamp
 
 demo: $(VENV)/demo.stamp ## a research conversation against the simulator (LIVE=1: the real API)
 	$(BIN)/python -m langchain_parallel demo $(if $(LIVE),--live) $(ARGS)

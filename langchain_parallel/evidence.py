@@ -70,14 +70,14 @@ def confidence(result: TaskRunResult) -> dict[str, str]:
 def rank(word: str) -> int:
     """A confidence as a number: 0 for low, 2 for medium, 3 for high, 1 for what is none of these.
 
-    Words that the API does not document are understood as far as they say so: `very-low` is low.
+    A word that the API does not document counts by the level in it: `very-low` is low.
     """
     words = re.split(r"[\W_]+", word.lower())
     return 0 if "low" in words else 3 if "high" in words else 2 if "medium" in words else 1
 
 
 def is_low(word: str) -> bool:
-    """Whether a confidence is low, or says so in other words."""
+    """Whether a confidence is low, undocumented words such as `very-low` included."""
     return rank(word) == 0
 
 
@@ -193,7 +193,7 @@ def numbers_by_field(citations: Iterable[Mapping[str, Any]]) -> dict[str, list[A
 
 
 def _usable(url: str) -> str:
-    """A url as it leads there, never shortened: what no url may hold is percent-encoded."""
+    """A url, never shortened; characters that no url may hold are percent-encoded."""
     return re.sub(r"[\s<>＜﹤]", lambda found: quote(found[0]), clean(url).strip())
 
 
@@ -234,7 +234,7 @@ class EvidenceRule:
     """Citations of other hosts do not count; in lower case, without a dot at either end."""
 
     def find_unsupported(self, evidence: Evidence) -> dict[str, Lack]:
-        """What each unsupported field lacks; those that the evidence calls unsupported come first."""
+        """What each unsupported field lacks; required fields that are missing come last."""
         found: dict[str, Lack] = {}
         counts = self._counts(evidence["citations"])
         for field in _fields(evidence):
@@ -255,7 +255,7 @@ class EvidenceRule:
         return rank(word) >= _LEAST_RANK[self.min_confidence]
 
     def _counts(self, citations: Sequence[Mapping[str, Any]]) -> Counter[str]:
-        """By field the citations that count; those of its parts are its own."""
+        """By field, the citations that count, those of its parts included."""
         counts: Counter[str] = Counter()
         for source in citations:
             if self._is_allowed(source["url"]):
@@ -270,7 +270,7 @@ class EvidenceRule:
 
 
 def _fields(evidence: Evidence) -> list[str]:
-    """Every field that is known of; a field of the answer whose parts are known is judged by these."""
+    """Every known field. A field of the answer whose parts have evidence is judged by its parts."""
     cited = [field for source in evidence["citations"] for field in source["fields"]]
     known = dict.fromkeys([*evidence["unsupported_fields"], *evidence["confidence"], *cited])
     named = {path for field in known for path in with_parents(field)}
@@ -285,7 +285,7 @@ def _is_empty(value: object) -> bool:
 
 
 def low_fields(evidence: Evidence) -> dict[str, str]:
-    """The fields of low confidence, with its word."""
+    """The fields of low confidence, with the word for it."""
     return {field: word for field, word in evidence["confidence"].items() if is_low(word)}
 
 

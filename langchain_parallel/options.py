@@ -1,6 +1,6 @@
-"""The options that all doors take in the same words, and the request that is made from them.
+"""The options that all doors (tool, middleware, research graph) share, and the request made from them.
 
-Rule: an option is checked when a door is made, before anything is paid for; and here, in one way for all.
+Rule: an option is checked here, in one way for all doors, when a door is made and before it can pay.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import inf
-from typing import Any, Literal, NamedTuple, TypeAlias, cast
+from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
@@ -32,7 +32,7 @@ DEFAULT_PROCESSORS = ("core", "base")
 
 
 class SessionLimits(TypedDict, total=False):
-    """What a session may use, as plain JSON. A key that is missing sets no limit."""
+    """The limits of a session as plain JSON. A missing key sets no limit."""
 
     max_cost_usd: float
     """USD, for all its runs together."""
@@ -106,7 +106,7 @@ class Limits:
 
 
 class RequestOptions(BaseModel):
-    """What shapes the runs of a door and is rarely touched.
+    """Options of every run that a tool, graph or middleware starts, beside question and processor.
 
     Args:
         source_policy: Which sites may be used.
@@ -121,7 +121,9 @@ class RequestOptions(BaseModel):
         pydantic.ValidationError: An option is unknown or of another type. Values are not repeated.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True
+    )
 
     source_policy: SourcePolicy | None = None
     mcp_servers: Sequence[McpServer] = Field(default=(), repr=False)  # headers are secret
@@ -137,7 +139,8 @@ class RequestOptions(BaseModel):
         output_schema: SchemaLike | None = None,
         input_schema: SchemaLike | None = None,
     ) -> TaskRunInput:
-        """Every request of a door but for its question, once it is known that the API takes it.
+        """The request that all runs of a tool, graph or middleware share, checked; only the question is
+        missing.
 
         Args:
             processors: All that the door may use, the usual one first.
@@ -206,7 +209,7 @@ class Processors(NamedTuple):
             raise InvalidRequest(
                 [f"model_may_choose is text; give a list, such as [{model_may_choose!r}]."]
             )
-        if model_may_choose and processor == DEFAULT_PROCESSORS:
+        if model_may_choose and processor is DEFAULT_PROCESSORS:  # not given, however alike
             first = follow_up = model_may_choose[0]
         choices = tuple(dict.fromkeys((first, *model_may_choose))) if model_may_choose else ()
         return cls(first, follow_up, choices)
@@ -218,7 +221,7 @@ class Processors(NamedTuple):
 
 
 def check_session_limits(limits: object) -> SessionLimits:
-    """Limits from outside, once they are known to be some.
+    """Checked limits.
 
     Raises:
         InvalidRequest: A limit is unknown, is no number, or is negative.
@@ -248,7 +251,7 @@ def check_kinds(given: Mapping[str, tuple[object, type]]) -> None:
 
 
 def check_words(given: Mapping[str, str], allowed: Mapping[str, Sequence[str]]) -> None:
-    """Check options that are one of a few words each.
+    """Check options that must be one of a few words.
 
     Raises:
         InvalidRequest: One of them is none of its words.

@@ -72,8 +72,7 @@ def expected_seconds(processor: str) -> tuple[float, float] | None:
 def costs_more(processor: str, than: str) -> bool:
     """Whether a run costs more than with another processor.
 
-    Both ways round a processor without a known price costs more: this function guards money, and an unknown
-    price must not pass.
+    True if either price is unknown: this function guards money, so an unknown price must not pass.
     """
     price, limit = price_usd(processor), price_usd(than)
     if price is None or limit is None:

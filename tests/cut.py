@@ -47,9 +47,10 @@ def _shows(item: Any) -> Iterable[Hashable]:
     return [(name, repr(spec.params[name])) for name in mark.args or spec.params]
 
 
-def either_mode(mode: str, **rest: object) -> list[object]:
+def either_way(**parameters: object) -> list[object]:
     """What a case shows where each combination is to be played, be it blocking or awaited."""
-    return [mode, repr(sorted(rest.items()))]
+    ways = [parameters.pop(name) for name in ("mode", "how") if name in parameters]
+    return [*ways, repr(sorted(parameters.items()))]
 
 
 def representatives(cases: Iterable[T], shows: Callable[[T], Iterable[Hashable]]) -> list[T]:

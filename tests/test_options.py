@@ -12,6 +12,7 @@ from langchain_parallel.errors import InvalidRequest
 from langchain_parallel.options import (
     DEFAULT_PROCESSORS,
     Limits,
+    Processors,
     RequestOptions,
     first_and_follow_up,
 )
@@ -119,3 +120,9 @@ def test_a_door_refuses_a_wrong_option_before_anything_is_sent(
     with pytest.raises(InvalidRequest, match=words):
         create_research_graph(client=blocking_client(simulator), **options)
     assert simulator.requests == []
+
+
+def test_a_processor_that_is_given_is_the_usual_one_also_if_it_is_the_default() -> None:
+    given = ("core", "base")
+    assert Processors.of(given, ["ultra"]).first == "core"
+    assert Processors.of(DEFAULT_PROCESSORS, ["ultra"]).first == "ultra"

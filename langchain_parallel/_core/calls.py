@@ -74,11 +74,11 @@ async def adrive(calls: Calls[T]) -> T:
 def call_function(function: Callable[..., Any], *args: Any) -> Calls[Any]:
     """Call a caller's function, which may be asynchronous unless the graph is called blocking."""
 
-    async def awaited() -> Any:
+    async def call_async() -> Any:
         value = function(*args)
         return await value if inspect.isawaitable(value) else value
 
-    def blocking() -> Any:
+    def call_blocking() -> Any:
         value = None if inspect.iscoroutinefunction(function) else function(*args)
         if inspect.iscoroutinefunction(function) or inspect.isawaitable(value):
             if inspect.iscoroutine(value):
@@ -87,4 +87,4 @@ def call_function(function: Callable[..., Any], *args: Any) -> Calls[Any]:
             raise TypeError(f"{name} is asynchronous; run the graph with `ainvoke` or `astream`.")
         return value
 
-    return (yield Call(blocking, awaited))
+    return (yield Call(call_blocking, call_async))

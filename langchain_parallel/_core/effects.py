@@ -1,4 +1,4 @@
-"""What an operation may ask its driver to do.
+"""The effects that an operation may ask its driver for.
 
 Rule: an operation is a flow, a generator that yields one of the effects below and is handed its outcome. So
 each operation is written once, two small loops in `client` drive it (one blocks, one awaits), and a test

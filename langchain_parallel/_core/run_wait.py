@@ -37,6 +37,7 @@ class _Wait:
     started: float
     deadline: float
     policy: RetryPolicy
+    follow: bool
     feed: EventFeed = field(default_factory=lambda: EventFeed(replays=True))
     run: TaskRun | None = None
     """As last seen."""
@@ -53,20 +54,29 @@ class _Wait:
 
     def may_stream(self, time: float) -> bool:
         """Whether following the events is worth a try."""
+        if not self.follow:
+            return False
         rested = self.empty_streams < MAX_EMPTY_STREAMS or time >= self.next_stream
         return rested and self.deadline - time > 2.0
 
 
 def wait(
-    run_id: str, timeout: float, policy: RetryPolicy, cache: LedgerCache | None = None
+    run_id: str,
+    timeout: float,
+    policy: RetryPolicy,
+    cache: LedgerCache | None = None,
+    *,
+    follow: bool = True,
 ) -> Flow[TaskRunResult]:
     """Wait for a run's answer; its events are emitted on the way.
 
     Args:
         run_id: The run.
         timeout: Seconds to wait at the most.
-        policy: How many failures in a row are allowed: twice its attempts, because waiting costs nothing.
+        policy: How many failures in a row are allowed; twice as many where events are followed, because a
+            caller that waits that long is better off with a late answer.
         cache: Names the run's interaction in errors, even if the API never gets to say it.
+        follow: Follow the events; otherwise only poll.
 
     Raises:
         StillRunning: The deadline passed.
@@ -74,8 +84,10 @@ def wait(
         ApiError, ResponseLost, MalformedResponse: The API could not be reached or read; the run goes on.
     """
     started = yield from now()
-    patient = replace(policy, max_attempts=2 * policy.max_attempts)
-    waiting = _Wait(run_id, started, started + limits.seconds(timeout), patient)
+    deadline = started + limits.seconds(timeout)
+    if follow:
+        policy = replace(policy, max_attempts=2 * policy.max_attempts)
+    waiting = _Wait(run_id, started, deadline, policy, follow)
     try:
         while True:
             result = None
@@ -158,6 +170,8 @@ def _poll(waiting: _Wait) -> Flow[TaskRunResult | None]:
         try:
             return responses.decode(TaskRunResult, request, outcome, run_id=waiting.run_id)
         except MalformedResponse as error:
+            if not waiting.follow:  # the caller can simply ask again
+                raise
             yield from _retry_or_raise(waiting, outcome, error)
             return None
     failure = responses.failure(request, outcome, run_id=waiting.run_id)

@@ -18,9 +18,10 @@ from ..client.client_pair import (
     knowledge_id,
     mark_uncertain,
     register_secrets,
+    started_runs,
 )
 from ..errors import ParallelError
-from ..models import Event, Submission, TaskRun, TaskRunInput, TaskRunResult
+from ..models import Event, Submission, TaskRun, TaskRunEvent, TaskRunInput, TaskRunResult
 
 
 class ClientPair(NamedTuple):
@@ -31,8 +32,8 @@ class ClientPair(NamedTuple):
 
     @property
     def process_id(self) -> str:
-        """A name for what these two know of their ledgers: no other clients have it, nor the same ones in a
-        forked process, which knows less.
+        """The id of what these two clients know of their ledgers. Other clients have other ids, and so have
+        copies in a forked process, which know less.
         """
         return f"{knowledge_id(self.sync)}.{os.getpid()}"
 
@@ -57,9 +58,9 @@ class ClientPair(NamedTuple):
         """
         sync, async_ = client_pair(
             client,
-            # Doors need both for themselves, too: a key to show, and the flag to check their own options.
-            api_key=api_key if client is None else None,
+            api_key=api_key,
             base_url=base_url,
+            # Doors need it to check their own options, too.
             allow_unknown_processor=allow_unknown_processor and client is None,
         )
         register_secrets(sync, secrets_of([asks]))
@@ -102,6 +103,25 @@ class ClientPair(NamedTuple):
         )
         return cast("Submission | None", found)
 
+    def list_runs(self, ledger_id: str) -> Calls[list[TaskRun]]:
+        """The runs of a ledger with processor and metadata, and those that these two have started and the
+        list does not show yet. Free.
+        """
+
+        def read(*, include_input: bool) -> Call:
+            return Call(
+                lambda: self.sync.list_runs(ledger_id, include_input=include_input),
+                lambda: self.async_.list_runs(ledger_id, include_input=include_input),
+            )
+
+        events = cast("list[TaskRunEvent]", (yield read(include_input=False)))
+        if any(not event.run.processor or event.run.metadata is None for event in events):
+            events = cast("list[TaskRunEvent]", (yield read(include_input=True)))
+        listed = {event.run.run_id: _with_input(event) for event in events}
+        return [
+            *({run.run_id: run for run in started_runs(self.sync, ledger_id)} | listed).values()
+        ]
+
     def retrieve(self, run_id: str) -> Calls[TaskRun]:
         """The current state of a run."""
         run = yield Call(lambda: self.sync.retrieve(run_id), lambda: self.async_.retrieve(run_id))
@@ -136,3 +156,14 @@ class ClientPair(NamedTuple):
             error._map_text(lambda text: redact(text, secrets))
             raise
         return cast(TaskRunResult, result)
+
+
+def _with_input(event: TaskRunEvent) -> TaskRun:
+    """A listed run; what the list leaves out of it is in its input."""
+    run, asked = event.run, event.input
+    if asked is None:
+        return run
+    metadata = asked.metadata if run.metadata is None else run.metadata
+    return run.model_copy(
+        update={"processor": run.processor or asked.processor, "metadata": metadata}
+    )

@@ -226,7 +226,7 @@ class PaidRun:
                 return PaidAnswer(first)
             error.billed = None
             raise error.with_ids(submission.run.run_id, submission.run.interaction_id) from None
-        if found is None:  # the list shows neither: what was answered counts
+        if found is None:  # the list shows neither run, so the answer at hand counts
             return PaidAnswer(_result(first))
         ids = tuple(dict.fromkeys((found.run.run_id, *found.duplicates, submission.run.run_id)))
         endings: dict[str, _Ending] = {submission.run.run_id: first}

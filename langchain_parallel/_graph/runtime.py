@@ -27,6 +27,8 @@ _LOG = logging.getLogger("langchain_parallel")
 _CHECKPOINTER = "__pregel_checkpointer"
 _DURABILITY = "__pregel_durability"
 _SCRATCHPAD = "__pregel_scratchpad"
+_TASK_ID = "__pregel_task_id"
+_INTERRUPT = "__interrupt__"
 _GREGORIAN_SECONDS = 12_219_292_800
 """From 1582, when the timestamps of such UUIDs begin, to 1970."""
 RECENT_RESUME_SECONDS = 120.0
@@ -55,6 +57,24 @@ def ask_person(config: RunnableConfig, request: Any, response_schema: dict[str, 
     """
     with set_config_context(config) as context:
         return context.run(lambda: interrupt(request, response_schema=response_schema))
+
+
+def shown_to_person(config: RunnableConfig) -> Calls[Any]:
+    """What this task's interrupt shows a person, also while an answer to it is being worked on; None if the
+    task has not asked anything. LangGraph gives answers by their number, whatever is asked by now.
+    """
+    given = config.get("configurable", {})
+    saver, namespace = checkpointer_of(config), given.get("checkpoint_ns", "").rpartition("|")[0]
+    checkpoint_id = given.get("checkpoint_map", {}).get(namespace)
+    if saver is None or checkpoint_id is None:
+        return None
+    where = {"checkpoint_ns": namespace, "checkpoint_id": checkpoint_id}
+    place: RunnableConfig = {"configurable": {"thread_id": given.get("thread_id"), **where}}
+    found = yield Call(lambda: saver.get_tuple(place), lambda: saver.aget_tuple(place))
+    for task_id, channel, value in (found.pending_writes or ()) if found else ():
+        if (task_id, channel) == (given.get(_TASK_ID), _INTERRUPT):
+            return value[-1].value
+    return None
 
 
 def thread_id_of(config: RunnableConfig) -> str | None:
@@ -149,7 +169,7 @@ def parent_task(config: RunnableConfig) -> str | None:
 
 
 FIRST_INPUT = "start"
-"""Instead of a checkpoint's id: the thread had no checkpoint before."""
+"""Stands for the id of a checkpoint that does not exist: the thread had none before."""
 
 
 class Input(NamedTuple):

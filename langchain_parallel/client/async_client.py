@@ -29,7 +29,7 @@ from .client_settings import DEFAULT_TIMEOUT, Clock, settings
 
 
 class AsyncParallelClient(AsyncDriver):
-    """An asynchronous client of the Task API. Tasks, and one event loop after another, may share one.
+    """An asynchronous client of the Task API. Tasks may share one, and so may event loops one after another.
 
     It takes what `ParallelClient` takes; an `http_client` is asynchronous, and bound to one event loop.
     """
@@ -98,7 +98,8 @@ class AsyncParallelClient(AsyncDriver):
 
     async def result(self, run_id: str, *, timeout: float = 600.0) -> TaskRunResult:
         """As `ParallelClient.result`; awaited."""
-        return await self._drive(operations.result(run_id, timeout, self._settings.policy))
+        policy, cache = self._settings.policy, self._settings.cache
+        return await self._drive(run_wait.wait(run_id, timeout, policy, cache, follow=False))
 
     async def wait(
         self,
@@ -108,8 +109,8 @@ class AsyncParallelClient(AsyncDriver):
         on_event: Callable[[Event], Any] | None = None,
     ) -> TaskRunResult:
         """As `ParallelClient.wait`; awaited."""
-        flow = run_wait.wait(run_id, timeout, self._settings.policy, self._settings.cache)
-        return await self._drive(flow, on_event)
+        policy, cache = self._settings.policy, self._settings.cache
+        return await self._drive(run_wait.wait(run_id, timeout, policy, cache), on_event)
 
     def events(self, run_id: str) -> AsyncIterator[Event]:
         """As `ParallelClient.events`; asynchronous."""

@@ -1,8 +1,8 @@
 """One client for both kinds of calls: tools, graphs and middleware are called blocking and asynchronously.
 
 Rule: both clients of a pair go to the same server with the same key, and know the same ledgers and secrets.
-Where an httpx object of the caller's serves one kind of call only, the first call of the other kind is
-refused: no request may go round the caller's own proxy, certificates or hooks.
+If an httpx object of the caller's serves one kind of call only, the first call of the other kind is refused,
+because it would bypass the caller's proxy, certificates or hooks.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import httpx
 from pydantic import SecretStr
 
 from ..errors import InvalidRequest
+from ..models import TaskRun
 from .async_client import AsyncParallelClient
 from .async_driver import AsyncDriver
 from .sync_client import ParallelClient
@@ -37,14 +38,21 @@ def client_pair(
     made from the other arguments.
 
     Raises:
-        InvalidRequest: An argument contradicts the client's own setting.
+        InvalidRequest: `client` is no client, or an argument contradicts its own setting.
         MissingKey: There is no client and no key.
     """
     if client is None:
         client = ParallelClient(api_key, base_url, allow_unknown_processor=allow_unknown_processor)
+    elif not isinstance(cast(object, client), AnyClient):
+        kind = type(client).__name__
+        raise InvalidRequest(
+            [f"A {kind} is given as client; give a ParallelClient or an AsyncParallelClient."]
+        )
     else:
         unknown = allow_unknown_processor and not client._settings.allow_unknown_processor
-        given = {"api_key": api_key, "base_url": base_url, "allow_unknown_processor": unknown}
+        key = api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key
+        other_key = key is not None and key.strip() != client._settings.api_key.get_secret_value()
+        given = {"api_key": other_key, "base_url": base_url, "allow_unknown_processor": unknown}
         names = [name for name, value in given.items() if value not in (None, False)]
         if names:
             raise InvalidRequest(
@@ -64,8 +72,15 @@ def pair_clients(client: ParallelClient, async_client: AsyncParallelClient) -> N
     """Use these two clients of one account together, whichever of them a tool or a graph is given.
 
     Only clients with an httpx client or transport of your own need it; the others get a counterpart made.
+
+    Raises:
+        InvalidRequest: They have different keys, or go to different servers.
     """
     mine, other = client._settings, async_client._settings
+    if (mine.api_key, mine.base_url) != (other.api_key, other.base_url):
+        raise InvalidRequest(
+            ["The two clients differ in key or address; join clients of one account."]
+        )
     mine.secrets.register(other.secrets.all())
     async_client._settings = replace(other, cache=mine.cache, secrets=mine.secrets)
     client.__dict__["_counterpart"] = async_client
@@ -107,6 +122,11 @@ def register_secrets(client: ParallelClient, secrets: Iterable[str]) -> None:
 def mark_uncertain(client: ParallelClient, ledger_id: str) -> None:
     """Note that another process may have sent something to this ledger a moment ago."""
     client._settings.cache.mark_uncertain(ledger_id, client._settings.clock.monotonic())
+
+
+def started_runs(client: ParallelClient, ledger_id: str) -> list[TaskRun]:
+    """The runs that this client and its counterpart started in a ledger: its list may not show them yet."""
+    return client._settings.cache.started_runs(ledger_id)
 
 
 def knowledge_id(client: ParallelClient) -> str:

@@ -80,7 +80,7 @@ class Settings:
     cache: LedgerCache = field(default_factory=lambda: LedgerCache(uuid.uuid4().hex), repr=False)
     """What `submit` has read of its ledgers."""
     secrets: KnownSecrets = field(default_factory=KnownSecrets, repr=False)
-    """Texts that no response and no error may show."""
+    """Texts that are removed from responses and errors."""
 
     def check(self, *runs: TaskRunInput) -> list[TaskRunInput]:
         """Check requests against the API's limits, and return them; remarks become Python warnings.
@@ -259,7 +259,7 @@ def check_http(
 def check_usable(http: httpx.Client | httpx.AsyncClient | None, refusal: str) -> None:
     """Raise InvalidRequest for a caller's httpx client that has been closed, and for a `refusal`.
 
-    Checked before a flow begins: a paid request that failed here half-way would count as perhaps sent.
+    Checked before a flow begins: a failure inside it would make a paid request count as perhaps sent.
     """
     if refusal:
         raise errors.InvalidRequest([refusal])

@@ -17,7 +17,7 @@ from ..errors import ParallelError
 _MAX_SECRETS = 2_000
 """The latest secrets that are remembered."""
 _CERTAIN = 8
-"""Characters. A shorter secret may be a word of this package's own messages."""
+"""Characters. A shorter secret may also be a word in this package's own messages."""
 _HARMLESS_HEADERS = frozenset({"accept", "accept-encoding", "connection", "user-agent"})
 
 

@@ -139,13 +139,14 @@ class ParallelClient(Driver):
         return self._drive(operations.retrieve_input(run_id, self._settings.policy))
 
     def result(self, run_id: str, *, timeout: float = 600.0) -> TaskRunResult:
-        """The answer of a run; the server holds the request open for up to `timeout` seconds.
+        """The answer of a run, polled for up to `timeout` seconds without following its events.
 
         Raises:
             StillRunning: There is no answer yet.
             RunFailed, RunCancelled, ActionRequired: The run ended without an answer.
         """
-        return self._drive(operations.result(run_id, timeout, self._settings.policy))
+        policy, cache = self._settings.policy, self._settings.cache
+        return self._drive(run_wait.wait(run_id, timeout, policy, cache, follow=False))
 
     def wait(
         self,
@@ -166,8 +167,8 @@ class ParallelClient(Driver):
             RunFailed, RunCancelled, ActionRequired: The run ended without an answer.
             ApiError, ResponseLost, MalformedResponse: The API could not be reached or read; the run goes on.
         """
-        flow = run_wait.wait(run_id, timeout, self._settings.policy, self._settings.cache)
-        return self._drive(flow, on_event)
+        policy, cache = self._settings.policy, self._settings.cache
+        return self._drive(run_wait.wait(run_id, timeout, policy, cache), on_event)
 
     def events(self, run_id: str) -> Iterator[Event]:
         """The events of a run until it has ended, each once; the last one holds the whole output.

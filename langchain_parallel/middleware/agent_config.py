@@ -1,4 +1,4 @@
-"""What the hooks and tools of one middleware share: its configuration, and what follows from it for a run."""
+"""What the hooks and tools of one middleware share: its options, and the requests made from them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from .agent_state import AgentTurn, Research, started_as
 from .names import Names
 
 CALL_TAG = "handle"
-"""Where a run carries, as metadata, which call it is for; the ledger's key does not count it."""
+"""The metadata key under which a run names its tool call. The run's key in the ledger leaves it out."""
 
 
 def call_tag(record: AgentTurn) -> str:
-    """The handle a run is started under, its position, and a short name of the call, in three words."""
+    """A run's handle, its position, and a hash of its tool call, separated by blanks."""
     call = hashlib.sha256(record["call"].encode()).hexdigest()[:16]
     return f"{started_as(record)} {record['position']} {call}"
 
@@ -45,7 +45,7 @@ class AgentConfig(RunConfig):
         return PaidRun(self, request, started_as(record), config)
 
     def key(self, record: AgentTurn) -> str:
-        """The key of its run in the ledger: it changes with whatever is asked, and with this object."""
+        """The key of its run in the ledger. It depends on this middleware's options, too."""
         run = self.run(record, RunnableConfig())
         return ledger_key(run.request, position=run.position)
 
@@ -58,5 +58,5 @@ class AgentConfig(RunConfig):
         return state.get(self.names.channel) or {}
 
     def session_limits(self, state: Mapping[str, Any]) -> SessionLimits:
-        """The middleware's limits, and those of the thread above them."""
+        """The middleware's limits; those that a person raised in this thread replace them."""
         return {**self.limits.for_session(), **(state.get(self.names.limits) or {})}

@@ -128,7 +128,7 @@ def _line(record: AgentTurn) -> str:
 
 
 def note(agent: AgentConfig, research: Research, shown: Iterable[str]) -> str:
-    """What a model should know at its next turn and cannot see in the messages; often empty.
+    """What a model needs at its next turn and cannot see in its messages; often empty.
 
     Args:
         agent: The middleware's.

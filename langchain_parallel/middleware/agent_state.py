@@ -1,7 +1,7 @@
-"""What an agent's state holds of its research: a record for each run, under a handle a model can use.
+"""An agent's research in its state: a record for each run, under a handle that a model can use.
 
-Rule: plain JSON, and nothing secret (R7). Parallel tool calls write their own records, and the reducer puts
-them together; it never takes a record back to where it was before.
+Rule: plain JSON, and nothing secret (R7). Parallel tool calls write their own records, and the reducer merges
+them; it never sets a record back to an earlier status.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _ID_CHARS = 6
 
 
 class AgentTurn(Turn):
-    """A turn of a research session as an agent knows it, from when it was planned.
+    """A turn of a research session in an agent's state, from the moment it is planned.
 
     Its `status` may also be `action_required`, where the run waits for a person on Parallel's side;
     `unknown`, where it is not known yet whether it was started; and `declined`, by a person or the limits.
@@ -34,17 +34,17 @@ class AgentTurn(Turn):
     parent_handle: str | None
     ledger_id: str
     call: str
-    """The model message and the tool call that asked for it."""
+    """Names the model message and the tool call that asked for it (`call_of`)."""
     asked_args: str
-    """A hash of the call's arguments: a call that was edited since has another."""
+    """A hash of the tool and its arguments; it shows whether the call was edited later."""
     planned_key: NotRequired[str]
-    """Its run's key in the ledger, as it was planned: a request under another key may ask again."""
+    """Its run's key in the ledger when it was planned; a middleware with other options computes another."""
     edited: NotRequired[bool]
     """A person changed it."""
     seen_by_model: NotRequired[bool]
     """The model knows that it has ended."""
     counts_as: NotRequired[str]
-    """Stands behind the numbers of a sub-agent's citations: its ledger's short name."""
+    """Follows the `@` in a sub-agent's citation numbers: the end of its ledger's id."""
 
 
 Research: TypeAlias = dict[str, AgentTurn]
@@ -52,10 +52,9 @@ Research: TypeAlias = dict[str, AgentTurn]
 
 
 def merge_research(known: Research | None, new: Research | None) -> Research:
-    """Records by handle: a newer one takes the place of an older one, unless it knows less.
-
-    Records of another ledger, which a sub-agent may hand back, get handles of their own: whole sessions do,
-    so that a follow-up stays behind what it follows.
+    """Records by handle. A newer record replaces an older one, unless its status is an earlier one. Records
+    of another ledger, which a sub-agent hands back, are renamed by whole sessions, so that follow-ups stay
+    with their session.
     """
     merged, new = dict(known or {}), new or {}
     names = _names(merged, new)
@@ -69,7 +68,7 @@ def merge_research(known: Research | None, new: Research | None) -> Research:
 
 
 def _names(known: Research, new: Research) -> dict[str, str]:
-    """What new records are called among the known ones."""
+    """The handles that new records get among the known ones."""
     apart = {_session(handle) for handle, record in new.items() if _taken(known, handle, record)}
     return {
         handle: _own_name(known, handle, record)
@@ -94,8 +93,8 @@ def _own_name(known: Research, handle: str, record: AgentTurn) -> str:
 
 
 def _taken(known: Research, handle: str, record: AgentTurn) -> bool:
-    """Whether another record has the handle: one of another ledger, or, where there is no ledger (yet), of
-    another call; or another run of the same ledger, which two have planned without knowing of each other.
+    """Whether another record has the handle: of another ledger; of another call, if there is no ledger yet;
+    or of another run of the same ledger, planned at the same time by a parallel branch.
     """
     there = known.get(handle)
     if there is None:
@@ -115,7 +114,7 @@ def _merged(there: AgentTurn | None, record: AgentTurn) -> AgentTurn:
     if there is None:
         return record
     if is_active(record) and there["status"] in ("declined", "refused") and not there["run_id"]:
-        return record  # a person has changed it since, so that it could be sent
+        return record  # a person has edited it since, so that it could be sent
     later = there if _rank(record) < _rank(there) or _only_seen(there, record) else record
     if there.get("seen_by_model") or record.get("seen_by_model"):
         return {**later, "seen_by_model": True}
@@ -123,7 +122,7 @@ def _merged(there: AgentTurn | None, record: AgentTurn) -> AgentTurn:
 
 
 def _only_seen(there: AgentTurn, record: AgentTurn) -> bool:
-    """Whether the model has seen the answer, and with it the numbers of its citations, as it is `there`."""
+    """Whether both have an answer and the model has seen only the one `there`, with its citation numbers."""
     both = there["status"] == record["status"] == "completed"
     return both and bool(there.get("seen_by_model")) and not record.get("seen_by_model")
 
@@ -133,12 +132,12 @@ def _rank(record: AgentTurn) -> int:
 
 
 def latest(known: str | None, new: str | None) -> str:
-    """The ledger that was named last; parallel tool calls may all name it."""
+    """Reducer: the ledger that was written last; parallel tool calls may all write it."""
     return new or known or ""
 
 
 def latest_limits(known: SessionLimits | None, new: SessionLimits | None) -> SessionLimits:
-    """Limits as they were set last."""
+    """Reducer: the limits that were written last."""
     return {**(known or {}), **(new or {})}
 
 
@@ -169,12 +168,12 @@ def state_schema(names: Names) -> type[AgentState[Any]]:
 
 
 def short(ledger_id: str) -> str:
-    """A ledger's short name."""
+    """The last characters of a ledger's id, which name it in handles and citations."""
     return ledger_id[-_ID_CHARS:]
 
 
 def started_as(record: AgentTurn) -> str:
-    """The handle it was started under, which is its position in its ledger, whatever it is called here."""
+    """The handle it was started under, which is its position in its ledger, even if it was renamed here."""
     return record["handle"].partition("@")[0]
 
 
@@ -184,7 +183,7 @@ def is_active(record: AgentTurn) -> bool:
 
 
 def is_ended(record: AgentTurn) -> bool:
-    """Whether nothing will come of it any more."""
+    """Whether its status is final."""
     return _rank(record) == _ENDED
 
 

@@ -1,4 +1,4 @@
-"""Runs that nobody waits for: asked after before a turn of the model, and when it checks. Free."""
+"""Runs in the background: polled before each turn of the model, and when the model checks. Free."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .runs import finish, running_record
 
 _NEVER_SENT = "It was never sent."
 POLLED = 20
-"""Runs that are asked after before a turn of the model, at the most."""
+"""Most runs that are polled before one turn of the model."""
 
 
 def poll(
@@ -26,14 +26,14 @@ def poll(
     *,
     thorough: bool = False,
 ) -> Calls[Research]:
-    """Ask after these runs; the records that have changed.
+    """Poll these runs; return the records that have changed.
 
     Args:
         agent: The middleware's.
         research: All records.
         config: LangChain's config.
         handles: Whose runs.
-        thorough: Of a run in doubt, find out whether it was started, though that may take 15 seconds.
+        thorough: Find out whether a run of unknown outcome was started, which may take 15 seconds.
     """
     changed: Research = {}
     for handle in handles:
@@ -45,7 +45,7 @@ def poll(
 
 
 def to_poll(research: Research, turn: int) -> list[str]:
-    """Which runs to ask after at this turn of the model; of very many, others at every turn."""
+    """The runs to poll at this turn of the model. If there are more than `POLLED`, each turn polls others."""
     active = [record["handle"] for record in research.values() if is_active(record)]
     if len(active) <= POLLED:
         return active
@@ -68,7 +68,7 @@ def _looked_at(
         run = yield from agent.clients.retrieve(record["run_id"])
     except ParallelError:
         return record
-    if run.active:  # perhaps again: a person has done what it stood still for
+    if run.active:  # also again, after a person has done what it waited for
         return {**record, "status": "running", "error": None}
     return (yield from finish(agent, research, record, config, has_ended=True))
 
@@ -95,9 +95,9 @@ def release(
     answered_calls: set[str],
     open_calls: set[str],
 ) -> Calls[Research]:
-    """Planned records whose tool call is over without them: another middleware rejected it, or a new
-    message came in between. What was started all the same is found, also where a person had changed the
-    call (even after it was declined) or this middleware is configured anew; the rest gives its money back.
+    """Settle planned records whose tool call is over without a run: another middleware rejected it, or a new
+    message came in between. A run that was started all the same is found, even if a person had changed the
+    call or this middleware has other options now. The other records no longer count against the limits.
     """
     runs: dict[str, list[Marked]] = {}
     waited: set[str] = set()
@@ -134,7 +134,7 @@ def release(
 def _by_call(
     agent: AgentConfig, record: AgentTurn, runs: dict[str, list[Marked]]
 ) -> Calls[dict[str, Marked]]:
-    """The runs that a record's call has asked for; each ledger is read once."""
+    """The runs that were started for a record's call, by handle; each ledger is read once."""
     ledger_id = record["ledger_id"]
     if ledger_id not in runs:
         runs[ledger_id] = yield from listed(agent, ledger_id)

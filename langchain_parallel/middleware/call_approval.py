@@ -1,4 +1,4 @@
-"""Which of a model's planned runs may be started: by price, by the session's limits, and by a person.
+"""Decides which planned runs may start: by their price, the session's limits, and a person's approval.
 
 Rule: all runs that one model message asks for are reviewed together, in their order, before any of them is
 sent; so no two can take the same dollar. What was reviewed and cleared counts as spent.
@@ -32,7 +32,7 @@ class ReviewedCalls(NamedTuple):
 def review_calls(
     agent: AgentConfig, state: Mapping[str, Any], planned: Research, config: RunnableConfig
 ) -> Calls[ReviewedCalls]:
-    """The planned records: free to be started, or declined with the reason.
+    """The planned records, each cleared to start or declined with the reason.
 
     Ends this step with an interrupt where a person has to approve.
     """
@@ -69,21 +69,21 @@ def review_calls(
 def assume_approved(
     agent: AgentConfig, state: Mapping[str, Any], planned: Research, config: RunnableConfig
 ) -> Research:
-    """The planned records as `review_calls` leaves them in the tool that makes their call; a person who is
-    asked there counts as having approved.
+    """The planned records as the tool that makes their call will have them after `review_calls`; where a
+    person is asked, approval is assumed.
     """
     return _review(agent, state, planned, config).records
 
 
 class _Review(NamedTuple):
     records: Research
-    """All of them; those that cannot be are declined."""
+    """All of them; those that may not start are declined."""
     held: Research
-    """Those that a person is asked about."""
+    """Those that wait for a person."""
     reasons: list[str]
     ended: list[AgentTurn]
     counted: list[AgentTurn]
-    """What is under way, or free to be started: its money is promised."""
+    """Those under way or cleared to start: they count against the limits."""
 
 
 def _review(

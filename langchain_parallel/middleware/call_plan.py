@@ -1,4 +1,4 @@
-"""From a model's message to records: which runs its tool calls ask for, under which handles.
+"""Plans the runs that the tool calls of a model's message ask for, and gives them handles.
 
 Rule: a pure function of the state and the message. A message that a kill or a replay has the model write
 again gets the same handles, and a handle is the run's position in the ledger: so what was paid for is found.
@@ -25,7 +25,7 @@ _NAMED_HANDLES = 20
 _QUESTION_CHARS = 60
 _NO_ANSWER_YET = frozenset({"planned", "running", "unknown", "action_required"})
 _EDITED = "hitl_edited_tool_calls"
-"""Where `HumanInTheLoopMiddleware` keeps what a person made of a call; older ones change the message."""
+"""The state key of calls edited in `HumanInTheLoopMiddleware`; its older versions edit the message."""
 
 
 class PaidCall(NamedTuple):
@@ -33,12 +33,12 @@ class PaidCall(NamedTuple):
 
     id: str | None
     place: str
-    """The model message and the tool call."""
+    """Names the model message and the tool call."""
     name: str
     asked: dict[str, Any]
     """Its arguments, defaults included."""
     hashed: str
-    """A short name of the tool and the arguments."""
+    """A hash of the tool and the arguments."""
 
     @classmethod
     def of(cls, message: AIMessage, id: str | None, name: str, asked: dict[str, Any]) -> PaidCall:
@@ -47,7 +47,7 @@ class PaidCall(NamedTuple):
 
 
 def call_of(message: AIMessage, tool_call_id: str | None) -> str:
-    """A tool call's place: some models number their calls anew in every message."""
+    """A tool call's name, unique in its thread: some models number their calls anew in every message."""
     return f"{message.id}/{tool_call_id or ''}"
 
 
@@ -62,7 +62,7 @@ def filled_in(model: type[BaseModel], args: Mapping[str, Any]) -> dict[str, Any]
 
 
 def hash_of(name: str, asked: Mapping[str, Any]) -> str:
-    """A short name of a call: the tool, and its arguments as `filled_in` has them."""
+    """A hash of a call: the tool, and its arguments as `filled_in` returns them."""
     canonical = json.dumps([name, dict(asked)], sort_keys=True, default=str)
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
@@ -78,13 +78,13 @@ def calling(messages: Sequence[Any], tool_call_id: str | None = None) -> AIMessa
 
 
 def all_calls(messages: Sequence[Any]) -> set[str]:
-    """The tool calls in these messages, by their place."""
+    """The names (`call_of`) of the tool calls in these messages."""
     spoken = [message for message in messages if isinstance(message, AIMessage)]
     return {call_of(message, call["id"]) for message in spoken for call in message.tool_calls}
 
 
 def answered_calls(messages: Sequence[Any]) -> set[str]:
-    """The tool calls that have an answer, by their place: another middleware's, or a tool's."""
+    """The names of the tool calls that have an answer, from a tool or from another middleware."""
     found, speaker = set(), None
     for message in messages:
         if isinstance(message, AIMessage):
@@ -97,9 +97,9 @@ def answered_calls(messages: Sequence[Any]) -> set[str]:
 def is_twin(
     message: AIMessage, tool_call_id: str | None, name: str, args: Mapping[str, Any]
 ) -> bool:
-    """Whether a call has no id, or that of one before it: nothing tells then whose records are whose."""
+    """Whether a call has no id, or that of an earlier one: their records could not be told apart."""
     if tool_call_id is None:
-        return True  # LangGraph takes no answer to such a call; it must not cost anything
+        return True  # LangGraph accepts no answer to such a call, so it must not cost anything
     same = [c for c in message.tool_calls if c["id"] == tool_call_id]
     if len(same) < 2:
         return False
@@ -115,15 +115,15 @@ def paid_calls(
     *,
     edited: bool = False,
 ) -> Iterator[PaidCall]:
-    """The calls of a message that will be made, cost money, and make sense; in their order.
+    """The valid calls of a message that cost money and will be made, in their order.
 
     Args:
         agent: The middleware's.
         state: The agent's: calls that have an answer already will not be made.
         message: The model's.
         arguments: What arguments each tool takes.
-        edited: As a person has edited them, by the state. Only a tool can know that: when a hook runs, what
-            the state says may be of the message before.
+        edited: Use the calls that a person edited, which the state holds. Only for tools: while a hook runs,
+            the state may still hold those of an earlier message.
     """
     seen: set[str] = set()
     over = answered_calls(state.get("messages") or ())
@@ -146,8 +146,8 @@ def paid_calls(
 
 
 def plan(agent: AgentConfig, research: Research, paid: Iterable[PaidCall]) -> Research:
-    """The runs that these calls ask for; of those that have records already, and of those that cannot be
-    done, nothing: the tool itself says why.
+    """The runs that these calls ask for. Calls that already have records, and invalid ones, are left out: the
+    tool itself reports what is wrong.
     """
     made: Research = {}
     done = {record["call"] for record in research.values()}
@@ -162,7 +162,7 @@ def planned_call(agent: AgentConfig, research: Research, call: PaidCall) -> Rese
     """The runs that one call asks for.
 
     Raises:
-        InvalidRequest: It cannot be done: a wrong handle, or the API would refuse it.
+        InvalidRequest: The handle is wrong, or the API would refuse the request.
     """
     names, asked = agent.names, call.asked
     parent = None if call.name == names.start else answered(research, asked["handle"])
@@ -212,7 +212,7 @@ def _record(
 
 
 def _next(agent: AgentConfig, research: Research, parent: AgentTurn | None) -> str:
-    """The next free handle: of a new session, or of the parent's; what a sub-agent found has none here."""
+    """The next free handle, in the parent's session; in a new one for a sub-agent's finding (`r1@…`)."""
     if parent is None or "@" in parent["handle"]:
         number = 1
         while agent.names.session(number) in research:
@@ -225,7 +225,7 @@ def _next(agent: AgentConfig, research: Research, parent: AgentTurn | None) -> s
 
 
 def known(research: Research, handle: str) -> AgentTurn:
-    """The record of a handle, however a model spells it.
+    """The record of a handle, which a model may write as `R1` or ` r1 `.
 
     Raises:
         InvalidRequest: There is none; names those there are.

@@ -1,4 +1,4 @@
-"""Citations: one number for one address over a whole thread, and the way back from `[3]` to its source.
+"""Citations: one number for one address in a whole thread, and the lookup of the source behind `[3]`.
 
 Rule: a number, once given, stays. Runs end in any order, some at the same time in parallel tool calls, so
 each has a range of its own; an address that an earlier finding cites keeps the number it has there.
@@ -23,7 +23,7 @@ from .names import Names
 
 _RANGE = 100
 _BEYOND = 1_000_000
-"""For the citations of one run after the hundredth."""
+"""From the 101st citation of a run on, its numbers begin at a multiple of this."""
 
 
 Number: TypeAlias = int | str
@@ -31,7 +31,7 @@ Number: TypeAlias = int | str
 
 
 class Source(TypedDict):
-    """The source that a number names. Title and address are untrusted."""
+    """The source behind a citation number. Title and address are untrusted."""
 
     number: Number
     url: str
@@ -112,7 +112,7 @@ def find_citations(text: str, state: Mapping[str, Any], name: str = "research") 
 
 # --- marks -----------------------------------------------------------------------------------------
 
-# Perhaps a mark: `_inside` decides. With a blank behind the bracket it is none, so `without_marks` adds one.
+# A candidate for a mark: `_inside` decides. With a blank after the bracket it is none.
 _MARK = re.compile(r"""[\[［【]([^\[\]［］【】"\r\n]{1,400})[\]］】]""")
 _COMMA = re.compile(r"\s*[,;，；、]\s*")
 _ONE = r"(?:([a-z][a-z_]*)-)?(\d{1,10})(?:@([\w-]{1,6}))?"

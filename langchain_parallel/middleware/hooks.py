@@ -1,4 +1,4 @@
-"""What happens around a turn of the model: before it speaks, while it is told, and when it has spoken."""
+"""The hooks around a turn of the model: before its call, around it, and after it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .runs import kept_in, ledger_of
 def look_after(
     agent: AgentConfig, state: Mapping[str, Any], config: RunnableConfig
 ) -> Calls[dict[str, Any] | None]:
-    """Ask after the runs that nobody waits for; the update of the state, if there is news."""
+    """Poll the runs that no tool call waits for; return the update of the state, if anything has changed."""
     research, messages = agent.research(state), state.get("messages") or ()
     if not research:
         return None
@@ -40,10 +40,10 @@ def look_after(
 def with_news(
     agent: AgentConfig, tools: Sequence[BaseTool], request: ModelRequest[Any]
 ) -> ModelRequest[Any]:
-    """The request with what has happened since, for this call only.
+    """The request with a note on what has happened since the last turn, for this call only.
 
     Raises:
-        InvalidRequest: Another tool of the agent has the name of one of ours, so the agent runs only one.
+        InvalidRequest: Another tool of the agent has the name of one of ours; only one would ever run.
     """
     _check_tools(tools, request)
     research = agent.research(request.state)
@@ -76,7 +76,7 @@ def plan_turn(
     state: Mapping[str, Any],
     config: RunnableConfig,
 ) -> Calls[dict[str, Any] | None]:
-    """Plan what the message asks for, weigh it, and ask a person where that is wanted."""
+    """Plan the runs that the message asks for, review them, and ask a person where approval is needed."""
     research = agent.research(state)
     told = {h: {**r, "seen_by_model": True} for h, r in research.items() if _is_news(r)}
     message = calling(state.get("messages") or ())

@@ -1,8 +1,8 @@
 """`ParallelResearchMiddleware`: stateful research for an agent.
 
 Rule: the model sees handles, the state holds everything else, and this object holds nothing of any thread.
-What a model's message asks for is planned, weighed and written down by one hook (`after_model`) before any
-tool runs; so a tool that is run again knows what it was about.
+One hook (`after_model`) plans the runs that a model's message asks for, reviews them, and records them in the
+state before any tool runs; so a tool that runs again finds its plan.
 """
 
 from __future__ import annotations
@@ -114,8 +114,8 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
             max_chars=max(max_chars, _LEAST_CHARS),
         )
         self._arguments = arguments(self._agent)
-        self.state_schema = state_schema(names)
-        self.tools = self._build_tools()
+        self.state_schema: type[Any] = state_schema(names)
+        self.tools: list[ResearchTool] = self._build_tools()
 
     @property
     def name(self) -> str:

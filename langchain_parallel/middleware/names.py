@@ -1,4 +1,4 @@
-"""What a middleware's tools, channels and marks are called."""
+"""The names of a middleware's tools, state keys and citation marks."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _PREFIX = "parallel_"
 
 
 _OWN = ("_ledger_id", "_limits")
-"""Behind the channel's name, what else a middleware keeps in the state."""
+"""The endings of a middleware's other keys in the state."""
 
 
 @dataclass(frozen=True)
 class Names:
-    """Names that tell two middlewares in one agent apart; those of the one called `research` are short."""
+    """Names that keep two middlewares in one agent apart. The default, `research`, has short ones."""
 
     name: str
 
@@ -42,7 +42,7 @@ class Names:
 
     @property
     def follow_up(self) -> str:
-        """The tool that goes on from a finding."""
+        """The tool that asks a follow-up to a finding."""
         return "follow_up" if self.is_default else f"follow_up_{self.name}"
 
     @property
@@ -52,7 +52,7 @@ class Names:
 
     @property
     def check(self) -> str:
-        """The tool that looks what has ended."""
+        """The tool that reports the status of runs."""
         return f"check_{self.name}"
 
     @property

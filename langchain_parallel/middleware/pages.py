@@ -1,8 +1,8 @@
-"""A run as text for a model: its answer page by page or field by field, or why there is none.
+"""A run as text for a model: its answer page by page or field by field, or the reason why there is none.
 
-Rule: nothing is left out without a word. A page says how many there are and how to get the next. Addresses
-are left out unless they are asked for, because `citations.py` knows them by number. Every line is harmless,
-and has no citation marks but this package's.
+Rule: what is left out is named. A page says how many there are and how to get the next. Addresses are left
+out unless they are asked for, because `citations.py` knows them by number. Every line is harmless, and has no
+citation marks but this package's.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from urllib.parse import quote
 
 from .._core.urls import host
 from ..errors import InvalidRequest
-from ..evidence import TEXT_FIELD, Part, is_within, numbers_by_field, parts
-from ..text.result import evidence_notes
+from ..evidence import is_within, numbers_by_field, parts
+from ..text.result import Row, answer_rows, evidence_notes
 from ..text.untrusted import fenced, harmless, harmless_lines
 from .agent_config import AgentConfig
 from .agent_messages import changed_by_a_person, head, under_way, without_answer, without_ids
@@ -101,25 +101,21 @@ def document(record: AgentTurn, names: Names) -> list[str]:
     for warning in record["warnings"]:
         text = _plain(without_ids(harmless(warning), [record]))
         lines.append(f"Warning: {harmless(text, _WARNING_CHARS)}")
-    for part in _parts(record):
-        lines += _row(part, _marks(record, names), record["content"])
+    for row in _rows(record, names):
+        lines += str(row).split("\n")
     if record["citations"]:
         lines.append(f"Sources (cite as {names.mark(record['citations'][0]['number'])}):")
         lines += [_source(source, names, whole=False) for source in record["citations"]]
     return lines
 
 
-def _parts(record: AgentTurn) -> list[Part]:
-    return parts(record["content"], numbers_by_field(record["citations"]))
-
-
 def _fields(record: AgentTurn) -> dict[str, str]:
     """What can be read by itself, by the name a model sees: the answer's fields, and their parts that have
     sources of their own.
     """
-    content = record["content"]
+    content, cited = record["content"], numbers_by_field(record["citations"])
     top = list(map(str, content)) if isinstance(content, dict) else []
-    own = [part.path for part in _parts(record) if part.value is not None or not part.is_heading]
+    own = [p.path for p in parts(content, cited) if p.value is not None or not p.is_heading]
     return {_plain(field): field for field in dict.fromkeys([*top, *own])}
 
 
@@ -131,28 +127,16 @@ def _plain(text: str) -> str:
     return without_marks(harmless(text))
 
 
-def _row(part: Part, marks: dict[str, str], content: Any) -> list[str]:
-    mark = f" {marks[part.path]}" if part.path in marks else ""
-    if part.is_heading:
-        return [f"{_plain(part.path)}:{mark}"]
-    first, *others = _text(part.value)
-    if part.path == TEXT_FIELD and not isinstance(content, dict):
-        return [first, *others]  # all citations are the text's
-    *before, last = [f"{_plain(part.path)}: {first}", *others]
-    return [*before, last + mark]
+def _rows(record: AgentTurn, names: Names) -> list[Row]:
+    gap = "\n" if isinstance(record["content"], dict) else "\n  "
 
+    def show(value: object) -> str:
+        is_text = isinstance(value, str) and value.strip()
+        return gap.join(
+            map(without_marks if is_text else without_marks_in_json, harmless_lines(value))
+        )
 
-def _text(value: object) -> list[str]:
-    """Text as it is, indented but for its first line; anything else as JSON on one line."""
-    is_text = isinstance(value, str) and value.strip()
-    first, *others = map(without_marks if is_text else without_marks_in_json, harmless_lines(value))
-    return [first, *(f"  {line}" for line in others)]
-
-
-def _marks(record: AgentTurn, names: Names) -> dict[str, str]:
-    """The marks of each field's sources."""
-    numbers = numbers_by_field(record["citations"])
-    return {field: "".join(map(names.mark, found)) for field, found in numbers.items()}
+    return answer_rows(record, mark=names.mark, name=_plain, show=show)
 
 
 def _source(source: dict[str, Any], names: Names, *, whole: bool) -> str:
@@ -164,10 +148,9 @@ def _source(source: dict[str, Any], names: Names, *, whole: bool) -> str:
 
 
 def _field(record: AgentTurn, names: Names, field: str) -> Iterator[str]:
-    marks = _marks(record, names)
-    for part in _parts(record):
-        if is_within(part.path, field):
-            yield from _row(part, marks, record["content"])
+    for row in _rows(record, names):
+        if is_within(row.path, field):
+            yield from str(row).split("\n")
     if word := record["confidence"].get(field):
         yield _plain(f"Confidence: {word}")
     for source in record["citations"]:

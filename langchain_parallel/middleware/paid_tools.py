@@ -1,7 +1,7 @@
 """The tools that cost money: start, follow up, branch.
 
-Rule: what a call asks for was planned, weighed and written down when the model had spoken (`middleware.py`).
-It is planned here only where that is not so: a person has changed the call since, or there is no hook.
+Rule: a hook has planned, reviewed and recorded what a call asks for (`middleware.py`). It is planned here
+only if a person has changed the call since, or if there is no hook.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ _TWIN = "Nothing was started: this call has the id of another call in the same m
 _FIRST_TIME = "Nothing was started yet: research is set up now. Make the same call again."
 
 _FAR = 1_000
-"""Further than any position in a thread, which the ranges of citations go by."""
+"""More than the positions in any thread. A position also fixes the range of a run's citation numbers."""
 
 
 def ask(asked: Asked) -> Calls[Command[Any]]:
-    """start, follow up, branch: the planned runs, started and waited for as configured."""
+    """Start the runs that this call asks for, and wait for them as configured."""
     agent, message = asked.agent, _message(asked)
     if is_twin(message, asked.runtime.tool_call_id, asked.name, asked.args):
         return asked.answer(_TWIN, failed=True)
@@ -73,8 +73,8 @@ def ask(asked: Asked) -> Calls[Command[Any]]:
 
 
 def _set_up(asked: Asked, message: AIMessage) -> Calls[Command[Any]]:
-    """Write down the ledger before anything is sent: a process that is lost after it has sent, and without
-    having written that down, pays twice. Where a hook has made the ledger it is in the state already.
+    """Record the ledger in the state, and send nothing yet: a process that is killed after sending, before
+    its ledger was recorded, would pay twice. If a hook has made the ledger, the state has it already.
     """
     agent, call = asked.agent, call_of(message, asked.runtime.tool_call_id)
     planned = {h: r for h, r in asked.research.items() if r["call"] == call}
@@ -105,7 +105,7 @@ def _started(asked: Asked, mine: Research, ledger_id: str) -> Calls[Research]:
         if record["status"] == "planned":
             records[handle] = yield from start(asked.agent, record, ledger_id, asked.config)
         elif record is not asked.research.get(handle) and was_resumed_recently(asked.config):
-            # Declined just now: a process that was lost may have had another word, and have sent it.
+            # Declined just now: a killed process may have had another decision, and have sent it.
             sent = yield from sent_for(asked.agent, record, ledger_id)
             records[handle] = sent or record
     return records
@@ -116,7 +116,7 @@ def _message(asked: Asked) -> AIMessage:
     found = calling(asked.state.get("messages") or (), asked.runtime.tool_call_id)
     if found is not None and found.id:
         return found
-    # Without one, or in a graph that gives its messages no ids, the task it runs in is its place.
+    # Without a message, or if it has no id, the id of the task stands in for it.
     place = asked.config.get("configurable", {}).get("checkpoint_ns") or uuid.uuid4().hex
     call = tool_call(name=asked.name, args=dict(asked.args), id=asked.runtime.tool_call_id)
     calls = [call] if found is None else found.tool_calls
@@ -124,11 +124,11 @@ def _message(asked: Asked) -> AIMessage:
 
 
 def _planned(asked: Asked, message: AIMessage) -> Calls[tuple[Research | str, Any]]:
-    """The records of this call: as they were planned when the model spoke; planned now where a person
-    has changed the call since, or in a graph without the hook. In words, if it cannot be done.
+    """The records of this call, planned by the hook, or planned now if a person has changed the call or there
+    is no hook. A text that says what is wrong if it cannot be done.
 
-    Calls before it may be in the same case, each in a tool of its own: so every tool goes through them in
-    their order. All come to the same handles, and none takes a dollar that one before it has.
+    Every tool of a message replays the planning of the calls before its own, so that parallel tools agree on
+    handles, and no two take the same dollar of the limits.
     """
     agent, research = asked.agent, asked.research
     known = list(paid_calls(agent, asked.state, message, asked.arguments, edited=True))
@@ -157,7 +157,7 @@ def _planned(asked: Asked, message: AIMessage) -> Calls[tuple[Research | str, An
 
 
 def _calls_until(asked: Asked, message: AIMessage, known: Sequence[PaidCall]) -> Iterator[PaidCall]:
-    """The calls before this one, and this one as it is made, which may be otherwise than as it is known."""
+    """The calls before this one as planned, then this one with the arguments that the tool really got."""
     ids = [call["id"] for call in message.tool_calls]
     for call in known:
         if ids.index(call.id) < ids.index(asked.runtime.tool_call_id):
@@ -171,9 +171,9 @@ _Place: TypeAlias = tuple[str, int]
 
 
 def _places(mine: Research, count: int) -> list[_Place]:
-    """The places that a call's records had before it was edited, and further ones behind the last.
-
-    Calls beside this one may be edited at the same time, so no other handle is sure to be free.
+    """The handles and positions of a call's records before it was edited, and further ones after the last.
+    They are derived from the last, because parallel calls may be edited at the same time and take any other
+    handle.
     """
     last = list(mine.values())[-1]
     places = [(handle, record["position"]) for handle, record in mine.items()]
@@ -184,7 +184,7 @@ def _places(mine: Research, count: int) -> list[_Place]:
 
 
 def _own_places(planned: Research, message: AIMessage, call_id: str | None) -> list[_Place]:
-    """Places for a call that could not be planned before it was edited; others may be in the same case."""
+    """Handles and positions of its own for a call that could be planned only after it was edited."""
     ids = [call["id"] for call in message.tool_calls]
     nth = ids.index(call_id) if call_id in ids else 0
     return [
@@ -194,10 +194,10 @@ def _own_places(planned: Research, message: AIMessage, call_id: str | None) -> l
 
 
 def _kept_apart(planned: Research, mine: Research, message: AIMessage, call: PaidCall) -> Research:
-    """What is planned for a call that was changed, at places which no call beside it takes."""
+    """The plan of a changed call, under handles and positions that no parallel call takes."""
     if not mine:
         return _renamed(planned, _own_places(planned, message, call.id))
-    # By whom it was planned stays, too: another process may have sent it, edited as it is.
+    # The planning process stays on record, too: it may have sent the run before the call was edited.
     by = next(iter(mine.values()))["plan_id"]
     planned = {handle: {**record, "plan_id": by} for handle, record in planned.items()}
     return _renamed(planned, _places(mine, len(planned)))

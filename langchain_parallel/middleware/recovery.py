@@ -1,8 +1,8 @@
-"""Runs found by the call that asked for them, whatever is asked by now.
+"""Finds a paid run by the tool call that started it, even if question or options have changed since.
 
-Rule: the ledger's key says what is asked. A person who edits a call, and a middleware that is built anew with
-another configuration, change that; so each run also carries, as metadata, which call it is for. A call that
-may have been sent is looked for under that, too, before it is sent or given up.
+Rule: the ledger's key says what is asked, which changes when a person edits a call or when the middleware
+gets other options. So each run also names its call in its metadata (`CALL_TAG`), and a call that may have
+been sent is looked up by that, too, before it is sent or given up.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .agent_state import AgentTurn, started_as
 
 
 class Marked(NamedTuple):
-    """A run in a ledger, and what its mark says."""
+    """A run in a ledger, and what its metadata says of its call."""
 
     handle: str
     position: int
@@ -34,7 +34,7 @@ class Marked(NamedTuple):
 
 
 def listed(agent: AgentConfig, ledger_id: str) -> Calls[list[Marked]]:
-    """A ledger's runs that carry a mark, oldest first. Free."""
+    """A ledger's runs that name their call, oldest first. Free."""
     clients = agent.clients
     events = yield Call(
         lambda: clients.sync.list_runs(ledger_id, include_input=True),
@@ -65,7 +65,7 @@ def _marked(event: TaskRunEvent) -> Marked | None:
 
 
 def of_call(record: AgentTurn, runs: Sequence[Marked]) -> dict[str, Marked]:
-    """The runs that a record's call has asked for, by handle; of twins the oldest."""
+    """The runs that were started for a record's call, by handle; of duplicates the oldest."""
     call = call_tag(record).split()[2]
     found: dict[str, Marked] = {}
     for marked in runs:
@@ -75,7 +75,7 @@ def of_call(record: AgentTurn, runs: Sequence[Marked]) -> dict[str, Marked]:
 
 
 def adopted(record: AgentTurn, marked: Marked) -> AgentTurn:
-    """The record of this run, with what was really asked."""
+    """The record with this run, and with the question that was really sent."""
     question = marked.question or record["question"]
     return {
         **record,
@@ -95,8 +95,8 @@ def adopted(record: AgentTurn, marked: Marked) -> AgentTurn:
 
 
 def sent_for(agent: AgentConfig, record: AgentTurn, ledger_id: str) -> Calls[AgentTurn | None]:
-    """The record with the run that was sent for its call, whatever was asked; None if there is none, or if
-    nobody can tell.
+    """The record with the run that was sent for its call, whatever it asks; None if there is none, or if the
+    ledger cannot be read.
     """
     try:
         runs = yield from listed(agent, ledger_id)
@@ -112,16 +112,16 @@ def sent_for(agent: AgentConfig, record: AgentTurn, ledger_id: str) -> Calls[Age
 def sent_before(
     agent: AgentConfig, record: AgentTurn, config: RunnableConfig
 ) -> Calls[AgentTurn | None]:
-    """The record with the run that this call was sent as by a middleware of another configuration.
+    """The record with the run that a middleware with other options sent for this call; None if there is none.
 
-    The question must be the same: in a fork of the thread a person may have put another one to this call.
+    The question must be the same: in a fork of the thread a person may have edited this call.
     """
     elsewhere = not agent.is_planned_here(record.get("plan_id"))
-    if elsewhere:  # its run may be too young for the list; this waits until it cannot be
+    if elsewhere:  # the list may not show its run yet: this waits for the settling time
         run = agent.run(record, config)
         found = yield from run.find(record["ledger_id"], lookup="until_settled")
         if found is not None:
-            return None  # under its key; `submit` adopts it
+            return None  # `submit` finds it under its key
     runs = yield from listed(agent, record["ledger_id"])
     marked = of_call(record, runs).get(started_as(record))
     if marked is None or marked.question != record["question"]:

@@ -1,14 +1,14 @@
-"""The tools: each answers in words, never with an exception, which would cancel the calls beside it.
+"""The tools of the middleware. They return errors as text: an exception would cancel the parallel calls.
 
-Rule: what a tool has done goes into the state with its message, in one `Command`. A tool that is run again
-does the same again; what costs money (`asking.py`) is found in the ledger.
+Rule: what a tool has done goes into the state with its message, in one `Command`. A tool that runs again does
+the same again, and finds in the ledger what it has paid for (`paid_tools.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
 from langchain_core.messages import ToolMessage
@@ -35,7 +35,7 @@ _OUTSIDE = "This tool works only inside an agent that has ParallelResearchMiddle
 
 @dataclass(frozen=True)
 class Asked:
-    """A tool call: which tool, with what, and where."""
+    """One call of a tool: its name, its arguments, and the runtime it was called in."""
 
     agent: AgentConfig
     name: str
@@ -80,7 +80,9 @@ Action: TypeAlias = Callable[[Asked], Calls["Command[Any]"]]
 class ResearchTool(BaseTool):
     """A tool of the middleware."""
 
-    model_config = ConfigDict(arbitrary_types_allowed=True, hide_input_in_errors=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        arbitrary_types_allowed=True, hide_input_in_errors=True
+    )
 
     handle_validation_error: bool | str | Callable[[Any], str] | None = Field(
         default=explain, exclude=True, repr=False
@@ -123,7 +125,7 @@ class ResearchTool(BaseTool):
 
 
 def check(asked: Asked) -> Calls[Command[Any]]:
-    """How research stands; the answer of one that has ended."""
+    """Report the status of runs, and the answer of one that has ended."""
     agent, research = asked.agent, asked.research
     handle = asked.args.get("handle")
     if not handle:
@@ -145,7 +147,7 @@ def check(asked: Asked) -> Calls[Command[Any]]:
 
 
 def read(asked: Asked) -> Calls[Command[Any]]:
-    """A page of a finding, or one of its fields."""
+    """Show a page of a finding, or one of its fields."""
     yield from ()
     agent, research = asked.agent, asked.research
     page, field = asked.args.get("page", 1), asked.args.get("field")
@@ -170,7 +172,7 @@ def read(asked: Asked) -> Calls[Command[Any]]:
 
 
 def list_all(asked: Asked) -> Calls[Command[Any]]:
-    """All research."""
+    """List all research."""
     yield from ()
     agent = asked.agent
     return asked.answer(

@@ -39,7 +39,7 @@ from .recovery import sent_before
 
 
 def durable(agent: AgentConfig, state: Mapping[str, Any], config: RunnableConfig) -> bool:
-    """Whether the ledger outlives this process once it is known; without a checkpointer nothing does."""
+    """Whether the ledger is stored where it survives this process. Without a checkpointer nothing is."""
     runtime = runtime_of(config)
     stored = runtime is not None and runtime.store is not None and thread_id_of(config) is not None
     return bool(state.get(agent.names.ledger)) or stored or checkpointer_of(config) is None
@@ -50,8 +50,8 @@ def ledger_of(
 ) -> Calls[str]:
     """The session's ledger: the state's, the store's, or a new one.
 
-    Without a checkpointer the store is left alone: nothing of such an agent outlives its invocation, so
-    the same question asked again there is another one.
+    Without a checkpointer the store is not used: such an agent ends with its invocation, so the same question
+    in the next invocation is a new run.
     """
     if known := state.get(agent.names.ledger):
         return str(known)
@@ -68,7 +68,7 @@ def ledger_of(
 
 
 def _task_digest(state: Mapping[str, Any]) -> str:
-    """A short name of a sub-agent's task: LangGraph does not tell a second one from a retry."""
+    """A hash of a sub-agent's task: LangGraph's ids do not tell a second task from a retry."""
     before = takewhile(lambda one: not isinstance(one, AIMessage), state.get("messages") or ())
     words = json.dumps([getattr(message, "content", "") for message in before], default=str)
     return hashlib.sha256(words.encode()).hexdigest()[:12]
@@ -113,7 +113,7 @@ def _not_started(record: AgentTurn, error: ParallelError) -> AgentTurn:
 
 
 def unsent_record(record: AgentTurn, error: ParallelError) -> AgentTurn:
-    """A record that came to nothing before it could cost anything; one that was declined stays so."""
+    """The record of a run that this error kept from starting; one that was declined stays declined."""
     if record["status"] != "planned":
         return record
     error.billed = False
@@ -130,8 +130,8 @@ def finish(
 ) -> Calls[AgentTurn]:
     """Follow a run, its progress on the custom stream, and put its answer into the record.
 
-    A run that cannot be followed to its end stays what it was, with the problem in words. Of a run that is
-    known to have ended only the answer is asked for.
+    If a run cannot be followed to its end, its record keeps its status and gets the error. With `has_ended`,
+    only the answer is fetched.
     """
     submission = submission_of(record, record["ledger_id"])
     try:

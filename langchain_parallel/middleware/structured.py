@@ -1,4 +1,4 @@
-"""Typed research as an agent's result: no model writes it out again, so no model can get it wrong."""
+"""Typed research as an agent's result. The model names the handle only, so it cannot miscopy the data."""
 
 from __future__ import annotations
 

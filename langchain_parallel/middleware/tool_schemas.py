@@ -1,5 +1,5 @@
-"""The arguments a model fills in, and what it is told the tools are for: few words, for they are sent with
-every turn. A test pins the schemas and what they cost in tokens.
+"""The arguments that a model fills in, and the descriptions of the tools. They are short, because they are
+sent with every turn; a test pins the schemas and what they cost in tokens.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the API sends back: runs, answers, groups, and what came of a submission.
+"""What the API sends back: runs, answers, groups, and the result of a submission.
 
 Rule: a response with fields, statuses or output types that this package does not know still reads, and
 keeps them (`model_extra`).

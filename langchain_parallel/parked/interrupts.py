@@ -91,7 +91,7 @@ def runs_waited_for(interrupt: Any) -> frozenset[str]:
 
 
 def _read(clients: ClientPair, turn: Mapping[str, Any], *, raises: bool) -> Calls[TaskRun | None]:
-    """The turn's run; as it was last known where the API cannot be reached; None where it never will be."""
+    """The turn's run; its last known state if the API cannot be reached; None if it can never be read."""
     try:
         return (yield from clients.retrieve(turn["run_id"]))
     except ParallelError as error:

@@ -1,4 +1,4 @@
-"""Runs graphs apart from the LangGraph run that may surround the call.
+"""Runs graphs isolated from the LangGraph run that may surround the call.
 
 A graph invoked inside another graph's node inherits, through context variables, that run's tracing, tags
 and config. Parked threads belong to other callers and must not: each is resumed in an empty context.

@@ -19,7 +19,7 @@ from .._core.calls import Call, Calls, adrive, drive
 from .._locks.shared import SharedLock, acquire_shared_lock
 from ..errors import InvalidRequest, ThreadBusy
 
-AnyGraph: TypeAlias = Pregel[Any, Any, Any, Any]
+AnyGraph: TypeAlias = "Pregel[Any, Any, Any, Any]"  # quoted: pyright loses the type otherwise
 """A compiled graph."""
 Durability: TypeAlias = Literal["sync", "async", "exit"]
 

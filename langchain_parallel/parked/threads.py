@@ -38,7 +38,7 @@ class ThreadStatus(NamedTuple):
     waiting: Mapping[str, frozenset[str]]
     """By interrupt id, the runs that the thread is parked for."""
     unfinished: bool
-    """Whether it has work to do that waits for no answer: a process is doing it, or died or failed at it."""
+    """Whether it has work that waits for no answer: a process is doing it, or has died or failed."""
     idle_seconds: float = math.inf
     """Seconds since its last checkpoint; infinite if it has none."""
     may_be_running: bool = False

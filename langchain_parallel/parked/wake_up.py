@@ -54,7 +54,7 @@ class Outcome(str, Enum):
     STILL_ACTIVE = "still_active"
     """The run has not ended, so the thread stays parked."""
     IN_PROGRESS = "in_progress"
-    """The thread has unfinished work: a process is doing it, and may be about to park, or has died at it."""
+    """The thread has unfinished work: a process is doing it and may be about to park, or has died."""
     UNKNOWN_RUN = "unknown_run"
     """The account has no such run."""
     UNKNOWN_THREAD = "unknown_thread"
@@ -65,7 +65,7 @@ _SETTLED = (Outcome.RESUMED, Outcome.NOT_PARKED, Outcome.ACTION_REQUIRED)
 
 
 class WakeResult(NamedTuple):
-    """What came of waking the threads of a run: of several threads, the one that is least settled."""
+    """The result of waking the threads of a run; of several threads, that of the least settled one."""
 
     outcome: Outcome
     run_id: str
@@ -200,7 +200,7 @@ def _wake(
 
 
 _Woken: TypeAlias = tuple[WakeResult, Sequence[ParkedRecord]]
-"""What came of waking a thread, and those of its records that are no longer needed."""
+"""The result of waking a thread, and those of its records that are no longer needed."""
 
 
 def _wake_thread(

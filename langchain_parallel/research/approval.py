@@ -32,7 +32,7 @@ _REVIEWED = ("question", "processor", "parent_interaction_id", "output_schema")
 
 
 def clear(turn: TurnT) -> TurnT:
-    """The turn, free to be started as it is."""
+    """The turn, cleared to start as it is."""
     kept = {name: turn[name] for name in turn if name not in ("on_hold", "no_credit")}  # type: ignore[literal-required]
     return cast(TurnT, {**kept, "cleared": _hash(turn)})
 
@@ -53,7 +53,7 @@ def is_approved(turn: Turn) -> bool:
 
 
 def to_review(turns: Iterable[TurnT]) -> list[TurnT]:
-    """The turns that are neither started nor cleared (and then perhaps sent a moment ago)."""
+    """The turns that are neither started nor cleared. A cleared one may have been sent a moment ago."""
     return [turn for turn in turns if not turn["run_id"] and not is_cleared(turn)]
 
 
@@ -102,13 +102,13 @@ def request_approval(
     Args:
         config: LangChain's config.
         ended: The session's turns so far.
-        held: The turns to decide on, an action each.
+        held: The turns on hold, an action each.
         reasons: Why a person is asked.
         limits: The session's, as they are.
         edit: A turn as a person's decision changes it. It may raise InvalidRequest, which asks again.
         counted: Other planned turns that count against the limits.
         may_raise: Whether approving raises the limits as far as that needs.
-        then: Goes on with the decided turns, and with limits if they were changed. It may raise
+        then: Called with the decided turns, and with the limits if they were changed. It may raise
             InvalidRequest, too.
     """
     request = spend_request(ended, held, reasons, limits, counted=counted)

@@ -1,4 +1,4 @@
-"""What a turn cost, and how long it took: for the custom stream, and for LangSmith's cost view."""
+"""Cost and duration of turns, for the custom stream and for LangSmith's cost view."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .usage import spent_usd
 
 
 class Spending(TypedDict):
-    """A message on the custom stream, after each turn. USD; `cost_usd` is None where nobody knows it."""
+    """A message on the custom stream, after each turn. USD; `cost_usd` is None if the price is unknown."""
 
     type: str
     """`spending`."""

@@ -1,4 +1,4 @@
-"""What the steps of the research graph share: its configuration, and what follows from it for a turn."""
+"""What the steps of the research graph share: its options, and the requests made from them."""
 
 from __future__ import annotations
 
@@ -54,5 +54,5 @@ class GraphConfig(RunConfig):
         self.options.check(self.run(turn, RunnableConfig()).request)
 
     def session_limits(self, state: ResearchState) -> SessionLimits:
-        """The graph's limits, and those of the session above them."""
+        """The graph's limits; those set for this session replace them."""
         return {**self.limits.for_session(), **(state.get("limits") or {})}

@@ -43,8 +43,8 @@ def deep_then_fast(
         escalation: The steps above `follow_up`, from the first to the last.
         ceiling: A processor; none that costs more is used. Steps above it are left out; if none is left,
             the ceiling itself is the only step.
-        allow_unknown_processor: Take names that this package does not know. They have no price here, so
-            a ceiling leaves them out.
+        allow_unknown_processor: Accept names that this package does not know. Their price is unknown, so a
+            ceiling leaves them out.
 
     Raises:
         InvalidRequest: A processor is unknown.

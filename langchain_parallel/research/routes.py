@@ -1,4 +1,4 @@
-"""Where the graph goes from each step: pure functions of the state."""
+"""The next step after each step: pure functions of the state."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def after_plan(state: ResearchState) -> str | list[Send]:
 
 
 def after_approval(state: ResearchState) -> str | list[Send]:
-    """What was approved is started; where nothing is left to start, branches that were are joined."""
+    """Approved runs are started. If none is left to start, the branches that were started are joined."""
     if open_turns(state):
         return _start(state)
     return "join" if state.get("branches") else END

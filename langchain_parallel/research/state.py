@@ -25,7 +25,7 @@ class Question(TypedDict):
     processor: NotRequired[str]
     """The graph's choice, unless given."""
     output_schema: NotRequired[dict[str, Any] | str]
-    """JSON schema, or a description in words; the graph's, unless given."""
+    """JSON schema, or a description as text; the graph's, unless given."""
 
 
 class Verdict(TypedDict):
@@ -84,7 +84,7 @@ class Turn(TypedDict):
     unsupported_fields: list[str]
     """Fields of low confidence or without citations: what `EvidenceRule()` finds."""
     citations: list[dict[str, Any]]
-    """`number`, `url`, `title`, `fields`; `excerpts` only if the graph was told to keep them."""
+    """`number`, `url`, `title`, `fields`; `excerpts` only with `keep_excerpts=True`."""
     warnings: list[str]
     error: str | None
     cost_usd: float | None
@@ -101,7 +101,7 @@ class Turn(TypedDict):
     """Names the process that planned it: another process cannot know whether it was sent."""
     output_schema: NotRequired[dict[str, Any] | str]
     ledger_position: NotRequired[int]
-    """The position in its key, where another question was asked in between and this one again."""
+    """The position in its key, if this question was overtaken by another one and then asked again."""
     cleared: NotRequired[str]
     """A hash of what may be started: a plan that was edited afterwards is reviewed again."""
     approved: NotRequired[str]
@@ -149,12 +149,12 @@ def merge_branches(branches: list[Turn] | None, new: list[Turn] | None) -> list[
 class ResearchInput(TypedDict):
     """What a session is asked.
 
-    A thread that has had turns goes on from its head; `continue_from` names another interaction to go
-    on from, which makes a branch.
+    A thread that has had turns continues from its head; `continue_from` names another interaction to continue
+    from, which makes a branch.
     """
 
     question: str
-    """Without one, as in `{"limits": …}`, what is on its way goes on."""
+    """Without one, as in `{"limits": …}`, the turns on their way continue."""
     continue_from: NotRequired[Annotated[str | None, EphemeralValue]]
     """For this question only, like `processor`: the next one on the thread does not inherit it."""
     processor: NotRequired[Annotated[str | None, EphemeralValue]]
@@ -191,7 +191,7 @@ class ResearchState(TypedDict, total=False):
     interaction_id: str | None
     ledger_id: str
     ledger_cursor: list[str]
-    """The ledger, and where in its list the last turn stands: a look begins there."""
+    """The ledger, and the cursor of the last turn in its list: the next lookup begins there."""
     turns: Annotated[list[Turn], merge_turns]
     pending: Turn | None
     branches: Annotated[list[Turn], merge_branches]

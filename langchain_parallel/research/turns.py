@@ -17,7 +17,7 @@ from .state import AskedBy, Question, ResearchState, Turn, Verdict, ended_turn
 
 
 def questions_at_hand(state: ResearchState) -> tuple[list[Question], AskedBy]:
-    """The questions to plan, and where they are from: the verdict, or the caller.
+    """The questions to plan, and who asked them: the evaluation, or the caller.
 
     Raises:
         InvalidRequest: There is no question, or something is not text.
@@ -120,7 +120,7 @@ def check_continues(state: ResearchState, interaction_id: str | None) -> None:
 
 
 def same_question(state: ResearchState, question: str, parent: str | None) -> Turn | None:
-    """The open turn that asks the same at the same place: asking again must find its run."""
+    """The open turn that asks the same at the same point of the session: asking again must find its run."""
     for turn in open_turns(state):
         if (turn["question"], turn["parent_interaction_id"]) == (question, parent):
             return turn
@@ -202,7 +202,7 @@ def overtaken_turn(turn: Turn, run: TaskRun) -> Turn:
 def answered_turn(turn: Turn, got: PaidAnswer, *, keep_excerpts: bool) -> Turn:
     """A turn with its answer."""
     result = got.result
-    # There is an answer, whatever word the API may have for that one day.
+    # There is an answer, even if the API reports a status that this package does not know.
     ended = ended_turn({**turn, "status": "completed", "error": None})
     ended["run_id"] = result.run.run_id
     ended["interaction_id"] = result.run.interaction_id or turn["interaction_id"]
@@ -231,9 +231,8 @@ def failed_turn(turn: Turn, error: RunFailed | RunCancelled) -> Turn:
 
 
 def refused_turn(turn: Turn, key: str, reason: ParallelError | str) -> Turn:
-    """A branch that was not started, and so cost nothing; or of which that cannot be known.
-
-    Its key in the ledger tells it apart from the others, for it has no run.
+    """A branch that was not started and cost nothing, or whose start is uncertain. It has no run id, so its
+    key in the ledger identifies it.
     """
     is_open = isinstance(reason, ParallelError) and reason.billed is None
     ended = ended_turn({**turn, "run_id": "", "status": "unknown" if is_open else "refused"})

@@ -40,9 +40,8 @@ def spent_usd(turns: Iterable[Turn]) -> float:
 
 
 def usage(turns: Sequence[Turn], planned: Sequence[Turn] = ()) -> Usage:
-    """What these turns have used, and the planned ones will have: at list price, after their usual longest
-    time, and of turns that are asked at the same time as long as the longest. A run of which it is not
-    known whether it was billed counts.
+    """What these turns have used. Planned ones count with their list price and their usual longest time, of
+    which turns asked at the same time share the longest. A run whose billing is unknown counts.
     """
     dollars = sum(_dollars(turn) for turn in turns)
     dollars += sum(price_usd(turn["processor"]) or 0.0 for turn in planned)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from typing_extensions import Self
@@ -23,7 +23,7 @@ PREFIX = "PARALLEL_RESEARCH_"
 class Settings(BaseModel):
     """Each field is read from `PARALLEL_RESEARCH_` and its name in capitals."""
 
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     processor: str = DEFAULT_PROCESSORS[0]
     follow_up_processor: str | None = None

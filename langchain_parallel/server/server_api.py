@@ -22,7 +22,7 @@ from ..parked.threads import RESUME_VALUE, ChooseInterrupts, seconds_since
 
 _UNKNOWN = ThreadStatus(exists=False, waiting={}, unfinished=False)
 _QUEUED = ThreadStatus(exists=True, waiting={}, unfinished=True)
-"""A worker will take up the thread's run in a moment; the next sweep sees what came of it."""
+"""A worker will take the thread's run from the queue; the next sweep sees its result."""
 
 
 class ServerThreads:

@@ -17,7 +17,7 @@ def report_values(state: Mapping[str, Any]) -> dict[str, Any]:
     """The parts of `SessionReport`, as plain values.
 
     Raises:
-        InvalidRequest: There is something among the turns that is no turn.
+        InvalidRequest: One of the turns is no turn.
     """
     known = _turns(state)
     turns = [turn for turn in known if not _is_planned(turn)]

@@ -1,4 +1,4 @@
-"""A session as a report: every claim with its sources, its confidence, its cost, and how it was reached.
+"""A session as a report: every claim with its sources and confidence, every turn with its cost and ancestors.
 
 Rule: one number is one url, in the whole report. The numbers of a turn's own citations begin at 1 in every
 turn, so they are translated in `claims.py`, and appear nowhere else. An answer's text is kept as it came,
@@ -36,8 +36,8 @@ class SessionReport(ReportPart):
 
     @classmethod
     def of(cls, state_or_turns: Mapping[str, Any] | Iterable[Turn]) -> Self:
-        """The report of a graph's state (`graph.get_state(config).values`, or what `invoke` returns),
-        or of turns alone.
+        """The report of a graph's state (`graph.get_state(config).values`, or what `invoke` returns), or of a
+        list of turns.
 
         Raises:
             InvalidRequest: There is something among the turns that is no turn.

@@ -1,8 +1,8 @@
-"""What a report consists of: plain, frozen values."""
+"""The parts of a report: plain, frozen values."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
@@ -13,7 +13,7 @@ from .tree_nodes import RecordedVerdict
 class ReportPart(BaseModel):
     """Frozen; what a later version of the report adds is ignored."""
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         frozen=True, extra="ignore", allow_inf_nan=False, hide_input_in_errors=True
     )
 

@@ -1,7 +1,7 @@
-"""A research session as a tree of interactions: what continued what, at what price, how well founded.
+"""A research session as a tree of interactions, with the price and the evidence of each turn.
 
-Rule: a tree sends nothing, changes nothing, and shows every turn it was given, also one that cannot be right:
-a turn whose parent is not in the session is a root, a circle is cut open, an id given twice belongs to the
+Rule: a tree sends nothing, changes nothing, and shows every turn it was given, inconsistent ones included: a
+turn whose parent is not in the session is a root, a circle is cut open, an id given twice belongs to the
 first turn that has it. Walks are loops, not recursion: sessions may be thousands of turns deep.
 """
 

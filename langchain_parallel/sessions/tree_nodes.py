@@ -1,7 +1,7 @@
-"""One turn at its place in a session's tree: the data below all views.
+"""One turn of a session's tree: the data behind all views.
 
-Rule: whatever a turn lacks or has in a wrong shape is empty here, and nothing is refused: what is in a state
-is paid for, and is to be seen.
+Rule: what a turn lacks, or has in a wrong shape, is empty here. No turn is refused: every turn in a state was
+paid for and has to be shown.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class RecordedVerdict:
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """One turn at its place in the tree. What came from the web is raw; the views neutralise it."""
+    """One turn in the tree. Texts from the web are raw; the views escape them."""
 
     number: int
     """Position in the session, starting at 1."""

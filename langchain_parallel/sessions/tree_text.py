@@ -1,4 +1,4 @@
-"""The tree for a terminal: one line a turn, whatever the turn's texts hold."""
+"""The tree for a terminal: always one line for each turn."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MOST = {"processor": 14, "money": 9, "state": 16}
 
 
 def state_of(node: Node) -> str:
-    """How good the answer is: its lowest confidence and in how many fields; else how the run ended."""
+    """The lowest confidence and the number of fields with it; without an answer, the run's status."""
     word = node.lowest_confidence
     if node.answer is None or word is None:
         return harmless(node.status or "unknown", 30)

@@ -53,18 +53,18 @@ class Account:
         self.seed = seed
         self.latency_scale = latency_scale
         self.scenario = scenario
-        self.api_keys = None if api_keys is None else frozenset(api_keys)
+        self.api_keys: frozenset[str] | None = None if api_keys is None else frozenset(api_keys)
         self.credit_usd = credit_usd
         self.processors = processors
         self.equal_ids = equal_ids
-        self.evidence = evidence or EvidenceSettings()
+        self.evidence: EvidenceSettings = evidence or EvidenceSettings()
         self.stream_seconds = stream_seconds
         self.quota_per_minute = quota_per_minute
-        self.webhook_secrets = tuple(webhook_secrets)
-        self.lock = threading.RLock()
+        self.webhook_secrets: tuple[str, ...] = tuple(webhook_secrets)
+        self.lock: threading.RLock = threading.RLock()
         self.faults: OrderQueue[Fault] = OrderQueue()
         self.scripts: OrderQueue[RunScript] = OrderQueue()
-        self.billing = Billing(self._all_runs, self.clock.monotonic)
+        self.billing: Billing = Billing(self._all_runs, self.clock.monotonic)
         self._listeners: list[Callable[[str], None]] = []
         self._run_count = self._group_count = 0  # a reset keeps them, so that no id is used twice
         self._clear()

@@ -39,7 +39,7 @@ class ManualClock:
     minute each take one minute together, not ten.
     """
 
-    poll_interval = math.inf  # a sleep ends at once, so it never hides a change
+    poll_interval: float = math.inf  # a sleep ends at once, so it never hides a change
 
     def __init__(self, start: float = 1_750_000_000.0) -> None:
         self._start = start
@@ -76,7 +76,7 @@ class ManualClock:
 class RealClock:
     """The machine's own time."""
 
-    poll_interval = 0.05
+    poll_interval: float = 0.05
 
     def now(self) -> float:
         return time.time()

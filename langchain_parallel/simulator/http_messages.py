@@ -101,7 +101,7 @@ class ApiError(Exception):
         self.status = status
         self.message = message
         self.detail = detail
-        self.headers = dict(headers or {})
+        self.headers: dict[str, str] = dict(headers or {})
         self.ref_id = ref_id
 
 

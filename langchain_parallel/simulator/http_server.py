@@ -153,7 +153,7 @@ class RunningServer:
     def __init__(self, simulator: Simulator, host: str, port: int) -> None:
         self.simulator = simulator
         self.host = host
-        self.port = port
+        self.port: int = port
         self._loop = asyncio.new_event_loop()
         self._listening: asyncio.Server | None = None
         self._webhooks: asyncio.Task[None] | None = None
@@ -211,7 +211,7 @@ class RunningServer:
         self._listening = await asyncio.start_server(
             self._accept, self.host, self.port, backlog=_BACKLOG
         )
-        self.port = self._listening.sockets[0].getsockname()[1]
+        self.port = int(self._listening.sockets[0].getsockname()[1])
 
     async def _stop_listening(self) -> None:
         if self._listening is not None:

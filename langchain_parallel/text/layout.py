@@ -1,4 +1,4 @@
-"""Fitting several texts into one room, in characters; `cut` of `_core.plain_text` cuts a single one."""
+"""Fits several texts into a number of characters; `cut` of `_core.plain_text` shortens a single one."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 
 
 def join_unique(texts: Iterable[str | None], by: str = "; ") -> str:
-    """Texts in one, each once, without the empty ones."""
+    """The texts joined, each once, without the empty ones."""
     return by.join(dict.fromkeys(text.strip() for text in texts if text and text.strip()))
 
 
 def list_within(items: Sequence[str], room: int, by: str = "; ") -> str:
-    """As many whole items as `room` holds, and how many more there are."""
+    """As many whole items as fit into `room` characters, and how many more there are."""
     whole = by.join(items)
     if len(whole) <= room:
         return whole

@@ -1,8 +1,8 @@
 """A result as the text a language model reads.
 
-Rule: nothing the web wrote gets out of the fence, and nothing is left out without a word. Research output is
-untrusted, so all of it is between tags that it cannot close; what this package itself says (what was cut,
-the ids) follows after them. What a cap leaves out is counted, with the way to get it.
+Rule: nothing the web wrote gets out of the fence, and what is left out is named. Research output is
+untrusted, so all of it is between tags that it cannot close; what this package itself says (what was cut, the
+ids) follows after them. What a cap leaves out is counted, with the way to get it.
 
 What costs tokens and helps no reader stays in the artifact: excerpts, reasoning, quotes and braces
 of the outermost JSON object, repeated urls.
@@ -11,14 +11,13 @@ of the outermost JSON object, repeated urls.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from .._core.plain_text import CUT_HERE, clean, cut, one_line
 from ..evidence import (
     TEXT_FIELD,
     Evidence,
-    Part,
     evidence_of,
     is_low,
     low_fields,
@@ -95,7 +94,7 @@ def _remarks(result: TaskRunResult) -> Iterator[str]:
 
 
 def weak_points(evidence: Evidence) -> Iterator[str]:
-    """What a reader must not rely on, by name: the one place of this note, for models and for people."""
+    """The fields that a reader must not rely on. The only place of this note, for models and people."""
     if low := low_fields(evidence):
         yield "Low confidence: " + ", ".join(
             one_line(field) + ("" if word == "low" else f" ({word})") for field, word in low.items()
@@ -116,6 +115,58 @@ def evidence_notes(evidence: Evidence) -> Iterator[str]:
         yield f"Confidence{otherwise}: {', '.join(f'{n} {word}' for word, n in rest.items())}"
 
 
+# --- the answer, field by field ------------------------------------------------------------------
+
+
+class Row(NamedTuple):
+    """A field of an answer as text, and the marks of its citations as ` [1][2]`."""
+
+    path: str
+    body: str
+    marks: str = ""
+
+    def __str__(self) -> str:
+        return self.body + self.marks
+
+
+def _value(value: object) -> str:
+    """Text as it is, anything else as JSON on one line."""
+    if isinstance(value, str) and value.strip():
+        return clean(value)
+    return clean(compact_json(value)).replace("\n", "\\n")
+
+
+def answer_rows(
+    evidence: Evidence,
+    *,
+    mark: Callable[[Any], str] = "[{}]".format,
+    name: Callable[[str], str] = one_line,
+    show: Callable[[object], str] = _value,
+) -> list[Row]:
+    """The answer, field by field. A text answer gets no marks: all its citations are the text's, and it
+    may number its own.
+
+    Args:
+        evidence: The answer's.
+        mark: Writes a citation's number.
+        name: Writes a field's name.
+        show: Writes a value.
+    """
+    content, rows = evidence["content"], []
+    numbers = numbers_by_field(evidence["citations"])
+    marks = {path: " " + "".join(map(mark, found)) for path, found in numbers.items()}
+    for path, value, is_heading in parts(content, numbers):
+        own = marks.get(path, "")
+        if path == TEXT_FIELD and not isinstance(content, dict):
+            rows.append(Row(path, show(value)))
+        elif is_heading:
+            rows.append(Row(path, name(path) + ("" if value is None else ":"), own))
+        else:  # indented, so that no line of a value looks like a field
+            text = show(value).replace("\n", "\n  ")
+            rows.append(Row(path, f"{name(path)}: {text}", own))
+    return rows
+
+
 # --- the answer under a cap ----------------------------------------------------------------------
 
 
@@ -133,16 +184,6 @@ class AnswerText(NamedTuple):
         return _join(filter(None, [self.answer, self.notes, sources]))
 
 
-class _Row(NamedTuple):
-    """A field of the answer, and the numbers of its citations as ` [1][2]`."""
-
-    body: str
-    marks: str = ""
-
-    def __str__(self) -> str:
-        return self.body + self.marks
-
-
 def answer_text(evidence: Evidence, notes: Iterable[str], room: int | None = None) -> AnswerText:
     """An answer field by field, then the notes, then its citations.
 
@@ -151,7 +192,7 @@ def answer_text(evidence: Evidence, notes: Iterable[str], room: int | None = Non
         notes: Lines about it.
         room: Characters for all of it, line breaks included; None for no cap.
     """
-    rows, below = _rows(evidence), _join(notes)
+    rows, below = answer_rows(evidence), _join(notes)
     lines = [
         one_line(f"[{source['number']}] {source['url']} {source['title'] or ''}")
         for source in evidence["citations"]
@@ -160,33 +201,7 @@ def answer_text(evidence: Evidence, notes: Iterable[str], room: int | None = Non
     return whole if room is None or len(str(whole)) <= room else _fit(rows, below, lines, room)
 
 
-def _rows(evidence: Evidence) -> list[_Row]:
-    """The answer, field by field. A text answer gets no marks: all its citations are the text's, and it
-    may number its own.
-    """
-    numbers = numbers_by_field(evidence["citations"])
-    marks = {field: " " + "".join(f"[{n}]" for n in found) for field, found in numbers.items()}
-    return [_row(part, marks, evidence["content"]) for part in parts(evidence["content"], marks)]
-
-
-def _row(part: Part, marks: dict[str, str], content: Any) -> _Row:
-    if part.path == TEXT_FIELD and not isinstance(content, dict):
-        return _Row(_value(content))
-    name, own = one_line(part.path), marks.get(part.path, "")
-    if part.is_heading:
-        return _Row(name if part.value is None else f"{name}:", own)
-    text = _value(part.value).replace("\n", "\n  ")  # indented, so that no line looks like a field
-    return _Row(f"{name}: {text}", own)
-
-
-def _value(value: object) -> str:
-    """Text as it is, anything else as JSON on one line."""
-    if isinstance(value, str) and value.strip():
-        return clean(value)
-    return clean(compact_json(value)).replace("\n", "\\n")
-
-
-def _fit(rows: list[_Row], notes: str, lines: list[str], room: int) -> AnswerText:
+def _fit(rows: list[Row], notes: str, lines: list[str], room: int) -> AnswerText:
     """The text in `room` characters, line breaks and cut marks included."""
     answer = len(_join(rows)) + 1
     sources = len(_HEADING) + sum(len(line) + 1 for line in lines)
@@ -204,7 +219,7 @@ def _fit(rows: list[_Row], notes: str, lines: list[str], room: int) -> AnswerTex
     return AnswerText(kept_answer, kept_notes, kept_lines, counts)
 
 
-def _fit_rows(rows: list[_Row], room: int) -> tuple[str, int]:
+def _fit_rows(rows: list[Row], room: int) -> tuple[str, int]:
     """The rows in `room` characters, the longest cut first; and how many characters were cut."""
     whole = _join(rows)
     if len(whole) <= room:

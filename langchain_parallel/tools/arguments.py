@@ -20,10 +20,8 @@ from .tool_messages import each_price
 
 
 class _AsGiven:
-    """Takes what LangGraph injects as it is.
-
-    To check its fields, pydantic would build a schema of LangGraph's own types for every tool, which takes
-    longer than all else that a tool needs.
+    """Accepts what LangGraph injects without a check. For one, pydantic would build a schema of LangGraph's
+    types for every tool, which takes longer than everything else in making a tool.
     """
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Where in a conversation a call of the tool stands.
+"""The point of a conversation at which the tool is called, and what LangGraph offers there.
 
 Rule: the position is the same when the same call is made again (a retry, a resumed or forked
 checkpoint, a duplicate beside it), and another for every later call (R3).
@@ -23,7 +23,7 @@ AnyRuntime: TypeAlias = ToolRuntime[Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class CallSite:
-    """A call's place, and what LangGraph offers there.
+    """The point of a conversation at which the tool is called.
 
     Attributes:
         position: The point of the conversation.
@@ -31,7 +31,7 @@ class CallSite:
         thread_id: The LangGraph thread, if there is one.
         ledger_id: The ledger that the graph's state knows.
         store: LangGraph's store, if the graph has one.
-        fresh: Nobody can have asked at this position before.
+        fresh: The position is new: no earlier call can have used it.
     """
 
     position: str
@@ -43,8 +43,8 @@ class CallSite:
 
     @property
     def session(self) -> str:
-        """What a ledger is kept for: the thread; the tool's life outside LangGraph; where there is a
-        graph without threads, this place alone.
+        """The name under which the tool object keeps a ledger: by thread; in a graph without threads by
+        position; outside LangGraph, one for all calls.
         """
         if self.fresh:
             return "outside LangGraph"
@@ -52,13 +52,13 @@ class CallSite:
 
     @property
     def lookup(self) -> Lookup:
-        """How to look before sending."""
+        """How to look into the ledger before sending."""
         return "none" if self.fresh else "once"
 
     @classmethod
     def of(cls, runtime: AnyRuntime | None, config: RunnableConfig) -> CallSite:
-        """The place of a call: the model message that made it; inside a node without one, the node's
-        task; outside LangGraph, the call itself.
+        """The call site. Its position is the id of the model message that made the call; in a node, without
+        such a message, the node's task; outside LangGraph, a new id for each call.
         """
         graph = runtime or runtime_of(config)
         if graph is None:

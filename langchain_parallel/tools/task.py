@@ -1,8 +1,8 @@
 """`ParallelTaskTool`.
 
-Rule: a call spends through a ledger, under a key that says what was asked and where in the conversation
-(`place.py`). Inside LangGraph that place is the model message that made the call, so a replayed or
-duplicated call finds the run already paid for; outside, every call is one of its own.
+Rule: a call spends through a ledger, under a key that says what was asked and at which point of the
+conversation (`call_site.py`). Inside LangGraph that is the model message that made the call, so a replayed or
+duplicated call finds the run already paid for; outside, every call is a new one.
 """
 
 from __future__ import annotations
@@ -10,14 +10,22 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
 from langchain_core.callbacks.manager import adispatch_custom_event, dispatch_custom_event
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import patch_config
 from langchain_core.tools import BaseTool, ToolException
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    PrivateAttr,
+    SecretStr,
+    model_validator,
+)
 from typing_extensions import Self
 
 from .._core.calls import Calls, adrive, drive
@@ -53,7 +61,7 @@ class ParallelTaskTool(BaseTool):
     The content a model reads is the answer with numbered citations, what is uncertain, and the
     interaction id to follow up on; the artifact is the whole result as plain JSON, with `run_id`,
     `interaction_id` and `cost_usd` (None for an unknown processor; identical parallel calls share one
-    run, so sum by `run_id`). Errors come back to the model in words and name the run; set
+    run, so sum by `run_id`). Errors come back to the model as text and name the run; set
     `handle_tool_error=False` to have them raised as `ToolException`, with the package's own error as
     `__cause__`.
 
@@ -75,7 +83,7 @@ class ParallelTaskTool(BaseTool):
 
     # A misspelt option would bill another run than the one meant; a wrong MCP header must not be
     # repeated in an error.
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         extra="forbid",
         hide_input_in_errors=True,
         arbitrary_types_allowed=True,
@@ -108,9 +116,9 @@ class ParallelTaskTool(BaseTool):
     schema or a text description: the model fills in `input` accordingly."""
     timeout: float | None = None
     """Seconds to wait for an answer; None: twice the processor's usual longest time, and ten minutes."""
-    limits: Limits | None = None
+    limits: InstanceOf[Limits] | None = None
     """What the runs of one ledger may use, and from which price on a person is asked. Inside LangGraph that
-    is a thread. A person's approval counts for one call."""
+    is a thread; where there is none, all calls of this object. A person's approval counts for one call."""
     max_chars: int | None = Field(default=DEFAULT_MAX_CHARS, ge=MIN_CHARS)
     """Longest content in characters, at least 1,000; None: no limit. What is cut is said, and stays in the
     artifact.
@@ -159,6 +167,7 @@ class ParallelTaskTool(BaseTool):
 
     @model_validator(mode="after")
     def _prepare(self) -> Self:
+        given_key = self.api_key
         if self.api_key is None and os.environ.get("PARALLEL_API_KEY"):
             self.api_key = SecretStr(os.environ["PARALLEL_API_KEY"])
         self._door = RunConfig.of(
@@ -169,7 +178,7 @@ class ParallelTaskTool(BaseTool):
             limits=(self.limits or Limits()).only_one_run_per_question(),
             timeout=self.timeout,
             name=self.name,
-            api_key=self.api_key,
+            api_key=given_key,
             base_url=self.base_url,
             client=self.client,
         )
@@ -245,7 +254,7 @@ class ParallelTaskTool(BaseTool):
         return render(got.result, max_chars=self.max_chars), _artifact(got, run.request.processor)
 
     def _paid_run(self, asked: dict[str, Any], site: CallSite) -> PaidRun:
-        # Options that were assigned or copied since count: nothing was made ready that could be stale.
+        # Options count as they are now: a copy of the tool may have other ones.
         processors = self._processors()
         template = (self.request or RequestOptions()).template(
             processors.all, self.task_output_schema, self.task_input_schema
@@ -267,14 +276,17 @@ class ParallelTaskTool(BaseTool):
         return PaidRun(door, request, site.position, site.config)
 
     def _ledger(self, site: CallSite) -> Calls[str]:
-        """Where this call's runs are kept (R4): as configured, or as the graph's state or store
-        knows, or else in a ledger of this object's own.
+        """The ledger of this call (R4): the configured one; else that of the graph's state, or of its store;
+        else one that this object keeps.
         """
         if known := self.ledger_id or site.ledger_id:
             return known
-        clients = self._door.clients
+        clients, limits = self._door.clients, self.limits or Limits()
         if site.store is not None and site.thread_id is not None:
             return (yield from stored_ledger(clients, site.store, site.thread_id, self.name))
+        if limits.for_session() and site.thread_id is None:
+            # One ledger for as long as the tool lives: a new one would begin with nothing used.
+            return (yield from self._door.ledgers.of("within limits", clients))
         return (yield from self._door.ledgers.of(site.session, clients, rotate=site.fresh))
 
 

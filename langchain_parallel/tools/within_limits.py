@@ -1,7 +1,8 @@
 """The limits of a tool: what its ledger has used so far, and a person's approval beyond that.
 
 Rule: a tool has no state of its own, so its session is its ledger. The ledger's runs are read and the new
-run is sent under one lock, so that parallel calls cannot take the same dollar.
+run is sent under one lock, so that parallel calls cannot take the same dollar. A run that a person has
+edited carries the key of the call as it was made, so that the call finds its run again.
 """
 
 from __future__ import annotations
@@ -10,18 +11,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, cast
 
-from .._core.calls import Call, Calls
+from .._core.calls import Calls
+from .._core.ledger.keys import METADATA_KEY
 from .._core.ledger.lookup import Lookup
 from .._graph.paid_run import PaidRun
-from .._graph.runtime import checkpointer_of
+from .._graph.runtime import checkpointer_of, shown_to_person
 from .._locks.shared import SharedLock, acquire_shared_lock
 from ..errors import LimitExceeded
-from ..models import Submission, TaskRunEvent
+from ..models import Submission, TaskRun
 from ..options import SessionLimits
 from ..research.approval import limit_objections, price_objections, request_approval
-from ..research.human_review import apply_edit
+from ..research.human_review import apply_edit, is_about
 from ..research.state import Turn
 from ..research.turns import new_turn
+
+_EDITED = "edited_call"
+"""Where a run that a person has edited carries, as metadata, the key of the call as it was made."""
 
 
 def submit_within_limits(
@@ -45,10 +50,26 @@ def submit_within_limits(
     held = yield from acquire_shared_lock(f"limits {ledger_id}", checkpointer_of(run.config))
     lock = cast(SharedLock, held)  # without a time limit there is always one
     try:
-        allowed = yield from _allowed(run, (yield from _ledger_turns(run, ledger_id)))
-        return allowed, (yield from allowed.submit(ledger_id, lookup=lookup))
+        runs = yield from run.door.clients.list_runs(ledger_id)
+        kept = [(one.metadata or {}, one) for one in runs]
+        if sent := [one for metadata, one in kept if metadata.get(_EDITED) == run.key]:
+            return _adopted(run, sent[0], ledger_id)
+        if any(metadata.get(METADATA_KEY) == run.key for metadata, _ in kept):
+            return run, (yield from run.submit(ledger_id, lookup="once"))
+        allowed = yield from _allowed(run, [_turn(*numbered) for numbered in enumerate(runs)])
+        # An edited run is looked for under its own key; the one it was made from has been looked for.
+        again: Lookup = lookup if allowed is not run or lookup == "none" else "once"
+        return allowed, (yield from allowed.submit(ledger_id, lookup=again))
     finally:
         lock.release()
+
+
+def _adopted(run: PaidRun, sent: TaskRun, ledger_id: str) -> tuple[PaidRun, Submission]:
+    """The run that this call was sent as, after a person had edited it."""
+    request = run.request.model_copy(update={"processor": sent.processor})
+    key = str((sent.metadata or {}).get(METADATA_KEY))
+    found = Submission(run=sent, ledger_id=ledger_id, key=key, adopted=True)
+    return replace(run, request=request), found
 
 
 def _allowed(run: PaidRun, turns: Sequence[Turn]) -> Calls[PaidRun]:
@@ -66,10 +87,21 @@ def _allowed(run: PaidRun, turns: Sequence[Turn]) -> Calls[PaidRun]:
     open_turns = [turn for turn in turns if turn["status"] == "planned"]
     beyond = limit_objections(ended, [*open_turns, turn], [turn], session)
     reasons = [*price_objections([turn], limits), *beyond]
+    shown = yield from shown_to_person(run.config)
+    if is_about(
+        shown, turn
+    ):  # what a person says counts, also if nothing stands in the way any more
+        reasons = reasons or list(shown["reasons"])
     if not reasons:
         return run
     if checkpointer_of(run.config) is None or (beyond and limits.on_exceed == "stop"):
         raise _exceeded(reasons)
+    if is_about(shown) and not is_about(shown, turn):
+        # LangGraph would give this call the answer to the other one.
+        another = (
+            "A person was asked about another call beside this one; make this one again, alone."
+        )
+        raise _exceeded([*reasons, another])
 
     def go_on(decided: list[Turn], changed: SessionLimits | None) -> Calls[PaidRun]:
         yield from ()
@@ -81,9 +113,13 @@ def _allowed(run: PaidRun, turns: Sequence[Turn]) -> Calls[PaidRun]:
         }
         if decided[0]["question"] != question:
             update["input"] = decided[0]["question"]
-        edited = request.model_copy(update=update)
-        run.door.options.check(edited)
-        return replace(run, request=edited)
+        edited = replace(run, request=request.model_copy(update=update))
+        if edited.key == run.key:
+            return run
+        update["metadata"] = {**request.metadata, _EDITED: run.key}
+        edited = replace(run, request=request.model_copy(update=update))
+        run.door.options.check(edited.request)
+        return edited
 
     return (
         yield from request_approval(
@@ -100,34 +136,27 @@ def _allowed(run: PaidRun, turns: Sequence[Turn]) -> Calls[PaidRun]:
     )
 
 
-def _ledger_turns(run: PaidRun, ledger_id: str) -> Calls[list[Turn]]:
-    """The ledger's runs as turns, oldest first; a run that goes on counts as planned. Free."""
-    clients = run.door.clients
-    events = yield Call(
-        lambda: clients.sync.list_runs(ledger_id), lambda: clients.async_.list_runs(ledger_id)
+def _turn(position: int, run: TaskRun) -> Turn:
+    """A run of the ledger as a turn; one that goes on counts as planned."""
+    made = new_turn(
+        question="",
+        processor=run.processor,
+        parent_interaction_id=None,
+        plan_id="",
+        position=position,
     )
-    turns: list[Turn] = []
-    for event in cast("list[TaskRunEvent]", events):
-        made = new_turn(
-            question="",
-            processor=event.run.processor,
-            parent_interaction_id=None,
-            plan_id="",
-            position=len(turns),
-        )
-        made["run_id"], made["interaction_id"] = event.run.run_id, event.run.interaction_id
-        made["started_at"], made["ended_at"] = event.run.created_at, event.run.modified_at
-        if not event.run.active:
-            made["status"] = event.run.status
-        if event.run.status == "failed":
-            made["cost_usd"] = 0.0
-        turns.append(made)
-    return turns
+    made["run_id"], made["interaction_id"] = run.run_id, run.interaction_id
+    made["started_at"], made["ended_at"] = run.created_at, run.modified_at
+    if not run.active:
+        made["status"] = run.status
+    if run.status == "failed":
+        made["cost_usd"] = 0.0
+    return made
 
 
 def _exceeded(reasons: Sequence[str]) -> LimitExceeded:
     return LimitExceeded(
         " ".join(dict.fromkeys(reasons)),
-        hint="Nothing was started. Go on with what is known, or tell the user.",
+        hint="Nothing was started. Continue with what is known, or tell the user.",
         billed=False,
     )

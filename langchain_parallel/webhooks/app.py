@@ -1,7 +1,7 @@
 """`webhook_app`: an ASGI application that takes Parallel's webhooks and wakes parked threads.
 
-Rule: it answers as soon as the signature is verified, whatever comes of the thread then. It asks the API to
-send a delivery again only if it has not accepted it.
+Rule: it answers as soon as the signature is verified, before the thread is resumed. It asks the API to send a
+delivery again only if it has not accepted it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import JSONResponse
 
-# A delivery without a run is genuine, and would be the same the next time it came: it is acknowledged.
+# A genuine delivery without a run is acknowledged: sent again, it would be the same.
 _STATUS: dict[WebhookFault, int] = {
     "malformed": 400,
     "signature": 401,

@@ -118,7 +118,7 @@ class DeliveryQueue:
     def _is_done(
         self, delivery: WebhookDelivery, result: WakeResult | BaseException | None
     ) -> bool:
-        """Log what came of an attempt; return whether it was the last one."""
+        """Log the result of an attempt; return whether it was the last one."""
         if isinstance(result, BaseException):
             retried = self._options.retry_on(result)
             then = "it is tried again" if retried else "it is left to the sweep"

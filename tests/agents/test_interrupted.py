@@ -66,6 +66,7 @@ def states(
     assert agent is second
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("name", OUTCOMES)
 def test_another_process_goes_on_and_pays_nothing_twice(
     name: str, account: Account, scripted: ModuleType

@@ -95,6 +95,7 @@ def test_a_submission_and_its_twin(anywhere: Both) -> None:
     assert anywhere.retrieve_group(ledger_id).status.num_task_runs == 3
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize(
     "spec",
     [

@@ -122,9 +122,14 @@ def test_an_option_beside_a_client_is_refused_by_name(option: str, value: Any) -
         client_pair(ParallelClient("key"), **rest)
 
 
+def test_what_is_no_client_is_refused_by_name() -> None:
+    with pytest.raises(errors.InvalidRequest, match="A Client is given as client"):
+        client_pair(httpx.Client())  # type: ignore[arg-type]  # what is tested
+
+
 def test_an_option_that_says_what_the_client_does_anyway_is_no_contradiction() -> None:
     client = ParallelClient("key", allow_unknown_processor=True)
-    assert client_pair(client, allow_unknown_processor=True)[0] is client
+    assert client_pair(client, api_key="key", allow_unknown_processor=True)[0] is client
 
 
 def test_a_run_started_by_one_is_adopted_by_the_other_without_a_look(
@@ -214,6 +219,12 @@ def test_two_clients_with_httpx_objects_of_their_own_can_be_joined(client_kind: 
     assert sync._settings.cache is awaited._settings.cache
     assert "learnt-before" in sync._settings.secrets.all()
     assert asyncio.run(awaited.create_group()) == sync.create_group()
+
+
+@pytest.mark.parametrize("other", [("another key", None), ("key", "https://x.example")])
+def test_two_clients_of_different_accounts_are_not_joined(other: tuple[str, str | None]) -> None:
+    with pytest.raises(errors.InvalidRequest, match="differ in key or address"):
+        pair_clients(ParallelClient("key"), AsyncParallelClient(*other))
 
 
 def test_a_closed_client_of_ones_own_is_refused_before_anything_counts_as_sent() -> None:

@@ -98,6 +98,7 @@ def ready(world: World, fault: dict[str, Any], times: int | None) -> tuple[str, 
     return run_id, group_id
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("method", [*FREE_CALLS, *PAID_CALLS])
 @pytest.mark.parametrize("refusal", REFUSALS, ids=lambda row: name(row[0]))
 def test_a_refusal_is_told_and_costs_nothing(
@@ -128,6 +129,7 @@ def test_a_paid_call_of_unknown_outcome_is_sent_once_and_says_so(
     assert world.started == (1 if fault["kind"] in STARTS_NOTHING else 2)
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("method", FREE_CALLS)
 @pytest.mark.parametrize(("fault", "error"), [row[:2] for row in UNKNOWNS], ids=name)
 def test_a_free_call_is_repeated_until_it_is_given_up(
@@ -145,6 +147,7 @@ def test_a_free_call_is_repeated_until_it_is_given_up(
     assert told.billed in (False, None)
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("method", FREE_CALLS)
 @pytest.mark.parametrize("fault", [f for f, *_ in UNKNOWNS if "body" not in f], ids=name)
 def test_a_free_call_gets_over_trouble(world: World, method: str, fault: dict[str, Any]) -> None:

@@ -145,6 +145,7 @@ def test_a_run_that_ended_days_ago_is_answered_at_once(world: World) -> None:
     assert world.clock.monotonic() == before
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("call", ["wait", "result"])
 @pytest.mark.parametrize("timeout", [0, 1, 45, 1200])
 @pytest.mark.parametrize("faults", [[], [Fault("hang", path="*/events", seconds=9e9, times=None)]])

@@ -56,6 +56,7 @@ def test_the_settling_time_begins_when_the_answer_is_lost_not_when_the_request_i
         assert len(user.runs(QUESTION)) == 1
 
 
+@pytest.mark.grid
 @BOTH
 @KINDS
 @pytest.mark.parametrize("elsewhere", [True, False])
@@ -67,6 +68,7 @@ def test_who_is_lost_between_the_send_and_the_answer_finds_the_run(
     survive(kind, mode, kills=[Kill(request_number, elsewhere=elsewhere)], late=LATE)
 
 
+@pytest.mark.grid
 @BOTH
 @KINDS
 @pytest.mark.parametrize("status", [402, 503])

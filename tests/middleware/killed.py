@@ -17,6 +17,7 @@ from langchain.agents import create_agent
 from langchain_core.messages import AIMessage, ToolMessage
 from langgraph.types import Command
 
+from langchain_parallel.client.client_pair import AnyClient
 from langchain_parallel.middleware import ParallelResearchMiddleware
 
 from ..crash import lab, workloads, zygote
@@ -75,8 +76,8 @@ def _answers(state: Any) -> dict[str, Any]:
 
 
 def _workload(wait: Any) -> Callable[..., Any]:
-    def build(clients: dict[str, Any], **compiled_with: Any) -> Any:
-        ours = ParallelResearchMiddleware(processor="lite", wait=wait, **clients)
+    def build(client: AnyClient, **compiled_with: Any) -> Any:
+        ours = ParallelResearchMiddleware(processor="lite", wait=wait, client=client)
         model = workloads._Model(says=_says)
         return Persistent(create_agent(model, middleware=[ours], **compiled_with))
 

@@ -125,6 +125,7 @@ AFTER_A_KILL: dict[str, tuple[bool, str, Any]] = {
 }
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("late_commit", [0.0, 5.0])
 @pytest.mark.parametrize("then", AFTER_A_KILL)
 def test_what_a_killed_process_sent_a_moment_ago_is_waited_for(

@@ -187,6 +187,7 @@ WRONG: list[tuple[Any, str]] = [
 ]
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize(("wrong", "words"), WRONG)
 def test_a_wrong_answer_is_refused_in_words_and_the_question_stays_open(
     mode: Mode, wrong: Any, words: str

@@ -31,7 +31,7 @@ from langchain_parallel.models import SourcePolicy, TaskRunInput
 from langchain_parallel.options import RequestOptions
 from langchain_parallel.simulator import Fault, ManualClock, RunScript, Simulator
 
-from ..cut import either_mode
+from ..cut import either_way
 from .harness import Mode, Session, blocking_client, invoke
 from .test_composing import Foreign, Shared
 from .test_evaluation import weak
@@ -130,7 +130,7 @@ TABLE = {
 """Without a store the ledger is known from the state alone; a foreign parent's has none."""
 
 
-@pytest.mark.grid(shows=either_mode)
+@pytest.mark.grid(shows=either_way)
 @pytest.mark.parametrize("asked", ["first", "later"])
 @pytest.mark.parametrize("store", [False, True], ids=["bare", "store"])
 @pytest.mark.parametrize(("kind", "place"), TABLE)
@@ -167,7 +167,7 @@ def test_without_a_store_the_process_that_asked_knows_no_more_than_another(
     assert world.started == 2
 
 
-@pytest.mark.grid(shows=either_mode)
+@pytest.mark.grid(shows=either_way)
 @pytest.mark.parametrize("store", [False, True], ids=["bare", "store"])
 @pytest.mark.parametrize("kind", ["shared", "foreign"])
 def test_a_checkpoint_of_the_subgraphs_own_runs_it_from_its_start(
@@ -227,7 +227,7 @@ OTHER: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-@pytest.mark.grid(shows=either_mode)
+@pytest.mark.grid(shows=either_way)
 @pytest.mark.parametrize("store", [False, True], ids=["bare", "store"])
 @pytest.mark.parametrize("changed", OTHER)
 def test_a_fork_that_changes_what_is_asked_is_a_run_of_its_own(
@@ -287,7 +287,7 @@ def test_a_fork_with_another_processor_in_the_graph_keeps_the_one_that_was_plann
     assert len(session.runs) == 1
 
 
-@pytest.mark.grid(shows=either_mode)
+@pytest.mark.grid(shows=either_way)
 @pytest.mark.parametrize("store", [False, True], ids=["bare", "store"])
 @pytest.mark.parametrize("kind", ["alone", "shared", "foreign"])
 def test_the_same_question_again_on_a_finished_thread_is_a_new_run(
@@ -301,7 +301,7 @@ def test_the_same_question_again_on_a_finished_thread_is_a_new_run(
     assert len(set(found)) == world.started == 3
 
 
-@pytest.mark.grid(shows=either_mode)
+@pytest.mark.grid(shows=either_way)
 @pytest.mark.parametrize("store", [False, True], ids=["bare", "store"])
 @pytest.mark.parametrize("kind", ["alone", "shared", "foreign"])
 def test_a_finished_thread_invoked_again_without_a_question_starts_nothing(
@@ -313,7 +313,7 @@ def test_a_finished_thread_invoked_again_without_a_question_starts_nothing(
     assert world.started == 1
 
 
-@pytest.mark.grid(shows=either_mode)
+@pytest.mark.grid(shows=either_way)
 @pytest.mark.parametrize("store", [False, True], ids=["bare", "store"])
 @pytest.mark.parametrize("kind", ["alone", "shared"])
 def test_the_same_input_given_again_at_the_same_checkpoint_finds_its_run(
@@ -386,7 +386,7 @@ GOING_ON = {
 }
 
 
-@pytest.mark.grid(shows=either_mode)
+@pytest.mark.grid(shows=either_way)
 @pytest.mark.parametrize("store", [False, True], ids=["bare", "store"])
 @pytest.mark.parametrize("how", GOING_ON)
 @pytest.mark.parametrize("kind", ["shared", "foreign"])
@@ -455,7 +455,7 @@ def test_a_retry_policy_on_our_nodes_pays_once(mode: Mode, place: str, late_comm
     assert world.started == 1
 
 
-@pytest.mark.grid(shows=either_mode)
+@pytest.mark.grid(shows=either_way)
 @pytest.mark.parametrize("late_commit", [0.0, 60.0])
 @pytest.mark.parametrize("place", TROUBLE)
 @pytest.mark.parametrize("kind", ["shared", "foreign"])
@@ -523,6 +523,7 @@ def talk(world: World) -> Any:
     return graph.compile(**world.kept)
 
 
+@pytest.mark.grid(shows=either_way)
 @pytest.mark.parametrize(
     ("store", "asked", "anew"),
     [(True, "first", 0), (True, "later", 0), (False, "first", 1), (False, "later", 0)],

@@ -66,6 +66,7 @@ class Kept:
         return await invoke(graph, None, how, {**HERE, "max_concurrency": 1})
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("keeper", ["store", "configured", "state"])
 @pytest.mark.parametrize("late_commit", [0.0, 5.0])
 async def test_what_a_killed_process_sent_a_moment_ago_is_waited_for(

@@ -5,18 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START as BEGIN
+from langgraph.graph import MessagesState, StateGraph
+from langgraph.prebuilt import ToolNode
 from langgraph.store.memory import InMemoryStore
 from langgraph.types import Command
 
+from langchain_parallel import ParallelClient
 from langchain_parallel.errors import InvalidRequest
+from langchain_parallel.models import TaskRunInput
 from langchain_parallel.options import Limits
+from langchain_parallel.simulator import ManualClock, progress_events
 
-from .helpers import START, Account, How, agent, answers, ask, calls, invoke, thread
+from .helpers import KEY, START, Account, How, agent, answers, ask, calls, invoke, thread
 
 HERE = thread("a.thread")
 ONE, TWO = {"input": "Who leads?"}, {"input": "Who follows?"}
 APPROVE: dict[str, Any] = {"decisions": [{"type": "approve"}]}
+REJECT: dict[str, Any] = {"decisions": [{"type": "reject"}]}
 
 
 def kept() -> dict[str, Any]:
@@ -103,3 +111,149 @@ async def test_where_no_person_can_be_asked_the_call_is_refused(account: Account
 def test_a_limit_that_only_the_graph_has_is_refused(account: Account) -> None:
     with pytest.raises((InvalidRequest, ValueError), match="for the research graph"):
         account.tool(limits=Limits(max_runs_per_question=3))
+
+
+# --- what the list does not say ------------------------------------------------------------------
+
+
+async def test_a_run_that_the_list_does_not_show_yet_counts(account: Account, how: How) -> None:
+    for _ in range(3):
+        account.script(late_commit=1_000)
+    tool = account.tool(processor="base", limits=Limits(max_runs=2, on_exceed="stop"))
+    asked = calls(ONE, TWO, {"input": "And who else?"})
+    await invoke(agent(tool, asked, "done", **kept()), START, how, HERE)
+    assert len(account.runs) == 2
+
+
+async def test_a_run_that_is_listed_without_its_processor_counts(
+    account: Account, how: How, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = progress_events.state_event
+
+    def bare(*args: Any, **options: Any) -> dict[str, Any]:
+        event = whole(*args, **options)
+        left_out = ("processor", "metadata")
+        return {**event, "run": {k: v for k, v in event["run"].items() if k not in left_out}}
+
+    monkeypatch.setattr("langchain_parallel.simulator.endpoints.state_event", bare)
+    ledger, limits = account.new_ledger(), Limits(max_cost_usd=0.015, on_exceed="stop")
+    for question in (ONE, TWO):  # a process each
+        await ask(account.tool(processor="base", limits=limits, ledger_id=ledger), how, **question)
+    assert len(account.runs) == 1
+
+
+# --- sessions without a thread -------------------------------------------------------------------
+
+
+async def test_calls_that_were_refused_do_not_begin_a_new_ledger(
+    account: Account, how: How, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("langchain_parallel._graph.session_ledger.RUNS_PER_LEDGER", 2)
+    tool = account.tool(processor="lite", limits=Limits(max_runs=1, on_exceed="stop"))
+    for nth in range(5):
+        await ask(tool, how, input=f"Who is number {nth}?")
+    assert len(account.runs) == 1
+
+
+async def test_without_a_thread_the_limit_holds_for_all_calls_of_the_tool(
+    account: Account, how: How
+) -> None:
+    tool = account.tool(processor="lite", limits=Limits(max_runs=1, on_exceed="stop"))
+    await invoke(agent(tool, calls(ONE), calls(TWO), "done"), START, how)
+    await ask(tool, how, input="And who else?")
+    assert len(account.runs) == 1
+
+
+# --- what a person says is said about one call -----------------------------------------------------
+
+
+async def test_a_rejected_call_stays_unsent_if_nothing_stands_in_its_way_any_more(
+    account: Account, how: How
+) -> None:
+    account.script(seconds=100, outcome="failed")
+    client, ledger, clock = account.tool().client, account.new_ledger(), account.simulator.clock
+    assert isinstance(client, ParallelClient)
+    assert isinstance(clock, ManualClock)
+    client.submit(ledger, TaskRunInput(input="Who was first?", processor="base"), position="0")
+    limits = Limits(max_cost_usd=0.01)
+    tool = account.tool(processor="base", limits=limits, ledger_id=ledger)
+    graph = agent(tool, calls(ONE), "done", **kept())
+    state = await invoke(graph, START, how, HERE)
+    assert "This would bring the session to $0.02" in state["__interrupt__"][0].value["reasons"][0]
+    clock.advance(200)
+    state = await invoke(graph, Command(resume=REJECT), how, HERE)
+    assert "A person declined it." in answers(state)[0].text
+    assert len(account.runs) == 1
+
+
+@pytest.mark.parametrize("first", ["approve", "reject"])
+async def test_an_answer_to_one_call_of_a_node_is_none_to_the_next(
+    account: Account, how: How, first: str
+) -> None:
+    tool = account.tool(processor="base", limits=Limits(approve_above="lite"))
+
+    def node(state: MessagesState, config: RunnableConfig) -> dict[str, Any]:
+        for question in (ONE, TWO):
+            tool.invoke(question, config)
+        return {}
+
+    async def anode(state: MessagesState, config: RunnableConfig) -> dict[str, Any]:
+        for question in (ONE, TWO):
+            await tool.ainvoke(question, config)
+        return {}
+
+    made = StateGraph(MessagesState).add_node("ask", node if how == "sync" else anode)
+    graph = made.add_edge(BEGIN, "ask").compile(**kept())
+    await invoke(graph, START, how, HERE)
+    state = await invoke(graph, Command(resume={"decisions": [{"type": first}]}), how, HERE)
+    assert "__interrupt__" not in state
+    assert [sent["input"] for sent in account.sent] == ["Who leads?"] * (first == "approve")
+
+
+async def test_an_answer_to_one_of_parallel_calls_in_a_step_is_none_to_the_other(
+    account: Account, how: How
+) -> None:
+    tool = account.tool(processor="base", limits=Limits(approve_above="lite"))
+    asked = calls(ONE, TWO)
+    made = StateGraph(MessagesState).add_node("model", lambda _: {"messages": [asked]})
+    made.add_node("tools", ToolNode([tool])).add_edge(BEGIN, "model").add_edge("model", "tools")
+    graph = made.compile(**kept())
+    state = await invoke(graph, START, how, HERE)
+    (shown,) = state["__interrupt__"]
+    state = await invoke(graph, Command(resume=APPROVE), how, HERE)
+    question = shown.value["action_requests"][0]["args"]["question"]
+    assert [sent["input"] for sent in account.sent] == [question]
+    (refused,) = [answer for answer in answers(state) if answer.status == "error"]
+    assert "make this one again, alone" in refused.text
+
+
+async def test_an_edited_call_that_is_replayed_is_neither_asked_about_nor_paid_again(
+    account: Account, how: How
+) -> None:
+    limits = Limits(max_runs=1, on_exceed="stop", approve_above="base")
+    tool = account.tool(processor="pro", limits=limits)
+    graph = agent(tool, calls(ONE), "done", "done", **kept())
+    await invoke(graph, START, how, HERE)
+    edited = {"name": "research", "args": {"question": "Who leads now?", "processor": "lite"}}
+    decisions = {"decisions": [{"type": "edit", "edited_action": edited}]}
+    first = await invoke(graph, Command(resume=decisions), how, HERE)
+    before = next(s for s in graph.get_state_history(HERE) if s.next == ("tools",))
+    state = await invoke(graph, None, how, before.config)
+    assert "__interrupt__" not in state
+    assert answers(state)[0].artifact == answers(first)[0].artifact
+    assert account.billed == len(account.runs) == 1
+
+
+# --- construction --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("given", [{"max_runs": True}, {"max_runs": "5"}, {"max_usd": 1}])
+def test_limits_are_taken_as_limits_alone(account: Account, given: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="limits"):
+        account.tool(limits=given)
+
+
+def test_a_key_that_is_not_the_clients_is_refused(account: Account) -> None:
+    account.tool(api_key=KEY)
+    with pytest.raises(ValueError, match="api_key is given beside a client"):
+        account.tool(api_key="another-key")

@@ -19,6 +19,7 @@ from langgraph.types import RetryPolicy
 
 from langchain_parallel import ParallelTaskTool
 
+from ..cut import either_way
 from .helpers import START, Account, How, agent, answers, calls, invoke, run_ids, thread
 from .test_ledger import Notes, WithLedger
 
@@ -77,6 +78,7 @@ TABLE = {
 }
 
 
+@pytest.mark.grid(shows=either_way)
 @pytest.mark.parametrize("keeper", KEEPERS)
 @pytest.mark.parametrize("place", TABLE)
 async def test_a_replay_starts_as_many_runs_as_the_table_says(
@@ -115,6 +117,7 @@ async def test_a_finished_agent_invoked_again_without_input_asks_nothing(
     assert kept.started == 1
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("keeper", KEEPERS)
 async def test_the_same_question_in_the_threads_next_turn_is_a_new_run(
     account: Account, how: How, keeper: str
@@ -134,6 +137,7 @@ FORKS: dict[str, tuple[dict[str, Any], int]] = {
 }
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("fork", FORKS)
 async def test_a_fork_is_a_new_run_if_it_asks_something_else(
     account: Account, how: How, fork: str

@@ -113,6 +113,11 @@ class LedgerCache:
         """The run that this client started under a key: the ledger's list may not show it yet."""
         return self._started.get((ledger_id, key))
 
+    def started_runs(self, ledger_id: str) -> list[TaskRun]:
+        """The runs that this client started in a ledger, as they were then."""
+        kept = list(self._started.items())  # other threads may add to it
+        return [known.run for (ledger, _), known in kept if ledger == ledger_id]
+
     def remember_run(self, ledger_id: str, key: str, known: KnownRun) -> None:
         """Remember a run that this client has just started."""
         self._started[ledger_id, key] = known

@@ -200,7 +200,7 @@ def _adopt(
     oldest, *others = found
     run = oldest.run
     if run.active and not listed_now:
-        with suppress(ParallelError):  # it exists, and its last known state will do
+        with suppress(ParallelError):  # the run exists, so its last known state is good enough
             run = yield from operations.retrieve(run.run_id, pending.policy)
     pending.cache.remember_interaction(run)
     return Submission(

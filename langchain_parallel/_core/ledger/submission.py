@@ -158,7 +158,10 @@ def _take_started(
     The group's response holds no interaction id; the run does.
     """
     run_id, cursor = accepted.run_ids[0], accepted.run_cursor or None
-    run = TaskRun(run_id=run_id, status="queued")
+    metadata = {**pending.request.metadata, METADATA_KEY: pending.key}
+    run = TaskRun(
+        run_id=run_id, status="queued", processor=pending.request.processor, metadata=metadata
+    )
 
     def remember() -> None:
         known = KnownRun(run, cursor, may_have_duplicate=sent_again)

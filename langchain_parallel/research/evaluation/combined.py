@@ -20,7 +20,8 @@ from .verdicts import ask_verdict, question_key, questions_of
 
 
 def first_objection(*evaluators: Evaluator) -> BuiltInEvaluator:
-    """The first verdict that does not accept. Later evaluators are then not asked: put cheap ones first.
+    """The first verdict that does not accept. The evaluators after it are not called, so put cheap ones
+    first.
 
     Raises:
         InvalidRequest: No evaluator is given, or something that is none.
@@ -160,7 +161,7 @@ def _questions(verdicts: list[Verdict], head: str | None) -> Iterator[Question]:
     for verdict in verdicts:
         for question in questions_of(verdict):
             kind = [question.get("continue_from") or head, question.get("output_schema")]
-            # An evaluator that branches keeps its questions apart on purpose.
+            # An evaluator that branches wants its questions to stay separate.
             own = question_key(question, head) if verdict["action"] == "branch" else None
             groups.setdefault(json.dumps([*kind, own], sort_keys=True), []).append(question)
     merged = [_merge(group) for group in groups.values()]

@@ -100,7 +100,7 @@ class _ByEvidence(BuiltInEvaluator):
         }
         return verdict
 
-    # --- in words ---
+    # --- texts ---
 
     def _lacks(self, turn: Turn) -> dict[str, str]:
         """What each unsupported field of an answer lacks."""

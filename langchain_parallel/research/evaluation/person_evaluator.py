@@ -1,4 +1,4 @@
-"""Judging by a person, who approves what another evaluator proposes, or decides otherwise."""
+"""Judging by a person, who approves the verdict that another evaluator proposes, or decides otherwise."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from .decision import apply_edit, parse_answer, verdict_from_decision
 from .interrupt import ask_until_valid
-from .request import review_request, spend_request
+from .request import is_about, review_request, spend_request
 from .schemas import (
     Action,
     ActionRequest,
@@ -26,6 +26,7 @@ __all__ = [
     "ReviewConfig",
     "apply_edit",
     "ask_until_valid",
+    "is_about",
     "parse_answer",
     "response_schema",
     "review_request",

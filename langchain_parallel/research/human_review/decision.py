@@ -1,6 +1,7 @@
 """What a person answered: pure functions.
 
-Rule: an answer that is not understood is refused in words, the question stays open, and nothing is spent.
+Rule: an answer that is not understood is refused with the reason, the question stays open, and nothing is
+spent.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ TurnT = TypeVar("TurnT", bound=Turn)
 
 
 def parse_answer(answer: object, request: HumanRequest) -> HumanAnswer:
-    """An answer, once it is known to be one.
+    """A checked answer.
 
     Raises:
-        InvalidRequest: It is none; says what is allowed.
+        InvalidRequest: It is no answer to this request; the error says what is allowed.
     """
     actions = request["action_requests"]
     decisions = _decisions(answer)
@@ -76,9 +77,8 @@ def _wrong(decision: object, allowed: Sequence[str]) -> list[str]:
 def verdict_from_decision(
     decision: HumanDecision, proposal: Verdict, reason: str | None
 ) -> dict[str, Any]:
-    """The verdict that a decision on a proposed one makes; still to be checked.
-
-    Where it says no other, its reason is the one for which a person was asked.
+    """The verdict that follows from a decision on a proposed one; `check_verdict` still has to check it.
+    Without a reason of its own, it gets the reason for which a person was asked.
     """
     match decision["type"]:
         case "approve":
@@ -101,7 +101,7 @@ def apply_edit(turn: TurnT, decision: HumanDecision) -> TurnT:
     """A planned turn as a person changed it.
 
     Raises:
-        InvalidRequest: What was changed is not something a run has, or no text.
+        InvalidRequest: A changed argument is unknown, or is not text.
     """
     name, args = decision["edited_action"]["name"], decision["edited_action"]["args"]
     if name != "research":

@@ -19,9 +19,8 @@ T = TypeVar("T")
 def ask_until_valid(
     config: RunnableConfig, request: HumanRequest, decide: Callable[[HumanAnswer], Calls[T]]
 ) -> Calls[T]:
-    """What `decide` makes of a person's answer; one that it or we cannot use is asked for again.
-
-    The step ends with an interrupt until there is an answer, and after each that is refused.
+    """What `decide` makes of a person's answer. The step ends with an interrupt until there is an answer, and
+    again after each answer that is refused.
     """
     while True:
         answer = _storable(ask_person(config, request, response_schema(request)))
@@ -32,8 +31,8 @@ def ask_until_valid(
 
 
 def _storable(answer: Any) -> Any:
-    """An answer as a checkpointer keeps it, which has no half characters: it is judged again whenever the
-    step runs again, and must be found the same.
+    """An answer as checkpointers store it, without lone surrogates: it is parsed again whenever the step runs
+    again, and must then be the same.
     """
     if isinstance(answer, str):
         return answer.encode("utf-8", "replace").decode()

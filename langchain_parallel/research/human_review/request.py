@@ -5,7 +5,7 @@ Rule: what the web wrote stands in blocks of code, so that no Markdown in it tak
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..._core.plain_text import CUT_HERE, cut
@@ -38,7 +38,7 @@ def spend_request(
     *,
     counted: Sequence[Turn] = (),
 ) -> HumanRequest:
-    """Asks whether the planned runs may be started; `counted` are planned, too, and need no approval."""
+    """Asks whether the planned runs may start. `counted` are other planned runs, which need no approval."""
     actions = [
         ActionRequest(name="research", args=_args(run), description=_spend_text(run, reasons))
         for run in planned
@@ -62,6 +62,14 @@ def spend_request(
         used_if_approved=after,
         found=_last_findings(turns),
     )
+
+
+def is_about(shown: object, planned: Turn | None = None) -> bool:
+    """Whether what was shown asks for this run; for any, if none is given."""
+    if not isinstance(shown, Mapping) or shown.get("kind") != "spend":
+        return False
+    asked = [action["args"] for action in shown["action_requests"]]
+    return planned is None or _args(planned) in asked
 
 
 def review_request(

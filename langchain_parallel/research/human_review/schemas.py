@@ -1,8 +1,8 @@
 """What a person is asked, and what is answered: plain JSON, typed.
 
 It fits LangChain's human-in-the-loop schema (`HITLRequest`, `HITLResponse` of
-`langchain.agents.middleware`), so what shows and answers those shows and answers these. What we add stands
-beside it under other keys.
+`langchain.agents.middleware`), so any UI that handles those requests can handle these. Our own keys are
+additional.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class HumanRequest(TypedDict):
     reasons: list[str]
     """Why it is asked."""
     cost_usd: float | None
-    """What agreeing to everything costs, in USD; None where nobody knows."""
+    """What approving everything costs, in USD; None if a price is unknown."""
     spent_usd: float
     limits: SessionLimits
     """The limits as they are."""
@@ -86,12 +86,12 @@ class HumanDecision(TypedDict):
 class HumanAnswer(TypedDict):
     """What resumes such an interrupt: a decision for each action, in their order.
 
-    One decision by itself is parse_answer, too, where there is one action.
+    For one action, a decision by itself is accepted, too.
     """
 
     decisions: list[HumanDecision]
     limits: NotRequired[SessionLimits]
-    """Limits to go on with, instead of the least that let what was approved pass."""
+    """New limits. Unless given, an approval raises them just as far as the approved runs need."""
 
 
 _TEXT = {"type": "string"}

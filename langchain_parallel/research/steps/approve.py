@@ -1,7 +1,8 @@
-"""approve: where planned runs need a person's approval, or more money than the limits leave.
+"""approve: planned runs that need a person's approval, or more than the limits leave.
 
 Nothing has been sent yet. A person approves (which raises the limits as far as that needs), declines, or
-changes what is asked; where there is nobody to ask, or none is to be asked, the session stops.
+changes what is asked. Without a checkpointer, or with `on_exceed="stop"`, no person can be asked and the
+session stops.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def approve(graph: GraphConfig, state: ResearchState, config: RunnableConfig) ->
     if reasons and graph.limits.on_exceed == "stop":
         return (yield from _stop(graph, state, config, reasons))
     reasons = [*price_objections(held, graph.limits), *reasons]
-    if not reasons:  # what stood in the way is gone
+    if not reasons:  # the limits were raised meanwhile
         return _start(state, held, None)
     if checkpointer_of(config) is None:
         reasons.append("Asking a person needs a checkpointer.")
@@ -72,7 +73,7 @@ def approve(graph: GraphConfig, state: ResearchState, config: RunnableConfig) ->
 
 
 def _start(state: ResearchState, turns: Sequence[Turn], limits: SessionLimits | None) -> Any:
-    """The turns that may be started now; branches that are none of them are taken out of the round."""
+    """Clear these turns to start; the other branches of the round count as declined."""
     update: dict[str, Any] = {"limits": limits} if limits else {}
     free = [clear(turn) for turn in turns]
     if not state.get("branches"):
@@ -91,7 +92,7 @@ def _stop(
     *,
     person: bool = False,
 ) -> Calls[Any]:
-    """The session ends with what it has; where branches have answers, these are judged first."""
+    """End the session with what it has; branches that have answers are judged first."""
     reason = " ".join(dict.fromkeys(reasons))
     verdict = Verdict(action="stop", reason=reason)
     if person:

@@ -1,7 +1,8 @@
 """submit_branch, wait_branch, join: several questions at the same time, each its own head.
 
-Rule: one branch sinks no other. What a branch cannot do in its own task, `join` does after the others
-are done and written down; only what still fails there ends the invocation, and resuming goes on from it.
+Rule: a branch that fails does not stop the others. What a branch cannot do in its own task, `join` tries
+again after the others are checkpointed. An error there ends the invocation, and resuming the thread continues
+from `join`.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def sends(state: ResearchState, to: str, branches: list[Turn]) -> list[Send]:
 
 
 def submit_branch(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
-    """Start the run of one branch; then its waiting begins with that of the others."""
+    """Start the run of one branch, which `wait_branch` then waits for, beside the others."""
     pending = pending_turn(state)
     update: dict[str, Any] = {}
     try:
@@ -58,13 +59,13 @@ def submit_branch(graph: GraphConfig, state: ResearchState, config: RunnableConf
 
 
 def wait_branch(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
-    """The turn of one branch, if it was started and can be waited for."""
+    """The turn of one branch, if its run was started and can be waited for."""
     if not pending_turn(state)["run_id"] or is_parking(graph.wait, config):
         return {}  # `join` does it; a thread parks once, for all its runs
     try:
         turn = yield from finish(graph, state, config)
     except StillRunning:
-        raise  # it has had its time
+        raise  # its timeout has passed, so `join` would wait no longer
     except ParallelError:
         return {}  # `join` tries again
     yield from emit_cost([turn], state, config)
@@ -72,7 +73,7 @@ def wait_branch(graph: GraphConfig, state: ResearchState, config: RunnableConfig
 
 
 def join(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
-    """All branches together again, in the order in which they were asked.
+    """Join the branches, in the order in which they were asked.
 
     The head is the last of them that has an answer.
     """
@@ -86,7 +87,7 @@ def join(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
     for branch in started:
         turns.append((yield from finish(graph, {**state, "pending": branch}, config)))  # noqa: PERF401  # it yields
     yield from emit_cost(turns, state, config)
-    if len(started) < len(branches):  # for want of credit
+    if len(started) < len(branches):  # the account has no credit for the others
         return {"turns": turns, "branches": [b for b in branches if not b["run_id"]]}
     return {"turns": turns, "branches": [], **_head(state, turns)}
 

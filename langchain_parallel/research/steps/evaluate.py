@@ -1,4 +1,4 @@
-"""evaluate: judge the answer, within the runs allowed."""
+"""evaluate: judge the answer; ask again only within `max_runs_per_question`."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ from ..turns import (
 def plan(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
     """The next turn, or one for each branch, written down before anything is sent.
 
-    Without a question, what is on its way goes on.
+    Without a question, the turns on their way continue.
     """
     check_session_limits(state.get("limits") or {})
     left, before = open_turns(state), state.get("turns") or []
@@ -44,7 +44,7 @@ def plan(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
         for turn in left:
             if not any(is_same_request(turn, other) for other in new):
                 overtaken += yield from _overtaken(graph, ledger_id, turn, config)
-        # Not even an empty list without need: a channel that is written is stored whole once more.
+        # Only if it changes: a checkpoint stores each channel that is written, even an empty list.
         update |= {"turns": overtaken} if overtaken else {}
         before = [*before, *overtaken]
         turns = _placed([_taken_over(left, turn) for turn in new], before)
@@ -59,7 +59,7 @@ def plan(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
 
 
 def next_turns(graph: GraphConfig, state: ResearchState) -> list[Turn]:
-    """What the state asks for, as turns to come.
+    """The turns that the state asks for.
 
     Raises:
         InvalidRequest: There is no question, or the API would refuse one.
@@ -88,7 +88,7 @@ def _turn(graph: GraphConfig, state: ResearchState, question: Question) -> Turn:
 
 
 def _taken_over(left: list[Turn], new: Turn) -> Turn:
-    """The open turn that asks the same: then its run is found, not paid for again."""
+    """The open turn that asks the same, so that its run is found and not paid for again; else the new one."""
     for turn in left:
         if is_same_request(turn, new):
             kept: Turn = {**turn, "asked_by": new["asked_by"]}
@@ -98,7 +98,7 @@ def _taken_over(left: list[Turn], new: Turn) -> Turn:
 
 
 def _placed(turns: list[Turn], before: list[Turn]) -> list[Turn]:
-    """The turns behind all others; a session's positions may have gaps, where a branch was declined."""
+    """The turns with positions after all others. Positions may have gaps where a branch was declined."""
     first = max((turn["position"] for turn in before), default=-1) + 1
     placed: list[Turn] = []
     for position, turn in enumerate(turns, start=first):
@@ -110,7 +110,7 @@ def _placed(turns: list[Turn], before: list[Turn]) -> list[Turn]:
 
 
 def _reviewed(graph: GraphConfig, state: ResearchState, turns: list[Turn]) -> list[Turn]:
-    """The turns as they may go on: those that are new are cleared together, or held together."""
+    """The turns reviewed: the new ones are cleared together, or put on hold together."""
     new = to_review(turns)
     if not new:
         return turns
@@ -140,7 +140,7 @@ def _overtaken(
 
 
 def _run_now(graph: GraphConfig, run_id: str) -> Calls[TaskRun]:
-    """A run as it stands; if that cannot be read now, then by its id alone."""
+    """The current state of a run; if it cannot be read now, only its id."""
     try:
         return (yield from graph.clients.retrieve(run_id))
     except ParallelError:

@@ -16,7 +16,7 @@ from .evaluate import apply_verdict
 
 
 def review(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
-    """Ask until the answer is understood, and do as it says."""
+    """Ask until the answer is valid, and act on it."""
     verdict = state["verdict"]
     proposal = cast(Verdict, verdict.get("proposal") or Verdict(action="accept"))
     request = review_request(state["turns"], verdict, proposal, graph.session_limits(state))

@@ -25,13 +25,13 @@ def submit(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> 
 
 
 def start(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
-    """Start the run; for want of credit, in a session with limits, a person is asked."""
+    """Start the run. If the account has no credit, a session with limits asks a person."""
     pending, ledger_id = pending_turn(state), state["ledger_id"]
     ledger, cursor = state.get("ledger_cursor") or (ledger_id, None)
     try:
         submission = yield from graph.run(pending, config).submit(
             ledger_id,
-            # A process that was killed here may have sent it a moment ago.
+            # A process that was killed in this step may have sent it a moment ago.
             lookup="once" if graph.is_planned_here(pending.get("plan_id")) else "until_settled",
             cursor=cursor if ledger == ledger_id else None,
         )

@@ -1,4 +1,4 @@
-"""All steps, and how one becomes a node."""
+"""All steps, and the function that makes a graph node of one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Step(Protocol):
     def __call__(
         self, graph: GraphConfig, state: ResearchState, config: RunnableConfig, /
     ) -> Calls[Any]:
-        """The update, after the calls it takes."""
+        """The update of the state; the generator yields the calls it needs."""
 
 
 ALL: tuple[Step, ...] = (
