@@ -91,8 +91,8 @@ class Limits:
             SessionLimits, {name: value for name, value in given.items() if value is not None}
         )
 
-    def only_one_run_per_question(self) -> Limits:
-        """These limits, for a door whose follow-ups are asked by a model.
+    def check_one_run_per_question(self) -> None:
+        """Check the limits of a door whose follow-ups are asked by a model.
 
         Raises:
             InvalidRequest: `max_runs_per_question` is set.
@@ -102,7 +102,6 @@ class Limits:
                 ["max_runs_per_question is for the research graph, which asks again by itself."],
                 hint="A model asks its follow-ups itself; bound them with max_runs.",
             )
-        return self
 
 
 class RequestOptions(BaseModel):

@@ -101,7 +101,7 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
             processor_names=processors.all,
             output_schema=output_schema,
             request=request,
-            limits=(limits or Limits()).only_one_run_per_question(),
+            limits=limits,
             wait=wait,
             waits=get_args(Wait),
             timeout=timeout,

@@ -175,7 +175,7 @@ class ParallelTaskTool(BaseTool):
             output_schema=self.task_output_schema,
             input_schema=self.task_input_schema,
             request=self.request,
-            limits=(self.limits or Limits()).only_one_run_per_question(),
+            limits=self.limits,
             timeout=self.timeout,
             name=self.name,
             api_key=given_key,
