@@ -137,3 +137,15 @@ def test_only_the_graph_asks_again_by_itself(door: Any) -> None:
         return
     with pytest.raises(ValueError, match="max_runs_per_question is for the research graph"):
         door(**made)
+
+
+def test_a_processor_that_is_given_is_the_usual_one_also_if_it_is_the_default() -> None:
+    given = ("core", "base")
+    assert Processors.of(given, ["ultra"]).first == "core"
+    assert Processors.of(DEFAULT_PROCESSORS, ["ultra"]).first == "ultra"
+
+
+def test_an_unknown_processor_that_the_client_would_refuse_is_refused_when_a_door_is_made() -> None:
+    client, request = blocking_client(Simulator()), RequestOptions(allow_unknown_processor=True)
+    with pytest.raises(InvalidRequest, match="allow_unknown_processor is given beside a client"):
+        create_research_graph(processor="core9x", request=request, client=client)

@@ -60,8 +60,7 @@ class ClientPair(NamedTuple):
             client,
             api_key=api_key,
             base_url=base_url,
-            # Doors need it to check their own options, too.
-            allow_unknown_processor=allow_unknown_processor and client is None,
+            allow_unknown_processor=allow_unknown_processor,
         )
         register_secrets(sync, secrets_of([asks]))
         return cls(sync, async_)

@@ -12,10 +12,16 @@ from typing import Any, NamedTuple
 from langchain_core.runnables import RunnableConfig
 
 from .._core.calls import Calls
-from .._graph.runtime import checkpointer_of
+from .._graph.runtime import checkpointer_of, shown_to_person
 from ..options import SessionLimits
-from ..research.approval import declined, is_approved, price_objections, request_approval
-from ..research.human_review import HumanDecision, apply_edit
+from ..research.approval import (
+    check_asked_once,
+    declined,
+    is_approved,
+    price_objections,
+    request_approval,
+)
+from ..research.human_review import HumanDecision, apply_edit, is_about
 from ..research.usage import exceeded_limits
 from .agent_config import AgentConfig
 from .agent_state import AgentTurn, Research, is_active, is_ended
@@ -36,7 +42,8 @@ def review_calls(
 
     Ends this step with an interrupt where a person has to approve.
     """
-    review = _review(agent, state, planned, config)
+    shown = (yield from shown_to_person(config)) if planned else None
+    review = _review(agent, state, planned, config, shown)
     if not review.held:
         return ReviewedCalls(review.records)
     research = agent.research(state)
@@ -48,6 +55,9 @@ def review_calls(
 
     def go_on(decided: list[AgentTurn], changed: SessionLimits | None) -> Calls[ReviewedCalls]:
         yield from ()
+        kept = [r for r in decided if r["status"] == "planned"]
+        for edited in (record for record in kept if record.get("edited")):
+            check_asked_once([edited], [*review.counted, *(r for r in kept if r is not edited)])
         records = {record["handle"]: _seen(record) for record in decided}
         return ReviewedCalls({**review.records, **records}, changed)
 
@@ -87,7 +97,11 @@ class _Review(NamedTuple):
 
 
 def _review(
-    agent: AgentConfig, state: Mapping[str, Any], planned: Research, config: RunnableConfig
+    agent: AgentConfig,
+    state: Mapping[str, Any],
+    planned: Research,
+    config: RunnableConfig,
+    shown: Any = None,
 ) -> _Review:
     research = {k: r for k, r in agent.research(state).items() if k not in planned}
     limits, can_ask = agent.session_limits(state), checkpointer_of(config) is not None
@@ -98,10 +112,18 @@ def _review(
     for handle, record in planned.items():
         beyond = list(exceeded_limits(ended, [*counted, record], limits))
         why = [*price_objections([record], agent.limits), *beyond]
+        if not why and is_about(shown, record):
+            why = list(shown["reasons"])  # a person was asked, so the answer counts
         if not why or is_approved(record):
             counted.append(record)
         elif not can_ask or (beyond and agent.limits.on_exceed == "stop"):
             records[handle] = _seen(declined(record, " ".join(why)))
+        elif is_about(shown) and not is_about(shown, record):
+            # LangGraph would give this call the answer to the other one.
+            another = (
+                "A person was asked about another call beside this one; make this one again, alone."
+            )
+            records[handle] = _seen(declined(record, " ".join([*why, another])))
         else:
             held[handle] = record
             reasons.update(dict.fromkeys(why))

@@ -20,6 +20,7 @@ from ..processors import costs_more
 from ..text.untrusted import harmless
 from .human_review import HumanAnswer, HumanDecision, ask_until_valid, spend_request
 from .state import Turn
+from .turns import is_same_request
 from .usage import exceeded_limits, raise_limits, usage
 
 TurnT = TypeVar("TurnT", bound=Turn)
@@ -141,6 +142,13 @@ def _decided(
 def declined(turn: TurnT, reason: str) -> TurnT:
     """The turn, which is not to be started."""
     return cast(TurnT, {**turn, "status": "declined", "error": reason, "cost_usd": 0.0})
+
+
+def check_asked_once(turns: Sequence[Turn], beside: Sequence[Turn]) -> None:
+    """Raise InvalidRequest for a turn that asks the same as one before it, or as one beside them."""
+    for nth, turn in enumerate(turns):
+        if any(is_same_request(turn, other) for other in (*beside, *turns[:nth])):
+            raise InvalidRequest(["Two of the runs now ask the same, and would both be paid for."])
 
 
 def _new_limits(

@@ -342,3 +342,35 @@ def test_a_no_after_a_yes_that_was_lost_with_its_process_finds_what_that_has_sen
     assert record(state, "r1")["run_id"] == account.runs[0]["run_id"]
     assert record(state, "r1")["status"] == "completed"
     assert account.billed == 1
+
+
+def test_a_rejected_call_stays_unsent_if_it_needs_no_approval_any_more(account: Account) -> None:
+    saver, model = InMemorySaver(), Model(calls(start("Who leads?")), "done")
+    agent = agent_of(account, model, saver, processor="pro", limits=Limits(approve_above="base"))
+    account.invoke(agent, SAID, thread())
+    anew = agent_of(account, model, saver, processor="pro")
+    state = account.invoke(anew, answer(NO), thread())
+    assert texts(state)[0] == "r1 was not started: Too expensive. Nothing was billed."
+    assert account.runs == []
+
+
+def test_an_edited_call_may_not_ask_what_one_beside_it_asks(account: Account) -> None:
+    model = Model(calls(start("One?"), start("Two?")), "done")
+    agent = agent_of(account, model, processor="pro", limits=Limits(approve_above="base"))
+    account.invoke(agent, SAID, thread())
+    edit = {"type": "edit", "edited_action": {"name": "research", "args": {"question": "One?"}}}
+    state = account.invoke(agent, answer(YES, edit), thread())
+    assert "would both be paid for" in request_of(state)["refused"][0]
+    account.invoke(agent, answer(YES, NO), thread())
+    assert account.asked == ["One?"]
+
+
+def test_an_answer_about_one_call_of_a_step_is_none_about_the_other(account: Account) -> None:
+    model = Model(calls(start("One?"), start("Two?")), "done")
+    graph = own_graph(account, model, processor="pro", limits=Limits(approve_above="base"))
+    state = account.invoke(graph, SAID, thread())
+    question = request_of(state)["action_requests"][0]["args"]["question"]
+    state = account.invoke(graph, answer(YES), thread())
+    assert account.asked == [question]
+    assert "__interrupt__" not in state
+    assert any("make this one again, alone" in text for text in texts(state))

@@ -306,6 +306,50 @@ def test_a_branch_without_credit_is_asked_about_once_the_others_are_done(mode: M
     assert len(session.runs) == 3
 
 
+def test_an_edited_branch_may_not_ask_what_one_beside_it_has_asked(mode: Mode) -> None:
+    session = limited(mode, {"max_cost_usd": 5.0}, FORK)
+    session.simulator.faults.add(Fault("payment_required", method="POST", path="*/runs", skip=2))
+    session.ask("How large is it?")
+    (left,) = asked_of(session)["action_requests"]
+    twin = {"Left?": "Right?", "Right?": "Left?"}[left["args"]["question"]]
+    action = {"name": "research", "args": {"question": twin}}
+    answer(session, {"decisions": [{"type": "edit", "edited_action": action}]})
+    assert "would both be paid for" in asked_of(session)["refused"][0]
+    assert len(session.runs) == 2
+
+
+# --- what was shown is what is decided on --------------------------------------------------------
+
+
+def test_a_rejected_run_stays_unsent_if_it_needs_no_approval_any_more(mode: Mode) -> None:
+    session = limited(mode, {"approve_above": "base"})
+    session.ask("How large is it?")
+    assert asked_of(session)
+    session.options["limits"] = Limits()
+    out = answer(session, NO)
+    assert out["verdict"]["reason"] == "Too dear."
+    assert session.runs == []
+
+
+def test_branches_that_were_changed_after_they_were_cleared_are_reviewed_again(mode: Mode) -> None:
+    session = limited(mode, {"approve_above": "pro"}, FORK)
+    graph = session.graph()
+    graph.interrupt_before_nodes = ["submit_branch"]
+    invoke(mode, graph, {"question": "How large is it?"}, session.config)
+    branches = session.state()["branches"]
+    changed = [{**branch, "processor": "ultra8x"} for branch in branches]
+    graph.update_state(session.config, {"branches": changed}, as_node="plan")
+    session.ask(None)
+    assert [action["args"]["processor"] for action in asked_of(session)["action_requests"]] == [
+        "ultra8x",
+        "ultra8x",
+    ]
+    assert len(session.runs) == 1
+    out = answer(session, {"decisions": [YES["decisions"][0], NO["decisions"][0]]})
+    assert [run["processor"] for run in session.runs] == ["pro", "ultra8x"]
+    assert [turn["question"] for turn in out["turns"]] == ["How large is it?", "Left?"]
+
+
 # --- told ----------------------------------------------------------------------------------------
 
 

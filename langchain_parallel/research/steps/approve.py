@@ -13,15 +13,21 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 
 from ..._core.calls import Calls
-from ..._graph.runtime import checkpointer_of
+from ..._graph.runtime import checkpointer_of, shown_to_person
 from ..._graph.session_ledger import session_done
-from ...errors import InvalidRequest
 from ...options import SessionLimits
-from ..approval import clear, limit_objections, price_objections, request_approval, to_review
+from ..approval import (
+    check_asked_once,
+    clear,
+    limit_objections,
+    price_objections,
+    request_approval,
+    to_review,
+)
 from ..graph_config import GraphConfig
-from ..human_review import HumanDecision, apply_edit
+from ..human_review import HumanDecision, apply_edit, is_about
 from ..state import ResearchState, Turn, Verdict
-from ..turns import check_continues, is_same_request, open_turns, refused_turn
+from ..turns import check_continues, open_turns, refused_turn
 from ..usage import spent_usd
 
 
@@ -34,11 +40,17 @@ def approve(graph: GraphConfig, state: ResearchState, config: RunnableConfig) ->
     if reasons and graph.limits.on_exceed == "stop":
         return (yield from _stop(graph, state, config, reasons))
     reasons = [*price_objections(held, graph.limits), *reasons]
+    shown = yield from shown_to_person(config)
+    if not reasons and held and is_about(shown, held[0]):
+        reasons = list(shown["reasons"])  # a person was asked, so the answer counts
     if not reasons:  # the limits were raised meanwhile
         return _start(state, held, None)
     if checkpointer_of(config) is None:
         reasons.append("Asking a person needs a checkpointer.")
         return (yield from _stop(graph, state, config, reasons))
+
+    rounds = {turn["round"] for turn in held}
+    beside = [t for t in (*ended, *planned) if t["round"] in rounds and t not in held]
 
     def edit(turn: Turn, decision: HumanDecision) -> Turn:
         edited = apply_edit(turn, decision)
@@ -50,8 +62,7 @@ def approve(graph: GraphConfig, state: ResearchState, config: RunnableConfig) ->
         kept = [turn for turn in decided if turn["status"] == "planned"]
         for turn in kept:  # the state may have been edited, too
             graph.check(turn)
-        if any(is_same_request(a, b) for nth, a in enumerate(kept) for b in kept[:nth]):
-            raise InvalidRequest(["Two of the runs now ask the same, and would both be paid for."])
+        check_asked_once(kept, beside)
         if kept:
             return _start(state, kept, changed)
         declined = [turn["error"] or "" for turn in decided]

@@ -15,18 +15,19 @@ from ..turns import pending_turn, running_turn
 
 
 def submit(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
-    """Start the planned run. A plan that was changed after it was cleared goes back to be reviewed."""
-    pending = pending_turn(state)
-    if pending["run_id"]:
+    """Start the planned run."""
+    if pending_turn(state)["run_id"]:
         return {}
-    if not is_cleared(pending):
-        return {"pending": {**pending, "on_hold": True}}
     return (yield from start(graph, state, config))
 
 
 def start(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
-    """Start the run. If the account has no credit, a session with limits asks a person."""
+    """Start the run. If the account has no credit, a session with limits asks a person. A plan that was
+    changed after it was cleared goes back to be reviewed.
+    """
     pending, ledger_id = pending_turn(state), state["ledger_id"]
+    if not is_cleared(pending):
+        return {"pending": {**pending, "on_hold": True}}
     ledger, cursor = state.get("ledger_cursor") or (ledger_id, None)
     try:
         submission = yield from graph.run(pending, config).submit(
