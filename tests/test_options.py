@@ -16,6 +16,7 @@ from langchain_parallel.errors import InvalidRequest
 from langchain_parallel.options import (
     DEFAULT_PROCESSORS,
     Limits,
+    Processors,
     RequestOptions,
     first_and_follow_up,
 )
