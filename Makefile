@@ -18,8 +18,10 @@ VENV    ?= .venv$(addprefix -,$(SET))$(if $(WHEEL),-wheel)
 WORKERS ?= 2
 BIN     := $(abspath $(VENV))/bin
 SUPPORTED := import sys; sys.exit(sys.version_info < (3, 10))
+# Of those that constraints.txt has been tried with; a later one has to be named.
+TRIED   := import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 15))
 PYTHON  ?= $(shell for p in python3 python python3.14 python3.13 python3.12 python3.11 python3.10; do \
-             "$$p" -c '$(SUPPORTED)' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
+             "$$p" -c '$(TRIED)' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
 COMMA   := ,
 
 # pip reads these from the environment, so that they also hold for what it fetches to build a package:
@@ -115,7 +117,7 @@ clean: ## remove what the targets above made
 
 # Some systems ship Python without ensurepip; there the pip they do have fills the environment.
 $(BIN)/python:
-	@test -n "$(PYTHON)" || { echo "No Python >= 3.10 found; name one: make PYTHON=/path/to/python"; exit 1; }
+	@test -n "$(PYTHON)" || { echo "No Python 3.10 to 3.14 found; name one: make PYTHON=/path/to/python"; exit 1; }
 	@"$(PYTHON)" -c '$(SUPPORTED)' || { echo "$(PYTHON) is older than Python 3.10"; exit 1; }
 	@echo "Setting up $(VENV) with $(PYTHON) (once; a minute or so)"
 	@"$(PYTHON)" -m venv $(VENV) >/dev/null 2>&1 || { \

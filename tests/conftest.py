@@ -1,4 +1,4 @@
-"""What every test stands on: no real key, no real API, no tracing."""
+"""Fixtures for all tests: no real key, no real API, no tracing."""
 
 from __future__ import annotations
 

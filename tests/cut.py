@@ -1,4 +1,4 @@
-"""How the suite is cut: `make test` plays one case of every property, `make test-exhaustive` all of them.
+"""How the suite is cut: `make test` runs some cases of every property, `make test-exhaustive` all of them.
 
 Rule: no property is in the exhaustive part only. What makes a test expensive is its grid, so
 
@@ -82,5 +82,5 @@ def is_exhaustive() -> bool:
 
 
 def examples(exhaustively: int) -> int:
-    """How many examples a property is tried on that is tried on so many `exhaustively`."""
+    """The number of examples for a property that has `exhaustively` many in the exhaustive part."""
     return exhaustively if is_exhaustive() else max(10, exhaustively // 4)

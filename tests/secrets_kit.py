@@ -1,4 +1,4 @@
-"""Secrets that show wherever they get to, whoever writes things down, and what was sent."""
+"""Recognisable secrets, and everything that could show one: logs, traces, errors, databases, requests."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ WEBHOOK = Webhook(url=f"https://hooks.example/{HOOK}?sig={SIGNATURE}")
 
 HEADERS_ECHO = f"{KEY}, Bearer {TOKEN}, {HEADER}, session={COOKIE}; lang=de, Basic {BASIC}"
 ECHO = f"{HEADERS_ECHO}, {PASSWORD}, {PATH}, {QUERY}, {ODD}, {URL_TOKEN}:x-oauth-basic, {URL}"
-"""What a server says that repeats whatever it was told."""
+"""The response of a server that repeats everything it was sent."""
 
 
 def leaks(texts: Iterable[object]) -> list[str]:
@@ -198,7 +198,7 @@ class Watch:
         return value
 
     async def run(self, call: Callable[[], Any]) -> None:
-        """Make a call and see what comes of it."""
+        """Make a call and keep its result or error."""
         value = await self.attempt(call)
         self.see(*(value if isinstance(value, list) else [value]))
 

@@ -38,5 +38,7 @@ def test_expected_times_are_those_of_the_table() -> None:
         ("zeta", "zeta", False),
     ],
 )
-def test_what_has_no_known_price_counts_as_dearer(processor: str, than: str, so: bool) -> None:
+def test_what_has_no_known_price_counts_as_more_expensive(
+    processor: str, than: str, so: bool
+) -> None:
     assert costs_more(processor, than) is so

@@ -228,7 +228,7 @@ def test_the_whole_text_of_a_small_result() -> None:
     ]
 
 
-def test_a_text_answer_stands_as_it_is() -> None:
+def test_a_text_answer_is_shown_unchanged() -> None:
     result = _result("# Waymo\n\nLeads [1].", [_basis("output", "https://a.example/1")])
     assert _inside(render(result)) == (
         "# Waymo\n\nLeads [1].\nConfidence: 1 high\nCitations:\n[1] https://a.example/1\n"

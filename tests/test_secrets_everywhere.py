@@ -280,7 +280,7 @@ async def test_no_secret_is_in_the_database(
 
 
 def rows_of(uri: str) -> str:
-    """Whatever is in a database, whoever wrote it."""
+    """Every row of a database."""
     with psycopg.connect(uri) as connection:
         listed = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
         tables = [name for (name,) in connection.execute(listed).fetchall()]
@@ -573,7 +573,7 @@ async def test_no_error_of_a_client_shows_a_secret(
 
 
 async def every_call(client: Any, watch: Watch) -> None:
-    """Call everything a client can do, whatever comes of it."""
+    """Call every method of a client, and ignore errors."""
     group = await watch.attempt(lambda: client.create_group({"team": "a test"}))
     gid, wait = group.taskgroup_id, {"timeout": 100.0}
     wrong = REQUEST.model_copy(update={"processor": "none"})

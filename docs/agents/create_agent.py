@@ -1,4 +1,4 @@
-"""An agent made with `create_agent`: it researches two things at the same time, and goes on from one."""
+"""An agent made with `create_agent`: it researches two things at the same time, and follows up on one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A deep agent (`deepagents`) that does its own research, beside its to-dos and files."""
+"""A deep agent (`deepagents`) that does its own research, besides its to-dos and files."""
 
 from __future__ import annotations
 

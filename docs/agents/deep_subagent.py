@@ -1,7 +1,8 @@
 """A deep agent whose sub-agents do the research, each in sessions of its own.
 
-The lead sees what they report, and cites what they cite. Their records come up into its state, as it has a
-place for them. Their marks say who found it, and in which ledger: `[market-1@c65c64]`, `[patents-1@42d1f0]`.
+The lead sees what they report, and cites what they cite. Their records are copied to its state, which has
+keys for them. Their marks say which agent found it, and in which ledger: `[market-1@c65c64]`,
+`[patents-1@42d1f0]`.
 """
 
 from __future__ import annotations

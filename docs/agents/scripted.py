@@ -1,4 +1,4 @@
-"""What the examples beside this file share: the model, the account, and how an answer is shown.
+"""What the examples in this folder share: the model, the account, and how an answer is shown.
 
     python docs/agents/create_agent.py           a scripted model, a simulated account; free
     python docs/agents/create_agent.py --live    a real model and the real API; costs money
@@ -32,7 +32,7 @@ MODELS = {
 """The model for each key."""
 _MARK = r"\[([a-z_-]*\d+)(?:@\w+)?\]"
 
-# --- a model that says what it is told to ----------------------------------------------------------
+# --- a scripted model -------------------------------------------------------------------------------
 
 
 class Scripted(BaseChatModel):

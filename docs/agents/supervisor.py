@@ -1,7 +1,7 @@
-"""A supervisor that hands over to a researcher, which goes on where it was the last time.
+"""A supervisor that hands over to a researcher, which continues its earlier sessions.
 
-`checkpointer=True` keeps the researcher's sessions from one hand-off to the next. The team's state has a
-place for its records, so that the supervisor's answers can be traced to their sources.
+`checkpointer=True` keeps the researcher's sessions from one hand-off to the next. The team's state has keys
+for its records, so that the sources of the supervisor's answers can be looked up.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ within one connection is returned twice.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from typing import Any
 
@@ -22,6 +21,7 @@ from ..models import (
     TaskRunProgressStatsEvent,
     UnknownEvent,
 )
+from . import payloads
 from .sse import SSEDecoder
 
 _TYPES: dict[str, type[Event]] = {
@@ -34,15 +34,15 @@ _MESSAGES = "task_run.progress_msg"
 
 
 def event_from(payload: object) -> Event | None:
-    """One decoded payload as a typed event; None for what is not an object with a type."""
+    """One payload as a typed event; None for what is not an object with a type."""
     if not isinstance(payload, dict) or not isinstance(payload.get("type"), str):
         return None
     kind: str = payload["type"]
     message = TaskRunProgressMessageEvent if kind.startswith(_MESSAGES) else UnknownEvent
     try:
-        return _TYPES.get(kind, message).model_validate(payload)
+        return payloads.read(_TYPES.get(kind, message), payload)
     except ValidationError:
-        return UnknownEvent.model_validate(payload)
+        return payloads.read(UnknownEvent, payload)
 
 
 class EventFeed:
@@ -72,7 +72,7 @@ class EventFeed:
 
     def _read(self, data: str, sse_id: str | None) -> Event | None:
         try:
-            payload: Any = json.loads(data)
+            payload: Any = payloads.parse(data)
         except (ValueError, RecursionError):
             self._unreadable = True  # a heartbeat or a broken line
             return None

@@ -13,12 +13,21 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from .. import errors
+from . import payloads
 from .effects import NoResponse, Outcome, Request, Response
 from .redaction import redact
 from .retry import RetryDecision, classify, retry_after
 from .wire import GROUPS, RUNS
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+_AS_JSON = {
+    "model_type": "Input should be an object",
+    "dict_type": "Input should be an object",
+    "tuple_type": "Input should be an array",
+}
+"""pydantic's words for values of Python that stand for JSON."""
 
 
 def decode(
@@ -32,10 +41,12 @@ def decode(
     if isinstance(outcome, NoResponse) or not 200 <= outcome.status < 300:
         raise failure(request, outcome, run_id=run_id)
     try:
-        return model.model_validate_json(outcome.body)
+        return payloads.read(model, payloads.parse(outcome.body))
+    except (json.JSONDecodeError, RecursionError) as error:
+        what = f"body: Invalid JSON: {error}"
     except ValidationError as error:
         what = "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['msg']}"
+            f"{'.'.join(map(str, e['loc'])) or 'body'}: {_AS_JSON.get(e['type'], e['msg'])}"
             for e in error.errors(include_input=False, include_url=False)[:5]
         )
     # Raised outside the `except`, so that pydantic's error is not its context: that repeats what was sent.
@@ -178,7 +189,7 @@ def _text(value: object) -> str:
 def _error_body(body: bytes) -> dict[str, Any]:
     """The `error` object of an error response; the start of a body that is not JSON becomes its message."""
     try:
-        value = json.loads(body)
+        value, _ = payloads.storable(payloads.parse(body))
     except (ValueError, RecursionError):
         return {"message": body[:200].decode(errors="replace")}
     if not isinstance(value, dict):

@@ -53,7 +53,7 @@ def list_runs(
     status: str | None = None,
     last_event_id: str | None = None,
 ) -> Flow[list[TaskRunEvent]]:
-    """The runs of a group as they stand. A list that breaks off is read on from where it broke."""
+    """The runs of a group in their current state. A list that breaks off is continued from where it broke."""
     listed = _Listed(last_event_id)
     attempt = 0
     while True:

@@ -100,7 +100,7 @@ class RunConfig:
         )
         return cls(
             clients=clients,
-            ledgers=Ledgers(),
+            ledgers=Ledgers(clients),
             template=template,
             options=options,
             limits=limits,

@@ -1,21 +1,21 @@
 """Finds or makes the ledger of a session whose state does not name one (R4).
 
-Rule: a session has one ledger, and a process that runs the session again finds the same one. With a store,
-the ledger is recorded there before anything is paid: a put is durable at once, and survives time travel to a
-checkpoint from before the session. Without one, the tool or graph object remembers it as long as it lives.
+Rule: a session has a name, and its ledger is recorded under that name before anything is paid: in LangGraph's
+store if there is one, else in this object. So a process that runs the session again finds the same ledger. A
+put into a store is durable at once, and survives time travel to a checkpoint from before the session.
 """
 
 from __future__ import annotations
 
 import time
+import uuid
 from collections import OrderedDict
 from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.store.base import BaseStore
 
-from .._core.calls import Call, Calls
-from .._locks.process import process_lock
+from .._core.calls import Calls
 from .._locks.shared import SharedLock, acquire_shared_lock
 from .clients import ClientPair
 from .runtime import (
@@ -39,137 +39,121 @@ _NAMESPACE = ("langchain_parallel", "ledgers")
 
 
 class Ledgers:
-    """Ledgers by session, in memory; made when first asked for."""
+    """The ledgers of one door's sessions; a ledger is made when its session first asks for it."""
 
-    def __init__(self) -> None:
-        self._known: OrderedDict[str, str] = OrderedDict()
-        self._uses = 0
+    def __init__(self, clients: ClientPair) -> None:
+        self._clients = clients
+        self._memory: OrderedDict[str, dict[str, Any]] = OrderedDict()
 
-    def of(self, session: str, clients: ClientPair, *, rotate: bool = False) -> Calls[str]:
-        """The session's ledger; concurrent calls get the same one.
+    def of(
+        self,
+        *names: str,
+        store: BaseStore | None = None,
+        first_input_at: float | None = None,
+        is_asked_each_time: bool = False,
+        rotate: bool = False,
+    ) -> Calls[str]:
+        """The ledger recorded under the first of these names that has one; concurrent calls get the same.
 
         Args:
-            session: What the ledger is for.
-            clients: Make a ledger.
+            names: The session's names. The ledger is recorded under all of them.
+            store: Where it is recorded; None: in this object.
+            first_input_at: If this is the thread's first input, when it came, in Unix seconds: a ledger that
+                was last used more than a day before belongs to a deleted thread of the same id.
+            is_asked_each_time: Every run of the session asks here, so the record tells when it last had one.
             rotate: Take a new one after `RUNS_PER_LEDGER` uses, because these runs are not looked for later.
         """
-        lock = process_lock(f"ledger of {id(self)} {session}")
-        yield Call(lock.acquire, lock.aacquire)
+        lock = yield from _lock(names[-1] if store else f"{id(self)} {names[-1]}", store)
         try:
-            if rotate:
-                self._uses += 1
-                if self._uses % RUNS_PER_LEDGER == 0:
-                    self._known.pop(session, None)
-            if session not in self._known:
-                self._known[session] = yield from clients.create_group()
-                if len(self._known) > REMEMBERED:
-                    self._known.popitem(last=False)
-            self._known.move_to_end(session)
-            return self._known[session]
+            known = None
+            for name in names:
+                known = known or _usable(
+                    (yield from self._read(store, name)), first_input_at, rotate
+                )
+            ledger_id = known["ledger_id"] if known else (yield from self._clients.create_group())
+            if store and known and self._may_hide_a_run(known, is_asked_each_time):
+                self._clients.mark_uncertain(ledger_id)
+            used = {"ledger_id": ledger_id, "by": self._clients.process_id, "at": time.time()}
+            used |= {"uses": known["uses"] + 1 if known else 1, "open": True}
+            for name in names:
+                yield from self._write(store, name, used)
+            return str(ledger_id)
         finally:
             lock.release()
 
+    def of_question(self, config: RunnableConfig, name: str) -> Calls[str]:
+        """The ledger of a research session whose state names none.
 
-def stored_ledger(
-    clients: ClientPair,
-    store: BaseStore,
-    thread_id: str,
-    name: str,
-    asked_at: float | None = None,
-) -> Calls[str]:
-    """The ledger that the store records for a LangGraph thread; if there is none, a new one is recorded.
+        With a store: the one recorded for this input (so replays, forks and re-sent inputs find it), else the
+        one of an unfinished session on this thread, else a new one. A later question gets its own ledger and
+        therefore never a stale answer. Without a store: the one that this object remembers for the parent's
+        task, which a retry of that task runs again.
+        """
+        runtime, thread_id = runtime_of(config), thread_id_of(config)
+        if runtime is None or runtime.store is None or thread_id is None:
+            task = parent_task(config) or uuid.uuid4().hex
+            return (yield from self.of(f"{thread_id} {task}"))
+        yield from wait_for_checkpoint(config)
+        after, asked_at = yield from input_of(config)
+        here = (f"{thread_id}/{name}/after {after}",) if after else ()
+        return (
+            yield from self.of(
+                *here,
+                _last(thread_id, name),
+                store=runtime.store,
+                first_input_at=asked_at if after == FIRST_INPUT else None,
+            )
+        )
 
-    Args:
-        clients: Make a ledger.
-        store: LangGraph's store.
-        thread_id: The LangGraph thread that the session belongs to.
-        name: Tells several sessions in one thread apart.
-        asked_at: If this is the thread's first input, when it came, in Unix seconds: a ledger that was last
-            used more than a day before belongs to a deleted thread of the same id. None: a later input.
-    """
-    key = f"{thread_id}/{name}"
-    lock = yield from _lock(f"stored ledger {key}", store)
-    try:
-        known = _of_this_thread((yield from _get(store, key)), asked_at)
-        is_recent = known is not None and time.time() - known["at"] < RECENT_RESUME_SECONDS
-        used = yield from _use(clients, known, uncertain=is_recent)
-        yield put_item(store, _NAMESPACE, key, used)
-        return str(used["ledger_id"])
-    finally:
-        lock.release()
+    def _may_hide_a_run(self, known: dict[str, Any], is_asked_each_time: bool) -> bool:
+        """Whether another process may have sent a run so lately that the ledger's list does not show it."""
+        is_recent = not is_asked_each_time or time.time() - known["at"] < RECENT_RESUME_SECONDS
+        return is_recent and bool(known["by"] != self._clients.process_id)
 
+    def _read(self, store: BaseStore | None, name: str) -> Calls[dict[str, Any] | None]:
+        return self._memory.get(name) if store is None else (yield from _get(store, name))
 
-def session_ledger(
-    clients: ClientPair, ledgers: Ledgers, config: RunnableConfig, name: str
-) -> Calls[str]:
-    """The ledger of a research session whose state names none.
-
-    With a store: the ledger recorded for this checkpoint (so replays, forks and re-sent inputs find it), else
-    the one of an unfinished session on this thread, else a new one. A later question gets its own ledger and
-    therefore never a stale answer. Without a store: the one that this object remembers for the parent's task,
-    which a retry of that task runs again.
-    """
-    runtime, thread_id, task = runtime_of(config), thread_id_of(config), parent_task(config)
-    if runtime is None or runtime.store is None or thread_id is None:
-        if task is None:
-            return (yield from clients.create_group())
-        return (yield from ledgers.of(f"{thread_id} {task}", clients))
-    store = runtime.store
-    yield from wait_for_checkpoint(config)
-    after, asked_at = yield from input_of(config)
-    here = f"{thread_id}/{name}/after {after}"
-    last = f"{thread_id}/{name}/last"
-    lock = yield from _lock(f"stored ledger {last}", store)
-    try:
-        stored = (yield from _get(store, here)) if after else None
-        known = _of_this_thread(stored, asked_at if after == FIRST_INPUT else None)
-        if known is None:
-            latest = yield from _get(store, last)
-            known = latest if latest and latest["open"] else None
-        used = yield from _use(clients, known, uncertain=True)
-        if after:
-            yield put_item(store, _NAMESPACE, here, used)
-        yield put_item(store, _NAMESPACE, last, {**used, "open": True})
-        return str(used["ledger_id"])
-    finally:
-        lock.release()
+    def _write(self, store: BaseStore | None, name: str, used: dict[str, Any]) -> Calls[None]:
+        if store is not None:
+            yield put_item(store, _NAMESPACE, name, used)
+            return
+        self._memory[name] = used
+        self._memory.move_to_end(name)
+        if len(self._memory) > REMEMBERED:
+            self._memory.popitem(last=False)
 
 
-def session_done(config: RunnableConfig, name: str) -> Calls[None]:
+def close_session(config: RunnableConfig, name: str) -> Calls[None]:
     """Record that the question was answered: the next one on this thread begins another session."""
     runtime, thread_id = runtime_of(config), thread_id_of(config)
     if runtime is None or runtime.store is None or thread_id is None:
         return
-    last = f"{thread_id}/{name}/last"
-    known = yield from _get(runtime.store, last)
+    known = yield from _get(runtime.store, _last(thread_id, name))
     if known is not None and known["open"]:
-        yield put_item(runtime.store, _NAMESPACE, last, {**known, "open": False})
+        closed = {**known, "open": False}
+        yield put_item(runtime.store, _NAMESPACE, _last(thread_id, name), closed)
 
 
-def _use(
-    clients: ClientPair, known: dict[str, Any] | None, *, uncertain: bool
-) -> Calls[dict[str, Any]]:
-    """What to record: this process uses the known ledger, or a new one.
-
-    If `uncertain` and another process used it last, that process may have sent a run a moment ago.
-    """
-    ledger_id = str(known["ledger_id"]) if known else (yield from clients.create_group())
-    if known and uncertain and known["by"] != clients.process_id:
-        clients.mark_uncertain(ledger_id)
-    return {"ledger_id": ledger_id, "by": clients.process_id, "at": time.time()}
+def _last(thread_id: str, name: str) -> str:
+    """The name of a thread's latest session, whichever question it answers."""
+    return f"{thread_id}/{name}/last"
 
 
-def _of_this_thread(stored: dict[str, Any] | None, asked_at: float | None) -> dict[str, Any] | None:
-    if stored is None or asked_at is None:
-        return stored
-    return stored if asked_at - stored.get("at", asked_at) < _SAME_THREAD_SECONDS else None
+def _usable(
+    known: dict[str, Any] | None, first_input_at: float | None, rotate: bool
+) -> dict[str, Any] | None:
+    """What is recorded, if the session may go on with it."""
+    if known is None or not known["open"] or (rotate and known["uses"] >= RUNS_PER_LEDGER):
+        return None
+    is_old = first_input_at is not None and first_input_at - known["at"] >= _SAME_THREAD_SECONDS
+    return None if is_old else known
 
 
-def _lock(name: str, holder: object) -> Calls[SharedLock]:
-    lock = yield from acquire_shared_lock(name, holder)
+def _lock(name: str, store: BaseStore | None) -> Calls[SharedLock]:
+    lock = yield from acquire_shared_lock(f"ledger of {name}", store)
     return cast(SharedLock, lock)  # without a timeout it is never None
 
 
-def _get(store: BaseStore, key: str) -> Calls[dict[str, Any] | None]:
-    item = yield get_item(store, _NAMESPACE, key)
+def _get(store: BaseStore, name: str) -> Calls[dict[str, Any] | None]:
+    item = yield get_item(store, _NAMESPACE, name)
     return None if item is None else dict(item.value)

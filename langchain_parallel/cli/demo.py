@@ -64,7 +64,7 @@ def main(arguments: list[str]) -> int:
         if options.live:
             return _live(database, kill=options.kill)
         with _simulator(options.latency_scale) as server:
-            return _simulated(server, database)
+            return _run_simulated(server, database)
 
 
 # --- the session ---------------------------------------------------------------------------------
@@ -172,7 +172,7 @@ def _simulator(latency_scale: float) -> Iterator[RunningServer]:
         yield server
 
 
-def _simulated(server: RunningServer, database: Path) -> int:
+def _run_simulated(server: RunningServer, database: Path) -> int:
     print(
         f"The simulator answers at {server.url}. Nothing below is a real finding; nothing costs money."
     )

@@ -209,7 +209,7 @@ class ParallelClient(Driver):
         status: str | None = None,
         last_event_id: str | None = None,
     ) -> list[TaskRunEvent]:
-        """The runs of a group as they stand now, oldest first; does not wait for them.
+        """The runs of a group in their current state, oldest first; does not wait for them.
 
         Args:
             taskgroup_id: The group.

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
+from pydantic import BaseModel
 
-from .._core.ledger.keys import ledger_key
 from .._graph.paid_run import PaidRun, RunConfig
 from ..options import Processors, SessionLimits
-from .agent_state import AgentTurn, Research, started_as
+from .agent_state import AgentTurn, Research, start_handle
 from .names import Names
 
 CALL_TAG = "handle"
@@ -22,7 +22,7 @@ CALL_TAG = "handle"
 def call_tag(record: AgentTurn) -> str:
     """A run's handle, its position, and a hash of its tool call, separated by blanks."""
     call = hashlib.sha256(record["call"].encode()).hexdigest()[:16]
-    return f"{started_as(record)} {record['position']} {call}"
+    return f"{start_handle(record['handle'])} {record['position']} {call}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +31,8 @@ class AgentConfig(RunConfig):
 
     names: Names
     processors: Processors
+    arguments: Mapping[str, type[BaseModel]]
+    """The model of each tool's arguments."""
     max_chars: int
 
     def run(self, record: AgentTurn, config: RunnableConfig) -> PaidRun:
@@ -42,15 +44,14 @@ class AgentConfig(RunConfig):
             config,
             metadata={CALL_TAG: call_tag(record)},
         )
-        return PaidRun(self, request, started_as(record), config)
+        return PaidRun(self, request, start_handle(record["handle"]), config)
 
     def key(self, record: AgentTurn) -> str:
         """The key of its run in the ledger. It depends on this middleware's options, too."""
-        run = self.run(record, RunnableConfig())
-        return ledger_key(run.request, position=run.position)
+        return self.run(record, RunnableConfig()).key
 
     def check(self, record: AgentTurn) -> None:
-        """Raise InvalidRequest for what the API would refuse."""
+        """Raise InvalidRequest for a run that the API would refuse."""
         self.options.check(self.run(record, RunnableConfig()).request)
 
     def research(self, state: Mapping[str, Any]) -> Research:

@@ -1,8 +1,8 @@
 """Messages for an agent's model: short, with handles instead of ids.
 
-Rule: text of the web stands inside a fence that it cannot close. An error, which may quote the server, stands
-in quotation marks that it cannot close, cut, and without ids, which the state keeps. Neither has citation
-marks. This package's own sentences stand outside.
+Rule: text of the web is inside a fence that it cannot close. An error, which may quote the server, is in
+quotation marks that it cannot close, shortened, and without ids, which the state keeps. Neither has citation
+marks. This package's own sentences are outside.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from ..processors import expected_seconds
 from ..text.format import duration_range, usd
 from ..text.untrusted import harmless
 from .agent_config import AgentConfig
-from .agent_state import AgentTurn, Research, is_active, is_ended, total_cost_usd
-from .call_plan import brief
+from .agent_state import AgentTurn, Research, brief, is_active, is_ended, total_cost_usd
 from .citations import without_marks
 
 _LISTED = 50

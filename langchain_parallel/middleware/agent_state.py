@@ -12,14 +12,19 @@ from langchain.agents import AgentState
 from langchain.agents.middleware.types import OmitFromInput, PrivateStateAttr
 from typing_extensions import NotRequired, TypedDict
 
+from ..errors import InvalidRequest
 from ..options import SessionLimits
 from ..research.state import Turn
 from ..research.usage import spent_usd
+from ..text.untrusted import harmless
 from .names import Names
 
-_FURTHER = {"planned": 0, "unknown": 1, "running": 2, "action_required": 2}
+# A run that is looked up anew may be `running` again after `action_required`, so both are one stage.
+_STAGES = {"planned": 0, "unknown": 1, "running": 2, "action_required": 2}
 _ENDED = 3
-_ID_CHARS = 6
+_SHORT_ID_CHARS = 6
+_NAMED_HANDLES = 20
+_QUESTION_CHARS = 60
 
 
 class AgentTurn(Turn):
@@ -35,7 +40,7 @@ class AgentTurn(Turn):
     ledger_id: str
     call: str
     """Names the model message and the tool call that asked for it (`call_of`)."""
-    asked_args: str
+    call_hash: str
     """A hash of the tool and its arguments; it shows whether the call was edited later."""
     planned_key: NotRequired[str]
     """Its run's key in the ledger when it was planned; a middleware with other options computes another."""
@@ -43,7 +48,7 @@ class AgentTurn(Turn):
     """A person changed it."""
     seen_by_model: NotRequired[bool]
     """The model knows that it has ended."""
-    counts_as: NotRequired[str]
+    citation_suffix: NotRequired[str]
     """Follows the `@` in a sub-agent's citation numbers: the end of its ledger's id."""
 
 
@@ -57,78 +62,71 @@ def merge_research(known: Research | None, new: Research | None) -> Research:
     with their session.
     """
     merged, new = dict(known or {}), new or {}
-    names = _names(merged, new)
+    handles = _merged_handles(merged, new)
     for handle, record in new.items():
-        name, parent = names[handle], record.get("parent_handle")
-        here: AgentTurn = {**record, "handle": name}
-        if parent in names:
-            here["parent_handle"] = names[parent]
-        merged[name] = _merged(merged.get(name), here)
+        own, parent = handles[handle], record.get("parent_handle")
+        here: AgentTurn = {**record, "handle": own}
+        if parent in handles:
+            here["parent_handle"] = handles[parent]
+        merged[own] = _later(merged[own], here) if own in merged else here
     return merged
 
 
-def _names(known: Research, new: Research) -> dict[str, str]:
+def _merged_handles(known: Research, new: Research) -> dict[str, str]:
     """The handles that new records get among the known ones."""
-    apart = {_session(handle) for handle, record in new.items() if _taken(known, handle, record)}
+    moved = {
+        _session_of(handle) for handle, record in new.items() if _is_taken(known, handle, record)
+    }
     return {
-        handle: _own_name(known, handle, record)
-        if _session(handle) in apart and (handle not in known or _taken(known, handle, record))
+        handle: _foreign_handle(known, handle, record)
+        if _session_of(handle) in moved
+        and (handle not in known or _is_taken(known, handle, record))
         else handle
         for handle, record in new.items()
     }
 
 
-def _session(handle: str) -> str:
+def _session_of(handle: str) -> str:
     """`r1` of `r1.2`, `r1@c65c64` of `r1.2@c65c64`."""
     first, at, ledger = handle.partition("@")
     return first.partition(".")[0] + at + ledger
 
 
-def _own_name(known: Research, handle: str, record: AgentTurn) -> str:
+def _foreign_handle(known: Research, handle: str, record: AgentTurn) -> str:
     there = known.get(handle)
-    of = (
-        "run_id" if there is not None and there["ledger_id"] == record["ledger_id"] else "ledger_id"
-    )
-    return f"{handle.partition('@')[0]}@{short(record[of]) or 'unsent'}"  # type: ignore[literal-required]
+    is_same_ledger = there is not None and there["ledger_id"] == record["ledger_id"]
+    id = record["run_id"] if is_same_ledger else record["ledger_id"]
+    return f"{start_handle(handle)}@{short_id(id) or 'unsent'}"
 
 
-def _taken(known: Research, handle: str, record: AgentTurn) -> bool:
+def _is_taken(known: Research, handle: str, record: AgentTurn) -> bool:
     """Whether another record has the handle: of another ledger; of another call, if there is no ledger yet;
     or of another run of the same ledger, planned at the same time by a parallel branch.
     """
     there = known.get(handle)
     if there is None:
         return False
-    other_call = there.get("call") != record.get("call")
+    is_other_call = there.get("call") != record.get("call")
     if there["ledger_id"] == record["ledger_id"]:
-        return (
-            other_call
-            and bool(there["run_id"] and record["run_id"])
-            and (there["run_id"] != record["run_id"])
-        )
-    both = there["ledger_id"] and record["ledger_id"]
-    return bool(both) or other_call
+        runs = {there["run_id"], record["run_id"]} if is_other_call else set()
+        return len(runs) == 2 and "" not in runs
+    return is_other_call or bool(there["ledger_id"] and record["ledger_id"])
 
 
-def _merged(there: AgentTurn | None, record: AgentTurn) -> AgentTurn:
-    if there is None:
-        return record
+def _later(there: AgentTurn, record: AgentTurn) -> AgentTurn:
+    """The record that knows more of the run; what the model has seen stays seen."""
     if is_active(record) and there["status"] in ("declined", "refused") and not there["run_id"]:
-        return record  # a person has edited it since, so that it could be sent
-    later = there if _rank(record) < _rank(there) or _only_seen(there, record) else record
-    if there.get("seen_by_model") or record.get("seen_by_model"):
-        return {**later, "seen_by_model": True}
-    return later
+        return record  # a person has edited the call since, so that it could be sent
+    # The model may cite by the numbers of the answer that it has read, so that one stays.
+    was_read = there["status"] == record["status"] == "completed" and there.get("seen_by_model")
+    is_earlier = _stage(record) < _stage(there) or (was_read and not record.get("seen_by_model"))
+    later = there if is_earlier else record
+    seen = there.get("seen_by_model") or record.get("seen_by_model")
+    return {**later, "seen_by_model": True} if seen else later
 
 
-def _only_seen(there: AgentTurn, record: AgentTurn) -> bool:
-    """Whether both have an answer and the model has seen only the one `there`, with its citation numbers."""
-    both = there["status"] == record["status"] == "completed"
-    return both and bool(there.get("seen_by_model")) and not record.get("seen_by_model")
-
-
-def _rank(record: AgentTurn) -> int:
-    return _FURTHER.get(record["status"], _ENDED)
+def _stage(record: AgentTurn) -> int:
+    return _STAGES.get(record["status"], _ENDED)
 
 
 def latest(known: str | None, new: str | None) -> str:
@@ -164,27 +162,27 @@ def state_schema(names: Names) -> type[AgentState[Any]]:
     return TypedDict(f"{names.channel}_agent_state", fields)  # type: ignore[operator,no-any-return]
 
 
-# --- views -----------------------------------------------------------------------------------------
+# --- reading it ------------------------------------------------------------------------------------
 
 
-def short(ledger_id: str) -> str:
-    """The last characters of a ledger's id, which name it in handles and citations."""
-    return ledger_id[-_ID_CHARS:]
+def short_id(id: str) -> str:
+    """The last characters of an id, which name a ledger or a run in handles and citations."""
+    return id[-_SHORT_ID_CHARS:]
 
 
-def started_as(record: AgentTurn) -> str:
-    """The handle it was started under, which is its position in its ledger, even if it was renamed here."""
-    return record["handle"].partition("@")[0]
+def start_handle(handle: str) -> str:
+    """The handle that a run was started under, which is its position in its ledger: without `@…`."""
+    return handle.partition("@")[0]
 
 
 def is_active(record: AgentTurn) -> bool:
-    """Whether it may still get an answer."""
+    """Whether its run may still get an answer."""
     return record["status"] in ("running", "unknown", "action_required")
 
 
 def is_ended(record: AgentTurn) -> bool:
     """Whether its status is final."""
-    return _rank(record) == _ENDED
+    return _stage(record) == _ENDED
 
 
 def turns_of(research: Research) -> list[Turn]:
@@ -196,3 +194,45 @@ def turns_of(research: Research) -> list[Turn]:
 def total_cost_usd(research: Research) -> float:
     """What ended runs cost, in USD, as far as prices are known."""
     return spent_usd([record for record in research.values() if is_ended(record)])
+
+
+def find_record(research: Research, handle: str) -> AgentTurn:
+    """The record of a handle, which a model may write as `R1` or ` r1 `.
+
+    Raises:
+        InvalidRequest: There is none; the error names the known ones.
+    """
+    name = handle.strip().strip("[]`'\"").lower()
+    name = name.removesuffix(".1") if name not in research else name
+    by_lower = {key.lower(): record for key, record in research.items()}
+    if name in by_lower:
+        return by_lower[name]
+    known = "; ".join(map(brief, list(research.values())[-_NAMED_HANDLES:]))
+    more = len(research) - _NAMED_HANDLES
+    older = f"; and {more} older ones" if more > 0 else ""
+    raise InvalidRequest(
+        [f"There is no research {harmless(handle, 40)!r}. Known: {known or 'none yet'}{older}."],
+        hint="Nothing was started.",
+    )
+
+
+def find_answered_record(research: Research, handle: str) -> AgentTurn:
+    """The record of a handle, if a follow-up can build on its answer.
+
+    Raises:
+        InvalidRequest: There is none, or it has no answer (yet).
+    """
+    record = find_record(research, handle)
+    if record["status"] != "completed" or not record["interaction_id"]:
+        still = "has none" if is_ended(record) else "has no answer yet"
+        raise InvalidRequest(
+            [f"{record['handle']} {still} ({record['status']}), so nothing can build on it."],
+            hint="Nothing was started.",
+        )
+    return record
+
+
+def brief(record: AgentTurn) -> str:
+    """A record in a few words: its handle, status and question."""
+    question = harmless(record["question"], _QUESTION_CHARS)
+    return f"{record['handle']} ({record['status']}) “{question}”"

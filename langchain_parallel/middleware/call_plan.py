@@ -1,73 +1,70 @@
-"""Plans the runs that the tool calls of a model's message ask for, and gives them handles.
+"""Plans the runs that the tool calls of a model's message ask for: handles, limits, a person's approval.
 
-Rule: a pure function of the state and the message. A message that a kill or a replay has the model write
-again gets the same handles, and a handle is the run's position in the ledger: so what was paid for is found.
+Rule: a plan is a pure function of the state and the message. A message that a kill or a replay has the model
+write again gets the same handles, and a handle is the run's position in the ledger: so what was paid for is
+found. All runs of one message are reviewed together, in their order, before any of them is sent; what was
+cleared counts as spent, so no two of them can take the same dollar.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import count
 from typing import Any, NamedTuple
 
 from langchain_core.messages import AIMessage, ToolMessage
-from pydantic import BaseModel, ValidationError
+from langchain_core.runnables import RunnableConfig
+from pydantic import ValidationError
 
+from .._core.calls import Calls
+from .._graph.runtime import checkpointer_of, shown_to_person
 from ..errors import InvalidRequest
+from ..options import SessionLimits
+from ..research.approval import (
+    check_asked_once,
+    decline,
+    is_approved,
+    price_objections,
+    request_approval,
+)
+from ..research.human_review import HumanDecision, apply_edit, is_about
 from ..research.turns import new_turn
-from ..text.untrusted import harmless
+from ..research.usage import exceeded_limits
 from .agent_config import AgentConfig
-from .agent_state import AgentTurn, Research
+from .agent_state import AgentTurn, Research, find_answered_record, is_active, is_ended
 
-_NAMED_HANDLES = 20
-_QUESTION_CHARS = 60
-_NO_ANSWER_YET = frozenset({"planned", "running", "unknown", "action_required"})
 _EDITED = "hitl_edited_tool_calls"
 """The state key of calls edited in `HumanInTheLoopMiddleware`; its older versions edit the message."""
+_BEYOND = 1_000
+"""More than the positions in any thread. A position also fixes the range of a run's citation numbers."""
+
+# --- the calls of a message ------------------------------------------------------------------------
 
 
 class PaidCall(NamedTuple):
     """A tool call that costs money, with arguments that fit."""
 
-    id: str | None
-    place: str
-    """Names the model message and the tool call."""
+    call: str
+    """The model message and the tool call, as in its records."""
     name: str
-    asked: dict[str, Any]
+    args: dict[str, Any]
     """Its arguments, defaults included."""
-    hashed: str
-    """A hash of the tool and the arguments."""
+    nth: int
+    """Its place among the calls of the message, from 1."""
+    is_edited: bool
+    """It is not as the message has it."""
 
-    @classmethod
-    def of(cls, message: AIMessage, id: str | None, name: str, asked: dict[str, Any]) -> PaidCall:
-        """The call of a message with this id."""
-        return cls(id, call_of(message, id), name, asked, hash_of(name, asked))
-
-
-def call_of(message: AIMessage, tool_call_id: str | None) -> str:
-    """A tool call's name, unique in its thread: some models number their calls anew in every message."""
-    return f"{message.id}/{tool_call_id or ''}"
+    @property
+    def hash(self) -> str:
+        """A short hash of the tool and its arguments."""
+        canonical = json.dumps([self.name, self.args], sort_keys=True, default=str)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
 
-def filled_in(model: type[BaseModel], args: Mapping[str, Any]) -> dict[str, Any]:
-    """A call's arguments, checked, defaults included, without what LangGraph injects.
-
-    Raises:
-        pydantic.ValidationError: They do not fit.
-    """
-    given = {name: value for name, value in args.items() if name != "runtime"}
-    return model.model_validate(given).model_dump(exclude={"runtime"})
-
-
-def hash_of(name: str, asked: Mapping[str, Any]) -> str:
-    """A hash of a call: the tool, and its arguments as `filled_in` returns them."""
-    canonical = json.dumps([name, dict(asked)], sort_keys=True, default=str)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
-
-
-def calling(messages: Sequence[Any], tool_call_id: str | None = None) -> AIMessage | None:
+def find_message(messages: Sequence[Any], tool_call_id: str | None = None) -> AIMessage | None:
     """The last model message; of those with this tool call, if one is given."""
     for message in reversed(messages):
         if not isinstance(message, AIMessage):
@@ -77,24 +74,25 @@ def calling(messages: Sequence[Any], tool_call_id: str | None = None) -> AIMessa
     return None
 
 
-def all_calls(messages: Sequence[Any]) -> set[str]:
-    """The names (`call_of`) of the tool calls in these messages."""
-    spoken = [message for message in messages if isinstance(message, AIMessage)]
-    return {call_of(message, call["id"]) for message in spoken for call in message.tool_calls}
+def call_of(message: AIMessage, tool_call_id: str | None) -> str:
+    """A tool call's name, unique in its thread: some models number their calls anew in every message."""
+    return f"{message.id}/{tool_call_id or ''}"
 
 
-def answered_calls(messages: Sequence[Any]) -> set[str]:
-    """The names of the tool calls that have an answer, from a tool or from another middleware."""
-    found, speaker = set(), None
+def answered_and_open_calls(messages: Sequence[Any]) -> tuple[set[str], set[str]]:
+    """The names of the calls that have an answer, of a tool or of another middleware; and of the others."""
+    calls, answered = set[str](), set[str]()
+    speaker: AIMessage | None = None
     for message in messages:
         if isinstance(message, AIMessage):
             speaker = message
+            calls |= {call_of(message, call["id"]) for call in message.tool_calls}
         elif isinstance(message, ToolMessage) and speaker is not None:
-            found.add(call_of(speaker, message.tool_call_id))
-    return found
+            answered.add(call_of(speaker, message.tool_call_id))
+    return answered, calls - answered
 
 
-def is_twin(
+def has_id_of_another(
     message: AIMessage, tool_call_id: str | None, name: str, args: Mapping[str, Any]
 ) -> bool:
     """Whether a call has no id, or that of an earlier one: their records could not be told apart."""
@@ -108,159 +106,268 @@ def is_twin(
 
 
 def paid_calls(
-    agent: AgentConfig,
-    state: Mapping[str, Any],
-    message: AIMessage,
-    arguments: Mapping[str, type[BaseModel]],
-    *,
-    edited: bool = False,
+    agent: AgentConfig, state: Mapping[str, Any], message: AIMessage, edits: Mapping[str, Any]
 ) -> Iterator[PaidCall]:
-    """The valid calls of a message that cost money and will be made, in their order.
+    """The valid calls of a message that cost money and have no answer yet, in their order.
 
     Args:
         agent: The middleware's.
-        state: The agent's: calls that have an answer already will not be made.
+        state: The agent's.
         message: The model's.
-        arguments: What arguments each tool takes.
-        edited: Use the calls that a person edited, which the state holds. Only for tools: while a hook runs,
-            the state may still hold those of an earlier message.
+        edits: By their ids, the calls that a person or another middleware has changed.
     """
-    seen: set[str] = set()
-    over = answered_calls(state.get("messages") or ())
-    changed = (state.get(_EDITED) or {}) if edited else {}
-    for call in message.tool_calls:
-        id = call["id"]
-        if id is None or id in seen:
-            continue  # without an id of its own the tool refuses it: see `is_twin`
+    answered, _ = answered_and_open_calls(state.get("messages") or ())
+    seen: set[str | None] = {
+        None
+    }  # a call without an id of its own is refused: `has_id_of_another`
+    for nth, call in enumerate(message.tool_calls, start=1):
+        id, name = call["id"], call_of(message, call["id"])
+        made = _fitting_call(agent, edits.get(id or "", call))
+        if made and id not in seen and name not in answered:
+            yield PaidCall(name, *made, nth, made != _fitting_call(agent, call))
         seen.add(id)
-        made = changed.get(id, call)
-        name, args = made["name"], made["args"]
-        if name not in agent.names.asking or call_of(message, id) in over:
-            continue
-        if not isinstance(args, Mapping):  # a person's edit may be anything
-            continue
-        try:
-            yield PaidCall.of(message, id, name, filled_in(arguments[name], args))
-        except ValidationError:
-            continue  # the tool itself says what is wrong
 
 
-def plan(agent: AgentConfig, research: Research, paid: Iterable[PaidCall]) -> Research:
-    """The runs that these calls ask for. Calls that already have records, and invalid ones, are left out: the
-    tool itself reports what is wrong.
-    """
-    made: Research = {}
-    done = {record["call"] for record in research.values()}
-    for call in paid:
-        if call.place not in done:
-            with suppress(InvalidRequest):
-                made |= planned_call(agent, {**research, **made}, call)
-    return made
+def _fitting_call(agent: AgentConfig, call: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
+    """A tool and its arguments, defaults included; None if it costs nothing, or if they do not fit."""
+    name, args = call["name"], call["args"]
+    if name not in agent.names.paid or not isinstance(args, Mapping):  # an edit may be anything
+        return None
+    given = {key: value for key, value in args.items() if key != "runtime"}
+    try:
+        return name, agent.arguments[name].model_validate(given).model_dump(exclude={"runtime"})
+    except ValidationError:
+        return None  # the tool itself says what is wrong
 
 
-def planned_call(agent: AgentConfig, research: Research, call: PaidCall) -> Research:
-    """The runs that one call asks for.
+# --- planning --------------------------------------------------------------------------------------
+
+
+class ReviewedCalls(NamedTuple):
+    """Records with what was decided on them, and the limits if they were changed."""
+
+    records: Research
+    limits: SessionLimits | None = None
+
+
+def plan_message(
+    agent: AgentConfig, state: Mapping[str, Any], message: AIMessage, config: RunnableConfig
+) -> Calls[ReviewedCalls]:
+    """The records of all runs that a message asks for, reviewed; of calls that have records already, none."""
+    research, planned = agent.research(state), Research()
+    known = {record["call"] for record in research.values()}
+    # When a hook runs, the edits in the state may still be those of the message before.
+    for call in paid_calls(agent, state, message, edits={}):
+        if call.call not in known:
+            with suppress(InvalidRequest):  # the tool itself says why it cannot be done
+                planned |= _plan_records(agent, {**research, **planned}, call)
+    return (yield from _review(agent, state, planned, config))
+
+
+def plan_call(
+    agent: AgentConfig,
+    state: Mapping[str, Any],
+    message: AIMessage,
+    made: Mapping[str, Any],
+    config: RunnableConfig,
+) -> Calls[ReviewedCalls]:
+    """The records of one call, as its tool was called: `made`.
+
+    They are those that were planned when the model spoke. A call that was changed since is planned anew, as
+    is every call in a graph without the hook. Every tool of a message replays the planning of the calls
+    before its own, so that parallel tools agree on handles, and on what the limits leave.
 
     Raises:
         InvalidRequest: The handle is wrong, or the API would refuse the request.
     """
-    names, asked = agent.names, call.asked
-    parent = None if call.name == names.start else answered(research, asked["handle"])
-    questions = asked["questions"] if call.name == names.branch else [asked["question"]]
-    if not questions:
-        raise InvalidRequest(["There is no question."], hint="Nothing was started.")
+    research = agent.research(state)
+    for call in paid_calls(agent, state, message, {**(state.get(_EDITED) or {}), made["id"]: made}):
+        is_own = call.call == call_of(message, made["id"])
+        mine = {handle: r for handle, r in research.items() if r["call"] == call.call}
+        if mine and all(record["call_hash"] == call.hash for record in mine.values()):
+            if is_own:
+                return ReviewedCalls(mine)
+            continue
+        others = {handle: r for handle, r in research.items() if handle not in mine}
+        here = {**state, agent.names.channel: others}
+        try:
+            planned = _plan_records(agent, others, call, list(mine.values()))
+        except InvalidRequest:
+            if is_own:
+                raise
+            continue
+        if is_own:
+            return (yield from _review(agent, here, planned, config))
+        # If its own tool asks a person about it, it counts as approved here: no run takes its money.
+        research = {**others, **_check_limits(agent, here, planned, config).records}
+    raise AssertionError("A tool call is one of its message's.")
+
+
+def _plan_records(
+    agent: AgentConfig, research: Research, call: PaidCall, kept: Sequence[AgentTurn] = ()
+) -> Research:
+    """The records of the runs that one call asks for.
+
+    A call that was changed keeps the handles and positions of its former records (`kept`). The further ones
+    carry its place in the message: the tools beside it may not know of the change, and must not take them.
+
+    Raises:
+        InvalidRequest: The handle is wrong, or the API would refuse the request.
+    """
+    names, args, made = agent.names, call.args, Research()
+    parent = None if call.name == names.start else find_answered_record(research, args["handle"])
     default = agent.processors.follow_up if parent else agent.processors.first
-    how = asked.get("processor") or default, (call.place, call.hashed)
-    made: Research = {}
-    for question in questions:
-        record = _record(agent, {**research, **made}, question.strip(), parent, how)
-        record["round"] = record["position"] - len(made)
-        agent.check(record)
-        made[record["handle"]] = record
+    is_changed = call.is_edited or bool(kept)
+    for question in args["questions"] if call.name == names.branch else [args["question"]]:
+        if not question.strip():
+            raise InvalidRequest(["The question is empty."], hint="Nothing was started.")
+        everything = {**research, **made}
+        handle = _free_handle(agent, everything, parent, f"x{call.nth}" if is_changed else "")
+        position = len(everything) + call.nth * _BEYOND * is_changed
+        if len(made) < len(kept):
+            handle, position = kept[len(made)]["handle"], kept[len(made)]["position"]
+        turn = new_turn(
+            question=question.strip(),
+            processor=args.get("processor") or default,
+            parent_interaction_id=parent and parent["interaction_id"],
+            # The process that planned the call may have sent it as it is now.
+            plan_id=kept[0]["plan_id"] if kept else agent.clients.process_id,
+            position=position,
+        )
+        made[handle] = AgentTurn(
+            **turn,  # type: ignore[typeddict-item]  # mypy does not follow it into a subclass
+            handle=handle,
+            parent_handle=parent and parent["handle"],
+            ledger_id="",
+            call=call.call,
+            call_hash=call.hash,
+        )
+        made[handle]["round"] = next(iter(made.values()))["position"]
+        agent.check(made[handle])
     return made
 
 
-def _record(
-    agent: AgentConfig,
-    research: Research,
-    question: str,
-    parent: AgentTurn | None,
-    how: tuple[str, tuple[str, str]],
-) -> AgentTurn:
-    processor, place = how
-    if not question:
-        raise InvalidRequest(["The question is empty."], hint="Nothing was started.")
-    position = len(research)
-    turn = new_turn(
-        question=question,
-        processor=processor,
-        parent_interaction_id=parent and parent["interaction_id"],
-        plan_id=agent.clients.process_id,
-        position=position,
-    )
-    return AgentTurn(
-        **turn,  # type: ignore[typeddict-item]  # mypy does not follow it into a subclass
-        handle=_next(agent, research, parent),
-        parent_handle=parent and parent["handle"],
-        ledger_id="",
-        call=place[0],
-        asked_args=place[1],
-    )
-
-
-# --- handles ---------------------------------------------------------------------------------------
-
-
-def _next(agent: AgentConfig, research: Research, parent: AgentTurn | None) -> str:
+def _free_handle(
+    agent: AgentConfig, research: Research, parent: AgentTurn | None, suffix: str
+) -> str:
     """The next free handle, in the parent's session; in a new one for a sub-agent's finding (`r1@…`)."""
     if parent is None or "@" in parent["handle"]:
-        number = 1
-        while agent.names.session(number) in research:
-            number += 1
-        return agent.names.session(number)
-    session, number = parent["handle"].partition(".")[0], 2
-    while f"{session}.{number}" in research:
-        number += 1
-    return f"{session}.{number}"
+        handles = (f"{agent.names.session(number)}{suffix}" for number in count(1))
+    else:
+        session = parent["handle"].partition(".")[0]
+        handles = (f"{session}.{number}{suffix}" for number in count(2))
+    return next(handle for handle in handles if handle not in research)
 
 
-def known(research: Research, handle: str) -> AgentTurn:
-    """The record of a handle, which a model may write as `R1` or ` r1 `.
+# --- reviewing -------------------------------------------------------------------------------------
 
-    Raises:
-        InvalidRequest: There is none; names those there are.
+
+class _Review(NamedTuple):
+    records: Research
+    """All of them; those that may not start are declined."""
+    held: Research
+    """Those that wait for a person."""
+    reasons: list[str]
+    ended: list[AgentTurn]
+    counted: list[AgentTurn]
+    """What is under way, or free to be started: its money is promised."""
+
+
+def _review(
+    agent: AgentConfig, state: Mapping[str, Any], planned: Research, config: RunnableConfig
+) -> Calls[ReviewedCalls]:
+    """The planned records, each cleared to start or declined with the reason.
+
+    Ends this step with an interrupt where a person has to approve.
     """
-    name = handle.strip().strip("[]`'\"").lower()
-    name = name.removesuffix(".1") if name not in research else name
-    by_lower = {key.lower(): record for key, record in research.items()}
-    if name in by_lower:
-        return by_lower[name]
-    there = "; ".join(map(brief, list(research.values())[-_NAMED_HANDLES:]))
-    more = len(research) - _NAMED_HANDLES
-    older = f"; and {more} older ones" if more > 0 else ""
-    raise InvalidRequest(
-        [f"There is no research {harmless(handle, 40)!r}. Known: {there or 'none yet'}{older}."],
-        hint="Nothing was started.",
+    shown = (yield from shown_to_person(config)) if planned else None
+    review = _check_limits(agent, state, planned, config, shown)
+    if not review.held:
+        return ReviewedCalls(review.records)
+    research = agent.research(state)
+
+    def edit(record: AgentTurn, decision: HumanDecision) -> AgentTurn:
+        edited = _with_parent(research, record, apply_edit(record, decision))
+        agent.check(edited)
+        return edited
+
+    def go_on(decided: list[AgentTurn], changed: SessionLimits | None) -> Calls[ReviewedCalls]:
+        yield from ()
+        kept = [r for r in decided if r["status"] == "planned"]
+        for edited in (record for record in kept if record.get("edited")):
+            check_asked_once([edited], [*review.counted, *(r for r in kept if r is not edited)])
+        records = {record["handle"]: _without_news(record) for record in decided}
+        return ReviewedCalls({**review.records, **records}, changed)
+
+    return (
+        yield from request_approval(
+            config,
+            review.ended,
+            list(review.held.values()),
+            review.reasons,
+            agent.session_limits(state),
+            edit=edit,
+            counted=review.counted,
+            may_raise=agent.limits.on_exceed == "ask",
+            then=go_on,
+        )
     )
 
 
-def answered(research: Research, handle: str) -> AgentTurn:
-    """The record of a handle that has an answer to build on.
+def _check_limits(
+    agent: AgentConfig,
+    state: Mapping[str, Any],
+    planned: Research,
+    config: RunnableConfig,
+    shown: Any = None,
+) -> _Review:
+    """Which of the planned runs the limits allow, beside all that is under way.
 
-    Raises:
-        InvalidRequest: There is none, or it has no answer (yet).
+    `shown`: What a person has been asked already in this step.
     """
-    record = known(research, handle)
-    if record["status"] != "completed" or not record["interaction_id"]:
-        still = "has no answer yet" if record["status"] in _NO_ANSWER_YET else "has none"
-        raise InvalidRequest(
-            [f"{record['handle']} {still} ({record['status']}), so nothing can build on it."],
-            hint="Nothing was started.",
-        )
-    return record
+    research = {k: r for k, r in agent.research(state).items() if k not in planned}
+    limits, can_ask = agent.session_limits(state), checkpointer_of(config) is not None
+    ended = [r for r in research.values() if is_ended(r) and r["status"] != "declined"]
+    counted = [r for r in research.values() if is_active(r) or r["status"] == "planned"]
+    records, held = dict(planned), Research()
+    reasons: dict[str, None] = {}
+    for handle, record in planned.items():
+        beyond = list(exceeded_limits(ended, [*counted, record], limits))
+        why = [*price_objections([record], agent.limits), *beyond]
+        if not why and is_about(shown, record):
+            why = list(shown["reasons"])  # a person was asked, so the answer counts
+        if not why or is_approved(record):
+            counted.append(record)
+        elif not can_ask or (beyond and agent.limits.on_exceed == "stop"):
+            records[handle] = _without_news(decline(record, " ".join(why)))
+        elif is_about(shown) and not is_about(shown, record):
+            # LangGraph would give this call the answer to the other one.
+            another = (
+                "A person was asked about another call beside this one; make this one again, alone."
+            )
+            records[handle] = _without_news(decline(record, " ".join([*why, another])))
+        else:
+            held[handle] = record
+            reasons.update(dict.fromkeys(why))
+    return _Review(records, held, list(reasons), ended, counted)
 
 
-def brief(record: AgentTurn) -> str:
-    """A record in a few words: its handle, status and question."""
-    question = harmless(record["question"], _QUESTION_CHARS)
-    return f"{record['handle']} ({record['status']}) “{question}”"
+def _without_news(record: AgentTurn) -> AgentTurn:
+    """A declined record needs no announcement: the call's own answer tells the model."""
+    return {**record, "seen_by_model": True} if record["status"] == "declined" else record
+
+
+def _with_parent(research: Research, record: AgentTurn, edited: AgentTurn) -> AgentTurn:
+    """The edited record with its parent's interaction id and handle: a person may give either."""
+    parent, edited = edited["parent_interaction_id"], {**edited, "edited": True}
+    if parent is None:
+        return {**edited, "parent_handle": None}
+    if parent == record["parent_interaction_id"]:
+        return edited
+    handles = {r["interaction_id"]: r["handle"] for r in research.values() if r["interaction_id"]}
+    found = find_answered_record(research, handles.get(parent, parent))
+    return {
+        **edited,
+        "parent_interaction_id": found["interaction_id"],
+        "parent_handle": found["handle"],
+    }

@@ -3,8 +3,8 @@
 Rule: a number, once given, stays. Runs end in any order, some at the same time in parallel tool calls, so
 each has a range of its own; an address that an earlier finding cites keeps the number it has there.
 
-A sub-agent has numbers of its own, and its text goes to agents that have theirs. So the short name of its
-ledger stands behind each of its numbers, as in `[3@c65c64]`.
+A sub-agent has its own numbers, and its text goes to agents that have other ones. So the end of its ledger's
+id follows each of its numbers, as in `[3@c65c64]`.
 
 Rule: only this package writes marks. Text of the web is shown to a model without any mark that
 `find_citations` would understand, for any middleware; the state keeps the text as it was.
@@ -63,7 +63,7 @@ def number_citations(record: AgentTurn, research: Research) -> list[dict[str, An
 def _own(record: AgentTurn, nth: int) -> Number:
     position = record["position"]
     number = position * _RANGE + nth if nth <= _RANGE else (position + 1) * _BEYOND + nth
-    return f"{number}@{record['counts_as']}" if record.get("counts_as") else number
+    return f"{number}@{record['citation_suffix']}" if record.get("citation_suffix") else number
 
 
 def _by_url(research: Research, without: str) -> dict[str, Number]:

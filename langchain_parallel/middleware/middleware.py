@@ -7,16 +7,18 @@ state before any tool runs; so a tool that runs again finds its plan.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, get_args
 
 from langchain.agents.middleware.types import AgentMiddleware, ModelRequest
+from langchain_core.messages import SystemMessage
 from langchain_core.runnables import RunnableConfig
 from pydantic import SecretStr
 
-from .._core.calls import adrive, drive
+from .._core.calls import Calls, adrive, drive
 from .._graph.paid_run import Wait
 from ..client import AsyncParallelClient, ParallelClient
+from ..errors import InvalidRequest, ParallelError
 from ..models import SchemaLike
 from ..options import (
     DEFAULT_PROCESSORS,
@@ -25,11 +27,13 @@ from ..options import (
     Processors,
     RequestOptions,
 )
-from . import hooks, paid_tools, research_tool
 from .agent_config import AgentConfig
-from .agent_state import state_schema
+from .agent_messages import note
+from .agent_state import Research, is_ended, state_schema
+from .call_plan import answered_and_open_calls, find_message, plan_message
 from .names import Names
-from .research_tool import ResearchTool
+from .research_runs import agent_ledger, poll, release, runs_to_poll, with_ledger
+from .research_tools import ResearchTool
 from .tool_schemas import arguments, descriptions
 
 MAX_CHARS = 8_000
@@ -82,9 +86,9 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
                 model learns at its next turn what has finished since. `park`: the agent ends in an
                 interrupt (`ParkedInterrupt`) until the run has ended and the thread is resumed.
             timeout: Seconds a blocking tool waits; None: twice the processor's usual longest time, and ten
-                minutes. A run that takes longer goes on in the background.
+                minutes. A run that takes longer continues in the background.
             limits: What one thread may use in all, and from which price on a person is asked.
-            max_chars: Characters of findings in one message, from 1,000 up; the rest is on further pages.
+            max_chars: Characters of findings in one message, at least 1,000; the rest is on further pages.
             request: What else shapes the runs: sources, MCP servers, metadata, a webhook.
             name: Tells several of these in one agent apart, and names their tools.
             api_key: The key; read from `PARALLEL_API_KEY` unless given.
@@ -111,11 +115,19 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
             client=client,
             names=names,
             processors=processors,
+            arguments=arguments(names, processors),
             max_chars=max(max_chars, _LEAST_CHARS),
         )
-        self._arguments = arguments(self._agent)
         self.state_schema: type[Any] = state_schema(names)
-        self.tools: list[ResearchTool] = self._build_tools()
+        self.tools: list[ResearchTool] = [
+            ResearchTool(
+                name=tool,
+                description=description,
+                args_schema=self._agent.arguments[tool],
+                agent=self._agent,
+            )
+            for tool, description in descriptions(self._agent).items()
+        ]
 
     @property
     def name(self) -> str:
@@ -123,62 +135,116 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
         names = self._agent.names
         return type(self).__name__ if names.is_default else f"{type(self).__name__}_{names.name}"
 
-    def _build_tools(self) -> list[ResearchTool]:
-        names, description = self._agent.names, descriptions(self._agent)
-        actions = dict.fromkeys(names.asking, paid_tools.ask)
-        actions |= {
-            names.check: research_tool.check,
-            names.read: research_tool.read,
-            names.list: research_tool.list_all,
-        }
-        return [
-            ResearchTool(
-                name=name,
-                description=description[name],
-                args_schema=self._arguments[name],
-                agent=self._agent,
-                arguments=self._arguments,
-                action=action,
-            )
-            for name, action in actions.items()
-        ]
-
     # --- before the model speaks ---
 
     def before_model(
         self, state: Any, runtime: Any, config: RunnableConfig = _NOWHERE
     ) -> dict[str, Any] | None:
-        """Ask after the runs that nobody waits for."""
-        return drive(hooks.look_after(self._agent, state, config))
+        """Poll the runs that no tool call waits for."""
+        return drive(self._poll_runs(state, config))
 
     async def abefore_model(
         self, state: Any, runtime: Any, config: RunnableConfig = _NOWHERE
     ) -> dict[str, Any] | None:
-        """Ask after the runs that nobody waits for."""
-        return await adrive(hooks.look_after(self._agent, state, config))
+        """As `before_model`; awaited."""
+        return await adrive(self._poll_runs(state, config))
+
+    def _poll_runs(
+        self, state: Mapping[str, Any], config: RunnableConfig
+    ) -> Calls[dict[str, Any] | None]:
+        agent, messages = self._agent, state.get("messages") or ()
+        research = agent.research(state)
+        if not research:
+            return None
+        changed = yield from release(agent, research, config, *answered_and_open_calls(messages))
+        research = {**research, **changed}
+        due = runs_to_poll(research, len(messages))
+        changed |= yield from poll(agent, research, config, due)
+        return {agent.names.channel: changed} if changed else None
+
+    # --- while it is asked ---
 
     def wrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Any]
     ) -> Any:
-        """Tell the model what has happened since, for this call only."""
-        return handler(hooks.with_news(self._agent, self.tools, request))
+        """Tell the model what has happened since its last turn, for this call only.
+
+        Raises:
+            InvalidRequest: Another tool of the agent has the name of one of ours; only one would ever run.
+        """
+        return handler(self._with_news(request))
 
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[Any]]
     ) -> Any:
-        """Tell the model what has happened since, for this call only."""
-        return await handler(hooks.with_news(self._agent, self.tools, request))
+        """As `wrap_model_call`; awaited."""
+        return await handler(self._with_news(request))
+
+    def _with_news(self, request: ModelRequest[Any]) -> ModelRequest[Any]:
+        self._check_tools(request)
+        research = self._agent.research(request.state)
+        shown = [message.id for message in request.messages if message.id]
+        text = note(self._agent, research, shown) if research else ""
+        if not text:
+            return request
+        prompt = request.system_message
+        if prompt is None or isinstance(prompt.content, str):
+            whole = "\n\n".join(filter(None, [prompt.text if prompt else "", text]))
+            return request.override(system_message=SystemMessage(whole))
+        blocks: list[Any] = [*prompt.content, {"type": "text", "text": text}]
+        return request.override(system_message=SystemMessage(blocks))
+
+    def _check_tools(self, request: ModelRequest[Any]) -> None:
+        ours = {tool.name: tool for tool in self.tools}
+        for tool in request.tools:
+            name = getattr(tool, "name", "")
+            if ours.get(name, tool) is not tool:
+                raise InvalidRequest(
+                    [
+                        f"Another tool of this agent is called {name!r}, as one of this middleware is."
+                    ],
+                    hint="Give ParallelResearchMiddleware another `name`. Nothing was sent.",
+                )
 
     # --- after it has spoken ---
 
     def after_model(
         self, state: Any, runtime: Any, config: RunnableConfig = _NOWHERE
     ) -> dict[str, Any] | None:
-        """Plan what the message asks for, weigh it, and ask a person where that is wanted."""
-        return drive(hooks.plan_turn(self._agent, self._arguments, state, config))
+        """Plan the runs that the message asks for, review them, and ask a person where approval is needed."""
+        return drive(self._plan_turn(state, config))
 
     async def aafter_model(
         self, state: Any, runtime: Any, config: RunnableConfig = _NOWHERE
     ) -> dict[str, Any] | None:
-        """Plan what the message asks for, weigh it, and ask a person where that is wanted."""
-        return await adrive(hooks.plan_turn(self._agent, self._arguments, state, config))
+        """As `after_model`; awaited."""
+        return await adrive(self._plan_turn(state, config))
+
+    def _plan_turn(
+        self, state: Mapping[str, Any], config: RunnableConfig
+    ) -> Calls[dict[str, Any] | None]:
+        agent, message = self._agent, find_message(state.get("messages") or ())
+        if message is None:
+            return None
+        records: Research = {
+            handle: {**record, "seen_by_model": True}
+            for handle, record in agent.research(state).items()
+            if is_ended(record) and not record.get("seen_by_model")
+        }
+        if not any(call["name"] in agent.names.paid for call in message.tool_calls):
+            return {agent.names.channel: records} if records else None
+        reviewed = yield from plan_message(agent, state, message, config)
+        # Also where nothing could be planned: a person may edit the call, so that it makes sense.
+        try:
+            ledger_id = yield from agent_ledger(agent, state, config, str(message.id))
+        except ParallelError:  # the tools try again, and tell the model
+            ledger_id = ""
+        for handle, record in reviewed.records.items():
+            records[handle] = with_ledger(record, ledger_id, config)
+            records[handle]["planned_key"] = agent.key(record)
+        update: dict[str, Any] = {agent.names.channel: records}
+        if ledger_id:
+            update[agent.names.ledger] = ledger_id
+        if reviewed.limits:
+            update[agent.names.limits] = reviewed.limits
+        return update

@@ -10,8 +10,6 @@ from ..errors import InvalidRequest
 _NAME = re.compile(r"[a-z][a-z_]{0,29}")
 _PREFIX = "parallel_"
 """Before every key in an agent's state: no agent and no other middleware has keys that begin so."""
-
-
 _OWN = ("_ledger_id", "_limits")
 """The endings of a middleware's other keys in the state."""
 
@@ -66,7 +64,7 @@ class Names:
         return f"list_{self.name}"
 
     @property
-    def asking(self) -> tuple[str, ...]:
+    def paid(self) -> tuple[str, ...]:
         """The tools that cost money."""
         return self.start, self.follow_up, self.branch
 

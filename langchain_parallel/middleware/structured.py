@@ -12,9 +12,7 @@ from pydantic import BaseModel, Field
 from ..errors import InvalidRequest
 from ..evidence import numbers_by_field
 from ..models import TaskRun, TaskRunOutput, TaskRunResult
-from .agent_state import AgentTurn, Research
-from .call_plan import brief
-from .call_plan import known as find_record
+from .agent_state import AgentTurn, Research, brief, find_record
 from .citations import Source, sources
 from .names import Names
 

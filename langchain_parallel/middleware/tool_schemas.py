@@ -9,9 +9,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from .._graph.paid_run import Wait
+from ..options import Processors
 from ..tools.arguments import Injected
 from ..tools.tool_messages import each_price
 from .agent_config import AgentConfig
+from .names import Names
 from .pages import SOURCES
 
 _HANDLE = "Handle of a finished research, such as r1 or r1.2."
@@ -50,15 +52,12 @@ def descriptions(agent: AgentConfig) -> dict[str, str]:
     }
 
 
-def arguments(agent: AgentConfig) -> dict[str, type[BaseModel]]:
-    """The arguments' models by tool."""
-    names = agent.names
+def arguments(names: Names, processors: Processors) -> dict[str, type[BaseModel]]:
+    """The models of the tools' arguments, by tool."""
     question = (str, Field(description="Self-contained: what to find out, scope, period."))
     handle = (str, Field(description=_HANDLE))
-    first, later = (
-        _choice(agent, agent.processors.first),
-        _choice(agent, agent.processors.follow_up),
-    )
+    first = _processor_field(processors, processors.first)
+    later = _processor_field(processors, processors.follow_up)
     asked = (list[str], Field(description="Self-contained questions.", min_length=1, max_length=10))
     which = (str | None, Field(default=None, description="One of them; all, if left out."))
     return {
@@ -76,10 +75,10 @@ def arguments(agent: AgentConfig) -> dict[str, type[BaseModel]]:
     }
 
 
-def _choice(agent: AgentConfig, default: str) -> dict[str, Any]:
-    if not agent.processors.choices:
+def _processor_field(processors: Processors, default: str) -> dict[str, Any]:
+    if not processors.choices:
         return {}
-    among = tuple(dict.fromkeys((default, *agent.processors.choices)))
+    among = tuple(dict.fromkeys((default, *processors.choices)))
     return {"processor": (Literal[among], Field(default=default))}
 
 

@@ -15,9 +15,9 @@ from ..errors import OutputMismatch
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 ACTIVE_STATUSES = frozenset({"queued", "running", "cancelling"})
-"""The run goes on by itself."""
+"""The run is still working, without help from a person."""
 FINAL_STATUSES = frozenset({"completed", "failed", "cancelled"})
-"""The run has ended. `action_required` is in neither set: the run goes on after a person has acted."""
+"""The run has ended. `action_required` is in neither set: the run continues after a person has acted."""
 
 
 class ApiModel(BaseModel):
@@ -31,9 +31,14 @@ class ApiModel(BaseModel):
         extra="allow", frozen=True, hide_input_in_errors=True, coerce_numbers_to_str=True
     )
 
+    _text_is: ClassVar[str] = ""
+    """The field that a bare text in place of the object is read as."""
+
     @model_validator(mode="before")
     @classmethod
     def _without_nulls(cls, value: Any) -> Any:
+        if isinstance(value, str) and cls._text_is:
+            return {cls._text_is: value}
         if not isinstance(value, dict):
             return value
         fields = cls.model_fields
@@ -45,7 +50,9 @@ class ApiModel(BaseModel):
 
 
 class TaskRunWarning(ApiModel):
-    """A remark of the server on a run, for instance on its schema."""
+    """A remark on a run: the server's, or this package's on what it had to change to keep the answer."""
+
+    _text_is: ClassVar[str] = "message"
 
     type: str = "warning"
     message: str = ""
@@ -78,7 +85,7 @@ class TaskRun(ApiModel):
 
     @property
     def active(self) -> bool:
-        """Whether the run goes on by itself.
+        """Whether the run is still working, without help from a person.
 
         A run with a status that this package does not know counts as active, unless the server says
         `is_active: false`.
@@ -92,6 +99,8 @@ class TaskRun(ApiModel):
 
 class Citation(ApiModel):
     """One source. The excerpts are untrusted web text."""
+
+    _text_is: ClassVar[str] = "url"
 
     url: str = ""
     title: str | None = None

@@ -43,7 +43,7 @@ _CONCURRENCY = 10
 
 
 class Outcome(str, Enum):
-    """What came of waking a thread."""
+    """The result of waking a thread."""
 
     RESUMED = "resumed"
     """The thread was resumed."""
@@ -207,8 +207,8 @@ def _wake_thread(
     threads: Threads, clients: ClientPair, run_id: str, record: ParkedRecord | None
 ) -> Calls[_Woken]:
     thread_id = record and record.thread_id
-    # A graph's thread reads the run when it is resumed, and what came of that is seen here. Other threads
-    # may only be queued for it; and without a record only the run can name the thread.
+    # A compiled graph's thread reads the run itself when it is resumed, so the run need not be read here.
+    # Other threads may only be queued; and without a record only the run's metadata names the thread.
     if record is None or not isinstance(threads, GraphThreads):
         try:
             run = yield from clients.retrieve(run_id)
@@ -246,7 +246,7 @@ def resume_thread(
             this many seconds: its process died. None: never.
 
     Returns:
-        What came of it, and the records that are no longer needed.
+        The outcome, and the records that are no longer needed.
     """
 
     def choose(status: ThreadStatus) -> list[str] | None:

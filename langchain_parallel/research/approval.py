@@ -74,7 +74,7 @@ def price_objections(turns: Sequence[Turn], limits: Limits) -> list[str]:
 def limit_objections(
     ended: Sequence[Turn], planned: Sequence[Turn], new: Sequence[Turn], limits: SessionLimits
 ) -> list[str]:
-    """Which limits or credit the new turns would pass, beside everything else that is planned."""
+    """Which limits, or credit, the new turns would pass together with everything else that is planned."""
     reasons = []
     if any(turn.get("no_credit") for turn in new):
         reasons.append("The account has not enough credit; add some, then approve.")
@@ -116,7 +116,7 @@ def request_approval(
 
     def decide(answer: HumanAnswer) -> Calls[T]:
         pairs = zip(held, answer["decisions"], strict=True)
-        decided = [_decided(turn, decision, edit) for turn, decision in pairs]
+        decided = [_apply_decision(turn, decision, edit) for turn, decision in pairs]
         kept = [turn for turn in decided if turn["status"] == "planned"]
         given = answer.get("limits")
         planned: list[Turn] = [*counted, *kept]
@@ -131,21 +131,21 @@ def request_approval(
     return (yield from ask_until_valid(config, request, decide))
 
 
-def _decided(
+def _apply_decision(
     turn: TurnT, decision: HumanDecision, edit: Callable[[TurnT, HumanDecision], TurnT]
 ) -> TurnT:
     if decision["type"] == "reject":
-        return declined(turn, decision.get("message") or "A person declined it.")
+        return decline(turn, decision.get("message") or "A person declined it.")
     return approve(edit(turn, decision) if decision["type"] == "edit" else turn)
 
 
-def declined(turn: TurnT, reason: str) -> TurnT:
+def decline(turn: TurnT, reason: str) -> TurnT:
     """The turn, which is not to be started."""
     return cast(TurnT, {**turn, "status": "declined", "error": reason, "cost_usd": 0.0})
 
 
 def check_asked_once(turns: Sequence[Turn], beside: Sequence[Turn]) -> None:
-    """Raise InvalidRequest for a turn that asks the same as one before it, or as one beside them."""
+    """Raise InvalidRequest for a turn that asks the same as an earlier one, or as one of `beside`."""
     for nth, turn in enumerate(turns):
         if any(is_same_request(turn, other) for other in (*beside, *turns[:nth])):
             raise InvalidRequest(["Two of the runs now ask the same, and would both be paid for."])

@@ -63,9 +63,9 @@ def create_research_graph(
             whatever the API chooses.
         evaluate: Judges each answer (see `Evaluator`); by default fields with low confidence or without
             citations are asked again by name, as far as `limits.max_runs_per_question` allows.
-        wait: `block`: the invocation lasts until the answer is there. `park`: while a run goes on, the
-            thread waits in an interrupt (`ParkedInterrupt`) and holds no process and no connection;
-            resumed, the graph looks at the run again. Without a checkpointer it blocks.
+        wait: `block`: the invocation lasts until the answer is there. `park`: while a run is active, the
+            thread waits in an interrupt (`ParkedInterrupt`) and holds no process and no connection; resumed,
+            the graph looks at the run again. Without a checkpointer it blocks.
         timeout: Seconds to wait for one run; None: twice its processor's usual longest time, and ten
             minutes. When it passes, `StillRunning` is raised and the thread can be resumed.
         limits: What a session on one thread may use, and from which price on a person is asked. All
@@ -86,7 +86,7 @@ def create_research_graph(
         ("lite",) if callable(processor) else first_and_follow_up(processor)
     )  # a policy's names are checked as it gives them
 
-    def fixed(state: ResearchState, parent: str | None) -> str:
+    def first_or_follow_up(state: ResearchState, parent: str | None) -> str:
         return names[0 if parent is None else 1]
 
     graph = GraphConfig.of(
@@ -102,7 +102,7 @@ def create_research_graph(
         api_key=api_key,
         base_url=base_url,
         client=client,
-        policy=processor if callable(processor) else fixed,
+        policy=processor if callable(processor) else first_or_follow_up,
         evaluate=evaluate,
         keep_excerpts=keep_excerpts,
     )

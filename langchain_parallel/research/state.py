@@ -57,7 +57,7 @@ class Verdict(TypedDict):
 class Turn(TypedDict):
     """One question, from its plan to its answer.
 
-    A turn that is planned or on its way stands in `pending` or `branches`; one that has ended, in `turns`.
+    A turn that is planned or on its way is in `pending` or `branches`; one that has ended, in `turns`.
     """
 
     key: str

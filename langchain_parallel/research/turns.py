@@ -1,14 +1,16 @@
-"""Turns, from planned to answered: pure functions of the state."""
+"""Turns, from planned to ended: pure functions of the state, and following a turn's run to its end."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from .._graph.paid_run import PaidAnswer
+from .._core.calls import Calls
+from .._graph.paid_run import PaidAnswer, PaidRun
 from ..errors import InvalidRequest, ParallelError, RunCancelled, RunFailed
 from ..evidence import evidence_of
 from ..models import Submission, TaskRun
 from ..processors import price_usd
+from ..text.result import failed_calls, warnings
 from ..text.untrusted import harmless
 from .evaluation import questions_of
 from .state import AskedBy, Question, ResearchState, Turn, Verdict, ended_turn
@@ -177,16 +179,30 @@ def running_turn(turn: Turn, submission: Submission) -> Turn:
     }
 
 
-def submission_of(turn: Turn, ledger_id: str) -> Submission:
-    """The submission that `running_turn` was made from."""
-    run = TaskRun(run_id=turn["run_id"], interaction_id=turn["interaction_id"], status="queued")
-    return Submission(
-        run=run,
+def finish_turn(
+    run: PaidRun, turn: Turn, ledger_id: str, *, has_ended: bool, keep_excerpts: bool = False
+) -> Calls[Turn]:
+    """Follow a running turn's run to its end. A run that ends without an answer makes a turn, too.
+
+    Args:
+        run: What was asked.
+        turn: As `running_turn` made it.
+        ledger_id: The ledger of the run.
+        has_ended: Only ask for the answer.
+        keep_excerpts: Keep the excerpts of the citations.
+    """
+    submission = Submission(
+        run=TaskRun(run_id=turn["run_id"], interaction_id=turn["interaction_id"], status="queued"),
         ledger_id=ledger_id,
         key=turn["key"],
         adopted=False,
         sent_again=turn.get("sent_again", False),
     )
+    try:
+        got = yield from run.answer(submission, has_ended=has_ended)
+    except (RunFailed, RunCancelled) as error:
+        return _failed_turn(turn, error)
+    return _answered_turn(turn, got, keep_excerpts)
 
 
 def overtaken_turn(turn: Turn, run: TaskRun) -> Turn:
@@ -199,8 +215,7 @@ def overtaken_turn(turn: Turn, run: TaskRun) -> Turn:
     return ended
 
 
-def answered_turn(turn: Turn, got: PaidAnswer, *, keep_excerpts: bool) -> Turn:
-    """A turn with its answer."""
+def _answered_turn(turn: Turn, got: PaidAnswer, keep_excerpts: bool) -> Turn:
     result = got.result
     # There is an answer, even if the API reports a status that this package does not know.
     ended = ended_turn({**turn, "status": "completed", "error": None})
@@ -212,7 +227,7 @@ def answered_turn(turn: Turn, got: PaidAnswer, *, keep_excerpts: bool) -> Turn:
     ended["confidence"] = evidence["confidence"]
     ended["unsupported_fields"] = evidence["unsupported_fields"]
     ended["citations"] = evidence["citations"]
-    ended["warnings"] = [w.message for w in result.run.warnings or () if w.message]
+    ended["warnings"] = [*warnings(result.run), *failed_calls(result)]
     if got.duplicates:
         others = ", ".join(got.duplicates)
         ended["warnings"].append(f"Started more than once: also run {others}; {got.paid} paid for.")
@@ -221,8 +236,7 @@ def answered_turn(turn: Turn, got: PaidAnswer, *, keep_excerpts: bool) -> Turn:
     return ended
 
 
-def failed_turn(turn: Turn, error: RunFailed | RunCancelled) -> Turn:
-    """A turn whose run ended without an answer."""
+def _failed_turn(turn: Turn, error: RunFailed | RunCancelled) -> Turn:
     ended = ended_turn({**turn, "status": error.status})
     ended["warnings"] = list(error.warnings)
     ended["error"] = harmless(str(error))

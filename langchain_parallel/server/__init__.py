@@ -2,7 +2,7 @@
 
 research            the graph, configured by the environment (`Settings`)
 sweep               a graph for a cron: it resumes what no webhook came for
-entry_points:app    routes beside the server's own: the webhook that wakes parked threads
+entry_points:app    routes beside the server's own: the webhook that resumes parked threads
 """
 
 from .deployment import Settings

@@ -54,7 +54,7 @@ def write_output(run: Run, settings: EvidenceSettings, seed: int) -> JsonObject:
     output["basis"] = basis_for(run, output["content"], settings, seed)
     if servers := run.request.get("mcp_servers"):
         output["mcp_tool_calls"] = [_tool_call(run, server) for server in servers]
-    return output
+    return {**output, **run.scripted_output}
 
 
 def _output_spec(request: JsonObject) -> JsonObject:

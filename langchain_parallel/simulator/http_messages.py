@@ -105,9 +105,14 @@ class ApiError(Exception):
         self.ref_id = ref_id
 
 
+def to_json(value: Any) -> bytes:
+    """JSON as a server may write it: half a character is escaped, and a NaN is `NaN`."""
+    return json.dumps(value, ensure_ascii=False).encode(errors="backslashreplace")
+
+
 def json_response(status: int, body: Any, headers: Mapping[str, str] | None = None) -> Response:
     """Build a complete response with a JSON body."""
-    data = json.dumps(body, ensure_ascii=False).encode()
+    data = to_json(body)
     head = {"content-type": "application/json", "content-length": str(len(data))}
     return Response(iter([Head(status, {**head, **(headers or {})}), Chunk(data)]))
 
@@ -130,13 +135,12 @@ def sse_response(steps: Iterable[Step]) -> Response:
 
 def sse_event(event: JsonObject) -> Chunk:
     """Encode one server-sent event."""
-    text = json.dumps(event, ensure_ascii=False)
-    return Chunk(f"event: {event['type']}\ndata: {text}\n\n".encode())
+    return Chunk(b"event: %s\ndata: %s\n\n" % (event["type"].encode(), to_json(event)))
 
 
 def edit_json(chunk: Chunk, change: Callable[[Any], Any]) -> Chunk:
     """Apply `change` to the JSON of a chunk, which is a JSON body or one event."""
     text = chunk.data.decode()
     if not text.startswith("event: "):
-        return Chunk(json.dumps(change(json.loads(text)), ensure_ascii=False).encode())
+        return Chunk(to_json(change(json.loads(text))))
     return sse_event(change(json.loads(text.split("\ndata: ", 1)[1])))

@@ -40,7 +40,10 @@ def plan_run(
         run.error = run_error(message, script.ref_id or ref_id)
     run.outcome = script.unknown_status or run.outcome
     messages = [*(turn.warnings if turn else ()), *script.warnings]
-    run.warnings += [{"type": "warning", "message": text} for text in messages]
+    run.warnings += [
+        {"type": "warning", "message": said} if isinstance(said, str) else said for said in messages
+    ]
+    run.scripted_output = script.output or {}
 
 
 def _seconds(

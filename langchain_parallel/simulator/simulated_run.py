@@ -8,9 +8,10 @@ Times are seconds on the clock's monotonic axis; `epoch` converts them to Unix t
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Literal
+from typing import Any, Literal
 
 from .http_messages import JsonObject
 from .scenario import ScriptedTurn
@@ -30,7 +31,9 @@ class RunScript:
         processor: Matches only runs on this processor.
         times: How many runs it acts on (None: all). `skip`: how many matching runs it ignores first.
         message: The error message of a failed run. `ref_id`: the error's reference.
-        warnings: Messages of warnings on the run.
+        warnings: Messages of warnings on the run; anything but text is sent as the warning itself.
+        output: Members of the answer, such as `content` or `basis`, sent in place of the generated ones. They
+            need not be what the API documents.
         seconds: The exact duration of the run; `latency_scale` does not apply.
         late_commit: Seconds until the run's group lists and counts it. The run itself can be retrieved
             at once.
@@ -44,7 +47,8 @@ class RunScript:
     skip: int = 0
     message: str | None = None
     ref_id: str | None = None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Any, ...] = ()
+    output: Mapping[str, Any] | None = None
     seconds: float | None = None
     late_commit: float = 0.0
     unknown_status: str | None = None
@@ -86,6 +90,7 @@ class Run:
     warnings: list[JsonObject] = field(default_factory=list)
     error: JsonObject | None = None
     turn: ScriptedTurn | None = None
+    scripted_output: Mapping[str, Any] = field(default_factory=dict)
     output: JsonObject | None = None
 
     @property

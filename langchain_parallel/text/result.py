@@ -79,15 +79,25 @@ def _assemble(text: AnswerText, run: TaskRun) -> str:
 
 
 def _remarks(result: TaskRunResult) -> Iterator[str]:
-    """The server's warnings and the failed MCP calls, a line each, equal ones once."""
-    lines = [f"Warning: {w.message or w.detail or w.type}" for w in result.run.warnings or ()]
-    lines += [
-        f"MCP tool error: {call.server_name}/{call.tool_name}: {call.error}"
-        for call in result.output.mcp_tool_calls or ()
-        if call.error
-    ]
-    for line, times in Counter(one_line(line, _REMARK_CHARS) for line in lines).items():
-        yield line if times == 1 else f"{line} ({times} times)"
+    """The warnings and the failed MCP calls, a line each, equal ones once."""
+    yield from _counted([f"Warning: {warning}" for warning in warnings(result.run)])
+    yield from failed_calls(result)
+
+
+def warnings(run: TaskRun) -> list[str]:
+    """The warnings on a run: the server's, and what was changed to keep its answer."""
+    return [str(w.message or w.detail or w.type) for w in run.warnings or ()]
+
+
+def failed_calls(result: TaskRunResult) -> list[str]:
+    """The failed MCP calls, a line each, equal ones once."""
+    calls = [call for call in result.output.mcp_tool_calls or () if call.error]
+    return _counted([f"MCP tool error: {c.server_name}/{c.tool_name}: {c.error}" for c in calls])
+
+
+def _counted(lines: Iterable[str]) -> list[str]:
+    counts = Counter(one_line(line, _REMARK_CHARS) for line in lines)
+    return [line if times == 1 else f"{line} ({times} times)" for line, times in counts.items()]
 
 
 # --- notes on the evidence -----------------------------------------------------------------------

@@ -31,7 +31,6 @@ from typing_extensions import Self
 from .._core.calls import Calls, adrive, drive
 from .._graph.paid_run import PaidAnswer, PaidRun, RunConfig
 from .._graph.runtime import was_resumed_recently
-from .._graph.session_ledger import stored_ledger
 from ..client import AsyncParallelClient, ParallelClient
 from ..errors import ParallelError
 from ..models import SchemaLike
@@ -281,13 +280,14 @@ class ParallelTaskTool(BaseTool):
         """
         if known := self.ledger_id or site.ledger_id:
             return known
-        clients, limits = self._door.clients, self.limits or Limits()
+        ledgers, limits = self._door.ledgers, self.limits or Limits()
         if site.store is not None and site.thread_id is not None:
-            return (yield from stored_ledger(clients, site.store, site.thread_id, self.name))
+            name = f"{site.thread_id}/{self.name}"
+            return (yield from ledgers.of(name, store=site.store, is_asked_each_time=True))
         if limits.for_session() and site.thread_id is None:
             # One ledger for as long as the tool lives: a new one would begin with nothing used.
-            return (yield from self._door.ledgers.of("within limits", clients))
-        return (yield from self._door.ledgers.of(site.session, clients, rotate=site.fresh))
+            return (yield from ledgers.of("within limits"))
+        return (yield from ledgers.of(site.session, rotate=site.fresh))
 
 
 def _artifact(got: PaidAnswer, processor: str) -> dict[str, Any]:

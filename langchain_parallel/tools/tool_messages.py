@@ -12,7 +12,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ..errors import ActionRequired, ParallelError, RunCancelled, RunFailed
+from ..errors import (
+    ActionRequired,
+    ApiError,
+    NotFound,
+    ParallelError,
+    ResponseLost,
+    RunCancelled,
+    RunFailed,
+    StillRunning,
+)
 from ..processors import PROCESSORS, Processor
 from ..text.format import duration_range, usd
 from ..text.untrusted import harmless
@@ -85,6 +94,8 @@ _GOES_ON = (
     "It may continue, and its answer can be fetched by run_id: tell the user. Do not ask again: that would "
     "start and bill another run."
 )
+_RUN_GOES_ON = (StillRunning, ApiError, ResponseLost)
+"""Errors of asking after a run, which say nothing against its going on."""
 _UNKNOWN = (
     "It may be billed: tell the user. Do not ask again before a person has checked: that could start and "
     "bill another run."
@@ -97,7 +108,8 @@ def error_for_model(error: ParallelError) -> str:
     What the server says in it is untrusted; it stays on one line and cannot pose as a result's fence.
     """
     known = (advice for kind, advice in _ADVICE if isinstance(error, kind))
-    unknown = _GOES_ON if error.run_id else _UNKNOWN
+    goes_on = error.run_id and isinstance(error, _RUN_GOES_ON) and not isinstance(error, NotFound)
+    unknown = _GOES_ON if goes_on else _UNKNOWN
     retold = copy.copy(error)
     retold.hint = next(known, error.hint if error.billed is False else unknown)
     return harmless(str(retold))

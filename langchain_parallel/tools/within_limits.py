@@ -90,7 +90,7 @@ def _allowed(run: PaidRun, turns: Sequence[Turn]) -> Calls[PaidRun]:
     shown = yield from shown_to_person(run.config)
     if is_about(
         shown, turn
-    ):  # what a person says counts, also if nothing stands in the way any more
+    ):  # a person's decision counts, even if the limits would allow the run by now
         reasons = reasons or list(shown["reasons"])
     if not reasons:
         return run

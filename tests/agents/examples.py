@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parents[2] / "docs" / "agents"
 
 
 class Outcome(NamedTuple):
-    """What an example comes to: its runs by handle and parent, over all its middlewares."""
+    """The result of an example: its runs by handle and parent, over all its middlewares."""
 
     handles: dict[str, str | None]
     ledgers: int
@@ -70,7 +70,7 @@ def build(example: ModuleType, account: Account, scripted: ModuleType, **options
 
 
 def answers(example: ModuleType, account: Account, agent: Any) -> Iterator[dict[str, Any]]:
-    """The state after each of the user's questions; an agent that is parked is woken until it is done."""
+    """The state after each of the user's questions; a parked agent is resumed until it is done."""
     for question in example.QUESTIONS:
         said = {"messages": [("user", question)]}
         state = account.invoke(agent, said, thread())

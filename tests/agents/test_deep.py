@@ -55,7 +55,7 @@ class Asks(Model):
 
 
 def sums_up(messages: list[BaseMessage]) -> AIMessage:
-    """What a lead says that cites all that it was told."""
+    """The answer of a lead that cites everything its sub-agents reported."""
     told = [m.text for m in messages if isinstance(m, ToolMessage)]
     reports = [text for text in told if text.startswith("I found it")]
     return AIMessage(" ".join([*reports, *(mark for text in told for mark in marks(text))]))
@@ -118,7 +118,7 @@ def session_of(record: Any) -> str:
 
 @pytest.mark.parametrize("leads_own", [True, False])
 def test_a_sub_agents_follow_up_stays_in_its_own_session(account: Account, leads_own: bool) -> None:
-    """Wherever it stands in the lead's state, what it follows there is what it built on."""
+    """Under whatever handle the lead has it, its parent there is the run that it built on."""
     lead = Model(*([calls(start("World?"))] if leads_own else []), calls(task("Japan?")), "done")
     researcher = Model(calls(start("Japan?")), calls(follow_up("r1", "Why?")), "found it")
     agent = led(account, lead, account.middleware(), researcher=researcher)
@@ -144,7 +144,7 @@ def test_the_lead_can_read_and_follow_up_what_a_sub_agent_found(account: Account
 
 
 def test_the_lead_gets_what_a_sub_agent_left_running(account: Account) -> None:
-    """The sub-agent has ended; whoever has its records asks after them."""
+    """The sub-agent has ended; the agent that got its records polls its runs."""
     lead = Model(calls(task("Europe?")), "I look into it.", calls(check("r1")), sums_up)
     agent = led(account, lead, account.middleware(wait="background"), wait="background")
     state = account.invoke(agent, SAID, thread())

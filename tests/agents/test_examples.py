@@ -53,7 +53,7 @@ def test_an_example_cites_its_sources_and_pays_each_run_once(
 
 @pytest.mark.grid
 @every_example
-def test_an_example_that_is_parked_and_woken_comes_to_the_same(
+def test_an_example_that_is_parked_and_resumed_ends_the_same(
     name: str, account: Account, scripted: ModuleType
 ) -> None:
     example = examples.load(name)
@@ -127,7 +127,7 @@ def test_an_example_runs_as_a_program(name: str) -> None:
     assert "https://" in done.stdout
 
 
-def test_a_real_model_without_keys_is_told_which_are_missing() -> None:
+def test_a_real_model_without_keys_says_which_are_missing() -> None:
     done = program("create_agent", "--live")
     assert done.returncode == 2
     assert "PARALLEL_API_KEY, and ANTHROPIC_API_KEY or OPENAI_API_KEY" in done.stdout

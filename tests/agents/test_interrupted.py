@@ -1,4 +1,4 @@
-"""Examples whose process is gone after something was paid for: another goes on, and pays nothing twice."""
+"""Examples whose process dies after something was paid for: another one continues, and pays nothing twice."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from .examples import OUTCOMES
 
 
 class GoneError(BaseException):
-    """The process is gone; nothing in it catches this."""
+    """Stands for the death of the process; nothing catches it."""
 
 
 class Deadly(SimulatorTransport):
-    """The process is gone in the first paid request: it was processed, and nobody hears of it."""
+    """The process dies in the first paid request, which the server has processed."""
 
     died = False
 
@@ -53,7 +53,7 @@ def deadly(account: Account) -> dict[str, Any]:
 def states(
     example: ModuleType, account: Account, first: Any, second: Any
 ) -> Iterator[dict[str, Any]]:
-    """The state after each question. The first process dies in one of them; the second goes on."""
+    """The state after each question. The first process dies in one of them; the second one continues."""
     second.checkpointer, second.store = first.checkpointer, first.store
     agent = first
     for question in example.QUESTIONS:
@@ -68,7 +68,7 @@ def states(
 
 @pytest.mark.grid
 @pytest.mark.parametrize("name", OUTCOMES)
-def test_another_process_goes_on_and_pays_nothing_twice(
+def test_another_process_continues_and_pays_nothing_twice(
     name: str, account: Account, scripted: ModuleType
 ) -> None:
     example = examples.load(name)

@@ -77,7 +77,7 @@ def test_a_group_and_its_runs(anywhere: Both) -> None:
     assert anywhere.list_runs(group.taskgroup_id, status="failed") == []
 
 
-def test_a_submission_and_its_twin(anywhere: Both) -> None:
+def test_the_same_submission_twice_is_one_run(anywhere: Both) -> None:
     ledger_id = anywhere.create_group().taskgroup_id
     first = anywhere.submit(ledger_id, ask(), position="0")
     again = anywhere.submit(ledger_id, ask(), position="0")

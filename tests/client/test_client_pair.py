@@ -1,4 +1,4 @@
-"""One client makes both kinds of calls: its counterpart goes to the same account and knows the same."""
+"""One client makes both kinds of calls: its counterpart uses the same account, ledgers and secrets."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TOKEN = "Bearer tok4711-s3cret"
 
 
 class Pair:
-    """The clients that one gives: `given` calls that one, `other` its counterpart."""
+    """A client and its counterpart: `given` calls the one, `other` the counterpart."""
 
     def __init__(self, kind: str, **options: Any) -> None:
         make: Any = ParallelClient if kind == "blocking" else AsyncParallelClient

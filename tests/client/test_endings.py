@@ -1,4 +1,4 @@
-"""How waiting ends where there is no answer."""
+"""How waiting ends if a run gives no answer."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_action_is_noticed_where_the_result_only_says_not_yet(world: World) -> N
     assert world.clock.monotonic() < 300
 
 
-def test_a_status_nobody_has_heard_of_is_waited_out_or_told(world: World) -> None:
+def test_an_unknown_status_is_waited_for_or_reported(world: World) -> None:
     run_id = world.start(seconds=30, unknown_status="paused_for_review")
     error = world.raises(errors.RunError, world.api.wait, run_id)
     assert "ended as 'paused_for_review', a status this package does not know" in str(error)
@@ -82,7 +82,7 @@ def test_a_status_nobody_has_heard_of_is_waited_out_or_told(world: World) -> Non
     assert not any(path.endswith(f"{other}/result") for path in world.sent("GET"))
 
 
-def test_trouble_on_the_way_is_borne(world: World) -> None:
+def test_waiting_survives_trouble_on_the_way(world: World) -> None:
     world.sim.faults.add(
         Fault("status_before", path="*/events", status=404, times=None),
         *(

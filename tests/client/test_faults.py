@@ -1,4 +1,4 @@
-"""Each trouble at each call: the class of the error, its text, and what it cost."""
+"""Each fault at each call: the class of the error, its text, and what it cost."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def ready(world: World, fault: dict[str, Any], times: int | None) -> tuple[str, 
 @pytest.mark.grid
 @pytest.mark.parametrize("method", [*FREE_CALLS, *PAID_CALLS])
 @pytest.mark.parametrize("refusal", REFUSALS, ids=lambda row: name(row[0]))
-def test_a_refusal_is_told_and_costs_nothing(
+def test_a_refusal_is_reported_and_costs_nothing(
     world: World, method: str, refusal: tuple[dict[str, Any], Any, str, str]
 ) -> None:
     fault, error, happened, todo = refusal
@@ -195,7 +195,7 @@ def test_on_a_socket_a_create_is_never_repeated_once_a_byte_may_have_left(
     assert len(simulator_server.simulator.requests) == 1
 
 
-def test_on_a_socket_that_nobody_listens_to_nothing_is_billed(
+def test_on_a_socket_without_a_listener_nothing_is_billed(
     socket_api: Both, simulator_server: RunningServer
 ) -> None:
     with simulator_server.unreachable(), pytest.raises(errors.ResponseLost) as caught:
@@ -214,7 +214,7 @@ def test_a_422_of_the_server_names_the_fields(world: World) -> None:
     assert error.ref_id in str(error)
 
 
-def test_a_402_of_the_server_is_told_and_free() -> None:
+def test_a_402_of_the_server_is_reported_and_free() -> None:
     world = World("blocking", credit_usd=0.004)
     error = world.raises(errors.CreditExhausted, world.api.create, ask())
     assert error.billed is False

@@ -1,4 +1,4 @@
-"""Many requests at once are spread over several httpx clients; few are not."""
+"""Many requests at once are spread over several httpx clients; a few use one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_another_client_is_made_only_when_all_are_busy(kind: type[httpx.Client])
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_one_that_is_given_back_in_trouble_is_lent_again(kind: type[httpx.Client]) -> None:
+def test_an_httpx_client_whose_exchange_failed_is_used_again(kind: type[httpx.Client]) -> None:
     pools = Pools(kind, None)
     for _ in range(MAX_PER_CLIENT + 1):
         with pytest.raises(httpx.ReadError), pools.acquire():

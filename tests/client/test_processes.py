@@ -1,4 +1,4 @@
-"""What must be seen from outside, in a process of its own: forks, and the end of a program."""
+"""What needs a process of its own: forks, and the end of a program."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_a_forked_process_makes_both_kinds_of_calls_with_one_client(url: str, ma
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_nothing_is_warned_of_at_the_end_of_a_careless_program(url: str) -> None:
+def test_a_program_that_closes_nothing_ends_without_a_warning(url: str) -> None:
     code = f"""
         import asyncio
         from langchain_parallel import AsyncParallelClient, ParallelClient

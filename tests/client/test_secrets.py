@@ -31,7 +31,7 @@ def secretive() -> Any:
 
 
 def echo() -> dict[str, Any]:
-    """An answer of a server that repeats all it was told."""
+    """The response of a server that repeats everything it was sent."""
     text = f"{' '.join(SECRETS)} Bearer tok4711 https://hooks.example/hook-s3cret"
     return {"error": {"message": text, "ref_id": text, "detail": [{"loc": [text], "msg": text}]}}
 

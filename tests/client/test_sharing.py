@@ -1,4 +1,4 @@
-"""One client in many hands: threads, event loops, and its own end."""
+"""One client shared by threads and event loops, and closed."""
 
 from __future__ import annotations
 

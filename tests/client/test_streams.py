@@ -23,7 +23,7 @@ def test_events_cut_at_any_byte_are_shown_once_each(world: World, bytes_: int) -
     assert list(world.api.events(run_id)) == whole
 
 
-def test_events_of_a_run_that_is_silent_for_long_go_on(world: World) -> None:
+def test_events_continue_after_a_long_silence(world: World) -> None:
     run_id = world.start(processor="ultra8x", seconds=7200)
     events = list(world.api.events(run_id))
     assert isinstance(events[-1], TaskRunEvent)
@@ -66,7 +66,7 @@ def test_leaving_the_events_early_leaves_no_connection(world: World) -> None:
         break
 
 
-def test_a_group_of_long_silent_runs_is_followed_to_its_end(world: World) -> None:
+def test_a_group_of_runs_without_events_is_followed_to_its_end(world: World) -> None:
     group_id = world.api.create_group().taskgroup_id
     started = world.api.add_runs(group_id, [ask(str(n), "ultra") for n in range(3)])
     events = list(world.api.group_events(group_id))

@@ -109,7 +109,7 @@ def test_trouble_without_end_is_submission_unknown_and_healed_by_submitting_agai
     ],
     ids=str,
 )
-def test_a_refusal_is_told_and_nothing_is_billed(
+def test_a_refusal_is_reported_and_nothing_is_billed(
     world: World, ledger_id: str, fault: dict[str, Any], error: type[errors.ParallelError]
 ) -> None:
     world.sim.faults.add(Fault(**fault, **POST))
@@ -117,7 +117,7 @@ def test_a_refusal_is_told_and_nothing_is_billed(
     assert world.started == 0
 
 
-def test_a_ledger_that_does_not_exist_is_told_and_nothing_is_sent(world: World) -> None:
+def test_a_ledger_that_does_not_exist_is_reported_and_nothing_is_sent(world: World) -> None:
     error = world.raises(errors.LedgerNotFound, world.api.submit, "tgrp_gone", ask())
     assert "There is no ledger (task group) tgrp_gone for this API key." in str(error)
     assert (error.status, error.billed, world.sent()) == (404, False, [])

@@ -120,7 +120,7 @@ def test_a_stream_cut_anywhere_costs_a_reconnection_and_no_event(world: World) -
 
 
 @pytest.mark.parametrize("kind", ["sse_unknown_event", "sse_comment_heartbeats", "unknown_fields"])
-def test_what_nobody_has_heard_of_is_passed_over(world: World, kind: Any) -> None:
+def test_unknown_events_and_fields_are_passed_over(world: World, kind: Any) -> None:
     world.sim.faults.add(Fault(kind, times=None))
     assert wait(world, world.start(processor="pro"))[0].run.status == "completed"
 
@@ -149,7 +149,7 @@ def test_a_run_that_ended_days_ago_is_answered_at_once(world: World) -> None:
 @pytest.mark.parametrize("call", ["wait", "result"])
 @pytest.mark.parametrize("timeout", [0, 1, 45, 1200])
 @pytest.mark.parametrize("faults", [[], [Fault("hang", path="*/events", seconds=9e9, times=None)]])
-def test_a_deadline_that_passes_says_how_to_go_on(
+def test_a_deadline_that_passes_says_how_to_continue(
     world: World, call: str, timeout: float, faults: list[Fault]
 ) -> None:
     world.sim.faults.add(*faults)
@@ -209,7 +209,7 @@ def test_what_is_no_id_sends_nothing(world: World, wrong: str) -> None:
     assert world.sim.requests == []
 
 
-def test_patience_can_be_set(world: World) -> None:
+def test_the_longest_retry_after_can_be_set(world: World) -> None:
     api = world.client(retry_policy=RetryPolicy(max_attempts=1))
     world.sim.faults.add(Fault("status_before", status=503, times=None))
     world.raises(errors.ServerFault, api.retrieve, "trun_1")

@@ -88,7 +88,7 @@ def test_an_unknown_event_keeps_its_fields() -> None:
     assert event.model_extra == {"strength": 11}
 
 
-def test_a_status_nobody_has_heard_of_still_reads() -> None:
+def test_an_unknown_status_still_reads() -> None:
     event = event_from({"type": "task_run.state", "run": {**RUN, "status": "dreaming", "x": 1}})
     assert isinstance(event, TaskRunEvent)
     assert event.run.active

@@ -68,7 +68,7 @@ def paid(script: Script) -> int:
     return sum(request.paid for request in script.sent)
 
 
-def test_it_looks_before_it_sends_and_sends_once() -> None:
+def test_it_looks_up_before_it_sends_and_sends_once() -> None:
     script = Script(*NOTHING, STARTED, RUN)
     made = submit(script)
     assert isinstance(script.effects[0], OpenStream)
@@ -92,7 +92,7 @@ def test_a_run_under_another_key_is_another_run() -> None:
 @pytest.mark.parametrize(
     "unknown", [NoResponse(True), Response(500), Response(408), Response(409)], ids=str
 )
-def test_after_an_unknown_outcome_it_looks_again_and_adopts(unknown: object) -> None:
+def test_after_an_unknown_outcome_it_looks_up_again_and_adopts(unknown: object) -> None:
     script = Script(*NOTHING, unknown, *NOTHING, *NOTHING, *FOUND)
     assert submit(script).adopted
     assert paid(script) == 1
@@ -145,7 +145,7 @@ def test_unknown_outcomes_end_in_submission_unknown() -> None:
 
 
 def test_a_ledger_that_cannot_be_read_is_asked_until_settled() -> None:
-    """Were it given up at once, the next submit could look too early and pay twice."""
+    """If it gave up at once, the next submit could look too early and pay twice."""
     broken = [Response(401)] * 10
     script = Script(*NOTHING, NoResponse(True), *broken)
     with pytest.raises(errors.SubmissionUnknown) as caught:
@@ -154,7 +154,7 @@ def test_a_ledger_that_cannot_be_read_is_asked_until_settled() -> None:
     assert isinstance(caught.value.__cause__, errors.AuthenticationFailed)
 
 
-def test_a_look_that_fails_sends_nothing() -> None:
+def test_a_lookup_that_fails_sends_nothing() -> None:
     for outcome, kind in (
         (Response(401), errors.AuthenticationFailed),
         (Response(403), errors.Forbidden),
@@ -165,7 +165,7 @@ def test_a_look_that_fails_sends_nothing() -> None:
         assert script.sent == []
 
 
-def test_a_look_answered_with_a_web_page_is_no_empty_ledger() -> None:
+def test_a_lookup_answered_with_a_web_page_is_no_empty_ledger() -> None:
     page = (answer(200, content_type="text/html"),)
     script = Script(*page * POLICY.max_attempts)
     with pytest.raises(errors.MalformedResponse, match="text/html instead of an event stream"):
@@ -190,7 +190,7 @@ def test_a_list_that_breaks_off_is_no_empty_ledger(cut: tuple[object, ...]) -> N
     assert script.sent == []
 
 
-def test_a_missing_ledger_is_told_as_such() -> None:
+def test_a_missing_ledger_has_an_error_of_its_own() -> None:
     script = Script(answer(404))
     with pytest.raises(errors.LedgerNotFound, match="no ledger \\(task group\\) tgrp_1") as caught:
         submit(script)
@@ -201,7 +201,7 @@ def test_a_missing_ledger_is_told_as_such() -> None:
         submit(script)
 
 
-def test_of_several_the_oldest_is_adopted_and_the_others_are_told() -> None:
+def test_of_several_the_oldest_is_adopted_and_the_others_are_reported() -> None:
     script = Script(
         *listing(
             ("trun_3", "2025-01-01T00:00:01Z", "1"),
@@ -254,7 +254,7 @@ def test_a_caller_cancelled_after_sending_is_settled_before_the_next_send() -> N
     assert cache.unsettled == {}
 
 
-def test_after_a_second_send_in_doubt_a_twin_is_reported_and_the_older_adopted() -> None:
+def test_after_a_second_uncertain_send_the_duplicate_is_reported_and_the_older_adopted() -> None:
     twins = listing(
         ("trun_1", "2025-01-01T00:00:09Z", "2"), ("trun_0", "2025-01-01T00:00:00Z", "1")
     )
@@ -265,7 +265,7 @@ def test_after_a_second_send_in_doubt_a_twin_is_reported_and_the_older_adopted()
     assert made.sent_again
 
 
-def test_looking_is_skipped_only_where_told() -> None:
+def test_the_lookup_is_skipped_only_on_request() -> None:
     script = Script(STARTED, RUN)
     assert not submit(script, lookup="none").adopted
     assert paid(script) == 1
@@ -280,7 +280,7 @@ def test_settling_first_waits_for_a_run_that_shows_up_late() -> None:
     assert script.time >= POLICY.settle_seconds
 
 
-def test_a_ledger_in_doubt_is_so_for_every_request_until_the_time_is_over() -> None:
+def test_an_uncertain_ledger_is_uncertain_for_every_request_until_the_time_is_over() -> None:
     """The process that was killed may have sent more than one."""
     cache = LedgerCache()
     cache.mark_uncertain("tgrp_1", 0.0)
@@ -298,7 +298,7 @@ def cursors(script: Script) -> list[str | None]:
     ]
 
 
-def test_a_later_look_reads_on_from_the_last_one() -> None:
+def test_a_later_lookup_continues_from_the_last_one() -> None:
     cache = LedgerCache()
     others = listing(("trun_7", "2025", "7"), ("trun_8", "2025", "8"), key="other")
     assert find(Script(*others), cache=cache) is None
@@ -313,7 +313,7 @@ def test_what_this_client_started_is_found_though_the_list_does_not_show_it() ->
     assert submit(Script(RUN), cache=cache).adopted
 
 
-def test_a_look_from_an_earlier_place_than_was_read_begins_there() -> None:
+def test_a_lookup_from_an_earlier_cursor_begins_there() -> None:
     """A replay of an older turn must not be looked for only among the newer runs."""
     cache = LedgerCache()
     assert submit(Script(*FOUND), cache=cache, cursor="5").adopted
@@ -322,7 +322,7 @@ def test_a_look_from_an_earlier_place_than_was_read_begins_there() -> None:
     assert cursors(script) == [None]
 
 
-def test_in_doubt_the_list_is_read_from_where_the_session_began() -> None:
+def test_an_uncertain_list_is_read_from_where_the_session_began() -> None:
     cache = LedgerCache()
     late = listing(("trun_7", "2025", "7"), key="other")
     submit(Script(*late, STARTED, RUN), cache=cache)

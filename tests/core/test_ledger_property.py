@@ -1,4 +1,4 @@
-"""Exactly once, whatever happens: the ledger against the simulator under any bounded trouble."""
+"""A property test: under any bounded sequence of faults a request is paid for exactly once."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ def test_a_blank_interaction_id_is_refused() -> None:
     )
 
 
-def test_all_faults_are_told_at_once() -> None:
+def test_all_faults_are_reported_at_once() -> None:
     assert len(problems(ask("", "nope", metadata={"k" * 17: 1}, previous_interaction_id=""))) == 4
 
 

@@ -68,7 +68,7 @@ def test_a_null_answer_stays_null() -> None:
         ("dreaming", False, False),
     ],
 )
-def test_which_runs_go_on_by_themselves(status: str, is_active: bool | None, active: bool) -> None:
+def test_which_runs_count_as_active(status: str, is_active: bool | None, active: bool) -> None:
     assert TaskRun(run_id="trun_1", status=status, is_active=is_active).active is active
 
 

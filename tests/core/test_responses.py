@@ -195,7 +195,7 @@ SECRET = TaskRunInput(
     ["Bearer tok", "tok", "0123456789", "q1w2e3r4", "p4ss", "me:p4ss", "token=q1w2e3r4&user=bob",
      "https://hooks.example/services/T0/B0", "https://me:p4ss@mcp.example/sse?token=q1w2e3r4&user=bob"],
 )  # fmt: skip
-def test_a_server_that_repeats_a_secret_has_it_blotted_out(secret: str) -> None:
+def test_a_secret_that_a_server_repeats_is_redacted(secret: str) -> None:
     body = {"error": {"message": f"denied for {secret}!", "ref_id": secret, "detail": [
         {"loc": ["mcp_servers", secret], "msg": f"got '{secret}'"}]}}  # fmt: skip
     for request in (wire.create(SECRET), wire.add_runs("tgrp_1", [SECRET])):
@@ -206,6 +206,6 @@ def test_a_server_that_repeats_a_secret_has_it_blotted_out(secret: str) -> None:
         assert "denied for …!" in error.server_message
 
 
-def test_blotting_leaves_other_words_alone() -> None:
+def test_redaction_leaves_other_words_alone() -> None:
     text = "The token tokens of 'tok' took: Bearer"
     assert redact(text, secrets_of([SECRET])) == "The token tokens of '…' took: Bearer"

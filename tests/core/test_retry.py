@@ -120,7 +120,7 @@ def test_pauses_double_up_to_the_longest() -> None:
     assert policy.jittered_delay(1) == Sleep(0.5, jitter=0.5)
 
 
-def test_a_server_that_asks_for_more_than_patience_is_not_waited_for() -> None:
+def test_a_server_that_asks_for_too_long_a_pause_is_not_waited_for() -> None:
     policy = RetryPolicy(max_retry_after=60)
     assert policy.delay_before_resend(1, answer(429, retry_after="60")) is not None
     assert policy.delay_before_resend(1, answer(429, retry_after="61")) is None

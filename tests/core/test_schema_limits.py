@@ -116,7 +116,7 @@ def test_a_hundred_properties_are_allowed_and_one_more_is_counted() -> None:
 
 
 def test_classes_that_use_one_another_many_times_are_measured_at_once() -> None:
-    """Ten fields a level, twelve levels: a trillion uses, which nobody should walk through."""
+    """Ten fields a level, twelve levels: a trillion uses, too many to visit one by one."""
     defs: dict[str, Any] = {"L0": {"type": "object", "properties": {"x": PROPERTY}}}
     for i in range(1, 12):
         fields = {f"f{j}": {"$ref": f"#/$defs/L{i - 1}"} for j in range(10)}

@@ -141,7 +141,7 @@ def test_what_is_no_id_is_refused(wrong: Any) -> None:
         ({"type": "auto"}, AutoSchema()),
     ],
 )
-def test_whatever_stands_for_a_schema_becomes_its_envelope(given: Any, envelope: object) -> None:
+def test_every_way_to_write_a_schema_becomes_its_envelope(given: Any, envelope: object) -> None:
     assert TaskSpec(output_schema=given).output_schema == envelope
     assert TaskSpec(input_schema=given).input_schema == envelope
 

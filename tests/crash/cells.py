@@ -1,4 +1,4 @@
-"""The cells of the matrix, and what is promised in each.
+"""The cells of the kill matrix, and what is promised in each.
 
 Rule: a promise is written down here before it is measured. Where nothing is promised the matrix still
 measures, and says how often a run was paid for twice.
@@ -13,7 +13,7 @@ from typing import Literal
 Durability = Literal["sync", "async", "exit"]
 
 _WORKLOADS = ("subgraph", "branches", "node", "tool", "two calls")
-"""Those of `workloads.py`; others may be added to its table by whoever kills them elsewhere."""
+"""Those of `workloads.py`; other test packages add theirs to this table."""
 _EXCHANGE = ("leaving", "sent", "answered", "read")
 _AROUND = ("before", "after")
 KINDS = [

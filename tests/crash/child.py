@@ -42,7 +42,7 @@ class Job(TypedDict):
 
 
 def work(job: Job, tell: int) -> None:
-    """Do the job in this process, and tell what came of it. Does not return."""
+    """Do the job in this process, and report the result. Does not return."""
     signal.alarm(HANGS_AFTER)
     passing.arm(job["kill_at"], tell)
     started = time.perf_counter()
@@ -71,7 +71,7 @@ def _config(job: Job) -> Any:
 
 
 def _goes_on(snapshot: Any) -> Literal["invoked", "resumed", "finished"]:
-    """What a user does who finds a thread in this state."""
+    """What a user does with a thread in this state."""
     if snapshot.next or snapshot.tasks:
         return "resumed"
     return "invoked" if snapshot.metadata is None else "finished"

@@ -1,4 +1,4 @@
-"""Runs a cell: uncrashed, and killed at a point and gone on with by a new process."""
+"""Runs a cell: without a kill, and killed at a point and continued by a new process."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _ID = re.compile(r"(?:trun|intr|tgrp)_\w+")
 
 @dataclass(frozen=True)
 class Report:
-    """What became of one process."""
+    """The result of one process."""
 
     signal: int | None = None
     killed_at: str | None = None
@@ -81,7 +81,7 @@ class Zygote:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one thread."""
+    """The result of one thread."""
 
     reports: list[Report]
     """Process by process."""
@@ -104,7 +104,7 @@ class Outcome:
         return sum(count - 1 for count in Counter(self.paid).values())
 
     def wrong(self, uncrashed: Outcome) -> bool:
-        """Whether anything is other than it would have been without a kill."""
+        """Whether anything differs from the same thread without a kill."""
         right = (0, 0, None, uncrashed.state)
         return (self.paid_twice, self.lost, self.last.error, self.state) != right
 
@@ -121,7 +121,7 @@ class Lab:
         self._uncrashed: dict[Cell, Outcome] = {}
 
     def uncrashed(self, cell: Cell) -> Outcome:
-        """How the cell goes when nobody is killed; run once."""
+        """The result of the cell without a kill; run once."""
         if cell not in self._uncrashed:
             outcome = self.run(cell)
             assert outcome.last.error is None, outcome.last.error

@@ -1,4 +1,4 @@
-"""Killed anywhere and gone on with by a new process, a thread pays once for each question.
+"""Killed anywhere and resumed by a new process, a thread pays once for each question.
 
 A sample of the matrix (`python -m tests.crash.matrix` is the whole): every cell with a promise, each
 killed at a point of another kind. Of the sample, enough to have every kind of point and every part of a
@@ -19,7 +19,7 @@ from .matrix import points_of
 from .points import kind
 
 PAID_FOR = "POST /v1/tasks/groups/*/runs: answered"
-"""The server has started the run, and nobody else knows."""
+"""The server has started the run, and no other process knows."""
 
 SAMPLE = [
     (cell, cell.kinds[number % len(cell.kinds)])

@@ -36,7 +36,7 @@ class Killed(BaseException):
 
 
 class Deadly(Simulator):
-    """Kills whoever makes certain requests."""
+    """Kills the user that makes certain requests."""
 
     def __init__(self, kills: Sequence[Kill]) -> None:
         super().__init__(Clock())
@@ -68,7 +68,7 @@ def survive(
     late: float = 0.0,
     again: bool = False,
 ) -> None:
-    """Let a user go on until there is an answer, and see what was paid on the way.
+    """Let a user continue until there is an answer, and see what was paid on the way.
 
     `again`: after a kill the same is asked again, where it would usually be resumed.
     """

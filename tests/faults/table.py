@@ -1,4 +1,4 @@
-"""What can go wrong, and where: the rows and columns of the matrix.
+"""The rows and columns of the fault matrix: what can go wrong, and at which call.
 
 Rule: the rows come from the simulator's own lists of faults and endings, so a new kind is tried
 everywhere without a line here. A combination is left out only by `SENSELESS`, which says why.
@@ -81,7 +81,7 @@ def endings() -> Iterator[Row]:
 
 
 def is_told(row: Row, call: Call) -> bool:
-    """Whether trouble that comes once may be told; all other is got over without a word.
+    """Whether a fault that happens once may be reported; all others are recovered from silently.
 
     A refusal would be the same again, and so would an answer that cannot be read; but what was
     accepted in a way that cannot be read is found in the ledger, and streams are read again.

@@ -1,7 +1,7 @@
-"""A run that shows up later than the settling time may be paid for twice; then both are told.
+"""A run that shows up later than the settling time may be paid for twice; then both are reported.
 
-The older one counts, for whoever looks later finds that one first. What graph and tool make of it is
-tested with them.
+The older one counts, because every later lookup finds it first. What graph and tool make of it is tested with
+them.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def test_find_tells_both_ids_once_both_are_listed(client: ClientUser) -> None:
 
 
 @pytest.mark.parametrize("elsewhere", [True, False])
-def test_who_submits_again_adopts_the_older_and_is_told_the_other(
+def test_submitting_again_adopts_the_older_and_reports_the_other(
     client: ClientUser, elsewhere: bool
 ) -> None:
     assert client.ask() is None
@@ -104,7 +104,7 @@ class Blind(Simulator):
 
 
 @pytest.mark.parametrize("kind", USERS, ids=lambda kind: kind.name)
-def test_a_twin_that_cannot_be_looked_for_leads_to_no_third_run(
+def test_a_duplicate_that_cannot_be_looked_up_leads_to_no_third_run(
     kind: type[User], mode: Mode
 ) -> None:
     simulator = Blind(Clock())
@@ -122,7 +122,7 @@ def test_a_twin_that_cannot_be_looked_for_leads_to_no_third_run(
         assert len(user.runs(QUESTION)) == 2
 
 
-def test_of_three_both_others_are_told(client: ClientUser) -> None:
+def test_of_three_both_duplicates_are_reported(client: ClientUser) -> None:
     client.simulator.scripts.clear()
     client.simulator.scripts.add(RunScript(late_commit=LATE, seconds=2 * LATE, times=3))
     client.simulator.faults.add(LOST)
@@ -143,10 +143,10 @@ def test_of_three_both_others_are_told(client: ClientUser) -> None:
     ],
     ids=lambda fault: fault.kind,
 )
-def test_after_a_send_in_doubt_a_second_that_is_refused_does_not_clear_the_first(
+def test_a_refused_second_send_does_not_settle_an_uncertain_first(
     client: ClientUser, second: Fault
 ) -> None:
-    """Else a model, or a person, is told to add credit and ask again: the first is still under way."""
+    """Otherwise a model or a person would add credit and ask again while the first run is under way."""
     client.simulator.faults.add(second)
     told = client.ask()
     assert told is not None

@@ -54,12 +54,14 @@ def wrong(some: list[Cell]) -> str:
 
 
 @pytest.mark.parametrize("some", parameters(CELLS))
-def test_trouble_is_got_over_or_told_and_nothing_is_paid_for_twice(some: list[Cell]) -> None:
+def test_trouble_is_recovered_from_or_reported_and_nothing_is_paid_for_twice(
+    some: list[Cell],
+) -> None:
     assert not wrong(some), wrong(some)
 
 
 @pytest.mark.parametrize("some", parameters(ENDINGS))
-def test_however_a_run_ends_the_way_on_is_told_and_leads_to_one_paid_answer(
+def test_however_a_run_ends_the_error_says_how_to_get_one_paid_answer(
     some: list[Cell],
 ) -> None:
     assert not wrong(some), wrong(some)

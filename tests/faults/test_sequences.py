@@ -1,7 +1,7 @@
-"""Any trouble in any order, kills among it: in the end each question is answered and paid for once.
+"""Faults and kills in any order: in the end each question is answered and paid for once.
 
-Rule: the trouble is bounded (six faults, three kills), so whoever goes on long enough gets the answer.
-A run shows up in its list later than it was started, but within the settling time.
+Rule: the trouble is bounded (six faults, three kills), so a user that continues gets the answer. A run shows
+up in its list later than it was started, but within the settling time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is in doubt stays in doubt until a whole settling time has passed over it.
+"""What is uncertain stays uncertain until a whole settling time has passed.
 
 Cases of the sequences (`test_sequences.py`) that are worth a name of their own.
 """
@@ -61,7 +61,7 @@ def test_the_settling_time_begins_when_the_answer_is_lost_not_when_the_request_i
 @KINDS
 @pytest.mark.parametrize("elsewhere", [True, False])
 @pytest.mark.parametrize("request_number", [SENDING, READING])
-def test_who_is_lost_between_the_send_and_the_answer_finds_the_run(
+def test_a_caller_cancelled_between_the_send_and_the_answer_finds_the_run(
     kind: type[User], mode: Mode, elsewhere: bool, request_number: int
 ) -> None:
     """Also while the started run is read for the first time."""
@@ -72,7 +72,7 @@ def test_who_is_lost_between_the_send_and_the_answer_finds_the_run(
 @BOTH
 @KINDS
 @pytest.mark.parametrize("status", [402, 503])
-def test_a_look_that_fails_after_a_kill_does_not_end_the_doubt(
+def test_a_lookup_that_fails_after_a_kill_leaves_the_ledger_uncertain(
     kind: type[User], mode: Mode, status: int
 ) -> None:
     trouble = Fault("status_before", "GET", "*/groups/*/runs", status=status, times=5, skip=1)
@@ -80,7 +80,7 @@ def test_a_look_that_fails_after_a_kill_does_not_end_the_doubt(
 
 
 @BOTH
-def test_a_look_that_fails_does_not_say_that_nothing_was_billed(mode: Mode) -> None:
+def test_a_lookup_that_fails_does_not_say_that_nothing_was_billed(mode: Mode) -> None:
     """Another process asked, long ago, and was lost. A model that is told to call again would ask a
     question of its own to the ledger, to be paid for beside the first.
     """

@@ -55,7 +55,7 @@ class Clock(ManualClock):
 
 @dataclass(frozen=True)
 class Told:
-    """What a user is told instead of an answer: an error, or the turn of a run that failed."""
+    """What a user gets instead of an answer: an error, or the turn of a run that failed."""
 
     text: str
     error: ParallelError | None
@@ -68,7 +68,7 @@ class Told:
 
 
 class User(ABC):
-    """Somebody who wants each of `questions` answered, and paid for once.
+    """A user that wants each of `questions` answered, and paid for once.
 
     `simulator` is the account. `answered` holds run id and content by question.
     """
@@ -95,7 +95,7 @@ class User(ABC):
 
     @abstractmethod
     def repeat(self) -> Told | None:
-        """Ask the same at the same place once more."""
+        """Ask the same again at the same point of the session."""
 
     @abstractmethod
     def anew(self) -> Told | None:

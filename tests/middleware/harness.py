@@ -33,7 +33,7 @@ KEY = "key-aaaabbbb"
 
 
 class Model(BaseChatModel):
-    """Says what it was told to say; keeps what it was shown."""
+    """Says what the test scripts; keeps what it was shown."""
 
     _says: list[Says] = PrivateAttr(default_factory=list)
     _seen: list[list[BaseMessage]] = PrivateAttr(default_factory=list)

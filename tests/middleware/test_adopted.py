@@ -1,4 +1,4 @@
-"""A call that may have been sent is found whatever was asked in the end, and is never paid again."""
+"""A call that may have been sent is found even if it was edited later, and is never paid again."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_an_edited_call_that_was_parked_and_left_is_found(
 
 
 def test_all_runs_of_an_edited_branch_are_found(account: Account) -> None:
-    """A person added a question; its record was only in the tool's hands."""
+    """A person added a question, whose record only the tool had."""
     saver = InMemorySaver()
     model = Model(calls(start("Who leads?")), "ok")
     agent = agent_with_person(account, model, saver)
@@ -119,7 +119,7 @@ def test_all_runs_of_an_edited_branch_are_found(account: Account) -> None:
         ),
     ],
 )
-def test_a_middleware_built_anew_with_another_configuration_adopts_what_is_parked(
+def test_a_middleware_with_other_options_adopts_the_parked_run(
     account: Account, before: dict[str, Any], after: dict[str, Any]
 ) -> None:
     kept = {"checkpointer": InMemorySaver()}
@@ -160,7 +160,7 @@ def test_what_cannot_be_looked_for_is_not_called_never_sent(account: Account) ->
 # --- a ledger that nobody else knows -----------------------------------------------------------------
 
 
-def test_without_a_store_the_tools_write_the_ledger_down_before_they_send(
+def test_without_a_store_the_tools_record_the_ledger_before_they_send(
     account: Account,
 ) -> None:
     asking = calls(start("Who leads?"))
@@ -174,7 +174,7 @@ def test_without_a_store_the_tools_write_the_ledger_down_before_they_send(
     assert account.billed == len(account.runs) == 1
 
 
-def test_a_ledger_that_could_not_be_made_as_the_model_spoke_is_written_down_first(
+def test_a_ledger_that_could_not_be_made_by_the_hook_is_recorded_before_anything_is_sent(
     account: Account,
 ) -> None:
     kept = {"checkpointer": InMemorySaver()}
@@ -189,7 +189,7 @@ def test_a_ledger_that_could_not_be_made_as_the_model_spoke_is_written_down_firs
     assert account.billed == len(account.runs) == 1
 
 
-def test_a_call_that_made_no_sense_until_it_was_edited_is_paid_once(account: Account) -> None:
+def test_a_call_that_was_invalid_until_it_was_edited_is_paid_once(account: Account) -> None:
     saver = InMemorySaver()
     agent = agent_with_person(account, Model(calls(follow_up("r9", "x"))), saver, wait="park")
     account.invoke(agent, SAID, thread())

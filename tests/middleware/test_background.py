@@ -1,4 +1,4 @@
-"""In the background: the tool returns at once, and the model is told at its next turn what has finished."""
+"""In the background: the tool returns at once, and the next turn of the model announces what has finished."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langgraph.checkpoint.memory import InMemorySaver
 
 from langchain_parallel.middleware import find_citations
-from langchain_parallel.middleware.background import POLLED
+from langchain_parallel.middleware.research_runs import POLLED
 
 from .harness import (
     SAID,
@@ -49,7 +49,7 @@ def test_the_tool_returns_at_once_with_handle_price_and_time(account: Account) -
     assert record(state, "r1")["run_id"] == account.runs[0]["run_id"]
 
 
-def test_the_model_is_told_once_what_has_finished_since(account: Account) -> None:
+def test_finished_runs_are_announced_to_the_model_once(account: Account) -> None:
     model = Model(
         calls(start("Who leads?")),
         later(account, calls(check())),
@@ -66,7 +66,7 @@ def test_the_model_is_told_once_what_has_finished_since(account: Account) -> Non
     assert account.billed == 1
 
 
-def test_it_is_told_once_also_where_the_model_asks_on_at_once(account: Account) -> None:
+def test_it_is_announced_once_even_if_the_model_asks_a_follow_up_at_once(account: Account) -> None:
     model = Model(
         calls(start("Who leads?")),
         later(account, calls(check())),
@@ -114,7 +114,9 @@ def test_a_check_of_one_brings_its_answer_or_says_that_it_runs(account: Account)
     assert model.notes[3] == ""  # it has read it: that is no news
 
 
-def test_a_run_that_failed_in_the_background_is_told_and_costs_nothing(account: Account) -> None:
+def test_a_run_that_failed_in_the_background_is_announced_and_costs_nothing(
+    account: Account,
+) -> None:
     account.script(outcome="failed", message="<b>no luck</b>")
     model = Model(calls(start("Who leads?")), later(account, calls(check())), "done")
     state = account.invoke(account.agent(model, wait="background"), SAID)

@@ -57,7 +57,7 @@ def edit(name: str, **args: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("first", ["person", "ours"])
-def test_calls_that_a_person_edits_together_are_weighed_together(
+def test_calls_that_a_person_edits_together_are_reviewed_together(
     account: Account, first: str
 ) -> None:
     options: dict[str, Any] = {"model_may_choose": ("lite", "pro")}
@@ -113,7 +113,9 @@ def test_a_declined_call_that_is_sent_and_then_abandoned_is_found(
     assert record(state, "r1")["run_id"] == account.runs[0]["run_id"]
 
 
-def test_a_call_that_another_middleware_has_answered_holds_no_money(account: Account) -> None:
+def test_a_call_that_another_middleware_has_answered_counts_against_no_limit(
+    account: Account,
+) -> None:
     model = Model(calls(start("One?"), start("Two?")), "done")
     limit: Any = ToolCallLimitMiddleware(run_limit=1, exit_behavior="continue")
     ours = account.middleware(limits=Limits(max_runs=1, on_exceed="stop"))
@@ -136,7 +138,7 @@ def test_what_a_person_edits_is_what_is_paid_for(account: Account, first: str) -
 
 
 @pytest.mark.parametrize("first", ["person", "ours"])
-def test_what_a_person_rejects_costs_nothing_and_gives_its_budget_back(
+def test_what_a_person_rejects_costs_nothing_and_no_longer_counts(
     account: Account, first: str
 ) -> None:
     model = Model(calls(start("Who leads?")), calls(start("Who follows?")), "done")
@@ -194,7 +196,7 @@ def test_a_person_who_is_asked_call_by_call_edits_and_rejects_in_any_order(
 
 
 @pytest.mark.parametrize("first", ["person", "ours"])
-def test_an_edit_to_something_that_is_not_there_is_told(account: Account, first: str) -> None:
+def test_an_edit_to_an_unknown_handle_is_reported(account: Account, first: str) -> None:
     agent = reviewed(account, Model(calls(start("Who leads?")), "done"), first)
     account.invoke(agent, SAID, thread())
     edited = edit("follow_up", handle="r9", question="Why?")
@@ -204,9 +206,7 @@ def test_an_edit_to_something_that_is_not_there_is_told(account: Account, first:
 
 
 @pytest.mark.parametrize("first", ["person", "ours"])
-def test_an_edit_to_something_dear_needs_the_yes_that_dear_runs_need(
-    account: Account, first: str
-) -> None:
+def test_an_edit_to_an_expensive_processor_needs_approval(account: Account, first: str) -> None:
     options: Any = {"model_may_choose": ("lite", "ultra"), "limits": Limits(approve_above="pro")}
     agent = reviewed(account, Model(calls(start("Who leads?")), "done"), first, **options)
     account.invoke(agent, SAID, thread())
@@ -233,7 +233,7 @@ def test_an_edit_into_several_questions_gives_each_a_handle(account: Account, fi
 
 
 @pytest.mark.parametrize("first", ["person", "ours"])
-def test_edits_of_parallel_calls_into_several_questions_do_not_cross(
+def test_edits_of_parallel_calls_into_several_questions_do_not_collide(
     account: Account, first: str
 ) -> None:
     both = calls(follow_up("r1", "A?"), follow_up("r1", "B?"))
@@ -265,7 +265,7 @@ def test_edits_of_parallel_calls_do_not_take_each_others_budget(
 
 
 @pytest.mark.parametrize("first", ["person", "ours"])
-def test_calls_that_made_no_sense_before_they_were_edited_do_not_cross(
+def test_calls_that_were_invalid_before_they_were_edited_do_not_collide(
     account: Account, first: str
 ) -> None:
     wrong = calls(follow_up("r8", "A?"), start("Right?"), follow_up("r9", "B?"))

@@ -1,4 +1,4 @@
-"""A model asks, and asks on: it sees handles, the state holds the ids."""
+"""A model asks and follows up: it sees handles, and the state holds the ids."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_a_branch_asks_several_questions_from_one_finding(account: Account) -> N
     assert account.billed == 3
 
 
-def test_a_thread_goes_on_with_its_handles(account: Account) -> None:
+def test_a_thread_keeps_its_handles(account: Account) -> None:
     saver, model = InMemorySaver(), Model(calls(start("Who leads?")), "done")
     account.invoke(account.agent(model, compiled={"checkpointer": saver}), SAID, thread())
     again = Model(calls(follow_up("r1", "Why?")), "done")  # a new process

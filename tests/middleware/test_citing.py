@@ -1,4 +1,4 @@
-"""From `[3]` in an answer back to its source; typed research handed over as it is."""
+"""The source behind `[3]` in an answer, and typed research as an agent's answer."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_marks_in_an_answer_lead_back_to_their_sources(account: Account) -> None
         assert source["run_id"] == record(state, source["handle"])["run_id"]
 
 
-def test_what_no_source_has_is_told_as_made_up(account: Account) -> None:
+def test_numbers_without_a_source_are_reported_as_unknown(account: Account) -> None:
     model = Model(calls(start("Who leads?")), "done")
     state = account.invoke(account.agent(model), SAID)
     assert find_citations("Surely [77]. In [2024]? And x[0].", state) == ({}, [77, 2024, 0])
@@ -133,12 +133,17 @@ def test_more_than_a_hundred_citations_stay_apart() -> None:
 def within(ledger: str | None) -> Any:
     """A state with one finding of two sources; of a sub-agent, if there is a ledger's name."""
     urls = [{"url": f"https://{ledger}.example/{n}", "fields": []} for n in range(2)]
-    ids = {"handle": "r1", "run_id": "trun", "interaction_id": None, "counts_as": ledger or ""}
+    ids = {
+        "handle": "r1",
+        "run_id": "trun",
+        "interaction_id": None,
+        "citation_suffix": ledger or "",
+    }
     found: Any = {**ids, "position": 0, "citations": urls}
     return {**found, "citations": number_citations(found, {})}
 
 
-def test_marks_of_sub_agents_lead_back_whoever_has_their_records() -> None:
+def test_marks_of_sub_agents_are_resolved_in_every_state_with_their_records() -> None:
     found = {"r1": within(None), "r1@c65c64": within("c65c64"), "r1@42d1f0": within("42d1f0")}
     text = "So [1], [1@c65c64] and [2@42d1f0, 2; 1@42d1f0]; not [1@ffffff]."
     known, unknown = find_citations(text, {"parallel_research": found})
@@ -200,7 +205,9 @@ def test_what_does_not_fit_is_refused_and_says_so(account: Account) -> None:
         structured_finding(Profile, state)
 
 
-def test_a_wrong_handle_is_told_with_the_known_ones_and_nothing_is_lost(account: Account) -> None:
+def test_a_wrong_handle_is_refused_with_the_known_ones_and_nothing_is_lost(
+    account: Account,
+) -> None:
     account.script(contains="Fails?", outcome="failed")
     asked = calls(start("Which figures?"), start("Fails?"), start("And then?"))
     model = Model(asked, hand_over("r7", "As reported [1]."))

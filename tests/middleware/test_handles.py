@@ -1,4 +1,4 @@
-"""Handles: short, stable, and forgiving; a wrong one is answered with those there are."""
+"""Handles are short and stable, spelling does not matter, and a wrong one is answered with the known ones."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .harness import (
     [follow_up("r7", "Why?"), branch("r7", "Why?"), check("r7"), read("r7")],
     ids=lambda call: str(call[0]),
 )
-def test_a_wrong_handle_is_told_with_the_known_ones(account: Account, wrong: object) -> None:
+def test_a_wrong_handle_is_answered_with_the_known_ones(account: Account, wrong: object) -> None:
     model = Model(calls(start("Who leads?")), calls(wrong), "done")  # type: ignore[arg-type]
     state = account.invoke(account.agent(model), SAID)
     said = texts(state)[1]
@@ -96,7 +96,7 @@ def test_a_record_never_goes_back(later: str) -> None:
         assert forward["r1"]["status"] == backward["r1"]["status"] == later
 
 
-def test_what_was_told_stays_told() -> None:
+def test_what_the_model_has_seen_stays_seen() -> None:
     told = made("r1", "completed", seen_by_model=True)
     assert merge_research(told, made("r1", "completed"))["r1"]["seen_by_model"]
     assert merge_research(made("r1", "completed"), told)["r1"]["seen_by_model"]

@@ -1,4 +1,4 @@
-"""Killed by SIGKILL anywhere and gone on with by a new process, an agent pays once for each question."""
+"""Killed by SIGKILL anywhere and resumed by a new process, an agent pays once for each question."""
 
 from __future__ import annotations
 

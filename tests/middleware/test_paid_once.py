@@ -1,4 +1,4 @@
-"""Whatever is run again finds what was paid for; and what is not known to be paid for is not forgotten."""
+"""Whatever runs again finds what was paid for, and a run of unknown outcome is not forgotten."""
 
 from __future__ import annotations
 
@@ -222,7 +222,7 @@ def test_a_lost_answer_to_the_paid_request_is_looked_for_not_paid_again(account:
     assert len(account.runs) == 1
 
 
-def test_a_run_in_doubt_is_told_so_and_found_later(account: Account) -> None:
+def test_an_uncertain_run_is_reported_as_such_and_found_later(account: Account) -> None:
     """The server takes the request, its answer is lost, and then it cannot be asked for a long time."""
     account.fault("drop_after", method="POST", path="*/runs")
     account.fault("status_before", method="GET", path="*/groups/*/runs*", skip=1, times=40)
@@ -241,7 +241,7 @@ def test_a_run_in_doubt_is_told_so_and_found_later(account: Account) -> None:
     assert len(account.runs) == 1
 
 
-def test_a_run_in_doubt_that_never_was_costs_nothing(account: Account) -> None:
+def test_an_uncertain_run_that_was_never_started_costs_nothing(account: Account) -> None:
     account.fault("drop_before", method="POST", path="*/runs", times=None)
     account.fault("status_before", method="GET", path="*/groups/*/runs*", skip=1, times=None)
     model = Model(calls(start("Who leads?")), "I will see.")
@@ -260,7 +260,7 @@ def test_a_run_in_doubt_that_never_was_costs_nothing(account: Account) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 402, 403, 422])
-def test_what_the_api_refuses_is_told_in_words_and_sinks_no_sibling(
+def test_what_the_api_refuses_is_reported_as_text_and_stops_no_sibling(
     account: Account, status: int
 ) -> None:
     account.fault("status_before", method="POST", path="*/runs", contains="One?", status=status)
@@ -273,7 +273,7 @@ def test_what_the_api_refuses_is_told_in_words_and_sinks_no_sibling(
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_without_a_ledger_nothing_is_sent_and_the_model_is_told(
+def test_without_a_ledger_nothing_is_sent_and_the_model_gets_the_reason(
     account: Account, status: int
 ) -> None:
     account.fault("status_before", method="POST", path="*/groups", status=status, times=None)
@@ -294,7 +294,7 @@ def test_a_ledger_that_cannot_be_made_when_the_model_speaks_is_made_by_the_tools
     assert account.billed == 3
 
 
-def test_a_run_longer_than_the_timeout_goes_on_in_the_background(account: Account) -> None:
+def test_a_run_longer_than_the_timeout_continues_in_the_background(account: Account) -> None:
     account.script(seconds=5_000)
     model = Model(calls(start("Who leads?")), "I will see.")
     agent = account.agent(model, timeout=60, compiled={"checkpointer": InMemorySaver()})

@@ -79,7 +79,7 @@ def test_the_value_it_is_resumed_with_is_not_believed(account: Account, answer: 
     assert len(account.runs) == 1
 
 
-def test_another_process_goes_on_with_a_parked_thread(account: Account) -> None:
+def test_another_process_resumes_a_parked_thread(account: Account) -> None:
     saver = InMemorySaver()
     account.invoke(parked(account, Model(calls(start("Who leads?"))), saver), SAID, thread())
     account.pass_time()
@@ -152,7 +152,7 @@ def test_a_new_message_instead_of_a_resume_loses_nothing(account: Account) -> No
     assert len(account.runs) == 1
 
 
-def test_without_a_checkpointer_nothing_can_be_parked_so_it_goes_on_in_the_background(
+def test_without_a_checkpointer_nothing_can_be_parked_so_runs_continue_in_the_background(
     account: Account,
 ) -> None:
     model = Model(calls(start("Who leads?")), "done")

@@ -1,4 +1,4 @@
-"""Approval and budget: weighed together when the model has spoken, decided by a person, told in words."""
+"""Approval and limits: the runs of a message are reviewed together, and a person decides."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def answer(*decisions: Any, **more_: Any) -> Command[Any]:
     return Command(resume={"decisions": list(decisions), **more_})
 
 
-def test_a_dear_run_waits_for_a_yes(account: Account) -> None:
+def test_an_expensive_run_waits_for_approval(account: Account) -> None:
     agent = agent_of(
         account,
         Model(calls(start("Who leads?")), "done"),
@@ -65,7 +65,7 @@ def test_a_dear_run_waits_for_a_yes(account: Account) -> None:
     assert account.billed == 1
 
 
-def test_a_no_comes_back_to_the_model_in_words(account: Account) -> None:
+def test_a_rejection_is_reported_to_the_model(account: Account) -> None:
     model = Model(calls(start("Who leads?"), listing()), "done")
     agent = agent_of(account, model, processor="base", limits=Limits(approve_above="lite"))
     account.invoke(agent, SAID, thread())
@@ -75,7 +75,7 @@ def test_a_no_comes_back_to_the_model_in_words(account: Account) -> None:
     assert record(state, "r1")["cost_usd"] == 0
 
 
-def test_what_a_person_changed_is_asked_instead_and_told(account: Account) -> None:
+def test_what_a_person_changed_is_asked_instead_and_reported_to_the_model(account: Account) -> None:
     agent = agent_of(
         account,
         Model(calls(start("Who leads?")), "done"),
@@ -130,7 +130,7 @@ def test_an_answer_that_is_not_understood_costs_nothing_and_leaves_it_open(
     assert account.billed == 1
 
 
-def test_parallel_calls_are_weighed_together_and_only_the_dear_ones_wait(
+def test_parallel_calls_are_reviewed_together_and_only_the_expensive_ones_wait(
     account: Account,
 ) -> None:
     asked = calls(start("One?"), start("Two?", processor="pro"), start("Three?", processor="pro"))
@@ -159,7 +159,9 @@ def test_no_two_parallel_calls_take_the_same_dollar(account: Account) -> None:
     )
 
 
-def test_a_yes_raises_the_budget_as_far_as_needed_and_it_stays_raised(account: Account) -> None:
+def test_an_approval_raises_the_limits_as_far_as_needed_and_they_stay_raised(
+    account: Account,
+) -> None:
     model = Model(calls(start("One?")), calls(start("Two?")), calls(start("Three?")), "done")
     agent = agent_of(account, model, limits=Limits(max_cost_usd=0.005))
     state = account.invoke(agent, SAID, thread())
@@ -174,7 +176,7 @@ def test_a_yes_raises_the_budget_as_far_as_needed_and_it_stays_raised(account: A
     assert "Spent so far: $0.02 of $1.00." in texts(state)[-1]
 
 
-def test_failed_runs_give_their_money_back(account: Account) -> None:
+def test_failed_runs_no_longer_count_against_the_limits(account: Account) -> None:
     account.script(outcome="failed", contains="One?")
     model = Model(calls(start("One?")), calls(start("Two?")), "done")
     agent = agent_of(account, model, limits=Limits(max_cost_usd=0.005, on_exceed="stop"))
@@ -204,7 +206,7 @@ def test_the_branches_of_one_call_are_decided_one_by_one(account: Account) -> No
     assert "r1.3 was not started: Too expensive." in texts(state)[1]
 
 
-def test_where_nobody_can_be_asked_it_is_refused_in_words(account: Account) -> None:
+def test_where_no_person_can_be_asked_the_run_is_declined_with_a_reason(account: Account) -> None:
     model = Model(calls(start("Who leads?")), "done")
     state = account.invoke(
         account.agent(model, processor="pro", limits=Limits(approve_above="base")), SAID
@@ -231,7 +233,7 @@ def test_nothing_builds_on_what_was_declined(account: Account) -> None:
         ),
     ],
 )
-def test_a_wrong_word_is_refused_before_anything_is_asked(
+def test_a_wrong_option_is_refused_before_anything_is_asked(
     options: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(InvalidRequest, match=words):
@@ -242,7 +244,7 @@ def edited(**args: Any) -> dict[str, Any]:
     return {"type": "edit", "edited_action": {"name": "research", "args": args}}
 
 
-def test_half_a_character_in_an_edit_is_judged_once(account: Account) -> None:
+def test_a_lone_surrogate_in_an_edit_is_judged_once(account: Account) -> None:
     """A checkpointer keeps it as a question mark: refused at first, it would count later."""
     model = Model(calls(start("Who leads?")), "done")
     agent = agent_of(account, model, processor="pro", limits=Limits(approve_above="base"))
@@ -252,7 +254,7 @@ def test_half_a_character_in_an_edit_is_judged_once(account: Account) -> None:
     assert account.asked == ["Bikes ? in Europe?"]
 
 
-def test_a_dearer_edit_counts_with_its_own_price(account: Account) -> None:
+def test_a_more_expensive_edit_counts_with_its_own_price(account: Account) -> None:
     model = Model(calls(start("One?")), calls(start("Two?")), "done", "done")
     options: dict[str, Any] = {"processor": "base", "model_may_choose": ("base", "pro", "ultra")}
     limited = {"limits": Limits(max_cost_usd=0.005), "wait": "background"}
@@ -264,7 +266,7 @@ def test_a_dearer_edit_counts_with_its_own_price(account: Account) -> None:
     assert len(account.runs) == 1
 
 
-def test_a_hard_budget_is_no_question_beside_a_dear_run(account: Account) -> None:
+def test_past_a_hard_limit_an_expensive_run_is_declined_without_asking(account: Account) -> None:
     asked = calls(start("Cheap?"), start("Another?"), start("Dear?", processor="pro"))
     model = Model(asked, "done")
     limits = Limits(max_runs=2, on_exceed="stop", approve_above="base")
@@ -295,7 +297,7 @@ class Killed(BaseException):
 
 @pytest.fixture
 def killed_after_sending(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """Put True into it: the next paid request arrives, and whoever has sent it dies."""
+    """Put True into it: the next paid request arrives, and its process dies."""
     armed: list[bool] = []
     whole, awaited = SimulatorTransport.handle_request, SimulatorTransport.handle_async_request
 
@@ -319,7 +321,7 @@ def killed_after_sending(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     return armed
 
 
-def test_a_no_after_a_yes_that_was_lost_with_its_process_finds_what_that_has_sent(
+def test_a_rejection_finds_the_run_that_a_killed_process_sent_after_an_approval(
     account: Account, killed_after_sending: list[bool]
 ) -> None:
     """In a graph without hooks, whose tools ask by themselves."""

@@ -97,13 +97,13 @@ def test_a_field_that_is_not_there_is_answered_with_those_there_are(reporter: Ac
 
 
 @pytest.mark.parametrize("page", [0, -1, 99])
-def test_a_page_that_is_not_there_is_told(reporter: Account, page: int) -> None:
+def test_a_page_that_does_not_exist_is_reported(reporter: Account, page: int) -> None:
     model = Model(calls(start("Which company?")), calls(read("r1", page=page)), "done")
     state = reporter.invoke(reporter.agent(model), SAID)
     assert "r1 has 2 pages here" in texts(state)[1]
 
 
-def test_reading_asks_nobody(reporter: Account) -> None:
+def test_reading_sends_no_request(reporter: Account) -> None:
     model = Model(calls(start("Which company?")), calls(read("r1"), read("r1", page=2)), "done")
     agent = reporter.agent(model)
     reporter.invoke(agent, SAID)

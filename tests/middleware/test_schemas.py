@@ -103,7 +103,7 @@ def test_all_tools_together_cost_few_tokens(wait: str) -> None:
     assert by_characters(whole) <= TOKENS
 
 
-def test_a_choice_of_processors_is_told_with_prices() -> None:
+def test_a_choice_of_processors_is_described_with_prices() -> None:
     made = schemas(model_may_choose=("lite", "pro"), processor=("lite", "base"))
     choice = made["start_research"]["parameters"]["properties"]["processor"]
     assert choice == {"default": "lite", "enum": ["lite", "pro"], "type": "string"}
@@ -150,7 +150,7 @@ def test_a_name_that_agents_have_for_a_part_of_theirs_meets_none_of_theirs() -> 
 def test_a_tool_of_the_same_name_is_refused_before_anything_is_paid(account: Account) -> None:
     @tool
     def start_research(question: str) -> str:
-        """Somebody else's."""
+        """Another tool of the same name."""
         return question
 
     agent = create_agent(
@@ -179,7 +179,7 @@ def test_a_name_that_another_one_needs_in_the_state_is_refused(name: str) -> Non
         {"question": ["x"]},
     ],
 )
-def test_arguments_that_do_not_fit_are_told_and_start_nothing(
+def test_arguments_that_do_not_fit_are_reported_and_start_nothing(
     account: Account, args: dict[str, Any]
 ) -> None:
     bad = ("start_research", args)

@@ -1,4 +1,4 @@
-"""Where it works: several in one agent, sub-agents, graphs of one's own; and what those who watch see."""
+"""Several middlewares in one agent, sub-agents, own graphs; and traces and streams."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def supervised(account: Account, model: Model, **compiled: Any) -> Any:
     return graph.compile(checkpointer=InMemorySaver())
 
 
-def test_a_researcher_under_a_supervisor_goes_on_with_its_handles(account: Account) -> None:
+def test_a_researcher_under_a_supervisor_keeps_its_handles(account: Account) -> None:
     """`checkpointer=True`: its state lives from one hand-off to the next."""
     model = Model(calls(start("Who leads?")), "done", calls(follow_up("r1", "Why?")), "done")
     graph = supervised(account, model, checkpointer=True)
@@ -244,7 +244,7 @@ def test_messages_without_ids_do_not_mix_sessions_up(account: Account) -> None:
     assert account.billed == 4
 
 
-def test_there_a_budget_is_weighed_over_the_message_too(account: Account) -> None:
+def test_in_an_own_graph_limits_are_reviewed_over_the_message_too(account: Account) -> None:
     model = Model(calls(start("One?"), start("Two?"), start("Three?")), "done")
     graph = own_graph(account, model, limits=Limits(max_runs=2, on_exceed="stop"))
     state = account.invoke(graph, SAID, thread())
@@ -252,7 +252,7 @@ def test_there_a_budget_is_weighed_over_the_message_too(account: Account) -> Non
     assert record(state, "r3")["status"] == "declined"
 
 
-def test_there_a_person_is_asked_by_the_tool(account: Account) -> None:
+def test_in_an_own_graph_the_tool_asks_a_person(account: Account) -> None:
     model = Model(calls(start("One?")), "done")
     graph = own_graph(account, model, processor="pro", limits=Limits(approve_above="base"))
     state = account.invoke(graph, SAID, thread())
@@ -264,7 +264,7 @@ def test_there_a_person_is_asked_by_the_tool(account: Account) -> None:
     assert account.billed == 1
 
 
-def test_there_a_raised_budget_stays_raised(account: Account) -> None:
+def test_in_an_own_graph_raised_limits_stay_raised(account: Account) -> None:
     model = Model(calls(start("One?")), "done")
     graph = own_graph(account, model, limits=Limits(max_cost_usd=0.001))
     account.invoke(graph, SAID, thread())
@@ -372,7 +372,7 @@ def test_no_secret_of_an_mcp_server_reaches_the_model_or_the_state(account: Acco
 
 
 @pytest.mark.parametrize("wait", ["block", "background"])
-def test_a_check_beside_the_start_of_a_run_is_too_early(account: Account, wait: str) -> None:
+def test_a_check_in_the_message_that_starts_a_run_is_too_early(account: Account, wait: str) -> None:
     model = Model(calls(start("Who leads?"), check("r1")), "done")
     agent = account.agent(model, wait=wait, compiled={"checkpointer": InMemorySaver()})
     state = account.invoke(agent, SAID, thread())
@@ -389,7 +389,7 @@ def test_a_tool_outside_an_agent_says_what_it_needs(account: Account) -> None:
     assert account.runs == []
 
 
-def test_only_this_package_needs_langchain() -> None:
+def test_only_the_middleware_needs_langchain() -> None:
     script = (
         "import sys, langchain_parallel, langchain_parallel.research;"
         "print('langchain' in sys.modules)"

@@ -107,11 +107,11 @@ def test_a_webhook_that_came_to_the_other_agent_wakes_nothing(office: Office) ->
     assert office.wake("right", right).outcome is Outcome.RESUMED
 
 
-def test_an_agent_without_a_name_goes_on_with_all_as_before(office: Office) -> None:
+def test_an_agent_without_a_name_resumes_all_threads(office: Office) -> None:
     assert sorted(office.sweep(None).resumed) == ["of the left", "of the right"]
 
 
-def test_an_agent_that_has_got_a_name_goes_on_with_what_had_none(how: How, store: bool) -> None:
+def test_an_agent_given_a_name_later_resumes_its_unnamed_threads(how: How, store: bool) -> None:
     office = Office(how, store=store)
     office.ask(None, "older")
     office.account.pass_time()

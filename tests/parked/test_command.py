@@ -43,7 +43,7 @@ def test_it_takes_a_graph_or_what_gives_one(
     assert finished(thread_id)
 
 
-def test_what_failed_is_told_and_is_its_status(
+def test_failures_are_printed_and_make_the_exit_code(
     thread_id: str, simulator_server: RunningServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fault = Fault("status_before", method="GET", status=404, times=None)
@@ -54,13 +54,13 @@ def test_what_failed_is_told_and_is_its_status(
 
 @pytest.mark.parametrize("name", ["no.such.module:x", "tests.parked.graphs:x", "json", ":x"])
 @pytest.mark.usefixtures("simulated_api")
-def test_what_names_no_graph_is_told(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_names_no_graph_is_refused(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["sweep", "--graph", name]) == 2
     assert "names no graph" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("simulated_api")
-def test_what_is_no_graph_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_no_graph_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["sweep", "--graph", f"{graphs.__name__}:nothing"]) == 2
     assert "int is not a compiled graph" in capsys.readouterr().err
 

@@ -1,4 +1,5 @@
-"""The thread that everybody wants to go on with: research, a person's word, and a tail that is seen."""
+"""The thread that all callers resume: research, a person's decision, and a last node with a visible
+effect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several processes, and several callers in each, go on with one thread at the same moment.
+"""Several processes, with several callers in each, resume one thread at the same moment.
 
     python -m tests.races.stampede '{"api": …, "place": …, …}'
 

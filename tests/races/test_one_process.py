@@ -22,7 +22,7 @@ CALLERS = 50
 
 
 class Thread:
-    """The thread, and what came of it."""
+    """The thread, and its result."""
 
     def __init__(self, mode: Mode) -> None:
         self.mode = mode
@@ -109,7 +109,7 @@ def test_a_parked_thread_is_answered_once(thread: Thread) -> None:
     assert thread.finished_once()
 
 
-def test_a_parked_thread_stays_open_for_who_brings_no_answer(thread: Thread) -> None:
+def test_a_parked_thread_stays_parked_without_an_answer(thread: Thread) -> None:
     waiting = thread.park()
     for answers in (None, {}, {"another": "good"}):
         resumed = thread.resume(thread.graph(review=True), answers)
@@ -138,7 +138,7 @@ def test_a_node_that_a_race_left_unrun_is_run(thread: Thread) -> None:
     assert thread.finished_once()
 
 
-def test_nobody_is_waited_for_longer_than_wished(thread: Thread) -> None:
+def test_a_caller_waits_for_another_no_longer_than_its_timeout(thread: Thread) -> None:
     waiting = thread.park()
     entered, leave = threading.Event(), threading.Event()
 
@@ -166,7 +166,7 @@ def test_nobody_is_waited_for_longer_than_wished(thread: Thread) -> None:
     ("configurable", "said"),
     [({}, "names no thread"), ({"thread_id": "t", "checkpoint_id": "c"}, "would be replayed")],
 )
-def test_what_cannot_be_resumed_is_said(
+def test_what_cannot_be_resumed_is_refused_with_the_reason(
     thread: Thread, configurable: dict[str, str], said: str
 ) -> None:
     with pytest.raises(errors.InvalidRequest, match=said):

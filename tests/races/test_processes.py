@@ -48,7 +48,7 @@ class Dying(httpx.HTTPTransport):
 
 
 class Thread:
-    """The thread, and what came of it."""
+    """The thread, and its result."""
 
     def __init__(self, server: RunningServer, uri: str, folder: Path) -> None:
         self._server, self._uri = server, uri
@@ -142,7 +142,7 @@ def test_a_parked_thread_is_answered_once(thread: Thread, mode: str) -> None:
     assert thread.runs == 1
 
 
-def test_who_dies_while_going_on_leaves_the_thread_to_the_next(thread: Thread) -> None:
+def test_a_process_that_dies_while_resuming_leaves_the_thread_to_the_next(thread: Thread) -> None:
     thread.crash()
     thread.dies.touch()
     reports = thread.stampede("sync")
@@ -153,7 +153,9 @@ def test_who_dies_while_going_on_leaves_the_thread_to_the_next(thread: Thread) -
 
 
 @pytest.mark.parametrize(("mode", "sent"), [exhaustive("sync", False), ("async", True)])
-def test_even_those_who_do_not_take_turns_pay_once(thread: Thread, mode: str, sent: bool) -> None:
+def test_callers_that_do_not_take_turns_still_pay_once(
+    thread: Thread, mode: str, sent: bool
+) -> None:
     """LangGraph's own `invoke(None)` from everywhere: the tail may run often, the research once."""
     thread.crash(sent=sent)
     thread.stampede(mode, how="bare")

@@ -1,4 +1,4 @@
-"""Several questions at the same time: each its own head, joined in order, and none sinks another."""
+"""Several questions at the same time: each its own head, joined in order, and none stops another."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_all_branches_are_waited_for_at_the_same_time(mode: Mode) -> None:
     )  # all started before one is waited for
 
 
-def test_a_branch_that_fails_sinks_no_other(mode: Mode) -> None:
+def test_a_branch_that_fails_stops_no_other(mode: Mode) -> None:
     session = Session(mode, options={"evaluate": script(THREE), "limits": TEN_RUNS})
     session.simulator.scripts.add(
         RunScript("failed", contains="Its buyers", message="No such buyers.")
@@ -111,7 +111,7 @@ def test_a_branch_that_fails_sinks_no_other(mode: Mode) -> None:
     assert out["answer"] == out["turns"][3]["content"]
 
 
-def test_a_branch_that_is_refused_is_told_and_sinks_no_other(session: Session) -> None:
+def test_a_branch_that_is_refused_is_reported_and_stops_no_other(session: Session) -> None:
     refusal = Fault("status_before", status=422, method="POST", path="*/runs", skip=2)
     session.simulator.faults.add(refusal)
     out = session.ask("Map the landscape")
@@ -231,7 +231,7 @@ def test_a_branch_that_cannot_be_started_at_first_is_started_after_the_others(mo
     assert started[-1] == out["turns"][2]["interaction_id"]
 
 
-def test_a_branch_that_cannot_be_read_is_told_once_the_others_are_done(mode: Mode) -> None:
+def test_a_branch_that_cannot_be_read_raises_once_the_others_are_done(mode: Mode) -> None:
     rehearsal = Session(mode, options={"evaluate": script(THREE), "limits": TEN_RUNS})
     rehearsal.ask("Map the landscape")
     last = rehearsal.runs[3]["run_id"]  # the simulator numbers its runs the same every time
@@ -322,7 +322,7 @@ def test_a_branchs_question_asked_again_while_it_is_on_its_way_finds_its_run(mod
     assert [turn["status"] for turn in out["turns"]].count("unfinished") == 2
 
 
-def test_input_without_a_question_goes_on_with_what_is_on_its_way(mode: Mode) -> None:
+def test_input_without_a_question_continues_the_turns_on_their_way(mode: Mode) -> None:
     session = stuck(mode)
     out = invoke(mode, session.graph(), {"limits": {"max_cost_usd": 9.0}}, session.config)
     assert [turn["status"] for turn in out["turns"]] == ["completed"] * 4

@@ -1,4 +1,4 @@
-"""Whenever nobody can know whether a run was started: looked for, kept, told, and not paid for again."""
+"""If it is uncertain whether a run was started, it is looked up, kept, reported, and not paid for again."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ POST: dict[str, Any] = {"method": "POST", "path": "*/runs"}
 
 
 class Dying(SimulatorTransport):
-    """Lets paid requests be processed, so many of them, and never tells."""
+    """Lets a number of paid requests be processed, and loses their responses."""
 
     def __init__(self, simulator: Simulator, requests: int = 1) -> None:
         super().__init__(simulator)
@@ -302,14 +302,14 @@ def assert_told(session: Session, out: Any, caplog: pytest.LogCaptureFixture) ->
     assert all(run["run_id"] in record.getMessage() for run in session.runs)
 
 
-def test_a_twin_is_told_and_counted_and_the_older_run_answers(
+def test_a_duplicate_is_reported_and_counted_and_the_older_run_answers(
     session: Session, caplog: pytest.LogCaptureFixture
 ) -> None:
     lost_for_longer_than_settling(session)
     assert_told(session, session.ask(QUESTION), caplog)
 
 
-def test_a_twin_is_told_though_another_process_waits_for_it(
+def test_a_duplicate_is_reported_though_another_process_waits_for_the_run(
     session: Session, caplog: pytest.LogCaptureFixture
 ) -> None:
     lost_for_longer_than_settling(session, {"seconds": 300}, {"seconds": 300})
@@ -320,7 +320,7 @@ def test_a_twin_is_told_though_another_process_waits_for_it(
     assert_told(session, session.ask(), caplog)
 
 
-def test_a_twin_is_told_where_both_answers_were_lost(
+def test_a_duplicate_is_reported_where_both_responses_were_lost(
     session: Session, caplog: pytest.LogCaptureFixture
 ) -> None:
     session.simulator.scripts.add(RunScript(late_commit=20.0, times=2))
@@ -328,7 +328,7 @@ def test_a_twin_is_told_where_both_answers_were_lost(
     assert_told(session, session.ask(QUESTION), caplog)
 
 
-def test_a_twin_of_what_a_killed_process_sent_is_told(
+def test_a_duplicate_of_a_killed_processs_run_is_reported(
     session: Session, caplog: pytest.LogCaptureFixture
 ) -> None:
     session.simulator.scripts.add(RunScript(late_commit=20.0))
@@ -336,7 +336,7 @@ def test_a_twin_of_what_a_killed_process_sent_is_told(
     assert_told(session, session.ask(), caplog)
 
 
-def test_a_replay_adopts_the_older_of_the_twins(session: Session) -> None:
+def test_a_replay_adopts_the_older_duplicate(session: Session) -> None:
     lost_for_longer_than_settling(session)
     first = session.ask(QUESTION)
     again = session.ask(config=before(session.graph(), "submit", session.config).config)
@@ -346,7 +346,7 @@ def test_a_replay_adopts_the_older_of_the_twins(session: Session) -> None:
 
 @pytest.mark.parametrize("outcome", ["failed", "action_required"])
 @pytest.mark.parametrize("which", ["older", "younger"])
-def test_of_twins_the_one_that_has_an_answer_answers_and_it_alone_is_paid_for(
+def test_of_duplicates_the_one_with_an_answer_answers_and_is_the_only_one_paid_for(
     session: Session, which: str, outcome: str
 ) -> None:
     """Its answer is neither lost nor kept behind the other's error."""

@@ -45,7 +45,9 @@ def unasked(state: Any, turn: Any) -> Any:
 
 
 @pytest.mark.parametrize("verdict", [MORE, STOP, {"action": "review"}])
-def test_the_first_objection_holds_and_nobody_after_it_is_asked(mode: Mode, verdict: Any) -> None:
+def test_the_first_objection_holds_and_no_evaluator_after_it_is_called(
+    mode: Mode, verdict: Any
+) -> None:
     evaluator = first_objection(gives(None), gives(GOOD), gives(verdict), unasked)
     assert judge(mode, evaluator, STATE) == verdict
 
@@ -97,7 +99,7 @@ def test_answers_of_different_shapes_are_not_asked_in_one_question(mode: Mode) -
         ({}, {}, None),
     ],
 )
-def test_one_question_of_two_gets_the_dearer_processor(
+def test_one_question_of_two_gets_the_more_expensive_processor(
     mode: Mode, one: Any, other: Any, used: str | None
 ) -> None:
     assert joined(mode, follow_up("A?", **one), follow_up("B?", **other)).get("processor") == used
@@ -110,14 +112,14 @@ def test_the_questions_of_a_branch_stay_apart_and_none_is_asked_twice(mode: Mode
     assert out["reason"] == "wide; why A?"
 
 
-def test_whoever_stops_stops_all(mode: Mode) -> None:
+def test_a_verdict_to_stop_stops_all(mode: Mode) -> None:
     assert joined(mode, gives(MORE), gives(STOP), gives(GOOD)) == {
         "action": "stop",
         "reason": "thin; dear",
     }
 
 
-def test_a_person_who_is_wanted_finds_the_joined_verdict(mode: Mode) -> None:
+def test_a_person_is_asked_about_the_joined_verdict(mode: Mode) -> None:
     review = {"action": "review", "reason": "unsure", "proposal": {**MORE, "question": "Sure?"}}
     out = joined(mode, gives(MORE), gives(review))
     assert out == {
@@ -161,7 +163,7 @@ def later(position: int, **more: Any) -> Any:
     ],
 )
 @pytest.mark.parametrize("verdict", [MORE, {"action": "branch", "questions": [MORE, STOP]}])
-def test_it_asks_so_many_rounds_after_each_question_of_the_caller(
+def test_it_allows_its_rounds_after_each_question_of_the_caller(
     mode: Mode, turns: Any, rounds: int, verdict: Any
 ) -> None:
     if verdict["action"] == "branch":
@@ -265,7 +267,7 @@ def test_an_asynchronous_part_is_refused_in_a_blocking_graph(evaluator: Any) -> 
 
 
 @pytest.mark.parametrize("make", [first_objection, all_of, lambda e: limit_rounds(1, e), by_person])
-def test_the_nonsense_of_a_part_is_refused(mode: Mode, make: Any) -> None:
+def test_an_unusable_verdict_of_a_part_is_refused(mode: Mode, make: Any) -> None:
     with pytest.raises(InvalidRequest, match="action 'again' is unknown"):
         judge(mode, make(gives({"action": "again"})), STATE)
 

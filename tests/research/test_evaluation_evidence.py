@@ -149,7 +149,7 @@ def test_a_text_is_asked_to_be_verified() -> None:
     assert question["question"].startswith("Verify your last answer (confidence low, at least")
 
 
-def test_a_turn_that_is_not_the_head_is_followed_up_where_it_stands() -> None:
+def test_a_turn_that_is_not_the_head_is_followed_up_from_its_own_interaction() -> None:
     out = verdict(turn(), low(1), head="trun_0")
     assert (out["action"], out["continue_from"]) == ("follow_up", "trun_1")
 
@@ -177,7 +177,7 @@ def test_one_weak_branch_among_good_ones_is_followed_up_alone() -> None:
     assert (out["action"], out["continue_from"]) == ("follow_up", "trun_1")
 
 
-def test_the_failed_branch_is_told_and_the_others_are_judged() -> None:
+def test_the_failed_branch_is_reported_and_the_others_are_judged() -> None:
     out = verdict(turn(), *branches(failed(1), turn(2)))
     assert out["action"] == "accept"
     assert "[Question 1?] No sources." in out["reason"]
@@ -193,7 +193,7 @@ def test_where_all_failed_it_stops_with_the_errors() -> None:
     assert out["reason"] == ("[Question 1?] No sources.; [Question 2?] The run ended as cancelled.")
 
 
-def test_an_answer_that_cannot_be_continued_is_not_asked_about_in_vain() -> None:
+def test_an_answer_that_cannot_be_continued_is_not_followed_up() -> None:
     out = verdict(low(interaction_id=None))
     assert out["action"] == "stop"
     assert out["reason"].endswith("there is no interaction to follow up.")

@@ -1,4 +1,4 @@
-"""Judging by a model: what it reads, what it may say, and what becomes of nonsense."""
+"""Judging by a model: what it reads, what it may decide, and what happens to an unusable verdict."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ UNUSABLE: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("nonsense", "words"), UNUSABLE)
-def test_nonsense_is_sent_back_once_with_what_is_wrong(
+def test_an_unusable_verdict_is_sent_back_once_with_what_is_wrong(
     mode: Mode, nonsense: Any, words: str
 ) -> None:
     model = says(nonsense, ACCEPT)
@@ -113,7 +113,9 @@ def test_nonsense_is_sent_back_once_with_what_is_wrong(
 
 
 @pytest.mark.parametrize(("nonsense", "words"), UNUSABLE)
-def test_nonsense_twice_is_an_error_that_says_so(mode: Mode, nonsense: Any, words: str) -> None:
+def test_two_unusable_verdicts_are_an_error_that_says_so(
+    mode: Mode, nonsense: Any, words: str
+) -> None:
     model = says(nonsense, nonsense, ACCEPT)
     with pytest.raises(InvalidRequest, match="twice given a verdict that is not usable") as caught:
         judge(mode, by_model(model, RUBRIC), STATE)
@@ -296,7 +298,7 @@ def test_an_asynchronous_graph_does_not_block_on_the_model() -> None:
     assert judge("async", by_model(Slow(says=[ACCEPT], heard=[]), RUBRIC), STATE) == ACCEPT
 
 
-def test_in_a_graph_nonsense_loses_no_answer(session: Session) -> None:
+def test_in_a_graph_an_unusable_verdict_loses_no_answer(session: Session) -> None:
     evaluator = by_model(says("?", "?"), RUBRIC)
     session.options["evaluate"] = evaluator
     with pytest.raises(InvalidRequest, match="twice"):

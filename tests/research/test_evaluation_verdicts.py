@@ -1,4 +1,4 @@
-"""What a verdict may say: everything else is refused in words, before it costs anything."""
+"""What a verdict may say: anything else is refused with the reason, before it costs anything."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_a_wrong_verdict_is_refused_with_what_is_allowed(verdict: Any, words: st
     assert "resume the thread" in str(caught.value)
 
 
-def test_all_faults_are_told_at_once() -> None:
+def test_all_faults_are_reported_at_once() -> None:
     with pytest.raises(InvalidRequest) as caught:
         check_verdict(
             {"action": "branch", "questions": [{}, {"question": 1}], "reason": 3, "why": "x"}

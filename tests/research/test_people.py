@@ -1,4 +1,4 @@
-"""People in the loop: what they are asked, what they may answer, and what becomes of a wrong answer."""
+"""People in the loop: what they are asked, what they may answer, and what happens to a wrong answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deep research first, fast follow-ups, and a step up where a follow-up was in vain."""
+"""Deep research first, fast follow-ups, and a step up after a follow-up that did not help."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_a_first_question_is_deep_and_a_follow_up_fast() -> None:
     assert POLICY(session(turn()), None) == "ultra8x"
 
 
-def test_each_follow_up_in_vain_takes_a_step_up_to_the_last() -> None:
+def test_each_follow_up_that_did_not_help_takes_a_step_up_to_the_last() -> None:
     assert POLICY(chain("ultra8x", "core-fast"), "trun_1") == "pro-fast"
     assert POLICY(chain("ultra8x", "core-fast", "pro-fast"), "trun_2") == "ultra-fast"
     assert POLICY(chain("ultra8x", "core-fast", "ultra-fast"), "trun_2") == "ultra-fast"
@@ -56,7 +56,7 @@ def test_each_follow_up_in_vain_takes_a_step_up_to_the_last() -> None:
         (["a"], [], "core-fast"),
     ],
 )
-def test_it_was_in_vain_if_there_are_as_many_unsupported_fields_as_before(
+def test_it_did_not_help_if_there_are_as_many_unsupported_fields_as_before(
     before: list[str], after: list[str], used: str
 ) -> None:
     state = session(weak(0, *before), weak(1, *after, processor="core-fast"))
@@ -72,7 +72,7 @@ def test_it_was_in_vain_if_there_are_as_many_unsupported_fields_as_before(
         ("high", "medium", "pro-fast"),
     ],
 )
-def test_where_nothing_is_weak_it_was_in_vain_if_the_words_are_no_better(
+def test_where_nothing_is_unsupported_it_did_not_help_if_the_confidence_is_no_better(
     before: str, after: str, used: str
 ) -> None:
     first = weak(0, confidence={"size": before})
@@ -123,7 +123,7 @@ def test_where_another_evaluation_asks_now_the_turns_own_fields_count() -> None:
 
 
 @pytest.mark.parametrize("asked_by", ["caller", "person"])
-def test_only_a_follow_up_of_the_evaluation_can_be_in_vain(asked_by: str) -> None:
+def test_only_a_follow_up_of_the_evaluation_can_lead_to_a_step_up(asked_by: str) -> None:
     state = session(weak(0, "a"), weak(1, "a", processor="core-fast", asked_by=asked_by))
     assert POLICY(state, "trun_1") == "core-fast"
 
@@ -150,7 +150,7 @@ def test_without_both_answers_nothing_can_be_compared(unknown: str) -> None:
     ("used", "then"),
     [("lite", "core-fast"), ("core", "pro-fast"), ("pro", "ultra-fast"), ("ultra8x", "ultra-fast")],
 )
-def test_from_a_processor_beside_the_ladder_the_next_dearer_step_is_taken(
+def test_from_a_processor_outside_the_escalation_the_next_more_expensive_step_is_taken(
     used: str, then: str
 ) -> None:
     assert POLICY(chain("ultra8x", used), "trun_1") == then
@@ -166,7 +166,7 @@ def test_from_a_processor_beside_the_ladder_the_next_dearer_step_is_taken(
         ("base", "base", ["base", "base", "base"]),
     ],
 )
-def test_nothing_is_dearer_than_the_ceiling(ceiling: str, first: str, steps: list[str]) -> None:
+def test_nothing_costs_more_than_the_ceiling(ceiling: str, first: str, steps: list[str]) -> None:
     policy = deep_then_fast(ceiling=ceiling)
     assert policy(session(), None) == first
     used = [first]
@@ -200,7 +200,7 @@ def test_a_turn_planned_again_gets_the_same() -> None:
         {"ceiling": "ultr"},
     ],
 )
-def test_a_name_nobody_knows_is_refused_with_the_nearest(names: Any) -> None:
+def test_an_unknown_name_is_refused_with_the_nearest(names: Any) -> None:
     with pytest.raises(InvalidRequest, match="is unknown; did you mean"):
         deep_then_fast(**names)
     deep_then_fast(**names, allow_unknown_processor=True)
@@ -211,7 +211,7 @@ def test_an_escalation_given_as_text_is_refused() -> None:
         deep_then_fast(escalation="pro")
 
 
-def test_in_a_graph_a_follow_up_in_vain_is_followed_by_a_more_expensive_one(
+def test_in_a_graph_a_follow_up_that_did_not_help_is_followed_by_a_more_expensive_one(
     session: Session,
 ) -> None:
     """No answer has 99 citations for a field, so no follow-up of this evaluation helps."""

@@ -1,7 +1,7 @@
 """Time travel: which run a replayed, forked or re-invoked checkpoint finds, and which it starts anew.
 
-Unless a test says otherwise, whoever goes back is another process than the one that asked: other graph and
-client objects, on the same checkpoints.
+Unless a test says otherwise, another process than the one that asked goes back: other graph and client
+objects, on the same checkpoints.
 """
 
 from __future__ import annotations
@@ -390,7 +390,7 @@ GOING_ON = {
 @pytest.mark.parametrize("store", [False, True], ids=["bare", "store"])
 @pytest.mark.parametrize("how", GOING_ON)
 @pytest.mark.parametrize("kind", ["shared", "foreign"])
-def test_a_parent_that_stopped_goes_on_by_its_thread_alone_or_with_a_store_however(
+def test_a_parent_that_stopped_is_resumed_by_its_thread_or_with_a_store_in_any_way(
     mode: Mode, kind: str, how: str, store: bool
 ) -> None:
     world = World(mode, store=store)

@@ -83,7 +83,7 @@ def test_runs_and_seconds_are_limited_too(mode: Mode, limits: Any, reason: str) 
     assert reason in out["verdict"]["reason"]
 
 
-def test_failed_runs_give_their_money_back(mode: Mode) -> None:
+def test_failed_runs_no_longer_count_against_the_limits(mode: Mode) -> None:
     session = limited(mode, {"max_cost_usd": 0.1, "on_exceed": "stop"})
     session.simulator.scripts.add(RunScript("failed"))
     assert session.ask("How large is it?")["turns"][0]["status"] == "failed"
@@ -147,7 +147,7 @@ def test_a_wrong_limit_is_refused_before_anything_is_sent(
 # --- reached, and asked --------------------------------------------------------------------------
 
 
-def test_a_person_is_told_the_amount_what_it_buys_and_what_was_found(mode: Mode) -> None:
+def test_a_person_sees_the_amount_what_it_buys_and_what_was_found(mode: Mode) -> None:
     session = limited(mode, {"max_cost_usd": 0.1}, MORE)
     session.ask("How large is it?")
     request = asked_of(session)
@@ -233,7 +233,7 @@ def test_another_question_in_between_replaces_the_one_that_waits(mode: Mode) -> 
     assert session.graph().get_state(session.config).next == ()
 
 
-def test_without_a_checkpointer_nobody_can_be_asked_so_it_stops_and_keeps_the_answer(
+def test_without_a_checkpointer_no_person_can_be_asked_so_it_stops_and_keeps_the_answer(
     mode: Mode,
 ) -> None:
     session = limited(mode, {"max_cost_usd": 0.1}, MORE)
@@ -266,7 +266,7 @@ def test_an_unknown_processor_for_approval_is_refused(mode: Mode) -> None:
 # --- no credit -----------------------------------------------------------------------------------
 
 
-def test_want_of_credit_ends_in_the_same_place(mode: Mode) -> None:
+def test_without_credit_a_person_is_asked_as_for_a_limit(mode: Mode) -> None:
     session = limited(mode, {"max_cost_usd": 5.0})
     session.simulator.faults.add(Fault("payment_required", method="POST", path="*/runs"))
     session.ask("How large is it?")
@@ -277,7 +277,7 @@ def test_want_of_credit_ends_in_the_same_place(mode: Mode) -> None:
     assert out["turns"][0]["status"] == "completed"
 
 
-def test_want_of_credit_stops_where_nobody_is_to_be_asked(mode: Mode) -> None:
+def test_without_credit_a_session_that_asks_no_person_stops(mode: Mode) -> None:
     session = limited(mode, {"max_cost_usd": 5.0, "on_exceed": "stop"})
     session.simulator.faults.add(Fault("payment_required", method="POST", path="*/runs"))
     out = session.ask("How large is it?")
@@ -286,7 +286,7 @@ def test_want_of_credit_stops_where_nobody_is_to_be_asked(mode: Mode) -> None:
     assert len(session.ask("How large is it?")["turns"]) == 1
 
 
-def test_want_of_credit_is_an_error_without_limits(session: Session) -> None:
+def test_without_credit_and_limits_there_is_an_error(session: Session) -> None:
     session.simulator.faults.add(Fault("payment_required", method="POST", path="*/runs"))
     with pytest.raises(CreditExhausted):
         session.ask("How large is it?")
@@ -431,7 +431,7 @@ def test_time_counts_once_however_many_runs_were_active(some: Any) -> None:
 # --- attacked ------------------------------------------------------------------------------------
 
 
-def test_under_stop_approving_a_dear_run_does_not_lift_the_limit(mode: Mode) -> None:
+def test_under_stop_approving_an_expensive_run_does_not_raise_the_limit(mode: Mode) -> None:
     limits = {"max_cost_usd": 1.0, "on_exceed": "stop", "approve_above": "pro"}
     session = limited(mode, limits)
     out = session.ask("How large is it?", processor="ultra8x")
@@ -442,7 +442,9 @@ def test_under_stop_approving_a_dear_run_does_not_lift_the_limit(mode: Mode) -> 
     assert [run["processor"] for run in session.runs] == ["ultra"]
 
 
-def test_under_stop_an_edit_to_a_dearer_processor_does_not_lift_the_limit(mode: Mode) -> None:
+def test_under_stop_an_edit_to_a_more_expensive_processor_does_not_raise_the_limit(
+    mode: Mode,
+) -> None:
     limits = {"max_cost_usd": 1.0, "on_exceed": "stop", "approve_above": "pro"}
     session = limited(mode, limits)
     session.ask("How large is it?", processor="ultra")
@@ -456,7 +458,9 @@ def test_under_stop_an_edit_to_a_dearer_processor_does_not_lift_the_limit(mode: 
     assert [run["processor"] for run in session.runs] == ["ultra8x"]  # a person has set others
 
 
-def test_under_ask_an_edit_to_a_dearer_processor_raises_the_limit_to_its_price(mode: Mode) -> None:
+def test_under_ask_an_edit_to_a_more_expensive_processor_raises_the_limit_to_its_price(
+    mode: Mode,
+) -> None:
     session = limited(mode, {"max_cost_usd": 1.0, "approve_above": "pro"})
     session.ask("How large is it?", processor="ultra")
     action = {"name": "research", "args": {"processor": "ultra8x"}}

@@ -1,4 +1,4 @@
-"""What a turn cost is told on the stream, and to LangSmith where its cost view looks for it."""
+"""The cost of a turn is on the custom stream, and where LangSmith's cost view looks for it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_the_costs_in_the_trace_add_up_to_what_the_session_spent(mode: Mode) -> 
     assert sum(costs) == pytest.approx(session.state()["spent_usd"])
 
 
-def test_a_cost_stands_in_the_trace_once_whatever_is_run_again(mode: Mode) -> None:
+def test_a_cost_is_in_the_trace_once_even_if_steps_run_again(mode: Mode) -> None:
     session = Session(
         mode, options={"evaluate": script(FORK), "limits": Limits(max_runs_per_question=5)}
     )

@@ -1,4 +1,4 @@
-"""A turn that has ended is a record: whatever became of it, it carries nothing of its planning (R8)."""
+"""A turn that has ended carries no planning fields, however it ended (R8)."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Killed(BaseException):
 
 
 class Killing(SimulatorTransport):
-    """Lets the paid request be processed, and never tells."""
+    """Lets the paid request be processed, and loses the response."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         response = super().handle_request(request)
@@ -79,7 +79,7 @@ def test_a_plan_of_another_process_is_settled_before_anything_is_sent() -> None:
     assert len(session.runs) == 1
 
 
-def test_a_ledger_that_is_gone_is_said_and_another_is_taken_only_when_given(
+def test_a_missing_ledger_is_reported_and_another_is_used_only_when_given(
     session: Session,
 ) -> None:
     session.ask("Map the landscape")

@@ -42,7 +42,7 @@ class FakeServer:
         await self._invoke(thread_id, {"question": f"What of {thread_id}?"})
 
     async def work(self) -> list[BaseException]:
-        """Take the queue's runs. What came of those that failed."""
+        """Run the queue's runs, and return the errors of those that failed."""
         failed: list[BaseException] = []
         for thread_id in list(self.queue):
             run = self.queue.pop(thread_id)
@@ -58,7 +58,7 @@ class FakeServer:
         await self.graph.ainvoke(given, config, durability="sync")
 
     def forget(self, thread_id: str) -> None:
-        """Somebody deletes a thread."""
+        """Delete a thread, as a user of the server may."""
         del self.last[thread_id]
 
     # -- threads -----------------------------------------------------------------------------------

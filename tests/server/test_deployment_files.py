@@ -100,7 +100,7 @@ def test_a_compose_file_refers_to_what_is_there(path: Path) -> None:
 
 
 @by_file
-def test_what_a_compose_file_asks_for_is_told_and_no_secret_is_in_it(path: Path) -> None:
+def test_what_a_compose_file_asks_for_is_documented_and_no_secret_is_in_it(path: Path) -> None:
     asked = dict(re.findall(r"\$\{([A-Z_]+)(:[-?][^}]*)\}", path.read_text()))
     assert path.read_text().count("${") == len(re.findall(r"\$\{[A-Z_]+:[-?]", path.read_text()))
     assert set(asked) <= set(re.findall(r"`([A-Z_]+)`", PAGE))

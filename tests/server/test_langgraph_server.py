@@ -148,7 +148,7 @@ def processed(client: Any) -> list[str]:
     return [item["key"] for item in found if item["key"].startswith("twin_")]
 
 
-def test_the_same_webhook_many_times_at_once_goes_on_once(
+def test_the_same_webhook_many_times_at_once_resumes_the_thread_once(
     url: str, client: Any, api: RunningServer
 ) -> None:
     api.simulator.scripts.add(SLOW)
@@ -184,7 +184,7 @@ def test_the_same_webhook_many_times_at_once_goes_on_once(
     until(lambda: len(processed(client)) == 10, "all are recorded, so that other servers know them")
 
 
-def test_a_graph_of_ones_own_goes_on_with_the_context_it_was_asked_in(client: Any) -> None:
+def test_a_users_graph_is_resumed_with_the_context_it_was_asked_in(client: Any) -> None:
     thread = client.threads.create()["thread_id"]
     given: Any = {"input": {"question": "Who leads?"}, "context": {"tone": "dry"}}
     client.runs.wait(thread, "own", **given)
@@ -242,7 +242,7 @@ def test_a_thread_that_failed_when_it_went_on_is_swept_again(
     assert turn["status"] == "completed"
 
 
-def test_a_thread_that_failed_before_it_parked_goes_on_without_an_input(
+def test_a_thread_that_failed_before_it_parked_continues_without_an_input(
     client: Any, api: RunningServer
 ) -> None:
     before = len(api.simulator.runs())

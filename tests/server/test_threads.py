@@ -126,7 +126,7 @@ async def test_the_record_of_a_deleted_thread_is_deleted_after_a_week(account: A
     assert account.record_count() == 0
 
 
-async def test_a_second_caller_while_the_server_runs_the_thread_is_told_so(
+async def test_a_second_caller_while_the_server_runs_the_thread_gets_thread_busy(
     account: Account,
 ) -> None:
     await account.server.ask("one")

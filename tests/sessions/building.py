@@ -1,4 +1,4 @@
-"""Turns by hand, and turns as nobody would wish for."""
+"""Turns made by hand, and malformed ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A session goes on in another LangGraph thread: with all that was found, and nothing paid again."""
+"""A session continues in another LangGraph thread, with all its findings and without paying again."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def places(turns: list[Turn]) -> list[tuple[str, int, int]]:
 
 
 def parent_of_the_last_run(session: Session) -> str:
-    """What the API was told to build on."""
+    """The interaction that the last request continues."""
     sent = [e.body["inputs"][0] for e in session.simulator.requests if "inputs" in (e.body or {})]
     return str(sent[-1]["previous_interaction_id"])
 
@@ -44,7 +44,7 @@ def parent_of_the_last_run(session: Session) -> str:
 # --- on the simulator ----------------------------------------------------------------------------
 
 
-def test_a_new_thread_goes_on_from_the_head_with_the_whole_session(session: Session) -> None:
+def test_a_new_thread_continues_from_the_head_with_the_whole_session(session: Session) -> None:
     old = session.state()
     out = session.ask("What is next?", config=NEW, **carry_over(old))
     assert places(out["turns"])[:4] == places(old["turns"])
@@ -72,7 +72,7 @@ def test_a_branch_is_carried_alone_and_numbered_anew(session: Session) -> None:
     assert len(session.runs) == 5
 
 
-def test_a_branch_ends_where_it_was_told_to(session: Session) -> None:
+def test_a_branch_is_carried_up_to_the_named_interaction(session: Session) -> None:
     old = session.state()
     risks = old["turns"][1]["interaction_id"]
     out = session.ask("What is next?", config=NEW, **carry_over(old, risks))
@@ -84,7 +84,7 @@ def test_a_branch_ends_where_it_was_told_to(session: Session) -> None:
     assert "What about the risks?" in json.dumps(out["answer"])
 
 
-def test_the_old_thread_goes_on_as_if_nothing_had_been_carried(session: Session) -> None:
+def test_the_old_thread_continues_as_if_nothing_had_been_carried(session: Session) -> None:
     old = session.state()
     session.ask("What is next?", config=NEW, **carry_over(old))
     assert session.state() == old

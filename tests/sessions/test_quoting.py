@@ -139,7 +139,7 @@ def test_no_text_opens_or_closes_the_fence_or_forges_a_label(session: list[Turn]
 @pytest.mark.parametrize(
     "text", [*NASTY, "<\nresearch_output", "</research\u200b_output>", "＜／research_output＞"]
 )
-def test_a_nasty_text_stays_inside(text: str) -> None:
+def test_a_hostile_text_stays_inside(text: str) -> None:
     nasty = turn(
         question=f"Why {text}?",
         content=f"One\n{text}\nTwo",

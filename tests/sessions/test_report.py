@@ -1,4 +1,4 @@
-"""A report says what the turns say: each url has one number, and nothing unknown is told as known."""
+"""A report says what the turns say: each url has one number, and nothing unknown is shown as known."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_branches_that_ran_at_the_same_time_take_the_time_once() -> None:
     assert (report.totals.cost_usd, report.totals.cost_unknown) == (0.2, 0)
 
 
-def test_unknown_costs_and_times_are_told_as_unknown() -> None:
+def test_unknown_costs_and_times_are_shown_as_unknown() -> None:
     cancelled = turn(1, cost_usd=None, started_at=None, status="cancelled", content=None)
     report = SessionReport.of([turn(0), cancelled])
     totals = report.totals
@@ -147,7 +147,7 @@ def test_unknown_costs_and_times_are_told_as_unknown() -> None:
     assert "cost: unknown; time: unknown" in document
 
 
-def test_a_question_on_its_way_is_told_and_its_cost_is_not_known() -> None:
+def test_a_question_on_its_way_is_listed_with_unknown_cost() -> None:
     on_its_way = {"question": "And now?", "processor": "ultra", "run_id": "trun_9"}
     planned = {"question": "And then?", "processor": "lite"}
     state = {"turns": [turn(0)], "pending": on_its_way, "branches": [planned, turn(0)]}
@@ -177,7 +177,7 @@ def test_turns_that_are_only_planned_are_on_their_way_wherever_they_stand() -> N
     assert "not known to be sent" in report.to_markdown()
 
 
-def test_a_question_that_is_planned_is_told_beside_a_branch_that_was_refused() -> None:
+def test_a_planned_question_is_listed_beside_a_refused_branch() -> None:
     refused = turn(1, run_id="", status="refused", cost_usd=0.0, content=None, started_at=None)
     planned = {"question": "And then?", "processor": "lite", "run_id": "", "position": 2}
     report = SessionReport.of({"turns": [turn(0), refused], "pending": planned})
@@ -192,7 +192,7 @@ def test_a_run_that_the_api_would_not_start_is_a_turn_but_no_run() -> None:
     assert (len(report.turns), report.totals.runs, report.totals.seconds_unknown) == (2, 1, 0)
 
 
-def test_what_json_cannot_hold_is_told_as_text() -> None:
+def test_what_json_cannot_hold_becomes_text() -> None:
     odd = turn(
         content={"half \ud800": float("inf"), "pair": "\ud83d\ude00"}, question="half \udfff"
     )
@@ -220,7 +220,7 @@ def test_a_session_of_the_graph_becomes_a_report_of_all_it_knows(mode: Mode) -> 
     assert all(claim.sources for told in report.turns for claim in told.claims)
 
 
-def test_turns_are_told_in_their_order_and_each_run_once() -> None:
+def test_turns_are_listed_in_their_order_and_each_run_once() -> None:
     report = SessionReport.of({"turns": [turn(1), turn(0), turn(1, question="Again?")]})
     assert [told.question for told in report.turns] == ["Question 0?", "Again?"]
 

@@ -87,7 +87,7 @@ def test_no_text_gives_the_document_a_form_of_its_own(session: list[Turn]) -> No
 
 
 @pytest.mark.parametrize("text", NASTY)
-def test_each_nasty_text_is_only_text_wherever_it_stands(text: str) -> None:
+def test_each_hostile_text_is_only_text_wherever_it_is(text: str) -> None:
     nasty = turn(
         question=text, asked_by=text, processor=text, status=text, content={text: text, "b": [text]},
         confidence={text: text}, unsupported_fields=[text], warnings=[text], error=text, run_id=text + "x",
@@ -183,7 +183,7 @@ def document_of(*session: Turn) -> str:
     return SessionReport.of(session).to_markdown()
 
 
-def test_a_field_stands_with_its_confidence_its_sources_and_its_parts() -> None:
+def test_a_field_is_shown_with_its_confidence_sources_and_parts() -> None:
     document = document_of(
         turn(
             content={"revenue": 5, "staff": ["Ann", "Bo"], "seat": "Bern"},
@@ -205,7 +205,7 @@ def test_a_field_stands_with_its_confidence_its_sources_and_its_parts() -> None:
     assert r"- [2] ftp\://b\.example (turn 1 `revenue`)" in document
 
 
-def test_a_claim_that_the_answer_does_not_hold_is_still_told() -> None:
+def test_a_claim_about_no_field_of_the_answer_is_still_shown() -> None:
     document = document_of(
         turn(confidence={"revenue": "high", "elsewhere": "low"}, unsupported_fields=[])
     )
@@ -230,7 +230,7 @@ def test_an_unfinished_run_says_where_its_findings_are() -> None:
     )
 
 
-def test_the_chain_of_questions_behind_an_answer_is_told() -> None:
+def test_the_chain_of_questions_behind_an_answer_is_shown() -> None:
     document = document_of(
         turn(0, parent_interaction_id="intr_x"),
         turn(1, parent_interaction_id="intr_0"),
@@ -277,5 +277,5 @@ def test_the_whole_says_that_it_is_not_to_be_trusted() -> None:
         ("09:00:00", "unknown"),
     ],
 )
-def test_times_are_told_in_words(ended: str, shown: str) -> None:
+def test_times_are_shown_with_their_units(ended: str, shown: str) -> None:
     assert f"time: {shown}\n" in document_of(turn(ended_at=f"2026-01-01T{ended}Z"))

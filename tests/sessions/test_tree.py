@@ -121,7 +121,7 @@ def test_a_run_that_is_there_twice_counts_and_costs_once_as_the_later() -> None:
     assert tree.total_cost_usd == 0.05
 
 
-def test_turns_whose_runs_were_never_started_are_told_apart_by_their_keys() -> None:
+def test_turns_whose_runs_were_never_started_are_distinguished_by_their_keys() -> None:
     refused = [
         failed("b", "a", run_id="", key=key, interaction_id=None) for key in ("k1", "k2", "k2")
     ]

@@ -82,7 +82,7 @@ class Account:
 
 
 class Scripted(GenericFakeChatModel):
-    """A model that says what it was told to say, and takes any tools."""
+    """A scripted model that takes any tools."""
 
     def bind_tools(self, tools: Any, **_: Any) -> Any:
         return self

@@ -121,9 +121,9 @@ async def test_a_cancelled_call_leaves_the_tool_usable(
 def test_the_latest_thousand_sessions_are_remembered(account: Account) -> None:
     made = account.tool()
     assert made.client is not None
-    ledgers, clients = Ledgers(), made._door.clients
-    first = drive(ledgers.of("first", clients))
-    assert drive(ledgers.of("first", clients)) == first
+    ledgers = Ledgers(made._door.clients)
+    first = drive(ledgers.of("first"))
+    assert drive(ledgers.of("first")) == first
     for i in range(REMEMBERED):
-        drive(ledgers.of(f"session {i}", clients))
-    assert drive(ledgers.of("first", clients)) != first
+        drive(ledgers.of(f"session {i}"))
+    assert drive(ledgers.of("first")) != first

@@ -1,4 +1,4 @@
-"""Whenever nobody can know whether a run was started; and what else a caller may get wrong."""
+"""Runs whose start is uncertain; and mistakes of callers."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ async def test_what_a_killed_process_sent_a_moment_ago_is_waited_for(
 
 
 async def test_each_of_a_killed_processes_calls_is_waited_for(account: Account, how: How) -> None:
-    """The first one that is settled must not end the doubt about the others."""
+    """Settling the first one must not settle the others."""
     kept = Kept(account, "store")
     account.script(contains=QUESTION["input"], seconds=0.1)
     account.script(contains=OTHER["input"], seconds=0.1, late_commit=5.0)
@@ -91,7 +91,7 @@ async def test_each_of_a_killed_processes_calls_is_waited_for(account: Account, 
     assert account.billed == 2
 
 
-async def test_a_process_that_doubts_itself_or_nobody_looks_once(
+async def test_a_ledger_used_by_this_process_alone_is_looked_up_once(
     account: Account, how: How
 ) -> None:
     """Settling takes time; it is for ledgers that another process used within the last minute."""
@@ -120,7 +120,7 @@ def lost_for_longer_than_settling(account: Account, **twins: Any) -> None:
     account.simulator.faults.add(Fault("drop_after", **POST))
 
 
-async def test_a_twin_is_told_and_counted_and_the_older_run_answers(
+async def test_a_duplicate_is_reported_and_counted_and_the_older_run_answers(
     account: Account, how: How, caplog: pytest.LogCaptureFixture
 ) -> None:
     lost_for_longer_than_settling(account)
@@ -137,7 +137,7 @@ async def test_a_twin_is_told_and_counted_and_the_older_run_answers(
     assert all(run["run_id"] in record.getMessage() for run in account.runs)
 
 
-async def test_where_nothing_was_paid_twice_nothing_is_told(
+async def test_where_nothing_was_paid_twice_no_duplicate_is_reported(
     account: Account, how: How, caplog: pytest.LogCaptureFixture
 ) -> None:
     account.simulator.faults.add(Fault("drop_before", **POST))
@@ -149,7 +149,7 @@ async def test_where_nothing_was_paid_twice_nothing_is_told(
 
 @pytest.mark.parametrize("outcome", ["failed", "action_required"])
 @pytest.mark.parametrize("which", ["older", "younger"])
-async def test_of_twins_the_one_that_has_an_answer_answers_and_it_alone_is_paid_for(
+async def test_of_duplicates_the_one_with_an_answer_answers_and_is_the_only_one_paid_for(
     account: Account, how: How, which: str, outcome: str
 ) -> None:
     lost_for_longer_than_settling(account, **{which: {"outcome": outcome}})
@@ -197,14 +197,14 @@ async def test_neither_can_those_of_a_refusal(account: Account, how: How) -> Non
 def test_a_session_that_is_used_is_not_forgotten_for_a_thousand_others(account: Account) -> None:
     made = account.tool()
     assert made.client is not None
-    ledgers, clients = Ledgers(), made._door.clients
-    used, unused = drive(ledgers.of("used", clients)), drive(ledgers.of("unused", clients))
+    ledgers = Ledgers(made._door.clients)
+    used, unused = drive(ledgers.of("used")), drive(ledgers.of("unused"))
     for i in range(REMEMBERED):
-        drive(ledgers.of(f"session {i}", clients))
+        drive(ledgers.of(f"session {i}"))
         if i == REMEMBERED // 2:
-            drive(ledgers.of("used", clients))
-    assert drive(ledgers.of("used", clients)) == used
-    assert drive(ledgers.of("unused", clients)) != unused
+            drive(ledgers.of("used"))
+    assert drive(ledgers.of("used")) == used
+    assert drive(ledgers.of("unused")) != unused
 
 
 async def test_after_a_ledger_could_not_be_made_the_next_call_makes_it(
@@ -300,7 +300,7 @@ def test_what_a_hook_raises_for_a_status_is_our_error(
 
 @pytest.mark.parametrize("how", ["sync", "async"])
 @pytest.mark.parametrize("reads", [False, True], ids=["unread", "read"])
-def test_with_such_a_hook_a_lost_submission_is_found_and_a_ledger_that_is_gone_is_told(
+def test_with_such_a_hook_a_lost_submission_is_found_and_a_missing_ledger_is_reported(
     account: Account, how: How, reads: bool
 ) -> None:
     _, client = client_of_ones_own(account, how, Strict(how, reads=reads).hooks)
@@ -313,9 +313,7 @@ def test_with_such_a_hook_a_lost_submission_is_found_and_a_ledger_that_is_gone_i
 
 
 @pytest.mark.parametrize("how", ["sync", "async"])
-def test_a_client_of_ones_own_that_was_closed_is_told_and_nothing_is_sent(
-    account: Account, how: How
-) -> None:
+def test_a_closed_httpx_client_is_reported_and_nothing_is_sent(account: Account, how: How) -> None:
     http, client = client_of_ones_own(account, how)
     finished(http.close() if how == "sync" else http.aclose())
     for call in ((client.create, REQUEST), (client.submit, "tgrp_1", REQUEST)):

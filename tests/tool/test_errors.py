@@ -1,4 +1,4 @@
-"""What goes wrong comes back in words with the ids in it, or is raised where that is asked for."""
+"""Errors come back as text that names the ids, or are raised if the caller wants that."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ ENDINGS: dict[str, tuple[dict[str, Any], type[errors.ParallelError], str]] = {
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-async def test_a_run_without_an_answer_is_told_with_its_ids_and_what_to_do(
+async def test_a_run_without_an_answer_is_reported_with_its_ids_and_what_to_do(
     account: Account, ending: str, how: How
 ) -> None:
     script, _, words = ENDINGS[ending]
@@ -107,7 +107,7 @@ async def test_a_refusal_says_what_to_do_and_that_nothing_was_started(
     assert account.runs == []
 
 
-async def test_where_nobody_knows_whether_a_run_was_started_the_model_must_not_repeat_it(
+async def test_where_it_is_uncertain_whether_a_run_was_started_the_model_must_not_repeat_it(
     account: Account, how: How
 ) -> None:
     account.simulator.faults.add(Fault("status_after", path="*/runs", method="POST", times=1))
@@ -175,7 +175,7 @@ UNFIT: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("unfit", UNFIT)
-async def test_arguments_that_do_not_fit_are_told_in_words_and_cost_nothing(
+async def test_arguments_that_do_not_fit_are_reported_as_text_and_cost_nothing(
     account: Account, unfit: str, how: How
 ) -> None:
     arguments, words = UNFIT[unfit]

@@ -186,10 +186,10 @@ def looks(account: Account) -> int:
     return sum(e.method == "GET" and e.path.endswith("/runs") for e in account.simulator.requests)
 
 
-async def test_outside_langgraph_a_tool_has_one_ledger_and_looks_only_in_doubt(
+async def test_outside_langgraph_a_tool_has_one_ledger_and_looks_up_only_uncertain_runs(
     account: Account, how: How
 ) -> None:
-    """Every call is one of its own there: nobody can have asked before."""
+    """Every call is a new one there, so no earlier call can have asked it."""
     tool = account.tool()
     for _ in range(3):
         await ask(tool, how, **QUESTION)
@@ -231,7 +231,7 @@ async def test_a_lost_answer_is_looked_for_not_paid_again(account: Account, how:
     assert len(account.wire.paid) == account.billed == 1
 
 
-async def test_a_ledger_that_is_not_there_is_said_and_nothing_is_billed(
+async def test_a_ledger_that_does_not_exist_is_reported_and_nothing_is_billed(
     account: Account, how: How
 ) -> None:
     answer = await ask(account.tool(ledger_id="tgrp_gone"), how, **QUESTION)
@@ -257,7 +257,7 @@ async def test_a_message_handed_in_again_is_the_same_call(
     assert account.billed == len(account.runs) == 1
 
 
-async def test_a_message_is_told_from_an_earlier_one_with_the_same_call_id(
+async def test_a_message_is_distinguished_from_an_earlier_one_with_the_same_call_id(
     account: Account, how: How
 ) -> None:
     """In one state, both messages in view."""

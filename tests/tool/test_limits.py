@@ -49,7 +49,7 @@ async def test_parallel_calls_cannot_take_the_same_dollar(account: Account, how:
     assert len(account.runs) == 2
 
 
-async def test_a_failed_run_gives_its_money_back(account: Account, how: How) -> None:
+async def test_a_failed_run_no_longer_counts_against_the_limits(account: Account, how: How) -> None:
     account.script(outcome="failed")
     tool = account.tool(processor="base", limits=Limits(max_cost_usd=0.01, on_exceed="stop"))
     assert (await ask(tool, how, **ONE)).status == "error"
@@ -167,7 +167,7 @@ async def test_without_a_thread_the_limit_holds_for_all_calls_of_the_tool(
 # --- what a person says is said about one call -----------------------------------------------------
 
 
-async def test_a_rejected_call_stays_unsent_if_nothing_stands_in_its_way_any_more(
+async def test_a_rejected_call_stays_unsent_even_if_the_limits_would_allow_it_now(
     account: Account, how: How
 ) -> None:
     account.script(seconds=100, outcome="failed")

@@ -124,7 +124,7 @@ async def test_an_agent_fills_them_in_and_follows_up(
         ({"name": "ghost"}, "arguments: Value error, ghosts are no companies"),
     ],
 )
-async def test_what_does_not_fit_is_told_by_field_and_costs_nothing(
+async def test_what_does_not_fit_is_reported_by_field_and_costs_nothing(
     account: Account, tool: ParallelTaskTool, wrong: dict[str, Any], words: str, how: How
 ) -> None:
     answer = await ask(tool, how, **{**FILLED_IN, **wrong})

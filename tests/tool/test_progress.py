@@ -96,7 +96,7 @@ async def test_langgraphs_custom_stream_shows_it(
     check(messages, account)
 
 
-async def test_parallel_calls_can_be_told_apart(
+async def test_progress_names_the_run_of_each_parallel_call(
     account: Account, tool: ParallelTaskTool, how: How
 ) -> None:
     listener = Listener()

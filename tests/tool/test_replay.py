@@ -142,7 +142,7 @@ FORKS: dict[str, tuple[dict[str, Any], int]] = {
 async def test_a_fork_is_a_new_run_if_it_asks_something_else(
     account: Account, how: How, fork: str
 ) -> None:
-    """Whoever edits the call before it is made: a person who reviews it, say."""
+    """A node that edits the call before it is made, as a review does."""
     tool = account.tool(processor="core-fast", model_may_choose=("core-fast", "lite"))
     options = {"checkpointer": InMemorySaver(), "store": InMemoryStore()}
     graph = agent(tool, said("one"), "done", said("two"), "done", "done again", **options)

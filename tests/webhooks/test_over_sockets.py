@@ -31,7 +31,7 @@ def config_of(nth: int) -> Any:
 
 
 @pytest.mark.parametrize("blocking", [False, True], ids=["asynchronous", "blocking"])
-def test_every_thread_goes_on_once_whatever_the_deliveries_are_like(blocking: bool) -> None:
+def test_every_thread_is_resumed_once_whatever_the_deliveries_are_like(blocking: bool) -> None:
     simulator = Simulator(RealClock())
     simulator.scripts.add(RunScript(seconds=0.3, times=None))
     evaluated: Counter[str] = Counter()

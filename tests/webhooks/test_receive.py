@@ -1,4 +1,4 @@
-"""A delivery is Parallel's and names a run, or it is turned away; nothing else can come of it."""
+"""A delivery is Parallel's and names a run, or it is rejected; it can do nothing else."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_a_time_that_is_no_number_lets_nothing_in(options: Any) -> None:
 
 @pytest.mark.parametrize("name", ["webhook-id", "webhook-timestamp", "webhook-signature"])
 @pytest.mark.parametrize("value", [None, "", "\N{SNOWMAN}", "\ud800", "a b\n", b"bytes", 7])
-def test_a_missing_or_malformed_header_is_told_apart_from_a_wrong_signature(
+def test_a_missing_or_malformed_header_is_distinguished_from_a_wrong_signature(
     name: str, value: Any
 ) -> None:
     broken: dict[str, Any] = headers(BODY)

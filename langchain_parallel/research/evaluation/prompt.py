@@ -115,3 +115,5 @@ def _notes(turn: Turn, room: int) -> Iterator[str]:
         yield f"Confidence: {list_within(words, room, by=', ')}"
     for warning in turn["warnings"][:5]:
         yield f"Warning: {harmless(warning, 300)}"
+    if (more := len(turn["warnings"]) - 5) > 0:
+        yield f"And {more:,} more warnings."

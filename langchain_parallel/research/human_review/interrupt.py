@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from langchain_core.runnables import RunnableConfig
 
 from ..._core.calls import Calls
+from ..._core.payloads import storable
 from ..._graph.runtime import ask_person
 from ...errors import InvalidRequest
 from .decision import parse_answer
@@ -23,19 +24,9 @@ def ask_until_valid(
     again after each answer that is refused.
     """
     while True:
-        answer = _storable(ask_person(config, request, response_schema(request)))
+        # As checkpointers store it: whenever the step runs again, it is parsed again and must be the same.
+        answer, _ = storable(ask_person(config, request, response_schema(request)))
         try:
             return (yield from decide(parse_answer(answer, request)))
         except InvalidRequest as error:
             request = {**request, "refused": list(error.problems)}
-
-
-def _storable(answer: Any) -> Any:
-    """An answer as checkpointers store it, without lone surrogates: it is parsed again whenever the step runs
-    again, and must then be the same.
-    """
-    if isinstance(answer, str):
-        return answer.encode("utf-8", "replace").decode()
-    if isinstance(answer, dict):
-        return {_storable(name): _storable(value) for name, value in answer.items()}
-    return [_storable(one) for one in answer] if isinstance(answer, list) else answer

@@ -1,6 +1,6 @@
 """What a person is asked: pure functions of the session.
 
-Rule: what the web wrote stands in blocks of code, so that no Markdown in it takes effect.
+Rule: text from the web is put into code blocks, so that no Markdown in it takes effect.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from .schemas import (
 _FOUND_CHARS = 4_000
 """Characters of one answer; the whole of it is in the state."""
 _FOUND_TURNS = 5
+_WARNING_CHARS = 300
 
 
 def spend_request(
@@ -122,6 +123,8 @@ def _review_text(turn: Turn, verdict: Verdict, proposal: Verdict) -> str:
     ]
     if weak := "\n".join(weak_points(turn)):
         words += ["Not well supported:", _code_block(weak)]
+    if turn["warnings"]:
+        words += ["Warnings:", _code_block("\n".join(_finding(turn)["warnings"]))]
     words.append(f"Proposed: {proposal['action']}.")
     if reason := verdict.get("reason") or proposal.get("reason"):
         words += ["Because:", _code_block(reason)]
@@ -137,6 +140,7 @@ def _finding(turn: Turn) -> Finding:
         question=turn["question"],
         answer=_answer_text(turn["error"] if turn["content"] is None else turn["content"]),
         unsupported_fields=turn["unsupported_fields"],
+        warnings=[harmless(warning, _WARNING_CHARS) for warning in turn["warnings"]],
         cost_usd=turn["cost_usd"],
         interaction_id=turn["interaction_id"],
         run_id=turn["run_id"],

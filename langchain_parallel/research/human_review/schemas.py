@@ -46,6 +46,7 @@ class Finding(TypedDict):
     question: str
     answer: str
     unsupported_fields: list[str]
+    warnings: list[str]
     cost_usd: float | None
     interaction_id: str | None
     run_id: str

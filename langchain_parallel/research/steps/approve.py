@@ -14,7 +14,7 @@ from langchain_core.runnables import RunnableConfig
 
 from ..._core.calls import Calls
 from ..._graph.runtime import checkpointer_of, shown_to_person
-from ..._graph.session_ledger import session_done
+from ..._graph.session_ledger import close_session
 from ...options import SessionLimits
 from ..approval import (
     check_asked_once,
@@ -112,7 +112,7 @@ def _stop(
     left = to_review(open_turns(state))
     if branches and len(left) < len(branches):
         return {"turns": [refused_turn(t, graph.run(t, config).key, reason) for t in left]}
-    yield from session_done(config, graph.name)
+    yield from close_session(config, graph.name)
     update: dict[str, Any] = {"verdict": verdict, "pending": None}
     update["spent_usd"] = spent_usd(state.get("turns") or [])
     return {**update, "branches": []} if branches else update

@@ -8,7 +8,7 @@ from langchain_core.runnables import RunnableConfig
 
 from ..._core.calls import Calls
 from ..._graph.runtime import checkpointer_of
-from ..._graph.session_ledger import session_done
+from ..._graph.session_ledger import close_session
 from ...errors import InvalidRequest
 from ..evaluation import BuiltInEvaluator, consult, last_round, questions_of
 from ..graph_config import GraphConfig
@@ -53,7 +53,7 @@ def apply_verdict(
             check_continues(state, question.get("continue_from"))
         next_turns(graph, {**state, "verdict": verdict, "question": update["question"]})
     elif verdict["action"] != "review":
-        yield from session_done(config, graph.name)
+        yield from close_session(config, graph.name)
     return update
 
 

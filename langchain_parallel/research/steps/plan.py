@@ -8,7 +8,6 @@ from langchain_core.runnables import RunnableConfig
 
 from ..._core.calls import Calls
 from ..._graph.runtime import writes_at_the_end
-from ..._graph.session_ledger import session_ledger
 from ...errors import ParallelError
 from ...models import TaskRun
 from ...options import check_session_limits
@@ -35,22 +34,20 @@ def plan(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
     check_session_limits(state.get("limits") or {})
     left, before = open_turns(state), state.get("turns") or []
     new = next_turns(graph, state) if state.get("question") or not left else []
-    ledger_id = state.get("ledger_id") or (
-        yield from session_ledger(graph.clients, graph.ledgers, config, graph.name)
-    )
+    ledger_id = state.get("ledger_id") or (yield from graph.ledgers.of_question(config, graph.name))
     update: dict[str, Any] = {"ledger_id": ledger_id, "question": None}
     if new:
         overtaken: list[Turn] = []
         for turn in left:
             if not any(is_same_request(turn, other) for other in new):
-                overtaken += yield from _overtaken(graph, ledger_id, turn, config)
+                overtaken += yield from _overtake(graph, ledger_id, turn, config)
         # Only if it changes: a checkpoint stores each channel that is written, even an empty list.
         update |= {"turns": overtaken} if overtaken else {}
         before = [*before, *overtaken]
-        turns = _placed([_taken_over(left, turn) for turn in new], before)
+        turns = _place_behind([_take_over(left, turn) for turn in new], before)
     else:
         turns = left
-    turns = _reviewed(graph, {**state, "turns": before}, turns)
+    turns = _review(graph, {**state, "turns": before}, turns)
     if len(turns) > 1 or (not new and state.get("branches")):
         return {**update, "pending": None, "branches": turns}
     if state.get("branches"):
@@ -87,7 +84,7 @@ def _turn(graph: GraphConfig, state: ResearchState, question: Question) -> Turn:
     return turn
 
 
-def _taken_over(left: list[Turn], new: Turn) -> Turn:
+def _take_over(left: list[Turn], new: Turn) -> Turn:
     """The open turn that asks the same, so that its run is found and not paid for again; else the new one."""
     for turn in left:
         if is_same_request(turn, new):
@@ -97,7 +94,7 @@ def _taken_over(left: list[Turn], new: Turn) -> Turn:
     return new
 
 
-def _placed(turns: list[Turn], before: list[Turn]) -> list[Turn]:
+def _place_behind(turns: list[Turn], before: list[Turn]) -> list[Turn]:
     """The turns with positions after all others. Positions may have gaps where a branch was declined."""
     first = max((turn["position"] for turn in before), default=-1) + 1
     placed: list[Turn] = []
@@ -109,7 +106,7 @@ def _placed(turns: list[Turn], before: list[Turn]) -> list[Turn]:
     return placed
 
 
-def _reviewed(graph: GraphConfig, state: ResearchState, turns: list[Turn]) -> list[Turn]:
+def _review(graph: GraphConfig, state: ResearchState, turns: list[Turn]) -> list[Turn]:
     """The turns reviewed: the new ones are cleared together, or put on hold together."""
     new = to_review(turns)
     if not new:
@@ -125,7 +122,7 @@ def _reviewed(graph: GraphConfig, state: ResearchState, turns: list[Turn]) -> li
     ]
 
 
-def _overtaken(
+def _overtake(
     graph: GraphConfig, ledger_id: str, left: Turn, config: RunnableConfig
 ) -> Calls[list[Turn]]:
     """The turn that was on its way when another question came in, if it was submitted."""

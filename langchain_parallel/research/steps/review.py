@@ -22,12 +22,12 @@ def review(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> 
     request = review_request(state["turns"], verdict, proposal, graph.session_limits(state))
 
     def decide(given: HumanAnswer) -> Calls[Any]:
-        return _answered(graph, state, config, given, proposal)
+        return _apply_answer(graph, state, config, given, proposal)
 
     return (yield from ask_until_valid(config, request, decide))
 
 
-def _answered(
+def _apply_answer(
     graph: GraphConfig,
     state: ResearchState,
     config: RunnableConfig,

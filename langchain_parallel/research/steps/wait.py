@@ -7,12 +7,11 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 
 from ..._core.calls import Calls
-from ...errors import RunCancelled, RunFailed
 from ...parked.interrupts import is_parking, park
 from ..cost_events import emit_cost
 from ..graph_config import GraphConfig
 from ..state import ResearchState, Turn
-from ..turns import answered_turn, failed_turn, pending_turn, submission_of
+from ..turns import finish_turn, pending_turn
 
 
 def wait(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
@@ -30,16 +29,15 @@ def wait(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
 
 
 def finish(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Turn]:
-    """The pending turn once its run has ended.
-
-    A run that ended without an answer is a turn of the session, too, not a fault of the graph.
-    """
+    """The pending turn once its run has ended; a run without an answer makes a turn of the session, too."""
     pending = pending_turn(state)
-    submission = submission_of(pending, state["ledger_id"])
-    # With parking the run has ended by now: it would still be parked otherwise.
-    has_ended = is_parking(graph.wait, config)
-    try:
-        got = yield from graph.run(pending, config).answer(submission, has_ended=has_ended)
-    except (RunFailed, RunCancelled) as error:
-        return failed_turn(pending, error)
-    return answered_turn(pending, got, keep_excerpts=graph.keep_excerpts)
+    return (
+        yield from finish_turn(
+            graph.run(pending, config),
+            pending,
+            state["ledger_id"],
+            # With parking the run has ended by now: it would still be parked otherwise.
+            has_ended=is_parking(graph.wait, config),
+            keep_excerpts=graph.keep_excerpts,
+        )
+    )

@@ -1,0 +1,166 @@
+"""JSON of the API as values that every checkpointer and store takes, and as models.
+
+Rule: an answer is paid for, so nothing in it makes it unreadable or unstorable. What cannot be stored is
+replaced, as text where that loses nothing; evidence of another shape than documented is left out. Each change
+is a warning of the run, by which it reaches the turn, the report, the model and the person.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import defaultdict
+from functools import reduce
+from operator import getitem
+from typing import Any, TypeAlias, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from ..models import TaskRun, TaskRunEvent, TaskRunResult
+from .plain_text import one_line
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+MAX_DEPTH = 100
+"""Levels. pydantic gives up at 255, orjson (on a LangGraph server) at 254, and a state adds some."""
+
+_INT64 = range(-(2**63), 2**63)
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_WITH_A_RUN = (TaskRun, TaskRunEvent, TaskRunResult)
+_NAMED = 5
+"""How many places a warning names."""
+
+NUMBERS = "Kept as text, being beyond 64 bits or no finite number"
+CHARACTERS = "Half a character or NUL was replaced by \N{REPLACEMENT CHARACTER} in"
+LEVELS = f"Kept as JSON text, being more than {MAX_DEPTH} levels deep"
+_LEFT_OUT = "Left out, being of another shape than documented"
+_AS_TEXT = "Read as text, being of another shape than documented"
+
+Changes: TypeAlias = "defaultdict[str, list[str]]"
+"""What was changed, and the paths where."""
+
+
+class _Number(str):
+    """A number as it was written, because no store would hold it."""
+
+    __slots__ = ()
+
+
+def _whole(text: str) -> int | _Number:
+    # The length first: Python refuses to convert thousands of digits.
+    return number if len(text) <= 20 and (number := int(text)) in _INT64 else _Number(text)
+
+
+def _real(text: str) -> float | _Number:
+    return number if math.isfinite(number := float(text)) else _Number(text)
+
+
+def parse(data: bytes | str) -> Any:
+    """The value of a JSON text, for `storable` and `read`.
+
+    Raises:
+        JSONDecodeError, RecursionError: It is not JSON, or nearly a thousand levels deep.
+    """
+    text = data.decode("utf-8-sig", "replace") if isinstance(data, bytes) else data
+    return json.loads(text, parse_int=_whole, parse_float=_real, parse_constant=_Number)
+
+
+def storable(value: Any) -> tuple[Any, Changes]:
+    """JSON values as every checkpointer and store takes them, and what was changed for that."""
+    changes: Changes = defaultdict(list)
+    return _storable(value, (), changes), changes
+
+
+def _storable(value: Any, path: tuple[object, ...], changes: Changes) -> Any:
+    if isinstance(value, dict | list) and len(path) >= MAX_DEPTH:
+        changes[LEVELS].append(_name(path))
+        return json.dumps(value)
+    if isinstance(value, dict):
+        return {
+            (name := _text(key, path, changes)): _storable(v, (*path, name), changes)
+            for key, v in value.items()
+        }
+    if isinstance(value, list):
+        return [_storable(v, (*path, index), changes) for index, v in enumerate(value)]
+    if isinstance(value, _Number):
+        changes[NUMBERS].append(_name(path))
+        return str(value)
+    return _text(value, path, changes) if isinstance(value, str) else value
+
+
+def _text(text: str, path: tuple[object, ...], changes: Changes) -> str:
+    if not _UNSTORABLE.search(text):
+        return text
+    changes[CHARACTERS].append(_name(path))
+    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def _name(path: tuple[object, ...]) -> str:
+    return one_line(".".join(map(str, path)), 100) or "the whole"
+
+
+def remarks(changes: Changes) -> list[str]:
+    """A sentence for each kind of change."""
+    return [
+        f"{kind}: {', '.join(paths[:_NAMED])}"
+        + (f", and {len(paths) - _NAMED:,} more." if len(paths) > _NAMED else ".")
+        for kind, paths in changes.items()
+    ]
+
+
+def read(model: type[ModelT], value: Any) -> ModelT:
+    """The model in a value of `parse`, without the evidence that does not fit.
+
+    Raises:
+        ValidationError: What does not fit is no evidence.
+    """
+    value, changes = storable(value)
+    made = _fitted(model, value, changes)
+    if not changes or model not in _WITH_A_RUN:
+        return made
+    run = value if model is TaskRun else value["run"]
+    run["warnings"] = [*(run.get("warnings") or ()), *({"message": m} for m in remarks(changes))]
+    return model.model_validate(value)
+
+
+def _fitted(model: type[ModelT], value: Any, changes: Changes) -> ModelT:
+    while True:
+        try:
+            return model.model_validate(value)
+        except ValidationError as error:
+            # From the end, so that an index that is left out moves none of those to come.
+            faults = reversed(error.errors(include_url=False))
+            if model not in _WITH_A_RUN or not all(_mend(value, f, changes) for f in faults):
+                raise
+
+
+def _mend(value: Any, fault: ErrorDetails, changes: Changes) -> bool:
+    """Make a value fit by reading it as text or leaving it out; False where it may not be missing.
+
+    What tells runs apart, and so decides over money, is never mended.
+    """
+    path = fault["loc"]
+    if not {"output", "warnings", "error"}.intersection(path[:2]):
+        return False
+    *way, last = path
+    parent: Any = reduce(getitem, way, value)
+    if fault["type"] == "missing":
+        if way != ["output"]:
+            return False
+        content = parent.setdefault("content", None)
+        parent.setdefault("type", "text" if isinstance(content, str) else "json")
+    else:
+        found = parent[last]
+        is_name = last == "type" or str(last).endswith("_id")
+        if fault["type"] == "string_type" and found is not None and not is_name:
+            parent[last] = json.dumps(found, ensure_ascii=False)
+        elif fault["type"] == "tuple_type" and isinstance(found, str):
+            parent[last] = [found]
+        else:
+            del parent[last]
+            changes[_LEFT_OUT].append(_name(path))
+            return True
+    changes[_AS_TEXT].append(_name(path))
+    return True

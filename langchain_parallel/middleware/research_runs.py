@@ -1,0 +1,347 @@
+"""Runs of an agent's research: found or started, followed to their answer, looked up again.
+
+Rule: only `start` costs money, and it looks the run up in the ledger before it sends one. The run's key says
+what is asked, and its handle is its position (R3), so a tool that runs again (a kill, a retry, a resumed
+interrupt, a replayed message) finds what it has paid for. A person who edits a call, and a middleware that is
+built anew with another configuration, change the key. So each run also carries, as metadata, the call that it
+is for; a call that may have been sent is looked up under that, too, before it is sent or given up.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from itertools import takewhile
+from typing import Any, cast
+
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import RunnableConfig
+from langgraph.store.base import BaseStore
+
+from .._core.calls import Call, Calls
+from .._core.ledger.lookup import Lookup
+from .._core.timestamps import sort_key
+from .._graph.runtime import (
+    FIRST_INPUT,
+    checkpointer_of,
+    input_of,
+    parent_task,
+    runtime_of,
+    thread_id_of,
+    was_resumed_recently,
+)
+from ..errors import ActionRequired, ParallelError
+from ..models import TaskRunEvent
+from ..processors import price_usd
+from ..research.cost_events import emit_cost
+from ..research.turns import finish_turn, running_turn
+from ..text.untrusted import harmless
+from ..tools.tool_messages import error_for_model
+from .agent_config import CALL_TAG, AgentConfig, call_tag
+from .agent_state import (
+    AgentTurn,
+    Research,
+    is_active,
+    is_ended,
+    short_id,
+    turns_of,
+)
+from .citations import number_citations
+
+POLLED = 20
+"""Most runs that are polled before one turn of the model."""
+_NEVER_SENT = "It was never sent."
+
+# --- the ledger ------------------------------------------------------------------------------------
+
+
+def agent_ledger(
+    agent: AgentConfig, state: Mapping[str, Any], config: RunnableConfig, message_id: str
+) -> Calls[str]:
+    """The session's ledger: the state's, the store's, or a new one."""
+    if known := state.get(agent.names.ledger):
+        return str(known)
+    store = _store_of(config)
+    if store is None:
+        return (yield from agent.ledgers.of(message_id))
+    # LangGraph does not tell a sub-agent's second task from a retry of the first, so the task counts, too.
+    parent = parent_task(config)
+    within = parent and f"in {parent} for {_task_digest(state)}"
+    name = ["agent", config.get("metadata", {}).get("lc_agent_name"), agent.names.name, within]
+    asked = yield from input_of(config)
+    return (
+        yield from agent.ledgers.of(
+            f"{thread_id_of(config)}/{' '.join(filter(None, name))}",
+            store=store,
+            first_input_at=asked.at if asked.after == FIRST_INPUT else None,
+        )
+    )
+
+
+def is_ledger_durable(agent: AgentConfig, state: Mapping[str, Any], config: RunnableConfig) -> bool:
+    """Whether the ledger is recorded where it survives this process. Without a checkpointer nothing is."""
+    is_kept = bool(state.get(agent.names.ledger)) or _store_of(config) is not None
+    return is_kept or checkpointer_of(config) is None
+
+
+def _store_of(config: RunnableConfig) -> BaseStore | None:
+    """The store, if there is a thread and a checkpointer. Without one, an agent ends with its invocation, so
+    the same question in the next invocation is a new run.
+    """
+    runtime = runtime_of(config)
+    if runtime is None or thread_id_of(config) is None or checkpointer_of(config) is None:
+        return None
+    return runtime.store
+
+
+def _task_digest(state: Mapping[str, Any]) -> str:
+    before = takewhile(lambda one: not isinstance(one, AIMessage), state.get("messages") or ())
+    words = json.dumps([getattr(message, "content", "") for message in before], default=str)
+    return hashlib.sha256(words.encode()).hexdigest()[:12]
+
+
+# --- a paid run ------------------------------------------------------------------------------------
+
+
+def start(
+    agent: AgentConfig, record: AgentTurn, ledger_id: str, config: RunnableConfig
+) -> Calls[AgentTurn]:
+    """Find the record's run or start it: the one step that costs money. Errors are put into the record."""
+    record = with_ledger(record, ledger_id, config)
+    was_resumed = was_resumed_recently(config)
+    try:
+        if record["status"] != "planned":
+            # A process that was killed a moment ago may have had another decision, and have sent it.
+            is_doubtful = record["status"] == "declined" and was_resumed
+            sent = (yield from find_runs(agent, record, config)) if is_doubtful else {}
+            return sent.get(record["handle"], record)
+        is_planned_here = agent.is_planned_here(record.get("plan_id"))
+        if record.get("planned_key") != agent.key(record):
+            # Another process that planned it may have sent it so lately that the list does not show it.
+            how: Lookup = "once" if is_planned_here else "until_settled"
+            sent = yield from find_runs(agent, record, config, how)
+            if (same := sent.get(record["handle"])) and _is_same_question(same, record):
+                return same
+        lookup: Lookup = "once" if is_planned_here and not was_resumed else "until_settled"
+        submission = yield from agent.run(record, config).submit(ledger_id, lookup=lookup)
+    except ParallelError as error:
+        if error.billed is False:
+            return unsent_record(record, error)
+        return {**record, "status": "unknown", "error": harmless(error.message)}
+    return {**record, **running_turn(record, submission)}
+
+
+def with_ledger(record: AgentTurn, ledger_id: str, config: RunnableConfig) -> AgentTurn:
+    """The record with its ledger; a sub-agent's citations carry the ledger's short id."""
+    kept: AgentTurn = {**record, "ledger_id": ledger_id}
+    if ledger_id and parent_task(config):
+        kept["citation_suffix"] = short_id(ledger_id)
+    return kept
+
+
+def unsent_record(record: AgentTurn, error: ParallelError) -> AgentTurn:
+    """The record of a run that this error kept from starting; one that was declined stays declined."""
+    if record["status"] != "planned":
+        return record
+    error.billed = False
+    return {**record, "status": "refused", "error": error_for_model(error), "cost_usd": 0.0}
+
+
+def finish(
+    agent: AgentConfig,
+    research: Research,
+    record: AgentTurn,
+    config: RunnableConfig,
+    *,
+    has_ended: bool,
+) -> Calls[AgentTurn]:
+    """Follow a run, with its progress on the custom stream, and put its answer into the record.
+
+    If a run cannot be followed to its end, its record keeps its status and gets the error.
+
+    Args:
+        agent: The middleware's.
+        research: All records: the sources of earlier ones keep their numbers.
+        record: The run's.
+        config: LangChain's config.
+        has_ended: Only ask for the answer.
+    """
+    run, ledger_id = agent.run(record, config), record["ledger_id"]
+    try:
+        turn = yield from finish_turn(run, record, ledger_id, has_ended=has_ended)
+    except ActionRequired as error:
+        return {**record, "status": "action_required", "error": harmless(error.message)}
+    except ParallelError as error:
+        return {**record, "error": harmless(error.message)}
+    done: AgentTurn = {**record, **turn}
+    done["citations"] = number_citations(done, research)
+    others = {h: r for h, r in research.items() if h != record["handle"] and is_ended(r)}
+    yield from emit_cost([done], {"turns": turns_of(others)}, config)
+    return done
+
+
+# --- finding what was sent -------------------------------------------------------------------------
+
+
+def find_runs(
+    agent: AgentConfig, record: AgentTurn, config: RunnableConfig, lookup: Lookup = "once"
+) -> Calls[Research]:
+    """The records of all runs that the record's call has started, whatever it asked; by handle. Free."""
+    found, ledger_id = Research(), record["ledger_id"]
+    if submission := (yield from agent.run(record, config).find(ledger_id, lookup=lookup)):
+        found[record["handle"]] = {**record, **running_turn(record, submission)}
+    clients = agent.clients
+    events = yield Call(
+        lambda: clients.sync.list_runs(ledger_id, include_input=True),
+        lambda: clients.async_.list_runs(ledger_id, include_input=True),
+    )
+    # Of two runs under one tag the older counts.
+    for event in sorted(
+        cast("list[TaskRunEvent]", events), key=lambda e: sort_key(e.run.created_at)
+    ):
+        if sent := _sent_record(record, event):
+            found.setdefault(sent["handle"], sent)
+    return found
+
+
+def _sent_record(record: AgentTurn, event: TaskRunEvent) -> AgentTurn | None:
+    """The record of a run with what was asked; None if the run is another call's."""
+    run, asked = event.run, event.input
+    tag = str((run.metadata or (asked and asked.metadata) or {}).get(CALL_TAG, "")).split()
+    own_handle, _, call = call_tag(record).split()
+    if len(tag) != 3 or tag[2] != call or not tag[1].isdecimal():
+        return None
+    given: dict[str, Any] = asked.model_dump() if asked else {}
+    question = given.get("input")
+    question = question if isinstance(question, str) and question else record["question"]
+    processor = str(given.get("processor") or "") or record["processor"]
+    return {
+        **record,
+        "handle": record["handle"] if tag[0] == own_handle else tag[0],
+        "position": int(tag[1]),
+        "status": "running",
+        "run_id": run.run_id,
+        "interaction_id": run.interaction_id,
+        "started_at": run.created_at,
+        "question": question,
+        "processor": processor,
+        "cost_usd": price_usd(processor),
+        "parent_interaction_id": given.get("previous_interaction_id"),
+        "edited": record.get("edited", False) or question != record["question"],
+        "seen_by_model": False,
+        "error": None,
+    }
+
+
+def _is_same_question(one: AgentTurn, other: AgentTurn) -> bool:
+    """Whether two records ask the same: in a fork of the thread a person may have edited the call anew."""
+    return all(one[name] == other[name] for name in ("question", "parent_interaction_id"))
+
+
+def release(
+    agent: AgentConfig,
+    research: Research,
+    config: RunnableConfig,
+    answered_calls: set[str],
+    open_calls: set[str],
+) -> Calls[Research]:
+    """Settle planned records whose tool call is over without a run: another middleware rejected it, or a new
+    message came in between. A run that was started all the same is found, even if a person had changed the
+    call or this middleware has other options now. The other records no longer count against the limits.
+    """
+    changed: Research = {}
+    settled: set[str] = set()
+    for handle, record in research.items():
+        # A person may have edited a call that was declined, so that its tool has sent it.
+        was_declined = record["status"] == "declined" and record["error"] != _NEVER_SENT
+        if record["status"] != "planned" and not (was_declined and record["call"] in open_calls):
+            continue
+        ledger_id, found = record["ledger_id"], Research()
+        try:
+            if ledger_id:
+                found = yield from find_runs(agent, record, config)
+            may_be_hidden = ledger_id not in settled and record["call"] not in answered_calls
+            if ledger_id and not found and may_be_hidden:
+                found = yield from find_runs(agent, record, config, "until_settled")
+                settled.add(ledger_id)
+        except ParallelError:
+            continue  # the next turn tries again
+        if handle not in found:
+            changed[handle] = {
+                **record,
+                "status": "declined",
+                "cost_usd": 0.0,
+                "error": _NEVER_SENT,
+            }
+            changed[handle]["seen_by_model"] = True
+        taken = {**research, **changed}.keys() - {handle}
+        changed |= {name: sent for name, sent in found.items() if name not in taken}
+    return changed
+
+
+# --- runs in the background ------------------------------------------------------------------------
+
+
+def poll(
+    agent: AgentConfig,
+    research: Research,
+    config: RunnableConfig,
+    handles: list[str],
+    *,
+    thorough: bool = False,
+) -> Calls[Research]:
+    """Poll these runs; return the records that have changed. Free.
+
+    Args:
+        agent: The middleware's.
+        research: All records.
+        config: LangChain's config.
+        handles: The runs.
+        thorough: Find out whether a run of unknown outcome was started, which may take 15 seconds.
+    """
+    changed: Research = {}
+    for handle in handles:
+        record = research[handle]
+        try:
+            now = yield from _look_up(agent, {**research, **changed}, record, config, thorough)
+        except ParallelError:
+            continue
+        if now != record:
+            changed[handle] = now
+    return changed
+
+
+def runs_to_poll(research: Research, turn: int) -> list[str]:
+    """The runs to poll at this turn of the model. If there are more than `POLLED`, each turn polls others."""
+    active = [record["handle"] for record in research.values() if is_active(record)]
+    if len(active) <= POLLED:
+        return active
+    at = turn * POLLED % len(active)
+    return [*active[at:], *active[:at]][:POLLED]
+
+
+def _look_up(
+    agent: AgentConfig,
+    research: Research,
+    record: AgentTurn,
+    config: RunnableConfig,
+    thorough: bool,
+) -> Calls[AgentTurn]:
+    if record["status"] == "unknown":
+        lookup: Lookup = "until_settled" if thorough else "once"
+        found = yield from find_runs(agent, record, config, lookup)
+        if not thorough and record["handle"] not in found:
+            return record  # a single lookup does not prove that it was never sent
+        error = "It was never started."
+        unsent: AgentTurn = {**record, "status": "refused", "cost_usd": 0.0, "error": error}
+        record = found.get(record["handle"], unsent)
+    if record["status"] not in ("running", "action_required"):
+        return record
+    try:
+        run = yield from agent.clients.retrieve(record["run_id"])
+    except ParallelError:
+        return record
+    if run.active:  # also again, after a person has done what it waited for
+        return {**record, "status": "running", "error": None}
+    return (yield from finish(agent, research, record, config, has_ended=True))

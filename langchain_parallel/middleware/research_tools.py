@@ -1,0 +1,285 @@
+"""The tools of the middleware. They return errors as text: an exception would cancel the parallel calls.
+
+Rule: what a tool has done goes into the state with its message, in one `Command`. A tool that runs again does
+the same again, and finds in the ledger what it has paid for.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
+from langchain_core.messages import AIMessage, ToolMessage
+from langchain_core.messages.tool import tool_call
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import patch_config
+from langchain_core.tools import BaseTool
+from langgraph.types import Command
+from pydantic import ConfigDict, Field
+
+from .._core.calls import Calls, adrive, drive
+from ..errors import InvalidRequest, ParallelError
+from ..parked.interrupts import is_parking, park
+from ..text.untrusted import fenced, harmless
+from ..tools.call_site import AnyRuntime
+from ..tools.tool_messages import error_for_model, explain
+from . import agent_messages
+from .agent_config import AgentConfig
+from .agent_state import Research, find_record, is_active, is_ended
+from .call_plan import call_of, find_message, has_id_of_another, plan_call
+from .pages import field_of, finding, next_page_lines, no_such_field, page_of
+from .research_runs import (
+    agent_ledger,
+    finish,
+    is_ledger_durable,
+    poll,
+    start,
+    unsent_record,
+)
+
+_LEAST_CHARS = 1_000
+"""Characters of one finding beside others."""
+_OUTSIDE = "This tool works only inside an agent that has ParallelResearchMiddleware."
+_SAME_ID = (
+    "Nothing was started: this call has the id of another call in the same message. "
+    "Make it again, alone."
+)
+_FIRST_TIME = "Nothing was started yet: research is set up now. Make the same call again."
+
+
+class ResearchTool(BaseTool):
+    """A tool of the middleware."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        arbitrary_types_allowed=True, hide_input_in_errors=True
+    )
+
+    handle_validation_error: bool | str | Callable[[Any], str] | None = Field(
+        default=explain, exclude=True, repr=False
+    )
+    agent: AgentConfig = Field(exclude=True, repr=False)
+
+    def _run(
+        self,
+        runtime: AnyRuntime | None = None,  # injected by LangGraph, absent elsewhere
+        *,
+        config: RunnableConfig,
+        run_manager: CallbackManagerForToolRun | None = None,
+        **args: Any,
+    ) -> Any:
+        if runtime is None:
+            return _OUTSIDE
+        inner = patch_config(config, callbacks=run_manager.get_child()) if run_manager else config
+        return drive(_do(AgentCall(self.agent, self.name, args, runtime, inner)))
+
+    async def _arun(
+        self,
+        runtime: AnyRuntime | None = None,  # injected by LangGraph, absent elsewhere
+        *,
+        config: RunnableConfig,
+        run_manager: AsyncCallbackManagerForToolRun | None = None,
+        **args: Any,
+    ) -> Any:
+        if runtime is None:
+            return _OUTSIDE
+        inner = patch_config(config, callbacks=run_manager.get_child()) if run_manager else config
+        return await adrive(_do(AgentCall(self.agent, self.name, args, runtime, inner)))
+
+
+@dataclass(frozen=True)
+class AgentCall:
+    """One call of a tool: its name, its arguments, and the runtime it was called in."""
+
+    agent: AgentConfig
+    name: str
+    args: Mapping[str, Any]
+    runtime: AnyRuntime
+    config: RunnableConfig
+
+    @property
+    def id(self) -> str | None:
+        """The tool call's; some models number their calls anew in each message."""
+        return self.runtime.tool_call_id
+
+    @property
+    def state(self) -> Mapping[str, Any]:
+        """The agent's state before this step."""
+        state = self.runtime.state
+        if isinstance(state, list):
+            return {"messages": state}
+        return state if isinstance(state, Mapping) else vars(state)
+
+    @property
+    def research(self) -> Research:
+        """The records in it."""
+        return self.agent.research(self.state)
+
+    @cached_property
+    def message(self) -> AIMessage:
+        """The model's message that this call is in."""
+        found = find_message(self.state.get("messages") or (), self.id)
+        if found is not None and found.id:
+            return found
+        # Without a message, or if it has no id, the id of the task stands in for it.
+        task = self.config.get("configurable", {}).get("checkpoint_ns") or uuid.uuid4().hex
+        own = tool_call(name=self.name, args=dict(self.args), id=self.id)
+        return AIMessage("", id=str(task), tool_calls=found.tool_calls if found else [own])
+
+    def answer(
+        self, text: str, records: Research | None = None, *, failed: bool = False, **more: Any
+    ) -> Command[Any]:
+        """A message for the model, and what it changes in the state."""
+        message = ToolMessage(
+            text,
+            name=self.name,
+            tool_call_id=self.id or "",
+            status="error" if failed else "success",
+            artifact=agent_messages.artifact(records or {}),
+        )
+        update: dict[str, Any] = {"messages": [message], **more}
+        if records:
+            update[self.agent.names.channel] = records
+        return Command(update=update)
+
+    def answer_with(self, records: Research, **more: Any) -> Command[Any]:
+        """What has become of these runs, for the model, which then knows of those that have ended."""
+        everything = {**self.research, **records}
+        chars = max(_LEAST_CHARS, self.agent.max_chars // len(records))
+        texts = [finding(self.agent, everything, record, chars) for record in records.values()]
+        failed = all(r["status"] in ("declined", "refused", "unknown") for r in records.values())
+        seen: Research = {
+            handle: {**record, "seen_by_model": True} if is_ended(record) else record
+            for handle, record in records.items()
+        }
+        return self.answer("\n\n".join(texts), seen, failed=failed, **more)
+
+
+def _do(call: AgentCall) -> Calls[Command[Any]]:
+    names = call.agent.names
+    free = {names.check: check, names.read: read, names.list: list_all}
+    try:
+        return (yield from free.get(call.name, ask)(call))
+    except InvalidRequest as error:  # that nothing was started is no news of a free tool
+        text = error.message if call.name in free else str(error)
+        return call.answer(harmless(text), failed=True)
+
+
+# --- what costs money: start, follow up, branch ----------------------------------------------------
+
+
+def ask(call: AgentCall) -> Calls[Command[Any]]:
+    """Start the runs that this call asks for, and wait for them as configured.
+
+    Raises:
+        InvalidRequest: The call cannot be done. Nothing was started.
+    """
+    agent, state, config, message = call.agent, call.state, call.config, call.message
+    if has_id_of_another(message, call.id, call.name, call.args):
+        return call.answer(_SAME_ID, failed=True)
+    own = call_of(message, call.id)
+    planned = {
+        handle: r
+        for handle, r in call.research.items()
+        if r["call"] == own and r["status"] == "planned"
+    }
+    try:
+        ledger_id = yield from agent_ledger(agent, state, config, str(message.id))
+    except ParallelError as error:
+        if planned:
+            return call.answer_with({h: unsent_record(r, error) for h, r in planned.items()})
+        reason = agent_messages.quote_error(error_for_model(error))
+        return call.answer(f"Nothing was started. {reason}", failed=True)
+    update: dict[str, Any] = {agent.names.ledger: ledger_id}
+    if not is_ledger_durable(agent, state, config):
+        # A process that was killed after sending would leave no trace of the ledger, and the next one would
+        # pay again. So this call only writes the ledger down, and the model's next one sends.
+        put_off: Any = {"status": "declined", "error": _FIRST_TIME, "cost_usd": 0.0}
+        declined: Research = {
+            h: {**r, **put_off, "seen_by_model": True} for h, r in planned.items()
+        }
+        return call.answer(_FIRST_TIME, declined, failed=True, **update)
+    made = {"id": call.id, "name": call.name, "args": call.args}
+    reviewed = yield from plan_call(agent, state, message, made, config)
+    records: Research = {}
+    for handle, record in reviewed.records.items():
+        records[handle] = yield from start(agent, record, ledger_id, config)
+    records = yield from _wait(call, records)
+    if reviewed.limits:
+        update[agent.names.limits] = reviewed.limits
+    return call.answer_with(records, **update)
+
+
+def _wait(call: AgentCall, records: Research) -> Calls[Research]:
+    agent, config = call.agent, call.config
+    running = [record for record in records.values() if record["status"] == "running"]
+    if parked := is_parking(agent.wait, config):
+        ledger_id = running[0]["ledger_id"] if running else ""
+        yield from park(agent.clients, running, ledger_id, config, raises=False)
+    elif agent.wait != "block":
+        return records
+    ended = dict(records)
+    for record in running:
+        everything = {**call.research, **ended}
+        ended[record["handle"]] = yield from finish(
+            agent, everything, record, config, has_ended=parked
+        )
+    return ended
+
+
+# --- what is free ----------------------------------------------------------------------------------
+
+
+def check(call: AgentCall) -> Calls[Command[Any]]:
+    """Report the status of runs, and the answer of one that has ended.
+
+    Raises:
+        InvalidRequest: There is no such research.
+    """
+    agent, research, handle = call.agent, call.research, call.args.get("handle")
+    if not handle:
+        active = [name for name, record in research.items() if is_active(record)]
+        changed = yield from poll(agent, research, call.config, active)
+        limits = agent.session_limits(call.state)
+        return call.answer(agent_messages.listing(agent, {**research, **changed}, limits), changed)
+    name = find_record(research, handle)["handle"]
+    changed = yield from poll(agent, research, call.config, [name], thorough=True)
+    record = {**research, **changed}[name]
+    if is_ended(record):
+        changed = {name: {**record, "seen_by_model": True}}
+    return call.answer(finding(agent, {**research, **changed}, record, agent.max_chars), changed)
+
+
+def read(call: AgentCall) -> Calls[Command[Any]]:
+    """Show a page of a finding, or one of its fields.
+
+    Raises:
+        InvalidRequest: There is no such research, or no such page.
+    """
+    yield from ()
+    agent, research = call.agent, call.research
+    page, field, chars = call.args.get("page", 1), call.args.get("field"), agent.max_chars
+    record = find_record(research, call.args["handle"])
+    if record["status"] != "completed":
+        return call.answer(finding(agent, research, record, chars), failed=True)
+    if field and (missing := no_such_field(record, field, chars)):
+        return call.answer(missing, failed=True)
+    if field:
+        text, pages = field_of(record, agent.names, field, page, chars)
+    else:
+        text, pages = page_of(record, agent.names, page, chars)
+    lines = [agent_messages.head(record, research), fenced(text)]
+    lines += next_page_lines(agent, record, page, pages, field)
+    is_known = record.get("seen_by_model")
+    seen: Research = {} if is_known else {record["handle"]: {**record, "seen_by_model": True}}
+    return call.answer("\n".join(lines), seen)
+
+
+def list_all(call: AgentCall) -> Calls[Command[Any]]:
+    """List all research."""
+    yield from ()
+    limits = call.agent.session_limits(call.state)
+    return call.answer(agent_messages.listing(call.agent, call.research, limits))
