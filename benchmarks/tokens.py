@@ -87,7 +87,7 @@ COUNTS: dict[str, Callable[[str], int]] = {
 
 
 def _encoding(name: str) -> Callable[[str], int]:
-    import tiktoken
+    import tiktoken  # type: ignore[import-not-found,unused-ignore]  # not among our dependencies
 
     encoding = tiktoken.get_encoding(name)
     return lambda text: len(encoding.encode(text))

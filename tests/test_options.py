@@ -7,7 +7,11 @@ from typing import Any
 import pydantic
 import pytest
 
-from langchain_parallel import create_research_graph
+from langchain_parallel import (
+    ParallelResearchMiddleware,
+    ParallelTaskTool,
+    create_research_graph,
+)
 from langchain_parallel.errors import InvalidRequest
 from langchain_parallel.middleware import ParallelResearchMiddleware
 from langchain_parallel.options import (
@@ -100,33 +104,48 @@ def test_one_processor_is_for_every_run() -> None:
     assert DEFAULT_PROCESSORS == ("core", "base")
 
 
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"limits": {"max_cost_usd": 2.0}}, "limits is a dict; give Limits"),
-        ({"limits": 2.0}, "limits is a float; give Limits"),
-        ({"request": {"memory_scope_key": "team"}}, "request is a dict; give RequestOptions"),
-        ({"wait": "prak"}, "wait is 'prak'; 'block' or 'park' is allowed"),
-        ({"timeout": -1}, "timeout is -1; give seconds, from 0 up"),
-        ({"timeout": float("nan")}, "timeout is nan"),
-        ({"processor": ("pro", "core", "base")}, "give a name, or two"),
-        ({"processor": ("pro", "cor")}, "'cor' is unknown; did you mean core"),
-    ],
-    ids=str,
-)
+DOORS: list[Any] = [create_research_graph, ParallelResearchMiddleware, ParallelTaskTool]
+WRONG_OPTIONS: list[tuple[dict[str, Any], str]] = [
+    ({"limits": {"max_cost_usd": 2.0}}, "limits is a dict; give Limits|instance of Limits"),
+    ({"limits": {}}, "limits is a dict; give Limits|instance of Limits"),
+    ({"request": ["team"]}, "request is a list; give RequestOptions|instance of RequestOptions"),
+    ({"wait": "prak"}, "wait is 'prak'; 'block' or|wait\n *Extra inputs"),
+    ({"timeout": -1}, "timeout is -1(.0)?; give seconds, from 0 up"),
+    ({"timeout": float("nan")}, "timeout is nan"),
+    ({"processor": ("pro", "core", "base")}, "give a name, or two|at most 2 items"),
+    ({"processor": ("pro",)}, "give a name, or two|Field required"),
+    ({"processor": ("pro", "cor")}, "'cor' is unknown; did you mean core"),
+    ({"procesor": "pro"}, "procesor"),
+]
+
+
+@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__)
+@pytest.mark.parametrize(("options", "words"), WRONG_OPTIONS, ids=str)
 def test_a_door_refuses_a_wrong_option_before_anything_is_sent(
-    options: dict[str, Any], words: str
+    door: Any, options: dict[str, Any], words: str
 ) -> None:
     simulator = Simulator()
-    with pytest.raises(InvalidRequest, match=words):
-        create_research_graph(client=blocking_client(simulator), **options)
+    with pytest.raises((TypeError, ValueError), match=words):
+        door(client=blocking_client(simulator), **options)
     assert simulator.requests == []
 
 
+<<<<<<< HEAD
 def test_the_middleware_refuses_what_are_no_limits_in_the_same_words() -> None:
     limits: Any = {"max_cost_usd": 2.0}
     with pytest.raises(InvalidRequest, match="limits is a dict; give Limits"):
         ParallelResearchMiddleware(client=blocking_client(Simulator()), limits=limits)
+=======
+@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__)
+def test_only_the_graph_asks_again_by_itself(door: Any) -> None:
+    made: dict[str, Any] = {"client": blocking_client(Simulator())}
+    made["limits"] = Limits(max_runs_per_question=2)
+    if door is create_research_graph:
+        door(**made)
+        return
+    with pytest.raises(ValueError, match="max_runs_per_question is for the research graph"):
+        door(**made)
+>>>>>>> h/tests
 
 
 def test_a_processor_that_is_given_is_the_usual_one_also_if_it_is_the_default() -> None:

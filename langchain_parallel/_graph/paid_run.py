@@ -63,6 +63,7 @@ class RunConfig:
         input_schema: SchemaLike | None = None,
         request: RequestOptions | None,
         limits: Limits | None,
+        asks_again: bool = False,
         wait: Wait = "block",
         waits: Sequence[Wait] = ("block",),
         timeout: float | None,
@@ -76,6 +77,7 @@ class RunConfig:
 
         Args:
             processor_names: All that the door may use, the usual one first.
+            asks_again: Whether the door asks follow-ups by itself.
             waits: The ways to wait that the door has.
             more: The door's own fields.
 
@@ -84,7 +86,9 @@ class RunConfig:
             MissingKey: There is no API key.
         """
         check_kinds({"limits": (limits, Limits), "request": (request, RequestOptions)})
-        options = request or RequestOptions()
+        options, limits = request or RequestOptions(), limits or Limits()
+        if not asks_again:
+            limits.check_one_run_per_question()
         template = options.template(processor_names, output_schema, input_schema)
         check_words({"wait": wait}, {"wait": waits})
         clients = ClientPair.of(
@@ -99,7 +103,7 @@ class RunConfig:
             ledgers=Ledgers(clients),
             template=template,
             options=options,
-            limits=limits or Limits(),
+            limits=limits,
             wait=wait,
             timeout=check_timeout(timeout),
             name=name,

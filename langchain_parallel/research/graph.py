@@ -94,6 +94,7 @@ def create_research_graph(
         output_schema=output_schema,
         request=request,
         limits=limits,
+        asks_again=True,
         wait=wait,
         waits=("block", "park"),
         timeout=timeout,

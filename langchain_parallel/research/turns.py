@@ -210,8 +210,8 @@ def overtaken_turn(turn: Turn, run: TaskRun) -> Turn:
     failed = run.status in ("failed", "cancelled")
     ended = ended_turn({**turn, "status": run.status if failed else "unfinished"})
     ended["started_at"], ended["ended_at"] = run.created_at, run.modified_at
-    if run.status == "failed":
-        ended["cost_usd"] = 0.0
+    # Its processor may have been edited since it was planned.
+    ended["cost_usd"] = 0.0 if run.status == "failed" else price_usd(turn["processor"])
     return ended
 
 

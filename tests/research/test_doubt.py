@@ -241,6 +241,22 @@ def test_an_overtaken_run_that_has_failed_since_costs_nothing(session: Session) 
     assert out["spent_usd"] == 0.005
 
 
+def test_an_overtaken_turn_costs_what_its_own_processor_does(session: Session) -> None:
+    """Its processor was edited after it was planned."""
+    session.simulator.scripts.add(RunScript(seconds=50_000))
+    session.options["limits"] = Limits(approve_above="lite")
+    session.ask(QUESTION)
+    cheaper = {"pending": {**session.state()["pending"], "processor": "lite"}}
+    session.graph().update_state(session.config, cheaper, as_node="plan")
+    session.options["timeout"] = 60.0
+    with pytest.raises(StillRunning):
+        session.ask()
+    session.options["timeout"] = None
+    out = session.ask("Something else?", processor="lite")
+    (run, _) = session.runs
+    assert summary(out["turns"])[0] == (run["run_id"], "unfinished", 0.005)
+
+
 def test_a_turn_that_was_refused_and_then_overtaken_leaves_nothing(session: Session) -> None:
     session.simulator.faults.add(Fault("payment_required", **POST))
     with pytest.raises(CreditExhausted):
