@@ -91,21 +91,6 @@ class Limits:
             SessionLimits, {name: value for name, value in given.items() if value is not None}
         )
 
-<<<<<<< HEAD
-=======
-    def check_one_run_per_question(self) -> None:
-        """Check the limits of a door whose follow-ups are asked by a model.
-
-        Raises:
-            InvalidRequest: `max_runs_per_question` is set.
-        """
-        if self.max_runs_per_question != 1:
-            raise InvalidRequest(
-                ["max_runs_per_question is for the research graph, which asks again by itself."],
-                hint="A model asks its follow-ups itself; bound them with max_runs.",
-            )
-
->>>>>>> h/tests
 
 class RequestOptions(BaseModel):
     """Options of every run that a tool, graph or middleware starts, beside question and processor.

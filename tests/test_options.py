@@ -13,7 +13,6 @@ from langchain_parallel import (
     create_research_graph,
 )
 from langchain_parallel.errors import InvalidRequest
-from langchain_parallel.middleware import ParallelResearchMiddleware
 from langchain_parallel.options import (
     DEFAULT_PROCESSORS,
     Limits,
@@ -130,12 +129,12 @@ def test_a_door_refuses_a_wrong_option_before_anything_is_sent(
     assert simulator.requests == []
 
 
-<<<<<<< HEAD
 def test_the_middleware_refuses_what_are_no_limits_in_the_same_words() -> None:
     limits: Any = {"max_cost_usd": 2.0}
     with pytest.raises(InvalidRequest, match="limits is a dict; give Limits"):
         ParallelResearchMiddleware(client=blocking_client(Simulator()), limits=limits)
-=======
+
+
 @pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__)
 def test_only_the_graph_asks_again_by_itself(door: Any) -> None:
     made: dict[str, Any] = {"client": blocking_client(Simulator())}
@@ -145,7 +144,6 @@ def test_only_the_graph_asks_again_by_itself(door: Any) -> None:
         return
     with pytest.raises(ValueError, match="max_runs_per_question is for the research graph"):
         door(**made)
->>>>>>> h/tests
 
 
 def test_a_processor_that_is_given_is_the_usual_one_also_if_it_is_the_default() -> None:

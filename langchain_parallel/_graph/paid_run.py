@@ -63,7 +63,6 @@ class RunConfig:
         input_schema: SchemaLike | None = None,
         request: RequestOptions | None,
         limits: Limits | None,
-        asks_again: bool = False,
         wait: Wait = "block",
         waits: Sequence[Wait] = ("block",),
         timeout: float | None,
@@ -77,7 +76,6 @@ class RunConfig:
 
         Args:
             processor_names: All that the door may use, the usual one first.
-            asks_again: Whether the door asks follow-ups by itself.
             waits: The ways to wait that the door has.
             more: The door's own fields.
 
@@ -87,8 +85,6 @@ class RunConfig:
         """
         check_kinds({"limits": (limits, Limits), "request": (request, RequestOptions)})
         options, limits = request or RequestOptions(), limits or Limits()
-        if not asks_again:
-            limits.check_one_run_per_question()
         template = options.template(processor_names, output_schema, input_schema)
         check_words({"wait": wait}, {"wait": waits})
         clients = ClientPair.of(

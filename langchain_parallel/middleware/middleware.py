@@ -106,11 +106,7 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
             processor_names=processors.all,
             output_schema=output_schema,
             request=request,
-<<<<<<< HEAD
             limits=only_one_run_per_question(limits),
-=======
-            limits=limits,
->>>>>>> h/tests
             wait=wait,
             waits=get_args(Wait),
             timeout=timeout,

@@ -94,7 +94,6 @@ def create_research_graph(
         output_schema=output_schema,
         request=request,
         limits=limits,
-        asks_again=True,
         wait=wait,
         waits=("block", "park"),
         timeout=timeout,

@@ -175,11 +175,7 @@ class ParallelTaskTool(BaseTool):
             output_schema=self.task_output_schema,
             input_schema=self.task_input_schema,
             request=self.request,
-<<<<<<< HEAD
             limits=only_one_run_per_question(self.limits),
-=======
-            limits=self.limits,
->>>>>>> h/tests
             timeout=self.timeout,
             name=self.name,
             api_key=given_key,

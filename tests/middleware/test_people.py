@@ -245,13 +245,13 @@ def edited(**args: Any) -> dict[str, Any]:
 
 
 def test_a_lone_surrogate_in_an_edit_is_judged_once(account: Account) -> None:
-    """A checkpointer keeps it as a question mark: refused at first, it would count later."""
+    """It is replaced before it is judged: a checkpointer would change it, and it would count later."""
     model = Model(calls(start("Who leads?")), "done")
     agent = agent_of(account, model, processor="pro", limits=Limits(approve_above="base"))
     account.invoke(agent, SAID, thread())
     state = account.invoke(agent, answer(edited(question="Bikes \ud83d in Europe?")), thread())
     assert "__interrupt__" not in state
-    assert account.asked == ["Bikes ? in Europe?"]
+    assert account.asked == ["Bikes \ufffd in Europe?"]
 
 
 def test_a_more_expensive_edit_counts_with_its_own_price(account: Account) -> None:
