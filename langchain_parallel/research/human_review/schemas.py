@@ -77,7 +77,7 @@ class HumanRequest(TypedDict):
 
 
 class HumanDecision(TypedDict):
-    """A decision on one action. `edit` needs `edited_action`, `respond` a `message`; `reject` may have one."""
+    """A decision on one action. `edit` needs `edited_action`, `respond` a `message`, `reject` may have one."""
 
     type: DecisionType
     edited_action: NotRequired[Action]
