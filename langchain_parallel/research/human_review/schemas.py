@@ -77,7 +77,7 @@ class HumanRequest(TypedDict):
 
 
 class HumanDecision(TypedDict):
-    """A decision on one action. `edit` needs `edited_action`, `respond` a `message`, `reject` may have one."""
+    """Decides on an action. `edit` needs `edited_action`, `respond` needs `message`, `reject` may have it."""
 
     type: DecisionType
     edited_action: NotRequired[Action]
