@@ -82,6 +82,7 @@ def _start(state: ResearchState, turns: Sequence[Turn], limits: SessionLimits | 
         return {**update, "pending": free[0]}
     kept = {turn["position"] for turn in free}
     others = [turn for turn in to_review(open_turns(state)) if turn["position"] not in kept]
+    # The reducer keeps a branch that is only left out, so it is taken out by its status.
     declined = [{**turn, "status": "declined"} for turn in others]
     return {**update, "branches": [*free, *declined]}
 
