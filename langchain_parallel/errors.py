@@ -40,7 +40,7 @@ from typing_extensions import Self
 
 
 class ParallelError(Exception):
-    """The root of the tree.
+    """The base class of every error of this package.
 
     Attributes:
         message: What happened, in one sentence.

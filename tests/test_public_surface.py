@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any, get_type_hints
 
@@ -17,6 +18,12 @@ import pytest
 
 import langchain_parallel
 from langchain_parallel import AsyncParallelClient, ParallelClient
+
+INSIDE = {
+    f"langchain_parallel.{name}"
+    for name in ("cli", "text", "research.human_review", "research.steps")
+}
+"""Packages that other packages use, and users need not know."""
 
 
 def public_packages() -> Iterator[str]:
@@ -36,6 +43,17 @@ def test_a_package_shows_what_it_declares(name: str) -> None:
         and name != "annotations"  # from __future__
     }
     assert visible == set(package.__all__)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in ("langchain_parallel", *public_packages()) if name not in INSIDE]
+)
+def test_every_public_name_is_on_the_reference_page(name: str) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "reference.md").read_text(encoding="utf-8")
+    section = page.partition(f"## `{name}`\n")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == set(
+        importlib.import_module(name).__all__
+    )
 
 
 # --- the top level, whose names are imported when they are used -----------------------------------

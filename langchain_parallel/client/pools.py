@@ -34,7 +34,7 @@ class Pools(Generic[HttpT]):
         self._transport = transport
         self._guard = threading.Lock()
         self._carried: list[list[int]] = []
-        self._tls: ssl.SSLContext | None = None
+        self._tls: ssl.SSLContext | None = None  # shared, because loading the certificates is slow
         self.clients: list[HttpT] = []
 
     @contextmanager

@@ -77,7 +77,7 @@ class Driver(Uncopied):
 
     def _drive(self, flow: Flow[T], on_event: Callable[[Event], Any] | None = None) -> T:
         steps = self._steps(flow)
-        with closing(steps):
+        with closing(steps):  # a listener that raises must not leave a stream open
             while True:
                 try:
                     event = next(steps)

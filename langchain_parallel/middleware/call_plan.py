@@ -20,19 +20,11 @@ from langchain_core.runnables import RunnableConfig
 from pydantic import ValidationError
 
 from .._core.calls import Calls
-from .._graph.runtime import checkpointer_of, shown_to_person
 from ..errors import InvalidRequest
 from ..options import SessionLimits
-from ..research.approval import (
-    check_asked_once,
-    decline,
-    is_approved,
-    price_objections,
-    request_approval,
-)
-from ..research.human_review import HumanDecision, apply_edit, is_about
+from ..research.approval import SpendingPlan, check_each, review_each
+from ..research.human_review import HumanDecision, apply_edit
 from ..research.turns import new_turn
-from ..research.usage import exceeded_limits
 from .agent_config import AgentConfig
 from .agent_state import AgentTurn, Research, find_answered_record, is_active, is_ended
 
@@ -198,8 +190,7 @@ def plan_call(
             continue
         if is_own:
             return (yield from _review(agent, here, planned, config))
-        # If its own tool asks a person about it, it counts as approved here: no run takes its money.
-        research = {**others, **_check_limits(agent, here, planned, config).records}
+        research = {**others, **_assume_approved(agent, here, planned, config)}
     raise AssertionError("A tool call is one of its message's.")
 
 
@@ -262,17 +253,6 @@ def _free_handle(
 # --- reviewing -------------------------------------------------------------------------------------
 
 
-class _Review(NamedTuple):
-    records: Research
-    """All of them; those that may not start are declined."""
-    held: Research
-    """Those that wait for a person."""
-    reasons: list[str]
-    ended: list[AgentTurn]
-    counted: list[AgentTurn]
-    """What is under way, or free to be started: its money is promised."""
-
-
 def _review(
     agent: AgentConfig, state: Mapping[str, Any], planned: Research, config: RunnableConfig
 ) -> Calls[ReviewedCalls]:
@@ -280,10 +260,6 @@ def _review(
 
     Ends this step with an interrupt where a person has to approve.
     """
-    shown = (yield from shown_to_person(config)) if planned else None
-    review = _check_limits(agent, state, planned, config, shown)
-    if not review.held:
-        return ReviewedCalls(review.records)
     research = agent.research(state)
 
     def edit(record: AgentTurn, decision: HumanDecision) -> AgentTurn:
@@ -291,65 +267,28 @@ def _review(
         agent.check(edited)
         return edited
 
-    def go_on(decided: list[AgentTurn], changed: SessionLimits | None) -> Calls[ReviewedCalls]:
-        yield from ()
-        kept = [r for r in decided if r["status"] == "planned"]
-        for edited in (record for record in kept if record.get("edited")):
-            check_asked_once([edited], [*review.counted, *(r for r in kept if r is not edited)])
-        records = {record["handle"]: _without_news(record) for record in decided}
-        return ReviewedCalls({**review.records, **records}, changed)
-
-    return (
-        yield from request_approval(
-            config,
-            review.ended,
-            list(review.held.values()),
-            review.reasons,
-            agent.session_limits(state),
-            edit=edit,
-            counted=review.counted,
-            may_raise=agent.limits.on_exceed == "ask",
-            then=go_on,
-        )
-    )
+    reviewed, limits = yield from review_each(_spending(agent, state, planned), config, edit)
+    return ReviewedCalls({record["handle"]: _without_news(record) for record in reviewed}, limits)
 
 
-def _check_limits(
-    agent: AgentConfig,
-    state: Mapping[str, Any],
-    planned: Research,
-    config: RunnableConfig,
-    shown: Any = None,
-) -> _Review:
-    """Which of the planned runs the limits allow, beside all that is under way.
-
-    `shown`: What a person has been asked already in this step.
+def _assume_approved(
+    agent: AgentConfig, state: Mapping[str, Any], planned: Research, config: RunnableConfig
+) -> Research:
+    """The planned records as the tool that makes their call has them after `_review`; where it asks a person,
+    approval is assumed.
     """
-    research = {k: r for k, r in agent.research(state).items() if k not in planned}
-    limits, can_ask = agent.session_limits(state), checkpointer_of(config) is not None
-    ended = [r for r in research.values() if is_ended(r) and r["status"] != "declined"]
-    counted = [r for r in research.values() if is_active(r) or r["status"] == "planned"]
-    records, held = dict(planned), Research()
-    reasons: dict[str, None] = {}
-    for handle, record in planned.items():
-        beyond = list(exceeded_limits(ended, [*counted, record], limits))
-        why = [*price_objections([record], agent.limits), *beyond]
-        if not why and is_about(shown, record):
-            why = list(shown["reasons"])  # a person was asked, so the answer counts
-        if not why or is_approved(record):
-            counted.append(record)
-        elif not can_ask or (beyond and agent.limits.on_exceed == "stop"):
-            records[handle] = _without_news(decline(record, " ".join(why)))
-        elif is_about(shown) and not is_about(shown, record):
-            # LangGraph would give this call the answer to the other one.
-            another = (
-                "A person was asked about another call beside this one; make this one again, alone."
-            )
-            records[handle] = _without_news(decline(record, " ".join([*why, another])))
-        else:
-            held[handle] = record
-            reasons.update(dict.fromkeys(why))
-    return _Review(records, held, list(reasons), ended, counted)
+    checked = check_each(_spending(agent, state, planned), config)
+    return {record["handle"]: _without_news(record) for record in checked.turns}
+
+
+def _spending(
+    agent: AgentConfig, state: Mapping[str, Any], planned: Research
+) -> SpendingPlan[AgentTurn]:
+    others = [r for handle, r in agent.research(state).items() if handle not in planned]
+    ended = [r for r in others if is_ended(r) and r["status"] != "declined"]
+    counted = [r for r in others if is_active(r) or r["status"] == "planned"]
+    session_limits = agent.session_limits(state)
+    return SpendingPlan([*planned.values()], ended, counted, agent.limits, session_limits)
 
 
 def _without_news(record: AgentTurn) -> AgentTurn:

@@ -98,7 +98,7 @@ class TaskRun(ApiModel):
 
 
 class Citation(ApiModel):
-    """One source. The excerpts are untrusted web text."""
+    """A source of an answer. The excerpts are untrusted web text."""
 
     _text_is: ClassVar[str] = "url"
 
@@ -129,7 +129,7 @@ class McpToolCall(ApiModel):
 
 
 class TaskRunOutput(ApiModel):
-    """The answer. `content` is text where `type` is `text`, a JSON object where it is `json`."""
+    """The answer of a run. `content` is text where `type` is `text`, a JSON object where it is `json`."""
 
     type: str
     content: Any

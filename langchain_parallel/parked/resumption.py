@@ -102,7 +102,7 @@ def _resume(  # noqa: PLR0917 -- as `resume` is called
 
 
 NOTHING = object()
-"""Given to no graph, and returned by none."""
+"""Instead of an input: do not invoke the graph. (None is an input: it continues what was cut off.)"""
 
 
 def resume_with(  # noqa: PLR0917 -- as `resume` is called

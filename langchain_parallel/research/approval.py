@@ -9,16 +9,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar, cast
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar, cast
 
 from langchain_core.runnables import RunnableConfig
 
 from .._core.calls import Calls
+from .._graph.runtime import checkpointer_of, shown_to_person
 from ..errors import InvalidRequest
 from ..options import Limits, SessionLimits
 from ..processors import costs_more
 from ..text.untrusted import harmless
-from .human_review import HumanAnswer, HumanDecision, ask_until_valid, spend_request
+from .human_review import HumanAnswer, HumanDecision, ask_until_valid, is_about, spend_request
 from .state import Turn
 from .turns import is_same_request
 from .usage import exceeded_limits, raise_limits, usage
@@ -26,6 +28,8 @@ from .usage import exceeded_limits, raise_limits, usage
 TurnT = TypeVar("TurnT", bound=Turn)
 T = TypeVar("T")
 
+# LangGraph would give the second call of a task the answer to the first one.
+_ANOTHER = "A person was asked about another call beside this one; make this one again, alone."
 _REVIEWED = ("question", "processor", "parent_interaction_id", "output_schema")
 
 
@@ -83,46 +87,128 @@ def limit_objections(
     return reasons
 
 
+@dataclass(frozen=True, slots=True)
+class SpendingPlan(Generic[TurnT]):
+    """Planned turns, and what decides whether they may start."""
+
+    turns: Sequence[TurnT]
+    ended: Sequence[Turn]
+    """The session's turns so far."""
+    counted: Sequence[Turn]
+    """Turns on their way, and other planned ones: their cost is promised."""
+    limits: Limits
+    """The door's."""
+    session_limits: SessionLimits
+    """The session's, as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedPlan(Generic[TurnT]):
+    """A plan whose turns were checked one after the other."""
+
+    turns: list[TurnT]
+    """All of them; those that may not start are declined."""
+    held: SpendingPlan[TurnT]
+    """Those that wait for a person, beside those that may start."""
+    reasons: list[str]
+    """Why they wait."""
+
+
+def check_each(
+    plan: SpendingPlan[TurnT], config: RunnableConfig, shown: Any = None
+) -> CheckedPlan[TurnT]:
+    """Which of the planned turns may start, each with what the ones before it leave of the limits.
+
+    `shown` is what this step has asked a person already; see `shown_to_person`.
+    """
+    turns: list[TurnT] = []
+    held: list[TurnT] = []
+    reasons: dict[str, None] = {}
+    promised, can_ask = [*plan.counted], checkpointer_of(config) is not None
+    for turn in plan.turns:
+        beyond = limit_objections(plan.ended, [*promised, turn], [turn], plan.session_limits)
+        why = [*price_objections([turn], plan.limits), *beyond]
+        if not why and is_about(shown, turn):
+            why = list(
+                shown["reasons"]
+            )  # a person's decision counts, even if the limits allow it now
+        checked = turn
+        if not why:
+            promised.append(turn)
+        elif not can_ask or (beyond and plan.limits.on_exceed == "stop"):
+            checked = decline(turn, " ".join(why))
+        elif is_about(shown) and not is_about(shown, turn):
+            checked = decline(turn, " ".join([*why, _ANOTHER]))
+        else:
+            held.append(turn)
+            reasons.update(dict.fromkeys(why))
+        turns.append(checked)
+    return CheckedPlan(turns, replace(plan, turns=held, counted=promised), list(reasons))
+
+
 # --- a person ------------------------------------------------------------------------------------
 
 
-def request_approval(
+def review_each(
+    plan: SpendingPlan[TurnT],
     config: RunnableConfig,
-    ended: Sequence[Turn],
-    held: Sequence[TurnT],
+    edit: Callable[[TurnT, HumanDecision], TurnT],
+) -> Calls[tuple[list[TurnT], SessionLimits | None]]:
+    """The planned turns, each cleared to start or declined with the reason; and limits if they were changed.
+
+    Ends this step with an interrupt where a person has to approve. For `edit` see `request_approval`.
+    """
+    shown = (yield from shown_to_person(config)) if plan.turns else None
+    checked = check_each(plan, config, shown)
+    held = checked.held
+    if not held.turns:
+        return checked.turns, None
+
+    def go_on(
+        decided: list[TurnT], changed: SessionLimits | None
+    ) -> Calls[tuple[list[TurnT], SessionLimits | None]]:
+        yield from ()
+        kept = [turn for turn in decided if turn["status"] == "planned"]
+        for before, turn in zip(held.turns, decided, strict=True):
+            if turn in kept and not is_same_request(before, turn):
+                check_asked_once([turn], [*held.counted, *(t for t in kept if t is not turn)])
+        by_position = {turn["position"]: turn for turn in decided}
+        return [by_position.get(turn["position"], turn) for turn in checked.turns], changed
+
+    return (yield from request_approval(held, config, checked.reasons, edit=edit, then=go_on))
+
+
+def request_approval(
+    plan: SpendingPlan[TurnT],
+    config: RunnableConfig,
     reasons: Sequence[str],
-    limits: SessionLimits,
     *,
     edit: Callable[[TurnT, HumanDecision], TurnT],
-    counted: Sequence[Turn] = (),
-    may_raise: bool = True,
     then: Callable[[list[TurnT], SessionLimits | None], Calls[T]],
 ) -> Calls[T]:
-    """Ask a person about the turns on hold; ends the step with an interrupt until there is an answer.
+    """Ask a person about all turns of the plan; ends the step with an interrupt until there is an answer.
 
     Args:
+        plan: The turns on hold, an action each. An approval raises the limits as far as they need it, unless
+            the door stops at its limits.
         config: LangChain's config.
-        ended: The session's turns so far.
-        held: The turns on hold, an action each.
         reasons: Why a person is asked.
-        limits: The session's, as they are.
         edit: A turn as a person's decision changes it. It may raise InvalidRequest, which asks again.
-        counted: Other planned turns that count against the limits.
-        may_raise: Whether approving raises the limits as far as that needs.
         then: Called with the decided turns, and with the limits if they were changed. It may raise
             InvalidRequest, too.
     """
-    request = spend_request(ended, held, reasons, limits, counted=counted)
+    ended, counted, limits = plan.ended, plan.counted, plan.session_limits
+    request = spend_request(ended, plan.turns, reasons, limits, counted=counted)
 
     def decide(answer: HumanAnswer) -> Calls[T]:
-        pairs = zip(held, answer["decisions"], strict=True)
+        pairs = zip(plan.turns, answer["decisions"], strict=True)
         decided = [_apply_decision(turn, decision, edit) for turn, decision in pairs]
         kept = [turn for turn in decided if turn["status"] == "planned"]
         given = answer.get("limits")
         planned: list[Turn] = [*counted, *kept]
         if not kept:
             changed = None
-        elif given is None and may_raise:
+        elif given is None and plan.limits.on_exceed == "ask":
             changed = raise_limits(limits, usage(ended, planned))
         else:
             changed = _new_limits(ended, planned, limits, given)

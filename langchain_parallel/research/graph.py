@@ -10,11 +10,15 @@ plan → submit_branch × n → wait_branch × n → join → evaluate      seve
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
 
+from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langgraph.graph import END, START, StateGraph
+from langgraph.types import Send
 from pydantic import SecretStr
 
+from .._core.calls import Calls, adrive, drive
 from ..client import AsyncParallelClient, ParallelClient
 from ..models import SchemaLike
 from ..options import (
@@ -24,13 +28,33 @@ from ..options import (
     RequestOptions,
     first_and_follow_up,
 )
-from . import steps
-from .evaluation import Evaluator, by_evidence
+from .evaluation import Evaluator, by_evidence, questions_of
 from .evaluation.evaluator import check_evaluators
 from .graph_config import GraphConfig
 from .processor_policy import ProcessorPolicy
-from .routes import after_approval, after_joining, after_plan, after_submission, after_verdict
 from .state import ResearchInput, ResearchOutput, ResearchState
+from .steps.approve import approve
+from .steps.branch import join, sends, submit_branch, wait_branch
+from .steps.evaluate import evaluate as judge
+from .steps.plan import plan
+from .steps.review import review
+from .steps.submit import submit
+from .steps.wait import wait as wait_for_run
+from .turns import open_branches, open_turns, unsent_turns
+
+_Step: TypeAlias = Callable[[GraphConfig, ResearchState, RunnableConfig], Calls[Any]]
+"""What a node does: it returns the update of the state, and yields the calls it needs."""
+_STEPS: dict[str, _Step] = {
+    "plan": plan,
+    "approve": approve,
+    "submit": submit,
+    "wait": wait_for_run,
+    "submit_branch": submit_branch,
+    "wait_branch": wait_branch,
+    "join": join,
+    "evaluate": judge,
+    "review": review,
+}
 
 
 def create_research_graph(
@@ -112,16 +136,69 @@ def _build(
     config: GraphConfig,
 ) -> StateGraph[ResearchState, None, ResearchInput, ResearchOutput]:
     graph: Any = StateGraph(ResearchState, input_schema=ResearchInput, output_schema=ResearchOutput)
-    for step in steps.ALL:
-        to = ("wait_branch",) if step is steps.submit_branch else None
-        graph.add_node(step.__name__, steps.node(step, config), destinations=to)
+    for name, step in _STEPS.items():
+        to = ("wait_branch",) if name == "submit_branch" else None
+        graph.add_node(name, _node(name, step, config), destinations=to)
     graph.add_edge(START, "plan")
-    graph.add_conditional_edges("plan", after_plan, ["approve", "submit", "submit_branch"])
-    graph.add_conditional_edges("approve", after_approval, ["submit", "submit_branch", "join", END])
-    graph.add_conditional_edges("submit", after_submission, ["approve", "wait"])
+    graph.add_conditional_edges("plan", _after_plan, ["approve", "submit", "submit_branch"])
+    graph.add_conditional_edges(
+        "approve", _after_approval, ["submit", "submit_branch", "join", END]
+    )
+    graph.add_conditional_edges("submit", _after_submission, ["approve", "wait"])
     graph.add_edge("wait", "evaluate")
     graph.add_edge("wait_branch", "join")
-    graph.add_conditional_edges("join", after_joining, ["approve", "evaluate"])
-    graph.add_conditional_edges("evaluate", after_verdict, ["plan", "review", END])
-    graph.add_conditional_edges("review", after_verdict, ["plan", END])
+    graph.add_conditional_edges("join", _after_joining, ["approve", "evaluate"])
+    graph.add_conditional_edges("evaluate", _after_verdict, ["plan", "review", END])
+    graph.add_conditional_edges("review", _after_verdict, ["plan", END])
     return graph  # type: ignore[no-any-return]  # LangGraph's generics do not follow add_node
+
+
+def _node(name: str, step: _Step, graph: GraphConfig) -> Any:
+    """A step as a graph node for blocking and asynchronous runs."""
+
+    def blocking(state: ResearchState, config: RunnableConfig) -> Any:
+        return drive(step(graph, state, config))
+
+    async def asynchronous(state: ResearchState, config: RunnableConfig) -> Any:
+        return await adrive(step(graph, state, config))
+
+    return RunnableLambda(blocking, asynchronous, name=name)
+
+
+# --- the next step: pure functions of the state ----------------------------------------------------
+
+
+def _after_plan(state: ResearchState) -> str | list[Send]:
+    """A person is asked first, or the runs are started."""
+    return "approve" if any(turn.get("on_hold") for turn in unsent_turns(state)) else _start(state)
+
+
+def _after_approval(state: ResearchState) -> str | list[Send]:
+    """Approved runs are started. If none is left to start, the branches that were started are joined."""
+    if open_turns(state):
+        return _start(state)
+    return "join" if state.get("branches") else END
+
+
+def _after_submission(state: ResearchState) -> str:
+    """The run is waited for, if it was started."""
+    return "approve" if unsent_turns(state) else "wait"
+
+
+def _after_joining(state: ResearchState) -> str:
+    """The branches are judged, once all of them are done."""
+    return "approve" if open_branches(state) else "evaluate"
+
+
+def _after_verdict(state: ResearchState) -> str:
+    """More questions, a person, or the end."""
+    verdict = state["verdict"]
+    if questions_of(verdict):
+        return "plan"
+    return "review" if verdict["action"] == "review" else END
+
+
+def _start(state: ResearchState) -> str | list[Send]:
+    if not state.get("branches"):
+        return "submit"
+    return sends(state, "submit_branch", open_branches(state))

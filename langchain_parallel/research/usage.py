@@ -23,7 +23,7 @@ _CENTS = 1e-9
 
 
 class Usage(TypedDict):
-    """What was used, or will have been."""
+    """What a session has used, or would have used."""
 
     cost_usd: float
     runs: int

@@ -21,7 +21,7 @@ PREFIX = "PARALLEL_RESEARCH_"
 
 
 class Settings(BaseModel):
-    """Each field is read from `PARALLEL_RESEARCH_` and its name in capitals."""
+    """What the environment sets: each field is read from `PARALLEL_RESEARCH_` and its name in capitals."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, hide_input_in_errors=True)
 

@@ -23,7 +23,7 @@ Outcome = Literal["completed", "failed", "cancelled", "action_required", "stay_q
 
 @dataclass(frozen=True)
 class RunScript:
-    """An order how matching runs go. Queue it with `simulator.scripts.add(...)`.
+    """How matching runs go: an order to the simulator. Queue it with `simulator.scripts.add(...)`.
 
     Args:
         outcome: How the run ends; with `stay_queued` it never does.

@@ -15,13 +15,12 @@ from .._core.calls import Calls
 from .._core.ledger.keys import METADATA_KEY
 from .._core.ledger.lookup import Lookup
 from .._graph.paid_run import PaidRun
-from .._graph.runtime import checkpointer_of, shown_to_person
+from .._graph.runtime import checkpointer_of
 from .._locks.shared import SharedLock, acquire_shared_lock
 from ..errors import LimitExceeded
 from ..models import Submission, TaskRun
-from ..options import SessionLimits
-from ..research.approval import limit_objections, price_objections, request_approval
-from ..research.human_review import apply_edit, is_about
+from ..research.approval import SpendingPlan, review_each
+from ..research.human_review import HumanDecision, apply_edit
 from ..research.state import Turn
 from ..research.turns import new_turn
 
@@ -57,10 +56,10 @@ def submit_within_limits(
         runs = yield from run.door.clients.list_runs(ledger_id)
         kept = [(one.metadata or {}, one) for one in runs]
         if sent := [one for metadata, one in kept if metadata.get(_EDITED) == run.key]:
-            return _adopted(run, sent[0], ledger_id)
+            return _adopt(run, sent[0], ledger_id)
         if any(metadata.get(METADATA_KEY) == run.key for metadata, _ in kept):
             return run, (yield from run.submit(ledger_id, lookup="once"))
-        allowed = yield from _allowed(run, [_turn(*numbered) for numbered in enumerate(runs)])
+        allowed = yield from _review(run, [_turn(*numbered) for numbered in enumerate(runs)])
         # An edited run is looked for under its own key; the one it was made from has been looked for.
         again: Lookup = lookup if allowed is not run or lookup == "none" else "once"
         return allowed, (yield from allowed.submit(ledger_id, lookup=again))
@@ -68,7 +67,7 @@ def submit_within_limits(
         lock.release()
 
 
-def _adopted(run: PaidRun, sent: TaskRun, ledger_id: str) -> tuple[PaidRun, Submission]:
+def _adopt(run: PaidRun, sent: TaskRun, ledger_id: str) -> tuple[PaidRun, Submission]:
     """The run that this call was sent as, after a person had edited it."""
     request = run.request.model_copy(update={"processor": sent.processor})
     key = str((sent.metadata or {}).get(METADATA_KEY))
@@ -76,68 +75,52 @@ def _adopted(run: PaidRun, sent: TaskRun, ledger_id: str) -> tuple[PaidRun, Subm
     return replace(run, request=request), found
 
 
-def _allowed(run: PaidRun, turns: Sequence[Turn]) -> Calls[PaidRun]:
-    limits = run.door.limits
-    session, request = limits.for_session(), run.request
-    question = request.input if isinstance(request.input, str) else str(request.input)
-    turn = new_turn(
-        question=question,
+def _review(run: PaidRun, turns: Sequence[Turn]) -> Calls[PaidRun]:
+    """The run, which a person may have edited, if it may start beside the ledger's other turns.
+
+    Raises:
+        LimitExceeded: The limits do not allow it, or a person has declined it.
+    """
+    limits, request = run.door.limits, run.request
+    planned = new_turn(
+        question=request.input if isinstance(request.input, str) else str(request.input),
         processor=request.processor,
         parent_interaction_id=request.previous_interaction_id,
         plan_id=run.door.clients.process_id,
         position=len(turns),
     )
-    ended = [turn for turn in turns if turn["status"] != "planned"]
-    open_turns = [turn for turn in turns if turn["status"] == "planned"]
-    beyond = limit_objections(ended, [*open_turns, turn], [turn], session)
-    reasons = [*price_objections([turn], limits), *beyond]
-    shown = yield from shown_to_person(run.config)
-    if is_about(
-        shown, turn
-    ):  # a person's decision counts, even if the limits would allow the run by now
-        reasons = reasons or list(shown["reasons"])
-    if not reasons:
-        return run
-    if checkpointer_of(run.config) is None or (beyond and limits.on_exceed == "stop"):
-        raise _exceeded(reasons)
-    if is_about(shown) and not is_about(shown, turn):
-        # LangGraph would give this call the answer to the other one.
-        another = (
-            "A person was asked about another call beside this one; make this one again, alone."
-        )
-        raise _exceeded([*reasons, another])
 
-    def go_on(decided: list[Turn], changed: SessionLimits | None) -> Calls[PaidRun]:
-        yield from ()
-        if decided[0]["status"] == "declined":
-            raise _exceeded([decided[0]["error"] or ""])
-        update: dict[str, Any] = {
-            "processor": decided[0]["processor"],
-            "previous_interaction_id": decided[0]["parent_interaction_id"],
-        }
-        if decided[0]["question"] != question:
-            update["input"] = decided[0]["question"]
-        edited = replace(run, request=request.model_copy(update=update))
-        if edited.key == run.key:
-            return run
-        update["metadata"] = {**request.metadata, _EDITED: run.key}
-        edited = replace(run, request=request.model_copy(update=update))
-        run.door.options.check(edited.request)
+    def edit(turn: Turn, decision: HumanDecision) -> Turn:
+        edited = apply_edit(turn, decision)
+        run.door.options.check(_edited_run(run, turn, edited).request)
         return edited
 
-    return (
-        yield from request_approval(
-            run.config,
-            ended,
-            [turn],
-            reasons,
-            session,
-            edit=apply_edit,
-            counted=open_turns,
-            may_raise=limits.on_exceed == "ask",
-            then=go_on,
+    ended = [turn for turn in turns if turn["status"] != "planned"]
+    counted = [turn for turn in turns if turn["status"] == "planned"]
+    plan = SpendingPlan([planned], ended, counted, limits, limits.for_session())
+    (turn,), _ = yield from review_each(plan, run.config, edit)
+    if turn["status"] == "declined":
+        raise LimitExceeded(
+            turn["error"] or "",
+            hint="Nothing was started. Continue with what is known, or tell the user.",
+            billed=False,
         )
-    )
+    return _edited_run(run, planned, turn)
+
+
+def _edited_run(run: PaidRun, before: Turn, edited: Turn) -> PaidRun:
+    """The run as a person edited its turn. Its metadata names the key of the call as it was made."""
+    update: dict[str, Any] = {
+        "processor": edited["processor"],
+        "previous_interaction_id": edited["parent_interaction_id"],
+    }
+    if edited["question"] != before["question"]:  # an input that is no text stays as it is
+        update["input"] = edited["question"]
+    changed = replace(run, request=run.request.model_copy(update=update))
+    if changed.key == run.key:
+        return run
+    update["metadata"] = {**run.request.metadata, _EDITED: run.key}
+    return replace(run, request=run.request.model_copy(update=update))
 
 
 def _turn(position: int, run: TaskRun) -> Turn:
@@ -156,11 +139,3 @@ def _turn(position: int, run: TaskRun) -> Turn:
     if run.status == "failed":
         made["cost_usd"] = 0.0
     return made
-
-
-def _exceeded(reasons: Sequence[str]) -> LimitExceeded:
-    return LimitExceeded(
-        " ".join(dict.fromkeys(reasons)),
-        hint="Nothing was started. Continue with what is known, or tell the user.",
-        billed=False,
-    )

@@ -20,8 +20,7 @@ from .verdicts import ask_verdict, question_key, questions_of
 
 
 def first_objection(*evaluators: Evaluator) -> BuiltInEvaluator:
-    """The first verdict that does not accept. The evaluators after it are not called, so put cheap ones
-    first.
+    """Returns the first verdict that does not accept. Later evaluators are not called: put cheap ones first.
 
     Raises:
         InvalidRequest: No evaluator is given, or something that is none.
@@ -30,7 +29,7 @@ def first_objection(*evaluators: Evaluator) -> BuiltInEvaluator:
 
 
 def all_of(*evaluators: Evaluator) -> BuiltInEvaluator:
-    """Asks all of them, one after the other, and joins their objections.
+    """Asks all evaluators, one after the other, and joins their objections.
 
     Follow-ups from the same interaction become one question, with the most expensive of the processors
     that were named; from different ones, or with different output schemas, a branch. If any says stop, the

@@ -1,7 +1,6 @@
 """Asking a person, and understanding the answer."""
 
-from .decision import apply_edit, parse_answer, verdict_from_decision
-from .interrupt import ask_until_valid
+from .decision import apply_edit, ask_until_valid, parse_answer, verdict_from_decision
 from .request import is_about, review_request, spend_request
 from .schemas import (
     Action,

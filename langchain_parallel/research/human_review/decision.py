@@ -1,4 +1,4 @@
-"""What a person answered: pure functions.
+"""What a person answers: asked until it is valid, and what follows from it.
 
 Rule: an answer that is not understood is refused with the reason, the question stays open, and nothing is
 spent.
@@ -6,16 +6,37 @@ spent.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
+from langchain_core.runnables import RunnableConfig
+
+from ..._core.calls import Calls
+from ..._core.payloads import storable
+from ..._graph.runtime import ask_person
 from ...errors import InvalidRequest
 from ...options import check_session_limits
 from ...processors import price_usd
 from ..state import Turn, Verdict
-from .schemas import QUESTION_ARGS, HumanAnswer, HumanDecision, HumanRequest
+from .schemas import QUESTION_ARGS, HumanAnswer, HumanDecision, HumanRequest, response_schema
 
+T = TypeVar("T")
 TurnT = TypeVar("TurnT", bound=Turn)
+
+
+def ask_until_valid(
+    config: RunnableConfig, request: HumanRequest, decide: Callable[[HumanAnswer], Calls[T]]
+) -> Calls[T]:
+    """What `decide` makes of a person's answer. The step ends with an interrupt until there is an answer, and
+    again after each answer that is refused.
+    """
+    while True:
+        # As checkpointers store it: whenever the step runs again, it is parsed again and must be the same.
+        answer, _ = storable(ask_person(config, request, response_schema(request)))
+        try:
+            return (yield from decide(parse_answer(answer, request)))
+        except InvalidRequest as error:
+            request = {**request, "refused": list(error.problems)}
 
 
 def parse_answer(answer: object, request: HumanRequest) -> HumanAnswer:
@@ -32,7 +53,7 @@ def parse_answer(answer: object, request: HumanRequest) -> HumanAnswer:
             hint="Nothing was spent; the question is still open.",
         )
     allowed = request["review_configs"][0]["allowed_decisions"]
-    problems = [p for decision in decisions for p in _wrong(decision, allowed)]
+    problems = [p for decision in decisions for p in _problems_of(decision, allowed)]
     if problems:
         raise InvalidRequest(problems, hint="Nothing was spent; the question is still open.")
     given = HumanAnswer(decisions=cast("list[HumanDecision]", decisions))
@@ -54,7 +75,7 @@ def _decisions(answer: object) -> list[Any]:
     )
 
 
-def _wrong(decision: object, allowed: Sequence[str]) -> list[str]:
+def _problems_of(decision: object, allowed: Sequence[str]) -> list[str]:
     if not isinstance(decision, Mapping):
         return ['A decision is an object such as {"type": "approve"}.']
     kind, message = decision.get("type"), decision.get("message")

@@ -77,7 +77,7 @@ class HumanRequest(TypedDict):
 
 
 class HumanDecision(TypedDict):
-    """One decision. `edit` needs `edited_action`, `respond` a `message`; `reject` may have one."""
+    """Decides on an action. `edit` needs `edited_action`, `respond` needs `message`, `reject` may have it."""
 
     type: DecisionType
     edited_action: NotRequired[Action]
@@ -85,7 +85,7 @@ class HumanDecision(TypedDict):
 
 
 class HumanAnswer(TypedDict):
-    """What resumes such an interrupt: a decision for each action, in their order.
+    """The answer that resumes such an interrupt: a decision for each action, in their order.
 
     For one action, a decision by itself is accepted, too.
     """

@@ -6,8 +6,3 @@ before it. Every step is written once for blocking and asynchronous runs (`_core
 at any time: `plan`, `approve`, `evaluate` and `review` cost nothing, `submit` adopts what it finds, `wait`
 reads a run as often as it likes.
 """
-
-from .branch import submit_branch
-from .table import ALL, Step, node
-
-__all__ = ["ALL", "Step", "node", "submit_branch"]

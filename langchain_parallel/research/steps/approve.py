@@ -17,6 +17,7 @@ from ..._graph.runtime import checkpointer_of, shown_to_person
 from ..._graph.session_ledger import close_session
 from ...options import SessionLimits
 from ..approval import (
+    SpendingPlan,
     check_asked_once,
     clear,
     limit_objections,
@@ -68,19 +69,9 @@ def approve(graph: GraphConfig, state: ResearchState, config: RunnableConfig) ->
         declined = [turn["error"] or "" for turn in decided]
         return (yield from _stop(graph, state, config, declined, person=True))
 
-    return (
-        yield from request_approval(
-            config,
-            ended,
-            held,
-            reasons,
-            limits,
-            edit=edit,
-            counted=[turn for turn in planned if turn not in held],
-            may_raise=graph.limits.on_exceed == "ask",
-            then=go_on,
-        )
-    )
+    counted = [turn for turn in planned if turn not in held]
+    plan = SpendingPlan(held, ended, counted, graph.limits, limits)
+    return (yield from request_approval(plan, config, reasons, edit=edit, then=go_on))
 
 
 def _start(state: ResearchState, turns: Sequence[Turn], limits: SessionLimits | None) -> Any:
@@ -91,6 +82,7 @@ def _start(state: ResearchState, turns: Sequence[Turn], limits: SessionLimits | 
         return {**update, "pending": free[0]}
     kept = {turn["position"] for turn in free}
     others = [turn for turn in to_review(open_turns(state)) if turn["position"] not in kept]
+    # The reducer keeps a branch that is only left out, so it is taken out by its status.
     declined = [{**turn, "status": "declined"} for turn in others]
     return {**update, "branches": [*free, *declined]}
 

@@ -51,6 +51,7 @@ def apply_verdict(
         update["question"] = question_text(verdict)
         for question in questions:
             check_continues(state, question.get("continue_from"))
+        # Planned here only to find what the API would refuse, while the evaluator can still be corrected.
         next_turns(graph, {**state, "verdict": verdict, "question": update["question"]})
     elif verdict["action"] != "review":
         yield from close_session(config, graph.name)

@@ -71,6 +71,7 @@ def next_turns(graph: GraphConfig, state: ResearchState) -> list[Turn]:
 
 def _turn(graph: GraphConfig, state: ResearchState, question: Question) -> Turn:
     parent = question.get("continue_from") or state.get("interaction_id")
+    # A question that is asked again keeps its processor: with another its run would not be found.
     same = same_question(state, question["question"], parent)
     processor = question.get("processor") or (same["processor"] if same else None)
     turn = new_turn(

@@ -37,6 +37,7 @@ def start(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> C
             cursor=cursor if ledger == ledger_id else None,
         )
     except CreditExhausted as error:
+        # If an earlier send may have started it, a person must not be asked to pay for another run.
         if not graph.session_limits(state) or error.billed is not False:
             raise
         again: Turn = {**pending, "no_credit": True}
