@@ -153,7 +153,7 @@ def test_a_client_of_ones_own_is_used_and_left_open(url: str) -> None:
     asyncio.run(work())
 
 
-def test_one_connection_is_enough(client_kind: Any, url: str) -> None:
+def test_one_connection_is_enough_for_a_flow(client_kind: Any, url: str) -> None:
     """A stream that is done with must not hold the one connection that the next request needs."""
     limits = httpx.Limits(max_connections=1)
     make = httpx.Client if client_kind == "blocking" else httpx.AsyncClient

@@ -28,7 +28,7 @@ class Count(BaseModel):
     n: int
 
 
-def test_a_paid_answer_reads_however_odd_its_evidence() -> None:
+def test_a_paid_answer_can_be_read_however_malformed_its_evidence() -> None:
     """A run cost up to $2.40: a null or a number out of place must not make it unreadable."""
     basis = [
         {

@@ -24,7 +24,7 @@ from .workloads import WORKLOADS
 HANGS_AFTER = 60
 """Seconds."""
 SETTLING = 0.6
-"""Seconds, instead of 15, that a run in doubt is looked for. It must exceed a late commit."""
+"""Seconds, instead of 15, for which an uncertain run is looked up. It must exceed a late commit."""
 
 
 class Job(TypedDict):
@@ -49,7 +49,7 @@ def work(job: Job, tell: int) -> None:
     try:
         how, values = asyncio.run(_awaiting(job)) if job["mode"] == "async" else _blocking(job)
         report: dict[str, Any] = {"how": how, "state": summary(values)}
-    except BaseException:  # noqa: BLE001 -- told to the parent, which judges it
+    except BaseException:  # noqa: BLE001 -- reported to the parent, which judges it
         report = {"error": traceback.format_exc()}
     report |= {"seconds": time.perf_counter() - started, "passed": passing.passed}
     data = json.dumps(report).encode() + b"\n"

@@ -202,7 +202,7 @@ def _parent(user: User, question: str) -> str:
 
 
 def check(user: User, told: Told, call: Call) -> None:
-    """What a user is told is usable: it says what happened and what to do, and names the run."""
+    """The error that a user gets is usable: it says what happened and what to do, and names the run."""
     clean(told)
     error = told.error
     runs = user.runs(user.at_hand)
@@ -238,7 +238,7 @@ def clean(told: Told) -> None:
 
 
 def _leads_back(user: User, error: errors.SubmissionUnknown, call: Call) -> None:
-    """Nobody was told the run's id; what finds it is the ledger and the key."""
+    """No error named the run's id; the ledger and the key find it."""
     known = call.name in ("retrieve", "events", "result", "retrieve again")
     assert not known, "the run was known"
     (run,) = user.runs(user.at_hand)

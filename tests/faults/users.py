@@ -112,7 +112,7 @@ class User(ABC):
         """Leave nothing open."""
 
     def lose(self) -> None:
-        """Ask, and soon give up waiting; the run goes on."""
+        """Ask, and soon give up waiting; the run continues."""
         self.simulator.scripts.add(RunScript(seconds=100))
         told = self.ask_impatiently()
         assert told is not None
@@ -276,7 +276,7 @@ class AgentUser(User):
         self.tool = self.account.tool(processor=PROCESSOR, handle_tool_error=self._words)
 
     def _words(self, raised: ToolException) -> str:
-        """What the model is told is the exception's text; its cause is what a program would get."""
+        """The model reads the exception's text; its cause is what a program would get."""
         assert isinstance(raised.__cause__, ParallelError), raised.__cause__
         self.errors.append(raised.__cause__)
         return str(raised)

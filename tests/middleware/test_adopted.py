@@ -157,7 +157,7 @@ def test_what_cannot_be_looked_for_is_not_called_never_sent(account: Account) ->
     assert record(state, "r1")["status"] == "planned"
 
 
-# --- a ledger that nobody else knows -----------------------------------------------------------------
+# --- a ledger of this process alone ------------------------------------------------------------------
 
 
 def test_without_a_store_the_tools_record_the_ledger_before_they_send(

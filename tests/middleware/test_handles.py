@@ -140,7 +140,7 @@ def test_a_session_whose_handle_is_taken_is_renamed_as_a_whole() -> None:
     assert merge_research(both, handed) == both
 
 
-def test_two_sub_agents_and_a_later_hand_back_keep_their_sessions_apart() -> None:
+def test_two_sub_agents_and_records_handed_back_later_keep_their_sessions_apart() -> None:
     once = merge_research(session("tgrp_abcdef"), session("tgrp_uvwxyz", "r1.2"))
     assert followed(once) == {"r1": None, "r1@uvwxyz": None, "r1.2@uvwxyz": "r1@uvwxyz"}
     later = merge_research(once, session("tgrp_uvwxyz", "r1.2", "r1.3"))

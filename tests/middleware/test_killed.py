@@ -20,7 +20,7 @@ from ..cut import exhaustive
 from .killed import WAYS, Zygote
 
 PAID_FOR = "POST /v1/tasks/groups/*/runs: answered"
-"""The server has started the run, and nobody else knows."""
+"""The server has started the run, and no other process knows."""
 KINDS = 4
 """How many kinds of points each cell is killed at here."""
 

@@ -284,7 +284,7 @@ def test_without_a_ledger_nothing_is_sent_and_the_model_gets_the_reason(
     assert account.runs == []
 
 
-def test_a_ledger_that_cannot_be_made_when_the_model_speaks_is_made_by_the_tools(
+def test_a_ledger_that_the_hook_cannot_make_is_made_by_the_tools(
     account: Account,
 ) -> None:
     account.fault("status_before", method="POST", path="*/groups", status=403)

@@ -174,7 +174,7 @@ GOAL = 0.15
 
 
 def session(account: Account) -> tuple[list[str], list[str], Model]:
-    """Five turns: each result as the API gives it, and what the model is told."""
+    """Five turns: each result as the API gives it, and what the model reads."""
     asked = [start("Which company?"), *(follow_up("r1", f"Question {n}?") for n in range(4))]
     model = Model(*(calls(call) for call in asked), "done")
     state = account.invoke(account.agent(model), SAID)

@@ -124,7 +124,7 @@ def test_a_researcher_under_a_supervisor_keeps_its_handles(account: Account) -> 
     assert account.billed == 2
 
 
-def test_without_that_each_hand_off_is_a_session_of_its_own(account: Account) -> None:
+def test_without_a_checkpointer_each_hand_off_is_a_session_of_its_own(account: Account) -> None:
     model = Model(calls(start("What is new?")), "done", calls(start("What is new?")), "done")
     graph = supervised(account, model)
     account.invoke(graph, SAID, thread())

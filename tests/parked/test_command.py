@@ -65,6 +65,8 @@ def test_what_is_no_graph_is_refused(capsys: pytest.CaptureFixture[str]) -> None
     assert "int is not a compiled graph" in capsys.readouterr().err
 
 
-def test_a_function_that_wants_something_gives_no_graph(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_function_with_required_arguments_gives_no_graph(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert main(["sweep", "--graph", "json:dumps"]) == 2
     assert "must take no arguments" in capsys.readouterr().err

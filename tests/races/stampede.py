@@ -27,7 +27,7 @@ from ..crash.storage import aopened, opened
 from .graphs import build
 
 SETTLING = 1.5
-"""Seconds, instead of 15, that a run in doubt is looked for."""
+"""Seconds, instead of 15, for which an uncertain run is looked up."""
 
 
 class Job(TypedDict):
@@ -83,7 +83,7 @@ def _child(job: Job, begin: float, writing: int) -> None:
             asyncio.run(_awaiting(job, begin)) if job["mode"] == "async" else _blocking(job, begin)
         )
         report: dict[str, Any] = {"seen": seen}
-    except BaseException:  # noqa: BLE001 -- told to the parent, which judges it
+    except BaseException:  # noqa: BLE001 -- reported to the parent, which judges it
         report = {"error": traceback.format_exc()}
     os.write(writing, json.dumps(report).encode())
     os._exit(0)

@@ -132,7 +132,7 @@ def test_a_node_that_a_race_left_unrun_is_run(thread: Thread) -> None:
     waiting = thread.park()
     graph = thread.graph(review=True)
     for _ in graph.stream(Command(resume={waiting: "good"}), thread.config, durability="sync"):
-        break  # the review is done, and nobody goes on
+        break  # the review is done, and no caller continues
     assert thread.tails == []
     assert thread.resume(graph).resumed
     assert thread.finished_once()

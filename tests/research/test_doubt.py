@@ -144,7 +144,7 @@ def test_what_a_killed_process_sent_a_moment_ago_is_waited_for(
 
 
 def left_waiting(session: Session) -> str:
-    """A turn whose run goes on after its process gave up waiting."""
+    """A turn whose run continues after its process gave up waiting."""
     session.options["timeout"] = 60.0
     with pytest.raises(StillRunning):
         session.ask(QUESTION)

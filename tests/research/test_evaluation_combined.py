@@ -144,7 +144,7 @@ def test_more_than_twenty_questions_are_cut_and_counted(mode: Mode) -> None:
     assert "(10 more questions are left out.)" in out["reason"]
 
 
-# --- at most so many rounds ----------------------------------------------------------------------
+# --- a limit on the rounds ------------------------------------------------------------------------
 
 
 def later(position: int, **more: Any) -> Any:
@@ -220,7 +220,7 @@ def test_without_an_answer_it_is_proposed_to_stop(mode: Mode) -> None:
     assert judge(mode, by_person(), some)["proposal"] == {"action": "accept"}
 
 
-def test_a_review_that_another_wants_is_not_wrapped(mode: Mode) -> None:
+def test_a_review_proposed_by_another_evaluator_is_not_wrapped(mode: Mode) -> None:
     review = {"action": "review", "reason": "unsure", "proposal": STOP}
     assert judge(mode, by_person(gives(review)), STATE) == review
 

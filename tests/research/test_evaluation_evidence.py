@@ -121,7 +121,7 @@ def test_a_missing_field_without_citations_lacks_both() -> None:
     )
 
 
-def test_a_text_cannot_lack_a_required_field_and_that_is_said() -> None:
+def test_a_text_answer_has_no_required_fields_and_the_reason_says_so() -> None:
     one = turn(content="Much.", confidence={"output": "high"}, citations=[cite(1, "output")])
     out = verdict(one, required=["size"])
     assert out["action"] == "accept"

@@ -350,7 +350,7 @@ def test_branches_that_were_changed_after_they_were_cleared_are_reviewed_again(m
     assert [turn["question"] for turn in out["turns"]] == ["How large is it?", "Left?"]
 
 
-# --- told ----------------------------------------------------------------------------------------
+# --- cost ----------------------------------------------------------------------------------------
 
 
 def test_what_was_spent_is_streamed_after_each_turn(mode: Mode) -> None:
@@ -592,7 +592,7 @@ def test_branches_with_answers_are_judged_where_one_has_no_credit(
     assert session.graph().get_state(session.config).next == ()
 
 
-def test_limits_given_beside_the_question_cover_want_of_credit(mode: Mode) -> None:
+def test_limits_given_beside_the_question_make_missing_credit_a_question_too(mode: Mode) -> None:
     session = Session(mode)
     session.simulator.faults.add(Fault("payment_required", method="POST", path="*/runs"))
     session.ask("How large is it?", limits={"max_cost_usd": 5.0})

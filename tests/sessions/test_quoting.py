@@ -57,7 +57,7 @@ def test_a_finding_is_quoted_with_all_that_a_reader_needs_to_judge_it() -> None:
     ]
 
 
-def test_what_is_cut_is_said_and_the_others_keep_their_share() -> None:
+def test_a_cut_quote_says_so_and_the_others_keep_their_share() -> None:
     long = [turn(n, content=f"{n}" * 9_000) for n in (1, 2)]
     text = with_findings("Compare.", [turn(0, content="short"), *long], max_chars=4_000)
     first, second, third = re.split(r"\nFinding \d\n", "\n" + inside(text))[1:]

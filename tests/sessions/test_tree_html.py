@@ -271,7 +271,7 @@ def test_the_newest_head_is_open_at_first_and_only_it() -> None:
     assert opened == ["", "", "", "", " open"]
 
 
-def test_unknown_prices_are_said() -> None:
+def test_unknown_prices_are_shown_as_unknown() -> None:
     text = check(InteractionTree.of([turn("a"), turn("b", "a", cost_usd=None)])).text
     assert "$0.025 and 1 of unknown price" in text
 
