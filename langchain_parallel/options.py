@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from math import inf
 from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias, cast
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -277,10 +276,16 @@ def check_timeout(timeout: float | None) -> float | None:
     return None if timeout is None else api_limits.seconds(timeout)
 
 
+_MOST = 2**63
+"""More no checkpoint holds."""
+
+
 def _limit_problems(limits: Mapping[Any, Any]) -> Iterator[str]:
     allowed = SessionLimits.__annotations__
     for name, value in limits.items():
         if name not in allowed:
             yield f"{str(name)[:40]!r} is no limit; {', '.join(allowed)} are."
-        elif isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < inf:
+        elif (
+            isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _MOST
+        ):
             yield f"{name} must be a number from 0 up."

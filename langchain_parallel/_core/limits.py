@@ -15,6 +15,7 @@ from ..errors import InvalidRequest
 from ..models import JsonSchema, SourcePolicy, TaskRunInput
 from ..processors import PROCESSORS
 from .json_schema import SchemaSize
+from .payloads import CHARACTERS, storable
 from .urls import is_http
 from .wire import json_body, payload
 
@@ -40,7 +41,7 @@ def check(run: TaskRunInput, *, allow_unknown_processor: bool = False) -> list[s
     Raises:
         InvalidRequest: It may not be sent; the error lists all problems.
     """
-    unsendable = list(_json_problems(run))
+    unsendable = list(_unsendable(run))
     problems = unsendable or [
         *_input(run),
         *([] if allow_unknown_processor else _processor(run.processor)),
@@ -78,7 +79,20 @@ def check_group_metadata(metadata: Mapping[str, object]) -> Mapping[str, object]
     problems = list(_metadata(metadata))
     if problems:
         raise InvalidRequest(problems)
+    check_text(metadata)
     return metadata
+
+
+def check_text(value: object) -> None:
+    """Refuse what cannot be sent as UTF-8, or stored in every database.
+
+    Raises:
+        InvalidRequest: There is half a character or NUL in it.
+    """
+    if where := storable(value)[1][CHARACTERS]:
+        raise InvalidRequest(
+            [f"Half a character (a lone surrogate) or NUL cannot be sent or stored: {where[0]}."]
+        )
 
 
 def seconds(timeout: object) -> float:
@@ -93,11 +107,14 @@ def seconds(timeout: object) -> float:
     return float(timeout)
 
 
-def _json_problems(run: TaskRunInput) -> Iterator[str]:
+def _unsendable(run: TaskRunInput) -> Iterator[str]:
     try:
+        check_text(
+            {**payload(run), "input": run.input, "metadata": run.metadata}
+        )  # keys are dumped changed
         json_body(payload(run))
-    except UnicodeEncodeError:
-        yield "The request holds half a character (a lone surrogate), which cannot be sent as UTF-8."
+    except InvalidRequest as error:
+        yield from error.problems
     except ValueError:
         yield "The request holds a NaN or an infinity, which JSON cannot express."
 

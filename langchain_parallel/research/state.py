@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias, cast
 
-from langgraph.channels import EphemeralValue
 from typing_extensions import NotRequired, TypedDict
 
 from ..options import SessionLimits
+from .channels import CheckedOnce, CheckedValue
 
 AskedBy: TypeAlias = Literal["caller", "evaluation", "person"]
 
@@ -155,9 +155,9 @@ class ResearchInput(TypedDict):
 
     question: str
     """Without one, as in `{"limits": …}`, the turns on their way continue."""
-    continue_from: NotRequired[Annotated[str | None, EphemeralValue]]
+    continue_from: NotRequired[Annotated[str | None, CheckedOnce]]
     """For this question only, like `processor`: the next one on the thread does not inherit it."""
-    processor: NotRequired[Annotated[str | None, EphemeralValue]]
+    processor: NotRequired[Annotated[str | None, CheckedOnce]]
     interaction_id: NotRequired[str | None]
     """The head, where a parent graph keeps it."""
     ledger_id: NotRequired[str]
@@ -184,10 +184,10 @@ class ResearchOutput(TypedDict):
 class ResearchState(TypedDict, total=False):
     """The whole state, inputs and outputs included."""
 
-    question: str | None
+    question: Annotated[str | None, CheckedValue]
     """What is to be asked; None once it has been planned."""
-    continue_from: Annotated[str | None, EphemeralValue]
-    processor: Annotated[str | None, EphemeralValue]
+    continue_from: Annotated[str | None, CheckedOnce]
+    processor: Annotated[str | None, CheckedOnce]
     interaction_id: str | None
     ledger_id: str
     ledger_cursor: list[str]

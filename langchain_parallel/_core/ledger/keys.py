@@ -51,7 +51,7 @@ def ledger_key(run: TaskRunInput, *, position: str = "", attempt: int = 0) -> st
         for server in run.mcp_servers
     ]
     canonical = json.dumps([asked, position, attempt], sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:40]
+    return hashlib.sha256(canonical.encode(errors="surrogatepass")).hexdigest()[:40]
 
 
 def _in_any_order(value: Any) -> Any:
