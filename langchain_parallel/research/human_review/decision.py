@@ -12,7 +12,6 @@ from typing import Any, TypeVar, cast
 from langchain_core.runnables import RunnableConfig
 
 from ..._core.calls import Calls
-from ..._core.payloads import storable
 from ..._graph.runtime import ask_person
 from ...errors import InvalidRequest
 from ...options import check_session_limits
@@ -31,12 +30,23 @@ def ask_until_valid(
     again after each answer that is refused.
     """
     while True:
-        # As checkpointers store it: whenever the step runs again, it is parsed again and must be the same.
-        answer, _ = storable(ask_person(config, request, response_schema(request)))
+        answer = _as_stored(ask_person(config, request, response_schema(request)))
         try:
             return (yield from decide(parse_answer(answer, request)))
         except InvalidRequest as error:
             request = {**request, "refused": list(error.problems)}
+
+
+def _as_stored(answer: Any) -> Any:
+    """An answer as LangGraph stores it: lone surrogates become `?`.
+
+    Whenever the step runs again, the stored answer is parsed; another question then would be a second run.
+    """
+    if isinstance(answer, str):
+        return answer.encode("utf-8", "replace").decode()
+    if isinstance(answer, dict):
+        return {_as_stored(name): _as_stored(value) for name, value in answer.items()}
+    return [_as_stored(one) for one in answer] if isinstance(answer, list) else answer
 
 
 def parse_answer(answer: object, request: HumanRequest) -> HumanAnswer:
