@@ -10,8 +10,8 @@
     ParallelClient               the API itself; AsyncParallelClient is awaited
     ParallelError                the base class of every error
 
-Everything else lives in its module: evaluators and state types in `research`, API types in `models`,
-errors in `errors`, prices and times in `processors`, a stand-in for the API in `simulator`.
+Everything else is in its module: evaluators and state types in `research`, sweeps in `parked`, `webhooks`,
+`sessions`, API types in `models`, `errors`, prices in `processors`, a stand-in for the API in `simulator`.
 
 A name is imported when it is first used, so that the client does without LangChain and a missing extra
 matters only to the name that needs it.

@@ -1,7 +1,7 @@
 """The research graph on a LangGraph server: `langgraph.json` names what is here.
 
 research            the graph, configured by the environment (`Settings`)
-sweep               a graph for a cron: it resumes what no webhook came for
+sweep               a graph for a cron: it resumes threads whose webhook never arrived
 entry_points:app    routes beside the server's own: the webhook that resumes parked threads
 """
 

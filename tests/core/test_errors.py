@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -56,6 +57,11 @@ def test_the_tree_in_the_docstring_is_the_tree() -> None:
     drawn = {word for line in (errors.__doc__ or "").splitlines() for word in line.split("─")[-1:]}
     names = {word.split()[0] for word in drawn if word.split()}
     assert {kind.__name__ for kind in _tree(errors.ParallelError)} <= names | {"ParallelError"}
+
+
+def test_every_error_is_on_the_page_of_errors() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "errors.md").read_text(encoding="utf-8")
+    assert [kind for kind in _tree(errors.ParallelError) if f"`{kind.__name__}`" not in page] == []
 
 
 def test_an_error_says_what_happened_what_to_do_and_which_run() -> None:
