@@ -18,12 +18,15 @@ from langgraph.checkpoint.postgres import PostgresSaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite import SqliteSaver
 from psycopg.types.json import Jsonb
+from pydantic import ValidationError
 
 from langchain_parallel import ParallelTaskTool
 from langchain_parallel._core import payloads
+from langchain_parallel._core.event_feed import event_from
 from langchain_parallel.models import TaskRunInput, TaskRunResult
 from langchain_parallel.sessions import SessionReport
 from langchain_parallel.simulator import ManualClock, RunScript, Scenario, Simulator
+from langchain_parallel.text.progress import progress
 
 from .cut import examples, exhaustive
 from .middleware import harness as agents
@@ -163,6 +166,19 @@ def by_agent(output: Output, checkpointer: Any, mode: Any) -> tuple[Any, str]:
     return agents.record(state, "r1")["content"], agents.texts(state)[0]
 
 
+def by_background(output: Output, checkpointer: Any, mode: Any) -> tuple[Any, str]:
+    account = agents.Account(mode)
+    account.script(output=output, seconds=60)
+    model = agents.Model(agents.calls(agents.start("q")), "done", agents.calls(agents.check("r1")))
+    agent = account.agent(model, wait="background", compiled={"checkpointer": checkpointer})
+    account.invoke(agent, agents.SAID, agents.thread())
+    account.pass_time()
+    state = account.invoke(agent, agents.more(), agents.thread())
+    state = account.invoke(agent, agents.more(), agents.thread())
+    assert "completed" in agents.texts(state)[-1]
+    return agents.record(state, "r1")["content"], agents.texts(state)[-1]
+
+
 DOORS: list[Callable[[Output, Any, Any], tuple[Any, str]]] = [
     by_client,
     by_tool,
@@ -200,7 +216,7 @@ def test_an_odd_answer_comes_out_of_every_door(door: Any, name: str) -> None:
 
 @pytest.mark.grid
 @pytest.mark.parametrize("name", UNSTORABLE)
-@pytest.mark.parametrize("door", [by_graph, by_agent])
+@pytest.mark.parametrize("door", [by_graph, by_agent, by_background])
 @pytest.mark.parametrize("where", ["sqlite", "postgres"])
 def test_an_odd_answer_is_stored_in_a_database(
     where: str, door: Any, name: str, postgres_uri: Callable[[], str]
@@ -279,6 +295,62 @@ def parsed(output: Output) -> Any:
 
 
 # --- progress, warnings, MCP calls ---------------------------------------------------------------
+
+
+RUN = {"run_id": "trun_1", "status": "completed"}
+RUNS: dict[str, tuple[Any, str]] = {
+    "warnings as text": ({"warnings": "late"}, "late"),
+    "a warning as text": ({"warnings": ["late", None]}, "late"),
+    "an interaction as object": ({"interaction_id": {"id": 1}}, "run.interaction_id"),
+    "a time as list": ({"created_at": [1]}, "run.created_at"),
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_an_odd_run_has_its_answer(name: str) -> None:
+    odd, said = RUNS[name]
+    made = payloads.read(
+        TaskRunResult, {"run": {**RUN, **odd}, "output": {"content": "x", "type": "text"}}
+    )
+    assert made.output.content == "x"
+    assert any(said in warning.message for warning in made.run.warnings or ())
+
+
+@pytest.mark.parametrize(
+    "odd", [{"run_id": [1]}, {"status": {}}, {"metadata": "x"}, {"run_id": None}]
+)
+def test_what_tells_runs_apart_is_not_mended(odd: Any) -> None:
+    with pytest.raises(ValidationError):
+        payloads.read(TaskRunResult, {"run": {**RUN, **odd}, "output": {"content": "x"}})
+
+
+def test_bytes_that_are_no_utf8() -> None:
+    body = b'{"run": {"run_id": "r", "status": "completed"}, "output": {"type": "text", "content": "a\xff"}}'
+    made = payloads.read(TaskRunResult, payloads.parse(body))
+    assert made.output.content == f"a{MARK}"
+    assert made.run.warnings
+
+
+def test_numbers_of_any_length() -> None:
+    text = f"[{'9' * 5000}, 1e400, {2**63 - 1}, {-(2**63)}, 1.5, true]"
+    kept, changes = payloads.storable(payloads.parse(text))
+    assert kept == ["9" * 5000, "1e400", 2**63 - 1, -(2**63), 1.5, True]
+    assert changes == {payloads.NUMBERS: ["0", "1"]}
+
+
+def test_a_person_or_caller_may_give_odd_values() -> None:
+    kept, _ = payloads.storable({1: 2**64, "a": [math.nan], "b": HALF})
+    assert kept == {1: str(2**64), "a": ["NaN"], "b": MARK}
+
+
+@pytest.mark.parametrize(
+    "odd", [{"progress_meter": math.inf}, {"source_stats": {"num_sources_read": 2**70}}]
+)
+def test_odd_numbers_in_progress(odd: Any) -> None:
+    event = event_from({"type": "task_run.progress_stats", **odd})
+    assert event is not None
+    json.dumps(progress(event, "r", None), allow_nan=False)
+    JsonPlusSerializer().dumps_typed(progress(event, "r", None))
 
 
 def test_half_a_character_in_a_progress_message() -> None:

@@ -26,7 +26,7 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 MAX_DEPTH = 100
 """Levels. pydantic gives up at 255, orjson (on a LangGraph server) at 254, and a state adds some."""
 
-_INT64 = range(-(2**63), 2**63)
+_INT64 = 2**63
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _WITH_A_RUN = (TaskRun, TaskRunEvent, TaskRunResult)
 _NAMED = 5
@@ -49,8 +49,8 @@ class _Number(str):
 
 
 def _whole(text: str) -> int | _Number:
-    # The length first: Python refuses to convert thousands of digits.
-    return number if len(text) <= 20 and (number := int(text)) in _INT64 else _Number(text)
+    # Python refuses to convert thousands of digits.
+    return int(text) if len(text) <= 20 else _Number(text)
 
 
 def _real(text: str) -> float | _Number:
@@ -63,7 +63,7 @@ def parse(data: bytes | str) -> Any:
     Raises:
         JSONDecodeError, RecursionError: It is not JSON, or nearly a thousand levels deep.
     """
-    text = data.decode("utf-8-sig", "replace") if isinstance(data, bytes) else data
+    text = data.decode("utf-8-sig", "surrogateescape") if isinstance(data, bytes) else data
     return json.loads(text, parse_int=_whole, parse_float=_real, parse_constant=_Number)
 
 
@@ -84,14 +84,20 @@ def _storable(value: Any, path: tuple[object, ...], changes: Changes) -> Any:
         }
     if isinstance(value, list):
         return [_storable(v, (*path, index), changes) for index, v in enumerate(value)]
-    if isinstance(value, _Number):
+    if _is_odd_number(value):
         changes[NUMBERS].append(_name(path))
-        return str(value)
-    return _text(value, path, changes) if isinstance(value, str) else value
+        return str(value) if isinstance(value, _Number) else json.dumps(value)
+    return _text(value, path, changes)
 
 
-def _text(text: str, path: tuple[object, ...], changes: Changes) -> str:
-    if not _UNSTORABLE.search(text):
+def _is_odd_number(value: object) -> bool:
+    if isinstance(value, int):
+        return not -_INT64 <= value < _INT64
+    return isinstance(value, _Number) or (isinstance(value, float) and not math.isfinite(value))
+
+
+def _text(text: Any, path: tuple[object, ...], changes: Changes) -> Any:
+    if not isinstance(text, str) or not _UNSTORABLE.search(text):
         return text
     changes[CHARACTERS].append(_name(path))
     return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
@@ -142,7 +148,7 @@ def _mend(value: Any, fault: ErrorDetails, changes: Changes) -> bool:
     What tells runs apart, and so decides over money, is never mended.
     """
     path = fault["loc"]
-    if not {"output", "warnings", "error"}.intersection(path[:2]):
+    if not path or {"run_id", "status", "metadata", "input"}.intersection(path[:2]):
         return False
     *way, last = path
     parent: Any = reduce(getitem, way, value)

@@ -25,7 +25,7 @@ class SSEDecoder:
 
     def __init__(self) -> None:
         # A stream may begin with a byte order mark.
-        self._decode = codecs.getincrementaldecoder("utf-8-sig")(errors="replace").decode
+        self._decode = codecs.getincrementaldecoder("utf-8-sig")(errors="surrogateescape").decode
         self._rest: list[str] = []
         """Pieces of the line that has not ended; joined only once, so that a long line stays cheap."""
         self._after_cr = False

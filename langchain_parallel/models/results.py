@@ -28,7 +28,11 @@ class ApiModel(BaseModel):
 
     # A number where a text belongs (`ref_id`) is read as text, for the same reason.
     model_config: ClassVar[ConfigDict] = ConfigDict(
-        extra="allow", frozen=True, hide_input_in_errors=True, coerce_numbers_to_str=True
+        extra="allow",
+        frozen=True,
+        hide_input_in_errors=True,
+        coerce_numbers_to_str=True,
+        allow_inf_nan=False,
     )
 
     _text_is: ClassVar[str] = ""

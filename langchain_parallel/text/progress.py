@@ -6,8 +6,9 @@ custom stream. They hold no output: that comes with the result.
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import TypedDict, cast
 
+from .._core.payloads import storable
 from ..models import (
     ErrorEvent,
     Event,
@@ -53,4 +54,4 @@ def progress(event: Event, run_id: str, interaction_id: str | None) -> Progress:
             message["message"] = event.message
         case ErrorEvent():
             message["message"] = event.error.message
-    return message
+    return cast(Progress, storable(message)[0])
