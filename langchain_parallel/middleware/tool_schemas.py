@@ -20,7 +20,7 @@ _HANDLE = "Handle of a finished research, such as r1 or r1.2."
 
 _WAITING: dict[Wait, str] = {
     "block": "Returns the answer with numbered sources.",
-    "background": "Returns a handle at once; go on with other work, you are told when it is finished.",
+    "background": "Returns a handle at once; do other work, you are told when it is finished.",
     "park": "Returns the answer with numbered sources.",
 }
 
@@ -43,7 +43,7 @@ def descriptions(agent: AgentConfig) -> dict[str, str]:
             "Ask several independent questions at the same time, each building on the same finished "
             "research. Each is paid for."
         ),
-        names.check: "How research stands that is on its way. Free.",
+        names.check: "Status of research; its answer, if it has ended. Free.",
         names.read: (
             "Read finished research again, page by page or one field with its confidence and its "
             f"sources' addresses; field='{SOURCES}': all addresses. Free."

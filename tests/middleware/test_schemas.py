@@ -88,7 +88,7 @@ def test_the_descriptions_are_these() -> None:
             "Ask several independent questions at the same time, each building on the same finished "
             "research. Each is paid for."
         ),
-        "check_research": "How research stands that is on its way. Free.",
+        "check_research": "Status of research; its answer, if it has ended. Free.",
         "read_research": (
             "Read finished research again, page by page or one field with its confidence and its "
             "sources' addresses; field='sources': all addresses. Free."

@@ -6,3 +6,5 @@ before it. Every step is written once for blocking and asynchronous runs (`_core
 at any time: `plan`, `approve`, `evaluate` and `review` cost nothing, `submit` adopts what it finds, `wait`
 reads a run as often as it likes.
 """
+
+__all__: list[str] = []
