@@ -16,7 +16,7 @@ from langchain_parallel.simulator import ManualClock, Simulator
 
 from .middleware import harness as agents
 from .research.harness import Session, blocking_client
-from .test_odd_answers import HALF, MARK, saver
+from .test_odd_answers import HALF, saver
 from .tool.helpers import Account
 
 ODD = {"half": f"a{HALF}", "NUL": "a\0b"}
@@ -78,7 +78,7 @@ def test_a_graph_refuses_it_and_takes_the_next_question(
 @pytest.mark.grid
 @pytest.mark.parametrize("where", ["memory", "postgres"])
 @pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
-def test_a_person_may_write_it(where: str, odd: str, postgres_uri: Callable[[], str]) -> None:
+def test_a_person_writes_it(where: str, odd: str, postgres_uri: Callable[[], str]) -> None:
     edited = {"name": "research", "args": {"question": odd, "processor": "lite"}}
     with saver(where, postgres_uri) as checkpointer:
         limits = Limits(approve_above="lite")
@@ -86,7 +86,12 @@ def test_a_person_may_write_it(where: str, odd: str, postgres_uri: Callable[[], 
         session.ask("q")
         answer = {"decisions": [{"type": "edit", "edited_action": edited}]}
         done = session.graph().invoke(Command(resume=answer), session.config, durability="sync")
-        assert done["turns"][0]["question"] == odd.replace(HALF, MARK).replace("\0", MARK)
+        if (
+            odd == ODD["half"]
+        ):  # LangGraph stores it so, and it must be the same when the step runs again
+            assert done["turns"][0]["question"] == "a?"
+        else:
+            assert "NUL" in done["__interrupt__"][0].value["refused"][0]
         session.ask("q2")
         answer = {"decisions": [{"type": "reject", "message": odd}]}
         session.graph().invoke(Command(resume=answer), session.config, durability="sync")
