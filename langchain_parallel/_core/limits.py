@@ -32,7 +32,7 @@ MAX_RUNS = 1_000
 """Runs in one request to a group."""
 
 BASIS_NAMES = frozenset({"sources", "citations", "reasoning", "confidence"})
-"""Names for fields of an answer that would repeat what its basis holds."""
+"""Names of answer fields that would repeat what the basis holds."""
 
 
 def check(run: TaskRunInput, *, allow_unknown_processor: bool = False) -> list[str]:

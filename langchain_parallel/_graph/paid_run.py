@@ -1,4 +1,4 @@
-"""A paid run, as every door makes it: request, ledger, one send, progress, duplicates, answer.
+"""A paid run, for tool, middleware and graph alike: request, ledger, one send, progress, duplicates, answer.
 
 Rule: `PaidRun.submit` is the one way to spend money (R1). It looks into the ledger and sends under a lock
 that all processes share where they can (R5), and only once the checkpoints are written from which the same

@@ -61,7 +61,7 @@ def ask_person(config: RunnableConfig, request: Any, response_schema: dict[str, 
 
 def shown_to_person(config: RunnableConfig) -> Calls[Any]:
     """What this task's interrupt shows a person, also while an answer to it is being worked on; None if the
-    task has not asked anything. LangGraph gives answers by their number, whatever is asked by now.
+    task has not asked anything. LangGraph gives an answer to whatever the task asks next.
     """
     given = config.get("configurable", {})
     saver, namespace = checkpointer_of(config), given.get("checkpoint_ns", "").rpartition("|")[0]
@@ -159,7 +159,7 @@ def _made_at(checkpoint_id: str) -> float:
 
 
 def parent_task(config: RunnableConfig) -> str | None:
-    """The task of the parent graph that runs this graph; None in a graph that stands alone.
+    """The task of the parent graph that runs this graph; None in an outermost graph.
 
     LangGraph numbers a retried attempt behind it (`research:<task>|1`); the task is the same.
     """

@@ -47,7 +47,7 @@ class Ledgers:
         self._memory: OrderedDict[str, dict[str, Any]] = OrderedDict()
 
     def __deepcopy__(self, memo: object) -> Self:
-        """These themselves: a copy of a tool goes on in the ledgers of the first."""
+        """These themselves: a copy of a tool keeps using the ledgers of the original."""
         return self
 
     def of(
@@ -140,14 +140,14 @@ def close_session(config: RunnableConfig, name: str) -> Calls[None]:
 
 
 def _last(thread_id: str, name: str) -> str:
-    """The name of a thread's latest session, whichever question it answers."""
+    """The name of a thread's latest session, for any question."""
     return f"{thread_id}/{name}/last"
 
 
 def _usable(
     known: dict[str, Any] | None, first_input_at: float | None, rotate: bool
 ) -> dict[str, Any] | None:
-    """What is recorded, if the session may go on with it."""
+    """The recorded ledger, if the session may continue with it."""
     if known is None or not known["open"] or (rotate and known["uses"] >= RUNS_PER_LEDGER):
         return None
     is_old = first_input_at is not None and first_input_at - known["at"] >= _SAME_THREAD_SECONDS

@@ -87,7 +87,7 @@ def answered_and_open_calls(messages: Sequence[Any]) -> tuple[set[str], set[str]
 def has_id_of_another(
     message: AIMessage, tool_call_id: str | None, name: str, args: Mapping[str, Any]
 ) -> bool:
-    """Whether a call has no id, or that of an earlier one: their records could not be told apart."""
+    """Whether a call has no id, or that of an earlier one: their records could not be distinguished."""
     if tool_call_id is None:
         return True  # LangGraph accepts no answer to such a call, so it must not cost anything
     same = [c for c in message.tool_calls if c["id"] == tool_call_id]

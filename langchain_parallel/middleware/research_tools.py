@@ -146,7 +146,7 @@ class AgentCall:
         return Command(update=update)
 
     def answer_with(self, records: Research, **more: Any) -> Command[Any]:
-        """What has become of these runs, for the model, which then knows of those that have ended."""
+        """Answer with the status of these runs; those that have ended count as seen by the model."""
         everything = {**self.research, **records}
         chars = max(_LEAST_CHARS, self.agent.max_chars // len(records))
         texts = [finding(self.agent, everything, record, chars) for record in records.values()]
@@ -163,7 +163,7 @@ def _do(call: AgentCall) -> Calls[Command[Any]]:
     free = {names.check: check, names.read: read, names.list: list_all}
     try:
         return (yield from free.get(call.name, ask)(call))
-    except InvalidRequest as error:  # that nothing was started is no news of a free tool
+    except InvalidRequest as error:  # a free tool never starts anything, so it need not say so
         text = error.message if call.name in free else str(error)
         return call.answer(harmless(text), failed=True)
 

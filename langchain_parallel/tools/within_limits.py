@@ -124,7 +124,7 @@ def _edited_run(run: PaidRun, before: Turn, edited: Turn) -> PaidRun:
 
 
 def _turn(position: int, run: TaskRun) -> Turn:
-    """A run of the ledger as a turn; one that goes on counts as planned."""
+    """A run of the ledger as a turn; an active one counts as planned."""
     made = new_turn(
         question="",
         processor=run.processor,
