@@ -62,7 +62,9 @@ def test_metadata_of_a_group_and_a_position(odd: str) -> None:
 
 @pytest.mark.grid
 @pytest.mark.parametrize("where", ["memory", "sqlite", "postgres"])
-@pytest.mark.parametrize("name", ["question", "continue_from", "processor"])
+@pytest.mark.parametrize(
+    "name", ["question", "continue_from", "processor", "interaction_id", "ledger_id"]
+)
 @pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
 def test_a_graph_refuses_it_and_takes_the_next_question(
     where: str, name: str, odd: str, postgres_uri: Callable[[], str]

@@ -51,7 +51,7 @@ def raise_unfinished(run: TaskRun) -> None:
         None,
     )
     kind, happened, todo, billed = _ENDINGS.get(run.status, unknown)
-    error, warnings = run.error, [w.message for w in run.warnings or () if w.message]
+    error, warnings = run.error, list(map(str, run.warnings or ()))
     said = error.message if error else ""
     parts = [f"Run {run.run_id} {happened}"]
     parts += [f"the server says: {said.rstrip('.')}"] if said else []

@@ -62,6 +62,9 @@ class TaskRunWarning(ApiModel):
     message: str = ""
     detail: Any = None
 
+    def __str__(self) -> str:
+        return str(self.message or self.detail or self.type)
+
 
 class TaskRunError(ApiModel):
     """Why a run failed. `ref_id` is what Parallel's support asks for."""

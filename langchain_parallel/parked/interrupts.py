@@ -115,7 +115,7 @@ def _parked_run(turn: Mapping[str, Any], run: TaskRun) -> ParkedRun:
         processor=turn["processor"],
         expected_seconds=None if seconds is None else list(seconds),
         status=harmless(run.status, 40),
-        warnings=[harmless(w.message, _WARNING_CHARS) for w in run.warnings or () if w.message],
+        warnings=[harmless(str(warning), _WARNING_CHARS) for warning in run.warnings or ()],
     )
     if "handle" in turn:
         parked["handle"] = turn["handle"]

@@ -188,8 +188,8 @@ class ResearchState(TypedDict, total=False):
     """What is to be asked; None once it has been planned."""
     continue_from: Annotated[str | None, CheckedOnce]
     processor: Annotated[str | None, CheckedOnce]
-    interaction_id: str | None
-    ledger_id: str
+    interaction_id: Annotated[str | None, CheckedValue]
+    ledger_id: Annotated[str, CheckedValue]
     ledger_cursor: list[str]
     """The ledger, and the cursor of the last turn in its list: the next lookup begins there."""
     turns: Annotated[list[Turn], merge_turns]

@@ -10,7 +10,7 @@ from ..errors import InvalidRequest, ParallelError, RunCancelled, RunFailed
 from ..evidence import evidence_of
 from ..models import Submission, TaskRun
 from ..processors import price_usd
-from ..text.result import failed_calls, warnings
+from ..text.result import failed_calls
 from ..text.untrusted import harmless
 from .evaluation import questions_of
 from .state import AskedBy, Question, ResearchState, Turn, Verdict, ended_turn
@@ -227,7 +227,7 @@ def _answered_turn(turn: Turn, got: PaidAnswer, keep_excerpts: bool) -> Turn:
     ended["confidence"] = evidence["confidence"]
     ended["unsupported_fields"] = evidence["unsupported_fields"]
     ended["citations"] = evidence["citations"]
-    ended["warnings"] = [*warnings(result.run), *failed_calls(result)]
+    ended["warnings"] = [*map(str, result.run.warnings or ()), *failed_calls(result)]
     if got.duplicates:
         others = ", ".join(got.duplicates)
         ended["warnings"].append(f"Started more than once: also run {others}; {got.paid} paid for.")

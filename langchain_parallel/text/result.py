@@ -80,13 +80,8 @@ def _assemble(text: AnswerText, run: TaskRun) -> str:
 
 def _remarks(result: TaskRunResult) -> Iterator[str]:
     """The warnings and the failed MCP calls, a line each, equal ones once."""
-    yield from _counted([f"Warning: {warning}" for warning in warnings(result.run)])
+    yield from _counted([f"Warning: {warning}" for warning in result.run.warnings or ()])
     yield from failed_calls(result)
-
-
-def warnings(run: TaskRun) -> list[str]:
-    """The warnings on a run: the server's, and what was changed to keep its answer."""
-    return [str(w.message or w.detail or w.type) for w in run.warnings or ()]
 
 
 def failed_calls(result: TaskRunResult) -> list[str]:
