@@ -173,9 +173,7 @@ class PaidRun:
         process may just have sent the same request.
         """
         yield from wait_for_checkpoint(self.config)
-        name = f"submit {ledger_id} {self.key}"
-        held = yield from acquire_shared_lock(name, checkpointer_of(self.config))
-        lock = cast(SharedLock, held)  # without a time limit there is always one
+        lock = yield from self.lock(f"submit {ledger_id} {self.key}")
         try:
             return (
                 yield from self.door.clients.submit(
@@ -188,6 +186,11 @@ class PaidRun:
             )
         finally:
             lock.release()
+
+    def lock(self, name: str) -> Calls[SharedLock]:
+        """A lock that all processes share whose checkpointer is in the same PostgreSQL; release it."""
+        lock = yield from acquire_shared_lock(name, checkpointer_of(self.config))
+        return cast(SharedLock, lock)  # without a time limit there is always one
 
     def find(self, ledger_id: str, *, lookup: Lookup) -> Calls[Submission | None]:
         """The run that was paid for under this key, if there is one."""

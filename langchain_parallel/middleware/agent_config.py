@@ -56,7 +56,7 @@ class AgentConfig(RunConfig):
 
     def research(self, state: Mapping[str, Any]) -> Research:
         """The records in a state."""
-        return state.get(self.names.channel) or {}
+        return state.get(self.names.records) or {}
 
     def session_limits(self, state: Mapping[str, Any]) -> SessionLimits:
         """The middleware's limits; those that a person raised in this thread replace them."""

@@ -8,7 +8,7 @@ marks. This package's own sentences are outside.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from ..options import SessionLimits
 from ..processors import expected_seconds
@@ -179,10 +179,3 @@ def _status_lines(agent: AgentConfig, research: Research) -> Sequence[str]:
             "tell the user. Do not ask these again."
         )
     return lines
-
-
-def artifact(records: Mapping[str, AgentTurn]) -> dict[str, object]:
-    """The part of a tool's message for programs: ids and costs, no content."""
-    names = ("handle", "status", "run_id", "interaction_id", "processor", "cost_usd")
-    runs = [{name: record[name] for name in names} for record in records.values()]  # type: ignore[literal-required]
-    return {"research": runs}

@@ -155,11 +155,11 @@ def state_schema(names: Names) -> type[AgentState[Any]]:
         return ResearchAgentState
     limits = Annotated[SessionLimits, PrivateStateAttr, latest_limits]
     fields = {
-        names.channel: NotRequired[Annotated[Research, OmitFromInput, merge_research]],
+        names.records: NotRequired[Annotated[Research, OmitFromInput, merge_research]],
         names.ledger: NotRequired[Annotated[str, PrivateStateAttr, latest]],
         names.limits: NotRequired[limits],
     }
-    return TypedDict(f"{names.channel}_agent_state", fields)  # type: ignore[operator,no-any-return]
+    return TypedDict(f"{names.records}_agent_state", fields)  # type: ignore[operator,no-any-return]
 
 
 # --- reading it ------------------------------------------------------------------------------------

@@ -181,7 +181,7 @@ def plan_call(
                 return ReviewedCalls(mine)
             continue
         others = {handle: r for handle, r in research.items() if handle not in mine}
-        here = {**state, agent.names.channel: others}
+        here = {**state, agent.names.records: others}
         try:
             planned = _plan_records(agent, others, call, list(mine.values()))
         except InvalidRequest:

@@ -83,7 +83,7 @@ def sources(state: Mapping[str, Any], name: str = "research") -> dict[Number, So
         name: The middleware's.
     """
     found: dict[Number, Source] = {}
-    research: Research = state.get(Names(name).channel) or {}
+    research: Research = state.get(Names(name).records) or {}
     own_first = sorted(research.values(), key=lambda r: ("@" in r["handle"], r["position"]))
     for record in own_first:
         ids = {name: record[name] for name in ("handle", "run_id", "interaction_id")}

@@ -161,7 +161,7 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
         research = {**research, **changed}
         due = runs_to_poll(research, len(messages))
         changed |= yield from poll(agent, research, config, due)
-        return {agent.names.channel: changed} if changed else None
+        return {agent.names.records: changed} if changed else None
 
     # --- while it is asked ---
 
@@ -233,7 +233,7 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
             if is_ended(record) and not record.get("seen_by_model")
         }
         if not any(call["name"] in agent.names.paid for call in message.tool_calls):
-            return {agent.names.channel: records} if records else None
+            return {agent.names.records: records} if records else None
         reviewed = yield from plan_message(agent, state, message, config)
         # Also where nothing could be planned: a person may edit the call, so that it makes sense.
         try:
@@ -243,7 +243,7 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
         for handle, record in reviewed.records.items():
             records[handle] = with_ledger(record, ledger_id, config)
             records[handle]["planned_key"] = agent.key(record)
-        update: dict[str, Any] = {agent.names.channel: records}
+        update: dict[str, Any] = {agent.names.records: records}
         if ledger_id:
             update[agent.names.ledger] = ledger_id
         if reviewed.limits:

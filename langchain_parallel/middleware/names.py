@@ -3,85 +3,45 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from ..errors import InvalidRequest
 
 _NAME = re.compile(r"[a-z][a-z_]{0,29}")
-_PREFIX = "parallel_"
-"""Before every key in an agent's state: no agent and no other middleware has keys that begin so."""
-_OWN = ("_ledger_id", "_limits")
-"""The endings of a middleware's other keys in the state."""
+_DEFAULT = "research"
+_LEDGER, _LIMITS = "_ledger_id", "_limits"
 
 
-@dataclass(frozen=True)
 class Names:
-    """Names that keep two middlewares in one agent apart. The default, `research`, has short ones."""
+    """Names that keep two middlewares in one agent apart. The default, `research`, has short ones.
 
-    name: str
+    Attributes:
+        name: The middleware's.
+        start, follow_up, branch, check, read, list: Its tools; those that cost money are `paid`.
+        records, ledger, limits: Its keys in the agent's state.
+    """
 
-    def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
+    def __init__(self, name: str) -> None:
+        if not _NAME.fullmatch(name):
             raise InvalidRequest(["name must be up to 30 lower-case letters and underscores."])
-        if self.name.endswith(_OWN):
-            raise InvalidRequest(
-                [f"name={self.name!r} ends as a key of another middleware's state."]
-            )
+        if name.endswith((_LEDGER, _LIMITS)):
+            raise InvalidRequest([f"name={name!r} ends as a key of another middleware's state."])
+        self.name = name
+        tail = "" if name == _DEFAULT else f"_{name}"
+        self.start, self.follow_up, self.branch = (
+            f"start_{name}",
+            f"follow_up{tail}",
+            f"branch{tail}",
+        )
+        self.check, self.read, self.list = f"check_{name}", f"read_{name}", f"list_{name}"
+        self.paid = (self.start, self.follow_up, self.branch)
+        # The prefix keeps these apart from the keys of the agent and of other packages' middlewares.
+        self.records = f"parallel_{name}"
+        self.ledger, self.limits = f"{self.records}{_LEDGER}", f"{self.records}{_LIMITS}"
 
     @property
     def is_default(self) -> bool:
         """Whether it is the usual one."""
-        return self.name == "research"
-
-    @property
-    def start(self) -> str:
-        """The tool that begins a session."""
-        return f"start_{self.name}"
-
-    @property
-    def follow_up(self) -> str:
-        """The tool that asks a follow-up to a finding."""
-        return "follow_up" if self.is_default else f"follow_up_{self.name}"
-
-    @property
-    def branch(self) -> str:
-        """The tool that asks several questions from one finding."""
-        return "branch" if self.is_default else f"branch_{self.name}"
-
-    @property
-    def check(self) -> str:
-        """The tool that reports the status of runs."""
-        return f"check_{self.name}"
-
-    @property
-    def read(self) -> str:
-        """The tool that reads a finding."""
-        return f"read_{self.name}"
-
-    @property
-    def list(self) -> str:
-        """The tool that lists all research."""
-        return f"list_{self.name}"
-
-    @property
-    def paid(self) -> tuple[str, ...]:
-        """The tools that cost money."""
-        return self.start, self.follow_up, self.branch
-
-    @property
-    def channel(self) -> str:
-        """Where the records are in the state."""
-        return f"{_PREFIX}{self.name}"
-
-    @property
-    def ledger(self) -> str:
-        """Where the ledger's id is in the state."""
-        return f"{self.channel}_ledger_id"
-
-    @property
-    def limits(self) -> str:
-        """Where raised limits are in the state."""
-        return f"{self.channel}_limits"
+        return self.name == _DEFAULT
 
     def session(self, number: int) -> str:
         """The handle of a session's first run."""

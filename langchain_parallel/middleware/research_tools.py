@@ -43,6 +43,7 @@ from .research_runs import (
 
 _LEAST_CHARS = 1_000
 """Characters of one finding beside others."""
+_IN_ARTIFACT = ("handle", "status", "run_id", "interaction_id", "processor", "cost_usd")
 _OUTSIDE = "This tool works only inside an agent that has ParallelResearchMiddleware."
 _SAME_ID = (
     "Nothing was started: this call has the id of another call in the same message. "
@@ -74,7 +75,8 @@ class ResearchTool(BaseTool):
         if runtime is None:
             return _OUTSIDE
         inner = patch_config(config, callbacks=run_manager.get_child()) if run_manager else config
-        return drive(_do(AgentCall(self.agent, self.name, args, runtime, inner)))
+        steps = _do(AgentCall(self.agent, self.name, args, runtime, inner))
+        return drive(steps)
 
     async def _arun(
         self,
@@ -87,7 +89,8 @@ class ResearchTool(BaseTool):
         if runtime is None:
             return _OUTSIDE
         inner = patch_config(config, callbacks=run_manager.get_child()) if run_manager else config
-        return await adrive(_do(AgentCall(self.agent, self.name, args, runtime, inner)))
+        steps = _do(AgentCall(self.agent, self.name, args, runtime, inner))
+        return await adrive(steps)
 
 
 @dataclass(frozen=True)
@@ -138,11 +141,17 @@ class AgentCall:
             name=self.name,
             tool_call_id=self.id or "",
             status="error" if failed else "success",
-            artifact=agent_messages.artifact(records or {}),
+            # For programs: ids and costs, no content.
+            artifact={
+                "research": [
+                    {name: value for name, value in record.items() if name in _IN_ARTIFACT}
+                    for record in (records or {}).values()
+                ]
+            },
         )
         update: dict[str, Any] = {"messages": [message], **more}
         if records:
-            update[self.agent.names.channel] = records
+            update[self.agent.names.records] = records
         return Command(update=update)
 
     def answer_with(self, records: Research, **more: Any) -> Command[Any]:

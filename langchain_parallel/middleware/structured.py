@@ -69,7 +69,7 @@ def structured_finding(
             ["No finding is named."],
             hint="Give a handle, or make the agent with response_format=UseFinding.",
         )
-    research: Research = state.get(Names(name).channel) or {}
+    research: Research = state.get(Names(name).records) or {}
     record = _record_with_answer(research, handle or (said.handle if said else ""))
     comment = said.comment if said and _is_about(said, record, research) else ""
     value = _result(record).parse(model)

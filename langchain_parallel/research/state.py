@@ -6,7 +6,7 @@ the head's `interaction_id`, every turn with its own and its parent's, and the l
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias, cast
+from typing import Annotated, Any, Literal, TypeAlias
 
 from typing_extensions import NotRequired, TypedDict
 
@@ -114,7 +114,7 @@ class Turn(TypedDict):
     """Perhaps started twice: once it has ended, its duplicate is looked for."""
 
 
-_PLANNING = (
+PLANNING_FIELDS = (
     "plan_id",
     "output_schema",
     "ledger_position",
@@ -124,11 +124,6 @@ _PLANNING = (
     "no_credit",
     "sent_again",
 )
-
-
-def ended_turn(turn: Turn) -> Turn:
-    """A turn without what only its planning needs: it is repeated in every later checkpoint (R8)."""
-    return cast(Turn, {name: value for name, value in turn.items() if name not in _PLANNING})
 
 
 def merge_turns(turns: list[Turn] | None, new: list[Turn] | None) -> list[Turn]:

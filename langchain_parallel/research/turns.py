@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from .._core.calls import Calls
 from .._graph.paid_run import PaidAnswer, PaidRun
@@ -13,7 +13,7 @@ from ..processors import price_usd
 from ..text.result import failed_calls
 from ..text.untrusted import harmless
 from .evaluation import questions_of
-from .state import AskedBy, Question, ResearchState, Turn, Verdict, ended_turn
+from .state import PLANNING_FIELDS, AskedBy, Question, ResearchState, Turn, Verdict
 
 # --- what is asked -------------------------------------------------------------------------------
 
@@ -205,10 +205,15 @@ def finish_turn(
     return _answered_turn(turn, got, keep_excerpts)
 
 
+def _ended_turn(turn: Turn) -> Turn:
+    """A turn without what only its planning needs: it is repeated in every later checkpoint (R8)."""
+    return cast(Turn, {name: value for name, value in turn.items() if name not in PLANNING_FIELDS})
+
+
 def overtaken_turn(turn: Turn, run: TaskRun) -> Turn:
     """A turn that another question overtook: paid for, or about to be, so its ids stay."""
     failed = run.status in ("failed", "cancelled")
-    ended = ended_turn({**turn, "status": run.status if failed else "unfinished"})
+    ended = _ended_turn({**turn, "status": run.status if failed else "unfinished"})
     ended["started_at"], ended["ended_at"] = run.created_at, run.modified_at
     # Its processor may have been edited since it was planned.
     ended["cost_usd"] = 0.0 if run.status == "failed" else price_usd(turn["processor"])
@@ -218,7 +223,7 @@ def overtaken_turn(turn: Turn, run: TaskRun) -> Turn:
 def _answered_turn(turn: Turn, got: PaidAnswer, keep_excerpts: bool) -> Turn:
     result = got.result
     # There is an answer, even if the API reports a status that this package does not know.
-    ended = ended_turn({**turn, "status": "completed", "error": None})
+    ended = _ended_turn({**turn, "status": "completed", "error": None})
     ended["run_id"] = result.run.run_id
     ended["interaction_id"] = result.run.interaction_id or turn["interaction_id"]
     ended["started_at"], ended["ended_at"] = result.run.created_at, result.run.modified_at
@@ -237,7 +242,7 @@ def _answered_turn(turn: Turn, got: PaidAnswer, keep_excerpts: bool) -> Turn:
 
 
 def _failed_turn(turn: Turn, error: RunFailed | RunCancelled) -> Turn:
-    ended = ended_turn({**turn, "status": error.status})
+    ended = _ended_turn({**turn, "status": error.status})
     ended["warnings"] = list(error.warnings)
     ended["error"] = harmless(str(error))
     ended["cost_usd"] = 0.0 if error.billed is False else None
@@ -249,7 +254,7 @@ def refused_turn(turn: Turn, key: str, reason: ParallelError | str) -> Turn:
     key in the ledger identifies it.
     """
     is_open = isinstance(reason, ParallelError) and reason.billed is None
-    ended = ended_turn({**turn, "run_id": "", "status": "unknown" if is_open else "refused"})
+    ended = _ended_turn({**turn, "run_id": "", "status": "unknown" if is_open else "refused"})
     ended["key"] = key
     ended["error"] = harmless(str(reason))
     ended["cost_usd"] = None if is_open else 0.0

@@ -16,7 +16,7 @@ from langgraph.prebuilt import ToolRuntime
 from langgraph.store.base import BaseStore
 
 from .._core.ledger.lookup import Lookup
-from .._graph.runtime import runtime_of, thread_id_of
+from .._graph.runtime import runtime_of, thread_id_of, was_resumed_recently
 
 AnyRuntime: TypeAlias = ToolRuntime[Any, Any]
 
@@ -31,7 +31,7 @@ class CallSite:
         thread_id: The LangGraph thread, if there is one.
         ledger_id: The ledger that the graph's state knows.
         store: LangGraph's store, if the graph has one.
-        fresh: The position is new: no earlier call can have used it.
+        is_new: No earlier call can have had this position.
     """
 
     position: str
@@ -39,21 +39,23 @@ class CallSite:
     thread_id: str | None = None
     ledger_id: str | None = None
     store: BaseStore | None = None
-    fresh: bool = False
+    is_new: bool = False
 
     @property
     def session(self) -> str:
         """The name under which the tool object keeps a ledger: by thread; in a graph without threads by
         position; outside LangGraph, one for all calls.
         """
-        if self.fresh:
+        if self.is_new:
             return "outside LangGraph"
         return f"at {self.position}" if self.thread_id is None else f"thread {self.thread_id}"
 
     @property
     def lookup(self) -> Lookup:
         """How to look into the ledger before sending."""
-        return "none" if self.fresh else "once"
+        if self.is_new:
+            return "none"
+        return "until_settled" if was_resumed_recently(self.config) else "once"
 
     @classmethod
     def of(cls, runtime: AnyRuntime | None, config: RunnableConfig) -> CallSite:
@@ -62,7 +64,7 @@ class CallSite:
         """
         graph = runtime or runtime_of(config)
         if graph is None:
-            return cls(uuid.uuid4().hex, config, fresh=True)
+            return cls(uuid.uuid4().hex, config, is_new=True)
         task = config.get("configurable", {}).get("checkpoint_ns") or uuid.uuid4().hex
         ledger_id = _get(runtime.state, "ledger_id") if runtime else None
         return cls(

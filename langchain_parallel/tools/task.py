@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
 from langchain_core.callbacks.manager import adispatch_custom_event, dispatch_custom_event
@@ -30,7 +30,6 @@ from typing_extensions import Self
 
 from .._core.calls import Calls, adrive, drive
 from .._graph.paid_run import PaidAnswer, PaidRun, RunConfig
-from .._graph.runtime import was_resumed_recently
 from ..client import AsyncParallelClient, ParallelClient
 from ..errors import ParallelError
 from ..models import SchemaLike
@@ -53,6 +52,7 @@ from .within_limits import submit_within_limits
 
 Answer = tuple[str, dict[str, Any]]
 """Content and artifact."""
+_Listener: TypeAlias = Callable[[dict[str, Any]], Any]
 
 
 class ParallelTaskTool(BaseTool):
@@ -204,16 +204,10 @@ class ParallelTaskTool(BaseTool):
         run_manager: CallbackManagerForToolRun | None = None,
         **asked: Any,
     ) -> Answer:
-        callback_config = (
-            patch_config(config, callbacks=run_manager.get_child()) if run_manager else config
-        )
-
-        def listen(message: dict[str, Any]) -> None:
-            if run_manager:
-                dispatch_custom_event(CUSTOM_EVENT, message, config=callback_config)
-
         site = CallSite.of(runtime, config)
-        return drive(self._research(self._named(question, asked), site, listen))
+        listen = _listener(dispatch_custom_event, run_manager, config)
+        steps = self._research(self._by_name(question, asked), site, listen)
+        return drive(steps)
 
     async def _arun(
         self,
@@ -223,31 +217,22 @@ class ParallelTaskTool(BaseTool):
         run_manager: AsyncCallbackManagerForToolRun | None = None,
         **asked: Any,
     ) -> Answer:
-        callback_config = (
-            patch_config(config, callbacks=run_manager.get_child()) if run_manager else config
-        )
-
-        async def listen(message: dict[str, Any]) -> None:
-            if run_manager:
-                await adispatch_custom_event(CUSTOM_EVENT, message, config=callback_config)
-
         site = CallSite.of(runtime, config)
-        return await adrive(self._research(self._named(question, asked), site, listen))
+        listen = _listener(adispatch_custom_event, run_manager, config)
+        steps = self._research(self._by_name(question, asked), site, listen)
+        return await adrive(steps)
 
-    def _named(self, question: tuple[str, ...], asked: dict[str, Any]) -> dict[str, Any]:
+    def _by_name(self, question: tuple[str, ...], asked: dict[str, Any]) -> dict[str, Any]:
         """The arguments by name; LangChain passes a bare string (`tool.invoke("…")`) without one."""
         return {**dict(zip(self.args_schema.model_fields, question, strict=False)), **asked}
 
     def _research(
-        self, asked: dict[str, Any], site: CallSite, listen: Callable[[dict[str, Any]], Any]
+        self, asked: dict[str, Any], site: CallSite, listen: _Listener | None
     ) -> Calls[Answer]:
         try:
             run = self._paid_run(asked, site)
             ledger_id = yield from self._ledger(site)
-            recently = was_resumed_recently(site.config)
-            run, submission = yield from submit_within_limits(
-                run, ledger_id, "until_settled" if recently else site.lookup
-            )
+            run, submission = yield from submit_within_limits(run, ledger_id, site.lookup)
             got = yield from run.answer(submission, listen=listen)
         except ParallelError as error:
             raise ToolException(error_for_model(error)) from error
@@ -288,7 +273,19 @@ class ParallelTaskTool(BaseTool):
         if limits.for_session() and site.thread_id is None:
             # One ledger for as long as the tool lives: a new one would begin with nothing used.
             return (yield from ledgers.of("within limits"))
-        return (yield from ledgers.of(site.session, rotate=site.fresh))
+        return (yield from ledgers.of(site.session, rotate=site.is_new))
+
+
+def _listener(
+    dispatch: Callable[..., Any],
+    run_manager: CallbackManagerForToolRun | AsyncCallbackManagerForToolRun | None,
+    config: RunnableConfig,
+) -> _Listener | None:
+    """Sends the progress of a run to LangChain's callbacks, as events of the tool's own run."""
+    if run_manager is None:
+        return None
+    own = patch_config(config, callbacks=run_manager.get_child())
+    return lambda message: dispatch(CUSTOM_EVENT, message, config=own)
 
 
 def _artifact(got: PaidAnswer, processor: str) -> dict[str, Any]:

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 from .._core.calls import Calls
 from .._core.ledger.keys import METADATA_KEY
 from .._core.ledger.lookup import Lookup
 from .._graph.paid_run import PaidRun
-from .._graph.runtime import checkpointer_of
-from .._locks.shared import SharedLock, acquire_shared_lock
 from ..errors import LimitExceeded
 from ..models import Submission, TaskRun
 from ..research.approval import SpendingPlan, review_each
@@ -42,17 +40,14 @@ def submit_within_limits(
     limits = run.door.limits
     if not limits.for_session() and limits.approve_above is None:
         return run, (yield from run.submit(ledger_id, lookup=lookup))
-    if lookup != "none":
-        found = yield from run.find(ledger_id, lookup=lookup)
-        if found is not None:
-            return run, found
-    held = yield from acquire_shared_lock(f"limits {ledger_id}", checkpointer_of(run.config))
-    lock = cast(SharedLock, held)  # without a time limit there is always one
+    # Before the lock: a lookup may take the settling time, and the calls beside this one look up, too.
+    if lookup != "none" and (found := (yield from run.find(ledger_id, lookup=lookup))):
+        return run, found
+    lock = yield from run.lock(f"limits {ledger_id}")
     try:
-        if lock.contested:  # another process may have sent a run that no list shows yet
-            found = yield from run.find(ledger_id, lookup="until_settled")
-            if found is not None:
-                return run, found
+        # Another process that had the lock may have sent a run that no list shows yet.
+        if lock.contested and (found := (yield from run.find(ledger_id, lookup="until_settled"))):
+            return run, found
         runs = yield from run.door.clients.list_runs(ledger_id)
         kept = [(one.metadata or {}, one) for one in runs]
         if sent := [one for metadata, one in kept if metadata.get(_EDITED) == run.key]:
