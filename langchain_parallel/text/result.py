@@ -80,17 +80,17 @@ def _assemble(text: AnswerText, run: TaskRun) -> str:
 
 def _remarks(result: TaskRunResult) -> Iterator[str]:
     """The warnings and the failed MCP calls, a line each, equal ones once."""
-    yield from _count_repeats([f"Warning: {warning}" for warning in result.run.warnings or ()])
+    yield from _tally([f"Warning: {warning}" for warning in result.run.warnings or ()])
     yield from failed_calls(result)
 
 
 def failed_calls(result: TaskRunResult) -> list[str]:
     """The failed MCP calls, a line each, equal ones once."""
     calls = [call for call in result.output.mcp_tool_calls or () if call.error]
-    return _count_repeats([f"MCP tool error: {c.server_name}/{c.tool_name}: {c.error}" for c in calls])
+    return _tally([f"MCP tool error: {c.server_name}/{c.tool_name}: {c.error}" for c in calls])
 
 
-def _count_repeats(lines: Iterable[str]) -> list[str]:
+def _tally(lines: Iterable[str]) -> list[str]:
     counts = Counter(one_line(line, _REMARK_CHARS) for line in lines)
     return [line if times == 1 else f"{line} ({times} times)" for line, times in counts.items()]
 
