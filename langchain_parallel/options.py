@@ -125,8 +125,7 @@ class RequestOptions(BaseModel):
         output_schema: SchemaLike | None = None,
         input_schema: SchemaLike | None = None,
     ) -> TaskRunInput:
-        """The request that all runs of a tool, graph or middleware share, checked; only the question is
-        missing.
+        """The request that all runs of a door share, checked; only the question is missing.
 
         Args:
             processors: All that the door may use, the usual one first.

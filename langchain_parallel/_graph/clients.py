@@ -32,9 +32,7 @@ class ClientPair(NamedTuple):
 
     @property
     def process_id(self) -> str:
-        """The id of what these two clients know of their ledgers. Other clients have other ids, and so have
-        copies in a forked process, which know less.
-        """
+        """The id of what these two know of their ledgers; it is another one in a forked process."""
         return f"{knowledge_id(self.sync)}.{os.getpid()}"
 
     @classmethod
