@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 
 from .admission import check_credit, check_inputs, check_processors, check_quota
@@ -30,37 +31,25 @@ from .validation import warnings_for
 from .webhook_outbox import Delivery, WebhookOutbox
 
 
+@dataclass(eq=False, repr=False)
 class Account:
     """Everything about a simulated account but its HTTP surface, which `Simulator` adds."""
 
-    def __init__(
-        self,
-        clock: Clock | None = None,
-        *,
-        seed: int = 0,
-        latency_scale: float = 1.0,
-        scenario: Scenario | None = None,
-        api_keys: Collection[str] | None = None,
-        credit_usd: float | None = None,
-        processors: Collection[str] | None = None,
-        equal_ids: bool = False,
-        evidence: EvidenceSettings | None = None,
-        stream_seconds: float = 570.0,
-        quota_per_minute: int | None = None,
-        webhook_secrets: Sequence[str] = ("whsec_simulated",),
-    ) -> None:
-        self.clock: Clock = clock or RealClock()
-        self.seed = seed
-        self.latency_scale = latency_scale
-        self.scenario = scenario
-        self.api_keys: frozenset[str] | None = None if api_keys is None else frozenset(api_keys)
-        self.credit_usd = credit_usd
-        self.processors = processors
-        self.equal_ids = equal_ids
-        self.evidence: EvidenceSettings = evidence or EvidenceSettings()
-        self.stream_seconds = stream_seconds
-        self.quota_per_minute = quota_per_minute
-        self.webhook_secrets: tuple[str, ...] = tuple(webhook_secrets)
+    clock: Clock = field(default_factory=RealClock)
+    _: KW_ONLY
+    seed: int = 0
+    latency_scale: float = 1.0
+    scenario: Scenario | None = None
+    api_keys: Collection[str] | None = None
+    credit_usd: float | None = None
+    processors: Collection[str] | None = None
+    equal_ids: bool = False
+    evidence: EvidenceSettings = field(default_factory=EvidenceSettings)
+    stream_seconds: float = 570.0
+    quota_per_minute: int | None = None
+    webhook_secrets: Sequence[str] = ("whsec_simulated",)
+
+    def __post_init__(self) -> None:
         self.lock: threading.RLock = threading.RLock()
         self.faults: OrderQueue[Fault] = OrderQueue()
         self.scripts: OrderQueue[RunScript] = OrderQueue()

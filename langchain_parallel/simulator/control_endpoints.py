@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from .account import Account
@@ -37,18 +38,14 @@ def control(account: Account, request: Request) -> Response:
         raise ApiError(422, f"{type(error).__name__}: {error}") from error
 
 
-def _pending(queue: OrderQueue[Any]) -> list[Any]:
+def _orders(method: str, name: str, kind: type, account: Account, body: Any) -> list[Any]:
+    """Change a queue as the method says, and return what is pending then."""
+    queue: OrderQueue[Any] = getattr(account, name)
+    if method == "DELETE":
+        queue.clear()
+    elif method == "POST":
+        queue.add(*(kind(**raw) for raw in (body if isinstance(body, list) else [body])))
     return [dataclasses.asdict(order) for order in queue.pending]
-
-
-def _add(queue: OrderQueue[Any], kind: type, body: Any) -> list[Any]:
-    queue.add(*(kind(**raw) for raw in (body if isinstance(body, list) else [body])))
-    return _pending(queue)
-
-
-def _clear(queue: OrderQueue[Any]) -> list[Any]:
-    queue.clear()
-    return _pending(queue)
 
 
 def _billing(account: Account, body: Any) -> Any:
@@ -79,12 +76,11 @@ def _reset(account: Account, body: Any) -> Any:
 
 
 _ACTIONS: dict[tuple[str, str], Callable[[Account, Any], Any]] = {
-    ("GET", "faults"): lambda account, body: _pending(account.faults),
-    ("POST", "faults"): lambda account, body: _add(account.faults, Fault, body),
-    ("DELETE", "faults"): lambda account, body: _clear(account.faults),
-    ("GET", "scripts"): lambda account, body: _pending(account.scripts),
-    ("POST", "scripts"): lambda account, body: _add(account.scripts, RunScript, body),
-    ("DELETE", "scripts"): lambda account, body: _clear(account.scripts),
+    **{
+        (method, name): partial(_orders, method, name, kind)
+        for method in ("GET", "POST", "DELETE")
+        for name, kind in (("faults", Fault), ("scripts", RunScript))
+    },
     ("GET", "billing"): _billing,
     ("GET", "requests"): lambda account, body: [dataclasses.asdict(e) for e in account.requests],
     ("GET", "runs"): lambda account, body: account.runs(),

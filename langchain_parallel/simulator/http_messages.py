@@ -86,23 +86,15 @@ class Response:
     steps: Iterator[Step]
 
 
+@dataclass(eq=False)
 class ApiError(Exception):
     """A refusal, in the API's own error format."""
 
-    def __init__(
-        self,
-        status: int,
-        message: str,
-        detail: JsonObject | None = None,
-        headers: Mapping[str, str] | None = None,
-        ref_id: str | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-        self.detail = detail
-        self.headers: dict[str, str] = dict(headers or {})
-        self.ref_id = ref_id
+    status: int
+    message: str
+    detail: JsonObject | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    ref_id: str | None = None
 
 
 def to_json(value: Any) -> bytes:

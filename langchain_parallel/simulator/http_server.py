@@ -13,6 +13,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -32,17 +33,15 @@ class _ClientGone(Exception):
     """The client closed its side."""
 
 
+@dataclass(eq=False)
 class _Connection:
     """One client connection, with one request at a time."""
 
-    def __init__(
-        self, server: RunningServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        self._server = server
-        self._reader = reader
-        self._writer = writer
-        self._http = h11.Connection(h11.SERVER)
-        self._reading: asyncio.Task[bytes] | None = None
+    _server: RunningServer
+    _reader: asyncio.StreamReader
+    _writer: asyncio.StreamWriter
+    _http: h11.Connection = field(default_factory=lambda: h11.Connection(h11.SERVER))
+    _reading: asyncio.Task[bytes] | None = None
 
     async def run(self) -> None:
         """Serve requests until either side closes."""

@@ -37,10 +37,8 @@ class LogEntry:
 def log_entry(request: Request, at: float, fault: str | None) -> LogEntry:
     """Build the entry for a request, with its secrets replaced."""
     headers = {k: HIDDEN if k.lower() in _SECRET_HEADERS else v for k, v in request.headers.items()}
-    body = _redact_body(request.body)
-    return LogEntry(
-        request.method, request.path, dict(request.query), headers, body, at, None, fault
-    )
+    sent = request.method, request.path, dict(request.query), headers, _redact_body(request.body)
+    return LogEntry(*sent, at, fault=fault)
 
 
 def _redact_body(body: bytes) -> Any:

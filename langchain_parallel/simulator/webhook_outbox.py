@@ -66,15 +66,15 @@ def signature(secret: str, webhook_id: str, timestamp: int, body: bytes) -> str:
     return f"v1,{base64.b64encode(digest).decode()}"
 
 
+@dataclass(eq=False)
 class WebhookOutbox:
     """Turns runs that end into deliveries. `epoch` is the Unix time of the clock's zero."""
 
-    def __init__(self, secrets: Sequence[str], faults: OrderQueue[Fault], epoch: float) -> None:
-        self._secrets = tuple(secrets)
-        self._faults = faults
-        self._epoch = epoch
-        self._watched: list[Run] = []
-        self._queue: list[Delivery] = []
+    secrets: Sequence[str] = field(repr=False)
+    faults: OrderQueue[Fault]
+    epoch: float
+    _watched: list[Run] = field(default_factory=list)
+    _queue: list[Delivery] = field(default_factory=list)
 
     def watch(self, run: Run) -> None:
         """Announce this run when it ends, if its request asks for that."""
@@ -105,7 +105,7 @@ class WebhookOutbox:
 
     def _announce(self, run: Run) -> None:
         hook = self._webhook(run)
-        fault = self._faults.take(lambda f: f.matches_webhook(hook.url))
+        fault = self.faults.take(lambda f: f.matches_webhook(hook.url))
         kind = fault.kind if fault else ""
         hooks = [] if kind == "webhook_lose" else [hook]
         if kind == "webhook_duplicate":
@@ -115,8 +115,8 @@ class WebhookOutbox:
         self._queue += [Delivery(each, 0, each.since) for each in hooks]
 
     def _webhook(self, run: Run) -> Webhook:
-        moment = timestamp(self._epoch + run.ends)
-        data = run.to_json(run.ends, self._epoch)
+        moment = timestamp(self.epoch + run.ends)
+        data = run.to_json(run.ends, self.epoch)
         body = {"type": "task_run.status", "timestamp": moment, "data": data}
         return Webhook(
             webhook_id=f"whevent_{hex_id('webhook', run.run_id, run.ends)}",
@@ -127,7 +127,7 @@ class WebhookOutbox:
 
     def _sign(self, delivery: Delivery, unix: int) -> Delivery:
         hook = delivery.webhook
-        secrets: Iterable[str] = ("not the secret",) if hook.forged else self._secrets
+        secrets: Iterable[str] = ("not the secret",) if hook.forged else self.secrets
         signatures = " ".join(signature(s, hook.webhook_id, unix, hook.body) for s in secrets)
         headers = {
             "content-type": "application/json",
