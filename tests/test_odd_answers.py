@@ -7,8 +7,9 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.postgres import PostgresSaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.types import Command
 from psycopg.types.json import Jsonb
 from pydantic import ValidationError
 
@@ -24,13 +26,15 @@ from langchain_parallel import ParallelTaskTool
 from langchain_parallel._core import payloads
 from langchain_parallel._core.event_feed import event_from
 from langchain_parallel.models import TaskRunInput, TaskRunResult
-from langchain_parallel.sessions import SessionReport
+from langchain_parallel.research import by_evidence
+from langchain_parallel.research.evaluation.prompt import session_text
+from langchain_parallel.sessions import InteractionTree, SessionReport
 from langchain_parallel.simulator import ManualClock, RunScript, Scenario, Simulator
 from langchain_parallel.text.progress import progress
 
 from .cut import examples, exhaustive
 from .middleware import harness as agents
-from .research.harness import Session, blocking_client
+from .research.harness import Session, blocking_client, invoke
 from .tool.helpers import Account
 
 HALF = "\ud83d"
@@ -141,15 +145,22 @@ def by_tool(output: Output, checkpointer: Any, mode: Any) -> tuple[Any, str]:
 
 
 def by_graph(output: Output, checkpointer: Any, mode: Any) -> tuple[Any, str]:
-    session = Session(mode, checkpointer=checkpointer, options={"keep_excerpts": True})
+    options = {"keep_excerpts": True, "evaluate": by_evidence(required=("name",))}
+    session = Session(mode, checkpointer=checkpointer, options=options)
     session.simulator.scripts.add(RunScript(output=output))
     session.ask("q")
     session.ask("And then?")  # the thread goes on
     turns = session.state()["turns"]
     assert [turn["status"] for turn in turns] == ["completed", "completed"]
-    Jsonb(turns)
+    orjson.dumps(turns)  # as a LangGraph server shows them
+    if isinstance(checkpointer, PostgresSaver):  # as a store keeps them
+        connection: Any = checkpointer.conn
+        connection.execute("SELECT %s::jsonb", [Jsonb(turns)])
     report = SessionReport.of(turns)
     json.loads(report.to_json())
+    tree = InteractionTree.of(turns)
+    for text in (tree.text(), tree.mermaid(), tree.html(), session_text({"turns": turns}, 5_000)):
+        text.encode()
     said = " ".join(turns[0]["warnings"])
     assert bool(said) == ("⚠ Warning" in report.to_markdown())
     return turns[0]["content"], said
@@ -179,12 +190,17 @@ def by_background(output: Output, checkpointer: Any, mode: Any) -> tuple[Any, st
     return agents.record(state, "r1")["content"], agents.texts(state)[-1]
 
 
-DOORS: list[Callable[[Output, Any, Any], tuple[Any, str]]] = [
-    by_client,
-    by_tool,
-    by_graph,
-    by_agent,
-]
+def by_parking(output: Output, checkpointer: Any, mode: Any) -> tuple[Any, str]:
+    session = Session(mode, checkpointer=checkpointer, options={"wait": "park"})
+    session.simulator.scripts.add(RunScript(output=output, seconds=60))
+    assert "__interrupt__" in session.ask("q")
+    cast(ManualClock, session.simulator.clock).advance(100)
+    done = invoke(mode, session.graph(), Command(resume=True), session.config)
+    return done["answer"], " ".join(done["turns"][0]["warnings"])
+
+
+Door = Callable[[Output, Any, Any], tuple[Any, str]]
+DOORS: list[Door] = [by_client, by_tool, by_graph, by_agent, by_background, by_parking]
 
 
 @contextmanager
@@ -210,13 +226,14 @@ def check(door: Any, name: str, checkpointer: Any, mode: Any = "sync") -> None:
 @pytest.mark.grid
 @pytest.mark.parametrize("name", ODD)
 @pytest.mark.parametrize("door", DOORS)
-def test_an_odd_answer_comes_out_of_every_door(door: Any, name: str) -> None:
-    check(door, name, InMemorySaver())
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_an_odd_answer_comes_out_of_every_door(mode: str, door: Any, name: str) -> None:
+    check(door, name, InMemorySaver(), mode)
 
 
 @pytest.mark.grid
 @pytest.mark.parametrize("name", UNSTORABLE)
-@pytest.mark.parametrize("door", [by_graph, by_agent, by_background])
+@pytest.mark.parametrize("door", [by_graph, by_agent, by_background, by_parking])
 @pytest.mark.parametrize("where", ["sqlite", "postgres"])
 def test_an_odd_answer_is_stored_in_a_database(
     where: str, door: Any, name: str, postgres_uri: Callable[[], str]
@@ -269,7 +286,8 @@ def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 @st.composite
 def mutated(draw: st.DrawFn) -> Output:
     """A real answer with up to three members, anywhere in it, replaced or left out."""
-    output = copy.deepcopy(WHOLE)
+    text = {"type": "text", "content": "An answer."}
+    output = copy.deepcopy({**WHOLE, **(text if draw(st.booleans()) else {})})
     for _ in range(draw(st.integers(1, 3))):
         *way, last = draw(st.sampled_from(list(paths(output))))
         parent: Any = output
@@ -286,7 +304,7 @@ def test_a_mutated_answer_always_comes_out(door: Any) -> None:
         content, _ = door(output, InMemorySaver(), "sync")
         assert content == payloads.storable({"output": parsed(output)})[0]["output"]["content"]
 
-    settings(max_examples=examples(200))(comes_out)()
+    settings(max_examples=examples(80))(comes_out)()
 
 
 def parsed(output: Output) -> Any:
