@@ -1,31 +1,37 @@
-"""`AsyncParallelClient`: the Task API, asynchronous. `sync_client.py` has the comments."""
+"""`AsyncParallelClient`: the Task API, asynchronous. Its methods are those of `sync_client.py`."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import AsyncIterator, Callable, Coroutine
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import httpx
 from pydantic import SecretStr
 
-from .._core import limits, operations, run_wait, streams
-from .._core.ledger import submission
-from .._core.ledger.lookup import Lookup
+from .._core import streams
 from .._core.retry import RetryPolicy
-from .._locks.process import ahold
-from ..models import (
-    Event,
-    RunInput,
-    Submission,
-    TaskGroup,
-    TaskGroupRunResponse,
-    TaskRun,
-    TaskRunEvent,
-    TaskRunInput,
-    TaskRunResult,
-)
+from ..models import Event
 from .async_driver import AsyncDriver
-from .client_settings import DEFAULT_TIMEOUT, Clock, settings
+from .client_settings import Clock, settings
+from .sync_client import ParallelClient
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _awaited(
+    method: Callable[Concatenate[ParallelClient, P], T],
+) -> Callable[Concatenate[AsyncParallelClient, P], Coroutine[Any, Any, T]]:
+    """A method of the blocking client for the asynchronous one, whose `_drive` returns an awaitable."""
+    method_of_either: Any = method
+
+    @wraps(method)
+    async def call(self: AsyncParallelClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return cast(T, await method_of_either(self, *args, **kwargs))
+
+    call.__doc__ = f"As `ParallelClient.{method.__name__}`; awaited."
+    return call
 
 
 class AsyncParallelClient(AsyncDriver):
@@ -51,108 +57,21 @@ class AsyncParallelClient(AsyncDriver):
             transport,
         )
 
-    async def create(self, request: TaskRunInput) -> TaskRun:
-        """As `ParallelClient.create`; awaited."""
-        [checked] = self._settings.check(request)
-        return await self._drive(operations.create(checked, self._settings.policy))
-
-    async def submit(
-        self,
-        ledger_id: str,
-        request: TaskRunInput,
-        attempt: int = 0,
-        *,
-        position: str = "",
-        lookup: Lookup = "once",
-        cursor: str | None = None,
-    ) -> Submission:
-        """As `ParallelClient.submit`; awaited."""
-        [checked] = self._settings.check(request)
-        pending = self._settings.pending(
-            ledger_id, checked, position=position, attempt=attempt, cursor=cursor
-        )
-        async with ahold(pending.name):
-            return await self._drive(submission.submit(pending, lookup))
-
-    async def find(
-        self,
-        ledger_id: str,
-        request: TaskRunInput,
-        attempt: int = 0,
-        *,
-        position: str = "",
-        lookup: Literal["once", "until_settled"] = "once",
-    ) -> Submission | None:
-        """As `ParallelClient.find`; awaited."""
-        pending = self._settings.pending(ledger_id, request, position=position, attempt=attempt)
-        async with ahold(pending.name):
-            return await self._drive(submission.find(pending, lookup))
-
-    async def retrieve(self, run_id: str) -> TaskRun:
-        """As `ParallelClient.retrieve`; awaited."""
-        return await self._drive(operations.retrieve(run_id, self._settings.policy))
-
-    async def retrieve_input(self, run_id: str) -> RunInput:
-        """As `ParallelClient.retrieve_input`; awaited."""
-        return await self._drive(operations.retrieve_input(run_id, self._settings.policy))
-
-    async def result(self, run_id: str, *, timeout: float = 600.0) -> TaskRunResult:
-        """As `ParallelClient.result`; awaited."""
-        policy, cache = self._settings.policy, self._settings.cache
-        return await self._drive(run_wait.wait(run_id, timeout, policy, cache, follow=False))
-
-    async def wait(
-        self,
-        run_id: str,
-        *,
-        timeout: float = DEFAULT_TIMEOUT,
-        on_event: Callable[[Event], Any] | None = None,
-    ) -> TaskRunResult:
-        """As `ParallelClient.wait`; awaited."""
-        policy, cache = self._settings.policy, self._settings.cache
-        return await self._drive(run_wait.wait(run_id, timeout, policy, cache), on_event)
+    create = _awaited(ParallelClient.create)
+    submit = _awaited(ParallelClient.submit)
+    find = _awaited(ParallelClient.find)
+    retrieve = _awaited(ParallelClient.retrieve)
+    retrieve_input = _awaited(ParallelClient.retrieve_input)
+    result = _awaited(ParallelClient.result)
+    wait = _awaited(ParallelClient.wait)
+    create_group = _awaited(ParallelClient.create_group)
+    retrieve_group = _awaited(ParallelClient.retrieve_group)
+    add_runs = _awaited(ParallelClient.add_runs)
+    list_runs = _awaited(ParallelClient.list_runs)
 
     def events(self, run_id: str) -> AsyncIterator[Event]:
         """As `ParallelClient.events`; asynchronous."""
         return self._iterate(streams.run_events(run_id, self._settings.policy))
-
-    async def create_group(
-        self, metadata: Mapping[str, str | int | float | bool] | None = None
-    ) -> TaskGroup:
-        """As `ParallelClient.create_group`; awaited."""
-        checked = limits.check_group_metadata(metadata or {})
-        return await self._drive(operations.create_group(checked, self._settings.policy))
-
-    async def retrieve_group(self, taskgroup_id: str) -> TaskGroup:
-        """As `ParallelClient.retrieve_group`; awaited."""
-        return await self._drive(operations.retrieve_group(taskgroup_id, self._settings.policy))
-
-    async def add_runs(
-        self, taskgroup_id: str, requests: Sequence[TaskRunInput]
-    ) -> TaskGroupRunResponse:
-        """As `ParallelClient.add_runs`; awaited."""
-        checked = self._settings.check(*limits.check_batch(requests))
-        return await self._drive(operations.add_runs(taskgroup_id, checked, self._settings.policy))
-
-    async def list_runs(
-        self,
-        taskgroup_id: str,
-        *,
-        include_input: bool = False,
-        include_output: bool = False,
-        status: str | None = None,
-        last_event_id: str | None = None,
-    ) -> list[TaskRunEvent]:
-        """As `ParallelClient.list_runs`; awaited."""
-        flow = streams.list_runs(
-            taskgroup_id,
-            self._settings.policy,
-            include_input=include_input,
-            include_output=include_output,
-            status=status,
-            last_event_id=last_event_id,
-        )
-        return await self._drive(flow)
 
     def group_events(
         self, taskgroup_id: str, *, last_event_id: str | None = None, timeout: float | None = None

@@ -27,6 +27,7 @@ from .._core.effects import (
     StreamEnded,
 )
 from .._core.redaction import redact_model
+from .._locks.process import ahold
 from ..errors import ParallelError
 from ..models import Event
 from .client_settings import Settings, Uncopied, check_http, check_usable, seconds
@@ -38,6 +39,9 @@ T = TypeVar("T")
 
 class AsyncDriver(Uncopied):
     """Connections, and the loop that drives flows. Tasks and event loops may share one."""
+
+    _stacklevel = 4
+    """One more than in the blocking driver, whose methods are called by those of this client."""
 
     def __init__(
         self,
@@ -80,8 +84,10 @@ class AsyncDriver(Uncopied):
             )  # starts it: only a generator that was started is finalised
         return own.pools.acquire()
 
-    async def _drive(self, flow: Flow[T], on_event: Callable[[Event], Any] | None = None) -> T:
-        async with aclosing(self._steps(flow)) as steps:
+    async def _drive(
+        self, flow: Flow[T], on_event: Callable[[Event], Any] | None = None, lock: str | None = None
+    ) -> T:
+        async with ahold(lock) if lock else nullcontext(), aclosing(self._steps(flow)) as steps:
             async for step in steps:
                 if isinstance(step, _FlowValue):
                     return cast(T, step.value)
@@ -100,7 +106,7 @@ class AsyncDriver(Uncopied):
         check_usable(self._http_client, self._refusal)
         outcome: object = None
         with closing(flow):
-            async with _AsyncStream(self) as stream:
+            async with aclosing(_AsyncStream(self)) as stream:
                 while True:
                     secrets = self._settings.secrets.all(self._http_client)
                     try:
@@ -120,7 +126,7 @@ class AsyncDriver(Uncopied):
     async def _perform(self, effect: Effect, stream: _AsyncStream) -> object:
         match effect:
             case Request():
-                await stream.close()
+                await stream.aclose()
                 return await self._send(effect)
             case OpenStream(request):
                 return await stream.open(request)
@@ -138,10 +144,8 @@ class AsyncDriver(Uncopied):
                 answer = await http.send(
                     self._settings.request(http, request), follow_redirects=False
                 )
-            except httpx.RequestError as error:
-                return self._settings.no_response(error)
-            except httpx.HTTPStatusError as error:  # a hook of the caller's own client raised it
-                return self._settings.status_response(error)
+            except httpx.HTTPError as error:
+                return self._settings.outcome(error)
             return self._settings.response(answer, answer.content, self._http_client)
 
 
@@ -152,17 +156,11 @@ class _AsyncStream:
         self._driver = driver
         self._stack = AsyncExitStack()
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         await self._stack.aclose()
 
     async def open(self, request: Request) -> Response | NoResponse:
-        await self.close()
+        await self.aclose()
         http = self._stack.enter_context(await self._driver._acquire_http())
         settings = self._driver._settings
         try:
@@ -172,17 +170,15 @@ class _AsyncStream:
             self._stack.push_async_callback(answer.aclose)
             self._chunks = answer.aiter_bytes()
             refused = await answer.aread() if not answer.is_success else b""
-        except httpx.RequestError as error:
-            return settings.no_response(error)
-        except httpx.HTTPStatusError as error:  # a hook of the caller's own client raised it
-            return settings.status_response(error)
+        except httpx.HTTPError as error:
+            return settings.outcome(error)
         return settings.response(answer, refused, self._driver._http_client)
 
-    async def read(self) -> bytes | StreamEnded | NoResponse:
+    async def read(self) -> bytes | StreamEnded | Response | NoResponse:
         try:
             return await anext(self._chunks, StreamEnded())
-        except httpx.RequestError as error:
-            return self._driver._settings.no_response(error)
+        except httpx.HTTPError as error:
+            return self._driver._settings.outcome(error)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import httpx
 from pydantic import SecretStr
@@ -61,10 +61,9 @@ def client_pair(
                 ]
             )
     # `setdefault`: if two threads make a counterpart at once, both use the one that is kept first.
+    other = client.__dict__.setdefault("_counterpart", _counterpart(client))
     if isinstance(client, ParallelClient):
-        other = client.__dict__.setdefault("_counterpart", _async_counterpart(client))
         return client, cast(AsyncParallelClient, other)
-    other = client.__dict__.setdefault("_counterpart", _sync_counterpart(client))
     return cast(ParallelClient, other), client
 
 
@@ -87,20 +86,16 @@ def pair_clients(client: ParallelClient, async_client: AsyncParallelClient) -> N
     async_client.__dict__["_counterpart"] = client
 
 
-def _async_counterpart(client: ParallelClient) -> AsyncParallelClient:
-    transport: object = client._transport
-    shared = transport if isinstance(transport, httpx.AsyncBaseTransport) else None
-    made = AsyncParallelClient.__new__(AsyncParallelClient)
-    AsyncDriver.__init__(made, client._settings, None, shared, _refusal(client, shared))
-    return made
-
-
-def _sync_counterpart(client: AsyncParallelClient) -> ParallelClient:
-    transport: object = client._transport
-    shared = transport if isinstance(transport, httpx.BaseTransport) else None
-    made = ParallelClient.__new__(ParallelClient)
-    Driver.__init__(made, client._settings, None, shared, _refusal(client, shared))
-    return made
+def _counterpart(client: AnyClient) -> AnyClient:
+    kind, driver, transports = (
+        (AsyncParallelClient, AsyncDriver, httpx.AsyncBaseTransport)
+        if isinstance(client, ParallelClient)
+        else (ParallelClient, Driver, httpx.BaseTransport)
+    )
+    shared: Any = client._transport if isinstance(client._transport, transports) else None
+    made: Any = kind.__new__(kind)
+    driver.__init__(made, client._settings, None, shared, _refusal(client, shared))
+    return cast(AnyClient, made)
 
 
 def _refusal(client: AnyClient, shared: object) -> str:

@@ -57,14 +57,9 @@ class Clock(Protocol):
 
 
 class _SystemClock:
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)
-
-    async def asleep(self, seconds: float) -> None:
-        await anyio.sleep(seconds)
+    monotonic = staticmethod(time.monotonic)
+    sleep = staticmethod(time.sleep)
+    asleep = staticmethod(anyio.sleep)
 
 
 @dataclass(frozen=True)
@@ -82,7 +77,7 @@ class Settings:
     secrets: KnownSecrets = field(default_factory=KnownSecrets, repr=False)
     """Texts that are removed from responses and errors."""
 
-    def check(self, *runs: TaskRunInput) -> list[TaskRunInput]:
+    def check(self, *runs: TaskRunInput, stacklevel: int) -> list[TaskRunInput]:
         """Check requests against the API's limits, and return them; remarks become Python warnings.
 
         Raises:
@@ -96,7 +91,7 @@ class Settings:
                     ]
                 )
             for remark in limits.check(run, allow_unknown_processor=self.allow_unknown_processor):
-                warnings.warn(remark, stacklevel=3)  # of the line that calls the client
+                warnings.warn(remark, stacklevel=stacklevel)
         self.secrets.register(secrets_of(runs))
         return list(runs)
 
@@ -143,17 +138,17 @@ class Settings:
             body = redact(body.decode(errors="replace"), self.secrets.all(http)).encode()
         return Response(received.status_code, headers, body)
 
-    def status_response(self, error: httpx.HTTPStatusError) -> Response:
-        """The response for which a hook of the caller's own client raised, with the body if it was read."""
+    def outcome(self, error: httpx.HTTPError) -> Response | NoResponse:
+        """The outcome of a broken exchange; or the response for which a hook of the caller's own client
+        raised, with the body if it was read.
+        """
+        if not isinstance(error, httpx.HTTPStatusError):
+            return NoResponse(sent=not isinstance(error, _NEVER_SENT), reason=type(error).__name__)
         try:
             body = error.response.content
         except httpx.ResponseNotRead:
             body = b""
         return self.response(error.response, body)
-
-    def no_response(self, error: httpx.RequestError) -> NoResponse:
-        """The outcome of a broken exchange."""
-        return NoResponse(sent=not isinstance(error, _NEVER_SENT), reason=type(error).__name__)
 
 
 class Uncopied:

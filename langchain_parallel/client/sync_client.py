@@ -12,7 +12,6 @@ from .._core import limits, operations, run_wait, streams
 from .._core.ledger import submission
 from .._core.ledger.lookup import Lookup
 from .._core.retry import RetryPolicy
-from .._locks.process import hold
 from ..models import (
     Event,
     RunInput,
@@ -73,7 +72,7 @@ class ParallelClient(Driver):
             ResponseLost, MalformedResponse: The run may have been started and billed.
             ApiError: The server refused; on 5xx the run may have been started.
         """
-        [checked] = self._settings.check(request)
+        [checked] = self._settings.check(request, stacklevel=self._stacklevel)
         return self._drive(operations.create(checked, self._settings.policy))
 
     def submit(
@@ -104,13 +103,12 @@ class ParallelClient(Driver):
             SubmissionUnknown: The run may have been started; submit again and it is found.
             ApiError: The server refused; nothing was started.
         """
-        [checked] = self._settings.check(request)
+        [checked] = self._settings.check(request, stacklevel=self._stacklevel)
         pending = self._settings.pending(
             ledger_id, checked, position=position, attempt=attempt, cursor=cursor
         )
         # Between the lookup and the send no other thread or task of this process may send the same (R5).
-        with hold(pending.name):
-            return self._drive(submission.submit(pending, lookup))
+        return self._drive(submission.submit(pending, lookup), lock=pending.name)
 
     def find(
         self,
@@ -127,8 +125,7 @@ class ParallelClient(Driver):
             LedgerNotFound: There is no such ledger.
         """
         pending = self._settings.pending(ledger_id, request, position=position, attempt=attempt)
-        with hold(pending.name):
-            return self._drive(submission.find(pending, lookup))
+        return self._drive(submission.find(pending, lookup), lock=pending.name)
 
     def retrieve(self, run_id: str) -> TaskRun:
         """The current state of a run."""
@@ -197,7 +194,7 @@ class ParallelClient(Driver):
             ResponseLost, MalformedResponse: The runs may have been started; `list_runs` shows them.
             ApiError: The server refused; on 5xx the runs may have been started.
         """
-        checked = self._settings.check(*limits.check_batch(requests))
+        checked = self._settings.check(*limits.check_batch(requests), stacklevel=self._stacklevel)
         return self._drive(operations.add_runs(taskgroup_id, checked, self._settings.policy))
 
     def list_runs(

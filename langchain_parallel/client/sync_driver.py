@@ -25,6 +25,7 @@ from .._core.effects import (
     StreamEnded,
 )
 from .._core.redaction import redact_model
+from .._locks.process import hold
 from ..errors import InvalidRequest, ParallelError
 from ..models import Event
 from .client_settings import Settings, Uncopied, check_http, check_usable, seconds
@@ -36,6 +37,9 @@ T = TypeVar("T")
 
 class Driver(Uncopied):
     """Connections, and the loop that drives flows. Threads may share one."""
+
+    _stacklevel = 3
+    """Of a warning about the line that calls a method, in `Settings.check`."""
 
     def __init__(
         self,
@@ -75,9 +79,12 @@ class Driver(Uncopied):
             self._pools.setdefault(os.getpid(), Pools(httpx.Client, self._transport))
         return self._pools[os.getpid()].acquire()
 
-    def _drive(self, flow: Flow[T], on_event: Callable[[Event], Any] | None = None) -> T:
+    def _drive(
+        self, flow: Flow[T], on_event: Callable[[Event], Any] | None = None, lock: str | None = None
+    ) -> T:
         steps = self._steps(flow)
-        with closing(steps):  # a listener that raises must not leave a stream open
+        # A listener that raises must not leave a stream open.
+        with hold(lock) if lock else nullcontext(), closing(steps):
             while True:
                 try:
                     event = next(steps)
@@ -93,7 +100,7 @@ class Driver(Uncopied):
         """Perform a flow's effects; yield the events that it emits, and return its value."""
         check_usable(self._http_client, self._refusal)
         outcome: object = None
-        with closing(flow), _Stream(self) as stream:
+        with closing(flow), closing(_Stream(self)) as stream:
             while True:
                 secrets = self._settings.secrets.all(self._http_client)
                 try:
@@ -129,10 +136,8 @@ class Driver(Uncopied):
             try:
                 # A redirect would carry the key and the request to another server.
                 answer = http.send(self._settings.request(http, request), follow_redirects=False)
-            except httpx.RequestError as error:
-                return self._settings.no_response(error)
-            except httpx.HTTPStatusError as error:  # a hook of the caller's own client raised it
-                return self._settings.status_response(error)
+            except httpx.HTTPError as error:
+                return self._settings.outcome(error)
             return self._settings.response(answer, answer.content, self._http_client)
 
 
@@ -142,12 +147,6 @@ class _Stream:
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
         self._stack = ExitStack()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         self._stack.close()
@@ -161,17 +160,15 @@ class _Stream:
             self._stack.callback(answer.close)
             self._chunks = answer.iter_bytes()
             refused = answer.read() if not answer.is_success else b""
-        except httpx.RequestError as error:
-            return settings.no_response(error)
-        except httpx.HTTPStatusError as error:  # a hook of the caller's own client raised it
-            return settings.status_response(error)
+        except httpx.HTTPError as error:
+            return settings.outcome(error)
         return settings.response(answer, refused, self._driver._http_client)
 
-    def read(self) -> bytes | StreamEnded | NoResponse:
+    def read(self) -> bytes | StreamEnded | Response | NoResponse:
         try:
             return next(self._chunks, StreamEnded())
-        except httpx.RequestError as error:
-            return self._driver._settings.no_response(error)
+        except httpx.HTTPError as error:
+            return self._driver._settings.outcome(error)
 
 
 def _notify(on_event: Callable[[Event], Any], event: Event) -> None:
