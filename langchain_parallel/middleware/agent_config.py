@@ -21,6 +21,7 @@ CALL_TAG = "handle"
 
 def call_tag(record: AgentTurn) -> str:
     """A run's handle, its position, and a hash of its tool call, separated by blanks."""
+    # A message id may be as long as its provider likes; the API limits metadata to 512 characters.
     call = hashlib.sha256(record["call"].encode()).hexdigest()[:16]
     return f"{start_handle(record['handle'])} {record['position']} {call}"
 
@@ -42,6 +43,7 @@ class AgentConfig(RunConfig):
             record["processor"],
             record["parent_interaction_id"],
             config,
+            # So that the run is found by its call, too, when its key has changed.
             metadata={CALL_TAG: call_tag(record)},
         )
         return PaidRun(self, request, start_handle(record["handle"]), config)

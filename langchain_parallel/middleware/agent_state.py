@@ -65,6 +65,7 @@ def merge_research(known: Research | None, new: Research | None) -> Research:
     handles = _merged_handles(merged, new)
     for handle, record in new.items():
         own, parent = handles[handle], record.get("parent_handle")
+        # A record says by itself which handle it has, because parts of the state are shown alone.
         here: AgentTurn = {**record, "handle": own}
         if parent in handles:
             here["parent_handle"] = handles[parent]
@@ -94,6 +95,7 @@ def _session_of(handle: str) -> str:
 
 def _foreign_handle(known: Research, handle: str, record: AgentTurn) -> str:
     there = known.get(handle)
+    # Two runs of one ledger have only their own ids to differ by.
     is_same_ledger = there is not None and there["ledger_id"] == record["ledger_id"]
     id = record["run_id"] if is_same_ledger else record["ledger_id"]
     return f"{start_handle(handle)}@{short_id(id) or 'unsent'}"
@@ -202,6 +204,7 @@ def find_record(research: Research, handle: str) -> AgentTurn:
     Raises:
         InvalidRequest: There is none; the error names the known ones.
     """
+    # Models write handles as they write citations and code; `r1.1` is the logical name of a first run.
     name = handle.strip().strip("[]`'\"").lower()
     name = name.removesuffix(".1") if name not in research else name
     by_lower = {key.lower(): record for key, record in research.items()}

@@ -52,6 +52,7 @@ class PaidCall(NamedTuple):
     @property
     def hash(self) -> str:
         """A short hash of the tool and its arguments."""
+        # Keys in order: a model that writes its message again may give the arguments in another one.
         canonical = json.dumps([self.name, self.args], sort_keys=True, default=str)
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
@@ -93,6 +94,8 @@ def has_id_of_another(
     same = [c for c in message.tool_calls if c["id"] == tool_call_id]
     if len(same) < 2:
         return False
+    # The first call of the id is the one that was planned. LangChain adds defaults to a tool's arguments, so
+    # only those that the message gives are compared.
     given = {key: value for key, value in same[0]["args"].items() if key != "runtime"}
     return name != same[0]["name"] or any(args.get(key) != given[key] for key in given)
 
@@ -109,9 +112,8 @@ def paid_calls(
         edits: By their ids, the calls that a person or another middleware has changed.
     """
     answered, _ = answered_and_open_calls(state.get("messages") or ())
-    seen: set[str | None] = {
-        None
-    }  # a call without an id of its own is refused: `has_id_of_another`
+    # A call without an id of its own is refused by its tool: `has_id_of_another`.
+    seen: set[str | None] = {None}
     for nth, call in enumerate(message.tool_calls, start=1):
         id, name = call["id"], call_of(message, call["id"])
         made = _fitting_call(agent, edits.get(id or "", call))
@@ -176,6 +178,7 @@ def plan_call(
     for call in paid_calls(agent, state, message, {**(state.get(_EDITED) or {}), made["id"]: made}):
         is_own = call.call == call_of(message, made["id"])
         mine = {handle: r for handle, r in research.items() if r["call"] == call.call}
+        # The hash tells whether this is still the call that was planned, and that a person has approved.
         if mine and all(record["call_hash"] == call.hash for record in mine.values()):
             if is_own:
                 return ReviewedCalls(mine)
@@ -190,6 +193,7 @@ def plan_call(
             continue
         if is_own:
             return (yield from _review(agent, here, planned, config))
+        # Its own tool plans the same, and asks a person if need be; either way its money is not free.
         research = {**others, **_assume_approved(agent, here, planned, config)}
     raise AssertionError("A tool call is one of its message's.")
 
@@ -213,6 +217,7 @@ def _plan_records(
         if not question.strip():
             raise InvalidRequest(["The question is empty."], hint="Nothing was started.")
         everything = {**research, **made}
+        # The number of records is a position that no earlier call has had; records are never removed.
         handle = _free_handle(agent, everything, parent, f"x{call.nth}" if is_changed else "")
         position = len(everything) + call.nth * _BEYOND * is_changed
         if len(made) < len(kept):
@@ -233,6 +238,7 @@ def _plan_records(
             call=call.call,
             call_hash=call.hash,
         )
+        # Runs of one call are asked at the same time: a tree shows them as one round.
         made[handle]["round"] = next(iter(made.values()))["position"]
         agent.check(made[handle])
     return made
@@ -284,7 +290,7 @@ def _assume_approved(
 def _spending(
     agent: AgentConfig, state: Mapping[str, Any], planned: Research
 ) -> SpendingPlan[AgentTurn]:
-    others = [r for handle, r in agent.research(state).items() if handle not in planned]
+    others = agent.research(state).values()
     ended = [r for r in others if is_ended(r) and r["status"] != "declined"]
     counted = [r for r in others if is_active(r) or r["status"] == "planned"]
     session_limits = agent.session_limits(state)
@@ -303,6 +309,7 @@ def _with_parent(research: Research, record: AgentTurn, edited: AgentTurn) -> Ag
         return {**edited, "parent_handle": None}
     if parent == record["parent_interaction_id"]:
         return edited
+    # A form shows the interaction id; a person who has read the conversation knows the handle.
     handles = {r["interaction_id"]: r["handle"] for r in research.values() if r["interaction_id"]}
     found = find_answered_record(research, handles.get(parent, parent))
     return {

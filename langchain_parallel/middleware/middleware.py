@@ -192,6 +192,7 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
         if prompt is None or isinstance(prompt.content, str):
             whole = "\n\n".join(filter(None, [prompt.text if prompt else "", text]))
             return request.override(system_message=SystemMessage(whole))
+        # The agent's own prompt may be blocks with a cache mark, which must stay where they are.
         blocks: list[Any] = [*prompt.content, {"type": "text", "text": text}]
         return request.override(system_message=SystemMessage(blocks))
 
@@ -199,6 +200,7 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
         ours = {tool.name: tool for tool in self.tools}
         for tool in request.tools:
             name = getattr(tool, "name", "")
+            # LangChain keeps the last tool of a name, and says nothing.
             if ours.get(name, tool) is not tool:
                 raise InvalidRequest(
                     [
@@ -227,6 +229,7 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
         agent, message = self._agent, find_message(state.get("messages") or ())
         if message is None:
             return None
+        # The model has just had the note on these (`_with_news`), so the next turn need not repeat them.
         records: Research = {
             handle: {**record, "seen_by_model": True}
             for handle, record in agent.research(state).items()
@@ -235,13 +238,15 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
         if not any(call["name"] in agent.names.paid for call in message.tool_calls):
             return {agent.names.records: records} if records else None
         reviewed = yield from plan_message(agent, state, message, config)
-        # Also where nothing could be planned: a person may edit the call, so that it makes sense.
+        # Also where nothing could be planned: a person may edit the call, so that it makes sense. The ledger
+        # has to be in the state before a tool sends, or a killed process leaves no way to its runs.
         try:
             ledger_id = yield from agent_ledger(agent, state, config, str(message.id))
         except ParallelError:  # the tools try again, and tell the model
             ledger_id = ""
         for handle, record in reviewed.records.items():
             records[handle] = with_ledger(record, ledger_id, config)
+            # A middleware with other options makes another key of the same record; then it looks twice.
             records[handle]["planned_key"] = agent.key(record)
         update: dict[str, Any] = {agent.names.records: records}
         if ledger_id:

@@ -34,6 +34,7 @@ from .._graph.runtime import (
 from ..errors import ActionRequired, ParallelError
 from ..models import TaskRunEvent
 from ..processors import price_usd
+from ..research.approval import decline
 from ..research.cost_events import emit_cost
 from ..research.turns import finish_turn, running_turn
 from ..text.untrusted import harmless
@@ -64,6 +65,7 @@ def agent_ledger(
         return str(known)
     store = _store_of(config)
     if store is None:
+        # By message: all its calls get one ledger, and an agent that is invoked anew gets another one.
         return (yield from agent.ledgers.of(message_id))
     # LangGraph does not tell a sub-agent's second task from a retry of the first, so the task counts, too.
     parent = parent_task(config)
@@ -123,18 +125,22 @@ def start(
             sent = yield from find_runs(agent, record, config, how)
             if (same := sent.get(record["handle"])) and _is_same_question(same, record):
                 return same
+        # Only a process that has planned the run, and runs its tool for the first time, knows that no send is
+        # on its way.
         lookup: Lookup = "once" if is_planned_here and not was_resumed else "until_settled"
         submission = yield from agent.run(record, config).submit(ledger_id, lookup=lookup)
     except ParallelError as error:
         if error.billed is False:
             return unsent_record(record, error)
+        # It may have been sent: the next turns of the model look it up.
         return {**record, "status": "unknown", "error": harmless(error.message)}
     return {**record, **running_turn(record, submission)}
 
 
 def with_ledger(record: AgentTurn, ledger_id: str, config: RunnableConfig) -> AgentTurn:
-    """The record with its ledger; a sub-agent's citations carry the ledger's short id."""
+    """The record with its ledger."""
     kept: AgentTurn = {**record, "ledger_id": ledger_id}
+    # A sub-agent's text goes to agents that number their own sources from 1.
     if ledger_id and parent_task(config):
         kept["citation_suffix"] = short_id(ledger_id)
     return kept
@@ -176,6 +182,7 @@ def finish(
         return {**record, "error": harmless(error.message)}
     done: AgentTurn = {**record, **turn}
     done["citations"] = number_citations(done, research)
+    # Declined and refused records cost nothing, so all that have ended may be added up.
     others = {h: r for h, r in research.items() if h != record["handle"] and is_ended(r)}
     yield from emit_cost([done], {"turns": turns_of(others)}, config)
     return done
@@ -189,6 +196,7 @@ def find_runs(
 ) -> Calls[Research]:
     """The records of all runs that the record's call has started, whatever it asked; by handle. Free."""
     found, ledger_id = Research(), record["ledger_id"]
+    # By key first: the client knows the runs that it has started before any list shows them.
     if submission := (yield from agent.run(record, config).find(ledger_id, lookup=lookup)):
         found[record["handle"]] = {**record, **running_turn(record, submission)}
     clients = agent.clients
@@ -212,6 +220,7 @@ def _sent_record(record: AgentTurn, event: TaskRunEvent) -> AgentTurn | None:
     own_handle, _, call = call_tag(record).split()
     if len(tag) != 3 or tag[2] != call or not tag[1].isdecimal():
         return None
+    # What was sent counts: a person may have changed the record's question, or the options another processor.
     given: dict[str, Any] = asked.model_dump() if asked else {}
     question = given.get("input")
     question = question if isinstance(question, str) and question else record["question"]
@@ -258,25 +267,22 @@ def release(
         if record["status"] != "planned" and not (was_declined and record["call"] in open_calls):
             continue
         ledger_id, found = record["ledger_id"], Research()
+        # A call without an answer may have been killed right after sending, before the list shows its run.
+        # To wait for that once is enough: then the list shows everything that was sent before.
+        may_be_hidden = record["call"] not in answered_calls and ledger_id not in settled
         try:
             if ledger_id:
                 found = yield from find_runs(agent, record, config)
-            may_be_hidden = ledger_id not in settled and record["call"] not in answered_calls
             if ledger_id and not found and may_be_hidden:
                 found = yield from find_runs(agent, record, config, "until_settled")
                 settled.add(ledger_id)
         except ParallelError:
             continue  # the next turn tries again
         if handle not in found:
-            changed[handle] = {
-                **record,
-                "status": "declined",
-                "cost_usd": 0.0,
-                "error": _NEVER_SENT,
-            }
-            changed[handle]["seen_by_model"] = True
-        taken = {**research, **changed}.keys() - {handle}
-        changed |= {name: sent for name, sent in found.items() if name not in taken}
+            changed[handle] = {**decline(record, _NEVER_SENT), "seen_by_model": True}
+        # An edited call may have started further runs, whose records only its tool had.
+        others = {**research, **changed}.keys() - {handle}
+        changed |= {name: sent for name, sent in found.items() if name not in others}
     return changed
 
 

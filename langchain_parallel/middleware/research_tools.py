@@ -24,6 +24,7 @@ from pydantic import ConfigDict, Field
 from .._core.calls import Calls, adrive, drive
 from ..errors import InvalidRequest, ParallelError
 from ..parked.interrupts import is_parking, park
+from ..research.approval import decline
 from ..text.untrusted import fenced, harmless
 from ..tools.call_site import AnyRuntime
 from ..tools.tool_messages import error_for_model, explain
@@ -112,7 +113,7 @@ class AgentCall:
     def state(self) -> Mapping[str, Any]:
         """The agent's state before this step."""
         state = self.runtime.state
-        if isinstance(state, list):
+        if isinstance(state, list):  # a `ToolNode` may be given messages alone
             return {"messages": state}
         return state if isinstance(state, Mapping) else vars(state)
 
@@ -157,6 +158,7 @@ class AgentCall:
     def answer_with(self, records: Research, **more: Any) -> Command[Any]:
         """Answer with the status of these runs; those that have ended count as seen by the model."""
         everything = {**self.research, **records}
+        # Several answers share the length of one message.
         chars = max(_LEAST_CHARS, self.agent.max_chars // len(records))
         texts = [finding(self.agent, everything, record, chars) for record in records.values()]
         failed = all(r["status"] in ("declined", "refused", "unknown") for r in records.values())
@@ -206,9 +208,9 @@ def ask(call: AgentCall) -> Calls[Command[Any]]:
     if not is_ledger_durable(agent, state, config):
         # A process that was killed after sending would leave no trace of the ledger, and the next one would
         # pay again. So this call only writes the ledger down, and the model's next one sends.
-        put_off: Any = {"status": "declined", "error": _FIRST_TIME, "cost_usd": 0.0}
         declined: Research = {
-            h: {**r, **put_off, "seen_by_model": True} for h, r in planned.items()
+            handle: {**decline(r, _FIRST_TIME), "seen_by_model": True}
+            for handle, r in planned.items()
         }
         return call.answer(_FIRST_TIME, declined, failed=True, **update)
     made = {"id": call.id, "name": call.name, "args": call.args}
@@ -231,6 +233,7 @@ def _wait(call: AgentCall, records: Research) -> Calls[Research]:
     elif agent.wait != "block":
         return records
     ended = dict(records)
+    # One after the other, which takes as long as the slowest: the runs go on at the same time.
     for record in running:
         everything = {**call.research, **ended}
         ended[record["handle"]] = yield from finish(

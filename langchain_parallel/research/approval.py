@@ -108,7 +108,7 @@ class CheckedPlan(Generic[TurnT]):
 
     turns: list[TurnT]
     """All of them; those that may not start are declined."""
-    held: SpendingPlan[TurnT]
+    on_hold: SpendingPlan[TurnT]
     """Those that wait for a person, beside those that may start."""
     reasons: list[str]
     """Why they wait."""
@@ -122,7 +122,7 @@ def check_each(
     `shown` is what this step has asked a person already; see `shown_to_person`.
     """
     turns: list[TurnT] = []
-    held: list[TurnT] = []
+    on_hold: list[TurnT] = []
     reasons: dict[str, None] = {}
     promised, can_ask = [*plan.counted], checkpointer_of(config) is not None
     for turn in plan.turns:
@@ -139,11 +139,11 @@ def check_each(
             checked = decline(turn, " ".join(why))
         elif is_about(shown) and not is_about(shown, turn):
             checked = decline(turn, " ".join([*why, _ANOTHER]))
-        else:
-            held.append(turn)
+        else:  # its cost is promised only once a person has approved it
+            on_hold.append(turn)
             reasons.update(dict.fromkeys(why))
         turns.append(checked)
-    return CheckedPlan(turns, replace(plan, turns=held, counted=promised), list(reasons))
+    return CheckedPlan(turns, replace(plan, turns=on_hold, counted=promised), list(reasons))
 
 
 # --- a person ------------------------------------------------------------------------------------
@@ -160,8 +160,8 @@ def review_each(
     """
     shown = (yield from shown_to_person(config)) if plan.turns else None
     checked = check_each(plan, config, shown)
-    held = checked.held
-    if not held.turns:
+    on_hold = checked.on_hold
+    if not on_hold.turns:
         return checked.turns, None
 
     def go_on(
@@ -169,13 +169,14 @@ def review_each(
     ) -> Calls[tuple[list[TurnT], SessionLimits | None]]:
         yield from ()
         kept = [turn for turn in decided if turn["status"] == "planned"]
-        for before, turn in zip(held.turns, decided, strict=True):
+        for before, turn in zip(on_hold.turns, decided, strict=True):
             if turn in kept and not is_same_request(before, turn):
-                check_asked_once([turn], [*held.counted, *(t for t in kept if t is not turn)])
+                check_asked_once([turn], [*on_hold.counted, *(t for t in kept if t is not turn)])
+        # A position belongs to one planned turn, also if a person has edited everything else of it.
         by_position = {turn["position"]: turn for turn in decided}
         return [by_position.get(turn["position"], turn) for turn in checked.turns], changed
 
-    return (yield from request_approval(held, config, checked.reasons, edit=edit, then=go_on))
+    return (yield from request_approval(on_hold, config, checked.reasons, edit=edit, then=go_on))
 
 
 def request_approval(

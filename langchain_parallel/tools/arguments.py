@@ -45,17 +45,17 @@ _FOLLOW_UP = (
 
 
 def arguments(
-    name: str, asked: type[BaseModel] | None, spec: TaskSpec | None, choices: Sequence[str]
+    name: str, own: type[BaseModel] | None, spec: TaskSpec | None, choices: Sequence[str]
 ) -> type[BaseModel]:
     """The arguments' model: the question or the caller's own fields, then ours.
 
     Args:
         name: The tool's.
-        asked: The caller's own arguments, if any.
+        own: The caller's own arguments, if any.
         spec: What shape the input has.
         choices: Processors to choose from, the default first; empty: no choice.
     """
-    fields: dict[str, Any] = _fields_of(asked) if asked else {"input": _question(spec)}
+    fields: dict[str, Any] = _fields_of(own) if own else {"input": _question(spec)}
     fields[PREVIOUS] = (str | None, Field(default=None, description=_FOLLOW_UP))
     fields["runtime"] = (Injected, None)
     if choices:
@@ -78,20 +78,18 @@ def _question(spec: TaskSpec | None) -> tuple[Any, FieldInfo]:
     return text, Field(description=words or _QUESTION)
 
 
-def _fields_of(asked: type[BaseModel]) -> dict[str, Any]:
-    if taken := sorted(set(asked.model_fields) & _RESERVED):
+def _fields_of(own: type[BaseModel]) -> dict[str, Any]:
+    if taken := sorted(set(own.model_fields) & _RESERVED):
         raise ValueError(
-            f"task_input_schema may not have fields named {', '.join(taken)}: the tool has arguments of "
+            f"input_schema may not have fields named {', '.join(taken)}: the tool has arguments of "
             "that name. Rename them; an alias keeps the name that the API sees."
         )
-    if not asked.model_fields:
-        raise ValueError("task_input_schema has no fields; name at least one argument.")
-    return {name: (field.annotation, field) for name, field in asked.model_fields.items()}
+    if not own.model_fields:
+        raise ValueError("input_schema has no fields; name at least one argument.")
+    return {name: (field.annotation, field) for name, field in own.model_fields.items()}
 
 
-def by_name(asked: type[BaseModel]) -> type[BaseModel]:
+def accept_field_names(own: type[BaseModel]) -> type[BaseModel]:
     """The same model, filled in by its fields' names: LangChain shows models those, not aliases."""
     config = ConfigDict(populate_by_name=True)
-    return types.new_class(
-        asked.__name__, (asked,), {}, lambda body: body.update(model_config=config)
-    )
+    return types.new_class(own.__name__, (own,), {}, lambda body: body.update(model_config=config))

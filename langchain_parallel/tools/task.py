@@ -45,7 +45,7 @@ from ..options import (
 from ..processors import price_usd
 from ..text.progress import CUSTOM_EVENT
 from ..text.result import DEFAULT_MAX_CHARS, MIN_CHARS, render
-from .arguments import PREVIOUS, PROCESSOR, arguments, by_name
+from .arguments import PREVIOUS, PROCESSOR, accept_field_names, arguments
 from .call_site import AnyRuntime, CallSite
 from .tool_messages import description, error_for_model, explain
 from .within_limits import submit_within_limits
@@ -187,7 +187,7 @@ class ParallelTaskTool(BaseTool):
         self.args_schema = arguments(
             self.name, fields, self._door.template.task_spec, processors.choices
         )
-        self._fields = by_name(fields) if fields else None
+        self._fields = accept_field_names(fields) if fields else None
         self.description = self.description or description(processors.choices or processors.all)
         return self
 

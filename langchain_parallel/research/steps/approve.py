@@ -36,22 +36,22 @@ def approve(graph: GraphConfig, state: ResearchState, config: RunnableConfig) ->
     """Ask a person about the planned runs, or stop."""
     limits, planned = graph.session_limits(state), open_turns(state)
     ended = state.get("turns") or []
-    held = to_review(planned)
-    reasons = limit_objections(ended, planned, held, limits)
+    on_hold = to_review(planned)
+    reasons = limit_objections(ended, planned, on_hold, limits)
     if reasons and graph.limits.on_exceed == "stop":
         return (yield from _stop(graph, state, config, reasons))
-    reasons = [*price_objections(held, graph.limits), *reasons]
+    reasons = [*price_objections(on_hold, graph.limits), *reasons]
     shown = yield from shown_to_person(config)
-    if not reasons and held and is_about(shown, held[0]):
+    if not reasons and on_hold and is_about(shown, on_hold[0]):
         reasons = list(shown["reasons"])  # a person was asked, so the answer counts
     if not reasons:  # the limits were raised meanwhile
-        return _start(state, held, None)
+        return _start(state, on_hold, None)
     if checkpointer_of(config) is None:
         reasons.append("Asking a person needs a checkpointer.")
         return (yield from _stop(graph, state, config, reasons))
 
-    rounds = {turn["round"] for turn in held}
-    beside = [t for t in (*ended, *planned) if t["round"] in rounds and t not in held]
+    rounds = {turn["round"] for turn in on_hold}
+    beside = [t for t in (*ended, *planned) if t["round"] in rounds and t not in on_hold]
 
     def edit(turn: Turn, decision: HumanDecision) -> Turn:
         edited = apply_edit(turn, decision)
@@ -69,8 +69,8 @@ def approve(graph: GraphConfig, state: ResearchState, config: RunnableConfig) ->
         declined = [turn["error"] or "" for turn in decided]
         return (yield from _stop(graph, state, config, declined, person=True))
 
-    counted = [turn for turn in planned if turn not in held]
-    plan = SpendingPlan(held, ended, counted, graph.limits, limits)
+    counted = [turn for turn in planned if turn not in on_hold]
+    plan = SpendingPlan(on_hold, ended, counted, graph.limits, limits)
     return (yield from request_approval(plan, config, reasons, edit=edit, then=go_on))
 
 
