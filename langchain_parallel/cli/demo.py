@@ -3,7 +3,7 @@
     langchain-parallel demo            against the simulator that ships with the package; free
     langchain-parallel demo --live     against the real API, with PARALLEL_API_KEY set; costs money
 
-Needs the extra `demo`: SQLite checkpoints, and h11 for the simulator's server.
+Needs the extra `demo`: SQLite checkpoints, and what the simulator needs.
 """
 
 from __future__ import annotations
