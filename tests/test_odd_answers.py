@@ -24,7 +24,7 @@ from pydantic import ValidationError
 
 from langchain_parallel import ParallelTaskTool
 from langchain_parallel._core import payloads
-from langchain_parallel._core.event_feed import event_from
+from langchain_parallel._core.event_feed import EventFeed, event_from
 from langchain_parallel.models import TaskRunInput, TaskRunResult
 from langchain_parallel.research import by_evidence
 from langchain_parallel.research.evaluation.prompt import session_text
@@ -347,6 +347,15 @@ def test_bytes_that_are_no_utf8() -> None:
     made = payloads.read(TaskRunResult, payloads.parse(body))
     assert made.output.content == f"a{MARK}"
     assert made.run.warnings
+
+
+@pytest.mark.parametrize("levels", [800, 950, 100_000])
+def test_a_stream_survives_any_depth(levels: int) -> None:
+    """An answer that Python itself cannot read counts as unreadable."""
+    content = '{"a":' * levels + "1" + "}" * levels
+    event = f'{{"type": "x.{levels}", "output": {content}}}'
+    feed = EventFeed(replays=True)
+    assert len(feed.feed(f"data: {event}\n\n".encode())) == feed.complete
 
 
 def test_numbers_of_any_length() -> None:

@@ -73,12 +73,12 @@ class EventFeed:
     def _read(self, data: str, sse_id: str | None) -> Event | None:
         try:
             payload: Any = payloads.parse(data)
+            if sse_id and isinstance(payload, dict) and payload.get("event_id") is None:
+                payload["event_id"] = sse_id
+            event = event_from(payload)
         except (ValueError, RecursionError):
             self._unreadable = True  # a heartbeat or a broken line
             return None
-        if sse_id and isinstance(payload, dict) and payload.get("event_id") is None:
-            payload["event_id"] = sse_id
-        event = event_from(payload)
         return event if event is not None and self._is_new(event, data) else None
 
     def _is_new(self, event: Event, data: str) -> bool:
