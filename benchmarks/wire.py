@@ -20,6 +20,7 @@ from langchain_parallel.simulator import ManualClock, Scenario, Simulator, Simul
 _KINDS = (
     # method, path, what it is for
     ("POST", "/v1/tasks/groups", "new ledger"),
+    ("GET", "/v1/tasks/groups/ID", "count"),
     ("GET", "/v1/tasks/groups/ID/runs", "lookup"),
     ("POST", "/v1/tasks/groups/ID/runs", "paid"),
     ("POST", "/v1/tasks/runs", "paid"),

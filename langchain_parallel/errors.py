@@ -24,6 +24,7 @@
     │   ├── RunCancelled
     │   └── ActionRequired                 a person must do something first
     ├── OutputMismatch                     the answer does not fit the caller's model
+    ├── CheckpointNotWritten               LangGraph has not saved what the run would be found by
     ├── ThreadBusy                         another caller is resuming the LangGraph thread
     └── WebhookRejected                    a webhook delivery is malformed, unsigned or too old
 
@@ -275,6 +276,10 @@ class OutputMismatch(ParallelError):
     """The answer does not fit the caller's model. It is paid for, and can still be read."""
 
 
+class CheckpointNotWritten(ParallelError):
+    """LangGraph has not written the step's checkpoint within the time to wait for it. Nothing was sent."""
+
+
 class ThreadBusy(ParallelError):
     """Another caller is resuming the LangGraph thread, and did not finish within the time to wait for it."""
 
@@ -307,5 +312,6 @@ def is_transient(error: BaseException) -> bool:
         | RequestTimedOut
         | ResponseLost
         | MalformedResponse
-        | SubmissionUnknown,
+        | SubmissionUnknown
+        | CheckpointNotWritten,
     )

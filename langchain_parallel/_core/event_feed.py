@@ -76,8 +76,9 @@ class EventFeed:
             if sse_id and isinstance(payload, dict) and payload.get("event_id") is None:
                 payload["event_id"] = sse_id
             event = event_from(payload)
-        except (ValueError, RecursionError):
-            self._unreadable = True  # a heartbeat or a broken line
+        except (ValueError, RecursionError) as error:
+            # Whatever else is not even the start of an object is a heartbeat.
+            self._unreadable |= data.startswith("{") or isinstance(error, RecursionError)
             return None
         return event if event is not None and self._is_new(event, data) else None
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
+from ..errors import MalformedResponse
 from ..models import RunInput, TaskGroup, TaskGroupRunResponse, TaskRun, TaskRunInput
 from . import responses, wire
 from .effects import Flow, Outcome, Request, send, sleep
@@ -64,8 +65,18 @@ def retrieve_input(run_id: str, policy: RetryPolicy) -> Flow[RunInput]:
 
 
 def create_group(metadata: Mapping[str, object], policy: RetryPolicy) -> Flow[TaskGroup]:
-    """An empty group. Free, so it is sent again after a lost response: a group made twice stays empty."""
-    return (yield from fetch(wire.create_group(metadata), TaskGroup, policy))
+    """An empty group. Free, so it is sent again after a lost response: a group made twice stays empty.
+
+    Raises:
+        MalformedResponse: Its id is none under which its runs could be found again.
+    """
+    group = yield from fetch(wire.create_group(metadata), TaskGroup, policy)
+    if not wire.is_id(group.taskgroup_id):
+        raise MalformedResponse(
+            f"The API named the new group {group.taskgroup_id!r:.80}, which is no id.",
+            hint="Nothing was started; check `base_url`.",
+        )
+    return group
 
 
 def retrieve_group(group_id: str, policy: RetryPolicy) -> Flow[TaskGroup]:

@@ -41,7 +41,7 @@ def decode(
     if isinstance(outcome, NoResponse) or not 200 <= outcome.status < 300:
         raise failure(request, outcome, run_id=run_id)
     try:
-        return payloads.read(model, payloads.parse(outcome.body))
+        value = payloads.read(model, payloads.parse(outcome.body))
     except (json.JSONDecodeError, RecursionError) as error:
         what = f"body: Invalid JSON: {error}"
     except ValidationError as error:
@@ -49,6 +49,11 @@ def decode(
             f"{'.'.join(map(str, e['loc'])) or 'body'}: {_AS_JSON.get(e['type'], e['msg'])}"
             for e in error.errors(include_input=False, include_url=False)[:5]
         )
+    else:
+        run = getattr(value, "run", value)
+        if run_id is None or getattr(run, "run_id", run_id) == run_id:
+            return value
+        what = f"it is about another run than {run_id}"
     # Raised outside the `except`, so that pydantic's error is not its context: that repeats what was sent.
     raise errors.MalformedResponse(
         f"The response to {request.method} {request.path} is not a {model.__name__} "

@@ -1,8 +1,9 @@
 """May this request be sent again, and after which pause? The only module that decides it.
 
-Rule: a request that can cost money is sent again only where the outcome proves that the server started
-nothing: no byte left us, or the server turned the request away (429). Where the outcome is unknown, `submit`
-looks into the ledger before anything else happens (`ledger/submission.py`); a plain `create` stops there.
+Rule: a request that can cost money is sent again only where, by the documents, the server started nothing: no
+byte left us, or the server turned the request away (429; `submit` looks into the ledger first all the same).
+Where the outcome is unknown, `submit` looks into the ledger before anything else happens
+(`ledger/submission.py`); a plain `create` stops there.
 
     outcome                   costs nothing    can cost money
     no byte reached it        send again       send again

@@ -16,6 +16,7 @@ from .effects import (
     NoResponse,
     Outcome,
     Request,
+    Response,
     Sleep,
     StreamEnded,
     emit,
@@ -52,8 +53,13 @@ def list_runs(
     include_output: bool = False,
     status: str | None = None,
     last_event_id: str | None = None,
+    read_on: bool = True,
 ) -> Flow[list[TaskRunEvent]]:
-    """The runs of a group in their current state. A list that breaks off is continued from where it broke."""
+    """The runs of a group in their current state.
+
+    A list that breaks off is read on from where it broke. One that ends is, too, if `read_on`, until it
+    brings no other run: neither an order nor a length of the list is documented.
+    """
     listed = _Listed(last_event_id)
     attempt = 0
     while True:
@@ -66,9 +72,15 @@ def list_runs(
         request = wire.stream(wire.get(group_id, "runs", root=wire.GROUPS, query=query))
         before = len(listed.runs)
         outcome = yield from _collect(request, listed)
+        is_new = len(listed.runs) > before
         if isinstance(outcome, StreamEnded):
-            return list(listed.runs.values())
-        attempt = 1 if len(listed.runs) > before else attempt + 1
+            if not read_on or not is_new or listed.last_id == query["last_event_id"]:
+                return list(listed.runs.values())
+            attempt = 0
+            continue
+        if listed.runs and isinstance(outcome, Response) and outcome.status == 422:
+            return list(listed.runs.values())  # this server does not read on from its own event ids
+        attempt = 1 if is_new else attempt + 1
         may_repeat = classify(request, outcome) is RetryDecision.SEND_AGAIN
         pause = policy.delay_before_resend(attempt, outcome) if may_repeat else None
         if pause is None:

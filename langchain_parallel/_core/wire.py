@@ -7,6 +7,7 @@ Responses are read in `responses.py`.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -44,6 +45,13 @@ def path(root: str, *parts: object) -> str:
         if not fits or not str(part).strip(". \t\r\n"):
             raise InvalidRequest([f"{part!r:.80} is not the id of a run or a task group."])
     return "/".join((root, *(quote(str(part), safe="") for part in parts)))
+
+
+def is_id(text: str) -> bool:
+    """Whether this can be an id that the API gave: no server reads it as another path."""
+    return re.fullmatch(rf"[\w.:~-]{{1,{MAX_ID}}}", text, re.ASCII) is not None and bool(
+        text.strip(".")
+    )
 
 
 def betas(inputs: Iterable[TaskRunInput]) -> str:

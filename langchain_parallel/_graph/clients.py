@@ -79,10 +79,9 @@ class ClientPair(NamedTuple):
         *,
         position: str,
         lookup: Lookup = "once",
-        cursor: str | None = None,
     ) -> Calls[Submission]:
         """Find the run in the ledger or start it there."""
-        how: dict[str, Any] = {"position": position, "lookup": lookup, "cursor": cursor}
+        how: dict[str, Any] = {"position": position, "lookup": lookup}
         submission = yield Call(
             lambda: self.sync.submit(ledger_id, request, **how),
             lambda: self.async_.submit(ledger_id, request, **how),

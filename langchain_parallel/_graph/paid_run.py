@@ -164,9 +164,7 @@ class PaidRun:
         """Its key in the ledger."""
         return ledger_key(self.request, position=self.position)
 
-    def submit(
-        self, ledger_id: str, *, lookup: Lookup, cursor: str | None = None
-    ) -> Calls[Submission]:
+    def submit(self, ledger_id: str, *, lookup: Lookup) -> Calls[Submission]:
         """Find the run in the ledger or start it there. The one step that costs money.
 
         A caller that had to wait for another process's lock keeps looking for the settling time: that
@@ -181,7 +179,6 @@ class PaidRun:
                     self.request,
                     position=self.position,
                     lookup="until_settled" if lock.contested else lookup,
-                    cursor=cursor,
                 )
             )
         finally:

@@ -7,7 +7,6 @@ the session's ledger is there (`session_ledger.py`); the rest is in a checkpoint
 
 from __future__ import annotations
 
-import logging
 import sys
 import time
 from typing import Any, NamedTuple, cast
@@ -20,8 +19,7 @@ from langgraph.runtime import Runtime, get_runtime
 from langgraph.types import interrupt
 
 from .._core.calls import Call, Calls
-
-_LOG = logging.getLogger("langchain_parallel")
+from ..errors import CheckpointNotWritten
 
 # LangGraph has no public way to read these in a running node; a test fails should they be renamed.
 _CHECKPOINTER = "__pregel_checkpointer"
@@ -95,6 +93,9 @@ def wait_for_checkpoint(config: RunnableConfig) -> Calls[None]:
     By default LangGraph writes them in the background; a process killed before they are there would forget
     what it has paid for. With `durability="sync"` they are there already; with `"exit"` nothing is written
     before the end, so there is nothing to wait for.
+
+    Raises:
+        CheckpointNotWritten: They are still not there; nothing was sent.
     """
     given = config.get("configurable", {})
     saver = checkpointer_of(config)
@@ -118,10 +119,11 @@ def _wait_for(saver: BaseCheckpointSaver[Any], checkpoint: RunnableConfig) -> Ca
     read = Call(lambda: saver.get_tuple(checkpoint), lambda: saver.aget_tuple(checkpoint))
     while (yield read) is None:
         if time.monotonic() > deadline:
-            _LOG.warning(
-                "A checkpoint is still not written; if the process is killed now, a run may be lost."
+            raise CheckpointNotWritten(
+                f"The checkpoint of this step was not written within {_WRITE_SECONDS:g} s.",
+                hint="Nothing was sent, because a run that is paid for must be found again: see to the "
+                "checkpointer, then resume the thread.",
             )
-            return
         seconds = pause
         yield Call(lambda: time.sleep(seconds), lambda: anyio.sleep(seconds))  # noqa: B023 -- called at once
         pause = min(0.1, pause * 2)

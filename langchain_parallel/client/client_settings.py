@@ -102,11 +102,10 @@ class Settings:
         *,
         position: str,
         attempt: int,
-        cursor: str | None = None,
     ) -> PendingSubmission:
         """A request on its way to a ledger, under its key."""
         key = ledger_key(request, position=position, attempt=attempt)
-        return PendingSubmission(ledger_id, key, request, self.policy, self.cache, cursor)
+        return PendingSubmission(ledger_id, key, request, self.policy, self.cache)
 
     def request(self, http: httpx.Client | httpx.AsyncClient, request: Request) -> httpx.Request:
         """The core's request as one of httpx."""

@@ -83,7 +83,6 @@ class ParallelClient(Driver):
         *,
         position: str = "",
         lookup: Lookup = "once",
-        cursor: str | None = None,
     ) -> Submission:
         """Find the run in the ledger, or start it there: exactly once. Paid if it is not there yet.
 
@@ -95,7 +94,6 @@ class ParallelClient(Driver):
             lookup: How to look into the ledger before sending. `once`: one lookup. `until_settled`: keep
                 looking for the policy's settling time, because another process may just have sent the same.
                 `none`: no lookup, for a position that no request can have used.
-            cursor: `Submission.cursor` of an earlier submission of this session: the lookup starts there.
 
         Raises:
             InvalidRequest: Nothing was sent.
@@ -104,9 +102,7 @@ class ParallelClient(Driver):
             ApiError: The server refused; nothing was started.
         """
         [checked] = self._settings.check(request, stacklevel=self._stacklevel)
-        pending = self._settings.pending(
-            ledger_id, checked, position=position, attempt=attempt, cursor=cursor
-        )
+        pending = self._settings.pending(ledger_id, checked, position=position, attempt=attempt)
         # Between the lookup and the send no other thread or task of this process may send the same (R5).
         return self._drive(submission.submit(pending, lookup), lock=pending.name)
 
@@ -206,7 +202,7 @@ class ParallelClient(Driver):
         status: str | None = None,
         last_event_id: str | None = None,
     ) -> list[TaskRunEvent]:
-        """The runs of a group in their current state, oldest first; does not wait for them.
+        """The runs of a group in their current state, in the server's order; does not wait for them.
 
         Args:
             taskgroup_id: The group.

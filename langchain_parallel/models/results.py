@@ -236,7 +236,3 @@ class Submission(ApiModel):
     """The request was sent again, because the outcome of an earlier send was unknown and no run showed up
     for the settling time. If one shows up later still, `find` reports it as a duplicate.
     """
-    cursor: str | None = None
-    """Where this run is in the ledger's list. The lookup of a later submission of the session may start
-    there.
-    """

@@ -180,7 +180,7 @@ class _Sweep:
         return sum(1 if isinstance(runs, BaseException) else runs.requests for runs in read)
 
     def _read_runs(self, thread: ParkedThread) -> Calls[_Runs]:
-        """Read a thread's runs; several in one ledger with one request."""
+        """Read a thread's runs; several in one ledger with one list."""
         runs = _Runs()
         by_ledger: dict[str | None, list[str]] = defaultdict(list)
         for run_id, ledger_id in thread.runs.items():
@@ -188,7 +188,7 @@ class _Sweep:
         for ledger_id, run_ids in by_ledger.items():
             if ledger_id is not None and len(run_ids) > 1:
                 with suppress(NotFound):  # then each by itself
-                    runs.requests += 1
+                    runs.requests += 2  # a list that is not empty is read on
                     listed = yield from _list_runs(self.clients, ledger_id)
                     runs.found |= {run.run_id: run for run in listed if run.run_id in run_ids}
         for run_id in thread.runs:

@@ -185,8 +185,6 @@ class ResearchState(TypedDict, total=False):
     processor: Annotated[str | None, CheckedOnce]
     interaction_id: Annotated[str | None, CheckedValue]
     ledger_id: Annotated[str, CheckedValue]
-    ledger_cursor: list[str]
-    """The ledger, and the cursor of the last turn in its list: the next lookup begins there."""
     turns: Annotated[list[Turn], merge_turns]
     pending: Turn | None
     branches: Annotated[list[Turn], merge_branches]

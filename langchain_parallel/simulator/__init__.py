@@ -19,6 +19,7 @@ from .request_log import LogEntry
 from .scenario import Scenario
 from .simulated_run import ContextTurn, RunScript
 from .simulator import Simulator
+from .task_group import Listing
 from .transport import SimulatorTransport
 from .webhook_outbox import Delivery
 
@@ -30,6 +31,7 @@ __all__ = [
     "Delivery",
     "EvidenceSettings",
     "Fault",
+    "Listing",
     "LogEntry",
     "ManualClock",
     "RealClock",

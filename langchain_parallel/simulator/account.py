@@ -26,7 +26,7 @@ from .request_log import LogEntry, without_secrets
 from .run_plan import plan_run, run_error
 from .scenario import Scenario
 from .simulated_run import ContextTurn, Run, RunScript
-from .task_group import Group
+from .task_group import Group, Listing
 from .validation import warnings_for
 from .webhook_outbox import Delivery, WebhookOutbox
 
@@ -45,6 +45,7 @@ class Account:
     processors: Collection[str] | None = None
     equal_ids: bool = False
     evidence: EvidenceSettings = field(default_factory=EvidenceSettings)
+    listing: Listing = field(default_factory=Listing)
     stream_seconds: float = 570.0
     quota_per_minute: int | None = None
     webhook_secrets: Sequence[str] = ("whsec_simulated",)

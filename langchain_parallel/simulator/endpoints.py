@@ -173,10 +173,10 @@ def _group_runs(account: Account, request: Request, group_id: str) -> Response:
         raise invalid_request([("status", f"unknown status {status!r}")])
     now = account.monotonic
     group.refresh(now)
-    seen = parse_cursor(request.query.get("last_event_id"), len(group.listed))
-    numbered = enumerate(group.listed[seen:], seen + 1)
+    numbered = group.listed_after(request.query.get("last_event_id"), account.listing)
     chosen = [(i, r) for i, r in numbered if status in (None, r.status_at(now))]
-    return sse_response([_listed_run(account, request, run, str(i)) for i, run in chosen])
+    page = chosen[: account.listing.page]
+    return sse_response([_listed_run(account, request, run, str(i)) for i, run in page])
 
 
 def _listed_run(account: Account, request: Request, run: Run, event_id: str) -> Chunk:
@@ -187,7 +187,12 @@ def _listed_run(account: Account, request: Request, run: Run, event_id: str) -> 
     event = state_event(
         run, account.monotonic, account.epoch, event_id=event_id, output=wants_output
     )
-    return sse_event({**event, "input": run.request} if _flag(request, "include_input") else event)
+    if _flag(request, "include_input"):
+        event["input"] = dict(run.request)
+    if not account.listing.metadata:
+        event["run"].pop("metadata")
+        event.get("input", {}).pop("metadata", None)
+    return sse_event(event)
 
 
 def _group_run(account: Account, request: Request, group_id: str, run_id: str) -> Response:

@@ -18,6 +18,8 @@
     sse_error               an event stream sends an `error` event after `after_events` and closes
     sse_unknown_event       an event of an undocumented type before each documented one
     sse_comment_heartbeats  comment lines between the events
+    sse_data_heartbeats     events between the events whose data is no JSON
+    wrong_id                another run's id stands for every run's
     unknown_fields          an undocumented field in every object of the API
     unknown_status          every run is reported in `unknown` status
     webhook_duplicate, webhook_forge, webhook_lose   delivered twice, delivered with a wrong signature
@@ -68,6 +70,8 @@ FaultKind = Literal[
     "sse_error",
     "sse_unknown_event",
     "sse_comment_heartbeats",
+    "sse_data_heartbeats",
+    "wrong_id",
     "unknown_fields",
     "unknown_status",
     "webhook_duplicate",
@@ -326,6 +330,18 @@ def _unknown_status(fault: Fault, steps: Iterator[Step], clock: Clock) -> Iterat
     return _edit_chunks(steps, lambda chunk: edit_json(chunk, change))
 
 
+def _wrong_id(fault: Fault, steps: Iterator[Step], clock: Clock) -> Iterator[Step]:
+    def change(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {k: wrong if k == "run_id" else change(v) for k, v in value.items()}
+        if isinstance(value, list):
+            return [change(v) for v in value]
+        return wrong if isinstance(value, str) and value.startswith("trun_") else value
+
+    wrong = f"trun_{0:032}"
+    return _edit_chunks(steps, lambda chunk: edit_json(chunk, change))
+
+
 _Change: TypeAlias = Callable[[Fault, Iterator[Step], Clock], Iterator[Step]]
 _CHANGED: dict[str, _Change] = {
     "wrong_shape": _wrong_shape,
@@ -336,6 +352,8 @@ _CHANGED: dict[str, _Change] = {
     "sse_error": _sse_error,
     "sse_unknown_event": _before_events(sse_event({"type": "task_run.telepathy", "strength": 11})),
     "sse_comment_heartbeats": _before_events(Chunk(b": heartbeat\n\n")),
+    "sse_data_heartbeats": _before_events(Chunk(b"event: ping\ndata: ping\n\n")),
+    "wrong_id": _wrong_id,
     "unknown_fields": _unknown_fields,
     "unknown_status": _unknown_status,
 }

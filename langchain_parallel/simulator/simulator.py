@@ -27,6 +27,7 @@ class Simulator(Account):
         processors: The processors that this account may use (None: all).
         equal_ids: Make each interaction id equal to its run id, as in the documented examples.
         evidence: How much evidence an answer has, and how good it is.
+        listing: In which order and length a group lists its runs, and with what.
         stream_seconds: After how long the server closes a run's event stream.
         quota_per_minute: How many creating POSTs are allowed in 60 seconds (None: no limit).
         webhook_secrets: Each delivery has one signature by each of them.

@@ -24,6 +24,23 @@ class GroupEvent:
     counts: Mapping[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Listing:
+    """How a group's list of runs comes, of which the API documents nothing.
+
+    Args:
+        newest_first: The newest run first, instead of the oldest.
+        page: Runs after which the list ends; it is read on from the last one's `event_id`.
+        most: The list never shows more runs than these, though the group counts them.
+        metadata: Whether a listed run, and its input, has its metadata.
+    """
+
+    newest_first: bool = False
+    page: int | None = None
+    most: int | None = None
+    metadata: bool = True
+
+
 @dataclass(eq=False)
 class Group:
     """One group: its `runs` in the order accepted, and the append-only logs `listed` and `events`."""
@@ -54,6 +71,14 @@ class Group:
             self.events += [GroupEvent(max(r.ends, r.visible), r) for r in ended]
         if shown or ended or not self.events:
             self.events.append(GroupEvent(t, counts=self._counts(t)))
+
+    def listed_after(self, last_event_id: str | None, order: Listing) -> list[tuple[int, Run]]:
+        """The runs listed after an event, in this order, each with its number. Raises ApiError (422)."""
+        seen = parse_cursor(last_event_id, len(self.listed))
+        numbered = list(enumerate(self.listed, 1))[: order.most]
+        if order.newest_first:
+            return [(i, run) for i, run in numbered[::-1] if not seen or i < seen]
+        return numbered[seen:]
 
     def reopen(self, run: Run) -> None:
         """Log a run again that had ended in `action_required` and has now ended for good."""

@@ -106,6 +106,13 @@ def test_what_cannot_be_read_makes_a_connection_incomplete(broken: bytes) -> Non
     assert feed.complete
 
 
+@pytest.mark.parametrize("heartbeat", ["ping", "[DONE]", "null", ""])
+def test_a_heartbeat_without_json_breaks_nothing(heartbeat: str) -> None:
+    feed = EventFeed(replays=False)
+    assert feed.feed(f"event: ping\ndata: {heartbeat}\n\n".encode()) == []
+    assert feed.complete
+
+
 def test_the_id_of_the_stream_serves_where_the_payload_has_none() -> None:
     feed = EventFeed(replays=False)
     chunk = b'id: 7\ndata: {"type": "task_run.state", "event_id": null, "run": %s}\n\n'

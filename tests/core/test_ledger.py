@@ -23,8 +23,13 @@ STARTED = answer(200, '{"run_ids": ["trun_1"]}')
 RUN = answer(200, json.dumps({"run_id": "trun_1", "interaction_id": "intr_1", "status": "queued"}))
 
 
-def listing(*runs: tuple[str, str, str], key: str = KEY) -> tuple[object, ...]:
-    """The three outcomes of a look that finds these (run id, created at, event id)."""
+def listing(
+    *runs: tuple[str, str, str], key: str = KEY, whole: bool = False, count: int | None = None
+) -> tuple[object, ...]:
+    """The outcomes of a look that finds these (run id, created at, event id).
+
+    They are the group's count, and its list. `whole`: a list with runs is read on.
+    """
     events = [
         {
             "type": "task_run.state",
@@ -39,21 +44,28 @@ def listing(*runs: tuple[str, str, str], key: str = KEY) -> tuple[object, ...]:
         for name, at, place in runs
     ]
     data = "".join(f"data: {json.dumps(e)}\n\n" for e in events).encode()
-    return (answer(200, content_type="text/event-stream"), data, StreamEnded())
+    number = counted(len(runs) if count is None else count)
+    return (number, HEAD, data, StreamEnded(), *(END if runs and whole else ()))
 
 
+def counted(runs: int) -> Response:
+    return answer(200, json.dumps({"taskgroup_id": "tgrp_1", "status": {"num_task_runs": runs}}))
+
+
+HEAD = answer(200, content_type="text/event-stream")
+END = (HEAD, b"", StreamEnded())
 NOTHING = listing()
 FOUND = listing(("trun_1", "2025-01-01T00:00:00Z", "1"))
+SHOWN = listing(("trun_1", "2025-01-01T00:00:00Z", "1"), whole=True)
 
 
 def pending(
     asked: TaskRunInput = ASKED,
     ledger_id: str = "tgrp_1",
     cache: LedgerCache | None = None,
-    cursor: str | None = None,
 ) -> PendingSubmission:
     key = ledger_key(asked)
-    return PendingSubmission(ledger_id, key, asked, POLICY, cache or LedgerCache(), cursor)
+    return PendingSubmission(ledger_id, key, asked, POLICY, cache or LedgerCache())
 
 
 def submit(script: Script, lookup: Lookup = "once", **rest: Any) -> Submission:
@@ -71,7 +83,7 @@ def paid(script: Script) -> int:
 def test_it_looks_up_before_it_sends_and_sends_once() -> None:
     script = Script(*NOTHING, STARTED, RUN)
     made = submit(script)
-    assert isinstance(script.effects[0], OpenStream)
+    assert isinstance(script.effects[1], OpenStream)
     assert (made.run.run_id, made.run.interaction_id, made.adopted) == ("trun_1", "intr_1", False)
     assert paid(script) == 1
     [body] = [json.loads(r.body or b"") for r in script.sent if r.paid]
@@ -81,7 +93,7 @@ def test_it_looks_up_before_it_sends_and_sends_once() -> None:
 def test_what_is_there_is_adopted_and_nothing_is_sent() -> None:
     script = Script(*FOUND)
     assert submit(script).adopted
-    assert script.sent == []
+    assert paid(script) == 0
 
 
 def test_a_run_under_another_key_is_another_run() -> None:
@@ -93,13 +105,13 @@ def test_a_run_under_another_key_is_another_run() -> None:
     "unknown", [NoResponse(True), Response(500), Response(408), Response(409)], ids=str
 )
 def test_after_an_unknown_outcome_it_looks_up_again_and_adopts(unknown: object) -> None:
-    script = Script(*NOTHING, unknown, *NOTHING, *NOTHING, *FOUND)
+    script = Script(*NOTHING, unknown, *NOTHING, *NOTHING, *SHOWN)
     assert submit(script).adopted
     assert paid(script) == 1
 
 
 def test_it_sends_again_only_after_the_settling_time() -> None:
-    script = Script(*NOTHING, NoResponse(True), *NOTHING * 5, STARTED, RUN, *FOUND)
+    script = Script(*NOTHING, NoResponse(True), *NOTHING * 5, STARTED, RUN, *SHOWN)
     assert not submit(script).adopted
     first, second = (i for i, e in enumerate(script.effects) if isinstance(e, Request) and e.paid)
     pauses = [s.seconds for s in script.sleeps]
@@ -107,20 +119,42 @@ def test_it_sends_again_only_after_the_settling_time() -> None:
     assert second - first > 5
 
 
-@pytest.mark.parametrize("harmless", [NoResponse(sent=False), Response(429)], ids=str)
-def test_what_started_nothing_is_sent_again_without_looking(harmless: object) -> None:
-    script = Script(*NOTHING, harmless, STARTED, RUN)
+def test_what_never_left_is_sent_again_without_looking() -> None:
+    script = Script(*NOTHING, NoResponse(sent=False), STARTED, RUN)
     assert not submit(script).adopted
     assert paid(script) == 2
 
 
+def test_what_was_turned_away_is_looked_for_and_sent_again() -> None:
+    script = Script(*NOTHING, Response(429), *NOTHING, STARTED, RUN)
+    assert not submit(script).adopted
+    assert paid(script) == 2
+
+
+@pytest.mark.parametrize("status", [401, 402, 403, 422, 429])
+def test_what_was_turned_away_and_is_there_is_adopted(status: int) -> None:
+    script = Script(*NOTHING, Response(status), *SHOWN)
+    assert submit(script).adopted
+    assert paid(script) == 1
+
+
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 422])
 def test_a_refusal_is_final_and_free(status: int) -> None:
-    script = Script(*NOTHING, Response(status))
+    script = Script(*NOTHING, Response(status), *NOTHING)
     with pytest.raises(errors.ApiError) as caught:
         submit(script)
     assert caught.value.billed is False
     assert paid(script) == 1
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 422])
+def test_a_refusal_after_which_the_ledger_cannot_be_read_claims_nothing(status: int) -> None:
+    cache = LedgerCache()
+    script = Script(*NOTHING, Response(status), Response(401))
+    with pytest.raises(errors.ApiError, match="A send of the same request may have") as caught:
+        submit(script, cache=cache)
+    assert (caught.value.status, caught.value.billed) == (status, None)
+    assert cache.unsettled
 
 
 @pytest.mark.parametrize(
@@ -162,22 +196,22 @@ def test_a_lookup_that_fails_sends_nothing() -> None:
         script = Script(outcome)
         with pytest.raises(kind):
             submit(script)
-        assert script.sent == []
+        assert paid(script) == 0
 
 
 def test_a_lookup_answered_with_a_web_page_is_no_empty_ledger() -> None:
     page = (answer(200, content_type="text/html"),)
-    script = Script(*page * POLICY.max_attempts)
+    script = Script(*NOTHING[:1], *page * POLICY.max_attempts)
     with pytest.raises(errors.MalformedResponse, match="text/html instead of an event stream"):
         submit(script)
-    assert script.sent == []
+    assert paid(script) == 0
 
 
 @pytest.mark.parametrize(
     "cut",
     [
         (b"data: {", StreamEnded()),
-        (b"data: x\n\n", StreamEnded()),
+        (b"data: {x\n\n", StreamEnded()),
         (b"", NoResponse(True)),
         (b'data: {"type": "error", "error": {}}\n\n',),
         (b'data: {"type": "task_run.state", "run": 5}\n\n',),
@@ -185,9 +219,9 @@ def test_a_lookup_answered_with_a_web_page_is_no_empty_ledger() -> None:
     ids=str,
 )
 def test_a_list_that_breaks_off_is_no_empty_ledger(cut: tuple[object, ...]) -> None:
-    script = Script(NOTHING[0], *cut, *FOUND)
+    script = Script(*NOTHING[:2], *cut, *FOUND[1:])
     assert submit(script).adopted
-    assert script.sent == []
+    assert paid(script) == 0
 
 
 def test_a_missing_ledger_has_an_error_of_its_own() -> None:
@@ -196,7 +230,7 @@ def test_a_missing_ledger_has_an_error_of_its_own() -> None:
         submit(script)
     assert "would not know what this session has already paid for" in caught.value.hint
     assert caught.value.billed is False
-    script = Script(*NOTHING, answer(404))
+    script = Script(*NOTHING, answer(404), answer(404))
     with pytest.raises(errors.LedgerNotFound):
         submit(script)
 
@@ -214,20 +248,41 @@ def test_of_several_the_oldest_is_adopted_and_the_others_are_reported() -> None:
 
 
 def test_where_the_list_has_no_metadata_the_inputs_are_listed() -> None:
-    head, data, ended = FOUND
+    number, head, data, ended = FOUND
     assert isinstance(data, bytes)
     bare = json.loads(data.removeprefix(b"data: "))
     bare["input"] = {"input": "Who?", "metadata": bare["run"].pop("metadata")}
     whole = f"data: {json.dumps(bare)}\n\n".encode()
-    script = Script(head, whole, ended, head, whole, ended)
+    script = Script(number, head, whole, ended, head, whole, ended)
     assert submit(script).adopted
     queries = [e.request.query for e in script.effects if isinstance(e, OpenStream)]
     assert [q.get("include_input") for q in queries] == [None, "true"]
 
 
+OTHER = answer(200, json.dumps({"run_id": "trun_2", "status": "queued"}))
+ELSEWHERE = {"run_id": "trun_1", "status": "queued", "metadata": {METADATA_KEY: "another"}}
+"""What a session has asked elsewhere."""
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [Response(404), answer(200, "{"), OTHER, answer(200, json.dumps(ELSEWHERE))],
+    ids=["not there", "unreadable", "another's", "another request's"],
+)
+def test_the_ledger_says_which_run_was_started_where_the_answer_leads_nowhere(
+    trouble: object,
+) -> None:
+    cache = LedgerCache()
+    ours = listing(("trun_7", "2025", "1"), whole=True)
+    script = Script(*NOTHING, STARTED, trouble, *NOTHING, *ours)
+    made = submit(script, cache=cache)
+    assert (made.run.run_id, made.adopted, made.duplicates) == ("trun_7", False, ())
+    assert submit(Script(*listing(("trun_7", "2025", "1"))), cache=cache).run.run_id == "trun_7"
+
+
 @pytest.mark.parametrize("trouble", [Response(403), Response(404), answer(200, "{")], ids=str)
 def test_a_started_run_that_cannot_be_read_is_handed_back_all_the_same(trouble: object) -> None:
-    script = Script(*NOTHING, STARTED, trouble)
+    script = Script(*NOTHING, STARTED, trouble, *NOTHING * 5)
     made = submit(script)
     assert (made.run.run_id, made.run.interaction_id, made.adopted) == ("trun_1", None, False)
     assert made.run.active
@@ -248,15 +303,15 @@ def test_a_caller_cancelled_after_sending_is_settled_before_the_next_send() -> N
         script.run(flow)
     flow.close()
     assert paid(script) == 1
-    again = Script(*NOTHING, *NOTHING, *FOUND)
+    again = Script(*NOTHING, *NOTHING, *SHOWN)
     assert submit(again, cache=cache).adopted
-    assert again.sent == []
+    assert paid(again) == 0
     assert cache.unsettled == {}
 
 
 def test_after_a_second_uncertain_send_the_duplicate_is_reported_and_the_older_adopted() -> None:
     twins = listing(
-        ("trun_1", "2025-01-01T00:00:09Z", "2"), ("trun_0", "2025-01-01T00:00:00Z", "1")
+        ("trun_1", "2025-01-01T00:00:09Z", "2"), ("trun_0", "2025-01-01T00:00:00Z", "1"), whole=True
     )
     script = Script(*NOTHING, NoResponse(True), *NOTHING * 5, STARTED, RUN, *twins)
     made = submit(script)
@@ -272,7 +327,7 @@ def test_the_lookup_is_skipped_only_on_request() -> None:
 
 
 def test_settling_first_waits_for_a_run_that_shows_up_late() -> None:
-    script = Script(*NOTHING, *NOTHING, *NOTHING, *FOUND)
+    script = Script(*NOTHING, *NOTHING, *NOTHING, *SHOWN)
     assert submit(script, lookup="until_settled").adopted
     assert paid(script) == 0
     script = Script(*NOTHING * 5, STARTED, RUN, *NOTHING)
@@ -285,7 +340,7 @@ def test_an_uncertain_ledger_is_uncertain_for_every_request_until_the_time_is_ov
     cache = LedgerCache()
     cache.mark_uncertain("tgrp_1", 0.0)
     cache.mark_uncertain("tgrp_2", -POLICY.settle_seconds)
-    script = Script(*NOTHING, *NOTHING, *FOUND)
+    script = Script(*NOTHING, *NOTHING, *SHOWN)
     assert submit(script, cache=cache).adopted
     assert paid(script) == 0
     known = Script(*NOTHING, STARTED, RUN)
@@ -300,11 +355,33 @@ def cursors(script: Script) -> list[str | None]:
 
 def test_a_later_lookup_continues_from_the_last_one() -> None:
     cache = LedgerCache()
-    others = listing(("trun_7", "2025", "7"), ("trun_8", "2025", "8"), key="other")
+    others = listing(("trun_7", "2025", "7"), ("trun_8", "2025", "8"), key="other", whole=True)
     assert find(Script(*others), cache=cache) is None
     script = Script(*FOUND)
     assert submit(script, cache=cache).adopted
     assert cursors(script) == ["8"]
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_look_that_leaves_runs_out_is_made_anew_and_then_proves_nothing(whole: bool) -> None:
+    """The list may end with the oldest run, or after any number of them."""
+    cache = LedgerCache()
+    others = listing(("trun_7", "2025", "7"), ("trun_8", "2025", "8"), key="other", whole=True)
+    assert find(Script(*others), cache=cache) is None
+    nothing_new = listing(count=3)
+    if whole:
+        script = Script(*nothing_new, *SHOWN)
+        assert submit(script, cache=cache).adopted
+        assert cursors(script) == ["8", None, "1"]
+        return
+    two = listing(
+        ("trun_7", "2025", "7"), ("trun_8", "2025", "8"), key="other", whole=True, count=3
+    )
+    script = Script(*nothing_new, *two * 6)
+    with pytest.raises(errors.SubmissionUnknown, match="its list shows 2 of 3 runs"):
+        submit(script, cache=cache)
+    assert script.time >= POLICY.settle_seconds
+    assert paid(script) == 0
 
 
 def test_what_this_client_started_is_found_though_the_list_does_not_show_it() -> None:
@@ -313,27 +390,12 @@ def test_what_this_client_started_is_found_though_the_list_does_not_show_it() ->
     assert submit(Script(RUN), cache=cache).adopted
 
 
-def test_a_lookup_from_an_earlier_cursor_begins_there() -> None:
-    """A replay of an older turn must not be looked for only among the newer runs."""
-    cache = LedgerCache()
-    assert submit(Script(*FOUND), cache=cache, cursor="5").adopted
-    script = Script(*FOUND)
-    submit(script, cache=cache)
-    assert cursors(script) == [None]
-
-
 def test_an_uncertain_list_is_read_from_where_the_session_began() -> None:
     cache = LedgerCache()
     late = listing(("trun_7", "2025", "7"), key="other")
     submit(Script(*late, STARTED, RUN), cache=cache)
-    script = Script(*NOTHING, NoResponse(True), *FOUND)
+    script = Script(*NOTHING, NoResponse(True), *SHOWN)
     asked = ASKED.model_copy(update={"input": "Else?"})
     with pytest.raises(IndexError):
         submit(script, asked=asked, cache=cache)
     assert cursors(script)[:2] == ["7", None]
-
-
-def test_a_cursor_the_server_does_not_know_costs_a_second_look_and_no_run() -> None:
-    script = Script(Response(422), *FOUND)
-    assert submit(script, cursor="gone").adopted
-    assert cursors(script) == ["gone", None]

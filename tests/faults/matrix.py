@@ -24,7 +24,18 @@ from langchain_parallel._core.ledger.keys import METADATA_KEY
 from langchain_parallel.simulator import RunScript, Simulator
 
 from ..research.harness import Mode
-from .table import CALLS, ENDS, NO_EVENTS, Call, Row, endings, is_told, rows, senseless
+from .table import (
+    CALLS,
+    ENDS,
+    NO_EVENTS,
+    Call,
+    Row,
+    endings,
+    is_told,
+    refuses_and_accepts,
+    rows,
+    senseless,
+)
 from .users import FOLLOW_UP, MODES, QUESTION, USERS, ClientUser, Clock, GraphUser, Told, User
 
 How = Literal["by itself", "after an error"]
@@ -59,7 +70,9 @@ def cells(*, whole: bool = False) -> Iterator[Cell]:
             if never_makes(user, call):
                 continue
             for turn in ("question", "follow-up") if user is GraphUser else ("question",):
-                if senseless(row.kind, call, turn) is None:
+                if not (
+                    senseless(row.kind, call, turn) or (call.late and refuses_and_accepts(row))
+                ):
                     for mode, times in product(MODES, (1, None)):
                         cell = Cell(user, mode, row, call, times, turn)
                         if whole or not _stood_for(cell):
@@ -121,7 +134,7 @@ def _trouble(cell: Cell, user: User) -> Told | None:
         simulator.scripts.add(RunScript(late_commit=call.late, times=None))
 
     def begin() -> None:
-        simulator.faults.add(*call.faults(cell.row, cell.times))
+        simulator.faults.add(*call.faults(cell.row, cell.times, cell.turn))
 
     if call.again:
         user.lose()
@@ -208,7 +221,7 @@ def check(user: User, told: Told, call: Call) -> None:
     runs = user.runs(user.at_hand)
     if not runs:
         # A look that fails does not know whether there was a run before; all else does.
-        unsure = isinstance(error, errors.SubmissionUnknown) or call.name == "look"
+        unsure = isinstance(error, errors.SubmissionUnknown) or call.name in ("look", "count")
         assert error is not None
         assert error.billed is False or (unsure and error.billed is None), error.billed
         return

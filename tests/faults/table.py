@@ -45,7 +45,7 @@ class Row:
 
 _VARIANTS: Mapping[str, tuple[dict[str, Any], ...]] = {
     "status_before": ({"status": 503}, {"status": 401}),
-    "status_after": ({"status": 500},),
+    "status_after": ({"status": 500}, {"status": 429}),
     "rate_limit": ({"seconds": 3},),
     "slow_body": ({"seconds": 8},),
     "hang": ({"seconds": 900},),
@@ -56,7 +56,7 @@ _DETAILS: Mapping[str, tuple[dict[str, Any], ...]] = {
     "drop_before": ({"reset": True},),
     "drop_after": ({"reset": True},),
     "status_before": tuple({"status": s} for s in (403, 404, 408, 409, 418, 422, 500)),
-    "status_after": tuple({"status": s} for s in (408, 409, 503)),
+    "status_after": tuple({"status": s} for s in (401, 403, 408, 409, 422, 503)),
     "rate_limit": ({"seconds": 3, "as_date": True}, {"seconds": 9000}),
     "slow_body": ({"seconds": 900},),
     "truncated_body": ({"after_bytes": 0}, {"reset": True}),
@@ -80,6 +80,16 @@ def endings() -> Iterator[Row]:
     yield Row("unknown_ending", {"unknown_status": "paused_for_review"}, ending=True)
 
 
+def refuses_and_accepts(row: Row) -> bool:
+    """A server that refuses what it has accepted. If it lists it late as well, nothing shows it."""
+    return row.kind == "status_after" and is_refusal(row.options["status"])
+
+
+def is_refusal(status: int) -> bool:
+    """Whether the API documents that this status starts nothing."""
+    return 400 <= status < 500 and status not in (408, 409)
+
+
 def is_told(row: Row, call: Call) -> bool:
     """Whether a fault that happens once may be reported; all others are recovered from silently.
 
@@ -87,9 +97,12 @@ def is_told(row: Row, call: Call) -> bool:
     accepted in a way that cannot be read is found in the ledger, and streams are read again.
     """
     status = 402 if row.kind == "payment_required" else row.options.get("status", 0)
-    refused = 400 <= status < 500 and status not in (408, 409)
+    refused = is_refusal(status) and status != 429
     too_long = row.kind == "rate_limit" and row.options["seconds"] > RetryPolicy().max_retry_after
-    unreadable = row.kind in ("malformed_json", "wrong_shape") and call.name == "create group"
+    unreadable = row.kind in ("malformed_json", "wrong_shape") and call.name in (
+        "create group",
+        "count",
+    )
     return refused or too_long or unreadable
 
 
@@ -124,11 +137,12 @@ class Call:
     def __str__(self) -> str:
         return self.name
 
-    def faults(self, row: Row, times: int | None) -> list[Fault]:
+    def faults(self, row: Row, times: int | None, turn: str = "question") -> list[Fault]:
         """The orders that bring this trouble to this call."""
+        reads_on = self.skip and turn == "follow-up"  # a list that is not empty is read on
         where: dict[str, Any] = {"method": self.method, "path": self.path, "times": times}
         kind: Any = row.kind
-        return [*self.first, Fault(kind, skip=self.skip, **where, **row.options)]
+        return [*self.first, Fault(kind, skip=self.skip + reads_on, **where, **row.options)]
 
     def makes(self, entry: LogEntry) -> bool:
         """Whether a request that the simulator saw is this call."""
@@ -141,6 +155,7 @@ NO_EVENTS = Fault("status_before", status=404, method="GET", path=f"{_RUN}/event
 CALLS: tuple[Call, ...] = (
     Call("create group", "POST", "*/groups"),
     Call("look", "GET", _LIST, streams=True),
+    Call("count", "GET", "*/groups/tgrp_" + "?" * 32),
     Call("add runs", "POST", _LIST),
     Call("add runs, listed late", "POST", _LIST, late=LATE),
     Call("look in doubt", "GET", _LIST, streams=True, first=(_LOST,), skip=1),
@@ -160,6 +175,7 @@ ENDS: tuple[Call, ...] = tuple(call for call in CALLS if call.name in ("events",
 _SPOIL = (
     *("slow_body", "truncated_body", "malformed_json", "unknown_fields", "unknown_status"),
     *("sse_cut", "sse_error", "sse_unknown_event", "sse_comment_heartbeats"),
+    *("sse_data_heartbeats", "wrong_id"),
 )
 """Kinds that change what an answer holds, and leave one that holds nothing as it is."""
 
@@ -197,6 +213,12 @@ SENSELESS: tuple[Senseless, ...] = (
         _JSON,
         "The answer is one JSON body without events; what breaks that is `truncated_body`, "
         "`malformed_json` and `wrong_shape`.",
+    ),
+    Senseless(
+        ("wrong_id",),
+        ("create group", "count", "look in doubt", "look again"),
+        "A group and its counts name no run, and a run under our key in our ledger is ours, whatever "
+        "its id.",
     ),
     Senseless(
         _SPOIL,

@@ -26,12 +26,12 @@ from ..cut import examples
 from ..research.harness import Mode
 from .kills import Deadly, Kill, survive
 from .matrix import clean
-from .table import CALLS, rows
+from .table import CALLS, refuses_and_accepts, rows
 from .users import MODES, QUESTION, AgentUser, ClientUser, Clock, GraphUser, Told
 
 ASKED = TaskRunInput(input=QUESTION, processor="lite")
 CONCERNED = sorted({(call.method, call.path) for call in CALLS})
-ROWS = [row for row in rows() if not row.kind.startswith("webhook_")]
+ROWS = [r for r in rows() if not r.kind.startswith("webhook_") and not refuses_and_accepts(r)]
 
 late = st.floats(0, RetryPolicy().settle_seconds - 1)
 faults = st.builds(

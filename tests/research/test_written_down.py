@@ -12,7 +12,8 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.store.memory import InMemoryStore
 
 from langchain_parallel import ParallelClient, create_research_graph
-from langchain_parallel.errors import LedgerNotFound
+from langchain_parallel._graph import runtime
+from langchain_parallel.errors import CheckpointNotWritten, LedgerNotFound
 from langchain_parallel.simulator import RunScript, SimulatorTransport
 
 from .harness import Mode, Session, blocking_client, invoke
@@ -21,8 +22,14 @@ from .harness import Mode, Session, blocking_client, invoke
 class Slow(InMemorySaver):
     """Takes its time to write, as a database under load does."""
 
+    seconds = 0.05
+
     def put(self, *args: Any, **kwargs: Any) -> Any:
-        time.sleep(0.05)
+        time.sleep(self.seconds)
+        return super().put(*args, **kwargs)
+
+    async def aput(self, *args: Any, **kwargs: Any) -> Any:
+        await asyncio.sleep(self.seconds)
         return super().put(*args, **kwargs)
 
 
@@ -49,6 +56,28 @@ def test_the_planned_turn_is_on_disk_before_the_paid_request_leaves(
     else:
         asyncio.run(graph.ainvoke({"question": "Map the landscape"}, session.config, **how))
     assert seen == [True]
+
+
+def test_nothing_is_sent_while_the_checkpoint_is_not_written(
+    mode: Mode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime, "_WRITE_SECONDS", 0.1)
+    session = Session(mode, checkpointer=Slow())
+    session.checkpointer.seconds = 0.5
+
+    def ask(given: Any) -> Any:  # LangGraph's default durability: written in the background
+        graph = session.graph()
+        if mode == "sync":
+            return graph.invoke(given, session.config)
+        return asyncio.run(graph.ainvoke(given, session.config))
+
+    with pytest.raises(CheckpointNotWritten, match="Nothing was sent") as caught:
+        ask({"question": "Map the landscape"})
+    assert caught.value.billed is False
+    assert session.runs == []
+    session.checkpointer.seconds = 0
+    assert ask(None)["turns"][0]["status"] == "completed"
+    assert len(session.runs) == 1
 
 
 class Killed(BaseException):

@@ -141,7 +141,6 @@ def test_only_turns_and_head_are_carried() -> None:
         "turns": [turn(0)],
         "interaction_id": "intr_0",
         "ledger_id": "tgrp_1",
-        "ledger_cursor": ["tgrp_1", "c"],
         "pending": {"question": "On its way"},
         "branches": [{"question": "Too"}],
         "limits": {"max_runs": 9},

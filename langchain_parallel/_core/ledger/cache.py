@@ -24,10 +24,9 @@ MAX_RUNS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class KnownRun:
-    """A run in a ledger, and the cursor of the ledger's list after which it is listed."""
+    """A run in a ledger."""
 
     run: TaskRun
-    cursor: str | None
     may_have_duplicate: bool = False
     """The request was sent again although an earlier send may have started a run, too."""
 
@@ -39,29 +38,23 @@ class LedgerIndex:
     cursor: str | None = None
     """The end of what was read."""
     runs: dict[str, dict[str, KnownRun]] = field(default_factory=dict)
-    cursors_read: set[str | None] = field(default_factory=set)
-    """All that is listed between one of these and `cursor` was read."""
+    without_key: dict[str, TaskRunEvent] = field(default_factory=dict)
+    ids: set[str] = field(default_factory=set)
 
-    def covers(self, cursor: str | None) -> bool:
-        """Whether all that is listed after this cursor was read, up to the index's own."""
-        return cursor in self.cursors_read
-
-    def add(self, listed: Iterable[TaskRunEvent], after: str | None) -> None:
-        """Add runs in the order in which they are listed after a cursor.
+    def add(self, listed: Iterable[TaskRunEvent]) -> None:
+        """Add runs in the order in which they are listed.
 
         Several lookups may share an index. The last one to end may set its cursor back, which costs the next
         lookup some reading and loses nothing.
         """
-        cursor = after
-        self.cursors_read.add(cursor)
         for event in listed:
-            key = key_of(event)
+            key, run_id = key_of(event), event.run.run_id
             if key is not None:
-                known = KnownRun(event.run, cursor)
-                self.runs.setdefault(key, {}).setdefault(event.run.run_id, known)
-            cursor = event.event_id or cursor
-            self.cursors_read.add(cursor)
-        self.cursor = cursor
+                self.runs.setdefault(key, {}).setdefault(run_id, KnownRun(event.run))
+            else:
+                self.without_key[run_id] = event
+            self.ids.add(run_id)
+            self.cursor = event.event_id or self.cursor
 
     def oldest_first(self, key: str) -> list[KnownRun]:
         """The runs under a key. There is one at the most, unless something went wrong."""
@@ -121,6 +114,14 @@ class LedgerCache:
     def remember_run(self, ledger_id: str, key: str, known: KnownRun) -> None:
         """Remember a run that this client has just started."""
         self._started[ledger_id, key] = known
+
+    def forget_run(self, ledger_id: str, key: str) -> None:
+        """Forget a run that was remembered by an id that leads nowhere."""
+        self._started.pop((ledger_id, key), None)
+
+    def started_ids(self, ledger_id: str) -> set[str]:
+        """The runs that this client started in a ledger."""
+        return {known.run.run_id for (in_, _), known in self._started.items() if in_ == ledger_id}
 
     def remember_interaction(self, run: TaskRun) -> None:
         """Remember a run's interaction id, so that a later error about the run can name it."""

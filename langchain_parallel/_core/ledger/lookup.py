@@ -2,16 +2,20 @@
 
 Rule: a lookup is free and settles everything. A send whose outcome this process never saw, or that a killed
 process may have made, stays uncertain until the settling time has passed since then.
+
+No order, page size or completeness of a group's list is documented. So that no run is there is believed only
+where as many runs are listed as the group counts, and none of them lacks what tells it from ours.
 """
 
 from __future__ import annotations
 
+import json
 import math
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from ...errors import ApiError, LedgerNotFound, NotFound, ParallelError, SubmissionUnknown
+from ...errors import LedgerNotFound, NotFound, ParallelError, SubmissionUnknown
 from ...models import Submission, TaskRunEvent, TaskRunInput
 from .. import operations, streams
 from ..effects import Flow, Sleep, now, sleep
@@ -33,8 +37,6 @@ class PendingSubmission:
     request: TaskRunInput
     policy: RetryPolicy
     cache: LedgerCache
-    cursor: str | None = None
-    """Where in the ledger's list to start; all that is listed before is older than this request."""
 
     @property
     def name(self) -> str:
@@ -84,6 +86,8 @@ def look_up_before_send(
         return None
     try:
         return (yield from look_up(pending))
+    except SubmissionUnknown:  # a run of another caller may be counted a moment before it is listed
+        return (yield from look_up_until_settled(pending, (yield from now())))
     except ParallelError as error:
         if not isinstance(error, LedgerNotFound):
             error.billed = (
@@ -118,7 +122,7 @@ def look_up_until_settled(pending: PendingSubmission, since: float) -> Flow[Subm
     """Look up again and again until the run shows up or the settling time is over.
 
     Raises:
-        SubmissionUnknown: The ledger could not be read when that time was over.
+        SubmissionUnknown: The ledger could not be read when that time was over, or could not answer.
     """
     policy = pending.policy
     until = since + policy.settle_seconds
@@ -135,6 +139,8 @@ def look_up_until_settled(pending: PendingSubmission, since: float) -> Flow[Subm
             if found is not None:
                 return found
         if time >= until:
+            if isinstance(failed, SubmissionUnknown):
+                raise failed
             if failed is not None:
                 raise submission_unknown(pending) from failed
             pending.mark_settled()
@@ -146,47 +152,77 @@ def look_up_until_settled(pending: PendingSubmission, since: float) -> Flow[Subm
 def look_up(pending: PendingSubmission, *, whole: bool = False) -> Flow[Submission | None]:
     """The run under the key, if the ledger's list shows one.
 
-    A lookup reads on from where the last one ended. `whole` reads the list anew, which uncertainty needs: a
-    run that shows up late may be listed before others that showed up sooner.
+    A lookup reads on from where the last one ended, and reads the whole list if that leaves runs out. `whole`
+    reads it all at once, which uncertainty needs: a run that shows up late may be listed before others.
+
+    Raises:
+        SubmissionUnknown: The list shows no such run, and leaves out runs, or what tells them apart.
     """
-    index = pending.cache.index(pending.ledger_id)
-    if whole or index is None or not index.covers(pending.cursor):
-        index, listed = yield from _read_whole(pending)
-    else:
-        read_until = index.cursor
-        listed = yield from _list_runs(pending, read_until)
-        index.add(listed, read_until)
+    ledger_id, cache = pending.ledger_id, pending.cache
+    counted = yield from _count(pending)  # before the list, which others may lengthen meanwhile
+    index = None if whole else cache.index(ledger_id)
+    listed = yield from _list_runs(pending, index.cursor if index else None, read_on=whole)
+    index = index or cache.restart_index(ledger_id)
+    index.add(listed)
     found = index.oldest_first(pending.key)
-    if not found:
+    if found:
+        listed_now = any(event.run.run_id == found[0].run.run_id for event in listed)
+        return (yield from _adopt(pending, found, listed_now=listed_now))
+    doubt = _doubt(pending, index, counted)
+    if not doubt:
         return None
-    listed_now = any(event.run.run_id == found[0].run.run_id for event in listed)
-    return (yield from _adopt(pending, found, listed_now=listed_now))
+    if not whole:
+        return (yield from look_up(pending, whole=True))
+    raise submission_unknown(pending, doubt)
 
 
-def _read_whole(pending: PendingSubmission) -> Flow[tuple[LedgerIndex, list[TaskRunEvent]]]:
-    """Read the list from the request's cursor, or from its start if the server does not know the cursor."""
-    start = pending.cursor
+def _count(pending: PendingSubmission) -> Flow[int]:
+    """How many runs the ledger has, by its own count."""
     try:
-        listed = yield from _list_runs(pending, start)
-    except ApiError:
-        if start is None:
-            raise
-        start = None
-        listed = yield from _list_runs(pending, start)
-    index = pending.cache.restart_index(pending.ledger_id)
-    index.cursors_read.add(pending.cursor)
-    index.add(listed, start)
-    return index, listed
+        group = yield from operations.retrieve_group(pending.ledger_id, pending.policy)
+    except NotFound as error:
+        raise as_ledger_error(error, pending.ledger_id) from None
+    return group.status.num_task_runs
 
 
-def _list_runs(pending: PendingSubmission, cursor: str | None) -> Flow[list[TaskRunEvent]]:
+def _doubt(pending: PendingSubmission, index: LedgerIndex, counted: int) -> str:
+    """Why a list without a run under the key does not prove that there is none; empty if it does."""
+    started = pending.cache.started_ids(pending.ledger_id)
+    known = len(index.ids | started)
+    if counted > known:
+        return f"its list shows {known} of {counted} runs"
+    for run_id, event in index.without_key.items():
+        if run_id not in started and _may_be(event, pending.request):
+            return f"its list does not say what run {run_id} was started for"
+    return ""
+
+
+def _may_be(event: TaskRunEvent, request: TaskRunInput) -> bool:
+    """Whether a run that is listed without a key may have been started by this request."""
+    asked = event.input
+    if event.run.metadata or (asked and asked.metadata):
+        return False  # metadata is repeated, and ours holds the key
+    if event.run.processor not in ("", request.processor):
+        return False
+    return asked is None or _words(asked.input) == _words(request.input)
+
+
+def _words(value: object) -> list[str]:
+    return json.dumps(value, sort_keys=True).split()
+
+
+def _list_runs(
+    pending: PendingSubmission, cursor: str | None, *, read_on: bool
+) -> Flow[list[TaskRunEvent]]:
     ledger_id, policy = pending.ledger_id, pending.policy
     try:
-        listed = yield from streams.list_runs(ledger_id, policy, last_event_id=cursor)
-        if any(event.run.metadata is None for event in listed):
+        listed = yield from streams.list_runs(
+            ledger_id, policy, last_event_id=cursor, read_on=read_on
+        )
+        if not all(event.run.metadata for event in listed):
             # Not every listing repeats a run's metadata; its input does.
             listed = yield from streams.list_runs(
-                ledger_id, policy, last_event_id=cursor, include_input=True
+                ledger_id, policy, last_event_id=cursor, read_on=read_on, include_input=True
             )
     except NotFound as error:
         raise as_ledger_error(error, ledger_id) from None
@@ -209,14 +245,14 @@ def _adopt(
         key=pending.key,
         adopted=True,
         duplicates=tuple(known.run.run_id for known in others),
-        cursor=oldest.cursor,
     )
 
 
-def submission_unknown(pending: PendingSubmission) -> SubmissionUnknown:
+def submission_unknown(pending: PendingSubmission, why: str = "") -> SubmissionUnknown:
     """The error for a send whose outcome could not be found out."""
+    reason = f": {why}" if why else ""
     return SubmissionUnknown(
-        f"Whether a run was started in ledger {pending.ledger_id} could not be found out.",
+        f"Whether a run was started in ledger {pending.ledger_id} could not be found out{reason}.",
         hint="Submit the same request to the same ledger again: if the run is there, it is adopted and not "
         "paid for twice.",
         ledger_id=pending.ledger_id,

@@ -9,14 +9,18 @@ more.
       │ not found
       ▼
     send ── accepted ──────────────────────────→ started
-      │ ├── refused ───────────────────────────→ the error; nothing was started
-      │ ├── not sent, or 429: pause, send again
+      │ ├── not sent: pause, send again
+      │ ├── 429: pause, look up ── found ──────→ adopted
+      │ │            │ not found: send again
+      │ ├── refused: look up ── found ─────────→ adopted
+      │ │            │ not found ──────────────→ the error; nothing was started
       │ └── unknown ─→ look up until settled ── found → adopted
       │                     │ not found
       └─────────────────────┘  until the attempts are used up: SubmissionUnknown
 
 The client remembers what it started itself, because a list may show a new run only after a while. A 2xx
-response that cannot be read is never followed by a second send: something was accepted. If a caller is
+response that cannot be read is never followed by a second send: something was accepted. Nor is one that names
+a run which is not there, or is another's: the ledger says which run it is. If a caller is
 cancelled after sending, the send stays in `LedgerCache.unsettled`, so that the next lookup lasts the
 settling time, too. After a second send of unknown outcome the ledger is looked up once more: two runs under
 one key are reported, and the older is adopted.
@@ -28,10 +32,10 @@ import math
 from contextlib import suppress
 from typing import Literal
 
-from ...errors import InvalidRequest, ParallelError
+from ...errors import InvalidRequest, LedgerNotFound, MalformedResponse, NotFound, ParallelError
 from ...models import Submission, TaskGroupRunResponse, TaskRun, TaskRunInput
 from .. import operations, responses, wire
-from ..effects import Flow, Outcome, Request, now, send, sleep
+from ..effects import Flow, NoResponse, Outcome, Request, now, send, sleep
 from ..retry import RetryDecision, classify
 from .cache import KnownRun
 from .keys import METADATA_KEY
@@ -104,7 +108,7 @@ def _read_acceptance(request: Request, outcome: Outcome) -> TaskGroupRunResponse
         response = responses.decode(TaskGroupRunResponse, request, outcome)
     except ParallelError:
         return None  # accepted, but unreadable: only the ledger can tell which run it is
-    return response if len(response.run_ids) == 1 else None
+    return response if len(response.run_ids) == 1 and wire.is_id(response.run_ids[0]) else None
 
 
 def _handle_failure(
@@ -120,7 +124,13 @@ def _handle_failure(
     without a known outcome, which a refusal of this one does not clear up.
     """
     decision = classify(request, outcome)
+    pause = pending.policy.delay_before_resend(sends, outcome)
     if decision in (RetryDecision.REFUSED, RetryDecision.SEND_AGAIN):
+        if pause is not None and decision is RetryDecision.SEND_AGAIN:
+            yield from sleep(pause)
+        found = yield from _look_after_refusal(pending, request, outcome)
+        if found is not None:
+            return found
         pending.mark_settled()
         if since is not None:
             pending.mark_sent(since)
@@ -131,20 +141,39 @@ def _handle_failure(
         found = yield from look_up_until_settled(pending, time)
         if found is not None:
             return found
-    pause = pending.policy.delay_before_resend(sends, outcome)
     if decision is RetryDecision.DONE or (pause is None and decision is RetryDecision.UNKNOWN):
         raise submission_unknown(pending)
     if pause is None or decision is RetryDecision.REFUSED:
         error = as_ledger_error(responses.failure(request, outcome), pending.ledger_id)
         raise error if since is None else _still_uncertain(error)
-    yield from sleep(pause)
+    if decision is RetryDecision.UNKNOWN:
+        yield from sleep(pause)
     return None
+
+
+def _look_after_refusal(
+    pending: PendingSubmission, request: Request, outcome: Outcome
+) -> Flow[Submission | None]:
+    """Whether a request that the server turned away has started a run after all. Raises if it cannot be seen.
+
+    That it starts none is documented, but not of whatever stands between: a look is free.
+    """
+    if isinstance(outcome, NoResponse):  # no byte of it left
+        return None
+    pending.mark_sent((yield from now()))
+    try:
+        return (yield from look_up(pending, whole=True))
+    except LedgerNotFound:
+        raise
+    except ParallelError as failed:
+        error = as_ledger_error(responses.failure(request, outcome), pending.ledger_id)
+        raise _still_uncertain(error) from failed
 
 
 def _still_uncertain(error: ParallelError) -> ParallelError:
     error.billed = None
     error.hint = (
-        "An earlier send of the same request may have started a run: submit the same again to the same "
+        "A send of the same request may have started a run: submit the same again to the same "
         f"ledger, and it is found. {error.hint}".strip()
     )
     return error
@@ -157,21 +186,36 @@ def _take_started(
 
     The group's response holds no interaction id; the run does.
     """
-    run_id, cursor = accepted.run_ids[0], accepted.run_cursor or None
+    run_id = accepted.run_ids[0]
     metadata = {**pending.request.metadata, METADATA_KEY: pending.key}
-    run = TaskRun(
+    run = named = TaskRun(
         run_id=run_id, status="queued", processor=pending.request.processor, metadata=metadata
     )
 
-    def remember() -> None:
-        known = KnownRun(run, cursor, may_have_duplicate=sent_again)
+    def remember(*, look: bool = sent_again) -> None:
+        known = KnownRun(run, may_have_duplicate=look)
         pending.cache.remember_run(pending.ledger_id, pending.key, known)
 
-    remember()  # before the next request: a caller cancelled during it must not lose the run
+    # Before the next request: a caller cancelled during it must not lose the run.
+    remember(look=True)
     pending.mark_settled()
-    with suppress(ParallelError):
+    is_ours = True
+    try:
         run = yield from operations.retrieve(run_id, pending.policy)
-    remember()
+        is_ours = (run.metadata or {}).get(METADATA_KEY, pending.key) == pending.key
+    except (NotFound, MalformedResponse):
+        is_ours = False
+    except ParallelError:
+        pass  # it was accepted; its id will do
+    if not is_ours:
+        pending.cache.forget_run(pending.ledger_id, pending.key)
+        found = None
+        with suppress(ParallelError):
+            found = yield from look_up_until_settled(pending, (yield from now()))
+        if found is not None:
+            return found.model_copy(update={"adopted": False, "sent_again": sent_again})
+        run = named
+    remember(look=sent_again or not is_ours)
     pending.cache.remember_interaction(run)
     started = Submission(
         run=run,
@@ -179,7 +223,6 @@ def _take_started(
         key=pending.key,
         adopted=False,
         sent_again=sent_again,
-        cursor=cursor,
     )
     return (yield from _resolve_duplicates(pending, started)) if sent_again else started
 

@@ -28,9 +28,8 @@ from ..turns import open_branches, pending_turn, refused_turn
 from .submit import start
 from .wait import finish
 
-_SHARED: tuple[Literal["ledger_id", "ledger_cursor", "spent_usd", "limits"], ...] = (
+_SHARED: tuple[Literal["ledger_id", "spent_usd", "limits"], ...] = (
     "ledger_id",
-    "ledger_cursor",
     "spent_usd",
     "limits",
 )

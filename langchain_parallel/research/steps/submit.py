@@ -28,13 +28,11 @@ def start(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> C
     pending, ledger_id = pending_turn(state), state["ledger_id"]
     if not is_cleared(pending):
         return {"pending": {**pending, "on_hold": True}}
-    ledger, cursor = state.get("ledger_cursor") or (ledger_id, None)
     try:
         submission = yield from graph.run(pending, config).submit(
             ledger_id,
             # A process that was killed in this step may have sent it a moment ago.
             lookup="once" if graph.is_planned_here(pending.get("plan_id")) else "until_settled",
-            cursor=cursor if ledger == ledger_id else None,
         )
     except CreditExhausted as error:
         # If an earlier send may have started it, a person must not be asked to pay for another run.
@@ -43,7 +41,4 @@ def start(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> C
         again: Turn = {**pending, "no_credit": True}
         again.pop("cleared", None)
         return {"pending": again}
-    update: dict[str, Any] = {"pending": running_turn(pending, submission)}
-    if submission.cursor:
-        update["ledger_cursor"] = [ledger_id, submission.cursor]
-    return update
+    return {"pending": running_turn(pending, submission)}
