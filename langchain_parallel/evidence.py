@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias
 from urllib.parse import quote
@@ -236,11 +236,13 @@ class EvidenceRule:
     def find_unsupported(self, evidence: Evidence) -> dict[str, Lack]:
         """What each unsupported field lacks; required fields that are missing come last."""
         found: dict[str, Lack] = {}
-        counts = self._counts(evidence["citations"])
+        allowed = [source for source in evidence["citations"] if self._is_allowed(source["url"])]
+        counts = _count_citations(allowed)
+        least = _LEAST_RANK[self.min_confidence]
         for field in _fields(evidence):
             word, count = evidence["confidence"].get(field), counts[field]
             lack = Lack(
-                confidence=word if word and not self._is_enough(word) else None,
+                confidence=word if word and rank(word) < least else None,
                 citations=count if count < self.min_citations else None,
             )
             if lack != Lack():
@@ -251,22 +253,19 @@ class EvidenceRule:
                     found[field] = found.get(field, Lack())._replace(value=True)
         return found
 
-    def _is_enough(self, word: str) -> bool:
-        return rank(word) >= _LEAST_RANK[self.min_confidence]
-
-    def _counts(self, citations: Sequence[Mapping[str, Any]]) -> Counter[str]:
-        """By field, the citations that count, those of its parts included."""
-        counts: Counter[str] = Counter()
-        for source in citations:
-            if self._is_allowed(source["url"]):
-                counts.update({path for field in source["fields"] for path in with_parents(field)})
-        return counts
-
     def _is_allowed(self, url: str) -> bool:
         if not self.allowed_domains:
             return True
         name = f".{host(url)}"
         return any(name.endswith(f".{site}") for site in self.allowed_domains)
+
+
+def _count_citations(citations: Iterable[Mapping[str, Any]]) -> Counter[str]:
+    """By field, its citations, those of its parts included."""
+    counts: Counter[str] = Counter()
+    for source in citations:
+        counts.update({path for field in source["fields"] for path in with_parents(field)})
+    return counts
 
 
 def _fields(evidence: Evidence) -> list[str]:
@@ -291,10 +290,5 @@ def low_fields(evidence: Evidence) -> dict[str, str]:
 
 def uncited_fields(evidence: Evidence) -> list[str]:
     """The unsupported fields that have no citation, nor has any of their parts."""
-    cited = {
-        path
-        for source in evidence["citations"]
-        for f in source["fields"]
-        for path in with_parents(f)
-    }
-    return [field for field in evidence["unsupported_fields"] if field not in cited]
+    counts = _count_citations(evidence["citations"])
+    return [field for field in evidence["unsupported_fields"] if not counts[field]]

@@ -7,6 +7,7 @@ first. Only the outermost graph's count: the interrupts of its subgraphs are the
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
@@ -23,17 +24,17 @@ _DUE, _SENT = "branch:to:", "__pregel_tasks"
 """Channels that hold something in a checkpoint after which nodes are due."""
 
 
+@dataclass
 class _Scan:
     """What was found so far."""
 
-    def __init__(self, owns_node: Callable[[str], bool]) -> None:
-        self._owns_node = owns_node
-        self._seen: set[str] = set()
-        self._unfinished: set[str] = set()
-        """Threads that have work to do, but are not parked (any more)."""
-        self.parked: dict[str, ParkedThread] = {}
-        self.last_id = ""
-        self.page_count = 0
+    owns_node: Callable[[str], bool]
+    parked: dict[str, ParkedThread] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
+    unfinished: set[str] = field(default_factory=set)
+    """Threads that have work to do, but are not parked (any more)."""
+    last_id: str = ""
+    page_count: int = 0
 
     def add(self, found: CheckpointTuple) -> None:
         """Read one checkpoint; a thread's newest comes first."""
@@ -43,27 +44,25 @@ class _Scan:
         thread_id = given["thread_id"]
         if given.get("checkpoint_ns") or thread_id in self.parked:
             return
-        newest = thread_id not in self._seen
-        self._seen.add(thread_id)
-        if not (newest or thread_id in self._unfinished):
+        newest = thread_id not in self.seen
+        self.seen.add(thread_id)
+        if not (newest or thread_id in self.unfinished):
             return
         values = found.checkpoint["channel_values"]
         due = [name.removeprefix(_DUE) for name in values if name.startswith(_DUE)]
         due += [send.node for send in values.get(_SENT) or ()]
         agent = agent_of(found.metadata)
-        if due and not any(self._owns_node(qualified_node(node, agent)) for node in due):
+        if due and not any(self.owns_node(qualified_node(node, agent)) for node in due):
             return  # the thread of another graph with the same checkpointer
         runs = _runs_waited_for(found, only_undone=newest)
-        if (
-            due and not runs
-        ):  # all nodes of the step are done, but the checkpoint after it is missing
+        if due and not runs:  # all nodes of the step are done; the checkpoint after it is missing
             runs = _runs_waited_for(found, only_undone=False)
         if runs:
             ledger_id = values.get("ledger_id")
             known = ledger_id if isinstance(ledger_id, str) and ledger_id else None
             self.parked[thread_id] = ParkedThread(thread_id, dict.fromkeys(runs, known))
         elif newest and due:
-            self._unfinished.add(thread_id)
+            self.unfinished.add(thread_id)
 
     def add_all(self, found: Iterable[CheckpointTuple]) -> None:
         for one in found:

@@ -21,12 +21,13 @@ from langgraph.store.base import BaseStore, Item
 
 from .._core.calls import Call, Calls
 from .._graph.runtime import runtime_of, thread_id_of
-from .._graph.store import PAGE, all_items, delete_item, gather, get_item, put_item
+from .._graph.store import PAGE, all_items, delete_item, gather, put_item
 
 _LOG = logging.getLogger("langchain_parallel")
 
 _PARKED = ("langchain_parallel", "parked")
-_DELIVERIES = ("langchain_parallel", "webhooks")
+DELIVERIES = ("langchain_parallel", "webhooks")
+"""The deliveries that have been processed, by their webhook ids."""
 _PARKING_SECONDS = 60.0
 """A record younger than this is kept: its thread may be about to park, and clocks may differ."""
 _RECORD_SECONDS = 7 * 86_400.0
@@ -172,19 +173,9 @@ def _place(run_id: str, thread_id: str) -> tuple[tuple[str, ...], str]:
     return (*_PARKED, run_id.replace(".", "_")), sha256(thread_id.encode()).hexdigest()
 
 
-def get_delivery(store: BaseStore, webhook_id: str) -> Call:
-    """Return an `Item` if the delivery has been processed; None if it has not."""
-    return get_item(store, _DELIVERIES, webhook_id)
-
-
-def put_delivery(store: BaseStore, webhook_id: str) -> Call:
-    """Record that a delivery has been processed."""
-    return put_item(store, _DELIVERIES, webhook_id, {"at": time.time()})
-
-
 def delete_old_deliveries(store: BaseStore) -> Calls[None]:
     """Delete the processed deliveries that the API cannot send again."""
-    for item in (yield from all_items(store, _DELIVERIES)):
+    for item in (yield from all_items(store, DELIVERIES)):
         at = item.value.get("at")
         if isinstance(at, int | float) and time.time() - at > _DELIVERY_SECONDS:
-            yield delete_item(store, _DELIVERIES, item.key)
+            yield delete_item(store, DELIVERIES, item.key)

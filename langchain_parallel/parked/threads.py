@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
@@ -163,7 +163,7 @@ def thread_status(state: StateSnapshot) -> ThreadStatus:
     running = any(not (t.interrupts or t.error) and t.result is None for t in state.tasks)
     return ThreadStatus(
         exists=state.created_at is not None,
-        waiting=_waiting(state.interrupts),
+        waiting=waited_for((one.id, one.value) for one in state.interrupts),
         unfinished=is_cut_off(state),
         idle_seconds=seconds_since(state.created_at),
         may_be_running=running,
@@ -173,11 +173,13 @@ def thread_status(state: StateSnapshot) -> ThreadStatus:
 def _status_after(output: Any) -> ThreadStatus:
     """The status of a thread whose graph has just returned this: reading its state would cost a query."""
     interrupts = output.get("__interrupt__", ()) if isinstance(output, Mapping) else ()
-    return ThreadStatus(exists=True, waiting=_waiting(interrupts), unfinished=False)
+    waiting = waited_for((one.id, one.value) for one in interrupts)
+    return ThreadStatus(exists=True, waiting=waiting, unfinished=False)
 
 
-def _waiting(interrupts: Sequence[Any]) -> dict[str, frozenset[str]]:
-    return {one.id: runs for one in interrupts if (runs := runs_waited_for(one.value))}
+def waited_for(interrupts: Iterable[tuple[str, Any]]) -> dict[str, frozenset[str]]:
+    """The runs that interrupts wait for, by interrupt id, given ids and values."""
+    return {id: runs for id, value in interrupts if (runs := runs_waited_for(value))}
 
 
 def seconds_since(moment: str | None) -> float:

@@ -9,6 +9,7 @@ Waking is idempotent: late, early, twice or beside a sweep, a thread is resumed 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Collection, Sequence
 from enum import Enum
 from functools import partial
@@ -19,15 +20,13 @@ from langchain_core.runnables import RunnableConfig
 
 from .._core.calls import Calls, adrive, drive
 from .._graph.clients import ClientPair
-from .._graph.store import gather
+from .._graph.store import gather, get_item, put_item
 from ..client.client_pair import AnyClient, client_pair
 from ..errors import NotFound, ParallelError, ThreadBusy
-from ..models import TaskRun
 from .index import (
+    DELIVERIES,
     ParkedRecord,
     delete_record,
-    get_delivery,
-    put_delivery,
     put_record,
     records_in,
     search_run,
@@ -164,7 +163,7 @@ def _wake(
     store = threads.store
     items, processed = yield from gather(
         None if store is None else search_run(store, run_id),
-        None if store is None or webhook_id is None else get_delivery(store, webhook_id),
+        None if store is None or webhook_id is None else get_item(store, DELIVERIES, webhook_id),
     )
     if processed is not None:
         return None
@@ -183,7 +182,9 @@ def _wake(
     woken = [each for each in results if not isinstance(each, BaseException)]
     if store is not None:
         is_settled = not errors and all(result.is_settled for result, _ in woken)
-        done = [put_delivery(store, webhook_id)] if webhook_id and is_settled else []
+        done = []
+        if webhook_id and is_settled:
+            done.append(put_item(store, DELIVERIES, webhook_id, {"at": time.time()}))
         done += [delete_record(store, record) for _, over in woken for record in over]
         if (
             not records
@@ -214,7 +215,8 @@ def _wake_thread(
             run = yield from clients.retrieve(run_id)
         except NotFound:
             return WakeResult(Outcome.UNKNOWN_RUN, run_id), ()
-        thread_id = thread_id or _thread_id_of(run)
+        named = (run.metadata or {}).get("thread_id")
+        thread_id = thread_id or (named if isinstance(named, str) and named else None)
         if run.active:
             return WakeResult(Outcome.STILL_ACTIVE, run_id, thread_id), ()
         if run.status == "action_required":
@@ -268,12 +270,6 @@ def resume_thread(
         return Outcome.IN_PROGRESS, ()
     stale = [record for record in records if record.is_stale(before.idle_seconds)]
     return Outcome.NOT_PARKED if before.exists else Outcome.UNKNOWN_THREAD, stale
-
-
-def _thread_id_of(run: TaskRun) -> str | None:
-    """The thread that a run's metadata names."""
-    thread_id = (run.metadata or {}).get("thread_id")
-    return thread_id if isinstance(thread_id, str) and thread_id else None
 
 
 def log_error(message: str, subject: str, error: BaseException) -> None:

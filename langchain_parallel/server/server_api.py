@@ -16,9 +16,9 @@ from langgraph_sdk.errors import ConflictError, NotFoundError
 
 from .._core.calls import Call, Calls
 from ..errors import InvalidRequest, ThreadBusy
-from ..parked import ParkedThread, ThreadStatus, runs_waited_for
+from ..parked import ParkedThread, ThreadStatus
 from ..parked.index import recorded_threads
-from ..parked.threads import RESUME_VALUE, ChooseInterrupts, seconds_since
+from ..parked.threads import RESUME_VALUE, ChooseInterrupts, seconds_since, waited_for
 
 _UNKNOWN = ThreadStatus(exists=False, waiting={}, unfinished=False)
 _QUEUED = ThreadStatus(exists=True, waiting={}, unfinished=True)
@@ -91,12 +91,7 @@ class ServerThreads:
             return _UNKNOWN  # nothing has been written yet
         tasks = state["tasks"]
         interrupts = [task.get("interrupts") or () for task in tasks]
-        waiting = {
-            one["id"]: runs
-            for each in interrupts
-            for one in each
-            if (runs := runs_waited_for(one["value"]))
-        }
+        waiting = waited_for((one["id"], one["value"]) for each in interrupts for one in each)
         unfinished = (bool(tasks) and not any(interrupts)) or any(  # as `is_cut_off`
             not each and task.get("result") is None
             for task, each in zip(tasks, interrupts, strict=True)

@@ -28,11 +28,8 @@ def safe(text: object) -> str:
 
 def lines(text: str) -> str:
     """Text with its line ends and indents, fit for an element."""
-    return "\n".join(_indent(line) + safe(line) for line in text.splitlines())
-
-
-def _indent(line: str) -> str:
-    return " " * min(len(line) - len(line.lstrip(" ")), 40)
+    found = [(line, len(line) - len(line.lstrip(" "))) for line in text.splitlines()]
+    return "\n".join(" " * min(indent, 40) + safe(line) for line, indent in found)
 
 
 def _name(field: object) -> str:
@@ -58,15 +55,13 @@ class Answer:
     def html(self) -> str:
         """The answer, then the evidence of fields that have no row of their own."""
         content = self._node.answer
-        if isinstance(content, Mapping | list) and content:
-            body = self._block(content, "", 0)
-        else:
-            body = self._block(content, "", 0) + self._evidence(TEXT_FIELD)
+        body = self._block(content, "", 0)
+        if not (isinstance(content, Mapping | list) and content):
+            body += self._evidence(TEXT_FIELD)
         rest = [f"<li>{safe(field)} {self._evidence(field)}</li>" for field in list(self._left)]
-        parts = (
-            ["<h3>Evidence for parts</h3>", '<ul class="parts">', *rest, "</ul>"] if rest else []
-        )
-        return f"<h3>Answer</h3>{body}{''.join(parts)}"
+        if rest:
+            body += f'<h3>Evidence for parts</h3><ul class="parts">{"".join(rest)}</ul>'
+        return f"<h3>Answer</h3>{body}"
 
     def _evidence(self, path: str) -> str:
         """What is known of a field, once."""

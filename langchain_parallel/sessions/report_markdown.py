@@ -69,14 +69,16 @@ def markdown(
 
 
 def _totals(totals: Totals, sources: int) -> Iterator[str]:
-    runs = f"{totals.runs}, {totals.answered} with an answer"
-    yield from _table(("Session", ""), [("Runs", runs), *_sums(totals), ("Sources", sources)])
-
-
-def _sums(totals: Totals) -> Iterator[tuple[str, str]]:
-    cost, time = usd(totals.cost_usd), duration(totals.seconds)
-    yield "Cost", _at_least(cost, totals.cost_unknown)
-    yield "Time in which research ran", _at_least(time, totals.seconds_unknown)
+    rows = [
+        ("Runs", f"{totals.runs}, {totals.answered} with an answer"),
+        ("Cost", _at_least(usd(totals.cost_usd), totals.cost_unknown)),
+        (
+            "Time in which research ran",
+            _at_least(duration(totals.seconds), totals.seconds_unknown),
+        ),
+        ("Sources", sources),
+    ]
+    yield from _table(("Session", ""), rows)
 
 
 def _at_least(known: str, unknown: int) -> str:
@@ -171,7 +173,12 @@ def _answer(turn: ReportedTurn) -> Iterator[str]:
     claims = list(turn.claims)
     parts = turn.answer if isinstance(turn.answer, dict) else {}
     for key, value in parts.items():
-        own = [claim for claim in claims if _belongs(claim.field, str(key), parts)]
+        name = str(key)
+        own = [
+            claim
+            for claim in claims  # `executives.0` is about `executives`, unless it is a key itself
+            if claim.field == name or (claim.field not in parts and is_within(claim.field, name))
+        ]
         yield from ("", *_claims(own, turn.number), "", *_value(value, turn.number))
         claims = [claim for claim in claims if claim not in own]
     if claims:
@@ -186,11 +193,6 @@ def _missing_answer(turn: ReportedTurn) -> str:
     if turn.status != "unfinished":
         return f"{line}."
     return f"{line}: another question came in between; fetch what the run found by its id."
-
-
-def _belongs(field: str, key: str, parts: dict[str, object]) -> bool:
-    """Whether a claim is about a key of the answer (`executives.0` about `executives`)."""
-    return field == key if field in parts else is_within(field, key)
 
 
 def _claims(claims: Sequence[Claim], turn: int) -> Iterator[str]:

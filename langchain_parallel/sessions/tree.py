@@ -51,8 +51,12 @@ class InteractionTree:
         nodes = [
             node_of(at, turn, links) for at, turn in enumerate(_turns(state_or_turns), start=1)
         ]
-        roots = _link(nodes, links)
-        ordered = tuple(_walk(roots, links))
+        links.parents = _parents(nodes)
+        for node in nodes:
+            if node.parent:
+                links.children.setdefault(node.parent.number, []).append(node)
+        roots = tuple(node for node in nodes if node.parent is None)
+        ordered = tuple(_walk(roots))
         links.heads = _heads(ordered)
         return cls(roots, ordered)
 
@@ -145,54 +149,29 @@ def _turns(given: object) -> list[Mapping[str, Any]]:
     return [turn for _, turn in sorted(enumerate(runs.values()), key=position_of)]
 
 
-def _link(nodes: Sequence[Node], links: Links) -> tuple[Node, ...]:
-    """Fills in the links; returns the roots."""
+def _parents(nodes: Sequence[Node]) -> dict[int, Node]:
+    """The turn that each one continued, by number. Each circle is cut above its oldest turn."""
     owner = {node.interaction_id: node for node in reversed(nodes) if node.interaction_id}
-    below: dict[int, list[Node]] = {}
-    roots = []
+    found = {node.number: owner.get(node.parent_interaction_id or "") for node in nodes}
+    parents = {number: parent for number, parent in found.items() if parent is not None}
+    seen: set[int] = set()
     for node in nodes:
-        parent = owner.get(node.parent_interaction_id or "")
-        if parent is None:
-            roots.append(node)
-        else:
-            links.parents[node.number] = parent
-            below.setdefault(parent.number, []).append(node)
-    links.children = {number: tuple(children) for number, children in below.items()}
-    return _cut_circles(nodes, roots, links)
+        number, way = node.number, []
+        while number in parents and number not in seen:
+            seen.add(number)
+            way.append(number)
+            number = parents[number].number
+        if number in way:  # the way from there on is a circle
+            del parents[min(way[way.index(number) :])]
+    return parents
 
 
-def _cut_circles(nodes: Sequence[Node], roots: list[Node], links: Links) -> tuple[Node, ...]:
-    """Makes a root of the oldest turn of each circle, which no root leads to."""
-    reached = {node.number for node in _walk(roots, links)}
-    for node in nodes:
-        if node.number in reached:
-            continue
-        around = _oldest_of_circle(node, links)
-        parent = links.parents.pop(around.number)
-        siblings = links.children[parent.number]
-        links.children[parent.number] = tuple(child for child in siblings if child is not around)
-        roots.append(around)
-        reached |= {found.number for found in _walk([around], links)}
-    return tuple(sorted(roots, key=lambda root: root.number))
-
-
-def _oldest_of_circle(node: Node, links: Links) -> Node:
-    """Up from a node that hangs on a circle, once around it."""
-    seen: dict[int, Node] = {}
-    while node.number not in seen:
-        seen[node.number] = node
-        node = links.parents[node.number]
-    circle = list(seen)[list(seen).index(node.number) :]
-    return seen[min(circle)]
-
-
-def _walk(roots: Iterable[Node], links: Links) -> Iterator[Node]:
+def _walk(roots: Iterable[Node]) -> Iterator[Node]:
     """Parents before children, older before younger."""
     left = list(roots)[::-1]
     while left:
-        node = left.pop()
-        yield node
-        left.extend(reversed(links.children.get(node.number, ())))
+        yield (node := left.pop())
+        left.extend(reversed(node.children))
 
 
 def _heads(ordered: Sequence[Node]) -> frozenset[int]:

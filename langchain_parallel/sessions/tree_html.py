@@ -109,7 +109,11 @@ def _panel(node: Node) -> str:
     question = f'<h2 dir="auto">{lines(node.question) or "(no question)"}</h2>'
     meta = f'<p class="kicker">{_origin(node)}</p>{question}<dl class="meta">{_pairs(_meta(node))}</dl>'
     answer = Answer(node).html() if node.answer is not None else ""
-    ids = f'<h3>Ids</h3><dl class="ids">{_pairs(_ids(node))}</dl>'
+    known = (node.interaction_id, node.parent_interaction_id, node.run_id)
+    named = zip(
+        ("interaction", "continues", "run"), (safe(id or "none") for id in known), strict=True
+    )
+    ids = f'<h3>Ids</h3><dl class="ids">{_pairs(named)}</dl>'
     return f"<article>{meta}{_verdict(node)}{_remarks(node)}{answer}{_sources(node)}{ids}</article>"
 
 
@@ -132,12 +136,6 @@ def _meta(node: Node) -> Iterator[tuple[str, str]]:
         yield "Took", duration(node.seconds)
     if node.started_at:
         yield "Started", safe(node.started_at[:16].replace("T", " "))
-
-
-def _ids(node: Node) -> Iterator[tuple[str, str]]:
-    ids = (node.interaction_id, node.parent_interaction_id, node.run_id)
-    for name, known in zip(("interaction", "continues", "run"), ids, strict=True):
-        yield name, safe(known or "none")
 
 
 def _pairs(pairs: Iterator[tuple[str, str]]) -> str:

@@ -68,7 +68,7 @@ class Node:
     @property
     def children(self) -> tuple[Node, ...]:
         """The turns that continued it, oldest first."""
-        return self._links.children.get(self.number, ())
+        return tuple(self._links.children.get(self.number, ()))
 
     @property
     def continues(self) -> str | None:
@@ -107,7 +107,7 @@ class Links:
     """Parents and children by number. Nodes point here, so that no node holds another."""
 
     parents: dict[int, Node] = field(default_factory=dict)
-    children: dict[int, tuple[Node, ...]] = field(default_factory=dict)
+    children: dict[int, list[Node]] = field(default_factory=dict)
     heads: frozenset[int] = frozenset()
 
 

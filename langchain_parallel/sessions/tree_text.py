@@ -52,11 +52,12 @@ def lanes(nodes: Sequence[Node]) -> Iterator[tuple[Node, str, str]]:
         node, before, mark = left.pop()
         yield node, before, mark
         under = before[:-1] + _BELOW.get(before[-1:], before[-1:])
-        if len(node.children) == 1:
-            left.append((node.children[0], under, "↓"))
+        children = node.children
+        if len(children) == 1:
+            left.append((children[0], under, "↓"))
             continue
-        for child in reversed(node.children):
-            lane = "└" if child is node.children[-1] else "├"
+        for child in reversed(children):
+            lane = "└" if child is children[-1] else "├"
             left.append((child, (under + lane)[-_LANES:], "●"))
 
 

@@ -30,6 +30,9 @@ _LIST_CHARS = 6_000
 """Of a question of at most 25,000 characters, which an output schema has to fit into, too."""
 _REASON_CHARS = 2_000
 """It stays in every checkpoint."""
+_MET_DEFAULT = "Every field is cited, and none has low confidence."
+_MET = "Every field has the evidence that is wanted."
+_NOT_LOOKED_FOR = "Required fields were not looked for: the answer is text."
 
 
 def by_evidence(
@@ -63,7 +66,11 @@ def by_evidence(
         tuple(_as_list("required", required)),
         tuple(_domains(_as_list("allowed_domains", allowed_domains))),
     )
-    problems = list(_problems(rule))
+    problems = []
+    if min_confidence not in _LEVELS:
+        problems.append(f"min_confidence is {min_confidence!r}; {', '.join(_LEVELS)} are allowed.")
+    if min_citations < 0:
+        problems.append(f"min_citations is {min_citations!r}; give a whole number, from 0 up.")
     if problems:
         raise InvalidRequest(problems)
     return _ByEvidence(rule)
@@ -75,22 +82,32 @@ class _ByEvidence(BuiltInEvaluator):
 
     def calls(self, state: ResearchState, turn: Turn, config: RunnableConfig) -> Calls[Verdict]:
         yield from ()  # there is nothing to call
-        return self._judge(last_round(state["turns"]), state.get("interaction_id"))
-
-    def _judge(self, turns: list[Turn], head: str | None) -> Verdict:
+        turns, head = last_round(state["turns"]), state.get("interaction_id")
         answers = [turn for turn in turns if turn["status"] == "completed"]
-        one = len(turns) == 1
-        failures = [_failure(turn, one) for turn in turns if turn["status"] != "completed"]
+        room = _REASON_CHARS if len(turns) == 1 else _TURN_CHARS
+
+        def about(turn: Turn, text: str) -> str:
+            if len(turns) == 1:
+                return text
+            return f"[{harmless(turn['question'], _NAME_CHARS)}] {text}"
+
+        failures = [
+            about(turn, harmless(turn["error"] or f"The run ended as {turn['status']}.", room))
+            for turn in turns
+            if turn["status"] != "completed"
+        ]
         if not answers:
             return Verdict(action="stop", reason=list_within(failures, _REASON_CHARS))
         lacks = [(turn, self._lacks(turn)) for turn in answers]
         asked = [(turn, lack) for turn, lack in lacks if lack]
-        reason = list_within(
-            [*(_weakness(turn, lack, one) for turn, lack in asked), *failures], _REASON_CHARS
-        )
+        weak = [about(turn, _listing(lack, room)) for turn, lack in asked]
+        reason = list_within([*weak, *failures], _REASON_CHARS)
         if not asked:
-            remarks = [self._met(), self._not_looked_for(answers), reason]
-            return Verdict(action="accept", reason=join_unique(remarks, " "))
+            is_default = self.rule == EvidenceRule()
+            is_text = any(not isinstance(turn["content"], dict) for turn in answers)
+            remarks = [_MET_DEFAULT if is_default else _MET]
+            remarks += [_NOT_LOOKED_FOR] if self.rule.required and is_text else []
+            return Verdict(action="accept", reason=join_unique([*remarks, reason], " "))
         questions = [_again(turn, lack, head) for turn, lack in asked if turn["interaction_id"]]
         if not questions:
             return Verdict(action="stop", reason=f"{reason}; there is no interaction to follow up.")
@@ -99,8 +116,6 @@ class _ByEvidence(BuiltInEvaluator):
             turn["interaction_id"]: len(lack) for turn, lack in lacks if turn["interaction_id"]
         }
         return verdict
-
-    # --- texts ---
 
     def _lacks(self, turn: Turn) -> dict[str, str]:
         """What each unsupported field of an answer lacks."""
@@ -118,17 +133,6 @@ class _ByEvidence(BuiltInEvaluator):
             sites = list_within(self.rule.allowed_domains, _SITES_CHARS, by=" or ")
             yield f"{count}, at least {self.rule.min_citations} wanted{sites and f' from {sites}'}"
 
-    def _met(self) -> str:
-        if self.rule == EvidenceRule():
-            return "Every field is cited, and none has low confidence."
-        return "Every field has the evidence that is wanted."
-
-    def _not_looked_for(self, answers: list[Turn]) -> str:
-        texts = [turn for turn in answers if not isinstance(turn["content"], dict)]
-        if not (self.rule.required and texts):
-            return ""
-        return "Required fields were not looked for: the answer is text."
-
 
 def _again(turn: Turn, lacks: Mapping[str, str], head: str | None) -> Question:
     if list(lacks) == [TEXT_FIELD]:
@@ -142,27 +146,10 @@ def _again(turn: Turn, lacks: Mapping[str, str], head: str | None) -> Question:
             "Research each of them again with further, independent sources, and correct them where they "
             "are wrong."
         )
-    parent = turn["interaction_id"]
-    if parent is None or parent == head:
-        return Question(question=text)
-    return Question(question=text, continue_from=parent)
-
-
-def _weakness(turn: Turn, lacks: Mapping[str, str], one: bool) -> str:
-    if one:
-        return _listing(lacks, _REASON_CHARS)
-    return f"{_name(turn)} {_listing(lacks, _TURN_CHARS)}"
-
-
-def _failure(turn: Turn, one: bool) -> str:
-    error = turn["error"] or f"The run ended as {turn['status']}."
-    return (
-        harmless(error, _REASON_CHARS) if one else f"{_name(turn)} {harmless(error, _TURN_CHARS)}"
-    )
-
-
-def _name(turn: Turn) -> str:
-    return f"[{harmless(turn['question'], _NAME_CHARS)}]"
+    question = Question(question=text)
+    if turn["interaction_id"] not in (None, head):
+        question["continue_from"] = turn["interaction_id"]
+    return question
 
 
 def _listing(lacks: Mapping[str, str], room: int) -> str:
@@ -189,10 +176,3 @@ def _domains(given: list[str]) -> list[str]:
         TaskRunInput(input="?", processor="lite", source_policy=SourcePolicy(include_domains=given))
     )
     return [name.lower().strip(".") for name in given]
-
-
-def _problems(rule: EvidenceRule) -> Iterator[str]:
-    if rule.min_confidence not in _LEVELS:
-        yield f"min_confidence is {rule.min_confidence!r}; {', '.join(_LEVELS)} are allowed."
-    if rule.min_citations < 0:
-        yield f"min_citations is {rule.min_citations!r}; give a whole number, from 0 up."

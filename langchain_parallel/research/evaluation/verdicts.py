@@ -7,7 +7,7 @@ the answer it judged is kept.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from ..._core.plain_text import cut
@@ -179,16 +179,16 @@ def _plain(given: object) -> Any:
     """A copy without what is None, its questions without blanks around them."""
     known = cast(Mapping[str, Any], given)
     kept = {name: value for name, value in known.items() if value is not None}
-    if "reason" in kept:
-        kept["reason"] = cut(kept["reason"], _REASON_CHARS)
-    if "unsupported" in kept:
-        kept["unsupported"] = dict(kept["unsupported"])
-    if "question" in kept:
-        kept["question"] = kept["question"].strip()
-    if "questions" in kept:
-        kept["questions"] = [_plain(question) for question in kept["questions"]]
-    if "proposal" in kept:
-        kept["proposal"] = _plain(kept["proposal"])
-    if isinstance(kept.get("output_schema"), dict):
-        kept["output_schema"] = json.loads(json.dumps(kept["output_schema"]))
-    return kept
+    return {
+        name: _COPIED[name](value) if name in _COPIED else value for name, value in kept.items()
+    }
+
+
+_COPIED: Mapping[str, Callable[[Any], Any]] = {
+    "reason": lambda reason: cut(reason, _REASON_CHARS),
+    "unsupported": dict,
+    "question": str.strip,
+    "questions": lambda questions: [_plain(question) for question in questions],
+    "proposal": _plain,
+    "output_schema": lambda schema: json.loads(json.dumps(schema)),
+}
