@@ -283,11 +283,6 @@ def _is_empty(value: object) -> bool:
     return value is None or value in ("", [], {}) or (isinstance(value, str) and not value.strip())
 
 
-def low_fields(evidence: Evidence) -> dict[str, str]:
-    """The fields of low confidence, with the word for it."""
-    return {field: word for field, word in evidence["confidence"].items() if is_low(word)}
-
-
 def uncited_fields(evidence: Evidence) -> list[str]:
     """The unsupported fields that have no citation, nor has any of their parts."""
     counts = _count_citations(evidence["citations"])

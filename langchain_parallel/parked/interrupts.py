@@ -72,7 +72,8 @@ def park(
     runs: list[ParkedRun] = []
     for turn in turns:
         run = yield from _read(clients, turn, raises=raises)
-        runs += [_parked_run(turn, run)] if run is not None and _is_waited_for(run) else []
+        if run is not None and (run.active or run.status == "action_required"):
+            runs.append(_parked_run(turn, run))
     if runs:  # sweeps and webhooks find the thread by this record
         yield from record_parked(config, [run["run_id"] for run in runs], ledger_id or None)
     while runs:  # LangGraph answers the first interrupts from the resumes so far, then raises
@@ -100,10 +101,6 @@ def _read(clients: ClientPair, turn: Mapping[str, Any], *, raises: bool) -> Call
         if getattr(error, "status", None) in _UNREADABLE:
             return None
         return TaskRun(run_id=turn["run_id"], status="running")
-
-
-def _is_waited_for(run: TaskRun) -> bool:
-    return run.active or run.status == "action_required"
 
 
 def _parked_run(turn: Mapping[str, Any], run: TaskRun) -> ParkedRun:

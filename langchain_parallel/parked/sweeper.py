@@ -171,12 +171,12 @@ class _Sweep:
         for (thread, _), outcome in zip(ready, outcomes, strict=True):
             if isinstance(outcome, BaseException):
                 self._fail(thread, outcome)
-            elif outcome is Outcome.RESUMED:
-                self.result.resumed.append(thread.thread_id)
             elif outcome is Outcome.STILL_ACTIVE:
                 self.result.still_active += 1
             else:
-                self.result.already_resumed.append(thread.thread_id)
+                is_new = outcome is Outcome.RESUMED
+                names = self.result.resumed if is_new else self.result.already_resumed
+                names.append(thread.thread_id)
         return sum(1 if isinstance(runs, BaseException) else runs.requests for runs in read)
 
     def _read_runs(self, thread: ParkedThread) -> Calls[_Runs]:

@@ -47,6 +47,8 @@ class ThreadStatus(NamedTuple):
 
 ChooseInterrupts: TypeAlias = Callable[[ThreadStatus], Sequence[str] | None]
 """The interrupt ids to resume; empty: only run what was cut off; None: leave the thread alone."""
+BeforeAndAfter: TypeAlias = tuple[ThreadStatus, ThreadStatus | None]
+"""A thread's status before and after it was resumed; None if it was left alone."""
 _OTHER_AGENT = ThreadStatus(exists=True, waiting={}, unfinished=True, idle_seconds=-math.inf)
 """A thread of another agent: never resumed here, and its record is never stale."""
 
@@ -65,9 +67,7 @@ class Threads(Protocol):
     def list_parked(self) -> Calls[list[ParkedThread]]:
         """The parked threads, and those that were resumed and left unfinished, as far as is known."""
 
-    def resume_if(
-        self, thread_id: str, choose: ChooseInterrupts
-    ) -> Calls[tuple[ThreadStatus, ThreadStatus | None]]:
+    def resume_if(self, thread_id: str, choose: ChooseInterrupts) -> Calls[BeforeAndAfter]:
         """Resume a thread if `choose`, given its status, says so: once, however many callers do.
 
         Returns its status before; and after, or None if this call left it alone.
@@ -114,28 +114,23 @@ class GraphThreads:
             )
         return (yield from scan_checkpoints(self.graph.checkpointer, self.owns_node))
 
-    def resume_if(
-        self, thread_id: str, choose: ChooseInterrupts
-    ) -> Calls[tuple[ThreadStatus, ThreadStatus | None]]:
+    def resume_if(self, thread_id: str, choose: ChooseInterrupts) -> Calls[BeforeAndAfter]:
         """Resume a thread if `choose`, given its status, says so. See `Threads`."""
         given = {**self._config.get("configurable", {}), "thread_id": thread_id}
         config: RunnableConfig = {**self._config, "configurable": given}
-
-        def choose_interrupts(status: ThreadStatus) -> Sequence[str] | None:
-            return choose(status) or None
 
         with suppress(ThreadBusy):
             return (yield from self._resume_if(config, choose, 0.0))
         # Another caller is resuming the thread, so what is unfinished was not cut off. Only a caller that
         # has an interrupt to resume waits for the lock.
         status = self._status((yield from state_of(self.graph, config)))
-        if choose_interrupts(status) is None:
+        if not choose(status):
             return status, None
-        return (yield from self._resume_if(config, choose_interrupts, BUSY_SECONDS))
+        return (yield from self._resume_if(config, lambda now: choose(now) or None, BUSY_SECONDS))
 
     def _resume_if(
         self, config: RunnableConfig, choose: ChooseInterrupts, timeout: float
-    ) -> Calls[tuple[ThreadStatus, ThreadStatus | None]]:
+    ) -> Calls[BeforeAndAfter]:
         def choose_input(state: StateSnapshot) -> Any:
             ids = choose(self._status(state))
             if ids is None:
@@ -145,7 +140,12 @@ class GraphThreads:
         before, output = yield from resume_with(
             self.graph, config, choose_input, timeout, "sync", self._context
         )
-        return self._status(before), None if output is NOTHING else _status_after(output)
+        if output is NOTHING:
+            return self._status(before), None
+        # The status after is taken from the output: reading the thread's state would cost a query.
+        interrupts = output.get("__interrupt__", ()) if isinstance(output, Mapping) else ()
+        waiting = waited_for((one.id, one.value) for one in interrupts)
+        return self._status(before), ThreadStatus(exists=True, waiting=waiting, unfinished=False)
 
     def _status(self, state: StateSnapshot) -> ThreadStatus:
         return thread_status(state) if self._owns_agent(agent_of(state.metadata)) else _OTHER_AGENT
@@ -168,13 +168,6 @@ def thread_status(state: StateSnapshot) -> ThreadStatus:
         idle_seconds=seconds_since(state.created_at),
         may_be_running=running,
     )
-
-
-def _status_after(output: Any) -> ThreadStatus:
-    """The status of a thread whose graph has just returned this: reading its state would cost a query."""
-    interrupts = output.get("__interrupt__", ()) if isinstance(output, Mapping) else ()
-    waiting = waited_for((one.id, one.value) for one in interrupts)
-    return ThreadStatus(exists=True, waiting=waiting, unfinished=False)
 
 
 def waited_for(interrupts: Iterable[tuple[str, Any]]) -> dict[str, frozenset[str]]:

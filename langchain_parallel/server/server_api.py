@@ -18,7 +18,13 @@ from .._core.calls import Call, Calls
 from ..errors import InvalidRequest, ThreadBusy
 from ..parked import ParkedThread, ThreadStatus
 from ..parked.index import recorded_threads
-from ..parked.threads import RESUME_VALUE, ChooseInterrupts, seconds_since, waited_for
+from ..parked.threads import (
+    RESUME_VALUE,
+    BeforeAndAfter,
+    ChooseInterrupts,
+    seconds_since,
+    waited_for,
+)
 
 _UNKNOWN = ThreadStatus(exists=False, waiting={}, unfinished=False)
 _QUEUED = ThreadStatus(exists=True, waiting={}, unfinished=True)
@@ -46,18 +52,14 @@ class ServerThreads:
         """The threads that the store records."""
         return (yield from recorded_threads(self._store, self.owns_node))
 
-    def resume_if(
-        self, thread_id: str, choose: ChooseInterrupts
-    ) -> Calls[tuple[ThreadStatus, ThreadStatus | None]]:
+    def resume_if(self, thread_id: str, choose: ChooseInterrupts) -> Calls[BeforeAndAfter]:
         """Have the server resume a thread if `choose`, given its status, says so. See `Threads`."""
-        result: tuple[ThreadStatus, ThreadStatus | None] = yield Call(
+        result: BeforeAndAfter = yield Call(
             _refuse_blocking, lambda: self._resume_if(thread_id, choose)
         )
         return result
 
-    async def _resume_if(
-        self, thread_id: str, choose: ChooseInterrupts
-    ) -> tuple[ThreadStatus, ThreadStatus | None]:
+    async def _resume_if(self, thread_id: str, choose: ChooseInterrupts) -> BeforeAndAfter:
         before = await self._status(thread_id)
         ids = choose(before)
         if ids is None:

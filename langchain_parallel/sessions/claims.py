@@ -19,19 +19,18 @@ def report_values(state: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         InvalidRequest: One of the turns is no turn.
     """
-    known = _turns(state)
-    turns = [turn for turn in known if not _is_planned(turn)]
+    turns, planned = _turns(state)
     sources = _sources(turns)
     numbers = {source["url"]: source["number"] for source in sources}
     return {
         "turns": [_turn_values(number, turns, numbers) for number in range(1, len(turns) + 1)],
-        "underway": list(_underway(state, known)),
+        "underway": list(_underway(state, turns, planned)),
         "sources": sources,
     }
 
 
-def _turns(state: Mapping[str, Any]) -> list[Turn]:
-    """The turns in their order, each run once."""
+def _turns(state: Mapping[str, Any]) -> tuple[list[Turn], list[Turn]]:
+    """The turns in their order, each run once; and those that are only planned, without a run's id yet."""
     if "run_id" in state and "turns" not in state:
         raise InvalidRequest(["This is one turn."], hint="Pass a state, or a list of turns.")
     turns = list(state.get("turns") or ())
@@ -43,12 +42,8 @@ def _turns(state: Mapping[str, Any]) -> list[Turn]:
                 hint="Pass a state of the research graph, or its turns.",
             )
     plain = [_plain(turn) for turn in turns]
-    planned = [turn for turn in plain if _is_planned(turn)]  # they have no id yet to be merged by
-    return [*merge_turns([], [turn for turn in plain if not _is_planned(turn)]), *planned]
-
-
-def _is_planned(turn: Mapping[str, Any]) -> bool:
-    return turn["status"] == "planned" and not turn["run_id"]
+    planned = [turn for turn in plain if turn["status"] == "planned" and not turn["run_id"]]
+    return merge_turns([], [turn for turn in plain if turn not in planned]), planned
 
 
 def _sources(turns: list[Turn]) -> list[dict[str, Any]]:
@@ -115,14 +110,14 @@ def _chain(turn: Turn, turns: list[Turn]) -> tuple[list[int], str | None]:
     return chain, None if parent in known else parent
 
 
-def _underway(state: Mapping[str, Any], turns: list[Turn]) -> Iterator[dict[str, Any]]:
+def _underway(
+    state: Mapping[str, Any], ended: list[Turn], planned: list[Turn]
+) -> Iterator[dict[str, Any]]:
     """What is planned or submitted, and has not ended."""
-    ended = [turn for turn in turns if not _is_planned(turn)]
     runs = {turn["run_id"] for turn in ended} - {""}
     positions = {turn["position"] for turn in ended}
-    planned = (state.get("pending"), *(state.get("branches") or ()))
-    yield from ({**turn, "run_id": None} for turn in turns if _is_planned(turn))
-    for turn in filter(None, planned):
+    yield from ({**turn, "run_id": None} for turn in planned)
+    for turn in filter(None, (state.get("pending"), *(state.get("branches") or ()))):
         if turn.get("run_id") not in runs and turn.get("position") not in positions:
             yield _plain({**turn, "run_id": turn.get("run_id") or None})
 

@@ -8,7 +8,7 @@ Mermaid itself looks for once it has turned the numbers back (formulas, icons, l
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from ..text.format import usd
 from ..text.untrusted import harmless
@@ -31,20 +31,11 @@ _STYLES = {
 
 def mermaid_text(nodes: Sequence[Node]) -> str:
     """A `flowchart TD`: a box for each turn, and an arrow from each turn to those that continued it."""
-    return "\n".join(["flowchart TD", *_lines(nodes)]) + "\n"
-
-
-def _lines(nodes: Sequence[Node]) -> Iterator[str]:
-    for node in nodes:
-        yield f'  n{node.number}["{_label(node)}"]:::{kind_of(node)}'
-    for node in nodes:
-        if node.parent:
-            yield f"  n{node.parent.number} --> n{node.number}"
-    for node in nodes:
-        if node.is_head:
-            yield f"  class n{node.number} head"
-    for name, style in _STYLES.items():
-        yield f"  classDef {name} {style}"
+    lines = [f'n{node.number}["{_label(node)}"]:::{kind_of(node)}' for node in nodes]
+    lines += [f"n{node.parent.number} --> n{node.number}" for node in nodes if node.parent]
+    lines += [f"class n{node.number} head" for node in nodes if node.is_head]
+    lines += [f"classDef {name} {style}" for name, style in _STYLES.items()]
+    return "\n  ".join(["flowchart TD", *lines]) + "\n"
 
 
 def _label(node: Node) -> str:

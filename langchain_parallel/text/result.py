@@ -20,7 +20,6 @@ from ..evidence import (
     Evidence,
     evidence_of,
     is_low,
-    low_fields,
     numbers_by_field,
     parts,
     uncited_fields,
@@ -100,10 +99,13 @@ def _tally(lines: Iterable[str]) -> list[str]:
 
 def weak_points(evidence: Evidence) -> Iterator[str]:
     """The fields that a reader must not rely on. The only place of this note, for models and people."""
-    if low := low_fields(evidence):
-        yield "Low confidence: " + ", ".join(
-            one_line(field) + ("" if word == "low" else f" ({word})") for field, word in low.items()
-        )
+    low = [
+        one_line(field) + ("" if word == "low" else f" ({word})")
+        for field, word in evidence["confidence"].items()
+        if is_low(word)
+    ]
+    if low:
+        yield f"Low confidence: {', '.join(low)}"
     if uncited := uncited_fields(evidence):
         yield "No citations: " + ", ".join(map(one_line, uncited))
 

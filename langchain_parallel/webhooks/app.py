@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -88,50 +87,37 @@ def webhook_app(
     threads, clients = threads_of(graph, config, context), ClientPair(*client_pair(client))
     wake = partial(wake_for_delivery, threads, clients, blocking=blocking)
     options = queue or QueueOptions()
-    endpoints = _Endpoints(DeliveryQueue(wake, options), secrets, max_body, tolerance)
+    deliveries = DeliveryQueue(wake, options)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        endpoints.queue = DeliveryQueue(wake, options)  # a server may start the application again
+        nonlocal deliveries
+        deliveries = DeliveryQueue(wake, options)  # a server may start the application again
         yield
-        await endpoints.queue.close()
+        await deliveries.close()
 
-    routes = [Route(path, endpoints.deliver, methods=["POST"])]
-    routes += [Route(health_path, endpoints.health, methods=["GET"])] if health_path else []
-    return Starlette(routes=routes, lifespan=lifespan)
-
-
-@dataclass(repr=False)  # it holds secrets
-class _Endpoints:
-    """The two endpoints."""
-
-    queue: DeliveryQueue
-    secrets: Sequence[str | SecretStr]
-    max_body: int
-    tolerance: float
-
-    async def deliver(self, request: Request) -> JSONResponse:
-        """Accept or reject a delivery."""
+    async def deliver(request: Request) -> JSONResponse:
         try:
-            body = await asyncio.wait_for(_read_body(request, self.max_body), _BODY_SECONDS)
+            body = await asyncio.wait_for(_read_body(request, max_body), _BODY_SECONDS)
         except asyncio.TimeoutError:
             return _response(408, {"error": "The body did not arrive in time."})
         if body is None:
-            return _response(413, {"error": f"More than {self.max_body} bytes."})
+            return _response(413, {"error": f"More than {max_body} bytes."})
         try:
-            delivery = receive(
-                request.headers.items(), body, secrets=self.secrets, tolerance=self.tolerance
-            )
+            delivery = receive(request.headers.items(), body, secrets=secrets, tolerance=tolerance)
         except WebhookRejected as rejected:
             return _response(_STATUS[rejected.reason], {"error": rejected.message})
-        accepted = self.queue.accept(delivery)
+        accepted = deliveries.accept(delivery)
         if accepted == "full":
             return _response(503, {"error": "Too many deliveries are open."})
         return _response(202 if accepted == "queued" else 200, {"delivery": accepted})
 
-    async def health(self, request: Request) -> JSONResponse:
-        """Say that this process lives, and how many deliveries are open."""
-        return _response(200, {"status": "ok", "open": len(self.queue)})
+    async def health(request: Request) -> JSONResponse:
+        return _response(200, {"status": "ok", "open": len(deliveries)})
+
+    routes = [Route(path, deliver, methods=["POST"])]
+    routes += [Route(health_path, health, methods=["GET"])] if health_path else []
+    return Starlette(routes=routes, lifespan=lifespan)
 
 
 def _response(status: int, body: dict[str, Any]) -> JSONResponse:

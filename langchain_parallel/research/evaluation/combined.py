@@ -103,21 +103,15 @@ class _LimitRounds(BuiltInEvaluator):
 
     def calls(self, state: ResearchState, turn: Turn, config: RunnableConfig) -> Calls[Verdict]:
         verdict = yield from consult(self.evaluator, state, config)
-        asked = _rounds(state["turns"])
+        turns = state["turns"]
+        own = [turn["position"] for turn in turns if turn["asked_by"] == "caller"]
+        later = [turn for turn in turns if turn["position"] > max(own, default=-1)]
+        asked = len({turn["round"] for turn in later if turn["asked_by"] == "evaluation"})
         if not questions_of(verdict) or asked < self.rounds:
             return verdict
         times = "once" if asked == 1 else f"{asked} times"
         reason = join_unique([f"Asked again {times}, which is all.", verdict.get("reason")], " ")
         return Verdict(action="stop", reason=reason)
-
-
-def _rounds(turns: list[Turn]) -> int:
-    """Rounds that the evaluation has asked since the caller's last question."""
-    callers = [turn["position"] for turn in turns if turn["asked_by"] == "caller"]
-    since = max(callers, default=-1)
-    return len(
-        {t["round"] for t in turns if t["asked_by"] == "evaluation" and t["position"] > since}
-    )
 
 
 # --- several verdicts in one ---------------------------------------------------------------------

@@ -93,7 +93,11 @@ class _ByModel(BuiltInEvaluator):
         text = session = session_text(state, self.max_chars)
         problems: Sequence[str] = ()
         for _ in range(2):
-            said = yield from self._ask(text, config)
+            messages = [SystemMessage(instructions(self.rubric)), HumanMessage(text)]
+            said = yield Call(
+                lambda: self.judge.invoke(messages, config),  # noqa: B023 -- called at once
+                lambda: self.judge.ainvoke(messages, config),  # noqa: B023
+            )
             try:
                 return _verdict(said, state)
             except InvalidRequest as refused:
@@ -103,14 +107,6 @@ class _ByModel(BuiltInEvaluator):
             ["The model has twice given a verdict that is not usable.", *problems],
             hint="The answer it judged is kept; resume the thread to have it judged again.",
         )
-
-    def _ask(self, text: str, config: RunnableConfig) -> Calls[Mapping[str, Any]]:
-        messages = [SystemMessage(instructions(self.rubric)), HumanMessage(text)]
-        said = yield Call(
-            lambda: self.judge.invoke(messages, config),
-            lambda: self.judge.ainvoke(messages, config),
-        )
-        return cast(Mapping[str, Any], said)
 
 
 def _refusal(said: Mapping[str, Any], problems: Sequence[str]) -> str:

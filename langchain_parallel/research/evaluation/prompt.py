@@ -13,6 +13,7 @@ from ...text.layout import list_within
 from ...text.result import answer_text, weak_points
 from ...text.untrusted import FENCE, fenced, harmless
 from ..state import ResearchState, Turn
+from ..usage import spent_usd
 from .evaluator import last_round
 
 MIN_CHARS = 2_000
@@ -71,8 +72,7 @@ def session_text(state: ResearchState, max_chars: int) -> str:
 
 
 def _totals(state: ResearchState) -> str:
-    spent = sum(turn["cost_usd"] or 0.0 for turn in state["turns"])
-    return f"Turns so far: {len(state['turns'])}; spent: {usd(spent)}."
+    return f"Turns so far: {len(state['turns'])}; spent: {usd(spent_usd(state['turns']))}."
 
 
 def _line(turn: Turn, chars: int) -> str:
