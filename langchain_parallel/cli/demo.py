@@ -28,6 +28,7 @@ from ..research import ResearchOutput, Turn, create_research_graph
 from ..sessions import InteractionTree
 from ..simulator import Fault, RunningServer, Scenario, Simulator, serve
 from ..text.format import usd
+from ..text.result import answer_text, weak_points
 from .command_line import command_parser
 
 PROCESSOR, FOLLOW_UP = "pro", "core-fast"
@@ -38,6 +39,7 @@ SECOND = (
 )
 THIRD = "Which of those risks could change the ranking within the next two years?"
 THREAD = "demo"
+_SHOWN_CHARS = 3_000
 
 
 def main(arguments: list[str]) -> int:
@@ -112,26 +114,10 @@ def _ask(question: str, database: Path) -> ResearchOutput:
 
 
 def _show_turn(turn: Turn) -> None:
-    content = turn["content"]
-    fields = content if isinstance(content, dict) else {"answer": content}
-    width = max((len(name) for name in fields), default=0)
-    for name, value in fields.items():
-        for index, item in enumerate(value if isinstance(value, list) else [value]):
-            print(f"  {name if index == 0 else '':>{width}}  {_short(item)}")
-    print("  sources:")
-    for citation in turn["citations"][:6]:
-        print(f"    [{citation['number']}] {citation['title'] or ''} {citation['url']}")
-    more = len(turn["citations"]) - 6
-    if more > 0:
-        print(f"    and {more} more")
-    if turn["unsupported_fields"]:
-        print(f"  not well supported: {', '.join(turn['unsupported_fields'])}")
-
-
-def _short(value: object) -> str:
-    if isinstance(value, dict):
-        value = "; ".join(f"{name}: {part}" for name, part in value.items())
-    return textwrap.shorten(str(value), 150, placeholder="…")
+    answer = answer_text(turn, weak_points(turn), _SHOWN_CHARS)
+    print(textwrap.indent(str(answer), "  "))
+    if answer.left_out:
+        print(f"  and {', '.join(answer.left_out)}")
 
 
 def _summary(session: ResearchOutput) -> None:

@@ -136,7 +136,7 @@ class Account:
         return runs
 
     def _new_run(self, request: JsonObject, betas: frozenset[str], group: Group | None) -> Run:
-        now, count = self.monotonic, self._run_count
+        count = self._run_count
         self._run_count += 1
         run_id = f"trun_{hex_id('run', self.seed, count)}"
         run = Run(
@@ -145,13 +145,9 @@ class Account:
             request=request,
             betas=betas,
             usd=price_usd(request["processor"]),
-            created=now,
-            starts=now,
-            ends=now,
-            planned=now,
+            created=self.monotonic,
             previous=self._interactions.get(request.get("previous_interaction_id") or ""),
             group_id=group.group_id if group else None,
-            visible=now,
             warnings=warnings_for(request),
         )
         script = self.scripts.take(lambda s: s.matches(run.text, run.processor)) or RunScript()

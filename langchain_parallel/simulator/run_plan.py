@@ -6,8 +6,6 @@ overrides the default. `latency_scale` applies to every duration except the seco
 
 from __future__ import annotations
 
-import math
-
 from .http_messages import JsonObject
 from .pricing import duration
 from .scenario import ScriptedTurn
@@ -25,12 +23,15 @@ def plan_run(
 ) -> None:
     """Set when the run starts and ends, its outcome, its error and its warnings."""
     run.turn = turn
-    seconds = _seconds(run, script, turn, latency_scale, seed)
-    run.starts = run.created + min(2.0, 0.05 * seconds)
-    run.ends = run.planned = run.created + seconds
+    seconds = script.seconds
+    if seconds is None:
+        usual = turn.seconds if turn else None
+        seconds = duration(run.processor, seed, run.text) if usual is None else usual
+        seconds *= latency_scale
+    if script.outcome != "stay_queued":
+        run.starts = run.created + min(2.0, 0.05 * seconds)
+        run.ends = run.planned = run.created + seconds
     run.visible = run.created + script.late_commit
-    if script.outcome == "stay_queued":
-        run.starts = run.ends = run.planned = math.inf
     message = script.message
     if script.outcome == "completed" and turn is not None:
         run.outcome, message = turn.status, turn.error
@@ -44,16 +45,6 @@ def plan_run(
         {"type": "warning", "message": said} if isinstance(said, str) else said for said in messages
     ]
     run.scripted_output = script.output or {}
-
-
-def _seconds(
-    run: Run, script: RunScript, turn: ScriptedTurn | None, latency_scale: float, seed: int
-) -> float:
-    if script.seconds is not None:
-        return script.seconds
-    if turn is not None and turn.seconds is not None:
-        return turn.seconds * latency_scale
-    return duration(run.processor, seed, run.text) * latency_scale
 
 
 def run_error(message: str | None, ref_id: str) -> JsonObject:

@@ -21,9 +21,8 @@ Path = tuple[str, ...]
 TextWriter = Callable[[Path], str]
 """Writes the string at this path."""
 
-_OPTIONAL_DEPTH = (
-    6  # from this depth on, optional parts are left out, so that a recursive schema ends
-)
+# From this depth on, optional parts are left out, so that a recursive schema ends.
+_OPTIONAL_DEPTH = 6
 _MAX_DEPTH = 24  # a schema that requires itself has no finite value
 
 _FORMATS = {
@@ -46,15 +45,8 @@ _PATTERN_STRINGS = (
     *_FORMATS.values(),
     *("2025", "2025-06", "1", "12", "123", "1234", "12345", "123456", "1.5", "42%", "$1", "$1.00"),
     *("A", "AB", "ABC", "ABCD", "ABCDE", "a", "ab", "abc", "abcd", "A1", "AB12", "ABC123", "ab-12"),
-    *(
-        "simulated",
-        "Simulated",
-        "SIMULATED",
-        "simulated_1",
-        "simulated-1",
-        "+10000000000",
-        "#000000",
-    ),
+    *("simulated", "Simulated", "SIMULATED", "simulated_1", "simulated-1"),
+    *("+10000000000", "#000000"),
 )
 
 

@@ -80,9 +80,9 @@ class Run:
     betas: frozenset[str]
     usd: float
     created: float
-    starts: float
-    ends: float
-    planned: float
+    starts: float = math.inf
+    ends: float = math.inf
+    planned: float = math.inf
     outcome: str = "completed"
     previous: Run | None = None
     group_id: str | None = None
