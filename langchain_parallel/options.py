@@ -143,13 +143,8 @@ class RequestOptions(BaseModel):
             input="?",
             processor=processors[0],
             task_spec=spec,
-            source_policy=self.source_policy,
-            mcp_servers=self.mcp_servers,
-            advanced_settings=self.advanced_settings,
-            memory_scope_key=self.memory_scope_key,
-            metadata=dict(self.metadata),
             enable_events=True,
-            webhook=self.webhook,
+            **{name: value for name, value in self if name in TaskRunInput.model_fields},
         )
         for processor in dict.fromkeys(processors):
             self.check(request.model_copy(update={"processor": processor}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from pydantic import SecretStr
 
@@ -12,16 +12,12 @@ from .._core.calls import Call, Calls
 from .._core.ledger.lookup import Lookup
 from .._core.redaction import redact, secrets_of
 from ..client import AsyncParallelClient, ParallelClient
-from ..client.client_pair import (
-    AnyClient,
-    client_pair,
-    knowledge_id,
-    mark_uncertain,
-    register_secrets,
-    started_runs,
-)
+from ..client.client_pair import AnyClient, client_pair
 from ..errors import ParallelError
 from ..models import Event, Submission, TaskRun, TaskRunEvent, TaskRunInput, TaskRunResult
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class ClientPair(NamedTuple):
@@ -33,7 +29,7 @@ class ClientPair(NamedTuple):
     @property
     def process_id(self) -> str:
         """The id of what these two know of their ledgers; it is another one in a forked process."""
-        return f"{knowledge_id(self.sync)}.{os.getpid()}"
+        return f"{self.sync._settings.cache.name}.{os.getpid()}"
 
     @classmethod
     def of(
@@ -60,17 +56,28 @@ class ClientPair(NamedTuple):
             base_url=base_url,
             allow_unknown_processor=allow_unknown_processor,
         )
-        register_secrets(sync, secrets_of([asks]))
+        sync._settings.secrets.register(secrets_of([asks]))
         return cls(sync, async_)
+
+    def _call(
+        self, method: Callable[Concatenate[ParallelClient, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> Calls[T]:
+        """Call a method of `ParallelClient`, or await that of the other client."""
+        name = method.__name__
+        returned: T = yield Call(
+            lambda: getattr(self.sync, name)(*args, **kwargs),
+            lambda: getattr(self.async_, name)(*args, **kwargs),
+        )
+        return returned
 
     def mark_uncertain(self, ledger_id: str) -> None:
         """Note that another process may have sent something to this ledger a moment ago."""
-        mark_uncertain(self.sync, ledger_id)
+        settings = self.sync._settings
+        settings.cache.mark_uncertain(ledger_id, settings.clock.monotonic())
 
     def create_group(self) -> Calls[str]:
         """A new ledger. Free."""
-        group = yield Call(self.sync.create_group, self.async_.create_group)
-        return str(group.taskgroup_id)
+        return (yield from self._call(ParallelClient.create_group)).taskgroup_id
 
     def submit(
         self,
@@ -82,46 +89,30 @@ class ClientPair(NamedTuple):
     ) -> Calls[Submission]:
         """Find the run in the ledger or start it there."""
         how: dict[str, Any] = {"position": position, "lookup": lookup}
-        submission = yield Call(
-            lambda: self.sync.submit(ledger_id, request, **how),
-            lambda: self.async_.submit(ledger_id, request, **how),
-        )
-        return cast(Submission, submission)
+        return (yield from self._call(ParallelClient.submit, ledger_id, request, **how))
 
     def find(
         self, ledger_id: str, request: TaskRunInput, *, position: str, lookup: Any = "once"
     ) -> Calls[Submission | None]:
         """The run that was paid for under a key, if there is one."""
         how: dict[str, Any] = {"position": position, "lookup": lookup}
-        found = yield Call(
-            lambda: self.sync.find(ledger_id, request, **how),
-            lambda: self.async_.find(ledger_id, request, **how),
-        )
-        return cast("Submission | None", found)
+        return (yield from self._call(ParallelClient.find, ledger_id, request, **how))
 
     def list_runs(self, ledger_id: str) -> Calls[list[TaskRun]]:
         """The runs of a ledger with processor and metadata, and those that these two have started and the
         list does not show yet. Free.
         """
-
-        def read(*, include_input: bool) -> Call:
-            return Call(
-                lambda: self.sync.list_runs(ledger_id, include_input=include_input),
-                lambda: self.async_.list_runs(ledger_id, include_input=include_input),
-            )
-
-        events = cast("list[TaskRunEvent]", (yield read(include_input=False)))
+        list_runs = ParallelClient.list_runs
+        events = yield from self._call(list_runs, ledger_id)
         if any(not event.run.processor or event.run.metadata is None for event in events):
-            events = cast("list[TaskRunEvent]", (yield read(include_input=True)))
+            events = yield from self._call(list_runs, ledger_id, include_input=True)
         listed = {event.run.run_id: _with_input(event) for event in events}
-        return [
-            *({run.run_id: run for run in started_runs(self.sync, ledger_id)} | listed).values()
-        ]
+        started = self.sync._settings.cache.started_runs(ledger_id)
+        return [*({run.run_id: run for run in started} | listed).values()]
 
     def retrieve(self, run_id: str) -> Calls[TaskRun]:
         """The current state of a run."""
-        run = yield Call(lambda: self.sync.retrieve(run_id), lambda: self.async_.retrieve(run_id))
-        return cast(TaskRun, run)
+        return (yield from self._call(ParallelClient.retrieve, run_id))
 
     def wait(
         self,
@@ -136,22 +127,15 @@ class ClientPair(NamedTuple):
         Errors name the run and the interaction, and never one of `secrets`: a server may repeat an MCP
         header in what it says of a run that failed.
         """
+        wait = ParallelClient.wait
         try:
             if on_event is None:
-                result = yield Call(
-                    lambda: self.sync.result(run_id, timeout=timeout),
-                    lambda: self.async_.result(run_id, timeout=timeout),
-                )
-            else:
-                result = yield Call(
-                    lambda: self.sync.wait(run_id, timeout=timeout, on_event=on_event),
-                    lambda: self.async_.wait(run_id, timeout=timeout, on_event=on_event),
-                )
+                return (yield from self._call(ParallelClient.result, run_id, timeout=timeout))
+            return (yield from self._call(wait, run_id, timeout=timeout, on_event=on_event))
         except ParallelError as error:
             error.with_ids(run_id, interaction_id)
             error._map_text(lambda text: redact(text, secrets))
             raise
-        return cast(TaskRunResult, result)
 
 
 def _with_input(event: TaskRunEvent) -> TaskRun:

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import sys
-import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, cast
 from weakref import WeakKeyDictionary
+
+from .process import ForgottenInChild
 
 _LOG = logging.getLogger("langchain_parallel")
 _MODULES = ("langgraph.checkpoint.postgres.base", "langgraph.store.postgres.base")
@@ -71,39 +71,30 @@ class AdvisoryLocks:
         return bool(self._connection.execute(query, (lock_number(name),)).fetchone()[0])
 
 
-class _Registry:
-    """`AdvisoryLocks` by database. A forked child starts with none: the connections are its parent's."""
-
-    def __init__(self) -> None:
-        self.forget()
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self.forget)
+class _Databases(ForgottenInChild):
+    """`AdvisoryLocks` by database: their connections are those of one process."""
 
     def forget(self) -> None:
-        self._guard = threading.Lock()
-        self._by_parameters: dict[str, AdvisoryLocks] = {}
-        self._by_holder: WeakKeyDictionary[Any, AdvisoryLocks] = WeakKeyDictionary()
-
-    def get(self, holder: object) -> AdvisoryLocks | None:
-        return self._by_holder.get(holder)
-
-    def add(self, holder: object, parameters: dict[str, Any]) -> AdvisoryLocks:
-        with self._guard:
-            locks = self._by_parameters.setdefault(
-                repr(sorted(parameters.items())), AdvisoryLocks(parameters)
-            )
-            self._by_holder[holder] = locks
-            return locks
+        super().forget()
+        self.by_parameters: dict[str, AdvisoryLocks] = {}
+        self.by_holder: WeakKeyDictionary[Any, AdvisoryLocks] = WeakKeyDictionary()
 
 
-_REGISTRY = _Registry()
+_DATABASES = _Databases()
 
 
 def advisory_locks(holder: object) -> AdvisoryLocks | None:
     """The locks in the database of a checkpointer or store; None if that is not PostgreSQL."""
     if not _is_in_postgres(holder):
         return None
-    return _REGISTRY.get(holder) or _REGISTRY.add(holder, _parameters(cast(Any, holder).conn))
+    locks = _DATABASES.by_holder.get(holder)
+    if locks is None:
+        parameters = _parameters(cast(Any, holder).conn)
+        key = repr(sorted(parameters.items()))
+        with _DATABASES.guard:
+            locks = _DATABASES.by_parameters.setdefault(key, AdvisoryLocks(parameters))
+            _DATABASES.by_holder[holder] = locks
+    return locks
 
 
 def lock_number(name: str) -> int:

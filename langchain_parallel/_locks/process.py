@@ -66,8 +66,8 @@ class Lock:
         self._lock.release()
 
 
-class _Registry:
-    """Locks by name; a lock goes when its last user does. A forked child starts with none."""
+class ForgottenInChild:
+    """Something of this process only. A forked child starts with an empty one."""
 
     def __init__(self) -> None:
         self.forget()
@@ -75,23 +75,27 @@ class _Registry:
             os.register_at_fork(after_in_child=self.forget)
 
     def forget(self) -> None:
-        self._guard = threading.Lock()
-        self._locks: WeakValueDictionary[str, Lock] = WeakValueDictionary()
-
-    def get(self, name: str) -> Lock:
-        with self._guard:
-            lock = self._locks.get(name)
-            if lock is None:
-                lock = self._locks[name] = Lock()
-            return lock
+        """Become empty."""
+        self.guard = threading.Lock()
 
 
-_REGISTRY = _Registry()
+class _Locks(ForgottenInChild):
+    def forget(self) -> None:
+        super().forget()
+        self.by_name: WeakValueDictionary[str, Lock] = WeakValueDictionary()
+        """A lock goes when its last user does."""
+
+
+_LOCKS = _Locks()
 
 
 def process_lock(name: str) -> Lock:
     """The process's one lock of this name; keep a reference to it while it is held."""
-    return _REGISTRY.get(name)
+    with _LOCKS.guard:
+        lock = _LOCKS.by_name.get(name)
+        if lock is None:
+            lock = _LOCKS.by_name[name] = Lock()
+        return lock
 
 
 @contextmanager

@@ -7,7 +7,6 @@ because it would bypass the caller's proxy, certificates or hooks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, TypeAlias, cast
 
@@ -15,7 +14,6 @@ import httpx
 from pydantic import SecretStr
 
 from ..errors import InvalidRequest
-from ..models import TaskRun
 from .async_client import AsyncParallelClient
 from .async_driver import AsyncDriver
 from .sync_client import ParallelClient
@@ -107,23 +105,3 @@ def _refusal(client: AnyClient, shared: object) -> str:
         f"The client given has an httpx client or transport of its own, which cannot serve this {call} call; "
         "make a client of each kind and join them with `langchain_parallel.client.pair_clients`."
     )
-
-
-def register_secrets(client: ParallelClient, secrets: Iterable[str]) -> None:
-    """Let no answer and no error of this client and its counterpart show these texts."""
-    client._settings.secrets.register(secrets)
-
-
-def mark_uncertain(client: ParallelClient, ledger_id: str) -> None:
-    """Note that another process may have sent something to this ledger a moment ago."""
-    client._settings.cache.mark_uncertain(ledger_id, client._settings.clock.monotonic())
-
-
-def started_runs(client: ParallelClient, ledger_id: str) -> list[TaskRun]:
-    """The runs that this client and its counterpart started in a ledger: its list may not show them yet."""
-    return client._settings.cache.started_runs(ledger_id)
-
-
-def knowledge_id(client: ParallelClient) -> str:
-    """A name for what this client and its counterpart know of their ledgers; other clients have another."""
-    return client._settings.cache.name

@@ -22,8 +22,8 @@ from pydantic import (
     ConfigDict,
     Field,
     JsonValue,
+    PlainSerializer,
     SecretStr,
-    field_serializer,
     field_validator,
 )
 
@@ -112,18 +112,17 @@ def _host_only(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/…"
 
 
+SecretUrl: TypeAlias = Annotated[str, Field(repr=False), PlainSerializer(_host_only)]
+
+
 class McpServer(_RequestModel):
     """An MCP server that the run may call. Its headers and all parts of its URL are treated as secrets."""
 
     type: Literal["url"] = "url"
-    url: str = Field(repr=False)
+    url: SecretUrl
     name: str
     headers: dict[str, SecretStr] | None = Field(default=None, repr=False)
     allowed_tools: Sequence[str] | None = None
-
-    @field_serializer("url")
-    def _hide(self, url: str) -> str:
-        return _host_only(url)
 
     if TYPE_CHECKING:
 
@@ -155,12 +154,8 @@ class TaskAdvancedSettings(_RequestModel):
 class Webhook(_RequestModel):
     """The URL to which the API posts when the run ends. Left out of `repr`: it may hold a token."""
 
-    url: str = Field(repr=False)
+    url: SecretUrl
     event_types: Sequence[Literal["task_run.status"]] = ("task_run.status",)
-
-    @field_serializer("url")
-    def _hide(self, url: str) -> str:
-        return _host_only(url)
 
 
 class TaskRunInput(_RequestModel):

@@ -59,10 +59,6 @@ def _trace(spending: Spending, config: RunnableConfig) -> Calls[None]:
     """
     metadata: dict[str, Any] = {**config.get("metadata", {}), **spending}
     metadata["usage_metadata"] = {"total_cost": spending["cost_usd"] or 0.0}
-    run = RunnableLambda(_same, name="parallel_run")
+    run = RunnableLambda(lambda spent: spent, name="parallel_run")
     traced: RunnableConfig = {"callbacks": config.get("callbacks"), "metadata": metadata}
     yield Call(lambda: run.invoke(spending, traced), lambda: run.ainvoke(spending, traced))
-
-
-def _same(spending: Spending) -> Spending:
-    return spending

@@ -58,18 +58,21 @@ def parse_answer(answer: object, request: HumanRequest) -> HumanAnswer:
     actions = request["action_requests"]
     decisions = _decisions(answer)
     if len(decisions) != len(actions):
-        raise InvalidRequest(
-            [f"{len(actions)} decision(s) are needed, in the order asked; {len(decisions)} came."],
-            hint="Nothing was spent; the question is still open.",
+        raise _refusal(
+            f"{len(actions)} decision(s) are needed, in the order asked; {len(decisions)} came."
         )
     allowed = request["review_configs"][0]["allowed_decisions"]
     problems = [p for decision in decisions for p in _problems_of(decision, allowed)]
     if problems:
-        raise InvalidRequest(problems, hint="Nothing was spent; the question is still open.")
+        raise _refusal(*problems)
     given = HumanAnswer(decisions=cast("list[HumanDecision]", decisions))
     if isinstance(answer, Mapping) and answer.get("limits") is not None:
         given["limits"] = check_session_limits(answer["limits"])
     return given
+
+
+def _refusal(*problems: str) -> InvalidRequest:
+    return InvalidRequest(problems, hint="Nothing was spent; the question is still open.")
 
 
 def _decisions(answer: object) -> list[Any]:
@@ -79,10 +82,7 @@ def _decisions(answer: object) -> list[Any]:
         return answer
     if isinstance(answer, Mapping) and "type" in answer:
         return [answer]
-    raise InvalidRequest(
-        ['An answer looks like {"decisions": [{"type": "approve"}]}.'],
-        hint="Nothing was spent; the question is still open.",
-    )
+    raise _refusal('An answer looks like {"decisions": [{"type": "approve"}]}.')
 
 
 def _problems_of(decision: object, allowed: Sequence[str]) -> list[str]:
@@ -136,20 +136,17 @@ def apply_edit(turn: TurnT, decision: HumanDecision) -> TurnT:
     """
     name, args = decision["edited_action"]["name"], decision["edited_action"]["args"]
     if name != "research":
-        raise InvalidRequest(
-            [f"{name[:40]!r} cannot be done here; edit `research`, or reject it."],
-            hint="Nothing was spent; the question is still open.",
-        )
+        raise _refusal(f"{name[:40]!r} cannot be done here; edit `research`, or reject it.")
     unknown = sorted(set(map(str, args)) - set(QUESTION_ARGS))
     problems = [f"{name[:40]!r} means nothing; {', '.join(QUESTION_ARGS)} do." for name in unknown]
     problems += [
         f"{n} must be text." for n in QUESTION_ARGS if not isinstance(args.get(n, ""), str)
     ]
     if problems:
-        raise InvalidRequest(problems, hint="Nothing was spent; the question is still open.")
+        raise _refusal(*problems)
     question = str(args.get("question", turn["question"])).strip()
     if not question:
-        raise InvalidRequest(["The question is empty."], hint="Nothing was spent.")
+        raise _refusal("The question is empty.")
     edited: TurnT = {  # type: ignore[assignment]
         **turn,
         "question": question,
