@@ -115,16 +115,19 @@ def _follow_stream(waiting: _Wait) -> Flow[TaskRunResult | None]:
     if streams.refusal(head) is not None:
         return None
     waiting.feed.connect()
+    last = yield from now()
     while True:
         chunk = yield from read_chunk()
         if not isinstance(chunk, bytes):
             return None
-        for event in waiting.feed.feed(chunk):
+        events, time = waiting.feed.feed(chunk), (yield from now())
+        last = time if events else last
+        for event in events:
             yield from emit(event)
             answer = _read_event(waiting, event)
             if answer is not None:
                 return answer
-        if (yield from now()) >= ends:
+        if time >= ends or time >= last + silence:  # heartbeats alone are silence, too
             return None
 
 

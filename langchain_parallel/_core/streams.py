@@ -29,7 +29,7 @@ from .event_feed import EventFeed
 from .retry import RetryDecision, RetryPolicy, classify
 
 READ_SECONDS = 60.0
-"""Seconds of silence on an event stream after which it is opened anew."""
+"""Seconds of silence, or of heartbeats alone, on an event stream after which it is opened anew."""
 
 
 def refusal(head: Outcome) -> Outcome | None:
@@ -114,14 +114,19 @@ def _collect(request: Request, listed: _Listed) -> Flow[StreamEnded | Outcome]:
     if refused is not None:
         return refused
     feed = EventFeed(replays=False)
+    last = yield from now()
     while True:
         chunk = yield from read_chunk()
         if not isinstance(chunk, bytes):
             return chunk if feed.complete else NoResponse(sent=True, reason="the list broke off")
-        for event in feed.feed(chunk):
+        events, time = feed.feed(chunk), (yield from now())
+        last = time if events else last
+        for event in events:
             fault = listed.add(event)
             if fault is not None:
                 return fault
+        if time >= last + READ_SECONDS:
+            return NoResponse(sent=True, reason="the list does not end")
 
 
 # --- events --------------------------------------------------------------------------------------
@@ -192,18 +197,24 @@ def _follow(request: Request, feed: EventFeed, run_id: str | None = None) -> Flo
         return _Connection(refused)
     feed.connect()
     seen = _Connection(StreamEnded(), opened=True)
+    last = yield from now()
     while True:
         chunk = yield from read_chunk()
         if not isinstance(chunk, bytes):
             seen.outcome = chunk
             return seen
-        for event in feed.feed(chunk):
+        events, time = feed.feed(chunk), (yield from now())
+        last = time if events else last
+        for event in events:
             seen.news = True
             seen.last_id = getattr(event, "event_id", None) or seen.last_id
             yield from emit(event)
             if isinstance(event, TaskRunEvent) and event.run.run_id == run_id:
                 seen.run_ended = not event.run.active
         if seen.run_ended:
+            return seen
+        if time >= last + READ_SECONDS:  # heartbeats alone are silence
+            seen.outcome = NoResponse(sent=True, reason="nothing but heartbeats")
             return seen
 
 

@@ -18,6 +18,7 @@
     sse_error               an event stream sends an `error` event after `after_events` and closes
     sse_unknown_event       an event of an undocumented type before each documented one
     sse_comment_heartbeats  comment lines between the events
+    sse_only_heartbeats     comment lines every `seconds`, for ever, instead of the events
     sse_data_heartbeats     events between the events whose data is no JSON
     wrong_id                another run's id stands for every run's
     unknown_fields          an undocumented field in every object of the API
@@ -70,6 +71,7 @@ FaultKind = Literal[
     "sse_error",
     "sse_unknown_event",
     "sse_comment_heartbeats",
+    "sse_only_heartbeats",
     "sse_data_heartbeats",
     "wrong_id",
     "unknown_fields",
@@ -286,6 +288,13 @@ def _sse_error(fault: Fault, steps: Iterator[Step], clock: Clock) -> Iterator[St
         yield step
 
 
+def _sse_only_heartbeats(fault: Fault, steps: Iterator[Step], clock: Clock) -> Iterator[Step]:
+    yield next(step for step in steps if isinstance(step, Head))
+    while True:
+        yield from _pause(clock.monotonic() + fault.seconds, clock)
+        yield Chunk(b": heartbeat\n\n")
+
+
 def _before_events(extra: Chunk) -> _Change:
     def change(fault: Fault, steps: Iterator[Step], clock: Clock) -> Iterator[Step]:
         for step in steps:
@@ -352,6 +361,7 @@ _CHANGED: dict[str, _Change] = {
     "sse_error": _sse_error,
     "sse_unknown_event": _before_events(sse_event({"type": "task_run.telepathy", "strength": 11})),
     "sse_comment_heartbeats": _before_events(Chunk(b": heartbeat\n\n")),
+    "sse_only_heartbeats": _sse_only_heartbeats,
     "sse_data_heartbeats": _before_events(Chunk(b"event: ping\ndata: ping\n\n")),
     "wrong_id": _wrong_id,
     "unknown_fields": _unknown_fields,

@@ -215,3 +215,20 @@ def test_the_longest_retry_after_can_be_set(world: World) -> None:
     world.raises(errors.ServerFault, api.retrieve, "trun_1")
     assert len(world.sim.requests) == 1
     api.done()
+
+
+def test_heartbeats_alone_hold_back_no_answer(world: World) -> None:
+    run_id = world.start(seconds=10)
+    world.sim.faults.add(Fault("sse_only_heartbeats", path="*/events", times=None))
+    began = world.clock.monotonic()
+    assert world.api.wait(run_id, timeout=3600).run.run_id == run_id
+    assert world.clock.monotonic() - began < 65
+
+
+def test_a_list_of_heartbeats_alone_is_given_up(world: World) -> None:
+    group_id = world.api.create_group().taskgroup_id
+    world.sim.faults.add(Fault("sse_only_heartbeats", path="*/runs", times=None))
+    error = world.raises(errors.ResponseLost, world.api.submit, group_id, ask())
+    assert "the list does not end" in str(error)
+    assert world.started == 0
+    assert world.clock.monotonic() < 400
