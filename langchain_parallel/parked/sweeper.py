@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypedDict, cast
+from typing import Any, TypedDict
 
 import anyio
 from langchain_core.runnables import RunnableConfig, RunnableLambda
@@ -189,8 +189,12 @@ class _Sweep:
             if ledger_id is not None and len(run_ids) > 1:
                 with suppress(NotFound):  # then each by itself
                     runs.requests += 2  # a list that is not empty is read on
-                    listed = yield from _list_runs(self.clients, ledger_id)
-                    runs.found |= {run.run_id: run for run in listed if run.run_id in run_ids}
+                    events: list[TaskRunEvent] = yield Call(
+                        lambda: self.clients.sync.list_runs(ledger_id),  # noqa: B023 -- called at once
+                        lambda: self.clients.async_.list_runs(ledger_id),  # noqa: B023
+                    )
+                    listed = {event.run.run_id: event.run for event in events}
+                    runs.found |= {run_id: listed[run_id] for run_id in run_ids if run_id in listed}
         for run_id in thread.runs:
             if run_id not in runs.found:
                 runs.requests += 1
@@ -235,13 +239,6 @@ class _Runs:
     found: dict[str, TaskRun] = field(default_factory=dict)
     missing: dict[str, NotFound] = field(default_factory=dict)
     requests: int = 0
-
-
-def _list_runs(clients: ClientPair, ledger_id: str) -> Calls[list[TaskRun]]:
-    events = yield Call(
-        lambda: clients.sync.list_runs(ledger_id), lambda: clients.async_.list_runs(ledger_id)
-    )
-    return [event.run for event in cast("list[TaskRunEvent]", events)]
 
 
 class SweepState(TypedDict, total=False):

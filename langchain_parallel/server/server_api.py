@@ -8,6 +8,7 @@ one run of a thread at a time; one that comes too late finds no interrupt to ans
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any, NoReturn
 
 from langgraph.store.base import BaseStore, GetOp, Item, Op, PutOp, Result, SearchItem, SearchOp
@@ -126,7 +127,10 @@ class ServerStore(BaseStore):
 
     async def _do(self, op: Op) -> Result:
         if isinstance(op, GetOp):
-            return await self._get(op)
+            with suppress(NotFoundError):
+                item = await self._store.get_item(op.namespace, op.key)
+                return item and Item(**_fields(item))
+            return None
         if isinstance(op, SearchOp):
             found = await self._store.search_items(
                 op.namespace_prefix, filter=op.filter, limit=op.limit, offset=op.offset
@@ -139,13 +143,6 @@ class ServerStore(BaseStore):
         else:
             await self._store.put_item(op.namespace, op.key, op.value, index=op.index)
         return None
-
-    async def _get(self, op: GetOp) -> Item | None:
-        try:
-            item = await self._store.get_item(op.namespace, op.key)
-        except NotFoundError:
-            return None
-        return None if item is None else Item(**_fields(item))
 
 
 def _fields(item: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ of the question, so the question quotes it: compact, and fenced as data, because
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from .._core.plain_text import CUT_HERE, cut
 from ..errors import InvalidRequest
@@ -41,7 +41,13 @@ def with_findings(question: str, turns: Iterable[Turn], *, max_chars: int = 10_0
         InvalidRequest: There is no question, no turn, or no room; or a turn has no answer.
     """
     quoted = list(turns)
-    problems = list(_problems(question, quoted))
+    problems = [] if question.strip() else ["There is no question."]
+    problems += [] if quoted else ["There are no turns to quote."]
+    problems += [
+        f"Run {turn['run_id']} has no answer to quote ({turn['status']})."
+        for turn in quoted
+        if turn["content"] in (None, "", {}, [])
+    ]
     if problems:
         raise InvalidRequest(problems)
     room = max_chars - len(question) - len(_START) - len(_END) + 1  # the last line has no end
@@ -61,16 +67,6 @@ def with_findings(question: str, turns: Iterable[Turn], *, max_chars: int = 10_0
 def own_question(question: str) -> str:
     """A question without the findings that `with_findings` quoted after it."""
     return question.partition(_START)[0] if question.endswith(_END) else question
-
-
-def _problems(question: str, turns: list[Turn]) -> Iterator[str]:
-    if not question.strip():
-        yield "There is no question."
-    if not turns:
-        yield "There are no turns to quote."
-    for turn in turns:
-        if turn["content"] in (None, "", {}, []):
-            yield f"Run {turn['run_id']} has no answer to quote ({turn['status']})."
 
 
 def _finding(number: int, turn: Turn, share: int) -> str:
