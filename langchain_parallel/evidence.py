@@ -177,9 +177,10 @@ def citations(result: TaskRunResult, *, excerpts: bool = False) -> list[dict[str
             source["title"] = (
                 source["title"] or one_line(citation.title or "", _TITLE_CHARS) or None
             )
-            _add(source["fields"], entry.field)
-            for excerpt in (citation.excerpts or ()) if excerpts else ():
-                _add(source["excerpts"], clean(excerpt))
+            source["fields"] = list(dict.fromkeys([*source["fields"], entry.field]))
+            if excerpts:
+                texts = [*source["excerpts"], *map(clean, citation.excerpts or ())]
+                source["excerpts"] = list(dict.fromkeys(texts))
     return list(found.values())
 
 
@@ -195,11 +196,6 @@ def numbers_by_field(citations: Iterable[Mapping[str, Any]]) -> dict[str, list[A
 def _usable(url: str) -> str:
     """A url, never shortened; characters that no url may hold are percent-encoded."""
     return re.sub(r"[\s<>＜﹤]", lambda found: quote(found[0]), clean(url).strip())
-
-
-def _add(items: list[str], item: str) -> None:
-    if item not in items:
-        items.append(item)
 
 
 # --- what is not supported -----------------------------------------------------------------------

@@ -84,7 +84,10 @@ def scan_checkpoints(
         page_size: Checkpoints that are held in memory at once, if the checkpointer lists them by time.
     """
     scan = _Scan(owns_node)
-    page: dict[str, Any] = {"limit": page_size} if _lists_by_time(saver) else {}
+    # PostgreSQL's checkpointer lists all threads in one order, by time, so it can be read page by page; it
+    # would otherwise hold all checkpoints in memory at once.
+    is_postgres = any(kind.__name__ == "BasePostgresSaver" for kind in type(saver).__mro__)
+    page: dict[str, Any] = {"limit": page_size} if is_postgres else {}
     while True:
         scan.page_count = 0
         yield Call(
@@ -94,14 +97,6 @@ def scan_checkpoints(
         if not page or scan.page_count < page_size:
             return list(scan.parked.values())
         page["before"] = {"configurable": {"checkpoint_id": scan.last_id}}
-
-
-def _lists_by_time(saver: BaseCheckpointSaver[Any]) -> bool:
-    """Whether it lists the checkpoints of all threads in one order, so that it can be read page by page.
-
-    PostgreSQL's does, and would otherwise hold all of them in memory at once.
-    """
-    return any(kind.__name__ == "BasePostgresSaver" for kind in type(saver).__mro__)
 
 
 def _runs_waited_for(found: CheckpointTuple, *, only_undone: bool) -> set[str]:

@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
@@ -77,18 +78,16 @@ class Threads(Protocol):
         """
 
 
+@dataclass(eq=False, repr=False)
 class GraphThreads:
     """The threads of a compiled graph.
 
     `config` (callbacks, `configurable` values) and `context`, which no checkpoint keeps, are passed on.
     """
 
-    def __init__(
-        self, graph: AnyGraph, config: RunnableConfig | None = None, context: Any = None
-    ) -> None:
-        self.graph = graph
-        self._config: RunnableConfig = config or {}
-        self._context = context
+    graph: AnyGraph
+    config: RunnableConfig | None = None
+    context: Any = None
 
     @property
     def store(self) -> BaseStore | None:
@@ -116,8 +115,8 @@ class GraphThreads:
 
     def resume_if(self, thread_id: str, choose: ChooseInterrupts) -> Calls[BeforeAndAfter]:
         """Resume a thread if `choose`, given its status, says so. See `Threads`."""
-        given = {**self._config.get("configurable", {}), "thread_id": thread_id}
-        config: RunnableConfig = {**self._config, "configurable": given}
+        config: RunnableConfig = {**(self.config or {})}
+        config["configurable"] = {**config.get("configurable", {}), "thread_id": thread_id}
 
         with suppress(ThreadBusy):
             return (yield from self._resume_if(config, choose, 0.0))
@@ -138,7 +137,7 @@ class GraphThreads:
             return Command(resume=dict.fromkeys(ids, RESUME_VALUE)) if ids else None
 
         before, output = yield from resume_with(
-            self.graph, config, choose_input, timeout, "sync", self._context
+            self.graph, config, choose_input, timeout, "sync", self.context
         )
         if output is NOTHING:
             return self._status(before), None

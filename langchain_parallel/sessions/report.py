@@ -16,7 +16,7 @@ from typing import Any, Literal
 from pydantic import ValidationError, computed_field, model_validator
 from typing_extensions import Self
 
-from .._core.timestamps import covered_seconds
+from .._core.timestamps import covered_seconds, span
 from ..errors import InvalidRequest
 from ..research.state import Turn
 from .claims import report_values
@@ -85,7 +85,7 @@ class SessionReport(ReportPart):
         sent = sum(1 for question in self.underway if question.run_id)
         begun = [turn for turn in self.turns if turn.run_id]
         costs = [turn.cost_usd for turn in begun if turn.cost_usd is not None]
-        times = [turn.times for turn in begun if turn.times is not None]
+        times = [times for t in begun if (times := span(t.started_at, t.ended_at)) is not None]
         runs = len(begun) + sent
         return Totals(
             runs=runs,

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
-from .._core.timestamps import elapsed_seconds, span
+from .._core.timestamps import elapsed_seconds
 from .tree_nodes import RecordedVerdict
 
 
@@ -84,11 +84,6 @@ class ReportedTurn(ReportPart):
     def seconds(self) -> float | None:
         """From the run's start to its end; None where a time is missing."""
         return elapsed_seconds(self.started_at, self.ended_at)
-
-    @property
-    def times(self) -> tuple[float, float] | None:
-        """Start and end in seconds since 1970."""
-        return span(self.started_at, self.ended_at)
 
 
 class Underway(ReportPart):
