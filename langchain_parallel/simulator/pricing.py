@@ -5,47 +5,32 @@ The package has a second copy (`processors.py`). A mistake in one of them fails 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from .deterministic_ids import fraction
 
-
-@dataclass(frozen=True)
-class Processor:
-    """`usd_per_1000`: USD for 1,000 runs. `shortest`, `longest`: seconds."""
-
-    name: str
-    usd_per_1000: float
-    shortest: float
-    longest: float
-
-
-_BASE = (
-    Processor("lite", 5, 10, 60),
-    Processor("base", 10, 15, 100),
-    Processor("core", 25, 60, 300),
-    Processor("core2x", 50, 60, 600),
-    Processor("pro", 100, 120, 600),
-    Processor("ultra", 300, 300, 1500),
-    Processor("ultra2x", 600, 300, 3000),
-    Processor("ultra4x", 1200, 300, 5400),
-    Processor("ultra8x", 2400, 300, 7200),
-)
-_FAST = tuple(
-    Processor(f"{p.name}-fast", p.usd_per_1000, p.shortest / 4, p.longest / 4) for p in _BASE
-)
-PROCESSORS = {p.name: p for p in (*_BASE, *_FAST)}
+_USUAL = {  # USD for 1,000 runs; seconds of the shortest and of the longest run
+    "lite": (5, 10, 60),
+    "base": (10, 15, 100),
+    "core": (25, 60, 300),
+    "core2x": (50, 60, 600),
+    "pro": (100, 120, 600),
+    "ultra": (300, 300, 1500),
+    "ultra2x": (600, 300, 3000),
+    "ultra4x": (1200, 300, 5400),
+    "ultra8x": (2400, 300, 7200),
+}
+_FAST = {f"{name}-fast": (usd, low / 4, high / 4) for name, (usd, low, high) in _USUAL.items()}
+PROCESSORS = {**_USUAL, **_FAST}
 
 
 def price_usd(processor: str) -> float:
     """The price of one run in USD."""
-    return PROCESSORS[processor].usd_per_1000 / 1000
+    return PROCESSORS[processor][0] / 1000
 
 
 def duration(processor: str, *key: object) -> float:
     """How many seconds a run takes: within the processor's range, the same for the same key."""
-    row = PROCESSORS[processor]
-    return row.shortest + (row.longest - row.shortest) * fraction("duration", processor, *key)
+    _, shortest, longest = PROCESSORS[processor]
+    return shortest + (longest - shortest) * fraction("duration", processor, *key)
 
 
 def has_events_by_default(processor: str) -> bool:

@@ -25,32 +25,20 @@ _GIVE_UP_SECONDS = 48 * 3600.0
 
 
 @dataclass(frozen=True)
-class Webhook:
-    """The announcement of a run's end, which was at `since` (monotonic seconds)."""
+class Delivery:
+    """One attempt (counted from 0) to POST a webhook, due at `due` (monotonic seconds).
+
+    It announces a run that ended at `since`. With `forged` its signature is wrong.
+    """
 
     webhook_id: str
     url: str
     body: bytes = field(repr=False)
-    since: float = 0.0
-    forged: bool = False
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """One attempt (counted from 0) to POST a webhook, due at `due` (monotonic seconds)."""
-
-    webhook: Webhook
-    attempt: int
+    since: float
     due: float
+    attempt: int = 0
+    forged: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def url(self) -> str:
-        return self.webhook.url
-
-    @property
-    def body(self) -> bytes:
-        return self.webhook.body
 
     @property
     def json(self) -> JsonObject:
@@ -95,7 +83,7 @@ class WebhookOutbox:
     def record(self, delivery: Delivery, ok: bool, t: float) -> None:
         """Repeat a delivery that got no 2xx: after 5 s, then twice that, and so on for 48 hours."""
         due = t + _FIRST_RETRY_SECONDS * 2**delivery.attempt
-        if not ok and due - delivery.webhook.since <= _GIVE_UP_SECONDS:
+        if not ok and due - delivery.since <= _GIVE_UP_SECONDS:
             self._queue.append(replace(delivery, attempt=delivery.attempt + 1, due=due))
 
     @property
@@ -104,35 +92,34 @@ class WebhookOutbox:
         return bool(self._watched or self._queue)
 
     def _announce(self, run: Run) -> None:
-        hook = self._webhook(run)
-        fault = self.faults.take(lambda f: f.matches_webhook(hook.url))
+        first = self._delivery(run)
+        fault = self.faults.take(lambda f: f.matches_webhook(first.url))
         kind = fault.kind if fault else ""
-        hooks = [] if kind == "webhook_lose" else [hook]
-        if kind == "webhook_duplicate":
-            hooks.append(hook)
         if kind == "webhook_forge":
-            hooks.insert(0, replace(hook, webhook_id=f"{hook.webhook_id}f", forged=True))
-        self._queue += [Delivery(each, 0, each.since) for each in hooks]
+            forged = replace(first, webhook_id=f"{first.webhook_id}f", forged=True)
+            self._queue.append(forged)
+        copies = {"webhook_lose": 0, "webhook_duplicate": 2}.get(kind, 1)
+        self._queue += [first] * copies
 
-    def _webhook(self, run: Run) -> Webhook:
+    def _delivery(self, run: Run) -> Delivery:
         moment = timestamp(self.epoch + run.ends)
         data = run.to_json(run.ends, self.epoch)
         body = {"type": "task_run.status", "timestamp": moment, "data": data}
-        return Webhook(
+        return Delivery(
             webhook_id=f"whevent_{hex_id('webhook', run.run_id, run.ends)}",
             url=run.request["webhook"]["url"],
             body=json.dumps(body).encode(),
             since=run.ends,
+            due=run.ends,
         )
 
     def _sign(self, delivery: Delivery, unix: int) -> Delivery:
-        hook = delivery.webhook
-        secrets: Iterable[str] = ("not the secret",) if hook.forged else self.secrets
-        signatures = " ".join(signature(s, hook.webhook_id, unix, hook.body) for s in secrets)
+        secrets: Iterable[str] = ("not the secret",) if delivery.forged else self.secrets
+        own = delivery.webhook_id, unix, delivery.body
         headers = {
             "content-type": "application/json",
-            "webhook-id": hook.webhook_id,
+            "webhook-id": delivery.webhook_id,
             "webhook-timestamp": str(unix),
-            "webhook-signature": signatures,
+            "webhook-signature": " ".join(signature(secret, *own) for secret in secrets),
         }
         return replace(delivery, headers=headers)
