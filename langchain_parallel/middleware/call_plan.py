@@ -23,7 +23,8 @@ from .._core.calls import Calls
 from ..errors import InvalidRequest
 from ..options import SessionLimits
 from ..research.approval import SpendingPlan, check_each, review_each
-from ..research.human_review import HumanDecision, apply_edit
+from ..research.human_review.decision import apply_edit
+from ..research.human_review.schemas import HumanDecision
 from ..research.turns import new_turn
 from .agent_config import AgentConfig
 from .agent_state import AgentTurn, Research, find_answered_record, is_active, is_ended

@@ -19,7 +19,7 @@ from .evaluation import (
     limit_rounds,
 )
 from .graph import create_research_graph
-from .human_review import HumanAnswer, HumanDecision, HumanRequest
+from .human_review.schemas import HumanAnswer, HumanDecision, HumanRequest
 from .processor_policy import ProcessorPolicy, deep_then_fast
 from .state import (
     Question,

@@ -20,7 +20,9 @@ from ..errors import InvalidRequest
 from ..options import Limits, SessionLimits
 from ..processors import costs_more
 from ..text.untrusted import harmless
-from .human_review import HumanAnswer, HumanDecision, ask_until_valid, is_about, spend_request
+from .human_review.decision import ask_until_valid
+from .human_review.request import is_about, spend_request
+from .human_review.schemas import HumanAnswer, HumanDecision
 from .state import Turn
 from .turns import is_same_request
 from .usage import exceeded_limits, raise_limits, usage

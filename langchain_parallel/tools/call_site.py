@@ -30,7 +30,7 @@ class CallSite:
         config: LangChain's config of the call.
         thread_id: The LangGraph thread, if there is one.
         ledger_id: The ledger that the graph's state knows.
-        store: LangGraph's store, if the graph has one.
+        store: LangGraph's store, if the graph has one, and a thread.
         is_new: No earlier call can have had this position.
     """
 
@@ -43,8 +43,8 @@ class CallSite:
 
     @property
     def session(self) -> str:
-        """The name under which the tool object keeps a ledger: by thread; in a graph without threads by
-        position; outside LangGraph, one for all calls.
+        """What a ledger is for: the thread; in a graph without threads the position, because such a graph
+        remembers nothing; outside LangGraph, all calls.
         """
         if self.is_new:
             return "outside LangGraph"
@@ -67,12 +67,13 @@ class CallSite:
             return cls(uuid.uuid4().hex, config, is_new=True)
         task = config.get("configurable", {}).get("checkpoint_ns") or uuid.uuid4().hex
         ledger_id = _get(runtime.state, "ledger_id") if runtime else None
+        thread_id = thread_id_of(config)
         return cls(
             position=(_message_id(runtime) if runtime else None) or str(task),
             config=config,
-            thread_id=thread_id_of(config),
+            thread_id=thread_id,
             ledger_id=ledger_id if isinstance(ledger_id, str) else None,
-            store=graph.store,
+            store=None if thread_id is None else graph.store,
         )
 
 

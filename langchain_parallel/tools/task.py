@@ -266,14 +266,17 @@ class ParallelTaskTool(BaseTool):
         """
         if known := self.ledger_id or site.ledger_id:
             return known
-        ledgers, limits = self._door.ledgers, self.limits or Limits()
-        if site.store is not None and site.thread_id is not None:
-            name = f"{site.thread_id}/{self.name}"
-            return (yield from ledgers.of(name, store=site.store, is_asked_each_time=True))
-        if limits.for_session() and site.thread_id is None:
-            # One ledger for as long as the tool lives: a new one would begin with nothing used.
-            return (yield from ledgers.of("within limits"))
-        return (yield from ledgers.of(site.session, rotate=site.is_new))
+        # Without a thread, limits hold for all calls of this object: in a new ledger nothing would be used.
+        is_limited = site.thread_id is None and bool((self.limits or Limits()).for_session())
+        session = "within limits" if is_limited else site.session
+        return (
+            yield from self._door.ledgers.of(
+                f"{session}/{self.name}",
+                store=site.store,
+                is_asked_each_time=True,
+                rotate=site.is_new and not is_limited,
+            )
+        )
 
 
 def _listener(

@@ -18,7 +18,8 @@ from .._graph.paid_run import PaidRun
 from ..errors import LimitExceeded
 from ..models import Submission, TaskRun
 from ..research.approval import SpendingPlan, review_each
-from ..research.human_review import HumanDecision, apply_edit
+from ..research.human_review.decision import apply_edit
+from ..research.human_review.schemas import HumanDecision
 from ..research.state import Turn
 from ..research.turns import new_turn
 

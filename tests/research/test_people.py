@@ -15,8 +15,9 @@ from langgraph.types import Command
 from langchain_parallel import aresume, resume
 from langchain_parallel.errors import InvalidRequest
 from langchain_parallel.options import Limits
-from langchain_parallel.research import by_evidence, by_person, human_review
-from langchain_parallel.research.human_review import parse_answer, response_schema
+from langchain_parallel.research import by_evidence, by_person
+from langchain_parallel.research.human_review.decision import parse_answer
+from langchain_parallel.research.human_review.schemas import DecisionType, response_schema
 
 from .harness import Mode, Session, invoke
 from .test_session_limits import NO, YES, answer, asked_of
@@ -69,7 +70,7 @@ def test_requests_and_answers_have_langchains_shapes(mode: Mode) -> None:
         assert ours.keys() <= shape.__annotations__.keys()
         assert shape.__required_keys__ <= ours.keys()
     theirs = get_args(langchain_hitl.DecisionType)
-    assert set(theirs) <= set(get_args(human_review.schemas.DecisionType))
+    assert set(theirs) <= set(get_args(DecisionType))
     assert request["review_configs"][0]["action_name"] == request["action_requests"][0]["name"]
 
 

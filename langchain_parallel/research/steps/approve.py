@@ -26,7 +26,9 @@ from ..approval import (
     to_review,
 )
 from ..graph_config import GraphConfig
-from ..human_review import HumanDecision, apply_edit, is_about
+from ..human_review.decision import apply_edit
+from ..human_review.request import is_about
+from ..human_review.schemas import HumanDecision
 from ..state import ResearchState, Turn, Verdict
 from ..turns import check_continues, open_turns, refused_turn
 from ..usage import spent_usd

@@ -10,7 +10,9 @@ from ..._core.calls import Calls
 from ...errors import InvalidRequest
 from ..evaluation import check_verdict
 from ..graph_config import GraphConfig
-from ..human_review import HumanAnswer, ask_until_valid, review_request, verdict_from_decision
+from ..human_review.decision import ask_until_valid, verdict_from_decision
+from ..human_review.request import review_request
+from ..human_review.schemas import HumanAnswer
 from ..state import ResearchState, Verdict
 from .evaluate import apply_verdict
 
