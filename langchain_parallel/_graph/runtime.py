@@ -66,13 +66,27 @@ def shown_to_person(config: RunnableConfig) -> Calls[Any]:
     checkpoint_id = given.get("checkpoint_map", {}).get(namespace)
     if saver is None or checkpoint_id is None:
         return None
-    where = {"checkpoint_ns": namespace, "checkpoint_id": checkpoint_id}
-    place: RunnableConfig = {"configurable": {"thread_id": given.get("thread_id"), **where}}
-    found = yield Call(lambda: saver.get_tuple(place), lambda: saver.aget_tuple(place))
+    found = yield from _read(saver, config, namespace, checkpoint_id)
     for task_id, channel, value in (found.pending_writes or ()) if found else ():
         if (task_id, channel) == (given.get(_TASK_ID), _INTERRUPT):
             return value[-1].value
     return None
+
+
+def _read(
+    saver: BaseCheckpointSaver[Any],
+    config: RunnableConfig,
+    namespace: str,
+    checkpoint_id: str | None,
+) -> Calls[CheckpointTuple | None]:
+    """A checkpoint of this thread, if it is there; without an id, the latest."""
+    thread_id = config.get("configurable", {}).get("thread_id")
+    place: dict[str, Any] = {"thread_id": thread_id, "checkpoint_ns": namespace}
+    if checkpoint_id is not None:
+        place["checkpoint_id"] = checkpoint_id
+    where: RunnableConfig = {"configurable": place}
+    found = yield Call(lambda: saver.get_tuple(where), lambda: saver.aget_tuple(where))
+    return cast("CheckpointTuple | None", found)
 
 
 def thread_id_of(config: RunnableConfig) -> str | None:
@@ -102,31 +116,23 @@ def wait_for_checkpoint(config: RunnableConfig) -> Calls[None]:
     if saver is None or given.get(_DURABILITY, "async") != "async":
         return
     for namespace, checkpoint_id in given.get("checkpoint_map", {}).items():
-        place = {"checkpoint_ns": namespace, "checkpoint_id": checkpoint_id}
-        yield from _wait_for(
-            saver, {"configurable": {"thread_id": given.get("thread_id"), **place}}
-        )
+        deadline = time.monotonic() + _WRITE_SECONDS
+        pause = 0.001
+        while (yield from _read(saver, config, namespace, checkpoint_id)) is None:
+            if time.monotonic() > deadline:
+                raise CheckpointNotWritten(
+                    f"The checkpoint of this step was not written within {_WRITE_SECONDS:g} s.",
+                    hint="Nothing was sent, because a run that is paid for must be found again: see to "
+                    "the checkpointer, then resume the thread.",
+                )
+            seconds = pause
+            yield Call(lambda: time.sleep(seconds), lambda: anyio.sleep(seconds))  # noqa: B023 -- called at once
+            pause = min(0.1, pause * 2)
 
 
 def writes_at_the_end(config: RunnableConfig) -> bool:
     """Whether no checkpoint is written before the invocation ends (`durability="exit"`)."""
     return bool(config.get("configurable", {}).get(_DURABILITY) == "exit")
-
-
-def _wait_for(saver: BaseCheckpointSaver[Any], checkpoint: RunnableConfig) -> Calls[None]:
-    deadline = time.monotonic() + _WRITE_SECONDS
-    pause = 0.001
-    read = Call(lambda: saver.get_tuple(checkpoint), lambda: saver.aget_tuple(checkpoint))
-    while (yield read) is None:
-        if time.monotonic() > deadline:
-            raise CheckpointNotWritten(
-                f"The checkpoint of this step was not written within {_WRITE_SECONDS:g} s.",
-                hint="Nothing was sent, because a run that is paid for must be found again: see to the "
-                "checkpointer, then resume the thread.",
-            )
-        seconds = pause
-        yield Call(lambda: time.sleep(seconds), lambda: anyio.sleep(seconds))  # noqa: B023 -- called at once
-        pause = min(0.1, pause * 2)
 
 
 def was_resumed_recently(config: RunnableConfig) -> bool:
@@ -193,16 +199,9 @@ def input_of(config: RunnableConfig) -> Calls[Input]:
     head = surroundings.get("checkpoint_map", {}).get("")
     if saver is None or head is None:
         return Input("", time.time())
-    thread = {"thread_id": surroundings.get("thread_id"), "checkpoint_ns": ""}
-
-    def read(**which: str) -> Calls[CheckpointTuple | None]:
-        place: RunnableConfig = {"configurable": {**thread, **which}}
-        found = yield Call(lambda: saver.get_tuple(place), lambda: saver.aget_tuple(place))
-        return cast("CheckpointTuple | None", found)
-
-    found = yield from read(checkpoint_id=head)
+    found = yield from _read(saver, config, "", head)
     if found is None:  # `durability="exit"`: nothing of this input is written yet
-        found = yield from read()
+        found = yield from _read(saver, config, "", None)
         return Input(FIRST_INPUT if found is None else str(found.checkpoint["id"]), _made_at(head))
     at = _made_at(head)
     while found is not None:
@@ -212,5 +211,5 @@ def input_of(config: RunnableConfig) -> Calls[Input]:
         before = str(found.parent_config["configurable"]["checkpoint_id"])
         if found.metadata.get("source") == "input":
             return Input(before, at)
-        found = yield from read(checkpoint_id=before)
+        found = yield from _read(saver, config, "", before)
     return Input(FIRST_INPUT, at)

@@ -61,7 +61,7 @@ def spend_request(
         spent_usd=spent_usd(turns),
         limits=limits,
         used_if_approved=after,
-        found=_last_findings(turns),
+        found=[_finding(turn) for turn in turns[-_FOUND_TURNS:]],
     )
 
 
@@ -96,7 +96,7 @@ def review_request(
         spent_usd=spent_usd(turns),
         limits=limits,
         used_if_approved=usage(turns),
-        found=_last_findings(turns),
+        found=[_finding(turn) for turn in turns[-_FOUND_TURNS:]],
     )
 
 
@@ -129,10 +129,6 @@ def _review_text(turn: Turn, verdict: Verdict, proposal: Verdict) -> str:
     if reason := verdict.get("reason") or proposal.get("reason"):
         words += ["Because:", _code_block(reason)]
     return "\n\n".join(words)
-
-
-def _last_findings(turns: Sequence[Turn]) -> list[Finding]:
-    return [_finding(turn) for turn in turns[-_FOUND_TURNS:]]
 
 
 def _finding(turn: Turn) -> Finding:
