@@ -42,11 +42,9 @@ def carry_over(state: Mapping[str, Any], interaction_id: str | None = None) -> C
         InvalidRequest: There is nothing to carry over, or no such interaction with an answer.
     """
     turns = merge_turns([], list(state.get("turns") or ()))
+    head = interaction_id or state.get("interaction_id") or next(reversed(_heads(turns)), None)
     if interaction_id is not None:
-        return CarriedSession(
-            turns=_renumber(_branch(turns, interaction_id)), interaction_id=interaction_id
-        )
-    head = state.get("interaction_id") or next(reversed(_heads(turns)), None)
+        turns = _branch(turns, interaction_id)
     if head is None:
         raise InvalidRequest(
             ["There is no interaction in this session to continue from."],

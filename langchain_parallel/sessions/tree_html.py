@@ -36,12 +36,13 @@ def html_page(nodes: Sequence[Node], title: str) -> str:
     """The whole page, with its style inside."""
     style = _file("page.css")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    newest = max(_heads(nodes), key=lambda node: node.number, default=None)
+    heads = [node for node in nodes if node.is_head]
+    newest = max(heads, key=lambda node: node.number, default=None)
     return Template(_file("page.html")).substitute(
         policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
         style=style,
         title=safe(title),
-        summary=_summary(nodes),
+        summary=_summary(nodes, len(heads)),
         rows="".join(_row(*row, opened=row[0] is newest) for row in lanes(nodes)),
     )
 
@@ -56,14 +57,10 @@ def _file(name: str) -> str:
     return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
-def _heads(nodes: Sequence[Node]) -> list[Node]:
-    return [node for node in nodes if node.is_head]
-
-
-def _summary(nodes: Sequence[Node]) -> str:
+def _summary(nodes: Sequence[Node], heads: int) -> str:
     unknown = sum(node.cost_usd is None for node in nodes)
     price = usd(total_cost_usd(nodes)) + (f" and {unknown} of unknown price" if unknown else "")
-    return f"{_many(len(nodes), 'turn')} · {_many(len(_heads(nodes)), 'head')} · {price}"
+    return f"{_many(len(nodes), 'turn')} · {_many(heads, 'head')} · {price}"
 
 
 def _many(count: int, noun: str) -> str:
