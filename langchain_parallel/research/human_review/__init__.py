@@ -1,3 +1,3 @@
-"""Asking a person: the request (`request`), the answer (`decision`), and the form of both (`schemas`)."""
+"""Asking a person, and understanding the answer."""
 
 __all__: list[str] = []
