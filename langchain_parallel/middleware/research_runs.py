@@ -35,8 +35,8 @@ from ..errors import ActionRequired, ParallelError
 from ..models import TaskRunEvent
 from ..processors import price_usd
 from ..research.approval import decline
-from ..research.cost_events import emit_cost
 from ..research.turns import finish_turn, running_turn
+from ..research.usage import emit_cost
 from ..text.untrusted import harmless
 from ..tools.tool_messages import error_for_model
 from .agent_config import CALL_TAG, AgentConfig, call_tag

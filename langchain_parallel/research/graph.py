@@ -34,12 +34,11 @@ from .graph_config import GraphConfig
 from .processor_policy import ProcessorPolicy
 from .state import ResearchInput, ResearchOutput, ResearchState
 from .steps.approve import approve
-from .steps.branch import join, sends, submit_branch, wait_branch
 from .steps.evaluate import evaluate as judge
 from .steps.plan import plan
 from .steps.review import review
-from .steps.submit import submit
-from .steps.wait import wait as wait_for_run
+from .steps.runs import join, sends, submit, submit_branch, wait_branch
+from .steps.runs import wait as wait_for_run
 from .turns import open_branches, open_turns, unsent_turns
 
 _Step: TypeAlias = Callable[[GraphConfig, ResearchState, RunnableConfig], Calls[Any]]

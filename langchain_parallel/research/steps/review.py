@@ -24,25 +24,13 @@ def review(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> 
     request = review_request(state["turns"], verdict, proposal, graph.session_limits(state))
 
     def decide(given: HumanAnswer) -> Calls[Any]:
-        return _apply_answer(graph, state, config, given, proposal)
+        decision = verdict_from_decision(given["decisions"][0], proposal, verdict.get("reason"))
+        decided = check_verdict(decision, head=state.get("interaction_id"))
+        if decided["action"] == "review":
+            raise InvalidRequest(["Decide yourself: accept, follow_up, branch or stop."])
+        update = yield from apply_verdict(graph, state, config, decided)
+        if "limits" in given:
+            update["limits"] = {**graph.session_limits(state), **given["limits"]}
+        return update
 
     return (yield from ask_until_valid(config, request, decide))
-
-
-def _apply_answer(
-    graph: GraphConfig,
-    state: ResearchState,
-    config: RunnableConfig,
-    given: HumanAnswer,
-    proposal: Verdict,
-) -> Calls[Any]:
-    verdict = check_verdict(
-        verdict_from_decision(given["decisions"][0], proposal, state["verdict"].get("reason")),
-        head=state.get("interaction_id"),
-    )
-    if verdict["action"] == "review":
-        raise InvalidRequest(["Decide yourself: accept, follow_up, branch or stop."])
-    update = yield from apply_verdict(graph, state, config, verdict)
-    if "limits" in given:
-        update["limits"] = {**graph.session_limits(state), **given["limits"]}
-    return update

@@ -1,0 +1,164 @@
+"""submit, wait: the planned run. submit_branch, wait_branch, join: several at the same time.
+
+Rule: `_start` holds the one paid effect. A node that starts runs does nothing else that could fail before
+their ids are checkpointed. To follow a run is free, however often it happens.
+
+Rule: a branch that fails does not stop the others. What a branch cannot do in its own task, `join` tries
+again after the others are checkpointed. An error there ends the invocation, and resuming the thread continues
+from `join`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.types import Command, Send
+
+from ..._core.calls import Calls
+from ...errors import (
+    CreditExhausted,
+    Forbidden,
+    InvalidRequest,
+    ParallelError,
+    StillRunning,
+    Unprocessable,
+)
+from ...parked.interrupts import is_parking, park
+from ..approval import is_cleared
+from ..graph_config import GraphConfig
+from ..state import ResearchState, Turn, merge_turns
+from ..turns import finish_turn, open_branches, pending_turn, refused_turn, running_turn
+from ..usage import emit_cost
+
+# --- one run -------------------------------------------------------------------------------------
+
+
+def submit(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
+    """Start the planned run."""
+    if pending_turn(state)["run_id"]:
+        return {}
+    return {"pending": (yield from _start(graph, state, config))}
+
+
+def wait(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
+    """Wait for the run, its progress on the custom stream, and make a turn of the answer."""
+    if is_parking(graph.wait, config):
+        pending = [pending_turn(state)]
+        yield from park(graph.clients, pending, state["ledger_id"], config, raises=True)
+    turn = yield from _finish(graph, state, config)
+    yield from emit_cost([turn], state, config)
+    update = {"turns": [turn], "pending": None, "answer": turn["content"]}
+    if turn["status"] != "completed":  # the head stays where it was
+        return update
+    head = turn["interaction_id"] or state.get("interaction_id")
+    return {**update, "interaction_id": head}
+
+
+def _start(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Turn]:
+    """The pending turn with its run. If the account has no credit, a session with limits asks a person. A
+    plan that was changed after it was cleared goes back to be reviewed.
+    """
+    pending, ledger_id = pending_turn(state), state["ledger_id"]
+    if not is_cleared(pending):
+        return {**pending, "on_hold": True}
+    try:
+        submission = yield from graph.run(pending, config).submit(
+            ledger_id,
+            # A process that was killed in this step may have sent it a moment ago.
+            lookup="once" if graph.is_planned_here(pending.get("plan_id")) else "until_settled",
+        )
+    except CreditExhausted as error:
+        # If an earlier send may have started it, a person must not be asked to pay for another run.
+        if not graph.session_limits(state) or error.billed is not False:
+            raise
+        again: Turn = {**pending, "no_credit": True}
+        again.pop("cleared", None)
+        return again
+    return running_turn(pending, submission)
+
+
+def _finish(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Turn]:
+    """The pending turn once its run has ended; a run without an answer makes a turn of the session, too."""
+    pending = pending_turn(state)
+    return (
+        yield from finish_turn(
+            graph.run(pending, config),
+            pending,
+            state["ledger_id"],
+            # With parking the run has ended by now: it would still be parked otherwise.
+            has_ended=is_parking(graph.wait, config),
+            keep_excerpts=graph.keep_excerpts,
+        )
+    )
+
+
+# --- branches ------------------------------------------------------------------------------------
+
+
+def sends(state: ResearchState, to: str, branches: list[Turn]) -> list[Send]:
+    """A task for each branch, with what it needs of the state."""
+    shared = {name: state[name] for name in ("ledger_id", "spent_usd", "limits") if name in state}
+    return [Send(to, {**shared, "pending": branch}) for branch in branches]
+
+
+def submit_branch(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
+    """Start the run of one branch, which `wait_branch` then waits for, beside the others."""
+    pending = pending_turn(state)
+    update: dict[str, Any] = {}
+    try:
+        if not pending["run_id"]:
+            pending = yield from _start(graph, state, config)
+            update = {"branches": [pending]}
+    except (Unprocessable, Forbidden, InvalidRequest) as error:
+        key = graph.run(pending, config).key
+        update = {"turns": [refused_turn(pending, key, error)]}
+    except ParallelError:
+        pass  # `join` tries again
+    return Command(update=update, goto=sends(state, "wait_branch", [pending]))
+
+
+def wait_branch(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
+    """The turn of one branch, if its run was started and can be waited for."""
+    if not pending_turn(state)["run_id"] or is_parking(graph.wait, config):
+        return {}  # `join` does it; a thread parks once, for all its runs
+    try:
+        turn = yield from _finish(graph, state, config)
+    except StillRunning:
+        raise  # its timeout has passed, so `join` would wait no longer
+    except ParallelError:
+        return {}  # `join` tries again
+    yield from emit_cost([turn], state, config)
+    return {"turns": [turn]}
+
+
+def join(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
+    """Join the branches, in the order in which they were asked.
+
+    The head is the last of them that has an answer.
+    """
+    branches: list[Turn] = []
+    for branch in open_branches(state):
+        if not branch["run_id"] and not branch.get("no_credit"):
+            branch = yield from _start(graph, {**state, "pending": branch}, config)  # noqa: PLW2901
+        branches.append(branch)
+    started = [branch for branch in branches if branch["run_id"]]
+    if is_parking(graph.wait, config):
+        yield from park(graph.clients, started, state["ledger_id"], config, raises=True)
+    turns: list[Turn] = []
+    for branch in started:
+        turns.append((yield from _finish(graph, {**state, "pending": branch}, config)))  # noqa: PERF401  # it yields
+    yield from emit_cost(turns, state, config)
+    if len(started) < len(branches):  # the account has no credit for the others
+        return {"turns": turns, "branches": [b for b in branches if not b["run_id"]]}
+    return {"turns": turns, "branches": [], **_head(state, turns)}
+
+
+def _head(state: ResearchState, turns: list[Turn]) -> dict[str, Any]:
+    here = {branch["position"] for branch in state["branches"]}
+    done = merge_turns(state.get("turns"), turns)
+    answered = [t for t in done if t["position"] in here and t["status"] == "completed"]
+    if not answered:
+        return {"answer": None}
+    head = answered[-1]["interaction_id"] or state.get("interaction_id")
+    return {"answer": answered[-1]["content"], "interaction_id": head}
