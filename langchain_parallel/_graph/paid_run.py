@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
@@ -22,7 +23,7 @@ from .._core.ledger.lookup import Lookup
 from .._core.redaction import secrets_of
 from .._locks.shared import SharedLock, acquire_shared_lock
 from ..client import AsyncParallelClient, ParallelClient
-from ..errors import ActionRequired, ParallelError, RunCancelled, RunFailed
+from ..errors import ActionRequired, NotFound, ParallelError, RunCancelled, RunFailed
 from ..models import Event, SchemaLike, Submission, TaskRun, TaskRunInput, TaskRunResult, TaskSpec
 from ..options import Limits, RequestOptions, check_kinds, check_timeout, check_words
 from ..processors import PROCESSORS
@@ -37,6 +38,7 @@ _THREAD_ID_CHARS = 512
 _FETCH_SECONDS = 60.0
 """How long to wait for the answer of a run that is known to have ended."""
 
+_Listen: TypeAlias = Callable[[dict[str, Any]], Any]
 Wait: TypeAlias = Literal["block", "background", "park"]
 
 
@@ -202,7 +204,7 @@ class PaidRun:
         submission: Submission,
         *,
         has_ended: bool = False,
-        listen: Callable[[dict[str, Any]], Any] | None = None,
+        listen: _Listen | None = None,
     ) -> Calls[PaidAnswer]:
         """Wait for the answer, with progress on LangGraph's custom stream.
 
@@ -215,7 +217,7 @@ class PaidRun:
             has_ended: Only ask for the answer.
             listen: Called with each progress message, too; it may be asynchronous.
         """
-        first = yield from self._ending(submission.run, has_ended, listen)
+        submission, first = yield from self._first_ending(submission, has_ended, listen)
         if not (submission.sent_again or submission.duplicates):
             return PaidAnswer(_result(first))
         try:
@@ -249,9 +251,21 @@ class PaidRun:
             )
         return PaidAnswer(result, others, paid)
 
-    def _ending(
-        self, run: TaskRun, has_ended: bool, listen: Callable[[dict[str, Any]], Any] | None
-    ) -> Calls[_Ending]:
+    def _first_ending(
+        self, submission: Submission, has_ended: bool, listen: _Listen | None
+    ) -> Calls[tuple[Submission, _Ending]]:
+        """How the run ended; if there is none under its id, the one that the ledger has under the key."""
+        try:
+            return submission, (yield from self._ending(submission.run, has_ended, listen))
+        except NotFound as error:
+            found = None
+            with suppress(ParallelError):
+                found = yield from self.find(submission.ledger_id, lookup="once")
+            if found is None or found.run.run_id == submission.run.run_id:
+                raise error from None
+        return found, (yield from self._ending(found.run, has_ended, listen))
+
+    def _ending(self, run: TaskRun, has_ended: bool, listen: _Listen | None) -> Calls[_Ending]:
         seconds = (
             _FETCH_SECONDS if has_ended else wait_seconds(self.request.processor, self.door.timeout)
         )
@@ -265,9 +279,7 @@ class PaidRun:
         except (RunFailed, RunCancelled, ActionRequired) as error:
             return error
 
-    def _listener(
-        self, run: TaskRun, listen: Callable[[dict[str, Any]], Any] | None
-    ) -> Callable[[Event], Any]:
+    def _listener(self, run: TaskRun, listen: _Listen | None) -> Callable[[Event], Any]:
         """Progress to the custom stream; each event also tells LangGraph that the step is not idle."""
         runtime = runtime_of(self.config)
 

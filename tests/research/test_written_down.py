@@ -13,7 +13,7 @@ from langgraph.store.memory import InMemoryStore
 
 from langchain_parallel import ParallelClient, create_research_graph
 from langchain_parallel._graph import runtime
-from langchain_parallel.errors import CheckpointNotWritten, LedgerNotFound
+from langchain_parallel.errors import CheckpointNotWritten, LedgerNotFound, StillRunning
 from langchain_parallel.simulator import RunScript, SimulatorTransport
 
 from .harness import Mode, Session, blocking_client, invoke
@@ -135,3 +135,17 @@ def test_looking_up_stays_cheap_however_long_the_session(mode: Mode) -> None:
     costs = [turn(number) for number in range(12)]
     assert {requests for requests, _ in costs[1:]} == {costs[1][0]}
     assert sum(whole for _, whole in costs[2:]) == 0
+
+
+def test_a_run_id_that_leads_nowhere_is_looked_up_in_the_ledger(session: Session) -> None:
+    session.options["timeout"] = 1.0
+    session.simulator.scripts.add(RunScript(seconds=60))
+    with pytest.raises(StillRunning):
+        session.ask("Map the landscape")
+    pending = session.state()["pending"]
+    wrong = {**pending, "run_id": f"trun_{0:032}", "interaction_id": None}
+    session.graph().update_state(session.config, {"pending": wrong}, as_node="submit")
+    session.options["timeout"] = 600.0
+    turn = session.ask()["turns"][0]
+    assert (turn["status"], turn["run_id"]) == ("completed", pending["run_id"])
+    assert len(session.runs) == 1
