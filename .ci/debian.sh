@@ -7,6 +7,7 @@ suite=$1 root=$(realpath --canonicalize-missing "$2")
 shift 2
 
 if [ ! -e "$root/etc/is-complete" ]; then
+  rm -rf "$root"
   apt-get -qq update
   command -v debootstrap unshare >/dev/null || apt-get -qq install --yes debootstrap util-linux
   mirror=$(apt-get indextargets --format '$(ORIGIN) $(LABEL) $(REPO_URI)' |
