@@ -289,7 +289,11 @@ def _sse_error(fault: Fault, steps: Iterator[Step], clock: Clock) -> Iterator[St
 
 
 def _sse_only_heartbeats(fault: Fault, steps: Iterator[Step], clock: Clock) -> Iterator[Step]:
-    yield next(step for step in steps if isinstance(step, Head))
+    head = next(step for step in steps if isinstance(step, Head))
+    yield head
+    if "content-length" in head.headers:  # no event stream, so its end is known
+        yield from steps
+        return
     while True:
         yield from _pause(clock.monotonic() + fault.seconds, clock)
         yield Chunk(b": heartbeat\n\n")
