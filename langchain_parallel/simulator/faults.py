@@ -289,10 +289,11 @@ def _sse_error(fault: Fault, steps: Iterator[Step], clock: Clock) -> Iterator[St
 
 
 def _sse_only_heartbeats(fault: Fault, steps: Iterator[Step], clock: Clock) -> Iterator[Step]:
-    head = next(step for step in steps if isinstance(step, Head))
-    yield head
-    if "content-length" in head.headers:  # no event stream, so its end is known
-        yield from steps
+    for step in steps:
+        yield step
+        if isinstance(step, Head) and "content-length" not in step.headers:
+            break  # an event stream; the end of any other response is known
+    else:
         return
     while True:
         yield from _pause(clock.monotonic() + fault.seconds, clock)
