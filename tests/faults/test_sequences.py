@@ -61,6 +61,17 @@ def test_a_client_pays_once_whatever_happens(
 
 
 @pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("request_number", [6, 7])
+def test_a_run_of_unreadable_status_leaves_a_trace_while_the_ledger_is_looked_up(
+    mode: Mode, request_number: int
+) -> None:
+    """The client is killed in that lookup and asks again in the same process: it must not send at once."""
+    unreadable = Fault("wrong_shape", method="GET", path="/v1/tasks/runs/trun_*", body={"a": "b"})
+    kill = Kill(request_number, processed=True, elsewhere=False)
+    survive(ClientUser, mode, trouble=[unreadable], kills=[kill], late=12.0)
+
+
+@pytest.mark.parametrize("mode", MODES)
 @given(troubles, kills, late, st.booleans())
 @settings(max_examples=examples(15))
 def test_a_session_pays_once_for_each_question_whatever_happens(

@@ -208,10 +208,14 @@ def _take_started(
     except ParallelError:
         pass  # it was accepted; its id will do
     if not is_ours:
+        time = yield from now()
+        # Before the lookup: a caller cancelled during it must leave a trace, for the run is forgotten.
+        pending.mark_sent(time)
         pending.cache.forget_run(pending.ledger_id, pending.key)
         found = None
         with suppress(ParallelError):
-            found = yield from look_up_until_settled(pending, (yield from now()))
+            found = yield from look_up_until_settled(pending, time)
+        pending.mark_settled()
         if found is not None:
             return found.model_copy(update={"adopted": False, "sent_again": sent_again})
         run = named
