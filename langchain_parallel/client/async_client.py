@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
 
 import httpx
 from pydantic import SecretStr
@@ -57,17 +57,17 @@ class AsyncParallelClient(AsyncDriver):
             transport,
         )
 
-    create = _awaited(ParallelClient.create)
-    submit = _awaited(ParallelClient.submit)
-    find = _awaited(ParallelClient.find)
-    retrieve = _awaited(ParallelClient.retrieve)
-    retrieve_input = _awaited(ParallelClient.retrieve_input)
-    result = _awaited(ParallelClient.result)
-    wait = _awaited(ParallelClient.wait)
-    create_group = _awaited(ParallelClient.create_group)
-    retrieve_group = _awaited(ParallelClient.retrieve_group)
-    add_runs = _awaited(ParallelClient.add_runs)
-    list_runs = _awaited(ParallelClient.list_runs)
+    create: Final = _awaited(ParallelClient.create)
+    submit: Final = _awaited(ParallelClient.submit)
+    find: Final = _awaited(ParallelClient.find)
+    retrieve: Final = _awaited(ParallelClient.retrieve)
+    retrieve_input: Final = _awaited(ParallelClient.retrieve_input)
+    result: Final = _awaited(ParallelClient.result)
+    wait: Final = _awaited(ParallelClient.wait)
+    create_group: Final = _awaited(ParallelClient.create_group)
+    retrieve_group: Final = _awaited(ParallelClient.retrieve_group)
+    add_runs: Final = _awaited(ParallelClient.add_runs)
+    list_runs: Final = _awaited(ParallelClient.list_runs)
 
     def events(self, run_id: str) -> AsyncIterator[Event]:
         """As `ParallelClient.events`; asynchronous."""

@@ -20,6 +20,18 @@ class Names:
         records, ledger, limits: Its keys in the agent's state.
     """
 
+    name: str
+    start: str
+    follow_up: str
+    branch: str
+    check: str
+    read: str
+    list: str
+    paid: tuple[str, str, str]
+    records: str
+    ledger: str
+    limits: str
+
     def __init__(self, name: str) -> None:
         if not _NAME.fullmatch(name):
             raise InvalidRequest(["name must be up to 30 lower-case letters and underscores."])

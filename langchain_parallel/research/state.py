@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from typing_extensions import NotRequired, TypedDict
 
 from ..options import SessionLimits
-from .channels import CheckedOnce, CheckedValue
+from ._channels import CheckedOnce, CheckedValue
 
 AskedBy: TypeAlias = Literal["caller", "evaluation", "person"]
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from .deterministic_ids import fraction
 
-_USUAL = {  # USD for 1,000 runs; seconds of the shortest and of the longest run
+_USUAL: dict[
+    str, tuple[float, float, float]
+] = {  # USD for 1,000 runs; seconds of the shortest and of the longest run
     "lite": (5, 10, 60),
     "base": (10, 15, 100),
     "core": (25, 60, 300),
@@ -19,7 +21,7 @@ _USUAL = {  # USD for 1,000 runs; seconds of the shortest and of the longest run
     "ultra8x": (2400, 300, 7200),
 }
 _FAST = {f"{name}-fast": (usd, low / 4, high / 4) for name, (usd, low, high) in _USUAL.items()}
-PROCESSORS = {**_USUAL, **_FAST}
+PROCESSORS: dict[str, tuple[float, float, float]] = {**_USUAL, **_FAST}
 
 
 def price_usd(processor: str) -> float:

@@ -14,9 +14,11 @@ try:
     from jsonschema.exceptions import UnknownType
     from referencing import Registry
     from referencing.exceptions import Unresolvable
-except ModuleNotFoundError as error:
-    text = f"{error}; the simulator needs it: pip install 'langchain-parallel[simulator]'"
-    raise ModuleNotFoundError(text, name=error.name) from None
+except ModuleNotFoundError as _error:
+    raise ModuleNotFoundError(
+        f"{_error}; the simulator needs it: pip install 'langchain-parallel[simulator]'",
+        name=_error.name,
+    ) from None
 
 Schema = Any
 
