@@ -11,7 +11,7 @@
 #   COVERAGE=1      measure what the tests reach (`make coverage` does both, and reports)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-exhaustive test-oldest test-newest test-wheel coverage crash-matrix docs \
+.PHONY: help setup demo test test-exhaustive test-rest test-oldest test-newest test-wheel coverage crash-matrix docs \
         environment install-lines lint format types public-types bench dist constraints clean
 
 VENV    ?= .venv$(addprefix -,$(SET))$(if $(WHEEL),-wheel)
@@ -53,6 +53,9 @@ test: $(VENV)/test.stamp ## every property on one case at least; README, docs an
 
 test-exhaustive: $(VENV)/test.stamp ## the same with all cases: every database, kill, fault and way
 	$(PYTEST) --exhaustive $(ARGS)
+
+test-rest: $(VENV)/test.stamp ## what `make test` leaves out: with it, all that test-exhaustive runs
+	$(PYTEST) --rest $(ARGS)
 
 docs: $(VENV)/test.stamp ## run every block of README and docs, and every notebook
 	$(PYTEST) tests/test_docs.py tests/test_notebooks.py $(ARGS)

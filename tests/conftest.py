@@ -47,18 +47,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--exhaustive", action="store_true", help="also what one case stands for otherwise"
     )
+    parser.addoption("--rest", action="store_true", help="only what is left out otherwise")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    settings.load_profile(cut.EXHAUSTIVE if config.option.exhaustive else cut.QUICK)
+    everything = config.option.exhaustive or config.option.rest
+    settings.load_profile(cut.EXHAUSTIVE if everything else cut.QUICK)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what `cut.py` says, unless it is asked for."""
-    if not config.option.exhaustive:
-        left_out = cut.left_out(items)
-        config.hook.pytest_deselected(items=[item for item in items if item in left_out])
-        items[:] = [item for item in items if item not in left_out]
+    config.stash[cut.COLLECTED] = list(items)
+    if config.option.exhaustive:
+        return
+    kept = cut.rest(items) if config.option.rest else {*items} - cut.left_out(items)
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = [item for item in items if item in kept]
 
 
 def pytest_collection_finish() -> None:

@@ -1,4 +1,5 @@
-"""How the suite is cut: `make test` runs some cases of every property, `make test-exhaustive` all of them.
+"""How the suite is cut: `make test` runs some cases of every property, `make test-exhaustive` all of them,
+and `make test-rest` those that the first leaves out.
 
 Rule: no property is in the exhaustive part only. What makes a test expensive is its grid, so
 
@@ -6,8 +7,10 @@ Rule: no property is in the exhaustive part only. What makes a test expensive is
     @pytest.mark.grid("face")       the same for the values of the parameters that are named
     @pytest.mark.grid(shows=parts)  the same for whatever `parts`, given the parameters, finds in a case
     exhaustive(value)               is a parameter whose case, like a test with the mark, needs no showing
+    @pytest.mark.larger             tries more in each case, exhaustively, as properties of Hypothesis do
 
-unless pytest is given `--exhaustive`. Fixtures with parameters count as parameters.
+unless pytest is given `--exhaustive`. Fixtures with parameters count as parameters. With `--rest` it runs
+what it leaves out otherwise, and again what is larger, so that both runs are what `--exhaustive` is.
 """
 
 from __future__ import annotations
@@ -18,12 +21,25 @@ from typing import Any, TypeVar
 from zlib import crc32
 
 import pytest
-from hypothesis import settings
+from hypothesis import is_hypothesis_test, settings
 
 T = TypeVar("T")
 
 EXHAUSTIVE, QUICK = "exhaustive", "quick"
 """The profiles of Hypothesis; `conftest.py` loads one before any test is imported."""
+COLLECTED = pytest.StashKey[list[pytest.Item]]()
+"""All that pytest had collected before anything was left out."""
+
+
+def rest(items: Iterable[pytest.Item]) -> set[pytest.Item]:
+    """Those of which the quick part runs nothing, or less."""
+    items = list(items)
+    return left_out(items) | {item for item in items if is_larger(item)}
+
+
+def is_larger(item: Any) -> bool:
+    """Whether a test tries more when it runs exhaustively."""
+    return item.get_closest_marker("larger") is not None or is_hypothesis_test(item.function)
 
 
 def left_out(items: Iterable[pytest.Item]) -> set[pytest.Item]:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
 from itertools import product
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, is_hypothesis_test
 from hypothesis import strategies as st
 
-from .cut import either_way, is_exhaustive, representatives
+from .cut import (
+    COLLECTED,
+    either_way,
+    examples,
+    is_exhaustive,
+    is_larger,
+    left_out,
+    representatives,
+    rest,
+)
 
 cases = st.dictionaries(st.text(max_size=3), st.frozensets(st.integers(0, 9)), min_size=1)
 
@@ -39,4 +50,25 @@ def test_a_case_that_differs_in_its_way_of_calling_only_is_played_in_one_way() -
 def test_a_grid_is_cut(letter: str, number: int, request: pytest.FixtureRequest) -> None:
     here = [item for item in request.session.items if item.name.startswith("test_a_grid_is_cut")]
     if len(here) > 1:  # not one alone, asked for by its name
-        assert (len(here) == 9) is is_exhaustive()
+        options = request.config.option
+        assert len(here) == (9 if options.exhaustive else 9 - 3 if options.rest else 3)
+        assert is_exhaustive() is (options.exhaustive or options.rest)
+
+
+def test_the_rest_is_what_the_quick_part_leaves_out_and_what_is_larger(
+    request: pytest.FixtureRequest,
+) -> None:
+    every: list[Any] = request.config.stash[COLLECTED]
+    quick = {*every} - left_out(every)
+    assert quick | rest(every) == {*every}
+    assert all(is_larger(item) for item in quick & rest(every))
+    assert rest(every) >= {item for item in every if is_hypothesis_test(item.function)}
+
+
+def test_what_asks_how_much_to_try_is_larger(request: pytest.FixtureRequest) -> None:
+    every: list[Any] = request.config.stash[COLLECTED]
+    asking = {examples.__name__, is_exhaustive.__name__}
+    for item in every:
+        function = inspect.unwrap(item.function)
+        asks = asking & {*function.__code__.co_names} and function.__module__ != __name__
+        assert not asks or is_larger(item), f"{item.nodeid} needs @pytest.mark.larger"

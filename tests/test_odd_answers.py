@@ -298,13 +298,11 @@ def mutated(draw: st.DrawFn) -> Output:
 
 
 @pytest.mark.parametrize("door", DOORS)
-def test_a_mutated_answer_always_comes_out(door: Any) -> None:
-    @given(mutated())
-    def comes_out(output: Output) -> None:
-        content, _ = door(output, InMemorySaver(), "sync")
-        assert content == payloads.storable({"output": parsed(output)})[0]["output"]["content"]
-
-    settings(max_examples=examples(80))(comes_out)()
+@given(output=mutated())
+@settings(max_examples=examples(80))
+def test_a_mutated_answer_always_comes_out(door: Any, output: Output) -> None:
+    content, _ = door(output, InMemorySaver(), "sync")
+    assert content == payloads.storable({"output": parsed(output)})[0]["output"]["content"]
 
 
 def parsed(output: Output) -> Any:

@@ -22,6 +22,7 @@ from ..cut import exhaustive, is_exhaustive
 from .graphs import QUESTION, build
 from .stampede import SETTLING, Job, client_of
 
+pytestmark = pytest.mark.larger
 LATE = SETTLING / 3
 PROCESSES, EACH = (8, 6) if is_exhaustive() else (4, 4)
 
