@@ -1,23 +1,33 @@
 """Serve a simulated Task API over HTTP until interrupted. The first line printed is its base URL.
 
 langchain-parallel simulator --port 8000 --latency-scale 0.01
+langchain-parallel simulator --fault '{"kind": "slow_acceptance", "seconds": 25, "method": "POST"}'
+langchain-parallel simulator --listing '{"newest_first": true}' --script '{"late_run": 3}'
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import secrets
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
+from typing import TypeVar
 
 from .clock import RealClock
+from .faults import Fault
 from .http_server import serve
 from .scenario import Scenario
+from .simulated_run import RunScript
 from .simulator import Simulator
+from .task_group import Listing
+
+T = TypeVar("T")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,6 +47,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--seed", type=int, help="the same seed gives the same ids and answers")
     parser.add_argument("--credit-usd", type=_amount, help="what the account can spend")
+    for name, kind in (("fault", Fault), ("script", RunScript)):
+        parser.add_argument(
+            f"--{name}",
+            type=partial(_from_json, kind),
+            action="append",
+            default=[],
+            metavar="JSON",
+            help=f"the fields of a `{kind.__name__}`; may be given several times",
+        )
+    parser.add_argument(
+        "--listing",
+        type=partial(_from_json, Listing),
+        default=Listing(),
+        metavar="JSON",
+        help="the fields of a `Listing`: how a group's list of runs comes",
+    )
     options = parser.parse_args(arguments)
     simulator = Simulator(
         RealClock(),
@@ -45,7 +71,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         latency_scale=options.latency_scale,
         scenario=options.scenario,
         credit_usd=options.credit_usd,
+        listing=options.listing,
     )
+    simulator.faults.add(*options.fault)
+    simulator.scripts.add(*options.script)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -75,6 +104,13 @@ def _amount(text: str) -> float:
     if not 0 <= number < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 up")
     return number
+
+
+def _from_json(kind: Callable[..., T], text: str) -> T:
+    try:
+        return kind(**json.loads(text))
+    except (TypeError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
 
 
 def _scenario(name: str) -> Scenario:

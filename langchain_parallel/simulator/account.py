@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 
@@ -19,7 +19,8 @@ from .clock import Clock, RealClock
 from .content import write_output
 from .deterministic_ids import hex_id
 from .faults import Fault
-from .http_messages import ApiError, JsonObject
+from .http_messages import ApiError, Cut, JsonObject, Response, Step, Wait
+from .late_requests import LateRequest, LateRequests
 from .order_queue import OrderQueue
 from .pricing import price_usd
 from .request_log import LogEntry, without_secrets
@@ -68,6 +69,7 @@ class Account:
         self._groups: dict[str, Group] = {}
         self._interactions: dict[str, Run] = {}
         self._log: list[LogEntry] = []
+        self._late = LateRequests()
         self._creations: deque[float] = deque()
         self._epoch = self.clock.now() - self.clock.monotonic()
         self._webhooks = WebhookOutbox(self.webhook_secrets, self.faults, self._epoch)
@@ -94,13 +96,36 @@ class Account:
 
     @property
     def monotonic(self) -> float:
-        """Seconds on the clock's monotonic axis."""
-        return self.clock.monotonic()
+        """Seconds on the clock's monotonic axis; while a late request is processed, its time."""
+        moment = self._late.moment
+        return self.clock.monotonic() if moment is None else moment
 
     @property
     def epoch(self) -> float:
         """Unix time of the monotonic axis's zero."""
         return self._epoch
+
+    def catch_up(self) -> None:
+        """Process the late requests that are due by now."""
+        with self.lock:
+            self._late.process_due(self.clock.monotonic())
+
+    def later(self, seconds: float, process: Callable[[], Response]) -> Response:
+        """Process a request in so many seconds, whoever waits for the response then."""
+        late = LateRequest(self.monotonic + seconds, process)
+        self._late.add(late)
+
+        def steps() -> Iterator[Step]:
+            while True:
+                with self.lock:
+                    self.catch_up()
+                    is_waiting, response = late in self._late, late.response
+                if response is not None:
+                    yield from response.steps
+                    return
+                yield Wait(late.at) if is_waiting else Cut()  # a reset has removed it
+
+        return Response(steps())
 
     def on_change(self, listener: Callable[[str], None]) -> Callable[[], None]:
         """Call `listener(run or group id)` at each change that is not a mere effect of time.
@@ -180,14 +205,16 @@ class Account:
                 each.output = write_output(each, self.evidence, self.seed)
         return run.output
 
-    def find_run(self, run_id: str) -> Run:
-        """Return the run. Raises ApiError (404)."""
-        if run_id not in self._runs:
+    def find_run(self, run_id: str, *, known: bool = False) -> Run:
+        """Return the run; `known`: if it can be retrieved yet. Raises ApiError (404)."""
+        run = self._runs.get(run_id)
+        if run is None or (known and run.known > self.monotonic):
             raise ApiError(404, "Run id not found")
-        return self._runs[run_id]
+        return run
 
     def _all_runs(self) -> list[Run]:
         with self.lock:
+            self.catch_up()
             return list(self._runs.values())
 
     def runs(self) -> list[JsonObject]:
@@ -223,6 +250,7 @@ class Account:
     def due_webhooks(self) -> list[Delivery]:
         """Take the deliveries that are due. Report the result of each to `record_delivery`."""
         with self.lock:
+            self.catch_up()
             return self._webhooks.due(self.monotonic, self.clock.now())
 
     def record_delivery(self, delivery: Delivery, ok: bool) -> None:

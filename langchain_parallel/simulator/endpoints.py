@@ -50,16 +50,16 @@ def _create_run(account: Account, request: Request) -> Response:
 
 
 def _retrieve_run(account: Account, request: Request, run_id: str) -> Response:
-    run = account.find_run(run_id)
+    run = account.find_run(run_id, known=True)
     return json_response(200, run.to_json(account.monotonic, account.epoch))
 
 
 def _run_input(account: Account, request: Request, run_id: str) -> Response:
-    return json_response(200, account.find_run(run_id).request)
+    return json_response(200, account.find_run(run_id, known=True).request)
 
 
 def _run_result(account: Account, request: Request, run_id: str) -> Response:
-    run = account.find_run(run_id)
+    run = account.find_run(run_id, known=True)
     until = account.monotonic + _number(request, "timeout", 600.0)
 
     def steps() -> Iterator[Step]:
@@ -89,7 +89,7 @@ def _result_now(account: Account, run: Run) -> Response:
 
 
 def _run_events(account: Account, request: Request, run_id: str) -> Response:
-    return sse_response(_run_stream(account, account.find_run(run_id)))
+    return sse_response(_run_stream(account, account.find_run(run_id, known=True)))
 
 
 def _run_stream(account: Account, run: Run) -> Iterator[Step]:
@@ -196,7 +196,7 @@ def _listed_run(account: Account, request: Request, run: Run, event_id: str) -> 
 
 
 def _group_run(account: Account, request: Request, group_id: str, run_id: str) -> Response:
-    if account.find_run(run_id) not in account.find_group(group_id).runs:
+    if account.find_run(run_id, known=True) not in account.find_group(group_id).runs:
         raise ApiError(404, "Run id not found")
     return _retrieve_run(account, request, run_id)
 
@@ -213,6 +213,7 @@ def _group_stream(account: Account, group: Group, seen: int, closes: float) -> I
     """The group's log from `seen` on, until no run is active."""
     while True:
         with account.lock:
+            account.catch_up()
             now = account.monotonic
             group.refresh(now)
             chunks = [_logged_event(account, group, i) for i in range(seen, len(group.events))]

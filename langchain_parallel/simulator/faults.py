@@ -12,6 +12,8 @@
     truncated_body          processed; `content-length` promises more than arrives (`after_bytes`)
     malformed_json          processed; the JSON breaks off, though the length is right
     wrong_shape             processed; the body is `body` (any JSON) instead
+    slow_acceptance         processed `seconds` after it came, even if the client has gone by then; the
+                            response comes then
     hang                    no response for `seconds`; with `processed=False` none after that either
     sse_cut                 an event stream ends inside the event after `after_events` events, or
                             after `after_bytes` bytes
@@ -26,7 +28,9 @@
     webhook_duplicate, webhook_forge, webhook_lose   delivered twice, delivered with a wrong signature
                             first, not delivered; `path` is matched against the webhook's URL
 
-With `reset=True` every dropped connection is a TCP reset (a read error) instead of a close.
+With `reset=True` every dropped connection is a TCP reset (a read error) instead of a close. With `acts_after`
+a request that is processed under any other kind is processed so many seconds after it came: `status_after`
+and `drop_after` have answered, or dropped the connection, long before.
 """
 
 from __future__ import annotations
@@ -66,6 +70,7 @@ FaultKind = Literal[
     "truncated_body",
     "malformed_json",
     "wrong_shape",
+    "slow_acceptance",
     "hang",
     "sse_cut",
     "sse_error",
@@ -91,6 +96,8 @@ class Fault:
         contains: Matches only requests whose body contains this text.
         times: How many requests it hits (None: all). `skip`: how many matches it ignores first.
         seconds: How long (slow, hang), or what `Retry-After` says (rate_limit).
+        retry_after: Seconds that `Retry-After` says beside a `status`.
+        acts_after: Seconds after which the request is processed.
     """
 
     kind: FaultKind
@@ -102,6 +109,8 @@ class Fault:
     status: int = 503
     seconds: float = 1.0
     as_date: bool = False
+    retry_after: float | None = None
+    acts_after: float = 0.0
     after_bytes: int | None = None
     after_events: int = 0
     body: Any = None
@@ -114,6 +123,11 @@ class Fault:
             raise ValueError(
                 f"unknown fault {self.kind!r}; known: {', '.join(get_args(FaultKind))}"
             )
+
+    @property
+    def delay(self) -> float:
+        """Seconds after which a request is processed."""
+        return self.seconds if self.kind == "slow_acceptance" else self.acts_after
 
     def matches(self, request: Request) -> bool:
         return (
@@ -148,7 +162,8 @@ def _cut(fault: Fault) -> Response:
 
 def _status(fault: Fault, ref_id: str) -> Response:
     message = f"[simulated fault] status {fault.status}"
-    return error_response(ApiError(fault.status, message), ref_id)
+    after = {} if fault.retry_after is None else {"retry-after": f"{fault.retry_after:g}"}
+    return error_response(ApiError(fault.status, message, headers=after), ref_id)
 
 
 def _status_after(fault: Fault, process: Process, clock: Clock, ref_id: str) -> Response:
@@ -199,6 +214,7 @@ _REPLACED: dict[str, Callable[[Fault, Process, Clock, str], Response]] = {
     "status_after": _status_after,
     "rate_limit": _rate_limit,
     "payment_required": _payment_required,
+    "slow_acceptance": lambda fault, process, clock, ref_id: process(),
     "hang": _hang,
 }
 

@@ -32,6 +32,8 @@ def plan_run(
         run.starts = run.created + min(2.0, 0.05 * seconds)
         run.ends = run.planned = run.created + seconds
     run.visible = run.created + script.late_commit
+    counted = script.late_commit if script.late_count is None else script.late_count
+    run.counted, run.known = run.created + counted, run.created + script.late_run
     message = script.message
     if script.outcome == "completed" and turn is not None:
         run.outcome, message = turn.status, turn.error

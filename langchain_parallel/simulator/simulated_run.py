@@ -35,8 +35,9 @@ class RunScript:
         output: Members of the answer, such as `content` or `basis`, sent in place of the generated ones. They
             need not be what the API documents.
         seconds: The exact duration of the run; `latency_scale` does not apply.
-        late_commit: Seconds until the run's group lists and counts it. The run itself can be retrieved
-            at once.
+        late_commit: Seconds until the run's group lists and counts it.
+        late_count: Seconds until its group counts it, where that differs from `late_commit`.
+        late_run: Seconds until the run itself can be retrieved; until then that is a 404.
         unknown_status: A status outside the documented set, reported from the run's end on.
     """
 
@@ -51,6 +52,8 @@ class RunScript:
     output: Mapping[str, Any] | None = None
     seconds: float | None = None
     late_commit: float = 0.0
+    late_count: float | None = None
+    late_run: float = 0.0
     unknown_status: str | None = None
 
     def matches(self, text: str, processor: str) -> bool:
@@ -70,8 +73,9 @@ class ContextTurn:
 
 @dataclass(eq=False)
 class Run:
-    """One run. `request` is its input without secrets, `usd` its price if it completes, `visible` when its
-    group lists it, and `planned` the end that was fixed first, before any `settle`.
+    """One run. `request` is its input without secrets, `usd` its price if it completes, and `planned` the
+    end that was fixed first, before any `settle`. Its group lists it from `visible` on and counts it from
+    `counted` on; it can be retrieved from `known` on.
     """
 
     run_id: str
@@ -87,6 +91,8 @@ class Run:
     previous: Run | None = None
     group_id: str | None = None
     visible: float = 0.0
+    counted: float = 0.0
+    known: float = 0.0
     warnings: list[JsonObject] = field(default_factory=list)
     error: JsonObject | None = None
     turn: ScriptedTurn | None = None

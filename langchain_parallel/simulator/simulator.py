@@ -38,11 +38,14 @@ class Simulator(Account):
         if request.path.startswith("/_simulator/"):
             return self._guard(partial(control, self, request))
         with self.lock:
+            self.catch_up()
             fault = self.faults.take(lambda f: f.matches(request))
             entry = log_entry(request, self.monotonic, fault.kind if fault else None)
             self._log.append(entry)
             ref_id = self.new_ref_id()
             process = partial(self._guard, partial(self._process, request))
+            if fault is not None and fault.delay:
+                process = partial(self.later, fault.delay, process)
             response = respond(fault, process, self.clock, ref_id)
         return Response(_log_status(response.steps, entry))
 

@@ -94,12 +94,12 @@ class Group:
         return any(r.is_active_at(t) for r in self.listed)
 
     def status(self, t: float, epoch: float) -> JsonObject:
-        """The `TaskGroupStatus` of the visible runs."""
+        """The `TaskGroupStatus` of the runs that are counted."""
         self.refresh(t)
         return group_status(GroupEvent(self.events[-1].at, counts=self._counts(t)), epoch)
 
     def _counts(self, t: float) -> dict[str, int]:
-        return dict(Counter(r.status_at(t) for r in self.listed))
+        return dict(Counter(r.status_at(t) for r in self.runs if r.counted <= t))
 
     def to_json(self, t: float, epoch: float) -> JsonObject:
         """The group as the API shows it (`TaskGroupResponse`)."""

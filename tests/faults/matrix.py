@@ -35,6 +35,7 @@ from .table import (
     refuses_and_accepts,
     rows,
     senseless,
+    shown_too_late,
 )
 from .users import FOLLOW_UP, MODES, QUESTION, USERS, ClientUser, Clock, GraphUser, Told, User
 
@@ -71,7 +72,9 @@ def cells(*, whole: bool = False) -> Iterator[Cell]:
                 continue
             for turn in ("question", "follow-up") if user is GraphUser else ("question",):
                 if not (
-                    senseless(row.kind, call, turn) or (call.late and refuses_and_accepts(row))
+                    senseless(row.kind, call, turn)
+                    or (call.late and refuses_and_accepts(row))
+                    or shown_too_late(row, call)
                 ):
                     for mode, times in product(MODES, (1, None)):
                         cell = Cell(user, mode, row, call, times, turn)

@@ -48,15 +48,20 @@ _VARIANTS: Mapping[str, tuple[dict[str, Any], ...]] = {
     "status_after": ({"status": 500}, {"status": 429}),
     "rate_limit": ({"seconds": 3},),
     "slow_body": ({"seconds": 8},),
+    "slow_acceptance": ({"seconds": 25},),
     "hang": ({"seconds": 900},),
 }
 """What a kind needs to be told; one that is not here is tried as it is."""
 
 _DETAILS: Mapping[str, tuple[dict[str, Any], ...]] = {
     "drop_before": ({"reset": True},),
-    "drop_after": ({"reset": True},),
+    "drop_after": ({"reset": True}, {"acts_after": 12}),
     "status_before": tuple({"status": s} for s in (403, 404, 408, 409, 418, 422, 500)),
-    "status_after": tuple({"status": s} for s in (401, 403, 408, 409, 422, 503)),
+    "status_after": (
+        *({"status": s} for s in (401, 403, 408, 409, 422, 503)),
+        {"status": 504, "acts_after": 12},
+        {"status": 429, "retry_after": 40},
+    ),
     "rate_limit": ({"seconds": 3, "as_date": True}, {"seconds": 9000}),
     "slow_body": ({"seconds": 900},),
     "truncated_body": ({"after_bytes": 0}, {"reset": True}),
@@ -83,6 +88,11 @@ def endings() -> Iterator[Row]:
 def refuses_and_accepts(row: Row) -> bool:
     """A server that refuses what it has accepted. If it lists it late as well, nothing shows it."""
     return row.kind == "status_after" and is_refusal(row.options["status"])
+
+
+def shown_too_late(row: Row, call: Call) -> bool:
+    """Accepted late and listed late: together that is more than the settling time."""
+    return bool(row.options.get("acts_after", 0) + call.late > RetryPolicy().settle_seconds)
 
 
 def is_refusal(status: int) -> bool:
