@@ -201,6 +201,49 @@ def _usable(url: str) -> str:
 # --- what is not supported -----------------------------------------------------------------------
 
 
+NO_ANSWERS: tuple[str, ...] = (
+    "n/a",
+    "n.a.",
+    "unknown",
+    "not found",
+    "not available",
+    "no information",
+    "no data",
+    "null",
+    "-",
+    "\N{EN DASH}",
+    "\N{EM DASH}",
+    "?",
+)
+"""Texts that say that there is no answer. Not `none`: that answers how many there are."""
+
+
+def is_hollow(value: object, no_answers: Collection[str] = ()) -> bool:
+    """Whether a value holds nothing at any depth: null, blank text, `{}`, `[{"name": null}]`. 0 and False
+    are values.
+
+    Args:
+        value: A field's, or a whole answer.
+        no_answers: Texts that count as nothing, too; case, dots and brackets around them do not matter.
+    """
+    words = {_bare(word) for word in no_answers}
+    left = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, dict | list | tuple):
+            left += one.values() if isinstance(one, dict) else one
+        elif isinstance(one, str):
+            if one.strip() and _bare(one) not in words:
+                return False
+        elif one is not None:
+            return False
+    return True
+
+
+def _bare(text: str) -> str:
+    return " ".join(text.split()).casefold().strip(" .!()[]<>'\"")
+
+
 class Lack(NamedTuple):
     """What evidence a field lacks."""
 
@@ -228,9 +271,13 @@ class EvidenceRule:
     """Fields that must be in an answer that is an object."""
     allowed_domains: tuple[str, ...] = ()
     """Citations of other hosts do not count; in lower case, without a dot at either end."""
+    no_answers: tuple[str, ...] = NO_ANSWERS
+    """Values that count as missing."""
 
     def find_unsupported(self, evidence: Evidence) -> dict[str, Lack]:
-        """What each unsupported field lacks; required fields that are missing come last."""
+        """What each unsupported field lacks; required fields that are missing come last. If no field
+        lacks anything and yet the whole answer holds nothing, that is `output`.
+        """
         found: dict[str, Lack] = {}
         allowed = [source for source in evidence["citations"] if self._is_allowed(source["url"])]
         counts = _count_citations(allowed)
@@ -243,10 +290,21 @@ class EvidenceRule:
             )
             if lack != Lack():
                 found[field] = lack
-        if isinstance(evidence["content"], dict):
-            for field in self.required:
-                if _is_empty(value_at(evidence["content"], field)):
-                    found[field] = found.get(field, Lack())._replace(value=True)
+        content = evidence["content"]
+        missing = [
+            field
+            for field in self.required
+            if isinstance(content, dict) and is_hollow(value_at(content, field), self.no_answers)
+        ]
+        if (
+            not missing
+            and not found
+            and content is not None
+            and is_hollow(content, self.no_answers)
+        ):
+            missing = [TEXT_FIELD]
+        for field in missing:
+            found[field] = found.get(field, Lack())._replace(value=True)
         return found
 
     def _is_allowed(self, url: str) -> bool:
@@ -272,11 +330,6 @@ def _fields(evidence: Evidence) -> list[str]:
     content = evidence["content"]
     top = map(str, content) if isinstance(content, dict) else () if known else (TEXT_FIELD,)
     return [*known, *(name for name in top if name not in named)]
-
-
-def _is_empty(value: object) -> bool:
-    """0 and False are answers."""
-    return value is None or value in ("", [], {}) or (isinstance(value, str) and not value.strip())
 
 
 def uncited_fields(evidence: Evidence) -> list[str]:

@@ -79,8 +79,15 @@ class Limits:
         if problems:
             raise InvalidRequest(problems)
         check_words({"on_exceed": self.on_exceed}, {"on_exceed": ("ask", "stop")})
-        if self.approve_above is not None:
-            api_limits.check(TaskRunInput(input="?", processor=self.approve_above))
+        above: object = self.approve_above
+        if above is None:
+            return
+        if not isinstance(above, str):
+            raise InvalidRequest(
+                [f"approve_above is {above!r}; give the name of a processor, such as 'pro'."],
+                hint="For an amount of money there is max_cost_usd.",
+            )
+        api_limits.check(TaskRunInput(input="?", processor=above), how_to_allow=None)
 
     def for_session(self) -> SessionLimits:
         """The limits that are set, as plain JSON."""
@@ -152,7 +159,11 @@ class RequestOptions(BaseModel):
 
     def check(self, request: TaskRunInput) -> None:
         """Raise InvalidRequest for a request that the API would refuse."""
-        api_limits.check(request, allow_unknown_processor=self.allow_unknown_processor)
+        api_limits.check(
+            request,
+            allow_unknown_processor=self.allow_unknown_processor,
+            how_to_allow="request=RequestOptions(allow_unknown_processor=True)",
+        )
 
 
 def first_and_follow_up(processor: ProcessorChoice) -> tuple[str, str]:
@@ -259,6 +270,17 @@ def check_words(given: Mapping[str, str], allowed: Mapping[str, Sequence[str]]) 
     ]
     if problems:
         raise InvalidRequest(problems)
+
+
+def check_whole(name: str, value: object, least: int) -> int:
+    """An option that must be a whole number.
+
+    Raises:
+        InvalidRequest: It is none, or less than `least`.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise InvalidRequest([f"{name} is {value!r}; give a whole number, from {least:,} up."])
+    return value
 
 
 def check_timeout(timeout: float | None) -> float | None:

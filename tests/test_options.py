@@ -38,6 +38,9 @@ WRONG_LIMITS: list[tuple[dict[str, Any], str]] = [
     ({"on_exceed": "aks"}, "on_exceed is 'aks'; 'ask' or 'stop' is allowed"),
     ({"on_exceed": None}, "on_exceed is None; 'ask' or 'stop' is allowed"),
     ({"approve_above": "prow"}, "'prow' is unknown; did you mean pro"),
+    ({"approve_above": 0.0}, "approve_above is 0.0; give the name of a processor"),
+    ({"approve_above": 5}, "approve_above is 5; give the name of a processor"),
+    ({"approve_above": ""}, "Processor '' is unknown"),
 ]
 
 
@@ -114,6 +117,10 @@ WRONG_OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"processor": ("pro", "core", "base")}, "give a name, or two|at most 2 items"),
     ({"processor": ("pro",)}, "give a name, or two|Field required"),
     ({"processor": ("pro", "cor")}, "'cor' is unknown; did you mean core"),
+    (
+        {"processor": "cor"},
+        r"pass `request=RequestOptions\(allow_unknown_processor=True\)` \(its price",
+    ),
     ({"procesor": "pro"}, "procesor"),
 ]
 
@@ -127,6 +134,19 @@ def test_a_door_refuses_a_wrong_option_before_anything_is_sent(
     with pytest.raises((TypeError, ValueError), match=words):
         door(client=blocking_client(simulator), **options)
     assert simulator.requests == []
+
+
+@pytest.mark.parametrize("door", [ParallelResearchMiddleware, ParallelTaskTool])
+@pytest.mark.parametrize("most", [0, 999, -1, 1_500.5, "many"])
+def test_a_cap_too_small_for_any_text_is_refused(door: Any, most: Any) -> None:
+    with pytest.raises(ValueError, match="max_chars"):
+        door(client=blocking_client(Simulator()), max_chars=most)
+
+
+def test_nothing_allows_an_unknown_processor_as_a_limit() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        Limits(approve_above="prow")
+    assert "allow_unknown_processor" not in str(caught.value)
 
 
 def test_the_middleware_refuses_what_are_no_limits_in_the_same_words() -> None:

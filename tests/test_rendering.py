@@ -369,10 +369,11 @@ def test_unsupported_fields_are_low_or_uncited_in_the_order_of_the_basis() -> No
     assert unsupported_fields(result) == ["uncited", "list.1", "low", "bare.0", "null"]
 
 
-def test_a_text_without_basis_is_weak_and_an_empty_object_is_not() -> None:
+def test_a_text_without_basis_is_weak_and_so_is_an_empty_object() -> None:
     assert unsupported_fields(_result("x")) == ["output"]
     assert unsupported_fields(_result(None)) == ["output"]
-    assert unsupported_fields(_result({})) == []
+    assert unsupported_fields(_result({})) == ["output"]
+    assert "Empty answer" in render(_result({}))
     assert unsupported_fields(_result("x", [_basis("summary", "https://a.example")])) == []
 
 

@@ -35,8 +35,18 @@ BASIS_NAMES = frozenset({"sources", "citations", "reasoning", "confidence"})
 """Names of answer fields that would repeat what the basis holds."""
 
 
-def check(run: TaskRunInput, *, allow_unknown_processor: bool = False) -> list[str]:
+def check(
+    run: TaskRunInput,
+    *,
+    allow_unknown_processor: bool = False,
+    how_to_allow: str | None = "allow_unknown_processor=True",
+) -> list[str]:
     """Check a request, and return remarks on one that may be sent.
+
+    Args:
+        run: The request.
+        allow_unknown_processor: Accept names that this package does not know.
+        how_to_allow: What a caller writes to have that; None where nothing does.
 
     Raises:
         InvalidRequest: It may not be sent; the error lists all problems.
@@ -44,7 +54,7 @@ def check(run: TaskRunInput, *, allow_unknown_processor: bool = False) -> list[s
     unsendable = list(_unsendable(run))
     problems = unsendable or [
         *_input(run),
-        *([] if allow_unknown_processor else _processor(run.processor)),
+        *([] if allow_unknown_processor else _processor(run.processor, how_to_allow)),
         *_output_schema(run),
         *_metadata(run.metadata),
         *(_domains(run.source_policy) if run.source_policy else []),
@@ -144,15 +154,13 @@ def _input_characters(run: TaskRunInput) -> int:
     return len(text)
 
 
-def _processor(name: str) -> Iterator[str]:
+def _processor(name: str, how_to_allow: str | None) -> Iterator[str]:
     if name in PROCESSORS:
         return
     near = difflib.get_close_matches(name, PROCESSORS, n=3, cutoff=0.4)
     meant = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(PROCESSORS)}."
-    yield (
-        f"Processor {name!r} is unknown; {meant} If it is new, pass `allow_unknown_processor=True` "
-        "(its price is then not known here)."
-    )
+    new = f" If it is new, pass `{how_to_allow}` (its price is then not known here)."
+    yield f"Processor {name!r} is unknown; {meant}{new if how_to_allow else ''}"
 
 
 def _output_schema(run: TaskRunInput) -> Iterator[str]:

@@ -26,8 +26,10 @@ from ..options import (
     ProcessorChoice,
     Processors,
     RequestOptions,
+    check_whole,
     only_one_run_per_question,
 )
+from ..text.result import MIN_CHARS
 from .agent_config import AgentConfig
 from .agent_messages import note
 from .agent_state import Research, is_ended, state_schema
@@ -39,7 +41,6 @@ from .tool_schemas import arguments, descriptions
 
 MAX_CHARS = 8_000
 """Characters of a page: about 2,000 tokens."""
-_LEAST_CHARS = 1_000
 _NOWHERE = RunnableConfig()
 
 
@@ -117,7 +118,7 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
             names=names,
             processors=processors,
             arguments=arguments(names, processors),
-            max_chars=max(max_chars, _LEAST_CHARS),
+            max_chars=check_whole("max_chars", max_chars, MIN_CHARS),
         )
         self.state_schema: type[Any] = state_schema(names)
         self.tools: list[ResearchTool] = [

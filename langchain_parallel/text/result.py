@@ -19,6 +19,7 @@ from ..evidence import (
     TEXT_FIELD,
     Evidence,
     evidence_of,
+    is_hollow,
     is_low,
     numbers_by_field,
     parts,
@@ -106,6 +107,8 @@ def weak_points(evidence: Evidence) -> Iterator[str]:
     ]
     if low:
         yield f"Low confidence: {', '.join(low)}"
+    if evidence["content"] is not None and is_hollow(evidence["content"]):
+        yield "Empty answer"
     if uncited := uncited_fields(evidence):
         yield "No citations: " + ", ".join(map(one_line, uncited))
 

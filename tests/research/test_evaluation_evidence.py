@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from langchain_parallel.errors import InvalidRequest
-from langchain_parallel.evidence import EvidenceRule, evidence_of
+from langchain_parallel.evidence import EvidenceRule, evidence_of, is_hollow
 from langchain_parallel.models import TaskRun, TaskRunOutput, TaskRunResult
 from langchain_parallel.research.evaluation import by_evidence, questions_of
 from langchain_parallel.research.state import Turn, Verdict
@@ -112,6 +112,43 @@ def test_required_fields_may_not_be_missing_or_empty() -> None:
     bad = ["growth", "makers.1.name", "makers.7", "size.x", "gone"]
     out = verdict(one, required=[*bad, *good])
     assert out["reason"] == "; ".join(f"{name}: missing or empty in the answer" for name in bad)
+
+
+hollow = st.recursive(
+    st.sampled_from([None, "", " ", "\n\t"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
+)
+
+
+@given(hollow)
+def test_what_holds_nothing_at_any_depth_is_no_answer(value: Any) -> None:
+    one = turn(content={"size": value, "growth": 0}, confidence={}, citations=[cite(1, "size")])
+    assert "size: missing or empty in the answer" in verdict(one, required=["size"])["reason"]
+    assert is_hollow(value)
+    for other in (0, False, "x", 0.0):
+        assert not is_hollow([value, {"a": [other]}])
+
+
+@pytest.mark.parametrize("value", ["N/A", "n.a.", "Unknown.", " (not found) ", "-", ["unknown"]])
+def test_whether_not_available_is_an_answer_is_a_setting(value: Any) -> None:
+    one = turn(content={"size": value}, confidence={}, citations=[cite(1, "size")])
+    assert verdict(one, required=["size"])["action"] == "follow_up"
+    assert verdict(one, required=["size"], no_answers=())["action"] == "accept"
+    assert verdict(one, required=["size"], no_answers=["tbd"])["action"] == "accept"
+
+
+@pytest.mark.parametrize("value", ["none", "no", "NA", "Unknown Pleasures", 0, False, ["n/a", "x"]])
+def test_what_may_be_an_answer_is_one(value: Any) -> None:
+    one = turn(content={"size": value}, confidence={}, citations=[cite(1, "size")])
+    assert verdict(one, required=["size"])["action"] == "accept"
+
+
+@pytest.mark.parametrize("content", [{}, {"a": None, "b": [{}]}, "", " \n", "N/A"])
+def test_an_answer_that_holds_nothing_is_not_accepted(content: Any) -> None:
+    one = turn(content=content, confidence={}, citations=[cite(1, "a"), cite(2, "b", "output")])
+    out = verdict(one)
+    assert out["action"] == "follow_up"
+    assert "output: it is empty" in out["reason"]
 
 
 def test_a_missing_field_without_citations_lacks_both() -> None:
@@ -233,9 +270,16 @@ def test_names_and_errors_stay_on_a_line_and_open_no_fence() -> None:
 @pytest.mark.parametrize(
     ("wanted", "words"),
     [
-        ({"min_confidence": "great"}, "min_confidence is 'great'; low, medium, high are allowed"),
+        (
+            {"min_confidence": "great"},
+            "min_confidence is 'great'; 'low' or 'medium' or 'high' is allowed",
+        ),
         ({"min_citations": -1}, "min_citations is -1"),
         ({"required": "size"}, r"required is text; give a list, such as \['size'\]"),
+        ({"required": ["size", 5]}, "required holds 5, which is no text"),
+        ({"no_answers": "n/a"}, "no_answers is text"),
+        ({"no_answers": [" "]}, "no_answers holds ' ', which is no text"),
+        ({"min_citations": "2"}, "min_citations is '2'"),
         ({"allowed_domains": "example.org"}, "allowed_domains is text"),
         ({"allowed_domains": ["https://example.org/"]}, "is not a domain"),
     ],

@@ -323,7 +323,7 @@ def test_in_a_graph_its_follow_up_is_asked(session: Session) -> None:
 
 @pytest.mark.parametrize(
     ("more", "words"),
-    [({"rubric": " "}, "The rubric is empty"), ({"max_chars": 1_999}, "at least 2,000 are needed")],
+    [({"rubric": " "}, "The rubric is empty"), ({"max_chars": 1_999}, "from 2,000 up")],
 )
 def test_what_cannot_work_is_refused_at_once(more: Any, words: str) -> None:
     with pytest.raises(InvalidRequest, match=words):

@@ -19,6 +19,7 @@ OPEN, CLOSE = '<research_output untrusted="true">', "</research_output>"
 TAG = re.compile(r"[<＜﹤][^a-z0-9<＜﹤‹]*research[^a-z0-9]*output", re.IGNORECASE | re.ASCII)
 LABELS = (
     *("Finding ", "Question: ", "Low confidence: ", "No citations: ", "Answer: ", "Sources: "),
+    "Empty answer",
 )
 
 

@@ -7,6 +7,7 @@ accept; it may be asynchronous. `by_evidence`, `by_model` and `by_person` make t
 To add one: write a module with a `BuiltInEvaluator` and the function that makes it, and export that here.
 """
 
+from ...evidence import NO_ANSWERS
 from .combined import all_of, first_objection, limit_rounds
 from .evaluator import BuiltInEvaluator, Evaluator, consult, last_round
 from .evidence_evaluator import by_evidence
@@ -15,6 +16,7 @@ from .person_evaluator import by_person
 from .verdicts import check_verdict, questions_of
 
 __all__ = [
+    "NO_ANSWERS",
     "BuiltInEvaluator",
     "Evaluator",
     "all_of",

@@ -12,6 +12,7 @@ from langchain_core.runnables import RunnableConfig
 
 from ..._core.calls import Calls
 from ...errors import InvalidRequest
+from ...options import check_whole
 from ...processors import costs_more
 from ...text.layout import join_unique
 from ..state import Question, ResearchState, Turn, Verdict
@@ -51,8 +52,7 @@ def limit_rounds(rounds: int, evaluator: Evaluator) -> BuiltInEvaluator:
     Raises:
         InvalidRequest: `rounds` is no whole number from 0 up, or `evaluator` is none.
     """
-    if rounds < 0:
-        raise InvalidRequest([f"rounds is {rounds!r}; give a whole number, from 0 up."])
+    check_whole("rounds", rounds, 0)
     check_evaluators(evaluator)
     return _LimitRounds(rounds, evaluator)
 

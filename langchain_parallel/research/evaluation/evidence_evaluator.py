@@ -14,8 +14,9 @@ from langchain_core.runnables import RunnableConfig
 from ..._core import limits
 from ..._core.calls import Calls
 from ...errors import InvalidRequest
-from ...evidence import TEXT_FIELD, Confidence, EvidenceRule, Lack
+from ...evidence import NO_ANSWERS, TEXT_FIELD, Confidence, EvidenceRule, Lack
 from ...models import SourcePolicy, TaskRunInput
+from ...options import check_whole, check_words
 from ...text.layout import join_unique, list_within
 from ...text.untrusted import harmless
 from ..state import Question, ResearchState, Turn, Verdict
@@ -41,6 +42,7 @@ def by_evidence(
     min_citations: int = 1,
     required: Collection[str] = (),
     allowed_domains: Collection[str] = (),
+    no_answers: Collection[str] = NO_ANSWERS,
 ) -> BuiltInEvaluator:
     """Asks again, by name, for the fields that have too little evidence.
 
@@ -52,10 +54,12 @@ def by_evidence(
         min_confidence: The least confidence of a field. A field for which the API gives none is not
             judged by it; an unknown word counts as medium, unless it says low or high.
         min_citations: Citations (different urls) that a field needs; those of its parts count.
-        required: Fields that may not be missing or empty, where the answer is an object; parts as
-            `funding.amount` or `founders.0`.
+        required: Fields that may not be missing or empty at all depths, where the answer is an object; parts
+            as `funding.amount` or `founders.0`.
         allowed_domains: Only citations from these and their subdomains count, as `example.org` or
             `.gov`; all count unless given.
+        no_answers: Texts that say that there is no answer, such as `N/A`: they count as empty. With `()` any
+            text is an answer.
 
     Raises:
         InvalidRequest: An argument is not usable.
@@ -65,14 +69,10 @@ def by_evidence(
         min_citations,
         tuple(_as_list("required", required)),
         tuple(_domains(_as_list("allowed_domains", allowed_domains))),
+        tuple(_as_list("no_answers", no_answers)),
     )
-    problems = []
-    if min_confidence not in _LEVELS:
-        problems.append(f"min_confidence is {min_confidence!r}; {', '.join(_LEVELS)} are allowed.")
-    if min_citations < 0:
-        problems.append(f"min_citations is {min_citations!r}; give a whole number, from 0 up.")
-    if problems:
-        raise InvalidRequest(problems)
+    check_words({"min_confidence": min_confidence}, {"min_confidence": _LEVELS})
+    check_whole("min_citations", min_citations, 0)
     return _ByEvidence(rule)
 
 
@@ -120,11 +120,11 @@ class _ByEvidence(BuiltInEvaluator):
     def _lacks(self, turn: Turn) -> dict[str, str]:
         """What each unsupported field of an answer lacks."""
         found = self.rule.find_unsupported(turn)
-        return {field: ", ".join(self._words(lack)) for field, lack in found.items()}
+        return {field: ", ".join(self._words(field, lack)) for field, lack in found.items()}
 
-    def _words(self, lack: Lack) -> Iterator[str]:
+    def _words(self, field: str, lack: Lack) -> Iterator[str]:
         if lack.value:
-            yield "missing or empty in the answer"
+            yield "it is empty" if field == TEXT_FIELD else "missing or empty in the answer"
         if lack.confidence is not None:
             least = self.rule.min_confidence
             yield f"confidence {harmless(lack.confidence)}, at least {least} wanted"
@@ -163,6 +163,8 @@ def _listing(lacks: Mapping[str, str], room: int) -> str:
 def _as_list(name: str, given: Collection[str]) -> list[str]:
     if isinstance(given, str):
         raise InvalidRequest([f"{name} is text; give a list, such as [{given!r}]."], hint="")
+    if wrong := [one for one in given if not isinstance(one, str) or not one.strip()]:
+        raise InvalidRequest([f"{name} holds {wrong[0]!r}, which is no text."], hint="")
     return list(given)
 
 

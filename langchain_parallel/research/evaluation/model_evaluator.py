@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field
 
 from ..._core.calls import Call, Calls
 from ...errors import InvalidRequest
+from ...options import check_whole
 from ...text.result import DEFAULT_MAX_CHARS
 from ...text.untrusted import harmless
 from ..state import ResearchState, Turn, Verdict
@@ -72,8 +73,7 @@ def by_model(
     """
     if not rubric.strip():
         raise InvalidRequest(["The rubric is empty; say when an answer is good enough."])
-    if max_chars < MIN_CHARS:
-        raise InvalidRequest([f"max_chars is {max_chars!r}; at least {MIN_CHARS:,} are needed."])
+    check_whole("max_chars", max_chars, MIN_CHARS)
     if not hasattr(model, "with_structured_output"):
         kind = type(model).__name__
         raise InvalidRequest(
