@@ -1,0 +1,145 @@
+"""Small records of a thread that outlive the process, whatever becomes of the invocation (R4).
+
+Rule: a record is written at once and apart from the graph's state, so neither a kill nor `durability="exit"`
+loses it, and time travel does not undo it. It is in LangGraph's store where the graph has one, else in the
+thread's checkpointer. Without both it is in this object, and ends with it.
+
+In a checkpointer, each record is a checkpoint in a namespace of its own, so LangGraph shows it nowhere
+(`get_state`, histories, subgraphs), and `delete_thread` deletes it. Its content is in the checkpoint's
+metadata, which every checkpointer replaces when the same checkpoint is put again; PostgreSQL's never replaces
+a channel's value. Its id sorts before all others, so lists across threads, newest first, have it last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver, Checkpoint, empty_checkpoint
+from langgraph.store.base import BaseStore
+from typing_extensions import Self
+
+from .._core.calls import Call, Calls
+from ..errors import CheckpointNotWritten
+from .runtime import checkpointer_of, runtime_of, thread_id_of
+from .store import get_item, put_item
+
+Record = dict[str, Any]
+"""Plain JSON (R7)."""
+
+NAMESPACE = "langchain_parallel"
+"""What a record's checkpoint namespace begins with, before a colon and a hash of its name."""
+_STORED_IN = ("langchain_parallel", "records")
+_CHECKPOINT_ID = "00000000-0000-6000-8000-000000000000"
+_REMEMBERED = 1_000
+"""Most records that one object remembers, the latest ones."""
+
+
+class Records:
+    """The records of one door."""
+
+    def __init__(self) -> None:
+        self._memory: OrderedDict[str, Record] = OrderedDict()
+
+    def __deepcopy__(self, memo: object) -> Self:
+        """These themselves: a copy of a tool keeps using the records of the original."""
+        return self
+
+    def get(self, config: RunnableConfig, name: str) -> Calls[Record | None]:
+        """The record of this name in the thread of `config`; None if there is none.
+
+        Raises:
+            CheckpointNotWritten: The store or the checkpointer raised.
+        """
+        holder = holder_of(config)
+        if holder is None:
+            return self._memory.get(_name(config, name))
+        if isinstance(holder, BaseStore):
+            item = yield _guarded(get_item(holder, _STORED_IN, _name(config, name)), "read")
+            return None if item is None else dict(item.value)
+        where = _place(config, name, id=True)
+        saver = holder
+        read = Call(lambda: saver.get_tuple(where), lambda: saver.aget_tuple(where))
+        found = yield _guarded(read, "read")
+        record = (found.metadata or {}).get(NAMESPACE) if found else None
+        return dict(record) if isinstance(record, dict) else None
+
+    def put(self, config: RunnableConfig, name: str, record: Record) -> Calls[None]:
+        """Write a record, in place of the one of this name. It is durable when this returns.
+
+        Raises:
+            CheckpointNotWritten: The store or the checkpointer raised.
+        """
+        holder = holder_of(config)
+        if holder is None:
+            self._remember(_name(config, name), record)
+        elif isinstance(holder, BaseStore):
+            put = put_item(holder, _STORED_IN, _name(config, name), record)
+            yield _guarded(put, "written")
+        else:
+            yield _guarded(_put_checkpoint(holder, _place(config, name), record), "written")
+
+    def _remember(self, name: str, record: Record) -> None:
+        self._memory[name] = record
+        self._memory.move_to_end(name)
+        while len(self._memory) > _REMEMBERED:
+            self._memory.popitem(last=False)
+
+
+def holder_of(config: RunnableConfig) -> BaseStore | BaseCheckpointSaver[Any] | None:
+    """Where the records of a thread are kept: None where nothing of it is kept beyond this process."""
+    if thread_id_of(config) is None:
+        return None
+    runtime = runtime_of(config)
+    if runtime is not None and runtime.store is not None:
+        return runtime.store
+    return checkpointer_of(config)
+
+
+def _name(config: RunnableConfig, name: str) -> str:
+    return f"{thread_id_of(config) or ''}/{name}"
+
+
+def _place(config: RunnableConfig, name: str, *, id: bool = False) -> RunnableConfig:
+    """Where a checkpointer keeps a record; with the id of its checkpoint, to read it."""
+    digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:32]
+    given = config.get("configurable", {})["thread_id"]
+    place = {"thread_id": given, "checkpoint_ns": f"{NAMESPACE}:{digest}"}
+    return {"configurable": {**place, "checkpoint_id": _CHECKPOINT_ID} if id else place}
+
+
+def _put_checkpoint(saver: BaseCheckpointSaver[Any], where: RunnableConfig, record: Record) -> Call:
+    checkpoint = cast(Checkpoint, {**empty_checkpoint(), "id": _CHECKPOINT_ID})
+    metadata: Any = {"source": "update", "step": -1, "parents": {}, NAMESPACE: record}
+    return Call(
+        lambda: saver.put(where, checkpoint, metadata, {}),
+        lambda: saver.aput(where, checkpoint, metadata, {}),
+    )
+
+
+def _guarded(call: Call, done: str) -> Call:
+    """The call; whatever a store or a checkpointer raises becomes an error of ours."""
+
+    def failed(error: Exception) -> CheckpointNotWritten:
+        return CheckpointNotWritten(
+            f"A record of this thread could not be {done}: {type(error).__name__}.",
+            hint="Nothing was sent, because a run that is paid for must be found again: see to the store or "
+            "the checkpointer, then resume the thread.",
+        )
+
+    def sync() -> Any:
+        try:
+            return cast(Callable[[], Any], call.sync)()
+        except Exception as error:
+            raise failed(error) from error
+
+    async def async_() -> Any:
+        try:
+            return await cast(Callable[[], Awaitable[Any]], call.async_)()
+        except Exception as error:
+            raise failed(error) from error
+
+    return Call(sync, async_)
