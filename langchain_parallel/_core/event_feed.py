@@ -58,6 +58,11 @@ class EventFeed:
         """Whether all that this connection brought could be read, to the last byte."""
         return not (self._unreadable or self._decoder.pending)
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether this connection has brought any event, and be it one of a replay."""
+        return bool(self._in_connection)
+
     def connect(self) -> None:
         """Begin a new connection: half an event of the last one is dropped."""
         self._unreadable = False

@@ -68,11 +68,13 @@ class RetryPolicy:
     """How often, how fast and how patiently requests are repeated.
 
     Args:
-        max_attempts: Sends of one request at the most, the first included.
+        max_attempts: Sends of one request at the most, the first included. Waiting for a run is not
+            bounded by it, but by its own deadline.
         initial_delay: Seconds before the second send; doubled each time.
         max_delay: Longest pause in seconds.
         max_retry_after: Longest pause in seconds that a server may ask for (`Retry-After`). If it asks for
-            more, the request fails at once, and the error carries `retry_after`.
+            more, the request fails at once, and the error carries `retry_after`; a caller that waits for a
+            run goes on after this pause.
         settle_seconds: Seconds during which `submit` keeps looking into the ledger for a paid request of
             unknown outcome before it may send it again. It must exceed the time a new run takes to show up
             in its group's list, which the API does not document.

@@ -3,19 +3,36 @@
 Rule: whatever happens to a connection, the run's own status decides. A stream that breaks, ends after the
 server's 570 s, stays silent or cannot be opened costs a reconnection, never the answer. After every stream
 the result is polled once; this also notices the end of a run whose last event was lost.
+
+The run is paid for and waiting is free, so only the deadline ends it: an API that cannot be reached, or
+answers 408, 409, 425, 429 or 5xx, is asked again until then, with growing pauses. What waiting cannot mend is
+raised at once (a key that is refused), or after a while (an unreadable answer, a run that nobody knows).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
-from ..errors import MalformedResponse, ParallelError
+from ..errors import MalformedResponse, NotFound, ParallelError
 from ..models import Event, TaskRun, TaskRunEvent, TaskRunResult
-from . import limits, operations, responses, streams, wire
-from .effects import Flow, Outcome, Response, Sleep, emit, now, open_stream, read_chunk, send, sleep
+from . import limits, responses, streams, wire
+from .effects import (
+    Flow,
+    Outcome,
+    Request,
+    Response,
+    Sleep,
+    emit,
+    now,
+    open_stream,
+    read_chunk,
+    send,
+    sleep,
+)
 from .event_feed import EventFeed
 from .ledger.cache import LedgerCache
-from .retry import RetryDecision, RetryPolicy, classify
+from .retry import RetryDecision, RetryPolicy, classify, retry_after
 from .run_status import raise_unfinished, still_running, will_not_answer
 
 POLL_SECONDS = 60.0
@@ -29,6 +46,12 @@ MAX_EMPTY_STREAMS = 2
 
 STREAM_COOLDOWN = 300.0
 """Seconds. An hour-long run may be silent for longer than a stream is read, and send events again later."""
+
+FIRST_EVENT_SECONDS = 15.0
+"""Every stream begins with the run's state. One that brings only heartbeats for this long is given up."""
+
+OVERTIME = 5.0
+"""Seconds after the deadline at which a request that hangs is given up."""
 
 
 @dataclass
@@ -47,6 +70,10 @@ class _Wait:
     """After too many empty streams: the time from which another may be opened."""
     failed_polls: int = 0
     """In a row."""
+    unreadable_polls: int = 0
+    """Of these, the ones that brought something else than an answer."""
+    unknown_since: float | None = None
+    """Since when the API says that there is no such run."""
     short_polls: int = 0
     """Polls in a row that the server ended early."""
     final_poll: bool = False
@@ -58,6 +85,16 @@ class _Wait:
             return False
         rested = self.empty_streams < MAX_EMPTY_STREAMS or time >= self.next_stream
         return rested and self.deadline - time > 2.0
+
+    def in_time(self, request: Request, time: float) -> Request:
+        """The request, given up soon after the deadline."""
+        left = max(1.0, self.deadline + OVERTIME - time)
+        return replace(request, timeout=min(request.timeout, left))
+
+    def note_news(self) -> None:
+        """Note that the API has said how the run is."""
+        self.failed_polls = self.unreadable_polls = 0
+        self.unknown_since = None
 
 
 def wait(
@@ -73,8 +110,8 @@ def wait(
     Args:
         run_id: The run.
         timeout: Seconds to wait at the most.
-        policy: How many failures in a row are allowed; twice as many where events are followed, because a
-            caller that waits that long is better off with a late answer.
+        policy: The pauses. Twice its `max_attempts` unreadable answers in a row are allowed; a run that is
+            unknown may have been started a moment ago, and is asked after for the settling time.
         cache: Names the run's interaction in errors, even if the API never gets to say it.
         follow: Follow the events; otherwise only poll.
 
@@ -85,8 +122,6 @@ def wait(
     """
     started = yield from now()
     deadline = started + limits.seconds(timeout)
-    if follow:
-        policy = replace(policy, max_attempts=2 * policy.max_attempts)
     waiting = _Wait(run_id, started, deadline, policy, follow)
     try:
         while True:
@@ -123,11 +158,15 @@ def _follow_stream(waiting: _Wait) -> Flow[TaskRunResult | None]:
         events, time = waiting.feed.feed(chunk), (yield from now())
         last = time if events else last
         for event in events:
+            if isinstance(event, TaskRunEvent) and event.run.run_id != waiting.run_id:
+                continue
             yield from emit(event)
             answer = _read_event(waiting, event)
             if answer is not None:
                 return answer
-        if time >= ends or time >= last + silence:  # heartbeats alone are silence, too
+        # Heartbeats alone are silence, too.
+        borne = silence if waiting.feed.has_begun else min(silence, FIRST_EVENT_SECONDS)
+        if time >= ends or time >= last + borne:
             return None
 
 
@@ -135,9 +174,8 @@ def _read_event(waiting: _Wait, event: Event) -> TaskRunResult | None:
     """Note what an event says of the run, and return its answer or raise the error its status amounts to."""
     if not isinstance(event, TaskRunEvent):
         # Only this is news: a state comes with every connection.
-        waiting.empty_streams = waiting.failed_polls = 0
-        return None
-    if event.run.run_id != waiting.run_id:
+        waiting.empty_streams = 0
+        waiting.note_news()
         return None
     waiting.run = event.run
     if will_not_answer(event.run):
@@ -152,55 +190,70 @@ def _poll(waiting: _Wait) -> Flow[TaskRunResult | None]:
     asked = yield from now()
     brief = waiting.may_stream(asked)
     seconds = 1.0 if brief else max(1.0, min(POLL_SECONDS, waiting.deadline - asked))
-    request = wire.result(waiting.run_id, seconds=seconds)
+    request = waiting.in_time(wire.result(waiting.run_id, seconds=seconds), asked)
     outcome = yield from send(request)
-    if isinstance(outcome, Response) and outcome.status == 404:
-        # Failed and unknown runs answer alike; the status tells them apart.
-        waiting.run = yield from operations.retrieve(waiting.run_id, waiting.policy)
-        raise_unfinished(waiting.run)
-    elif isinstance(outcome, Response) and outcome.status == 408:
+    if isinstance(outcome, Response) and outcome.status == 408:
         ended_early = (yield from now()) - asked < seconds / 2
         waiting.short_polls = waiting.short_polls + 1 if ended_early else 0
-        waiting.failed_polls = 0
+        waiting.note_news()
         if not brief:  # without a stream, only the status shows that a person has to act
-            yield from _refresh_status(waiting)
+            yield from _read_status(waiting)
         run = waiting.run or TaskRun(run_id=waiting.run_id, status="active")
         late = still_running(run, (yield from now()) - waiting.started)
         pause = waiting.policy.jittered_delay(waiting.short_polls + 1)
         yield from _sleep_or_raise(waiting, pause, late)
         return None
-    elif classify(request, outcome) is not RetryDecision.SEND_AGAIN:
-        try:
-            return responses.decode(TaskRunResult, request, outcome, run_id=waiting.run_id)
-        except MalformedResponse as error:
-            if not waiting.follow:  # the caller can simply ask again
-                raise
-            yield from _retry_or_raise(waiting, outcome, error)
-            return None
-    failure = responses.failure(request, outcome, run_id=waiting.run_id)
-    yield from _retry_or_raise(waiting, outcome, failure)
+    try:
+        return responses.decode(TaskRunResult, request, outcome, run_id=waiting.run_id)
+    except ParallelError as error:
+        failed: _Failed = request, outcome, error
+    if isinstance(failed[-1], NotFound):
+        # Failed and unknown runs answer alike; the status tells them apart.
+        unread = yield from _read_status(waiting)
+        if unread is None and waiting.run is not None and waiting.run.active:
+            waiting.unknown_since = None
+        failed = unread or failed
+    yield from _retry_or_raise(waiting, *failed)
     return None
 
 
-def _retry_or_raise(waiting: _Wait, outcome: Outcome, error: ParallelError) -> Flow[None]:
-    """Pause after a failed poll, or raise after too many in a row."""
+_Failed: TypeAlias = tuple[Request, Outcome, ParallelError]
+
+
+def _retry_or_raise(
+    waiting: _Wait, request: Request, outcome: Outcome, error: ParallelError
+) -> Flow[None]:
+    """Pause after a failed poll, or raise what waiting cannot mend."""
+    policy, time = waiting.policy, (yield from now())
     waiting.failed_polls += 1
-    pause = waiting.policy.delay_before_resend(waiting.failed_polls, outcome)
-    if pause is None:
+    if isinstance(error, NotFound):
+        if waiting.unknown_since is None:
+            waiting.unknown_since = time
+        if time > waiting.unknown_since + policy.settle_seconds:
+            raise error
+    elif isinstance(error, MalformedResponse):
+        waiting.unreadable_polls += 1
+        if waiting.unreadable_polls >= 2 * policy.max_attempts:
+            raise error
+    elif classify(request, outcome) is not RetryDecision.SEND_AGAIN:
         raise error
-    yield from _sleep_or_raise(waiting, pause, error)
+    pause = policy.jittered_delay(waiting.failed_polls)
+    asked = min(retry_after(outcome) or 0.0, policy.max_retry_after)
+    yield from _sleep_or_raise(waiting, replace(pause, seconds=max(asked, pause.seconds)), error)
 
 
 def _sleep_or_raise(waiting: _Wait, pause: Sleep, error: ParallelError) -> Flow[None]:
-    """Pause; if the deadline would pass meanwhile, raise what the run's status amounts to instead."""
+    """Pause, until the deadline at the most; after it, raise what the run's status amounts to."""
     time = yield from now()
-    if time + pause.seconds < waiting.deadline:
-        yield from sleep(pause)
+    left = waiting.deadline - time
+    if left > 0:
+        seconds = min(pause.seconds, left)
+        yield from sleep(Sleep(seconds, jitter=min(pause.jitter, left - seconds)))
         return
-    yield from _refresh_status(waiting)
+    yield from _read_status(waiting)
     run = waiting.run
     if run is not None and run.active:
-        raise still_running(run, time - waiting.started)
+        raise still_running(run, time - waiting.started) from error
     if run is None or waiting.final_poll:
         raise error
     waiting.final_poll = (
@@ -208,14 +261,13 @@ def _sleep_or_raise(waiting: _Wait, pause: Sleep, error: ParallelError) -> Flow[
     )
 
 
-def _refresh_status(waiting: _Wait) -> Flow[None]:
-    """Read the run's status if possible, and raise if it says that no answer will come."""
-    request = wire.get(waiting.run_id)
+def _read_status(waiting: _Wait) -> Flow[_Failed | None]:
+    """Read the run's status, and raise if it says that no answer will come; return why it cannot be read."""
+    request = waiting.in_time(wire.get(waiting.run_id), (yield from now()))
     outcome = yield from send(request)
-    if classify(request, outcome) is not RetryDecision.DONE:
-        return
     try:
         waiting.run = responses.decode(TaskRun, request, outcome, run_id=waiting.run_id)
-    except MalformedResponse:
-        return
+    except ParallelError as error:
+        return request, outcome, error
     raise_unfinished(waiting.run)
+    return None

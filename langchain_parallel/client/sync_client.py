@@ -158,7 +158,8 @@ class ParallelClient(Driver):
         Raises:
             StillRunning: The deadline passed; the run goes on, so wait for the same id again.
             RunFailed, RunCancelled, ActionRequired: The run ended without an answer.
-            ApiError, ResponseLost, MalformedResponse: The API could not be reached or read; the run goes on.
+            ApiError, ResponseLost, MalformedResponse: The API could not be reached until the deadline,
+                refuses the key, or cannot be read; the run goes on.
         """
         policy, cache = self._settings.policy, self._settings.cache
         return self._drive(run_wait.wait(run_id, timeout, policy, cache), on_event)

@@ -7,6 +7,7 @@ and a run that is still active parks the thread again.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Literal
 
 from langchain_core.runnables import RunnableConfig
@@ -15,7 +16,7 @@ from typing_extensions import NotRequired, TypedDict
 from .._core.calls import Calls
 from .._graph.clients import ClientPair
 from .._graph.runtime import ask_person, checkpointer_of
-from ..errors import ParallelError
+from ..errors import NotFound, ParallelError, RunError, StillRunning
 from ..models import TaskRun
 from ..processors import expected_seconds
 from ..text.untrusted import harmless
@@ -93,14 +94,21 @@ def runs_waited_for(interrupt: Any) -> frozenset[str]:
 
 def _read(clients: ClientPair, turn: Mapping[str, Any], *, raises: bool) -> Calls[TaskRun | None]:
     """The turn's run; its last known state if the API cannot be reached; None if it can never be read."""
+    run_id = turn["run_id"]
     try:
-        return (yield from clients.retrieve(turn["run_id"]))
+        try:
+            return (yield from clients.retrieve(run_id))
+        except NotFound:  # one that was started a moment ago may be unknown at first
+            settling = clients.sync._settings.policy.settle_seconds
+            with suppress(StillRunning, RunError):
+                yield from clients.wait(run_id, turn.get("interaction_id"), settling, None)
+            return (yield from clients.retrieve(run_id))
     except ParallelError as error:
         if raises:
             raise
         if getattr(error, "status", None) in _UNREADABLE:
             return None
-        return TaskRun(run_id=turn["run_id"], status="running")
+        return TaskRun(run_id=run_id, status="running")
 
 
 def _parked_run(turn: Mapping[str, Any], run: TaskRun) -> ParkedRun:

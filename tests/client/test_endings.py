@@ -9,7 +9,8 @@ import pytest
 from langchain_parallel import errors
 from langchain_parallel.simulator import Fault
 
-from .both import World
+from ..outage import Outage
+from .both import Both, World
 
 HOURS = 3600.0
 
@@ -99,14 +100,12 @@ def test_waiting_survives_trouble_on_the_way(world: World) -> None:
     [
         (Fault("status_before", method="GET", status=401, times=None), errors.AuthenticationFailed),
         (Fault("status_before", method="GET", status=403, times=None), errors.Forbidden),
-        (Fault("status_before", method="GET", status=503, times=None), errors.ServerFault),
-        (Fault("drop_before", method="GET", times=None), errors.ResponseLost),
+        (Fault("payment_required", method="GET", times=None), errors.CreditExhausted),
         (Fault("malformed_json", path="*/result", times=None), errors.MalformedResponse),
-        (Fault("rate_limit", method="GET", seconds=500, times=None), errors.RateLimited),
     ],
     ids=lambda value: getattr(value, "kind", None),
 )
-def test_trouble_that_stays_ends_in_its_error_with_the_run_named(
+def test_what_waiting_cannot_mend_ends_in_its_error_with_the_run_named(
     world: World, fault: Fault, kind: type[errors.ParallelError]
 ) -> None:
     run_id = world.start()
@@ -115,6 +114,58 @@ def test_trouble_that_stays_ends_in_its_error_with_the_run_named(
     assert error.run_id == run_id
     assert error.billed is None
     assert world.clock.monotonic() < 600
+
+
+DOWN = {
+    "503": (Fault("status_before", status=503, times=None), errors.ServerFault),
+    "429": (Fault("rate_limit", seconds=500, times=None), errors.RateLimited),
+    "409": (Fault("status_before", status=409, times=None), errors.UnexpectedStatus),
+    "refused": (Fault("refuse", times=None), errors.ResponseLost),
+    "dropped": (Fault("drop_before", times=None), errors.ResponseLost),
+    "silent": (Fault("hang", seconds=9e9, times=None), errors.ResponseLost),
+}
+
+
+@pytest.mark.grid
+@pytest.mark.parametrize("call", ["wait", "result"])
+@pytest.mark.parametrize("seconds", [40.0, 200.0, 3000.0])
+@pytest.mark.parametrize("down", DOWN)
+def test_an_api_that_is_down_costs_time_and_never_the_answer(
+    world: World, down: str, seconds: float, call: str
+) -> None:
+    transport = Outage(world.sim, DOWN[down][0], seconds)
+    api = Both(world.kind, "key", transport=transport, clock=world.clock)
+    run_id = world.start(seconds=5)
+    assert getattr(api, call)(run_id, timeout=4000).run.run_id == run_id
+    # The pauses stay short, and so few requests go to a server in trouble.
+    assert seconds <= world.clock.monotonic() < seconds + 150
+    assert len(world.sim.requests) < 20 + seconds / 5
+    api.done()
+
+
+@pytest.mark.grid
+@pytest.mark.parametrize("call", ["wait", "result"])
+@pytest.mark.parametrize("timeout", [0.0, 3.0, 100.0])
+@pytest.mark.parametrize("down", DOWN)
+def test_an_api_that_stays_down_ends_the_waiting_at_the_deadline_with_its_error(
+    world: World, down: str, timeout: float, call: str
+) -> None:
+    fault, kind = DOWN[down]
+    run_id = world.start(seconds=5)
+    world.sim.faults.add(fault)
+    error = world.raises(kind, getattr(world.api, call), run_id, timeout=timeout)
+    assert (error.run_id, error.billed) == (run_id, None)
+    assert timeout <= world.clock.monotonic() <= timeout + 8
+
+
+@pytest.mark.parametrize("call", ["wait", "result"])
+def test_a_run_that_the_api_does_not_know_yet_is_waited_for(world: World, call: str) -> None:
+    fault = Fault("status_before", path="*/runs/trun*", status=404, times=None)
+    api = Both(world.kind, "key", transport=Outage(world.sim, fault, 3.0), clock=world.clock)
+    run_id = world.start(seconds=5)
+    assert getattr(api, call)(run_id).run.run_id == run_id
+    assert world.clock.monotonic() < 15
+    api.done()
 
 
 def test_an_unknown_run_is_not_found(world: World) -> None:

@@ -222,7 +222,7 @@ def test_heartbeats_alone_hold_back_no_answer(world: World) -> None:
     world.sim.faults.add(Fault("sse_only_heartbeats", path="*/events", times=None))
     began = world.clock.monotonic()
     assert world.api.wait(run_id, timeout=3600).run.run_id == run_id
-    assert world.clock.monotonic() - began < 65
+    assert world.clock.monotonic() - began < 20
 
 
 def test_a_list_of_heartbeats_alone_is_given_up(world: World) -> None:
