@@ -26,6 +26,8 @@ class Request:
     """Left out of `repr`: it may hold the headers of MCP servers."""
     timeout: float = 30.0
     """Seconds without a byte after which the exchange counts as lost."""
+    total: float = 120.0
+    """Seconds after which it does, however many bytes have come; for a stream, until its head is there."""
     paid: bool = False
     """A copy of this request could be billed again."""
     secrets: tuple[str, ...] = field(default=(), repr=False)
@@ -81,12 +83,14 @@ class Response:
 class NoResponse:
     """No usable response arrived. `sent` is False only if no byte can have reached the server.
 
-    `malformed` means that something arrived, but not what the API documents.
+    `malformed` means that something arrived, but not what the API documents. `advice` is what to do where the
+    caller's own machine or settings are the cause, so that sending again would not help.
     """
 
     sent: bool
     reason: str = ""
     malformed: bool = False
+    advice: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,9 @@ def _no_response(
     what = "No response arrived to" if outcome.sent else "The API could not be reached for"
     return errors.ResponseLost(
         f"{what} {call}{reason}.",
-        hint=_unknown_hint(request) if unknown else "Check the network, then call again.",
+        hint=_unknown_hint(request)
+        if unknown
+        else outcome.advice or "Check the network, then call again.",
         sent=outcome.sent,
         run_id=run_id,
         billed=billed,

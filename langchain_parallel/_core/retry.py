@@ -10,6 +10,7 @@ Where the outcome is unknown, `submit` looks into the ledger before anything els
     429                       send again       send again
     408, 409, 425, 5xx        send again       unknown
     response lost             send again       unknown
+    our settings are wrong    refused          refused; unknown if a byte may have left
     2xx                       done             done
     anything else             refused          refused
 
@@ -41,6 +42,8 @@ class RetryDecision(enum.Enum):
 def classify(request: Request, outcome: Outcome) -> RetryDecision:
     """Decide what `outcome` allows for `request`, by the table above."""
     match outcome:
+        case NoResponse(sent=sent, advice=advice) if advice and not (sent and request.paid):
+            return RetryDecision.REFUSED
         case NoResponse(sent=False) | Response(status=429):
             return RetryDecision.SEND_AGAIN
         case Response(status=status) if 200 <= status < 300:

@@ -10,6 +10,9 @@ from __future__ import annotations
 import codecs
 from dataclasses import dataclass
 
+_UTF8 = codecs.getincrementaldecoder("utf-8-sig")
+"""A stream may begin with a byte order mark. Looked up here, because later no file handle may be left."""
+
 
 @dataclass(frozen=True, slots=True)
 class ServerSentEvent:
@@ -24,8 +27,7 @@ class SSEDecoder:
     """Collects lines until a blank line ends an event. An event that the stream cuts off is dropped."""
 
     def __init__(self) -> None:
-        # A stream may begin with a byte order mark.
-        self._decode = codecs.getincrementaldecoder("utf-8-sig")(errors="surrogateescape").decode
+        self._decode = _UTF8(errors="surrogateescape").decode
         self._rest: list[str] = []
         """Pieces of the line that has not ended; joined only once, so that a long line stays cheap."""
         self._after_cr = False

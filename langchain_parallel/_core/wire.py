@@ -136,7 +136,8 @@ def result(run_id: str, *, seconds: float) -> Request:
     """`GET …/result?timeout=`: the server holds it open for up to `seconds`."""
     query = {"timeout": max(1, round(seconds))}
     request = get(run_id, "result", query=query, timeout=seconds + 15.0)
-    return replace(request, headers={_BETA_HEADER: _FIELD_BASIS})
+    # A large answer over a slow line may take long; the caller's deadline bounds it.
+    return replace(request, total=seconds + 600.0, headers={_BETA_HEADER: _FIELD_BASIS})
 
 
 def stream(request: Request) -> Request:

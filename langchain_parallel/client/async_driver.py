@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import math
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractContextManager, AsyncExitStack, aclosing, closing, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
@@ -30,7 +31,8 @@ from .._core.redaction import redact_model
 from .._locks.process import ahold
 from ..errors import ParallelError
 from ..models import Event
-from .client_settings import Settings, Uncopied, check_http, check_usable, seconds
+from .client_settings import GRACE, Settings, Uncopied, check_http, check_usable, seconds
+from .exchange import TRANSPORT_ERRORS
 from .known_secrets import KnownSecrets
 from .pools import Pools
 
@@ -85,9 +87,15 @@ class AsyncDriver(Uncopied):
         return own.pools.acquire()
 
     async def _drive(
-        self, flow: Flow[T], on_event: Callable[[Event], Any] | None = None, lock: str | None = None
+        self,
+        flow: Flow[T],
+        on_event: Callable[[Event], Any] | None = None,
+        lock: str | None = None,
+        seconds: float = math.inf,
     ) -> T:
-        async with ahold(lock) if lock else nullcontext(), aclosing(self._steps(flow)) as steps:
+        """Run a flow. Its exchanges are over soon after `seconds`, whatever arrives until then."""
+        steps = self._steps(flow, seconds)
+        async with ahold(lock) if lock else nullcontext(), aclosing(steps):
             async for step in steps:
                 if isinstance(step, _FlowValue):
                     return cast(T, step.value)
@@ -101,12 +109,13 @@ class AsyncDriver(Uncopied):
                 if not isinstance(step, _FlowValue):
                     yield step
 
-    async def _steps(self, flow: Flow[T]) -> AsyncGenerator[Any, None]:
+    async def _steps(self, flow: Flow[T], seconds: float = math.inf) -> AsyncGenerator[Any, None]:
         """Perform a flow's effects; yield the events that it emits, and last its value as `_FlowValue`."""
         check_usable(self._http_client, self._refusal)
         outcome: object = None
+        ends = self._settings.clock.monotonic() + seconds + GRACE
         with closing(flow):
-            async with aclosing(_AsyncStream(self)) as stream:
+            async with aclosing(_AsyncStream(self, ends)) as stream:
                 while True:
                     secrets = self._settings.secrets.all(self._http_client)
                     try:
@@ -127,7 +136,7 @@ class AsyncDriver(Uncopied):
         match effect:
             case Request():
                 await stream.aclose()
-                return await self._send(effect)
+                return await self._send(effect, stream.ends)
             case OpenStream(request):
                 return await stream.open(request)
             case ReadChunk():
@@ -138,22 +147,36 @@ class AsyncDriver(Uncopied):
             case _:  # Now, the only one left
                 return self._settings.clock.monotonic()
 
-    async def _send(self, request: Request) -> Response | NoResponse:
-        with await self._acquire_http() as http:
-            try:
-                answer = await http.send(
-                    self._settings.request(http, request), follow_redirects=False
-                )
-            except httpx.HTTPError as error:
-                return self._settings.outcome(error)
-            return self._settings.response(answer, answer.content, self._http_client)
+    async def _send(self, request: Request, ends: float) -> Response | NoResponse:
+        settings = self._settings
+        exchange = settings.exchange(self._http_client, request, ends)
+        try:
+            with await self._acquire_http() as http:
+                prepared = settings.request(http, request, exchange)
+                exchange.sending()
+                with exchange.in_time():
+                    answer = await http.send(prepared, stream=True, follow_redirects=False)
+                    async with aclosing(answer):
+                        late, body = settings.clock.monotonic() + exchange.seconds, []
+                        async for chunk in answer.aiter_bytes():
+                            body.append(chunk)
+                            if settings.clock.monotonic() > late:
+                                return exchange.over()
+                    return settings.response(answer, b"".join(body), self._http_client)
+        except ParallelError:
+            raise
+        except TRANSPORT_ERRORS as error:
+            return settings.outcome(exchange, error)
+        return exchange.over()
 
 
 class _AsyncStream:
     """The one open stream of a flow, if there is one."""
 
-    def __init__(self, driver: AsyncDriver) -> None:
+    def __init__(self, driver: AsyncDriver, ends: float) -> None:
         self._driver = driver
+        self.ends = ends
+        """When the flow's exchanges are over, on the client's clock."""
         self._stack = AsyncExitStack()
 
     async def aclose(self) -> None:
@@ -161,24 +184,33 @@ class _AsyncStream:
 
     async def open(self, request: Request) -> Response | NoResponse:
         await self.aclose()
-        http = self._stack.enter_context(await self._driver._acquire_http())
-        settings = self._driver._settings
+        driver, settings = self._driver, self._driver._settings
+        head = replace(request, total=request.timeout)
+        self._exchange = exchange = settings.exchange(driver._http_client, head, self.ends)
         try:
-            answer = await http.send(
-                settings.request(http, request), stream=True, follow_redirects=False
-            )
-            self._stack.push_async_callback(answer.aclose)
-            self._chunks = answer.aiter_bytes()
-            refused = await answer.aread() if not answer.is_success else b""
-        except httpx.HTTPError as error:
-            return settings.outcome(error)
-        return settings.response(answer, refused, self._driver._http_client)
+            http = self._stack.enter_context(await driver._acquire_http())
+            prepared = settings.request(http, request, exchange)
+            exchange.sending()
+            with exchange.in_time():
+                answer = await http.send(prepared, stream=True, follow_redirects=False)
+                self._stack.push_async_callback(answer.aclose)
+                self._chunks = answer.aiter_bytes()
+                refused = await answer.aread() if not answer.is_success else b""
+                return settings.response(answer, refused, driver._http_client)
+        except ParallelError:
+            raise
+        except TRANSPORT_ERRORS as error:
+            return settings.outcome(exchange, error)
+        return exchange.over()
 
     async def read(self) -> bytes | StreamEnded | Response | NoResponse:
+        self._exchange.extend()
         try:
-            return await anext(self._chunks, StreamEnded())
-        except httpx.HTTPError as error:
-            return self._driver._settings.outcome(error)
+            with self._exchange.in_time():
+                return await anext(self._chunks, StreamEnded())
+        except TRANSPORT_ERRORS as error:
+            return self._driver._settings.outcome(self._exchange, error)
+        return self._exchange.over()
 
 
 @dataclass(frozen=True)

@@ -26,21 +26,19 @@ from .._core.redaction import redact, secrets_of
 from .._core.retry import RetryPolicy
 from .._core.urls import is_http
 from ..models import TaskRunInput
+from .exchange import Exchange
 from .known_secrets import KnownSecrets
 
 BASE_URL = "https://api.parallel.ai"
 DEFAULT_TIMEOUT = 3600.0
 """Seconds that a `wait` lasts at the most by default."""
 
-# Of all that httpx raises, only these prove that no byte of the request has left.
-_NEVER_SENT = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.UnsupportedProtocol,
-)
 _POOL_SECONDS = 600.0
 """How long a call waits for a connection of the pool: long, but not for ever."""
+_SHORTEST = 1.0
+"""Seconds that an exchange may take after the caller's deadline has passed: the last look at a run."""
+GRACE = 15.0
+"""Seconds by which an answer may come later than a deadline: a poll that the server holds open needs them."""
 
 
 class Clock(Protocol):
@@ -107,7 +105,19 @@ class Settings:
         key = ledger_key(request, position=position, attempt=attempt)
         return PendingSubmission(ledger_id, key, request, self.policy, self.cache)
 
-    def request(self, http: httpx.Client | httpx.AsyncClient, request: Request) -> httpx.Request:
+    def exchange(
+        self, http: httpx.Client | httpx.AsyncClient | None, request: Request, ends: float
+    ) -> Exchange:
+        """An exchange that is over when `request` says, or at `ends` on the client's clock.
+
+        `http` is the caller's own httpx client, whose connections others may use, too.
+        """
+        left = max(_SHORTEST, ends - self.clock.monotonic())
+        return Exchange(min(request.total, left), 0.0 if http is None else _POOL_SECONDS)
+
+    def request(
+        self, http: httpx.Client | httpx.AsyncClient, request: Request, exchange: Exchange
+    ) -> httpx.Request:
         """The core's request as one of httpx."""
         headers = {
             "x-api-key": self.api_key.get_secret_value(),
@@ -115,6 +125,7 @@ class Settings:
             **({"content-type": "application/json"} if request.body else {}),
             **request.headers,
         }
+        is_async = isinstance(http, httpx.AsyncClient)
         return http.build_request(
             request.method,
             self.base_url + request.path,
@@ -122,6 +133,7 @@ class Settings:
             content=request.body,
             headers=headers,
             timeout=httpx.Timeout(request.timeout, connect=15.0, pool=_POOL_SECONDS),
+            extensions={"trace": exchange.atrace if is_async else exchange.trace},
         )
 
     def response(
@@ -137,12 +149,12 @@ class Settings:
             body = redact(body.decode(errors="replace"), self.secrets.all(http)).encode()
         return Response(received.status_code, headers, body)
 
-    def outcome(self, error: httpx.HTTPError) -> Response | NoResponse:
+    def outcome(self, exchange: Exchange, error: BaseException) -> Response | NoResponse:
         """The outcome of a broken exchange; or the response for which a hook of the caller's own client
         raised, with the body if it was read.
         """
         if not isinstance(error, httpx.HTTPStatusError):
-            return NoResponse(sent=not isinstance(error, _NEVER_SENT), reason=type(error).__name__)
+            return exchange.outcome(error)
         try:
             body = error.response.content
         except httpx.ResponseNotRead:

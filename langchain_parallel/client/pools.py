@@ -14,6 +14,8 @@ from typing import Any, Generic, TypeVar
 
 import httpx
 
+from .exchange import bound_sockets
+
 HttpT = TypeVar("HttpT", httpx.Client, httpx.AsyncClient)
 
 MAX_PER_CLIENT = 50
@@ -54,9 +56,12 @@ class Pools(Generic[HttpT]):
             if carried[0] < MAX_PER_CLIENT or self._transport is not None:
                 return carried, http
         if self._transport is not None:
-            self.clients.append(self._kind(transport=self._transport))
+            http = self._kind(transport=self._transport)
         else:
             self._tls = self._tls or httpx.create_ssl_context()
-            self.clients.append(self._kind(verify=self._tls, limits=_LIMITS))
+            http = self._kind(verify=self._tls, limits=_LIMITS)
+        if isinstance(http, httpx.Client):
+            bound_sockets(http)
+        self.clients.append(http)
         self._carried.append([0])
         return self._carried[-1], self.clients[-1]

@@ -139,7 +139,8 @@ class ParallelClient(Driver):
             RunFailed, RunCancelled, ActionRequired: The run ended without an answer.
         """
         policy, cache = self._settings.policy, self._settings.cache
-        return self._drive(run_wait.wait(run_id, timeout, policy, cache, follow=False))
+        flow = run_wait.wait(run_id, timeout, policy, cache, follow=False)
+        return self._drive(flow, seconds=limits.seconds(timeout))
 
     def wait(
         self,
@@ -162,7 +163,8 @@ class ParallelClient(Driver):
                 refuses the key, or cannot be read; the run goes on.
         """
         policy, cache = self._settings.policy, self._settings.cache
-        return self._drive(run_wait.wait(run_id, timeout, policy, cache), on_event)
+        flow = run_wait.wait(run_id, timeout, policy, cache)
+        return self._drive(flow, on_event, seconds=limits.seconds(timeout))
 
     def events(self, run_id: str) -> Iterator[Event]:
         """The events of a run until it has ended, each once; the last one holds the whole output.

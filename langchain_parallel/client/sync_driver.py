@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import math
 import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
+from dataclasses import replace
 from typing import Any, TypeVar, cast
 from weakref import finalize
 
@@ -28,7 +30,8 @@ from .._core.redaction import redact_model
 from .._locks.process import hold
 from ..errors import InvalidRequest, ParallelError
 from ..models import Event
-from .client_settings import Settings, Uncopied, check_http, check_usable, seconds
+from .client_settings import GRACE, Settings, Uncopied, check_http, check_usable, seconds
+from .exchange import TRANSPORT_ERRORS
 from .known_secrets import KnownSecrets
 from .pools import Pools
 
@@ -80,9 +83,14 @@ class Driver(Uncopied):
         return self._pools[os.getpid()].acquire()
 
     def _drive(
-        self, flow: Flow[T], on_event: Callable[[Event], Any] | None = None, lock: str | None = None
+        self,
+        flow: Flow[T],
+        on_event: Callable[[Event], Any] | None = None,
+        lock: str | None = None,
+        seconds: float = math.inf,
     ) -> T:
-        steps = self._steps(flow)
+        """Run a flow. Its exchanges are over soon after `seconds`, whatever arrives until then."""
+        steps = self._steps(flow, seconds)
         # A listener that raises must not leave a stream open.
         with hold(lock) if lock else nullcontext(), closing(steps):
             while True:
@@ -96,11 +104,12 @@ class Driver(Uncopied):
     def _iterate(self, flow: Flow[None]) -> Iterator[Event]:
         yield from self._steps(flow)
 
-    def _steps(self, flow: Flow[T]) -> Generator[Event, None, T]:
+    def _steps(self, flow: Flow[T], seconds: float = math.inf) -> Generator[Event, None, T]:
         """Perform a flow's effects; yield the events that it emits, and return its value."""
         check_usable(self._http_client, self._refusal)
         outcome: object = None
-        with closing(flow), closing(_Stream(self)) as stream:
+        ends = self._settings.clock.monotonic() + seconds + GRACE
+        with closing(flow), closing(_Stream(self, ends)) as stream:
             while True:
                 secrets = self._settings.secrets.all(self._http_client)
                 try:
@@ -120,7 +129,7 @@ class Driver(Uncopied):
         match effect:
             case Request():
                 stream.close()
-                return self._send(effect)
+                return self._send(effect, stream.ends)
             case OpenStream(request):
                 return stream.open(request)
             case ReadChunk():
@@ -131,21 +140,34 @@ class Driver(Uncopied):
             case _:  # Now, the only one left
                 return self._settings.clock.monotonic()
 
-    def _send(self, request: Request) -> Response | NoResponse:
-        with self._acquire_http() as http:
-            try:
+    def _send(self, request: Request, ends: float) -> Response | NoResponse:
+        settings = self._settings
+        exchange = settings.exchange(self._http_client, request, ends)
+        try:
+            with self._acquire_http() as http, exchange.bound():
+                prepared = settings.request(http, request, exchange)
+                exchange.sending()
                 # A redirect would carry the key and the request to another server.
-                answer = http.send(self._settings.request(http, request), follow_redirects=False)
-            except httpx.HTTPError as error:
-                return self._settings.outcome(error)
-            return self._settings.response(answer, answer.content, self._http_client)
+                with closing(http.send(prepared, stream=True, follow_redirects=False)) as answer:
+                    late, body = settings.clock.monotonic() + exchange.seconds, []
+                    for chunk in answer.iter_bytes():
+                        body.append(chunk)
+                        if settings.clock.monotonic() > late:
+                            return exchange.over()
+        except ParallelError:
+            raise
+        except TRANSPORT_ERRORS as error:
+            return settings.outcome(exchange, error)
+        return settings.response(answer, b"".join(body), self._http_client)
 
 
 class _Stream:
     """The one open stream of a flow, if there is one."""
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, ends: float) -> None:
         self._driver = driver
+        self.ends = ends
+        """When the flow's exchanges are over, on the client's clock."""
         self._stack = ExitStack()
 
     def close(self) -> None:
@@ -153,22 +175,31 @@ class _Stream:
 
     def open(self, request: Request) -> Response | NoResponse:
         self.close()
-        http = self._stack.enter_context(self._driver._acquire_http())
-        settings = self._driver._settings
+        driver, settings = self._driver, self._driver._settings
+        head = replace(request, total=request.timeout)
+        self._exchange = exchange = settings.exchange(driver._http_client, head, self.ends)
         try:
-            answer = http.send(settings.request(http, request), stream=True, follow_redirects=False)
-            self._stack.callback(answer.close)
-            self._chunks = answer.iter_bytes()
-            refused = answer.read() if not answer.is_success else b""
-        except httpx.HTTPError as error:
-            return settings.outcome(error)
-        return settings.response(answer, refused, self._driver._http_client)
+            http = self._stack.enter_context(driver._acquire_http())
+            prepared = settings.request(http, request, exchange)
+            exchange.sending()
+            with exchange.bound():
+                answer = http.send(prepared, stream=True, follow_redirects=False)
+                self._stack.callback(answer.close)
+                self._chunks = answer.iter_bytes()
+                refused = answer.read() if not answer.is_success else b""
+        except ParallelError:
+            raise
+        except TRANSPORT_ERRORS as error:
+            return settings.outcome(exchange, error)
+        return settings.response(answer, refused, driver._http_client)
 
     def read(self) -> bytes | StreamEnded | Response | NoResponse:
+        self._exchange.extend()
         try:
-            return next(self._chunks, StreamEnded())
-        except httpx.HTTPError as error:
-            return self._driver._settings.outcome(error)
+            with self._exchange.bound():
+                return next(self._chunks, StreamEnded())
+        except TRANSPORT_ERRORS as error:
+            return self._driver._settings.outcome(self._exchange, error)
 
 
 def _notify(on_event: Callable[[Event], Any], event: Event) -> None:

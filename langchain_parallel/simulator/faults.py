@@ -8,6 +8,7 @@
     status_after            processed, then answered with `status`
     rate_limit              429 with `Retry-After`: `seconds`, or an HTTP date (`as_date`)
     payment_required        402
+    slow_head               processed; status line and headers arrive slowly, over `seconds`
     slow_body               processed; the body arrives slowly, over `seconds`
     truncated_body          processed; `content-length` promises more than arrives (`after_bytes`)
     malformed_json          processed; the JSON breaks off, though the length is right
@@ -47,6 +48,7 @@ from .http_messages import (
     Chunk,
     Cut,
     Head,
+    HeadPart,
     Refuse,
     Request,
     Response,
@@ -66,6 +68,7 @@ FaultKind = Literal[
     "status_after",
     "rate_limit",
     "payment_required",
+    "slow_head",
     "slow_body",
     "truncated_body",
     "malformed_json",
@@ -231,15 +234,27 @@ def _wrong_shape(fault: Fault, steps: Iterator[Step], clock: Clock) -> Iterator[
         yield step
 
 
+_PIECES = 8
+"""In which something slow arrives."""
+
+
+def _slow_head(fault: Fault, steps: Iterator[Step], clock: Clock) -> Iterator[Step]:
+    for step in steps:
+        if isinstance(step, Head):
+            for _ in range(_PIECES):
+                yield from _pause(clock.monotonic() + fault.seconds / _PIECES, clock)
+                yield HeadPart(step, 1 / (_PIECES + 1))
+        yield step
+
+
 def _slow_body(fault: Fault, steps: Iterator[Step], clock: Clock) -> Iterator[Step]:
-    pieces = 8
     for step in steps:
         if not isinstance(step, Chunk):
             yield step
             continue
-        size = max(1, -(-len(step.data) // pieces))
+        size = max(1, -(-len(step.data) // _PIECES))
         for start in range(0, len(step.data), size):
-            yield from _pause(clock.monotonic() + fault.seconds / pieces, clock)
+            yield from _pause(clock.monotonic() + fault.seconds / _PIECES, clock)
             yield Chunk(step.data[start : start + size])
 
 
@@ -375,6 +390,7 @@ def _wrong_id(fault: Fault, steps: Iterator[Step], clock: Clock) -> Iterator[Ste
 _Change: TypeAlias = Callable[[Fault, Iterator[Step], Clock], Iterator[Step]]
 _CHANGED: dict[str, _Change] = {
     "wrong_shape": _wrong_shape,
+    "slow_head": _slow_head,
     "slow_body": _slow_body,
     "truncated_body": _truncated_body,
     "malformed_json": _malformed_json,

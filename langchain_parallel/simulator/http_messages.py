@@ -58,6 +58,14 @@ class Head:
 
 
 @dataclass(frozen=True)
+class HeadPart:
+    """A part of the head's bytes, as a share of them. The head itself follows."""
+
+    head: Head
+    share: float
+
+
+@dataclass(frozen=True)
 class Chunk:
     """Bytes of the body."""
 
@@ -76,7 +84,7 @@ class Refuse:
     """Refuse the connection."""
 
 
-Step: TypeAlias = "Wait | Head | Chunk | Cut | Refuse"
+Step: TypeAlias = "Wait | HeadPart | Head | Chunk | Cut | Refuse"
 
 
 @dataclass(frozen=True)

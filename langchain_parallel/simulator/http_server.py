@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import h11
 import httpx
 
-from .http_messages import Chunk, Cut, Head, Refuse, Request, Response, Wait
+from .http_messages import Chunk, Cut, Head, HeadPart, Refuse, Request, Response, Wait
 from .simulator import Simulator
 from .webhook_outbox import Delivery
 
@@ -42,6 +42,9 @@ class _Connection:
     _writer: asyncio.StreamWriter
     _http: h11.Connection = field(default_factory=lambda: h11.Connection(h11.SERVER))
     _reading: asyncio.Task[bytes] | None = None
+    _head: bytes = b""
+    """What is left of a head that is sent in parts."""
+    _head_size: int = 0
 
     async def run(self) -> None:
         """Serve requests until either side closes."""
@@ -91,6 +94,11 @@ class _Connection:
         for step in response.steps:
             if isinstance(step, Wait):
                 await self._wait(step)
+            elif isinstance(step, HeadPart):
+                await self._send_part(step)
+            elif isinstance(step, Head) and self._head:
+                await self._write(self._head)
+                self._head = b""
             elif isinstance(step, Head):
                 await self._send(_head(step))
             elif isinstance(step, Chunk):
@@ -101,7 +109,17 @@ class _Connection:
         await self._send(h11.EndOfMessage())
 
     async def _send(self, event: h11.Event) -> None:
-        data = self._http.send(event)
+        await self._write(self._http.send(event) or b"")
+
+    async def _send_part(self, part: HeadPart) -> None:
+        if not self._head:
+            self._head = self._http.send(_head(part.head)) or b""
+            self._head_size = len(self._head)
+        size = max(1, int(self._head_size * part.share))
+        data, self._head = self._head[:size], self._head[size:]
+        await self._write(data)
+
+    async def _write(self, data: bytes) -> None:
         if data:
             self._writer.write(data)
             await self._writer.drain()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import httpx
 
 from .clock import Clock
-from .http_messages import Chunk, Cut, Head, Refuse, Request, Step, Wait
+from .http_messages import Chunk, Cut, Head, HeadPart, Refuse, Request, Step, Wait
 from .simulator import Simulator
 
 _NO_RESPONSE = "Server disconnected without sending a response."
@@ -56,7 +56,7 @@ class _Exchange:
             raise self._error(step)
         self.has_begun = True
         self.deadline = self.clock.monotonic() + self.timeout
-        return step
+        return 0.0 if isinstance(step, HeadPart) else step
 
     def _pause(self, wait: Wait) -> float | None:
         """How long to sleep for this wait now; None if it is over. Raises ReadTimeout."""

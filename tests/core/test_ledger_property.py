@@ -35,6 +35,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "malformed_json": {},
     "wrong_shape": {},
     "hang": {"seconds": 200, "processed": True},
+    "slow_head": {"seconds": 8},
     "slow_body": {"seconds": 8},
     "sse_cut": {"after_events": 0},
     "sse_error": {},

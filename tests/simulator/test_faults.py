@@ -109,6 +109,22 @@ def test_payment_required(setting: Setting) -> None:
     assert setting.simulator.runs() == []
 
 
+def test_slow_head(setting: Setting) -> None:
+    setting.simulator.faults.add(Fault("slow_head", seconds=0.4))
+    began = setting.simulator.clock.monotonic()
+    assert setting.post().status_code == 202
+    assert setting.simulator.clock.monotonic() - began >= 0.39
+    assert setting.post().status_code == 202
+    assert len(setting.simulator.runs()) == 2
+
+
+def test_a_slow_head_runs_into_the_read_timeout(setting: Setting) -> None:
+    setting.simulator.faults.add(Fault("slow_head", seconds=80))
+    with pytest.raises(httpx.ReadTimeout):
+        setting.post(timeout=0.2)
+    assert len(setting.simulator.runs()) == 1
+
+
 def test_slow_body(setting: Setting) -> None:
     setting.simulator.faults.add(Fault("slow_body", seconds=0.4))
     before = setting.simulator.clock.monotonic()
