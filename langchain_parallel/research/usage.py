@@ -34,6 +34,16 @@ class Usage(TypedDict):
     """In which at least one run was active."""
 
 
+class Forecast(TypedDict):
+    """What a session will have used, as people are shown it."""
+
+    cost_usd: float | None
+    """None if the price of a run is not known."""
+    runs: int
+    seconds: float
+    """In which at least one run was active, at the most."""
+
+
 _LIMITED_BY = {"max_cost_usd": "cost_usd", "max_runs": "runs", "max_seconds": "seconds"}
 
 
@@ -54,6 +64,20 @@ def usage(turns: Sequence[Turn], planned: Sequence[Turn] = ()) -> Usage:
         runs=sum(turn["status"] != "refused" for turn in turns) + len(planned),
         seconds=seconds + max(map(_longest, planned), default=0.0),
     )
+
+
+def forecast(turns: Sequence[Turn], planned: Sequence[Turn]) -> Forecast:
+    """What these turns will have used, once the planned ones have answers."""
+    after = usage(turns, planned)
+    paid = [turn for turn in turns if turn["cost_usd"] is None]  # as `_dollars` counts them
+    is_known = all(price_usd(turn["processor"]) is not None for turn in (*paid, *planned))
+    cost = after["cost_usd"] if is_known else None
+    return Forecast(cost_usd=cost, runs=after["runs"], seconds=after["seconds"])
+
+
+def price_of(planned: Sequence[Turn]) -> float | None:
+    """What planned turns cost together, in USD, if all have answers; None if a price is not known."""
+    return forecast([], planned)["cost_usd"]
 
 
 def exceeded_limits(

@@ -117,9 +117,9 @@ class Account:
         """The option that connects a door with the account."""
         return {"client": self.client()}
 
-    def client(self) -> ParallelClient:
-        clock = self.simulator.clock
-        return ParallelClient(KEY, transport=SimulatorTransport(self.simulator), clock=clock)
+    def client(self, **settings: Any) -> ParallelClient:
+        how: dict[str, Any] = {"clock": self.simulator.clock, **settings}
+        return ParallelClient(KEY, transport=SimulatorTransport(self.simulator), **how)
 
     def async_client(self) -> AsyncParallelClient:
         clock = self.simulator.clock

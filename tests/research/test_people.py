@@ -182,6 +182,12 @@ WRONG: list[tuple[Any, str]] = [
     (edit("follow_up", question="x" * 26_000), "over the 25,000 allowed"),
     (edit("follow_up", question="More?", processor="cor"), "did you mean"),
     (edit("branch", questions=[{"question": "One?"}]), "at least two"),
+    (
+        edit(
+            "branch", questions=[{"question": "A?"}, {"question": "A?", "processor": "core-fast"}]
+        ),
+        "ask the same",
+    ),
     (edit("dance"), "accept, follow_up, branch"),
     (edit("review"), "Decide yourself"),
     ({**YES, "limits": {"max_cost_usd": -1}}, "must be a number"),

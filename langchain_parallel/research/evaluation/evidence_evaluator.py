@@ -163,7 +163,8 @@ def _listing(lacks: Mapping[str, str], room: int) -> str:
 def _as_list(name: str, given: Collection[str]) -> list[str]:
     if isinstance(given, str):
         raise InvalidRequest([f"{name} is text; give a list, such as [{given!r}]."], hint="")
-    if wrong := [one for one in given if not isinstance(one, str) or not one.strip()]:
+    texts: list[object] = list(given)
+    if wrong := [one for one in texts if not (isinstance(one, str) and one.strip())]:
         raise InvalidRequest([f"{name} holds {wrong[0]!r}, which is no text."], hint="")
     return list(given)
 

@@ -15,7 +15,7 @@ from ...text.format import usd
 from ...text.result import weak_points
 from ...text.untrusted import compact_json, harmless
 from ..state import Turn, Verdict
-from ..usage import spent_usd, usage
+from ..usage import forecast, price_of, spent_usd
 from .schemas import (
     REVIEW_ARGS,
     SPEND_ARGS,
@@ -29,6 +29,7 @@ _FOUND_CHARS = 4_000
 """Characters of one answer; the whole of it is in the state."""
 _FOUND_TURNS = 5
 _WARNING_CHARS = 300
+_NO_PRICE = "an unknown price"
 
 
 def spend_request(
@@ -49,18 +50,15 @@ def spend_request(
         allowed_decisions=["approve", "edit", "reject"],
         args_schema=SPEND_ARGS,
     )
-    before, after = usage(turns, counted), usage(turns, [*counted, *planned])
-    unknown = any(price_usd(run["processor"]) is None for run in planned)
-    cost = None if unknown else round(after["cost_usd"] - before["cost_usd"], 6)
     return HumanRequest(
         kind="spend",
         action_requests=actions,
         review_configs=[config] * len(actions),
         reasons=list(reasons),
-        cost_usd=cost,
+        cost_usd=price_of(planned),
         spent_usd=spent_usd(turns),
         limits=limits,
-        used_if_approved=after,
+        used_if_approved=forecast(turns, [*counted, *planned]),
         found=[_finding(turn) for turn in turns[-_FOUND_TURNS:]],
     )
 
@@ -74,28 +72,44 @@ def is_about(shown: object, planned: Turn | None = None) -> bool:
 
 
 def review_request(
-    turns: Sequence[Turn], verdict: Verdict, proposal: Verdict, limits: SessionLimits
+    turns: Sequence[Turn],
+    verdict: Verdict,
+    proposal: Verdict,
+    limits: SessionLimits,
+    *,
+    planned: Sequence[Turn],
+    objections: Sequence[str] = (),
 ) -> HumanRequest:
-    """Asks whether the proposed verdict on the last turn is right."""
+    """Asks whether the proposed verdict on the last turn is right.
+
+    Args:
+        turns: The session's.
+        verdict: Why a person is asked.
+        proposal: What a person may approve.
+        limits: The session's.
+        planned: The runs that are started if it is approved.
+        objections: What keeps them from being started, as sentences.
+    """
     args = {name: value for name, value in proposal.items() if name in REVIEW_ARGS["properties"]}
-    action = ActionRequest(
-        name=proposal["action"], args=args, description=_review_text(turns[-1], verdict, proposal)
+    text = "\n\n".join(
+        [_review_text(turns[-1], verdict, proposal), _price_text(turns, planned), *objections]
     )
+    action = ActionRequest(name=proposal["action"], args=args, description=text)
     config = ReviewConfig(
         action_name=proposal["action"],
         allowed_decisions=["approve", "edit", "reject", "respond"],
         args_schema=REVIEW_ARGS,
     )
-    reasons = [verdict["reason"]] if verdict.get("reason") else []
+    reasons = [*([verdict["reason"]] if verdict.get("reason") else []), *objections]
     return HumanRequest(
         kind="review",
         action_requests=[action],
         review_configs=[config],
         reasons=reasons,
-        cost_usd=0.0,
+        cost_usd=price_of(planned),
         spent_usd=spent_usd(turns),
         limits=limits,
-        used_if_approved=usage(turns),
+        used_if_approved=forecast(turns, planned),
         found=[_finding(turn) for turn in turns[-_FOUND_TURNS:]],
     )
 
@@ -108,9 +122,25 @@ def _args(run: Turn) -> dict[str, Any]:
 
 
 def _spend_text(run: Turn, reasons: Sequence[str]) -> str:
-    price = usd(price_usd(run["processor"]), "an unknown price")
+    price = usd(price_usd(run["processor"]), _NO_PRICE)
     start = f"Start a {_code_span(harmless(run['processor']))} run for {price}?"
     return "\n\n".join([start, _code_block(run["question"]), " ".join(reasons)])
+
+
+def _price_text(turns: Sequence[Turn], planned: Sequence[Turn]) -> str:
+    """What a proposal costs."""
+    if not planned:
+        return "To approve it costs nothing."
+    prices = [
+        f"{_code_span(harmless(run['processor']))} for {usd(price_usd(run['processor']), _NO_PRICE)}"
+        for run in planned
+    ]
+    runs = "a run" if len(planned) == 1 else f"{len(planned)} runs"
+    start = f"To approve it starts {runs}: {', '.join(prices)}."
+    total = forecast(turns, planned)["cost_usd"]
+    if total is None:
+        return f"{start} What the session will then have cost is not known."
+    return f"{start} The session will then have cost {usd(total)}."
 
 
 def _review_text(turn: Turn, verdict: Verdict, proposal: Verdict) -> str:

@@ -12,7 +12,9 @@ from typing import Any, Literal, TypeAlias
 from typing_extensions import NotRequired, TypedDict
 
 from ...options import SessionLimits
-from ..usage import Usage
+from ...processors import PROCESSORS
+from ...text.format import usd
+from ..usage import Forecast
 
 DecisionType: TypeAlias = Literal["approve", "edit", "reject", "respond"]
 
@@ -64,12 +66,14 @@ class HumanRequest(TypedDict):
     reasons: list[str]
     """Why it is asked."""
     cost_usd: float | None
-    """What approving everything costs, in USD; None if a price is unknown."""
+    """What the runs cost that approving everything starts, in USD; None if a price is unknown."""
     spent_usd: float
     limits: SessionLimits
     """The limits as they are."""
-    used_if_approved: Usage
-    """What the session will have used; approving raises the limits to this."""
+    used_if_approved: Forecast
+    """What the session will have used if everything is approved. In a `spend` request that raises the limits
+    to this; after a review the limits hold, and a person is asked once more.
+    """
     found: list[Finding]
     """The last turns' answers, the latest last."""
     refused: NotRequired[list[str]]
@@ -96,9 +100,10 @@ class HumanAnswer(TypedDict):
 
 
 _TEXT = {"type": "string"}
+_PRICES = ", ".join(f"{name} {usd(processor.usd)}" for name, processor in PROCESSORS.items())
 QUESTION_ARGS: dict[str, Any] = {
     "question": _TEXT,
-    "processor": _TEXT,
+    "processor": {"type": "string", "description": f"What a run costs: {_PRICES}."},
     "continue_from": {"type": "string", "description": "An interaction id of the session."},
 }
 SPEND_ARGS: dict[str, Any] = {
@@ -107,13 +112,13 @@ SPEND_ARGS: dict[str, Any] = {
     "required": ["question", "processor"],
     "additionalProperties": False,
 }
+_ANY_QUESTION = {**QUESTION_ARGS, "output_schema": {"type": ["object", "string"]}}
 REVIEW_ARGS: dict[str, Any] = {
     "type": "object",
     "properties": {
-        **QUESTION_ARGS,
+        **_ANY_QUESTION,
         "reason": _TEXT,
-        "output_schema": {"type": ["object", "string"]},
-        "questions": {"type": "array", "items": {"type": "object", "properties": QUESTION_ARGS}},
+        "questions": {"type": "array", "items": {"type": "object", "properties": _ANY_QUESTION}},
     },
     "additionalProperties": False,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
 
@@ -10,9 +10,10 @@ from ..._core.calls import Calls
 from ..._graph.runtime import checkpointer_of
 from ..._graph.session_ledger import close_session
 from ...errors import InvalidRequest
+from ..approval import check_asked_once
 from ..evaluation import BuiltInEvaluator, consult, last_round, questions_of
 from ..graph_config import GraphConfig
-from ..state import ResearchState, Verdict
+from ..state import ResearchState, Turn, Verdict, merge_turns
 from ..turns import check_continues, question_text, runs_since_question
 from ..usage import spent_usd
 from .plan import next_turns
@@ -42,19 +43,38 @@ def apply_verdict(
         InvalidRequest: What it asks for would be refused by the API. Refused here, it can still be
             corrected.
     """
+    update = _changes(state, verdict)
+    # Planned here only to find what the API would refuse, while the evaluator can still be corrected.
+    if not planned_by(graph, state, verdict) and verdict["action"] != "review":
+        yield from close_session(config, graph.name)
+    return update
+
+
+def planned_by(graph: GraphConfig, state: ResearchState, verdict: Verdict) -> list[Turn]:
+    """The turns that a verdict leads to, as `plan` makes them from the state that the verdict is put into.
+
+    Raises:
+        InvalidRequest: What it asks for would be refused by the API, or paid for twice.
+    """
+    for question in questions_of(verdict):
+        check_continues(state, question.get("continue_from"))
+    if not questions_of(verdict):
+        return []
+    update = _changes(state, verdict)
+    update["turns"] = merge_turns(state["turns"], update["turns"])
+    planned = next_turns(graph, cast(ResearchState, {**state, **update}))
+    check_asked_once(planned, [])
+    return planned
+
+
+def _changes(state: ResearchState, verdict: Verdict) -> dict[str, Any]:
     update: dict[str, Any] = {
         "verdict": verdict,
         "turns": [{**turn, "verdict": verdict} for turn in last_round(state["turns"])],
         "spent_usd": spent_usd(state["turns"]),
     }
-    if questions := questions_of(verdict):
+    if questions_of(verdict):
         update["question"] = question_text(verdict)
-        for question in questions:
-            check_continues(state, question.get("continue_from"))
-        # Planned here only to find what the API would refuse, while the evaluator can still be corrected.
-        next_turns(graph, {**state, "verdict": verdict, "question": update["question"]})
-    elif verdict["action"] != "review":
-        yield from close_session(config, graph.name)
     return update
 
 

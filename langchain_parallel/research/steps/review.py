@@ -8,29 +8,48 @@ from langchain_core.runnables import RunnableConfig
 
 from ..._core.calls import Calls
 from ...errors import InvalidRequest
+from ...options import SessionLimits
+from ..approval import limit_objections, price_objections
 from ..evaluation import check_verdict
 from ..graph_config import GraphConfig
 from ..human_review.decision import ask_until_valid, verdict_from_decision
 from ..human_review.request import review_request
-from ..human_review.schemas import HumanAnswer
+from ..human_review.schemas import HumanAnswer, HumanDecision
 from ..state import ResearchState, Verdict
-from .evaluate import apply_verdict
+from .evaluate import apply_verdict, planned_by
 
 
 def review(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
     """Ask until the answer is valid, and act on it."""
     verdict = state["verdict"]
     proposal = cast(Verdict, verdict.get("proposal") or Verdict(action="accept"))
-    request = review_request(state["turns"], verdict, proposal, graph.session_limits(state))
+    turns, limits = state["turns"], graph.session_limits(state)
+
+    def verdict_of(decision: HumanDecision) -> Verdict:
+        decided = verdict_from_decision(decision, proposal, verdict.get("reason"))
+        return check_verdict(decided, head=state.get("interaction_id"))
 
     def decide(given: HumanAnswer) -> Calls[Any]:
-        decision = verdict_from_decision(given["decisions"][0], proposal, verdict.get("reason"))
-        decided = check_verdict(decision, head=state.get("interaction_id"))
+        decided = verdict_of(given["decisions"][0])
         if decided["action"] == "review":
             raise InvalidRequest(["Decide yourself: accept, follow_up, branch or stop."])
+        then: SessionLimits = {**limits, **given.get("limits", {})}
+        planned = planned_by(graph, state, decided)
+        # Where the session stops at its limits, what is approved here would not be started.
+        if graph.limits.on_exceed == "stop" and (
+            beyond := limit_objections(turns, planned, planned, then)
+        ):
+            raise InvalidRequest([*beyond, "Give higher `limits`, or decide otherwise."])
         update = yield from apply_verdict(graph, state, config, decided)
-        if "limits" in given:
-            update["limits"] = {**graph.session_limits(state), **given["limits"]}
-        return update
+        return {**update, "limits": then} if "limits" in given else update
 
+    try:
+        planned = planned_by(graph, state, verdict_of({"type": "approve"}))
+        objections = price_objections(planned, graph.limits)
+        objections += limit_objections(turns, planned, planned, limits)
+    except InvalidRequest as error:  # a person may still decide otherwise
+        planned, objections = [], [f"What is proposed would be refused: {error.message}"]
+    request = review_request(
+        turns, verdict, proposal, limits, planned=planned, objections=objections
+    )
     return (yield from ask_until_valid(config, request, decide))
