@@ -26,11 +26,12 @@ from .._graph.store import gather
 from ..client.client_pair import AnyClient
 from ..errors import AuthenticationFailed, InvalidRequest, NotFound, is_transient
 from ..models import TaskRun, TaskRunEvent
+from .graph_clients import adrive_with, drive_with
 from .index import ParkedThread, delete_old_deliveries, delete_record
 from .isolation import run_all_isolated
 from .resumption import AnyGraph
 from .threads import Threads, threads_of
-from .wake_up import Outcome, adrive_with, drive_with, log_error, resume_thread
+from .wake_up import Outcome, log_error, resume_thread
 
 STRANDED_SECONDS = 900.0
 """A thread with unfinished work and no checkpoint for this long was left by a process that died."""
@@ -83,7 +84,7 @@ def sweep(
 
     Args:
         graph: A compiled graph with its checkpointer, or other `Threads`.
-        client: Reads the runs; made from the environment unless given.
+        client: Reads the runs; unless given, the graph's own, or else one made from the environment.
         config: Passed on to the graph: callbacks, `configurable` values.
         context: The graph's run-time context, if it has a `context_schema`.
         concurrency: Threads whose runs are read, and that are resumed, at the same time.
@@ -96,7 +97,7 @@ def sweep(
         AuthenticationFailed: The API rejects the key.
     """
     threads, how = threads_of(graph, config, context), (concurrency, per_second, stranded_after)
-    return drive_with(client, lambda clients: _Sweep(threads, clients, *how).run())
+    return drive_with(client, threads, lambda clients: _Sweep(threads, clients, *how).run())
 
 
 async def asweep(
@@ -111,7 +112,7 @@ async def asweep(
 ) -> SweepResult:
     """As `sweep`; awaited."""
     threads, how = threads_of(graph, config, context), (concurrency, per_second, stranded_after)
-    return await adrive_with(client, lambda clients: _Sweep(threads, clients, *how).run())
+    return await adrive_with(client, threads, lambda clients: _Sweep(threads, clients, *how).run())
 
 
 @dataclass

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from enum import Enum
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import anyio
 from langchain_core.runnables import RunnableConfig
@@ -21,8 +21,9 @@ from langchain_core.runnables import RunnableConfig
 from .._core.calls import Calls, adrive, drive
 from .._graph.clients import ClientPair
 from .._graph.store import gather, get_item, put_item
-from ..client.client_pair import AnyClient, client_pair
+from ..client.client_pair import AnyClient
 from ..errors import NotFound, ParallelError, ThreadBusy
+from .graph_clients import adrive_with, drive_with
 from .index import (
     DELIVERIES,
     ParkedRecord,
@@ -36,7 +37,6 @@ from .resumption import AnyGraph
 from .threads import GraphThreads, Threads, ThreadStatus, threads_of
 
 _LOG = logging.getLogger("langchain_parallel")
-T = TypeVar("T")
 _CONCURRENCY = 10
 """Threads that wait for the same run and are resumed at the same time."""
 
@@ -89,7 +89,7 @@ def resume_parked(
     Args:
         graph: A compiled graph with its checkpointer, or other `Threads`.
         run_id: The run, such as `receive` returns it.
-        client: Reads the run; made from the environment unless given.
+        client: Reads the run; unless given, the graph's own, or else one made from the environment.
         config: Passed on to the graph: callbacks, `configurable` values.
         context: The graph's run-time context, if it has a `context_schema`.
 
@@ -98,7 +98,7 @@ def resume_parked(
         Exception: What the graph raises when it is resumed.
     """
     threads = threads_of(graph, config, context)
-    woken = drive_with(client, lambda clients: _wake(threads, clients, run_id))
+    woken = drive_with(client, threads, lambda clients: _wake(threads, clients, run_id))
     return cast(WakeResult, woken)  # None is for deliveries only
 
 
@@ -112,28 +112,8 @@ async def aresume_parked(
 ) -> WakeResult:
     """As `resume_parked`; awaited."""
     threads = threads_of(graph, config, context)
-    woken = await adrive_with(client, lambda clients: _wake(threads, clients, run_id))
+    woken = await adrive_with(client, threads, lambda clients: _wake(threads, clients, run_id))
     return cast(WakeResult, woken)
-
-
-def drive_with(client: AnyClient | None, step: Callable[[ClientPair], Calls[T]]) -> T:
-    """Drive a step with a client; one made from the environment, unless given, is closed at the end."""
-    clients = ClientPair(*client_pair(client))
-    try:
-        return drive(step(clients))
-    finally:
-        if client is None:
-            clients.sync.close()
-
-
-async def adrive_with(client: AnyClient | None, step: Callable[[ClientPair], Calls[T]]) -> T:
-    """As `drive_with`; awaited."""
-    clients = ClientPair(*client_pair(client))
-    try:
-        return await adrive(step(clients))
-    finally:
-        if client is None:
-            await clients.async_.close()
 
 
 async def wake_for_delivery(

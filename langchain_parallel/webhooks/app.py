@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.runnables import RunnableConfig
 from pydantic import SecretStr
 
-from .._graph.clients import ClientPair
-from ..client.client_pair import AnyClient, client_pair
+from ..client.client_pair import AnyClient
 from ..errors import InvalidRequest, WebhookFault, WebhookRejected
+from ..parked.graph_clients import choose_clients
 from ..parked.resumption import AnyGraph
 from ..parked.threads import Threads, threads_of
 from ..parked.wake_up import wake_for_delivery
@@ -63,7 +63,7 @@ def webhook_app(
     Args:
         graph: A compiled graph with its checkpointer, or other `Threads`.
         secrets: The account's webhook secret; the old and the new one while it is being changed.
-        client: Reads the runs; made from the environment unless given.
+        client: Reads the runs; unless given, the graph's own, or else one made from the environment.
         config: Passed on to the graph: callbacks, `configurable` values.
         context: The graph's run-time context, if it has a `context_schema`.
         blocking: The graph, its checkpointer and its store are blocking ones: they work in threads. Python
@@ -84,7 +84,8 @@ def webhook_app(
     secret_keys(secrets)
     if max_body < 1:
         raise InvalidRequest(["max_body must be 1 or more."])
-    threads, clients = threads_of(graph, config, context), ClientPair(*client_pair(client))
+    threads = threads_of(graph, config, context)
+    clients, _ = choose_clients(client, threads)
     wake = partial(wake_for_delivery, threads, clients, blocking=blocking)
     options = queue or QueueOptions()
     deliveries = DeliveryQueue(wake, options)
