@@ -9,6 +9,7 @@ from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 from pydantic import SecretStr
 
 from .._core.calls import Call, Calls
+from .._core.ledger import submission
 from .._core.ledger.lookup import Lookup
 from .._core.redaction import redact, secrets_of
 from ..client import AsyncParallelClient, ParallelClient
@@ -86,10 +87,24 @@ class ClientPair(NamedTuple):
         *,
         position: str,
         lookup: Lookup = "once",
+        before_send: Callable[[Sequence[TaskRun]], None] | None = None,
     ) -> Calls[Submission]:
-        """Find the run in the ledger or start it there."""
-        how: dict[str, Any] = {"position": position, "lookup": lookup}
-        return (yield from self._call(ParallelClient.submit, ledger_id, request, **how))
+        """Find the run in the ledger or start it there, as `ParallelClient.submit` does.
+
+        `before_send`: see `_core.ledger.submission.submit`.
+        """
+        settings = self.sync._settings  # both clients share them
+        [checked] = settings.check(request, stacklevel=2)
+        pending = settings.pending(ledger_id, checked, position=position, attempt=0)
+        submitted: Submission = yield Call(
+            lambda: self.sync._drive(
+                submission.submit(pending, lookup, before_send), lock=pending.name
+            ),
+            lambda: self.async_._drive(
+                submission.submit(pending, lookup, before_send), lock=pending.name
+            ),
+        )
+        return submitted
 
     def find(
         self, ledger_id: str, request: TaskRunInput, *, position: str, lookup: Any = "once"
@@ -109,6 +124,15 @@ class ClientPair(NamedTuple):
         listed = {event.run.run_id: _with_input(event) for event in events}
         started = self.sync._settings.cache.started_runs(ledger_id)
         return [*({run.run_id: run for run in started} | listed).values()]
+
+    def list_inputs(self, ledger_id: str) -> Calls[list[TaskRunEvent]]:
+        """The listed runs of a ledger with what was asked, processor and metadata. Free."""
+        events = yield from self._call(ParallelClient.list_runs, ledger_id, include_input=True)
+        return [event.model_copy(update={"run": _with_input(event)}) for event in events]
+
+    def known_runs(self, ledger_id: str) -> list[TaskRun]:
+        """The runs of a ledger as these two have read and started them so far, without a request."""
+        return self.sync._settings.cache.runs(ledger_id)
 
     def retrieve(self, run_id: str) -> Calls[TaskRun]:
         """The current state of a run."""

@@ -166,11 +166,18 @@ class PaidRun:
         """Its key in the ledger."""
         return ledger_key(self.request, position=self.position)
 
-    def submit(self, ledger_id: str, *, lookup: Lookup) -> Calls[Submission]:
+    def submit(
+        self,
+        ledger_id: str,
+        *,
+        lookup: Lookup,
+        before_send: Callable[[Sequence[TaskRun]], None] | None = None,
+    ) -> Calls[Submission]:
         """Find the run in the ledger or start it there. The one step that costs money.
 
         A caller that had to wait for another process's lock keeps looking for the settling time: that
-        process may just have sent the same request.
+        process may just have sent the same request. `before_send` is called with the runs that the ledger
+        has; what it raises keeps the request from being sent.
         """
         yield from wait_for_checkpoint(self.config)
         lock = yield from self.lock(f"submit {ledger_id} {self.key}")
@@ -181,6 +188,7 @@ class PaidRun:
                     self.request,
                     position=self.position,
                     lookup="until_settled" if lock.contested else lookup,
+                    before_send=before_send,
                 )
             )
         finally:

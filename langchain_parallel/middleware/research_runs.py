@@ -13,13 +13,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from itertools import takewhile
-from typing import Any, cast
+from typing import Any
 
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.store.base import BaseStore
 
-from .._core.calls import Call, Calls
+from .._core.calls import Calls
 from .._core.ledger.lookup import Lookup
 from .._core.timestamps import sort_key
 from .._graph.runtime import (
@@ -199,15 +199,9 @@ def find_runs(
     # By key first: the client knows the runs that it has started before any list shows them.
     if submission := (yield from agent.run(record, config).find(ledger_id, lookup=lookup)):
         found[record["handle"]] = {**record, **running_turn(record, submission)}
-    clients = agent.clients
-    events = yield Call(
-        lambda: clients.sync.list_runs(ledger_id, include_input=True),
-        lambda: clients.async_.list_runs(ledger_id, include_input=True),
-    )
+    events = yield from agent.clients.list_inputs(ledger_id)
     # Of two runs under one tag the older counts.
-    for event in sorted(
-        cast("list[TaskRunEvent]", events), key=lambda e: sort_key(e.run.created_at)
-    ):
+    for event in sorted(events, key=lambda e: sort_key(e.run.created_at)):
         if sent := _sent_record(record, event):
             found.setdefault(sent["handle"], sent)
     return found

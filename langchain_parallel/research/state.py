@@ -13,7 +13,10 @@ from typing_extensions import NotRequired, TypedDict
 from ..options import SessionLimits
 from ._channels import CheckedOnce, CheckedValue
 
-AskedBy: TypeAlias = Literal["caller", "evaluation", "person"]
+AskedBy: TypeAlias = Literal["caller", "evaluation", "person", "elsewhere"]
+"""Who asked. `elsewhere`: a run of the session's ledger that no turn of this state has asked for; see
+`unknown_runs.py`.
+"""
 
 
 class Question(TypedDict):
@@ -75,7 +78,8 @@ class Turn(TypedDict):
     """A turn that is run again finds the same run, and replaces itself. Empty until it is started."""
     status: str
     """`planned`, then `running`; `completed`, `failed`, `cancelled`; `refused` where a branch was not
-    started, `unknown` where that cannot be known; `unfinished` where another question came in between.
+    started, `unknown` where that cannot be known; `unfinished` where another question came in between, or
+    where it was asked elsewhere.
     """
     content: Any
     """Text or a JSON object; None without an answer. Untrusted."""
@@ -95,6 +99,8 @@ class Turn(TypedDict):
     """When it last changed it."""
     verdict: Verdict | None
     """What the evaluation made of it."""
+    duplicates: NotRequired[list[str]]
+    """Other runs of the same request, where it was started more than once; `cost_usd` counts them."""
 
     # Only while it is planned or on its way:
     plan_id: NotRequired[str]
@@ -127,9 +133,22 @@ PLANNING_FIELDS = (
 
 
 def merge_turns(turns: list[Turn] | None, new: list[Turn] | None) -> list[Turn]:
-    """Turns by run, in the order of their positions: one that is known is replaced, another added."""
-    merged = {turn["run_id"] or turn["key"]: turn for turn in (*(turns or ()), *(new or ()))}
-    return sorted(merged.values(), key=lambda turn: turn["position"])
+    """Turns by run, in the order of their positions: one that is known is replaced, another added.
+
+    What is known of a run as a turn of the session comes before what its ledger says of it.
+    """
+    merged: dict[str, Turn] = {}
+    for turn in (*(turns or ()), *(new or ())):
+        id = turn["run_id"] or turn["key"]
+        if is_elsewhere(turn) and not is_elsewhere(merged.get(id, turn)):
+            continue
+        merged[id] = turn
+    return sorted(merged.values(), key=lambda turn: (turn["position"], not is_elsewhere(turn)))
+
+
+def is_elsewhere(turn: Turn) -> bool:
+    """Whether a turn stands for a run that the session has only found in its ledger."""
+    return turn.get("asked_by") == "elsewhere"
 
 
 def merge_branches(branches: list[Turn] | None, new: list[Turn] | None) -> list[Turn]:

@@ -13,7 +13,15 @@ from ..processors import price_usd
 from ..text.result import failed_calls
 from ..text.untrusted import harmless
 from .evaluation import questions_of
-from .state import PLANNING_FIELDS, AskedBy, Question, ResearchState, Turn, Verdict
+from .state import (
+    PLANNING_FIELDS,
+    AskedBy,
+    Question,
+    ResearchState,
+    Turn,
+    Verdict,
+    is_elsewhere,
+)
 
 # --- what is asked -------------------------------------------------------------------------------
 
@@ -100,7 +108,7 @@ def open_turns(state: ResearchState) -> list[Turn]:
 
 def open_branches(state: ResearchState) -> list[Turn]:
     """The branches that have not become turns of the session yet."""
-    done = {turn["position"] for turn in state.get("turns") or ()}
+    done = {turn["position"] for turn in state.get("turns") or () if not is_elsewhere(turn)}
     return [branch for branch in state.get("branches") or () if branch["position"] not in done]
 
 
@@ -156,10 +164,11 @@ def pending_turn(state: ResearchState) -> Turn:
 
 def runs_since_question(turns: list[Turn]) -> int:
     """Runs since a caller or a person last asked, that one included."""
-    for count, turn in enumerate(reversed(turns), start=1):
+    own = [turn for turn in turns if not is_elsewhere(turn)]
+    for count, turn in enumerate(reversed(own), start=1):
         if turn["asked_by"] != "evaluation":
             return count
-    return len(turns)
+    return len(own)
 
 
 # --- what becomes of it --------------------------------------------------------------------------
@@ -235,6 +244,7 @@ def _answered_turn(turn: Turn, got: PaidAnswer, keep_excerpts: bool) -> Turn:
     ended["warnings"] = [*map(str, result.run.warnings or ()), *failed_calls(result)]
     if got.duplicates:
         others = ", ".join(got.duplicates)
+        ended["duplicates"] = list(got.duplicates)
         ended["warnings"].append(f"Started more than once: also run {others}; {got.paid} paid for.")
     usd = price_usd(turn["processor"])
     ended["cost_usd"] = None if usd is None else usd * got.paid

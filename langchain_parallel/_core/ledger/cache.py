@@ -111,6 +111,17 @@ class LedgerCache:
         kept = list(self._started.items())  # other threads may add to it
         return [known.run for (ledger, _), known in kept if ledger == ledger_id]
 
+    def runs(self, ledger_id: str) -> list[TaskRun]:
+        """The runs of a ledger as far as its list was read, and those that this client started in it."""
+        index, runs = self.index(ledger_id) or LedgerIndex(), self.started_runs(ledger_id)
+        runs += [event.run for event in list(index.without_key.values())]
+        for key, under_key in list(index.runs.items()):  # other threads may add to these
+            has_key = {"metadata": {METADATA_KEY: key}}  # a list may leave out a run's metadata
+            for known in list(under_key.values()):
+                run = known.run
+                runs.append(run if run.metadata else run.model_copy(update=has_key))
+        return [*({run.run_id: run for run in runs}).values()]
+
     def remember_run(self, ledger_id: str, key: str, known: KnownRun) -> None:
         """Remember a run that this client has just started."""
         self._started[ledger_id, key] = known

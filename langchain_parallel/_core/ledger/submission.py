@@ -29,6 +29,7 @@ one key are reported, and the older is adopted.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Literal
 
@@ -52,8 +53,15 @@ from .lookup import (
 )
 
 
-def submit(pending: PendingSubmission, lookup: Lookup = "once") -> Flow[Submission]:
+def submit(
+    pending: PendingSubmission,
+    lookup: Lookup = "once",
+    before_send: Callable[[Sequence[TaskRun]], None] | None = None,
+) -> Flow[Submission]:
     """Find the run in the ledger, or start it there.
+
+    `before_send` is called with the runs that the ledger has, just before the request is sent; what it raises
+    ends the submission, and nothing was sent.
 
     Raises:
         InvalidRequest: The metadata holds the ledger's own key; nothing was sent.
@@ -65,6 +73,8 @@ def submit(pending: PendingSubmission, lookup: Lookup = "once") -> Flow[Submissi
     since = yield from uncertain_since(pending, lookup)
     found = yield from look_up_before_send(pending, lookup, since)
     sends, was_uncertain = 0, since is not None
+    if found is None and before_send is not None:
+        before_send(pending.cache.runs(pending.ledger_id))
     while found is None:
         sends += 1
         # Before the send: a caller that is cancelled during it must leave a trace.

@@ -13,7 +13,7 @@ from langchain_core.runnables.config import ensure_config
 
 from ..._core.calls import Calls, call_function, drive
 from ...errors import InvalidRequest
-from ..state import ResearchState, Turn, Verdict
+from ..state import ResearchState, Turn, Verdict, is_elsewhere
 from .verdicts import check_verdict
 
 
@@ -65,15 +65,20 @@ def consult(evaluator: Evaluator, state: ResearchState, config: RunnableConfig) 
     """Ask an evaluator, blocking or asynchronous, for its verdict on the last turn.
 
     Raises:
-        InvalidRequest: What it returns is no usable verdict.
+        InvalidRequest: There is no turn, or what it returns is no usable verdict.
         TypeError: It is asynchronous, and the graph runs blocking.
     """
-    turn = state["turns"][-1]
+    if not last_round(state.get("turns") or []):
+        raise InvalidRequest(
+            ["There is no turn to judge."],
+            hint="Invoke the graph with a question. Nothing was sent.",
+        )
+    turn = last_round(state["turns"])[-1]
     if isinstance(evaluator, BuiltInEvaluator):
         verdict: object = yield from evaluator.calls(state, turn, config)
     else:
         own = copy.deepcopy(state)  # the caller's function may change it
-        verdict = yield from call_function(evaluator, own, own["turns"][-1])
+        verdict = yield from call_function(evaluator, own, last_round(own["turns"])[-1])
     judged = check_verdict(verdict, head=state.get("interaction_id"))
     if "decided_by" in judged:
         raise InvalidRequest(
@@ -85,4 +90,5 @@ def consult(evaluator: Evaluator, state: ResearchState, config: RunnableConfig) 
 
 def last_round(turns: list[Turn]) -> list[Turn]:
     """The turns that were asked at the same time as the last one, the last one included."""
-    return [turn for turn in turns if turn["round"] == turns[-1]["round"]]
+    own = [turn for turn in turns if not is_elsewhere(turn)]
+    return [turn for turn in own if turn["round"] == own[-1]["round"]]

@@ -10,7 +10,8 @@ from `join`.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command, Send
@@ -25,10 +26,18 @@ from ...errors import (
     Unprocessable,
 )
 from ...parked.interrupts import is_parking, park
-from ..approval import is_cleared
+from ..approval import is_cleared, limit_objections
 from ..graph_config import GraphConfig
-from ..state import ResearchState, Turn, merge_turns
-from ..turns import finish_turn, open_branches, pending_turn, refused_turn, running_turn
+from ..state import ResearchState, Turn, is_elsewhere, merge_turns
+from ..turns import (
+    finish_turn,
+    open_branches,
+    open_turns,
+    pending_turn,
+    refused_turn,
+    running_turn,
+)
+from ..unknown_runs import Known, find_unknown, submit_knowing
 from ..usage import emit_cost
 
 # --- one run -------------------------------------------------------------------------------------
@@ -38,7 +47,8 @@ def submit(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> 
     """Start the planned run."""
     if pending_turn(state)["run_id"]:
         return {}
-    return {"pending": (yield from _start(graph, state, config))}
+    started, found = yield from _start(graph, state, config)
+    return {"pending": started, **({"turns": found} if found else {})}
 
 
 def wait(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
@@ -55,27 +65,63 @@ def wait(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
     return {**update, "interaction_id": head}
 
 
-def _start(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Turn]:
+class _Started(NamedTuple):
+    """A turn with its run, or one that has to be reviewed again."""
+
+    turn: Turn
+    found: Sequence[Turn] = ()
+    """Turns for what the ledger has and the session did not know."""
+
+
+def _start(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[_Started]:
     """The pending turn with its run. If the account has no credit, a session with limits asks a person. A
-    plan that was changed after it was cleared goes back to be reviewed.
+    plan that was changed after it was cleared goes back to be reviewed, and so does one that the limits do
+    not allow beside runs that the session did not know.
     """
-    pending, ledger_id = pending_turn(state), state["ledger_id"]
+    pending = pending_turn(state)
     if not is_cleared(pending):
-        return {**pending, "on_hold": True}
+        return _Started({**pending, "on_hold": True})
+    limits, turns = graph.session_limits(state), state.get("turns") or []
+    planned = open_branches(state) or [pending]
+    known = None if "turns" not in state else _known(graph, state, config)
+
+    def allows(found: Sequence[Turn]) -> bool:
+        return not limit_objections([*turns, *found], planned, [pending], limits)
+
     try:
-        submission = yield from graph.run(pending, config).submit(
-            ledger_id,
+        submission, found = yield from submit_knowing(
+            graph.run(pending, config),
+            state["ledger_id"],
             # A process that was killed in this step may have sent it a moment ago.
-            lookup="once" if graph.is_planned_here(pending.get("plan_id")) else "until_settled",
+            "once" if graph.is_planned_here(pending.get("plan_id")) else "until_settled",
+            turns=turns,
+            known=known,
+            position=pending["round"],
+            is_limited=bool(limits),
+            allows=allows,
         )
     except CreditExhausted as error:
         # If an earlier send may have started it, a person must not be asked to pay for another run.
-        if not graph.session_limits(state) or error.billed is not False:
+        if not limits or error.billed is not False:
             raise
-        again: Turn = {**pending, "no_credit": True}
-        again.pop("cleared", None)
-        return again
-    return running_turn(pending, submission)
+        return _Started(_unsent(pending, no_credit=True))
+    if submission is None:
+        return _Started(_unsent(pending, on_hold=True), found)
+    return _Started(running_turn(pending, submission), found)
+
+
+def _unsent(pending: Turn, **why: bool) -> Turn:
+    """The turn, to be reviewed again."""
+    again = cast(Turn, {**pending, **why})
+    again.pop("cleared", None)
+    return again
+
+
+def _known(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Known:
+    """What the session knows of its ledger."""
+    left = open_turns(state)
+    keys = [graph.run(turn, config).key for turn in left if not turn["run_id"]]
+    return Known.of([*(state.get("turns") or ()), *left], keys)
 
 
 def _finish(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Turn]:
@@ -108,7 +154,8 @@ def submit_branch(graph: GraphConfig, state: ResearchState, config: RunnableConf
     update: dict[str, Any] = {}
     try:
         if not pending["run_id"]:
-            pending = yield from _start(graph, state, config)
+            # The other branches are not at hand in this task; `join` tells what the ledger has beside them.
+            pending = (yield from _start(graph, state, config)).turn
             update = {"branches": [pending]}
     except (Unprocessable, Forbidden, InvalidRequest) as error:
         key = graph.run(pending, config).key
@@ -137,21 +184,39 @@ def join(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
 
     The head is the last of them that has an answer.
     """
-    branches: list[Turn] = []
+    if not state.get("branches"):
+        return {}
+    branches, turns = list[Turn](), list[Turn]()
     for branch in open_branches(state):
         if not branch["run_id"] and not branch.get("no_credit"):
-            branch = yield from _start(graph, {**state, "pending": branch}, config)  # noqa: PLW2901
+            branch, found = yield from _start(graph, {**state, "pending": branch}, config)  # noqa: PLW2901
+            turns += found
         branches.append(branch)
     started = [branch for branch in branches if branch["run_id"]]
+    if not turns:
+        turns += yield from _find_beside(graph, state, branches, config)
     if is_parking(graph.wait, config):
         yield from park(graph.clients, started, state["ledger_id"], config, raises=True)
-    turns: list[Turn] = []
     for branch in started:
-        turns.append((yield from _finish(graph, {**state, "pending": branch}, config)))  # noqa: PERF401  # it yields
-    yield from emit_cost(turns, state, config)
-    if len(started) < len(branches):  # the account has no credit for the others
+        turns.append((yield from _finish(graph, {**state, "pending": branch}, config)))  # it yields
+    yield from emit_cost([turn for turn in turns if not is_elsewhere(turn)], state, config)
+    if len(started) < len(branches):  # the limits or the account's credit do not allow the others
         return {"turns": turns, "branches": [b for b in branches if not b["run_id"]]}
     return {"turns": turns, "branches": [], **_head(state, turns)}
+
+
+def _find_beside(
+    graph: GraphConfig, state: ResearchState, branches: list[Turn], config: RunnableConfig
+) -> Calls[list[Turn]]:
+    """What the ledger was seen to have beside the branches that are started; if it cannot be read now, the
+    next send tells it.
+    """
+    known = _known(graph, {**state, "branches": branches}, config)
+    turns, position = state.get("turns") or [], state["branches"][0]["round"]
+    try:
+        return (yield from find_unknown(graph.clients, state["ledger_id"], known, turns, position))
+    except ParallelError:
+        return []
 
 
 def _head(state: ResearchState, turns: list[Turn]) -> dict[str, Any]:

@@ -1,0 +1,164 @@
+"""Runs that a session's ledger has and the session does not know.
+
+They were asked in another tab at the same time, by a call that a kill left no trace of, in a fork of the
+thread, by a second send that showed up late, or by another session that shares the ledger.
+
+Rule: such a run is noticed just before a request is sent, because the ledger has been read by then. Only
+if there is one does this cost a request. It becomes a turn asked `elsewhere`, and counts as spent before
+anything more is. Looking, counting and sending are one step where there are limits, so sessions that share a
+ledger share its limits.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from .._core.calls import Calls
+from .._core.ledger.keys import METADATA_KEY
+from .._core.ledger.lookup import Lookup
+from .._core.timestamps import sort_key
+from .._graph.clients import ClientPair
+from .._graph.paid_run import PaidRun
+from ..errors import LimitExceeded
+from ..models import RunInput, Submission, TaskRun
+from .state import Turn
+from .turns import new_turn, overtaken_turn
+
+_FOUND = "Found in the session's ledger: no turn of this session had asked for it."
+_TWIN = "The same request as run {}, which was started a second time: both are paid for."
+
+
+class Known(NamedTuple):
+    """What a session knows of its ledger."""
+
+    run_ids: frozenset[str]
+    keys: frozenset[str]
+    """Of requests that are planned: their runs may be there already."""
+
+    @classmethod
+    def of(cls, turns: Iterable[Turn], planned: Iterable[str] = ()) -> Known:
+        """From all turns, and the keys of those that have no run yet."""
+        ids = {id for turn in turns for id in (turn["run_id"], *turn.get("duplicates", ()))}
+        return cls(frozenset(ids), frozenset(planned))
+
+    def lacks(self, run: TaskRun) -> bool:
+        """Whether a run of the ledger is none of these."""
+        return run.run_id not in self.run_ids and _key(run) not in self.keys
+
+
+class Submitted(NamedTuple):
+    """What became of a request."""
+
+    submission: Submission | None
+    """None: it was not sent, because of the limits."""
+    found: list[Turn]
+    """The runs of the ledger that the session did not know, oldest first."""
+
+
+def submit_knowing(
+    run: PaidRun,
+    ledger_id: str,
+    lookup: Lookup,
+    *,
+    turns: Sequence[Turn],
+    known: Known | None,
+    position: int,
+    is_limited: bool,
+    allows: Callable[[Sequence[Turn]], bool],
+) -> Calls[Submitted]:
+    """Find the run in the ledger or start it there, unless what else the ledger has forbids it.
+
+    Args:
+        run: What is asked.
+        ledger_id: Where.
+        lookup: How to look before sending.
+        turns: The session's.
+        known: What the session knows. None, where its turns are not at hand: all that the ledger has is
+            counted, and nothing is told.
+        position: For the turns of runs that it does not know.
+        is_limited: Whether sessions that share the ledger have to take turns.
+        allows: Whether the run may be sent beside these turns of runs that were not known.
+    """
+    if is_limited and lookup == "until_settled":
+        # Before the lock: this may take the settling time, and the runs beside this one look up, too.
+        if there := (yield from run.find(ledger_id, lookup=lookup)):
+            return Submitted(there, [])
+        lookup = "once"
+    lock = (yield from run.lock(f"limits {ledger_id}")) if is_limited else None
+    found: list[Turn] = []
+    check = _check(known, allows)
+    try:
+        while True:
+            try:
+                return Submitted(
+                    (yield from run.submit(ledger_id, lookup=lookup, before_send=check)), found
+                )
+            except LimitExceeded:  # by `check`
+                if known is None:
+                    return Submitted(None, [])
+            clients = run.door.clients
+            found = yield from find_unknown(clients, ledger_id, known, turns, position)
+            if not allows(found):
+                return Submitted(None, found)
+    finally:
+        if lock is not None:
+            lock.release()
+
+
+def _check(
+    known: Known | None, allows: Callable[[Sequence[Turn]], bool]
+) -> Callable[[Sequence[TaskRun]], None]:
+    """Called with the ledger's runs before a send: raises, once for each run that is to be counted first."""
+    seen = set[str]()
+
+    def check(runs: Sequence[TaskRun]) -> None:
+        if known is None:
+            if not allows([_turn_of(one, None, 0, None) for one in runs]):
+                raise LimitExceeded("The ledger's runs leave no room for it.")
+        elif new := {one.run_id for one in runs if known.lacks(one)} - seen:
+            seen.update(new)
+            raise LimitExceeded("There are runs that were not counted.")
+
+    return check
+
+
+def find_unknown(
+    clients: ClientPair, ledger_id: str, known: Known, turns: Sequence[Turn], position: int
+) -> Calls[list[Turn]]:
+    """The ledger's runs that are not known, as turns, oldest first. Only if there is one, a request."""
+    runs = [run for run in clients.known_runs(ledger_id) if known.lacks(run)]
+    if not runs:
+        return []
+    events = yield from clients.list_inputs(ledger_id)
+    asked = {event.run.run_id: event.input for event in events}
+    by_id = {run.run_id: run for run in (*runs, *(event.run for event in events))}
+    by_key = {turn["key"]: turn for turn in turns if turn["key"]}
+    return [
+        _turn_of(run, asked.get(run.run_id), position, by_key.get(_key(run) or ""))
+        for run in sorted(by_id.values(), key=lambda run: sort_key(run.created_at))
+        if known.lacks(run)
+    ]
+
+
+def _turn_of(run: TaskRun, asked: RunInput | None, position: int, twin: Turn | None) -> Turn:
+    question = asked.input if asked else ""
+    turn = new_turn(
+        question=question if isinstance(question, str) else json.dumps(question),
+        processor=run.processor or (asked.processor if asked else ""),
+        parent_interaction_id=asked.previous_interaction_id if asked else None,
+        plan_id="",
+        position=position,
+        asked_by="elsewhere",
+    )
+    turn["run_id"], turn["interaction_id"] = run.run_id, run.interaction_id
+    turn["key"] = _key(run) or ""
+    ended = overtaken_turn(turn, run)
+    ended["warnings"] = [_FOUND, *([_TWIN.format(twin["run_id"])] if twin else [])]
+    return ended
+
+
+def _key(run: TaskRun) -> str | None:
+    key = (run.metadata or {}).get(METADATA_KEY)
+    return key if isinstance(key, str) else None
