@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from langgraph.types import Command
+from pydantic import ValidationError
 
-from langchain_parallel import Limits
+from langchain_parallel import Limits, ParallelTaskTool
 from langchain_parallel.errors import InvalidRequest
-from langchain_parallel.models import McpServer, SourcePolicy, TaskRunInput, TaskSpec, Webhook
+from langchain_parallel.models import (
+    JsonSchema,
+    McpServer,
+    SourcePolicy,
+    TaskRunInput,
+    TaskSpec,
+    Webhook,
+)
 from langchain_parallel.simulator import ManualClock, Simulator
 
 from .middleware import harness as agents
@@ -58,6 +67,39 @@ def test_metadata_of_a_group_and_a_position(odd: str) -> None:
     ledger, run = client.create_group().taskgroup_id, TaskRunInput(input="q", processor="lite")
     first = client.submit(ledger, run, position=odd)  # only its hash is sent
     assert client.submit(ledger, run, position=odd).run.run_id == first.run.run_id
+
+
+def deep(levels: int) -> Any:
+    value: Any = "x"
+    for _ in range(levels):
+        value = {"a": [value]}
+    return value
+
+
+@pytest.mark.parametrize("levels", [60, 200, 1_000, 100_000])
+def test_what_is_too_deep_is_refused_in_words(levels: int) -> None:
+    schema: Any = {"type": "object", "properties": {"a": deep(levels)}}
+    listed: Any = {"a": [deep(levels)]}
+    usual: dict[str, Any] = {"input": "q", "processor": "lite"}
+    for make in (
+        lambda: TaskRunInput(**{**usual, "input": deep(levels)}),
+        lambda: TaskRunInput(**usual, metadata=deep(levels)),
+        lambda: TaskSpec(output_schema=schema),
+        lambda: TaskSpec(input_schema=JsonSchema(json_schema=schema)),
+        lambda: ParallelTaskTool(output_schema=schema),
+        lambda: Session("sync", options={"output_schema": schema}).graph(),
+        lambda: agents.Account().middleware(output_schema=schema),
+    ):
+        with pytest.raises(ValidationError, match="more than 100 levels deep"):
+            make()
+    client = blocking_client(Simulator(ManualClock()))
+    with pytest.raises(InvalidRequest, match="'a' is a list"):
+        client.create_group(listed)
+    account = Account()
+    if levels < 500:  # LangChain takes no more
+        said = account.tool().invoke({"input": deep(levels)})
+        assert re.search("More than 100 levels|depth exceeded", said)
+    assert not account.simulator.runs()
 
 
 @pytest.mark.grid

@@ -81,9 +81,9 @@ class EventFeed:
             if sse_id and isinstance(payload, dict) and payload.get("event_id") is None:
                 payload["event_id"] = sse_id
             event = event_from(payload)
-        except (ValueError, RecursionError) as error:
-            # Whatever else is not even the start of an object is a heartbeat.
-            self._unreadable |= data.startswith("{") or isinstance(error, RecursionError)
+        except ValueError:
+            # What is not even the start of an object is a heartbeat.
+            self._unreadable |= data.startswith("{")
             return None
         return event if event is not None and self._is_new(event, data) else None
 

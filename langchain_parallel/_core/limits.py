@@ -15,7 +15,8 @@ from ..errors import InvalidRequest
 from ..models import JsonSchema, SourcePolicy, TaskRunInput
 from ..processors import PROCESSORS
 from .json_schema import SchemaSize
-from .payloads import CHARACTERS, storable
+from .json_text import MAX_DEPTH as MAX_NESTING
+from .payloads import CHARACTERS, LEVELS, storable
 from .urls import is_http
 from .wire import json_body, payload
 
@@ -97,12 +98,16 @@ def check_text(value: object) -> None:
     """Refuse what cannot be sent as UTF-8, or stored in every database.
 
     Raises:
-        InvalidRequest: There is half a character or NUL in it.
+        InvalidRequest: There is half a character or NUL in it, or it is too deep.
     """
-    if where := storable(value)[1][CHARACTERS]:
-        raise InvalidRequest(
-            [f"Half a character (a lone surrogate) or NUL cannot be sent or stored: {where[0]}."]
-        )
+    changes = storable(value)[1]
+    problems = {
+        CHARACTERS: "Half a character (a lone surrogate) or NUL cannot be sent or stored",
+        LEVELS: f"More than {MAX_NESTING} levels cannot be stored",
+    }
+    found = [f"{said}: {changes[kind][0]}." for kind, said in problems.items() if changes[kind]]
+    if found:
+        raise InvalidRequest(found)
 
 
 def seconds(timeout: object) -> float:
@@ -198,7 +203,9 @@ def _metadata(metadata: Mapping[str, object]) -> Iterator[str]:
     for key, value in metadata.items():
         if len(key) > MAX_KEY:
             yield f"Metadata key {key!r} has {len(key)} characters; {MAX_KEY} are allowed."
-        if len(str(value)) > MAX_VALUE:
+        if not isinstance(value, str | int | float):
+            yield f"The metadata value of {key!r} is a {type(value).__name__}; give text, a number or a bool."
+        elif len(str(value)) > MAX_VALUE:
             yield f"The metadata value of {key!r} has {len(str(value))} characters; {MAX_VALUE} are allowed."
 
 

@@ -19,12 +19,12 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from ..models import TaskRun, TaskRunEvent, TaskRunResult
+from .json_text import MAX_DEPTH, OddNumber, Repeating, TooDeep, parse, written
 from .plain_text import one_line
 
-ModelT = TypeVar("ModelT", bound=BaseModel)
+__all__ = ["parse", "read", "remarks", "storable"]
 
-MAX_DEPTH = 100
-"""Levels. pydantic gives up at 255, orjson (on a LangGraph server) at 254, and a state adds some."""
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 _INT64 = 2**63
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -34,37 +34,13 @@ _NAMED = 5
 
 NUMBERS = "Kept as text, being beyond 64 bits or no finite number"
 CHARACTERS = "Half a character or NUL was replaced by \N{REPLACEMENT CHARACTER} in"
+REPEATED = "Given more than once, of which the last is kept"
 LEVELS = f"Kept as JSON text, being more than {MAX_DEPTH} levels deep"
 _LEFT_OUT = "Left out, being of another shape than documented"
 _AS_TEXT = "Read as text, being of another shape than documented"
 
 Changes: TypeAlias = "defaultdict[str, list[str]]"
 """What was changed, and the paths where."""
-
-
-class _Number(str):
-    """A number as it was written, because no store would hold it."""
-
-    __slots__ = ()
-
-
-def _whole(text: str) -> int | _Number:
-    # Python refuses to convert thousands of digits.
-    return int(text) if len(text) <= 20 else _Number(text)
-
-
-def _real(text: str) -> float | _Number:
-    return number if math.isfinite(number := float(text)) else _Number(text)
-
-
-def parse(data: bytes | str) -> Any:
-    """The value of a JSON text, for `storable` and `read`.
-
-    Raises:
-        JSONDecodeError, RecursionError: It is not JSON, or nearly a thousand levels deep.
-    """
-    text = data.decode("utf-8-sig", "surrogateescape") if isinstance(data, bytes) else data
-    return json.loads(text, parse_int=_whole, parse_float=_real, parse_constant=_Number)
 
 
 def storable(value: Any) -> tuple[Any, Changes]:
@@ -76,24 +52,32 @@ def storable(value: Any) -> tuple[Any, Changes]:
 def _storable(value: Any, path: tuple[object, ...], changes: Changes) -> Any:
     if isinstance(value, dict | list) and len(path) >= MAX_DEPTH:
         changes[LEVELS].append(_name(path))
-        return json.dumps(value)
+        return _text(written(value), path, changes)
+    if isinstance(value, TooDeep):
+        changes[LEVELS].append(_name(path))
+        return _text(str(value), path, changes)
     if isinstance(value, dict):
-        return {
-            (name := _text(key, path, changes)): _storable(v, (*path, name), changes)
-            for key, v in value.items()
-        }
+        if isinstance(value, Repeating):
+            changes[REPEATED] += [_name((*path, name)) for name in value.names]
+        made: dict[Any, Any] = {}
+        for key, v in value.items():
+            name = _text(key, path, changes)
+            while name in made:  # two names that differed only in what cannot be stored
+                name += "\N{REPLACEMENT CHARACTER}"
+            made[name] = _storable(v, (*path, name), changes)
+        return made
     if isinstance(value, list):
         return [_storable(v, (*path, index), changes) for index, v in enumerate(value)]
     if _is_odd_number(value):
         changes[NUMBERS].append(_name(path))
-        return str(value) if isinstance(value, _Number) else json.dumps(value)
+        return str(value) if isinstance(value, OddNumber) else json.dumps(value)
     return _text(value, path, changes)
 
 
 def _is_odd_number(value: object) -> bool:
     if isinstance(value, int):
         return not -_INT64 <= value < _INT64
-    return isinstance(value, _Number) or (isinstance(value, float) and not math.isfinite(value))
+    return isinstance(value, OddNumber) or (isinstance(value, float) and not math.isfinite(value))
 
 
 def _text(text: Any, path: tuple[object, ...], changes: Changes) -> Any:

@@ -42,7 +42,7 @@ def decode(
         raise failure(request, outcome, run_id=run_id)
     try:
         value = payloads.read(model, payloads.parse(outcome.body))
-    except (json.JSONDecodeError, RecursionError) as error:
+    except json.JSONDecodeError as error:
         what = f"body: Invalid JSON: {error}"
     except ValidationError as error:
         what = "; ".join(
@@ -197,7 +197,7 @@ def _error_body(body: bytes) -> dict[str, Any]:
     """The `error` object of an error response; the start of a body that is not JSON becomes its message."""
     try:
         value, _ = payloads.storable(payloads.parse(body))
-    except (ValueError, RecursionError):
+    except ValueError:
         return {"message": body[:200].decode(errors="replace")}
     if not isinstance(value, dict):
         return {}

@@ -64,8 +64,14 @@ def payload(run: TaskRunInput) -> dict[str, Any]:
     """A run's JSON for the API: secrets revealed, unset fields left out.
 
     A new field of `TaskRunInput` is sent as it is. Only a field with a secret needs a line here.
+
+    Raises:
+        InvalidRequest: It is no JSON, or hundreds of levels deep, as the copy of a model may be.
     """
-    body = run.model_dump(mode="json", exclude_none=True, exclude={"mcp_servers"})
+    try:
+        body = run.model_dump(mode="json", exclude_none=True, exclude={"mcp_servers"})
+    except ValueError as error:
+        raise InvalidRequest([f"The request cannot be written as JSON: {error}."]) from None
     if run.source_policy is not None:
         body["source_policy"] = {k: v for k, v in body["source_policy"].items() if v}
     body = {name: value for name, value in body.items() if value != {}}

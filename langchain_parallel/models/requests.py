@@ -25,10 +25,25 @@ from pydantic import (
     PlainSerializer,
     SecretStr,
     field_validator,
+    model_validator,
 )
 
 Metadata: TypeAlias = dict[str, str | int | float | bool]
 """Kept with a run or a group on the server."""
+
+
+_MAX_DEPTH = 100
+"""Levels; pydantic and databases give up at about 250. An output schema may have 5."""
+
+
+def _is_too_deep(value: object) -> bool:
+    level = [value]
+    for _ in range(_MAX_DEPTH):
+        containers = {id(v): v for v in level if isinstance(v, dict | list | tuple)}.values()
+        level = [v for c in containers for v in (c.values() if isinstance(c, dict) else c)]
+        if not level:
+            return False
+    return True
 
 
 class _RequestModel(BaseModel):
@@ -37,6 +52,15 @@ class _RequestModel(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(
         extra="forbid", frozen=True, hide_input_in_errors=True
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _not_too_deep(cls, value: Any) -> Any:
+        fields = value if isinstance(value, dict) else {}
+        deep = [str(name) for name, given in fields.items() if _is_too_deep(given)]
+        if deep:
+            raise ValueError(f"{', '.join(deep)}: more than {_MAX_DEPTH} levels deep")
+        return value
 
 
 class JsonSchema(_RequestModel):

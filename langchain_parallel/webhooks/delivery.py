@@ -6,7 +6,6 @@ always read from the API.
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +13,7 @@ from typing import NamedTuple, TypeAlias
 
 from pydantic import SecretStr
 
+from .._core.json_text import parse
 from .._core.webhook_signature import is_signed_by, key_candidates, parse_timestamp
 from ..errors import InvalidRequest, WebhookRejected
 
@@ -95,8 +95,8 @@ def _signature_headers(headers: Headers) -> tuple[str, int, str]:
 
 def _run_id(body: bytes) -> str:
     try:
-        event = json.loads(body)
-    except (ValueError, RecursionError):
+        event = parse(body)
+    except ValueError:
         raise WebhookRejected("The body is not JSON.", reason="malformed") from None
     data = event.get("data") if isinstance(event, dict) else None
     run_id = data.get("run_id") if isinstance(data, dict) else None

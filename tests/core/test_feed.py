@@ -96,7 +96,7 @@ def test_an_unknown_status_still_reads() -> None:
 
 @pytest.mark.parametrize(
     "broken",
-    [b"data: {half\n\n", b"data: " + b"[" * 100_000 + b"\n\n", b'data: {"type"', b"data: {}\n"],
+    [b"data: {half\n\n", b"data: " + b'{"a":' * 100_000 + b"\n\n", b'data: {"type"', b"data: {}\n"],
 )
 def test_what_cannot_be_read_makes_a_connection_incomplete(broken: bytes) -> None:
     feed = EventFeed(replays=False)

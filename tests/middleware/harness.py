@@ -109,9 +109,14 @@ def listing() -> tuple[str, dict[str, Any]]:
 class Account:
     """One account with Parallel. A `middleware` made anew stands for a new process."""
 
-    def __init__(self, how: How = "sync", scenario: Scenario | None = None) -> None:
+    def __init__(
+        self,
+        how: How = "sync",
+        scenario: Scenario | None = None,
+        simulator: Simulator | None = None,
+    ) -> None:
         self.how = how
-        self.simulator = Simulator(ManualClock(), scenario=scenario)
+        self.simulator = simulator or Simulator(ManualClock(), scenario=scenario)
 
     def clients(self) -> dict[str, Any]:
         """The option that connects a door with the account."""

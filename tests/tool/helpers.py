@@ -42,8 +42,8 @@ class Wire(SimulatorTransport):
 class Account:
     """One account with Parallel. A `tool` made anew stands for a new process."""
 
-    def __init__(self) -> None:
-        self.simulator = Simulator(ManualClock())
+    def __init__(self, simulator: Simulator | None = None) -> None:
+        self.simulator = simulator or Simulator(ManualClock())
         self.wire = Wire(self.simulator)
 
     def tool(self, **options: Any) -> ParallelTaskTool:
