@@ -127,6 +127,13 @@ class Account:
 
         return Response(steps())
 
+    @property
+    def has_late_requests(self) -> bool:
+        """Whether a request has come that is yet to be processed."""
+        with self.lock:
+            self.catch_up()
+            return bool(self._late)
+
     def on_change(self, listener: Callable[[str], None]) -> Callable[[], None]:
         """Call `listener(run or group id)` at each change that is not a mere effect of time.
 

@@ -35,6 +35,9 @@ class LateRequests:
     def __contains__(self, late: LateRequest) -> bool:
         return late in self._waiting
 
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
     def process_due(self, now: float) -> None:
         """Process those that are due, each as of its time. The caller holds the account's lock."""
         if self.moment is not None:

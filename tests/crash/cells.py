@@ -10,15 +10,18 @@ from dataclasses import dataclass
 from itertools import chain, product
 from typing import Literal
 
+from .points import EXCHANGE
+
 Durability = Literal["sync", "async", "exit"]
 
-_WORKLOADS = ("subgraph", "branches", "node", "tool", "two calls")
-"""Those of `workloads.py`; other test packages add theirs to this table."""
-_EXCHANGE = ("leaving", "sent", "answered", "read")
+_TOOLS = ("tool", "three calls")
+_AGENTS = ("agent, block", "agent, background", "agent, park")
+_WORKLOADS = ("subgraph", "branches", "node", *_TOOLS, *_AGENTS)
+"""Those of `workloads.py`."""
 _AROUND = ("before", "after")
 KINDS = [
     *chain.from_iterable(
-        [f"{request} request: {what}" for request in ("paid", "free")] for what in _EXCHANGE
+        [f"{request} request: {what}" for request in ("paid", "free")] for what in EXCHANGE
     ),
     *(f"{where}: {what}" for where in ("checkpoint put", "checkpoint writes") for what in _AROUND),
     *(f"store: {what}" for what in _AROUND),
@@ -45,7 +48,7 @@ class Cell:
     @property
     def in_agent(self) -> bool:
         """Whether it is the tool in an agent, not the research graph."""
-        return self.workload in ("tool", "two calls")
+        return self.workload in _TOOLS
 
     @property
     def kinds(self) -> list[str]:

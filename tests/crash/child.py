@@ -39,23 +39,33 @@ class Job(TypedDict):
     api: str
     thread_id: str
     kill_at: str | int | None
+    clock_shift: float
+    """Seconds by which this process's clock is ahead."""
 
 
 def work(job: Job, tell: int) -> None:
     """Do the job in this process, and report the result. Does not return."""
     signal.alarm(HANGS_AFTER)
+    _shift_clock(job["clock_shift"])
     passing.arm(job["kill_at"], tell)
     started = time.perf_counter()
     try:
         how, values = asyncio.run(_awaiting(job)) if job["mode"] == "async" else _blocking(job)
         report: dict[str, Any] = {"how": how, "state": summary(values)}
-    except BaseException:  # noqa: BLE001 -- reported to the parent, which judges it
-        report = {"error": traceback.format_exc()}
+    except BaseException as error:  # noqa: BLE001 -- reported to the parent, which judges it
+        report = {"error": traceback.format_exc(), "error_type": type(error).__name__}
     report |= {"seconds": time.perf_counter() - started, "passed": passing.passed}
     data = json.dumps(report).encode() + b"\n"
     while data:
         data = data[os.write(tell, data) :]
     os._exit(0)
+
+
+def _shift_clock(seconds: float) -> None:
+    """Set the wall clock of this process; what measures durations is left alone."""
+    now, now_ns = time.time, time.time_ns
+    time.time = lambda: now() + seconds
+    time.time_ns = lambda: now_ns() + round(seconds * 1e9)
 
 
 def _client(job: Job) -> AnyClient:
@@ -84,28 +94,28 @@ def _wake_up_calls(snapshot: Any) -> dict[str, Any]:
 
 
 def _blocking(job: Job) -> tuple[str, Any]:
-    build, given = WORKLOADS[job["workload"]]
+    workload = WORKLOADS[job["workload"]]
     config = _config(job)
     with opened(job["place"], store=job["store"]) as storage:
-        graph = build(_client(job), **storage)
+        graph = workload.build(_client(job), **storage)
         found = graph.get_state(config)
         how = _goes_on(found)
         if how == "invoked":
-            graph.invoke(given, config, durability=job["durability"])
+            graph.invoke(workload.given, config, durability=job["durability"])
         elif how == "resumed":
             resume(graph, config, _wake_up_calls(found), durability=job["durability"])
         return how, graph.get_state(config).values
 
 
 async def _awaiting(job: Job) -> tuple[str, Any]:
-    build, given = WORKLOADS[job["workload"]]
+    workload = WORKLOADS[job["workload"]]
     config = _config(job)
     async with aopened(job["place"], store=job["store"]) as storage:
-        graph = build(_client(job), **storage)
+        graph = workload.build(_client(job), **storage)
         found = await graph.aget_state(config)
         how = _goes_on(found)
         if how == "invoked":
-            await graph.ainvoke(given, config, durability=job["durability"])
+            await graph.ainvoke(workload.given, config, durability=job["durability"])
         elif how == "resumed":
             await aresume(graph, config, _wake_up_calls(found), durability=job["durability"])
         return how, (await graph.aget_state(config)).values

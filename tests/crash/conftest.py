@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from langchain_parallel.simulator import Simulator, serve
+from langchain_parallel.simulator import serve
 
+from .conditions import PLAIN
 from .lab import Lab, Zygote
-from .matrix import SPEED
 
 
 @pytest.fixture(scope="session")
 def lab(postgres_uri: Callable[[], str]) -> Iterator[Lab]:
-    with serve(Simulator(latency_scale=SPEED)) as server, Zygote() as zygote:
+    with serve(PLAIN.simulator()) as server, Zygote() as zygote:
         yield Lab(server, zygote, postgres_uri)

@@ -9,9 +9,11 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -19,13 +21,16 @@ from typing import Any
 
 from typing_extensions import Self
 
-from langchain_parallel.simulator import RunningServer
+from langchain_parallel.simulator import Listing, RunningServer
 
 from .cells import Cell
 from .child import Job
-from .workloads import QUESTIONS
+from .conditions import PLAIN, Condition
+from .workloads import WORKLOADS
 
 ROOT = Path(__file__).parents[2]
+UNKNOWN = ("SubmissionUnknown", "GaveUp")
+"""How a process ends that cannot find out what was started: graph and tool, and a model that is told."""
 _ID = re.compile(r"(?:trun|intr|tgrp)_\w+")
 
 
@@ -41,6 +46,7 @@ class Report:
     seconds: float = 0.0
     passed: list[str] = field(default_factory=list)
     error: str | None = None
+    error_type: str | None = None
 
 
 class Zygote:
@@ -116,37 +122,69 @@ class Outcome:
 class Lab:
     """A simulator behind a socket, a zygote, and places to keep checkpoints."""
 
-    def __init__(self, server: RunningServer, zygote: Zygote, postgres: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        server: RunningServer,
+        zygote: Zygote,
+        postgres: Callable[[], str],
+        condition: Condition = PLAIN,
+    ) -> None:
+        """`server` is one for `condition.simulator()`."""
         self._server, self._zygote, self._postgres = server, zygote, postgres
+        self.condition = condition
         self._uncrashed: dict[Cell, Outcome] = {}
+
+    def under(self, condition: Condition, server: RunningServer) -> Lab:
+        """The same with another server."""
+        return Lab(server, self._zygote, self._postgres, condition)
 
     def uncrashed(self, cell: Cell) -> Outcome:
         """The result of the cell without a kill; run once."""
         if cell not in self._uncrashed:
             outcome = self.run(cell)
             assert outcome.last.error is None, outcome.last.error
-            assert len(set(outcome.paid)) == len(outcome.paid) == QUESTIONS[cell.workload]
+            asked = WORKLOADS[cell.workload].questions
+            assert len(set(outcome.paid)) == len(outcome.paid) == asked, outcome.paid
             self._uncrashed[cell] = outcome
         return self._uncrashed[cell]
 
     def run(self, cell: Cell, *kill_at: str | int) -> Outcome:
-        """One thread: a process killed at each of `kill_at` in turn, and a last one that ends it."""
+        """One thread: a process killed at each of `kill_at` in turn, and a last one that ends it.
+
+        Where the ledger's list cannot answer, and the last one says so, another one comes when it can.
+        """
         thread_id = f"crash-{uuid.uuid4().hex}"
         folder = tempfile.mkdtemp(prefix="crash-") if cell.backend == "sqlite" else None
-        reports = []
+        reports: list[Report] = []
         try:
+            place = folder or self._postgres()
             for point in (*kill_at, None):
-                job = self._job(cell, folder or self._postgres(), thread_id, point)
+                job = self._job(cell, place, thread_id, point, later=bool(reports))
                 reports.append(self._zygote.run(job))
                 if not reports[-1].killed_at:
                     break  # it never came by that point, so there is nothing to go on with
                 assert reports[-1].signal == signal.SIGKILL
+            if reports[-1].error_type in UNKNOWN and not self.condition.answers:
+                with self._answering():
+                    job = self._job(cell, place, thread_id, None, later=True)
+                    reports.append(self._zygote.run(job))
         finally:
             if folder:
                 shutil.rmtree(folder)
-        return self._outcome(thread_id, reports)
+        return self._outcome(cell, thread_id, reports)
 
-    def _job(self, cell: Cell, place: str, thread_id: str, kill_at: str | int | None) -> Job:
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        simulator = self._server.simulator
+        simulator.listing, before = Listing(), simulator.listing
+        try:
+            yield
+        finally:
+            simulator.listing = before
+
+    def _job(
+        self, cell: Cell, place: str, thread_id: str, kill_at: str | int | None, *, later: bool
+    ) -> Job:
         return Job(
             workload=cell.workload,
             mode=cell.mode,
@@ -156,17 +194,22 @@ class Lab:
             api=self._server.url,
             thread_id=thread_id,
             kill_at=kill_at,
+            clock_shift=self.condition.clock_shift if later else 0.0,
         )
 
-    def _outcome(self, thread_id: str, reports: list[Report]) -> Outcome:
+    def _outcome(self, cell: Cell, thread_id: str, reports: list[Report]) -> Outcome:
         simulator = self._server.simulator
+        while simulator.has_late_requests:
+            time.sleep(0.01)
         ours = [run for run in simulator.runs() if run["metadata"].get("thread_id") == thread_id]
-        final = json.dumps(reports[-1].state)
+        state = reports[-1].state
+        final = json.dumps(state)
+        compared = json.dumps(state and WORKLOADS[cell.workload].compared(state))
         return Outcome(
             reports=reports,
             paid=[simulator.find_run(run["run_id"]).text for run in ours],
             ledgers=len({run["taskgroup_id"] for run in ours}),
-            state=_without_ids(final),
+            state=_without_ids(compared),
             lost=sum(run["run_id"] not in final for run in ours),
         )
 

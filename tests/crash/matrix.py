@@ -1,7 +1,8 @@
 """The kill matrix: `python -m tests.crash.matrix`; `--help` lists the options.
 
-Prints a table and writes the figures to `benchmarks/crash_matrix.json`. Ends with 1 where a promise
-(`cells.py`) was broken.
+Its rows are the cells (`cells.py`), its columns the conditions (`conditions.py`): all cells under the plain
+one, and under each other one enough of the promised cells to show every part of a cell. Prints a table and
+writes the figures to `benchmarks/crash_matrix.json`. Ends with 1 where a promise was broken.
 """
 
 from __future__ import annotations
@@ -18,30 +19,53 @@ from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from queue import SimpleQueue
+from typing import TypeAlias
 
-from langchain_parallel.simulator import RunScript, Simulator, serve
+from langchain_parallel.simulator import serve
 
 from .. import postgres
+from ..cut import representatives
 from .cells import Cell, cells
+from .conditions import BY_NAME, CONDITIONS, PLAIN, Condition
 from .lab import ROOT, Lab, Outcome, Zygote
 from .points import kind
 
+Job: TypeAlias = tuple[Cell, Condition]
+
 FILE = ROOT / "benchmarks" / "crash_matrix.json"
-SPEED = 0.0005
-"""The simulator's runs take so much of their usual time."""
 
 
-def points_of(cell: Cell, passed: list[str], seed: int = 0) -> Iterator[str]:
-    """The kill points of a cell in an order that takes the kinds in turn."""
+def shown(cell: Cell) -> list[object]:
+    """What a cell has that another one may show in its place."""
+    parts = dict(zip(("backend", "mode", "durability", "store"), astuple(cell)[1:], strict=True))
+    return [cell.workload, *parts.items(), (cell.workload, cell.durability)]
+
+
+def columns(chosen: list[Cell], conditions: list[Condition], *, whole: bool) -> list[Job]:
+    """All these cells under the plain condition; under any other, unless `whole`, representatives."""
+    some = chosen if whole else representatives([c for c in chosen if c.promised], shown)
+    return [
+        (cell, condition)
+        for condition in conditions
+        for cell in (chosen if condition is PLAIN else some)
+    ]
+
+
+def points_of(
+    cell: Cell, passed: list[str], seed: int = 0, first: str | None = None
+) -> Iterator[str]:
+    """The kill points of a cell in an order that takes the kinds in turn; `first`: those that begin so."""
     rng = random.Random(f"{seed} {cell}")
     by_kind: dict[str, list[str]] = defaultdict(list)
     for point in passed:
         by_kind[kind(point)].append(point)
     kinds = sorted(by_kind)
     rng.shuffle(kinds)
+    if first is not None:
+        kinds.sort(key=lambda kind: not kind.startswith(first))
     for points in by_kind.values():
         rng.shuffle(points)
     while any(by_kind.values()):
@@ -52,6 +76,7 @@ def points_of(cell: Cell, passed: list[str], seed: int = 0) -> Iterator[str]:
 class Row:
     """What was measured in one cell."""
 
+    under: str
     cell: str
     promised: bool
     kills: int
@@ -62,6 +87,8 @@ class Row:
     ledger_lost: int
     """Threads whose runs are in more than one ledger."""
     state_differs: int
+    told: int
+    """Threads in which a process ended in `SubmissionUnknown`, and the next one went on."""
     errors: int
     resume_median: float
     """Seconds from the new process's first line (imports done) to the end of the graph."""
@@ -75,17 +102,19 @@ class Row:
         return not self.broken_at
 
 
-def row(cell: Cell, uncrashed: Outcome, outcomes: list[Outcome]) -> Row:
+def row(cell: Cell, condition: Condition, uncrashed: Outcome, outcomes: list[Outcome]) -> Row:
     """Sum a cell up."""
     resumes = [outcome.last.seconds for outcome in outcomes if outcome.kills] or [0.0]
     return Row(
+        under=str(condition),
         cell=str(cell),
-        promised=cell.promised,
+        promised=condition.promises(cell),
         kills=sum(len(outcome.kills) for outcome in outcomes),
         paid_twice=sum(outcome.paid_twice > 0 for outcome in outcomes),
         lost=sum(outcome.lost > 0 for outcome in outcomes),
         ledger_lost=sum(outcome.ledgers > 1 for outcome in outcomes),
         state_differs=sum(outcome.state != uncrashed.state for outcome in outcomes),
+        told=sum(len(outcome.reports) - 1 > len(outcome.kills) for outcome in outcomes),
         errors=sum(outcome.last.error is not None for outcome in outcomes),
         resume_median=round(statistics.median(resumes), 3),
         resume_max=round(max(resumes), 3),
@@ -94,36 +123,38 @@ def row(cell: Cell, uncrashed: Outcome, outcomes: list[Outcome]) -> Row:
 
 
 def measure(lab: Lab, cell: Cell, kills: int | None, *, twice: bool, seed: int) -> Row:
-    """Kill a cell at `kills` points (None: at all of them); `twice`: and once more while it resumes."""
+    """Kill a cell at `kills` points (None: at all of them); `twice`: and once more while it resumes.
+
+    Under a condition the points about the paid request come first.
+    """
     uncrashed = lab.uncrashed(cell)
-    points = list(points_of(cell, uncrashed.last.passed, seed))
+    first = None if lab.condition is PLAIN else "paid request"
+    points = list(points_of(cell, uncrashed.last.passed, seed, first))
     rng = random.Random(f"again {seed} {cell}")
     outcomes = [lab.run(cell, point) for point in points[:kills]]
     if twice:
         chosen = rng.sample(points, min(len(points), kills or len(points)))
         outcomes += [lab.run(cell, point, rng.randint(1, 30)) for point in chosen]
-    return row(cell, uncrashed, outcomes)
+    return row(cell, lab.condition, uncrashed, outcomes)
 
 
-def run(
-    chosen: list[Cell], kills: int | None, *, twice: bool, late: float, seed: int, workers: int
-) -> list[Row]:
+def run(chosen: list[Job], kills: int | None, *, twice: bool, seed: int, workers: int) -> list[Row]:
     """Measure these cells, several at a time."""
     with ExitStack() as stack, tempfile.TemporaryDirectory(prefix="crash-", dir="/tmp") as folder:
         uri = stack.enter_context(postgres.running(Path(folder) / "pg"))
-        simulator = Simulator(latency_scale=SPEED)
-        simulator.scripts.add(RunScript(late_commit=late, times=None))
-        server = stack.enter_context(serve(simulator))
-        labs: SimpleQueue[Lab] = SimpleQueue()
+        zygotes: SimpleQueue[Zygote] = SimpleQueue()
         for _ in range(workers):
-            labs.put(Lab(server, stack.enter_context(Zygote()), lambda: uri))
+            zygotes.put(stack.enter_context(Zygote()))
 
-        def one(cell: Cell) -> Row:
-            lab = labs.get()
+        def one(job: Job) -> Row:
+            cell, condition = job
+            zygote = zygotes.get()
             try:
-                measured = measure(lab, cell, kills, twice=twice, seed=seed)
+                with serve(condition.simulator()) as server:
+                    lab = Lab(server, zygote, lambda: uri, condition)
+                    measured = measure(lab, cell, kills, twice=twice, seed=seed)
             finally:
-                labs.put(lab)
+                zygotes.put(zygote)
             print(_line(measured), flush=True)
             return measured
 
@@ -131,20 +162,29 @@ def run(
             return list(pool.map(one, chosen))
 
 
-_HEAD = (
-    f"{'cell':<42} {'promised':>8} {'kills':>5} {'paid twice':>10} {'lost':>4} {'ledger lost':>11} "
-    f"{'state differs':>13} {'errors':>6} {'resume s':>8} {'max':>6}"
+_COLUMNS = (
+    *(("under", "<23"), ("cell", "<45"), ("promised", ">8"), ("kills", ">5")),
+    *(("paid twice", ">10"), ("lost", ">4"), ("ledger lost", ">11"), ("state differs", ">13")),
+    *(("told", ">4"), ("errors", ">6"), ("resume s", ">8"), ("max", ">6")),
 )
+_HEAD = " ".join(f"{name:{how}}" for name, how in _COLUMNS)
 
 
 def _line(row: Row) -> str:
-    promised = "yes" if row.promised else "no"
-    mark = "  BROKEN" if row.promised and not row.kept else ""
-    return (
-        f"{row.cell:<42} {promised:>8} {row.kills:>5} {row.paid_twice:>10} {row.lost:>4} "
-        f"{row.ledger_lost:>11} {row.state_differs:>13} {row.errors:>6} {row.resume_median:>8.3f} "
-        f"{row.resume_max:>6.3f}{mark}"
+    told = (
+        *(
+            row.under,
+            row.cell,
+            "yes" if row.promised else "no",
+            row.kills,
+            row.paid_twice,
+            row.lost,
+        ),
+        *(row.ledger_lost, row.state_differs, row.told, row.errors),
+        *(f"{row.resume_median:.3f}", f"{row.resume_max:.3f}"),
     )
+    line = " ".join(f"{value:{how}}" for value, (_, how) in zip(told, _COLUMNS, strict=True))
+    return f"{line}  BROKEN" if row.promised and not row.kept else line
 
 
 def main() -> int:
@@ -154,8 +194,9 @@ def main() -> int:
     parser.add_argument("--all", action="store_true", help="every kill point of every cell")
     parser.add_argument("--twice", action="store_true", help="also kill the process that resumes")
     parser.add_argument(
-        "--late", type=float, default=0.0, help="seconds until a run shows up in its ledger's list"
+        "--under", action="append", metavar="CONDITION", help=f"default: all; {', '.join(BY_NAME)}"
     )
+    parser.add_argument("--whole", action="store_true", help="all cells under every condition")
     parser.add_argument("--only", default="", help="cells whose name contains this")
     parser.add_argument("--promised", action="store_true", help="only cells with a promise")
     parser.add_argument("--seed", type=int, default=0)
@@ -163,25 +204,22 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=FILE)
     asked = parser.parse_args()
 
+    if unknown := set(asked.under or ()) - set(BY_NAME):
+        parser.error(f"no condition is called {', '.join(unknown)}; {', '.join(BY_NAME)} are")
+    conditions = [BY_NAME[name] for name in asked.under or ()] or list(CONDITIONS)
     chosen = [c for c in cells() if asked.only in str(c) and (c.promised or not asked.promised)]
     started = time.monotonic()
     print(_HEAD)
     kills = None if asked.all else asked.kills
-    rows = run(
-        chosen,
-        kills,
-        twice=asked.twice,
-        late=asked.late,
-        seed=asked.seed,
-        workers=asked.workers,
-    )
+    jobs = columns(chosen, conditions, whole=asked.whole)
+    rows = run(jobs, kills, twice=asked.twice, seed=asked.seed, workers=asked.workers)
     seconds = round(time.monotonic() - started, 1)
 
     total = sum(row.kills for row in rows)
     broken = [row for row in rows if row.promised and not row.kept]
     print(f"{total} kills in {len(rows)} cells, {seconds} s; {len(broken)} promises broken")
     for bad in broken:
-        print(f"  {bad.cell}: {bad.broken_at}")
+        print(f"  {bad.under}: {bad.cell}: {bad.broken_at}")
     asked.out.parent.mkdir(exist_ok=True)
     figures = {"kills": total, "seconds": seconds, "rows": [asdict(row) for row in rows]}
     asked.out.write_text(json.dumps(figures, indent=1) + "\n")

@@ -27,6 +27,8 @@ from langchain_core.callbacks import BaseCallbackHandler
 
 T = TypeVar("T")
 
+EXCHANGE = ("leaving", "sent", "answered", "read")
+"""The points of an HTTP exchange."""
 _IDS = re.compile(r"/(?:trun|tgrp|intr)_\w+")
 
 

@@ -1,22 +1,18 @@
-"""What is run and killed: five graphs, built as a new process would build them.
+"""What is run and killed: graphs and agents, built as a new process would build them.
 
-Each asks two questions, so an uncrashed run pays for two; the one that branches asks three. The
-evaluation and the model are scripted, and as deterministic as they may be: the model answers from the
-messages it sees, but its messages get a new id every time it speaks, as those of real models do.
+The evaluation and the model are scripted.
 """
 
 from __future__ import annotations
 
 import json
 import operator
-import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any, TypedDict
 
 from langchain.agents import create_agent
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.messages import AIMessage
 from langgraph.graph import END, START, StateGraph
 
 from langchain_parallel import ParallelTaskTool, create_research_graph
@@ -24,8 +20,8 @@ from langchain_parallel.client.client_pair import AnyClient
 from langchain_parallel.options import Limits
 from langchain_parallel.research import ResearchState, Turn, Verdict, merge_turns
 
-FIRST, SECOND = "Who leads in cargo bikes?", "By how much, and since when?"
-THIRD = "Who follows?"
+from .agents import WAYS, middleware, records
+from .scripted import FIRST, SAID, SECOND, THIRD, GaveUp, Heard, Model, calling
 
 
 def _evaluate(state: ResearchState, turn: Turn) -> Verdict | None:
@@ -91,44 +87,30 @@ def node(client: AnyClient, **compiled_with: Any) -> Any:
     return graph.compile(**compiled_with)
 
 
-class _Model(BaseChatModel):
-    """Speaks from what it has seen."""
-
-    says: Callable[[list[ToolMessage]], AIMessage]
-
-    @property
-    def _llm_type(self) -> str:
-        return "scripted"
-
-    def bind_tools(self, tools: Any, **_: Any) -> Any:
-        return self
-
-    def _generate(
-        self, messages: list[BaseMessage], stop: Any = None, run_manager: Any = None, **_: Any
-    ) -> ChatResult:
-        seen = [message for message in messages if isinstance(message, ToolMessage)]
-        return ChatResult(generations=[ChatGeneration(message=self.says(seen))])
-
-
-def _calls(*arguments: dict[str, Any]) -> AIMessage:
-    calls: Any = [
-        {"name": "parallel_task", "args": args, "id": f"call_{uuid.uuid4().hex}"}
-        for args in arguments
-    ]
-    return AIMessage("", tool_calls=calls, id=f"msg_{uuid.uuid4().hex}")
+_TOOL = "parallel_task"
 
 
 def _agent(says: Any, client: AnyClient, compiled_with: dict[str, Any]) -> Any:
     tool = ParallelTaskTool(processor="lite", client=client)
-    return create_agent(_Model(says=says), tools=[tool], **compiled_with)
+    return create_agent(Model(says=says), tools=[tool], **compiled_with)
 
 
-def _one_after_the_other(seen: list[ToolMessage]) -> AIMessage:
+def _once_more(heard: Heard) -> AIMessage:
+    """Ask again what nobody knows, but not at once."""
+    if heard.is_news:
+        raise GaveUp(heard.answers[-1].text)
+    return calling(*heard.failed)
+
+
+def _one_after_the_other(heard: Heard) -> AIMessage:
+    if heard.failed:
+        return _once_more(heard)
+    seen = [answer for answer in heard.answers if answer.status != "error"]
     if not seen:
-        return _calls({"input": FIRST})
+        return calling((_TOOL, {"input": FIRST}))
     if len(seen) == 1:
         head = seen[0].artifact["interaction_id"]
-        return _calls({"input": SECOND, "previous_interaction_id": head})
+        return calling((_TOOL, {"input": SECOND, "previous_interaction_id": head}))
     return AIMessage("done")
 
 
@@ -137,24 +119,37 @@ def tool(client: AnyClient, **compiled_with: Any) -> Any:
     return _agent(_one_after_the_other, client, compiled_with)
 
 
-def _both_at_once(seen: list[ToolMessage]) -> AIMessage:
-    return AIMessage("done") if seen else _calls({"input": FIRST}, {"input": SECOND})
+def _all_at_once(heard: Heard) -> AIMessage:
+    if heard.failed:
+        return _once_more(heard)
+    if heard.answers:
+        return AIMessage("done")
+    return calling(*((_TOOL, {"input": question}) for question in (FIRST, SECOND, THIRD)))
 
 
-def two_calls(client: AnyClient, **compiled_with: Any) -> Any:
-    """(d) The tool in an agent: two calls in one message, run in parallel."""
-    return _agent(_both_at_once, client, compiled_with)
+def three_calls(client: AnyClient, **compiled_with: Any) -> Any:
+    """(d) The tool in an agent: three calls in one message, run in parallel."""
+    return _agent(_all_at_once, client, compiled_with)
 
 
-_SAID: dict[str, Any] = {"messages": [("user", "Find out")]}
+@dataclass(frozen=True)
+class Workload:
+    """How to build it, what it is invoked with, and how many runs it pays for.
 
-QUESTIONS = {"subgraph": 2, "branches": 3, "node": 2, "tool": 2, "two calls": 2}
-"""How many runs each pays for."""
-WORKLOADS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
-    "subgraph": (subgraph, {"question": FIRST}),
-    "branches": (branches, {"question": FIRST}),
-    "node": (node, {"topic": "cargo bikes"}),
-    "tool": (tool, _SAID),
-    "two calls": (two_calls, _SAID),
+    `compared`: what of its final state is the same after a kill.
+    """
+
+    build: Callable[..., Any]
+    given: dict[str, Any]
+    questions: int
+    compared: Callable[[Any], Any] = lambda state: state
+
+
+WORKLOADS: dict[str, Workload] = {
+    "subgraph": Workload(subgraph, {"question": FIRST}, 2),
+    "branches": Workload(branches, {"question": FIRST}, 3),
+    "node": Workload(node, {"topic": "cargo bikes"}, 2),
+    "tool": Workload(tool, SAID, 2),
+    "three calls": Workload(three_calls, SAID, 3),
+    **{f"agent, {way}": Workload(middleware(way), SAID, 3, records) for way in WAYS},
 }
-"""How to build each, and what it is invoked with."""

@@ -1,52 +1,43 @@
-"""Agents that are killed, in the three ways to wait: workloads for `tests/crash`, and a zygote that has them.
-
-`python -m tests.middleware.killed` is `tests.crash.zygote` with these workloads.
-"""
+"""The middleware in an agent, in the three ways to wait."""
 
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 import time
-import uuid
 from collections.abc import Callable
 from typing import Any
 
 from langchain.agents import create_agent
-from langchain_core.messages import AIMessage, ToolMessage
+from langchain_core.messages import AIMessage
 from langgraph.types import Command
 
 from langchain_parallel.client.client_pair import AnyClient
 from langchain_parallel.middleware import ParallelResearchMiddleware
 
-from ..crash import lab, workloads, zygote
-from ..crash.workloads import FIRST, SECOND, THIRD
+from .scripted import FIRST, SECOND, THIRD, GaveUp, Heard, Model, calling
 
+WAYS = ("block", "background", "park")
 _PAUSE = 0.02
 """Seconds between two looks at a run that is not finished."""
 _FOLLOW_UP = ("follow_up", {"handle": "r1", "question": THIRD})
 
 
-def _calls(*named: tuple[str, dict[str, Any]]) -> AIMessage:
-    made: Any = [
-        {"name": name, "args": args, "id": f"call_{uuid.uuid4().hex}"} for name, args in named
-    ]
-    return AIMessage("", tool_calls=made, id=f"msg_{uuid.uuid4().hex}")
-
-
-def _says(seen: list[ToolMessage]) -> AIMessage:
+def _says(heard: Heard) -> AIMessage:
     """Two questions at the same time, then a follow-up to the first, once that is finished."""
+    seen = heard.answers
     if not seen:
-        return _calls(
+        return calling(
             ("start_research", {"question": FIRST}), ("start_research", {"question": SECOND})
         )
+    last = seen[-1]
+    if last.name == "check_research" and "not known yet" in last.text and heard.is_news:
+        raise GaveUp(last.text)
     followed = any(message.name == "follow_up" for message in seen)
     for handle in ("r1", "r2", *(["r1.2"] if followed else [])):
         if not any(f"{handle} completed" in message.text for message in seen):
             time.sleep(_PAUSE)
-            return _calls(("check_research", {"handle": handle}))
-    return AIMessage("done") if followed else _calls(_FOLLOW_UP)
+            return calling(("check_research", {"handle": handle}))
+    return AIMessage("done") if followed else calling(_FOLLOW_UP)
 
 
 class Persistent:
@@ -75,34 +66,20 @@ def _answers(state: Any) -> dict[str, Any]:
     return {interrupt.id: "wake up" for interrupt in state["__interrupt__"]}
 
 
-def _workload(wait: Any) -> Callable[..., Any]:
+def middleware(wait: Any) -> Callable[..., Any]:
+    """An agent with the middleware, which waits in this way."""
+
     def build(client: AnyClient, **compiled_with: Any) -> Any:
         ours = ParallelResearchMiddleware(processor="lite", wait=wait, client=client)
-        model = workloads._Model(says=_says)
-        return Persistent(create_agent(model, middleware=[ours], **compiled_with))
+        agent = create_agent(Model(says=_says), middleware=[ours], **compiled_with)
+        return Persistent(agent)
 
     return build
 
 
-SAID: dict[str, Any] = {"messages": [("user", "Find out")]}
-WAYS = ("block", "background", "park")
-for way in WAYS:
-    workloads.WORKLOADS[f"agent, {way}"] = (_workload(way), SAID)
-    workloads.QUESTIONS[f"agent, {way}"] = 3
-
-
-class Zygote(lab.Zygote):
-    """The process that forks the children, with these workloads."""
-
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.middleware.killed"],
-            cwd=lab.ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-
-if __name__ == "__main__":
-    zygote.main()
+def records(state: Any) -> Any:
+    """What does not depend on how often the model looked."""
+    return {
+        handle: [record[name] for name in ("question", "status", "parent_handle", "cost_usd")]
+        for handle, record in sorted(state["parallel_research"].items())
+    }
