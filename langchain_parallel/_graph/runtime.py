@@ -26,6 +26,8 @@ _CHECKPOINTER = "__pregel_checkpointer"
 _DURABILITY = "__pregel_durability"
 _SCRATCHPAD = "__pregel_scratchpad"
 _TASK_ID = "__pregel_task_id"
+_READ = "__pregel_read"
+_START = "__start__"
 _INTERRUPT = "__interrupt__"
 _GREGORIAN_SECONDS = 12_219_292_800
 """From 1582, when the timestamps of such UUIDs begin, to 1970."""
@@ -178,6 +180,12 @@ def parent_task(config: RunnableConfig) -> str | None:
 
 FIRST_INPUT = "start"
 """Stands for the id of a checkpoint that does not exist: the thread had none before."""
+
+
+def given_input(config: RunnableConfig) -> Any:
+    """What this graph was given, as it was given, in the step that takes it; None in any other step."""
+    read = config.get("configurable", {}).get(_READ)
+    return None if read is None else read(_START, False)
 
 
 class Input(NamedTuple):

@@ -10,6 +10,7 @@ plan → submit_branch × n → wait_branch × n → join → evaluate      seve
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
@@ -30,6 +31,7 @@ from ..options import (
 )
 from .evaluation import Evaluator, by_evidence, questions_of
 from .evaluation.evaluator import check_evaluators
+from .given import check_given
 from .graph_config import GraphConfig
 from .processor_policy import ProcessorPolicy
 from .state import ResearchInput, ResearchOutput, ResearchState
@@ -138,7 +140,7 @@ def _build(
     for name, step in _STEPS.items():
         to = ("wait_branch",) if name == "submit_branch" else None
         graph.add_node(name, _node(name, step, config), destinations=to)
-    graph.add_edge(START, "plan")
+    graph.add_conditional_edges(START, _take_input, ["plan"])
     graph.add_conditional_edges("plan", _after_plan, ["approve", "submit", "submit_branch"])
     graph.add_conditional_edges(
         "approve", _after_approval, ["submit", "submit_branch", "join", END]
@@ -165,6 +167,12 @@ def _node(name: str, step: _Step, graph: GraphConfig) -> Any:
 
 
 # --- the next step: pure functions of the state ----------------------------------------------------
+
+
+def _take_input(state: ResearchState, config: RunnableConfig) -> str:
+    """Planning comes first, if everything that was given means something."""
+    check_given(config, inspect.signature(create_research_graph).parameters)
+    return "plan"
 
 
 def _after_plan(state: ResearchState) -> str | list[Send]:

@@ -81,8 +81,8 @@ class World:
 
     def ask(self, graph: Any, question: str, config: Any = THREAD) -> str:
         """Ask, and tell the run that answered."""
-        # Whichever of the two is none of its keys, a graph leaves alone.
-        return self.go_on(graph, config, {"question": question, "subject": question})
+        asked = "subject" if "subject" in graph.channels else "question"
+        return self.go_on(graph, config, {asked: question})
 
     def go_on(self, graph: Any, config: Any, given: Any = None) -> str:
         """Resume, replay or ask, and tell the run that answered."""

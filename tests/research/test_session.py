@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date
+from typing import Any
 
 import pytest
 
@@ -46,6 +47,39 @@ def test_continue_from_branches_and_is_used_up(session: Session) -> None:
     assert after["turns"][3]["parent_interaction_id"] == branch["interaction_id"]
     below = [node.question for node in InteractionTree.of(after).roots[0].children]
     assert below == ["What about the risks?", "What about prices?"]
+
+
+WRONG_KEYS: list[tuple[dict[str, Any], str]] = [
+    ({"branches": [{"question": "Left?"}]}, "'branches' means nothing .* asked one at a time"),
+    ({"questions": ["Left?", "Right?"]}, "'questions' means nothing .* asked one at a time"),
+    ({"follow_up": "And why?"}, "'follow_up' means nothing .* asked one at a time"),
+    ({"pending": {"question": "Left?"}}, "'pending' means nothing"),
+    ({"source_policy": {"include_domains": ["a.org"]}}, r"RequestOptions\(source_policy=…\)"),
+    ({"output_schema": {"type": "object"}}, "'output_schema' .* give it to create_research_graph"),
+    ({"continue_form": "trun_1"}, "did you mean continue_from"),
+    ({"colour": "red"}, "'colour' means nothing beside a question; question, continue_from, "),
+    ({"colour": "red", "max_cost_usd": 1}, "'colour' .* 'max_cost_usd'"),
+]
+
+
+@pytest.mark.parametrize(("more", "words"), WRONG_KEYS, ids=str)
+def test_nothing_beside_a_question_is_dropped_without_a_word(
+    session: Session, more: Any, words: str
+) -> None:
+    first = session.ask("Map the landscape")["interaction_id"]
+    with pytest.raises(InvalidRequest, match=words):
+        session.ask("What about prices?", **more)
+    assert len(session.runs) == 1
+    out = session.ask("What about risks?")  # and the thread takes the next question
+    assert [turn["parent_interaction_id"] for turn in out["turns"]] == [None, first]
+    assert len(session.runs) == 2
+
+
+def test_an_answered_session_may_be_given_back_as_it_is(session: Session) -> None:
+    first = session.ask("Map the landscape")
+    session.config = {"configurable": {"thread_id": "another"}}
+    out = session.ask(**{**first, "question": "What about prices?", "pending": None})
+    assert out["turns"][1]["parent_interaction_id"] == first["interaction_id"]
 
 
 def test_a_processor_for_one_question_is_used_up(session: Session) -> None:
