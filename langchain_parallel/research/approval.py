@@ -102,6 +102,8 @@ class SpendingPlan(Generic[TurnT]):
     """The door's."""
     session_limits: SessionLimits
     """The session's, as they are."""
+    keeps_limits: bool = True
+    """Whether the session remembers limits that a person changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +211,12 @@ def request_approval(
         kept = [turn for turn in decided if turn["status"] == "planned"]
         given = answer.get("limits")
         planned: list[Turn] = [*counted, *kept]
-        if not kept:
-            changed = None
+        if given and not plan.keeps_limits:
+            raise InvalidRequest(
+                ["A tool has the limits that it was made with: leave `limits` out."]
+            )
+        if given is None and not kept:
+            changed = limits
         elif given is None and plan.limits.on_exceed == "ask":
             changed = raise_limits(limits, usage(ended, planned))
         else:

@@ -93,7 +93,7 @@ def _review(run: PaidRun, turns: Sequence[Turn]) -> Calls[PaidRun]:
 
     ended = [turn for turn in turns if turn["status"] != "planned"]
     counted = [turn for turn in turns if turn["status"] == "planned"]
-    plan = SpendingPlan([planned], ended, counted, limits, limits.for_session())
+    plan = SpendingPlan([planned], ended, counted, limits, limits.for_session(), False)
     (turn,), _ = yield from review_each(plan, run.config, edit)
     if turn["status"] == "declined":
         raise LimitExceeded(

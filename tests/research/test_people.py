@@ -191,6 +191,28 @@ WRONG: list[tuple[Any, str]] = [
     (edit("dance"), "accept, follow_up, branch"),
     (edit("review"), "Decide yourself"),
     ({**YES, "limits": {"max_cost_usd": -1}}, "must be a number"),
+    ({**YES, "limits": {"max_dollars": 1}}, "'max_dollars' is no limit"),
+    ({**YES, "branches": [{"question": "Left?"}]}, "'branches' means nothing in an answer"),
+    ({"decisions": [{"type": "approve", "message": "And?"}]}, "'message' means nothing in the dec"),
+    (
+        {"decisions": [{"type": "respond", "message": "And?", "questions": ["Why?"]}]},
+        "'questions' means nothing in the decision 'respond', which takes 'type' and 'message'",
+    ),
+    (
+        {"decisions": [{**edit("accept")["decisions"][0], "type": "reject"}]},
+        "'edited_action' means nothing",
+    ),
+    ({"type": "approve", "message": "And?", "limits": {"max_runs": 9}}, "'message' means nothing"),
+    (edit("follow_up", question="And?", questions=[{"question": "Why?"}]), "questions"),
+    (
+        edit("branch", question="And?", questions=[{"question": "A?"}, {"question": "B?"}]),
+        "question",
+    ),
+    (edit("follow_up", question="And?", source_policy={}), "source_policy"),
+    (
+        {"decisions": [{"type": "edit", "edited_action": {"name": "accept", "args": {}, "x": 1}}]},
+        "'x' means nothing in `edited_action`",
+    ),
 ]
 
 
@@ -225,6 +247,28 @@ def test_a_wrong_answer_about_money_spends_nothing(mode: Mode) -> None:
     assert session.runs == []
     answer(session, YES)
     assert len(session.runs) == 1
+
+
+def test_what_is_null_in_an_answer_says_nothing(mode: Mode) -> None:
+    session = reviewing(mode)
+    session.ask("How large is it?")
+    nothing = {"message": None, "edited_action": None}
+    given = {"decisions": [{"type": "approve", **nothing}], "limits": None, "more": None}
+    assert answer(session, given)["verdict"]["action"] == "accept"
+
+
+@pytest.mark.parametrize("kind", ["spend", "review"])
+def test_limits_given_with_a_rejection_are_kept(mode: Mode, kind: str) -> None:
+    options = {
+        "spend": {"limits": Limits(approve_above="lite")},
+        "review": {"evaluate": by_person()},
+    }
+    session = Session(mode, options=options[kind])
+    session.ask("How large is it?")
+    assert asked_of(session)["kind"] == kind
+    out = answer(session, {"decisions": [{"type": "reject"}], "limits": {"max_cost_usd": 0.5}})
+    assert out["verdict"]["action"] == "stop"
+    assert out["limits"] == {"max_cost_usd": 0.5}
 
 
 json_values = st.recursive(

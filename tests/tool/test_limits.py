@@ -76,6 +76,18 @@ async def test_a_person_is_asked_and_decides(account: Account, how: How, decisio
     assert ("A person declined it." in message.text) == (decision == "reject")
 
 
+async def test_limits_that_a_tool_could_not_keep_are_refused(account: Account, how: How) -> None:
+    tool = account.tool(processor="pro", limits=Limits(approve_above="base"))
+    graph = agent(tool, calls(ONE), "done", **kept())
+    await invoke(graph, START, how, HERE)
+    given: Any = Command(resume={**APPROVE, "limits": {"max_cost_usd": 9.0}})
+    state = await invoke(graph, given, how, HERE)
+    (interrupt,) = state["__interrupt__"]
+    assert "leave `limits` out" in interrupt.value["refused"][0]
+    await invoke(graph, Command(resume=APPROVE), how, HERE)
+    assert account.billed == 1
+
+
 async def test_an_edited_run_is_the_one_that_is_sent_and_paid_once(
     account: Account, how: How
 ) -> None:

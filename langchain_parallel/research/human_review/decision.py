@@ -19,6 +19,13 @@ from ...processors import price_usd
 from ..state import Turn, Verdict
 from .schemas import QUESTION_ARGS, HumanAnswer, HumanDecision, HumanRequest, response_schema
 
+_TAKES = {
+    "approve": (),
+    "edit": ("edited_action",),
+    "reject": ("message",),
+    "respond": ("message",),
+}
+"""The keys of each decision, in addition to its type."""
 T = TypeVar("T")
 TurnT = TypeVar("TurnT", bound=Turn)
 
@@ -63,6 +70,8 @@ def parse_answer(answer: object, request: HumanRequest) -> HumanAnswer:
         )
     allowed = request["review_configs"][0]["allowed_decisions"]
     problems = [p for decision in decisions for p in _problems_of(decision, allowed)]
+    if isinstance(answer, Mapping) and "decisions" in answer:
+        problems += _foreign(answer, ("decisions", "limits"), "an answer")
     if problems:
         raise _refusal(*problems)
     given = HumanAnswer(decisions=cast("list[HumanDecision]", decisions))
@@ -81,7 +90,7 @@ def _decisions(answer: object) -> list[Any]:
     if isinstance(answer, list):
         return answer
     if isinstance(answer, Mapping) and "type" in answer:
-        return [answer]
+        return [{name: value for name, value in answer.items() if name != "limits"}]
     raise _refusal('An answer looks like {"decisions": [{"type": "approve"}]}.')
 
 
@@ -91,6 +100,8 @@ def _problems_of(decision: object, allowed: Sequence[str]) -> list[str]:
     kind, message = decision.get("type"), decision.get("message")
     if kind not in allowed:
         return [f"The decision {str(kind)[:40]!r} is unknown; {', '.join(allowed)} are allowed."]
+    if foreign := _foreign(decision, ("type", *_TAKES[kind]), f"the decision {kind!r}"):
+        return foreign
     if message is not None and not isinstance(message, str):
         return ["A decision's message must be text."]
     if kind == "respond" and not (message or "").strip():
@@ -102,7 +113,14 @@ def _problems_of(decision: object, allowed: Sequence[str]) -> list[str]:
         and isinstance(edited.get("args"), Mapping)
     ):
         return ["To edit, give `edited_action`: its name and its args."]
-    return []
+    return _foreign(edited, ("name", "args"), "`edited_action`") if kind == "edit" else []
+
+
+def _foreign(given: Mapping[str, Any], known: Sequence[str], where: str) -> list[str]:
+    """What nobody would read: a question or a limit among it must not be lost without a word."""
+    unknown = [str(name)[:40] for name in given if name not in known and given[name] is not None]
+    allowed = " and ".join(map(repr, known))
+    return [f"{name!r} means nothing in {where}, which takes {allowed}." for name in unknown]
 
 
 def verdict_from_decision(

@@ -69,7 +69,8 @@ def approve(graph: GraphConfig, state: ResearchState, config: RunnableConfig) ->
         if kept:
             return _start(state, kept, changed)
         declined = [turn["error"] or "" for turn in decided]
-        return (yield from _stop(graph, state, config, declined, person=True))
+        stopped = yield from _stop(graph, state, config, declined, person=True)
+        return {**stopped, "limits": changed} if changed else stopped
 
     counted = [turn for turn in planned if turn not in on_hold]
     plan = SpendingPlan(on_hold, ended, counted, graph.limits, limits)
