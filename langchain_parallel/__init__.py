@@ -62,8 +62,8 @@ _MODULES = {
     "create_research_graph": "research",
     "resume": "parked.resumption",
 }
-_EXTRAS = {"ParallelResearchMiddleware": ("langchain", "agents")}
-"""By name: the package that only an extra installs, and that extra."""
+_EXTRAS = {"ParallelResearchMiddleware": "langchain"}
+"""By name: the package that only an extra installs."""
 
 
 def _load(name: str) -> object:
@@ -74,17 +74,7 @@ def _load(name: str) -> object:
         return version("langchain-parallel")
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        module = importlib.import_module(f"{__name__}.{_MODULES[name]}")
-    except ModuleNotFoundError as error:
-        package, extra = _EXTRAS.get(name, ("", ""))
-        if (error.name or "").partition(".")[0] != package:
-            raise
-        install = f"pip install 'langchain-parallel[{extra}]'"
-        raise ImportError(
-            f"{name} needs the package {package!r}: {install}", name=package
-        ) from None
-    return getattr(module, name)
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
 
 
 if not typing.TYPE_CHECKING:  # a type checker would take any misspelt name for one of these
@@ -97,5 +87,5 @@ if not typing.TYPE_CHECKING:  # a type checker would take any misspelt name for 
         # Without names whose extra is missing: `help()` reads every name it finds here.
         from importlib.util import find_spec
 
-        missing = {name for name, (package, _) in _EXTRAS.items() if not find_spec(package)}
+        missing = {name for name, package in _EXTRAS.items() if not find_spec(package)}
         return sorted({*globals(), *__all__} - missing)

@@ -6,7 +6,9 @@ import io
 
 import pytest
 
-from langchain_parallel.cli import main
+from langchain_parallel import ParallelClient
+from langchain_parallel.cli import check, main
+from langchain_parallel.models import Submission, TaskRunInput
 from langchain_parallel.simulator import Fault, RunningServer, RunScript
 
 
@@ -24,7 +26,9 @@ def test_it_spends_what_it_announces_and_finds_the_run_whose_response_was_lost(
     assert main(["check", "--yes"]) == 0
     output = capsys.readouterr().out
     assert "DOES NOT HOLD" not in output
-    assert output.count("holds") == 8
+    assert output.count("holds") == 10
+    assert "within 15 s a group counts no fewer runs than it has accepted (3): 3 after" in output
+    assert "What this check cannot find out:" in output
     assert len(api.simulator.runs()) == 3
 
 
@@ -46,3 +50,25 @@ def test_it_asks_before_it_spends(
         assert main(["check"]) == 2
         assert "3 runs, which cost $0.015. Continue?" in capsys.readouterr().out
     assert api.simulator.runs() == []
+
+
+@pytest.mark.usefixtures("api")
+def test_a_count_that_lags_behind_is_shown() -> None:
+    ledger_id, _ = unlisted()
+    finding = check._count(ParallelClient(), ledger_id, 1, settling=0.2)
+    assert finding.holds is False
+    assert finding.observed == "it counts none, or gives no count"
+
+
+@pytest.mark.usefixtures("api")
+def test_what_could_not_be_found_out_is_said_in_words() -> None:
+    finding = check._cursor(ParallelClient(), *unlisted())
+    assert finding.holds is None
+    assert "not found out: the list did not show the run within 60 s" in finding.observed
+
+
+def unlisted() -> tuple[str, Submission]:
+    """A run that is in another group than the one that is read."""
+    with ParallelClient() as client:
+        groups = [client.create_group().taskgroup_id for _ in range(2)]
+        return groups[0], client.submit(groups[1], TaskRunInput(input="Who?", processor="lite"))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,9 +12,40 @@ from pathlib import Path
 import pytest
 
 import langchain_parallel
-from langchain_parallel.cli import main
+from langchain_parallel.cli import command_line, main
 from langchain_parallel.simulator import Fault, RunningServer
 
+CANNOT_BE_IMPORTED = "raise RuntimeError('no database here')"
+GRAPHS = {
+    "raises": "def graph(): raise RuntimeError('no database here\\nand more')",
+    "exits": "raise SystemExit(3)",
+    "broken": CANNOT_BE_IMPORTED,
+    "needs_more": "import no_such_package",
+    "is_none": "graph = 7",
+    "wants_more": "def graph(x): ...",
+    "database": (
+        "import sqlite3\n"
+        "from contextlib import contextmanager\n"
+        "@contextmanager\n"
+        "def graph():\n"
+        "    yield sqlite3.connect('/nowhere/at/all.sqlite')"
+    ),
+    "postgres": (
+        "from langgraph.checkpoint.postgres import PostgresSaver\n"
+        "def graph(): return PostgresSaver.from_conn_string('postgresql://me:s3cret@127.0.0.1:9/x').__enter__()"
+    ),
+    "asynchronous": "async def graph(): raise OSError(28, 'No space left on device')",
+    "parked": (
+        "from langgraph.checkpoint.memory import InMemorySaver\n"
+        "from langchain_parallel import create_research_graph, ParallelClient\n"
+        "graph = create_research_graph(wait='park', client=ParallelClient('k', 'http://127.0.0.1:9'))"
+        ".compile(checkpointer=InMemorySaver())\n"
+        "def asked():\n"
+        "    graph.checkpointer.get_tuple = graph.checkpointer.list = None\n"
+        "    return graph"
+    ),
+}
+"""Modules that a person may name, by what is the matter with them."""
 COMMANDS = ("demo", "check", "sweep", "simulator")
 ROOT = Path(__file__).parents[1]
 
@@ -95,6 +129,137 @@ def test_a_broken_scenario_is_named(
     file.write_text(text)
     assert exit_code("simulator", "--scenario", str(file)) == 2
     assert reason in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("graph", "code", "reason"),
+    [
+        ("missing:graph", 2, "No module named 'missing'"),
+        ("raises", 2, "names no graph"),
+        ("raises:other", 2, "has no attribute 'other'"),
+        ("raises:graph", 1, "RuntimeError: no database here ("),
+        ("exits:graph", 2, "'exits' cannot be imported: SystemExit: 3."),
+        ("broken:graph", 2, "'broken' cannot be imported: RuntimeError: no database here."),
+        ("needs_more:graph", 2, "No module named 'no_such_package'"),
+        ("is_none:graph", 2, "int is not a compiled graph"),
+        ("wants_more:graph", 2, "must take no arguments"),
+        ("database:graph", 1, "OperationalError: unable to open database file"),
+        ("postgres:graph", 1, "OperationalError: connection"),
+        ("asynchronous:graph", 1, "No space left on device"),
+        ("parked:asked", 1, "TypeError: 'NoneType' object is not callable"),
+    ],
+)
+def test_a_graph_that_cannot_be_had_is_a_sentence(  # noqa: PLR0917 -- fixtures
+    graph: str,
+    code: int,
+    reason: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name, text in GRAPHS.items():
+        (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.chdir(tmp_path)  # where an installed command finds it, too
+    monkeypatch.setattr("sys.path", list(sys.path))
+    assert exit_code("sweep", "--graph", graph) == code
+    printed = capsys.readouterr()
+    assert printed.err.startswith("langchain-parallel sweep: error: ")
+    assert reason in printed.err
+    assert printed.err.count("\n") == 1
+    assert "s3cret" not in printed.err
+    assert printed.out == ""
+
+
+def test_developers_may_see_where_an_error_comes_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "raises_too.py").write_text(GRAPHS["raises"], encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", list(sys.path))
+    assert exit_code("sweep", "--graph", "raises_too:graph") == 1
+    assert "`--traceback sweep …` shows where" in capsys.readouterr().err
+    assert exit_code("--traceback", "sweep", "--graph", "raises_too:graph") == 1
+    assert 'raises_too.py", line 1, in graph' in capsys.readouterr().err
+
+
+def test_an_api_that_cannot_be_reached_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PARALLEL_API_KEY", "key")
+    monkeypatch.setenv("PARALLEL_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere")
+    assert exit_code("check", "--yes") == 1
+    said = capsys.readouterr().err
+    assert said.startswith("langchain-parallel check: error: The API could not be reached")
+    assert said.count("\n") == 1
+
+
+def test_a_warning_of_a_command_has_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = logging.getLogger("langchain_parallel")
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    with command_line._logging_in_sentences():
+        log.warning("Thread %s failed", "t", exc_info=ValueError("x"))
+    assert capsys.readouterr().err == "langchain-parallel: Thread t failed\n"
+    assert log.handlers == []
+
+
+REAL = [
+    # arguments, what standard output is, exit code, what is said
+    (["simulator"], "closed pipe", 141, "nobody reads the output any more"),
+    (["sweep", "--graph", "tests.parked.graphs:plain"], "full disk", 1, "No space left on device"),
+    (["sweep", "--graph", "tests.parked.graphs:plain"], "nothing", 0, ""),
+]
+
+
+@pytest.mark.usefixtures("simulated_api")
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no /dev/full there")
+@pytest.mark.parametrize(("arguments", "output", "code", "said"), REAL)
+def test_output_that_cannot_be_written_is_a_sentence(
+    arguments: list[str], output: str, code: int, said: str
+) -> None:
+    command = shlex.join([sys.executable, "-m", "langchain_parallel", *arguments])
+    # A closed pipe: a reader that has gone by the time something is written.
+    shell = {
+        "closed pipe": f"{{ sleep 0.1; {command}; echo $? >&2; }} | true",
+        "full disk": f"{command} > /dev/full; echo $? >&2",
+        "nothing": f"{command} >&-; echo $? >&2",
+    }[output]
+    done = subprocess.run(
+        ["bash", "-c", shell], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+    )
+    *lines, printed = done.stderr.splitlines()
+    assert int(printed) == code, done.stderr
+    assert len(lines) == bool(said), done.stderr
+    assert not said or said in lines[0]
+
+
+@pytest.mark.usefixtures("simulated_api")
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are others there")
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["check"], 130, "langchain-parallel check: error: interrupted\n"),
+        (["simulator"], 0, ""),  # it is ended so
+    ],
+)
+def test_ctrl_c_ends_a_command(arguments: list[str], code: int, said: str) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", "langchain_parallel", *arguments],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.read(1)  # it has begun
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == code
+        assert process.stderr.read() == said
 
 
 def test_a_missing_extra_is_named_with_the_line_that_installs_it() -> None:

@@ -25,6 +25,15 @@ RUNS, USD_PER_RUN = 3, 0.005
 _QUESTION = "What is the capital of France? Answer in one word."
 _LISTING_TIMEOUT = 60.0
 """Seconds after which a run that its group does not list counts as missing."""
+_NOT_LISTED = f"not found out: the list did not show the run within {_LISTING_TIMEOUT:.0f} s"
+_BEYOND = (
+    "how late a list may be on another day, or when the service is busy",
+    "whether a request that the service takes long to act on is listed in time",
+    "whether a refusal (402, 403, 422, 429) ever starts a run all the same",
+    "whether failed and cancelled runs are billed: see your invoice",
+    "how lists of many runs come: in which order, and in how many pages",
+)
+"""What three runs cannot show."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +58,9 @@ def main(arguments: list[str]) -> int:
         word = {True: "holds", False: "DOES NOT HOLD", None: "not known"}[finding.holds]
         print(f"{word:>13}  {finding.assumption}: {finding.observed}", flush=True)
         right = right and finding.holds is not False
+    print("\nWhat this check cannot find out:")
+    for question in _BEYOND:
+        print(f"  - {question}")
     return 0 if right else 1
 
 
@@ -61,32 +73,36 @@ def _is_confirmed() -> bool:
         return False
 
 
-class _LosesOneResponse(httpx.HTTPTransport):
+@dataclass
+class _LosesOneResponse:
     """While `armed`, it lets the next paid request through and then loses the response."""
 
-    armed = False
+    armed: bool = False
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        response = super().handle_request(request)
+    def __call__(self, response: httpx.Response) -> None:
+        request = response.request
         if self.armed and request.method == "POST" and request.url.path.endswith("/runs"):
             self.armed = False
             response.read()
             raise httpx.ReadError("lost by the check, on purpose", request=request)
-        return response
 
 
 def findings() -> Iterator[Finding]:
     """One finding per assumption. Starts `RUNS` paid runs."""
-    transport = _LosesOneResponse()
-    policy = RetryPolicy(settle_seconds=_LISTING_TIMEOUT)
-    with ParallelClient(transport=transport, retry_policy=policy) as client:
-        ledger_id = client.create_group({"purpose": "check of assumptions"}).taskgroup_id
+    with ParallelClient() as plain:
+        ledger_id = plain.create_group({"purpose": "check of assumptions"}).taskgroup_id
+    losing, policy = _LosesOneResponse(), RetryPolicy(settle_seconds=_LISTING_TIMEOUT)
+    with (
+        httpx.Client(event_hooks={"response": [losing]}) as http,
+        ParallelClient(http_client=http, retry_policy=policy) as client,
+    ):
         first = client.submit(ledger_id, _request("first"))
+        yield _count(client, ledger_id, 1)
         yield from _first_run(client, ledger_id, first)
         yield _cursor(client, ledger_id, first)
         yield _unknown_group(client)
         yield _refusal(client, ledger_id)
-        transport.armed = True
+        losing.armed = True
         yield _lost_response(client, ledger_id)
         yield from _follow_up(client, ledger_id, first)
 
@@ -104,14 +120,35 @@ def _first_run(client: ParallelClient, ledger_id: str, first: Submission) -> Ite
         listed is not None and seconds <= settling,
         f"after {seconds:.1f} s" if listed else f"not within {seconds:.0f} s",
     )
-    yield Finding(
-        "a group's list repeats each run's metadata",
-        None if listed is None else listed.run.metadata is not None,
-        "yes" if listed and listed.run.metadata else "no; the client reads the inputs instead",
-    )
+    repeats, observed = None, _NOT_LISTED
+    if listed is not None:
+        repeats = listed.run.metadata is not None
+        observed = "yes" if repeats else "no; the client reads the inputs instead"
+    yield Finding("a group's list repeats each run's metadata", repeats, observed)
     interaction_id = first.run.interaction_id
     yield Finding(
         "a run has its interaction id at once", interaction_id is not None, str(interaction_id)
+    )
+
+
+def _count(
+    client: ParallelClient,
+    ledger_id: str,
+    accepted: int,
+    settling: float = RetryPolicy().settle_seconds,
+) -> Finding:
+    """How soon the group's count is right: a list is believed where it is as long as that."""
+    started = time.monotonic()
+    while True:
+        counted = client.retrieve_group(ledger_id).status.num_task_runs
+        seconds = time.monotonic() - started
+        if counted >= accepted or seconds > settling:
+            break
+        time.sleep(0.2)
+    return Finding(
+        f"within {settling:.0f} s a group counts no fewer runs than it has accepted ({accepted})",
+        counted >= accepted,
+        f"{counted} after {seconds:.1f} s" if counted else "it counts none, or gives no count",
     )
 
 
@@ -130,7 +167,11 @@ def _until_listed(
 
 def _cursor(client: ParallelClient, ledger_id: str, first: Submission) -> Finding:
     assumption = "a group's list can be read from a cursor on"
-    [before] = [e for e in client.list_runs(ledger_id) if e.run.run_id == first.run.run_id]
+    before = next(
+        (e for e in client.list_runs(ledger_id) if e.run.run_id == first.run.run_id), None
+    )
+    if before is None:
+        return Finding(assumption, None, _NOT_LISTED)
     if before.event_id is None:
         return Finding(assumption, False, "events have no id; the client reads whole lists")
     rest = client.list_runs(ledger_id, last_event_id=before.event_id)
@@ -176,6 +217,7 @@ def _follow_up(client: ParallelClient, ledger_id: str, first: Submission) -> Ite
         f"the answer is {content[:60]!r}; it should be a capital",
     )
     _until_listed(client, ledger_id, run_id)
+    yield _count(client, ledger_id, RUNS)
     runs = len(client.list_runs(ledger_id))
     yield Finding(f"{RUNS} runs were paid for", runs == RUNS, f"{runs} are listed")
 

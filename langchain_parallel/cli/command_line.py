@@ -1,16 +1,22 @@
 """Finds the command, runs it, and turns its errors into a sentence and an exit code.
 
 Exit codes: 0 for success; 1 if the command ran and failed; 2 if it did nothing, because the usage is wrong,
-a key or an extra is missing, or the user declined to spend money.
+a key or an extra is missing, or the user declined to spend money; 130 if it was interrupted; 141 if nobody
+reads its output any more. `--traceback` before the command shows where an error comes from.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import logging
+import os
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 
+from .._core.extras import install_line, missing_extra
 from ..errors import InvalidRequest, MissingKey, ParallelError
 
 __all__ = ["command_parser", "main"]
@@ -23,6 +29,9 @@ _COMMANDS = {
 }
 """By name: the module with its `main(arguments) -> exit code`, imported only when it is run; its help."""
 _EXTRAS = {"demo": "demo", "simulator": "simulator"}
+"""What a command needs as a whole."""
+_INTERRUPTED, _NO_READER = 130, 141
+"""128 and the number of the signal (SIGINT, SIGPIPE), as shells report it."""
 
 
 def command_parser(command: str, description: str | None) -> argparse.ArgumentParser:
@@ -42,6 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "langchain-parallel", description="Parallel's Task API for LangChain and LangGraph."
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    parser.add_argument(
+        "--traceback", action="store_true", help="show where an error comes from, for developers"
+    )
     commands = parser.add_subparsers(dest="command", title="commands", metavar="COMMAND")
     for name, (_, summary) in _COMMANDS.items():
         commands.add_parser(name, help=summary, add_help=False)
@@ -51,28 +63,74 @@ def main(arguments: Sequence[str] | None = None) -> int:
             parser.error(f"unrecognized arguments: {' '.join(rest)}")
         parser.print_help()
         return 0
-    return _run(options.command, rest)
+    try:
+        with nullcontext() if options.traceback else _logging_in_sentences():
+            return _run(options.command, rest)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 -- a command ends in a sentence
+        if options.traceback:
+            traceback.print_exc()
+        return _explain(options.command, error)
 
 
 def _run(command: str, arguments: list[str]) -> int:
-    try:
-        module = importlib.import_module(_COMMANDS[command][0])
-    except ModuleNotFoundError as error:
-        if command not in _EXTRAS:
-            raise
-        install = f"pip install 'langchain-parallel[{_EXTRAS[command]}]'"
-        return _fail(command, f"{error}. Install what this command needs: {install}", code=2)
-    try:
-        code: int = module.main(arguments)
-    except ParallelError as error:
-        return _fail(
-            command, error, code=2 if isinstance(error, InvalidRequest | MissingKey) else 1
-        )
-    except KeyboardInterrupt:
-        return _fail(command, "interrupted", code=130)  # 128 + SIGINT, as shells report it
+    code: int = importlib.import_module(_COMMANDS[command][0]).main(arguments)
+    if sys.stdout is not None:
+        sys.stdout.flush()  # here, where an error of it can be told
     return code
+
+
+def _explain(command: str, error: BaseException) -> int:
+    """Say what went wrong, and return the exit code."""
+    if isinstance(error, KeyboardInterrupt):
+        return _fail(command, "interrupted", code=_INTERRUPTED)
+    if isinstance(error, BrokenPipeError):
+        _discard_output()
+        return _fail(command, "nobody reads the output any more", code=_NO_READER)
+    if isinstance(error, ParallelError):
+        did_nothing = isinstance(error, InvalidRequest | MissingKey)
+        return _fail(command, error, code=2 if did_nothing else 1)
+    if isinstance(error, ImportError) and (extra := missing_extra(error)):
+        install = install_line(_EXTRAS.get(command, extra))
+        return _fail(command, f"{error}. Install what this command needs: {install}", code=2)
+    if isinstance(error, OSError):
+        _discard_output()
+    lines = str(error).strip().splitlines()
+    text = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    return _fail(command, f"{text} (`--traceback {command} …` shows where)", code=1)
 
 
 def _fail(command: str, why: object, *, code: int) -> int:
     print(f"langchain-parallel {command}: error: {why}", file=sys.stderr)
     return code
+
+
+def _discard_output() -> None:
+    """Let what is still to be written go nowhere: Python would try again when it ends, and complain."""
+    try:
+        devnull = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(devnull, sys.stdout.fileno())
+        os.close(devnull)
+    except (AttributeError, OSError, ValueError):  # there is no output, or it is no file
+        pass
+
+
+class _Sentences(logging.Handler):
+    """Writes warnings to standard error, without the traceback that belongs to them."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one."""
+        print(f"langchain-parallel: {record.getMessage()}", file=sys.stderr)
+
+
+@contextmanager
+def _logging_in_sentences() -> Iterator[None]:
+    """Log this package's warnings so, unless the program has set up logging."""
+    log, handler = logging.getLogger("langchain_parallel"), _Sentences(logging.WARNING)
+    if log.hasHandlers():
+        yield
+        return
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)

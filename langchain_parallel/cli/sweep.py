@@ -13,10 +13,12 @@ import inspect
 import sys
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 from langgraph.pregel import Pregel
 
+from .._core.extras import install_line, missing_extra
 from ..errors import InvalidRequest
 from ..parked.sweeper import STRANDED_SECONDS, SweepResult, asweep, sweep
 from ..parked.threads import Threads
@@ -40,18 +42,28 @@ def main(arguments: list[str]) -> int:
     )
     options = vars(parser.parse_args(arguments))
     result = _sweep_any(_attribute(options.pop("graph")), options)
-    lines = [", ".join(f"{name} {count}" for name, count in result.counts().items())]
-    lines += [f"thread {id}: {type(why).__name__}: {why}" for id, why in result.failed.items()]
-    sys.stdout.writelines(f"{line}\n" for line in lines)
+    print(", ".join(f"{name} {count}" for name, count in result.counts().items()))
+    for id, why in result.failed.items():
+        print(f"thread {id}: {type(why).__name__}: {why}")
     return 1 if result.failed or result.skipped else 0
 
 
 def _attribute(name: str) -> Any:
     module, _, attribute = name.partition(":")
+    here = str(Path.cwd())
+    if here not in sys.path:  # an installed command does not look there by itself
+        sys.path.insert(0, here)
     try:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
-        raise InvalidRequest([f"{name!r} names no graph: {error}."]) from error
+        install = isinstance(error, ImportError) and missing_extra(error)
+        hint = f"Install what it needs: {install_line(install)}" if install else "Nothing was done."
+        raise InvalidRequest([f"{name!r} names no graph: {error}."], hint=hint) from error
+    except (Exception, SystemExit) as error:
+        why = f"{type(error).__name__}: {error}"
+        raise InvalidRequest(
+            [f"{module!r} cannot be imported: {why}."], hint="Nothing was done."
+        ) from error
 
 
 def _sweep_any(given: Any, options: dict[str, Any]) -> SweepResult:

@@ -7,11 +7,14 @@ ResearchAgentState, AgentTurn   what it adds to an agent's state, plain JSON
 ParkedInterrupt, ParkedRun      what the interrupt of a parked run holds
 """
 
+from .._core import extras as _extras
 from ..parked.interrupts import ParkedInterrupt, ParkedRun
-from .agent_state import AgentTurn, ResearchAgentState, turns_of
-from .citations import CitationLookup, Source, find_citations, sources
-from .middleware import ParallelResearchMiddleware
-from .structured import StructuredFinding, UseFinding, structured_finding
+
+with _extras.optional_imports("ParallelResearchMiddleware"):
+    from .agent_state import AgentTurn, ResearchAgentState, turns_of
+    from .citations import CitationLookup, Source, find_citations, sources
+    from .middleware import ParallelResearchMiddleware
+    from .structured import StructuredFinding, UseFinding, structured_finding
 
 __all__ = [
     "AgentTurn",

@@ -11,6 +11,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from .._core.extras import optional_imports
 from ..parked import create_sweep_graph
 from ..research import create_research_graph
 from ..webhooks import QueueOptions, webhook_app
@@ -58,7 +59,8 @@ def make_app(settings: Settings | None = None) -> Starlette:
         InvalidRequest: A variable of the environment has a value that is not allowed.
         MissingKey: `PARALLEL_API_KEY` is not set.
     """
-    from starlette.applications import Starlette
+    with optional_imports("The webhook of the server"):
+        from starlette.applications import Starlette
 
     given = settings or Settings.from_environment()
     if not given.webhook_secrets:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.runnables import RunnableConfig
 from pydantic import SecretStr
 
+from .._core.extras import optional_imports
 from ..client.client_pair import AnyClient
 from ..errors import InvalidRequest, WebhookFault, WebhookRejected
 from ..parked.graph_clients import choose_clients
@@ -78,8 +79,9 @@ def webhook_app(
         InvalidRequest: There is no secret, or `max_body` is not positive.
         MissingKey: There is no client and no key.
     """
-    from starlette.applications import Starlette
-    from starlette.routing import Route
+    with optional_imports("webhook_app"):
+        from starlette.applications import Starlette
+        from starlette.routing import Route
 
     secret_keys(secrets)
     if max_body < 1:
