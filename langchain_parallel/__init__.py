@@ -1,6 +1,7 @@
 """Parallel's Task API as a stateful research sub-agent for LangGraph.
 
     ParallelTaskTool             web research as a tool for agents
+    ParallelTaskResultTool       fetches an answer that such a tool could not wait for
     ParallelResearchMiddleware   research for agents made with `create_agent` (extra: agents)
     create_research_graph        a research session as a graph: resumed, continued, branched
     resume, aresume              continue a thread exactly once, no matter how many workers call it
@@ -28,7 +29,7 @@ if typing.TYPE_CHECKING:
     from .parked.resumption import aresume, resume
     from .research import create_research_graph
     from .sessions import InteractionTree, SessionReport
-    from .tools import ParallelTaskTool
+    from .tools import ParallelTaskResultTool, ParallelTaskTool
 
     __version__: str
 
@@ -39,6 +40,7 @@ __all__ = [
     "ParallelClient",
     "ParallelError",
     "ParallelResearchMiddleware",
+    "ParallelTaskResultTool",
     "ParallelTaskTool",
     "RequestOptions",
     "SessionReport",
@@ -55,6 +57,7 @@ _MODULES = {
     "ParallelClient": "client",
     "ParallelError": "errors",
     "ParallelResearchMiddleware": "middleware",
+    "ParallelTaskResultTool": "tools",
     "ParallelTaskTool": "tools",
     "RequestOptions": "options",
     "SessionReport": "sessions",

@@ -84,7 +84,17 @@ def test_a_person_who_approves_an_agents_next_run() -> None:
 
 
 IDS: dict[str, Any] = {"run_id": "trun_1", "billed": None}
-GOES_ON = "It may continue, and its answer can be fetched"
+GOES_ON, MAY_BE_BILLED = "It may continue. ", "It may be billed. "
+ADVICE = {
+    "": "Tell the user. Do not ask again before a person has checked: ",
+    "collector": "fetch_it with this run_id fetches its answer, and costs nothing. Do not ask again: ",
+    "is_found_again": (
+        "Make the same call again, word for word, to go on with it: it is found, and not billed again. "
+        "Do not ask in other words: "
+    ),
+}
+HELP: dict[str, Any] = {"": {}, "collector": {"collector": "fetch_it"}}
+HELP["is_found_again"] = {"is_found_again": True}
 
 
 @pytest.mark.parametrize(
@@ -101,6 +111,11 @@ GOES_ON = "It may continue, and its answer can be fetched"
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_a_run_goes_on_only_where_that_may_be(error: ParallelError, goes_on: bool) -> None:
-    assert (GOES_ON in error_for_model(error)) == goes_on
-    assert "Do not ask again" in error_for_model(error)
+@pytest.mark.parametrize("helped", HELP)
+def test_a_run_goes_on_and_its_answer_is_there_only_where_that_may_be(
+    error: ParallelError, goes_on: bool, helped: str
+) -> None:
+    words = (GOES_ON if goes_on else MAY_BE_BILLED) + ADVICE[helped]
+    assert words + "that could start and bill another run." in error_for_model(
+        error, **HELP[helped]
+    )

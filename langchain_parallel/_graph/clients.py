@@ -134,6 +134,10 @@ class ClientPair(NamedTuple):
         """The runs of a ledger as these two have read and started them so far, without a request."""
         return self.sync._settings.cache.runs(ledger_id)
 
+    def has_started(self, run_id: str) -> bool:
+        """Whether these two have started the run, lately enough to remember it."""
+        return self.sync._settings.cache.has_started(run_id)
+
     def retrieve(self, run_id: str) -> Calls[TaskRun]:
         """The current state of a run."""
         return (yield from self._call(ParallelClient.retrieve, run_id))

@@ -33,7 +33,7 @@ from .runtime import checkpointer_of, runtime_of, thread_id_of, wait_for_checkpo
 from .session_ledger import Ledgers
 
 _LOG = logging.getLogger("langchain_parallel")
-_THREAD_ID_CHARS = 512
+THREAD_ID_CHARS = 512
 """The longest metadata value the API takes."""
 _FETCH_SECONDS = 60.0
 """How long to wait for the answer of a run that is known to have ended."""
@@ -120,7 +120,7 @@ class RunConfig:
     ) -> TaskRunInput:
         """What is sent for a question; its metadata names the LangGraph thread of `config`."""
         thread_id = None if config is None else thread_id_of(config)
-        thread = {"thread_id": thread_id[:_THREAD_ID_CHARS]} if thread_id else {}
+        thread = {"thread_id": thread_id[:THREAD_ID_CHARS]} if thread_id else {}
         update: dict[str, Any] = {
             "input": question,
             "processor": processor,

@@ -7,11 +7,12 @@ checkpoint, a duplicate beside it), and another for every later call (R3).
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from langchain_core.runnables import RunnableConfig
+from langchain_core.tools import BaseTool
 from langgraph.prebuilt import ToolRuntime
 from langgraph.store.base import BaseStore
 
@@ -32,6 +33,7 @@ class CallSite:
         ledger_id: The ledger that the graph's state knows.
         store: LangGraph's store, if the graph has one, and a thread.
         is_new: No earlier call can have had this position.
+        tools: What else the model can call here, as far as LangGraph says so.
     """
 
     position: str
@@ -40,6 +42,7 @@ class CallSite:
     ledger_id: str | None = None
     store: BaseStore | None = None
     is_new: bool = False
+    tools: Sequence[BaseTool] = ()
 
     @property
     def session(self) -> str:
@@ -56,6 +59,11 @@ class CallSite:
         if self.is_new:
             return "none"
         return "until_settled" if was_resumed_recently(self.config) else "once"
+
+    def collector(self, task_tool: str) -> str | None:
+        """The name of the tool here that fetches the answers of this tool's runs, if there is one."""
+        has_it = (one for one in self.tools if getattr(one, "collects", None) == task_tool)
+        return next((one.name for one in has_it), None)
 
     @classmethod
     def of(cls, runtime: AnyRuntime | None, config: RunnableConfig) -> CallSite:
@@ -74,6 +82,7 @@ class CallSite:
             thread_id=thread_id,
             ledger_id=ledger_id if isinstance(ledger_id, str) else None,
             store=None if thread_id is None else graph.store,
+            tools=tuple(getattr(runtime, "tools", None) or ()),
         )
 
 

@@ -30,6 +30,7 @@ from typing_extensions import Self
 
 from .._core.calls import Calls, adrive, drive
 from .._graph.paid_run import PaidAnswer, PaidRun, RunConfig
+from .._graph.records import Records
 from ..client import AsyncParallelClient, ParallelClient
 from ..errors import ParallelError
 from ..models import SchemaLike
@@ -48,11 +49,12 @@ from ..text.result import DEFAULT_MAX_CHARS, MIN_CHARS, render
 from .arguments import PREVIOUS, PROCESSOR, accept_field_names, arguments
 from .call_site import AnyRuntime, CallSite
 from .tool_messages import description, error_for_model, explain
+from .unfinished import UnfinishedCall, is_found_again, with_asked_key
 from .within_limits import submit_within_limits
 
 Answer = tuple[str, dict[str, Any]]
 """Content and artifact."""
-_Listener: TypeAlias = Callable[[dict[str, Any]], Any]
+Listener: TypeAlias = Callable[[dict[str, Any]], Any]
 
 
 class ParallelTaskTool(BaseTool):
@@ -139,6 +141,7 @@ class ParallelTaskTool(BaseTool):
     """Your own client, blocking or asynchronous; the other kind is made from it."""
 
     _door: RunConfig = PrivateAttr()
+    _records: Records = PrivateAttr(default_factory=Records)
     _fields: type[BaseModel] | None = PrivateAttr(default=None)
     """`input_schema`, if the model fills in its fields."""
 
@@ -205,7 +208,7 @@ class ParallelTaskTool(BaseTool):
         **asked: Any,
     ) -> Answer:
         site = CallSite.of(runtime, config)
-        listen = _listener(dispatch_custom_event, run_manager, config)
+        listen = listener(dispatch_custom_event, run_manager, config)
         steps = self._research(self._by_name(question, asked), site, listen)
         return drive(steps)
 
@@ -218,7 +221,7 @@ class ParallelTaskTool(BaseTool):
         **asked: Any,
     ) -> Answer:
         site = CallSite.of(runtime, config)
-        listen = _listener(adispatch_custom_event, run_manager, config)
+        listen = listener(adispatch_custom_event, run_manager, config)
         steps = self._research(self._by_name(question, asked), site, listen)
         return await adrive(steps)
 
@@ -227,29 +230,43 @@ class ParallelTaskTool(BaseTool):
         return {**dict(zip(self.args_schema.model_fields, question, strict=False)), **asked}
 
     def _research(
-        self, asked: dict[str, Any], site: CallSite, listen: _Listener | None
+        self, asked: dict[str, Any], site: CallSite, listen: Listener | None
     ) -> Calls[Answer]:
         try:
-            run = self._paid_run(asked, site)
-            ledger_id = yield from self._ledger(site)
-            run, submission = yield from submit_within_limits(run, ledger_id, site.lookup)
-            got = yield from run.answer(submission, listen=listen)
+            call = UnfinishedCall(self._paid_run(asked, site), site, self._records)
+            run, ledger_id, lookup = yield from call.begin(lambda: self._ledger(site))
+            try:
+                sent, submission = yield from submit_within_limits(run, ledger_id, lookup)
+                got = yield from sent.answer(submission, listen=listen)
+            except ParallelError as error:
+                yield from call.end(run, ledger_id, error)
+                raise
         except ParallelError as error:
-            raise ToolException(error_for_model(error)) from error
-        return render(got.result, max_chars=self.max_chars), _artifact(got, run.request.processor)
+            text = error_for_model(
+                error, collector=site.collector(self.name), is_found_again=is_found_again(site)
+            )
+            raise ToolException(text) from error
+        answer = self._answer(got, sent.request.processor)
+        yield from call.end(run, ledger_id)
+        return answer
 
-    def _paid_run(self, asked: dict[str, Any], site: CallSite) -> PaidRun:
-        # Options count as they are now: a copy of the tool may have other ones.
-        processors = self._processors()
+    def _answer(self, got: PaidAnswer, processor: str) -> Answer:
+        return render(got.result, max_chars=self.max_chars), _artifact(got, processor)
+
+    def _door_now(self) -> RunConfig:
+        """The options as they are now: a copy of the tool may have other ones."""
         template = (self.request or RequestOptions()).template(
-            processors.all, self.task_output_schema, self.task_input_schema
+            self._processors().all, self.task_output_schema, self.task_input_schema
         )
-        door = replace(
+        return replace(
             self._door,
             template=template,
             timeout=check_timeout(self.timeout),
             limits=only_one_run_per_question(self.limits),
         )
+
+    def _paid_run(self, asked: dict[str, Any], site: CallSite) -> PaidRun:
+        door, processors = self._door_now(), self._processors()
         chosen, previous = asked.pop(PROCESSOR, None), asked.pop(PREVIOUS, None)
         if self._fields is None:
             question = asked["input"]
@@ -258,7 +275,7 @@ class ParallelTaskTool(BaseTool):
             question = filled_in.model_dump(mode="json", by_alias=True)
         processor = chosen or (processors.follow_up if previous else processors.first)
         request = door.request(question, processor, previous, site.config)
-        return PaidRun(door, request, site.position, site.config)
+        return PaidRun(door, with_asked_key(request), site.position, site.config)
 
     def _ledger(self, site: CallSite) -> Calls[str]:
         """The ledger of this call (R4): the configured one; else that of the graph's state, or of its store;
@@ -279,11 +296,11 @@ class ParallelTaskTool(BaseTool):
         )
 
 
-def _listener(
+def listener(
     dispatch: Callable[..., Any],
     run_manager: CallbackManagerForToolRun | AsyncCallbackManagerForToolRun | None,
     config: RunnableConfig,
-) -> _Listener | None:
+) -> Listener | None:
     """Sends the progress of a run to LangChain's callbacks, as events of the tool's own run."""
     if run_manager is None:
         return None

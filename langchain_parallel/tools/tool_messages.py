@@ -1,7 +1,8 @@
 """Texts for a model: what the tool is for and what it costs, and what went wrong.
 
-Rule: a model can neither wait for a run nor submit one again. To a model, asking again is a new run, so no
-text tells it to ask again while the earlier run may still be billed.
+Rule: a text says only what is true where it is read: that an answer can be fetched where the model has the
+tool for it, that asking again is free where the thread remembers the call (`unfinished.py`). Elsewhere no
+text tells a model to ask again while the earlier run may still be billed.
 """
 
 from __future__ import annotations
@@ -85,31 +86,46 @@ def explain(error: Any) -> str:
 _ADVICE: tuple[tuple[type[ParallelError], str], ...] = (
     (RunFailed, "Nothing was billed; ask again, or change the question."),
     (RunCancelled, "Ask again if the answer is still wanted."),
-    (
-        ActionRequired,
-        "A person has to do what the server asks for. Do not ask again: that would start another run.",
-    ),
-)
-_GOES_ON = (
-    "It may continue, and its answer can be fetched by run_id: tell the user. Do not ask again: that would "
-    "start and bill another run."
 )
 _RUN_GOES_ON = (StillRunning, ApiError, ResponseLost)
 """Errors of asking after a run, which say nothing against its going on."""
-_UNKNOWN = (
-    "It may be billed: tell the user. Do not ask again before a person has checked: that could start and "
-    "bill another run."
-)
+_ONCE_MORE = "Make the same call again, word for word,"
+_NOT_AGAIN = "that could start and bill another run."
 
 
-def error_for_model(error: ParallelError) -> str:
+def error_for_model(
+    error: ParallelError, *, collector: str | None = None, is_found_again: bool = False
+) -> str:
     """An error, with what a model can do about it and with the ids of the run.
 
     What the server says in it is untrusted; it stays on one line and cannot pose as a result's fence.
+
+    Args:
+        error: What happened.
+        collector: The tool that fetches a run's answer by its id, if the model has it.
+        is_found_again: The same call, made again, finds the run wherever it is made.
     """
     known = (advice for kind, advice in _ADVICE if isinstance(error, kind))
-    goes_on = error.run_id and isinstance(error, _RUN_GOES_ON) and not isinstance(error, NotFound)
-    unknown = _GOES_ON if goes_on else _UNKNOWN
+    unsettled = "" if error.billed is False else _unsettled(error, collector, is_found_again)
     retold = copy.copy(error)
-    retold.hint = next(known, error.hint if error.billed is False else unknown)
+    retold.hint = next(known, unsettled or error.hint)
     return harmless(str(retold))
+
+
+def _unsettled(error: ParallelError, collector: str | None, is_found_again: bool) -> str:
+    """What to do about a run that may be billed, and whose answer is not at hand."""
+    if isinstance(error, ActionRequired):
+        first, then = "A person has to do what the server asks for.", "After that, "
+    elif error.run_id and isinstance(error, _RUN_GOES_ON) and not isinstance(error, NotFound):
+        first, then = "It may continue.", ""
+    else:
+        first, then = "It may be billed.", ""
+    if collector and error.run_id:
+        there = f"{collector} with this run_id fetches its answer, and costs nothing."
+        return f"{first} {then}{there} Do not ask again: {_NOT_AGAIN}"
+    if is_found_again:
+        once_more = f"{_ONCE_MORE} to go on with it: it is found, and not billed again."
+        if then:
+            once_more = once_more[0].lower() + once_more[1:]
+        return f"{first} {then}{once_more} Do not ask in other words: {_NOT_AGAIN}"
+    return f"{first} Tell the user. Do not ask again before a person has checked: {_NOT_AGAIN}"

@@ -23,7 +23,7 @@ from ..research.human_review.schemas import HumanDecision
 from ..research.state import Turn
 from ..research.turns import new_turn
 
-_EDITED = "edited_call"
+EDITED_CALL = "edited_call"
 """Where a run that a person has edited carries, as metadata, the key of the call as it was made."""
 
 
@@ -51,7 +51,7 @@ def submit_within_limits(
             return run, found
         runs = yield from run.door.clients.list_runs(ledger_id)
         kept = [(one.metadata or {}, one) for one in runs]
-        if sent := [one for metadata, one in kept if metadata.get(_EDITED) == run.key]:
+        if sent := [one for metadata, one in kept if metadata.get(EDITED_CALL) == run.key]:
             return _adopt(run, sent[0], ledger_id)
         if any(metadata.get(METADATA_KEY) == run.key for metadata, _ in kept):
             return run, (yield from run.submit(ledger_id, lookup="once"))
@@ -115,7 +115,7 @@ def _edited_run(run: PaidRun, before: Turn, edited: Turn) -> PaidRun:
     changed = replace(run, request=run.request.model_copy(update=update))
     if changed.key == run.key:
         return run
-    update["metadata"] = {**run.request.metadata, _EDITED: run.key}
+    update["metadata"] = {**run.request.metadata, EDITED_CALL: run.key}
     return replace(run, request=run.request.model_copy(update=update))
 
 

@@ -99,7 +99,7 @@ async def test_a_ledger_used_by_this_process_alone_is_looked_up_once(
     for _ in range(2):
         await invoke(agent(tool, calls(QUESTION), "done", **kept), START, how, HERE)
     assert looks(account) == 2
-    (item,) = kept["store"].search(("langchain_parallel",))
+    (item,) = kept["store"].search(("langchain_parallel", "ledgers"))
     assert item.value["ledger_id"] == account.runs[0]["taskgroup_id"]
     long_ago = {**item.value, "at": item.value["at"] - RECENT_RESUME_SECONDS}
     kept["store"].put(item.namespace, item.key, long_ago)

@@ -39,7 +39,8 @@ ENDINGS: dict[str, tuple[dict[str, Any], type[errors.ParallelError], str]] = {
         errors.ActionRequired,
         (
             "Run {run} waits for a person to act; warnings: Authorise crm.. A person "
-            "has to do what the server asks for. Do not ask again: that would start another run. "
+            "has to do what the server asks for. Tell the user. Do not ask again before a person has "
+            "checked: that could start and bill another run. "
             "[interaction_id={interaction}]"
         ),
     ),
@@ -47,8 +48,8 @@ ENDINGS: dict[str, tuple[dict[str, Any], type[errors.ParallelError], str]] = {
         {"outcome": "stay_queued"},
         errors.StillRunning,
         (
-            "Run {run} is still queued after T s of waiting. It may continue, and its answer can be fetched "
-            "by run_id: tell the user. Do not ask again: that would start and bill another run. "
+            "Run {run} is still queued after T s of waiting. It may continue. Tell the user. Do not ask "
+            "again before a person has checked: that could start and bill another run. "
             "[interaction_id={interaction}]"
         ),
     ),

@@ -9,7 +9,7 @@ from langchain_tests.integration_tests import ToolsIntegrationTests
 from langchain_tests.unit_tests import ToolsUnitTests
 from pydantic import BaseModel, Field
 
-from langchain_parallel import ParallelTaskTool
+from langchain_parallel import ParallelTaskResultTool, ParallelTaskTool
 
 from .helpers import Account
 
@@ -82,6 +82,44 @@ class TestIntegration(_Question, _Integration):
 
 class TestIntegrationOwnArguments(_Own, _Integration):
     pass
+
+
+# --- the tool that fetches an answer later --------------------------------------------------------
+
+
+class TestResultUnit(ToolsUnitTests):
+    @property
+    def tool_constructor(self) -> type[ParallelTaskResultTool]:
+        return ParallelTaskResultTool
+
+    @property
+    def tool_constructor_params(self) -> dict[str, Any]:
+        return {"task_tool": Account().tool()}
+
+    @property
+    def tool_invoke_params_example(self) -> dict[str, Any]:
+        return {"run_id": "trun_0123456789abcdef"}
+
+
+class TestResultIntegration(ToolsIntegrationTests):
+    @pytest.fixture(autouse=True)
+    def _simulated(self) -> None:
+        account = Account()
+        account.script(seconds=30.0)
+        task_tool = account.tool(timeout=1.0)
+        task_tool.invoke(PLAIN)
+        (run,) = account.runs
+        self.run_id = run["run_id"]
+        self.made = ParallelTaskResultTool(task_tool=task_tool)
+        task_tool.timeout = None
+
+    @property
+    def tool_constructor(self) -> ParallelTaskResultTool:
+        return self.made
+
+    @property
+    def tool_invoke_params_example(self) -> dict[str, Any]:
+        return {"run_id": self.run_id}
 
 
 del _Unit, _Integration

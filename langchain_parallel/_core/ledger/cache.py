@@ -134,6 +134,10 @@ class LedgerCache:
         """The runs that this client started in a ledger."""
         return {known.run.run_id for (in_, _), known in self._started.items() if in_ == ledger_id}
 
+    def has_started(self, run_id: str) -> bool:
+        """Whether this client started a run, in whichever ledger."""
+        return any(known.run.run_id == run_id for known in list(self._started.values()))
+
     def remember_interaction(self, run: TaskRun) -> None:
         """Remember a run's interaction id, so that a later error about the run can name it."""
         if run.interaction_id:

@@ -1,0 +1,150 @@
+"""`ParallelTaskResultTool`: the answer of a run that `ParallelTaskTool` has started, by the run's id.
+
+Rule: an id from a model is no capability. Only runs of the thread that asks are fetched, or of the configured
+ledger; outside of threads, those that the task tool itself has started. Nothing here costs money.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal
+
+from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
+from langchain_core.callbacks.manager import adispatch_custom_event, dispatch_custom_event
+from langchain_core.runnables import RunnableConfig
+from langchain_core.tools import BaseTool, ToolException
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from typing_extensions import Self
+
+from .._core.calls import Calls, adrive, drive
+from .._graph.paid_run import THREAD_ID_CHARS, PaidRun
+from ..errors import InvalidRequest, NotFound, ParallelError, RunCancelled, RunFailed
+from ..models import Submission, TaskRun
+from .arguments import Injected
+from .call_site import AnyRuntime, CallSite
+from .task import Answer, Listener, ParallelTaskTool, listener
+from .tool_messages import error_for_model, explain
+from .unfinished import close_collected
+
+
+class _Arguments(BaseModel):
+    """The arguments that a model fills in."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+
+    run_id: str = Field(description="The run_id that the research tool named.")
+    runtime: Injected = None
+
+
+class ParallelTaskResultTool(BaseTool):
+    """Fetches the answer of a run whose call ended without one, such as after `timeout`. Free.
+
+    It reads as an answer of the task tool does, and waits for as long. Give it to an agent beside that tool:
+    then the errors of that tool name it.
+
+    Example:
+        ```python
+        from langchain.agents import create_agent
+        from langchain_parallel import ParallelTaskResultTool, ParallelTaskTool
+
+        research = ParallelTaskTool(processor="ultra", timeout=600)
+        result = ParallelTaskResultTool(task_tool=research)
+        agent = create_agent("openai:gpt-5", tools=[research, result])
+        ```
+    """
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    task_tool: ParallelTaskTool = Field(exclude=True, repr=False)
+    """The tool whose runs these are."""
+    name: str = ""
+    """Left empty: that of the task tool, and `_result`."""
+    description: str = ""
+    """For the model. Left empty: when to use it."""
+    args_schema: Any = Field(default=_Arguments, exclude=True, repr=False)
+    response_format: Literal["content", "content_and_artifact"] = "content_and_artifact"
+    handle_tool_error: bool | str | Callable[[ToolException], str] | None = True
+    handle_validation_error: bool | str | Callable[[Any], str] | None = Field(
+        default=explain, exclude=True, repr=False
+    )
+
+    @property
+    def collects(self) -> str:
+        """The name of the tool whose runs these are."""
+        return self.task_tool.name
+
+    @model_validator(mode="after")
+    def _prepare(self) -> Self:
+        self.name = self.name or f"{self.collects}_result"
+        self.description = self.description or (
+            f"Fetch the answer of research that {self.collects} has started, by the run_id that it named "
+            "when it gave no answer. Waits for it, and costs nothing."
+        )
+        return self
+
+    def _run(
+        self,
+        run_id: str,
+        runtime: AnyRuntime = None,  # type: ignore[assignment]  # injected by LangGraph, absent elsewhere
+        *,
+        config: RunnableConfig,
+        run_manager: CallbackManagerForToolRun | None = None,
+    ) -> Answer:
+        listen = listener(dispatch_custom_event, run_manager, config)
+        return drive(self._collect(run_id, CallSite.of(runtime, config), listen))
+
+    async def _arun(
+        self,
+        run_id: str,
+        runtime: AnyRuntime = None,  # type: ignore[assignment]  # injected by LangGraph, absent elsewhere
+        *,
+        config: RunnableConfig,
+        run_manager: AsyncCallbackManagerForToolRun | None = None,
+    ) -> Answer:
+        listen = listener(adispatch_custom_event, run_manager, config)
+        return await adrive(self._collect(run_id, CallSite.of(runtime, config), listen))
+
+    def _collect(self, run_id: str, site: CallSite, listen: Listener | None) -> Calls[Answer]:
+        task = self.task_tool
+        door = task._door_now()
+        try:
+            run = yield from self._find(run_id.strip(), site)
+            request = door.template.model_copy(update={"processor": run.processor})
+            asked = PaidRun(door, request, site.position, site.config)
+            found = Submission(run=run, ledger_id=run.taskgroup_id or "", key="", adopted=True)
+            try:
+                got = yield from asked.answer(found, listen=listen)
+            except (RunFailed, RunCancelled):
+                yield from close_collected(task._records, asked, run)
+                raise
+        except ParallelError as error:
+            raise ToolException(error_for_model(error, collector=self.name)) from error
+        answer = task._answer(got, run.processor)
+        yield from close_collected(task._records, asked, run)
+        return answer
+
+    def _find(self, run_id: str, site: CallSite) -> Calls[TaskRun]:
+        """The run, if it is one that may be asked for here.
+
+        Raises:
+            InvalidRequest: It is not, or there is none.
+        """
+        unknown = InvalidRequest(
+            ["There is no research of this conversation under this run_id."],
+            hint=f"Give the run_id that {self.collects} named.",
+        )
+        try:
+            run = yield from self.task_tool._door.clients.retrieve(run_id)
+        except (InvalidRequest, NotFound) as error:
+            raise unknown from error
+        if not self._may_read(run, site):
+            raise unknown
+        return run
+
+    def _may_read(self, run: TaskRun, site: CallSite) -> bool:
+        ledger_id = self.task_tool.ledger_id or site.ledger_id
+        if ledger_id and run.taskgroup_id == ledger_id:
+            return True
+        if site.thread_id is None:
+            return self.task_tool._door.clients.has_started(run.run_id)
+        return (run.metadata or {}).get("thread_id") == site.thread_id[:THREAD_ID_CHARS]

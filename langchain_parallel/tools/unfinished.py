@@ -1,0 +1,130 @@
+"""Calls whose answer never reached their model: the next call that asks the same goes on with their run.
+
+Rule: to a model, asking again is a new message, and so another position (R3). It must be no new run while the
+one that was paid for is on its way, or has an answer that was never handed over. So a thread's call is
+recorded under what it asks, wherever it asks it, before anything is sent. An identical call takes over its
+position and its ledger, and so finds its run. The answer closes the record: asked again later, the same
+question is a new run. Without a thread, only a call that ended in an error is recorded, in this process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .._core.calls import Calls
+from .._core.ledger.keys import METADATA_KEY, ledger_key
+from .._core.ledger.lookup import Lookup
+from .._graph.paid_run import PaidRun
+from .._graph.records import Record, Records, holder_of
+from ..errors import ParallelError, RunCancelled, RunFailed
+from ..models import TaskRun, TaskRunInput
+from .call_site import CallSite
+from .within_limits import EDITED_CALL
+
+ASKED_KEY = "asked_key"
+"""Where a run carries, as metadata, the key of what it asks, without a position."""
+_TAKEN_OVER = 50
+"""Most calls that took over another's run that a record remembers, the latest ones."""
+
+
+def with_asked_key(request: TaskRunInput) -> TaskRunInput:
+    """The request, whose run then tells under which record its call is."""
+    metadata = {**request.metadata, ASKED_KEY: ledger_key(request)}
+    return request.model_copy(update={"metadata": metadata})
+
+
+def is_found_again(site: CallSite) -> bool:
+    """Whether an identical call finds the run in another process, too."""
+    return holder_of(site.config) is not None
+
+
+@dataclass(frozen=True)
+class UnfinishedCall:
+    """A call of the tool, until its answer is handed over.
+
+    Attributes:
+        run: Its run, at the call's own position.
+        site: Where it is made.
+        records: The tool's.
+    """
+
+    run: PaidRun
+    site: CallSite
+    records: Records
+
+    def begin(self, own_ledger: Callable[[], Calls[str]]) -> Calls[tuple[PaidRun, str, Lookup]]:
+        """The run to find or start, its ledger, and how to look it up: the call's own, or those of a call
+        that asked the same and never got its answer.
+        """
+        position = self.site.position
+        lock = yield from self._lock()
+        try:
+            record = (yield from self._read()) or {}
+            taken = record.get("taken_over", {})
+            place = taken.get(position) or record.get("open")
+            if place is None or place["position"] == position:
+                ledger_id = yield from own_ledger()
+                if self.site.thread_id is not None:
+                    yield from self._write({**record, "open": self._place(self.run, ledger_id)})
+                return self.run, ledger_id, self.site.lookup
+            if position not in taken:  # a kill after the answer must not make this call a new one
+                latest = [*taken.items(), (position, place)][-_TAKEN_OVER:]
+                yield from self._write({**record, "taken_over": dict(latest)})
+        finally:
+            lock.release()
+        is_own = place["by"] == self.run.door.clients.process_id
+        lookup: Lookup = (
+            "once" if is_own and self.site.lookup != "until_settled" else "until_settled"
+        )
+        return replace(self.run, position=place["position"]), place["ledger_id"], lookup
+
+    def end(self, run: PaidRun, ledger_id: str, error: ParallelError | None = None) -> Calls[None]:
+        """Note how the call ended. If that fails, the next identical call gets the same answer, for nothing.
+
+        Args:
+            run: As `begin` returned it.
+            ledger_id: The same.
+            error: Why there is no answer.
+        """
+        with suppress(ParallelError):
+            if error is None or isinstance(error, RunFailed | RunCancelled):
+                yield from _close(self.records, self.run, run.key)
+            elif self.site.thread_id is None:
+                record = (yield from self._read()) or {}
+                yield from self._write({**record, "open": self._place(run, ledger_id)})
+
+    def _place(self, run: PaidRun, ledger_id: str) -> dict[str, Any]:
+        by = run.door.clients.process_id
+        return {"position": run.position, "ledger_id": ledger_id, "key": run.key, "by": by}
+
+    def _lock(self) -> Any:
+        return self.run.lock(f"{_name(self.run)} in {self.site.session}")
+
+    def _read(self) -> Calls[Record | None]:
+        return (yield from self.records.get(self.site.config, _name(self.run)))
+
+    def _write(self, record: Record) -> Calls[None]:
+        yield from self.records.put(self.site.config, _name(self.run), record)
+
+
+def close_collected(records: Records, run: PaidRun, collected: TaskRun) -> Calls[None]:
+    """Note that the answer of a run was handed over, after it was fetched by the run's id."""
+    metadata = collected.metadata or {}
+    asked = replace(run, request=run.request.model_copy(update={"metadata": metadata}))
+    with suppress(ParallelError):
+        yield from _close(records, asked, metadata.get(EDITED_CALL) or metadata.get(METADATA_KEY))
+
+
+def _close(records: Records, run: PaidRun, key: str | None) -> Calls[None]:
+    """Note that the run with this key has handed over its answer, or will have none."""
+    record = yield from records.get(run.config, _name(run))
+    if record and (record.get("open") or {}).get("key") == key:
+        yield from records.put(run.config, _name(run), {**record, "open": None})
+
+
+def _name(run: PaidRun) -> str:
+    """The name of the record of all calls that ask the same."""
+    return f"{run.door.name} asked {run.request.metadata.get(ASKED_KEY)}"
