@@ -33,7 +33,7 @@ class _Arguments(BaseModel):
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
     run_id: str = Field(description="The run_id that the research tool named.")
-    runtime: Injected = None
+    runtime: Injected = None  # type: ignore[assignment]  # absent outside LangGraph
 
 
 class ParallelTaskResultTool(BaseTool):
