@@ -10,11 +10,12 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, cast
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
@@ -28,7 +29,7 @@ from pydantic import ValidationError
 from langchain_parallel import ParallelTaskTool
 from langchain_parallel._core import payloads
 from langchain_parallel._core.event_feed import EventFeed, event_from
-from langchain_parallel.models import TaskRunInput, TaskRunResult
+from langchain_parallel.models import TaskRunInput, TaskRunResult, UnknownEvent
 from langchain_parallel.research import by_evidence
 from langchain_parallel.research.evaluation.prompt import session_text
 from langchain_parallel.sessions import InteractionTree, SessionReport
@@ -71,13 +72,24 @@ def called(**call: Any) -> dict[str, Any]:
     return {"content": PLAIN, "mcp_tool_calls": [{**usual, **call}]}
 
 
+EDIT: ContextVar[Callable[[Any], Any] | None] = ContextVar("edit", default=None)
+
+
 class Wire(Simulator):
-    """Answers with JSON that no library writes: what `raw` made stands there as it was given."""
+    """Answers with JSON that no library writes: what `raw` made stands there as it was given.
+
+    What it says of a run goes through `EDIT`.
+    """
 
     def handle(self, request: Request) -> Response:
-        return Response(map(self._edited, super().handle(request).steps))
+        response = super().handle(request)
+        edit = EDIT.get() if request.path.startswith("/v1/tasks/runs/") else None
+        return Response(self._edited(step, edit) for step in response.steps)
 
-    def _edited(self, step: Step) -> Step:
+    def _edited(self, step: Step, edit: Callable[[Any], Any] | None) -> Step:
+        if isinstance(step, Chunk) and edit is not None:
+            head, data, text = step.data.decode().rpartition("data: ")
+            step = Chunk(f"{head}{data}{json.dumps(edit(json.loads(text)))}\n\n".encode())
         if isinstance(step, Chunk) and b'"raw:' in step.data:
             return Chunk(
                 re.sub(rb'"raw:([0-9a-f]*)\."', lambda m: bytes.fromhex(m[1].decode()), step.data)
@@ -351,31 +363,104 @@ def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
             yield from paths(inner, (*path, name))
 
 
-@st.composite
-def mutated(draw: st.DrawFn) -> Output:
-    """A real answer with up to three members, anywhere in it, replaced or left out."""
-    text = {"type": "text", "content": "An answer."}
-    output = copy.deepcopy({**WHOLE, **(text if draw(st.booleans()) else {})})
+def mutate(draw: st.DrawFn, whole: Any) -> None:
+    """Replace, leave out, rename or repeat up to three members, anywhere in it."""
     for _ in range(draw(st.integers(1, 3))):
-        *way, last = draw(st.sampled_from(list(paths(output))))
-        parent: Any = output
+        *way, last = draw(st.sampled_from([*paths(whole)] or [("x",)]))
+        parent = whole
         for name in way:
             parent = parent[name]
-        parent[last] = draw(ANYTHING)
+        change = draw(st.sampled_from(["replace", "leave out", "repeat"]))
+        if change == "replace":
+            parent[last] = draw(ANYTHING)
+        elif change == "leave out":
+            parent.pop(last)
+        elif isinstance(parent, list):
+            parent.insert(last, copy.deepcopy(parent[last]))
+        else:  # so a member is renamed, if it is left out as well
+            parent[draw(KEYS)] = copy.deepcopy(parent[last])
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> Any:
+    """A real answer with changes in it, or something else in its place."""
+    if draw(st.integers(0, 9)) == 0:
+        return draw(ANYTHING.filter(lambda whole: whole is not None))
+    text = {"type": "text", "content": "An answer."}
+    output = copy.deepcopy({**WHOLE, **(text if draw(st.booleans()) else {})})
+    mutate(draw, output)
     return output
 
 
+@st.composite
+def mutated_run(draw: st.DrawFn) -> tuple[Output, Output]:
+    """Members of a run and of its progress that are others than documented."""
+    run: Output = {
+        "warnings": [{"type": "warning", "message": "late", "detail": None}],
+        "error": {"ref_id": "r", "message": "m", "detail": {"a": 1}},
+        "metadata": {"k": "v"},
+        "processor": "lite",
+        "is_active": False,
+        "created_at": "2026-01-01T00:00:00Z",
+    }
+    event: Output = {
+        "source_stats": {"num_sources_read": 1, "sources_read_sample": [URL]},
+        "progress_meter": 5.5,
+        "message": "m",
+        "timestamp": "t",
+    }
+    mutate(draw, run)
+    mutate(draw, event)
+    return run, event
+
+
+def comes_out(door: Any, mode: str, edit: Callable[[Any], Any]) -> tuple[Any, str]:
+    token = EDIT.set(edit)
+    try:
+        found: tuple[Any, str] = door({"content": PLAIN}, InMemorySaver(), mode)
+        return found
+    finally:
+        EDIT.reset(token)
+
+
+quickly = {"phases": [phase for phase in Phase if phase is not Phase.explain]}
+
+
 @pytest.mark.parametrize("door", DOORS)
-@given(output=mutated())
-@settings(max_examples=examples(80))
-def test_a_mutated_answer_always_comes_out(door: Any, output: Output) -> None:
-    content, _ = door(output, InMemorySaver(), "sync")
-    assert content == payloads.storable({"output": parsed(output)})[0]["output"]["content"]
+@given(output=mutated(), mode=st.sampled_from(["sync", "async"]))
+@settings(max_examples=examples(80), **quickly)
+def test_a_mutated_answer_always_comes_out(door: Any, output: Any, mode: str) -> None:
+    content, told = comes_out(
+        door, mode, lambda body: {**body, "output": output} if body.get("output") else body
+    )
+    whole = payloads.storable({"output": payloads.parse(json.dumps(output))})[0]["output"]
+    assert content == (whole.get("content") if isinstance(whole, dict) else whole)
+    assert isinstance(output, dict) or "Read as the answer itself" in told
 
 
-def parsed(output: Output) -> Any:
-    """The output as it is read from the wire."""
-    return payloads.parse(json.dumps(output))
+@pytest.mark.parametrize("door", DOORS)
+@given(mutation=mutated_run(), mode=st.sampled_from(["sync", "async"]))
+@settings(max_examples=examples(40), **quickly)
+def test_whatever_is_said_of_the_run_its_answer_comes_out(
+    door: Any, mutation: tuple[Output, Output], mode: str
+) -> None:
+    run, event = mutation
+
+    def edit(body: Any) -> Any:
+        said = body.get("run", body)
+        if "run_id" in said:  # a run, a result or an event of a run
+            changed = {**said, **run, **kept(said)}
+            if said is body:  # asked for its status: by the metadata its thread is found
+                return {**changed, "metadata": said["metadata"]}
+            return {**body, "run": changed}
+        return {**body, **event}
+
+    assert comes_out(door, mode, edit)[0] == PLAIN
+
+
+def kept(run: Output) -> Output:
+    """What tells runs apart."""
+    return {name: run[name] for name in ("run_id", "status", "interaction_id")}
 
 
 # --- progress, warnings, MCP calls ---------------------------------------------------------------
@@ -387,6 +472,7 @@ RUNS: dict[str, tuple[Any, str]] = {
     "a warning as text": ({"warnings": ["late", None]}, "late"),
     "an interaction as object": ({"interaction_id": {"id": 1}}, "run.interaction_id"),
     "a time as list": ({"created_at": [1]}, "run.created_at"),
+    "metadata as text": ({"metadata": "x"}, "run.metadata"),
 }
 
 
@@ -400,12 +486,16 @@ def test_an_odd_run_has_its_answer(name: str) -> None:
     assert any(said in warning.message for warning in made.run.warnings or ())
 
 
-@pytest.mark.parametrize(
-    "odd", [{"run_id": [1]}, {"status": {}}, {"metadata": "x"}, {"run_id": None}]
-)
+@pytest.mark.parametrize("odd", [{"run_id": [1]}, {"status": {}}, {"run_id": None}])
 def test_what_tells_runs_apart_is_not_mended(odd: Any) -> None:
     with pytest.raises(ValidationError):
         payloads.read(TaskRunResult, {"run": {**RUN, **odd}, "output": {"content": "x"}})
+
+
+def test_metadata_in_a_list_is_not_mended() -> None:
+    """By it a run is found that was paid for."""
+    event = event_from({"type": "task_run.state", "run": {**RUN, "metadata": "x"}})
+    assert isinstance(event, UnknownEvent)
 
 
 def test_bytes_that_are_no_utf8() -> None:

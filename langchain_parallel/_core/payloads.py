@@ -28,7 +28,10 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 _INT64 = 2**63
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-_WITH_A_RUN = (TaskRun, TaskRunEvent, TaskRunResult)
+_APART = frozenset({"run_id", "status", "metadata", "input"})
+"""What tells runs apart, and so decides over money: it is never mended."""
+_NEEDED = {TaskRun: _APART, TaskRunEvent: _APART, TaskRunResult: _APART - {"metadata"}}
+"""By the models with a run. A result is asked for by its run's id, and an answer needs no metadata."""
 _NAMED = 5
 """How many places a warning names."""
 
@@ -37,6 +40,7 @@ CHARACTERS = "Half a character or NUL was replaced by \N{REPLACEMENT CHARACTER} 
 REPEATED = "Given more than once, of which the last is kept"
 LEVELS = f"Kept as JSON text, being more than {MAX_DEPTH} levels deep"
 _LEFT_OUT = "Left out, being of another shape than documented"
+_BARE = "Read as the answer itself, being of another shape than documented"
 _AS_TEXT = "Read as text, being of another shape than documented"
 
 Changes: TypeAlias = "defaultdict[str, list[str]]"
@@ -108,7 +112,7 @@ def read(model: type[ModelT], value: Any) -> ModelT:
     """
     value, changes = storable(value)
     made = _fitted(model, value, changes)
-    if not changes or model not in _WITH_A_RUN:
+    if not changes or model not in _NEEDED:
         return made
     run = value if model is TaskRun else value["run"]
     run["warnings"] = [*(run.get("warnings") or ()), *({"message": m} for m in remarks(changes))]
@@ -122,17 +126,15 @@ def _fitted(model: type[ModelT], value: Any, changes: Changes) -> ModelT:
         except ValidationError as error:
             # From the end, so that an index that is left out moves none of those to come.
             faults = reversed(error.errors(include_url=False))
-            if model not in _WITH_A_RUN or not all(_mend(value, f, changes) for f in faults):
+            needed = _NEEDED.get(model)
+            if needed is None or not all(_mend(value, f, changes, needed) for f in faults):
                 raise
 
 
-def _mend(value: Any, fault: ErrorDetails, changes: Changes) -> bool:
-    """Make a value fit by reading it as text or leaving it out; False where it may not be missing.
-
-    What tells runs apart, and so decides over money, is never mended.
-    """
+def _mend(value: Any, fault: ErrorDetails, changes: Changes, needed: frozenset[str]) -> bool:
+    """Make a value fit by reading it as text or leaving it out; False where it may not be missing."""
     path = fault["loc"]
-    if not path or {"run_id", "status", "metadata", "input"}.intersection(path[:2]):
+    if not path or needed.intersection(path[:2]):
         return False
     *way, last = path
     parent: Any = reduce(getitem, way, value)
@@ -143,6 +145,10 @@ def _mend(value: Any, fault: ErrorDetails, changes: Changes) -> bool:
         parent.setdefault("type", "text" if isinstance(content, str) else "json")
     else:
         found = parent[last]
+        if path == ("output",):
+            parent[last] = {"content": found}
+            changes[_BARE].append(_name(path))
+            return True
         is_name = last == "type" or str(last).endswith("_id")
         if fault["type"] == "string_type" and found is not None and not is_name:
             parent[last] = json.dumps(found, ensure_ascii=False)
