@@ -423,12 +423,12 @@ def comes_out(door: Any, mode: str, edit: Callable[[Any], Any]) -> tuple[Any, st
         EDIT.reset(token)
 
 
-quickly = {"phases": [phase for phase in Phase if phase is not Phase.explain]}
+UNEXPLAINED = [phase for phase in Phase if phase is not Phase.explain]  # which takes minutes
 
 
 @pytest.mark.parametrize("door", DOORS)
 @given(output=mutated(), mode=st.sampled_from(["sync", "async"]))
-@settings(max_examples=examples(80), **quickly)
+@settings(max_examples=examples(80), phases=UNEXPLAINED)
 def test_a_mutated_answer_always_comes_out(door: Any, output: Any, mode: str) -> None:
     content, told = comes_out(
         door, mode, lambda body: {**body, "output": output} if body.get("output") else body
@@ -440,7 +440,7 @@ def test_a_mutated_answer_always_comes_out(door: Any, output: Any, mode: str) ->
 
 @pytest.mark.parametrize("door", DOORS)
 @given(mutation=mutated_run(), mode=st.sampled_from(["sync", "async"]))
-@settings(max_examples=examples(40), **quickly)
+@settings(max_examples=examples(40), phases=UNEXPLAINED)
 def test_whatever_is_said_of_the_run_its_answer_comes_out(
     door: Any, mutation: tuple[Output, Output], mode: str
 ) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from html import unescape
 from typing import Any
 
 import pytest
@@ -53,8 +55,26 @@ def test_the_turn_the_report_the_tree_and_the_judge() -> None:
     assert is_told(turns[0]["warnings"])
     assert is_told(session_text({"turns": turns}, 10_000))
     assert is_told(SessionReport.of(turns).to_markdown())
-    assert is_told(InteractionTree.of(turns).html())
     assert is_told(SessionReport.from_json(SessionReport.of(turns).to_json()).to_markdown())
+    assert is_told(json.loads(SessionReport.of(turns).to_json())["turns"][0]["warnings"])
+
+
+def test_every_view_of_a_tree() -> None:
+    """A page says what the warnings are; a line and a box say how many there are, and for which turn."""
+    session = Session("sync")
+    session.simulator.scripts.add(RunScript(**SCRIPT))
+    session.ask("q")
+    turns = session.ask("And then?")["turns"]
+    tree = InteractionTree.of(turns)
+    shown = tree._repr_mimebundle_()
+    assert is_told(tree.html())
+    assert is_told(unescape(shown["text/html"]))
+    assert [node.warnings for node in tree] == [tuple(turn["warnings"]) for turn in turns]
+    for view, mark in ((tree.text(), "⚠"), (tree.mermaid(), "#9888;"), (str(tree), "⚠")):
+        [warned] = [line for line in view.splitlines() if mark in line]
+        assert f"{mark}{len(turns[0]['warnings'])}" in warned
+        assert "And then" not in warned
+    assert (shown["text/plain"], shown["text/vnd.mermaid"]) == (tree.text(), tree.mermaid())
 
 
 def test_an_agents_model() -> None:

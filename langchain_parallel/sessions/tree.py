@@ -103,7 +103,8 @@ class InteractionTree:
     def text(self, width: int = 120) -> str:
         """One line for each turn, for a terminal of `width` columns, at least 60.
 
-        `●` begins a line of research, `↓` continues the line above it; `*` marks the heads.
+        `●` begins a line of research, `↓` continues the line above it; `*` marks the heads, and `⚠2` a
+        turn with two warnings.
         """
         return "\n".join(tree_lines(self._nodes, width)) or "(no turns)"
 

@@ -32,6 +32,11 @@ def state_of(node: Node) -> str:
     return harmless(word, 20) + (f" in {few}/{fields}" if few < fields else "")
 
 
+def warned(node: Node) -> str:
+    """A mark with the number of warnings; a page, a report and the node itself say what they are."""
+    return f" ⚠{len(node.warnings):,}" if node.warnings else ""
+
+
 def title_of(node: Node, max_chars: int) -> str:
     """The question on one line; for a root, also what it continues."""
     before = f"(continues {harmless(node.continues, 80)}) " if node.continues else ""
@@ -81,7 +86,9 @@ def _facts(node: Node) -> tuple[str, ...]:
     return (
         harmless(node.processor or "?", _MOST["processor"]),
         _cut_columns(usd(node.cost_usd, "?"), _MOST["money"]),
-        _cut_columns(state_of(node), _MOST["state"]) + (" *" if node.is_head else ""),
+        _cut_columns(state_of(node), _MOST["state"])
+        + warned(node)
+        + (" *" if node.is_head else ""),
     )
 
 
