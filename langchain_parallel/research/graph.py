@@ -205,7 +205,9 @@ def _after_joining(state: ResearchState) -> str:
 
 def _after_verdict(state: ResearchState) -> str:
     """More questions, a person, or the end."""
-    verdict = state["verdict"]
+    verdict = state.get("verdict")
+    if not verdict:  # a person or another node has written the state
+        return END
     if questions_of(verdict):
         return "plan"
     return "review" if verdict["action"] == "review" else END
