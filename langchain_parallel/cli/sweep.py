@@ -42,11 +42,9 @@ def main(arguments: list[str]) -> int:
     )
     options = vars(parser.parse_args(arguments))
     result = _sweep_any(_attribute(options.pop("graph")), options)
-    print(result)
+    print(", ".join(f"{name} {count}" for name, count in result.counts().items()))
     for id, why in result.failed.items():
         print(f"thread {id}: {type(why).__name__}: {why}")
-    for id in result.not_found:
-        print(f"thread {id}: it is recorded as parked, but not found")
     return 1 if result.failed or result.skipped else 0
 
 

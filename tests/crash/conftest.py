@@ -8,11 +8,11 @@ import pytest
 
 from langchain_parallel.simulator import serve
 
-from .conditions import PLAIN
+from .conditions import account
 from .lab import Lab, Zygote
 
 
 @pytest.fixture(scope="session")
 def lab(postgres_uri: Callable[[], str]) -> Iterator[Lab]:
-    with serve(PLAIN.simulator()) as server, Zygote() as zygote:
+    with serve(account()) as server, Zygote() as zygote:
         yield Lab(server, zygote, postgres_uri)

@@ -23,9 +23,9 @@ from typing_extensions import Self
 
 from langchain_parallel.simulator import Listing, RunningServer
 
+from ..conditions import PLAIN, Condition
 from .cells import Cell
 from .child import Job
-from .conditions import PLAIN, Condition
 from .workloads import WORKLOADS
 
 ROOT = Path(__file__).parents[2]
@@ -109,10 +109,11 @@ class Outcome:
         """Runs beyond the first for a question."""
         return sum(count - 1 for count in Counter(self.paid).values())
 
-    def wrong(self, uncrashed: Outcome) -> bool:
+    def wrong(self, uncrashed: Outcome, condition: Condition = PLAIN) -> bool:
         """Whether anything differs from the same thread without a kill."""
-        right = (0, 0, None, uncrashed.state)
-        return (self.paid_twice, self.lost, self.last.error, self.state) != right
+        if self.paid_twice or self.last.error is not None:
+            return True
+        return condition.is_ordered and (self.lost, self.state) != (0, uncrashed.state)
 
     @property
     def kills(self) -> list[str]:
@@ -129,7 +130,7 @@ class Lab:
         postgres: Callable[[], str],
         condition: Condition = PLAIN,
     ) -> None:
-        """`server` is one for `condition.simulator()`."""
+        """`server` is one for `conditions.account(condition)`."""
         self._server, self._zygote, self._postgres = server, zygote, postgres
         self.condition = condition
         self._uncrashed: dict[Cell, Outcome] = {}

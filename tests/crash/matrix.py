@@ -27,9 +27,10 @@ from typing import TypeAlias
 from langchain_parallel.simulator import serve
 
 from .. import postgres
+from ..conditions import PLAIN, Condition
 from ..cut import representatives
 from .cells import Cell, cells
-from .conditions import BY_NAME, CONDITIONS, PLAIN, Condition
+from .conditions import BY_NAME, CONDITIONS, account, promised
 from .lab import ROOT, Lab, Outcome, Zygote
 from .points import kind
 
@@ -108,7 +109,7 @@ def row(cell: Cell, condition: Condition, uncrashed: Outcome, outcomes: list[Out
     return Row(
         under=str(condition),
         cell=str(cell),
-        promised=condition.promises(cell),
+        promised=promised(cell, condition),
         kills=sum(len(outcome.kills) for outcome in outcomes),
         paid_twice=sum(outcome.paid_twice > 0 for outcome in outcomes),
         lost=sum(outcome.lost > 0 for outcome in outcomes),
@@ -118,7 +119,7 @@ def row(cell: Cell, condition: Condition, uncrashed: Outcome, outcomes: list[Out
         errors=sum(outcome.last.error is not None for outcome in outcomes),
         resume_median=round(statistics.median(resumes), 3),
         resume_max=round(max(resumes), 3),
-        broken_at=[outcome.kills for outcome in outcomes if outcome.wrong(uncrashed)],
+        broken_at=[outcome.kills for outcome in outcomes if outcome.wrong(uncrashed, condition)],
     )
 
 
@@ -150,7 +151,7 @@ def run(chosen: list[Job], kills: int | None, *, twice: bool, seed: int, workers
             cell, condition = job
             zygote = zygotes.get()
             try:
-                with serve(condition.simulator()) as server:
+                with serve(account(condition)) as server:
                     lab = Lab(server, zygote, lambda: uri, condition)
                     measured = measure(lab, cell, kills, twice=twice, seed=seed)
             finally:
@@ -163,7 +164,7 @@ def run(chosen: list[Job], kills: int | None, *, twice: bool, seed: int, workers
 
 
 _COLUMNS = (
-    *(("under", "<23"), ("cell", "<45"), ("promised", ">8"), ("kills", ">5")),
+    *(("under", "<31"), ("cell", "<45"), ("promised", ">8"), ("kills", ">5")),
     *(("paid twice", ">10"), ("lost", ">4"), ("ledger lost", ">11"), ("state differs", ">13")),
     *(("told", ">4"), ("errors", ">6"), ("resume s", ">8"), ("max", ">6")),
 )

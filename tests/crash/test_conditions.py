@@ -14,8 +14,9 @@ import pytest
 
 from langchain_parallel.simulator import serve
 
+from ..conditions import PLAIN, Condition
 from .cells import Cell, cells
-from .conditions import CONDITIONS, PLAIN, Condition
+from .conditions import CONDITIONS, account, promised
 from .lab import Lab
 from .matrix import points_of
 from .points import EXCHANGE, kind
@@ -25,15 +26,15 @@ Labs = Callable[[Condition], Lab]
 
 
 def sample() -> Iterator[tuple[Condition, Cell, str]]:
-    promised = [cell for cell in cells() if cell.promised]
-    workloads = sorted({cell.workload for cell in promised})
+    every = [cell for cell in cells() if cell.promised]
+    workloads = sorted({cell.workload for cell in every})
     turn = count()
     for condition in CONDITIONS:
         for workload in workloads if condition is not PLAIN else ():
             number = next(turn)
-            of_it = [cell for cell in promised if cell.workload == workload]
+            of_it = [cell for cell in every if cell.workload == workload]
             cell = of_it[number % len(of_it)]
-            if condition.promises(cell):
+            if promised(cell, condition):
                 yield condition, cell, EXCHANGE[number % len(EXCHANGE)]
 
 
@@ -49,7 +50,7 @@ def labs(lab: Lab) -> Iterator[Labs]:
 
         def under(condition: Condition) -> Lab:
             if condition.name not in made:
-                server = stack.enter_context(serve(condition.simulator()))
+                server = stack.enter_context(serve(account(condition)))
                 made[condition.name] = lab.under(condition, server)
             return made[condition.name]
 

@@ -1,4 +1,4 @@
-"""The fault matrix: each trouble at each call of each user, once and for good.
+"""The fault matrix: each trouble at each call of each user, once and for good; and some under each condition.
 
 `python -m tests.faults.matrix` plays it all and prints what became of each cell; `test_matrix.py`
 plays the same cells one by one.
@@ -15,18 +15,21 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Literal
 
 from langchain_parallel import errors
 from langchain_parallel._core.ledger.keys import METADATA_KEY
-from langchain_parallel.simulator import RunScript, Simulator
+from langchain_parallel.simulator import Fault, RunScript, Simulator
 
+from ..conditions import PLAIN, Condition, conditions
+from ..cut import representatives
 from ..research.harness import Mode
 from .table import (
     CALLS,
     ENDS,
+    LATE,
     NO_EVENTS,
     Call,
     Row,
@@ -42,6 +45,11 @@ from .users import FOLLOW_UP, MODES, QUESTION, USERS, ClientUser, Clock, GraphUs
 How = Literal["by itself", "after an error"]
 
 
+WRONG_ID = f"trun_{0:032}"
+"""What a `wrong_id` fault puts in place of every run's."""
+CONDITIONS = [one for one in conditions(LATE) if not one.clock_shift]
+
+
 @dataclass(frozen=True)
 class Cell:
     """One trouble, once (`times` 1) or until it is lifted (None), at one call of one user."""
@@ -52,11 +60,13 @@ class Cell:
     call: Call
     times: int | None
     turn: str = "question"
+    under: Condition = PLAIN
 
     def __str__(self) -> str:
         often = "once" if self.times else "for good"
         turn = "" if self.turn == "question" else f" of the {self.turn}"
-        return f"{self.user.name} {self.mode}: {self.row} at {self.call}{turn}, {often}"
+        under = "" if self.under is PLAIN else f", {self.under}"
+        return f"{self.user.name} {self.mode}: {self.row} at {self.call}{turn}, {often}{under}"
 
 
 def never_makes(user: type[User], call: Call) -> bool:
@@ -90,6 +100,29 @@ def ending_cells(*, whole: bool = False) -> Iterator[Cell]:
             yield cell
 
 
+def cells_under_conditions() -> list[Cell]:
+    """Under each condition: each trouble, and each call of each user in both modes, once or for good."""
+    found = []
+    for condition in CONDITIONS:
+        these = [cell for cell in cells() if _goes_with(cell.row, cell.call, condition)]
+        found += [replace(cell, under=condition) for cell in representatives(these, _shown)]
+    return found
+
+
+def _shown(cell: Cell) -> list[object]:
+    user = cell.user.name
+    return [cell.row.kind, (user, cell.call), (user, cell.mode, cell.turn), (user, cell.times)]
+
+
+def _goes_with(row: Row, call: Call, condition: Condition) -> bool:
+    """Whether trouble and condition are two things, and together no later than the settling time."""
+    script, kinds = condition.script, {fault.kind for fault in condition.faults}
+    is_late = script.late_commit or script.late_count or script.late_run or condition.faults
+    both_late = is_late and (call.late or row.options.get("acts_after"))
+    both_hide = script.late_commit and refuses_and_accepts(row)
+    return row.kind not in kinds and not both_late and not both_hide
+
+
 def _stood_for(cell: Cell) -> bool:
     """Whether other cells show the same, and this one only takes time.
 
@@ -114,15 +147,19 @@ def _stood_for(cell: Cell) -> bool:
 def play(cell: Cell) -> How:
     """Play a cell; raises AssertionError where it goes wrong."""
     simulator = Simulator(Clock())
+    cell.under.begin(simulator)
     with closing(cell.user(cell.mode, simulator)) as user:
         told = _trouble(cell, user)
         _not_twice(user)
         if told is not None:
-            assert cell.times is None or is_told(cell.row, cell.call), (
+            assert cell.times is None or is_told(cell.row, cell.call) or not cell.under.answers, (
                 f"given up at once: {told.text}"
             )
-            check(user, told, cell.call)
-            simulator.faults.clear()
+            if told.run_id != WRONG_ID:  # which the API had given the run
+                check(user, told, cell.call)
+            _order(cell.under, simulator)
+            if not cell.under.answers:
+                simulator.listing = PLAIN.listing
             after = user.resume()
             assert after is None, f"the resume after {told.text!r} ends in {after}"
         _paid_once_and_answered(user)
@@ -137,7 +174,7 @@ def _trouble(cell: Cell, user: User) -> Told | None:
         simulator.scripts.add(RunScript(late_commit=call.late, times=None))
 
     def begin() -> None:
-        simulator.faults.add(*call.faults(cell.row, cell.times, cell.turn))
+        _order(cell.under, simulator, *call.faults(cell.row, cell.times, cell.turn))
 
     if call.again:
         user.lose()
@@ -150,6 +187,12 @@ def _trouble(cell: Cell, user: User) -> Told | None:
     else:
         begin()
     return user.ask()
+
+
+def _order(condition: Condition, simulator: Simulator, *faults: Fault) -> None:
+    """Have these faults; what is so at every request comes after them."""
+    simulator.faults.clear()
+    simulator.faults.add(*faults, *condition.faults)
 
 
 def play_ending(cell: Cell) -> How:
@@ -236,10 +279,13 @@ def check(user: User, told: Told, call: Call) -> None:
         assert error.billed is not False, "it says that nothing was billed"
         return
     (run,) = runs
-    assert told.run_id == run["run_id"], f"run_id {told.run_id}"
-    assert told.interaction_id == run["interaction_id"], f"interaction_id {told.interaction_id}"
-    assert run["run_id"] in told.text, told.text
-    assert isinstance(user, ClientUser) or run["interaction_id"] in told.text, told.text
+    run_id, interaction_id = run["run_id"], told.interaction_id
+    assert told.run_id == run_id, f"run_id {told.run_id}"
+    assert run_id in told.text, told.text
+    is_shown = user.simulator.find_run(run_id).known <= user.simulator.monotonic
+    if is_shown:
+        assert interaction_id == run["interaction_id"], f"interaction_id {interaction_id}"
+        assert isinstance(user, ClientUser) or run["interaction_id"] in told.text, told.text
     free = run["status"] == "failed"
     assert error is None or (error.billed is False) == free, f"billed={error.billed}"
 
@@ -269,7 +315,7 @@ def _felt(cell: Cell, simulator: Simulator) -> None:
     unknown = [e.path for e in simulator.requests if not any(c.makes(e) for c in CALLS)]
     assert not unknown, f"calls without a column: {unknown}"
     hit = [e for e in simulator.requests if e.fault == cell.row.kind and cell.call.makes(e)]
-    assert hit, "the trouble never came up"
+    assert hit or cell.under is not PLAIN, "the trouble never came up"
     assert cell.times is None or len(hit) <= 1 + len(cell.call.first), "it came up more than once"
 
 
@@ -283,7 +329,7 @@ def main() -> int:
     """Play everything; print a table for each user, and the sums."""
     table: dict[tuple[str, str, str], dict[str, str]] = defaultdict(lambda: defaultdict(str))
     sums: Counter[tuple[str, str]] = Counter()
-    for cell in (*cells(whole=True), *ending_cells(whole=True)):
+    for cell in (*cells(whole=True), *ending_cells(whole=True), *cells_under_conditions()):
         outcome, _, why = verdict(cell).partition(": ")
         if why:
             print(f"WRONG  {cell}: {why}")

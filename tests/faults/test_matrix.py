@@ -15,7 +15,14 @@ import pytest
 from langchain_parallel.simulator import Simulator
 
 from ..cut import exhaustive, representatives
-from .matrix import Cell, cells, ending_cells, never_makes, verdict
+from .matrix import (
+    Cell,
+    cells,
+    cells_under_conditions,
+    ending_cells,
+    never_makes,
+    verdict,
+)
 from .table import CALLS, FAULTS, OUTCOMES, SENSELESS, Row, endings, rows, senseless
 from .users import USERS, Clock, GraphUser, User
 
@@ -57,6 +64,24 @@ def wrong(some: list[Cell]) -> str:
 def test_trouble_is_recovered_from_or_reported_and_nothing_is_paid_for_twice(
     some: list[Cell],
 ) -> None:
+    assert not wrong(some), wrong(some)
+
+
+def under_conditions() -> list[Any]:
+    """A few of these cells; then all of them, exhaustively."""
+    every = cells_under_conditions()
+    few = representatives(every, lambda cell: [cell.under.name, cell.user.name, cell.call.name])
+    groups: dict[str, list[Cell]] = defaultdict(list)
+    for cell in every:
+        groups[cell.under.name].append(cell)
+    return [
+        pytest.param(few, id="a few"),
+        *(exhaustive(some, id=name) for name, some in groups.items()),
+    ]
+
+
+@pytest.mark.parametrize("some", under_conditions())
+def test_nor_is_it_whatever_lists_and_answers_are_like(some: list[Cell]) -> None:
     assert not wrong(some), wrong(some)
 
 

@@ -21,12 +21,7 @@ from .evaluate import apply_verdict, planned_by
 
 def review(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
     """Ask until the answer is valid, and act on it."""
-    verdict = state.get("verdict")
-    if not verdict or not state.get("turns"):
-        raise InvalidRequest(
-            ["There is no answer in the state that a person could review."],
-            hint="Nothing was sent. Invoke the graph with a question.",
-        )
+    verdict = state["verdict"]
     proposal = cast(Verdict, verdict.get("proposal") or Verdict(action="accept"))
     turns, limits = state["turns"], graph.session_limits(state)
 
