@@ -21,7 +21,8 @@ from langgraph.types import interrupt
 from .._core.calls import Call, Calls
 from ..errors import CheckpointNotWritten
 
-# LangGraph has no public way to read these in a running node; a test fails should they be renamed.
+# LangGraph has no public way to read these in a running node; tests/test_internals.py fails should they be
+# renamed.
 _CHECKPOINTER = "__pregel_checkpointer"
 _DURABILITY = "__pregel_durability"
 _SCRATCHPAD = "__pregel_scratchpad"

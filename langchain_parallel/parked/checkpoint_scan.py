@@ -16,9 +16,11 @@ from .._core.calls import Call, Calls
 from .index import ParkedThread, agent_of, qualified_node
 from .interrupts import runs_waited_for
 
-# LangGraph's names; tests fail should they change.
+# LangGraph's names; `tests/test_internals.py` fails should they change.
 _INTERRUPT = "__interrupt__"
-_UNDONE = frozenset({_INTERRUPT, "__resume__", "__error__", "__scheduled__"})
+_UNDONE = frozenset(
+    {_INTERRUPT, "__resume__", "__error__", "__error_source_node__", "__scheduled__"}
+)
 """The channels that a task may have written to before it is done."""
 _DUE, _SENT = "branch:to:", "__pregel_tasks"
 """Channels that hold something in a checkpoint after which nodes are due."""
