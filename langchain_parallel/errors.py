@@ -39,6 +39,16 @@ from typing import Any, Literal, TypeAlias
 
 from typing_extensions import Self
 
+_NOT_SHOWN = dict.fromkeys(
+    [
+        *set(range(0x20)) - {9, 10},
+        *range(0x7F, 0xA0),
+        *range(0x202A, 0x202F),
+        *range(0x2066, 0x206A),
+    ]
+)
+"""Characters that steer a terminal or turn text: no error's text holds one, whoever wrote a part of it."""
+
 
 class ParallelError(Exception):
     """The base class of every error of this package.
@@ -60,9 +70,10 @@ class ParallelError(Exception):
         interaction_id: str | None = None,
         billed: bool | None = False,
     ) -> None:
+        message = message.translate(_NOT_SHOWN)
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.hint = hint.translate(_NOT_SHOWN)
         self.run_id = run_id
         self.interaction_id = interaction_id
         self.billed = billed

@@ -1,4 +1,7 @@
-"""Text of a server made plain: without hidden characters, on one line, no longer than asked."""
+"""Text of a server made plain: without hidden characters, on one line, no longer than asked.
+
+Rule: a text that is to be shortened is cut before anything searches it, so that its length costs nothing.
+"""
 
 from __future__ import annotations
 
@@ -8,23 +11,43 @@ CUT_HERE = " [cut here]"
 """Ends a text of several lines that was cut."""
 
 _LINE_ENDS = re.compile(r"\r\n?|[\x0b\x0c\x85\u2028\u2029]")
-# Control characters, and invisible ones that hide or turn text: bidi, zero width, tags, surrogates.
-# The joiners U+200C and U+200D stay, Persian and emoji are spelt with them.
+# Control characters, and whatever Unicode shows as nothing: bidi, zero width, fillers, variation selectors,
+# tags, surrogates. They hide or turn text, or carry text that only a model reads.
 _HIDDEN = re.compile(
-    "[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f"
-    "\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
+    "[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    "\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]+"
 )
+_JOINERS = "\u200c\u200d"
+_BLANK_BRAILLE = "\u2800"
+_RAW_PER_CHAR = 8
+"""Characters that are looked at for each one of a text to be cut: hidden ones and blanks may go."""
 
 
 def clean(text: str) -> str:
     """The text without control and hidden characters; every line end is a newline."""
-    return _HIDDEN.sub("", _LINE_ENDS.sub("\n", text))
+    return _HIDDEN.sub(_joiner, _LINE_ENDS.sub("\n", text)).replace(_BLANK_BRAILLE, " ")
+
+
+def _joiner(hidden: re.Match[str]) -> str:
+    """What stays of hidden characters: one joiner between letters that are spelt with it, as in Persian and
+    emoji.
+    """
+    joiner = next((char for char in hidden[0] if char in _JOINERS), "")
+    around = hidden.string[max(hidden.start() - 1, 0) : hidden.end() + 1]
+    is_between = len(around) == len(hidden[0]) + 2 and min(around[0], around[-1]) > "\x7f"
+    return joiner if is_between else ""
 
 
 def one_line(text: str, max_chars: int | None = None) -> str:
     """The text on one line, cleaned."""
-    line = " ".join(clean(text).split())
-    return line if max_chars is None else cut(line, max_chars)
+    if max_chars is None:
+        return " ".join(clean(text).split())
+    looked_at = text[: _RAW_PER_CHAR * max(max_chars, 0) + 100]
+    line = " ".join(clean(looked_at).split())
+    if len(line) <= max_chars and len(looked_at) < len(text):
+        line = f"{line[: max_chars - 1].rstrip()}…"
+    return cut(line, max_chars)
 
 
 def cut(text: str, max_chars: int, mark: str = "…") -> str:
@@ -41,3 +64,15 @@ def cut(text: str, max_chars: int, mark: str = "…") -> str:
             break
     kept = kept.rstrip()
     return kept + mark if kept else ""
+
+
+SAID_CHARS = 500
+"""Characters of what a server says that an error's message repeats; its attribute has them all."""
+
+
+def quoted(text: str, max_chars: int) -> str:
+    """Text of a server on one line, in quotation marks that it cannot close: it reads as data."""
+    return f"“{one_line(text, max_chars).translate(_QUOTES)}”"
+
+
+_QUOTES = str.maketrans('“”„‟«»＂"', "‘’‘‘‘’''")

@@ -15,12 +15,13 @@ from pydantic import BaseModel, ValidationError
 from .. import errors
 from . import payloads
 from .effects import NoResponse, Outcome, Request, Response
+from .plain_text import SAID_CHARS, one_line, quoted
 from .redaction import redact
 from .retry import RetryDecision, classify, retry_after
 from .wire import GROUPS, RUNS
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
-
+_REF_CHARS = 100
 
 _AS_JSON = {
     "model_type": "Input should be an object",
@@ -57,7 +58,7 @@ def decode(
     # Raised outside the `except`, so that pydantic's error is not its context: that repeats what was sent.
     raise errors.MalformedResponse(
         f"The response to {request.method} {request.path} is not a {model.__name__} "
-        f"({redact(what, request.secrets)}).",
+        f"({one_line(redact(what, request.secrets), SAID_CHARS)}).",
         hint=_unknown_hint(request),
         run_id=run_id,
         billed=None if request.paid or run_id else False,
@@ -77,7 +78,8 @@ def _no_response(
     request: Request, outcome: NoResponse, run_id: str | None
 ) -> errors.ResponseLost | errors.MalformedResponse:
     call = f"{request.method} {request.path}"
-    reason = f" ({redact(outcome.reason, request.secrets)})" if outcome.reason else ""
+    said = one_line(redact(outcome.reason, request.secrets), SAID_CHARS)
+    reason = f" ({said})" if said else ""
     unknown = request.paid and outcome.sent
     billed = None if unknown or run_id else False
     if outcome.malformed:
@@ -171,10 +173,10 @@ def _refusal(request: Request, response: Response, run_id: str | None) -> errors
     pause = retry_after(response)
     unknown = request.paid and classify(request, response) is RetryDecision.UNKNOWN
     parts = [f"{happened} (HTTP {response.status} on {request.method} {request.path})"]
-    parts += [f"the server says: {said.rstrip('.')}"] if said else []
-    parts += [f"fields: {', '.join(fields)}"] if fields else []
+    parts += [f"the server says: {quoted(said.rstrip('.'), SAID_CHARS)}"] if said else []
+    parts += [f"fields: {quoted(', '.join(fields), SAID_CHARS)}"] if fields else []
     parts += [f"it asks to wait {pause:g} s"] if pause is not None else []
-    parts += [f"ref_id {ref_id}"] if ref_id else []
+    parts += [f"ref_id {one_line(ref_id, _REF_CHARS)}"] if ref_id else []
     return kind(
         "; ".join(parts) + ".",
         hint=_unknown_hint(request) if unknown else todo,
@@ -190,7 +192,7 @@ def _refusal(request: Request, response: Response, run_id: str | None) -> errors
 
 def _text(value: object) -> str:
     """A value where a text belongs, as text on one line."""
-    return "" if value is None else " ".join(str(value).split())
+    return "" if value is None else one_line(str(value))
 
 
 def _error_body(body: bytes) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from .. import errors
 from ..models import TaskRun
+from .plain_text import SAID_CHARS, one_line, quoted
 
 _ENDINGS: Mapping[str, tuple[type[errors.RunError], str, str, bool | None]] = {
     # status: class, what happened, what to do, billed
@@ -46,7 +47,7 @@ def raise_unfinished(run: TaskRun) -> None:
         return
     unknown = (
         errors.RunError,
-        f"ended as {run.status!r}, a status this package does not know",
+        f"ended as {one_line(run.status, 40)!r}, a status this package does not know",
         "Look at it on Parallel's platform, and whether this package is up to date.",
         None,
     )
@@ -54,9 +55,9 @@ def raise_unfinished(run: TaskRun) -> None:
     error, warnings = run.error, list(map(str, run.warnings or ()))
     said = error.message if error else ""
     parts = [f"Run {run.run_id} {happened}"]
-    parts += [f"the server says: {said.rstrip('.')}"] if said else []
-    parts += [f"warnings: {' '.join(warnings)}"] if warnings else []
-    parts += [f"ref_id {error.ref_id}"] if error and error.ref_id else []
+    parts += [f"the server says: {quoted(said.rstrip('.'), SAID_CHARS)}"] if said else []
+    parts += [f"warnings: {quoted(' '.join(warnings), SAID_CHARS)}"] if warnings else []
+    parts += [f"ref_id {one_line(error.ref_id, 100)}"] if error and error.ref_id else []
     raise kind(
         "; ".join(parts) + ".",
         hint=todo,

@@ -20,6 +20,7 @@ from ..errors import ApiError, NotFound, ParallelError
 from ..models import Submission, TaskRunEvent, TaskRunInput
 from ..text.format import usd
 from .command_line import command_parser
+from .terminal import say
 
 RUNS, USD_PER_RUN = 3, 0.005
 _QUESTION = "What is the capital of France? Answer in one word."
@@ -51,16 +52,16 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--yes", action="store_true", help="spend without asking")
     options = parser.parse_args(arguments)
     if not (options.yes or _is_confirmed()):
-        print("Nothing was started. `--yes` starts the check without asking.")
+        say("Nothing was started. `--yes` starts the check without asking.")
         return 2
     right = True
     for finding in findings():
         word = {True: "holds", False: "DOES NOT HOLD", None: "not known"}[finding.holds]
-        print(f"{word:>13}  {finding.assumption}: {finding.observed}", flush=True)
+        say(f"{word:>13}  {finding.assumption}: {finding.observed}")
         right = right and finding.holds is not False
-    print("\nWhat this check cannot find out:")
+    say("\nWhat this check cannot find out:")
     for question in _BEYOND:
-        print(f"  - {question}")
+        say(f"  - {question}")
     return 0 if right else 1
 
 
@@ -69,7 +70,7 @@ def _is_confirmed() -> bool:
     try:
         return input(question).strip().lower() in ("y", "yes")
     except EOFError:  # no terminal
-        print()
+        say()
         return False
 
 

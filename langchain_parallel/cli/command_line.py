@@ -18,6 +18,7 @@ from contextlib import contextmanager, nullcontext
 
 from .._core.extras import install_line, missing_extra
 from ..errors import InvalidRequest, MissingKey, ParallelError
+from .terminal import complain
 
 __all__ = ["command_parser", "main"]
 
@@ -100,7 +101,7 @@ def _explain(command: str, error: BaseException) -> int:
 
 
 def _fail(command: str, why: object, *, code: int) -> int:
-    print(f"langchain-parallel {command}: error: {why}", file=sys.stderr)
+    complain(f"langchain-parallel {command}: error: {why}")
     return code
 
 
@@ -119,7 +120,7 @@ class _Sentences(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one."""
-        print(f"langchain-parallel: {record.getMessage()}", file=sys.stderr)
+        complain(f"langchain-parallel: {record.getMessage()}")
 
 
 @contextmanager

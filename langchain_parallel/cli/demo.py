@@ -29,7 +29,9 @@ from ..sessions import InteractionTree
 from ..simulator import Fault, RunningServer, Scenario, Simulator, serve
 from ..text.format import usd
 from ..text.result import answer_text, weak_points
+from ..text.untrusted import harmless
 from .command_line import command_parser
+from .terminal import say
 
 PROCESSOR, FOLLOW_UP = "pro", "core-fast"
 FIRST = "Map the competitive landscape of autonomous vehicle companies"
@@ -97,9 +99,9 @@ def _answer(question: str | None, database: Path) -> ResearchOutput:
 def _show_progress(step: Mapping[str, Any]) -> None:
     if "progress" in step and step["progress"] is not None:
         sources = _count(step["sources_read"] or 0, "source")
-        print(f"  {step['progress']:5.1f} %  {sources} read", flush=True)
+        say(f"  {step['progress']:5.1f} %  {sources} read")
     elif step.get("message"):
-        print(f"           {step['kind']}: {step['message']}", flush=True)
+        say(f"           {harmless(step['kind'], 40)}: {harmless(step['message'], 300)}")
 
 
 def _count(number: int, noun: str) -> str:
@@ -107,7 +109,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def _ask(question: str, database: Path) -> ResearchOutput:
-    print(f"\n── {question}", flush=True)
+    say(f"\n── {question}")
     session = _answer(question, database)
     _show_turn(session["turns"][-1])
     return session
@@ -115,20 +117,20 @@ def _ask(question: str, database: Path) -> ResearchOutput:
 
 def _show_turn(turn: Turn) -> None:
     answer = answer_text(turn, weak_points(turn), _SHOWN_CHARS)
-    print(textwrap.indent(str(answer), "  "))
+    say(textwrap.indent(str(answer), "  "))
     if answer.left_out:
-        print(f"  and {', '.join(answer.left_out)}")
+        say(f"  and {', '.join(answer.left_out)}")
 
 
 def _summary(session: ResearchOutput) -> None:
-    print("\n── The session")
-    print(InteractionTree.of(session).text())
-    print(f"  spent: {usd(session['spent_usd'])} in {_count(len(session['turns']), 'run')}")
+    say("\n── The session")
+    say(InteractionTree.of(session).text())
+    say(f"  spent: {usd(session['spent_usd'])} in {_count(len(session['turns']), 'run')}")
 
 
 def _killed_turn(database: Path, has_started: Callable[[], bool], pause: float) -> ResearchOutput:
     """Ask in a worker, kill it `pause` seconds after its run has started, and resume the session."""
-    print(f"\n── {THIRD}", flush=True)
+    say(f"\n── {THIRD}")
     command = [sys.executable, "-m", "langchain_parallel", "demo", "--worker", str(database)]
     worker = subprocess.Popen(command)
     deadline = time.monotonic() + 60
@@ -139,7 +141,7 @@ def _killed_turn(database: Path, has_started: Callable[[], bool], pause: float) 
     time.sleep(pause)
     worker.kill()
     worker.wait()
-    print("  The worker was killed (SIGKILL). The API continues its run.")
+    say("  The worker was killed (SIGKILL). The API continues its run.")
     session = _answer(None, database)
     _show_turn(session["turns"][-1])
     _summary(session)
@@ -159,7 +161,7 @@ def _simulator(latency_scale: float) -> Iterator[RunningServer]:
 
 
 def _run_simulated(server: RunningServer, database: Path) -> int:
-    print(
+    say(
         f"The simulator answers at {server.url}. Nothing below is a real finding; nothing costs money."
     )
     _ask(FIRST, database)
@@ -180,8 +182,8 @@ def _check_bill(server: RunningServer, session: ResearchOutput, third: int) -> i
     total = server.simulator.billing.total_usd
     expected = sum(price_usd(turn["processor"]) or 0.0 for turn in session["turns"])
     right = third == 1 and len(session["turns"]) == 3 and abs(total - expected) < 1e-9
-    print(f"\n  Runs billed for the third question: {third}. The API's bill: {usd(total)}.")
-    print(
+    say(f"\n  Runs billed for the third question: {third}. The API's bill: {usd(total)}.")
+    say(
         "  The run of the killed worker was found in the ledger and used."
         if right
         else "  THIS IS WRONG: expected one run, and the sum of the three prices."
@@ -194,7 +196,7 @@ def _check_bill(server: RunningServer, session: ResearchOutput, third: int) -> i
 
 def _live(database: Path, *, kill: bool) -> int:
     cost = sum(price_usd(processor) or 0.0 for processor in (PROCESSOR, FOLLOW_UP))
-    print(f"Two runs on the real API, for about {usd(cost)}.")
+    say(f"Two runs on the real API, for about {usd(cost)}.")
     _ask(FIRST, database)
     _summary(_ask(SECOND, database))
     if not kill:
@@ -202,7 +204,7 @@ def _live(database: Path, *, kill: bool) -> int:
     session = _killed_turn(database, lambda: _has_pending_run(database), pause=2.0)
     with ParallelClient() as client:
         runs = len(client.list_runs(session["ledger_id"]))
-    print(f"\n  Runs in the session's ledger: {runs}.")
+    say(f"\n  Runs in the session's ledger: {runs}.")
     return 0 if runs == 3 else 1
 
 

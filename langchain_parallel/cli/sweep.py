@@ -19,10 +19,14 @@ from typing import Any
 from langgraph.pregel import Pregel
 
 from .._core.extras import install_line, missing_extra
+from .._core.plain_text import one_line
 from ..errors import InvalidRequest
 from ..parked.sweeper import STRANDED_SECONDS, SweepResult, asweep, sweep
 from ..parked.threads import Threads
 from .command_line import command_parser
+from .terminal import say
+
+_LINE_CHARS = 2_000
 
 
 def main(arguments: list[str]) -> int:
@@ -42,9 +46,9 @@ def main(arguments: list[str]) -> int:
     )
     options = vars(parser.parse_args(arguments))
     result = _sweep_any(_attribute(options.pop("graph")), options)
-    print(", ".join(f"{name} {count}" for name, count in result.counts().items()))
+    say(", ".join(f"{name} {count}" for name, count in result.counts().items()))
     for id, why in result.failed.items():
-        print(f"thread {id}: {type(why).__name__}: {why}")
+        say(one_line(f"thread {id}: {type(why).__name__}: {why}", _LINE_CHARS))
     return 1 if result.failed or result.skipped else 0
 
 

@@ -2,26 +2,31 @@
 
 Rule: what is left out is named. A page says how many there are and how to get the next. Addresses are left
 out unless they are asked for, because `citations.py` knows them by number. Every line is harmless, and has no
-citation marks but this package's.
+citation marks or labels but this package's.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
 from typing import Any
-from urllib.parse import quote
 
 from .._core.urls import host
 from ..errors import InvalidRequest
 from ..evidence import is_within, numbers_by_field, parts
+from ..text.own_marks import (
+    FROM_THE_WEB,
+    json_told_apart,
+    name_told_apart,
+    source_line,
+    told_apart,
+    without_marks,
+)
 from ..text.result import Row, answer_rows, evidence_notes
 from ..text.untrusted import fenced, harmless, harmless_lines
 from .agent_config import AgentConfig
 from .agent_messages import changed_by_a_person, head, under_way, without_answer, without_ids
 from .agent_state import AgentTurn, Research, is_active
-from .citations import without_marks, without_marks_in_json
 from .names import Names
 
 SOURCES = "sources"
@@ -78,7 +83,7 @@ def field_of(record: AgentTurn, names: Names, field: str, page: int, chars: int)
     Raises:
         InvalidRequest: There is no such page.
     """
-    if found := _fields(record).get(_plain(field)):
+    if found := _fields(record).get(_plain(field.removeprefix(FROM_THE_WEB))):
         return _page(record, list(_field(record, names, found)), page, chars)
     lines = [_source(source, names, whole=True) for source in record["citations"]]
     return _page(record, lines or ["There are none."], page, chars)
@@ -87,7 +92,7 @@ def field_of(record: AgentTurn, names: Names, field: str, page: int, chars: int)
 def no_such_field(record: AgentTurn, field: str, chars: int) -> str:
     """The message that a field does not exist; empty if it does."""
     there = list(dict.fromkeys([*_fields(record), SOURCES]))
-    if _plain(field) in there:
+    if _plain(field.removeprefix(FROM_THE_WEB)) in there:
         return ""
     names = _pieces(without_marks(", ".join(there)), chars)
     rest = [f"[cut here; there are {len(there)}]"] if len(names) > 1 else []
@@ -97,10 +102,10 @@ def no_such_field(record: AgentTurn, field: str, chars: int) -> str:
 
 def document(record: AgentTurn, names: Names) -> list[str]:
     """A finding, line by line: what is uncertain, the answer, the sources without their addresses."""
-    lines = [_plain(note) for note in evidence_notes(record)]
+    lines = [harmless(note) for note in evidence_notes(record)]
     for warning in record["warnings"]:
-        text = _plain(without_ids(harmless(warning), [record]))
-        lines.append(f"Warning: {harmless(text, _WARNING_CHARS)}")
+        text = without_marks(without_ids(harmless(warning, _WARNING_CHARS), [record]))
+        lines.append(f"Warning: {text}")
     for row in _rows(record, names):
         lines += str(row).split("\n")
     if record["citations"]:
@@ -123,8 +128,12 @@ def _fields(record: AgentTurn) -> dict[str, str]:
 
 
 def _plain(text: str) -> str:
-    """Text of the web on one line, harmless and without marks."""
+    """A field's name on one line, harmless and without marks."""
     return without_marks(harmless(text))
+
+
+def _named(field: str) -> str:
+    return name_told_apart(harmless(field))
 
 
 def _rows(record: AgentTurn, names: Names) -> list[Row]:
@@ -132,19 +141,14 @@ def _rows(record: AgentTurn, names: Names) -> list[Row]:
 
     def show(value: object) -> str:
         is_text = isinstance(value, str) and value.strip()
-        return gap.join(
-            map(without_marks if is_text else without_marks_in_json, harmless_lines(value))
-        )
+        return gap.join(map(told_apart if is_text else json_told_apart, harmless_lines(value)))
 
-    return answer_rows(record, mark=names.mark, name=_plain, show=show)
+    return answer_rows(record, mark=names.mark, name=_named, show=show)
 
 
 def _source(source: dict[str, Any], names: Names, *, whole: bool) -> str:
-    url, title = harmless(source["url"]), source["title"] or ""
-    if without_marks(url) != url:  # percent-encoded, it still leads there
-        url = re.sub(r"[\[\]［］【】]", lambda bracket: quote(bracket[0]), url)
-    where = url if whole else host(url) or url
-    return f"{names.mark(source['number'])} {_plain(f'{where} {title}')}".rstrip()
+    url, title = harmless(source["url"]), harmless(source["title"] or "")
+    return source_line(names.mark(source["number"]), url, title, shown="" if whole else host(url))
 
 
 def _field(record: AgentTurn, names: Names, field: str) -> Iterator[str]:
@@ -152,7 +156,7 @@ def _field(record: AgentTurn, names: Names, field: str) -> Iterator[str]:
         if is_within(row.path, field):
             yield from str(row).split("\n")
     if word := record["confidence"].get(field):
-        yield _plain(f"Confidence: {word}")
+        yield without_marks(harmless(f"Confidence: {word}"))
     for source in record["citations"]:
         if any(is_within(path, field) for path in source["fields"]):
             yield _source(source, names, whole=True)

@@ -37,7 +37,7 @@ from ..processors import price_usd
 from ..research.approval import decline
 from ..research.turns import finish_turn, running_turn
 from ..research.usage import emit_cost
-from ..text.untrusted import harmless
+from ..text.untrusted import ERROR_CHARS, harmless
 from ..tools.tool_messages import error_for_model
 from .agent_config import CALL_TAG, AgentConfig, call_tag
 from .agent_state import (
@@ -133,7 +133,7 @@ def start(
         if error.billed is False:
             return unsent_record(record, error)
         # It may have been sent: the next turns of the model look it up.
-        return {**record, "status": "unknown", "error": harmless(error.message)}
+        return {**record, "status": "unknown", "error": harmless(error.message, ERROR_CHARS)}
     return {**record, **running_turn(record, submission)}
 
 
@@ -177,9 +177,13 @@ def finish(
     try:
         turn = yield from finish_turn(run, record, ledger_id, has_ended=has_ended)
     except ActionRequired as error:
-        return {**record, "status": "action_required", "error": harmless(error.message)}
+        return {
+            **record,
+            "status": "action_required",
+            "error": harmless(error.message, ERROR_CHARS),
+        }
     except ParallelError as error:
-        return {**record, "error": harmless(error.message)}
+        return {**record, "error": harmless(error.message, ERROR_CHARS)}
     done: AgentTurn = {**record, **turn}
     done["citations"] = number_citations(done, research)
     # Declined and refused records cost nothing, so all that have ended may be added up.

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, cast
 
 from .._core.calls import Calls
+from .._core.plain_text import one_line
 from .._graph.paid_run import PaidAnswer, PaidRun
 from ..errors import InvalidRequest, ParallelError, RunCancelled, RunFailed
 from ..evidence import evidence_of
 from ..models import Submission, TaskRun
 from ..processors import price_usd
 from ..text.result import failed_calls
-from ..text.untrusted import harmless
+from ..text.untrusted import ERROR_CHARS, harmless
 from .evaluation import questions_of
 from .state import (
     PLANNING_FIELDS,
@@ -22,6 +24,8 @@ from .state import (
     Verdict,
     is_elsewhere,
 )
+
+_WARNINGS, _WARNING_CHARS = 50, 2_000
 
 # --- what is asked -------------------------------------------------------------------------------
 
@@ -241,7 +245,7 @@ def _answered_turn(turn: Turn, got: PaidAnswer, keep_excerpts: bool) -> Turn:
     ended["confidence"] = evidence["confidence"]
     ended["unsupported_fields"] = evidence["unsupported_fields"]
     ended["citations"] = evidence["citations"]
-    ended["warnings"] = [*map(str, result.run.warnings or ()), *failed_calls(result)]
+    ended["warnings"] = [*_kept(map(str, result.run.warnings or ())), *_kept(failed_calls(result))]
     if got.duplicates:
         others = ", ".join(got.duplicates)
         ended["duplicates"] = list(got.duplicates)
@@ -251,10 +255,17 @@ def _answered_turn(turn: Turn, got: PaidAnswer, keep_excerpts: bool) -> Turn:
     return ended
 
 
+def _kept(warnings: Iterable[str]) -> list[str]:
+    """Warnings as a turn keeps them: each of them, and their number, bounded (R8)."""
+    given = list(warnings)
+    more = [f"And {len(given) - _WARNINGS:,} more."] if len(given) > _WARNINGS else []
+    return [*(one_line(warning, _WARNING_CHARS) for warning in given[:_WARNINGS]), *more]
+
+
 def _failed_turn(turn: Turn, error: RunFailed | RunCancelled) -> Turn:
     ended = _ended_turn({**turn, "status": error.status})
-    ended["warnings"] = list(error.warnings)
-    ended["error"] = harmless(str(error))
+    ended["warnings"] = _kept(error.warnings)
+    ended["error"] = harmless(str(error), ERROR_CHARS)
     ended["cost_usd"] = 0.0 if error.billed is False else None
     return ended
 
@@ -266,6 +277,6 @@ def refused_turn(turn: Turn, key: str, reason: ParallelError | str) -> Turn:
     is_open = isinstance(reason, ParallelError) and reason.billed is None
     ended = _ended_turn({**turn, "run_id": "", "status": "unknown" if is_open else "refused"})
     ended["key"] = key
-    ended["error"] = harmless(str(reason))
+    ended["error"] = harmless(str(reason), ERROR_CHARS)
     ended["cost_usd"] = None if is_open else 0.0
     return ended

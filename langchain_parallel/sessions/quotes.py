@@ -16,7 +16,8 @@ from ..text.result import weak_points
 from ..text.untrusted import fenced, harmless, harmless_lines
 
 _ABOUT = "Findings of earlier research follow, to be taken into account."
-_START, _END = f"\n\n{fenced('…', _ABOUT)}".split("…")
+_FENCED = f"\n\n{fenced('…', _ABOUT)}"
+_START = _FENCED[: _FENCED.index('nonce="')]
 _LEAST = 500
 """Characters for each turn, below which a quote says nothing."""
 _UNLIMITED = 1_000_000_000
@@ -50,7 +51,7 @@ def with_findings(question: str, turns: Iterable[Turn], *, max_chars: int = 10_0
     ]
     if problems:
         raise InvalidRequest(problems)
-    room = max_chars - len(question) - len(_START) - len(_END) + 1  # the last line has no end
+    room = max_chars - len(question) - len(_FENCED) + 2  # the last line has no end
     lengths = [len(_finding(n, turn, _UNLIMITED)) + 1 for n, turn in enumerate(quoted, start=1)]
     if (lack := sum(min(_LEAST, length) for length in lengths) - room) > 0:
         raise InvalidRequest(
@@ -66,7 +67,12 @@ def with_findings(question: str, turns: Iterable[Turn], *, max_chars: int = 10_0
 
 def own_question(question: str) -> str:
     """A question without the findings that `with_findings` quoted after it."""
-    return question.partition(_START)[0] if question.endswith(_END) else question
+    own, start, rest = question.rpartition(_START)
+    inside = rest.partition(">\n")[2].rpartition("\n</")[0]
+    # What is quoted holds no tag, so the last one is ours, if its nonce is that of the text in it.
+    if not start or question != f"{own}\n\n{fenced(inside, _ABOUT)}":
+        return question
+    return own_question(own)
 
 
 def _finding(number: int, turn: Turn, share: int) -> str:

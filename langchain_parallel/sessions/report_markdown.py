@@ -16,6 +16,7 @@ from urllib.parse import quote
 from .._core.urls import host
 from ..evidence import is_within
 from ..text.format import duration, usd
+from ..text.own_marks import leads_elsewhere
 from ..text.untrusted import harmless
 from .quotes import own_question
 from .report_parts import Claim, ReportedTurn, Source, Totals, Underway
@@ -264,7 +265,8 @@ def _source(source: Source) -> str:
         f"turn {citing.turn}" + "".join(f" {_name(field, citing.turn)}" for field in citing.fields)
         for citing in source.cited_by
     )
-    return f"- [{source.number}] {title}{_link(source.url, first)}" + (
+    note = escape(leads_elsewhere(source.title or "", source.url), first)
+    return f"- [{source.number}] {title}{_link(source.url, first)}{note and f' {note}'}" + (
         f" ({cited})" if cited else ""
     )
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from .._core.urls import host
 from ..text.format import duration, usd
+from ..text.own_marks import leads_elsewhere
 from ..text.untrusted import harmless
 from .answer_html import Answer, lines, safe, word
 from .tree_nodes import Node, kind_of, total_cost_usd
@@ -176,5 +177,5 @@ def _link(url: str, title: str) -> str:
     shown = f"<small>{escape(harmless(url, 140))}</small>"
     if not host(url) or harmless(url) != url:
         return safe(title or "No web address") + shown
-    text = safe(title or url)
+    text, shown = safe(title or url), shown + escape(leads_elsewhere(title, url))
     return f'<a href="{escape(url)}" target="_blank" rel="noopener noreferrer nofollow">{text}</a>{shown}'

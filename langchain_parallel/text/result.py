@@ -27,6 +27,7 @@ from ..evidence import (
 )
 from ..models import TaskRun, TaskRunResult
 from .layout import count_within, shares
+from .own_marks import json_told_apart, name_told_apart, source_line, told_apart, without_marks
 from .untrusted import compact_json, fenced
 
 DEFAULT_MAX_CHARS = 24_000
@@ -91,7 +92,7 @@ def failed_calls(result: TaskRunResult) -> list[str]:
 
 
 def _tally(lines: Iterable[str]) -> list[str]:
-    counts = Counter(one_line(line, _REMARK_CHARS) for line in lines)
+    counts = Counter(without_marks(one_line(line, _REMARK_CHARS)) for line in lines)
     return [line if times == 1 else f"{line} ({times} times)" for line, times in counts.items()]
 
 
@@ -106,11 +107,11 @@ def weak_points(evidence: Evidence) -> Iterator[str]:
         if is_low(word)
     ]
     if low:
-        yield f"Low confidence: {', '.join(low)}"
+        yield without_marks(f"Low confidence: {', '.join(low)}")
     if evidence["content"] is not None and is_hollow(evidence["content"]):
         yield "Empty answer"
     if uncited := uncited_fields(evidence):
-        yield "No citations: " + ", ".join(map(one_line, uncited))
+        yield without_marks("No citations: " + ", ".join(map(one_line, uncited)))
 
 
 def evidence_notes(evidence: Evidence) -> Iterator[str]:
@@ -122,7 +123,8 @@ def evidence_notes(evidence: Evidence) -> Iterator[str]:
     rest = {word: count for word, count in counts.most_common() if not is_low(word)}
     if rest and words:
         otherwise = " otherwise" if len(rest) < len(counts) else ""
-        yield f"Confidence{otherwise}: {', '.join(f'{n} {word}' for word, n in rest.items())}"
+        levels = ", ".join(f"{count} {word}" for word, count in rest.items())
+        yield without_marks(f"Confidence{otherwise}: {levels}")
 
 
 # --- the answer, field by field ------------------------------------------------------------------
@@ -142,19 +144,22 @@ class Row(NamedTuple):
 def _value(value: object) -> str:
     """Text as it is, anything else as JSON on one line."""
     if isinstance(value, str) and value.strip():
-        return clean(value)
-    return clean(compact_json(value)).replace("\n", "\\n")
+        return told_apart(clean(value))
+    return json_told_apart(clean(compact_json(value)).replace("\n", "\\n"))
+
+
+def _name(path: str) -> str:
+    return name_told_apart(one_line(path))
 
 
 def answer_rows(
     evidence: Evidence,
     *,
     mark: Callable[[Any], str] = "[{}]".format,
-    name: Callable[[str], str] = one_line,
+    name: Callable[[str], str] = _name,
     show: Callable[[object], str] = _value,
 ) -> list[Row]:
-    """The answer, field by field. A text answer gets no marks: all its citations are the text's, and it
-    may number its own.
+    """The answer, field by field. A text answer gets no marks: all its citations are the text's.
 
     Args:
         evidence: The answer's.
@@ -204,7 +209,9 @@ def answer_text(evidence: Evidence, notes: Iterable[str], room: int | None = Non
     """
     rows, below = answer_rows(evidence), _join(notes)
     lines = [
-        one_line(f"[{source['number']}] {source['url']} {source['title'] or ''}")
+        source_line(
+            f"[{source['number']}]", one_line(source["url"]), one_line(source["title"] or "")
+        )
         for source in evidence["citations"]
     ]
     whole = AnswerText(_join(rows), below, lines)

@@ -25,7 +25,7 @@ from ..errors import (
 )
 from ..processors import PROCESSORS, Processor
 from ..text.format import duration_range, usd
-from ..text.untrusted import harmless
+from ..text.untrusted import ERROR_CHARS, harmless
 
 # --- description ---------------------------------------------------------------------------------
 
@@ -109,6 +109,7 @@ def error_for_model(
     unsettled = "" if error.billed is False else _unsettled(error, collector, is_found_again)
     retold = copy.copy(error)
     retold.hint = next(known, unsettled or error.hint)
+    retold.message = harmless(error.message, ERROR_CHARS)  # shortened before its ids follow it
     return harmless(str(retold))
 
 

@@ -16,7 +16,7 @@ HOURS = 3600.0
 
 
 ENDINGS: list[tuple[Any, type[errors.RunError], str, bool | None]] = [
-    ("failed", errors.RunFailed, "failed; the server says: No luck", False),
+    ("failed", errors.RunFailed, "failed; the server says: “No luck”", False),
     ("cancelled", errors.RunCancelled, "was cancelled on the server's side", None),
     ("action_required", errors.ActionRequired, "waits for a person to act", None),
 ]
@@ -45,7 +45,7 @@ def test_each_ending_is_an_error_of_its_own(
     run = world.api.retrieve(run_id)
     error = world.raises(kind, getattr(world.api, call), run_id)
     assert text in error.message
-    assert "warnings: Odd schema." in error.message
+    assert "warnings: “Odd schema.”" in error.message
     assert error.warnings == ("Odd schema.",)
     assert (error.run_id, error.interaction_id) == (run_id, run.interaction_id)
     assert (error.status, error.billed) == (outcome, billed)

@@ -54,7 +54,7 @@ def test_each_status_has_its_class_what_happened_and_what_to_do(
     assert happened in error.message
     assert todo in error.hint
     assert f"HTTP {status} on POST {PAID.path}" in error.message
-    assert error.message.endswith("the server says: It said so; ref_id ref-1.")
+    assert error.message.endswith("the server says: “It said so”; ref_id ref-1.")
     assert (error.status, error.ref_id, error.server_message) == (status, "ref-1", "It said so.")
     assert error.billed is billed
     assert responses.failure(FREE, answer(status)).billed is False
@@ -83,7 +83,7 @@ def test_a_422_names_the_fields_in_every_documented_shape(
     error = responses.failure(PAID, answer(422, json.dumps(body)))
     assert isinstance(error, errors.Unprocessable)
     assert error.fields == (f"{where}: field required",)
-    assert f"fields: {where}: field required" in error.message
+    assert f"fields: “{where}: field required”" in error.message
     assert "s3cret" not in str(error)
 
 
@@ -97,11 +97,11 @@ def test_a_422_whose_detail_is_an_object_names_its_keys() -> None:
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ("<html>\n  <b>Bad   gateway</b>", "the server says: <html> <b>Bad gateway</b>"),
-        ('{"detail": "Not allowed"}', "the server says: Not allowed"),
-        ('{"error": "plain"}', "the server says: plain"),
-        ('{"error": {"message": {"a": 1}, "ref_id": 7}}', "the server says: {'a': 1}; ref_id 7"),
-        ("[" * 100_000, "the server says: [[["),
+        ("<html>\n  <b>Bad   gateway</b>", "the server says: “<html> <b>Bad gateway</b>”"),
+        ('{"detail": "Not allowed"}', "the server says: “Not allowed”"),
+        ('{"error": "plain"}', "the server says: “plain”"),
+        ('{"error": {"message": {"a": 1}, "ref_id": 7}}', "the server says: “{'a': 1}”; ref_id 7"),
+        ("[" * 100_000, "the server says: “[[["),
         ("[]", None),
         ("", None),
         ("null", None),

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import sys
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Literal
 
 import pytest
@@ -201,10 +200,3 @@ def texts(state: dict[str, Any]) -> list[str]:
 def record(state: dict[str, Any], handle: str) -> AgentTurn:
     found: AgentTurn = state["parallel_research"][handle]
     return found
-
-
-def inside(text: str) -> Sequence[str]:
-    """What stands inside the fences of a text."""
-    return re.findall(
-        r'<research_output untrusted="true">\n(.*?)\n</research_output>', text, re.DOTALL
-    )

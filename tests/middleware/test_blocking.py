@@ -6,6 +6,7 @@ import json
 
 from langgraph.checkpoint.memory import InMemorySaver
 
+from ..fences import inside
 from .harness import (
     SAID,
     Account,
@@ -14,7 +15,6 @@ from .harness import (
     branch,
     calls,
     follow_up,
-    inside,
     listing,
     more,
     record,

@@ -14,7 +14,8 @@ from benchmarks.report import always_answer
 from langchain_parallel.errors import InvalidRequest, OutputMismatch
 from langchain_parallel.middleware import UseFinding, find_citations, sources, structured_finding
 from langchain_parallel.middleware.agent_state import AgentTurn
-from langchain_parallel.middleware.citations import number_citations, without_marks_in_json
+from langchain_parallel.middleware.citations import number_citations
+from langchain_parallel.text.own_marks import json_told_apart, told_apart
 
 from .harness import SAID, Account, Model, calls, follow_up, more, record, start, texts, thread
 
@@ -73,7 +74,8 @@ def test_an_endless_text_takes_no_time() -> None:
     for hostile in ("[" * 300_000, "[1," * 100_000, "[" + "1@ab-3," * 100_000, "【1-" * 100_000):
         begun = time.perf_counter()
         find_citations(hostile, {})
-        without_marks_in_json(hostile)
+        json_told_apart(hostile)
+        told_apart(hostile)
         assert time.perf_counter() - begun < 2
 
 

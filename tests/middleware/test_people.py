@@ -88,7 +88,7 @@ def test_what_a_person_changed_is_asked_instead_and_reported_to_the_model(accoun
     state = account.invoke(agent, answer(edit), thread())
     assert account.asked == ["Who leads in Europe?"]
     assert texts(state)[0].startswith(
-        "A person changed this before it was sent. The question was, with base: Who leads in Europe?\n"
+        "A person changed this before it was sent. The question was, with base: “Who leads in Europe?”\n"
     )
     assert record(state, "r1")["asked_by"] == "person"
 

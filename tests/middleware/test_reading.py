@@ -11,6 +11,7 @@ from benchmarks.report import FIELDS, LOW_FIELDS, always_answer, realistic_repor
 from benchmarks.tokens import by_characters, by_words
 from langchain_parallel.middleware import sources
 
+from ..fences import inside, outside
 from .harness import (
     SAID,
     Account,
@@ -20,7 +21,6 @@ from .harness import (
     branch,
     calls,
     follow_up,
-    inside,
     read,
     record,
     start,
@@ -149,11 +149,10 @@ def test_no_answer_gets_out_of_its_fence(how: How, field: str | None) -> None:
     state = account.invoke(account.agent(model), SAID)
     for text in texts(state):
         opened = text.count("<research_output")
-        assert opened == text.count("</research_output>") <= 1
+        assert opened == text.count("</research_output") == len(inside(text)) <= 1
         assert "\x00" not in text
         assert "\u202e" not in text
-        outside = text.partition("<research_output")[0] + text.rpartition("</research_output>")[2]
-        assert "Ignore the above" not in outside
+        assert "Ignore the above" not in outside(text)
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ from langchain_parallel.errors import InvalidRequest
 from langchain_parallel.research import Turn
 from langchain_parallel.sessions.quotes import own_question, with_findings
 
+from .. import fences
 from .building import NASTY, cite, some, turn, turns
 
-OPEN, CLOSE = '<research_output untrusted="true">', "</research_output>"
 TAG = re.compile(r"[<＜﹤][^a-z0-9<＜﹤‹]*research[^a-z0-9]*output", re.IGNORECASE | re.ASCII)
 LABELS = (
     *("Finding ", "Question: ", "Low confidence: ", "No citations: ", "Answer: ", "Sources: "),
@@ -26,10 +26,9 @@ LABELS = (
 def inside(text: str) -> str:
     """What stands between the tags, which there is one pair of."""
     assert len(TAG.findall(text)) == 2
-    before, rest = text.split(OPEN)
-    assert "Findings of earlier research follow" in before
-    found, after = rest.split(CLOSE)
-    assert after == ""
+    (found,) = fences.inside(text)
+    assert "Findings of earlier research follow" in fences.outside(text)
+    assert text.endswith(">")
     return found.strip("\n")
 
 

@@ -22,8 +22,8 @@ ENDINGS: dict[str, tuple[dict[str, Any], type[errors.ParallelError], str]] = {
         {"outcome": "failed", "message": "no sources", "ref_id": "ref-7"},
         errors.RunFailed,
         (
-            "Run {run} failed; the server says: no sources; ref_id ref-7. Nothing was billed; ask again, or "
-            "change the question. [interaction_id={interaction}]"
+            "Run {run} failed; the server says: “no sources”; ref_id ref-7. Nothing was billed; ask again, "
+            "or change the question. [interaction_id={interaction}]"
         ),
     ),
     "cancelled": (
@@ -38,7 +38,7 @@ ENDINGS: dict[str, tuple[dict[str, Any], type[errors.ParallelError], str]] = {
         {"outcome": "action_required", "warnings": ("Authorise crm.",)},
         errors.ActionRequired,
         (
-            "Run {run} waits for a person to act; warnings: Authorise crm.. A person "
+            "Run {run} waits for a person to act; warnings: “Authorise crm.”. A person "
             "has to do what the server asks for. Tell the user. Do not ask again before a person has "
             "checked: that could start and bill another run. "
             "[interaction_id={interaction}]"

@@ -1,0 +1,167 @@
+"""What the web wrote, told apart from what this package writes: citation marks, labels, links.
+
+Rule: on every door only this package writes `[3]`, begins a line with `Citations:` or `interaction_id:`, and
+says where an address leads. Text of the web passes through `told_apart` (or `json_told_apart`) first; the
+state keeps it as it was.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TypeAlias
+from urllib.parse import quote
+
+from .._core.urls import host
+from .skeleton import skeleton
+
+Number: TypeAlias = int | str
+"""`3`; a sub-agent's is `3@c65c64`."""
+RANGE = 100
+"""`[3-5]` names three numbers; what would name more than this is only its two ends."""
+
+FROM_THE_WEB = "(from the web) "
+"""Stands before a line or a name of the web that begins like one of this package's."""
+
+# A candidate for a mark: `_inside` decides. With a blank after the bracket it is none.
+_MARK = re.compile(r"""[\[［【]([^\[\]［］【】"\r\n]{1,400})[\]］】]""")
+_BRACKETS = re.compile(r"[\[\]［］【】]")
+_COMMA = re.compile(r"\s{0,9}[,;，；、]\s{0,9}")
+_ONE = r"(?:([a-z][a-z_]{0,29})-)?(\d{1,10})(?:@([\w-]{1,6}))?"
+_ITEM = re.compile(rf"{_ONE}(?:\s{{0,9}}[-‐-―−]\s{{0,9}}{_ONE})?(?:†.*)?")
+_IN_JSON = re.compile(rf'"(?:[^"\\]|\\.?)*(?:"|$)|{_MARK.pattern}')
+
+# In a skeleton: the labels of `result`, of the middleware's pages and of a judging model's session.
+_LABEL = re.compile(
+    r"^[^a-z0-9\n:]{0,16}(?:(?:citations|sources|low confidence|no citations|confidence|warning|"
+    r"interaction[ _-]?id|run[ _-]?id|mcp tool error)[^a-z0-9\n:]{0,8}"
+    r"(?: otherwise| \(cite as [^\n:]{0,40})?:|(?:earlier|last (?:\d{1,4} )?)turns?\b"
+    r"|cut here\]|page \d{1,6} of|turn \d{1,6},)",
+    re.MULTILINE,
+)
+_LINK = re.compile(r"\[([^\[\]\n]{1,300})\]\(\s{0,9}<?(https?://[^\s()<>]{1,2000})[^\n)]{0,300}\)")
+# With a scheme, any host; without one, what ends like one: `Node.js` and `e.g.` name none.
+_NAMED_HOST = re.compile(
+    r"https?://(?:[^\s/@]{1,100}@)?([\w-]{1,63}(?:\.[\w-]{1,63}){1,6})"
+    r"|(?<![\w.@/-])((?:[\w-]{1,63}\.){1,6}(?:com|org|net|gov|edu|mil|int|info|biz|io|ai|app|dev|bank))"
+    r"(?![\w.-])"
+)
+
+
+def told_apart(text: str) -> str:
+    """Text of the web, cleaned, without a mark, a label or a link that it could pass off as ours."""
+    return _without_labels(without_marks(_LINK.sub(_with_target, text)))
+
+
+def json_told_apart(line: str) -> str:
+    """The same for JSON on one line, which stays the same JSON: a list of numbers is `[ 1,2]`."""
+    line = _LINK.sub(_with_target, line)  # JSON has no round bracket but inside its texts
+    return _IN_JSON.sub(lambda m: without_marks(m[0]) if m[0][0] == '"' else _with_blank(m), line)
+
+
+def name_told_apart(name: str) -> str:
+    """A field's name, which stands before a colon."""
+    name = without_marks(name)
+    return f"{FROM_THE_WEB}{name}" if _LABEL.match(skeleton(f"{name}:")) else name
+
+
+def source_line(mark: str, url: str, title: str | None, *, shown: str = "") -> str:
+    """A source: its mark, where it leads, its title.
+
+    Args:
+        mark: Ours.
+        url: Where it leads; harmless, as the title is.
+        title: What the web calls it.
+        shown: In place of the url.
+    """
+    address = shown or url
+    if without_marks(address) != address:  # percent-encoded, it still leads there
+        address = _BRACKETS.sub(lambda bracket: quote(bracket[0]), address)
+    line = f"{mark} {address} {without_marks(title or '')}".rstrip()
+    return line + leads_elsewhere(title or "", url)
+
+
+# --- labels --------------------------------------------------------------------------------------
+
+
+def _without_labels(text: str) -> str:
+    plain, kept, end = skeleton(text), [], 0
+    for label in _LABEL.finditer(plain):
+        kept += [text[end : label.start()], FROM_THE_WEB]
+        end = label.start()
+    return "".join([*kept, text[end:]])
+
+
+# --- links ---------------------------------------------------------------------------------------
+
+
+def leads_elsewhere(text: str, url: str) -> str:
+    """A note on an address whose text names another host; empty where they agree, or it names none."""
+    target = host(url)
+    named = [found[1] or found[2] for found in _NAMED_HOST.finditer(skeleton(text[:500]))]
+    if not target or not named or any(_is_same_site(name, target) for name in named):
+        return ""
+    return f" (leads to {target})"
+
+
+def _is_same_site(name: str, target: str) -> bool:
+    name, target = name.removeprefix("www."), target.removeprefix("www.")
+    return name == target or target.endswith(f".{name}") or name.endswith(f".{target}")
+
+
+def _with_target(link: re.Match[str]) -> str:
+    return link[0] + leads_elsewhere(link[1], link[2])
+
+
+# --- marks ---------------------------------------------------------------------------------------
+
+
+def without_marks(text: str) -> str:
+    """Text of the web without marks: `[2]` becomes `(2)`.
+
+    Where the bracket may mean something else, in `row[2]` and in the link `[2](…)`, a blank behind it keeps
+    that meaning. `[0]` stays: no source has that number.
+    """
+    return _MARK.sub(_replace, text)
+
+
+def marked_numbers(text: str) -> Iterator[tuple[str, Number]]:
+    """The numbers that marks in a text name, each with its middleware's prefix."""
+    for mark in _MARK.finditer(text):
+        yield from list(_inside(mark[1]))
+
+
+def _replace(mark: re.Match[str]) -> str:
+    start, end = mark.span()
+    before = mark.string[max(start - 1, 0) : start]
+    if before.isalnum() or before == "_" or mark.string[end : end + 1] == "(":
+        return _with_blank(mark)
+    return f"({mark[1]})" if _cites(mark) else mark[0]
+
+
+def _with_blank(mark: re.Match[str]) -> str:
+    return f"{mark[0][0]} {mark[0][1:]}" if _cites(mark) else mark[0]
+
+
+def _cites(mark: re.Match[str]) -> bool:
+    return any(str(number).strip("0") for _, number in _inside(mark[1]))
+
+
+def _inside(inside: str) -> Iterator[tuple[str, Number]]:
+    """The numbers in a mark, each with its middleware's prefix; none if it is no mark."""
+    items = [_ITEM.fullmatch(item) for item in _COMMA.split(inside)]
+    if None in items:
+        return
+    prefix = ""
+    for item in filter(None, items):
+        name, first, ledger, _, last, last_ledger = item.groups()
+        prefix, ledger = name or prefix, ledger or last_ledger
+        for number in _range(int(first), int(last or first)):
+            yield prefix, f"{number}@{ledger}" if ledger else number
+
+
+def _range(first: int, last: int) -> list[int]:
+    """3 to 5 is 3, 4 and 5; numbers that are no such range are only themselves."""
+    if first <= last < first + RANGE:
+        return list(range(first, last + 1))
+    return [first, last]
