@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from collections import defaultdict
+from collections.abc import Mapping
 from functools import reduce
 from operator import getitem
 from typing import Any, TypeAlias, TypeVar
@@ -28,6 +30,7 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 _INT64 = 2**63
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_SUSPECT = re.compile(r"\\u0000|[\ud800-\udfff]|\d{19}")
 _APART = frozenset({"run_id", "status", "metadata", "input"})
 """What tells runs apart, and so decides over money: it is never mended."""
 _NEEDED = {TaskRun: _APART, TaskRunEvent: _APART, TaskRunResult: _APART - {"metadata"}}
@@ -39,6 +42,11 @@ NUMBERS = "Kept as text, being beyond 64 bits or no finite number"
 CHARACTERS = "Half a character or NUL was replaced by \N{REPLACEMENT CHARACTER} in"
 REPEATED = "Given more than once, of which the last is kept"
 LEVELS = f"Kept as JSON text, being more than {MAX_DEPTH} levels deep"
+_REFUSED = {
+    NUMBERS: "a number beyond 64 bits, or no finite one",
+    CHARACTERS: "half a character (a lone surrogate) or NUL",
+    LEVELS: f"more than {MAX_DEPTH} levels",
+}
 _LEFT_OUT = "Left out, being of another shape than documented"
 _BARE = "Read as the answer itself, being of another shape than documented"
 _AS_TEXT = "Read as text, being of another shape than documented"
@@ -51,6 +59,23 @@ def storable(value: Any) -> tuple[Any, Changes]:
     """JSON values as every checkpointer and store takes them, and what was changed for that."""
     changes: Changes = defaultdict(list)
     return _storable(value, (), changes), changes
+
+
+def unstorable(value: Any) -> list[str]:
+    """Why a checkpointer would refuse a caller's value, or change it; empty where none does."""
+    try:
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+    except ValueError:  # no finite number, or it holds itself
+        changes = storable(value)[1] if "circular" not in str(sys.exc_info()[1]) else {}
+        return _refusals(changes) or ["it holds itself"]
+    except (TypeError, RecursionError) as error:
+        return ["it is nested too deeply" if isinstance(error, RecursionError) else str(error)]
+    # To look at every value would take many times as long.
+    return _refusals(storable(value)[1]) if _SUSPECT.search(text) else []
+
+
+def _refusals(changes: Mapping[str, list[str]]) -> list[str]:
+    return [f"{_REFUSED.get(kind, kind)}: {paths[0]}" for kind, paths in changes.items()]
 
 
 def _storable(value: Any, path: tuple[object, ...], changes: Changes) -> Any:

@@ -15,11 +15,12 @@ import anyio
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import set_config_context
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.runtime import Runtime, get_runtime
 from langgraph.types import interrupt
 
 from .._core.calls import Call, Calls
-from ..errors import CheckpointNotWritten
+from ..errors import CheckpointNotWritten, InvalidRequest
 
 # LangGraph has no public way to read these in a running node; tests/test_internals.py fails should they be
 # renamed.
@@ -96,6 +97,20 @@ def thread_id_of(config: RunnableConfig) -> str | None:
     """The LangGraph thread a config belongs to, if any."""
     thread_id = config.get("configurable", {}).get("thread_id")
     return None if thread_id is None else str(thread_id)
+
+
+def check_thread_id(thread_id: object, saver: object) -> None:
+    """Refuse a thread that LangGraph would not find again: it keeps 0 in memory as it is, and reads "0".
+
+    Raises:
+        InvalidRequest: It is such a thread.
+    """
+    is_lost = not isinstance(thread_id, str) and isinstance(saver, InMemorySaver)
+    if thread_id == "" or (thread_id is not None and not thread_id and is_lost):
+        raise InvalidRequest(
+            [f"thread_id is {thread_id!r}, under which LangGraph does not find a thread again."],
+            hint='Give it as text that is not empty, such as "0". Nothing was sent.',
+        )
 
 
 def checkpointer_of(config: RunnableConfig) -> BaseCheckpointSaver[Any] | None:

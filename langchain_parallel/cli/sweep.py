@@ -46,9 +46,11 @@ def main(arguments: list[str]) -> int:
     )
     options = vars(parser.parse_args(arguments))
     result = _sweep_any(_attribute(options.pop("graph")), options)
-    say(", ".join(f"{name} {count}" for name, count in result.counts().items()))
+    say(str(result))
     for id, why in result.failed.items():
         say(one_line(f"thread {id}: {type(why).__name__}: {why}", _LINE_CHARS))
+    for id in result.not_found:
+        say(one_line(f"thread {id}: it is recorded as parked, but not found", _LINE_CHARS))
     return 1 if result.failed or result.skipped else 0
 
 

@@ -23,7 +23,7 @@ from pydantic import ConfigDict, Field
 
 from .._core.calls import Calls, adrive, drive
 from ..errors import InvalidRequest, ParallelError
-from ..parked.interrupts import is_parking, park
+from ..parked.interrupts import check_can_park, is_parking, park
 from ..research.approval import decline
 from ..text.untrusted import fenced, harmless
 from ..tools.call_site import AnyRuntime
@@ -191,6 +191,7 @@ def ask(call: AgentCall) -> Calls[Command[Any]]:
     agent, state, config, message = call.agent, call.state, call.config, call.message
     if has_id_of_another(message, call.id, call.name, call.args):
         return call.answer(_SAME_ID, failed=True)
+    check_can_park(agent.wait, config)
     own = call_of(message, call.id)
     planned = {
         handle: r

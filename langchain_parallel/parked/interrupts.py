@@ -15,7 +15,7 @@ from typing_extensions import NotRequired, TypedDict
 
 from .._core.calls import Calls
 from .._graph.clients import ClientPair
-from .._graph.runtime import ask_person, checkpointer_of
+from .._graph.runtime import ask_person, check_thread_id, checkpointer_of
 from ..errors import NotFound, ParallelError, RunError, StillRunning
 from ..models import TaskRun
 from ..processors import expected_seconds
@@ -54,6 +54,12 @@ class ParkedInterrupt(TypedDict):
 def is_parking(wait: str, config: RunnableConfig) -> bool:
     """Whether to park rather than to wait in the process; parking needs a checkpointer."""
     return wait == "park" and checkpointer_of(config) is not None
+
+
+def check_can_park(wait: str, config: RunnableConfig) -> None:
+    """Raise InvalidRequest for a thread that could not be found again once it is parked."""
+    if is_parking(wait, config):
+        check_thread_id(config.get("configurable", {}).get("thread_id"), checkpointer_of(config))
 
 
 def park(

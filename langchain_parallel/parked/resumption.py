@@ -16,6 +16,7 @@ from langgraph.pregel import Pregel
 from langgraph.types import Command, StateSnapshot
 
 from .._core.calls import Call, Calls, adrive, drive
+from .._graph.runtime import check_thread_id
 from .._locks.shared import SharedLock, acquire_shared_lock
 from ..errors import InvalidRequest, ThreadBusy
 
@@ -61,7 +62,7 @@ def resume(
 
     Raises:
         InvalidRequest: The graph has no checkpointer, or the config names no thread, or it names a
-            checkpoint (which would replay, not resume).
+            checkpoint (which would replay, not resume); or an answer is not given by its interrupt's id.
         ThreadBusy: Another caller was still continuing the thread after `timeout`.
     """
     return drive(_resume(graph, config, answers, timeout, durability, context))
@@ -88,6 +89,8 @@ def _resume(  # noqa: PLR0917 -- as `resume` is called
     durability: Durability,
     context: Any,
 ) -> Calls[Resumption]:
+    check_answers(answers)
+
     def choose(state: StateSnapshot) -> Any:
         pending = {interrupt.id for interrupt in state.interrupts}
         due = {id: answer for id, answer in (answers or {}).items() if id in pending}
@@ -99,6 +102,21 @@ def _resume(  # noqa: PLR0917 -- as `resume` is called
     if output is NOTHING:
         return Resumption(before, resumed=False)
     return Resumption((yield from state_of(graph, config)), resumed=True)
+
+
+def check_answers(answers: object) -> None:
+    """Refuse an answer that is not given by the id of its interrupt: it would be ignored without a word.
+
+    Raises:
+        InvalidRequest: It is one.
+    """
+    if answers is None:
+        return
+    if not isinstance(answers, Mapping) or "decisions" in answers or "type" in answers:
+        raise InvalidRequest(
+            ["An answer is given without its interrupt; give {interrupt.id: answer}."],
+            hint="The open interrupts are in `graph.get_state(config).interrupts`.",
+        )
 
 
 NOTHING = object()
@@ -148,10 +166,11 @@ def thread_lock(
         )
     given = config.get("configurable", {})
     thread_id = given.get("thread_id")
-    if not thread_id:
+    if thread_id is None or thread_id == "":
         raise InvalidRequest(
             ["The config names no thread; give {'configurable': {'thread_id': …}}."]
         )
+    check_thread_id(thread_id, graph.checkpointer)
     if given.get("checkpoint_id"):
         raise InvalidRequest(
             ["The config names a checkpoint, which would be replayed; resume by thread_id alone."]

@@ -26,6 +26,7 @@ from .._graph.store import gather
 from ..client.client_pair import AnyClient
 from ..errors import AuthenticationFailed, InvalidRequest, NotFound, is_transient
 from ..models import TaskRun, TaskRunEvent
+from ..text.format import count
 from .graph_clients import adrive_with, drive_with
 from .index import ParkedThread, delete_old_deliveries, delete_record
 from .isolation import run_all_isolated
@@ -39,6 +40,18 @@ _MAX_FAILED_BATCHES = 3
 """The sweep ends after this many batches in a row for which the API could not be reached."""
 
 
+_IN_WORDS = {
+    "resumed": "resumed",
+    "still_active": "still waiting",
+    "action_required": "waiting for a person on Parallel's side",
+    "already_resumed": "resumed before",
+    "in_progress": "being worked on",
+    "not_found": "not found",
+    "failed": "failed",
+    "skipped": "left to the next sweep",
+}
+
+
 @dataclass
 class SweepResult:
     """What a sweep found. Threads are named by their ids."""
@@ -48,8 +61,15 @@ class SweepResult:
     still_active: int = 0
     """Of those, the ones whose runs are all still active."""
     resumed: list[str] = field(default_factory=list)
+    """Threads that this sweep resumed."""
     already_resumed: list[str] = field(default_factory=list)
-    """Threads that had been resumed before, that another process is working on, or that cannot be found."""
+    """Threads that had been resumed before: they do not wait for the run any more."""
+    in_progress: list[str] = field(default_factory=list)
+    """Threads with unfinished work: a process is doing it, or has died, which a later sweep finds out."""
+    not_found: list[str] = field(default_factory=list)
+    """Threads that are recorded as parked and that cannot be found, or whose assistant was deleted. Their
+    records are kept for a week.
+    """
     action_required: list[str] = field(default_factory=list)
     """Threads with a run that waits for a person; they stay parked."""
     failed: dict[str, BaseException] = field(default_factory=dict)
@@ -58,6 +78,24 @@ class SweepResult:
     """
     skipped: int = 0
     """Threads that were left to the next sweep, because the API could not be reached."""
+
+    def __str__(self) -> str:
+        """What was found, in a sentence."""
+        counts = self.counts()
+        found = [f"{counts[name]:,} {words}" for name, words in _IN_WORDS.items() if counts[name]]
+        if not self.threads:
+            return "No thread is parked."
+        of = f"{count(self.threads, 'thread')} {'was' if self.threads == 1 else 'were'} parked"
+        return f"{of}: {', '.join(found)}."
+
+    def of(self, outcome: Outcome) -> list[str]:
+        """The threads with this outcome of an attempt to resume them."""
+        by_outcome = {
+            Outcome.RESUMED: self.resumed,
+            Outcome.IN_PROGRESS: self.in_progress,
+            Outcome.UNKNOWN_THREAD: self.not_found,
+        }
+        return by_outcome.get(outcome, self.already_resumed)
 
     def counts(self) -> dict[str, int]:
         """How many of each."""
@@ -175,9 +213,7 @@ class _Sweep:
             elif outcome is Outcome.STILL_ACTIVE:
                 self.result.still_active += 1
             else:
-                is_new = outcome is Outcome.RESUMED
-                names = self.result.resumed if is_new else self.result.already_resumed
-                names.append(thread.thread_id)
+                self.result.of(outcome).append(thread.thread_id)
         return sum(1 if isinstance(runs, BaseException) else runs.requests for runs in read)
 
     def _read_runs(self, thread: ParkedThread) -> Calls[_Runs]:

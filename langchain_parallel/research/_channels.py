@@ -1,4 +1,5 @@
-"""Channels of what a caller gives: text that a database would refuse is refused before it is stored.
+"""Channels of what a caller, a person or another node writes: what no step could use, or no database would
+store, is refused before it is in the state.
 
 LangGraph stores what a graph is given before the first node runs, so no node could refuse it in time.
 """
@@ -11,16 +12,42 @@ from typing import Any
 from langgraph.channels.ephemeral_value import EphemeralValue
 from langgraph.channels.last_value import LastValue
 
-from .._core.limits import check_text
+from .._core.payloads import unstorable
+from ..errors import InvalidRequest
+from ..options import check_session_limits
+
+_WAY_OUT = (
+    "Nothing was sent. LangGraph keeps what a `Command` has written: if this came with one, "
+    "`graph.update_state(config, {})` discards it."
+)
+
+
+def check_storable(name: str, value: object) -> None:
+    """Refuse what no checkpointer stores.
+
+    Raises:
+        InvalidRequest: There is such a value.
+    """
+    if problems := unstorable(value):
+        raise InvalidRequest(
+            [f"`{name}` cannot be stored or sent: {'; '.join(problems)}."], hint=_WAY_OUT
+        )
 
 
 class CheckedValue(LastValue[Any]):
-    """Keeps what it was given last."""
+    """Keeps what it was given last, also of several nodes in one step: a person may send a thread to a node
+    that is due anyway.
+    """
+
+    def check(self, value: Any) -> None:
+        """Raise InvalidRequest for what may not be in the state."""
+        check_storable(self.key, value)
 
     def update(self, values: Sequence[Any]) -> bool:
         """Write the channel. Raises InvalidRequest."""
-        check_text(list(values))
-        return super().update(values)
+        for value in values:
+            self.check(value)
+        return super().update(values[-1:])
 
 
 class CheckedOnce(EphemeralValue[Any]):
@@ -28,5 +55,73 @@ class CheckedOnce(EphemeralValue[Any]):
 
     def update(self, values: Sequence[Any]) -> bool:
         """Write the channel. Raises InvalidRequest."""
-        check_text(list(values))
+        check_storable(self.key, list(values))
         return super().update(values)
+
+
+class CheckedPending(CheckedValue):
+    """The turn on its way."""
+
+    def check(self, value: Any) -> None:
+        """Raise InvalidRequest for what is no turn."""
+        super().check(value)
+        if value is not None:
+            check_turns([value], *PLANNED)
+
+    def update(self, values: Sequence[Any]) -> bool:
+        """Write the channel; a turn that has been started comes before one that has not."""
+        return super().update(sorted(values, key=_has_run))
+
+
+class CheckedLimits(CheckedValue):
+    """A session's limits."""
+
+    def check(self, value: Any) -> None:
+        """Raise InvalidRequest for what are no limits."""
+        if value is not None:
+            check_session_limits(value)
+
+
+class CheckedVerdict(CheckedValue):
+    """What becomes of the answer."""
+
+    def update(self, values: Sequence[Any]) -> bool:
+        """Write the channel. Raises InvalidRequest for what is no verdict."""
+        return super().update([_checked_verdict(value) for value in values])
+
+
+PLANNED = (
+    *("key", "position", "round", "question", "asked_by", "processor", "parent_interaction_id"),
+    *("interaction_id", "run_id", "status", "cost_usd"),
+)
+"""What a turn needs to be started."""
+
+
+def check_turns(turns: object, *names: str) -> None:
+    """Refuse what is written in the place of turns.
+
+    Raises:
+        InvalidRequest: These are no turns with these keys, or no checkpointer stores them.
+    """
+    if turns is None:
+        return
+    if not isinstance(turns, list):
+        raise InvalidRequest([f"Turns are a list of objects, not a {type(turns).__name__}."])
+    for turn in turns:
+        lacks = [name for name in names if not isinstance(turn, dict) or name not in turn]
+        if lacks:
+            raise InvalidRequest(
+                [f"A turn in the state lacks {', '.join(lacks)}."],
+                hint=f"Write turns as the graph has made them. {_WAY_OUT}",
+            )
+    check_storable("turns", turns)
+
+
+def _has_run(turn: object) -> bool:
+    return isinstance(turn, dict) and bool(turn.get("run_id"))
+
+
+def _checked_verdict(value: Any) -> Any:
+    from .evaluation.verdicts import check_verdict
+
+    return check_verdict(value)

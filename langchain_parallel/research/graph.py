@@ -29,6 +29,7 @@ from ..options import (
     RequestOptions,
     first_and_follow_up,
 )
+from ..parked.interrupts import check_can_park
 from .evaluation import Evaluator, by_evidence, questions_of
 from .evaluation.evaluator import check_evaluators
 from .given import check_given
@@ -140,7 +141,7 @@ def _build(
     for name, step in _STEPS.items():
         to = ("wait_branch",) if name == "submit_branch" else None
         graph.add_node(name, _node(name, step, config), destinations=to)
-    graph.add_conditional_edges(START, _take_input, ["plan"])
+    graph.add_conditional_edges(START, _input_taker(config.wait), ["plan"])
     graph.add_conditional_edges("plan", _after_plan, ["approve", "submit", "submit_branch"])
     graph.add_conditional_edges(
         "approve", _after_approval, ["submit", "submit_branch", "join", END]
@@ -169,10 +170,15 @@ def _node(name: str, step: _Step, graph: GraphConfig) -> Any:
 # --- the next step: pure functions of the state ----------------------------------------------------
 
 
-def _take_input(state: ResearchState, config: RunnableConfig) -> str:
+def _input_taker(wait: str) -> Callable[[ResearchState, RunnableConfig], str]:
     """Planning comes first, if everything that was given means something."""
-    check_given(config, inspect.signature(create_research_graph).parameters)
-    return "plan"
+
+    def take_input(state: ResearchState, config: RunnableConfig) -> str:
+        check_can_park(wait, config)
+        check_given(config, inspect.signature(create_research_graph).parameters)
+        return "plan"
+
+    return take_input
 
 
 def _after_plan(state: ResearchState) -> str | list[Send]:
@@ -199,7 +205,9 @@ def _after_joining(state: ResearchState) -> str:
 
 def _after_verdict(state: ResearchState) -> str:
     """More questions, a person, or the end."""
-    verdict = state["verdict"]
+    verdict = state.get("verdict")
+    if not verdict:  # a person or another node has written the state
+        return END
     if questions_of(verdict):
         return "plan"
     return "review" if verdict["action"] == "review" else END

@@ -11,7 +11,15 @@ from typing import Annotated, Any, Literal, TypeAlias
 from typing_extensions import NotRequired, TypedDict
 
 from ..options import SessionLimits
-from ._channels import CheckedOnce, CheckedValue
+from ._channels import (
+    PLANNED,
+    CheckedLimits,
+    CheckedOnce,
+    CheckedPending,
+    CheckedValue,
+    CheckedVerdict,
+    check_turns,
+)
 
 AskedBy: TypeAlias = Literal["caller", "evaluation", "person", "elsewhere"]
 """Who asked. `elsewhere`: a run of the session's ledger that no turn of this state has asked for; see
@@ -137,6 +145,7 @@ def merge_turns(turns: list[Turn] | None, new: list[Turn] | None) -> list[Turn]:
 
     What is known of a run as a turn of the session comes before what its ledger says of it.
     """
+    check_turns(new, "run_id", "key", "position")
     merged: dict[str, Turn] = {}
     for turn in (*(turns or ()), *(new or ())):
         id = turn["run_id"] or turn["key"]
@@ -155,6 +164,7 @@ def merge_branches(branches: list[Turn] | None, new: list[Turn] | None) -> list[
     """The branches of one round by position; another round's replace them, and an empty list ends it."""
     if not new:
         return []
+    check_turns(new, *PLANNED)
     same = [branch for branch in branches or () if branch["round"] == new[0]["round"]]
     merged = {branch["position"]: branch for branch in (*same, *new)}
     return [turn for _, turn in sorted(merged.items()) if turn["status"] != "declined"]
@@ -177,7 +187,7 @@ class ResearchInput(TypedDict):
     ledger_id: NotRequired[str]
     """The session's ledger; give another one to begin a new ledger, which knows of no earlier run."""
     turns: NotRequired[Annotated[list[Turn], merge_turns]]
-    limits: NotRequired[SessionLimits]
+    limits: NotRequired[Annotated[SessionLimits, CheckedLimits]]
     """Other limits than the graph's for this session."""
 
 
@@ -205,11 +215,11 @@ class ResearchState(TypedDict, total=False):
     interaction_id: Annotated[str | None, CheckedValue]
     ledger_id: Annotated[str, CheckedValue]
     turns: Annotated[list[Turn], merge_turns]
-    pending: Turn | None
+    pending: Annotated[Turn | None, CheckedPending]
     branches: Annotated[list[Turn], merge_branches]
     """Turns on their way at the same time, where a verdict branched."""
-    limits: SessionLimits
+    limits: Annotated[SessionLimits, CheckedLimits]
     """Limits that were raised, or given for this session."""
-    answer: Any
-    spent_usd: float
-    verdict: Verdict
+    answer: Annotated[Any, CheckedValue]
+    spent_usd: Annotated[float, CheckedValue]
+    verdict: Annotated[Verdict, CheckedVerdict]

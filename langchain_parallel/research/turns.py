@@ -14,6 +14,7 @@ from ..models import Submission, TaskRun
 from ..processors import price_usd
 from ..text.result import failed_calls
 from ..text.untrusted import ERROR_CHARS, harmless
+from ._channels import PLANNED, check_turns
 from .evaluation import questions_of
 from .state import (
     PLANNING_FIELDS,
@@ -156,14 +157,21 @@ def pending_turn(state: ResearchState) -> Turn:
     """The turn that this step is about.
 
     Raises:
-        InvalidRequest: There is none.
+        InvalidRequest: There is none, as where a person or another node has sent the thread here.
     """
     pending = state.get("pending")
-    if pending is None:
-        raise InvalidRequest(
-            ["There is no planned turn in the state."], hint="Invoke the graph with a question."
-        )
+    if pending is None or not state.get("ledger_id"):
+        raise nothing_planned()
+    check_turns([pending], *PLANNED)
     return pending
+
+
+def nothing_planned() -> InvalidRequest:
+    """The error of a step that has nothing to work on."""
+    return InvalidRequest(
+        ["There is no planned turn in the state."],
+        hint="Nothing was sent. Invoke the graph with a question; it begins with `plan`.",
+    )
 
 
 def runs_since_question(turns: list[Turn]) -> int:

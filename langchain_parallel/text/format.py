@@ -11,6 +11,13 @@ def usd(amount: float | None, unknown: str = "unknown") -> str:
     return f"${whole}.{decimals[:2]}{decimals[2:].rstrip('0')}"
 
 
+def count(number: int, one: str, several: str | None = None) -> str:
+    """`no run`, `1 run`, `1,200 runs`; `several` where that is not `one` with an s."""
+    if number == 1:
+        return f"1 {one}"
+    return f"{f'{number:,}' if number else 'no'} {several or one + 's'}"
+
+
 def duration(seconds: float | None, unknown: str = "unknown") -> str:
     """`45 s`, `2 min 5 s`, `1 h 4 min`."""
     if seconds is None:

@@ -37,9 +37,7 @@ def test_it_takes_a_graph_or_what_gives_one(
     thread_id: str, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["sweep", "--graph", f"{graphs.__name__}:{name}"]) == 0
-    assert capsys.readouterr().out == (
-        "threads 1, still_active 0, resumed 1, already_resumed 0, action_required 0, failed 0, skipped 0\n"
-    )
+    assert capsys.readouterr().out == "1 thread was parked: 1 resumed.\n"
     assert finished(thread_id)
 
 

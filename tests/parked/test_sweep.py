@@ -198,10 +198,16 @@ def test_it_reports_what_it_found(fleet: Fleet) -> None:
         "still_active": 1,
         "resumed": 1,
         "already_resumed": 0,
+        "in_progress": 0,
+        "not_found": 0,
         "action_required": 1,
         "failed": 0,
         "skipped": 0,
     }
+    assert str(swept) == (
+        "3 threads were parked: 1 resumed, 1 still waiting, 1 waiting for a person on Parallel's side."
+    )
+    assert str(SweepResult()) == "No thread is parked."
 
 
 def test_a_thread_that_fails_does_not_stop_the_others(fleet: Fleet) -> None:

@@ -291,7 +291,7 @@ def test_a_thread_that_another_caller_is_resuming_was_not_left(how: How) -> None
         woken(session, graph, session.runs[0]["run_id"])
     lock, began = drive(thread_lock(graph, session.config, None)), time.monotonic()
     try:
-        assert swept(session, graph, stranded_after=0.0).already_resumed == ["thread"]
+        assert swept(session, graph, stranded_after=0.0).in_progress == ["thread"]
     finally:
         lock.release()
     assert time.monotonic() - began < BUSY_SECONDS / 10

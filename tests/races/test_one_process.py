@@ -164,7 +164,12 @@ def test_a_caller_waits_for_another_no_longer_than_its_timeout(thread: Thread) -
 
 @pytest.mark.parametrize(
     ("configurable", "said"),
-    [({}, "names no thread"), ({"thread_id": "t", "checkpoint_id": "c"}, "would be replayed")],
+    [
+        ({}, "names no thread"),
+        ({"thread_id": None}, "names no thread"),
+        ({"thread_id": ""}, "names no thread"),
+        ({"thread_id": "t", "checkpoint_id": "c"}, "would be replayed"),
+    ],
 )
 def test_what_cannot_be_resumed_is_refused_with_the_reason(
     thread: Thread, configurable: dict[str, str], said: str

@@ -117,12 +117,12 @@ async def test_the_record_of_a_deleted_thread_is_deleted_after_a_week(account: A
     await account.server.ask("one")
     account.pass_time()
     account.server.forget("one")
-    assert (await account.sweep()).already_resumed == ["one"]
+    assert (await account.sweep()).not_found == ["one"]
     account.age(6 * 86_400.0)
-    assert (await account.sweep()).already_resumed == ["one"]
+    assert (await account.sweep()).not_found == ["one"]
     assert account.record_count() == 1
     account.age(86_400.0)
-    assert (await account.sweep()).already_resumed == ["one"]
+    assert (await account.sweep()).not_found == ["one"]
     assert account.record_count() == 0
 
 
@@ -134,7 +134,7 @@ async def test_a_second_caller_while_the_server_runs_the_thread_gets_thread_busy
     assert (await account.wake("one")).outcome is Outcome.RESUMED
     second = await account.wake("one")
     assert (second.outcome, second.is_settled) == (Outcome.IN_PROGRESS, False)
-    assert (await account.sweep()).already_resumed == ["one"]
+    assert (await account.sweep()).in_progress == ["one"]
     await account.server.work()
     assert (await account.wake("one")).outcome is Outcome.NOT_PARKED
     assert account.evaluated == [account.run_of("one")]
@@ -199,7 +199,7 @@ async def test_a_thread_whose_assistant_was_deleted_fails_no_sweep_and_keeps_its
     account.age(61.0)
     account.server.assistants = False
     swept = await account.sweep()
-    assert (swept.failed, swept.already_resumed) == ({}, ["one"])
+    assert (swept.failed, swept.not_found) == ({}, ["one"])
     assert (await account.wake("one")).outcome is Outcome.UNKNOWN_THREAD
     assert account.record_count() == 1
 

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
+from ..._core.payloads import storable, unstorable
 from ..._core.plain_text import cut
 from ...errors import InvalidRequest
 from ..state import Question, Verdict
@@ -45,6 +46,8 @@ def check_verdict(verdict: object, *, head: str | None = None) -> Verdict:
     if verdict is None:
         return Verdict(action="accept")
     problems = list(_problems(verdict, head))
+    if isinstance(verdict, Mapping) and not problems:
+        problems = unstorable({name: verdict[name] for name in verdict if name != "reason"})
     if problems:
         raise InvalidRequest(
             [f"The evaluation's verdict is not usable: {problem}" for problem in problems],
@@ -185,7 +188,7 @@ def _plain(given: object) -> Any:
 
 
 _COPIED: Mapping[str, Callable[[Any], Any]] = {
-    "reason": lambda reason: cut(reason, _REASON_CHARS),
+    "reason": lambda reason: storable(cut(reason, _REASON_CHARS))[0],
     "unsupported": dict,
     "question": str.strip,
     "questions": lambda questions: [_plain(question) for question in questions],

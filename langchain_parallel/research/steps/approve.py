@@ -30,21 +30,22 @@ from ..human_review.decision import apply_edit
 from ..human_review.request import is_about
 from ..human_review.schemas import HumanDecision
 from ..state import ResearchState, Turn, Verdict
-from ..turns import check_continues, open_turns, refused_turn
+from ..turns import check_continues, nothing_planned, open_turns, refused_turn
 from ..usage import spent_usd
 
 
 def approve(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
     """Ask a person about the planned runs, or stop."""
     limits, planned = graph.session_limits(state), open_turns(state)
-    ended = state.get("turns") or []
-    on_hold = to_review(planned)
+    ended, on_hold = state.get("turns") or [], to_review(planned)
+    if not on_hold:  # a person or another node has sent the thread here
+        return _nothing_to_review(planned)
     reasons = limit_objections(ended, planned, on_hold, limits)
     if reasons and graph.limits.on_exceed == "stop":
         return (yield from _stop(graph, state, config, reasons))
     reasons = [*price_objections(on_hold, graph.limits), *reasons]
     shown = yield from shown_to_person(config)
-    if not reasons and on_hold and is_about(shown, on_hold[0]):
+    if not reasons and is_about(shown, on_hold[0]):
         reasons = list(shown["reasons"])  # a person was asked, so the answer counts
     if not reasons:  # the limits were raised meanwhile
         return _start(state, on_hold, None)
@@ -52,14 +53,10 @@ def approve(graph: GraphConfig, state: ResearchState, config: RunnableConfig) ->
         reasons.append("Asking a person needs a checkpointer.")
         return (yield from _stop(graph, state, config, reasons))
 
-    rounds = {turn["round"] for turn in on_hold}
-    beside = [t for t in (*ended, *planned) if t["round"] in rounds and t not in on_hold]
+    beside = _beside(on_hold, [*ended, *planned])
 
     def edit(turn: Turn, decision: HumanDecision) -> Turn:
-        edited = apply_edit(turn, decision)
-        if edited["parent_interaction_id"] != turn["parent_interaction_id"]:
-            check_continues(state, edited["parent_interaction_id"])
-        return edited
+        return _edit(state, turn, decision)
 
     def go_on(decided: list[Turn], changed: SessionLimits | None) -> Calls[Any]:
         kept = [turn for turn in decided if turn["status"] == "planned"]
@@ -75,6 +72,26 @@ def approve(graph: GraphConfig, state: ResearchState, config: RunnableConfig) ->
     counted = [turn for turn in planned if turn not in on_hold]
     plan = SpendingPlan(on_hold, ended, counted, graph.limits, limits)
     return (yield from request_approval(plan, config, reasons, edit=edit, then=go_on))
+
+
+def _edit(state: ResearchState, turn: Turn, decision: HumanDecision) -> Turn:
+    edited = apply_edit(turn, decision)
+    if edited["parent_interaction_id"] != turn["parent_interaction_id"]:
+        check_continues(state, edited["parent_interaction_id"])
+    return edited
+
+
+def _beside(on_hold: Sequence[Turn], turns: Sequence[Turn]) -> list[Turn]:
+    """The other turns of the same round: none of them may be asked twice."""
+    rounds = {turn["round"] for turn in on_hold}
+    return [turn for turn in turns if turn["round"] in rounds and turn not in on_hold]
+
+
+def _nothing_to_review(planned: Sequence[Turn]) -> dict[str, Any]:
+    """No update: what is planned may start. Raises InvalidRequest if nothing is."""
+    if not planned:
+        raise nothing_planned()
+    return {}
 
 
 def _start(state: ResearchState, turns: Sequence[Turn], limits: SessionLimits | None) -> Any:

@@ -21,7 +21,12 @@ from .evaluate import apply_verdict, planned_by
 
 def review(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
     """Ask until the answer is valid, and act on it."""
-    verdict = state["verdict"]
+    verdict = state.get("verdict")
+    if not verdict or not state.get("turns"):
+        raise InvalidRequest(
+            ["There is no answer in the state that a person could review."],
+            hint="Nothing was sent. Invoke the graph with a question.",
+        )
     proposal = cast(Verdict, verdict.get("proposal") or Verdict(action="accept"))
     turns, limits = state["turns"], graph.session_limits(state)
 

@@ -53,9 +53,14 @@ def submit(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> 
 
 def wait(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
     """Wait for the run, its progress on the custom stream, and make a turn of the answer."""
+    pending = pending_turn(state)
+    if not pending["run_id"]:
+        raise InvalidRequest(
+            ["The planned turn has not been started, so there is no run to wait for."],
+            hint="Go to `submit`, or invoke the graph with the question again. Nothing was sent.",
+        )
     if is_parking(graph.wait, config):
-        pending = [pending_turn(state)]
-        yield from park(graph.clients, pending, state["ledger_id"], config, raises=True)
+        yield from park(graph.clients, [pending], state["ledger_id"], config, raises=True)
     turn = yield from _finish(graph, state, config)
     yield from emit_cost([turn], state, config)
     update = {"turns": [turn], "pending": None, "answer": turn["content"]}
