@@ -79,7 +79,9 @@ class ParallelError(Exception):
         self.billed = billed
 
     def with_ids(self, run_id: str | None, interaction_id: str | None) -> Self:
-        """This error, with these ids where it had none."""
+        """This error, with these ids where it had none. If there is a run, it may be billed."""
+        if run_id and not self.run_id and self.billed is False:
+            self.billed = None
         self.run_id = self.run_id or run_id
         self.interaction_id = self.interaction_id or interaction_id
         return self

@@ -61,7 +61,7 @@ def decode(
         f"({one_line(redact(what, request.secrets), SAID_CHARS)}).",
         hint=_unknown_hint(request),
         run_id=run_id,
-        billed=None if request.paid or run_id else False,
+        billed=_billed(request, is_unknown=request.paid),
     )
 
 
@@ -81,7 +81,7 @@ def _no_response(
     said = one_line(redact(outcome.reason, request.secrets), SAID_CHARS)
     reason = f" ({said})" if said else ""
     unknown = request.paid and outcome.sent
-    billed = None if unknown or run_id else False
+    billed = _billed(request, is_unknown=unknown)
     if outcome.malformed:
         return errors.MalformedResponse(
             f"The response to {call} is not what the API documents{reason}.",
@@ -99,6 +99,13 @@ def _no_response(
         run_id=run_id,
         billed=billed,
     )
+
+
+def _billed(request: Request, *, is_unknown: bool) -> bool | None:
+    """False where nothing can have been started: neither by this request, nor by an earlier one that it asks
+    after. Every GET asks after a run or the runs of a group.
+    """
+    return None if is_unknown or request.method == "GET" else False
 
 
 def _unknown_hint(request: Request) -> str:
@@ -148,6 +155,12 @@ _STATUS: Mapping[int, tuple[type[errors.ApiError], str, str]] = {
         "Wait for `retry_after` seconds, then call again; nothing was started.",
     ),
 }
+_TO_READ: Mapping[int, str] = {
+    # status of a GET, which starts nothing: what to do
+    403: "Use a key of the account that started the run, or ask Parallel; the run goes on meanwhile.",
+    422: "Correct what it names and call again.",
+    429: "Wait for `retry_after` seconds, then call again.",
+}
 _FAULT = (
     errors.ServerFault,
     "The server failed",
@@ -165,6 +178,8 @@ def _refusal(request: Request, response: Response, run_id: str | None) -> errors
     kind, happened, todo = _STATUS.get(response.status, fallback)
     if response.status == 404 and request.path in (RUNS, GROUPS):
         happened, todo = "There is no such call at this address", "Check `base_url`."
+    if request.method == "GET":
+        todo = _TO_READ.get(response.status, todo)
     body = _error_body(response.body)
     said = redact(_text(body.get("message")), request.secrets)
     named = _fields(body.get("detail")) if response.status == 422 else []
@@ -186,7 +201,7 @@ def _refusal(request: Request, response: Response, run_id: str | None) -> errors
         fields=fields,
         retry_after=pause,
         run_id=run_id,
-        billed=None if unknown or run_id else False,
+        billed=_billed(request, is_unknown=unknown),
     )
 
 

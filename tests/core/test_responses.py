@@ -57,7 +57,12 @@ def test_each_status_has_its_class_what_happened_and_what_to_do(
     assert error.message.endswith("the server says: “It said so”; ref_id ref-1.")
     assert (error.status, error.ref_id, error.server_message) == (status, "ref-1", "It said so.")
     assert error.billed is billed
-    assert responses.failure(FREE, answer(status)).billed is False
+    asked_after = responses.failure(FREE, answer(status))
+    assert (
+        asked_after.billed is None
+    )  # an earlier request may have started what this one asks after
+    assert "nothing was started" not in asked_after.hint
+    assert responses.failure(wire.create_group({}), answer(status)).billed is False
 
 
 def test_the_error_of_a_run_names_it() -> None:
@@ -145,13 +150,13 @@ def test_a_404_without_an_id_is_about_the_address(path: str) -> None:
             "could not be reached for POST",
             False,
         ),
-        (FREE, NoResponse(True), errors.ResponseLost, "No response arrived to GET", False),
+        (FREE, NoResponse(True), errors.ResponseLost, "No response arrived to GET", None),
         (
             FREE,
             NoResponse(True, "html", malformed=True),
             errors.MalformedResponse,
             "is not what the API",
-            False,
+            None,
         ),
     ],
 )
@@ -170,7 +175,7 @@ def test_a_lost_answer_says_whether_anything_was_sent(
 def test_a_body_of_another_shape_is_broken(body: str) -> None:
     with pytest.raises(errors.MalformedResponse, match="is not a TaskRun") as free:
         responses.decode(TaskRun, FREE, answer(200, body))
-    assert free.value.billed is False
+    assert free.value.billed is None
     with pytest.raises(errors.MalformedResponse, match="may have been started and billed") as paid:
         responses.decode(TaskRun, PAID, answer(200, body))
     assert paid.value.billed is None
