@@ -6,6 +6,7 @@ from typing import Any
 
 import pydantic
 import pytest
+from langgraph.checkpoint.memory import InMemorySaver
 
 from langchain_parallel import (
     ParallelResearchMiddleware,
@@ -20,6 +21,7 @@ from langchain_parallel.options import (
     RequestOptions,
     first_and_follow_up,
 )
+from langchain_parallel.parked import sweep
 from langchain_parallel.simulator import Simulator
 
 from .research.harness import blocking_client
@@ -141,6 +143,72 @@ def test_a_door_refuses_a_wrong_option_before_anything_is_sent(
 def test_a_cap_too_small_for_any_text_is_refused(door: Any, most: Any) -> None:
     with pytest.raises(ValueError, match="max_chars"):
         door(client=blocking_client(Simulator()), max_chars=most)
+
+
+@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__)
+@pytest.mark.parametrize("name", ["", " ", None, 0], ids=repr)
+def test_a_name_that_is_none_is_refused(door: Any, name: Any) -> None:
+    with pytest.raises(ValueError, match="name"):
+        door(client=blocking_client(Simulator()), name=name)
+
+
+def test_an_empty_ledger_id_is_not_taken_for_none() -> None:
+    with pytest.raises(ValueError, match="ledger_id"):
+        ParallelTaskTool(client=blocking_client(Simulator()), ledger_id="")
+
+
+SWEEPS: list[tuple[dict[str, Any], str]] = [
+    ({"concurrency": 0}, "concurrency is 0; give a whole number, from 1 up"),
+    ({"concurrency": 1.5}, "concurrency is 1.5"),
+    ({"concurrency": None}, "concurrency is None"),
+    ({"per_second": 0}, "per_second is 0; give a number above 0"),
+    ({"per_second": "2"}, "per_second is '2'"),
+    ({"per_second": float("nan")}, "per_second is nan"),
+    ({"stranded_after": -1}, "stranded_after is -1; give seconds, from 0 up, or None for never"),
+    ({"stranded_after": "x"}, "stranded_after is 'x'"),
+]
+
+
+@pytest.mark.parametrize(("options", "words"), SWEEPS, ids=str)
+def test_a_wrong_option_of_a_sweep_is_refused(options: dict[str, Any], words: str) -> None:
+    client = blocking_client(Simulator())
+    graph = create_research_graph(client=client).compile(checkpointer=InMemorySaver())
+    with pytest.raises(InvalidRequest, match=words):
+        sweep(graph, client, **options)
+
+
+FALSY: list[tuple[dict[str, Any], str]] = [
+    ({"ledger_id": 0}, "ledger_id must be text"),
+    ({"interaction_id": 0}, "interaction_id must be text"),
+    ({"interaction_id": ""}, "previous_interaction_id is empty"),
+    ({"processor": 0}, "processor must be text"),
+    ({"continue_from": False}, "continue_from must be text"),
+    ({"limits": 0}, "Limits are an object"),
+    ({"limits": []}, "Limits are an object"),
+    ({"question": 0}, "question must be text"),
+]
+
+
+@pytest.mark.parametrize(("given", "words"), FALSY, ids=str)
+def test_what_is_falsy_beside_a_question_is_not_taken_for_nothing(
+    given: dict[str, Any], words: str
+) -> None:
+    simulator = Simulator()
+    graph = create_research_graph(client=blocking_client(simulator)).compile()
+    with pytest.raises(InvalidRequest, match=words):
+        graph.invoke({"question": "How large is it?", **given})
+    assert simulator.runs() == []
+
+
+@pytest.mark.parametrize("limits", [{"max_cost_usd": 0}, {"max_runs": 0}, {"max_seconds": 0}])
+def test_a_limit_of_zero_is_one(limits: dict[str, Any]) -> None:
+    simulator = Simulator()
+    graph = create_research_graph(
+        client=blocking_client(simulator), limits=Limits(**limits, on_exceed="stop")
+    ).compile()
+    out = graph.invoke({"question": "How large is it?"})
+    assert out["verdict"]["action"] == "stop"
+    assert simulator.runs() == []
 
 
 def test_nothing_allows_an_unknown_processor_as_a_limit() -> None:

@@ -23,7 +23,14 @@ from .._core.ledger.lookup import Lookup
 from .._core.redaction import secrets_of
 from .._locks.shared import SharedLock, acquire_shared_lock
 from ..client import AsyncParallelClient, ParallelClient
-from ..errors import ActionRequired, NotFound, ParallelError, RunCancelled, RunFailed
+from ..errors import (
+    ActionRequired,
+    InvalidRequest,
+    NotFound,
+    ParallelError,
+    RunCancelled,
+    RunFailed,
+)
 from ..models import Event, SchemaLike, Submission, TaskRun, TaskRunInput, TaskRunResult, TaskSpec
 from ..options import Limits, RequestOptions, check_kinds, check_timeout, check_words
 from ..processors import PROCESSORS
@@ -89,6 +96,9 @@ class RunConfig:
         options, limits = request or RequestOptions(), limits or Limits()
         template = options.template(processor_names, output_schema, input_schema)
         check_words({"wait": wait}, {"wait": waits})
+        given_name: object = name
+        if not (isinstance(given_name, str) and given_name.strip()):
+            raise InvalidRequest([f"name is {name!r}; give text."])
         clients = ClientPair.of(
             client,
             api_key=api_key,

@@ -33,7 +33,8 @@ class Names:
     limits: str
 
     def __init__(self, name: str) -> None:
-        if not _NAME.fullmatch(name):
+        given: object = name
+        if not isinstance(given, str) or not _NAME.fullmatch(given):
             raise InvalidRequest(["name must be up to 30 lower-case letters and underscores."])
         if name.endswith((_LEDGER, _LIMITS)):
             raise InvalidRequest([f"name={name!r} ends as a key of another middleware's state."])

@@ -26,6 +26,7 @@ from .._graph.store import gather
 from ..client.client_pair import AnyClient
 from ..errors import AuthenticationFailed, InvalidRequest, NotFound, is_transient
 from ..models import TaskRun, TaskRunEvent
+from ..options import check_whole
 from ..text.format import count
 from .graph_clients import adrive_with, drive_with
 from .index import ParkedThread, delete_old_deliveries, delete_record
@@ -167,8 +168,15 @@ class _Sweep:
     """Batches in a row for which the API could not be reached at all."""
 
     def __post_init__(self) -> None:
-        if self.concurrency < 1 or not self.per_second > 0:
-            raise InvalidRequest(["concurrency must be 1 or more, and per_second above 0."])
+        check_whole("concurrency", self.concurrency, 1)
+        per_second: object = self.per_second
+        if not isinstance(per_second, int | float) or not per_second > 0:
+            raise InvalidRequest([f"per_second is {per_second!r}; give a number above 0."])
+        after: object = self.stranded_after
+        if after is not None and not (isinstance(after, int | float) and after >= 0):
+            raise InvalidRequest(
+                [f"stranded_after is {after!r}; give seconds, from 0 up, or None for never."]
+            )
 
     def run(self) -> Calls[SweepResult]:
         parked = yield from self.threads.list_parked()

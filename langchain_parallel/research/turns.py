@@ -40,7 +40,7 @@ def questions_at_hand(state: ResearchState) -> tuple[list[Question], AskedBy]:
     if is_follow_up(state):
         verdict = state["verdict"]
         return questions_of(verdict), verdict.get("decided_by") or "evaluation"
-    names = ("question", "interaction_id", "continue_from", "processor")
+    names = ("question", "interaction_id", "continue_from", "processor", "ledger_id")
     given: dict[str, Any] = {name: state.get(name) for name in names}
     wrong = [name for name, value in given.items() if not isinstance(value, str | None)]
     if wrong:

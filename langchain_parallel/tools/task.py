@@ -128,7 +128,7 @@ class ParallelTaskTool(BaseTool):
     request: RequestOptions | None = Field(default=None, repr=False, exclude=True)
     """What else shapes the runs: sources, MCP servers, metadata, a webhook. LangChain's own `metadata` goes
     to traces."""
-    ledger_id: str | None = None
+    ledger_id: str | None = Field(default=None, min_length=1)
     """A task group to keep this tool's runs in, shared by every tool that names it."""
 
     api_key: SecretStr | None = None

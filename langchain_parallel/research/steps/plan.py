@@ -31,7 +31,8 @@ def plan(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
 
     Without a question, the turns on their way continue.
     """
-    check_session_limits(state.get("limits") or {})
+    limits: object = state.get("limits")
+    check_session_limits({} if limits is None else limits)
     left, before = open_turns(state), state.get("turns") or []
     new = next_turns(graph, state) if state.get("question") or not left else []
     ledger_id = state.get("ledger_id") or (yield from graph.ledgers.of_question(config, graph.name))
