@@ -21,6 +21,7 @@ from .._core.calls import Calls
 from .._core.ledger.keys import ledger_key
 from .._core.ledger.lookup import Lookup
 from .._core.redaction import secrets_of
+from .._core.run_status import still_running
 from .._locks.shared import SharedLock, acquire_shared_lock
 from ..client import AsyncParallelClient, ParallelClient
 from ..errors import (
@@ -234,6 +235,9 @@ class PaidRun:
             submission: Of `submit` or `find`.
             has_ended: Only ask for the answer.
             listen: Called with each progress message, too; it may be asynchronous.
+
+        Raises:
+            StillRunning: The time is over; with `has_ended`, at once if another run counts and goes on.
         """
         submission, first = yield from self._first_ending(submission, has_ended, listen)
         if not (submission.sent_again or submission.duplicates):
@@ -254,7 +258,7 @@ class PaidRun:
             if run_id not in endings:
                 is_found = run_id == found.run.run_id
                 run = found.run if is_found else TaskRun(run_id=run_id, status="queued")
-                endings[run_id] = yield from self._ending(run, has_ended, listen)
+                endings[run_id] = yield from self._other_ending(run, has_ended, listen)
             if isinstance(endings[run_id], TaskRunResult):
                 break
         result = _result(endings[run_id])
@@ -281,7 +285,15 @@ class PaidRun:
                 found = yield from self.find(submission.ledger_id, lookup="once")
             if found is None or found.run.run_id == submission.run.run_id:
                 raise error from None
-        return found, (yield from self._ending(found.run, has_ended, listen))
+        return found, (yield from self._other_ending(found.run, has_ended, listen))
+
+    def _other_ending(
+        self, run: TaskRun, has_ended: bool, listen: _Listen | None
+    ) -> Calls[_Ending]:
+        """How a run ended that is not the submission's: that the latter has ended says nothing of it."""
+        if has_ended and (now := (yield from self.door.clients.retrieve(run.run_id))).active:
+            raise still_running(now, 0.0)
+        return (yield from self._ending(run, has_ended, listen))
 
     def _ending(self, run: TaskRun, has_ended: bool, listen: _Listen | None) -> Calls[_Ending]:
         seconds = (

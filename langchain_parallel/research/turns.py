@@ -8,9 +8,10 @@ from typing import Any, cast
 from .._core.calls import Calls
 from .._core.plain_text import one_line
 from .._graph.paid_run import PaidAnswer, PaidRun
-from ..errors import InvalidRequest, ParallelError, RunCancelled, RunFailed
+from ..errors import InvalidRequest, ParallelError, RunCancelled, RunFailed, StillRunning
 from ..evidence import evidence_of
 from ..models import Submission, TaskRun
+from ..parked.interrupts import park
 from ..processors import price_usd
 from ..text.result import failed_calls
 from ..text.untrusted import ERROR_CHARS, harmless
@@ -209,7 +210,7 @@ def finish_turn(
         run: What was asked.
         turn: As `running_turn` made it.
         ledger_id: The ledger of the run.
-        has_ended: Only ask for the answer.
+        has_ended: Only ask for the answer, in a thread that parks.
         keep_excerpts: Keep the excerpts of the citations.
     """
     submission = Submission(
@@ -220,7 +221,15 @@ def finish_turn(
         sent_again=turn.get("sent_again", False),
     )
     try:
-        got = yield from run.answer(submission, has_ended=has_ended)
+        try:
+            got = yield from run.answer(submission, has_ended=has_ended)
+        except StillRunning as error:
+            if not has_ended or error.run_id in (None, turn["run_id"]):
+                raise
+            # Started twice, and the run that counts goes on: the thread waits for that one, too.
+            other = {**turn, "run_id": error.run_id, "interaction_id": error.interaction_id}
+            yield from park(run.door.clients, [other], ledger_id, run.config, raises=True)
+            got = yield from run.answer(submission, has_ended=True)
     except (RunFailed, RunCancelled) as error:
         return _failed_turn(turn, error)
     return _answered_turn(turn, got, keep_excerpts)
