@@ -21,9 +21,14 @@ CALL_TAG = "handle"
 
 def call_tag(record: AgentTurn) -> str:
     """A run's handle, its position, and a hash of its tool call, separated by blanks."""
-    # A message id may be as long as its provider likes; the API limits metadata to 512 characters.
-    call = hashlib.sha256(record["call"].encode()).hexdigest()[:16]
+    call = short_call(record["call"])
     return f"{start_handle(record['handle'])} {record['position']} {call}"
+
+
+def short_call(call: str) -> str:
+    """A hash of a tool call's name, with which a run's tag ends."""
+    # A message id may be as long as its provider likes; the API limits metadata to 512 characters.
+    return hashlib.sha256(call.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, kw_only=True)

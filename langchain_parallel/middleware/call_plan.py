@@ -274,7 +274,7 @@ def _review(
         agent.check(edited)
         return edited
 
-    reviewed, limits = yield from review_each(_spending(agent, state, planned), config, edit)
+    reviewed, limits = yield from review_each(spending(agent, state, planned), config, edit)
     return ReviewedCalls({record["handle"]: _without_news(record) for record in reviewed}, limits)
 
 
@@ -284,13 +284,14 @@ def _assume_approved(
     """The planned records as the tool that makes their call has them after `_review`; where it asks a person,
     approval is assumed.
     """
-    checked = check_each(_spending(agent, state, planned), config)
+    checked = check_each(spending(agent, state, planned), config)
     return {record["handle"]: _without_news(record) for record in checked.turns}
 
 
-def _spending(
+def spending(
     agent: AgentConfig, state: Mapping[str, Any], planned: Research
 ) -> SpendingPlan[AgentTurn]:
+    """The planned records, and what counts beside them."""
     others = agent.research(state).values()
     ended = [r for r in others if is_ended(r) and r["status"] != "declined"]
     counted = [r for r in others if is_active(r) or r["status"] == "planned"]

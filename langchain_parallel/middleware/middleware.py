@@ -11,8 +11,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, get_args
 
 from langchain.agents.middleware.types import AgentMiddleware, ModelRequest
-from langchain_core.messages import SystemMessage
+from langchain_core.messages import RemoveMessage, SystemMessage
 from langchain_core.runnables import RunnableConfig
+from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from pydantic import SecretStr
 
 from .._core.calls import Calls, adrive, drive
@@ -34,6 +35,7 @@ from .agent_config import AgentConfig
 from .agent_messages import note
 from .agent_state import Research, is_ended, state_schema
 from .call_plan import answered_and_open_calls, find_message, plan_message
+from .interrupted_calls import answer_interrupted
 from .names import Names
 from .research_runs import agent_ledger, poll, release, runs_to_poll, with_ledger
 from .research_tools import ResearchTool
@@ -155,14 +157,18 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
         self, state: Mapping[str, Any], config: RunnableConfig
     ) -> Calls[dict[str, Any] | None]:
         agent, messages = self._agent, state.get("messages") or ()
-        research = agent.research(state)
-        if not research:
-            return None
-        changed = yield from release(agent, research, config, *answered_and_open_calls(messages))
-        research = {**research, **changed}
-        due = runs_to_poll(research, len(messages))
-        changed |= yield from poll(agent, research, config, due)
-        return {agent.names.records: changed} if changed else None
+        research, changed = agent.research(state), Research()
+        if research:
+            changed = yield from release(
+                agent, research, config, *answered_and_open_calls(messages)
+            )
+            research = {**research, **changed}
+            due = runs_to_poll(research, len(messages))
+            changed |= yield from poll(agent, research, config, due)
+        update: dict[str, Any] = {agent.names.records: changed} if changed else {}
+        if whole := answer_interrupted(agent, messages, {**research, **changed}):
+            update["messages"] = [RemoveMessage(REMOVE_ALL_MESSAGES), *whole]
+        return update or None
 
     # --- while it is asked ---
 

@@ -13,7 +13,8 @@ import hashlib
 import json
 from collections.abc import Mapping
 from itertools import takewhile
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
@@ -49,10 +50,15 @@ from .agent_state import (
     turns_of,
 )
 from .citations import number_citations
+from .unknown_runs import beyond_limits, found_records, submit_run
 
 POLLED = 20
 """Most runs that are polled before one turn of the model."""
 _NEVER_SENT = "It was never sent."
+_COUNTED = (
+    "Runs of this session that were started elsewhere count, too; they are listed from now on. Nothing was "
+    "started. Make the call again, and it is reviewed with them."
+)
 
 # --- the ledger ------------------------------------------------------------------------------------
 
@@ -106,9 +112,21 @@ def _task_digest(state: Mapping[str, Any]) -> str:
 # --- a paid run ------------------------------------------------------------------------------------
 
 
+class Started(NamedTuple):
+    """A record after its run was found, started, or kept from starting."""
+
+    record: AgentTurn
+    found: Research = MappingProxyType({})  # type: ignore[assignment]
+    """Records of runs that the ledger has and the state does not know."""
+
+
 def start(
-    agent: AgentConfig, record: AgentTurn, ledger_id: str, config: RunnableConfig
-) -> Calls[AgentTurn]:
+    agent: AgentConfig,
+    state: Mapping[str, Any],
+    record: AgentTurn,
+    ledger_id: str,
+    config: RunnableConfig,
+) -> Calls[Started]:
     """Find the record's run or start it: the one step that costs money. Errors are put into the record."""
     record = with_ledger(record, ledger_id, config)
     was_resumed = was_resumed_recently(config)
@@ -117,24 +135,32 @@ def start(
             # A process that was killed a moment ago may have had another decision, and have sent it.
             is_doubtful = record["status"] == "declined" and was_resumed
             sent = (yield from find_runs(agent, record, config)) if is_doubtful else {}
-            return sent.get(record["handle"], record)
+            return Started(sent.get(record["handle"], record))
         is_planned_here = agent.is_planned_here(record.get("plan_id"))
         if record.get("planned_key") != agent.key(record):
             # Another process that planned it may have sent it so lately that the list does not show it.
             how: Lookup = "once" if is_planned_here else "until_settled"
             sent = yield from find_runs(agent, record, config, how)
             if (same := sent.get(record["handle"])) and _is_same_question(same, record):
-                return same
+                return Started(same)
         # Only a process that has planned the run, and runs its tool for the first time, knows that no send is
         # on its way.
         lookup: Lookup = "once" if is_planned_here and not was_resumed else "until_settled"
-        submission = yield from agent.run(record, config).submit(ledger_id, lookup=lookup)
+        submitted = yield from submit_run(agent, state, record, config, lookup)
     except ParallelError as error:
         if error.billed is False:
-            return unsent_record(record, error)
+            return Started(unsent_record(record, error))
         # It may have been sent: the next turns of the model look it up.
-        return {**record, "status": "unknown", "error": harmless(error.message, ERROR_CHARS)}
-    return {**record, **running_turn(record, submission)}
+        return Started(
+            {**record, "status": "unknown", "error": harmless(error.message, ERROR_CHARS)}
+        )
+    found = found_records(agent, state, record, submitted.found)
+    if submitted.submission is None:
+        return Started(
+            decline(record, " ".join([*beyond_limits(agent, state, record, found), _COUNTED])),
+            found,
+        )
+    return Started({**record, **running_turn(record, submitted.submission)}, found)
 
 
 def with_ledger(record: AgentTurn, ledger_id: str, config: RunnableConfig) -> AgentTurn:

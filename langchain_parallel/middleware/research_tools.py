@@ -155,8 +155,12 @@ class AgentCall:
             update[self.agent.names.records] = records
         return Command(update=update)
 
-    def answer_with(self, records: Research, **more: Any) -> Command[Any]:
-        """Answer with the status of these runs; those that have ended count as seen by the model."""
+    def answer_with(
+        self, records: Research, beside: Research | None = None, **more: Any
+    ) -> Command[Any]:
+        """Answer with the status of these runs; those that have ended count as seen by the model. Records
+        `beside` them are only kept.
+        """
         everything = {**self.research, **records}
         # Several answers share the length of one message.
         chars = max(_LEAST_CHARS, self.agent.max_chars // len(records))
@@ -166,7 +170,7 @@ class AgentCall:
             handle: {**record, "seen_by_model": True} if is_ended(record) else record
             for handle, record in records.items()
         }
-        return self.answer("\n\n".join(texts), seen, failed=failed, **more)
+        return self.answer("\n\n".join(texts), {**seen, **(beside or {})}, failed=failed, **more)
 
 
 def _do(call: AgentCall) -> Calls[Command[Any]]:
@@ -216,13 +220,17 @@ def ask(call: AgentCall) -> Calls[Command[Any]]:
         return call.answer(_FIRST_TIME, declined, failed=True, **update)
     made = {"id": call.id, "name": call.name, "args": call.args}
     reviewed = yield from plan_call(agent, state, message, made, config)
-    records: Research = {}
+    records, found = Research(), Research()
     for handle, record in reviewed.records.items():
-        records[handle] = yield from start(agent, record, ledger_id, config)
+        known = {**call.research, **reviewed.records, **records}
+        here = {**state, "messages": [message], agent.names.records: known}
+        started = yield from start(agent, here, record, ledger_id, config)
+        records[handle] = started.record
+        found |= started.found
     records = yield from _wait(call, records)
     if reviewed.limits:
         update[agent.names.limits] = reviewed.limits
-    return call.answer_with(records, **update)
+    return call.answer_with(records, found, **update)
 
 
 def _wait(call: AgentCall, records: Research) -> Calls[Research]:

@@ -36,6 +36,8 @@ class Known(NamedTuple):
     run_ids: frozenset[str]
     keys: frozenset[str]
     """Of requests that are planned: their runs may be there already."""
+    includes: Callable[[TaskRun], bool] = lambda run: False
+    """What else is known."""
 
     @classmethod
     def of(cls, turns: Iterable[Turn], planned: Iterable[str] = ()) -> Known:
@@ -45,7 +47,8 @@ class Known(NamedTuple):
 
     def lacks(self, run: TaskRun) -> bool:
         """Whether a run of the ledger is none of these."""
-        return run.run_id not in self.run_ids and _key(run) not in self.keys
+        is_ours = run.run_id in self.run_ids or _key(run) in self.keys
+        return not is_ours and not self.includes(run)
 
 
 class Submitted(NamedTuple):
