@@ -14,7 +14,7 @@ from .._core.ledger.lookup import Lookup
 from .._core.redaction import redact, secrets_of
 from ..client import AsyncParallelClient, ParallelClient
 from ..client.client_pair import AnyClient, client_pair
-from ..errors import ParallelError
+from ..errors import NotFound, ParallelError
 from ..models import Event, Submission, TaskRun, TaskRunEvent, TaskRunInput, TaskRunResult
 
 P = ParamSpec("P")
@@ -79,6 +79,14 @@ class ClientPair(NamedTuple):
     def create_group(self) -> Calls[str]:
         """A new ledger. Free."""
         return (yield from self._call(ParallelClient.create_group)).taskgroup_id
+
+    def has_group(self, ledger_id: str) -> Calls[bool]:
+        """Whether a ledger exists for this account. Free."""
+        try:
+            yield from self._call(ParallelClient.retrieve_group, ledger_id)
+        except NotFound:
+            return False
+        return True
 
     def submit(
         self,

@@ -37,6 +37,7 @@ from ..options import Limits, RequestOptions, check_kinds, check_timeout, check_
 from ..processors import PROCESSORS
 from ..text.progress import progress
 from .clients import ClientPair
+from .gone_ledger import telling_how
 from .runtime import checkpointer_of, runtime_of, thread_id_of, wait_for_checkpoint
 from .session_ledger import Ledgers
 
@@ -193,15 +194,16 @@ class PaidRun:
         yield from wait_for_checkpoint(self.config)
         lock = yield from self.lock(f"submit {ledger_id} {self.key}")
         try:
-            return (
-                yield from self.door.clients.submit(
-                    ledger_id,
-                    self.request,
-                    position=self.position,
-                    lookup="until_settled" if lock.contested else lookup,
-                    before_send=before_send,
+            with telling_how(ledger_id, self.request):
+                return (
+                    yield from self.door.clients.submit(
+                        ledger_id,
+                        self.request,
+                        position=self.position,
+                        lookup="until_settled" if lock.contested else lookup,
+                        before_send=before_send,
+                    )
                 )
-            )
         finally:
             lock.release()
 
@@ -212,11 +214,12 @@ class PaidRun:
 
     def find(self, ledger_id: str, *, lookup: Lookup) -> Calls[Submission | None]:
         """The run that was paid for under this key, if there is one."""
-        return (
-            yield from self.door.clients.find(
-                ledger_id, self.request, position=self.position, lookup=lookup
+        with telling_how(ledger_id, self.request):
+            return (
+                yield from self.door.clients.find(
+                    ledger_id, self.request, position=self.position, lookup=lookup
+                )
             )
-        )
 
     def answer(
         self,

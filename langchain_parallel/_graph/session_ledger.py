@@ -19,6 +19,7 @@ from typing_extensions import Self
 from .._core.calls import Calls
 from .._locks.shared import SharedLock, acquire_shared_lock
 from .clients import ClientPair
+from .gone_ledger import asks_to_replace
 from .runtime import (
     FIRST_INPUT,
     RECENT_RESUME_SECONDS,
@@ -57,6 +58,7 @@ class Ledgers:
         first_input_at: float | None = None,
         is_asked_each_time: bool = False,
         rotate: bool = False,
+        config: RunnableConfig | None = None,
     ) -> Calls[str]:
         """The ledger recorded under the first of these names that has one; concurrent calls get the same.
 
@@ -67,6 +69,7 @@ class Ledgers:
                 was last used more than a day before belongs to a deleted thread of the same id.
             is_asked_each_time: Every run of the session asks here, so the record tells when it last had one.
             rotate: Take a new one after `RUNS_PER_LEDGER` uses, because these runs are not looked for later.
+            config: LangChain's config, in which a person may replace a ledger that is gone.
         """
         lock = yield from _lock(names[-1] if store else f"{id(self)} {names[-1]}", store)
         try:
@@ -76,6 +79,7 @@ class Ledgers:
                     (yield from self._read(store, name)), first_input_at, rotate
                 )
             ledger_id = known["ledger_id"] if known else (yield from self._clients.create_group())
+            ledger_id = (yield from self.replacement(ledger_id, config or {}, store)) or ledger_id
             if store and known and self._may_hide_a_run(known, is_asked_each_time):
                 self._clients.mark_uncertain(ledger_id)
             used = {"ledger_id": ledger_id, "by": self._clients.process_id, "at": time.time()}
@@ -97,7 +101,7 @@ class Ledgers:
         runtime, thread_id = runtime_of(config), thread_id_of(config)
         if runtime is None or runtime.store is None or thread_id is None:
             task = parent_task(config) or uuid.uuid4().hex
-            return (yield from self.of(f"{thread_id} {task}"))
+            return (yield from self.of(f"{thread_id} {task}", config=config))
         yield from wait_for_checkpoint(config)
         after, asked_at = yield from input_of(config)
         here = (f"{thread_id}/{name}/after {after}",) if after else ()
@@ -107,8 +111,19 @@ class Ledgers:
                 _last(thread_id, name),
                 store=runtime.store,
                 first_input_at=asked_at if after == FIRST_INPUT else None,
+                config=config,
             )
         )
+
+    def replacement(
+        self, ledger_id: str, config: RunnableConfig, store: BaseStore | None
+    ) -> Calls[str | None]:
+        """The new ledger in the place of one that is gone, where a person has said so; else None."""
+        if not asks_to_replace(config, ledger_id) or (
+            yield from self._clients.has_group(ledger_id)
+        ):
+            return None
+        return (yield from self.of(f"instead of {ledger_id}", store=store))
 
     def _may_hide_a_run(self, known: dict[str, Any], is_asked_each_time: bool) -> bool:
         """Whether another process may have sent a run so lately that the ledger's list does not show it."""

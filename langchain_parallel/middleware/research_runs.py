@@ -23,6 +23,7 @@ from langgraph.store.base import BaseStore
 from .._core.calls import Calls
 from .._core.ledger.lookup import Lookup
 from .._core.timestamps import sort_key
+from .._graph.gone_ledger import asks_to_replace, left_behind
 from .._graph.runtime import (
     FIRST_INPUT,
     checkpointer_of,
@@ -32,7 +33,7 @@ from .._graph.runtime import (
     thread_id_of,
     was_resumed_recently,
 )
-from ..errors import ActionRequired, ParallelError
+from ..errors import ActionRequired, LedgerNotFound, ParallelError
 from ..models import TaskRunEvent
 from ..processors import price_usd
 from ..research.approval import decline
@@ -67,12 +68,12 @@ def agent_ledger(
     agent: AgentConfig, state: Mapping[str, Any], config: RunnableConfig, message_id: str
 ) -> Calls[str]:
     """The session's ledger: the state's, the store's, or a new one."""
-    if known := state.get(agent.names.ledger):
-        return str(known)
     store = _store_of(config)
+    if known := state.get(agent.names.ledger):
+        return (yield from agent.ledgers.replacement(known, config, store)) or str(known)
     if store is None:
         # By message: all its calls get one ledger, and an agent that is invoked anew gets another one.
-        return (yield from agent.ledgers.of(message_id))
+        return (yield from agent.ledgers.of(message_id, config=config))
     # LangGraph does not tell a sub-agent's second task from a retry of the first, so the task counts, too.
     parent = parent_task(config)
     within = parent and f"in {parent} for {_task_digest(state)}"
@@ -83,13 +84,16 @@ def agent_ledger(
             f"{thread_id_of(config)}/{' '.join(filter(None, name))}",
             store=store,
             first_input_at=asked.at if asked.after == FIRST_INPUT else None,
+            config=config,
         )
     )
 
 
-def is_ledger_durable(agent: AgentConfig, state: Mapping[str, Any], config: RunnableConfig) -> bool:
+def is_ledger_durable(
+    agent: AgentConfig, state: Mapping[str, Any], ledger_id: str, config: RunnableConfig
+) -> bool:
     """Whether the ledger is recorded where it survives this process. Without a checkpointer nothing is."""
-    is_kept = bool(state.get(agent.names.ledger)) or _store_of(config) is not None
+    is_kept = state.get(agent.names.ledger) == ledger_id or _store_of(config) is not None
     return is_kept or checkpointer_of(config) is None
 
 
@@ -300,7 +304,9 @@ def release(
             if ledger_id and not found and may_be_hidden:
                 found = yield from find_runs(agent, record, config, "until_settled")
                 settled.add(ledger_id)
-        except ParallelError:
+        except ParallelError as error:
+            if isinstance(error, LedgerNotFound) and asks_to_replace(config, ledger_id):
+                changed[handle] = _lost_record(record)
             continue  # the next turn tries again
         if handle not in found:
             changed[handle] = {**decline(record, _NEVER_SENT), "seen_by_model": True}
@@ -308,6 +314,12 @@ def release(
         others = {**research, **changed}.keys() - {handle}
         changed |= {name: sent for name, sent in found.items() if name not in others}
     return changed
+
+
+def _lost_record(record: AgentTurn) -> AgentTurn:
+    """A record of which nobody can tell any more whether it was started: its ledger was replaced."""
+    error = left_behind(record["ledger_id"], record["processor"])
+    return {**record, "status": "refused", "error": error, "cost_usd": None}
 
 
 # --- runs in the background ------------------------------------------------------------------------
@@ -335,6 +347,10 @@ def poll(
         record = research[handle]
         try:
             now = yield from _look_up(agent, {**research, **changed}, record, config, thorough)
+        except LedgerNotFound:
+            if not asks_to_replace(config, record["ledger_id"]):
+                continue
+            now = _lost_record(record)
         except ParallelError:
             continue
         if now != record:

@@ -210,7 +210,7 @@ def ask(call: AgentCall) -> Calls[Command[Any]]:
         reason = agent_messages.quote_error(error_for_model(error))
         return call.answer(f"Nothing was started. {reason}", failed=True)
     update: dict[str, Any] = {agent.names.ledger: ledger_id}
-    if not is_ledger_durable(agent, state, config):
+    if not is_ledger_durable(agent, state, ledger_id, config):
         # A process that was killed after sending would leave no trace of the ledger, and the next one would
         # pay again. So this call only writes the ledger down, and the model's next one sends.
         declined: Research = {

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from langchain_core.runnables import RunnableConfig
 
+from .._core.calls import Calls
 from .._graph.paid_run import PaidRun, RunConfig
+from .._graph.runtime import runtime_of, thread_id_of
 from ..errors import InvalidRequest
 from ..options import SessionLimits
 from .evaluation import Evaluator
@@ -37,6 +39,13 @@ class GraphConfig(RunConfig):
                 hint="Policies are plain functions of the state. Nothing was sent.",
             )
         return name
+
+    def new_ledger(self, state: ResearchState, config: RunnableConfig) -> Calls[str | None]:
+        """The ledger in the place of the state's, if that is gone and a person has said so; else None."""
+        runtime = runtime_of(config)
+        store = runtime.store if runtime and thread_id_of(config) is not None else None
+        known = state.get("ledger_id") or ""
+        return (yield from self.ledgers.replacement(known, config, store))
 
     def run(self, turn: Turn, config: RunnableConfig) -> PaidRun:
         """The paid run of a turn."""

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from .._core.calls import Calls
 from .._core.plain_text import one_line
+from .._graph.gone_ledger import left_behind
 from .._graph.paid_run import PaidAnswer, PaidRun
 from ..errors import InvalidRequest, ParallelError, RunCancelled, RunFailed, StillRunning
 from ..evidence import evidence_of
@@ -187,6 +188,22 @@ def runs_since_question(turns: list[Turn]) -> int:
 # --- what becomes of it --------------------------------------------------------------------------
 
 
+def leave_behind(turn: Turn, ledger_id: str) -> Turn:
+    """A planned turn whose ledger was replaced, to be reviewed again; one that was started has its run."""
+    if turn["run_id"]:
+        return turn
+    left: Turn = {**turn, "warnings": [left_behind(ledger_id, turn["processor"])]}
+    left.pop("cleared", None)
+    return left
+
+
+def unknown_turn(turn: Turn, key: str) -> Turn:
+    """A planned turn of which nobody can tell any more whether it was started."""
+    ended = _ended_turn({**turn, "run_id": "", "status": "unknown"})
+    ended["key"], ended["cost_usd"] = key, None
+    return ended
+
+
 def running_turn(turn: Turn, submission: Submission) -> Turn:
     """A planned turn whose run was found or started."""
     return {
@@ -262,7 +279,8 @@ def _answered_turn(turn: Turn, got: PaidAnswer, keep_excerpts: bool) -> Turn:
     ended["confidence"] = evidence["confidence"]
     ended["unsupported_fields"] = evidence["unsupported_fields"]
     ended["citations"] = evidence["citations"]
-    ended["warnings"] = [*_kept(map(str, result.run.warnings or ())), *_kept(failed_calls(result))]
+    told = [*map(str, result.run.warnings or ())]
+    ended["warnings"] = [*turn["warnings"], *_kept(told), *_kept(failed_calls(result))]
     if got.duplicates:
         others = ", ".join(got.duplicates)
         ended["duplicates"] = list(got.duplicates)
@@ -281,7 +299,7 @@ def _kept(warnings: Iterable[str]) -> list[str]:
 
 def _failed_turn(turn: Turn, error: RunFailed | RunCancelled) -> Turn:
     ended = _ended_turn({**turn, "status": error.status})
-    ended["warnings"] = _kept(error.warnings)
+    ended["warnings"] = [*turn["warnings"], *_kept(error.warnings)]
     ended["error"] = harmless(str(error), ERROR_CHARS)
     ended["cost_usd"] = 0.0 if error.billed is False else None
     return ended

@@ -281,17 +281,19 @@ class ParallelTaskTool(BaseTool):
         """The ledger of this call (R4): the configured one; else that of the graph's state, or of its store;
         else one that this object keeps.
         """
+        ledgers = self._door.ledgers
         if known := self.ledger_id or site.ledger_id:
-            return known
+            return (yield from ledgers.replacement(known, site.config, site.store)) or known
         # Without a thread, limits hold for all calls of this object: in a new ledger nothing would be used.
         is_limited = site.thread_id is None and bool((self.limits or Limits()).for_session())
         session = "within limits" if is_limited else site.session
         return (
-            yield from self._door.ledgers.of(
+            yield from ledgers.of(
                 f"{session}/{self.name}",
                 store=site.store,
                 is_asked_each_time=True,
                 rotate=site.is_new and not is_limited,
+                config=site.config,
             )
         )
 

@@ -13,7 +13,7 @@ import json
 import math
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, cast
 
 from ...errors import LedgerNotFound, NotFound, ParallelError, SubmissionUnknown
 from ...models import Submission, TaskRunEvent, TaskRunInput
@@ -123,6 +123,7 @@ def look_up_until_settled(pending: PendingSubmission, since: float) -> Flow[Subm
 
     Raises:
         SubmissionUnknown: The ledger could not be read when that time was over, or could not answer.
+        LedgerNotFound: There is none, and this process has sent nothing to it.
     """
     policy = pending.policy
     until = since + policy.settle_seconds
@@ -139,8 +140,9 @@ def look_up_until_settled(pending: PendingSubmission, since: float) -> Flow[Subm
             if found is not None:
                 return found
         if time >= until:
-            if isinstance(failed, SubmissionUnknown):
-                raise failed
+            is_gone = isinstance(failed, LedgerNotFound) and pending.sent_at is None
+            if is_gone or isinstance(failed, SubmissionUnknown):
+                raise cast(ParallelError, failed)
             if failed is not None:
                 raise submission_unknown(pending) from failed
             pending.mark_settled()

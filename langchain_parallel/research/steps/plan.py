@@ -16,6 +16,7 @@ from ..graph_config import GraphConfig
 from ..state import Question, ResearchState, Turn
 from ..turns import (
     is_same_request,
+    leave_behind,
     ledger_position,
     new_turn,
     open_turns,
@@ -23,6 +24,7 @@ from ..turns import (
     questions_at_hand,
     running_turn,
     same_question,
+    unknown_turn,
 )
 
 
@@ -35,8 +37,12 @@ def plan(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
     check_session_limits({} if limits is None else limits)
     left, before = open_turns(state), state.get("turns") or []
     new = next_turns(graph, state) if state.get("question") or not left else []
-    ledger_id = state.get("ledger_id") or (yield from graph.ledgers.of_question(config, graph.name))
+    known = state.get("ledger_id")
+    replaced = yield from graph.new_ledger(state, config)
+    ledger_id = replaced or known or (yield from graph.ledgers.of_question(config, graph.name))
     update: dict[str, Any] = {"ledger_id": ledger_id, "question": None}
+    if replaced and known:
+        left = [leave_behind(turn, known) for turn in left]
     if new:
         overtaken: list[Turn] = []
         for turn in left:
@@ -132,6 +138,8 @@ def _overtake(
         return [overtaken_turn(left, (yield from _run_now(graph, left["run_id"])))]
     if left.get("on_hold") and not writes_at_the_end(config):
         return []
+    if left["warnings"]:  # of a ledger that is gone: nobody can tell whether it was sent
+        return [unknown_turn(left, graph.run(left, config).key)]
     planned_here = graph.is_planned_here(left.get("plan_id"))
     lookup: Any = "once" if planned_here else "until_settled"
     found = yield from graph.run(left, config).find(ledger_id, lookup=lookup)

@@ -31,6 +31,7 @@ from ..graph_config import GraphConfig
 from ..state import ResearchState, Turn, is_elsewhere, merge_turns
 from ..turns import (
     finish_turn,
+    leave_behind,
     open_branches,
     open_turns,
     pending_turn,
@@ -45,8 +46,12 @@ from ..usage import emit_cost
 
 def submit(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
     """Start the planned run."""
-    if pending_turn(state)["run_id"]:
+    pending = pending_turn(state)
+    if pending["run_id"]:
         return {}
+    if ledger_id := (yield from graph.new_ledger(state, config)):
+        left = leave_behind(pending, state["ledger_id"])
+        return {"ledger_id": ledger_id, "pending": {**left, "on_hold": True}}
     started, found = yield from _start(graph, state, config)
     return {"pending": started, **({"turns": found} if found else {})}
 
@@ -191,6 +196,9 @@ def join(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
     """
     if not state.get("branches"):
         return {}
+    if ledger_id := (yield from graph.new_ledger(state, config)):
+        left = [leave_behind(turn, state["ledger_id"]) for turn in state["branches"]]
+        return {"ledger_id": ledger_id, "branches": left}
     branches, turns = list[Turn](), list[Turn]()
     for branch in open_branches(state):
         if not branch["run_id"] and not branch.get("no_credit"):
