@@ -17,6 +17,7 @@
     │   └── UnexpectedStatus               any other
     ├── ResponseLost                       no response arrived
     ├── MalformedResponse                  a response arrived that is not what the API documents
+    ├── ResponseTooLarge                   a response is longer than the client's `max_response_bytes`
     ├── SubmissionUnknown                  a run may have been started; submitting again will find it
     ├── StillRunning                       the deadline passed; the run goes on
     ├── RunError                           the run ended without an answer
@@ -220,6 +221,17 @@ class ResponseLost(ParallelError):
 
 class MalformedResponse(ParallelError):
     """A response arrived that is not JSON, or not of the documented shape."""
+
+
+class ResponseTooLarge(ParallelError):
+    """A response is longer than the client takes: `limit` bytes, decoded.
+
+    An answer is still there: fetch it by `run_id` with a client that has a larger `max_response_bytes`.
+    """
+
+    def __init__(self, message: str, *, limit: int, **common: Any) -> None:
+        super().__init__(message, **common)
+        self.limit = limit
 
 
 class SubmissionUnknown(ParallelError):

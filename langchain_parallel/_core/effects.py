@@ -90,6 +90,8 @@ class NoResponse:
     sent: bool
     reason: str = ""
     malformed: bool = False
+    limit: int = 0
+    """Bytes, where a response arrived that is longer than the client takes."""
     advice: str = ""
 
 

@@ -76,12 +76,22 @@ def failure(
 
 def _no_response(
     request: Request, outcome: NoResponse, run_id: str | None
-) -> errors.ResponseLost | errors.MalformedResponse:
+) -> errors.ResponseLost | errors.MalformedResponse | errors.ResponseTooLarge:
     call = f"{request.method} {request.path}"
     said = one_line(redact(outcome.reason, request.secrets), SAID_CHARS)
     reason = f" ({said})" if said else ""
     unknown = request.paid and outcome.sent
     billed = _billed(request, is_unknown=unknown)
+    if outcome.limit:
+        return errors.ResponseTooLarge(
+            f"The response to {call} is longer than {outcome.limit:,} bytes, decoded.",
+            hint=_unknown_hint(request)
+            if unknown
+            else "Nothing is lost: fetch it with a client that has a larger `max_response_bytes`.",
+            limit=outcome.limit,
+            run_id=run_id,
+            billed=billed,
+        )
     if outcome.malformed:
         return errors.MalformedResponse(
             f"The response to {call} is not what the API documents{reason}.",

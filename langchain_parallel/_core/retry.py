@@ -10,6 +10,7 @@ Where the outcome is unknown, `submit` looks into the ledger before anything els
     429                       send again       send again
     408, 409, 425, 5xx        send again       unknown
     response lost             send again       unknown
+    response too long         refused          unknown
     our settings are wrong    refused          refused; unknown if a byte may have left
     2xx                       done             done
     anything else             refused          refused
@@ -48,6 +49,8 @@ def classify(request: Request, outcome: Outcome) -> RetryDecision:
             return RetryDecision.SEND_AGAIN
         case Response(status=status) if 200 <= status < 300:
             return RetryDecision.DONE
+        case NoResponse(limit=limit) if limit and not request.paid:
+            return RetryDecision.REFUSED
         case Response(status=status) if status not in (408, 409, 425) and status < 500:
             return RetryDecision.REFUSED
     return RetryDecision.UNKNOWN if request.paid else RetryDecision.SEND_AGAIN

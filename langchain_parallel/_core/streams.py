@@ -118,6 +118,8 @@ def _collect(request: Request, listed: _Listed) -> Flow[StreamEnded | Outcome]:
     while True:
         chunk = yield from read_chunk()
         if not isinstance(chunk, bytes):
+            if isinstance(chunk, NoResponse) and chunk.limit:
+                return chunk
             return chunk if feed.complete else NoResponse(sent=True, reason="the list broke off")
         events, time = feed.feed(chunk), (yield from now())
         last = time if events else last

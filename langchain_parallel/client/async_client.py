@@ -13,6 +13,7 @@ from .._core import streams
 from .._core.retry import RetryPolicy
 from ..models import Event
 from .async_driver import AsyncDriver
+from .bodies import MAX_RESPONSE_BYTES
 from .client_settings import Clock, settings
 from .sync_client import ParallelClient
 
@@ -49,10 +50,18 @@ class AsyncParallelClient(AsyncDriver):
         transport: httpx.AsyncBaseTransport | None = None,
         retry_policy: RetryPolicy | None = None,
         allow_unknown_processor: bool = False,
+        max_response_bytes: int = MAX_RESPONSE_BYTES,
         clock: Clock | None = None,
     ) -> None:
         super().__init__(
-            settings(api_key, base_url, retry_policy, clock, allow_unknown_processor),
+            settings(
+                api_key,
+                base_url,
+                retry_policy,
+                clock,
+                allow_unknown_processor=allow_unknown_processor,
+                max_response_bytes=max_response_bytes,
+            ),
             http_client,
             transport,
         )

@@ -31,6 +31,7 @@ from .._core.redaction import redact_model
 from .._locks.process import ahold
 from ..errors import ParallelError
 from ..models import Event
+from .bodies import achunks
 from .client_settings import GRACE, Settings, Uncopied, check_http, check_usable, seconds
 from .exchange import TRANSPORT_ERRORS
 from .known_secrets import KnownSecrets
@@ -158,7 +159,7 @@ class AsyncDriver(Uncopied):
                     answer = await http.send(prepared, stream=True, follow_redirects=False)
                     async with aclosing(answer):
                         late, body = settings.clock.monotonic() + exchange.seconds, []
-                        async for chunk in answer.aiter_bytes():
+                        async for chunk in achunks(answer, settings.max_response_bytes):
                             body.append(chunk)
                             if settings.clock.monotonic() > late:
                                 return exchange.over()
@@ -194,8 +195,8 @@ class _AsyncStream:
             with exchange.in_time():
                 answer = await http.send(prepared, stream=True, follow_redirects=False)
                 self._stack.push_async_callback(answer.aclose)
-                self._chunks = answer.aiter_bytes()
-                refused = await answer.aread() if not answer.is_success else b""
+                self._chunks = achunks(answer, settings.max_response_bytes)
+                refused = b"" if answer.is_success else b"".join([c async for c in self._chunks])
                 return settings.response(answer, refused, driver._http_client)
         except ParallelError:
             raise

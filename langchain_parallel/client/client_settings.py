@@ -26,6 +26,7 @@ from .._core.redaction import redact, secrets_of
 from .._core.retry import RetryPolicy
 from .._core.urls import is_http
 from ..models import TaskRunInput
+from .bodies import ENCODINGS, MAX_RESPONSE_BYTES, BodyTooLarge, check_limit
 from .exchange import Exchange
 from .known_secrets import KnownSecrets
 
@@ -69,6 +70,7 @@ class Settings:
     policy: RetryPolicy
     clock: Clock
     allow_unknown_processor: bool
+    max_response_bytes: int = MAX_RESPONSE_BYTES
 
     cache: LedgerCache = field(default_factory=lambda: LedgerCache(uuid.uuid4().hex), repr=False)
     """What `submit` has read of its ledgers."""
@@ -122,6 +124,7 @@ class Settings:
         headers = {
             "x-api-key": self.api_key.get_secret_value(),
             "user-agent": _USER_AGENT,
+            "accept-encoding": ENCODINGS,
             **({"content-type": "application/json"} if request.body else {}),
             **request.headers,
         }
@@ -153,6 +156,8 @@ class Settings:
         """The outcome of a broken exchange; or the response for which a hook of the caller's own client
         raised, with the body if it was read.
         """
+        if isinstance(error, BodyTooLarge):
+            return NoResponse(sent=True, reason=str(error), malformed=True, limit=error.limit)
         if not isinstance(error, httpx.HTTPStatusError):
             return exchange.outcome(error)
         try:
@@ -198,7 +203,9 @@ def settings(
     base_url: str | None,
     policy: RetryPolicy | None,
     clock: Clock | None,
+    *,
     allow_unknown_processor: bool,
+    max_response_bytes: int,
 ) -> Settings:
     """Settings from a client's arguments, completed from the environment and checked.
 
@@ -227,6 +234,7 @@ def settings(
         policy=policy or RetryPolicy(),
         clock=clock or _SystemClock(),
         allow_unknown_processor=allow_unknown_processor,
+        max_response_bytes=check_limit(max_response_bytes),
     )
 
 

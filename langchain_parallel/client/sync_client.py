@@ -23,6 +23,7 @@ from ..models import (
     TaskRunInput,
     TaskRunResult,
 )
+from .bodies import MAX_RESPONSE_BYTES
 from .client_settings import DEFAULT_TIMEOUT, Clock, settings
 from .sync_driver import Driver
 
@@ -37,6 +38,8 @@ class ParallelClient(Driver):
         transport: Only a transport for the `httpx` client made here, which closes it.
         retry_policy: How often, how fast and how patiently requests are repeated.
         allow_unknown_processor: Send processors that this package does not know.
+        max_response_bytes: Longest response, decoded; 64 MiB unless given. A longer answer raises
+            `ResponseTooLarge`, and is there for a client that takes more.
         clock: Time; for tests.
 
     Raises:
@@ -53,10 +56,18 @@ class ParallelClient(Driver):
         transport: httpx.BaseTransport | None = None,
         retry_policy: RetryPolicy | None = None,
         allow_unknown_processor: bool = False,
+        max_response_bytes: int = MAX_RESPONSE_BYTES,
         clock: Clock | None = None,
     ) -> None:
         super().__init__(
-            settings(api_key, base_url, retry_policy, clock, allow_unknown_processor),
+            settings(
+                api_key,
+                base_url,
+                retry_policy,
+                clock,
+                allow_unknown_processor=allow_unknown_processor,
+                max_response_bytes=max_response_bytes,
+            ),
             http_client,
             transport,
         )

@@ -30,6 +30,7 @@ from .._core.redaction import redact_model
 from .._locks.process import hold
 from ..errors import InvalidRequest, ParallelError
 from ..models import Event
+from .bodies import chunks
 from .client_settings import GRACE, Settings, Uncopied, check_http, check_usable, seconds
 from .exchange import TRANSPORT_ERRORS
 from .known_secrets import KnownSecrets
@@ -150,7 +151,7 @@ class Driver(Uncopied):
                 # A redirect would carry the key and the request to another server.
                 with closing(http.send(prepared, stream=True, follow_redirects=False)) as answer:
                     late, body = settings.clock.monotonic() + exchange.seconds, []
-                    for chunk in answer.iter_bytes():
+                    for chunk in chunks(answer, settings.max_response_bytes):
                         body.append(chunk)
                         if settings.clock.monotonic() > late:
                             return exchange.over()
@@ -185,8 +186,8 @@ class _Stream:
             with exchange.bound():
                 answer = http.send(prepared, stream=True, follow_redirects=False)
                 self._stack.callback(answer.close)
-                self._chunks = answer.iter_bytes()
-                refused = answer.read() if not answer.is_success else b""
+                self._chunks = chunks(answer, settings.max_response_bytes)
+                refused = b"".join(self._chunks) if not answer.is_success else b""
         except ParallelError:
             raise
         except TRANSPORT_ERRORS as error:

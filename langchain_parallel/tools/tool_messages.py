@@ -19,6 +19,7 @@ from ..errors import (
     NotFound,
     ParallelError,
     ResponseLost,
+    ResponseTooLarge,
     RunCancelled,
     RunFailed,
     StillRunning,
@@ -83,14 +84,21 @@ def explain(error: Any) -> str:
 
 # --- runs without an answer ----------------------------------------------------------------------
 
+_NOT_AGAIN = "that could start and bill another run."
 _ADVICE: tuple[tuple[type[ParallelError], str], ...] = (
     (RunFailed, "Nothing was billed; ask again, or change the question."),
     (RunCancelled, "Ask again if the answer is still wanted."),
+    (
+        ResponseTooLarge,
+        (
+            "The answer is there, and paid for: tell the user that a person has to allow longer ones "
+            f"(max_response_bytes). Do not ask again: {_NOT_AGAIN}"
+        ),
+    ),
 )
 _RUN_GOES_ON = (StillRunning, ApiError, ResponseLost)
 """Errors of asking after a run, which say nothing against its going on."""
 _ONCE_MORE = "Make the same call again, word for word,"
-_NOT_AGAIN = "that could start and bill another run."
 
 
 def error_for_model(

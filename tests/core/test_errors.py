@@ -28,6 +28,8 @@ def every_error() -> list[errors.ParallelError]:
                 "server_message": "s",
                 "warnings": ["w"],
             }
+        if issubclass(kind, errors.ResponseTooLarge):
+            special = {"limit": 1_000}
         if issubclass(kind, errors.SubmissionUnknown):
             special |= {"ledger_id": "tgrp_1", "key": "k"}
         if issubclass(kind, errors.StillRunning):
