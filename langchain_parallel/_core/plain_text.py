@@ -50,6 +50,11 @@ def one_line(text: str, max_chars: int | None = None) -> str:
     return cut(line, max_chars)
 
 
+def count(number: int, one: str, several: str | None = None) -> str:
+    """`1 run`, `1,200 runs`; `several` where that is not `one` with an s."""
+    return f"{number:,} {one if number == 1 else several or one + 's'}"
+
+
 def cut(text: str, max_chars: int, mark: str = "…") -> str:
     """The text in at most `max_chars` characters; a cut text ends with the mark.
 

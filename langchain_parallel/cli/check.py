@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from .._core.plain_text import count
 from ..client import ParallelClient, RetryPolicy
 from ..errors import ApiError, NotFound, ParallelError
 from ..models import Submission, TaskRunEvent, TaskRunInput
@@ -177,7 +178,9 @@ def _cursor(client: ParallelClient, ledger_id: str, first: Submission) -> Findin
         return Finding(assumption, False, "events have no id; the client reads whole lists")
     rest = client.list_runs(ledger_id, last_event_id=before.event_id)
     shown = [event.run.run_id for event in rest]
-    return Finding(assumption, first.run.run_id not in shown, f"{len(shown)} runs after the first")
+    return Finding(
+        assumption, first.run.run_id not in shown, f"{count(len(shown), 'run')} after the first"
+    )
 
 
 def _unknown_group(client: ParallelClient) -> Finding:
@@ -220,7 +223,9 @@ def _follow_up(client: ParallelClient, ledger_id: str, first: Submission) -> Ite
     _until_listed(client, ledger_id, run_id)
     yield _count(client, ledger_id, RUNS)
     runs = len(client.list_runs(ledger_id))
-    yield Finding(f"{RUNS} runs were paid for", runs == RUNS, f"{runs} are listed")
+    yield Finding(
+        f"{RUNS} runs were paid for", runs == RUNS, f"its list shows {count(runs, 'run')}"
+    )
 
 
 def _error(call: Callable[[], object]) -> ParallelError | None:

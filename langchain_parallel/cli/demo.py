@@ -22,6 +22,7 @@ from typing import Any
 
 from langgraph.checkpoint.sqlite import SqliteSaver
 
+from .._core.plain_text import count
 from ..client import ParallelClient
 from ..processors import price_usd
 from ..research import ResearchOutput, Turn, create_research_graph
@@ -98,14 +99,10 @@ def _answer(question: str | None, database: Path) -> ResearchOutput:
 
 def _show_progress(step: Mapping[str, Any]) -> None:
     if "progress" in step and step["progress"] is not None:
-        sources = _count(step["sources_read"] or 0, "source")
+        sources = count(step["sources_read"] or 0, "source")
         say(f"  {step['progress']:5.1f} %  {sources} read")
     elif step.get("message"):
         say(f"           {harmless(step['kind'], 40)}: {harmless(step['message'], 300)}")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _ask(question: str, database: Path) -> ResearchOutput:
@@ -125,7 +122,7 @@ def _show_turn(turn: Turn) -> None:
 def _summary(session: ResearchOutput) -> None:
     say("\n── The session")
     say(InteractionTree.of(session).text())
-    say(f"  spent: {usd(session['spent_usd'])} in {_count(len(session['turns']), 'run')}")
+    say(f"  spent: {usd(session['spent_usd'])} in {count(len(session['turns']), 'run')}")
 
 
 def _killed_turn(database: Path, has_started: Callable[[], bool], pause: float) -> ResearchOutput:
@@ -166,14 +163,14 @@ def _run_simulated(server: RunningServer, database: Path) -> int:
     )
     _ask(FIRST, database)
     _summary(_ask(SECOND, database))
-    before = _run_count(server)
+    before = _runcount(server)
     # The worst moment for a crash: the API has started the paid run, and the worker does not know it yet.
     server.simulator.faults.add(Fault("hang", method="POST", path="*/runs", seconds=60.0))
-    session = _killed_turn(database, lambda: _run_count(server) > before, pause=0.0)
-    return _check_bill(server, session, _run_count(server) - before)
+    session = _killed_turn(database, lambda: _runcount(server) > before, pause=0.0)
+    return _check_bill(server, session, _runcount(server) - before)
 
 
-def _run_count(server: RunningServer) -> int:
+def _runcount(server: RunningServer) -> int:
     billing = server.simulator.billing
     return len(billing.billed_runs()) + len(billing.reserved_runs())
 

@@ -114,7 +114,9 @@ def listing(agent: AgentConfig, research: Research, limits: SessionLimits) -> st
     records = sorted(research.values(), key=lambda record: record["position"])
     lines = [_line(record) for record in records[-_LISTED:]]
     if (older := len(records) - _LISTED) > 0:
-        lines.insert(0, f"{older} older ones are not listed; read them by their handles.")
+        them = "one is not listed; read it by its handle" if older == 1 else ""
+        them = them or "ones are not listed; read them by their handles"
+        lines.insert(0, f"{older} older {them}.")
     budget = limits.get("max_cost_usd")
     of = f" of {usd(budget)}" if budget is not None else ""
     return "\n".join([*lines, f"Spent so far: {usd(total_cost_usd(research))}{of}."])

@@ -12,6 +12,7 @@ from langchain.agents import AgentState
 from langchain.agents.middleware.types import OmitFromInput, PrivateStateAttr
 from typing_extensions import NotRequired, TypedDict
 
+from .._core.plain_text import count
 from ..errors import InvalidRequest
 from ..options import SessionLimits
 from ..research.state import Turn
@@ -212,7 +213,7 @@ def find_record(research: Research, handle: str) -> AgentTurn:
         return by_lower[name]
     known = "; ".join(map(brief, list(research.values())[-_NAMED_HANDLES:]))
     more = len(research) - _NAMED_HANDLES
-    older = f"; and {more} older ones" if more > 0 else ""
+    older = f"; and {count(more, 'older one')}" if more > 0 else ""
     raise InvalidRequest(
         [f"There is no research {harmless(handle, 40)!r}. Known: {known or 'none yet'}{older}."],
         hint="Nothing was started.",

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from textwrap import wrap
 from typing import Any
 
+from .._core.plain_text import count
 from .._core.urls import host
 from ..errors import InvalidRequest
 from ..evidence import is_within, numbers_by_field, parts
@@ -95,7 +96,7 @@ def no_such_field(record: AgentTurn, field: str, chars: int) -> str:
     if _plain(field.removeprefix(FROM_THE_WEB)) in there:
         return ""
     names = _pieces(without_marks(", ".join(there)), chars)
-    rest = [f"[cut here; there are {len(there)}]"] if len(names) > 1 else []
+    rest = [f"[cut here; it has {count(len(there), 'field')}]"] if len(names) > 1 else []
     missing = f"{record['handle']} has no field {harmless(field, 60)!r}. It has these:"
     return "\n".join([missing, fenced(names[0]), *rest])
 
@@ -168,9 +169,9 @@ def _field(record: AgentTurn, names: Names, field: str) -> Iterator[str]:
 def _page(record: AgentTurn, lines: Sequence[str], page: int, chars: int) -> tuple[str, int]:
     pages = list(_pages(lines, chars))
     if not 1 <= page <= len(pages):
-        count = f"{len(pages)} page{'s' if len(pages) > 1 else ''}"
         raise InvalidRequest(
-            [f"{record['handle']} has {count} here; there is no page {page}."], hint=""
+            [f"{record['handle']} has {count(len(pages), 'page')} here; there is no page {page}."],
+            hint="",
         )
     return pages[page - 1], len(pages)
 

@@ -21,13 +21,13 @@ from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langgraph.graph import END, START, StateGraph
 
 from .._core.calls import Call, Calls
+from .._core.plain_text import count
 from .._graph.clients import ClientPair
 from .._graph.store import gather
 from ..client.client_pair import AnyClient
 from ..errors import AuthenticationFailed, InvalidRequest, NotFound, is_transient
 from ..models import TaskRun, TaskRunEvent
 from ..options import check_whole
-from ..text.format import count
 from .graph_clients import adrive_with, drive_with
 from .index import ParkedThread, delete_old_deliveries, delete_record
 from .isolation import run_all_isolated

@@ -74,7 +74,8 @@ def price_objections(turns: Sequence[Turn], limits: Limits) -> list[str]:
         return []
     names = {turn["processor"] for turn in turns if not is_approved(turn)}
     above = sorted(name for name in names if costs_more(name, limit))
-    return [f"{harmless(', '.join(above))} costs more than {limit}."] if above else []
+    verb = "costs" if len(above) == 1 else "cost"
+    return [f"{harmless(' and '.join(above))} {verb} more than {limit}."] if above else []
 
 
 def limit_objections(

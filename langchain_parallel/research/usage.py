@@ -8,17 +8,20 @@ really cost replaces its reservation once it has ended; failed runs give theirs 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from math import ceil, floor
 from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig, RunnableLambda
 from typing_extensions import TypedDict
 
 from .._core.calls import Call, Calls
+from .._core.plain_text import count
 from .._core.timestamps import covered_seconds, elapsed_seconds, span
 from .._graph.runtime import runtime_of
 from ..options import SessionLimits
 from ..processors import PROCESSORS, price_usd
 from ..text.format import usd
+from ..text.untrusted import harmless
 from .state import ResearchState, Turn
 
 _CENTS = 1e-9
@@ -88,17 +91,20 @@ def exceeded_limits(
     if (dollars := limits.get("max_cost_usd")) is not None:
         unknown = sorted({t["processor"] for t in planned if price_usd(t["processor"]) is None})
         if unknown:
-            names = ", ".join(unknown)
-            yield f"The price of {names} is not known, and the limit is {usd(dollars)}."
+            one = "price" if len(unknown) == 1 else "prices"
+            verb = "is" if len(unknown) == 1 else "are"
+            names = harmless(" and ".join(unknown))
+            yield f"The {one} of {names} {verb} not known, and the limit is {_at_most(dollars)}."
         if after["cost_usd"] > dollars + _CENTS:
             total = usd(after["cost_usd"])
-            yield f"This would bring the session to {total}; the limit is {usd(dollars)}."
+            yield f"This would bring the session to {total}; the limit is {_at_most(dollars)}."
     if (runs := limits.get("max_runs")) is not None and after["runs"] > runs:
-        yield f"This would bring the session to {after['runs']} runs; the limit is {runs}."
+        total = count(after["runs"], "run")
+        yield f"This would bring the session to {total}; the limit is {floor(runs):,}."
     if (seconds := limits.get("max_seconds")) is not None and after["seconds"] > seconds:
+        total = count(ceil(after["seconds"]), "second")
         yield (
-            f"This could bring the session to {after['seconds']:,.0f} seconds of research; "
-            f"the limit is {seconds:,.0f}."
+            f"This could bring the session to {total} of research; the limit is {floor(seconds):,}."
         )
 
 
@@ -107,6 +113,11 @@ def raise_limits(limits: SessionLimits, needed: Usage) -> SessionLimits:
     least, now = cast("dict[str, float]", needed), cast("dict[str, float]", limits)
     raised = {name: max(value, least[_LIMITED_BY[name]]) for name, value in now.items()}
     return cast(SessionLimits, raised)
+
+
+def _at_most(dollars: float) -> str:
+    """A limit as it is shown, not rounded up to what passes it."""
+    return usd(floor(dollars * 1e6 + 1e-3) / 1e6)
 
 
 def _dollars(turn: Turn) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .._core.plain_text import CUT_HERE, cut
+from .._core.plain_text import CUT_HERE, count, cut
 from ..errors import InvalidRequest
 from ..research.state import Turn
 from ..text.layout import list_within, shares
@@ -54,10 +54,9 @@ def with_findings(question: str, turns: Iterable[Turn], *, max_chars: int = 10_0
     room = max_chars - len(question) - len(_FENCED) + 2  # the last line has no end
     lengths = [len(_finding(n, turn, _UNLIMITED)) + 1 for n, turn in enumerate(quoted, start=1)]
     if (lack := sum(min(_LEAST, length) for length in lengths) - room) > 0:
+        found = count(len(quoted), "finding does not fit", "findings do not fit")
         raise InvalidRequest(
-            [
-                f"The findings ({len(quoted)}) do not fit beside the question: {lack:,} characters too many."
-            ],
+            [f"{found} beside the question: {count(lack, 'character')} too many."],
             hint="Shorten it, quote fewer turns, or raise max_chars. Nothing was sent.",
         )
     rooms = enumerate(zip(quoted, shares(lengths, room), strict=True), start=1)

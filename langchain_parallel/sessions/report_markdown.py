@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import quote
 
+from .._core.plain_text import count
 from .._core.urls import host
 from ..evidence import is_within
 from ..text.format import duration, usd
@@ -84,7 +85,7 @@ def _totals(totals: Totals, sources: int) -> Iterator[str]:
 
 
 def _at_least(known: str, unknown: int) -> str:
-    return f"at least {known} (not known of {unknown})" if unknown else known
+    return f"at least {known} (not known of {count(unknown, 'run')})" if unknown else known
 
 
 def _row(turn: ReportedTurn) -> tuple[object, ...]:
@@ -102,7 +103,7 @@ def _row(turn: ReportedTurn) -> tuple[object, ...]:
 
 def _confidence(turn: ReportedTurn) -> str:
     words = Counter(claim.confidence for claim in turn.claims if claim.confidence)
-    counted = [f"{count} {escape(word, turn.number)}" for word, count in words.most_common()]
+    counted = [f"{n} {escape(word, turn.number)}" for word, n in words.most_common()]
     bad = sum(claim.unsupported for claim in turn.claims)
     return ", ".join([*counted, *([f"⚠ {bad} unsupported"] if bad else [])])
 
@@ -131,7 +132,10 @@ def _turn(turn: ReportedTurn, turns: Sequence[ReportedTurn]) -> Iterator[str]:
         yield from ("", "Question:", "", *_quote(own, turn.number))
     if own != turn.question:
         more = len(turn.question) - len(own)
-        yield from ("", f"It went on with findings of other turns, quoted in {more:,} characters.")
+        yield from (
+            "",
+            f"It went on with findings of other turns, quoted in {count(more, 'character')}.",
+        )
     yield from ("", *_facts(turn, turns))
     yield from _answer(turn)
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .._core.plain_text import count
 from ..errors import InvalidRequest
 from ..text.format import usd
 from ..text.layout import list_within
@@ -120,8 +121,8 @@ class InteractionTree:
         return self.text()
 
     def __repr__(self) -> str:
-        turns, heads = len(self), len(self.heads)
-        return f"<InteractionTree: {turns} turns, {heads} heads, {usd(self.total_cost_usd)}>"
+        turns, heads = count(len(self), "turn"), count(len(self.heads), "head")
+        return f"<InteractionTree: {turns}, {heads}, {usd(self.total_cost_usd)}>"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         """What notebooks show, the page in a sandbox."""

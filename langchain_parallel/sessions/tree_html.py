@@ -16,6 +16,7 @@ from importlib import resources
 from string import Template
 from typing import Any
 
+from .._core.plain_text import count
 from .._core.urls import host
 from ..text.format import duration, usd
 from ..text.own_marks import leads_elsewhere
@@ -61,11 +62,7 @@ def _file(name: str) -> str:
 def _summary(nodes: Sequence[Node], heads: int) -> str:
     unknown = sum(node.cost_usd is None for node in nodes)
     price = usd(total_cost_usd(nodes)) + (f" and {unknown} of unknown price" if unknown else "")
-    return f"{_many(len(nodes), 'turn')} · {_many(heads, 'head')} · {price}"
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+    return f"{count(len(nodes), 'turn')} · {count(heads, 'head')} · {price}"
 
 
 # --- the tree ------------------------------------------------------------------------------------
@@ -129,7 +126,7 @@ def _meta(node: Node) -> Iterator[tuple[str, str]]:
     yield "Status", safe(node.status or "unknown")
     if node.confidence:
         counts = node.confidence_counts.items()
-        yield "Confidence", ", ".join(f"{count} {word(level)}" for level, count in counts)
+        yield "Confidence", ", ".join(f"{n} {word(level)}" for level, n in counts)
     if node.seconds is not None:
         yield "Took", duration(node.seconds)
     if node.started_at:

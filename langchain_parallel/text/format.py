@@ -4,18 +4,11 @@ from __future__ import annotations
 
 
 def usd(amount: float | None, unknown: str = "unknown") -> str:
-    """`$0.10`, `$0.005`, `$1,200.00`: two decimals, and up to four where they are needed."""
+    """`$0.10`, `$0.005`, `$1,200.00`: two decimals, and up to six where they are needed."""
     if amount is None:
         return unknown
-    whole, _, decimals = f"{amount:,.4f}".partition(".")
+    whole, _, decimals = f"{amount:,.6f}".partition(".")
     return f"${whole}.{decimals[:2]}{decimals[2:].rstrip('0')}"
-
-
-def count(number: int, one: str, several: str | None = None) -> str:
-    """`no run`, `1 run`, `1,200 runs`; `several` where that is not `one` with an s."""
-    if number == 1:
-        return f"1 {one}"
-    return f"{f'{number:,}' if number else 'no'} {several or one + 's'}"
 
 
 def duration(seconds: float | None, unknown: str = "unknown") -> str:

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from .._core.plain_text import CUT_HERE, clean, cut, one_line
+from .._core.plain_text import CUT_HERE, clean, count, cut, one_line
 from ..evidence import (
     TEXT_FIELD,
     Evidence,
@@ -120,10 +120,10 @@ def evidence_notes(evidence: Evidence) -> Iterator[str]:
     words = evidence["confidence"]
     fields = dict.fromkeys([*words, *numbers_by_field(evidence["citations"])])
     counts = Counter(words.get(field, "not given") for field in fields)
-    rest = {word: count for word, count in counts.most_common() if not is_low(word)}
+    rest = {word: n for word, n in counts.most_common() if not is_low(word)}
     if rest and words:
         otherwise = " otherwise" if len(rest) < len(counts) else ""
-        levels = ", ".join(f"{count} {word}" for word, count in rest.items())
+        levels = ", ".join(f"{n} {word}" for word, n in rest.items())
         yield without_marks(f"Confidence{otherwise}: {levels}")
 
 
@@ -228,11 +228,11 @@ def _fit(rows: list[Row], notes: str, lines: list[str], room: int) -> AnswerText
     room -= len(_HEADING) + sum(len(line) + 1 for line in kept_lines)
     kept_answer, lost = _fit_rows(rows, room - 1)
     left_out = (
-        (lost, answer - 1, "characters of the answer"),
-        (len(lines) - len(kept_lines), len(lines), "citations"),
-        (_count_lost(notes, kept_notes), len(notes), "characters of the notes"),
+        (lost, answer - 1, "character", " of the answer"),
+        (len(lines) - len(kept_lines), len(lines), "citation", ""),
+        (_count_lost(notes, kept_notes), len(notes), "character", " of the notes"),
     )
-    counts = [f"{count:,} of {of:,} {what}" for count, of, what in left_out if count]
+    counts = [f"{part:,} of {count(of, one)}{where}" for part, of, one, where in left_out if part]
     return AnswerText(kept_answer, kept_notes, kept_lines, counts)
 
 

@@ -171,7 +171,7 @@ WRONG: list[tuple[Any, str]] = [
     ("yes", "looks like"),
     ({}, "looks like"),
     ({"decisions": "approve"}, "looks like"),
-    ({"decisions": []}, "1 decision"),
+    ({"decisions": []}, "1 decision is needed, in the order asked; 0 came."),
     ({"decisions": [{"type": "approve"}] * 2}, "1 decision"),
     ({"decisions": ["approve"]}, "A decision is an object"),
     ({"decisions": [{"type": "yes"}]}, "approve, edit, reject, respond are allowed"),

@@ -169,13 +169,13 @@ ANSWERED = [turn()]
             "y" * 9_900,
             ANSWERED,
             10_000,
-            "findings .1. do not fit beside the question: [0-9]+ characters too many",
+            "1 finding does not fit beside the question: [0-9]+ characters too many",
         ),
         (
             "Why?",
             [turn(n, content="x" * 400) for n in range(30)],
             10_000,
-            "findings .30. do not fit",
+            "30 findings do not fit",
         ),
     ],
 )

@@ -142,8 +142,8 @@ def test_unknown_costs_and_times_are_shown_as_unknown() -> None:
     totals = report.totals
     assert (totals.cost_usd, totals.cost_unknown, totals.seconds_unknown) == (0.1, 1, 1)
     document = report.to_markdown()
-    assert "at least $0.10 (not known of 1)" in document
-    assert "at least 2 min (not known of 1)" in document
+    assert "at least $0.10 (not known of 1 run)" in document
+    assert "at least 2 min (not known of 1 run)" in document
     assert "cost: unknown; time: unknown" in document
 
 

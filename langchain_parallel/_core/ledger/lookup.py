@@ -19,6 +19,7 @@ from ...errors import LedgerNotFound, NotFound, ParallelError, SubmissionUnknown
 from ...models import Submission, TaskRunEvent, TaskRunInput
 from .. import operations, streams
 from ..effects import Flow, Sleep, now, sleep
+from ..plain_text import count
 from ..retry import RetryPolicy
 from .cache import KnownRun, LedgerCache, LedgerIndex
 
@@ -192,7 +193,7 @@ def _doubt(pending: PendingSubmission, index: LedgerIndex, counted: int) -> str:
     started = pending.cache.started_ids(pending.ledger_id)
     known = len(index.ids | started)
     if counted > known:
-        return f"its list shows {known} of {counted} runs"
+        return f"its list shows {known:,} of {count(counted, 'run')}"
     for run_id, event in index.without_key.items():
         if run_id not in started and _may_be(event, pending.request):
             return f"its list does not say what run {run_id} was started for"

@@ -13,6 +13,7 @@ from langchain_core.runnables import RunnableConfig
 
 from ..._core import limits
 from ..._core.calls import Calls
+from ..._core.plain_text import count
 from ...errors import InvalidRequest
 from ...evidence import NO_ANSWERS, TEXT_FIELD, Confidence, EvidenceRule, Lack
 from ...models import SourcePolicy, TaskRunInput
@@ -129,9 +130,9 @@ class _ByEvidence(BuiltInEvaluator):
             least = self.rule.min_confidence
             yield f"confidence {harmless(lack.confidence)}, at least {least} wanted"
         if lack.citations is not None:
-            count = "1 citation" if lack.citations == 1 else f"{lack.citations or 'no'} citations"
+            there = count(lack.citations, "citation") if lack.citations else "no citations"
             sites = list_within(self.rule.allowed_domains, _SITES_CHARS, by=" or ")
-            yield f"{count}, at least {self.rule.min_citations} wanted{sites and f' from {sites}'}"
+            yield f"{there}, at least {self.rule.min_citations} wanted{sites and f' from {sites}'}"
 
 
 def _again(turn: Turn, lacks: Mapping[str, str], head: str | None) -> Question:

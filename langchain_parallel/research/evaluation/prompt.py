@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..._core.plain_text import CUT_HERE, cut
+from ..._core.plain_text import CUT_HERE, count, cut
 from ...text.format import usd
 from ...text.layout import list_within
 from ...text.result import answer_text, weak_points
@@ -81,10 +81,14 @@ def _line(turn: Turn, chars: int) -> str:
         harmless(turn["processor"], 40),
         harmless(turn["status"], 40),
         f"cost {usd(turn['cost_usd'])}",
-        f"interaction {harmless(turn['interaction_id'] or 'none', 100)}",
-        f"continues {harmless(turn['parent_interaction_id'] or 'nothing', 100)}",
+        _id("interaction", turn["interaction_id"]) or "without an interaction",
+        _id("continues", turn["parent_interaction_id"]) or "a first question",
     ]
     return f"[{', '.join(facts)}] {harmless(turn['question'], chars)}"
+
+
+def _id(what: str, id: str | None) -> str:
+    return f"{what} {harmless(id, 100)}" if id else ""
 
 
 def _answers(turns: list[Turn], room: int) -> str:
@@ -115,4 +119,4 @@ def _notes(turn: Turn, room: int) -> Iterator[str]:
     for warning in turn["warnings"][:5]:
         yield f"Warning: {harmless(warning, 300)}"
     if (more := len(turn["warnings"]) - 5) > 0:
-        yield f"And {more:,} more warnings."
+        yield f"And {count(more, 'more warning')}."

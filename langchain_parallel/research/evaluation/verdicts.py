@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from ..._core.payloads import storable, unstorable
-from ..._core.plain_text import cut
+from ..._core.plain_text import count, cut
 from ...errors import InvalidRequest
 from ..state import Question, Verdict
 
@@ -71,7 +71,7 @@ def ask_verdict(questions: Sequence[Question], reason: str) -> Verdict:
         return cast(Verdict, {"action": "follow_up", "reason": reason, **questions[0]})
     left_out = len(questions) - MAX_QUESTIONS
     if left_out > 0:
-        reason += f" ({left_out} more questions are left out.)"
+        reason += f" ({count(left_out, 'more question is', 'more questions are')} left out.)"
     return Verdict(action="branch", reason=reason, questions=list(questions[:MAX_QUESTIONS]))
 
 
@@ -139,7 +139,8 @@ def _foreign(given: Mapping[str, Any], allowed: Sequence[str], where: str) -> It
     unknown = sorted(str(name) for name, value in given.items() if value is not None)
     unknown = [name for name in unknown if name not in allowed]
     if unknown:
-        yield f"{', '.join(unknown)} mean(s) nothing in {where}; {', '.join(allowed)} are allowed."
+        mean = "means" if len(unknown) == 1 else "mean"
+        yield f"{', '.join(unknown)} {mean} nothing in {where}; {', '.join(allowed)} are allowed."
 
 
 def _wrong_question(given: Mapping[str, Any], where: str) -> Iterator[str]:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 from langchain_core.runnables import RunnableConfig
 
 from ..._core.calls import Calls
+from ..._core.plain_text import count
 from ..._graph.runtime import ask_person
 from ...errors import InvalidRequest
 from ...options import check_session_limits
@@ -66,7 +67,8 @@ def parse_answer(answer: object, request: HumanRequest) -> HumanAnswer:
     decisions = _decisions(answer)
     if len(decisions) != len(actions):
         raise _refusal(
-            f"{len(actions)} decision(s) are needed, in the order asked; {len(decisions)} came."
+            f"{count(len(actions), 'decision is', 'decisions are')} needed, in the order asked; "
+            f"{len(decisions)} came."
         )
     allowed = request["review_configs"][0]["allowed_decisions"]
     problems = [p for decision in decisions for p in _problems_of(decision, allowed)]
