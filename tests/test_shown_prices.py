@@ -27,9 +27,11 @@ from .middleware.harness import (
     calls,
     follow_up,
     start,
+    texts,
     thread,
 )
 from .research.harness import script
+from .sentences import faults, outside_fences, sentences_of
 
 YES: dict[str, Any] = {"type": "approve"}
 ABOVE_LITE = Limits(approve_above="lite")
@@ -54,12 +56,17 @@ class Shown:
 
     def go(self, given: Any) -> None:
         self.state = self.account.invoke(self.graph, given, thread())
+        said = texts(self.state) if "messages" in self.state else []
+        assert [fault for text in said for fault in faults(outside_fences(text))] == []
 
     def answer_all(self, answers: Answers) -> None:
         """Answer what is open, all at once; check what was shown against the bill, if runs were started."""
         interrupts = self.state["__interrupt__"]
         requests = [interrupt.value for interrupt in interrupts]
         self.asked += requests
+        assert [
+            fault for one in requests for text in sentences_of(one) for fault in faults(text)
+        ] == []
         before, runs = self.bill, len(self.account.runs)
         self.go(Command(resume={one.id: answers(one.value) for one in interrupts}))
         left = [one.value["kind"] for one in self.state.get("__interrupt__", ())]
