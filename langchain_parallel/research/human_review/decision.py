@@ -99,7 +99,8 @@ def _decisions(answer: object) -> list[Any]:
 def _problems_of(decision: object, allowed: Sequence[str]) -> list[str]:
     if not isinstance(decision, Mapping):
         return ['A decision is an object such as {"type": "approve"}.']
-    kind, message = decision.get("type"), decision.get("message")
+    kind: Any = decision.get("type")
+    message = decision.get("message")
     if kind not in allowed:
         return [f"The decision {str(kind)[:40]!r} is unknown; {', '.join(allowed)} are allowed."]
     if foreign := _foreign(decision, ("type", *_TAKES[kind]), f"the decision {kind!r}"):
@@ -108,7 +109,7 @@ def _problems_of(decision: object, allowed: Sequence[str]) -> list[str]:
         return ["A decision's message must be text."]
     if kind == "respond" and not (message or "").strip():
         return ["To respond, say in `message` what is to be asked."]
-    edited = decision.get("edited_action")
+    edited: Any = decision.get("edited_action")
     if kind == "edit" and not (
         isinstance(edited, Mapping)
         and isinstance(edited.get("name"), str)
