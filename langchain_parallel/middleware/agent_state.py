@@ -49,6 +49,8 @@ class AgentTurn(Turn):
     """A person changed it."""
     seen_by_model: NotRequired[bool]
     """The model knows that it has ended."""
+    read_by_model: NotRequired[bool]
+    """The model was shown its answer."""
     citation_suffix: NotRequired[str]
     """Follows the `@` in a sub-agent's citation numbers: the end of its ledger's id."""
 
@@ -124,8 +126,16 @@ def _later(there: AgentTurn, record: AgentTurn) -> AgentTurn:
     was_read = there["status"] == record["status"] == "completed" and there.get("seen_by_model")
     is_earlier = _stage(record) < _stage(there) or (was_read and not record.get("seen_by_model"))
     later = there if is_earlier else record
-    seen = there.get("seen_by_model") or record.get("seen_by_model")
-    return {**later, "seen_by_model": True} if seen else later
+    if there.get("seen_by_model") or record.get("seen_by_model"):
+        later = {**later, "seen_by_model": True}
+    if there.get("read_by_model") or record.get("read_by_model"):
+        later = {**later, "read_by_model": True}
+    return later
+
+
+def as_read(record: AgentTurn) -> AgentTurn:
+    """The record of a run that has ended, once a message has shown the model what came of it."""
+    return {**record, "seen_by_model": True, "read_by_model": True}
 
 
 def _stage(record: AgentTurn) -> int:

@@ -218,6 +218,9 @@ def _plan_records(
         if not question.strip():
             raise InvalidRequest(["The question is empty."], hint="Nothing was started.")
         everything = {**research, **made}
+        processor = args.get("processor") or default
+        if not kept:
+            _refuse_repetition(agent, research, question.strip(), processor, parent)
         # The number of records is a position that no earlier call has had; records are never removed.
         handle = _free_handle(agent, everything, parent, f"x{call.nth}" if is_changed else "")
         position = len(everything) + call.nth * _BEYOND * is_changed
@@ -225,7 +228,7 @@ def _plan_records(
             handle, position = kept[len(made)]["handle"], kept[len(made)]["position"]
         turn = new_turn(
             question=question.strip(),
-            processor=args.get("processor") or default,
+            processor=processor,
             parent_interaction_id=parent and parent["interaction_id"],
             # The process that planned the call may have sent it as it is now.
             plan_id=kept[0]["plan_id"] if kept else agent.clients.process_id,
@@ -243,6 +246,31 @@ def _plan_records(
         made[handle]["round"] = next(iter(made.values()))["position"]
         agent.check(made[handle])
     return made
+
+
+def _refuse_repetition(
+    agent: AgentConfig,
+    research: Research,
+    question: str,
+    processor: str,
+    parent: AgentTurn | None,
+) -> None:
+    """Refuse what is asked already: to a model that did not get its answer, the same question is no new one.
+
+    Raises:
+        InvalidRequest: A run that asks it is active, or has an answer that the model was not shown.
+    """
+    asked = (question, processor, parent and parent["interaction_id"])
+    for record in research.values():
+        is_unread = record["status"] == "completed" and not record.get("read_by_model")
+        same = record["question"], record["processor"], record["parent_interaction_id"]
+        if same == asked and (is_active(record) or is_unread):
+            tool = agent.names.read if is_unread else agent.names.check
+            how = "has the answer" if is_unread else "asks the same and is not finished"
+            raise InvalidRequest(
+                [f"{record['handle']} {how}: {tool}(handle='{record['handle']}') shows it."],
+                hint="Nothing was started.",
+            )
 
 
 def _free_handle(

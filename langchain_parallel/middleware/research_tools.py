@@ -30,7 +30,7 @@ from ..tools.call_site import AnyRuntime
 from ..tools.tool_messages import error_for_model, explain
 from . import agent_messages
 from .agent_config import AgentConfig
-from .agent_state import Research, find_record, is_active, is_ended
+from .agent_state import Research, as_read, find_record, is_active, is_ended
 from .call_plan import call_of, find_message, has_id_of_another, plan_call
 from .pages import field_of, finding, next_page_lines, no_such_field, page_of
 from .research_runs import (
@@ -167,7 +167,7 @@ class AgentCall:
         texts = [finding(self.agent, everything, record, chars) for record in records.values()]
         failed = all(r["status"] in ("declined", "refused", "unknown") for r in records.values())
         seen: Research = {
-            handle: {**record, "seen_by_model": True} if is_ended(record) else record
+            handle: as_read(record) if is_ended(record) else record
             for handle, record in records.items()
         }
         return self.answer("\n\n".join(texts), {**seen, **(beside or {})}, failed=failed, **more)
@@ -270,7 +270,7 @@ def check(call: AgentCall) -> Calls[Command[Any]]:
     changed = yield from poll(agent, research, call.config, [name], thorough=True)
     record = {**research, **changed}[name]
     if is_ended(record):
-        changed = {name: {**record, "seen_by_model": True}}
+        changed = {name: as_read(record)}
     return call.answer(finding(agent, {**research, **changed}, record, agent.max_chars), changed)
 
 
@@ -294,9 +294,8 @@ def read(call: AgentCall) -> Calls[Command[Any]]:
         text, pages = page_of(record, agent.names, page, chars)
     lines = [agent_messages.head(record, research), fenced(text)]
     lines += next_page_lines(agent, record, page, pages, field)
-    is_known = record.get("seen_by_model")
-    seen: Research = {} if is_known else {record["handle"]: {**record, "seen_by_model": True}}
-    return call.answer("\n".join(lines), seen)
+    news: Research = {} if record.get("read_by_model") else {record["handle"]: as_read(record)}
+    return call.answer("\n".join(lines), news)
 
 
 def list_all(call: AgentCall) -> Calls[Command[Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage
@@ -189,3 +190,43 @@ def test_the_numbers_that_the_model_has_read_stay_when_it_checks_twice_at_once(
     read = [mark for text in texts(state)[2:] for mark in re.findall(r"\[\d+\]", text)]
     assert "[101]" in read
     assert find_citations(" ".join(read), state).unknown == []
+
+
+# --- the same question once more ------------------------------------------------------------------
+
+
+def test_a_question_that_is_not_finished_is_not_paid_for_again(account: Account) -> None:
+    again = calls(start("Who leads?"))
+    model = Model(again, again, later(account, again), again, calls(read("r1")), again, "done")
+    state = account.invoke(account.agent(model, wait="background"), SAID)
+    said = texts(state)
+    assert said[1].startswith(
+        "r1 asks the same and is not finished: check_research(handle='r1') shows it. Nothing was"
+    )
+    assert said[3].startswith("r1 has the answer: read_research(handle='r1') shows it. Nothing was")
+    # It has been read, so to ask it once more is a question of its own.
+    assert said[5].startswith("r2 is running")
+    assert account.asked == ["Who leads?", "Who leads?"]
+
+
+@pytest.mark.parametrize("other", [start("Who leads now?"), start("Who leads?", processor="base")])
+def test_another_question_or_processor_is_a_run_of_its_own(account: Account, other: Any) -> None:
+    model = Model(calls(start("Who leads?")), calls(other), "done")
+    options: dict[str, Any] = {"wait": "background", "model_may_choose": ("lite", "base")}
+    account.invoke(account.agent(model, **options), SAID)
+    assert len(account.runs) == 2
+
+
+def test_a_run_that_was_not_waited_for_to_its_end_is_not_paid_for_again(account: Account) -> None:
+    """The API is down for longer than the tool waits, and the model tries again in a new message."""
+    account.script(seconds=100.0)
+    kept: dict[str, Any] = {"checkpointer": InMemorySaver()}
+    again = calls(start("Who leads?"))
+    model = Model(again, again, "sorry")
+    account.invoke(account.agent(model, timeout=50.0, compiled=kept), SAID, thread())
+    account.pass_time()
+    model = Model(again, calls(check("r1")), "done")
+    state = account.invoke(account.agent(model, compiled=kept), more(), thread())
+    assert record(state, "r1")["status"] == "completed"
+    assert texts(state)[-1].startswith("r1 completed")
+    assert account.billed == len(account.runs) == 1
