@@ -25,7 +25,8 @@
     │   ├── RunCancelled
     │   └── ActionRequired                 a person must do something first
     ├── OutputMismatch                     the answer does not fit the caller's model
-    ├── CheckpointNotWritten               LangGraph has not saved what the run would be found by
+    ├── StorageFailed                      a store, a checkpointer or a lock's database raised
+    │   └── CheckpointNotWritten           LangGraph has not saved what the run would be found by
     ├── ThreadBusy                         another caller is resuming the LangGraph thread
     └── WebhookRejected                    a webhook delivery is malformed, unsigned or too old
 
@@ -301,7 +302,14 @@ class OutputMismatch(ParallelError):
     """The answer does not fit the caller's model. It is paid for, and can still be read."""
 
 
-class CheckpointNotWritten(ParallelError):
+class StorageFailed(ParallelError):
+    """A store, a checkpointer or the database of a lock raised; that error is this one's `__cause__`.
+
+    Resume the thread once it is mended. If a run had been started, the error names it, and it is found again.
+    """
+
+
+class CheckpointNotWritten(StorageFailed):
     """LangGraph has not written the step's checkpoint within the time to wait for it. Nothing was sent."""
 
 
@@ -338,5 +346,5 @@ def is_transient(error: BaseException) -> bool:
         | ResponseLost
         | MalformedResponse
         | SubmissionUnknown
-        | CheckpointNotWritten,
+        | StorageFailed,
     )

@@ -549,7 +549,8 @@ def test_every_kind_of_error_is_provoked() -> None:
     no_call_raises = {
         errors.ParallelError,
         errors.ApiError,
-        errors.CheckpointNotWritten,  # of a graph, and its text names no request
+        errors.StorageFailed,  # of a graph, and its text names no request
+        errors.CheckpointNotWritten,
         errors.LimitExceeded,
         errors.MissingKey,
         errors.ThreadBusy,

@@ -13,7 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar, cast
 
-from ..errors import ParallelError
+from ..errors import ParallelError, StorageFailed
 
 T = TypeVar("T")
 
@@ -27,6 +27,35 @@ class Call:
 
 
 Calls: TypeAlias = Generator[Call, Any, T]
+
+
+def guarded(call: Call, message: str, hint: str, kind: type[StorageFailed] = StorageFailed) -> Call:
+    """The call; whatever a store, a checkpointer or a database raises in it becomes an error of ours.
+
+    Steps handle that one, and LangGraph's callers can tell that a resume goes on. Only the kind of the
+    original error is named: its text may hold an address with a password.
+    """
+
+    def failed(error: Exception) -> StorageFailed:
+        return kind(f"{message}: {type(error).__name__}.", hint=hint)
+
+    def sync() -> Any:
+        try:
+            return call.sync()
+        except ParallelError:
+            raise
+        except Exception as error:
+            raise failed(error) from error
+
+    async def async_() -> Any:
+        try:
+            return await call.async_()
+        except ParallelError:
+            raise
+        except Exception as error:
+            raise failed(error) from error
+
+    return Call(sync, async_)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
@@ -22,7 +21,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver, Checkpoint, empty_che
 from langgraph.store.base import BaseStore
 from typing_extensions import Self
 
-from .._core.calls import Call, Calls
+from .._core.calls import Call, Calls, guarded
 from ..errors import CheckpointNotWritten
 from .runtime import checkpointer_of, runtime_of, thread_id_of
 from .store import get_item, put_item
@@ -121,25 +120,10 @@ def _put_checkpoint(saver: BaseCheckpointSaver[Any], where: RunnableConfig, reco
 
 
 def _guarded(call: Call, done: str) -> Call:
-    """The call; whatever a store or a checkpointer raises becomes an error of ours."""
-
-    def failed(error: Exception) -> CheckpointNotWritten:
-        return CheckpointNotWritten(
-            f"A record of this thread could not be {done}: {type(error).__name__}.",
-            hint="Nothing was sent, because a run that is paid for must be found again: see to the store or "
-            "the checkpointer, then resume the thread.",
-        )
-
-    def sync() -> Any:
-        try:
-            return cast(Callable[[], Any], call.sync)()
-        except Exception as error:
-            raise failed(error) from error
-
-    async def async_() -> Any:
-        try:
-            return await cast(Callable[[], Awaitable[Any]], call.async_)()
-        except Exception as error:
-            raise failed(error) from error
-
-    return Call(sync, async_)
+    return guarded(
+        call,
+        f"A record of this thread could not be {done}",
+        "Nothing was sent, because a run that is paid for must be found again: see to the store or "
+        "the checkpointer, then resume the thread.",
+        CheckpointNotWritten,
+    )

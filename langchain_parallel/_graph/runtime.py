@@ -19,8 +19,8 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.runtime import Runtime, get_runtime
 from langgraph.types import interrupt
 
-from .._core.calls import Call, Calls
-from ..errors import CheckpointNotWritten, InvalidRequest
+from .._core.calls import Call, Calls, guarded
+from ..errors import CheckpointNotWritten, InvalidRequest, ParallelError, StorageFailed
 
 # LangGraph has no public way to read these in a running node; tests/test_internals.py fails should they be
 # renamed.
@@ -89,7 +89,9 @@ def _read(
     if checkpoint_id is not None:
         place["checkpoint_id"] = checkpoint_id
     where: RunnableConfig = {"configurable": place}
-    found = yield Call(lambda: saver.get_tuple(where), lambda: saver.aget_tuple(where))
+    read = Call(lambda: saver.get_tuple(where), lambda: saver.aget_tuple(where))
+    hint = "Nothing was sent by this step: see to the checkpointer, then resume the thread."
+    found = yield guarded(read, "The checkpointer could not be read", hint)
     return cast("CheckpointTuple | None", found)
 
 
@@ -117,6 +119,14 @@ def checkpointer_of(config: RunnableConfig) -> BaseCheckpointSaver[Any] | None:
     """The checkpointer of the graph that a config belongs to, if it has one."""
     saver = config.get("configurable", {}).get(_CHECKPOINTER)
     return saver if isinstance(saver, BaseCheckpointSaver) else None
+
+
+def ends_step(error: ParallelError, config: RunnableConfig) -> bool:
+    """Whether a tool is to raise this error instead of telling the model: storage has failed, which no model
+    can mend, and the thread can be resumed once it is mended.
+    """
+    has_thread = thread_id_of(config) is not None and checkpointer_of(config) is not None
+    return isinstance(error, StorageFailed) and has_thread
 
 
 def wait_for_checkpoint(config: RunnableConfig) -> Calls[None]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
@@ -18,6 +19,7 @@ from typing_extensions import Self
 
 from .._core.calls import Calls
 from .._locks.shared import SharedLock, acquire_shared_lock
+from ..errors import StorageFailed
 from .clients import ClientPair
 from .gone_ledger import asks_to_replace
 from .runtime import (
@@ -143,8 +145,24 @@ class Ledgers:
             self._memory.popitem(last=False)
 
 
-def close_session(config: RunnableConfig, name: str) -> Calls[None]:
-    """Record that the question was answered: the next one on this thread begins another session."""
+def close_session(
+    config: RunnableConfig, name: str, turns: Sequence[Mapping[str, Any]]
+) -> Calls[None]:
+    """Record that the question was answered: the next one on this thread begins another session.
+
+    Raises:
+        StorageFailed: The store raised; the error names the run of the last of `turns`.
+    """
+    try:
+        yield from _close_session(config, name)
+    except StorageFailed as error:
+        last = turns[-1] if turns else {}
+        error.billed = None if turns else False
+        error.with_ids(last.get("run_id"), last.get("interaction_id"))
+        raise
+
+
+def _close_session(config: RunnableConfig, name: str) -> Calls[None]:
     runtime, thread_id = runtime_of(config), thread_id_of(config)
     if runtime is None or runtime.store is None or thread_id is None:
         return

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from langgraph.store.base import BaseStore, Item
 
-from .._core.calls import Call, Calls
+from .._core.calls import Call, Calls, guarded
 
 PAGE = 500
 """Items per search. A search without a limit returns ten."""
@@ -15,12 +16,13 @@ PAGE = 500
 
 def get_item(store: BaseStore, namespace: tuple[str, ...], key: str) -> Call:
     """Return the `Item`, or None if there is none."""
-    return Call(lambda: store.get(namespace, key), lambda: store.aget(namespace, key))
+    return _guarded("read", lambda: store.get(namespace, key), lambda: store.aget(namespace, key))
 
 
 def put_item(store: BaseStore, namespace: tuple[str, ...], key: str, value: dict[str, Any]) -> Call:
     """Write an item that semantic search does not index: embedding it would cost time and money."""
-    return Call(
+    return _guarded(
+        "written to",
         lambda: store.put(namespace, key, value, index=False),
         lambda: store.aput(namespace, key, value, index=False),
     )
@@ -28,7 +30,25 @@ def put_item(store: BaseStore, namespace: tuple[str, ...], key: str, value: dict
 
 def delete_item(store: BaseStore, namespace: tuple[str, ...], key: str) -> Call:
     """Delete an item; nothing happens if there is none."""
-    return Call(lambda: store.delete(namespace, key), lambda: store.adelete(namespace, key))
+    return _guarded(
+        "written to",
+        lambda: store.delete(namespace, key),
+        lambda: store.adelete(namespace, key),
+    )
+
+
+def search_items(store: BaseStore, namespace: tuple[str, ...], **options: Any) -> Call:
+    """Return the items of a namespace, or of all that begin with it, up to a limit."""
+    return _guarded(
+        "read",
+        lambda: store.search(namespace, **options),
+        lambda: store.asearch(namespace, **options),
+    )
+
+
+def _guarded(done: str, sync: Callable[[], Any], async_: Callable[[], Awaitable[Any]]) -> Call:
+    hint = "See to the store, then resume the thread: what was paid for is found again."
+    return guarded(Call(sync, async_), f"The store could not be {done}", hint)
 
 
 def all_items(store: BaseStore, namespace: tuple[str, ...]) -> Calls[list[Item]]:
@@ -36,10 +56,7 @@ def all_items(store: BaseStore, namespace: tuple[str, ...]) -> Calls[list[Item]]
     found: list[Item] = []
     while True:
         offset = len(found)
-        found += yield Call(
-            lambda: store.search(namespace, limit=PAGE, offset=offset),  # noqa: B023 -- called at once
-            lambda: store.asearch(namespace, limit=PAGE, offset=offset),  # noqa: B023
-        )
+        found += yield search_items(store, namespace, limit=PAGE, offset=offset)
         if len(found) - offset < PAGE:
             return found
 

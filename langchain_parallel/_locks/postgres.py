@@ -29,6 +29,8 @@ _OWN = (
     "context",
 )
 """Parameters of a connection that are not copied from the checkpointer's."""
+_CONNECT_SECONDS = 10
+"""How long a database may take to answer at all."""
 
 
 class AdvisoryLocks:
@@ -64,11 +66,20 @@ class AdvisoryLocks:
             )
 
     def _ask(self, query: str, name: str) -> bool:
+        """Ask on the connection; once more on a new one, if the server has closed it meanwhile."""
         import psycopg
 
-        if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(**self._parameters, autocommit=True)
-        return bool(self._connection.execute(query, (lock_number(name),)).fetchone()[0])
+        while True:
+            is_new = self._connection is None or self._connection.closed
+            if is_new:
+                parameters = {"connect_timeout": _CONNECT_SECONDS, **self._parameters}
+                self._connection = psycopg.connect(**parameters, autocommit=True)
+            try:
+                return bool(self._connection.execute(query, (lock_number(name),)).fetchone()[0])
+            except psycopg.OperationalError:
+                self._connection.close()
+                if is_new:
+                    raise
 
 
 class _Databases(ForgottenInChild):

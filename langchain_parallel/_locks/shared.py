@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import anyio
 
-from .._core.calls import Call, Calls
+from .._core.calls import Call, Calls, guarded
 from .._core.retry import Backoff
 from .postgres import AdvisoryLocks, advisory_locks
 from .process import Lock, process_lock
@@ -62,9 +62,9 @@ def acquire_shared_lock(
 def _acquire_advisory(advisory: AdvisoryLocks, name: str, until: float | None) -> Calls[int]:
     """Take the lock on PostgreSQL, and return how many tries it took; 0 if it did not come free."""
     tries = 1
-    while not (
-        yield Call(lambda: advisory.try_lock(name).result(), lambda: _try_lock(advisory, name))
-    ):
+    ask = Call(lambda: advisory.try_lock(name).result(), lambda: _try_lock(advisory, name))
+    hint = "Nothing was sent: see to PostgreSQL, then resume the thread."
+    while not (yield guarded(ask, "The database with the locks could not be asked", hint)):
         if until is not None and time.monotonic() >= until:
             return 0
         seconds = _BACKOFF.delay(tries)

@@ -27,6 +27,7 @@ from .._graph.gone_ledger import asks_to_replace, left_behind
 from .._graph.runtime import (
     FIRST_INPUT,
     checkpointer_of,
+    ends_step,
     input_of,
     parent_task,
     runtime_of,
@@ -152,6 +153,8 @@ def start(
         lookup: Lookup = "once" if is_planned_here and not was_resumed else "until_settled"
         submitted = yield from submit_run(agent, state, record, config, lookup)
     except ParallelError as error:
+        if ends_step(error, config):
+            raise
         if error.billed is False:
             return Started(unsent_record(record, error))
         # It may have been sent: the next turns of the model look it up.

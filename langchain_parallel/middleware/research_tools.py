@@ -22,6 +22,7 @@ from langgraph.types import Command
 from pydantic import ConfigDict, Field
 
 from .._core.calls import Calls, adrive, drive
+from .._graph.runtime import ends_step
 from ..errors import InvalidRequest, ParallelError
 from ..parked.interrupts import check_can_park, is_parking, park
 from ..research.approval import decline
@@ -205,6 +206,8 @@ def ask(call: AgentCall) -> Calls[Command[Any]]:
     try:
         ledger_id = yield from agent_ledger(agent, state, config, str(message.id))
     except ParallelError as error:
+        if ends_step(error, config):
+            raise
         if planned:
             return call.answer_with({h: unsent_record(r, error) for h, r in planned.items()})
         reason = agent_messages.quote_error(error_for_model(error))

@@ -21,7 +21,8 @@ from langgraph.store.base import BaseStore, Item
 
 from .._core.calls import Call, Calls
 from .._graph.runtime import runtime_of, thread_id_of
-from .._graph.store import PAGE, all_items, delete_item, gather, put_item
+from .._graph.store import PAGE, all_items, delete_item, gather, put_item, search_items
+from ..errors import StorageFailed
 
 _LOG = logging.getLogger("langchain_parallel")
 
@@ -110,7 +111,13 @@ def record_parked(
     if not inside:  # inside a subgraph the name in the metadata may be the subgraph's
         node = qualified_node(node, agent_of(config.get("metadata")))
     store = runtime.store
-    yield from gather(*(put_record(store, id, thread_id, ledger_id, node) for id in run_ids))
+    ids = list(run_ids)
+    try:
+        yield from gather(*(put_record(store, id, thread_id, ledger_id, node) for id in ids))
+    except StorageFailed as error:
+        error.billed = None
+        error.with_ids(ids[0], None)
+        raise
 
 
 def put_record(
@@ -129,9 +136,7 @@ def delete_record(store: BaseStore, record: ParkedRecord) -> Call:
 def search_run(store: BaseStore, run_id: str) -> Call:
     """Read the store's items for a run; `records_in` makes records of them."""
     namespace, _ = _place(run_id, "")
-    return Call(
-        lambda: store.search(namespace, limit=PAGE), lambda: store.asearch(namespace, limit=PAGE)
-    )
+    return search_items(store, namespace, limit=PAGE)
 
 
 def records_in(items: Iterable[Item]) -> list[ParkedRecord]:

@@ -123,9 +123,8 @@ class Fault:
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(FaultKind):
-            raise ValueError(
-                f"unknown fault {self.kind!r}; known: {', '.join(get_args(FaultKind))}"
-            )
+            known = ", ".join(get_args(FaultKind))
+            raise ValueError(f"unknown fault {self.kind!r}; known: {known}")
 
     @property
     def delay(self) -> float:
@@ -145,6 +144,7 @@ class Fault:
 
 
 Process = Callable[[], Response]
+_NO_CREDIT = ApiError(402, "Payment required: insufficient credit in account")
 
 
 def respond(fault: Fault | None, process: Process, clock: Clock, ref_id: str) -> Response:
@@ -180,17 +180,10 @@ def _drop_after(fault: Fault, process: Process, clock: Clock, ref_id: str) -> Re
 
 
 def _rate_limit(fault: Fault, process: Process, clock: Clock, ref_id: str) -> Response:
-    after = f"{fault.seconds:g}"
-    if fault.as_date:
-        after = formatdate(clock.now() + fault.seconds, usegmt=True)
-    headers = {"retry-after": after}
+    date = formatdate(clock.now() + fault.seconds, usegmt=True)
+    headers = {"retry-after": date if fault.as_date else f"{fault.seconds:g}"}
     message = "Too many requests: quota temporarily exceeded"
     return error_response(ApiError(429, message, headers=headers), ref_id)
-
-
-def _payment_required(fault: Fault, process: Process, clock: Clock, ref_id: str) -> Response:
-    message = "Payment required: insufficient credit in account"
-    return error_response(ApiError(402, message), ref_id)
 
 
 def _hang(fault: Fault, process: Process, clock: Clock, ref_id: str) -> Response:
@@ -216,7 +209,7 @@ _REPLACED: dict[str, Callable[[Fault, Process, Clock, str], Response]] = {
     "status_before": lambda fault, process, clock, ref_id: _status(fault, ref_id),
     "status_after": _status_after,
     "rate_limit": _rate_limit,
-    "payment_required": _payment_required,
+    "payment_required": lambda fault, process, clock, ref_id: error_response(_NO_CREDIT, ref_id),
     "slow_acceptance": lambda fault, process, clock, ref_id: process(),
     "hang": _hang,
 }
@@ -234,8 +227,7 @@ def _wrong_shape(fault: Fault, steps: Iterator[Step], clock: Clock) -> Iterator[
         yield step
 
 
-_PIECES = 8
-"""In which something slow arrives."""
+_PIECES = 8  # in which something slow arrives
 
 
 def _slow_head(fault: Fault, steps: Iterator[Step], clock: Clock) -> Iterator[Step]:
@@ -252,8 +244,7 @@ def _slow_body(fault: Fault, steps: Iterator[Step], clock: Clock) -> Iterator[St
         if not isinstance(step, Chunk):
             yield step
             continue
-        size = max(1, -(-len(step.data) // _PIECES))
-        for start in range(0, len(step.data), size):
+        for start in range(0, len(step.data), size := max(1, -(-len(step.data) // _PIECES))):
             yield from _pause(clock.monotonic() + fault.seconds / _PIECES, clock)
             yield Chunk(step.data[start : start + size])
 

@@ -31,6 +31,7 @@ from typing_extensions import Self
 from .._core.calls import Calls, adrive, drive
 from .._graph.paid_run import PaidAnswer, PaidRun, RunConfig
 from .._graph.records import Records
+from .._graph.runtime import ends_step
 from ..client import AsyncParallelClient, ParallelClient
 from ..errors import ParallelError
 from ..models import SchemaLike
@@ -242,6 +243,8 @@ class ParallelTaskTool(BaseTool):
                 yield from call.end(run, ledger_id, error)
                 raise
         except ParallelError as error:
+            if ends_step(error, site.config):
+                raise
             text = error_for_model(
                 error, collector=site.collector(self.name), is_found_again=is_found_again(site)
             )

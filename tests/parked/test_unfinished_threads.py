@@ -20,6 +20,7 @@ from langgraph.types import Command
 
 from langchain_parallel import create_research_graph
 from langchain_parallel._core.calls import adrive, drive
+from langchain_parallel.errors import StorageFailed
 from langchain_parallel.parked import GraphThreads, Outcome, ThreadStatus
 from langchain_parallel.parked.resumption import thread_lock
 from langchain_parallel.parked.threads import BUSY_SECONDS
@@ -234,7 +235,7 @@ class Down(InMemoryStore):
 def test_a_run_that_was_paid_but_not_recorded_is_left_to_the_sweep_by_its_webhook(how: How) -> None:
     store = Down()
     session = Session(how, options={"wait": "park"}, store=store)
-    with pytest.raises(ConnectionError):
+    with pytest.raises(StorageFailed, match="ConnectionError"):
         session.ask("How large is it?")
     store.down = False
     session.simulator.clock.sleep(3_600.0)

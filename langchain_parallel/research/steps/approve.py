@@ -124,7 +124,7 @@ def _stop(
     left = to_review(open_turns(state))
     if branches and len(left) < len(branches):
         return {"turns": [refused_turn(t, graph.run(t, config).key, reason) for t in left]}
-    yield from close_session(config, graph.name)
+    yield from close_session(config, graph.name, state.get("turns") or ())
     update: dict[str, Any] = {"verdict": verdict, "pending": None}
     update["spent_usd"] = spent_usd(state.get("turns") or [])
     return {**update, "branches": []} if branches else update

@@ -46,7 +46,7 @@ def apply_verdict(
     update = _changes(state, verdict)
     # Planned here only to find what the API would refuse, while the evaluator can still be corrected.
     if not planned_by(graph, state, verdict) and verdict["action"] != "review":
-        yield from close_session(config, graph.name)
+        yield from close_session(config, graph.name, state.get("turns") or ())
     return update
 
 
