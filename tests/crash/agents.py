@@ -32,6 +32,8 @@ def _says(heard: Heard) -> AIMessage:
     last = seen[-1]
     if last.name == "check_research" and "not known yet" in last.text and heard.is_news:
         raise GaveUp(last.text)
+    if "never started" in last.text:
+        return AIMessage("Nobody knows.")
     followed = any(message.name == "follow_up" for message in seen)
     for handle in ("r1", "r2", *(["r1.2"] if followed else [])):
         if not any(f"{handle} completed" in message.text for message in seen):

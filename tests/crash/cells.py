@@ -46,6 +46,11 @@ class Cell:
         return f"{self.workload}, {self.backend}, {self.mode}, {self.durability}, {store}"
 
     @property
+    def has_model(self) -> bool:
+        """Whether a model decides what is asked."""
+        return self.workload in (*_TOOLS, *_AGENTS)
+
+    @property
     def in_agent(self) -> bool:
         """Whether it is the tool in an agent, not the research graph."""
         return self.workload in _TOOLS

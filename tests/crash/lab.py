@@ -109,11 +109,20 @@ class Outcome:
         """Runs beyond the first for a question."""
         return sum(count - 1 for count in Counter(self.paid).values())
 
-    def wrong(self, uncrashed: Outcome, condition: Condition = PLAIN) -> bool:
-        """Whether anything differs from the same thread without a kill."""
+    @property
+    def told(self) -> bool:
+        """Whether a process ended because it could not find out, and another one went on."""
+        return len(self.reports) - 1 > len(self.kills)
+
+    def wrong(self, uncrashed: Outcome, cell: Cell, condition: Condition) -> bool:
+        """Whether anything differs from the same thread without a kill that should not."""
         if self.paid_twice or self.last.error is not None:
             return True
-        return condition.is_ordered and (self.lost, self.state) != (0, uncrashed.state)
+        if not condition.is_ordered:
+            return False
+        # A model that is told so goes on in another way.
+        differs = self.state != uncrashed.state and not (self.told and cell.has_model)
+        return self.lost > 0 or self.last.state is None or differs
 
     @property
     def kills(self) -> list[str]:

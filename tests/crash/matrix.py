@@ -30,7 +30,7 @@ from .. import postgres
 from ..conditions import PLAIN, Condition
 from ..cut import representatives
 from .cells import Cell, cells
-from .conditions import BY_NAME, CONDITIONS, account, promised
+from .conditions import BY_NAME, CONDITIONS, account
 from .lab import ROOT, Lab, Outcome, Zygote
 from .points import kind
 
@@ -109,17 +109,19 @@ def row(cell: Cell, condition: Condition, uncrashed: Outcome, outcomes: list[Out
     return Row(
         under=str(condition),
         cell=str(cell),
-        promised=promised(cell, condition),
+        promised=cell.promised,
         kills=sum(len(outcome.kills) for outcome in outcomes),
         paid_twice=sum(outcome.paid_twice > 0 for outcome in outcomes),
         lost=sum(outcome.lost > 0 for outcome in outcomes),
         ledger_lost=sum(outcome.ledgers > 1 for outcome in outcomes),
         state_differs=sum(outcome.state != uncrashed.state for outcome in outcomes),
-        told=sum(len(outcome.reports) - 1 > len(outcome.kills) for outcome in outcomes),
+        told=sum(outcome.told for outcome in outcomes),
         errors=sum(outcome.last.error is not None for outcome in outcomes),
         resume_median=round(statistics.median(resumes), 3),
         resume_max=round(max(resumes), 3),
-        broken_at=[outcome.kills for outcome in outcomes if outcome.wrong(uncrashed, condition)],
+        broken_at=[
+            outcome.kills for outcome in outcomes if outcome.wrong(uncrashed, cell, condition)
+        ],
     )
 
 
