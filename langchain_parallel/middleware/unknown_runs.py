@@ -83,7 +83,7 @@ def found_records(
         records[handle] = {
             **turn,  # type: ignore[typeddict-item]  # mypy does not follow it into a subclass
             "handle": handle,
-            "parent_handle": by_id.get(turn["parent_interaction_id"]),
+            "parent_handle": by_id.get(turn["parent_interaction_id"] or ""),
             "ledger_id": beside["ledger_id"],
             "call": f"elsewhere/{turn['run_id']}",
             "call_hash": "",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from langchain_core.runnables import RunnableConfig
 
 from .._core.calls import Calls
 from .._graph.paid_run import PaidRun, RunConfig
+from .._graph.records import Records
 from .._graph.runtime import runtime_of, thread_id_of
 from ..errors import InvalidRequest
 from ..options import SessionLimits
@@ -25,6 +26,7 @@ class GraphConfig(RunConfig):
     policy: ProcessorPolicy
     evaluate: Evaluator
     keep_excerpts: bool
+    records: Records = field(default_factory=Records)
 
     def processor_for(self, state: ResearchState, parent: str | None) -> str:
         """What the policy chooses for a run that continues from `parent` (None: a first one).
