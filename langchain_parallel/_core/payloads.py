@@ -18,11 +18,12 @@ from operator import getitem
 from typing import Any, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from ..models import TaskRun, TaskRunEvent, TaskRunResult
 from .json_text import MAX_DEPTH, OddNumber, Repeating, TooDeep, parse, written
 from .plain_text import one_line
+from .wire import is_id
 
 __all__ = ["parse", "read", "remarks", "storable"]
 
@@ -133,13 +134,24 @@ def read(model: type[ModelT], value: Any) -> ModelT:
     """The model in a value of `parse`, without the evidence that does not fit.
 
     Raises:
-        ValidationError: What does not fit is no evidence.
+        ValidationError: What does not fit is no evidence, or a run's id is none to ask for it by.
     """
     value, changes = storable(value)
     made = _fitted(model, value, changes)
-    if not changes or model not in _NEEDED:
+    if model not in _NEEDED:
         return made
     run = value if model is TaskRun else value["run"]
+    if not is_id(str(run["run_id"])):
+        loc = ("run_id",) if run is value else ("run", "run_id")
+        no_id = PydanticCustomError("no_id", "Input should be an id")
+        fault = InitErrorDetails(type=no_id, loc=loc, input=None)
+        raise ValidationError.from_exception_data(model.__name__, [fault])
+    named = run.get("interaction_id")
+    if isinstance(named, str) and not named.strip():
+        run["interaction_id"] = None
+        changes[_LEFT_OUT].append("interaction_id")
+    if not changes:
+        return made
     run["warnings"] = [*(run.get("warnings") or ()), *({"message": m} for m in remarks(changes))]
     return model.model_validate(value)
 

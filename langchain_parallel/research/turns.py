@@ -218,6 +218,11 @@ def running_turn(turn: Turn, submission: Submission) -> Turn:
     }
 
 
+_NO_INTERACTION = (
+    "The API named no interaction for it, so no later question can build on this answer."
+)
+
+
 def finish_turn(
     run: PaidRun, turn: Turn, ledger_id: str, *, has_ended: bool, keep_excerpts: bool = False
 ) -> Calls[Turn]:
@@ -281,6 +286,8 @@ def _answered_turn(turn: Turn, got: PaidAnswer, keep_excerpts: bool) -> Turn:
     ended["citations"] = evidence["citations"]
     told = [*map(str, result.run.warnings or ())]
     ended["warnings"] = [*turn["warnings"], *_kept(told), *_kept(failed_calls(result))]
+    if not ended["interaction_id"]:
+        ended["warnings"].append(_NO_INTERACTION)
     if got.duplicates:
         others = ", ".join(got.duplicates)
         ended["duplicates"] = list(got.duplicates)
