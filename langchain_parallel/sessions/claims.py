@@ -43,7 +43,7 @@ def _turns(state: Mapping[str, Any]) -> tuple[list[Turn], list[Turn]]:
             )
     plain = [_plain(turn) for turn in turns]
     planned = [turn for turn in plain if turn["status"] == "planned" and not turn["run_id"]]
-    return merge_turns([], [turn for turn in plain if turn not in planned]), planned
+    return merge_turns([turn for turn in plain if turn not in planned], []), planned
 
 
 def _sources(turns: list[Turn]) -> list[dict[str, Any]]:

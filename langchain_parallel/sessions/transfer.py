@@ -7,6 +7,7 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
+from .._core.payloads import storable
 from ..errors import InvalidRequest
 from ..research.state import Turn, merge_turns
 from ..text.untrusted import harmless
@@ -41,7 +42,8 @@ def carry_over(state: Mapping[str, Any], interaction_id: str | None = None) -> C
     Raises:
         InvalidRequest: There is nothing to carry over, or no such interaction with an answer.
     """
-    turns = merge_turns([], list(state.get("turns") or ()))
+    given: list[Turn] = list(state.get("turns") or ())
+    turns = merge_turns(storable(given)[0], [])  # an old checkpoint may hold what is refused by now
     head = interaction_id or state.get("interaction_id") or next(reversed(_heads(turns)), None)
     if interaction_id is not None:
         turns = _branch(turns, interaction_id)
