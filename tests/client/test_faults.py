@@ -208,7 +208,7 @@ def test_a_422_of_the_server_names_the_fields(world: World) -> None:
         errors.Unprocessable, world.api.create, ask(previous_interaction_id="intr_0")
     )
     assert error.fields == ("body.previous_interaction_id: unknown interaction",)
-    assert "fields: body.previous_interaction_id: unknown interaction" in str(error)
+    assert "fields: “body.previous_interaction_id: unknown interaction" in str(error)
     assert error.ref_id in str(error)
 
 
