@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from langchain_parallel import errors
+from langchain_parallel._core.ledger.keys import METADATA_KEY
 from langchain_parallel.models import TaskRunInput
 from langchain_parallel.simulator import Fault, Listing, RunScript, Simulator, serve
 
@@ -119,6 +120,15 @@ def test_a_list_without_metadata_cannot_answer_and_nothing_is_sent(wire: Wire) -
     assert caught.value.billed is None
     assert not wire.turn(1, elsewhere).adopted  # another question, as the list's inputs show
     assert len(wire.sim.runs()) == 2
+
+
+def test_a_list_without_metadata_makes_nothing_unknown_that_was_started_here(wire: Wire) -> None:
+    wire.sim.listing = Listing(metadata=False)
+    for number in range(3):
+        wire.turn(number)  # whose look shows those before it
+    known = wire.api.client._settings.cache.runs(wire.ledger_id)
+    assert len(known) == 3
+    assert all(METADATA_KEY in (run.metadata or {}) for run in known)
 
 
 def test_a_list_that_leaves_runs_out_cannot_answer_and_nothing_is_sent(wire: Wire) -> None:

@@ -113,8 +113,9 @@ class LedgerCache:
 
     def runs(self, ledger_id: str) -> list[TaskRun]:
         """The runs of a ledger as far as its list was read, and those that this client started in it."""
-        index, runs = self.index(ledger_id) or LedgerIndex(), self.started_runs(ledger_id)
-        runs += [event.run for event in list(index.without_key.values())]
+        index = self.index(ledger_id) or LedgerIndex()
+        runs = [event.run for event in list(index.without_key.values())]
+        runs += self.started_runs(ledger_id)  # of these more is known than such a list says
         for key, under_key in list(index.runs.items()):  # other threads may add to these
             has_key = {"metadata": {METADATA_KEY: key}}  # a list may leave out a run's metadata
             for known in list(under_key.values()):
