@@ -39,7 +39,7 @@ from .parked_graphs import (
 )
 from .processes import memory_bytes
 
-SECRET = "whsec_of-a-benchmark"
+SECRET = "whsec_of-a-benchmark-only"
 AT_ONCE = 16
 """Threads resumed at the same time in a process: the default of `webhook_app`, also used by the control."""
 PARKING = 8

@@ -36,6 +36,7 @@ Each says in one sentence what happened and in one what to do, and carries what 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeAlias
 
@@ -52,11 +53,14 @@ _NOT_SHOWN = dict.fromkeys(
 """Characters that steer a terminal or turn text: no error's text holds one, whoever wrote a part of it."""
 
 
+_QUOTED = re.compile("“([^”]{500})[^”]+”")
+_MESSAGE_CHARS = 5_000
+
+
 class ParallelError(Exception):
     """The base class of every error of this package.
 
     Attributes:
-        message: What happened, in one sentence.
         hint: What to do, in one sentence.
         run_id: The run concerned, if any.
         interaction_id: The interaction to continue from, if known.
@@ -74,11 +78,23 @@ class ParallelError(Exception):
     ) -> None:
         message = message.translate(_NOT_SHOWN)
         super().__init__(message)
-        self.message = message
+        self._message = message
         self.hint = hint.translate(_NOT_SHOWN)
         self.run_id = run_id
         self.interaction_id = interaction_id
         self.billed = billed
+
+    @property
+    def message(self) -> str:
+        """What happened, in one sentence. What the server says in it, in quotation marks, is shortened: here,
+        and not where it is written, because half a secret would no longer be found and removed.
+        """
+        text = _QUOTED.sub(r"“\1…”", self._message)
+        return text if len(text) <= _MESSAGE_CHARS else f"{text[: _MESSAGE_CHARS - 1]}…"
+
+    @message.setter
+    def message(self, text: str) -> None:
+        self._message = text
 
     def with_ids(self, run_id: str | None, interaction_id: str | None) -> Self:
         """This error, with these ids where it had none. If there is a run, it may be billed."""
@@ -111,7 +127,7 @@ class ParallelError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The default rebuilds from `args` alone, which would lose the ids between processes.
-        return _rebuild, (type(self), self.message, self.__dict__)
+        return _rebuild, (type(self), self._message, self.__dict__)
 
 
 def _rebuild(cls: type[ParallelError], message: str, attributes: dict[str, Any]) -> ParallelError:

@@ -553,6 +553,7 @@ def test_every_kind_of_error_is_provoked() -> None:
         errors.CheckpointNotWritten,
         errors.LimitExceeded,
         errors.MissingKey,
+        errors.ResponseTooLarge,  # its text names no more than a path
         errors.ThreadBusy,
         errors.WebhookRejected,
     }

@@ -17,7 +17,7 @@ from ..processors import PROCESSORS
 from .json_schema import SchemaSize
 from .json_text import MAX_DEPTH as MAX_NESTING
 from .payloads import CHARACTERS, LEVELS, storable
-from .urls import is_http
+from .urls import is_http, is_plain_to_others
 from .wire import json_body, payload
 
 MAX_CHARACTERS = 25_000
@@ -236,6 +236,12 @@ def _addresses(run: TaskRunInput) -> Iterator[str]:
 
 
 def _remarks(run: TaskRunInput) -> Iterator[str]:
+    for server in run.mcp_servers:
+        if server.headers and is_plain_to_others(server.url):
+            yield (
+                f"The headers of MCP server {server.name!r} go to it over http://, which anybody on the "
+                "way can read; use https://."
+            )
     known = PROCESSORS.get(run.processor)
     size = _input_characters(run)
     if known and known.deep and size > DEEP_CHARACTERS:

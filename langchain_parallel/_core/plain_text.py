@@ -71,11 +71,7 @@ def cut(text: str, max_chars: int, mark: str = "…") -> str:
     return kept + mark if kept else ""
 
 
-SAID_CHARS = 500
-"""Characters of what a server says that an error's message repeats; its attribute has them all."""
-
-
-def quoted(text: str, max_chars: int) -> str:
+def quoted(text: str, max_chars: int | None = None) -> str:
     """Text of a server on one line, in quotation marks that it cannot close: it reads as data."""
     return f"“{one_line(text, max_chars).translate(_QUOTES)}”"
 

@@ -15,13 +15,14 @@ from pydantic import BaseModel, ValidationError
 from .. import errors
 from . import payloads
 from .effects import NoResponse, Outcome, Request, Response
-from .plain_text import SAID_CHARS, one_line, quoted
+from .plain_text import one_line, quoted
 from .redaction import redact
 from .retry import RetryDecision, classify, retry_after
 from .wire import GROUPS, RUNS
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
-_REF_CHARS = 100
+MAX_REF = 100
+"""Characters of a `ref_id` that a message names."""
 
 _AS_JSON = {
     "model_type": "Input should be an object",
@@ -58,7 +59,7 @@ def decode(
     # Raised outside the `except`, so that pydantic's error is not its context: that repeats what was sent.
     raise errors.MalformedResponse(
         f"The response to {request.method} {request.path} is not a {model.__name__} "
-        f"({one_line(redact(what, request.secrets), SAID_CHARS)}).",
+        f"({one_line(redact(what, request.secrets))}).",
         hint=_unknown_hint(request),
         run_id=run_id,
         billed=_billed(request, is_unknown=request.paid),
@@ -78,7 +79,7 @@ def _no_response(
     request: Request, outcome: NoResponse, run_id: str | None
 ) -> errors.ResponseLost | errors.MalformedResponse | errors.ResponseTooLarge:
     call = f"{request.method} {request.path}"
-    said = one_line(redact(outcome.reason, request.secrets), SAID_CHARS)
+    said = one_line(redact(outcome.reason, request.secrets))
     reason = f" ({said})" if said else ""
     unknown = request.paid and outcome.sent
     billed = _billed(request, is_unknown=unknown)
@@ -198,10 +199,10 @@ def _refusal(request: Request, response: Response, run_id: str | None) -> errors
     pause = retry_after(response)
     unknown = request.paid and classify(request, response) is RetryDecision.UNKNOWN
     parts = [f"{happened} (HTTP {response.status} on {request.method} {request.path})"]
-    parts += [f"the server says: {quoted(said.rstrip('.'), SAID_CHARS)}"] if said else []
-    parts += [f"fields: {quoted(', '.join(fields), SAID_CHARS)}"] if fields else []
+    parts += [f"the server says: {quoted(said.rstrip('.'))}"] if said else []
+    parts += [f"fields: {quoted(', '.join(fields))}"] if fields else []
     parts += [f"it asks to wait {pause:g} s"] if pause is not None else []
-    parts += [f"ref_id {one_line(ref_id, _REF_CHARS)}"] if ref_id else []
+    parts += [f"ref_id {ref_id}"] if ref_id and len(ref_id) <= MAX_REF else []
     return kind(
         "; ".join(parts) + ".",
         hint=_unknown_hint(request) if unknown else todo,

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from .. import errors
 from ..models import TaskRun
-from .plain_text import SAID_CHARS, one_line, quoted
+from .plain_text import one_line, quoted
+from .responses import MAX_REF
 
 _ENDINGS: Mapping[str, tuple[type[errors.RunError], str, str, bool | None]] = {
     # status: class, what happened, what to do, billed
@@ -47,7 +48,7 @@ def raise_unfinished(run: TaskRun) -> None:
         return
     unknown = (
         errors.RunError,
-        f"ended as {one_line(run.status, 40)!r}, a status this package does not know",
+        f"ended as {run.status if len(run.status) <= 40 else '…'!r}, a status this package does not know",
         "Look at it on Parallel's platform, and whether this package is up to date.",
         None,
     )
@@ -55,14 +56,15 @@ def raise_unfinished(run: TaskRun) -> None:
     error, warnings = run.error, list(map(str, run.warnings or ()))
     said = error.message if error else ""
     parts = [f"Run {run.run_id} {happened}"]
-    parts += [f"the server says: {quoted(said.rstrip('.'), SAID_CHARS)}"] if said else []
-    parts += [f"warnings: {quoted(' '.join(warnings), SAID_CHARS)}"] if warnings else []
-    parts += [f"ref_id {one_line(error.ref_id, 100)}"] if error and error.ref_id else []
+    parts += [f"the server says: {quoted(said.rstrip('.'))}"] if said else []
+    parts += [f"warnings: {quoted(' '.join(warnings))}"] if warnings else []
+    ref_id = error.ref_id if error else None
+    parts += [f"ref_id {one_line(ref_id)}"] if ref_id and len(ref_id) <= MAX_REF else []
     raise kind(
         "; ".join(parts) + ".",
         hint=todo,
         status=run.status,
-        ref_id=error.ref_id if error else None,
+        ref_id=ref_id,
         server_message=said,
         warnings=warnings,
         run_id=run.run_id,

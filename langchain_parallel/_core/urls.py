@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from urllib.parse import urlsplit, urlunsplit
 
 
@@ -22,6 +23,21 @@ def host(url: str) -> str:
 def is_http(url: str) -> bool:
     """Whether this is an http(s) URL with a host."""
     return bool(host(url))
+
+
+def is_plain_to_others(url: str) -> bool:
+    """Whether what is sent there crosses a network unencrypted: http, and not to this machine."""
+    return url[:5].lower() == "http:" and not is_loopback(host(url))
+
+
+def is_loopback(name: str) -> bool:
+    """Whether this host is the machine itself."""
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def without_login_and_query(url: str) -> str:

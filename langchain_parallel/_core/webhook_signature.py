@@ -17,17 +17,27 @@ from contextlib import suppress
 
 _PREFIX = b"whsec_"
 _VERSION = "v1,"
+LEAST_BYTES = 16
+"""Of a secret. Standard Webhooks asks for 24 to 64 random ones; fewer than 16 can be found by trying."""
+_LEAST_KEY = 12
+"""Bytes: what 16 characters of base64 stand for."""
 _MOST = 20
 """Signatures that are compared; a sender needs one per secret."""
 
 
+def is_long_enough(secret: bytes) -> bool:
+    """Whether nobody can guess it: `whsec_` is in every one, and does not count."""
+    return len(secret.removeprefix(_PREFIX)) >= LEAST_BYTES
+
+
 def key_candidates(secret: bytes) -> tuple[bytes, ...]:
-    """The possible keys of the HMAC. An empty key is left out: any sender could sign with it."""
-    found = [secret] if secret else []
+    """The possible keys of the HMAC. A short key is left out: any sender could guess it, and sign."""
+    found = [secret]
     if secret.startswith(_PREFIX):
+        text = secret[len(_PREFIX) :]
         with suppress(binascii.Error):  # not base64: only its own bytes can be the key
-            found.append(base64.b64decode(secret[len(_PREFIX) :], validate=True))
-    return tuple(key for key in found if key)
+            found.append(base64.b64decode(text + b"=" * (-len(text) % 4), validate=True))
+    return tuple(key for key in found if len(key) >= _LEAST_KEY)
 
 
 def parse_timestamp(value: str) -> int | None:

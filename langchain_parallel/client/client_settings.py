@@ -24,7 +24,7 @@ from .._core.ledger.keys import ledger_key
 from .._core.ledger.lookup import PendingSubmission
 from .._core.redaction import redact, secrets_of
 from .._core.retry import RetryPolicy
-from .._core.urls import is_http
+from .._core.urls import is_http, is_plain_to_others
 from ..models import TaskRunInput
 from .bodies import ENCODINGS, MAX_RESPONSE_BYTES, BodyTooLarge, check_limit
 from .exchange import Exchange
@@ -225,6 +225,11 @@ def settings(
         raise errors.InvalidRequest(["The API key holds characters that no HTTP header may hold."])
     url = (base_url or os.environ.get("PARALLEL_BASE_URL") or BASE_URL).strip()
     _check_url(url)
+    if is_plain_to_others(url):
+        warnings.warn(
+            "base_url is http://: anybody on the way can read the API key and the questions; use https://.",
+            stacklevel=3,
+        )
     secrets = KnownSecrets()
     secrets.register([text])
     return Settings(

@@ -49,7 +49,7 @@ class Account:
     listing: Listing = field(default_factory=Listing)
     stream_seconds: float = 570.0
     quota_per_minute: int | None = None
-    webhook_secrets: Sequence[str] = ("whsec_simulated",)
+    webhook_secrets: Sequence[str] = ("whsec_simulated-not-secret",)
 
     def __post_init__(self) -> None:
         self.lock: threading.RLock = threading.RLock()

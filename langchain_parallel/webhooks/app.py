@@ -22,7 +22,7 @@ from ..parked.graph_clients import choose_clients
 from ..parked.resumption import AnyGraph
 from ..parked.threads import Threads, threads_of
 from ..parked.wake_up import wake_for_delivery
-from .delivery import receive, secret_keys
+from .delivery import check_headers, receive, secret_keys
 from .delivery_queue import DeliveryQueue, QueueOptions
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def webhook_app(
         queue: How accepted deliveries are processed.
 
     Raises:
-        InvalidRequest: There is no secret, or `max_body` is not positive.
+        InvalidRequest: There is no secret, one that is too short, or `max_body` is not positive.
         MissingKey: There is no client and no key.
     """
     with optional_imports("webhook_app"):
@@ -100,6 +100,10 @@ def webhook_app(
         await deliveries.close()
 
     async def deliver(request: Request) -> JSONResponse:
+        try:
+            check_headers(request.headers.items(), tolerance=tolerance)
+        except WebhookRejected as rejected:
+            return _response(_STATUS[rejected.reason], {"error": rejected.message})
         try:
             body = await asyncio.wait_for(_read_body(request, max_body), _BODY_SECONDS)
         except asyncio.TimeoutError:

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeAlias
 from pydantic import SecretStr
 
 from .._core.json_text import parse
-from .._core.webhook_signature import is_signed_by, key_candidates, parse_timestamp
+from .._core.webhook_signature import LEAST_BYTES, is_long_enough, is_signed_by, parse_timestamp
 from ..errors import InvalidRequest, WebhookRejected
 
 Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
@@ -52,31 +52,45 @@ def receive(
 
     Raises:
         WebhookRejected: The delivery is malformed, is not Parallel's, is too old, or names no run.
-        InvalidRequest: There is no secret, or an empty one.
+        InvalidRequest: There is no secret, or one that is too short.
     """
     keys = secret_keys(secrets)
     webhook_id, timestamp, signatures = _signature_headers(headers)
     if not is_signed_by(keys, webhook_id, timestamp, signatures, body):
         raise WebhookRejected("The signature is by none of the secrets.", reason="signature")
+    _check_time(timestamp, now, tolerance)
+    return WebhookDelivery(webhook_id, _run_id(body))
+
+
+def check_headers(headers: Headers, *, tolerance: float) -> None:
+    """Refuse what no body can make genuine, before the body is read.
+
+    Raises:
+        WebhookRejected: A header is missing or malformed, or the timestamp is too far from now.
+    """
+    _, timestamp, _ = _signature_headers(headers)
+    _check_time(timestamp, None, tolerance)
+
+
+def _check_time(timestamp: int, now: float | None, tolerance: float) -> None:
     # Not `>`, which is false for a `now` that is not a number, and would let an old delivery in.
     if not abs((time.time() if now is None else now) - timestamp) <= tolerance:
         raise WebhookRejected("The timestamp is too far from now.", reason="timestamp")
-    return WebhookDelivery(webhook_id, _run_id(body))
 
 
 def secret_keys(secrets: Sequence[str | SecretStr]) -> tuple[bytes, ...]:
     """The secrets as bytes.
 
     Raises:
-        InvalidRequest: There is no secret, or an empty one.
+        InvalidRequest: There is no secret, or one that is too short.
     """
     given = [secrets] if isinstance(secrets, str | SecretStr) else secrets
     texts = [s.get_secret_value() if isinstance(s, SecretStr) else s for s in given]
     keys = tuple(text.strip().encode("utf-8", "surrogatepass") for text in texts)
-    if not keys or not all(key_candidates(key) for key in keys):
+    if not keys or not all(map(is_long_enough, keys)):
         raise InvalidRequest(
-            ["Give at least one webhook secret, and no empty ones."],
-            hint="Without it any client could send deliveries.",
+            [f"Give at least one webhook secret, and none of fewer than {LEAST_BYTES} bytes."],
+            hint="`whsec_` does not count. Any client that guesses one could send deliveries.",
         )
     return keys
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -93,3 +94,15 @@ def test_httpx_objects_of_the_other_kind_are_refused() -> None:
     with pytest.raises(errors.InvalidRequest, match="the transport belongs into your client"):
         ParallelClient("key", http_client=blocking, transport=httpx.HTTPTransport())
     blocking.close()
+
+
+@pytest.mark.parametrize("kind", [ParallelClient, AsyncParallelClient])
+def test_a_base_url_over_http_draws_a_warning(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.warns(UserWarning, match="http://.*API key") as found:
+        kind("key", "http://api.example")
+    assert [Path(each.filename).name for each in found] == ["test_settings.py"]
+    monkeypatch.setenv("PARALLEL_BASE_URL", "http://10.0.0.7:8000")
+    with pytest.warns(UserWarning, match="https://"):
+        kind("key")
+    for url in ("http://localhost:8000", "http://127.0.0.1:1", "http://[::1]", "https://a.example"):
+        kind("key", url)  # a warning would be an error

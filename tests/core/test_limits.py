@@ -10,6 +10,7 @@ from langchain_parallel.errors import InvalidRequest
 from langchain_parallel.models import (
     McpServer,
     SourcePolicy,
+    TaskRunInput,
     TaskSpec,
     TextSchema,
     Webhook,
@@ -153,3 +154,26 @@ def test_a_timeout_is_a_number_of_seconds(wrong: Any) -> None:
     with pytest.raises(InvalidRequest, match="give seconds, from 0 up"):
         limits.seconds(wrong)
     assert limits.seconds(float("inf")) == float("inf")
+
+
+@pytest.mark.parametrize(
+    ("url", "is_noticed"),
+    [
+        ("http://mcp.example", True),
+        ("HTTP://10.0.0.7/x", True),
+        ("http://127.evil.example", True),
+        ("https://mcp.example", False),
+        ("http://localhost:8000", False),
+        ("http://127.0.0.1", False),
+        ("http://[::1]:8000/", False),
+    ],
+)
+def test_headers_of_an_mcp_server_over_http_draw_a_remark(url: str, is_noticed: bool) -> None:
+    servers = [{"name": "crm", "url": url, "headers": {"authorization": "Bearer s3cret-token"}}]
+    run = TaskRunInput.model_validate({"input": "q", "processor": "core", "mcp_servers": servers})
+    found = limits.check(run)
+    assert [("'crm'" in remark and "http://" in remark) for remark in found] == [True] * is_noticed
+    assert "s3cret" not in str(found)
+    servers[0].pop("headers")
+    run = TaskRunInput.model_validate({"input": "q", "processor": "core", "mcp_servers": servers})
+    assert limits.check(run) == []

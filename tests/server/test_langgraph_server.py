@@ -27,7 +27,7 @@ pytest.importorskip("langgraph_api", reason="langgraph-cli[inmem] is not install
 from langgraph_sdk import get_sync_client
 
 ROOT = Path(__file__).parents[2]
-SECRET = "whsec-of-a-test"
+SECRET = "whsec-of-a-test-server"
 SECONDS = 60.0
 SLOW = RunScript(seconds=600.0)
 """A run that ends when the test says so."""
@@ -64,7 +64,7 @@ def url(api: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             "PARALLEL_RESEARCH_PROCESSOR": "lite",
             "PARALLEL_RESEARCH_APPROVE_ABOVE": "pro",
             "PARALLEL_RESEARCH_WEBHOOK_URL": f"{here}/parallel/webhook",
-            "PARALLEL_RESEARCH_WEBHOOK_SECRETS": f"an-older-one, {SECRET}",
+            "PARALLEL_RESEARCH_WEBHOOK_SECRETS": f"an-older-one-of-it, {SECRET}",
             "PARALLEL_RESEARCH_SWEEP_STRANDED_AFTER": "0",
             "CRON_SCHEDULER_SLEEP_TIME": "1",
             "LANGSMITH_TRACING": "false",

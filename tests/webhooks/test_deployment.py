@@ -56,7 +56,7 @@ class Deployment:
             "PUBLIC_URL": url,
             "PARALLEL_API_KEY": "simulated",
             "PARALLEL_BASE_URL": server.url,
-            "PARALLEL_WEBHOOK_SECRET": f"an older one,{SECRET}",
+            "PARALLEL_WEBHOOK_SECRET": f"an older one of it,{SECRET}",
             "PROCESSOR": "lite",
         }
         self.http = httpx.Client(base_url=url, trust_env=False, timeout=30)

@@ -134,9 +134,28 @@ async def test_a_body_that_is_too_large_is_not_read_to_its_end(hooked: Hooked) -
             yield b" " * 1_000
 
     async with hooked.http(max_body=10_000) as http:
-        answer = await http.post(PATH, content=endless())
+        signed = headers(b"", timestamp=int(time.time()))
+        answer = await http.post(PATH, content=endless(), headers=signed)
     assert answer.status_code == 413
     assert read <= 12
+
+
+@pytest.mark.parametrize(("age", "code"), [(None, 400), (301, 401), (-301, 401)])
+async def test_a_body_whose_headers_cannot_be_genuine_is_not_read(
+    hooked: Hooked, age: int | None, code: int
+) -> None:
+    read = 0
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal read
+        for _ in range(20):
+            read += 1
+            yield b" " * 1_000
+
+    given = {} if age is None else headers(b"", timestamp=int(time.time()) - age)
+    async with hooked.http() as http:
+        answer = await http.post(PATH, content=body(), headers=given)
+    assert (answer.status_code, read) == (code, 0)
 
 
 async def test_no_answer_and_no_log_repeats_a_secret(
