@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+import time
 from typing import Any
 
 import pytest
@@ -7,9 +9,9 @@ import pytest
 from langchain_parallel import errors
 from langchain_parallel._core.retry import RetryPolicy
 from langchain_parallel.models import TaskRunEvent
-from langchain_parallel.simulator import Fault
+from langchain_parallel.simulator import Fault, RunningServer, RunScript
 
-from .both import World, ask
+from .both import Both, World, ask
 
 HOURS = 3600.0
 
@@ -232,3 +234,22 @@ def test_a_list_of_heartbeats_alone_is_given_up(world: World) -> None:
     assert "the list does not end" in str(error)
     assert world.started == 0
     assert world.clock.monotonic() < 400
+
+
+def test_a_server_that_restarts_and_is_away_meanwhile_costs_time_alone(
+    socket_api: Both, simulator_server: RunningServer
+) -> None:
+    """Longer than all sends of one request take, `QUICK` as they are."""
+    simulator_server.simulator.scripts.add(RunScript(outcome="stay_queued"))
+    run_id = socket_api.create(ask()).run_id
+
+    def restart() -> None:
+        simulator_server.drop_connections()
+        with simulator_server.unreachable():
+            time.sleep(1.0)
+        simulator_server.simulator.settle(run_id)
+
+    restarting = threading.Timer(0.2, restart)
+    restarting.start()
+    assert socket_api.wait(run_id, timeout=60).run.run_id == run_id
+    restarting.join()
