@@ -30,6 +30,8 @@ class Request:
     """Seconds after which it does, however many bytes have come; for a stream, until its head is there."""
     paid: bool = False
     """A copy of this request could be billed again."""
+    leaves_by: float | None = None
+    """When it is too late to send it, by the monotonic clock; what allowed that is out of date then."""
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """Texts in the body that no error message may repeat."""
 
@@ -64,6 +66,14 @@ class Now:
 
 
 @dataclass(frozen=True, slots=True)
+class Confirm:
+    """Ask the caller whether the request may still be sent.
+
+    The outcome is True, False if another process has taken it over, or None if this caller cannot tell.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class Emit:
     """Hand this event to the caller's listener or iterator."""
 
@@ -93,6 +103,8 @@ class NoResponse:
     limit: int = 0
     """Bytes, where a response arrived that is longer than the client takes."""
     advice: str = ""
+    too_late: bool = False
+    """It was not sent, because its time to leave had passed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +112,7 @@ class StreamEnded:
     """The server closed the stream in good order."""
 
 
-Effect: TypeAlias = Request | OpenStream | ReadChunk | Sleep | Now | Emit
+Effect: TypeAlias = Request | OpenStream | ReadChunk | Sleep | Now | Confirm | Emit
 Outcome: TypeAlias = Response | NoResponse
 Flow: TypeAlias = Generator[Effect, object, T]
 
@@ -138,6 +150,13 @@ def now() -> Flow[float]:
     time = yield Now()
     assert isinstance(time, float)
     return time
+
+
+def confirm() -> Flow[bool | None]:
+    """Ask the caller whether the request may still be sent."""
+    outcome = yield Confirm()
+    assert outcome is None or isinstance(outcome, bool)
+    return outcome
 
 
 def emit(event: Any) -> Flow[None]:

@@ -82,15 +82,16 @@ class RetryPolicy:
             more, the request fails at once, and the error carries `retry_after`; a caller that waits for a
             run goes on after this pause.
         settle_seconds: Seconds during which `submit` keeps looking into the ledger for a paid request of
-            unknown outcome before it may send it again. It must exceed the time a new run takes to show up
-            in its group's list, which the API does not document.
+            unknown outcome before it may send it again. It must exceed the time for which a server may go
+            on working on a request that nobody waits for any more (60 s, the request's timeout) and the time
+            a new run then takes to show up in its group's list (15 s); the API documents neither.
     """
 
     max_attempts: int = 5
     initial_delay: float = 0.5
     max_delay: float = 30.0
     max_retry_after: float = 120.0
-    settle_seconds: float = 15.0
+    settle_seconds: float = 75.0
 
     def __post_init__(self) -> None:
         seconds = (self.initial_delay, self.max_delay, self.max_retry_after, self.settle_seconds)

@@ -8,9 +8,11 @@ from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from pydantic import SecretStr
 
-from .._core.calls import Call, Calls
-from .._core.ledger import submission
+from .._core.calls import Call, Calls, adrive, drive
+from .._core.effects import Flow
+from .._core.ledger.cache import KnownRun
 from .._core.ledger.lookup import Lookup
+from .._core.ledger.submission import submit
 from .._core.redaction import redact, secrets_of
 from ..client import AsyncParallelClient, ParallelClient
 from ..client.client_pair import AnyClient, client_pair
@@ -71,10 +73,11 @@ class ClientPair(NamedTuple):
         )
         return returned
 
-    def mark_uncertain(self, ledger_id: str) -> None:
-        """Note that another process may have sent something to this ledger a moment ago."""
-        settings = self.sync._settings
-        settings.cache.mark_uncertain(ledger_id, settings.clock.monotonic())
+    def remember_run(self, ledger_id: str, key: str, run: TaskRun) -> None:
+        """Note that a run was started under a key, which the ledger's list may not show yet."""
+        cache = self.sync._settings.cache
+        if cache.started_run(ledger_id, key) is None:
+            cache.remember_run(ledger_id, key, KnownRun(run, may_have_duplicate=True))
 
     def create_group(self) -> Calls[str]:
         """A new ledger. Free."""
@@ -96,23 +99,37 @@ class ClientPair(NamedTuple):
         position: str,
         lookup: Lookup = "once",
         before_send: Callable[[Sequence[TaskRun]], None] | None = None,
+        confirm: Callable[[], Calls[bool]] | None = None,
     ) -> Calls[Submission]:
         """Find the run in the ledger or start it there, as `ParallelClient.submit` does.
 
-        `before_send`: see `_core.ledger.submission.submit`.
+        Args:
+            ledger_id: The ledger.
+            request: What is asked.
+            position: The point of the session.
+            lookup: How to look before sending.
+            before_send: See `_core.ledger.submission.submit`.
+            confirm: Says, where moments have passed since the look, whether the request may still be sent;
+                False if another process has taken it over.
         """
-        settings = self.sync._settings  # both clients share them
-        [checked] = settings.check(request, stacklevel=2)
-        pending = settings.pending(ledger_id, checked, position=position, attempt=0)
-        submitted: Submission = yield Call(
-            lambda: self.sync._drive(
-                submission.submit(pending, lookup, before_send), lock=pending.name
-            ),
-            lambda: self.async_._drive(
-                submission.submit(pending, lookup, before_send), lock=pending.name
-            ),
-        )
-        return submitted
+
+        def flow(client: AnyClient) -> tuple[Flow[Submission], str]:
+            [checked] = client._settings.check(request, stacklevel=client._stacklevel)
+            pending = client._settings.pending(ledger_id, checked, position=position, attempt=0)
+            return submit(pending, lookup, before_send), pending.name
+
+        def sync() -> Submission:
+            steps, lock = flow(self.sync)
+            may_send = None if confirm is None else lambda: drive(confirm())
+            return self.sync._drive(steps, lock=lock, confirm=may_send)
+
+        async def async_() -> Submission:
+            steps, lock = flow(self.async_)
+            may_send = None if confirm is None else lambda: adrive(confirm())
+            return await self.async_._drive(steps, lock=lock, confirm=may_send)
+
+        submission: Submission = yield Call(sync, async_)
+        return submission
 
     def find(
         self, ledger_id: str, request: TaskRunInput, *, position: str, lookup: Any = "once"

@@ -38,6 +38,8 @@ from ..processors import PROCESSORS
 from ..text.progress import progress
 from .clients import ClientPair
 from .gone_ledger import telling_how
+from .intents import Intent
+from .records import Records, holder_of
 from .runtime import checkpointer_of, runtime_of, thread_id_of, wait_for_checkpoint
 from .session_ledger import Ledgers
 
@@ -56,6 +58,7 @@ class RunConfig:
     """What all runs of one door share. It stays out of every state: it holds secrets."""
 
     clients: ClientPair
+    records: Records
     ledgers: Ledgers
     template: TaskRunInput
     """Every request but for its question."""
@@ -108,9 +111,11 @@ class RunConfig:
             allow_unknown_processor=options.allow_unknown_processor,
             asks=template,
         )
+        records = Records()
         return cls(
             clients=clients,
-            ledgers=Ledgers(clients),
+            records=records,
+            ledgers=Ledgers(clients, records),
             template=template,
             options=options,
             limits=limits,
@@ -143,10 +148,6 @@ class RunConfig:
             update["task_spec"] = TaskSpec(output_schema=output_schema)
         return self.template.model_copy(update=update)
 
-    def is_planned_here(self, plan_id: str | None) -> bool:
-        """Whether this process made a plan: then it knows whether its request was sent."""
-        return plan_id == self.clients.process_id
-
 
 class PaidAnswer(NamedTuple):
     """An answer, and the other runs that were started for the same request: normally none."""
@@ -166,12 +167,14 @@ class PaidRun:
         request: What is asked.
         position: The point of the session at which it is asked (R3).
         config: LangChain's config of the step that asks.
+        called_as: The key that it had as it was called, if a person or other options have changed it since.
     """
 
     door: RunConfig
     request: TaskRunInput
     position: str
     config: RunnableConfig
+    called_as: str | None = None
 
     @property
     def key(self) -> str:
@@ -182,30 +185,97 @@ class PaidRun:
         self,
         ledger_id: str,
         *,
-        lookup: Lookup,
+        is_new: bool = False,
         before_send: Callable[[Sequence[TaskRun]], None] | None = None,
     ) -> Calls[Submission]:
         """Find the run in the ledger or start it there. The one step that costs money.
 
-        A caller that had to wait for another process's lock keeps looking for the settling time: that
-        process may just have sent the same request. `before_send` is called with the runs that the ledger
-        has; what it raises keeps the request from being sent.
+        Its intent is recorded first, and its outcome after (`intents.py`).
+
+        Args:
+            ledger_id: The ledger.
+            is_new: No request can have had its position.
+            before_send: Called with the runs that the ledger has; what it raises keeps the request from
+                being sent.
         """
         yield from wait_for_checkpoint(self.config)
         lock = yield from self.lock(f"submit {ledger_id} {self.key}")
         try:
-            with telling_how(ledger_id, self.request):
-                return (
-                    yield from self.door.clients.submit(
-                        ledger_id,
-                        self.request,
-                        position=self.position,
-                        lookup="until_settled" if lock.contested else lookup,
-                        before_send=before_send,
-                    )
+            if is_new or holder_of(self.config) is None:
+                return (yield from self._send(ledger_id, "none" if is_new else "once", before_send))
+            intents = self._intents(ledger_id)
+            before = yield from intents[0].read()
+            if run := intents[0].run_of(before):
+                self.door.clients.remember_run(ledger_id, self.key, run)
+                return (yield from self._send(ledger_id, "once", before_send))
+            for intent in intents:
+                yield from intent.claim()
+            lookup: Lookup = "until_settled" if intents[0].is_in_doubt(before) else "once"
+            try:
+                submission = yield from self._send(
+                    ledger_id, lookup, before_send, intents[0].is_ours
                 )
+            except ParallelError as error:
+                if error.billed is False:
+                    for intent in intents:
+                        yield from intent.withdraw(before)
+                raise
+            for intent in intents:
+                yield from intent.settle(submission.run, self.key)
+            return submission
         finally:
             lock.release()
+
+    def _send(
+        self,
+        ledger_id: str,
+        lookup: Lookup,
+        before_send: Callable[[Sequence[TaskRun]], None] | None,
+        confirm: Callable[[], Calls[bool]] | None = None,
+    ) -> Calls[Submission]:
+        how: dict[str, Any] = {"before_send": before_send, "confirm": confirm}
+        how |= {"position": self.position, "lookup": lookup}
+        with telling_how(ledger_id, self.request):
+            return (yield from self.door.clients.submit(ledger_id, self.request, **how))
+
+    def may_have_been_sent(self, ledger_id: str) -> Calls[bool]:
+        """Whether anybody was ever about to send this call; True where nothing is recorded."""
+        if holder_of(self.config) is None:
+            return True
+        return (yield from self._intents(ledger_id)[-1].read()) is not None
+
+    def look(self, ledger_id: str) -> Calls[Submission | None]:
+        """The run of this call, if it was sent before. Where that is in doubt, it is looked for until it is
+        settled: if there is none, then nobody has sent it.
+        """
+        if holder_of(self.config) is None:
+            return (yield from self.find(ledger_id, lookup="once"))
+        intents = self._intents(ledger_id)
+        before = yield from intents[-1].read()
+        if before is None:
+            return None
+        if run := intents[-1].run_of(before):
+            self.door.clients.remember_run(ledger_id, intents[-1].key, run)
+        if not intents[-1].is_in_doubt(before):
+            # A run that was sent under another key can only be found in the list, which may show it late.
+            is_elsewhere = "run_id" in before and before["key"] != self.key
+            lookup: Lookup = "until_settled" if is_elsewhere else "once"
+            return (yield from self.find(ledger_id, lookup=lookup))
+        for intent in intents:
+            yield from intent.claim()
+        found = yield from self.find(ledger_id, lookup="until_settled")
+        for intent in intents:
+            yield from intent.settle(found.run, self.key) if found else intent.withdraw(None)
+        return found
+
+    def _intents(self, ledger_id: str) -> list[Intent]:
+        """The intents of this run: the request's, and that of the call as it was made: whoever makes the call
+        again knows it only by that.
+        """
+        door = self.door
+        by = door.clients.process_id
+        keys = dict.fromkeys([self.key, self.called_as or self.key])
+        return [Intent(door.records, self.config, ledger_id, key, by) for key in keys]
 
     def lock(self, name: str) -> Calls[SharedLock]:
         """A lock that all processes share whose checkpointer is in the same PostgreSQL; release it."""

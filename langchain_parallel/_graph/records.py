@@ -33,7 +33,7 @@ NAMESPACE = "langchain_parallel"
 """What a record's checkpoint namespace begins with, before a colon and a hash of its name."""
 _STORED_IN = ("langchain_parallel", "records")
 _CHECKPOINT_ID = "00000000-0000-6000-8000-000000000000"
-_REMEMBERED = 1_000
+REMEMBERED = 1_000
 """Most records that one object remembers, the latest ones."""
 
 
@@ -84,7 +84,7 @@ class Records:
     def _remember(self, name: str, record: Record) -> None:
         self._memory[name] = record
         self._memory.move_to_end(name)
-        while len(self._memory) > _REMEMBERED:
+        while len(self._memory) > REMEMBERED:
             self._memory.popitem(last=False)
 
 
@@ -123,7 +123,7 @@ def _guarded(call: Call, done: str) -> Call:
     return guarded(
         call,
         f"A record of this thread could not be {done}",
-        "Nothing was sent, because a run that is paid for must be found again: see to the store or "
+        "This step sent nothing, because a run that is paid for must be found again: see to the store or "
         "the checkpointer, then resume the thread.",
         CheckpointNotWritten,
     )

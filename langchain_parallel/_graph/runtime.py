@@ -1,13 +1,12 @@
 """What LangGraph offers to the code inside a graph: runtime, thread, store, checkpoints.
 
-Rule: what a paid request's key is made from can be read back before the request leaves (R4). With a store,
-the session's ledger is there (`session_ledger.py`); the rest is in a checkpoint that has been written
+Rule: what a paid request's key is made from can be read back before the request leaves (R4). The session's
+ledger is in a record (`session_ledger.py`); the rest is in a checkpoint that has been written
 (`wait_for_checkpoint`).
 """
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import Any, NamedTuple, cast
 
@@ -26,16 +25,12 @@ from ..errors import CheckpointNotWritten, InvalidRequest, ParallelError, Storag
 # renamed.
 _CHECKPOINTER = "__pregel_checkpointer"
 _DURABILITY = "__pregel_durability"
-_SCRATCHPAD = "__pregel_scratchpad"
 _TASK_ID = "__pregel_task_id"
 _READ = "__pregel_read"
 _START = "__start__"
 _INTERRUPT = "__interrupt__"
 _GREGORIAN_SECONDS = 12_219_292_800
 """From 1582, when the timestamps of such UUIDs begin, to 1970."""
-RECENT_RESUME_SECONDS = 120.0
-"""How long a ledger's list may still lack a run of another process after that process was last heard of: its
-pauses before sending, the settling time, and the difference between two clocks."""
 _WRITE_SECONDS = 10.0
 """How long to wait for the background write of a checkpoint."""
 
@@ -156,32 +151,6 @@ def wait_for_checkpoint(config: RunnableConfig) -> Calls[None]:
             seconds = pause
             yield Call(lambda: time.sleep(seconds), lambda: anyio.sleep(seconds))  # noqa: B023 -- called at once
             pause = min(0.1, pause * 2)
-
-
-def writes_at_the_end(config: RunnableConfig) -> bool:
-    """Whether no checkpoint is written before the invocation ends (`durability="exit"`)."""
-    return bool(config.get("configurable", {}).get(_DURABILITY) == "exit")
-
-
-def was_resumed_recently(config: RunnableConfig) -> bool:
-    """Whether this task is the first of a resumed graph, soon after it was first scheduled: then another
-    process may have begun it, and died a moment ago.
-    """
-    surroundings = config.get("configurable", {})
-    scratchpad = surroundings.get(_SCRATCHPAD)
-    step, stop = getattr(scratchpad, "step", None), getattr(scratchpad, "stop", None)
-    if step is None or stop is None:
-        return False
-    if stop - step - 1 not in (config.get("recursion_limit"), _default_recursion_limit()):
-        return False  # this process has run other steps before it
-    namespace = surroundings.get("checkpoint_ns", "").rpartition("|")[0]
-    checkpoint_id = surroundings.get("checkpoint_map", {}).get(namespace, "")
-    return time.time() - _made_at(checkpoint_id) < RECENT_RESUME_SECONDS
-
-
-def _default_recursion_limit() -> int | None:
-    internal = sys.modules.get("langgraph._internal._config")
-    return getattr(internal, "DEFAULT_RECURSION_LIMIT", None)
 
 
 def _made_at(checkpoint_id: str) -> float:

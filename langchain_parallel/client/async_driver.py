@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager, AsyncExitStack, aclosing, closing, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
@@ -16,6 +16,7 @@ from anyio.lowlevel import RunVar
 from typing_extensions import Self
 
 from .._core.effects import (
+    Confirm,
     Effect,
     Emit,
     Flow,
@@ -33,7 +34,7 @@ from ..errors import ParallelError
 from ..models import Event
 from .bodies import achunks
 from .client_settings import GRACE, Settings, Uncopied, check_http, check_usable, seconds
-from .exchange import TRANSPORT_ERRORS
+from .exchange import TRANSPORT_ERRORS, TooLate
 from .known_secrets import KnownSecrets
 from .pools import Pools
 
@@ -93,9 +94,10 @@ class AsyncDriver(Uncopied):
         on_event: Callable[[Event], Any] | None = None,
         lock: str | None = None,
         seconds: float = math.inf,
+        confirm: Callable[[], Awaitable[bool]] | None = None,
     ) -> T:
         """Run a flow. Its exchanges are over soon after `seconds`, whatever arrives until then."""
-        steps = self._steps(flow, seconds)
+        steps = self._steps(flow, seconds, confirm)
         async with ahold(lock) if lock else nullcontext(), aclosing(steps):
             async for step in steps:
                 if isinstance(step, _FlowValue):
@@ -110,7 +112,12 @@ class AsyncDriver(Uncopied):
                 if not isinstance(step, _FlowValue):
                     yield step
 
-    async def _steps(self, flow: Flow[T], seconds: float = math.inf) -> AsyncGenerator[Any, None]:
+    async def _steps(
+        self,
+        flow: Flow[T],
+        seconds: float = math.inf,
+        confirm: Callable[[], Awaitable[bool]] | None = None,
+    ) -> AsyncGenerator[Any, None]:
         """Perform a flow's effects; yield the events that it emits, and last its value as `_FlowValue`."""
         check_usable(self._http_client, self._refusal)
         outcome: object = None
@@ -130,6 +137,8 @@ class AsyncDriver(Uncopied):
                     if isinstance(effect, Emit):
                         yield redact_model(effect.event, secrets)
                         outcome = None
+                    elif isinstance(effect, Confirm):
+                        outcome = await confirm() if confirm else None
                     else:
                         outcome = await self._perform(effect, stream)
 
@@ -166,6 +175,8 @@ class AsyncDriver(Uncopied):
                     return settings.response(answer, b"".join(body), self._http_client)
         except ParallelError:
             raise
+        except TooLate:
+            return NoResponse(sent=False, reason="too late to be sent", too_late=True)
         except TRANSPORT_ERRORS as error:
             return settings.outcome(exchange, error)
         return exchange.over()

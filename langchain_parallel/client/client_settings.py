@@ -115,7 +115,10 @@ class Settings:
         `http` is the caller's own httpx client, whose connections others may use, too.
         """
         left = max(_SHORTEST, ends - self.clock.monotonic())
-        return Exchange(min(request.total, left), 0.0 if http is None else _POOL_SECONDS)
+        made = Exchange(min(request.total, left), 0.0 if http is None else _POOL_SECONDS)
+        if (leaves_by := request.leaves_by) is not None:
+            made.may_leave = lambda: self.clock.monotonic() <= leaves_by
+        return made
 
     def request(
         self, http: httpx.Client | httpx.AsyncClient, request: Request, exchange: Exchange

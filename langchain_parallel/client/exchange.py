@@ -12,7 +12,7 @@ import os
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -44,11 +44,17 @@ _NEVER_SENT = (
     httpx.ProxyError,
     httpx.UnsupportedProtocol,
 )
+_LEAVING = ("send_request_headers.started", "send_request_body.started")
+"""A server cannot act on headers without the body that they announce."""
 _NO_HANDLES = (errno.EMFILE, errno.ENFILE)
 _LONGEST_CHAIN = 10
 """Errors that stand behind one another."""
 _PIECE = 65_536
 """Bytes written at a time, so that a server that reads slowly is noticed."""
+
+
+class TooLate(Exception):
+    """What allowed a request to be sent is out of date, and no server can act on what has left of it."""
 
 
 @dataclass(eq=False)
@@ -61,6 +67,9 @@ class Exchange:
     """Some of the request may have left."""
     ends: float = field(init=False)
     """When it is over, on the system's monotonic clock."""
+    may_leave: Callable[[], bool] = lambda: True
+    """Whether the request may still leave. Asked right before its first bytes: to wait for a connection and
+    to connect may take long, and a process may be suspended meanwhile."""
     _has_begun: bool = False
     _sending: bool = False
     """httpx was given the request."""
@@ -83,6 +92,11 @@ class Exchange:
     def sending(self) -> None:
         """Note that httpx is given the request: from here on any error may come after it was sent."""
         self._sending = True
+        self._check_in_time()
+
+    def _check_in_time(self) -> None:
+        if not self.may_leave():
+            raise TooLate
 
     def trace(self, event: str, info: dict[str, Any]) -> None:
         """What httpcore reports of its work (httpx's extension `trace`)."""
@@ -92,6 +106,8 @@ class Exchange:
         request = info.get("request")
         if getattr(request, "method", b"") == b"CONNECT":  # to a proxy: the request itself waits
             return
+        if event.endswith(_LEAVING):
+            self._check_in_time()
         if event.endswith("send_request_headers.started"):
             self.was_sent = True
 

@@ -15,6 +15,7 @@ import httpx
 from typing_extensions import Self
 
 from .._core.effects import (
+    Confirm,
     Effect,
     Emit,
     Flow,
@@ -32,7 +33,7 @@ from ..errors import InvalidRequest, ParallelError
 from ..models import Event
 from .bodies import chunks
 from .client_settings import GRACE, Settings, Uncopied, check_http, check_usable, seconds
-from .exchange import TRANSPORT_ERRORS
+from .exchange import TRANSPORT_ERRORS, TooLate
 from .known_secrets import KnownSecrets
 from .pools import Pools
 
@@ -89,9 +90,10 @@ class Driver(Uncopied):
         on_event: Callable[[Event], Any] | None = None,
         lock: str | None = None,
         seconds: float = math.inf,
+        confirm: Callable[[], bool] | None = None,
     ) -> T:
         """Run a flow. Its exchanges are over soon after `seconds`, whatever arrives until then."""
-        steps = self._steps(flow, seconds)
+        steps = self._steps(flow, seconds, confirm)
         # A listener that raises must not leave a stream open.
         with hold(lock) if lock else nullcontext(), closing(steps):
             while True:
@@ -105,7 +107,12 @@ class Driver(Uncopied):
     def _iterate(self, flow: Flow[None]) -> Iterator[Event]:
         yield from self._steps(flow)
 
-    def _steps(self, flow: Flow[T], seconds: float = math.inf) -> Generator[Event, None, T]:
+    def _steps(
+        self,
+        flow: Flow[T],
+        seconds: float = math.inf,
+        confirm: Callable[[], bool] | None = None,
+    ) -> Generator[Event, None, T]:
         """Perform a flow's effects; yield the events that it emits, and return its value."""
         check_usable(self._http_client, self._refusal)
         outcome: object = None
@@ -123,6 +130,8 @@ class Driver(Uncopied):
                 if isinstance(effect, Emit):
                     yield redact_model(effect.event, secrets)
                     outcome = None
+                elif isinstance(effect, Confirm):
+                    outcome = confirm() if confirm else None
                 else:
                     outcome = self._perform(effect, stream)
 
@@ -157,6 +166,8 @@ class Driver(Uncopied):
                             return exchange.over()
         except ParallelError:
             raise
+        except TooLate:
+            return NoResponse(sent=False, reason="too late to be sent", too_late=True)
         except TRANSPORT_ERRORS as error:
             return settings.outcome(exchange, error)
         return settings.response(answer, b"".join(body), self._http_client)

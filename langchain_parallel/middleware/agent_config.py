@@ -51,7 +51,8 @@ class AgentConfig(RunConfig):
             # So that the run is found by its call, too, when its key has changed.
             metadata={CALL_TAG: call_tag(record)},
         )
-        return PaidRun(self, request, start_handle(record["handle"]), config)
+        position = start_handle(record["handle"])
+        return PaidRun(self, request, position, config, record.get("planned_key"))
 
     def key(self, record: AgentTurn) -> str:
         """The key of its run in the ledger. It depends on this middleware's options, too."""

@@ -230,8 +230,6 @@ def _plan_records(
             question=question.strip(),
             processor=processor,
             parent_interaction_id=parent and parent["interaction_id"],
-            # The process that planned the call may have sent it as it is now.
-            plan_id=kept[0]["plan_id"] if kept else agent.clients.process_id,
             position=position,
         )
         made[handle] = AgentTurn(
@@ -242,6 +240,8 @@ def _plan_records(
             call=call.call,
             call_hash=call.hash,
         )
+        if len(made) <= len(kept) and "planned_key" in kept[len(made) - 1]:
+            made[handle]["planned_key"] = kept[len(made) - 1]["planned_key"]
         # Runs of one call are asked at the same time: a tree shows them as one round.
         made[handle]["round"] = next(iter(made.values()))["position"]
         agent.check(made[handle])

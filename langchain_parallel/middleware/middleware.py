@@ -159,9 +159,8 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
         agent, messages = self._agent, state.get("messages") or ()
         research, changed = agent.research(state), Research()
         if research:
-            changed = yield from release(
-                agent, research, config, *answered_and_open_calls(messages)
-            )
+            _, open_calls = answered_and_open_calls(messages)
+            changed = yield from release(agent, research, config, open_calls)
             research = {**research, **changed}
             due = runs_to_poll(research, len(messages))
             changed |= yield from poll(agent, research, config, due)
@@ -254,7 +253,7 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
         for handle, record in reviewed.records.items():
             records[handle] = with_ledger(record, ledger_id, config)
             # A middleware with other options makes another key of the same record; then it looks twice.
-            records[handle]["planned_key"] = agent.key(record)
+            records[handle].setdefault("planned_key", agent.key(record))
         update: dict[str, Any] = {agent.names.records: records}
         if ledger_id:
             update[agent.names.ledger] = ledger_id

@@ -18,22 +18,12 @@ from typing import Any, NamedTuple
 
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
-from langgraph.store.base import BaseStore
 
 from .._core.calls import Calls
 from .._core.ledger.lookup import Lookup
 from .._core.timestamps import sort_key
 from .._graph.gone_ledger import asks_to_replace, left_behind
-from .._graph.runtime import (
-    FIRST_INPUT,
-    checkpointer_of,
-    ends_step,
-    input_of,
-    parent_task,
-    runtime_of,
-    thread_id_of,
-    was_resumed_recently,
-)
+from .._graph.runtime import FIRST_INPUT, checkpointer_of, ends_step, input_of, parent_task
 from ..errors import ActionRequired, LedgerNotFound, ParallelError
 from ..models import TaskRunEvent
 from ..processors import price_usd
@@ -68,13 +58,13 @@ _COUNTED = (
 def agent_ledger(
     agent: AgentConfig, state: Mapping[str, Any], config: RunnableConfig, message_id: str
 ) -> Calls[str]:
-    """The session's ledger: the state's, the store's, or a new one."""
-    store = _store_of(config)
+    """The session's ledger: the state's, the one that is recorded for the thread, or a new one."""
     if known := state.get(agent.names.ledger):
-        return (yield from agent.ledgers.replacement(known, config, store)) or str(known)
-    if store is None:
-        # By message: all its calls get one ledger, and an agent that is invoked anew gets another one.
-        return (yield from agent.ledgers.of(message_id, config=config))
+        return (yield from agent.ledgers.replacement(known, config)) or str(known)
+    if checkpointer_of(config) is None:
+        # Such an agent ends with its invocation: the same question in the next one is a new run. By message:
+        # all its calls get one ledger.
+        return (yield from agent.ledgers.of(config, message_id))
     # LangGraph does not tell a sub-agent's second task from a retry of the first, so the task counts, too.
     parent = parent_task(config)
     within = parent and f"in {parent} for {_task_digest(state)}"
@@ -82,30 +72,11 @@ def agent_ledger(
     asked = yield from input_of(config)
     return (
         yield from agent.ledgers.of(
-            f"{thread_id_of(config)}/{' '.join(filter(None, name))}",
-            store=store,
+            config,
+            " ".join(filter(None, name)),
             first_input_at=asked.at if asked.after == FIRST_INPUT else None,
-            config=config,
         )
     )
-
-
-def is_ledger_durable(
-    agent: AgentConfig, state: Mapping[str, Any], ledger_id: str, config: RunnableConfig
-) -> bool:
-    """Whether the ledger is recorded where it survives this process. Without a checkpointer nothing is."""
-    is_kept = state.get(agent.names.ledger) == ledger_id or _store_of(config) is not None
-    return is_kept or checkpointer_of(config) is None
-
-
-def _store_of(config: RunnableConfig) -> BaseStore | None:
-    """The store, if there is a thread and a checkpointer. Without one, an agent ends with its invocation, so
-    the same question in the next invocation is a new run.
-    """
-    runtime = runtime_of(config)
-    if runtime is None or thread_id_of(config) is None or checkpointer_of(config) is None:
-        return None
-    return runtime.store
 
 
 def _task_digest(state: Mapping[str, Any]) -> str:
@@ -134,24 +105,18 @@ def start(
 ) -> Calls[Started]:
     """Find the record's run or start it: the one step that costs money. Errors are put into the record."""
     record = with_ledger(record, ledger_id, config)
-    was_resumed = was_resumed_recently(config)
+    run = agent.run(record, config)
     try:
-        if record["status"] != "planned":
-            # A process that was killed a moment ago may have had another decision, and have sent it.
-            is_doubtful = record["status"] == "declined" and was_resumed
-            sent = (yield from find_runs(agent, record, config)) if is_doubtful else {}
-            return Started(sent.get(record["handle"], record))
-        is_planned_here = agent.is_planned_here(record.get("plan_id"))
-        if record.get("planned_key") != agent.key(record):
-            # Another process that planned it may have sent it so lately that the list does not show it.
-            how: Lookup = "once" if is_planned_here else "until_settled"
-            sent = yield from find_runs(agent, record, config, how)
+        if record["status"] not in ("planned", "declined"):
+            return Started(record)
+        if record["status"] == "declined" or run.called_as != run.key:
+            # A killed process may have had another decision, or other options, and have sent it.
+            sent = yield from find_runs(agent, record, config)
+            if record["status"] == "declined":
+                return Started(sent.get(record["handle"], record))
             if (same := sent.get(record["handle"])) and _is_same_question(same, record):
                 return Started(same)
-        # Only a process that has planned the run, and runs its tool for the first time, knows that no send is
-        # on its way.
-        lookup: Lookup = "once" if is_planned_here and not was_resumed else "until_settled"
-        submitted = yield from submit_run(agent, state, record, config, lookup)
+        submitted = yield from submit_run(agent, state, record, config)
     except ParallelError as error:
         if ends_step(error, config):
             raise
@@ -229,19 +194,36 @@ def finish(
 
 
 def find_runs(
-    agent: AgentConfig, record: AgentTurn, config: RunnableConfig, lookup: Lookup = "once"
+    agent: AgentConfig, record: AgentTurn, config: RunnableConfig, lookup: Lookup | None = None
 ) -> Calls[Research]:
-    """The records of all runs that the record's call has started, whatever it asked; by handle. Free."""
-    found, ledger_id = Research(), record["ledger_id"]
+    """The records of all runs that the record's call has started, whatever it asked; by handle. Free.
+
+    `lookup`: how to look; unless given, as the call's intent says.
+    """
+    found, ledger_id, run = Research(), record["ledger_id"], agent.run(record, config)
+    if lookup is None and not (yield from run.may_have_been_sent(ledger_id)):
+        return found
     # By key first: the client knows the runs that it has started before any list shows them.
-    if submission := (yield from agent.run(record, config).find(ledger_id, lookup=lookup)):
+    if submission := (yield from run.find(ledger_id, lookup="once")):
         found[record["handle"]] = {**record, **running_turn(record, submission)}
-    events = yield from agent.clients.list_inputs(ledger_id)
+    found |= yield from _tagged_runs(agent, record, found)
+    if found or lookup == "once":
+        return found
+    thorough = run.find(ledger_id, lookup="until_settled") if lookup else run.look(ledger_id)
+    if submission := (yield from thorough):
+        found[record["handle"]] = {**record, **running_turn(record, submission)}
+    return {**found, **(yield from _tagged_runs(agent, record, found))}
+
+
+def _tagged_runs(agent: AgentConfig, record: AgentTurn, known: Research) -> Calls[Research]:
+    """The records of the runs that the ledger lists for the record's call, beside the `known` ones."""
+    found = Research()
+    events = yield from agent.clients.list_inputs(record["ledger_id"])
     # Of two runs under one tag the older counts.
     for event in sorted(events, key=lambda e: sort_key(e.run.created_at)):
         if sent := _sent_record(record, event):
             found.setdefault(sent["handle"], sent)
-    return found
+    return {handle: sent for handle, sent in found.items() if handle not in known}
 
 
 def _sent_record(record: AgentTurn, event: TaskRunEvent) -> AgentTurn | None:
@@ -283,7 +265,6 @@ def release(
     agent: AgentConfig,
     research: Research,
     config: RunnableConfig,
-    answered_calls: set[str],
     open_calls: set[str],
 ) -> Calls[Research]:
     """Settle planned records whose tool call is over without a run: another middleware rejected it, or a new
@@ -291,22 +272,15 @@ def release(
     call or this middleware has other options now. The other records no longer count against the limits.
     """
     changed: Research = {}
-    settled: set[str] = set()
     for handle, record in research.items():
         # A person may have edited a call that was declined, so that its tool has sent it.
         was_declined = record["status"] == "declined" and record["error"] != _NEVER_SENT
         if record["status"] != "planned" and not (was_declined and record["call"] in open_calls):
             continue
         ledger_id, found = record["ledger_id"], Research()
-        # A call without an answer may have been killed right after sending, before the list shows its run.
-        # To wait for that once is enough: then the list shows everything that was sent before.
-        may_be_hidden = record["call"] not in answered_calls and ledger_id not in settled
         try:
             if ledger_id:
                 found = yield from find_runs(agent, record, config)
-            if ledger_id and not found and may_be_hidden:
-                found = yield from find_runs(agent, record, config, "until_settled")
-                settled.add(ledger_id)
         except ParallelError as error:
             if isinstance(error, LedgerNotFound) and asks_to_replace(config, ledger_id):
                 changed[handle] = _lost_record(record)
@@ -343,7 +317,7 @@ def poll(
         research: All records.
         config: LangChain's config.
         handles: The runs.
-        thorough: Find out whether a run of unknown outcome was started, which may take 15 seconds.
+        thorough: Find out whether a run of unknown outcome was started, which may take the settling time.
     """
     changed: Research = {}
     for handle in handles:

@@ -25,7 +25,6 @@ from .._core.calls import Calls, adrive, drive
 from .._graph.runtime import ends_step
 from ..errors import InvalidRequest, ParallelError
 from ..parked.interrupts import check_can_park, is_parking, park
-from ..research.approval import decline
 from ..text.untrusted import fenced, harmless
 from ..tools.call_site import AnyRuntime
 from ..tools.tool_messages import error_for_model, explain
@@ -37,7 +36,6 @@ from .pages import field_of, finding, next_page_lines, no_such_field, page_of
 from .research_runs import (
     agent_ledger,
     finish,
-    is_ledger_durable,
     poll,
     start,
     unsent_record,
@@ -51,7 +49,6 @@ _SAME_ID = (
     "Nothing was started: this call has the id of another call in the same message. "
     "Make it again, alone."
 )
-_FIRST_TIME = "Nothing was started yet: research is set up now. Make the same call again."
 
 
 class ResearchTool(BaseTool):
@@ -213,14 +210,6 @@ def ask(call: AgentCall) -> Calls[Command[Any]]:
         reason = agent_messages.quote_error(error_for_model(error))
         return call.answer(f"Nothing was started. {reason}", failed=True)
     update: dict[str, Any] = {agent.names.ledger: ledger_id}
-    if not is_ledger_durable(agent, state, ledger_id, config):
-        # A process that was killed after sending would leave no trace of the ledger, and the next one would
-        # pay again. So this call only writes the ledger down, and the model's next one sends.
-        declined: Research = {
-            handle: {**decline(r, _FIRST_TIME), "seen_by_model": True}
-            for handle, r in planned.items()
-        }
-        return call.answer(_FIRST_TIME, declined, failed=True, **update)
     made = {"id": call.id, "name": call.name, "args": call.args}
     reviewed = yield from plan_call(agent, state, message, made, config)
     records, found = Research(), Research()

@@ -12,7 +12,6 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 
 from .._core.calls import Calls
-from .._core.ledger.lookup import Lookup
 from ..models import TaskRun
 from ..research.approval import limit_objections
 from ..research.state import Turn
@@ -27,7 +26,6 @@ def submit_run(
     state: Mapping[str, Any],
     record: AgentTurn,
     config: RunnableConfig,
-    lookup: Lookup,
 ) -> Calls[Submitted]:
     """Find the record's run or start it, unless the limits do not allow it beside runs that were not known.
 
@@ -48,7 +46,6 @@ def submit_run(
         yield from submit_knowing(
             agent.run(record, config),
             record["ledger_id"],
-            lookup,
             turns=[*research.values()],
             known=known,
             position=0,

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from langchain_core.runnables import RunnableConfig
 
 from .._core.calls import Calls
 from .._graph.paid_run import PaidRun, RunConfig
-from .._graph.records import Records
-from .._graph.runtime import runtime_of, thread_id_of
 from ..errors import InvalidRequest
 from ..options import SessionLimits
 from .evaluation import Evaluator
@@ -26,7 +24,6 @@ class GraphConfig(RunConfig):
     policy: ProcessorPolicy
     evaluate: Evaluator
     keep_excerpts: bool
-    records: Records = field(default_factory=Records)
 
     def processor_for(self, state: ResearchState, parent: str | None) -> str:
         """What the policy chooses for a run that continues from `parent` (None: a first one).
@@ -44,10 +41,7 @@ class GraphConfig(RunConfig):
 
     def new_ledger(self, state: ResearchState, config: RunnableConfig) -> Calls[str | None]:
         """The ledger in the place of the state's, if that is gone and a person has said so; else None."""
-        runtime = runtime_of(config)
-        store = runtime.store if runtime and thread_id_of(config) is not None else None
-        known = state.get("ledger_id") or ""
-        return (yield from self.ledgers.replacement(known, config, store))
+        return (yield from self.ledgers.replacement(state.get("ledger_id") or "", config))
 
     def run(self, turn: Turn, config: RunnableConfig) -> PaidRun:
         """The paid run of a turn."""

@@ -111,8 +111,6 @@ class Turn(TypedDict):
     """Other runs of the same request, where it was started more than once; `cost_usd` counts them."""
 
     # Only while it is planned or on its way:
-    plan_id: NotRequired[str]
-    """Names the process that planned it: another process cannot know whether it was sent."""
     output_schema: NotRequired[dict[str, Any] | str]
     ledger_position: NotRequired[int]
     """The position in its key, if this question was overtaken by another one and then asked again."""
@@ -129,7 +127,6 @@ class Turn(TypedDict):
 
 
 PLANNING_FIELDS = (
-    "plan_id",
     "output_schema",
     "ledger_position",
     "cleared",

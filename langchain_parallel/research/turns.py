@@ -77,7 +77,6 @@ def new_turn(
     question: str,
     processor: str,
     parent_interaction_id: str | None,
-    plan_id: str,
     position: int = 0,
     asked_by: AskedBy = "caller",
 ) -> Turn:
@@ -103,7 +102,6 @@ def new_turn(
         started_at=None,
         ended_at=None,
         verdict=None,
-        plan_id=plan_id,
     )
 
 

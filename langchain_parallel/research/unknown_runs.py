@@ -17,7 +17,6 @@ from typing import NamedTuple
 
 from .._core.calls import Calls
 from .._core.ledger.keys import METADATA_KEY
-from .._core.ledger.lookup import Lookup
 from .._core.timestamps import sort_key
 from .._graph.clients import ClientPair
 from .._graph.paid_run import PaidRun
@@ -63,7 +62,6 @@ class Submitted(NamedTuple):
 def submit_knowing(
     run: PaidRun,
     ledger_id: str,
-    lookup: Lookup,
     *,
     turns: Sequence[Turn],
     known: Known | None,
@@ -76,7 +74,6 @@ def submit_knowing(
     Args:
         run: What is asked.
         ledger_id: Where.
-        lookup: How to look before sending.
         turns: The session's.
         known: What the session knows. None, where its turns are not at hand: all that the ledger has is
             counted, and nothing is told.
@@ -84,20 +81,16 @@ def submit_knowing(
         is_limited: Whether sessions that share the ledger have to take turns.
         allows: Whether the run may be sent beside these turns of runs that were not known.
     """
-    if is_limited and lookup == "until_settled":
-        # Before the lock: this may take the settling time, and the runs beside this one look up, too.
-        if there := (yield from run.find(ledger_id, lookup=lookup)):
-            return Submitted(there, [])
-        lookup = "once"
+    # Before the lock: this may take the settling time, and the runs beside this one look up, too.
+    if is_limited and (there := (yield from run.look(ledger_id))):
+        return Submitted(there, [])
     lock = (yield from run.lock(f"limits {ledger_id}")) if is_limited else None
     found: list[Turn] = []
     check = _check(known, allows)
     try:
         while True:
             try:
-                return Submitted(
-                    (yield from run.submit(ledger_id, lookup=lookup, before_send=check)), found
-                )
+                return Submitted((yield from run.submit(ledger_id, before_send=check)), found)
             except LimitExceeded:  # by `check`
                 if known is None:
                     return Submitted(None, [])
@@ -151,7 +144,6 @@ def _turn_of(run: TaskRun, asked: RunInput | None, position: int, twin: Turn | N
         question=question if isinstance(question, str) else json.dumps(question),
         processor=run.processor or (asked.processor if asked else ""),
         parent_interaction_id=asked.previous_interaction_id if asked else None,
-        plan_id="",
         position=position,
         asked_by="elsewhere",
     )

@@ -14,10 +14,8 @@ from typing import Any, TypeAlias
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool
 from langgraph.prebuilt import ToolRuntime
-from langgraph.store.base import BaseStore
 
-from .._core.ledger.lookup import Lookup
-from .._graph.runtime import runtime_of, thread_id_of, was_resumed_recently
+from .._graph.runtime import runtime_of, thread_id_of
 
 AnyRuntime: TypeAlias = ToolRuntime[Any, Any]
 
@@ -31,7 +29,6 @@ class CallSite:
         config: LangChain's config of the call.
         thread_id: The LangGraph thread, if there is one.
         ledger_id: The ledger that the graph's state knows.
-        store: LangGraph's store, if the graph has one, and a thread.
         is_new: No earlier call can have had this position.
         tools: What else the model can call here, as far as LangGraph says so.
     """
@@ -40,7 +37,6 @@ class CallSite:
     config: RunnableConfig = field(default_factory=RunnableConfig)
     thread_id: str | None = None
     ledger_id: str | None = None
-    store: BaseStore | None = None
     is_new: bool = False
     tools: Sequence[BaseTool] = ()
 
@@ -52,13 +48,6 @@ class CallSite:
         if self.is_new:
             return "outside LangGraph"
         return f"at {self.position}" if self.thread_id is None else f"thread {self.thread_id}"
-
-    @property
-    def lookup(self) -> Lookup:
-        """How to look into the ledger before sending."""
-        if self.is_new:
-            return "none"
-        return "until_settled" if was_resumed_recently(self.config) else "once"
 
     def collector(self, task_tool: str) -> str | None:
         """The name of the tool here that fetches the answers of this tool's runs, if there is one."""
@@ -75,13 +64,11 @@ class CallSite:
             return cls(uuid.uuid4().hex, config, is_new=True)
         task = config.get("configurable", {}).get("checkpoint_ns") or uuid.uuid4().hex
         ledger_id = _get(runtime.state, "ledger_id") if runtime else None
-        thread_id = thread_id_of(config)
         return cls(
             position=(_message_id(runtime) if runtime else None) or str(task),
             config=config,
-            thread_id=thread_id,
+            thread_id=thread_id_of(config),
             ledger_id=ledger_id if isinstance(ledger_id, str) else None,
-            store=None if thread_id is None else graph.store,
             tools=tuple(getattr(runtime, "tools", None) or ()),
         )
 

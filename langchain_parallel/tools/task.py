@@ -30,7 +30,6 @@ from typing_extensions import Self
 
 from .._core.calls import Calls, adrive, drive
 from .._graph.paid_run import PaidAnswer, PaidRun, RunConfig
-from .._graph.records import Records
 from .._graph.runtime import ends_step
 from ..client import AsyncParallelClient, ParallelClient
 from ..errors import ParallelError
@@ -68,8 +67,9 @@ class ParallelTaskTool(BaseTool):
     `handle_tool_error=False` to have them raised as `ToolException`, with the package's own error as
     `__cause__`.
 
-    Inside LangGraph, runs are kept in the ledger that the state's `ledger_id` names, or the `store`
-    knows for the thread: with either, a call whose process was lost finds its run again, paid for once.
+    Inside LangGraph, runs are kept in the ledger that the state's `ledger_id` names, else in one that is
+    recorded for the thread, in the graph's `store` or its checkpointer: with any of these, a call whose
+    process was lost finds its run again, paid for once.
 
     Example:
         ```python
@@ -142,7 +142,6 @@ class ParallelTaskTool(BaseTool):
     """Your own client, blocking or asynchronous; the other kind is made from it."""
 
     _door: RunConfig = PrivateAttr()
-    _records: Records = PrivateAttr(default_factory=Records)
     _fields: type[BaseModel] | None = PrivateAttr(default=None)
     """`input_schema`, if the model fills in its fields."""
 
@@ -234,10 +233,12 @@ class ParallelTaskTool(BaseTool):
         self, asked: dict[str, Any], site: CallSite, listen: Listener | None
     ) -> Calls[Answer]:
         try:
-            call = UnfinishedCall(self._paid_run(asked, site), site, self._records)
-            run, ledger_id, lookup = yield from call.begin(lambda: self._ledger(site))
+            call = UnfinishedCall(self._paid_run(asked, site), site, self._door.records)
+            run, ledger_id = yield from call.begin(lambda: self._ledger(site))
             try:
-                sent, submission = yield from submit_within_limits(run, ledger_id, lookup)
+                sent, submission = yield from submit_within_limits(
+                    run, ledger_id, is_new=site.is_new
+                )
                 got = yield from sent.answer(submission, listen=listen)
             except ParallelError as error:
                 yield from call.end(run, ledger_id, error)
@@ -281,22 +282,18 @@ class ParallelTaskTool(BaseTool):
         return PaidRun(door, with_asked_key(request), site.position, site.config)
 
     def _ledger(self, site: CallSite) -> Calls[str]:
-        """The ledger of this call (R4): the configured one; else that of the graph's state, or of its store;
-        else one that this object keeps.
+        """The ledger of this call (R4): the configured one; else that of the graph's state, or the one that
+        is recorded for the thread; else one that this object keeps.
         """
         ledgers = self._door.ledgers
         if known := self.ledger_id or site.ledger_id:
-            return (yield from ledgers.replacement(known, site.config, site.store)) or known
+            return (yield from ledgers.replacement(known, site.config)) or known
         # Without a thread, limits hold for all calls of this object: in a new ledger nothing would be used.
         is_limited = site.thread_id is None and bool((self.limits or Limits()).for_session())
         session = "within limits" if is_limited else site.session
         return (
             yield from ledgers.of(
-                f"{session}/{self.name}",
-                store=site.store,
-                is_asked_each_time=True,
-                rotate=site.is_new and not is_limited,
-                config=site.config,
+                site.config, f"{session}/{self.name}", rotate=site.is_new and not is_limited
             )
         )
 

@@ -16,7 +16,6 @@ from typing import Any
 
 from .._core.calls import Calls
 from .._core.ledger.keys import METADATA_KEY, ledger_key
-from .._core.ledger.lookup import Lookup
 from .._graph.paid_run import PaidRun
 from .._graph.records import Record, Records, holder_of
 from ..errors import ParallelError, RunCancelled, RunFailed
@@ -55,9 +54,9 @@ class UnfinishedCall:
     site: CallSite
     records: Records
 
-    def begin(self, own_ledger: Callable[[], Calls[str]]) -> Calls[tuple[PaidRun, str, Lookup]]:
-        """The run to find or start, its ledger, and how to look it up: the call's own, or those of a call
-        that asked the same and never got its answer.
+    def begin(self, own_ledger: Callable[[], Calls[str]]) -> Calls[tuple[PaidRun, str]]:
+        """The run to find or start, and its ledger: the call's own, or those of a call that asked the same
+        and never got its answer.
         """
         position = self.site.position
         lock = yield from self._lock()
@@ -69,17 +68,13 @@ class UnfinishedCall:
                 ledger_id = yield from own_ledger()
                 if self.site.thread_id is not None:
                     yield from self._write({**record, "open": self._place(self.run, ledger_id)})
-                return self.run, ledger_id, self.site.lookup
+                return self.run, ledger_id
             if position not in taken:  # a kill after the answer must not make this call a new one
                 latest = [*taken.items(), (position, place)][-_TAKEN_OVER:]
                 yield from self._write({**record, "taken_over": dict(latest)})
         finally:
             lock.release()
-        is_own = place["by"] == self.run.door.clients.process_id
-        lookup: Lookup = (
-            "once" if is_own and self.site.lookup != "until_settled" else "until_settled"
-        )
-        return replace(self.run, position=place["position"]), place["ledger_id"], lookup
+        return replace(self.run, position=place["position"]), place["ledger_id"]
 
     def end(self, run: PaidRun, ledger_id: str, error: ParallelError | None = None) -> Calls[None]:
         """Note how the call ended. If that fails, the next identical call gets the same answer, for nothing.
@@ -97,8 +92,7 @@ class UnfinishedCall:
                 yield from self._write({**record, "open": self._place(run, ledger_id)})
 
     def _place(self, run: PaidRun, ledger_id: str) -> dict[str, Any]:
-        by = run.door.clients.process_id
-        return {"position": run.position, "ledger_id": ledger_id, "key": run.key, "by": by}
+        return {"position": run.position, "ledger_id": ledger_id, "key": run.key}
 
     def _lock(self) -> Any:
         return self.run.lock(f"{_name(self.run)} in {self.site.session}")

@@ -13,7 +13,6 @@ from typing import Any
 
 from .._core.calls import Calls
 from .._core.ledger.keys import METADATA_KEY
-from .._core.ledger.lookup import Lookup
 from .._graph.paid_run import PaidRun
 from ..errors import LimitExceeded
 from ..models import Submission, TaskRun
@@ -28,9 +27,11 @@ EDITED_CALL = "edited_call"
 
 
 def submit_within_limits(
-    run: PaidRun, ledger_id: str, lookup: Lookup
+    run: PaidRun, ledger_id: str, *, is_new: bool
 ) -> Calls[tuple[PaidRun, Submission]]:
     """Find the run in the ledger, or start it if the limits or a person allow that.
+
+    `is_new`: no earlier call can have had its position.
 
     Returns:
         The run as it was started, which a person may have edited, and its submission.
@@ -40,31 +41,46 @@ def submit_within_limits(
     """
     limits = run.door.limits
     if not limits.for_session() and limits.approve_above is None:
-        return run, (yield from run.submit(ledger_id, lookup=lookup))
+        return run, (yield from run.submit(ledger_id, is_new=is_new))
     # Before the lock: a lookup may take the settling time, and the calls beside this one look up, too.
-    if lookup != "none" and (found := (yield from run.find(ledger_id, lookup=lookup))):
-        return run, found
+    if found := (yield from _find(run, ledger_id, is_new)):
+        return found
     lock = yield from run.lock(f"limits {ledger_id}")
     try:
-        # Another process that had the lock may have sent a run that no list shows yet.
-        if lock.contested and (found := (yield from run.find(ledger_id, lookup="until_settled"))):
-            return run, found
+        if found := (yield from _find(run, ledger_id, is_new)):
+            return found
+        # Another process that had the lock may have sent a run that no list shows yet; it counts, too.
+        if lock.contested and (late := (yield from run.find(ledger_id, lookup="until_settled"))):
+            return run, late
         runs = yield from run.door.clients.list_runs(ledger_id)
-        kept = [(one.metadata or {}, one) for one in runs]
-        if sent := [one for metadata, one in kept if metadata.get(EDITED_CALL) == run.key]:
-            return _adopt(run, sent[0], ledger_id)
-        if any(metadata.get(METADATA_KEY) == run.key for metadata, _ in kept):
-            return run, (yield from run.submit(ledger_id, lookup="once"))
+        if edited := _edited(run, runs, ledger_id):
+            return edited
+        if any((one.metadata or {}).get(METADATA_KEY) == run.key for one in runs):
+            return run, (yield from run.submit(ledger_id))
         allowed = yield from _review(run, [_turn(*numbered) for numbered in enumerate(runs)])
-        # An edited run is looked for under its own key; the one it was made from has been looked for.
-        again: Lookup = lookup if allowed is not run or lookup == "none" else "once"
-        return allowed, (yield from allowed.submit(ledger_id, lookup=again))
+        return allowed, (yield from allowed.submit(ledger_id, is_new=is_new))
     finally:
         lock.release()
 
 
-def _adopt(run: PaidRun, sent: TaskRun, ledger_id: str) -> tuple[PaidRun, Submission]:
-    """The run that this call was sent as, after a person had edited it."""
+def _find(run: PaidRun, ledger_id: str, is_new: bool) -> Calls[tuple[PaidRun, Submission] | None]:
+    """The run that this call has started before, if it may have."""
+    if is_new or not (yield from run.may_have_been_sent(ledger_id)):
+        return None
+    if edited := _edited(run, (yield from run.door.clients.list_runs(ledger_id)), ledger_id):
+        return edited
+    if found := (yield from run.look(ledger_id)):
+        return run, found
+    return _edited(run, (yield from run.door.clients.list_runs(ledger_id)), ledger_id)
+
+
+def _edited(
+    run: PaidRun, runs: Sequence[TaskRun], ledger_id: str
+) -> tuple[PaidRun, Submission] | None:
+    """The run among the ledger's that this call was sent as, after a person had edited it."""
+    sent = next((one for one in runs if (one.metadata or {}).get(EDITED_CALL) == run.key), None)
+    if sent is None:
+        return None
     request = run.request.model_copy(update={"processor": sent.processor})
     key = str((sent.metadata or {}).get(METADATA_KEY))
     found = Submission(run=sent, ledger_id=ledger_id, key=key, adopted=True)
@@ -82,7 +98,6 @@ def _review(run: PaidRun, turns: Sequence[Turn]) -> Calls[PaidRun]:
         question=request.input if isinstance(request.input, str) else str(request.input),
         processor=request.processor,
         parent_interaction_id=request.previous_interaction_id,
-        plan_id=run.door.clients.process_id,
         position=len(turns),
     )
 
@@ -116,7 +131,7 @@ def _edited_run(run: PaidRun, before: Turn, edited: Turn) -> PaidRun:
     if changed.key == run.key:
         return run
     update["metadata"] = {**run.request.metadata, EDITED_CALL: run.key}
-    return replace(run, request=run.request.model_copy(update=update))
+    return replace(run, request=run.request.model_copy(update=update), called_as=run.key)
 
 
 def _turn(position: int, run: TaskRun) -> Turn:
@@ -125,7 +140,6 @@ def _turn(position: int, run: TaskRun) -> Turn:
         question="",
         processor=run.processor,
         parent_interaction_id=None,
-        plan_id="",
         position=position,
     )
     made["run_id"], made["interaction_id"] = run.run_id, run.interaction_id

@@ -157,7 +157,7 @@ def test_a_send_whose_outcome_one_never_saw_is_looked_for_by_the_other(
         retry_policy=RetryPolicy(max_attempts=1),
     )
     group_id = pair.given("create_group").taskgroup_id
-    sim.scripts.add(RunScript(late_commit=20, seconds=10_000))
+    sim.scripts.add(RunScript(late_commit=80, seconds=10_000))
     sim.faults.add(Fault("drop_after", **POST))
     with pytest.raises(errors.SubmissionUnknown):
         pair.given("submit", group_id, ask())

@@ -4,7 +4,17 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any, TypeVar
 
-from langchain_parallel._core.effects import Effect, Emit, Flow, Now, Request, Response, Sleep
+from langchain_parallel._core.effects import (
+    Confirm,
+    Effect,
+    Emit,
+    Flow,
+    NoResponse,
+    Now,
+    Request,
+    Response,
+    Sleep,
+)
 
 T = TypeVar("T")
 
@@ -20,6 +30,8 @@ class Script:
         self.effects: list[Effect] = []
         self.emitted: list[Any] = []
         self.time = 0.0
+        self.confirms: list[bool | None] = []
+        """What the caller says when it is asked whether a request may still be sent; then None."""
 
     def run(self, flow: Flow[T]) -> T:
         outcome: object = None
@@ -42,8 +54,13 @@ class Script:
             case Emit(event):
                 self.emitted.append(event)
                 return None
+            case Confirm():
+                return self.confirms.pop(0) if self.confirms else None
         self.effects.append(effect)
-        return self.outcomes.pop(0)
+        outcome = self.outcomes.pop(0)
+        if isinstance(outcome, NoResponse) and outcome.too_late:
+            self.time += 100.0
+        return outcome
 
     @property
     def sent(self) -> list[Request]:

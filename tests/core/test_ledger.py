@@ -335,16 +335,55 @@ def test_settling_first_waits_for_a_run_that_shows_up_late() -> None:
     assert script.time >= POLICY.settle_seconds
 
 
-def test_an_uncertain_ledger_is_uncertain_for_every_request_until_the_time_is_over() -> None:
-    """The process that was killed may have sent more than one."""
+def test_a_doubt_that_could_not_be_settled_stays_for_the_next_lookup() -> None:
+    """Only the first one is told that another process may have sent it."""
     cache = LedgerCache()
-    cache.mark_uncertain("tgrp_1", 0.0)
-    cache.mark_uncertain("tgrp_2", -POLICY.settle_seconds)
-    script = Script(*NOTHING, *NOTHING, *SHOWN)
-    assert submit(script, cache=cache).adopted
-    assert paid(script) == 0
-    known = Script(*NOTHING, STARTED, RUN)
-    assert not submit(known, ledger_id="tgrp_2", cache=cache).adopted
+    with pytest.raises(errors.SubmissionUnknown):
+        submit(Script(*[Response(401)] * 20), lookup="until_settled", cache=cache)
+    script = Script(*NOTHING * 5, STARTED, RUN, *NOTHING)
+    submit(script, cache=cache)
+    assert script.time >= POLICY.settle_seconds
+    assert not cache.unsettled
+
+
+TOO_LATE = NoResponse(sent=False, too_late=True)
+"""Between the look and the send the process was suspended, or had to wait for a connection."""
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_whoever_was_suspended_before_the_send_looks_again(is_there: bool) -> None:
+    script = Script(*NOTHING, TOO_LATE, *(SHOWN if is_there else [*NOTHING, STARTED, RUN]))
+    cache = LedgerCache()
+    assert submit(script, cache=cache).adopted == is_there
+    assert paid(script) == 1 + (not is_there)
+    assert script.outcomes == []
+    assert not cache.unsettled
+
+
+def test_a_caller_that_knows_itself_alone_sends_without_looking_again() -> None:
+    script = Script(*NOTHING, TOO_LATE, STARTED, RUN)
+    script.confirms = [True]
+    assert not submit(script).adopted
+
+
+def test_what_another_process_has_taken_over_is_looked_for_until_settled() -> None:
+    script = Script(*NOTHING, TOO_LATE, *NOTHING, *NOTHING, *SHOWN)
+    script.confirms = [False]
+    assert submit(script).adopted
+    assert paid(script) == 1
+    script = Script(*NOTHING, TOO_LATE, *NOTHING * 5, *NOTHING * 5, STARTED, RUN, *SHOWN)
+    script.confirms = [False, False, True]
+    submit(script)
+    assert script.time >= 100 + 2 * POLICY.settle_seconds
+
+
+@pytest.mark.parametrize("rounds", [1, 5])
+def test_leave_to_send_lasts_longer_where_it_takes_long_to_send(rounds: int) -> None:
+    script = Script(*NOTHING, *[TOO_LATE] * rounds, STARTED, RUN)
+    script.confirms = [True] * rounds
+    submit(script)
+    by = [e.leaves_by for e in script.effects if isinstance(e, Request) and e.paid]
+    assert by[-1] == 100.0 * rounds + 2.0 ** (rounds + 1)
 
 
 def cursors(script: Script) -> list[str | None]:

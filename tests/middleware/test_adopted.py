@@ -160,32 +160,19 @@ def test_what_cannot_be_looked_for_is_not_called_never_sent(account: Account) ->
 # --- a ledger of this process alone ------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("hook", ["absent", "failed"])
 def test_without_a_store_the_tools_record_the_ledger_before_they_send(
-    account: Account,
+    account: Account, hook: str
 ) -> None:
-    asking = calls(start("Who leads?"))
     kept = {"checkpointer": InMemorySaver()}
-    model = Model(asking, asking)
-    account.invoke(own_graph(account, model, compiled=kept, wait="park"), SAID, thread())
+    if hook == "failed":
+        account.fault("status_before", method="POST", path="*/groups", status=403)
+    made = own_graph if hook == "absent" else Account.agent
+    model = Model(calls(start("Who leads?")))
+    account.invoke(made(account, model, compiled=kept, wait="park"), SAID, thread())
     account.pass_time()
-    state = woken(account, own_graph(account, Model("done"), compiled=kept, wait="park"))
-    assert "Make the same call again" in texts(state)[0]
+    state = woken(account, made(account, Model("done"), compiled=kept, wait="park"))
     assert record(state, "r1")["status"] == "completed"
-    assert account.billed == len(account.runs) == 1
-
-
-def test_a_ledger_that_could_not_be_made_by_the_hook_is_recorded_before_anything_is_sent(
-    account: Account,
-) -> None:
-    kept = {"checkpointer": InMemorySaver()}
-    account.fault("status_before", method="POST", path="*/groups", status=403)
-    asking = calls(start("Who leads?"))
-    model = Model(asking, asking)
-    account.invoke(account.agent(model, wait="park", compiled=kept), SAID, thread())
-    account.pass_time()
-    state = woken(account, account.agent(Model("done"), wait="park", compiled=kept))
-    assert record(state, "r1")["status"] == "declined"
-    assert record(state, "r2")["status"] == "completed"
     assert account.billed == len(account.runs) == 1
 
 

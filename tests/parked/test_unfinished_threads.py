@@ -77,7 +77,7 @@ def test_a_thread_whose_next_checkpoint_was_not_written_is_found(
     invoke(how, graph, {"question": "How large is it?"}, session.config)
     session.simulator.clock.sleep(3_600.0)
     saver.after = after
-    with pytest.raises(ConnectionError):
+    with pytest.raises((ConnectionError, StorageFailed)):
         woken(session, graph, session.runs[0]["run_id"])
     assert graph.get_state(session.config).tasks
     swept(session, graph, stranded_after=0.0)

@@ -281,7 +281,7 @@ def test_the_question_that_was_overtaken_is_a_new_run_when_asked_again(session: 
 
 def lost_for_longer_than_settling(session: Session, older: Any = None, younger: Any = None) -> None:
     """The first answer is lost and its run listed only after the second was started."""
-    session.simulator.scripts.add(RunScript(late_commit=20.0, **(older or {})))
+    session.simulator.scripts.add(RunScript(late_commit=80.0, **(older or {})))
     session.simulator.scripts.add(RunScript(**(younger or {})))
     session.simulator.faults.add(Fault("drop_after", **POST))
 
@@ -323,7 +323,7 @@ def test_a_duplicate_is_reported_though_another_process_waits_for_the_run(
 def test_a_duplicate_is_reported_where_both_responses_were_lost(
     session: Session, caplog: pytest.LogCaptureFixture
 ) -> None:
-    session.simulator.scripts.add(RunScript(late_commit=20.0, times=2))
+    session.simulator.scripts.add(RunScript(late_commit=80.0, times=2))
     session.simulator.faults.add(Fault("drop_after", times=2, **POST))
     assert_told(session, session.ask(QUESTION), caplog)
 
@@ -331,7 +331,7 @@ def test_a_duplicate_is_reported_where_both_responses_were_lost(
 def test_a_duplicate_of_a_killed_processs_run_is_reported(
     session: Session, caplog: pytest.LogCaptureFixture
 ) -> None:
-    session.simulator.scripts.add(RunScript(late_commit=20.0))
+    session.simulator.scripts.add(RunScript(late_commit=80.0))
     killed(session)
     assert_told(session, session.ask(), caplog)
 

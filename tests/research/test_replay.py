@@ -117,31 +117,19 @@ def before(graph: Any, place: str, config: Any = THREAD) -> Any:
 
 # --- where one goes back to ----------------------------------------------------------------------
 
-TABLE = {
-    # Runs started by going back to before a node. Of a thread's first question without a store and with
-    # one; of a later question without a store and with one.
-    ("alone", "plan"): (1, 0, 0, 0),
-    ("alone", "submit"): (0, 0, 0, 0),
-    ("alone", "wait"): (0, 0, 0, 0),
-    ("alone", "evaluate"): (0, 0, 0, 0),
-    ("shared", "brief"): (1, 0, 0, 0),
-    ("shared", "research"): (1, 0, 0, 0),
-    ("shared", "note"): (0, 0, 0, 0),
-    ("foreign", "brief"): (1, 0, 1, 0),
-    ("foreign", "research"): (1, 0, 1, 0),
-    ("foreign", "note"): (0, 0, 0, 0),
-}
-"""Without a store the ledger is known from the state alone; a foreign parent's has none."""
+PLACES = [
+    *(("alone", place) for place in ("plan", "submit", "wait", "evaluate")),
+    *((kind, place) for kind in ("shared", "foreign") for place in ("brief", "research", "note")),
+]
 
 
 @pytest.mark.grid(shows=either_way)
 @pytest.mark.parametrize("asked", ["first", "later"])
 @pytest.mark.parametrize("store", [False, True], ids=["bare", "store"])
-@pytest.mark.parametrize(("kind", "place"), TABLE)
-def test_a_replay_and_a_fork_start_as_many_runs_as_the_table_says(
+@pytest.mark.parametrize(("kind", "place"), PLACES)
+def test_a_replay_and_a_fork_find_the_run(
     mode: Mode, kind: str, place: str, store: bool, asked: str
 ) -> None:
-    anew = TABLE[kind, place][2 * (asked == "later") + store]
     world = World(mode, store=store)
     graph = world.graph(kind)
     if asked == "later":
@@ -153,22 +141,8 @@ def test_a_replay_and_a_fork_start_as_many_runs_as_the_table_says(
     fork = graph.update_state(at, {}, as_node="__start__" if place == "plan" else None)
     found = [world.go_on(world.graph(kind), place) for place in (at, fork)]
 
-    assert world.started == started + 2 * anew
-    assert [run_id == paid for run_id in found] == [not anew] * 2
-
-
-@pytest.mark.parametrize(
-    ("kind", "place"), [("alone", "plan"), ("shared", "research"), ("foreign", "research")]
-)
-def test_without_a_store_the_process_that_asked_knows_no_more_than_another(
-    mode: Mode, kind: str, place: str
-) -> None:
-    """LangGraph gives a replayed task another name, so nothing tells it from a new question."""
-    world = World(mode)
-    graph = world.graph(kind)
-    world.ask(graph, "What about buses?")
-    world.go_on(graph, before(graph, place).config)
-    assert world.started == 2
+    assert world.started == started
+    assert found == [paid] * 2
 
 
 @pytest.mark.grid(shows=either_way)
@@ -177,7 +151,7 @@ def test_without_a_store_the_process_that_asked_knows_no_more_than_another(
 def test_a_checkpoint_of_the_subgraphs_own_runs_it_from_its_start(
     mode: Mode, kind: str, store: bool
 ) -> None:
-    """LangGraph does so wherever in the subgraph it lies; the table's line for `research` holds."""
+    """LangGraph does so wherever in the subgraph it lies."""
     world = World(mode, store=store)
     graph = world.graph(kind)
     world.ask(graph, "What about buses?")
@@ -187,7 +161,7 @@ def test_a_checkpoint_of_the_subgraphs_own_runs_it_from_its_start(
     inside: Any = {"configurable": {"thread_id": "thread", "checkpoint_ns": space}}
     for place in ("plan", "submit", "wait"):
         world.go_on(world.graph(kind), before(graph, place, inside).config)
-    assert world.started == (1 if store else 4)
+    assert world.started == 1
 
 
 def test_every_checkpoint_of_a_long_session_finds_the_runs_it_led_to(mode: Mode) -> None:
@@ -213,7 +187,7 @@ def test_a_deleted_thread_gets_no_answer_of_days_ago(mode: Mode, days: float, ru
     for _ in range(2):
         world.ask(world.graph("alone"), "What is new?")
         world.kept["checkpointer"].delete_thread("thread")
-        for item in store.search(("langchain_parallel", "ledgers")):
+        for item in store.search(("langchain_parallel", "records")):
             at = item.value.get("at", 0) - days * 86_400
             store.put(item.namespace, item.key, {**item.value, "at": at})
     assert world.started == runs
@@ -341,11 +315,11 @@ def test_the_same_input_given_again_at_the_same_checkpoint_finds_its_run(
     [
         ("shared", False, 3),
         ("shared", True, 3),
-        ("foreign", False, 3),
+        ("foreign", False, 1),
         ("foreign", True, 1),
     ],
 )
-def test_a_node_run_again_in_one_invocation_asks_anew_unless_only_a_store_knows_the_session(
+def test_a_node_run_again_in_one_invocation_asks_anew_if_the_parent_has_the_session(
     mode: Mode, kind: str, store: bool, runs: int
 ) -> None:
     """Where the parent does not share `turns`, nothing tells the same question, asked again before the
@@ -380,22 +354,21 @@ def test_in_a_sessions_ledger_the_same_attempt_finds_the_run_and_a_raised_one_as
 
 # --- a run that is on its way --------------------------------------------------------------------
 
-GOING_ON = {
-    # How one goes on with a session in a parent that stopped while it waited for its run: runs started
-    # without a store, and with one.
-    "by thread": (0, 0),
-    "by thread, in another process": (0, 0),
-    "by the id of the thread's latest checkpoint": (1, 0),
-    "by the id of the subgraph's latest checkpoint": (1, 0),
-    "by giving the input again": (1, 0),
-}
+GOING_ON = (
+    "by thread",
+    "by thread, in another process",
+    "by the id of the thread's latest checkpoint",
+    "by the id of the subgraph's latest checkpoint",
+    "by giving the input again",
+)
+"""How one goes on with a session in a parent that stopped while it waited for its run."""
 
 
 @pytest.mark.grid(shows=either_way)
 @pytest.mark.parametrize("store", [False, True], ids=["bare", "store"])
 @pytest.mark.parametrize("how", GOING_ON)
 @pytest.mark.parametrize("kind", ["shared", "foreign"])
-def test_a_parent_that_stopped_is_resumed_by_its_thread_or_with_a_store_in_any_way(
+def test_a_parent_that_stopped_is_resumed_in_any_way(
     mode: Mode, kind: str, how: str, store: bool
 ) -> None:
     world = World(mode, store=store)
@@ -414,7 +387,7 @@ def test_a_parent_that_stopped_is_resumed_by_its_thread_or_with_a_store_in_any_w
         world.ask(graph, "What about buses?")
     else:
         world.go_on(graph, ways.get(how, THREAD))
-    assert world.started == 1 + GOING_ON[how][store]
+    assert world.started == 1
 
 
 TROUBLE: dict[str, tuple[list[Fault], type[ParallelError]]] = {
@@ -529,16 +502,12 @@ def talk(world: World) -> Any:
 
 
 @pytest.mark.grid(shows=either_way)
-@pytest.mark.parametrize(
-    ("store", "asked", "anew"),
-    [(True, "first", 0), (True, "later", 0), (False, "first", 1), (False, "later", 0)],
-)
+@pytest.mark.parametrize("store", [False, True], ids=["bare", "store"])
+@pytest.mark.parametrize("asked", ["first", "later"])
 def test_a_model_that_speaks_again_under_a_new_call_id_finds_the_sessions_run(
-    mode: Mode, store: bool, asked: str, anew: int
+    mode: Mode, store: bool, asked: str
 ) -> None:
-    """The position comes from the session's turns, not from messages. Only a first question without a
-    store, whose ledger nobody knows then, is paid for again.
-    """
+    """The position comes from the session's turns, not from messages."""
     world = World(mode, store=store)
     said = {"messages": [("user", "Find out")]}
     if asked == "later":
@@ -548,4 +517,4 @@ def test_a_model_that_speaks_again_under_a_new_call_id_finds_the_sessions_run(
     again = invoke(mode, talk(world), None, before(talk(world), "model").config)
     assert once["messages"][-1].tool_call_id != again["messages"][-1].tool_call_id
     assert once["question"] == again["question"]
-    assert world.started == started + anew
+    assert world.started == started

@@ -22,7 +22,7 @@ RECORD = {
 }
 """The keys of a turn that has ended."""
 PLANNING = {
-    *("plan_id", "output_schema", "ledger_position", "cleared", "approved"),
+    *("output_schema", "ledger_position", "cleared", "approved"),
     *("on_hold", "no_credit", "sent_again"),
 }
 QUESTION = "How large is it?"

@@ -15,7 +15,8 @@ import pytest
 
 from langchain_parallel import ParallelTaskTool
 from langchain_parallel._core.calls import drive
-from langchain_parallel._graph.session_ledger import REMEMBERED, Ledgers
+from langchain_parallel._graph.records import REMEMBERED, Records
+from langchain_parallel._graph.session_ledger import Ledgers
 from langchain_parallel.simulator import RunningServer
 
 from .helpers import START, Account, agent, answers, calls, run_ids
@@ -121,9 +122,9 @@ async def test_a_cancelled_call_leaves_the_tool_usable(
 def test_the_latest_thousand_sessions_are_remembered(account: Account) -> None:
     made = account.tool()
     assert made.client is not None
-    ledgers = Ledgers(made._door.clients)
-    first = drive(ledgers.of("first"))
-    assert drive(ledgers.of("first")) == first
+    ledgers = Ledgers(made._door.clients, Records())
+    first = drive(ledgers.of({}, "first"))
+    assert drive(ledgers.of({}, "first")) == first
     for i in range(REMEMBERED):
-        drive(ledgers.of(f"session {i}"))
-    assert drive(ledgers.of("first")) != first
+        drive(ledgers.of({}, f"session {i}"))
+    assert drive(ledgers.of({}, "first")) != first

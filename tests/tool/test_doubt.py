@@ -14,8 +14,8 @@ from langgraph.store.memory import InMemoryStore
 
 from langchain_parallel import AsyncParallelClient, ParallelClient, ParallelTaskTool, errors
 from langchain_parallel._core.calls import drive
-from langchain_parallel._graph.runtime import RECENT_RESUME_SECONDS
-from langchain_parallel._graph.session_ledger import REMEMBERED, Ledgers
+from langchain_parallel._graph.records import REMEMBERED, Records
+from langchain_parallel._graph.session_ledger import Ledgers
 from langchain_parallel.models import TaskRunInput
 from langchain_parallel.simulator import Fault, SimulatorTransport
 
@@ -67,7 +67,7 @@ class Kept:
 
 
 @pytest.mark.grid
-@pytest.mark.parametrize("keeper", ["store", "configured", "state"])
+@pytest.mark.parametrize("keeper", ["store", "configured", "state", "checkpointer"])
 @pytest.mark.parametrize("late_commit", [0.0, 5.0])
 async def test_what_a_killed_process_sent_a_moment_ago_is_waited_for(
     account: Account, how: How, keeper: str, late_commit: float
@@ -91,23 +91,17 @@ async def test_each_of_a_killed_processes_calls_is_waited_for(account: Account, 
     assert account.billed == 2
 
 
-async def test_a_ledger_used_by_this_process_alone_is_looked_up_once(
-    account: Account, how: How
+@pytest.mark.parametrize("keeper", ["store", "checkpointer"])
+async def test_a_question_that_nobody_has_sent_is_looked_up_once_whoever_asks(
+    account: Account, how: How, keeper: str
 ) -> None:
-    """Settling takes time; it is for ledgers that another process used within the last minute."""
-    tool, kept = account.tool(), {"store": InMemoryStore()}
-    for _ in range(2):
-        await invoke(agent(tool, calls(QUESTION), "done", **kept), START, how, HERE)
-    assert looks(account) == 2
-    (item,) = kept["store"].search(("langchain_parallel", "ledgers"))
-    assert item.value["ledger_id"] == account.runs[0]["taskgroup_id"]
-    long_ago = {**item.value, "at": item.value["at"] - RECENT_RESUME_SECONDS}
-    kept["store"].put(item.namespace, item.key, long_ago)
-    await invoke(agent(account.tool(), calls(QUESTION), "done", **kept), START, how, HERE)
-    assert looks(account) == 3
-    await invoke(agent(account.tool(), calls(QUESTION), "done", **kept), START, how, HERE)
-    assert looks(account) > 4
-    assert account.billed == 4
+    """Settling takes time; it is for what another process was about to send."""
+    kept = {"store": InMemoryStore()} if keeper == "store" else {"checkpointer": InMemorySaver()}
+    for n in range(1, 4):  # a process each
+        await invoke(agent(account.tool(), calls(QUESTION), "done", **kept), START, how, HERE)
+        assert looks(account) == n
+    assert len({run["taskgroup_id"] for run in account.runs}) == 1
+    assert account.billed == 3
 
 
 # --- paid for twice after all --------------------------------------------------------------------
@@ -115,7 +109,7 @@ async def test_a_ledger_used_by_this_process_alone_is_looked_up_once(
 
 def lost_for_longer_than_settling(account: Account, **twins: Any) -> None:
     """The first answer is lost and its run listed only after the second was started."""
-    account.script(late_commit=20.0, **twins.get("older", {}))
+    account.script(late_commit=80.0, **twins.get("older", {}))
     account.script(**twins.get("younger", {}))
     account.simulator.faults.add(Fault("drop_after", **POST))
 
@@ -197,14 +191,14 @@ async def test_neither_can_those_of_a_refusal(account: Account, how: How) -> Non
 def test_a_session_that_is_used_is_not_forgotten_for_a_thousand_others(account: Account) -> None:
     made = account.tool()
     assert made.client is not None
-    ledgers = Ledgers(made._door.clients)
-    used, unused = drive(ledgers.of("used")), drive(ledgers.of("unused"))
+    ledgers = Ledgers(made._door.clients, Records())
+    used, unused = drive(ledgers.of({}, "used")), drive(ledgers.of({}, "unused"))
     for i in range(REMEMBERED):
-        drive(ledgers.of(f"session {i}"))
+        drive(ledgers.of({}, f"session {i}"))
         if i == REMEMBERED // 2:
-            drive(ledgers.of("used"))
-    assert drive(ledgers.of("used")) == used
-    assert drive(ledgers.of("unused")) != unused
+            drive(ledgers.of({}, "used"))
+    assert drive(ledgers.of({}, "used")) == used
+    assert drive(ledgers.of({}, "unused")) != unused
 
 
 async def test_after_a_ledger_could_not_be_made_the_next_call_makes_it(

@@ -85,22 +85,13 @@ class LedgerCache:
 
     def __init__(self, name: str = "") -> None:
         self.name = name
-        """Unique per client. A plan made by another client may or may not have been sent."""
+        """Unique per client. What another client was about to send may or may not have been sent."""
         self.unsettled: dict[tuple[str, str], float] = {}
-        """`(ledger_id, key)` → monotonic time at which a send ended without a known outcome; `inf` while
-        the send is in flight."""
-        self._uncertain: _Latest[str, float] = _Latest(MAX_LEDGERS)
+        """`(ledger_id, key)` → monotonic time at which a send ended without a known outcome, or was heard of
+        that another process may have made; `inf` while the send is in flight."""
         self._started: _Latest[tuple[str, str], KnownRun] = _Latest(MAX_RUNS)
         self._interactions: _Latest[str, str] = _Latest(MAX_RUNS)
         self._indexes: _Latest[str, LedgerIndex] = _Latest(MAX_LEDGERS)
-
-    def mark_uncertain(self, ledger_id: str, time: float) -> None:
-        """Note that until `time` another process may have sent to this ledger what no list shows yet."""
-        self._uncertain[ledger_id] = time
-
-    def uncertain_since(self, ledger_id: str) -> float | None:
-        """The monotonic time of the latest `mark_uncertain`."""
-        return self._uncertain.get(ledger_id)
 
     def started_run(self, ledger_id: str, key: str) -> KnownRun | None:
         """The run that this client started under a key: the ledger's list may not show it yet."""

@@ -25,11 +25,11 @@ from .cache import KnownRun, LedgerCache, LedgerIndex
 
 Lookup: TypeAlias = Literal["once", "until_settled", "none"]
 """How to look into the ledger before sending. `once`: one lookup. `until_settled`: keep looking for the
-settling time, because another process may just have sent; this marks the whole ledger uncertain for that
-time. `none`: no lookup, for a position that no request can have used."""
+settling time, because another process may just have sent the same. `none`: no lookup, for a position that no
+request can have used."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class PendingSubmission:
     """One request to one ledger, on its way."""
 
@@ -38,6 +38,8 @@ class PendingSubmission:
     request: TaskRunInput
     policy: RetryPolicy
     cache: LedgerCache
+    looked_at: float = -math.inf
+    """When the last lookup began, by the monotonic clock."""
 
     @property
     def name(self) -> str:
@@ -59,19 +61,12 @@ class PendingSubmission:
 
 
 def uncertain_since(pending: PendingSubmission, lookup: Lookup) -> Flow[float | None]:
-    """Since when it is uncertain whether the request was sent; None where it is not, or no longer."""
-    if pending.sent_at is not None:
-        if math.isinf(
-            pending.sent_at
-        ):  # the caller that sent it was cancelled before the response came
-            pending.mark_sent((yield from now()))
-        return pending.sent_at
-    if lookup == "until_settled":
-        pending.cache.mark_uncertain(pending.ledger_id, (yield from now()))
-    since = None if lookup == "none" else pending.cache.uncertain_since(pending.ledger_id)
-    if since is not None and (yield from now()) < since + pending.policy.settle_seconds:
-        return since
-    return None
+    """Since when it is uncertain whether the request was sent; None where it is not."""
+    is_news = lookup == "until_settled" and pending.sent_at is None
+    # Or the caller that sent it was cancelled before the response came.
+    if is_news or pending.sent_at == math.inf:
+        pending.mark_sent((yield from now()))
+    return pending.sent_at
 
 
 def look_up_before_send(
@@ -162,6 +157,7 @@ def look_up(pending: PendingSubmission, *, whole: bool = False) -> Flow[Submissi
         SubmissionUnknown: The list shows no such run, and leaves out runs, or what tells them apart.
     """
     ledger_id, cache = pending.ledger_id, pending.cache
+    pending.looked_at = yield from now()
     counted = yield from _count(pending)  # before the list, which others may lengthen meanwhile
     index = None if whole else cache.index(ledger_id)
     listed = yield from _list_runs(pending, index.cursor if index else None, read_on=whole)

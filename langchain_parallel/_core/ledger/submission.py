@@ -24,6 +24,10 @@ a run which is not there, or is another's: the ledger says which run it is. If a
 cancelled after sending, the send stays in `LedgerCache.unsettled`, so that the next lookup lasts the
 settling time, too. After a second send of unknown outcome the ledger is looked up once more: two runs under
 one key are reported, and the older is adopted.
+
+What allows a send, the look and that no other process has taken over, holds for moments. If the process was
+suspended since, or had to wait, the caller is asked again right before the request leaves; one that cannot
+tell looks again.
 """
 
 from __future__ import annotations
@@ -31,12 +35,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ...errors import InvalidRequest, LedgerNotFound, MalformedResponse, NotFound, ParallelError
 from ...models import Submission, TaskGroupRunResponse, TaskRun, TaskRunInput
 from .. import operations, responses, wire
-from ..effects import Flow, NoResponse, Outcome, Request, now, send, sleep
+from ..effects import Flow, NoResponse, Outcome, Request, confirm, now, send, sleep
 from ..retry import RetryDecision, classify
 from .cache import KnownRun
 from .keys import METADATA_KEY
@@ -70,16 +75,24 @@ def submit(
         ApiError: The server refused the request; nothing was started.
     """
     request = wire.add_runs(pending.ledger_id, [_with_key(pending.request, pending.key)])
+    leave = _Leave(math.inf if lookup == "none" else (yield from now()))
     since = yield from uncertain_since(pending, lookup)
     found = yield from look_up_before_send(pending, lookup, since)
     sends, was_uncertain = 0, since is not None
     if found is None and before_send is not None:
         before_send(pending.cache.runs(pending.ledger_id))
     while found is None:
+        if (yield from now()) > leave.ends_at:
+            found = yield from _renew(pending, leave)
+            continue
         sends += 1
         # Before the send: a caller that is cancelled during it must leave a trace.
         pending.mark_sent(math.inf)
-        outcome = yield from send(request)
+        outcome = yield from send(replace(request, leaves_by=leave.ends_at))
+        if isinstance(outcome, NoResponse) and outcome.too_late:
+            sends -= 1
+            _restore(pending, since)
+            continue
         accepted = _read_acceptance(request, outcome)
         if accepted is not None:
             return (yield from _take_started(pending, accepted, sent_again=was_uncertain))
@@ -96,7 +109,10 @@ def find(
 ) -> Flow[Submission | None]:
     """The run that `submit` would adopt, if there is one. Costs nothing."""
     since = yield from uncertain_since(pending, lookup)
-    return (yield from look_up_with_started(pending, since))
+    found = yield from look_up_with_started(pending, since)
+    if found is not None:
+        pending.mark_settled()
+    return found
 
 
 def _with_key(run: TaskRunInput, key: str) -> TaskRunInput:
@@ -105,6 +121,48 @@ def _with_key(run: TaskRunInput, key: str) -> TaskRunInput:
             [f"The metadata key {METADATA_KEY!r} is the ledger's own; leave it out."]
         )
     return run.model_copy(update={"metadata": {**run.metadata, METADATA_KEY: key}})
+
+
+def _restore(pending: PendingSubmission, since: float | None) -> None:
+    """Note that the last send started nothing; an earlier one, of `since`, may have."""
+    pending.mark_settled()
+    if since is not None:
+        pending.mark_sent(since)
+
+
+# --- leave to send -------------------------------------------------------------------------------
+
+_MOMENTS = 2.0
+"""Seconds for which leave to send holds at first; doubled each time that it takes longer to send."""
+
+
+@dataclass
+class _Leave:
+    """Leave to send."""
+
+    since: float
+    moments: float = _MOMENTS
+
+    @property
+    def ends_at(self) -> float:
+        """When it is out of date, by the monotonic clock."""
+        return self.since + self.moments
+
+
+def _renew(pending: PendingSubmission, leave: _Leave) -> Flow[Submission | None]:
+    """Get leave to send again: the caller says whether another process has taken over.
+
+    If one has, it may just have sent: its run is looked for until that is settled.
+    """
+    leave.since, leave.moments = (yield from now()), 2 * leave.moments
+    is_ours = yield from confirm()
+    if is_ours is False:
+        time = yield from now()
+        pending.mark_sent(time)
+        return (yield from look_up_until_settled(pending, time))
+    if is_ours or pending.looked_at + leave.moments > leave.since:
+        return None
+    return (yield from look_up(pending, whole=True))
 
 
 # --- sending -------------------------------------------------------------------------------------
@@ -141,9 +199,7 @@ def _handle_failure(
         found = yield from _look_after_refusal(pending, request, outcome)
         if found is not None:
             return found
-        pending.mark_settled()
-        if since is not None:
-            pending.mark_sent(since)
+        _restore(pending, since)
     else:
         # The settling time starts now, not at the send: the server may have worked on it until now.
         time = yield from now()

@@ -14,7 +14,6 @@ from langchain_core.runnables import RunnableConfig
 
 from ..._core.calls import Calls
 from ..._graph.runtime import checkpointer_of, shown_to_person
-from ..._graph.session_ledger import close_session
 from ...options import SessionLimits
 from ..approval import (
     SpendingPlan,
@@ -124,7 +123,7 @@ def _stop(
     left = to_review(open_turns(state))
     if branches and len(left) < len(branches):
         return {"turns": [refused_turn(t, graph.run(t, config).key, reason) for t in left]}
-    yield from close_session(config, graph.name, state.get("turns") or ())
+    yield from graph.ledgers.close(config, graph.name, state.get("turns") or ())
     update: dict[str, Any] = {"verdict": verdict, "pending": None}
     update["spent_usd"] = spent_usd(state.get("turns") or [])
     return {**update, "branches": []} if branches else update

@@ -8,7 +8,6 @@ from langchain_core.runnables import RunnableConfig
 
 from ..._core.calls import Calls
 from ..._graph.runtime import checkpointer_of
-from ..._graph.session_ledger import close_session
 from ...errors import InvalidRequest
 from ..approval import check_asked_once
 from ..evaluation import BuiltInEvaluator, consult, last_round, questions_of
@@ -46,7 +45,7 @@ def apply_verdict(
     update = _changes(state, verdict)
     # Planned here only to find what the API would refuse, while the evaluator can still be corrected.
     if not planned_by(graph, state, verdict) and verdict["action"] != "review":
-        yield from close_session(config, graph.name, state.get("turns") or ())
+        yield from graph.ledgers.close(config, graph.name, state.get("turns") or ())
     return update
 
 

@@ -7,7 +7,6 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 
 from ..._core.calls import Calls
-from ..._graph.runtime import writes_at_the_end
 from ...errors import ParallelError
 from ...models import TaskRun
 from ...options import check_session_limits
@@ -88,7 +87,6 @@ def _turn(graph: GraphConfig, state: ResearchState, question: Question) -> Turn:
         question=question["question"],
         processor=processor or graph.processor_for(state, parent),
         parent_interaction_id=parent,
-        plan_id=graph.clients.process_id,
     )
     if schema := question.get("output_schema"):
         turn["output_schema"] = schema
@@ -139,13 +137,12 @@ def _overtake(
     """The turn that was on its way when another question came in, if it was submitted."""
     if left["run_id"]:
         return [overtaken_turn(left, (yield from _run_now(graph, left["run_id"])))]
-    if left.get("on_hold") and not writes_at_the_end(config):
+    run = graph.run(left, config)
+    if left.get("on_hold") and not (yield from run.may_have_been_sent(ledger_id)):
         return []
     if left["warnings"]:  # of a ledger that is gone: nobody can tell whether it was sent
-        return [unknown_turn(left, graph.run(left, config).key)]
-    planned_here = graph.is_planned_here(left.get("plan_id"))
-    lookup: Any = "once" if planned_here else "until_settled"
-    found = yield from graph.run(left, config).find(ledger_id, lookup=lookup)
+        return [unknown_turn(left, run.key)]
+    found = yield from run.look(ledger_id)
     return [] if found is None else [overtaken_turn(running_turn(left, found), found.run)]
 
 

@@ -102,8 +102,6 @@ def _start(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> 
         submission, found = yield from submit_knowing(
             graph.run(pending, config),
             state["ledger_id"],
-            # A process that was killed in this step may have sent it a moment ago.
-            "once" if graph.is_planned_here(pending.get("plan_id")) else "until_settled",
             turns=turns,
             known=known,
             position=pending["round"],
