@@ -32,28 +32,33 @@ Calls: TypeAlias = Generator[Call, Any, T]
 def guarded(call: Call, message: str, hint: str, kind: type[StorageFailed] = StorageFailed) -> Call:
     """The call; whatever a store, a checkpointer or a database raises in it becomes an error of ours.
 
-    Steps handle that one, and LangGraph's callers can tell that a resume goes on. Only the kind of the
-    original error is named: its text may hold an address with a password.
+    Steps handle that one, and LangGraph's callers can tell that a resume goes on. Of calls that are guarded
+    twice, the outer one says it. Only the kind of the original error is named: its text may hold an address
+    with a password.
     """
 
-    def failed(error: Exception) -> StorageFailed:
-        return kind(f"{message}: {type(error).__name__}.", hint=hint)
+    def failed(error: BaseException) -> StorageFailed:
+        if isinstance(error, StorageFailed) and error.__cause__ is not None:
+            error = error.__cause__
+        said = kind(f"{message}: {type(error).__name__}.", hint=hint)
+        said.__cause__ = error
+        return said
 
     def sync() -> Any:
         try:
             return call.sync()
-        except ParallelError:
-            raise
         except Exception as error:
-            raise failed(error) from error
+            if isinstance(error, ParallelError) and not isinstance(error, StorageFailed):
+                raise
+            raise failed(error)  # noqa: B904 -- it has its cause
 
     async def async_() -> Any:
         try:
             return await call.async_()
-        except ParallelError:
-            raise
         except Exception as error:
-            raise failed(error) from error
+            if isinstance(error, ParallelError) and not isinstance(error, StorageFailed):
+                raise
+            raise failed(error)  # noqa: B904 -- it has its cause
 
     return Call(sync, async_)
 
