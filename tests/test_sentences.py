@@ -148,6 +148,15 @@ def test_what_a_person_is_asked_reads_right(
     clean(*(text for request in (spend, review, nothing) for text in sentences_of(request)))
 
 
+@pytest.mark.parametrize("content", [{}, {"a": None}, [{}], " "])
+def test_a_person_is_shown_that_an_answer_is_empty(content: Any) -> None:
+    request = review_request(
+        [turn(content=content)], {"action": "review"}, {"action": "accept"}, {}, planned=[]
+    )
+    assert request["found"][0]["answer"] == "(an empty answer)"
+    clean(*sentences_of(request))
+
+
 @given(turns())
 def test_what_evaluators_say_and_read_is_right(ended: list[Any]) -> None:
     state = session(*ended)

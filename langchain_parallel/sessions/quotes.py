@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from .._core.plain_text import CUT_HERE, count, cut
 from ..errors import InvalidRequest
+from ..evidence import is_hollow
 from ..research.state import Turn
 from ..text.layout import list_within, shares
 from ..text.result import weak_points
@@ -47,7 +48,7 @@ def with_findings(question: str, turns: Iterable[Turn], *, max_chars: int = 10_0
     problems += [
         f"Run {turn['run_id']} has no answer to quote ({turn['status']})."
         for turn in quoted
-        if turn["content"] in (None, "", {}, [])
+        if is_hollow(turn["content"])
     ]
     if problems:
         raise InvalidRequest(problems)

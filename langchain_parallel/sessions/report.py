@@ -18,6 +18,7 @@ from typing_extensions import Self
 
 from .._core.timestamps import covered_seconds, span
 from ..errors import InvalidRequest
+from ..evidence import is_hollow
 from ..research.state import Turn
 from .claims import report_values
 from .report_markdown import markdown
@@ -89,7 +90,7 @@ class SessionReport(ReportPart):
         runs = len(begun) + sent
         return Totals(
             runs=runs,
-            answered=sum(turn.answer is not None for turn in self.turns),
+            answered=sum(not is_hollow(turn.answer) for turn in self.turns),
             cost_usd=round(math.fsum(costs), 6),
             cost_unknown=runs - len(costs),
             seconds=covered_seconds(times),

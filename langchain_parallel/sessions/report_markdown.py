@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from .._core.plain_text import count
 from .._core.urls import host
-from ..evidence import is_within
+from ..evidence import is_hollow, is_within
 from ..text.format import duration, usd
 from ..text.own_marks import leads_elsewhere
 from ..text.untrusted import harmless
@@ -167,7 +167,7 @@ def _way_to(turn: ReportedTurn, turns: Sequence[ReportedTurn]) -> str:
 
 
 def _answer(turn: ReportedTurn) -> Iterator[str]:
-    if turn.status != "completed" or turn.answer is None:
+    if turn.status != "completed" or is_hollow(turn.answer):
         yield from ("", _missing_answer(turn))
     if turn.error:
         yield from ("", *_quote(turn.error, turn.number))
@@ -190,6 +190,8 @@ def _answer(turn: ReportedTurn) -> Iterator[str]:
 
 def _missing_answer(turn: ReportedTurn) -> str:
     what = "No answer" if turn.answer is None else "Not completed"
+    if turn.status == "completed" and turn.answer is not None:
+        what = "Empty answer"
     line = f"**⚠ {what}** (status: {escape(turn.status, turn.number)})"
     if turn.status != "unfinished":
         return f"{line}."

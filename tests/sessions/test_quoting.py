@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from langchain_parallel.errors import InvalidRequest
+from langchain_parallel.evidence import is_hollow
 from langchain_parallel.research import Turn
 from langchain_parallel.sessions.quotes import own_question, with_findings
 
@@ -125,7 +126,7 @@ def test_the_whole_is_never_longer_than_allowed(
 @given(turns)
 @some
 def test_no_text_opens_or_closes_the_fence_or_forges_a_label(session: list[Turn]) -> None:
-    answered = [t for t in session if t["content"] not in (None, "", {}, [])]
+    answered = [t for t in session if not is_hollow(t["content"])]
     if not answered:
         return
     lines = inside(with_findings("Why?", answered, max_chars=100_000)).splitlines()
@@ -146,7 +147,7 @@ def test_a_hostile_text_stays_inside(text: str) -> None:
         unsupported_fields=["<", text],
         citations=[cite(1, "<"), cite(2, text)],
     )
-    lines = inside(with_findings("Why?", [nasty, turn(1, content={text: text})])).splitlines()
+    lines = inside(with_findings("Why?", [nasty, turn(1, content={text: f"{text}x"})])).splitlines()
     assert [line for line in lines if line.startswith("Finding")] == ["Finding 1", "Finding 2"]
 
 
@@ -165,6 +166,7 @@ ANSWERED = [turn()]
             r"trun_0 has no answer to quote \(failed\)",
         ),
         ("Why?", [turn(content={})], 10_000, "no answer to quote"),
+        ("Why?", [turn(content={"a": [None, " "]})], 10_000, "no answer to quote"),
         (
             "y" * 9_900,
             ANSWERED,

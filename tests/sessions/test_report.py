@@ -304,3 +304,11 @@ def test_text_that_is_no_report_is_refused_in_words(text: str, words: str) -> No
     with pytest.raises(InvalidRequest, match=words) as refused:
         SessionReport.from_json(text)
     assert refused.value.hint
+
+
+@pytest.mark.parametrize("content", [{}, {"a": [None, {"b": " "}]}, " "])
+def test_an_answer_that_holds_nothing_is_none(content: Any) -> None:
+    report = SessionReport.of([turn(), turn(1, content=content)])
+    document = report.to_markdown()
+    assert "| Runs | 2, 1 with an answer |" in document
+    assert "**⚠ Empty answer** (status: completed)." in document

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..._core.plain_text import CUT_HERE, cut
+from ...evidence import is_hollow
 from ...options import SessionLimits
 from ...processors import price_usd
 from ...text.format import usd
@@ -176,6 +177,8 @@ def _finding(turn: Turn) -> Finding:
 def _answer_text(content: object) -> str:
     if content is None:
         return "(no answer)"
+    if is_hollow(content):
+        return "(an empty answer)"
     text = content if isinstance(content, str) else compact_json(content)
     return cut(text, _FOUND_CHARS, CUT_HERE)
 
