@@ -211,3 +211,63 @@ def test_it_is_an_error_of_ours_that_says_what_to_do_and_nothing_was_sent(
         assert machine.says in text
         assert machine.advises in text
         assert SECRET not in text
+
+
+FEW_HANDLES = """
+import asyncio, resource, sys
+from concurrent.futures import ThreadPoolExecutor
+from langchain_parallel import AsyncParallelClient, ParallelClient, ParallelError
+from langchain_parallel.client import RetryPolicy
+from langchain_parallel.models import TaskRunInput
+
+url = sys.argv[1]
+policy = RetryPolicy(max_attempts=2, initial_delay=0.01, settle_seconds=0.2)
+blocking, awaited = (make("key", url, retry_policy=policy) for make in (ParallelClient, AsyncParallelClient))
+ledger = blocking.create_group().taskgroup_id
+asked = [TaskRunInput(input=f"Question {n}", processor="lite") for n in range(120)]
+
+def submit(one):
+    try:
+        blocking.submit(ledger, one)
+    except ParallelError:
+        return True
+
+async def asubmit(one):
+    try:
+        await awaited.submit(ledger, one)
+    except ParallelError:
+        return True
+
+async def asubmit_all():
+    return await asyncio.gather(*map(asubmit, asked[60:]))
+
+with ThreadPoolExecutor(60) as threads:
+    list(threads.map(lambda n: None, range(60)))  # they are there before handles are few
+    resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+    failed = list(threads.map(submit, asked[:60]))
+blocking.close()
+failed += asyncio.run(asubmit_all())
+for one in asked:  # whoever failed asks again
+    assert not submit(one)
+print(sum(map(bool, failed)))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such limits there")
+def test_many_calls_at_once_with_few_file_handles_are_each_paid_once() -> None:
+    with serve(Simulator(latency_scale=0.001)) as server:
+        done = subprocess.run(
+            [sys.executable, "-c", FEW_HANDLES, server.url],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        assert int(done.stdout) > 0, "handles were not that few"
+        inputs = [
+            server.simulator.context_of(r["interaction_id"])[-1].input
+            for r in server.simulator.runs()
+        ]
+    assert sorted(map(str, inputs)) == sorted(f"Question {n}" for n in range(120))

@@ -24,6 +24,8 @@ TABLE: list[tuple[Outcome, RetryDecision, RetryDecision]] = [
     ),
     (Response(599), RetryDecision.SEND_AGAIN, RetryDecision.UNKNOWN),
     (NoResponse(sent=True), RetryDecision.SEND_AGAIN, RetryDecision.UNKNOWN),
+    (NoResponse(sent=False, advice="Mend it."), RetryDecision.REFUSED, RetryDecision.REFUSED),
+    (NoResponse(sent=True, advice="Mend it."), RetryDecision.REFUSED, RetryDecision.UNKNOWN),
     (NoResponse(sent=True, malformed=True), RetryDecision.SEND_AGAIN, RetryDecision.UNKNOWN),
     *((Response(code), RetryDecision.DONE, RetryDecision.DONE) for code in (200, 202, 204)),
     *(
