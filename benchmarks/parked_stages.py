@@ -19,7 +19,7 @@ from .figures import Row
 from .parked_databases import Database
 from .parked_graphs import Kind
 from .parked_load import post_request, send_webhooks, signed_webhook
-from .parked_worker import SECRET
+from .parked_worker import CONTROL_TOKEN, SECRET
 from .processes import (
     Process,
     connection_count,
@@ -83,7 +83,11 @@ class Bench:
 
     def load_runs(self) -> None:
         """Read from the simulator which run each thread waits for."""
-        listed = httpx.get(f"{self.api}/_simulator/runs", timeout=600).json()
+        listed = httpx.get(
+            f"{self.api}/_simulator/runs",
+            headers={"x-simulator-token": CONTROL_TOKEN},
+            timeout=600,
+        ).json()
         self.runs = {run["metadata"]["thread_id"]: run["run_id"] for run in listed}
 
 

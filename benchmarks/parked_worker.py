@@ -40,6 +40,7 @@ from .parked_graphs import (
 from .processes import memory_bytes
 
 SECRET = "whsec_of-a-benchmark-only"
+CONTROL_TOKEN = "of-a-benchmark"
 AT_ONCE = 16
 """Threads resumed at the same time in a process: the default of `webhook_app`, also used by the control."""
 PARKING = 8
@@ -71,7 +72,7 @@ def simulate() -> None:
     """Serve the API. Its runs take an hour of a clock that moves only on request."""
     simulator = Simulator(ManualClock())
     simulator.scripts.add(RunScript(seconds=RUN_SECONDS, times=None))
-    with serve(simulator) as server:
+    with serve(simulator, control_token=CONTROL_TOKEN) as server:
         reply(url=server.url)
         for line in sys.stdin:
             simulator.clock.sleep(RUN_SECONDS if line.startswith("end") else 0.0)

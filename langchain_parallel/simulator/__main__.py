@@ -1,4 +1,6 @@
-"""Serve a simulated Task API over HTTP until interrupted. The first line printed is its base URL.
+"""Serve a simulated Task API over HTTP until interrupted.
+
+The first line printed is its base URL, the second the token that its control calls need.
 
 langchain-parallel simulator --port 8000 --latency-scale 0.01
 langchain-parallel simulator --fault '{"kind": "slow_acceptance", "seconds": 25, "method": "POST"}'
@@ -63,6 +65,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="JSON",
         help="the fields of a `Listing`: how a group's list of runs comes",
     )
+    parser.add_argument(
+        "--expose",
+        action="store_true",
+        help="allow a host that other machines reach; the simulator accepts any key",
+    )
+    parser.add_argument(
+        "--webhooks-anywhere",
+        action="store_true",
+        help="post webhooks to other machines, too: any client chooses the address",
+    )
+    parser.add_argument(
+        "--control-token", metavar="TOKEN", help="for calls to /_simulator/; made up unless given"
+    )
     options = parser.parse_args(arguments)
     simulator = Simulator(
         RealClock(),
@@ -80,12 +95,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(number, lambda *_: stop.set())
     with ExitStack() as stack:
         try:
-            server = stack.enter_context(serve(simulator, options.host, options.port))
+            server = stack.enter_context(
+                serve(
+                    simulator,
+                    options.host,
+                    options.port,
+                    expose=options.expose,
+                    webhooks_anywhere=options.webhooks_anywhere,
+                    control_token=options.control_token,
+                )
+            )
+        except ValueError as error:
+            parser.error(f"{error}.")
         except OSError as error:
             where = f"{options.host}:{options.port}"
             print(f"{parser.prog}: error: cannot listen on {where}: {error}", file=sys.stderr)
             return 1
-        print(server.url, flush=True)
+        print(f"{server.url}\ncontrol token: {server.control_token}", flush=True)
         stop.wait()
     return 0
 

@@ -9,7 +9,8 @@
     POST /_simulator/advance                {"seconds"}: only with a manual clock
     POST /_simulator/reset                  remove everything
 
-These endpoints need no key, and the request log leaves them out.
+These endpoints need no key; a served simulator asks for its token in `x-simulator-token`. The request log
+leaves them out.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ no web framework allows.
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import struct
 import threading
@@ -20,10 +21,23 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import h11
 import httpx
 
-from .http_messages import Chunk, Cut, Head, HeadPart, Refuse, Request, Response, Wait
+from .access import Access
+from .http_messages import (
+    ApiError,
+    Chunk,
+    Cut,
+    Head,
+    HeadPart,
+    Refuse,
+    Request,
+    Response,
+    Wait,
+    error_response,
+)
 from .simulator import Simulator
 from .webhook_outbox import Delivery
 
+_LOG = logging.getLogger("langchain_parallel.simulator")
 _READ_BYTES = 65536
 _WEBHOOK_POLL_SECONDS = 0.05
 _BACKLOG = 4096
@@ -50,7 +64,7 @@ class _Connection:
         """Serve requests until either side closes."""
         try:
             while (request := await self._next_request()) is not None:
-                await self._play(self._server.simulator.handle(request))
+                await self._play(self._server.handle(request))
                 if self._http.our_state is not h11.DONE:
                     break
                 self._http.start_next_cycle()
@@ -167,8 +181,9 @@ def _head(head: Head) -> h11.Response:
 class RunningServer:
     """A server at `url`, on its own thread and event loop, until the `serve` block ends."""
 
-    def __init__(self, simulator: Simulator, host: str, port: int) -> None:
+    def __init__(self, simulator: Simulator, host: str, port: int, access: Access) -> None:
         self.simulator = simulator
+        self._access = access
         self.host = host
         self.port: int = port
         self._loop = asyncio.new_event_loop()
@@ -181,6 +196,19 @@ class RunningServer:
     def url(self) -> str:
         """The base URL, without a slash at the end."""
         return f"http://{self.host}:{self.port}"
+
+    @property
+    def control_token(self) -> str:
+        """Goes into the header `x-simulator-token` of calls to `/_simulator/…`."""
+        return self._access.control_token
+
+    def handle(self, request: Request) -> Response:
+        """The simulator's response, or a refusal."""
+        try:
+            self._access.check(request)
+        except ApiError as error:
+            return error_response(error, "refused-by-the-server")
+        return self.simulator.handle(request)
 
     @contextmanager
     def unreachable(self) -> Iterator[None]:
@@ -260,7 +288,7 @@ class RunningServer:
 
     async def _start(self) -> None:
         await self._listen()
-        self._webhooks = asyncio.create_task(_deliver_webhooks(self.simulator))
+        self._webhooks = asyncio.create_task(_deliver_webhooks(self.simulator, self._access))
 
     async def _shut_down(self) -> None:
         await self._stop_listening()
@@ -271,11 +299,17 @@ class RunningServer:
         await asyncio.sleep(0)  # closed transports release their sockets in the next iteration
 
 
-async def _deliver_webhooks(simulator: Simulator) -> None:
-    """Send the deliveries that are due, until cancelled."""
+async def _deliver_webhooks(simulator: Simulator, access: Access) -> None:
+    """Send the deliveries that are due, until cancelled; those that may not be sent are dropped."""
     async with httpx.AsyncClient(timeout=10, trust_env=False) as http:
         while True:
             for delivery in simulator.due_webhooks():
+                if not access.may_post_to(delivery.url):
+                    _LOG.warning(
+                        "A webhook to another machine is not sent (webhooks_anywhere=True)."
+                    )
+                    simulator.record_delivery(delivery, True)
+                    continue
                 simulator.record_delivery(delivery, await _deliver(http, delivery))
             await asyncio.sleep(_WEBHOOK_POLL_SECONDS)
 
@@ -292,7 +326,30 @@ async def _deliver(http: httpx.AsyncClient, delivery: Delivery) -> bool:
 
 
 @contextmanager
-def serve(simulator: Simulator, host: str = "127.0.0.1", port: int = 0) -> Iterator[RunningServer]:
-    """Serve the simulator over HTTP on a background thread. Port 0 takes a free one. Raises OSError."""
-    with RunningServer(simulator, host, port)._run() as server:
+def serve(
+    simulator: Simulator,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    *,
+    expose: bool = False,
+    webhooks_anywhere: bool = False,
+    control_token: str | None = None,
+) -> Iterator[RunningServer]:
+    """Serve the simulator over HTTP on a background thread.
+
+    Args:
+        simulator: What answers.
+        host: An address of this machine that no other can reach, unless `expose` is set.
+        port: 0 takes a free one.
+        expose: Listen on any address, and answer under any name. The simulator accepts any key.
+        webhooks_anywhere: Also post webhooks to other machines than this one.
+        control_token: For calls to `/_simulator/…`; made up unless given, and then `server.control_token`.
+
+    Raises:
+        ValueError: Another machine could reach this host.
+        OSError: The address cannot be listened on.
+    """
+    token = {"control_token": control_token} if control_token else {}
+    access = Access(host, expose, webhooks_anywhere, **token)
+    with RunningServer(simulator, host, port, access)._run() as server:
         yield server

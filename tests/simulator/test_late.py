@@ -225,6 +225,7 @@ def test_the_command_line_refuses_a_wrong_one(
 
 def test_the_server_keeps_its_word_over_the_control_endpoints() -> None:
     with serve(Simulator(latency_scale=0)) as server, httpx.Client(base_url=server.url) as http:
+        http.headers["x-simulator-token"] = server.control_token
         order = {"kind": "drop_after", "acts_after": 0.1}
         [pending] = http.post("/_simulator/faults", json=order).json()
         assert pending["acts_after"] == 0.1

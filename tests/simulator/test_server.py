@@ -15,13 +15,16 @@ import httpx
 import pytest
 
 from langchain_parallel.simulator import ManualClock, RunningServer, RunScript, Simulator, serve
+from langchain_parallel.simulator.__main__ import main as command
+from langchain_parallel.simulator.access import Access
 
 from .helpers import GROUPS, KEY, RUNS, add_runs, create, http_to, new_group, result
 
 
 @pytest.fixture
 def http(simulator_server: RunningServer) -> httpx.Client:  # type: ignore[misc]  # a generator
-    with httpx.Client(base_url=simulator_server.url, headers=KEY) as http:
+    token = {"x-simulator-token": simulator_server.control_token}
+    with httpx.Client(base_url=simulator_server.url, headers={**KEY, **token}) as http:
         yield http
 
 
@@ -74,6 +77,7 @@ def test_a_manual_clock_can_be_advanced_over_http() -> None:
         serve(Simulator(ManualClock())) as server,
         httpx.Client(base_url=server.url, headers=KEY) as http,
     ):
+        http.headers["x-simulator-token"] = server.control_token
         run = create(http, processor="ultra8x")
         http.post("/_simulator/advance", json={"seconds": 7200})
         assert http.get(f"{RUNS}/{run['run_id']}").json()["status"] == "completed"
@@ -140,7 +144,7 @@ def test_a_connection_that_is_not_http_is_closed(simulator_server: RunningServer
 
 
 def test_two_requests_in_one_packet_are_both_answered(simulator_server: RunningServer) -> None:
-    one = f"GET {RUNS}/x HTTP/1.1\r\nhost: h\r\nx-api-key: k\r\n\r\n".encode()
+    one = f"GET {RUNS}/x HTTP/1.1\r\nhost: localhost\r\nx-api-key: k\r\n\r\n".encode()
     with socket.create_connection(("127.0.0.1", simulator_server.port), timeout=5) as raw:
         raw.sendall(one * 2)
         data = b""
@@ -211,3 +215,111 @@ def test_a_port_in_use_is_an_os_error(simulator_server: RunningServer) -> None:
     with pytest.raises(OSError, match="in use"), serve(Simulator(), port=simulator_server.port):
         pass
     assert threading.active_count() == before
+
+
+# --- for this machine alone -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "host", ["0.0.0.0", "::", "192.0.2.7", "example.com", "localhost.example.com"]
+)
+def test_it_does_not_listen_where_other_machines_reach_it(
+    host: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ValueError, match="expose"), serve(Simulator(), host):
+        pass  # pragma: no cover
+    with pytest.raises(SystemExit) as caught:
+        command(["--host", host])
+    assert caught.value.code == 2
+    assert "--expose" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.8.8.8"])
+def test_it_listens_on_any_address_of_this_machine_alone(host: str) -> None:
+    with serve(Simulator(), host) as server:
+        assert httpx.get(f"{server.url}{RUNS}/x", headers=KEY).status_code == 404
+
+
+REBOUND = [
+    "evil.example",
+    "evil.example:80",
+    "127.0.0.1.evil.example",
+    "192.0.2.7:8000",
+    "",
+    "[2001:db8::1]:80",
+]
+
+
+@pytest.mark.parametrize("name", REBOUND)
+def test_a_page_reaches_it_under_no_name_of_its_own(
+    simulator_server: RunningServer, name: str
+) -> None:
+    control = {"x-simulator-token": simulator_server.control_token}
+    for path in (f"{RUNS}/x", "/_simulator/runs"):
+        answer = httpx.get(simulator_server.url + path, headers={**KEY, **control, "host": name})
+        assert answer.status_code == 421
+        assert answer.json()["error"]["message"]
+    assert simulator_server.simulator.requests == []
+
+
+@pytest.mark.parametrize(
+    "name", ["localhost", "LOCALHOST:9", "127.0.0.1:1", "[::1]:8000", "a.localhost"]
+)
+def test_it_answers_under_the_names_of_its_own_machine(
+    simulator_server: RunningServer, name: str
+) -> None:
+    answer = httpx.get(f"{simulator_server.url}{RUNS}/x", headers={**KEY, "host": name})
+    assert answer.status_code == 404
+
+
+def test_exposed_it_answers_under_any_name() -> None:
+    with serve(Simulator(), "0.0.0.0", expose=True) as server:
+        url = f"http://127.0.0.1:{server.port}{RUNS}/x"
+        assert httpx.get(url, headers={**KEY, "host": "simulator:8000"}).status_code == 404
+        control = f"http://127.0.0.1:{server.port}/_simulator/runs"
+        assert httpx.get(control, headers={"host": "simulator"}).status_code == 401
+
+
+@pytest.mark.parametrize("token", [None, "", "wrong", "ü"])
+@pytest.mark.parametrize("path", ["runs", "faults", "nothing"])
+def test_control_calls_need_the_token(
+    simulator_server: RunningServer, path: str, token: str | None
+) -> None:
+    headers = httpx.Headers({} if token is None else {"x-simulator-token": token}, "utf-8")
+    for method in ("GET", "POST", "DELETE"):
+        url = f"{simulator_server.url}/_simulator/{path}"
+        answer = httpx.request(method, url, headers=headers)
+        assert answer.status_code == 401
+        assert simulator_server.control_token not in answer.text
+
+
+def test_tokens_differ_and_can_be_given() -> None:
+    with serve(Simulator()) as one, serve(Simulator()) as other:
+        assert one.control_token != other.control_token
+        assert len(one.control_token) >= 16
+    with serve(Simulator(), control_token="given") as server:
+        assert server.control_token == "given"
+
+
+WEBHOOK = {"event_types": ["task_run.status"]}
+
+
+@pytest.mark.parametrize(
+    "url", ["http://192.0.2.7/x", "http://example.com", "http://127.0.0.1.nip.io", "http://["]
+)
+def test_webhooks_are_not_posted_to_other_machines(url: str) -> None:
+    access = Access("127.0.0.1")
+    assert not access.may_post_to(url)
+    assert Access("127.0.0.1", webhooks_anywhere=True).may_post_to(url) or url == "http://["
+
+
+def test_a_webhook_to_another_machine_is_dropped_and_said(
+    simulator_server: RunningServer, caplog: pytest.LogCaptureFixture, http: httpx.Client
+) -> None:
+    create(http, webhook={"url": "http://hooks.invalid/x", **WEBHOOK})
+    outbox = simulator_server.simulator._webhooks
+    deadline = time.monotonic() + 20
+    while outbox.has_pending and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not outbox.has_pending
+    assert "webhooks_anywhere" in caplog.text
