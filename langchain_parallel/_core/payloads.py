@@ -183,7 +183,7 @@ def _mend(value: Any, fault: ErrorDetails, changes: Changes, needed: frozenset[s
     else:
         found = parent[last]
         if path == ("output",):
-            parent[last] = {"content": found}
+            parent[last] = {"content": found, "type": "text" if isinstance(found, str) else "json"}
             changes[_BARE].append(_name(path))
             return True
         is_name = last == "type" or str(last).endswith("_id")
