@@ -72,7 +72,7 @@ def turns(draw: st.DrawFn) -> list[Any]:
 def planned(draw: st.DrawFn) -> list[Any]:
     names = draw(st.lists(processors, min_size=1, max_size=3))
     return [
-        new_turn(question=f"Q{n}?", processor=name, parent_interaction_id=None, plan_id="")
+        new_turn(question=f"Q{n}?", processor=name, parent_interaction_id=None)
         for n, name in enumerate(names)
     ]
 
