@@ -39,20 +39,19 @@ Job: TypeAlias = tuple[Cell, Condition]
 FILE = ROOT / "benchmarks" / "crash_matrix.json"
 
 
-def shown(cell: Cell) -> list[object]:
+def shown(job: Job) -> list[object]:
     """What a cell has that another one may show in its place."""
-    parts = dict(zip(("backend", "mode", "durability", "store"), astuple(cell)[1:], strict=True))
-    return [cell.workload, *parts.items(), (cell.workload, cell.durability)]
+    return [*enumerate(astuple(job[0]))]
 
 
 def columns(chosen: list[Cell], conditions: list[Condition], *, whole: bool) -> list[Job]:
     """All these cells under the plain condition; under any other, unless `whole`, representatives."""
-    some = chosen if whole else representatives([c for c in chosen if c.promised], shown)
-    return [
-        (cell, condition)
-        for condition in conditions
-        for cell in (chosen if condition is PLAIN else some)
-    ]
+    jobs: list[Job] = []
+    for condition in conditions:
+        every = [(cell, condition) for cell in chosen]
+        some = [(cell, condition) for cell in chosen if cell.promised]
+        jobs += every if whole or condition is PLAIN else representatives(some, shown)
+    return jobs
 
 
 def points_of(

@@ -13,9 +13,9 @@ from ..research.harness import Mode
 from .matrix import clean
 from .users import Clock, Told, User
 
-SENDING, READING = 3, 4
-"""The requests of an untroubled question, counted from 1: a ledger is made, looked into, a run added,
-and read."""
+SENDING, READING = 4, 5
+"""The requests of an untroubled question, counted from 1: a ledger is made, its runs are counted and
+listed, a run is added, and read."""
 
 
 @dataclass(frozen=True)
