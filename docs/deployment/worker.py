@@ -7,12 +7,16 @@
 DATABASE_URI    a PostgreSQL database; all workers share it
 PUBLIC_URL      where Parallel reaches the workers, such as https://research.example
 PARALLEL_API_KEY, PARALLEL_WEBHOOK_SECRET    from Parallel; several secrets are separated by commas
+RESEARCH_TOKEN  what callers send as `Authorization: Bearer …`; 16 characters at least
+
+Whoever has the token asks at your cost and reads every thread: tell your users apart in front of it.
 """
 
 import asyncio
+import hmac
 import os
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -22,7 +26,7 @@ from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from langchain_parallel import RequestOptions, create_research_graph
@@ -30,6 +34,7 @@ from langchain_parallel.models import Webhook
 from langchain_parallel.webhooks import webhook_app
 
 PROCESSOR = os.environ.get("PROCESSOR", "ultra")
+Handler = Callable[[Request], Awaitable[Response]]
 
 
 @asynccontextmanager
@@ -50,6 +55,8 @@ async def research() -> AsyncIterator[Any]:
 @asynccontextmanager
 async def lifespan(app: Starlette) -> AsyncIterator[None]:
     """The graph, and the webhooks that wake its threads."""
+    if len(os.environ["RESEARCH_TOKEN"]) < 16:
+        raise ValueError("RESEARCH_TOKEN can be guessed; give it 16 characters or more.")
     async with research() as graph:
         secrets = os.environ["PARALLEL_WEBHOOK_SECRET"].split(",")
         hooks = webhook_app(graph, secrets=secrets)
@@ -57,6 +64,19 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
         app.router.routes.append(Mount("/", hooks))
         async with hooks.router.lifespan_context(hooks):
             yield
+
+
+def for_callers(handler: Handler) -> Handler:
+    """Only for requests with the token. The webhook has a signature instead."""
+
+    async def checked(request: Request) -> Response:
+        given = request.headers.get("authorization", "").encode()
+        expected = f"Bearer {os.environ['RESEARCH_TOKEN']}".encode()
+        if not hmac.compare_digest(given, expected):
+            return JSONResponse({"error": "Send the token: Authorization: Bearer …"}, 401)
+        return await handler(request)
+
+    return checked
 
 
 async def ask(request: Request) -> JSONResponse:
@@ -92,8 +112,8 @@ async def set_up() -> None:
 
 app = Starlette(
     routes=[
-        Route("/research", ask, methods=["POST"]),
-        Route("/research/{thread_id}", read),
+        Route("/research", for_callers(ask), methods=["POST"]),
+        Route("/research/{thread_id}", for_callers(read)),
     ],
     lifespan=lifespan,
 )

@@ -125,3 +125,25 @@ def test_the_worker_is_given_all_it_reads() -> None:
     worker = load(FOLDER / "compose.worker.yaml")["services"]["worker"]
     assert set(worker["environment"]) == read | {"PARALLEL_API_KEY"}
     assert read <= set(tabled())
+
+
+def test_secrets_of_compose_are_in_no_repository_image_or_distribution() -> None:
+    for name in (".env", ".env.production", "docs/deployment/.env"):
+        done = subprocess.run(
+            ["git", "-c", "safe.directory=*", "check-ignore", "--no-index", name],
+            cwd=ROOT,
+            check=False,
+            capture_output=True,
+        )
+        assert done.returncode in (0, 128), name  # 128: a tree without git
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    excluded = (ROOT / "pyproject.toml").read_text().partition("targets.sdist]")[2].splitlines()[1]
+    for name in (".env", ".env.*"):
+        assert name in ignored
+        assert f'"{name}"' in excluded
+    assert ".env*" in (ROOT / ".dockerignore").read_text().splitlines()
+
+
+@by_file
+def test_a_compose_file_says_how_to_pin_its_images(path: Path) -> None:
+    assert "@sha256:" in path.read_text()
