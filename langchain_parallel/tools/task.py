@@ -237,7 +237,7 @@ class ParallelTaskTool(BaseTool):
             run, ledger_id = yield from call.begin(lambda: self._ledger(site))
             try:
                 sent, submission = yield from submit_within_limits(
-                    run, ledger_id, is_new=site.is_new
+                    run, ledger_id, is_new=site.is_new and run.position == site.position
                 )
                 got = yield from sent.answer(submission, listen=listen)
             except ParallelError as error:

@@ -267,7 +267,8 @@ def _take_started(
     pending.mark_settled()
     is_ours = True
     try:
-        run = yield from operations.retrieve(run_id, pending.policy)
+        # Once: whoever waits for the run reads it again, and has a deadline.
+        run = yield from operations.retrieve(run_id, replace(pending.policy, max_attempts=1))
         is_ours = (run.metadata or {}).get(METADATA_KEY, pending.key) == pending.key
     except (NotFound, MalformedResponse):
         is_ours = False
