@@ -241,7 +241,8 @@ def is_hollow(value: object, no_answers: Collection[str] = ()) -> bool:
 
 
 def _bare(text: str) -> str:
-    return " ".join(text.split()).casefold().strip(" .!()[]<>'\"")
+    # A text of more words is no such word, and may have millions.
+    return " ".join(text.split(None, 50)).casefold().strip(" .!()[]<>'\"")
 
 
 class Lack(NamedTuple):
