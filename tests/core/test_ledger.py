@@ -383,7 +383,7 @@ def test_leave_to_send_lasts_longer_where_it_takes_long_to_send(rounds: int) -> 
     script.confirms = [True] * rounds
     submit(script)
     by = [e.leaves_by for e in script.effects if isinstance(e, Request) and e.paid]
-    assert by[-1] == 100.0 * rounds + 2.0 ** (rounds + 1)
+    assert by[-1] == pytest.approx(100.0 * rounds + POLICY.settle_seconds / 30 * 2.0**rounds)
 
 
 def cursors(script: Script) -> list[str | None]:

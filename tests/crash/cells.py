@@ -69,14 +69,13 @@ class Cell:
     def promised(self) -> bool:
         """Whether no run is paid for twice here, wherever the process is killed.
 
-        What must have survived is the ledger and the position (R4): a step waits until the checkpoint it
-        began from is written, or finds the ledger in the store. Under `exit` no checkpoint is written. The
-        research graph's position is counted, so it comes out the same again; the agent's is a message of
-        the model, which says something else (with another id) when its message was not written down.
+        What must have survived is the ledger, the intent and the position (R4). The first two are records of
+        the thread, with and without a store. A step waits until the checkpoint it began from is written;
+        under `exit` none is. The research graph's position is counted, so it comes out the same again; the
+        agent's is a message of the model, which says something else (with another id) when its message was
+        not written down.
         """
-        if self.in_agent:
-            return self.store and self.durability != "exit"
-        return self.store or self.durability != "exit"
+        return not self.in_agent or self.durability != "exit"
 
 
 def cells() -> list[Cell]:

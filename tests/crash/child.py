@@ -8,6 +8,7 @@ import os
 import signal
 import time
 import traceback
+from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
@@ -24,7 +25,7 @@ from .workloads import WORKLOADS
 HANGS_AFTER = 60
 """Seconds."""
 SETTLING = 0.6
-"""Seconds, instead of 15, for which an uncertain run is looked up. It must exceed a late commit."""
+"""Seconds, instead of 75, for which an uncertain run is looked up. It must exceed a late commit."""
 
 
 class Job(TypedDict):
@@ -39,6 +40,8 @@ class Job(TypedDict):
     api: str
     thread_id: str
     kill_at: str | int | None
+    stop_at: str | None
+    """Where it suspends itself, with SIGSTOP; the file `stopped` in `place` then has its id."""
     clock_shift: float
     """Seconds by which this process's clock is ahead."""
 
@@ -48,6 +51,8 @@ def work(job: Job, tell: int) -> None:
     signal.alarm(HANGS_AFTER)
     _shift_clock(job["clock_shift"])
     passing.arm(job["kill_at"], tell)
+    if job["stop_at"] is not None:
+        passing.arm_stop(job["stop_at"], Path(job["place"]) / "stopped")
     started = time.perf_counter()
     try:
         how, values = asyncio.run(_awaiting(job)) if job["mode"] == "async" else _blocking(job)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -13,6 +14,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -183,6 +185,29 @@ class Lab:
                 shutil.rmtree(folder)
         return self._outcome(cell, thread_id, reports)
 
+    def suspend(self, cell: Cell, stop_at: str) -> Outcome:
+        """One thread on SQLite: a process is suspended at a point, another one resumes the thread and ends
+        it, and then the first one goes on.
+        """
+        thread_id = f"crash-{uuid.uuid4().hex}"
+        with tempfile.TemporaryDirectory(prefix="crash-") as place, ThreadPoolExecutor(1) as pool:
+            job = self._job(cell, place, thread_id, None, later=False)
+            job["stop_at"] = stop_at
+            first = pool.submit(self._zygote.run, job)
+            stopped = Path(place) / "stopped"
+            while not (stopped.exists() and stopped.read_text()) and not first.done():
+                time.sleep(0.01)
+            assert not first.done(), first.result()
+            since = time.monotonic()
+            try:
+                with Zygote() as zygote:
+                    second = zygote.run(self._job(cell, place, thread_id, None, later=True))
+                # As long as it takes for what allowed the first one to send to be out of date.
+                time.sleep(max(0.0, 0.5 - (time.monotonic() - since)))
+            finally:
+                os.kill(int(stopped.read_text()), signal.SIGCONT)
+            return self._outcome(cell, thread_id, [second, first.result()])
+
     @contextmanager
     def _answering(self) -> Iterator[None]:
         simulator = self._server.simulator
@@ -204,6 +229,7 @@ class Lab:
             api=self._server.url,
             thread_id=thread_id,
             kill_at=kill_at,
+            stop_at=None,
             clock_shift=self.condition.clock_shift if later else 0.0,
         )
 

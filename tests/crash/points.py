@@ -20,6 +20,7 @@ import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import wraps
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import httpx
@@ -41,16 +42,25 @@ class Switch:
         self.passed: list[str] = []
         self._kill_at: str | int | None = None
         self._tell = -1
+        self._stop_at: str | None = None
+        self._stopped = Path()
 
     def arm(self, kill_at: str | int | None, tell: int) -> None:
         """Kill at the point of this name or number; `tell` is a pipe that learns which it was."""
         self._kill_at, self._tell = kill_at, tell
+
+    def arm_stop(self, stop_at: str, stopped: Path) -> None:
+        """Suspend the process at this point; the file `stopped` is made just before, with its id."""
+        self._stop_at, self._stopped = stop_at, stopped
 
     def __call__(self, point: str) -> None:
         with self._lock:
             self._seen[point] += 1
             name = f"{point} #{self._seen[point]}"
             self.passed.append(name)
+            if self._stop_at == name:
+                self._stopped.write_text(str(os.getpid()))
+                os.kill(os.getpid(), signal.SIGSTOP)
             if self._kill_at in (name, len(self.passed)):
                 os.write(self._tell, json.dumps({"killed_at": name}).encode() + b"\n")
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -86,7 +96,10 @@ class Transport(httpx.HTTPTransport):
         where = _where(request)
         passing(f"{where}: leaving")
 
+        inner = request.extensions["trace"]
+
         def trace(event: str, info: Any) -> None:
+            inner(event, info)
             if event.endswith("send_request_body.complete"):
                 passing(f"{where}: sent")
 
@@ -104,7 +117,10 @@ class AsyncTransport(httpx.AsyncHTTPTransport):
         where = _where(request)
         passing(f"{where}: leaving")
 
+        inner = request.extensions["trace"]
+
         async def trace(event: str, info: Any) -> None:
+            await inner(event, info)
             if event.endswith("send_request_body.complete"):
                 passing(f"{where}: sent")
 

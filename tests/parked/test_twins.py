@@ -21,7 +21,7 @@ LONG = 5_000.0
 
 def started_twice(simulator: Simulator) -> None:
     """The answer to the first send is lost, and its run listed after the second; it takes longer, too."""
-    simulator.scripts.add(RunScript(late_commit=20.0, seconds=LONG))
+    simulator.scripts.add(RunScript(late_commit=80.0, seconds=LONG))
     simulator.scripts.add(RunScript(seconds=60.0))
     simulator.faults.add(Fault("drop_after", method="POST", path="*/runs"))
 

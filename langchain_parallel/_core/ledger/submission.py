@@ -75,7 +75,8 @@ def submit(
         ApiError: The server refused the request; nothing was started.
     """
     request = wire.add_runs(pending.ledger_id, [_with_key(pending.request, pending.key)])
-    leave = _Leave(math.inf if lookup == "none" else (yield from now()))
+    moments = max(_SHORTEST, _MOMENTS * pending.policy.settle_seconds)
+    leave = _Leave(math.inf if lookup == "none" else (yield from now()), moments)
     since = yield from uncertain_since(pending, lookup)
     found = yield from look_up_before_send(pending, lookup, since)
     sends, was_uncertain = 0, since is not None
@@ -132,8 +133,12 @@ def _restore(pending: PendingSubmission, since: float | None) -> None:
 
 # --- leave to send -------------------------------------------------------------------------------
 
-_MOMENTS = 2.0
-"""Seconds for which leave to send holds at first; doubled each time that it takes longer to send."""
+_MOMENTS = 1 / 30
+"""For which part of the settling time leave to send holds at first; doubled each time that it takes longer to
+send. Whoever takes over looks for the whole settling time, and so finds what was sent with the last leave.
+"""
+_SHORTEST = 0.05
+"""Seconds that it holds at least."""
 
 
 @dataclass
@@ -141,7 +146,7 @@ class _Leave:
     """Leave to send."""
 
     since: float
-    moments: float = _MOMENTS
+    moments: float
 
     @property
     def ends_at(self) -> float:
