@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Annotated, Any, TypedDict
 
 import pytest
@@ -319,3 +320,31 @@ def test_a_list_that_cannot_be_read_keeps_the_run_from_being_sent(session: Sessi
     session.ask()
     assert len(session.runs) == 3
     assert not unknown(session)
+
+
+def test_two_sessions_that_look_at_the_same_instant_do_not_take_the_same_dollar() -> None:
+    """Each reads the list before the other sends, unless looking and sending are one step."""
+    simulator = Simulator(ManualClock())
+    ledger_id = blocking_client(simulator).create_group().taskgroup_id
+    handle, together = simulator.handle, threading.Barrier(2)
+
+    def read_together(request: Any) -> Any:
+        response = handle(request)
+        if request.method == "GET" and request.path.endswith("/runs"):
+            with suppress(threading.BrokenBarrierError):  # the other waits for this one to send
+                together.wait(0.3)
+        return response
+
+    simulator.handle = read_together  # type: ignore[method-assign]
+    limits = Limits(max_runs=1, on_exceed="stop")
+
+    def ask(question: str) -> Any:
+        made: Any = create_research_graph(
+            processor="lite", limits=limits, client=blocking_client(simulator)
+        )
+        return made.compile().invoke({"question": question, "ledger_id": ledger_id})
+
+    with ThreadPoolExecutor(2) as pool:
+        outs = list(pool.map(ask, ["What?", "Who?"]))
+    assert len(simulator.runs()) == 1
+    assert sorted(out["verdict"]["action"] for out in outs) == ["accept", "stop"]
