@@ -40,7 +40,8 @@ def guarded(call: Call, message: str, hint: str, kind: type[StorageFailed] = Sto
     def failed(error: BaseException) -> StorageFailed:
         if isinstance(error, StorageFailed) and error.__cause__ is not None:
             error = error.__cause__
-        said = kind(f"{message}: {type(error).__name__}.", hint=hint)
+        # What was started before this step cannot be known where it cannot be read.
+        said = kind(f"{message}: {type(error).__name__}.", hint=hint, billed=None)
         said.__cause__ = error
         return said
 

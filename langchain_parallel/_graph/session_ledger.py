@@ -113,7 +113,6 @@ class Ledgers:
                 yield from self._records.put(config, _ledger(_last(name)), closed)
         except StorageFailed as error:
             last = turns[-1] if turns else {}
-            error.billed = None if turns else False
             error.with_ids(last.get("run_id"), last.get("interaction_id"))
             raise
 

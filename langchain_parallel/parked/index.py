@@ -115,7 +115,6 @@ def record_parked(
     try:
         yield from gather(*(put_record(store, id, thread_id, ledger_id, node) for id in ids))
     except StorageFailed as error:
-        error.billed = None
         error.with_ids(ids[0], None)
         raise
 

@@ -206,4 +206,4 @@ def test_a_checkpointer_that_raises_is_an_error_of_ours() -> None:
     made = graph(Records(), checkpointer=Full())
     with pytest.raises(CheckpointNotWritten, match="OSError") as raised:
         made.invoke(asked({"n": 1}), thread("full"))
-    assert raised.value.billed is False
+    assert raised.value.billed is None  # an earlier step may have sent something
