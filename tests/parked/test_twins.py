@@ -74,7 +74,7 @@ def test_an_agent_parks_again_for_the_older_run(how: Any) -> None:
     agent = account.agent(model, wait="park", compiled={"checkpointer": InMemorySaver()})
     state = account.invoke(agent, agents.SAID, agents.thread())
     older, younger = (run["run_id"] for run in account.runs)
-    for run_id, seconds in ((younger, 100), (older, LONG)):
+    for run_id, seconds in ((younger, 100.0), (older, LONG)):
         [interrupt] = state["__interrupt__"]
         assert [run["run_id"] for run in interrupt.value["runs"]] == [run_id]
         account.pass_time(seconds)
