@@ -10,7 +10,8 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 from pydantic import BaseModel
 
-from .._graph.paid_run import PaidRun, RunConfig
+from .._graph.paid_run import PaidRun
+from .._graph.run_config import RunConfig
 from ..options import Processors, SessionLimits
 from .agent_state import AgentTurn, Research, start_handle
 from .names import Names

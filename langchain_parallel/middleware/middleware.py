@@ -17,7 +17,7 @@ from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from pydantic import SecretStr
 
 from .._core.calls import Calls, adrive, drive
-from .._graph.paid_run import Wait
+from .._graph.run_config import Wait
 from ..client import AsyncParallelClient, ParallelClient
 from ..errors import InvalidRequest, ParallelError
 from ..models import SchemaLike

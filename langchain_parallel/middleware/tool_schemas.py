@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from .._graph.paid_run import Wait
+from .._graph.run_config import Wait
 from ..options import Processors
 from ..tools.arguments import Injected
 from ..tools.tool_messages import each_price

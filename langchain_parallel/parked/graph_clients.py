@@ -20,7 +20,7 @@ from langgraph.store.base import BaseStore
 
 from .._core.calls import Calls, adrive, drive
 from .._graph.clients import ClientPair
-from .._graph.paid_run import RunConfig
+from .._graph.run_config import RunConfig
 from ..client import AsyncParallelClient, ParallelClient
 from ..client.client_pair import AnyClient, client_pair
 from ..errors import InvalidRequest, MissingKey

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from langchain_core.runnables import RunnableConfig
 
 from .._core.calls import Calls
-from .._graph.paid_run import PaidRun, RunConfig
+from .._graph.paid_run import PaidRun
+from .._graph.run_config import RunConfig
 from ..errors import InvalidRequest
 from ..options import SessionLimits
 from .evaluation import Evaluator

@@ -29,7 +29,8 @@ from pydantic import (
 from typing_extensions import Self
 
 from .._core.calls import Calls, adrive, drive
-from .._graph.paid_run import PaidAnswer, PaidRun, RunConfig
+from .._graph.paid_run import PaidAnswer, PaidRun
+from .._graph.run_config import RunConfig
 from .._graph.runtime import ends_step
 from ..client import AsyncParallelClient, ParallelClient
 from ..errors import ParallelError

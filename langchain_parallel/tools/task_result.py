@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import Self
 
 from .._core.calls import Calls, adrive, drive
-from .._graph.paid_run import THREAD_ID_CHARS, PaidRun
+from .._graph.paid_run import PaidRun
+from .._graph.run_config import THREAD_ID_CHARS
 from ..errors import InvalidRequest, NotFound, ParallelError, RunCancelled, RunFailed
 from ..models import Submission, TaskRun
 from .arguments import Injected

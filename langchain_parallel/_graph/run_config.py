@@ -1,0 +1,124 @@
+"""What all runs of a door share: its clients, its records, and the request but for its question.
+
+Rule: all options of a door are checked here, before anything is paid. It holds secrets, so it stays out of
+every state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from langchain_core.runnables import RunnableConfig
+from pydantic import SecretStr
+from typing_extensions import Self
+
+from ..client import AsyncParallelClient, ParallelClient
+from ..errors import InvalidRequest
+from ..models import SchemaLike, TaskRunInput, TaskSpec
+from ..options import Limits, RequestOptions, check_kinds, check_timeout, check_words
+from .clients import ClientPair
+from .records import Records
+from .runtime import thread_id_of
+from .session_ledger import Ledgers
+
+THREAD_ID_CHARS = 512
+"""The longest metadata value the API takes."""
+Wait: TypeAlias = Literal["block", "background", "park"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """What all runs of one door share."""
+
+    clients: ClientPair
+    records: Records
+    ledgers: Ledgers
+    template: TaskRunInput
+    """Every request but for its question."""
+    options: RequestOptions
+    limits: Limits
+    wait: Wait
+    timeout: float | None
+    name: str
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        processor_names: Sequence[str],
+        output_schema: SchemaLike | None,
+        input_schema: SchemaLike | None = None,
+        request: RequestOptions | None,
+        limits: Limits | None,
+        wait: Wait = "block",
+        waits: Sequence[Wait] = ("block",),
+        timeout: float | None,
+        name: str,
+        api_key: str | SecretStr | None,
+        base_url: str | None,
+        client: ParallelClient | AsyncParallelClient | None,
+        **more: Any,
+    ) -> Self:
+        """The configuration of a door, from the options it was given.
+
+        Args:
+            processor_names: All that the door may use, the usual one first.
+            waits: The ways to wait that the door has.
+            more: The door's own fields.
+
+        Raises:
+            InvalidRequest: An option is wrong, or the API would refuse the requests.
+            MissingKey: There is no API key.
+        """
+        check_kinds({"limits": (limits, Limits), "request": (request, RequestOptions)})
+        options, limits = request or RequestOptions(), limits or Limits()
+        template = options.template(processor_names, output_schema, input_schema)
+        check_words({"wait": wait}, {"wait": waits})
+        given_name: object = name
+        if not (isinstance(given_name, str) and given_name.strip()):
+            raise InvalidRequest([f"name is {name!r}; give text."])
+        clients = ClientPair.of(
+            client,
+            api_key=api_key,
+            base_url=base_url,
+            allow_unknown_processor=options.allow_unknown_processor,
+            asks=template,
+        )
+        records = Records()
+        return cls(
+            clients=clients,
+            records=records,
+            ledgers=Ledgers(clients, records),
+            template=template,
+            options=options,
+            limits=limits,
+            wait=wait,
+            timeout=check_timeout(timeout),
+            name=name,
+            **more,
+        )
+
+    def request(
+        self,
+        question: Any,
+        processor: str,
+        previous_interaction_id: str | None,
+        config: RunnableConfig | None = None,
+        *,
+        output_schema: Any = None,
+        metadata: dict[str, str] | None = None,
+    ) -> TaskRunInput:
+        """What is sent for a question; its metadata names the LangGraph thread of `config`."""
+        thread_id = None if config is None else thread_id_of(config)
+        thread = {"thread_id": thread_id[:THREAD_ID_CHARS]} if thread_id else {}
+        update: dict[str, Any] = {
+            "input": question,
+            "processor": processor,
+            "previous_interaction_id": previous_interaction_id,
+            "metadata": {**thread, **self.template.metadata, **(metadata or {})},
+        }
+        if output_schema:
+            update["task_spec"] = TaskSpec(output_schema=output_schema)
+        return self.template.model_copy(update=update)
