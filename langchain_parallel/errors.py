@@ -53,7 +53,7 @@ _NOT_SHOWN = dict.fromkeys(
 """Characters that steer a terminal or turn text: no error's text holds one, whoever wrote a part of it."""
 
 
-_QUOTED = re.compile("“([^”]{500})[^”]+”")
+_QUOTED = re.compile("“([^“”]{500})[^“”]+”")
 _MESSAGE_CHARS = 5_000
 
 
