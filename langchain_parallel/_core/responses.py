@@ -163,14 +163,14 @@ _STATUS: Mapping[int, tuple[type[errors.ApiError], str, str]] = {
     429: (
         errors.RateLimited,
         "Too many requests",
-        "Wait for `retry_after` seconds, then call again; nothing was started.",
+        "Wait a little, then call again; nothing was started.",
     ),
 }
 _TO_READ: Mapping[int, str] = {
     # status of a GET, which starts nothing: what to do
     403: "Use a key of the account that started the run, or ask Parallel; the run goes on meanwhile.",
     422: "Correct what it names and call again.",
-    429: "Wait for `retry_after` seconds, then call again.",
+    429: "Wait a little, then call again.",
 }
 _FAULT = (
     errors.ServerFault,

@@ -14,19 +14,21 @@ _ENDINGS: Mapping[str, tuple[type[errors.RunError], str, str, bool | None]] = {
     "failed": (
         errors.RunFailed,
         "failed",
-        "Failed runs are not billed; ask again (`submit`: with a raised `attempt`), or change the question.",
+        "Failed runs are not billed; ask again (`client.submit`: with a raised `attempt`), or change the "
+        "question.",
         False,
     ),
     "cancelled": (
         errors.RunCancelled,
         "was cancelled on the server's side",
-        "If the answer is still wanted, ask again (`submit`: with a raised `attempt`).",
+        "If the answer is still wanted, ask again (`client.submit`: with a raised `attempt`).",
         None,
     ),
     "action_required": (
         errors.ActionRequired,
         "waits for a person to act",
-        "Do what the server asks for (often: authorise an MCP server), then wait for the same run again.",
+        "Do what the server asks for (often: authorise an MCP server), then wait for the same run again, or "
+        "resume the thread.",
         None,
     ),
 }
@@ -77,8 +79,8 @@ def still_running(run: TaskRun, waited: float) -> errors.StillRunning:
     """The error for a deadline that passed."""
     return errors.StillRunning(
         f"Run {run.run_id} is still {run.status} after {waited:,.0f} s of waiting.",
-        hint="The run goes on and nothing is lost: wait for the same run_id again, with a longer timeout; "
-        "do not start it anew.",
+        hint="The run goes on and nothing is lost: wait for the same run_id again, with a longer timeout, or "
+        "resume the thread; do not start it anew.",
         waited=waited,
         status=run.status,
         run_id=run.run_id,

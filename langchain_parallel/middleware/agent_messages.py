@@ -93,7 +93,8 @@ def without_answer(record: AgentTurn) -> str:
         reason = harmless(record["error"] or "", ERROR_CHARS)
         return f"{record['handle']} was not started: {reason} Nothing was billed."
     words = f"{record['handle']} has no answer: {record['status']}."
-    advice = _ENDED_AS.get(record["status"], "")
+    is_unknown = record["status"] == "refused" and record["cost_usd"] is None  # its ledger is gone
+    advice = "" if is_unknown else _ENDED_AS.get(record["status"], "")
     return " ".join(filter(None, [words, advice, quote_error(record["error"], [record])]))
 
 
@@ -170,10 +171,16 @@ def _briefs(records: Iterable[AgentTurn]) -> str:
 def _status_lines(agent: AgentConfig, research: Research) -> Sequence[str]:
     stuck = [r for r in research.values() if r["status"] == "action_required"]
     active = [r for r in research.values() if is_active(r) and r not in stuck]
+    open_ = [r for r in active if r["status"] == "unknown"]
+    running = [r for r in active if r not in open_]
     lines = []
-    if active:
-        each = "; ".join(f"{brief(r)}, usually {usual_time(r['processor'])}" for r in active)
+    if running:
+        each = "; ".join(f"{brief(r)}, usually {usual_time(r['processor'])}" for r in running)
         lines.append(f"Still running: {each}. Do not ask these again.")
+    if open_:
+        lines.append(
+            f"Perhaps started: {_briefs(open_)}. {agent.names.check} finds out. Do not ask these again."
+        )
     if stuck:
         lines.append(
             f"Waiting for a person on Parallel's side: {_briefs(stuck)}. {agent.names.check} says what for; "

@@ -32,6 +32,8 @@ T = TypeVar("T")
 
 # LangGraph would give the second call of a task the answer to the first one.
 _ANOTHER = "A person was asked about another call beside this one; make this one again, alone."
+NO_PERSON = "Asking a person needs a checkpointer."
+"""Why nobody was asked."""
 _REVIEWED = ("question", "processor", "parent_interaction_id", "output_schema")
 
 
@@ -141,7 +143,8 @@ def check_each(
         if not why:
             promised.append(turn)
         elif not can_ask or (beyond and plan.limits.on_exceed == "stop"):
-            checked = decline(turn, " ".join(why))
+            stops = beyond and plan.limits.on_exceed == "stop"
+            checked = decline(turn, " ".join([*why, *([] if stops else [NO_PERSON])]))
         elif is_about(shown) and not is_about(shown, turn):
             checked = decline(turn, " ".join([*why, _ANOTHER]))
         else:  # its cost is promised only once a person has approved it

@@ -65,7 +65,7 @@ def usage(turns: Sequence[Turn], planned: Sequence[Turn] = ()) -> Usage:
     return Usage(
         cost_usd=round(dollars, 6),
         runs=sum(turn["status"] != "refused" for turn in turns) + len(planned),
-        seconds=seconds + max(map(_longest, planned), default=0.0),
+        seconds=round(seconds + max(map(_longest, planned), default=0.0), 3),
     )
 
 

@@ -164,8 +164,9 @@ def test_a_deadline_that_passes_says_how_to_continue(
     assert (error.billed, error.status) == (None, world.api.retrieve(run_id).status)
     assert error.waited <= timeout + 4
     assert f"Run {run_id} is still " in str(error)
-    assert "wait for the same run_id again, with a longer timeout; do not start it anew" in str(
-        error
+    assert (
+        "wait for the same run_id again, with a longer timeout, or resume the thread; do not start it anew"
+        in str(error)
     )
     assert run.interaction_id in str(error)
     assert world.api.wait(run_id, timeout=6000).run.status == "completed"

@@ -167,7 +167,9 @@ def test_an_acceptance_that_cannot_be_read_is_never_sent_again(body: str) -> Non
     assert paid(script) == 1
     assert caught.value.billed is None
     assert (caught.value.ledger_id, caught.value.key) == ("tgrp_1", KEY)
-    assert "Submit the same request to the same ledger again" in str(caught.value)
+    assert "Submit the same request to the same ledger again, or resume the thread" in str(
+        caught.value
+    )
 
 
 def test_unknown_outcomes_end_in_submission_unknown() -> None:

@@ -211,7 +211,8 @@ def test_where_no_person_can_be_asked_the_run_is_declined_with_a_reason(account:
     state = account.invoke(
         account.agent(model, processor="pro", limits=Limits(approve_above="base")), SAID
     )
-    assert "r1 was not started: pro costs more than base." in texts(state)[0]
+    why = "pro costs more than base. Asking a person needs a checkpointer."
+    assert f"r1 was not started: {why}" in texts(state)[0]
     assert account.runs == []
 
 

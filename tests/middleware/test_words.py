@@ -160,6 +160,20 @@ def test_a_run_that_waits_for_a_person_is_not_reported_as_running(agent: AgentCo
     assert "waits until a person" in under_way(agent, stuck)
 
 
+def test_a_run_that_was_perhaps_started_is_not_reported_as_running(agent: AgentConfig) -> None:
+    text = note(
+        agent, {"r1": turn(status="unknown"), "r2": turn(status="running", handle="r2")}, ()
+    )
+    assert "Perhaps started: r1 (unknown) “Who?”. check_research finds out." in text
+    assert "Still running: r2" in text
+
+
+def test_a_run_of_a_ledger_that_is_gone_is_not_said_to_be_free() -> None:
+    text = without_answer(turn(status="refused", cost_usd=None, error="Its ledger is gone."))
+    assert text.startswith("r1 has no answer: refused. Reported")
+    assert "Nothing was billed" not in text
+
+
 def test_a_run_continues_once_the_person_has_acted(account: Account) -> None:
     account.script(outcome="action_required", warnings=("Authorise crm.example",))
     model = Model(calls(start("Who leads?")), "later")

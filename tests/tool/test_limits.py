@@ -119,7 +119,7 @@ async def test_where_no_person_can_be_asked_the_call_is_refused(account: Account
     tool = account.tool(processor="pro", limits=Limits(approve_above="base"))
     answer = await ask(tool, how, **ONE)
     assert answer.status == "error"
-    assert "pro costs more than base." in answer.text
+    assert "pro costs more than base. Asking a person needs a checkpointer." in answer.text
     assert account.runs == []
 
 

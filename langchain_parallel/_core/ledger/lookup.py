@@ -252,8 +252,8 @@ def submission_unknown(pending: PendingSubmission, why: str = "") -> SubmissionU
     reason = f": {why}" if why else ""
     return SubmissionUnknown(
         f"Whether a run was started in ledger {pending.ledger_id} could not be found out{reason}.",
-        hint="Submit the same request to the same ledger again: if the run is there, it is adopted and not "
-        "paid for twice.",
+        hint="Submit the same request to the same ledger again, or resume the thread: if the run is there, "
+        "it is adopted and not paid for twice.",
         ledger_id=pending.ledger_id,
         key=pending.key,
         billed=None,

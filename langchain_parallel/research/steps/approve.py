@@ -16,6 +16,7 @@ from ..._core.calls import Calls
 from ..._graph.runtime import checkpointer_of, shown_to_person
 from ...options import SessionLimits
 from ..approval import (
+    NO_PERSON,
     SpendingPlan,
     check_asked_once,
     clear,
@@ -49,7 +50,7 @@ def approve(graph: GraphConfig, state: ResearchState, config: RunnableConfig) ->
     if not reasons:  # the limits were raised meanwhile
         return _start(state, on_hold, None)
     if checkpointer_of(config) is None:
-        reasons.append("Asking a person needs a checkpointer.")
+        reasons.append(NO_PERSON)
         return (yield from _stop(graph, state, config, reasons))
 
     beside = _beside(on_hold, [*ended, *planned])

@@ -9,7 +9,7 @@ from langchain_core.runnables import RunnableConfig
 from ..._core.calls import Calls
 from ..._graph.runtime import checkpointer_of
 from ...errors import InvalidRequest
-from ..approval import check_asked_once
+from ..approval import NO_PERSON, check_asked_once
 from ..evaluation import BuiltInEvaluator, consult, last_round, questions_of
 from ..graph_config import GraphConfig
 from ..state import ResearchState, Turn, Verdict, merge_turns
@@ -23,7 +23,7 @@ def evaluate(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -
     verdict = yield from consult(graph.evaluate, state, config)
     verdict = _within_limit(graph, state, verdict)
     if verdict["action"] == "review" and checkpointer_of(config) is None:
-        verdict = _stop("Asking a person needs a checkpointer.", verdict)
+        verdict = _stop(NO_PERSON, verdict)
     try:
         return (yield from apply_verdict(graph, state, config, verdict))
     except InvalidRequest as error:
