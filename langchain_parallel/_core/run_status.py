@@ -14,21 +14,19 @@ _ENDINGS: Mapping[str, tuple[type[errors.RunError], str, str, bool | None]] = {
     "failed": (
         errors.RunFailed,
         "failed",
-        "Failed runs are not billed; ask again (`client.submit`: with a raised `attempt`), or change the "
-        "question.",
+        "Failed runs are not billed; change the question, or ask again (`client.submit`: raise `attempt`).",
         False,
     ),
     "cancelled": (
         errors.RunCancelled,
         "was cancelled on the server's side",
-        "If the answer is still wanted, ask again (`client.submit`: with a raised `attempt`).",
+        "If the answer is still wanted, ask again (`client.submit`: raise `attempt`).",
         None,
     ),
     "action_required": (
         errors.ActionRequired,
         "waits for a person to act",
-        "Do what the server asks for (often: authorise an MCP server), then wait for the same run again, or "
-        "resume the thread.",
+        "Do what the server asks for (often: authorise an MCP server), then wait for the run, or resume.",
         None,
     ),
 }
