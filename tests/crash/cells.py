@@ -58,13 +58,11 @@ class Cell:
     @property
     def kinds(self) -> list[str]:
         """The kinds of kill points (`points.kind`) that occur here."""
-        # Under `exit` only an interrupt is written, as that of what is parked.
-        writes = self.durability != "exit" or self.workload.endswith("park")
         return [
             kind
             for kind in KINDS
             if (self.store or not kind.startswith("store"))
-            and (writes or not kind.startswith("checkpoint writes"))
+            and (self.durability != "exit" or not kind.startswith("checkpoint writes"))
         ]
 
     @property

