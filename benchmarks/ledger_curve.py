@@ -4,9 +4,8 @@
 
 It runs a session of 200 turns on one LangGraph thread, with a question by the caller in each turn: once with
 the research graph, and once with the tool, called by a model in a graph. All turns use the same objects, or
-each turn uses new clients, graph and connections, as after a restart. The tool restarts at once or an hour
-after its last use, because it repeats its lookups if another process has used the ledger recently. Traffic is
-counted in httpx's transport. Every answer is the same, so only the lookups in the ledger could grow.
+each turn uses new clients, graph and connections, as after a restart. Traffic is counted in httpx's
+transport. Every answer is the same, so only the lookups in the ledger could grow.
 """
 
 from __future__ import annotations
@@ -15,23 +14,17 @@ import asyncio
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
-from typing import Literal, TypeAlias
-
-from langgraph.store.sqlite import SqliteStore
 
 from . import graphs
 from .figures import Row, option_parser, save, show, table
 from .report import always_answer, brief_answer
-from .threads import Mode, ask, open_storage, store_file
+from .threads import Mode, ask, open_storage
 from .wire import Account, Traffic
 
 TURNS = 200
 SHOWN = (1, 10, 50, 100, 150, 200)
-
-Restarts: TypeAlias = Literal["none", "at once", "an hour later"]
-_LEDGERS = ("langchain_parallel", "ledgers")
-"""The namespace of a store in which the tool has its ledgers, with the time of their last use."""
 
 
 @dataclass(frozen=True)
@@ -41,23 +34,20 @@ class Case:
     what: str
     """`graph` or `tool`."""
     store: bool
-    restarts: Restarts
-    """When the next turn starts with new objects."""
+    restarts: bool
+    """Whether each turn starts with new objects."""
     mode: Mode = "sync"
 
     def __str__(self) -> str:
         store = "a store" if self.store else "no store"
-        objects = "same objects" if self.restarts == "none" else f"new objects {self.restarts}"
+        objects = "new objects" if self.restarts else "same objects"
         return f"{self.what}, {store}, {objects}, {self.mode}"
 
 
-_SESSIONS: tuple[tuple[str, bool, Restarts], ...] = (
-    *(("graph", False, "none"), ("graph", False, "at once")),
-    *(("graph", True, "none"), ("graph", True, "at once")),
-    *(("tool", True, "none"), ("tool", True, "at once"), ("tool", True, "an hour later")),
-)
 _MODES: tuple[Mode, ...] = ("sync", "async")
-CASES = tuple(Case(*session, mode) for session in _SESSIONS for mode in _MODES)
+CASES = tuple(
+    Case(*case) for case in product(("graph", "tool"), (False, True), (False, True), _MODES)
+)
 
 
 def measure(case: Case, turns: int) -> list[Traffic]:
@@ -79,21 +69,12 @@ async def _session(case: Case, turns: int, folder: Path) -> list[Traffic]:
                 await ask(graph, case.mode, graphs.question(graph, text))
                 found.append(account.meter.take())
             client.close()
-        if case.restarts == "an hour later":
-            _move_back_an_hour(folder)
     return found
 
 
 def _restarts(case: Case, turns: int) -> Iterable[Iterable[int]]:
     """The turns that run with the same objects."""
-    return [range(turns)] if case.restarts == "none" else ([number] for number in range(turns))
-
-
-def _move_back_an_hour(folder: Path) -> None:
-    """Change the time of each ledger's last use to an hour earlier."""
-    with SqliteStore.from_conn_string(store_file(folder)) as store:
-        for item in store.search(_LEDGERS):
-            store.put(item.namespace, item.key, {**item.value, "at": item.value["at"] - 3600.0})
+    return ([number] for number in range(turns)) if case.restarts else [range(turns)]
 
 
 def rows(case: Case, traffic: list[Traffic], shown: Iterable[int] = SHOWN) -> list[Row]:

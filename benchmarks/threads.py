@@ -17,15 +17,10 @@ Mode = Literal["sync", "async"]
 THREAD: dict[str, Any] = {"configurable": {"thread_id": "benchmark"}}
 
 
-def store_file(folder: Path) -> str:
-    """The store's file."""
-    return str(folder / "store.sqlite")
-
-
 @asynccontextmanager
 async def open_storage(folder: Path, mode: Mode, *, store: bool) -> AsyncIterator[dict[str, Any]]:
     """Open what a graph is compiled with: the checkpointer and, if asked for, the store."""
-    checkpoints, stored = str(folder / "checkpoints.sqlite"), store_file(folder)
+    checkpoints, stored = str(folder / "checkpoints.sqlite"), str(folder / "store.sqlite")
     async with AsyncExitStack() as stack:
         storage: dict[str, Any] = {}
         if mode == "sync":

@@ -29,6 +29,7 @@ import httpx
 
 from langchain_parallel import AsyncParallelClient, ParallelTaskTool
 from langchain_parallel.models import TaskRunInput
+from langchain_parallel.simulator import RunningServer
 
 from .figures import Row, option_parser, save, show, table
 from .wire import request_kind
@@ -147,6 +148,7 @@ class Server:
     """A simulator in its own process. `cpu` (seconds) is set when it has stopped."""
 
     url: str
+    control_token: str
     cpu: float = 0.0
 
 
@@ -156,7 +158,8 @@ def start_simulator() -> Iterator[Server]:
     command = [sys.executable, "-m", "langchain_parallel", "simulator"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        server = Server(process.stdout.readline().strip())
+        url, token = process.stdout.readline(), process.stdout.readline()
+        server = Server(url.strip(), token.rpartition(" ")[2].strip())
         try:
             yield server
         finally:
@@ -213,9 +216,10 @@ class Measurement:
         return self.kinds["paid"]
 
 
-def measure(way: Way, url: str, runs: int, seconds: float) -> Measurement:
+def measure(way: Way, server: Server | RunningServer, runs: int, seconds: float) -> Measurement:
     """Make this many runs at once, each of which takes `seconds`."""
-    with httpx.Client(base_url=f"{url}/_simulator", timeout=_TIMEOUT) as control:
+    url, token = server.url, {"x-simulator-token": server.control_token}
+    with httpx.Client(base_url=f"{url}/_simulator", timeout=_TIMEOUT, headers=token) as control:
         control.post("/scripts", json={"seconds": seconds, "times": None}).raise_for_status()
         loop = CountingLoop()
         try:
@@ -274,7 +278,7 @@ def main() -> None:
         with start_simulator() as server:
             if options.profile:
                 profile.enable()
-            found = measure(way, server.url, runs, seconds)
+            found = measure(way, server, runs, seconds)
             profile.disable()
         control = found if name == CONTROL else control
         rows.append(row(name, runs, found, server.cpu, control))

@@ -46,7 +46,10 @@ def unknown(session: Session) -> set[str]:
 def reopen(session: Session) -> None:
     """The session's ledger is in the store as one whose question was not answered."""
     assert session.store is not None
-    for item in session.store.search(("langchain_parallel", "ledgers")):
+    items = session.store.search(("langchain_parallel", "records"))
+    ledgers = [item for item in items if "/ledger of " in item.key]
+    assert ledgers
+    for item in ledgers:
         session.store.put(item.namespace, item.key, {**item.value, "open": True})
 
 
