@@ -326,7 +326,9 @@ class StorageFailed(ParallelError):
 
 
 class CheckpointNotWritten(StorageFailed):
-    """LangGraph has not written the step's checkpoint within the time to wait for it. Nothing was sent."""
+    """The step's checkpoint was not written in time, or a record of the thread could not be read or written.
+    The step sent nothing.
+    """
 
 
 class ThreadBusy(ParallelError):

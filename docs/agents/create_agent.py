@@ -6,7 +6,6 @@ from typing import Any
 
 from langchain.agents import create_agent
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.store.memory import InMemoryStore
 from scripted import call, calls, run
 
 from langchain_parallel.middleware import ParallelResearchMiddleware
@@ -33,7 +32,6 @@ def build(models: Any, **options: Any) -> Any:
         system_prompt="Research what you do not know. Cite your sources as [1].",
         middleware=[research],
         checkpointer=InMemorySaver(),  # the second question knows of the first
-        store=InMemoryStore(),  # found again what is paid for, also after a rewind
     )
 
 

@@ -7,7 +7,6 @@ from typing import Any
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
-from langgraph.store.memory import InMemoryStore
 from scripted import call, run
 
 from langchain_parallel.middleware import ParallelResearchMiddleware, ResearchAgentState
@@ -37,8 +36,7 @@ def build(models: Any, **options: Any) -> Any:
     graph.add_edge(START, "model")
     graph.add_conditional_edges("model", tools_condition)
     graph.add_edge("tools", "model")
-    # Without the hooks it is the store that has the ledger written down before anything is paid for.
-    return graph.compile(checkpointer=InMemorySaver(), store=InMemoryStore())
+    return graph.compile(checkpointer=InMemorySaver())
 
 
 if __name__ == "__main__":

@@ -50,8 +50,8 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
     """Research sessions for an agent: ask, follow up, branch, read, in the background if you like.
 
     The model works with short handles (`r1`, `r1.2`); interaction ids, turns, costs and the ledger are in
-    the agent's state. Give the agent a checkpointer, so that it can be asked again and people can be asked;
-    and a `store`, so that what was paid for is found again also from before the first research.
+    the agent's state. Give the agent a checkpointer, so that it can be asked again, people can be asked, and
+    what was paid for is found again.
 
     Example:
         ```python

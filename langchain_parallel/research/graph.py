@@ -98,7 +98,7 @@ def create_research_graph(
             branches of a verdict count together.
         keep_excerpts: Keep the citations' excerpts in the state. Checkpoints grow by several times.
         request: What else shapes the runs: sources, MCP servers, metadata, a webhook.
-        name: Tells several research sessions of one LangGraph thread apart in the store.
+        name: Tells several research sessions of one LangGraph thread apart.
         api_key: The key; read from `PARALLEL_API_KEY` unless given.
         base_url: The server; read from `PARALLEL_BASE_URL` unless given.
         client: Your own client, blocking or asynchronous; the other kind is made from it.
