@@ -19,6 +19,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
+from inspect import signature
 from typing import TypeVar
 
 from .clock import RealClock
@@ -134,7 +135,17 @@ def _amount(text: str) -> float:
 
 def _from_json(kind: Callable[..., T], text: str) -> T:
     try:
-        return kind(**json.loads(text))
+        given = json.loads(text)
+        fields = signature(kind).parameters
+        needed = [name for name, field in fields.items() if field.default is field.empty]
+        if (
+            not isinstance(given, dict)
+            or given.keys() - fields.keys()
+            or set(needed) - given.keys()
+        ):
+            required = f" (needed: {', '.join(needed)})" if needed else ""
+            raise ValueError(f"give an object with some of {', '.join(fields)}{required}")
+        return kind(**given)
     except (TypeError, ValueError) as error:
         raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
 

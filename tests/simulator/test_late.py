@@ -208,8 +208,9 @@ def test_the_command_line_takes_faults_scripts_and_the_listing() -> None:
     [
         ("--fault", '{"kind": "gremlin"}', "unknown fault 'gremlin'"),
         ("--fault", "hang", "Expecting value"),
-        ("--listing", '{"pages": 2}', "pages"),
-        ("--script", "[1]", "argument after **"),
+        ("--listing", '{"pages": 2}', "newest_first, page, most"),
+        ("--script", "[1]", "give an object"),
+        ("--fault", "{}", "needed: kind"),
     ],
 )
 def test_the_command_line_refuses_a_wrong_one(
