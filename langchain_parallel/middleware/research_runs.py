@@ -48,9 +48,9 @@ POLLED = 20
 """Most runs that are polled before one turn of the model."""
 _NEVER_SENT = "It was never sent."
 _COUNTED = (
-    "Runs of this session that were started elsewhere count, too; they are listed from now on. Nothing was "
-    "started. Make the call again, and it is reviewed with them."
+    "Runs of this session that were started elsewhere count, too; they are listed from now on."
 )
+_REVIEWED = "Make the call again, and a person is asked."
 
 # --- the ledger ------------------------------------------------------------------------------------
 
@@ -128,10 +128,10 @@ def start(
         )
     found = found_records(agent, state, record, submitted.found)
     if submitted.submission is None:
-        return Started(
-            decline(record, " ".join([*beyond_limits(agent, state, record, found), _COUNTED])),
-            found,
-        )
+        why = [*beyond_limits(agent, state, record, found), _COUNTED]
+        if agent.limits.on_exceed == "ask" and checkpointer_of(config) is not None:
+            why.append(_REVIEWED)
+        return Started(decline(record, " ".join(why)), found)
     return Started({**record, **running_turn(record, submitted.submission)}, found)
 
 

@@ -178,8 +178,22 @@ def test_runs_that_the_state_does_not_know_count_as_spent(how: Any) -> None:
     assert record(state, "r2")["status"] == "declined"
     assert "the limit is 2" in texts(state)[1]
     assert "started elsewhere" in texts(state)[1]
+    assert "Make the call again" not in texts(state)[1]
     assert run_id in {one["run_id"] for one in state["parallel_research"].values()}
     assert "the limit is 2" in texts(state)[2]
+
+
+def test_the_model_is_told_to_call_again_where_a_person_is_asked() -> None:
+    account = Account("sync")
+    how: Any = {"limits": Limits(max_runs=2), "compiled": {"checkpointer": InMemorySaver()}}
+    state = account.invoke(account.agent(Model(calls(start("One?"))), **how), SAID, thread())
+    stray(account, state)
+    agent = account.agent(Model(calls(start("Two?")), calls(start("Two?"))), **how)
+    state = account.invoke(agent, more(), thread())
+    assert "Make the call again, and a person is asked." in texts(state)[1]
+    (asked,) = state["__interrupt__"]
+    assert asked.value["used_if_approved"]["runs"] == 3
+    assert len(account.runs) == 2
 
 
 def test_where_nothing_is_unknown_no_request_is_made_for_it() -> None:
