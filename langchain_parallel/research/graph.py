@@ -32,8 +32,8 @@ from ..options import (
 from ..parked.interrupts import check_can_park
 from .evaluation import Evaluator, by_evidence, questions_of
 from .evaluation.evaluator import check_evaluators
-from .given import check_given
 from .graph_config import GraphConfig
+from .input_keys import check_given
 from .processor_policy import ProcessorPolicy
 from .state import ResearchInput, ResearchOutput, ResearchState
 from .steps.approve import approve

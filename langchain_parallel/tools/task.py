@@ -50,7 +50,7 @@ from ..text.result import DEFAULT_MAX_CHARS, MIN_CHARS, render
 from .arguments import PREVIOUS, PROCESSOR, accept_field_names, arguments
 from .call_site import AnyRuntime, CallSite
 from .tool_messages import description, error_for_model, explain
-from .unfinished import UnfinishedCall, is_found_again, with_asked_key
+from .unfinished_calls import UnfinishedCall, is_found_again, with_asked_key
 from .within_limits import submit_within_limits
 
 Answer = tuple[str, dict[str, Any]]

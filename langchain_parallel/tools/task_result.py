@@ -25,7 +25,7 @@ from .arguments import Injected
 from .call_site import AnyRuntime, CallSite
 from .task import Answer, Listener, ParallelTaskTool, listener
 from .tool_messages import error_for_model, explain
-from .unfinished import close_collected
+from .unfinished_calls import close_collected
 
 
 class _Arguments(BaseModel):

@@ -1,8 +1,8 @@
 """Texts for a model: what the tool is for and what it costs, and what went wrong.
 
 Rule: a text says only what is true where it is read: that an answer can be fetched where the model has the
-tool for it, that asking again is free where the thread remembers the call (`unfinished.py`). Elsewhere no
-text tells a model to ask again while the earlier run may still be billed.
+tool for it, that asking again is free where the thread remembers the call (`unfinished_calls.py`). Elsewhere
+no text tells a model to ask again while the earlier run may still be billed.
 """
 
 from __future__ import annotations

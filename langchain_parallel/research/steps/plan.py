@@ -11,8 +11,8 @@ from ...errors import ParallelError
 from ...models import TaskRun
 from ...options import check_session_limits
 from ..approval import clear, limit_objections, price_objections, to_review
-from ..forgotten import warn_if_forgotten
 from ..graph_config import GraphConfig
+from ..lost_sessions import warn_if_lost
 from ..state import Question, ResearchState, Turn
 from ..turns import (
     is_same_request,
@@ -40,7 +40,7 @@ def plan(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
     known = state.get("ledger_id")
     replaced = yield from graph.new_ledger(state, config)
     if not (known or left or before or state.get("interaction_id")):
-        yield from warn_if_forgotten(graph.records, config, graph.name)
+        yield from warn_if_lost(graph.records, config, graph.name)
     ledger_id = replaced or known or (yield from graph.ledgers.of_question(config, graph.name))
     update: dict[str, Any] = {"ledger_id": ledger_id, "question": None}
     if replaced and known:

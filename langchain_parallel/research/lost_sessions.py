@@ -22,13 +22,13 @@ _REMEMBERED = 100
 """Inputs."""
 _TOLD = (
     "The research subgraph in {node} is asked again on thread {thread} without its earlier turns: this "
-    "question builds on none of them, limits begin anew, and a replay may pay again. Share `turns`, "
-    "`interaction_id` and `ledger_id` with it, pass them to it in the node that calls it, or compile it with "
-    "`checkpointer=True` (docs/composing.md)."
+    "question builds on none of them, and limits begin anew. Share `turns`, `interaction_id` and `ledger_id` "
+    "with it, pass them to it in the node that calls it, or compile it with `checkpointer=True` "
+    "(docs/composing.md)."
 )
 
 
-def warn_if_forgotten(records: Records, config: RunnableConfig, name: str) -> Calls[None]:
+def warn_if_lost(records: Records, config: RunnableConfig, name: str) -> Calls[None]:
     """Warn, and log, if this subgraph had a session for an earlier input of this thread.
 
     A replay, a fork and a task that runs again have the input that they had.
