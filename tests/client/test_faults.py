@@ -47,12 +47,12 @@ REFUSALS: list[tuple[dict[str, Any], type[errors.ParallelError], str, str]] = [
         "invalid",
         "Correct what it names",
     ),
-    ({"kind": "rate_limit", "seconds": 7}, errors.RateLimited, "wait 7 s", "retry_after"),
+    ({"kind": "rate_limit", "seconds": 7}, errors.RateLimited, "wait 7 s", "Wait a little"),
     (
         {"kind": "rate_limit", "seconds": 7, "as_date": True},
         errors.RateLimited,
         "Too many",
-        "retry_after",
+        "Wait a little",
     ),
     ({"kind": "refuse"}, errors.ResponseLost, "could not be reached", "Check the network"),
 ]

@@ -282,12 +282,26 @@ def test_the_ledger_says_which_run_was_started_where_the_answer_leads_nowhere(
     assert submit(Script(*listing(("trun_7", "2025", "1"))), cache=cache).run.run_id == "trun_7"
 
 
-@pytest.mark.parametrize("trouble", [Response(403), Response(404), answer(200, "{")], ids=str)
+@pytest.mark.parametrize("trouble", [Response(403), answer(200, "{")], ids=str)
 def test_a_started_run_that_cannot_be_read_is_handed_back_all_the_same(trouble: object) -> None:
-    script = Script(*NOTHING, STARTED, trouble, *NOTHING * 5)
+    script = Script(*NOTHING, STARTED, trouble, *NOTHING * 5, trouble)
     made = submit(script)
     assert (made.run.run_id, made.run.interaction_id, made.adopted) == ("trun_1", None, False)
     assert made.run.active
+
+
+@pytest.mark.parametrize("again", [Response(404), answer(200, json.dumps(ELSEWHERE))], ids=str)
+def test_a_run_that_neither_its_id_nor_the_ledger_shows_is_unknown(again: object) -> None:
+    script = Script(*NOTHING, STARTED, Response(404), *NOTHING * 5, again)
+    with pytest.raises(errors.SubmissionUnknown, match="named run trun_1, which is not there"):
+        submit(script)
+    assert paid(script) == 1
+
+
+def test_a_run_that_its_id_shows_late_is_the_one_where_the_ledger_shows_none() -> None:
+    late = answer(200, json.dumps({"run_id": "trun_1", "status": "queued", "interaction_id": "i"}))
+    made = submit(Script(*NOTHING, STARTED, Response(404), *NOTHING * 5, late))
+    assert (made.run.run_id, made.run.interaction_id) == ("trun_1", "i")
 
 
 def test_the_ledgers_own_metadata_key_cannot_be_taken() -> None:

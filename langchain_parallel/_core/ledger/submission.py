@@ -38,7 +38,14 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ...errors import InvalidRequest, LedgerNotFound, MalformedResponse, NotFound, ParallelError
+from ...errors import (
+    InvalidRequest,
+    LedgerNotFound,
+    MalformedResponse,
+    NotFound,
+    ParallelError,
+    SubmissionUnknown,
+)
 from ...models import Submission, TaskGroupRunResponse, TaskRun, TaskRunInput
 from .. import operations, responses, wire
 from ..effects import Flow, NoResponse, Outcome, Request, confirm, now, send, sleep
@@ -231,12 +238,19 @@ def _look_after_refusal(
     """
     if isinstance(outcome, NoResponse):  # no byte of it left
         return None
-    pending.mark_sent((yield from now()))
+    time = yield from now()
+    pending.mark_sent(time)
     try:
-        return (yield from look_up(pending, whole=True))
+        try:
+            return (yield from look_up(pending, whole=True))
+        except (
+            SubmissionUnknown
+        ):  # a run may be counted a moment before it is listed: it may be this one
+            return (yield from look_up_until_settled(pending, time))
     except LedgerNotFound:
         raise
     except ParallelError as failed:
+        pending.mark_sent(time)
         error = as_ledger_error(responses.failure(request, outcome), pending.ledger_id)
         raise _still_uncertain(error) from failed
 
@@ -270,28 +284,32 @@ def _take_started(
     # Before the next request: a caller cancelled during it must not lose the run.
     remember(look=True)
     pending.mark_settled()
-    is_ours = True
     try:
-        # Once: whoever waits for the run reads it again, and has a deadline.
-        run = yield from operations.retrieve(run_id, replace(pending.policy, max_attempts=1))
-        is_ours = (run.metadata or {}).get(METADATA_KEY, pending.key) == pending.key
-    except (NotFound, MalformedResponse):
-        is_ours = False
-    except ParallelError:
-        pass  # it was accepted; its id will do
-    if not is_ours:
+        read = yield from _read_named(pending, named)
+    except MalformedResponse:
+        read = None
+    is_clear = read is not None and _is_ours(pending, read)
+    if not is_clear:
         time = yield from now()
         # Before the lookup: a caller cancelled during it must leave a trace, for the run is forgotten.
         pending.mark_sent(time)
         pending.cache.forget_run(pending.ledger_id, pending.key)
-        found = None
-        with suppress(ParallelError):
+        failed = found = None
+        try:
             found = yield from look_up_until_settled(pending, time)
-        pending.mark_settled()
+        except ParallelError as error:
+            failed = error
         if found is not None:
+            pending.mark_settled()
             return found.model_copy(update={"adopted": False, "sent_again": sent_again})
-        run = named
-    remember(look=sent_again or not is_ours)
+        is_anothers, read = read is not None, named
+        with suppress(MalformedResponse):
+            read = yield from _read_named(pending, named)
+        if read is None or not _is_ours(pending, read) or (is_anothers and read is named):
+            raise submission_unknown(pending, _NOT_THAT_ONE.format(run_id)) from failed
+        pending.mark_settled()
+    run = read or named
+    remember(look=sent_again or not is_clear)
     pending.cache.remember_interaction(run)
     started = Submission(
         run=run,
@@ -301,6 +319,31 @@ def _take_started(
         sent_again=sent_again,
     )
     return (yield from _resolve_duplicates(pending, started)) if sent_again else started
+
+
+_STATE_SECONDS = 5.0
+"""For the state of a run just started. Whoever waits for the run reads it again, and has a deadline."""
+_NOT_THAT_ONE = "the server named run {}, which is not there or another's"
+
+
+def _read_named(pending: PendingSubmission, named: TaskRun) -> Flow[TaskRun | None]:
+    """The run under the id that an acceptance names; as it is named, if it cannot be read now; None if there
+    is none.
+    """
+    request = replace(wire.get(named.run_id, timeout=_STATE_SECONDS), total=_STATE_SECONDS)
+    once = replace(pending.policy, max_attempts=1)
+    try:
+        return (yield from operations.fetch(request, TaskRun, once, named.run_id))
+    except MalformedResponse:
+        raise
+    except NotFound:
+        return None
+    except ParallelError:
+        return named  # it was accepted; its id will do
+
+
+def _is_ours(pending: PendingSubmission, run: TaskRun) -> bool:
+    return bool((run.metadata or {}).get(METADATA_KEY, pending.key) == pending.key)
 
 
 def _resolve_duplicates(pending: PendingSubmission, started: Submission) -> Flow[Submission]:
