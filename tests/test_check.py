@@ -42,6 +42,17 @@ def test_a_wrong_assumption_is_shown(
     assert "DOES NOT HOLD  an unknown group is a 404: Forbidden" in capsys.readouterr().out
 
 
+def test_what_an_error_cuts_short_keeps_what_was_found(
+    api: RunningServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api.simulator.faults.add(Fault("status_before", path="*/runs/trun_*", status=401, times=None))
+    assert main(["check", "--yes"]) == 1
+    output = capsys.readouterr().out
+    assert output.count("holds") == 7
+    assert "STOPPED  what comes after this was not checked: The API key was not" in output
+    assert "What this check cannot find out:" in output
+
+
 def test_it_asks_before_it_spends(
     api: RunningServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

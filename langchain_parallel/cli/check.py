@@ -55,15 +55,21 @@ def main(arguments: list[str]) -> int:
     if not (options.yes or _is_confirmed()):
         say("Nothing was started. `--yes` starts the check without asking.")
         return 2
-    right = True
-    for finding in findings():
-        word = {True: "holds", False: "DOES NOT HOLD", None: "not known"}[finding.holds]
-        say(f"{word:>13}  {finding.assumption}: {finding.observed}")
-        right = right and finding.holds is not False
+    found, stopped = [], False
+    try:
+        for finding in findings():
+            word = {True: "holds", False: "DOES NOT HOLD", None: "not known"}[finding.holds]
+            say(f"{word:>13}  {finding.assumption}: {finding.observed}")
+            found.append(finding)
+    except ParallelError as error:
+        if not found:
+            raise
+        say(f"{'STOPPED':>13}  what comes after this was not checked: {error}")
+        stopped = True
     say("\nWhat this check cannot find out:")
     for question in _BEYOND:
         say(f"  - {question}")
-    return 0 if right else 1
+    return 1 if stopped or any(finding.holds is False for finding in found) else 0
 
 
 def _is_confirmed() -> bool:
