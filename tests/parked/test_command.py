@@ -44,10 +44,10 @@ def test_it_takes_a_graph_or_what_gives_one(
 def test_failures_are_printed_and_make_the_exit_code(
     thread_id: str, simulator_server: RunningServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fault = Fault("status_before", method="GET", status=404, times=None)
+    fault = Fault("status_before", method="GET", status=403, times=None)
     simulator_server.simulator.faults.add(fault)
     assert main(["sweep", "--graph", f"{graphs.__name__}:plain", "--per-second", "100"]) == 1
-    assert f"thread {thread_id}: NotFound: " in capsys.readouterr().out
+    assert f"thread {thread_id}: Forbidden: " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["no.such.module:x", "tests.parked.graphs:x", "json", ":x"])

@@ -47,6 +47,8 @@ def check_next(session: Session, how: str) -> None:
     assert len(asked) == len(set(asked)) == len(session.runs)
 
 
+@pytest.mark.larger
+@pytest.mark.grid
 @pytest.mark.parametrize("how", ["ask", "resume"])
 @pytest.mark.parametrize("durability", ["sync", "async", "exit"])
 def test_cancelled_at_any_await(durability: Any, how: str) -> None:

@@ -133,7 +133,8 @@ def test_a_fork_that_asks_something_else_is_a_run_of_its_own(session: Session) -
         at.config, {"question": "Something else"}, as_node="__start__"
     )
     out = session.ask(config=fork)
-    assert out["turns"][0]["question"] == "Something else"
+    told = [(turn["question"], turn["asked_by"]) for turn in out["turns"]]
+    assert told == [("Map the landscape", "elsewhere"), ("Something else", "caller")]
     assert len(session.runs) == 2
 
 
