@@ -264,7 +264,7 @@ def overtaken_turn(turn: Turn, run: TaskRun) -> Turn:
     """A turn that another question overtook: paid for, or about to be, so its ids stay."""
     failed = run.status in ("failed", "cancelled")
     ended = _ended_turn({**turn, "status": run.status if failed else "unfinished"})
-    ended["started_at"], ended["ended_at"] = run.created_at, run.modified_at
+    ended["started_at"], ended["ended_at"] = run.created_at, None if run.active else run.modified_at
     # Its processor may have been edited since it was planned.
     ended["cost_usd"] = 0.0 if run.status == "failed" else price_usd(turn["processor"])
     return ended

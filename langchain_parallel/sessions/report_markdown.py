@@ -195,7 +195,9 @@ def _missing_answer(turn: ReportedTurn) -> str:
     line = f"**⚠ {what}** (status: {escape(turn.status, turn.number)})"
     if turn.status != "unfinished":
         return f"{line}."
-    return f"{line}: another question came in between; fetch what the run found by its id."
+    is_elsewhere = turn.asked_by == "elsewhere"
+    why = "it was not asked here" if is_elsewhere else "another question came in between"
+    return f"{line}: {why}; fetch what the run found by its id."
 
 
 def _claims(claims: Sequence[Claim], turn: int) -> Iterator[str]:

@@ -67,6 +67,7 @@ def test_an_unknown_run_is_told_before_the_next_is_sent(session: Session) -> Non
         ("Who sells it?", "caller", "completed"),
     ]
     assert out["turns"][1]["run_id"] == run_id
+    assert out["turns"][1]["ended_at"] is None  # nobody has waited for it
     assert out["turns"][2]["parent_interaction_id"] == first["interaction_id"]
     assert out["spent_usd"] == pytest.approx(0.1 + 0.1 + 0.025)
     assert "no turn of this session had asked" in out["turns"][1]["warnings"][0]

@@ -231,6 +231,11 @@ def test_an_unfinished_run_says_where_its_findings_are() -> None:
     )
 
 
+def test_a_run_that_was_started_elsewhere_says_so() -> None:
+    document = document_of(turn(status="unfinished", content=None, asked_by="elsewhere"))
+    assert "(status: unfinished): it was not asked here; fetch what the run found" in document
+
+
 def test_the_chain_of_questions_behind_an_answer_is_shown() -> None:
     document = document_of(
         turn(0, parent_interaction_id="intr_x"),
