@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from langchain_core.runnables import RunnableConfig
 
-from ..errors import LedgerNotFound
+from ..errors import LedgerNotFound, SubmissionUnknown
 from ..models import TaskRunInput
 from ..processors import price_usd
 from ..text.format import usd
@@ -39,7 +39,11 @@ def telling_how(ledger_id: str, request: TaskRunInput) -> Iterator[None]:
     """Let the error of a ledger that is gone say what a new one would not know, and how to begin it."""
     try:
         yield
-    except LedgerNotFound as error:
+    except (LedgerNotFound, SubmissionUnknown) as error:
+        if not isinstance(error, LedgerNotFound) and not isinstance(
+            error.__cause__, LedgerNotFound
+        ):
+            raise
         price = usd(price_usd(request.processor))
         error.hint = (
             "Nothing was sent. Check the id, the server, and the account of the key. A new ledger would "

@@ -17,7 +17,7 @@ from langchain_core.runnables import RunnableConfig
 
 from .._core.calls import Calls
 from .._core.ledger.keys import ledger_key
-from .._core.ledger.lookup import Lookup
+from .._core.ledger.lookup import Lookup, as_ledger_error
 from .._core.redaction import secrets_of
 from .._core.run_status import still_running
 from .._locks.shared import SharedLock, acquire_shared_lock
@@ -134,10 +134,30 @@ class PaidRun:
             return (yield from self.door.clients.submit(ledger_id, self.request, **how))
 
     def may_have_been_sent(self, ledger_id: str) -> Calls[bool]:
-        """Whether anybody was ever about to send this call; True where nothing is recorded."""
+        """Whether this call has a run, or may have; True where nothing is recorded."""
         if holder_of(self.config) is None:
             return True
-        return (yield from self._intents(ledger_id)[-1].read()) is not None
+        record = yield from self._intents(ledger_id)[-1].read()
+        return record is not None and bool(record.get("open") or "run_id" in record)
+
+    def is_known(self, ledger_id: str) -> Calls[bool]:
+        """Whether it is recorded which run this call has."""
+        if holder_of(self.config) is None:
+            return False
+        [intent, *_] = self._intents(ledger_id)
+        return intent.run_of((yield from intent.read())) is not None
+
+    def ledger_runs(self, ledger_id: str) -> Calls[Sequence[TaskRun]]:
+        """The runs of its ledger. Free.
+
+        Raises:
+            LedgerNotFound: There is no such ledger; the error says how to begin another.
+        """
+        with telling_how(ledger_id, self.request):
+            try:
+                return (yield from self.door.clients.list_runs(ledger_id))
+            except NotFound as error:
+                raise as_ledger_error(error, ledger_id) from None
 
     def look(self, ledger_id: str) -> Calls[Submission | None]:
         """The run of this call, if it was sent before. Where that is in doubt, it is looked for until it is

@@ -116,12 +116,12 @@ class ParallelTaskResultTool(BaseTool):
             try:
                 got = yield from asked.answer(found, listen=listen)
             except (RunFailed, RunCancelled):
-                yield from close_collected(task._door.records, asked, run)
+                yield from close_collected(task._door.records, asked, run, site)
                 raise
         except ParallelError as error:
             raise ToolException(error_for_model(error, collector=self.name)) from error
         answer = task._answer(got, run.processor)
-        yield from close_collected(task._door.records, asked, run)
+        yield from close_collected(task._door.records, asked, run, site)
         return answer
 
     def _find(self, run_id: str, site: CallSite) -> Calls[TaskRun]:

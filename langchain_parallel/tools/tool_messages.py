@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from ..errors import (
     ActionRequired,
     ApiError,
+    LedgerNotFound,
     NotFound,
     ParallelError,
     ResponseLost,
@@ -116,6 +117,8 @@ def error_for_model(
     known = (advice for kind, advice in _ADVICE if isinstance(error, kind))
     unsettled = "" if error.billed is False else _unsettled(error, collector, is_found_again)
     retold = copy.copy(error)
+    if LedgerNotFound in (type(error), type(error.__cause__)):
+        unsettled = ""  # only a person can help, in the words of the error
     retold.hint = next(known, unsettled or error.hint)
     retold.message = harmless(error.message, ERROR_CHARS)  # shortened before its ids follow it
     return harmless(str(retold))

@@ -18,6 +18,7 @@ from .._core.calls import Calls
 from .._core.ledger.keys import METADATA_KEY, ledger_key
 from .._graph.paid_run import PaidRun
 from .._graph.records import Record, Records, holder_of
+from .._locks.shared import SharedLock
 from ..errors import ParallelError, RunCancelled, RunFailed
 from ..models import TaskRun, TaskRunInput
 from .call_site import CallSite
@@ -59,7 +60,7 @@ class UnfinishedCall:
         and never got its answer.
         """
         position = self.site.position
-        lock = yield from self._lock()
+        lock = yield from _lock(self.run, self.site)
         try:
             record = (yield from self._read()) or {}
             taken = record.get("taken_over", {})
@@ -69,12 +70,18 @@ class UnfinishedCall:
                 if self.site.thread_id is not None:
                     yield from self._write({**record, "open": self._place(self.run, ledger_id)})
                 return self.run, ledger_id
+            if position not in taken and (yield from self._has_its_own(own_ledger)):
+                return self.run, (yield from own_ledger())
             if position not in taken:  # a kill after the answer must not make this call a new one
                 latest = [*taken.items(), (position, place)][-_TAKEN_OVER:]
                 yield from self._write({**record, "taken_over": dict(latest)})
         finally:
             lock.release()
-        return replace(self.run, position=place["position"]), place["ledger_id"]
+        run, ledger_id = replace(self.run, position=place["position"]), str(place["ledger_id"])
+        if (yield from run.is_known(ledger_id)):  # also where its ledger is gone
+            return run, ledger_id
+        ledgers = run.door.ledgers
+        return run, (yield from ledgers.replacement(ledger_id, self.site.config)) or ledger_id
 
     def end(self, run: PaidRun, ledger_id: str, error: ParallelError | None = None) -> Calls[None]:
         """Note how the call ended. If that fails, the next identical call gets the same answer, for nothing.
@@ -86,7 +93,7 @@ class UnfinishedCall:
         """
         with suppress(ParallelError):
             if error is None or isinstance(error, RunFailed | RunCancelled):
-                yield from _close(self.records, self.run, run.key)
+                yield from _close(self.records, self.run, run.key, self.site)
             elif self.site.thread_id is None:
                 record = (yield from self._read()) or {}
                 yield from self._write({**record, "open": self._place(run, ledger_id)})
@@ -94,8 +101,11 @@ class UnfinishedCall:
     def _place(self, run: PaidRun, ledger_id: str) -> dict[str, Any]:
         return {"position": run.position, "ledger_id": ledger_id, "key": run.key}
 
-    def _lock(self) -> Any:
-        return self.run.lock(f"{_name(self.run)} in {self.site.session}")
+    def _has_its_own(self, own_ledger: Callable[[], Calls[str]]) -> Calls[bool]:
+        """Whether this call has a run of its own from before, which a replay of it finds again."""
+        if not is_found_again(self.site):
+            return False
+        return (yield from self.run.may_have_been_sent((yield from own_ledger())))
 
     def _read(self) -> Calls[Record | None]:
         return (yield from self.records.get(self.site.config, _name(self.run)))
@@ -104,19 +114,31 @@ class UnfinishedCall:
         yield from self.records.put(self.site.config, _name(self.run), record)
 
 
-def close_collected(records: Records, run: PaidRun, collected: TaskRun) -> Calls[None]:
+def close_collected(
+    records: Records, run: PaidRun, collected: TaskRun, site: CallSite
+) -> Calls[None]:
     """Note that the answer of a run was handed over, after it was fetched by the run's id."""
     metadata = collected.metadata or {}
     asked = replace(run, request=run.request.model_copy(update={"metadata": metadata}))
     with suppress(ParallelError):
-        yield from _close(records, asked, metadata.get(EDITED_CALL) or metadata.get(METADATA_KEY))
+        key = metadata.get(EDITED_CALL) or metadata.get(METADATA_KEY)
+        yield from _close(records, asked, key, site)
 
 
-def _close(records: Records, run: PaidRun, key: str | None) -> Calls[None]:
+def _close(records: Records, run: PaidRun, key: str | None, site: CallSite) -> Calls[None]:
     """Note that the run with this key has handed over its answer, or will have none."""
-    record = yield from records.get(run.config, _name(run))
-    if record and (record.get("open") or {}).get("key") == key:
-        yield from records.put(run.config, _name(run), {**record, "open": None})
+    lock = yield from _lock(run, site)
+    try:
+        record = yield from records.get(run.config, _name(run))
+        if record and (record.get("open") or {}).get("key") == key:
+            yield from records.put(run.config, _name(run), {**record, "open": None})
+    finally:
+        lock.release()
+
+
+def _lock(run: PaidRun, site: CallSite) -> Calls[SharedLock]:
+    """While one call reads and writes the record, no other does."""
+    return run.lock(f"{_name(run)} in {site.session}")
 
 
 def _name(run: PaidRun) -> str:

@@ -52,7 +52,7 @@ def submit_within_limits(
         # Another process that had the lock may have sent a run that no list shows yet; it counts, too.
         if lock.contested and (late := (yield from run.find(ledger_id, lookup="until_settled"))):
             return run, late
-        runs = yield from run.door.clients.list_runs(ledger_id)
+        runs = yield from run.ledger_runs(ledger_id)
         if edited := _edited(run, runs, ledger_id):
             return edited
         if any((one.metadata or {}).get(METADATA_KEY) == run.key for one in runs):
@@ -67,11 +67,13 @@ def _find(run: PaidRun, ledger_id: str, is_new: bool) -> Calls[tuple[PaidRun, Su
     """The run that this call has started before, if it may have."""
     if is_new or not (yield from run.may_have_been_sent(ledger_id)):
         return None
-    if edited := _edited(run, (yield from run.door.clients.list_runs(ledger_id)), ledger_id):
+    if (yield from run.is_known(ledger_id)) and (found := (yield from run.look(ledger_id))):
+        return run, found
+    if edited := _edited(run, (yield from run.ledger_runs(ledger_id)), ledger_id):
         return edited
     if found := (yield from run.look(ledger_id)):
         return run, found
-    return _edited(run, (yield from run.door.clients.list_runs(ledger_id)), ledger_id)
+    return _edited(run, (yield from run.ledger_runs(ledger_id)), ledger_id)
 
 
 def _edited(

@@ -19,6 +19,7 @@ from ..research.test_written_down import Killed
 from .helpers import KEY, START, Account, How, agent, answers, ask, calls, invoke, model, thread
 
 QUESTION = {"input": "Who leads?"}
+OTHER = {"input": "Who follows?"}
 HERE = thread("a.thread")
 AGAIN: dict[str, Any] = {"messages": [("user", "Try again")]}
 KEEPERS: dict[str, Any] = {
@@ -199,6 +200,75 @@ async def test_outside_of_threads_the_tool_itself_remembers(account: Account, ho
     assert account.billed == len(account.runs) == 1
     assert (await ask(tool, how, **QUESTION)).status == "success"
     assert account.billed == 2
+
+
+@pytest.mark.parametrize("keeper", KEEPERS)
+async def test_a_replay_finds_its_own_run_while_a_later_call_that_asks_the_same_is_unfinished(
+    account: Account, how: How, keeper: str
+) -> None:
+    kept = KEEPERS[keeper]()
+    account.script(seconds=1.0, times=1)
+    account.script(seconds=150.0)
+    graph = agent(account.tool(), calls(QUESTION), "done", **kept)
+    await invoke(graph, START, how, HERE)
+    before = next(s for s in graph.get_state_history(HERE) if s.next == ("tools",))
+    hasty = agent(account.tool(timeout=10.0), calls(QUESTION), "done", **kept)
+    await invoke(hasty, AGAIN, how, HERE)
+    first, second = (run["run_id"] for run in account.runs)
+    state = await invoke(agent(account.tool(), "done", **kept), None, how, before.config)
+    assert last(state).artifact["run_id"] == first
+    state = await invoke(agent(account.tool(), calls(QUESTION), "done", **kept), AGAIN, how, HERE)
+    assert last(state).artifact["run_id"] == second
+    assert account.billed == len(account.runs) == 2
+
+
+@pytest.mark.parametrize("keeper", KEEPERS)
+@pytest.mark.parametrize("limits", [None, Limits(max_runs=9)], ids=["no limits", "limits"])
+async def test_a_run_that_is_known_is_fetched_although_its_ledger_is_gone(
+    account: Account, how: How, keeper: str, limits: Limits | None
+) -> None:
+    account.script(seconds=150.0)
+    kept = KEEPERS[keeper]()
+    hasty = account.tool(timeout=10.0, limits=limits)
+    await invoke(agent(hasty, calls(QUESTION), "done", **kept), START, how, HERE)
+    gone = lose_ledger(account)
+    graph = agent(account.tool(limits=limits), calls(QUESTION), "done", **kept)
+    state = await invoke(graph, AGAIN, how, replacing(gone))
+    assert last(state).artifact["run_id"] == account.runs[0]["run_id"]
+    assert len(account.runs) == 1
+
+
+@pytest.mark.parametrize("keeper", KEEPERS)
+@pytest.mark.parametrize("limits", [None, Limits(max_runs=9)], ids=["no limits", "limits"])
+async def test_an_unfinished_call_whose_ledger_is_gone_goes_on_once_that_is_replaced(
+    account: Account, how: How, keeper: str, limits: Limits | None
+) -> None:
+    kept, world = KEEPERS[keeper](), account.simulator
+    client = ParallelClient(KEY, transport=Dying(world, 1), clock=world.clock)
+    graph = agent(ParallelTaskTool(client=client, limits=limits), calls(QUESTION), **kept)
+    with pytest.raises(Killed):
+        await invoke(graph, START, how, HERE)
+    gone = lose_ledger(account)
+    tool = account.tool(limits=limits)
+    for _ in range(2):
+        state = await invoke(agent(tool, calls(QUESTION), "done", **kept), AGAIN, how, HERE)
+        assert f'"replace_ledger": "{gone}"' in last(state).text
+    state = await invoke(agent(tool, calls(QUESTION), "done", **kept), AGAIN, how, replacing(gone))
+    assert last(state).status == "success", last(state).text
+    state = await invoke(agent(tool, calls(OTHER), "done", **kept), AGAIN, how, HERE)
+    assert last(state).status == "success", last(state).text
+    assert len(account.runs) == 3
+
+
+def lose_ledger(account: Account) -> str:
+    """The server has no such group any more; its runs stay readable."""
+    [gone] = account.simulator._groups
+    del account.simulator._groups[gone]
+    return gone
+
+
+def replacing(ledger_id: str) -> dict[str, Any]:
+    return {"configurable": {**HERE["configurable"], "replace_ledger": ledger_id}}
 
 
 # --- the tool that fetches an answer --------------------------------------------------------------
