@@ -55,6 +55,7 @@ _NOT_SHOWN = dict.fromkeys(
 
 _QUOTED = re.compile("“([^“”]{500})[^“”]+”")
 _MESSAGE_CHARS = 5_000
+_IDS = ("run_id", "interaction_id", "ledger_id")
 
 
 class ParallelError(Exception):
@@ -105,8 +106,10 @@ class ParallelError(Exception):
         return self
 
     def _map_text(self, change: Callable[[str], str]) -> None:
-        """Pass every text of this error through `change`."""
+        """Pass every text of this error through `change`, but not the ids."""
         for name, value in self.__dict__.items():
+            if name in _IDS:
+                continue
             if isinstance(value, str):
                 self.__dict__[name] = change(value)
             elif isinstance(value, tuple):

@@ -1,7 +1,11 @@
 """Removing secrets from texts and models.
 
 Rule: a secret goes into a request's headers and body and nowhere else. If a server repeats it in a response,
-it is removed here before a caller can read it.
+it is removed here before a caller can read it. An answer is paid for: nothing else is removed from it, its
+run says that something was, and its ids stay.
+
+A text is secret by where it stands (a header or parameter named like a key, the login of a URL) or because it
+looks as if it was made by chance.
 """
 
 from __future__ import annotations
@@ -15,13 +19,26 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import BaseModel
 
-from ..models import TaskRunInput
+from ..models import TaskRun, TaskRunInput, TaskRunWarning
 
-_SCHEMES = frozenset({"basic", "bearer", "digest", "token"})
+REDACTED = "A secret of this client stood in what the server sent, and was replaced by “…”."
+"""The warning on a result from which something was removed."""
+
+_SECRET_NAME = re.compile(
+    r"auth|cookie|credential|jwt|(?<![a-z])key|[a-z]key(?![a-z])|pass|pwd|secret|session"
+    r"|(?<![a-z])sid(?![a-z])|(?<![a-z])sig(?![a-z])|signature|token|(?<![a-z])code(?![a-z])",
+    re.IGNORECASE,
+)
+"""Names of headers, parameters and cookies whose values are secret."""
+_SCHEMES = frozenset({"basic", "bearer", "digest", "negotiate", "token"})
 """Words of an authorization header that are not secret."""
+_PLACEHOLDERS = frozenset({"x-oauth-basic", "x-token-auth", "x-access-token"})
+"""What stands in a login where the other half is a token."""
 
-_SHORT = 6
-"""A shorter secret is removed only where it is a whole word; else parts of other words would go."""
+_SHORT = 12
+"""Characters. A shorter secret is removed only as a whole word; else parts of other words would go."""
+_LEAST = 6
+"""Characters. A shorter secret stays in answers: it may be a word that the answer really means."""
 
 
 def secrets_of(inputs: Iterable[TaskRunInput]) -> tuple[str, ...]:
@@ -29,26 +46,37 @@ def secrets_of(inputs: Iterable[TaskRunInput]) -> tuple[str, ...]:
     found: set[str] = set()
     for run in inputs:
         for server in run.mcp_servers:
-            found.update(v.get_secret_value() for v in (server.headers or {}).values())
-            found.update(_url_secrets(server.url))
+            headers = {name: v.get_secret_value() for name, v in (server.headers or {}).items()}
+            found |= header_secrets(headers.items())
+            found |= _url_secrets(server.url)
         if run.webhook:
-            found.update(_url_secrets(run.webhook.url))
-    return with_parts(found)
+            # Whoever has the address can post there; the words in it are not secret.
+            found |= {run.webhook.url, *_url_secrets(run.webhook.url)}
+    return longest_first(found)
 
 
-def with_parts(values: Iterable[str]) -> tuple[str, ...]:
-    """These secrets and the parts of them that a server may repeat alone, longest first.
+def longest_first(values: Iterable[str]) -> tuple[str, ...]:
+    """Without empty ones. Removing a part first would leave the rest of the whole behind."""
+    return tuple(sorted(filter(str.strip, set(values)), key=lambda value: (-len(value), value)))
 
-    Longest first, because removing a part first would leave the rest of the whole behind.
-    """
-    found = set(values)
-    # "Bearer abc", "session=abc; lang=de": the server may repeat only the token.
-    parts = {part for value in found if "://" not in value for part in re.split(r"[\s;,=]+", value)}
-    parts |= {part for value in found for part in value.split()}
-    logins = {text for part in found | parts if (text := _login(part))}
-    found |= parts | logins | {login.partition(":")[2] for login in logins}
-    kept = {value for value in found if value.strip() and value.lower() not in _SCHEMES}
-    return tuple(sorted(kept, key=lambda value: (-len(value), value)))
+
+def header_secrets(headers: Iterable[tuple[str, str]]) -> set[str]:
+    """The secrets in these headers, by the header's name or by their own looks."""
+    found: set[str] = set()
+    for name, value in headers:
+        named = _SECRET_NAME.search(name)
+        found |= {part for part in _parts(value) if named or looks_random(part)}
+    return {text for text in found if text.lower() not in _SCHEMES}
+
+
+def _parts(value: str) -> set[str]:
+    """A header's value, and what a server may repeat alone: `abc` of `Bearer abc`, of `session=abc; …`."""
+    items = re.split(r"[\s;,]+", value)
+    values = {item.partition("=")[2].strip('"') for item in items if item.rstrip("=").find("=") > 0}
+    alone = {item for item in items if item.rstrip("=").find("=") <= 0}
+    logins = {login for item in alone if (login := _login(item))}
+    whole = {value} if alone else set()
+    return {*whole, *alone, *values, *logins, *(login.partition(":")[2] for login in logins)}
 
 
 def _login(text: str) -> str:
@@ -61,46 +89,95 @@ def _login(text: str) -> str:
 
 
 def _url_secrets(url: str) -> set[str]:
-    """Every part of a URL that may be secret: itself, query and its values, login, longer path segments."""
+    """The secrets in a URL: its login, values of its query, and what looks random in them or in the path."""
     parts = urlsplit(url)
     login = parts.netloc.rpartition("@")[0]
     user, _, password = login.partition(":")
-    values = [value for _, value in parse_qsl(parts.query)]
-    raw = [part.partition("=")[2] for part in parts.query.split("&")]
-    segments = [part for part in parts.path.split("/") if len(part) >= _SHORT]
-    logins = {user, password, unquote(user), unquote(password)}
-    return {url, url.partition("://")[2], parts.query, login, *logins, *values, *raw, *segments}
+    found = {password} - _PLACEHOLDERS
+    if looks_random(user) or not any(found):
+        found.add(user)
+    raw = (part.partition("=")[::2] for part in parts.query.split("&"))
+    for name, value in (*raw, *parse_qsl(parts.query)):
+        if _SECRET_NAME.search(name) or looks_random(value):
+            found.add(value)
+    found |= {part for part in parts.path.split("/") if looks_random(part)}
+    found |= {unquote(value) for value in found}
+    # All of it only where one of these is inside: an answer may name a plain address.
+    whole = {login, parts.query, url, url.partition("://")[2]}
+    return found | (whole if any(found) else set())
+
+
+_RUNS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
+"""The pieces that a person would read a name in: `my`, `Hook`, `2` in `myHook2`."""
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+def looks_random(text: str) -> bool:
+    """Whether a text looks like a token: letters, digits and cases change more often than in a name."""
+    if not re.fullmatch(r"[\w.~+/=%-]{12,}", text, re.ASCII):
+        return False
+    if _UUID.fullmatch(text):
+        return True
+    words = re.findall(r"[A-Za-z0-9]+", text)
+    size = sum(map(len, words))
+    changes = sum(len(_RUNS.findall(word)) - 1 for word in words)
+    has_both = any(re.search(r"\d[A-Za-z]", word) for word in words)
+    long_one = any(len(word) >= 24 for word in words) and (has_both or changes > 0)
+    return size >= 12 and changes >= 3 and (changes >= size / 4 or long_one)
+
+
+_WORDS = re.compile(r"[^\W_]+(?:[-_./+: ]+[^\W_]+)*[-_./+:]*|\*/\*")
+_MEDIA_TYPE = re.compile(
+    r"(?:application|audio|font|image|message|model|multipart|text|video|\*)/[\w.+*-]+", re.ASCII
+)
+
+
+def is_ordinary(text: str) -> bool:
+    """Whether an answer may mean this text: it is short, words, numbers, or a media type."""
+    if len(text) < _LEAST or _MEDIA_TYPE.fullmatch(text):
+        return True
+    if len(text) >= 20 or not _WORDS.fullmatch(text):
+        return False
+    return all(map(_is_word, re.findall(r"[^\W_]+", text)))
+
+
+def _is_word(piece: str) -> bool:
+    if piece.isdigit():
+        return len(piece) < 8
+    if not piece.isalpha() or len(piece) > 14:
+        return False
+    is_cased_so = piece in (piece.lower(), piece.upper(), piece.capitalize())
+    can_be_said = len(piece) < 6 or not piece.isascii() or re.search("[aeiouy]", piece.lower())
+    return is_cased_so and bool(can_be_said)
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
     """`text` with each secret replaced by `…`."""
     for secret in secrets:
+        if secret not in text:
+            continue
         if len(secret) >= _SHORT:
             text = text.replace(secret, "…")
         else:
-            text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "…", text)
+            text = re.sub(rf"(?<![^\W_]){re.escape(secret)}(?![^\W_])", "…", text)
     return text
 
 
 V = TypeVar("V")
 
-_CERTAIN = 12
-"""Characters. A shorter secret is left in answers: it may be a word that the answer really means."""
+_IDS = frozenset({"run_id", "interaction_id", "taskgroup_id", "ledger_id", "run_ids", "duplicates"})
+"""Fields that stay: without them, what was paid for could not be found again."""
 
 
 def redact_model(value: V, secrets: Iterable[str]) -> V:
-    """The same model, or list of models, without secrets that are too long to be words of an answer."""
-    certain = [secret for secret in secrets if len(secret) >= _CERTAIN]
-    return cast(V, _walk(value, certain))
+    """The same model, or list of models, without secrets; its run says so in a warning."""
+    certain = [secret for secret in secrets if not is_ordinary(secret)]
+    return cast(V, _walk(value, certain)) if certain else value
 
 
 def _walk(value: Any, secrets: list[str]) -> Any:
     if isinstance(value, BaseModel):
-        # Nearly all models hold none, and looking into their JSON is quicker than rebuilding them.
-        text = value.model_dump_json()
-        if not any(secret in text or json.dumps(secret)[1:-1] in text for secret in secrets):
-            return value
-        return type(value).model_validate(_walk(value.model_dump(), secrets))
+        return _redacted(value, secrets)
     if isinstance(value, str):
         return redact(value, secrets)
     if isinstance(value, dict):
@@ -108,3 +185,27 @@ def _walk(value: Any, secrets: list[str]) -> Any:
     if type(value) in (list, tuple):
         return type(value)(_walk(v, secrets) for v in value)
     return value
+
+
+def _redacted(model: BaseModel, secrets: list[str]) -> BaseModel:
+    # Nearly all models hold none, and looking into their JSON is quicker than rebuilding them.
+    text = model.model_dump_json()
+    if not any(secret in text or json.dumps(secret)[1:-1] in text for secret in secrets):
+        return model
+    read = {name: _walk(value, secrets) for name, value in model if name not in _IDS}
+    changed = {name: new for name, new in read.items() if new != getattr(model, name)}
+    if not changed:
+        return model
+    told = model.model_copy(update=changed)
+    run = getattr(told, "run", None)
+    if isinstance(told, TaskRun):
+        return _told(told)
+    return told.model_copy(update={"run": _told(run)}) if isinstance(run, TaskRun) else told
+
+
+def _told(run: TaskRun) -> TaskRun:
+    """The run with the warning, once."""
+    given = run.warnings or ()
+    if any(warning.message == REDACTED for warning in given):
+        return run
+    return run.model_copy(update={"warnings": (*given, TaskRunWarning(message=REDACTED))})

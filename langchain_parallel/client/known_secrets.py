@@ -11,14 +11,11 @@ from collections.abc import Iterable, Sequence
 
 import httpx
 
-from .._core.redaction import redact, with_parts
+from .._core.redaction import header_secrets, is_ordinary, longest_first, redact
 from ..errors import ParallelError
 
 _MAX_SECRETS = 2_000
 """The latest secrets that are remembered."""
-_CERTAIN = 8
-"""Characters. A shorter secret may also be a word in this package's own messages."""
-_HARMLESS_HEADERS = frozenset({"accept", "accept-encoding", "connection", "user-agent"})
 
 
 class KnownSecrets:
@@ -36,17 +33,20 @@ class KnownSecrets:
         self._secrets.update(dict.fromkeys(new))
         while len(self._secrets) > _MAX_SECRETS:
             self._secrets.popitem(last=False)
-        self._all = with_parts(self._secrets)
+        self._all = longest_first(self._secrets)
 
     def all(self, http: httpx.Client | httpx.AsyncClient | None = None) -> tuple[str, ...]:
-        """All secrets and their parts, with those of a caller's own httpx client; longest first."""
-        return with_parts({*self._all, *_http_secrets(http)}) if http is not None else self._all
+        """All secrets, with those of a caller's own httpx client; longest first."""
+        if http is None or not (found := _http_secrets(http)):
+            return self._all
+        return longest_first({*self._all, *found})
 
     @staticmethod
     def redact_error(error: ParallelError, secrets: Sequence[str]) -> None:
         """Remove the secrets from an error and from the errors behind it."""
-        # `Settings.response` has removed short ones, too, from what the server said.
-        certain = [secret for secret in secrets if len(secret) >= _CERTAIN]
+        # `Settings.response` has removed short ones, too, from what the server said. In this package's own
+        # messages they may be words.
+        certain = [secret for secret in secrets if not is_ordinary(secret)]
         one: BaseException | None = error
         while one is not None:
             if isinstance(one, ParallelError):
@@ -56,8 +56,8 @@ class KnownSecrets:
 
 def _http_secrets(http: httpx.Client | httpx.AsyncClient) -> set[str]:
     """The secrets that a caller's own httpx client adds to each request."""
-    found = {value for name, value in http.headers.items() if name not in _HARMLESS_HEADERS}
-    found |= {value for value in http.cookies.values() if value}
+    found = header_secrets(http.headers.items())
+    found |= header_secrets(("cookie", value) for value in http.cookies.values() if value)
     if isinstance(http.auth, httpx.BasicAuth):
-        found.add(http.auth._auth_header)
+        found |= header_secrets([("authorization", http.auth._auth_header)])
     return found

@@ -14,7 +14,7 @@ from langchain_parallel.simulator import Fault, RunningServer
 from .both import QUICK, Both, ask
 
 KEY = "pk-0123456789"
-SECRETS = [KEY, "tok4711", "q-s3cret", "l0gin", "hook-s3cret"]
+SECRETS = [KEY, "tok4711", "q-s3cret", "l0gin", "hk9Zs3cretQ7x"]
 
 
 def secretive() -> Any:
@@ -26,13 +26,13 @@ def secretive() -> Any:
                 headers={"Authorization": "Bearer tok4711"},
             )
         ],
-        webhook=Webhook(url="https://hooks.example/hook-s3cret"),
+        webhook=Webhook(url="https://hooks.example/hk9Zs3cretQ7x"),
     )
 
 
 def echo() -> dict[str, Any]:
     """The response of a server that repeats everything it was sent."""
-    text = f"{' '.join(SECRETS)} Bearer tok4711 https://hooks.example/hook-s3cret"
+    text = f"{' '.join(SECRETS)} Bearer tok4711 https://hooks.example/hk9Zs3cretQ7x"
     return {"error": {"message": text, "ref_id": text, "detail": [{"loc": [text], "msg": text}]}}
 
 

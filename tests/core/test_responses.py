@@ -188,7 +188,7 @@ SECRET = TaskRunInput(
         McpServer(
             url="https://me:p4ss@mcp.example/sse?token=q1w2e3r4&user=bob",
             name="m",
-            headers={"Authorization": "Bearer tok", "X-Long": "0123456789"},
+            headers={"Authorization": "Bearer tok", "X-Long-Key": "0123456789"},
         )
     ],
     webhook=Webhook(url="https://hooks.example/services/T0/B0"),
