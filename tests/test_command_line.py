@@ -7,6 +7,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -254,10 +255,15 @@ def test_ctrl_c_ends_a_command(arguments: list[str], code: int, said: str) -> No
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
+        assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None
         assert process.stdout.read(1)  # it has begun
         process.send_signal(signal.SIGINT)
+        # A signal that comes just before a process begins to read is noticed when it has read something.
+        with suppress(BrokenPipeError):
+            process.stdin.write("y\n")
+            process.stdin.flush()
         assert process.wait(30) == code
         assert process.stderr.read() == said
 

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,8 @@ import pytest
 
 from langchain_parallel._core.extras import EXTRAS
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+# Python 3.10 has what pytest brings along.
+tomllib = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 
 ROOT = Path(__file__).parents[1]
 OF_USERS = {"agents", "simulator", "sqlite", "postgres", "webhooks", "demo"}

@@ -194,7 +194,7 @@ def test_what_is_falsy_beside_a_question_is_not_taken_for_nothing(
     given: dict[str, Any], words: str
 ) -> None:
     simulator = Simulator()
-    graph = create_research_graph(client=blocking_client(simulator)).compile()
+    graph: Any = create_research_graph(client=blocking_client(simulator)).compile()
     with pytest.raises(InvalidRequest, match=words):
         graph.invoke({"question": "How large is it?", **given})
     assert simulator.runs() == []

@@ -15,7 +15,7 @@ from langchain_parallel.simulator import Fault, RunningServer
 from .both import QUICK, Both, ask
 
 CONNECT, POST = (SimpleNamespace(method=method) for method in (b"CONNECT", b"POST"))
-CONNECTED = ("connection.connect_tcp.complete", {})
+CONNECTED: tuple[str, dict[str, Any]] = ("connection.connect_tcp.complete", {})
 TO_PROXY = ("http11.send_request_headers.started", {"request": CONNECT})
 SENDING = ("http11.send_request_headers.started", {"request": POST})
 SENDING_2 = ("http2.send_request_headers.started", {"request": POST, "stream_id": 1})

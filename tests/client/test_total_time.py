@@ -27,7 +27,10 @@ from langchain_parallel.simulator import Fault, RunningServer
 from .both import QUICK, Both, World, ask
 
 TOTAL = 0.6
-TRICKLES = [{"kind": "slow_head", "seconds": 4.0}, {"kind": "slow_body", "seconds": 4.0}]
+TRICKLES: list[dict[str, Any]] = [
+    {"kind": "slow_head", "seconds": 4.0},
+    {"kind": "slow_body", "seconds": 4.0},
+]
 """A piece every 0.5 s: each comes well within the read timeout."""
 
 

@@ -197,7 +197,7 @@ def test_the_model_is_told_to_call_again_where_a_person_is_asked() -> None:
 
 
 def test_where_nothing_is_unknown_no_request_is_made_for_it() -> None:
-    account, saver = Account("sync"), InMemorySaver()
+    account, saver, before = Account("sync"), InMemorySaver(), 0
     for question in ("One?", "Two?"):
         agent = account.agent(
             Model(calls(start(question)), "done"), compiled={"checkpointer": saver}

@@ -44,7 +44,7 @@ def client_for(simulator: Simulator, key: str = "key") -> ParallelClient:
     return ParallelClient(key, transport=SimulatorTransport(simulator), clock=simulator.clock)
 
 
-def around(node: Callable[[Any], Any], state: Any = ResearchState) -> Any:
+def around(node: Any, state: Any = ResearchState) -> Any:
     builder: Any = StateGraph(state)
     builder.add_node("node", node)
     builder.add_edge(START, "node")
@@ -61,7 +61,7 @@ def subgraph(client: Any) -> Any:
 
 
 def closure(client: Any) -> Any:
-    graph = create_research_graph(client=client).compile()
+    graph: Any = create_research_graph(client=client).compile()
 
     def node(state: ResearchState) -> Any:
         return graph.invoke(state)
@@ -146,7 +146,7 @@ def test_the_sweep_graph_the_wake_up_and_the_webhook_take_it_too() -> None:
     graph = create_research_graph(client=client_for(simulator), wait="park").compile(
         checkpointer=InMemorySaver()
     )
-    assert webhook_app(graph, secrets=[SECRET])
+    webhook_app(graph, secrets=[SECRET])
     assert invoke("sync", create_sweep_graph(graph).compile(), {}, {})["counts"]["threads"] == 0
     assert resume_parked(graph, "trun_" + "0" * 32).outcome == "unknown_run"
 

@@ -36,7 +36,11 @@ def mode(request: pytest.FixtureRequest) -> Mode:
     return request.param  # type: ignore[no-any-return]
 
 
-WAYS = [("sync", 0, sqlite), ("sync", "0", sqlite), ("sync", 7, sqlite)]
+WAYS: list[tuple[str, object, Any]] = [
+    ("sync", 0, sqlite),
+    ("sync", "0", sqlite),
+    ("sync", 7, sqlite),
+]
 WAYS += [(mode, id, InMemorySaver) for mode in ("sync", "async") for id in ("0", 7, "None")]
 
 
@@ -52,8 +56,8 @@ def test_a_thread_of_any_id_is_resumed(
         result = woken(session, graph, session.runs[0]["run_id"])
         assert (result.outcome, result.thread_id) == (Outcome.RESUMED, name)
     else:
-        result = swept(session, graph)
-        assert (result.resumed, str(result)) == ([name], "1 thread was parked: 1 resumed.")
+        found = swept(session, graph)
+        assert (found.resumed, str(found)) == ([name], "1 thread was parked: 1 resumed.")
     assert graph.get_state({"configurable": {"thread_id": name}}).values["answer"]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage
+from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
@@ -28,7 +29,7 @@ def lose(simulator: Simulator, ledger_id: str) -> None:
     del simulator._groups[ledger_id]
 
 
-def replacing(ledger_id: str) -> dict[str, Any]:
+def replacing(ledger_id: str) -> RunnableConfig:
     return {"configurable": {"thread_id": "thread", "replace_ledger": ledger_id}}
 
 

@@ -259,7 +259,7 @@ def test_what_is_null_in_an_answer_says_nothing(mode: Mode) -> None:
 
 @pytest.mark.parametrize("kind", ["spend", "review"])
 def test_limits_given_with_a_rejection_are_kept(mode: Mode, kind: str) -> None:
-    options = {
+    options: dict[str, dict[str, Any]] = {
         "spend": {"limits": Limits(approve_above="lite")},
         "review": {"evaluate": by_person()},
     }

@@ -109,7 +109,7 @@ def test_a_person_is_asked_with_the_unknown_runs_in_view(session: Session) -> No
     session.ask("Who sells it?")
     (waiting,) = session.graph().get_state(session.config).interrupts
     assert waiting.value["spent_usd"] == 0.2
-    answer = Command(resume={"decisions": [{"type": "approve"}]})
+    answer: Any = Command(resume={"decisions": [{"type": "approve"}]})
     out = invoke(session.mode, session.graph(), answer, session.config)
     assert out["verdict"]["action"] == "accept"
     assert len(session.runs) == 3

@@ -24,7 +24,7 @@ from .helpers import KEY, START, Account, How, agent, answers, calls, invoke, ru
 from .test_ledger import looks
 
 QUESTION, OTHER = {"input": "Who leads?"}, {"input": "Who follows?"}
-HERE = thread("a.thread")
+HERE: Any = thread("a.thread")
 PAID: dict[str, Any] = {"method": "POST", "path": "*/runs"}
 YES: Any = Command(resume={"decisions": [{"type": "approve"}]})
 EDITED: Any = Command(
@@ -211,9 +211,9 @@ async def test_a_record_of_an_intent_is_small_and_holds_no_secret(
     there = Thread(account, how)
     await there.goes_on(START, calls(QUESTION), "done")
     saver = there.kept["checkpointer"]
-    records = [
-        found.metadata[NAMESPACE]
-        for found in saver.list(HERE)
+    records: list[Any] = [
+        metadata[NAMESPACE]
+        for found, metadata in ((one, {**one.metadata}) for one in saver.list(HERE))
         if found.config["configurable"]["checkpoint_ns"].startswith(NAMESPACE)
     ]
     (intent,) = (record for record in records if "by" in record)
