@@ -277,7 +277,7 @@ class EvidenceRule:
 
     def find_unsupported(self, evidence: Evidence) -> dict[str, Lack]:
         """What each unsupported field lacks; required fields that are missing come last. If no field
-        lacks anything and yet the whole answer holds nothing, that is `output`.
+        lacks anything and yet the whole answer holds nothing, that is `output`, which is then empty.
         """
         found: dict[str, Lack] = {}
         allowed = [source for source in evidence["citations"] if self._is_allowed(source["url"])]
@@ -297,12 +297,7 @@ class EvidenceRule:
             for field in self.required
             if isinstance(content, dict) and is_hollow(value_at(content, field), self.no_answers)
         ]
-        if (
-            not missing
-            and not found
-            and content is not None
-            and is_hollow(content, self.no_answers)
-        ):
+        if not missing and not found.keys() - {TEXT_FIELD} and is_hollow(content, self.no_answers):
             missing = [TEXT_FIELD]
         for field in missing:
             found[field] = found.get(field, Lack())._replace(value=True)

@@ -108,7 +108,7 @@ def weak_points(evidence: Evidence) -> Iterator[str]:
     ]
     if low:
         yield without_marks(f"Low confidence: {', '.join(low)}")
-    if evidence["content"] is not None and is_hollow(evidence["content"]):
+    if is_hollow(evidence["content"]):
         yield "Empty answer"
     if uncited := uncited_fields(evidence):
         yield without_marks("No citations: " + ", ".join(map(one_line, uncited)))

@@ -143,12 +143,14 @@ def test_what_may_be_an_answer_is_one(value: Any) -> None:
     assert verdict(one, required=["size"])["action"] == "accept"
 
 
-@pytest.mark.parametrize("content", [{}, {"a": None, "b": [{}]}, "", " \n", "N/A"])
+@pytest.mark.parametrize("content", [None, {}, {"a": None, "b": [{}]}, "", " \n", "N/A"])
 def test_an_answer_that_holds_nothing_is_not_accepted(content: Any) -> None:
     one = turn(content=content, confidence={}, citations=[cite(1, "a"), cite(2, "b", "output")])
     out = verdict(one)
     assert out["action"] == "follow_up"
     assert "output: it is empty" in out["reason"]
+    as_stored: Turn = {**one, "unsupported_fields": ["output"]}
+    assert "output: it is empty" in verdict(as_stored)["reason"]
 
 
 def test_a_missing_field_without_citations_lacks_both() -> None:
