@@ -82,7 +82,7 @@ def consult(evaluator: Evaluator, state: ResearchState, config: RunnableConfig) 
     judged = check_verdict(verdict, head=state.get("interaction_id"))
     if "decided_by" in judged:
         raise InvalidRequest(
-            ["The evaluation's verdict is not usable: decided_by is for people's own verdicts."],
+            ["The verdict is not usable: decided_by is for people's own verdicts."],
             hint="The answer it judged is kept; correct the function and resume the thread.",
         )
     return judged

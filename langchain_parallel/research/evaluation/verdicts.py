@@ -50,7 +50,7 @@ def check_verdict(verdict: object, *, head: str | None = None) -> Verdict:
         problems = unstorable({name: verdict[name] for name in verdict if name != "reason"})
     if problems:
         raise InvalidRequest(
-            [f"The evaluation's verdict is not usable: {problem}" for problem in problems],
+            [f"The verdict is not usable: {problem}" for problem in problems],
             hint="The answer it judged is kept; correct the function and resume the thread.",
         )
     return cast(Verdict, _plain(verdict))
