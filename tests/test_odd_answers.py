@@ -428,7 +428,7 @@ UNEXPLAINED = [phase for phase in Phase if phase is not Phase.explain]  # which 
 
 @pytest.mark.parametrize("door", DOORS)
 @given(output=mutated(), mode=st.sampled_from(["sync", "async"]))
-@settings(max_examples=examples(80), phases=UNEXPLAINED)
+@settings(max_examples=examples(48), phases=UNEXPLAINED)
 def test_a_mutated_answer_always_comes_out(door: Any, output: Any, mode: str) -> None:
     content, told = comes_out(
         door, mode, lambda body: {**body, "output": output} if body.get("output") else body

@@ -77,6 +77,7 @@ def test_a_run_that_was_started_under_no_id_is_found_in_the_ledger(odd: object) 
     assert len(session.ask("Next?")["turns"]) == len(session.runs) == 2
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("odd", NO_IDS, ids=repr)
 @pytest.mark.parametrize("door", ["graph", "agent"])
 def test_a_list_with_a_run_under_no_id_tells_nothing_and_nothing_is_sent_again(
@@ -98,6 +99,7 @@ def test_a_list_with_a_run_under_no_id_tells_nothing_and_nothing_is_sent_again(
     assert len(simulator.runs()) == 1
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("odd", NO_IDS, ids=repr)
 @pytest.mark.parametrize("name", ["event_id", "run_cursor", "event_cursor", "taskgroup_id"])
 def test_other_ids_cost_nothing(name: str, odd: object) -> None:

@@ -16,7 +16,7 @@ LEAVING = "POST /v1/tasks/groups/*/runs: leaving #1"
 
 
 @pytest.mark.parametrize("mode", ["sync", exhaustive("async")])
-@pytest.mark.parametrize("workload", ["subgraph", "three calls"])
+@pytest.mark.parametrize("workload", ["subgraph", exhaustive("three calls")])
 def test_who_was_suspended_before_the_send_finds_what_another_has_sent(
     lab: Lab, workload: str, mode: str
 ) -> None:

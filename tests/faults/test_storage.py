@@ -28,7 +28,7 @@ from langchain_parallel.errors import ParallelError, StorageFailed
 from langchain_parallel.middleware import ParallelResearchMiddleware
 from langchain_parallel.simulator import ManualClock, Simulator
 
-from ..cut import either_way, exhaustive
+from ..cut import exhaustive
 from ..middleware.harness import Model, start
 from ..middleware.harness import calls as research_calls
 from ..research.harness import Mode, client_of
@@ -159,6 +159,11 @@ KINDS = ("get_tuple", "put", "put_writes", "store")
 THREAD: Any = {"configurable": {"thread_id": "t"}}
 
 
+def pairs(**case: Any) -> list[object]:
+    """Each door and each kind, blocking and awaited."""
+    return [(case["mode"], case["door"]), (case["mode"], case["kind"])]
+
+
 def foreign_through_us(error: BaseException) -> bool:
     """Whether an error that is not ours was raised in a call of ours, and went on through our code."""
     frames = traceback.extract_tb(error.__traceback__)
@@ -166,7 +171,7 @@ def foreign_through_us(error: BaseException) -> bool:
     return any(names) and not isinstance(error, ParallelError)
 
 
-@pytest.mark.grid(shows=either_way)
+@pytest.mark.grid(shows=pairs)
 @pytest.mark.parametrize(
     ("durability", "kind"),
     [

@@ -17,7 +17,7 @@ from langchain_parallel.options import Limits
 from ..cut import is_exhaustive
 from .harness import Session, script
 
-STEP = 1 if is_exhaustive() else 4
+STEP = 1 if is_exhaustive() else 7
 FORK: Any = {"action": "branch", "questions": [{"question": "Left?"}, {"question": "Right?"}]}
 
 
@@ -71,6 +71,8 @@ def test_cancelled_at_any_await(durability: Any, how: str) -> None:
     assert cut > 3
 
 
+@pytest.mark.larger
+@pytest.mark.grid
 @pytest.mark.parametrize("how", ["ask", "resume"])
 def test_interrupted_at_any_request(how: str) -> None:
     for nth in range(0, 1_000, STEP):
@@ -92,6 +94,8 @@ def test_interrupted_at_any_request(how: str) -> None:
         check_next(session, how)
 
 
+@pytest.mark.larger
+@pytest.mark.grid
 @pytest.mark.parametrize("how", ["ask", "resume"])
 def test_a_stream_that_is_left_at_any_chunk(mode: Any, how: str) -> None:
     for nth in range(1, 1_000, STEP):
@@ -143,6 +147,8 @@ class Stopping(InMemorySaver):
         return stored
 
 
+@pytest.mark.larger
+@pytest.mark.grid
 @pytest.mark.parametrize("how", ["ask", "resume"])
 def test_stopped_between_any_two_nodes(mode: Any, how: str) -> None:
     """As a process that ends after a checkpoint was written, before the next node has begun."""

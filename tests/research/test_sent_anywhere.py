@@ -60,11 +60,18 @@ def send_nothing_to(session: Session, node: str) -> None:
     invoke(session.mode, session.graph(), Command(goto=Send(node, {})), session.config)
 
 
+def parts(**case: Any) -> list[object]:
+    """Each node and each stage in each way."""
+    node, stage, how = (str(case[name]) for name in ("node", "stage", "how"))
+    return [(node, how), (stage, how)]
+
+
 def write_as(session: Session, node: str) -> None:
     session.graph().update_state(session.config, {"question": None}, as_node=node)
     session.ask()
 
 
+@pytest.mark.grid(shows=parts)
 @pytest.mark.parametrize("how", [go_to, send_nothing_to, write_as])
 @pytest.mark.parametrize("node", NODES)
 @pytest.mark.parametrize("stage", [None, finished, planned, on_hold, beyond, branched])
@@ -109,6 +116,7 @@ WRONG: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("wrong", WRONG, ids=str)
 @pytest.mark.parametrize("node", ["plan", "submit", "evaluate"])
 def test_what_no_step_could_use_is_refused_before_it_is_in_the_state(
