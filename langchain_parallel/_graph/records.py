@@ -8,6 +8,9 @@ In a checkpointer, each record is a checkpoint in a namespace of its own, so Lan
 (`get_state`, histories, subgraphs), and `delete_thread` deletes it. Its content is in the checkpoint's
 metadata, which every checkpointer replaces when the same checkpoint is put again; PostgreSQL's never replaces
 a channel's value. Its id sorts before all others, so lists across threads, newest first, have it last.
+
+What is written first is read back, until it has been seen that a record is kept and replaced: what forgets
+them silently would have runs paid for twice.
 """
 
 from __future__ import annotations
@@ -31,6 +34,8 @@ Record = dict[str, Any]
 
 NAMESPACE = "langchain_parallel"
 """What a record's checkpoint namespace begins with, before a colon and a hash of its name."""
+_NAME = f"{NAMESPACE}_name"
+"""Beside a record, its name."""
 _STORED_IN = ("langchain_parallel", "records")
 _CHECKPOINT_ID = "00000000-0000-6000-8000-000000000000"
 REMEMBERED = 1_000
@@ -42,6 +47,10 @@ class Records:
 
     def __init__(self) -> None:
         self._memory: OrderedDict[str, Record] = OrderedDict()
+        self._written: dict[str, Record] = {}
+        """By name, until a replacement of one has been read back."""
+        self._trusted: set[type] = set()
+        """Kinds of stores and checkpointers that have been seen to keep and replace records."""
 
     def __deepcopy__(self, memo: object) -> Self:
         """These themselves: a copy of a tool keeps using the records of the original."""
@@ -63,23 +72,44 @@ class Records:
         saver = holder
         read = Call(lambda: saver.get_tuple(where), lambda: saver.aget_tuple(where))
         found = yield _guarded(read, "read")
-        record = (found.metadata or {}).get(NAMESPACE) if found else None
-        return dict(record) if isinstance(record, dict) else None
+        kept: Any = (found.metadata or {}) if found else {}
+        record = kept.get(NAMESPACE)
+        if not isinstance(record, dict):
+            return None
+        if kept.get(_NAME, name) != name:
+            raise _not_kept(holder)
+        return dict(record)
 
     def put(self, config: RunnableConfig, name: str, record: Record) -> Calls[None]:
         """Write a record, in place of the one of this name. It is durable when this returns.
 
         Raises:
-            CheckpointNotWritten: The store or the checkpointer raised.
+            CheckpointNotWritten: The store or the checkpointer raised, or does not keep it.
         """
         holder = holder_of(config)
         if holder is None:
             self._remember(_name(config, name), record)
-        elif isinstance(holder, BaseStore):
+            return
+        if isinstance(holder, BaseStore):
             put = put_item(holder, _STORED_IN, _name(config, name), record)
-            yield _guarded(put, "written")
         else:
-            yield _guarded(_put_checkpoint(holder, _place(config, name), record), "written")
+            put = _put_checkpoint(holder, _place(config, name), name, record)
+        yield _guarded(put, "written")
+        if type(holder) not in self._trusted:
+            yield from self._read_back(holder, config, name, record)
+
+    def _read_back(
+        self, holder: object, config: RunnableConfig, name: str, record: Record
+    ) -> Calls[None]:
+        kept = yield from self.get(config, name)  # or what another process has written meanwhile
+        before = self._written.get(_name(config, name))
+        if kept is None or (kept == before and kept != record):
+            raise _not_kept(holder)
+        if before is not None and before != record:
+            self._trusted.add(type(holder))
+            self._written.clear()
+        else:
+            self._written[_name(config, name)] = record
 
     def _remember(self, name: str, record: Record) -> None:
         self._memory[name] = record
@@ -110,9 +140,12 @@ def _place(config: RunnableConfig, name: str, *, id: bool = False) -> RunnableCo
     return {"configurable": {**place, "checkpoint_id": _CHECKPOINT_ID} if id else place}
 
 
-def _put_checkpoint(saver: BaseCheckpointSaver[Any], where: RunnableConfig, record: Record) -> Call:
+def _put_checkpoint(
+    saver: BaseCheckpointSaver[Any], where: RunnableConfig, name: str, record: Record
+) -> Call:
     checkpoint = cast(Checkpoint, {**empty_checkpoint(), "id": _CHECKPOINT_ID})
-    metadata: Any = {"source": "update", "step": -1, "parents": {}, NAMESPACE: record}
+    metadata: Any = {"source": "update", "step": -1, "parents": {}}
+    metadata |= {NAMESPACE: record, _NAME: name}
     return Call(
         lambda: saver.put(where, checkpoint, metadata, {}),
         lambda: saver.aput(where, checkpoint, metadata, {}),
@@ -124,6 +157,14 @@ def _guarded(call: Call, done: str) -> Call:
         call,
         f"A record of this thread could not be {done}",
         "This step sent nothing, because a run that is paid for must be found again: see to the store or "
-        "the checkpointer, then resume the thread.",
+        "the checkpointer, or give the graph a `store`, then resume the thread.",
         CheckpointNotWritten,
+    )
+
+
+def _not_kept(holder: object) -> CheckpointNotWritten:
+    return CheckpointNotWritten(
+        f"A record of this thread was not kept: {type(holder).__name__} forgets it, or mixes it up.",
+        hint="Nothing was sent, because a run that is paid for must be found again. A checkpointer has to "
+        "keep all metadata, and namespaces apart. Compile the graph with a `store`: then that keeps them.",
     )

@@ -215,4 +215,6 @@ def input_of(config: RunnableConfig) -> Calls[Input]:
         if found.metadata.get("source") == "input":
             return Input(before, at)
         found = yield from _read(saver, config, "", before)
+        if found is not None and found.checkpoint["id"] != before:
+            break  # a checkpointer that keeps the latest only
     return Input(FIRST_INPUT, at)
