@@ -67,6 +67,9 @@ class Shown:
         assert [
             fault for one in requests for text in sentences_of(one) for fault in faults(text)
         ] == []
+        for action in (action for one in requests for action in one["action_requests"]):
+            asked_for = action["args"].get("questions") or [action["args"]]
+            assert all(one.get("question", "") in action["description"] for one in asked_for)
         before, runs = self.bill, len(self.account.runs)
         self.go(Command(resume={one.id: answers(one.value) for one in interrupts}))
         left = [one.value["kind"] for one in self.state.get("__interrupt__", ())]

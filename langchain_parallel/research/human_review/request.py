@@ -93,7 +93,11 @@ def review_request(
     """
     args = {name: value for name, value in proposal.items() if name in REVIEW_ARGS["properties"]}
     text = "\n\n".join(
-        [_review_text(turns[-1], verdict, proposal), _price_text(turns, planned), *objections]
+        [
+            _review_text(turns[-1], verdict, proposal, planned),
+            _price_text(turns, planned),
+            *objections,
+        ]
     )
     action = ActionRequest(name=proposal["action"], args=args, description=text)
     config = ReviewConfig(
@@ -144,7 +148,7 @@ def _price_text(turns: Sequence[Turn], planned: Sequence[Turn]) -> str:
     return f"{start} The session will then have cost {usd(total)}."
 
 
-def _review_text(turn: Turn, verdict: Verdict, proposal: Verdict) -> str:
+def _review_text(turn: Turn, verdict: Verdict, proposal: Verdict, planned: Sequence[Turn]) -> str:
     answer = _answer_text(turn["error"] if turn["content"] is None else turn["content"])
     words = [
         "Asked:",
@@ -157,6 +161,7 @@ def _review_text(turn: Turn, verdict: Verdict, proposal: Verdict) -> str:
     if turn["warnings"]:
         words += ["Warnings:", _code_block("\n".join(_finding(turn)["warnings"]))]
     words.append(f"Proposed: {proposal['action']}.")
+    words += [_code_block(cut(run["question"], _FOUND_CHARS, CUT_HERE)) for run in planned]
     if reason := verdict.get("reason") or proposal.get("reason"):
         words += ["Because:", _code_block(reason)]
     return "\n\n".join(words)
