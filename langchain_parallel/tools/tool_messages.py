@@ -115,13 +115,22 @@ def error_for_model(
         is_found_again: The same call, made again, finds the run wherever it is made.
     """
     known = (advice for kind, advice in _ADVICE if isinstance(error, kind))
-    unsettled = "" if error.billed is False else _unsettled(error, collector, is_found_again)
-    retold = copy.copy(error)
     if LedgerNotFound in (type(error), type(error.__cause__)):
-        unsettled = ""  # only a person can help, in the words of the error
-    retold.hint = next(known, unsettled or error.hint)
+        otherwise = error.hint  # only a person can help, in the words of the error
+    elif error.billed is False:
+        otherwise = _settled(error)
+    else:
+        otherwise = _unsettled(error, collector, is_found_again)
+    retold = copy.copy(error)
+    retold.hint = next(known, otherwise)
     retold.message = harmless(error.message, ERROR_CHARS)  # shortened before its ids follow it
     return harmless(str(retold))
+
+
+def _settled(error: ParallelError) -> str:
+    """What to do where nothing was started, and that nothing was."""
+    is_said = "nothing was" in f"{error.message} {error.hint}".lower()
+    return error.hint if is_said else f"{error.hint} Nothing was started.".strip()
 
 
 def _unsettled(error: ParallelError, collector: str | None, is_found_again: bool) -> str:

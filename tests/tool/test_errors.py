@@ -12,6 +12,7 @@ from langgraph.errors import GraphBubbleUp
 
 from langchain_parallel import ParallelTaskTool, errors
 from langchain_parallel.simulator import Fault
+from langchain_parallel.tools.tool_messages import error_for_model
 
 from .helpers import START, Account, How, agent, answers, ask, calls, invoke
 
@@ -205,3 +206,13 @@ async def test_a_timeout_is_kept_and_the_run_stays_reachable(account: Account, h
     assert answer.status == "error"
     assert 60 <= account.simulator.monotonic < 75
     assert account.runs[0]["run_id"] in answer.text
+
+
+@pytest.mark.parametrize("hint", ["Check the key.", "Call again; nothing was started.", ""])
+def test_that_nothing_was_started_is_said_once(hint: str) -> None:
+    text = error_for_model(ParallelError("Refused.", hint=hint, billed=False))
+    assert text.lower().count("nothing was started.") == 1
+
+
+def test_nothing_is_said_to_be_free_that_may_not_be() -> None:
+    assert "othing was" not in error_for_model(ParallelError("Lost.", billed=None))
