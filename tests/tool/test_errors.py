@@ -210,9 +210,9 @@ async def test_a_timeout_is_kept_and_the_run_stays_reachable(account: Account, h
 
 @pytest.mark.parametrize("hint", ["Check the key.", "Call again; nothing was started.", ""])
 def test_that_nothing_was_started_is_said_once(hint: str) -> None:
-    text = error_for_model(ParallelError("Refused.", hint=hint, billed=False))
+    text = error_for_model(errors.ParallelError("Refused.", hint=hint, billed=False))
     assert text.lower().count("nothing was started.") == 1
 
 
 def test_nothing_is_said_to_be_free_that_may_not_be() -> None:
-    assert "othing was" not in error_for_model(ParallelError("Lost.", billed=None))
+    assert "othing was" not in error_for_model(errors.ParallelError("Lost.", billed=None))
