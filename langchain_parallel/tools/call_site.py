@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from langchain_core.messages import ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool
 from langgraph.prebuilt import ToolRuntime
@@ -31,6 +32,7 @@ class CallSite:
         ledger_id: The ledger that the graph's state knows.
         is_new: No earlier call can have had this position.
         tools: What else the model can call here, as far as LangGraph says so.
+        messages: The conversation so far.
     """
 
     position: str
@@ -39,6 +41,7 @@ class CallSite:
     ledger_id: str | None = None
     is_new: bool = False
     tools: Sequence[BaseTool] = ()
+    messages: Sequence[Any] = field(default=(), repr=False)
 
     @property
     def session(self) -> str:
@@ -53,6 +56,15 @@ class CallSite:
         """The name of the tool here that fetches the answers of this tool's runs, if there is one."""
         has_it = (one for one in self.tools if getattr(one, "collects", None) == task_tool)
         return next((one.name for one in has_it), None)
+
+    def lacks_answer(self, message_id: str, run_id: str) -> bool:
+        """Whether the conversation has the message that made a call, and not the answer of the call's run."""
+        ids = [getattr(message, "id", None) for message in self.messages]
+        if message_id not in ids:
+            return False
+        after = self.messages[ids.index(message_id) + 1 :]
+        # Whoever mends such a history puts words of their own there.
+        return not any(isinstance(m, ToolMessage) and _answers(m, run_id) for m in after)
 
     @classmethod
     def of(cls, runtime: AnyRuntime | None, config: RunnableConfig) -> CallSite:
@@ -70,6 +82,7 @@ class CallSite:
             thread_id=thread_id_of(config),
             ledger_id=ledger_id if isinstance(ledger_id, str) else None,
             tools=tuple(getattr(runtime, "tools", None) or ()),
+            messages=_messages(runtime.state) if runtime else (),
         )
 
 
@@ -77,13 +90,22 @@ def _message_id(runtime: AnyRuntime) -> str | None:
     """The id of the last message that holds this tool call. Some models number their calls anew in
     each message, so the id of the call itself says nothing.
     """
-    state = runtime.state
-    messages = state if isinstance(state, list) else _get(state, "messages")
-    for message in reversed(messages if isinstance(messages, list | tuple) else ()):
+    for message in reversed(_messages(runtime.state)):
         calls = getattr(message, "tool_calls", None) or ()
         if any(call.get("id") == runtime.tool_call_id for call in calls):
             return getattr(message, "id", None)
     return None
+
+
+def _answers(message: ToolMessage, run_id: str) -> bool:
+    if message.status == "error":
+        return False
+    return _get(message.artifact or {}, "run_id") == run_id or run_id in message.text
+
+
+def _messages(state: Any) -> Sequence[Any]:
+    messages = state if isinstance(state, list) else _get(state, "messages")
+    return messages if isinstance(messages, list | tuple) else ()
 
 
 def _get(state: Any, name: str) -> Any:

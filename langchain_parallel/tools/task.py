@@ -242,7 +242,7 @@ class ParallelTaskTool(BaseTool):
                 )
                 got = yield from sent.answer(submission, listen=listen)
             except ParallelError as error:
-                yield from call.end(run, ledger_id, error)
+                yield from call.end(run, ledger_id, error=error)
                 raise
         except ParallelError as error:
             if ends_step(error, site.config):
@@ -252,7 +252,7 @@ class ParallelTaskTool(BaseTool):
             )
             raise ToolException(text) from error
         answer = self._answer(got, sent.request.processor)
-        yield from call.end(run, ledger_id)
+        yield from call.end(run, ledger_id, run_id=got.result.run.run_id)
         return answer
 
     def _answer(self, got: PaidAnswer, processor: str) -> Answer:

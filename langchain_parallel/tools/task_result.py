@@ -116,7 +116,7 @@ class ParallelTaskResultTool(BaseTool):
             try:
                 got = yield from asked.answer(found, listen=listen)
             except (RunFailed, RunCancelled):
-                yield from close_collected(task._door.records, asked, run, site)
+                yield from close_collected(task._door.records, asked, run, site, has_answer=False)
                 raise
         except ParallelError as error:
             raise ToolException(error_for_model(error, collector=self.name)) from error

@@ -64,7 +64,7 @@ class UnfinishedCall:
         try:
             record = (yield from self._read()) or {}
             taken = record.get("taken_over", {})
-            place = taken.get(position) or record.get("open")
+            place = taken.get(position) or record.get("open") or self._unseen(record)
             if place is None or place["position"] == position:
                 ledger_id = yield from own_ledger()
                 if self.site.thread_id is not None:
@@ -74,7 +74,7 @@ class UnfinishedCall:
                 return self.run, (yield from own_ledger())
             if position not in taken:  # a kill after the answer must not make this call a new one
                 latest = [*taken.items(), (position, place)][-_TAKEN_OVER:]
-                yield from self._write({**record, "taken_over": dict(latest)})
+                yield from self._write({**record, "open": place, "taken_over": dict(latest)})
         finally:
             lock.release()
         run, ledger_id = replace(self.run, position=place["position"]), str(place["ledger_id"])
@@ -83,23 +83,42 @@ class UnfinishedCall:
         ledgers = run.door.ledgers
         return run, (yield from ledgers.replacement(ledger_id, self.site.config)) or ledger_id
 
-    def end(self, run: PaidRun, ledger_id: str, error: ParallelError | None = None) -> Calls[None]:
+    def end(
+        self,
+        run: PaidRun,
+        ledger_id: str,
+        *,
+        run_id: str | None = None,
+        error: ParallelError | None = None,
+    ) -> Calls[None]:
         """Note how the call ended. If that fails, the next identical call gets the same answer, for nothing.
 
         Args:
             run: As `begin` returned it.
             ledger_id: The same.
+            run_id: The run whose answer is handed over.
             error: Why there is no answer.
         """
         with suppress(ParallelError):
             if error is None or isinstance(error, RunFailed | RunCancelled):
-                yield from _close(self.records, self.run, run.key, self.site)
+                yield from _close(self.records, self.run, run.key, self.site, run_id)
             elif self.site.thread_id is None:
                 record = (yield from self._read()) or {}
                 yield from self._write({**record, "open": self._place(run, ledger_id)})
 
     def _place(self, run: PaidRun, ledger_id: str) -> dict[str, Any]:
         return {"position": run.position, "ledger_id": ledger_id, "key": run.key}
+
+    def _unseen(self, record: Record) -> dict[str, Any] | None:
+        """The call whose answer was handed over and never came into the conversation: the call beside it was
+        killed, and another message overtook both.
+        """
+        answered: dict[str, Any] | None = record.get("answered")
+        if answered is None:
+            return None
+        if not self.site.lacks_answer(answered["message"], answered["run_id"]):
+            return None
+        return {name: answered[name] for name in ("position", "ledger_id", "key")}
 
     def _has_its_own(self, own_ledger: Callable[[], Calls[str]]) -> Calls[bool]:
         """Whether this call has a run of its own from before, which a replay of it finds again."""
@@ -115,23 +134,29 @@ class UnfinishedCall:
 
 
 def close_collected(
-    records: Records, run: PaidRun, collected: TaskRun, site: CallSite
+    records: Records, run: PaidRun, collected: TaskRun, site: CallSite, *, has_answer: bool = True
 ) -> Calls[None]:
     """Note that the answer of a run was handed over, after it was fetched by the run's id."""
     metadata = collected.metadata or {}
     asked = replace(run, request=run.request.model_copy(update={"metadata": metadata}))
     with suppress(ParallelError):
         key = metadata.get(EDITED_CALL) or metadata.get(METADATA_KEY)
-        yield from _close(records, asked, key, site)
+        yield from _close(records, asked, key, site, collected.run_id if has_answer else None)
 
 
-def _close(records: Records, run: PaidRun, key: str | None, site: CallSite) -> Calls[None]:
-    """Note that the run with this key has handed over its answer, or will have none."""
+def _close(
+    records: Records, run: PaidRun, key: str | None, site: CallSite, run_id: str | None
+) -> Calls[None]:
+    """Note that the run with this key has handed over its answer, at `site`; or, without an id, has none."""
     lock = yield from _lock(run, site)
     try:
         record = yield from records.get(run.config, _name(run))
-        if record and (record.get("open") or {}).get("key") == key:
-            yield from records.put(run.config, _name(run), {**record, "open": None})
+        place = (record or {}).get("open") or {}
+        if record and place.get("key") == key:
+            where = {"message": site.position, "run_id": run_id}
+            answered = {**place, **where} if run_id else None
+            closed = {**record, "open": None, "answered": answered}
+            yield from records.put(run.config, _name(run), closed)
     finally:
         lock.release()
 

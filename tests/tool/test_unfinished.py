@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import Any
 
+import httpx
 import pytest
 from langchain_core.messages import AIMessage, ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
@@ -11,7 +14,7 @@ from langgraph.store.memory import InMemoryStore
 
 from langchain_parallel import ParallelClient, ParallelTaskResultTool, ParallelTaskTool
 from langchain_parallel.options import Limits
-from langchain_parallel.simulator import Fault
+from langchain_parallel.simulator import Fault, SimulatorTransport
 
 from ..outage import Outage
 from ..research.test_doubt import Dying
@@ -200,6 +203,60 @@ async def test_outside_of_threads_the_tool_itself_remembers(account: Account, ho
     assert account.billed == len(account.runs) == 1
     assert (await ask(tool, how, **QUESTION)).status == "success"
     assert account.billed == 2
+
+
+class Lost(SimulatorTransport):
+    """Kills its process when it asks after the second run: the first may have been answered by then."""
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(account.simulator)
+        self.account = account
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self._die(request)
+        return super().handle_request(request)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self._is_it(request):
+            await asyncio.sleep(0.05)
+        self._die(request)
+        return await super().handle_async_request(request)
+
+    def _is_it(self, request: httpx.Request) -> bool:
+        slow = [run["run_id"] for run in self.account.runs if run["processor"] == "base"]
+        return bool(slow) and request.url.path.endswith(f"{slow[0]}/events")
+
+    def _die(self, request: httpx.Request) -> None:
+        if self._is_it(request):
+            time.sleep(0.05)  # the other call is at work in another thread
+            raise Killed
+
+
+@pytest.mark.parametrize("keeper", KEEPERS)
+@pytest.mark.parametrize("patched", [False, True])
+async def test_an_answer_that_a_kill_beside_it_kept_from_the_model_is_handed_over_again(
+    account: Account, how: How, keeper: str, patched: bool
+) -> None:
+    """Each call is a task of its own, whose outcome is dropped when another message overtakes the thread."""
+    kept, slow = KEEPERS[keeper](), {**OTHER, "processor": "base"}
+    choice: dict[str, Any] = {"model_may_choose": ("lite", "base")}
+    client = ParallelClient(KEY, transport=Lost(account), clock=account.simulator.clock)
+    graph = agent(ParallelTaskTool(client=client, **choice), calls(QUESTION, slow), **kept)
+    with pytest.raises(Killed):
+        await invoke(graph, START, how, HERE)
+    assert len(account.runs) == 2
+    again: list[Any] = [("user", "Try again")]
+    if patched:
+        again = [*(ToolMessage("It was cancelled.", tool_call_id=id) for id in "12"), *again]
+    graph = agent(account.tool(**choice), calls(QUESTION, slow), "done", **kept)
+    state = await invoke(graph, {"messages": again}, how, HERE)
+    got = {answer.artifact["run_id"] for answer in answers(state)[-2:]}
+    assert got == {run["run_id"] for run in account.runs}
+    assert account.billed == len(account.runs) == 2
+    # They are answered now.
+    graph = agent(account.tool(**choice), calls(QUESTION), "done", **kept)
+    await invoke(graph, AGAIN, how, HERE)
+    assert len(account.runs) == 3
 
 
 @pytest.mark.parametrize("keeper", KEEPERS)
