@@ -266,7 +266,9 @@ def test_a_batch_opens_about_one_connection_per_run(
     name: str, simulator_server: RunningServer
 ) -> None:
     found = throughput.measure(throughput.WAYS[name], simulator_server, MANY, 0.2)
-    assert found.connections <= 1.1 * MANY
+    assert (
+        found.connections <= 1.5 * MANY
+    )  # two each would be a fault; under load one is opened anew
 
 
 # --- tokens --------------------------------------------------------------------------------------
