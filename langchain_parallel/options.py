@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from typing_extensions import TypedDict
 
 from ._core import limits as api_limits
@@ -24,6 +24,7 @@ from .models import (
     TaskSpec,
     Webhook,
 )
+from .models.refusal import Discreet
 
 ProcessorChoice: TypeAlias = "str | tuple[str, str]"
 """One processor for every run; or one for first questions and one for follow-ups."""
@@ -98,7 +99,7 @@ class Limits:
         )
 
 
-class RequestOptions(BaseModel):
+class RequestOptions(Discreet):
     """Options of every run that a tool, graph or middleware starts, beside question and processor.
 
     Args:

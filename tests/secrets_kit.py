@@ -12,6 +12,7 @@ import warnings
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
@@ -79,6 +80,9 @@ ECHO = f"{HEADERS_ECHO}, {PASSWORD}, {PATH}, {QUERY}, {ODD}, {URL_TOKEN}:x-oauth
 """The response of a server that repeats everything it was sent."""
 
 
+_TESTS = Path(__file__).parent
+
+
 def leaks(texts: Iterable[object]) -> list[str]:
     """Where one of the secrets stands in these texts, with what stands around it."""
     found = []
@@ -97,14 +101,28 @@ def shown(thing: Any) -> Iterator[str]:
     if isinstance(thing, BaseException):
         yield "".join(traceback.format_exception(thing))
         yield from (f"{one!r} {one} {one.args!r} {vars(one)!r}" for one in _chain(thing))
-    # What cannot be dumped or pickled gets nowhere that way; pydantic's errors keep what they were given.
+        yield from (text for one in _chain(thing) for text in _locals(one))
+    # What cannot be dumped or pickled gets nowhere that way.
     with suppress(PydanticSerializationError):
         if isinstance(thing, BaseModel):
             yield from (repr(thing.model_dump()), repr(thing.model_dump(mode="json")))
             yield thing.model_dump_json()
+    if isinstance(thing, ValidationError):
+        yield from (repr(thing.errors()), thing.json())
     with suppress(TypeError, AttributeError, pickle.PicklingError):
         if not isinstance(thing, ValidationError):
             yield pickle.dumps(thing).decode("latin-1")
+
+
+def _locals(error: BaseException) -> Iterator[str]:
+    """The local variables of all frames but those of tests, as who reports an error writes them down."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        where = frame.f_code.co_filename
+        if Path(where).is_relative_to(_TESTS):
+            continue
+        for name, value in dict(frame.f_locals).items():
+            with suppress(Exception):  # the variable may not be whole
+                yield f"{where}, {frame.f_code.co_name}: {name} = {value!r}"
 
 
 def _chain(error: BaseException) -> list[BaseException]:

@@ -77,7 +77,8 @@ class Confirm:
 class Emit:
     """Hand this event to the caller's listener or iterator."""
 
-    event: Any
+    event: Any = field(repr=False)
+    """Not yet redacted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +86,9 @@ class Response:
     """An HTTP response. Header names are in lower case."""
 
     status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+    """Left out of `repr`, as the headers are: a server may repeat what it was sent."""
 
 
 @dataclass(frozen=True, slots=True)

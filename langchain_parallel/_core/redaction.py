@@ -20,6 +20,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from pydantic import BaseModel
 
 from ..models import TaskRun, TaskRunInput, TaskRunWarning
+from .hidden import HiddenText
 
 REDACTED = "A secret of this client stood in what the server sent, and was replaced by “…”."
 """The warning on a result from which something was removed."""
@@ -46,7 +47,9 @@ def secrets_of(inputs: Iterable[TaskRunInput]) -> tuple[str, ...]:
     found: set[str] = set()
     for run in inputs:
         for server in run.mcp_servers:
-            headers = {name: v.get_secret_value() for name, v in (server.headers or {}).items()}
+            headers = {
+                name: HiddenText(v.get_secret_value()) for name, v in (server.headers or {}).items()
+            }
             found |= header_secrets(headers.items())
             found |= _url_secrets(server.url)
         if run.webhook:
@@ -57,7 +60,8 @@ def secrets_of(inputs: Iterable[TaskRunInput]) -> tuple[str, ...]:
 
 def longest_first(values: Iterable[str]) -> tuple[str, ...]:
     """Without empty ones. Removing a part first would leave the rest of the whole behind."""
-    return tuple(sorted(filter(str.strip, set(values)), key=lambda value: (-len(value), value)))
+    found = map(HiddenText, filter(str.strip, set(values)))
+    return tuple(sorted(found, key=lambda value: (-len(value), value)))
 
 
 def header_secrets(headers: Iterable[tuple[str, str]]) -> set[str]:

@@ -15,6 +15,8 @@ import re
 from collections.abc import Iterable
 from contextlib import suppress
 
+from .hidden import HiddenBytes
+
 _PREFIX = b"whsec_"
 _VERSION = "v1,"
 LEAST_BYTES = 16
@@ -32,11 +34,12 @@ def is_long_enough(secret: bytes) -> bool:
 
 def key_candidates(secret: bytes) -> tuple[bytes, ...]:
     """The possible keys of the HMAC. A short key is left out: any sender could guess it, and sign."""
-    found = [secret]
+    found = [HiddenBytes(secret)]
     if secret.startswith(_PREFIX):
-        text = secret[len(_PREFIX) :]
+        text = HiddenBytes(secret[len(_PREFIX) :])
         with suppress(binascii.Error):  # not base64: only its own bytes can be the key
-            found.append(base64.b64decode(text + b"=" * (-len(text) % 4), validate=True))
+            padded = HiddenBytes(text + b"=" * (-len(text) % 4))
+            found.append(HiddenBytes(base64.b64decode(padded, validate=True)))
     return tuple(key for key in found if len(key) >= _LEAST_KEY)
 
 

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from ..errors import InvalidRequest
 from ..models import McpServer, TaskRunInput
 from .effects import Request
+from .hidden import HiddenBytes, HiddenText
 from .redaction import secrets_of
 
 RUNS = "/v1/tasks/runs"
@@ -76,7 +77,7 @@ def payload(run: TaskRunInput) -> dict[str, Any]:
         body["source_policy"] = {k: v for k, v in body["source_policy"].items() if v}
     body = {name: value for name, value in body.items() if value != {}}
     if run.webhook is not None:
-        body["webhook"]["url"] = run.webhook.url
+        body["webhook"]["url"] = HiddenText(run.webhook.url)
     if run.mcp_servers:
         body["mcp_servers"] = [_server(server) for server in run.mcp_servers]
     return body
@@ -84,9 +85,11 @@ def payload(run: TaskRunInput) -> dict[str, Any]:
 
 def _server(server: McpServer) -> dict[str, Any]:
     body = server.model_dump(mode="json", exclude_none=True, exclude={"headers"})
-    body["url"] = server.url
+    body["url"] = HiddenText(server.url)
     if server.headers:
-        body["headers"] = {name: value.get_secret_value() for name, value in server.headers.items()}
+        body["headers"] = {
+            name: HiddenText(value.get_secret_value()) for name, value in server.headers.items()
+        }
     return body
 
 
@@ -96,7 +99,9 @@ def json_body(value: object) -> bytes:
     Raises:
         ValueError: It holds a NaN, an infinity or a lone surrogate, which JSON cannot.
     """
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return HiddenBytes(
+        json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    )
 
 
 def create(run: TaskRunInput) -> Request:

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from .._core.calls import Call, Calls, adrive, drive
 from .._core.effects import Flow
+from .._core.hidden import as_secret, hidden
 from .._core.ledger.cache import KnownRun
 from .._core.ledger.lookup import Lookup
 from .._core.ledger.submission import submit
@@ -53,6 +54,7 @@ class ClientPair(NamedTuple):
             InvalidRequest: An argument contradicts the client's own setting.
             MissingKey: The clients are to be made and there is no key.
         """
+        api_key, base_url = as_secret(api_key), hidden(base_url)
         sync, async_ = client_pair(
             client,
             api_key=api_key,

@@ -14,6 +14,7 @@ from langchain_core.runnables import RunnableConfig
 from pydantic import SecretStr
 from typing_extensions import Self
 
+from .._core.hidden import as_secret, hidden
 from ..client import AsyncParallelClient, ParallelClient
 from ..errors import InvalidRequest
 from ..models import SchemaLike, TaskRunInput, TaskSpec
@@ -72,6 +73,7 @@ class RunConfig:
             InvalidRequest: An option is wrong, or the API would refuse the requests.
             MissingKey: There is no API key.
         """
+        api_key, base_url = as_secret(api_key), hidden(base_url)
         check_kinds({"limits": (limits, Limits), "request": (request, RequestOptions)})
         options, limits = request or RequestOptions(), limits or Limits()
         template = options.template(processor_names, output_schema, input_schema)

@@ -10,6 +10,7 @@ import httpx
 from pydantic import SecretStr
 
 from .._core import streams
+from .._core.hidden import as_secret, hidden
 from .._core.retry import RetryPolicy
 from ..models import Event
 from .async_driver import AsyncDriver
@@ -53,6 +54,7 @@ class AsyncParallelClient(AsyncDriver):
         max_response_bytes: int = MAX_RESPONSE_BYTES,
         clock: Clock | None = None,
     ) -> None:
+        api_key, base_url = as_secret(api_key), hidden(base_url)
         super().__init__(
             settings(
                 api_key,

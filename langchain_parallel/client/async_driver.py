@@ -133,7 +133,7 @@ class AsyncDriver(Uncopied):
                         return
                     except ParallelError as error:
                         KnownSecrets.redact_error(error, secrets)
-                        raise
+                        raise error  # with a traceback from here on
                     if isinstance(effect, Emit):
                         yield redact_model(effect.event, secrets)
                         outcome = None

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias, cast
 import httpx
 from pydantic import SecretStr
 
+from .._core.hidden import as_secret, hidden
 from ..errors import InvalidRequest
 from .async_client import AsyncParallelClient
 from .async_driver import AsyncDriver
@@ -39,6 +40,7 @@ def client_pair(
         InvalidRequest: `client` is no client, or an argument contradicts its own setting.
         MissingKey: There is no client and no key.
     """
+    api_key, base_url = as_secret(api_key), hidden(base_url)
     if client is None:
         client = ParallelClient(api_key, base_url, allow_unknown_processor=allow_unknown_processor)
     elif not isinstance(cast(object, client), AnyClient):
@@ -48,8 +50,8 @@ def client_pair(
         )
     else:
         unknown = allow_unknown_processor and not client._settings.allow_unknown_processor
-        key = api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key
-        other_key = key is not None and key.strip() != client._settings.api_key.get_secret_value()
+        own = client._settings.api_key.get_secret_value()
+        other_key = api_key is not None and api_key.get_secret_value().strip() != own
         given = {"api_key": other_key, "base_url": base_url, "allow_unknown_processor": unknown}
         names = [name for name, value in given.items() if value not in (None, False)]
         if names:

@@ -19,6 +19,7 @@ from typing_extensions import Self
 from .. import errors
 from .._core import limits
 from .._core.effects import NoResponse, Request, Response, Sleep
+from .._core.hidden import HiddenText, as_secret, hidden
 from .._core.ledger.cache import LedgerCache
 from .._core.ledger.keys import ledger_key
 from .._core.ledger.lookup import PendingSubmission
@@ -216,8 +217,9 @@ def settings(
         MissingKey: There is no key.
         InvalidRequest: The key or the address cannot be one.
     """
-    key = api_key if api_key is not None else os.environ.get("PARALLEL_API_KEY", "")
-    text = (key.get_secret_value() if isinstance(key, SecretStr) else key).strip()
+    api_key, base_url = as_secret(api_key), hidden(base_url)
+    key = as_secret(os.environ.get("PARALLEL_API_KEY", "")) if api_key is None else api_key
+    text = HiddenText(key.get_secret_value().strip())
     if not text:
         raise errors.MissingKey(
             "No Parallel API key was given.",
@@ -226,7 +228,7 @@ def settings(
         )
     if not (text.isascii() and text.isprintable()):
         raise errors.InvalidRequest(["The API key holds characters that no HTTP header may hold."])
-    url = (base_url or os.environ.get("PARALLEL_BASE_URL") or BASE_URL).strip()
+    url = HiddenText((base_url or os.environ.get("PARALLEL_BASE_URL") or BASE_URL).strip())
     _check_url(url)
     if is_plain_to_others(url):
         warnings.warn(
@@ -249,15 +251,15 @@ def settings(
 def _check_url(url: str) -> None:
     """Raise InvalidRequest for a URL that cannot be a server's. The error does not repeat a login in it."""
     try:
-        parts = httpx.URL(url)
+        has_login, has_scheme = bool(httpx.URL(url).userinfo), bool(httpx.URL(url).scheme)
     except httpx.InvalidURL:
-        parts = httpx.URL("")
-    if parts.userinfo:
+        has_login = has_scheme = False
+    if has_login:
         raise errors.InvalidRequest(
             ["base_url holds a login; pass an `http_client` of your own with `auth=` instead."]
         )
-    if not (parts.scheme and is_http(url)) or "?" in url or "#" in url:
-        shown = "" if "@" in url or "?" in url else f" {url!r}"
+    if not (has_scheme and is_http(url)) or "?" in url or "#" in url:
+        shown = "" if "@" in url or "?" in url else f" {str(url)!r}"
         raise errors.InvalidRequest(
             [f"base_url{shown} is not the HTTP address of a server; {BASE_URL} is the default."]
         )

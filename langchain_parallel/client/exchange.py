@@ -23,6 +23,7 @@ import httpcore
 import httpx
 
 from .._core.effects import NoResponse
+from .._core.hidden import HiddenBytes
 
 TRANSPORT_ERRORS = (
     httpx.HTTPError,
@@ -247,8 +248,9 @@ class _Stream(httpcore.NetworkStream):
         return self._inner.read(max_bytes, _left(timeout, httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        buffer = HiddenBytes(buffer)  # the key is in it
         for start in range(0, len(buffer), _PIECE):
-            piece = buffer[start : start + _PIECE]
+            piece = HiddenBytes(buffer[start : start + _PIECE])
             self._inner.write(piece, _left(timeout, httpcore.WriteTimeout))
 
     def close(self) -> None:

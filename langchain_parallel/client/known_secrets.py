@@ -43,12 +43,15 @@ class KnownSecrets:
 
     @staticmethod
     def redact_error(error: ParallelError, secrets: Sequence[str]) -> None:
-        """Remove the secrets from an error and from the errors behind it."""
+        """Remove the secrets from an error and from the errors behind it, and the way to where they arose:
+        its local variables hold what the server said.
+        """
         # `Settings.response` has removed short ones, too, from what the server said. In this package's own
         # messages they may be words.
         certain = [secret for secret in secrets if not is_ordinary(secret)]
         one: BaseException | None = error
         while one is not None:
+            one.__traceback__ = None
             if isinstance(one, ParallelError):
                 one._map_text(lambda text: redact(text, certain))
             one = one.__cause__ or one.__context__

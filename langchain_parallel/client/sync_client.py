@@ -9,6 +9,7 @@ import httpx
 from pydantic import SecretStr
 
 from .._core import limits, operations, run_wait, streams
+from .._core.hidden import as_secret, hidden
 from .._core.ledger import submission
 from .._core.ledger.lookup import Lookup
 from .._core.retry import RetryPolicy
@@ -59,6 +60,7 @@ class ParallelClient(Driver):
         max_response_bytes: int = MAX_RESPONSE_BYTES,
         clock: Clock | None = None,
     ) -> None:
+        api_key, base_url = as_secret(api_key), hidden(base_url)
         super().__init__(
             settings(
                 api_key,

@@ -126,7 +126,7 @@ class Driver(Uncopied):
                     return cast(T, redact_model(end.value, secrets))
                 except ParallelError as error:
                     KnownSecrets.redact_error(error, secrets)
-                    raise
+                    raise error  # with a traceback from here on
                 if isinstance(effect, Emit):
                     yield redact_model(effect.event, secrets)
                     outcome = None

@@ -17,6 +17,7 @@ from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from pydantic import SecretStr
 
 from .._core.calls import Calls, adrive, drive
+from .._core.hidden import as_secret, hidden
 from .._graph.run_config import Wait
 from ..client import AsyncParallelClient, ParallelClient
 from ..errors import InvalidRequest, ParallelError
@@ -103,6 +104,7 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
             InvalidRequest: An option is wrong, or the API would refuse this configuration.
             MissingKey: There is no API key.
         """
+        api_key, base_url = as_secret(api_key), hidden(base_url)
         super().__init__()
         names, processors = Names(name), Processors.of(processor, model_may_choose)
         self._agent = AgentConfig.of(

@@ -28,6 +28,8 @@ from pydantic import (
     model_validator,
 )
 
+from .refusal import Discreet
+
 Metadata: TypeAlias = dict[str, str | int | float | bool]
 """Kept with a run or a group on the server."""
 
@@ -46,7 +48,7 @@ def _is_too_deep(value: object) -> bool:
     return True
 
 
-class _RequestModel(BaseModel):
+class _RequestModel(Discreet):
     """A model that callers build. Errors never repeat the input: it may hold a secret."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(

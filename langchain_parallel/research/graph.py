@@ -20,6 +20,7 @@ from langgraph.types import Send
 from pydantic import SecretStr
 
 from .._core.calls import Calls, adrive, drive
+from .._core.hidden import as_secret, hidden
 from ..client import AsyncParallelClient, ParallelClient
 from ..models import SchemaLike
 from ..options import (
@@ -107,6 +108,7 @@ def create_research_graph(
         InvalidRequest: An option is wrong, or the API would refuse this configuration.
         MissingKey: There is no API key.
     """
+    api_key, base_url = as_secret(api_key), hidden(base_url)
     check_evaluators(evaluate)
     names = (
         ("lite",) if callable(processor) else first_and_follow_up(processor)

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from typing_extensions import Self
 
+from .._core.hidden import HiddenText
 from ..errors import InvalidRequest
 from ..models import Webhook
 from ..options import DEFAULT_PROCESSORS, Limits, RequestOptions
@@ -51,12 +52,12 @@ class Settings(BaseModel):
         """
         given = os.environ if environment is None else environment
         values: dict[str, Any] = {
-            name: given[variable]
+            name: HiddenText(given[variable])
             for name in cls.model_fields
             if given.get(variable := PREFIX + name.upper())
         }
         if "webhook_secrets" in values:
-            parts = (part.strip() for part in values["webhook_secrets"].split(","))
+            parts = (HiddenText(part.strip()) for part in values["webhook_secrets"].split(","))
             values["webhook_secrets"] = [part for part in parts if part]
         try:
             return cls(**values)

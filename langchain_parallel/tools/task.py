@@ -24,17 +24,20 @@ from pydantic import (
     InstanceOf,
     PrivateAttr,
     SecretStr,
+    ValidationError,
     model_validator,
 )
 from typing_extensions import Self
 
 from .._core.calls import Calls, adrive, drive
+from .._core.hidden import as_secret
 from .._graph.paid_run import PaidAnswer, PaidRun
 from .._graph.run_config import RunConfig
 from .._graph.runtime import ends_step
 from ..client import AsyncParallelClient, ParallelClient
 from ..errors import ParallelError
 from ..models import SchemaLike
+from ..models.refusal import without_input
 from ..options import (
     DEFAULT_PROCESSORS,
     Limits,
@@ -169,11 +172,26 @@ class ParallelTaskTool(BaseTool):
         ) -> None:
             """`langchain`: options of every LangChain tool, such as `name` and `description`."""
 
+    else:
+
+        def __init__(self, /, **given: Any) -> None:
+            try:
+                given |= {n: as_secret(v) for n, v in given.items() if n == "api_key"}
+                super().__init__(**given)
+            except (ValidationError, ParallelError) as error:
+                refused = without_input(error)
+            else:
+                return
+            del given, self
+            raise refused
+
+        __init__.__pydantic_base_init__ = True
+
     @model_validator(mode="after")
     def _prepare(self) -> Self:
         given_key = self.api_key
         if self.api_key is None and os.environ.get("PARALLEL_API_KEY"):
-            self.api_key = SecretStr(os.environ["PARALLEL_API_KEY"])
+            self.api_key = as_secret(os.environ["PARALLEL_API_KEY"])
         self._door = RunConfig.of(
             processor_names=self._processors().all,
             output_schema=self.task_output_schema,

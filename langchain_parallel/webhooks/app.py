@@ -16,6 +16,7 @@ from langchain_core.runnables import RunnableConfig
 from pydantic import SecretStr
 
 from .._core.extras import optional_imports
+from .._core.hidden import as_secrets
 from ..client.client_pair import AnyClient
 from ..errors import InvalidRequest, WebhookFault, WebhookRejected
 from ..parked.graph_clients import choose_clients
@@ -83,7 +84,7 @@ def webhook_app(
         from starlette.applications import Starlette
         from starlette.routing import Route
 
-    secret_keys(secrets)
+    secret_keys(secrets := as_secrets(secrets))
     if max_body < 1:
         raise InvalidRequest(["max_body must be 1 or more."])
     threads = threads_of(graph, config, context)

@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeAlias
 
 from pydantic import SecretStr
 
+from .._core.hidden import HiddenBytes, HiddenText, as_secrets
 from .._core.json_text import parse
 from .._core.webhook_signature import LEAST_BYTES, is_long_enough, is_signed_by, parse_timestamp
 from ..errors import InvalidRequest, WebhookRejected
@@ -54,6 +55,7 @@ def receive(
         WebhookRejected: The delivery is malformed, is not Parallel's, is too old, or names no run.
         InvalidRequest: There is no secret, or one that is too short.
     """
+    secrets = as_secrets(secrets)
     keys = secret_keys(secrets)
     webhook_id, timestamp, signatures = _signature_headers(headers)
     if not is_signed_by(keys, webhook_id, timestamp, signatures, body):
@@ -84,9 +86,9 @@ def secret_keys(secrets: Sequence[str | SecretStr]) -> tuple[bytes, ...]:
     Raises:
         InvalidRequest: There is no secret, or one that is too short.
     """
-    given = [secrets] if isinstance(secrets, str | SecretStr) else secrets
-    texts = [s.get_secret_value() if isinstance(s, SecretStr) else s for s in given]
-    keys = tuple(text.strip().encode("utf-8", "surrogatepass") for text in texts)
+    secrets = as_secrets(secrets)
+    texts = [HiddenText(secret.get_secret_value().strip()) for secret in secrets]
+    keys = tuple(HiddenBytes(text.encode("utf-8", "surrogatepass")) for text in texts)
     if not keys or not all(map(is_long_enough, keys)):
         raise InvalidRequest(
             [f"Give at least one webhook secret, and none of fewer than {LEAST_BYTES} bytes."],

@@ -1,0 +1,47 @@
+"""Secrets that a variable may hold.
+
+Rule: a secret is in a local variable, a parameter or a closure only as one of these. Their `repr` shows
+nothing; what reports errors with local variables (Sentry, `traceback`, rich) shows them by their `repr`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from pydantic import SecretStr
+
+T = TypeVar("T")
+
+
+class HiddenText(str):
+    """A secret text. What is made of it (a slice, an f-string) is plain."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'…'"
+
+
+class HiddenBytes(bytes):
+    """Secret bytes. What is made of them is plain."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "b'…'"
+
+
+def hidden(given: str | None) -> HiddenText | None:
+    """A text that may hold a secret, such as an address with a login."""
+    return given if given is None else HiddenText(given)
+
+
+def as_secret(given: T | str) -> T | SecretStr:
+    """A text as a `SecretStr`; anything else as it is. Each function that is given a key begins with this."""
+    return SecretStr(HiddenText(given)) if isinstance(given, str) else given
+
+
+def as_secrets(given: str | SecretStr | Sequence[str | SecretStr]) -> tuple[SecretStr, ...]:
+    """One secret or several, as `as_secret`."""
+    return tuple(map(as_secret, (given,) if isinstance(given, str | SecretStr) else given))
