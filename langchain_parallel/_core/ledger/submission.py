@@ -331,9 +331,9 @@ def _read_named(pending: PendingSubmission, named: TaskRun) -> Flow[TaskRun | No
     is none.
     """
     request = replace(wire.get(named.run_id, timeout=_STATE_SECONDS), total=_STATE_SECONDS)
-    once = replace(pending.policy, max_attempts=1)
+    twice = replace(pending.policy, max_attempts=2)  # one lost answer must not make a wrong id pass
     try:
-        return (yield from operations.fetch(request, TaskRun, once, named.run_id))
+        return (yield from operations.fetch(request, TaskRun, twice, named.run_id))
     except MalformedResponse:
         raise
     except NotFound:
