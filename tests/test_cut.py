@@ -67,8 +67,8 @@ def test_the_rest_is_what_the_quick_part_leaves_out_and_what_is_larger(
 
 def test_what_asks_how_much_to_try_is_larger(request: pytest.FixtureRequest) -> None:
     every: list[Any] = request.config.stash[COLLECTED]
-    asking = {examples.__name__, is_exhaustive.__name__}
     for item in every:
         function = inspect.unwrap(item.function)
-        asks = asking & {*function.__code__.co_names} and function.__module__ != __name__
+        used = [function.__globals__.get(name) for name in function.__code__.co_names]
+        asks = (examples in used or is_exhaustive in used) and function.__module__ != __name__
         assert not asks or is_larger(item), f"{item.nodeid} needs @pytest.mark.larger"
