@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field
 from typing_extensions import TypedDict
 
 from ._core import limits as api_limits
+from ._core.kinds import as_list, check_kinds
 from .errors import InvalidRequest
 from .models import (
     McpServer,
@@ -197,10 +198,7 @@ class Processors(NamedTuple):
             InvalidRequest: One of them is no name, or no list of names.
         """
         first, follow_up = first_and_follow_up(processor)
-        if isinstance(model_may_choose, str):
-            raise InvalidRequest(
-                [f"model_may_choose is text; give a list, such as [{model_may_choose!r}]."]
-            )
+        model_may_choose = as_list("model_may_choose", model_may_choose or ())
         if model_may_choose and processor is DEFAULT_PROCESSORS:  # not given, however alike
             first = follow_up = model_may_choose[0]
         choices = tuple(dict.fromkeys((first, *model_may_choose))) if model_may_choose else ()
@@ -225,21 +223,6 @@ def check_session_limits(limits: object) -> SessionLimits:
     if problems:
         raise InvalidRequest(problems)
     return cast(SessionLimits, dict(limits))
-
-
-def check_kinds(given: Mapping[str, tuple[object, type]]) -> None:
-    """Check options that are objects of one class each, where they are given.
-
-    Raises:
-        InvalidRequest: One is of another class; a dict would be noticed only when it is first used.
-    """
-    problems = [
-        f"{name} is a {type(value).__name__}; give {kind.__name__}(...)."
-        for name, (value, kind) in given.items()
-        if not isinstance(value, kind | None)
-    ]
-    if problems:
-        raise InvalidRequest(problems)
 
 
 def only_one_run_per_question(limits: Limits | None) -> Limits:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any
 
 import pydantic
@@ -9,11 +10,14 @@ import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 
 from langchain_parallel import (
+    AsyncParallelClient,
+    ParallelClient,
     ParallelResearchMiddleware,
     ParallelTaskTool,
     create_research_graph,
 )
-from langchain_parallel.errors import InvalidRequest
+from langchain_parallel.client import RetryPolicy
+from langchain_parallel.errors import InvalidRequest, ParallelError
 from langchain_parallel.options import (
     DEFAULT_PROCESSORS,
     Limits,
@@ -22,6 +26,7 @@ from langchain_parallel.options import (
     first_and_follow_up,
 )
 from langchain_parallel.parked import sweep
+from langchain_parallel.research import by_evidence, by_person, deep_then_fast
 from langchain_parallel.simulator import Simulator
 
 from .research.harness import blocking_client
@@ -244,3 +249,70 @@ def test_an_unknown_processor_that_the_client_would_refuse_is_refused_when_a_doo
     client, request = blocking_client(Simulator()), RequestOptions(allow_unknown_processor=True)
     with pytest.raises(InvalidRequest, match="allow_unknown_processor is given beside a client"):
         create_research_graph(processor="core9x", request=request, client=client)
+
+
+JUNK: list[Any] = [
+    0,
+    "",
+    None,
+    -1,
+    True,
+    1.5,
+    float("nan"),
+    float("inf"),
+    10**400,
+    "\ud83d",
+    "\x00",
+    b"x",
+]
+JUNK += [[], {}, ("", ""), {"a": 1}, object(), "é漢", "a" * 100_000]
+MADE: list[tuple[Any, dict[str, Any]]] = [
+    *[(door, {"api_key": "k"}) for door in DOORS],
+    *[(kind, {"api_key": "k"}) for kind in (ParallelClient, AsyncParallelClient)],
+    (Limits, {}),
+    (RequestOptions, {}),
+    (RetryPolicy, {}),
+    (by_evidence, {}),
+    (by_person, {}),
+    (deep_then_fast, {}),
+]
+OPTIONS = [
+    (made, name, given)
+    for made, given in MADE
+    for name in signature(made).parameters
+    if name not in {"langchain", "args_schema"}
+]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("made", "name", "given"), OPTIONS, ids=[f"{made.__name__}.{name}" for made, name, _ in OPTIONS]
+)
+def test_whatever_an_option_is_given_ends_in_an_error_of_ours(
+    made: Any, name: str, given: dict[str, Any]
+) -> None:
+    for junk in JUNK:
+        try:
+            made(**{**given, name: junk})
+        except (ParallelError, pydantic.ValidationError) as error:
+            assert len(str(error)) < 6_000  # noqa: PT017
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("api_key", 5, "api_key is a int; give text"),
+        ("base_url", b"http://x", "base_url is a bytes; give text"),
+        ("base_url", "\ud83d", "is not the HTTP address of a server"),
+        (
+            "retry_policy",
+            {"max_attempts": 3},
+            r"retry_policy is a dict; give RetryPolicy\(\.\.\.\)",
+        ),
+        ("allow_unknown_processor", "no", "allow_unknown_processor is a str; give True or False"),
+    ],
+)
+def test_a_client_says_what_an_option_should_be(name: str, value: Any, words: str) -> None:
+    given: dict[str, Any] = {"api_key": "k", name: value}
+    with pytest.raises(InvalidRequest, match=words):
+        ParallelClient(**given)

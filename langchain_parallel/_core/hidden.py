@@ -32,9 +32,9 @@ class HiddenBytes(bytes):
         return "b'…'"
 
 
-def hidden(given: str | None) -> HiddenText | None:
-    """A text that may hold a secret, such as an address with a login."""
-    return given if given is None else HiddenText(given)
+def hidden(given: T | str) -> T | HiddenText:
+    """A text that may hold a secret, such as an address with a login; anything else as it is."""
+    return HiddenText(given) if isinstance(given, str) else given
 
 
 def as_secret(given: T | str) -> T | SecretStr:

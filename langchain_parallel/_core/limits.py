@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from ..errors import InvalidRequest
@@ -29,6 +30,8 @@ MAX_PROPERTIES = 100
 MAX_DOMAINS = 200
 MAX_MCP_SERVERS = 10
 MAX_KEY, MAX_VALUE = 16, 512
+MAX_SECONDS = 2**63
+"""More is for ever."""
 MAX_RUNS = 1_000
 """Runs in one request to a group."""
 
@@ -117,9 +120,9 @@ def seconds(timeout: object) -> float:
         InvalidRequest: It is not a number from 0 up.
     """
     # `not >=` also catches a NaN. Callers without a type checker pass None.
-    if not isinstance(timeout, int | float) or not timeout >= 0:
-        raise InvalidRequest([f"timeout is {timeout!r}; give seconds, from 0 up."])
-    return float(timeout)
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout >= 0:
+        raise InvalidRequest([f"timeout is {timeout!r:.100}; give seconds, from 0 up."])
+    return float(timeout) if timeout < MAX_SECONDS else math.inf
 
 
 def _unsendable(run: TaskRunInput) -> Iterator[str]:

@@ -95,7 +95,10 @@ class RetryPolicy:
 
     def __post_init__(self) -> None:
         seconds = (self.initial_delay, self.max_delay, self.max_retry_after, self.settle_seconds)
-        if self.max_attempts < 1 or not all(0 <= value < math.inf for value in seconds):
+        numbers = (self.max_attempts, *seconds)
+        if not all(isinstance(one, int | float) and 0 <= one < math.inf for one in numbers) or (
+            self.max_attempts < 1
+        ):
             raise InvalidRequest(
                 [
                     f"{self} is no retry policy; it needs at least 1 attempt and finite seconds from 0 up."

@@ -15,10 +15,12 @@ from pydantic import SecretStr
 from typing_extensions import Self
 
 from .._core.hidden import as_secret, hidden
+from .._core.kinds import check_kinds
+from .._core.limits import check_text
 from ..client import AsyncParallelClient, ParallelClient
 from ..errors import InvalidRequest
 from ..models import SchemaLike, TaskRunInput, TaskSpec
-from ..options import Limits, RequestOptions, check_kinds, check_timeout, check_words
+from ..options import Limits, RequestOptions, check_timeout, check_words
 from .clients import ClientPair
 from .records import Records
 from .runtime import thread_id_of
@@ -81,6 +83,7 @@ class RunConfig:
         given_name: object = name
         if not (isinstance(given_name, str) and given_name.strip()):
             raise InvalidRequest([f"name is {name!r}; give text."])
+        check_text({"name": name})
         clients = ClientPair.of(
             client,
             api_key=api_key,

@@ -28,6 +28,7 @@ from ..processors import price_usd
 from ..research import ResearchOutput, Turn, create_research_graph
 from ..sessions import InteractionTree
 from ..simulator import Fault, RunningServer, Scenario, Simulator, serve
+from ..simulator.__main__ import amount
 from ..text.format import usd
 from ..text.result import answer_text, weak_points
 from ..text.untrusted import harmless
@@ -51,7 +52,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--live", action="store_true", help="use the real API; this costs money")
     parser.add_argument("--kill", action="store_true", help="with --live: also run the third turn")
     parser.add_argument(
-        "--latency-scale", type=float, default=0.02, help="factor on the duration of simulated runs"
+        "--latency-scale",
+        type=amount,
+        default=0.02,
+        help="factor on the duration of simulated runs",
     )
     parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)

@@ -20,6 +20,7 @@ from .. import errors
 from .._core import limits
 from .._core.effects import NoResponse, Request, Response, Sleep
 from .._core.hidden import HiddenText, as_secret, hidden
+from .._core.kinds import check_kinds
 from .._core.ledger.cache import LedgerCache
 from .._core.ledger.keys import ledger_key
 from .._core.ledger.lookup import PendingSubmission
@@ -215,8 +216,16 @@ def settings(
 
     Raises:
         MissingKey: There is no key.
-        InvalidRequest: The key or the address cannot be one.
+        InvalidRequest: The key or the address cannot be one, or an option is of another type.
     """
+    check_kinds(
+        {
+            "api_key": (api_key, (str, SecretStr)),
+            "base_url": (base_url, str),
+            "retry_policy": (policy, RetryPolicy),
+            "allow_unknown_processor": (allow_unknown_processor, bool),
+        }
+    )
     api_key, base_url = as_secret(api_key), hidden(base_url)
     key = as_secret(os.environ.get("PARALLEL_API_KEY", "")) if api_key is None else api_key
     text = HiddenText(key.get_secret_value().strip())
@@ -252,14 +261,14 @@ def _check_url(url: str) -> None:
     """Raise InvalidRequest for a URL that cannot be a server's. The error does not repeat a login in it."""
     try:
         has_login, has_scheme = bool(httpx.URL(url).userinfo), bool(httpx.URL(url).scheme)
-    except httpx.InvalidURL:
+    except (httpx.InvalidURL, UnicodeError):
         has_login = has_scheme = False
     if has_login:
         raise errors.InvalidRequest(
             ["base_url holds a login; pass an `http_client` of your own with `auth=` instead."]
         )
     if not (has_scheme and is_http(url)) or "?" in url or "#" in url:
-        shown = "" if "@" in url or "?" in url else f" {str(url)!r}"
+        shown = "" if "@" in url or "?" in url else f" {str(url)!r:.100}"
         raise errors.InvalidRequest(
             [f"base_url{shown} is not the HTTP address of a server; {BASE_URL} is the default."]
         )

@@ -21,6 +21,7 @@ from pydantic import SecretStr
 
 from .._core.calls import Calls, adrive, drive
 from .._core.hidden import as_secret, hidden
+from .._core.kinds import check_kinds
 from ..client import AsyncParallelClient, ParallelClient
 from ..models import SchemaLike
 from ..options import (
@@ -110,6 +111,7 @@ def create_research_graph(
     """
     api_key, base_url = as_secret(api_key), hidden(base_url)
     check_evaluators(evaluate)
+    check_kinds({"keep_excerpts": (keep_excerpts, bool)})
     names = (
         ("lite",) if callable(processor) else first_and_follow_up(processor)
     )  # a policy's names are checked as it gives them

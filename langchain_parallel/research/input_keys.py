@@ -53,5 +53,5 @@ def _problems(names: Collection[str], options: Collection[str]) -> Iterator[str]
         elif name in options:
             yield f"{said}give it to create_research_graph."
         else:
-            near = difflib.get_close_matches(name, _KEYS, n=1)
+            near = difflib.get_close_matches(name, _KEYS, n=1, cutoff=0.75)
             yield f"{said}{f'did you mean {near[0]}?' if near else ', '.join(_KEYS) + ' do.'}"

@@ -12,7 +12,7 @@ from statistics import fmean
 from typing import TypeAlias
 
 from .._core import limits
-from ..errors import InvalidRequest
+from .._core.kinds import as_list, check_kinds
 from ..evidence import rank
 from ..models import TaskRunInput
 from ..processors import costs_more
@@ -49,8 +49,8 @@ def deep_then_fast(
     Raises:
         InvalidRequest: A processor is unknown.
     """
-    if isinstance(escalation, str):
-        raise InvalidRequest([f"escalation is text; give a list, such as [{escalation!r}]."])
+    escalation = as_list("escalation", escalation)
+    check_kinds({"allow_unknown_processor": (allow_unknown_processor, bool)})
     for name in (first, follow_up, *escalation, *([ceiling] if ceiling is not None else [])):
         limits.check(
             TaskRunInput(input="?", processor=name), allow_unknown_processor=allow_unknown_processor

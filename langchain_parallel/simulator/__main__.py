@@ -22,6 +22,8 @@ from functools import partial
 from inspect import signature
 from typing import TypeVar
 
+from pydantic import TypeAdapter, ValidationError
+
 from .clock import RealClock
 from .faults import Fault
 from .http_server import serve
@@ -43,13 +45,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=_port, default=0, help="default: a free one")
     parser.add_argument(
-        "--latency-scale", type=_amount, default=1.0, help="factor on the duration of every run"
+        "--latency-scale", type=amount, default=1.0, help="factor on the duration of every run"
     )
     parser.add_argument(
         "--scenario", type=_scenario, help="a JSON file, or `announcement`, which is built in"
     )
     parser.add_argument("--seed", type=int, help="the same seed gives the same ids and answers")
-    parser.add_argument("--credit-usd", type=_amount, help="what the account can spend")
+    parser.add_argument("--credit-usd", type=amount, help="what the account can spend")
     for name, kind in (("fault", Fault), ("script", RunScript)):
         parser.add_argument(
             f"--{name}",
@@ -123,7 +125,8 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _amount(text: str) -> float:
+def amount(text: str) -> float:
+    """A number from 0 up, as an argument of a command."""
     try:
         number = float(text)
     except ValueError:
@@ -145,7 +148,12 @@ def _from_json(kind: Callable[..., T], text: str) -> T:
         ):
             required = f" (needed: {', '.join(needed)})" if needed else ""
             raise ValueError(f"give an object with some of {', '.join(fields)}{required}")
-        return kind(**given)
+        kind(**given)  # its own checks say more than a type does
+        return TypeAdapter(kind).validate_python(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise argparse.ArgumentTypeError(f"{text!r}: {where}: {first['msg']}") from None
     except (TypeError, ValueError) as error:
         raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
 

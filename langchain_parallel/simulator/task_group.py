@@ -40,6 +40,12 @@ class Listing:
     most: int | None = None
     metadata: bool = True
 
+    def __post_init__(self) -> None:
+        for name in ("page", "most"):
+            value = getattr(self, name)
+            if value is not None and value < (least := 1 if name == "page" else 0):
+                raise ValueError(f"{name} is {value}; at least {least} is needed")
+
 
 @dataclass(eq=False)
 class Group:

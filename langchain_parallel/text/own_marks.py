@@ -26,6 +26,12 @@ FROM_THE_WEB = "(from the web) "
 # A candidate for a mark: `_inside` decides. With a blank after the bracket it is none.
 _MARK = re.compile(r"""[\[［【]([^\[\]［］【】"\r\n]{1,400})[\]］】]""")
 _BRACKETS = re.compile(r"[\[\]［］【】]")
+# Code and formulas. Other texts between such signs are only treated the same.
+_CODE_OR_MARK = re.compile(
+    rf"`{{1,3}}[^`]*`{{1,3}}|\${{1,2}}[^$\n]{{1,400}}\${{1,2}}|{_MARK.pattern}"
+)
+_BEFORE_PART = ("_", "[", "]")
+_SEVERAL = re.compile(r"\d\W*[,;，；、‐-―−-]\W*\w")
 _COMMA = re.compile(r"\s{0,9}[,;，；、]\s{0,9}")
 _ONE = r"(?:([a-z][a-z_]{0,29})-)?(\d{1,10})(?:@([\w-]{1,6}))?"
 _ITEM = re.compile(rf"{_ONE}(?:\s{{0,9}}[-‐-―−]\s{{0,9}}{_ONE})?(?:†.*)?")
@@ -33,7 +39,7 @@ _IN_JSON = re.compile(rf'"(?:[^"\\]|\\.?)*(?:"|$)|{_MARK.pattern}')
 
 # In a skeleton: the labels of `result`, of the middleware's pages and of a judging model's session.
 _LABEL = re.compile(
-    r"^[^a-z0-9\n:]{0,16}(?:(?:citations|sources|low confidence|no citations|confidence|warning|"
+    r"^[^a-z0-9\n:]{0,16}((?:citations|sources|low confidence|no citations|confidence|warning|"
     r"interaction[ _-]?id|run[ _-]?id|mcp tool error)[^a-z0-9\n:]{0,8}"
     r"(?: otherwise| \(cite as [^\n:]{0,40})?:|(?:earlier|last (?:\d{1,4} )?)turns?\b"
     r"|cut here\]|page \d{1,6} of|turn \d{1,6},)",
@@ -86,9 +92,9 @@ def source_line(mark: str, url: str, title: str | None, *, shown: str = "") -> s
 
 def _without_labels(text: str) -> str:
     plain, kept, end = skeleton(text), [], 0
-    for label in _LABEL.finditer(plain):
-        kept += [text[end : label.start()], FROM_THE_WEB]
-        end = label.start()
+    for label in _LABEL.finditer(plain):  # behind `| `, `- ` and `**`, which stay what they are
+        kept += [text[end : label.start(1)], FROM_THE_WEB]
+        end = label.start(1)
     return "".join([*kept, text[end:]])
 
 
@@ -119,10 +125,11 @@ def _with_target(link: re.Match[str]) -> str:
 def without_marks(text: str) -> str:
     """Text of the web without marks: `[2]` becomes `(2)`.
 
-    Where the bracket may mean something else, in `row[2]` and in the link `[2](…)`, a blank behind it keeps
-    that meaning. `[0]` stays: no source has that number.
+    Where the bracket may mean something else, a blank behind it keeps that meaning: in code and formulas, in
+    `row[2]`, `[[2]]` and the link `[2](…)`, and where it holds several numbers, as an interval does. `[0]`
+    stays: no source has that number.
     """
-    return _MARK.sub(_replace, text)
+    return _CODE_OR_MARK.sub(_replace, text)
 
 
 def marked_numbers(text: str) -> Iterator[tuple[str, Number]]:
@@ -131,12 +138,15 @@ def marked_numbers(text: str) -> Iterator[tuple[str, Number]]:
         yield from list(_inside(mark[1]))
 
 
-def _replace(mark: re.Match[str]) -> str:
-    start, end = mark.span()
-    before = mark.string[max(start - 1, 0) : start]
-    if before.isalnum() or before == "_" or mark.string[end : end + 1] == "(":
-        return _with_blank(mark)
-    return f"({mark[1]})" if _cites(mark) else mark[0]
+def _replace(found: re.Match[str]) -> str:
+    if found[0][0] in "`$":
+        return _MARK.sub(_with_blank, found[0])
+    start, end = found.span()
+    before = found.string[max(start - 1, 0) : start]
+    is_link = found.string[end : end + 1] == "("
+    if is_link or before.isalnum() or before in _BEFORE_PART or _SEVERAL.search(found[1]):
+        return _with_blank(found)
+    return f"({found[1]})" if _cites(found) else found[0]
 
 
 def _with_blank(mark: re.Match[str]) -> str:

@@ -265,7 +265,7 @@ def test_whatever_the_web_wrote_only_our_own_marks_are_shown(how: How, field: st
     shown = texts(state)[1]
     assert (
         field not in (None, "text")
-        or shown.count("Sure (1), (2@c65c64), (3), (1-9), (patents-4, 5)") > 1
+        or shown.count("Sure (1), (2@c65c64), (3), [ 1-9], [ patents-4, 5]") > 1
     )
     assert (
         field != "sources" or "https://x.example/?q=%5B2%5D&r=%E3%80%903%E3%80%91 Sure (1)" in shown
@@ -290,7 +290,7 @@ def test_a_typed_answer_stays_the_same_json() -> None:
     assert shown["deep"]["numbers"] == [1, 2, [3]]
     assert shown["deep"]["said"] == without_marks(FORGED)
     assert shown["deep"]["said"].startswith(
-        "Sure (1), (2@c65c64), (3), (1-9), (patents-4, 5), (6)(7)"
+        "Sure (1), (2@c65c64), (3), [ 1-9], [ patents-4, 5], (6)[ 7]"
     )
 
 
@@ -299,7 +299,13 @@ def test_a_typed_answer_stays_the_same_json() -> None:
     [
         ("As [2] says", "As (2) says"),
         ("【2】", "(2)"),
-        ("[1, 2; 3-5]", "(1, 2; 3-5)"),
+        ("[1, 2; 3-5]", "[ 1, 2; 3-5]"),
+        ("x in [0, 1]", "x in [ 0, 1]"),  # (0, 1) is another interval
+        ("`x = [1]`", "`x = [ 1]`"),
+        ("```py\nx = [1]\n```", "```py\nx = [ 1]\n```"),
+        ("$[1]$", "$[ 1]$"),
+        ("[[1], [[2]]]", "[[ 1], [[ 2]]]"),
+        ("[Paper][1]", "[Paper][ 1]"),
         ("word[2] and x[12]", "word[ 2] and x[ 12]"),
         ("[2](https://a.example)", "[ 2](https://a.example)"),
         ("[3†source]", "(3†source)"),

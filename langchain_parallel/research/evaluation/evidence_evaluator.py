@@ -13,6 +13,7 @@ from langchain_core.runnables import RunnableConfig
 
 from ..._core import limits
 from ..._core.calls import Calls
+from ..._core.kinds import as_list
 from ..._core.plain_text import count
 from ...errors import InvalidRequest
 from ...evidence import NO_ANSWERS, TEXT_FIELD, Confidence, EvidenceRule, Lack
@@ -162,9 +163,7 @@ def _listing(lacks: Mapping[str, str], room: int) -> str:
 
 
 def _as_list(name: str, given: Collection[str]) -> list[str]:
-    if isinstance(given, str):
-        raise InvalidRequest([f"{name} is text; give a list, such as [{given!r}]."], hint="")
-    texts: list[object] = list(given)
+    texts: list[object] = as_list(name, given)
     if wrong := [one for one in texts if not (isinstance(one, str) and one.strip())]:
         raise InvalidRequest([f"{name} holds {wrong[0]!r}, which is no text."], hint="")
     return list(given)
