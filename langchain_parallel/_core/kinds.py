@@ -28,7 +28,7 @@ def check_kinds(given: Mapping[str, tuple[object, type | tuple[type, ...]]]) -> 
         raise InvalidRequest(problems)
 
 
-def as_list(name: str, given: Iterable[T]) -> list[T]:
+def as_list(name: str, given: Iterable[T] | object) -> list[T]:
     """An option that is a list.
 
     Raises:

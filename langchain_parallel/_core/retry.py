@@ -95,7 +95,7 @@ class RetryPolicy:
 
     def __post_init__(self) -> None:
         seconds = (self.initial_delay, self.max_delay, self.max_retry_after, self.settle_seconds)
-        numbers = (self.max_attempts, *seconds)
+        numbers: tuple[object, ...] = (self.max_attempts, *seconds)
         if not all(isinstance(one, int | float) and 0 <= one < math.inf for one in numbers) or (
             self.max_attempts < 1
         ):

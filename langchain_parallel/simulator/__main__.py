@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from inspect import signature
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -149,7 +149,8 @@ def _from_json(kind: Callable[..., T], text: str) -> T:
             required = f" (needed: {', '.join(needed)})" if needed else ""
             raise ValueError(f"give an object with some of {', '.join(fields)}{required}")
         kind(**given)  # its own checks say more than a type does
-        return TypeAdapter(kind).validate_python(given)
+        checked: T = TypeAdapter(cast(Any, kind)).validate_python(given)
+        return checked
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
