@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from langchain_parallel import Limits
 from langchain_parallel.errors import OutputMismatch
+from langchain_parallel.evidence import is_hollow
 from langchain_parallel.middleware import sources, structured_finding
 from langchain_parallel.research import all_of, by_evidence, by_model, by_person, first_objection
 from langchain_parallel.sessions import InteractionTree, SessionReport, carry_over, with_findings
@@ -58,7 +59,7 @@ def test_a_session_goes_on(mode: Any, output: Any) -> None:
     done = invoke(mode, session.graph(), Command(resume=APPROVE), session.config)
     assert [turn["status"] for turn in done["turns"][:3]] == ["completed"] * 3
     shown(done)
-    answered = [turn for turn in done["turns"] if turn["content"] not in (None, "", {}, [])]
+    answered = [turn for turn in done["turns"] if not is_hollow(turn["content"])]
     if answered:
         with_findings("And now?", answered, max_chars=20_000).encode()
     next_one = Session(mode, simulator)
