@@ -80,7 +80,7 @@ class ParallelError(Exception):
         message = message.translate(_NOT_SHOWN)
         super().__init__(message)
         self._message = message
-        self.hint = hint.translate(_NOT_SHOWN)
+        self.hint: str = hint.translate(_NOT_SHOWN)
         self.run_id = run_id
         self.interaction_id = interaction_id
         self.billed = billed
