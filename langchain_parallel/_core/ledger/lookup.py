@@ -109,9 +109,31 @@ def look_up_with_started(
     if started is None:
         return found
     if found is None:
-        return (yield from _adopt(pending, [started], listed_now=False))
+        return (yield from _adopt_unlisted(pending, started))
     ids = (found.run.run_id, *found.duplicates, started.run.run_id)
     return found.model_copy(update={"duplicates": tuple(dict.fromkeys(ids))[1:]})
+
+
+def _adopt_unlisted(pending: PendingSubmission, started: KnownRun) -> Flow[Submission]:
+    """Adopt the run that this client started and no list shows.
+
+    Raises:
+        SubmissionUnknown: Its id leads nowhere, and neither does the ledger.
+    """
+    try:
+        yield from operations.retrieve(started.run.run_id, pending.policy)
+    except NotFound:
+        time = yield from now()
+        pending.mark_sent(time)
+        pending.cache.forget_run(pending.ledger_id, pending.key)
+        found = yield from look_up_until_settled(pending, time)
+        if found is None:
+            pending.mark_sent(time)
+            raise submission_unknown(pending) from None
+        return found
+    except ParallelError:
+        pass  # its id will do
+    return (yield from _adopt(pending, [started], listed_now=False))
 
 
 def look_up_until_settled(pending: PendingSubmission, since: float) -> Flow[Submission | None]:
