@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from langchain_parallel import AsyncParallelClient, ParallelClient, ParallelError
@@ -104,7 +104,20 @@ class Cancelling(Deadly):
         return Response(iter([Wait(self.monotonic + 3600)]))
 
 
+WRONG_ID_UNREAD = (
+    [
+        Fault("refuse", method="GET", path="*/groups/*/runs"),
+        Fault("wrong_id", method="POST", path="*/groups/*/runs"),
+    ],
+    [Kill(6, processed=False, elsewhere=False)],
+    1.0,
+)
+"""The answer names a run that is not there; the call is cancelled before that is noticed, and then no list
+can be read."""
+
+
 @given(troubles, kills, late)
+@example(*WRONG_ID_UNREAD)
 @settings(max_examples=examples(40))
 def test_a_client_whose_tasks_are_cancelled_pays_once(
     trouble: list[Fault], kills: list[Kill], late: float
