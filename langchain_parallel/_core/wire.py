@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from ..errors import InvalidRequest
 from ..models import McpServer, TaskRunInput
+from ..models.requests import MAX_DEPTH, is_too_deep
 from .effects import Request
 from .hidden import HiddenBytes, HiddenText
 from .redaction import secrets_of
@@ -69,6 +70,9 @@ def payload(run: TaskRunInput) -> dict[str, Any]:
     Raises:
         InvalidRequest: It is no JSON, or hundreds of levels deep, as the copy of a model may be.
     """
+    deep = [name for name in ("input", "metadata") if is_too_deep(getattr(run, name))]
+    if deep:
+        raise InvalidRequest([f"More than {MAX_DEPTH} levels deep: {', '.join(deep)}."])
     try:
         body = run.model_dump(mode="json", exclude_none=True, exclude={"mcp_servers"})
     except ValueError as error:

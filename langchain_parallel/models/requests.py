@@ -34,13 +34,14 @@ Metadata: TypeAlias = dict[str, str | int | float | bool]
 """Kept with a run or a group on the server."""
 
 
-_MAX_DEPTH = 100
+MAX_DEPTH = 100
 """Levels; pydantic and databases give up at about 250. An output schema may have 5."""
 
 
-def _is_too_deep(value: object) -> bool:
+def is_too_deep(value: object) -> bool:
+    """Whether a value is more than `MAX_DEPTH` levels deep: pydantic may end the process over it."""
     level = [value]
-    for _ in range(_MAX_DEPTH):
+    for _ in range(MAX_DEPTH):
         containers = {id(v): v for v in level if isinstance(v, dict | list | tuple)}.values()
         level = [v for c in containers for v in (c.values() if isinstance(c, dict) else c)]
         if not level:
@@ -59,9 +60,9 @@ class _RequestModel(Discreet):
     @classmethod
     def _not_too_deep(cls, value: Any) -> Any:
         fields = value if isinstance(value, dict) else {}
-        deep = [str(name) for name, given in fields.items() if _is_too_deep(given)]
+        deep = [str(name) for name, given in fields.items() if is_too_deep(given)]
         if deep:
-            raise ValueError(f"{', '.join(deep)}: more than {_MAX_DEPTH} levels deep")
+            raise ValueError(f"{', '.join(deep)}: more than {MAX_DEPTH} levels deep")
         return value
 
 

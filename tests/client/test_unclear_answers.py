@@ -141,3 +141,21 @@ def test_the_first_look_at_a_run_just_started_holds_a_call_for_seconds_only(
     submission = client.submit(ledger_id, request("Who leads?"))
     assert simulator.clock.monotonic() - before <= 6.0
     assert client.wait(submission.run.run_id).run.run_id == simulator.runs()[0]["run_id"]
+
+
+def test_a_look_until_settled_begins_anew_for_another_process_may_have_sent_since(
+    process: Process,
+) -> None:
+    simulator = Simulator(ManualClock())
+    simulator.scripts.add(RunScript(late_commit=5.0))
+    client, other = process(simulator), process(simulator)
+    ledger_id = client.create_group().taskgroup_id
+    unread = Fault("status_before", status=403, method="GET", path="*/groups/*/runs", times=None)
+    simulator.faults.add(unread)
+    with pytest.raises(errors.SubmissionUnknown):
+        client.submit(ledger_id, request("Who leads?"), lookup="until_settled")
+    simulator.faults.clear()
+    started = other.submit(ledger_id, request("Who leads?"))
+    found = client.submit(ledger_id, request("Who leads?"), lookup="until_settled")
+    assert found.run.run_id == started.run.run_id
+    assert len(simulator.runs()) == 1

@@ -62,9 +62,9 @@ class PendingSubmission:
 
 def uncertain_since(pending: PendingSubmission, lookup: Lookup) -> Flow[float | None]:
     """Since when it is uncertain whether the request was sent; None where it is not."""
-    is_news = lookup == "until_settled" and pending.sent_at is None
-    # Or the caller that sent it was cancelled before the response came.
-    if is_news or pending.sent_at == math.inf:
+    # `until_settled` begins anew each time: another process may have sent since the last time. The time is
+    # unknown where the caller that sent it was cancelled before the response came.
+    if lookup == "until_settled" or pending.sent_at == math.inf:
         pending.mark_sent((yield from now()))
     return pending.sent_at
 
