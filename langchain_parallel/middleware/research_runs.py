@@ -42,7 +42,7 @@ from .agent_state import (
     turns_of,
 )
 from .citations import number_citations
-from .unknown_runs import beyond_limits, found_records, submit_run
+from .unknown_records import beyond_limits, found_records, submit_run
 
 POLLED = 20
 """Most runs that are polled before one turn of the model."""
