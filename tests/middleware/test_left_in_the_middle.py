@@ -67,7 +67,7 @@ def test_cancelled_at_any_await_it_takes_the_next_message(wait: Any) -> None:
         check_history(state)
         check_nothing_is_lost(account, state)
         assert len(account.asked) == len(set(account.asked))
-    assert cut > 3
+    assert cut > 1
 
 
 class Interrupted(BaseException):

@@ -68,7 +68,7 @@ def test_cancelled_at_any_await(durability: Any, how: str) -> None:
             break
         cut += 1
         check_next(session, how)
-    assert cut > 3
+    assert cut > 1
 
 
 @pytest.mark.larger
