@@ -111,6 +111,9 @@ class RequestOptions(Discreet):
         metadata: Kept with every run on Parallel's side, beside the LangGraph `thread_id`.
         webhook: Where the API posts when a run has ended; for `wait="park"`.
         allow_unknown_processor: Send processors that this package does not know.
+        allow_foreign_ids: Whether ids of ledgers, runs and interactions are used that do not come from this
+            thread, such as those of monitor events. None: in your own process the graph and the middleware
+            use them, because your code gave them; behind a LangGraph server nothing does.
 
     Raises:
         pydantic.ValidationError: An option is unknown or of another type. Values are not repeated.
@@ -127,6 +130,7 @@ class RequestOptions(Discreet):
     metadata: Metadata = Field(default_factory=dict)
     webhook: Webhook | None = Field(default=None, repr=False)  # its URL may hold a token
     allow_unknown_processor: bool = False
+    allow_foreign_ids: bool | None = None
 
     def template(
         self,

@@ -78,6 +78,13 @@ def test_a_name_is_langgraphs(name: str) -> None:
     assert checkpoint_scan._INTERRUPT == runtime._INTERRUPT
 
 
+@pytest.mark.parametrize("name", [runtime._USER, runtime._REQUEST])
+def test_a_server_writes_this_name_into_each_config(name: str) -> None:
+    server = pytest.importorskip("langgraph_api")
+    source = (Path(server.__file__).parent / "models" / "run.py").read_text(encoding="utf-8")
+    assert f'configurable["{name}"] = ' in source
+
+
 def written() -> Iterator[tuple[str, str]]:
     """Texts in the package that look like LangGraph's reserved names."""
     for path in sorted(PACKAGE.rglob("*.py")):

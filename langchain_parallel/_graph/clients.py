@@ -19,6 +19,7 @@ from ..client import AsyncParallelClient, ParallelClient
 from ..client.client_pair import AnyClient, client_pair
 from ..errors import NotFound, ParallelError
 from ..models import Event, Submission, TaskRun, TaskRunEvent, TaskRunInput, TaskRunResult
+from .seals import Seals
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -34,6 +35,11 @@ class ClientPair(NamedTuple):
     def process_id(self) -> str:
         """The id of what these two know of their ledgers; it is another one in a forked process."""
         return f"{self.sync._settings.cache.name}.{os.getpid()}"
+
+    @property
+    def seals(self) -> Seals:
+        """The seals of this account."""
+        return Seals(self.sync._settings.api_key)
 
     @classmethod
     def of(

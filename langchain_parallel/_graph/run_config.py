@@ -23,7 +23,7 @@ from ..models import SchemaLike, TaskRunInput, TaskSpec
 from ..options import Limits, RequestOptions, check_timeout, check_words
 from .clients import ClientPair
 from .records import Records
-from .runtime import thread_id_of
+from .runtime import came_through_server, thread_id_of
 from .session_ledger import Ledgers
 
 THREAD_ID_CHARS = 512
@@ -104,6 +104,13 @@ class RunConfig:
             name=name,
             **more,
         )
+
+    def trusts_ids(self, config: RunnableConfig) -> bool:
+        """Whether an id that nothing proves to be this thread's may be used.
+        Unless set, only where no LangGraph server stands between the caller and this graph.
+        """
+        allowed = self.options.allow_foreign_ids
+        return not came_through_server(config) if allowed is None else allowed
 
     def request(
         self,

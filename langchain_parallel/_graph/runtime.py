@@ -29,6 +29,9 @@ _TASK_ID = "__pregel_task_id"
 _READ = "__pregel_read"
 _START = "__start__"
 _INTERRUPT = "__interrupt__"
+# A LangGraph server's.
+_USER = "langgraph_auth_user_id"
+_REQUEST = "langgraph_request_id"
 _GREGORIAN_SECONDS = 12_219_292_800
 """From 1582, when the timestamps of such UUIDs begin, to 1970."""
 _WRITE_SECONDS = 10.0
@@ -94,6 +97,22 @@ def thread_id_of(config: RunnableConfig) -> str | None:
     """The LangGraph thread a config belongs to, if any."""
     thread_id = config.get("configurable", {}).get("thread_id")
     return None if thread_id is None else str(thread_id)
+
+
+def asking_user(config: RunnableConfig) -> str | None:
+    """The authenticated user who has called a LangGraph server; None elsewhere, or without authentication.
+
+    A run that the server continues by itself, such as after a webhook, has another user, or none.
+    """
+    user = config.get("configurable", {}).get(_USER)
+    return user if isinstance(user, str) and user else None
+
+
+def came_through_server(config: RunnableConfig) -> bool:
+    """Whether a LangGraph server has called the graph: then input and state are a stranger's. The caller
+    cannot take away what the server puts into the config.
+    """
+    return any(name in config.get("configurable", {}) for name in (_REQUEST, _USER))
 
 
 def check_thread_id(thread_id: object, saver: object) -> None:
