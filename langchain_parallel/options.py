@@ -9,11 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias, cast
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, field_validator
 from typing_extensions import TypedDict
 
 from ._core import limits as api_limits
 from ._core.kinds import as_list, check_kinds
+from ._core.ledger.identity import check_identity
 from .errors import InvalidRequest
 from .models import (
     McpServer,
@@ -114,6 +115,8 @@ class RequestOptions(Discreet):
         allow_foreign_ids: Whether ids of ledgers, runs and interactions are used that do not come from this
             thread, such as those of monitor events. None: in your own process the graph and the middleware
             use them, because your code gave them; behind a LangGraph server nothing does.
+        identity: Whose credentials the MCP servers are given, such as a user's id; never sent. It is the same
+            when they are rotated; without it, a run under rotated credentials is another one.
 
     Raises:
         pydantic.ValidationError: An option is unknown or of another type. Values are not repeated.
@@ -131,6 +134,13 @@ class RequestOptions(Discreet):
     webhook: Webhook | None = Field(default=None, repr=False)  # its URL may hold a token
     allow_unknown_processor: bool = False
     allow_foreign_ids: bool | None = None
+    identity: str | None = Field(default=None, repr=False)  # it names a person
+
+    @field_validator("identity")
+    @classmethod
+    def _is_identity(cls, value: str | None) -> str | None:
+        check_identity(value)
+        return value
 
     def template(
         self,

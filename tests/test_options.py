@@ -301,7 +301,7 @@ def test_whatever_an_option_is_given_ends_in_an_error_of_ours(
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("api_key", 5, "api_key is a int; give text"),
+        ("api_key", 5, "api_key is an int; give text"),
         ("base_url", b"http://x", "base_url is a bytes; give text"),
         ("base_url", "\ud83d", "is not the HTTP address of a server"),
         (

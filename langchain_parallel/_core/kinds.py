@@ -20,7 +20,7 @@ def check_kinds(given: Mapping[str, tuple[object, type | tuple[type, ...]]]) -> 
             repeated.
     """
     problems = [
-        f"{name} is a {type(value).__name__}; give {_word(kind if isinstance(kind, type) else kind[0])}."
+        f"{name} is {kind_of(value)}; give {_word(kind if isinstance(kind, type) else kind[0])}."
         for name, (value, kind) in given.items()
         if not isinstance(value, kind) and value is not None
     ]
@@ -37,8 +37,14 @@ def as_list(name: str, given: Iterable[T] | object) -> list[T]:
     if isinstance(given, str):
         raise InvalidRequest([f"{name} is text; give a list, such as [{given!r:.80}]."], hint="")
     if not isinstance(given, Iterable) or isinstance(given, bytes | Mapping):
-        raise InvalidRequest([f"{name} is a {type(given).__name__}; give a list."], hint="")
+        raise InvalidRequest([f"{name} is {kind_of(given)}; give a list."], hint="")
     return list(given)
+
+
+def kind_of(value: object) -> str:
+    """The type of a value with its article: `an int`, `a dict`."""
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'AEIOaeio' else 'a'} {name}"
 
 
 def _word(kind: type) -> str:

@@ -17,6 +17,7 @@ from ..models import JsonSchema, SourcePolicy, TaskRunInput
 from ..processors import PROCESSORS
 from .json_schema import SchemaSize
 from .json_text import MAX_DEPTH as MAX_NESTING
+from .kinds import kind_of
 from .payloads import CHARACTERS, LEVELS, storable
 from .urls import is_http, is_plain_to_others
 from .wire import json_body, payload
@@ -76,7 +77,7 @@ def check_batch(runs: object) -> Sequence[TaskRunInput]:
         InvalidRequest: There are none, or more than 1,000.
     """
     if not isinstance(runs, list | tuple):
-        raise InvalidRequest([f"A {type(runs).__name__} is given; give a list of TaskRunInput."])
+        raise InvalidRequest([f"requests is {kind_of(runs)}; give a list of TaskRunInput."])
     if not 1 <= len(runs) <= MAX_RUNS:
         raise InvalidRequest(
             [f"{len(runs)} runs are given; from 1 to {MAX_RUNS:,} are allowed in one request."]
@@ -207,7 +208,7 @@ def _metadata(metadata: Mapping[str, object]) -> Iterator[str]:
         if len(key) > MAX_KEY:
             yield f"Metadata key {key!r} has {len(key)} characters; {MAX_KEY} are allowed."
         if not isinstance(value, str | int | float):
-            yield f"The metadata value of {key!r} is a {type(value).__name__}; give text, a number or a bool."
+            yield f"The metadata value of {key!r} is {kind_of(value)}; give text, a number or a bool."
         elif len(str(value)) > MAX_VALUE:
             yield f"The metadata value of {key!r} has {len(str(value))} characters; {MAX_VALUE} are allowed."
 

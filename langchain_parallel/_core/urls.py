@@ -44,3 +44,9 @@ def without_login_and_query(url: str) -> str:
     """Scheme, host and path of a URL."""
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def login_and_query(url: str) -> tuple[str, str, str]:
+    """What `without_login_and_query` leaves out: login, query and fragment."""
+    parts = urlsplit(url)
+    return parts.netloc.rpartition("@")[0], parts.query, parts.fragment

@@ -105,6 +105,7 @@ class ClientPair(NamedTuple):
         request: TaskRunInput,
         *,
         position: str,
+        identity: str | None = None,
         lookup: Lookup = "once",
         before_send: Callable[[Sequence[TaskRun]], None] | None = None,
         confirm: Callable[[], Calls[bool]] | None = None,
@@ -115,6 +116,7 @@ class ClientPair(NamedTuple):
             ledger_id: The ledger.
             request: What is asked.
             position: The point of the session.
+            identity: Whose MCP credentials it uses.
             lookup: How to look before sending.
             before_send: See `_core.ledger.submission.submit`.
             confirm: Says, where moments have passed since the look, whether the request may still be sent;
@@ -123,7 +125,9 @@ class ClientPair(NamedTuple):
 
         def flow(client: AnyClient) -> tuple[Flow[Submission], str]:
             [checked] = client._settings.check(request, stacklevel=client._stacklevel)
-            pending = client._settings.pending(ledger_id, checked, position=position, attempt=0)
+            pending = client._settings.pending(
+                ledger_id, checked, position=position, attempt=0, identity=identity
+            )
             return submit(pending, lookup, before_send), pending.name
 
         def sync() -> Submission:
@@ -140,10 +144,16 @@ class ClientPair(NamedTuple):
         return submission
 
     def find(
-        self, ledger_id: str, request: TaskRunInput, *, position: str, lookup: Any = "once"
+        self,
+        ledger_id: str,
+        request: TaskRunInput,
+        *,
+        position: str,
+        identity: str | None = None,
+        lookup: Any = "once",
     ) -> Calls[Submission | None]:
         """The run that was paid for under a key, if there is one."""
-        how: dict[str, Any] = {"position": position, "lookup": lookup}
+        how: dict[str, Any] = {"position": position, "identity": identity, "lookup": lookup}
         return (yield from self._call(ParallelClient.find, ledger_id, request, **how))
 
     def list_runs(self, ledger_id: str) -> Calls[list[TaskRun]]:

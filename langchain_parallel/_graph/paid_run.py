@@ -74,7 +74,11 @@ class PaidRun:
     @property
     def key(self) -> str:
         """Its key in the ledger."""
-        return ledger_key(self.request, position=self.position)
+        return ledger_key(self.request, position=self.position, identity=self.door.options.identity)
+
+    @property
+    def _place(self) -> dict[str, Any]:
+        return {"position": self.position, "identity": self.door.options.identity}
 
     def submit(
         self,
@@ -129,7 +133,7 @@ class PaidRun:
         confirm: Callable[[], Calls[bool]] | None = None,
     ) -> Calls[Submission]:
         how: dict[str, Any] = {"before_send": before_send, "confirm": confirm}
-        how |= {"position": self.position, "lookup": lookup}
+        how |= self._place | {"lookup": lookup}
         with telling_how(ledger_id, self.request):
             return (yield from self.door.clients.submit(ledger_id, self.request, **how))
 
@@ -202,7 +206,7 @@ class PaidRun:
         with telling_how(ledger_id, self.request):
             return (
                 yield from self.door.clients.find(
-                    ledger_id, self.request, position=self.position, lookup=lookup
+                    ledger_id, self.request, **self._place, lookup=lookup
                 )
             )
 

@@ -16,6 +16,7 @@ from typing_extensions import Self
 
 from .._core.hidden import as_secret, hidden
 from .._core.kinds import check_kinds
+from .._core.ledger.keys import ledger_key
 from .._core.limits import check_text
 from ..client import AsyncParallelClient, ParallelClient
 from ..errors import InvalidRequest
@@ -91,6 +92,8 @@ class RunConfig:
             allow_unknown_processor=options.allow_unknown_processor,
             asks=template,
         )
+        # The digest of MCP credentials takes a while: now, rather than later in an event loop.
+        ledger_key(template, identity=options.identity)
         records = Records()
         return cls(
             clients=clients,

@@ -14,6 +14,7 @@ import httpx
 from pydantic import SecretStr
 
 from .._core.hidden import as_secret, hidden
+from .._core.kinds import kind_of
 from ..errors import InvalidRequest
 from .async_client import AsyncParallelClient
 from .async_driver import AsyncDriver
@@ -44,9 +45,8 @@ def client_pair(
     if client is None:
         client = ParallelClient(api_key, base_url, allow_unknown_processor=allow_unknown_processor)
     elif not isinstance(cast(object, client), AnyClient):
-        kind = type(client).__name__
         raise InvalidRequest(
-            [f"A {kind} is given as client; give a ParallelClient or an AsyncParallelClient."]
+            [f"client is {kind_of(client)}; give a ParallelClient or an AsyncParallelClient."]
         )
     else:
         unknown = allow_unknown_processor and not client._settings.allow_unknown_processor

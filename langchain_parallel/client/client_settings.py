@@ -20,7 +20,7 @@ from .. import errors
 from .._core import limits
 from .._core.effects import NoResponse, Request, Response, Sleep
 from .._core.hidden import HiddenText, as_secret, hidden
-from .._core.kinds import check_kinds
+from .._core.kinds import check_kinds, kind_of
 from .._core.ledger.cache import LedgerCache
 from .._core.ledger.keys import ledger_key
 from .._core.ledger.lookup import PendingSubmission
@@ -88,9 +88,7 @@ class Settings:
         for run in runs:
             if not isinstance(run, TaskRunInput):
                 raise errors.InvalidRequest(
-                    [
-                        f"A {type(run).__name__} is given; build a TaskRunInput(input=…, processor=…)."
-                    ]
+                    [f"request is {kind_of(run)}; build a TaskRunInput(input=…, processor=…)."]
                 )
             for remark in limits.check(run, allow_unknown_processor=self.allow_unknown_processor):
                 warnings.warn(remark, stacklevel=stacklevel)
@@ -104,9 +102,11 @@ class Settings:
         *,
         position: str,
         attempt: int,
+        identity: str | None,
     ) -> PendingSubmission:
         """A request on its way to a ledger, under its key."""
-        key = ledger_key(request, position=position, attempt=attempt)
+        key = ledger_key(request, position=position, attempt=attempt, identity=identity)
+        self.secrets.register(secrets_of([request]))
         return PendingSubmission(ledger_id, key, request, self.policy, self.cache)
 
     def exchange(

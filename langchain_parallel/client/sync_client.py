@@ -95,6 +95,7 @@ class ParallelClient(Driver):
         attempt: int = 0,
         *,
         position: str = "",
+        identity: str | None = None,
         lookup: Lookup = "once",
     ) -> Submission:
         """Find the run in the ledger, or start it there: exactly once. Paid if it is not there yet.
@@ -104,6 +105,9 @@ class ParallelClient(Driver):
             request: What is asked.
             attempt: Raise it to ask the very same thing anew.
             position: The point of the session at which it is asked, such as the number of turns so far.
+            identity: Whose credentials the MCP servers are given, such as a user's id: up to 512 characters,
+                hashed and never sent. Without it the credentials count, so that a rotated token is another
+                user's, and asks for another run.
             lookup: How to look into the ledger before sending. `once`: one lookup. `until_settled`: keep
                 looking for the policy's settling time, because another process may just have sent the same.
                 `none`: no lookup, for a position that no request can have used.
@@ -115,7 +119,9 @@ class ParallelClient(Driver):
             ApiError: The server refused; nothing was started.
         """
         [checked] = self._settings.check(request, stacklevel=self._stacklevel)
-        pending = self._settings.pending(ledger_id, checked, position=position, attempt=attempt)
+        pending = self._settings.pending(
+            ledger_id, checked, position=position, attempt=attempt, identity=identity
+        )
         # Between the lookup and the send no other thread or task of this process may send the same (R5).
         return self._drive(submission.submit(pending, lookup), lock=pending.name)
 
@@ -126,6 +132,7 @@ class ParallelClient(Driver):
         attempt: int = 0,
         *,
         position: str = "",
+        identity: str | None = None,
         lookup: Literal["once", "until_settled"] = "once",
     ) -> Submission | None:
         """The run that `submit` would adopt, or None: the same lookup, without a send. Free.
@@ -133,7 +140,9 @@ class ParallelClient(Driver):
         Raises:
             LedgerNotFound: There is no such ledger.
         """
-        pending = self._settings.pending(ledger_id, request, position=position, attempt=attempt)
+        pending = self._settings.pending(
+            ledger_id, request, position=position, attempt=attempt, identity=identity
+        )
         return self._drive(submission.find(pending, lookup), lock=pending.name)
 
     def retrieve(self, run_id: str) -> TaskRun:

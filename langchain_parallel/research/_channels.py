@@ -12,6 +12,7 @@ from typing import Any
 from langgraph.channels.ephemeral_value import EphemeralValue
 from langgraph.channels.last_value import LastValue
 
+from .._core.kinds import kind_of
 from .._core.payloads import unstorable
 from ..errors import InvalidRequest
 from ..options import check_session_limits
@@ -106,7 +107,7 @@ def check_turns(turns: object, *names: str) -> None:
     if turns is None:
         return
     if not isinstance(turns, list):
-        raise InvalidRequest([f"Turns are a list of objects, not a {type(turns).__name__}."])
+        raise InvalidRequest([f"Turns are a list of objects, not {kind_of(turns)}."])
     for turn in turns:
         lacks = [name for name in names if not isinstance(turn, dict) or name not in turn]
         if lacks:

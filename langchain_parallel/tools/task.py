@@ -278,12 +278,14 @@ class ParallelTaskTool(BaseTool):
 
     def _door_now(self) -> RunConfig:
         """The options as they are now: a copy of the tool may have other ones."""
-        template = (self.request or RequestOptions()).template(
+        options = self.request or RequestOptions()
+        template = options.template(
             self._processors().all, self.task_output_schema, self.task_input_schema
         )
         return replace(
             self._door,
             template=template,
+            options=options,
             timeout=check_timeout(self.timeout),
             limits=only_one_run_per_question(self.limits),
         )
@@ -298,7 +300,8 @@ class ParallelTaskTool(BaseTool):
             question = filled_in.model_dump(mode="json", by_alias=True)
         processor = chosen or (processors.follow_up if previous else processors.first)
         request = door.request(question, processor, previous, site.config)
-        return PaidRun(door, with_asked_key(request), site.position, site.config)
+        request = with_asked_key(request, door.options.identity)
+        return PaidRun(door, request, site.position, site.config)
 
     def _ledger(self, site: CallSite) -> Calls[str]:
         """The ledger of this call (R4): the configured one; else that of the graph's state, or the one that

@@ -30,9 +30,9 @@ _TAKEN_OVER = 50
 """Most calls that took over another's run that a record remembers, the latest ones."""
 
 
-def with_asked_key(request: TaskRunInput) -> TaskRunInput:
+def with_asked_key(request: TaskRunInput, identity: str | None) -> TaskRunInput:
     """The request, whose run then tells under which record its call is."""
-    metadata = {**request.metadata, ASKED_KEY: ledger_key(request)}
+    metadata = {**request.metadata, ASKED_KEY: ledger_key(request, identity=identity)}
     return request.model_copy(update={"metadata": metadata})
 
 

@@ -123,7 +123,7 @@ def test_an_option_beside_a_client_is_refused_by_name(option: str, value: Any) -
 
 
 def test_what_is_no_client_is_refused_by_name() -> None:
-    with pytest.raises(errors.InvalidRequest, match="A Client is given as client"):
+    with pytest.raises(errors.InvalidRequest, match="client is a Client; give"):
         client_pair(httpx.Client())  # type: ignore[arg-type]  # what is tested
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from datetime import date
 from typing import Any
 
@@ -8,7 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from langchain_parallel._core import limits, wire
+from langchain_parallel._core.ledger import identity
+from langchain_parallel._core.ledger.identity import credentials_digest, credentials_of
 from langchain_parallel._core.ledger.keys import METADATA_KEY, ledger_key
+from langchain_parallel.errors import InvalidRequest
 from langchain_parallel.models import (
     McpServer,
     SourcePolicy,
@@ -80,17 +84,82 @@ def test_what_asks_the_same_has_the_same_key(name: str) -> None:
     assert ledger_key(SAME_QUESTION[name]) == BASE
 
 
-@pytest.mark.parametrize(
-    "other",
-    [
-        server(headers={"Authorization": "Bearer new"}),
-        server(url="https://m.example/sse?token=new"),
-        server(url="https://me:new@m.example/sse"),
-    ],
-    ids=["header", "query", "login"],
-)
-def test_a_rotated_secret_changes_no_key(other: McpServer) -> None:
-    assert ledger_key(ask(mcp_servers=[other])) == ledger_key(ask(mcp_servers=[server()]))
+OTHER_EYES: dict[str, list[McpServer]] = {
+    "none": [server()],
+    "a header": [server(headers={"Authorization": "Bearer one"})],
+    "another value": [server(headers={"Authorization": "Bearer two"})],
+    "another header": [server(headers={"X-Key": "Bearer one"})],
+    "two headers": [server(headers={"Authorization": "Bearer one", "X-Key": "1"})],
+    "values changed over": [server(headers={"Authorization": "1", "X-Key": "Bearer one"})],
+    "an empty value": [server(headers={"Authorization": ""})],
+    "a query": [server(url="https://m.example/sse?token=one")],
+    "another query": [server(url="https://m.example/sse?token=two")],
+    "a fragment": [server(url="https://m.example/sse#token=one")],
+    "a login": [server(url="https://me:one@m.example/sse")],
+    "another login": [server(url="https://me:two@m.example/sse")],
+    "one of two servers": [server(), server(headers={"Authorization": "Bearer one"})],
+    "the other of two servers": [server(headers={"Authorization": "Bearer one"}), server()],
+}
+
+
+def eyes(servers: list[McpServer], **how: Any) -> str:
+    return ledger_key(ask(mcp_servers=servers), **how)
+
+
+def test_other_credentials_have_another_key() -> None:
+    seen = {credentials_of(ask(mcp_servers=servers)) for servers in OTHER_EYES.values()}
+    assert len(seen) == len(OTHER_EYES)
+    assert len({eyes(OTHER_EYES[name]) for name in ("none", "a header", "another value")}) == 3
+
+
+def test_the_same_credentials_have_the_same_key() -> None:
+    one = {"Authorization": "Bearer one", "X-Key": "1"}
+    other = {"x-key": "1", "AUTHORIZATION": "Bearer one"}
+    assert eyes([server(headers=one)]) == eyes([server(headers=other)])
+    assert eyes([server(headers={})]) == eyes([server()])
+
+
+def test_an_identity_stands_for_all_credentials() -> None:
+    alone = [eyes(OTHER_EYES[name], identity="alice") for name in OTHER_EYES]
+    assert len(set(alone)) == 2  # one server, two servers
+    other = {eyes(OTHER_EYES["a header"], identity=who) for who in (None, "bob", "alice")}
+    assert len({*other, eyes(OTHER_EYES["none"])}) == 4
+    assert ledger_key(ask(), identity="bob") != ledger_key(ask(), identity="alice") != BASE
+
+
+def test_a_password_is_hashed_slowly_and_once() -> None:
+    """Each guess at it from a key takes as long. A key in state or metadata holds no faster digest of it."""
+    credentials = b'[[[["authorization", "Bearer one"]], "", "", ""]]'
+    salt = b'langchain-parallel: credentials of MCP servers: ["https://m.example/sse"]'
+    slowly = hashlib.pbkdf2_hmac("sha256", credentials, salt, 600_000).hex()
+    asked = ask(mcp_servers=OTHER_EYES["a header"])
+    assert credentials_digest(asked) == slowly
+    made = identity._slow_digest.cache_info().misses
+    ledger_key(asked, position="1")
+    assert identity._slow_digest.cache_info().misses == made
+
+
+def test_a_key_with_credentials_or_an_identity_stays_what_it_is() -> None:
+    assert eyes(OTHER_EYES["a header"]) == "6e9a346d82fd33655336331c6f503b3de0d63853"
+    assert eyes(OTHER_EYES["none"], identity="alice") == "df7b9a675acbce0e00980749e041c9bed052782a"
+    assert eyes(OTHER_EYES["none"]) == "7e9c038e1bc728e3dc9959487eed54c45b7eec28"
+
+
+WRONG_IDENTITIES: list[tuple[Any, str]] = [
+    ("", "identity is blank; give text of up to 512 characters"),
+    (" \n", "identity is blank"),
+    ("a" * 513, "identity has 513 characters"),
+    ("a\ud800", "lone surrogate"),
+    (7, "identity is an int; give text"),
+    (b"alice", "identity is a bytes; give text"),
+]
+
+
+@pytest.mark.parametrize(("given", "words"), WRONG_IDENTITIES, ids=repr)
+def test_an_identity_that_is_none_is_refused_and_not_repeated(given: Any, words: str) -> None:
+    with pytest.raises(InvalidRequest, match=words) as refused:
+        ledger_key(ask(), identity=given)
+    assert str(given or "\0") not in str(refused.value)
 
 
 def test_the_order_of_domains_changes_no_key() -> None:

@@ -1,7 +1,8 @@
 """The key of a request in a ledger.
 
-Rule: the key says what is asked and at which point of the session. It leaves out what does not change the
-research: secrets, metadata, webhook, whether progress is recorded, the order of a dict and of domains.
+Rule: the key says what is asked, with whose eyes (`identity.py`), and at which point of the session. It
+leaves out what does not change the research: metadata, webhook, whether progress is recorded, the order of a
+dict, of domains and of headers. Each guess at a secret in it is slow.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 from ...errors import InvalidRequest
 from ...models import TaskRunInput
 from .. import urls, wire
+from .identity import check_identity, credentials_digest
 
 METADATA_KEY = "ledger_key"
 """Where a run carries its key. The API allows keys of 16 characters."""
@@ -22,17 +24,22 @@ _NOT_ASKED = {"metadata", "webhook", "enable_events"}
 two runs."""
 
 
-def ledger_key(run: TaskRunInput, *, position: str = "", attempt: int = 0) -> str:
+def ledger_key(
+    run: TaskRunInput, *, position: str = "", attempt: int = 0, identity: str | None = None
+) -> str:
     """The key of a request: a hash of what is asked, where in the session, and which attempt.
 
     Args:
-        run: What is asked. Of an MCP server only its name, address (without query) and tools count.
+        run: What is asked. Of an MCP server its name, address and tools count, and its credentials as a
+            digest.
         position: The point of the session, such as the number of turns it has had.
         attempt: Raised to ask the very same thing anew.
+        identity: Counts in place of the credentials, which may then be rotated.
 
     Raises:
-        InvalidRequest: `position` is not text, or `attempt` not a whole number from 0 up.
+        InvalidRequest: `position` is not text, `attempt` not a whole number from 0 up, or `identity` none.
     """
+    check_identity(identity)
     if not isinstance(position, str):
         raise InvalidRequest(
             [f"position is {position!r}; it must be text, such as the number of turns."]
@@ -50,7 +57,9 @@ def ledger_key(run: TaskRunInput, *, position: str = "", attempt: int = 0) -> st
         [server.name, urls.without_login_and_query(server.url), list(server.allowed_tools or ())]
         for server in run.mcp_servers
     ]
-    canonical = json.dumps([asked, position, attempt], sort_keys=True, ensure_ascii=False)
+    eyes = credentials_digest(run) if identity is None else ["identity", identity]
+    key = [asked, position, attempt, *([] if eyes is None else [eyes])]
+    canonical = json.dumps(key, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(canonical.encode(errors="surrogatepass")).hexdigest()[:40]
 
 

@@ -16,6 +16,7 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from pydantic import BaseModel, Field
 
 from ..._core.calls import Call, Calls
+from ..._core.kinds import kind_of
 from ...errors import InvalidRequest
 from ...options import check_whole
 from ...text.result import DEFAULT_MAX_CHARS
@@ -75,9 +76,8 @@ def by_model(
         raise InvalidRequest(["The rubric is empty; say when an answer is good enough."])
     check_whole("max_chars", max_chars, MIN_CHARS)
     if not hasattr(model, "with_structured_output"):
-        kind = type(model).__name__
         raise InvalidRequest(
-            [f"model is a {kind}; give a chat model, as init_chat_model makes it."]
+            [f"model is {kind_of(model)}; give a chat model, as init_chat_model makes it."]
         )
     judge = model.with_structured_output(Judgement, include_raw=True)
     return _ByModel(judge, rubric.strip(), max_chars)

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
+from ..._core.kinds import kind_of
 from ..._core.payloads import storable, unstorable
 from ..._core.plain_text import count, cut
 from ...errors import InvalidRequest
@@ -87,9 +88,7 @@ def question_key(question: Mapping[str, Any], head: str | None) -> str:
 
 def _problems(verdict: object, head: str | None, *, proposed: bool = False) -> Iterator[str]:
     if not isinstance(verdict, Mapping):
-        yield (
-            f"it is a {type(verdict).__name__}; return a dict such as {{'action': 'accept'}}, or None."
-        )
+        yield (f"it is {kind_of(verdict)}; return a dict such as {{'action': 'accept'}}, or None.")
         return
     action = verdict.get("action")
     actions = [name for name in _WORDS if not (proposed and name == "review")]
@@ -124,7 +123,7 @@ def _wrong_branch(questions: object, head: str | None) -> Iterator[str]:
     for number, question in enumerate(questions, start=1):
         name = f"question {number}"
         if not isinstance(question, Mapping):
-            yield f"{name} is a {type(question).__name__}; give a dict such as {{'question': '…'}}."
+            yield f"{name} is {kind_of(question)}; give a dict such as {{'question': '…'}}."
             continue
         problems = [*_foreign(question, _QUESTION, name), *_wrong_question(question, name)]
         yield from problems
