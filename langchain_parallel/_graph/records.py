@@ -4,10 +4,11 @@ Rule: a record is written at once and apart from the graph's state, so neither a
 loses it, and time travel does not undo it. It is in LangGraph's store where the graph has one, else in the
 thread's checkpointer. Without both it is in this object, and ends with it.
 
-In a checkpointer, each record is a checkpoint in a namespace of its own, so LangGraph shows it nowhere
-(`get_state`, histories, subgraphs), and `delete_thread` deletes it. Its content is in the checkpoint's
-metadata, which every checkpointer replaces when the same checkpoint is put again; PostgreSQL's never replaces
-a channel's value. Its id sorts before all others, so lists across threads, newest first, have it last.
+In a checkpointer, each record is a checkpoint in a namespace of its own (`langchain_parallel:` and a digest of
+its name), so LangGraph shows it nowhere (`get_state`, histories, subgraphs), and `delete_thread` deletes it.
+Its content is in the checkpoint's metadata, which every checkpointer replaces when the same checkpoint is put
+again; PostgreSQL's never replaces a channel's value. Its id sorts before all others, so lists across threads,
+newest first, have it last.
 
 What is written first is read back, until it has been seen that a record is kept and replaced: what forgets
 them silently would have runs paid for twice.
@@ -15,7 +16,6 @@ them silently would have runs paid for twice.
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 from typing import Any, cast
 
@@ -27,16 +27,15 @@ from typing_extensions import Self
 from .._core.calls import Call, Calls, guarded
 from ..errors import CheckpointNotWritten
 from .runtime import checkpointer_of, runtime_of, thread_id_of
-from .store import get_item, put_item
+from .store import NAMESPACE, digest, get_item, put_item
+from .tenants import tags
 
 Record = dict[str, Any]
 """Plain JSON (R7)."""
 
-NAMESPACE = "langchain_parallel"
-"""What a record's checkpoint namespace begins with, before a colon and a hash of its name."""
 _NAME = f"{NAMESPACE}_name"
 """Beside a record, its name."""
-_STORED_IN = ("langchain_parallel", "records")
+_STORED_IN = (NAMESPACE, "records")
 _CHECKPOINT_ID = "00000000-0000-6000-8000-000000000000"
 REMEMBERED = 1_000
 """Most records that one object remembers, the latest ones."""
@@ -66,8 +65,9 @@ class Records:
         if holder is None:
             return self._memory.get(_name(config, name))
         if isinstance(holder, BaseStore):
-            item = yield _guarded(get_item(holder, _STORED_IN, _name(config, name)), "read")
-            return None if item is None else dict(item.value)
+            item = yield _guarded(get_item(holder, _STORED_IN, _key(config, name)), "read")
+            stored = None if item is None else item.value.get("record")
+            return dict(stored) if isinstance(stored, dict) else None
         where = _place(config, name, id=True)
         saver = holder
         read = Call(lambda: saver.get_tuple(where), lambda: saver.aget_tuple(where))
@@ -91,7 +91,8 @@ class Records:
             self._remember(_name(config, name), record)
             return
         if isinstance(holder, BaseStore):
-            put = put_item(holder, _STORED_IN, _name(config, name), record)
+            item = {"name": name, "record": record, **tags(thread_id_of(config), config)}
+            put = put_item(holder, _STORED_IN, _key(config, name), item)
         else:
             put = _put_checkpoint(holder, _place(config, name), name, record)
         yield _guarded(put, "written")
@@ -132,11 +133,14 @@ def _name(config: RunnableConfig, name: str) -> str:
     return f"{thread_id_of(config) or ''}/{name}"
 
 
+def _key(config: RunnableConfig, name: str) -> str:
+    return digest(_name(config, name))
+
+
 def _place(config: RunnableConfig, name: str, *, id: bool = False) -> RunnableConfig:
     """Where a checkpointer keeps a record; with the id of its checkpoint, to read it."""
-    digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:32]
     given = config.get("configurable", {})["thread_id"]
-    place = {"thread_id": given, "checkpoint_ns": f"{NAMESPACE}:{digest}"}
+    place = {"thread_id": given, "checkpoint_ns": f"{NAMESPACE}:{digest(name)}"}
     return {"configurable": {**place, "checkpoint_id": _CHECKPOINT_ID} if id else place}
 
 

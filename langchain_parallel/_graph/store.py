@@ -1,17 +1,29 @@
-"""LangGraph's store, read and written by steps that are driven blocking or asynchronously."""
+"""LangGraph's store, read and written by steps that are driven blocking or asynchronously.
+
+Rule: no id is in a namespace or a key: a store may list these to whoever may list anything. They hold a
+`digest` of it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from hashlib import sha256
 from typing import Any
 
 from langgraph.store.base import BaseStore, Item
 
 from .._core.calls import Call, Calls, guarded
 
+NAMESPACE = "langchain_parallel"
+"""What every namespace of this package begins with, in a store and among checkpoints."""
 PAGE = 500
 """Items per search. A search without a limit returns ten."""
+
+
+def digest(id: str) -> str:
+    """What stands for an id in a namespace or a key. It is no secret of an id that can be guessed."""
+    return sha256(id.encode(errors="surrogatepass")).hexdigest()[:32]
 
 
 def get_item(store: BaseStore, namespace: tuple[str, ...], key: str) -> Call:

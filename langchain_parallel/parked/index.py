@@ -13,7 +13,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any, NamedTuple
 
 from langchain_core.runnables import RunnableConfig
@@ -21,14 +20,24 @@ from langgraph.store.base import BaseStore, Item
 
 from .._core.calls import Call, Calls
 from .._graph.runtime import runtime_of, thread_id_of
-from .._graph.store import PAGE, all_items, delete_item, gather, put_item, search_items
+from .._graph.store import (
+    NAMESPACE,
+    PAGE,
+    all_items,
+    delete_item,
+    digest,
+    gather,
+    put_item,
+    search_items,
+)
+from .._graph.tenants import tags
 from ..errors import StorageFailed
 
 _LOG = logging.getLogger("langchain_parallel")
 
-_PARKED = ("langchain_parallel", "parked")
-DELIVERIES = ("langchain_parallel", "webhooks")
-"""The deliveries that have been processed, by their webhook ids."""
+_PARKED = (NAMESPACE, "parked")
+DELIVERIES = (NAMESPACE, "webhooks")
+"""The deliveries that have been processed, by digests of their webhook ids."""
 _PARKING_SECONDS = 60.0
 """A record younger than this is kept: its thread may be about to park, and clocks may differ."""
 _RECORD_SECONDS = 7 * 86_400.0
@@ -113,18 +122,26 @@ def record_parked(
     store = runtime.store
     ids = list(run_ids)
     try:
-        yield from gather(*(put_record(store, id, thread_id, ledger_id, node) for id in ids))
+        yield from gather(
+            *(put_record(store, id, thread_id, ledger_id, node, config) for id in ids)
+        )
     except StorageFailed as error:
         error.with_ids(ids[0], None)
         raise
 
 
-def put_record(
-    store: BaseStore, run_id: str, thread_id: str, ledger_id: str | None = None, node: str = ""
+def put_record(  # noqa: PLR0917 -- the fields of a record
+    store: BaseStore,
+    run_id: str,
+    thread_id: str,
+    ledger_id: str | None = None,
+    node: str = "",
+    config: RunnableConfig | None = None,
 ) -> Call:
     """Record that a thread is parked for a run; each thread that waits for the run has its own record."""
     record = ParkedRecord(run_id, thread_id, ledger_id, node, time.time())
-    return put_item(store, *_place(run_id, thread_id), record._asdict())
+    item = {**record._asdict(), **tags(thread_id, config)}
+    return put_item(store, *_place(run_id, thread_id), item)
 
 
 def delete_record(store: BaseStore, record: ParkedRecord) -> Call:
@@ -173,8 +190,10 @@ def recorded_threads(
 
 
 def _place(run_id: str, thread_id: str) -> tuple[tuple[str, ...], str]:
-    """Namespace and key of a record. A namespace must not contain dots; a thread id may be of any length."""
-    return (*_PARKED, run_id.replace(".", "_")), sha256(thread_id.encode()).hexdigest()
+    """Namespace and key of a record: digests, because a store may list both to whoever may list anything.
+    Ids may be of any length, too, and a namespace must not contain dots.
+    """
+    return (*_PARKED, digest(run_id)), digest(thread_id)
 
 
 def delete_old_deliveries(store: BaseStore) -> Calls[None]:

@@ -20,7 +20,7 @@ from langchain_core.runnables import RunnableConfig
 
 from .._core.calls import Calls, adrive, drive
 from .._graph.clients import ClientPair
-from .._graph.store import gather, get_item, put_item
+from .._graph.store import digest, gather, get_item, put_item
 from ..client.client_pair import AnyClient
 from ..errors import NotFound, ParallelError, ThreadBusy
 from .graph_clients import adrive_with, drive_with
@@ -143,7 +143,9 @@ def _wake(
     store = threads.store
     items, processed = yield from gather(
         None if store is None else search_run(store, run_id),
-        None if store is None or webhook_id is None else get_item(store, DELIVERIES, webhook_id),
+        None
+        if store is None or webhook_id is None
+        else get_item(store, DELIVERIES, digest(webhook_id)),
     )
     if processed is not None:
         return None
@@ -164,7 +166,7 @@ def _wake(
         is_settled = not errors and all(result.is_settled for result, _ in woken)
         done = []
         if webhook_id and is_settled:
-            done.append(put_item(store, DELIVERIES, webhook_id, {"at": time.time()}))
+            done.append(put_item(store, DELIVERIES, digest(webhook_id), {"at": time.time()}))
         done += [delete_record(store, record) for _, over in woken for record in over]
         if (
             not records

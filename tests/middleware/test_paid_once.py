@@ -78,9 +78,10 @@ def test_a_new_process_that_replays_finds_them_too(account: Account) -> None:
 def later_by(days: float, store: InMemoryStore) -> None:
     """Let time pass since the store was written to."""
     for item in store.search(("langchain_parallel", "records")):
-        if "at" in item.value:
-            at = item.value["at"] - days * 86_400
-            store.put(item.namespace, item.key, {**item.value, "at": at})
+        record = item.value["record"]
+        if "at" in record:
+            older = {**record, "at": record["at"] - days * 86_400}
+            store.put(item.namespace, item.key, {**item.value, "record": older})
 
 
 @pytest.mark.parametrize(("days", "runs"), [(0.5, 1), (2, 2)])

@@ -188,8 +188,9 @@ def test_a_deleted_thread_gets_no_answer_of_days_ago(mode: Mode, days: float, ru
         world.ask(world.graph("alone"), "What is new?")
         world.kept["checkpointer"].delete_thread("thread")
         for item in store.search(("langchain_parallel", "records")):
-            at = item.value.get("at", 0) - days * 86_400
-            store.put(item.namespace, item.key, {**item.value, "at": at})
+            record = item.value["record"]
+            older = {**record, "at": record.get("at", 0) - days * 86_400}
+            store.put(item.namespace, item.key, {**item.value, "record": older})
     assert world.started == runs
 
 

@@ -21,7 +21,8 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.store.memory import InMemoryStore
 
 from langchain_parallel._core.calls import adrive, drive
-from langchain_parallel._graph.records import NAMESPACE, Records
+from langchain_parallel._graph.records import Records
+from langchain_parallel._graph.store import NAMESPACE
 from langchain_parallel.errors import CheckpointNotWritten
 from langchain_parallel.parked.checkpoint_scan import scan_checkpoints
 
@@ -183,7 +184,8 @@ def test_a_store_is_used_where_there_is_one() -> None:
     saver, store = InMemorySaver(), InMemoryStore()
     made = graph(Records(), checkpointer=saver, store=store)
     made.invoke(asked({"n": 1}), thread("stored"))
-    assert [item.value for item in store.search(("langchain_parallel", "records"))] == [{"n": 1}]
+    (item,) = store.search(("langchain_parallel", "records"))
+    assert item.value["record"] == {"n": 1}
     assert not any(ns.startswith(NAMESPACE) for ns in saver.storage["stored"])
     without_checkpoints = graph(Records(), store=store)
     assert without_checkpoints.invoke(asked(), thread("stored"))["got"] == {"n": 1}

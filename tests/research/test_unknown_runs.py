@@ -43,14 +43,18 @@ def unknown(session: Session) -> set[str]:
     }
 
 
+def open_again(stored: dict[str, Any]) -> dict[str, Any]:
+    return {**stored, "record": {**stored["record"], "open": True}}
+
+
 def reopen(session: Session) -> None:
     """The session's ledger is in the store as one whose question was not answered."""
     assert session.store is not None
     items = session.store.search(("langchain_parallel", "records"))
-    ledgers = [item for item in items if "/ledger of " in item.key]
+    ledgers = [item for item in items if item.value["name"].startswith("ledger of ")]
     assert ledgers
     for item in ledgers:
-        session.store.put(item.namespace, item.key, {**item.value, "open": True})
+        session.store.put(item.namespace, item.key, open_again(item.value))
 
 
 def requests_of(session: Session) -> list[str]:

@@ -15,7 +15,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
 from langchain_parallel import ParallelClient, ParallelTaskTool
-from langchain_parallel._graph.records import NAMESPACE
+from langchain_parallel._graph.store import NAMESPACE
 from langchain_parallel.options import Limits
 from langchain_parallel.simulator import Fault, SimulatorTransport
 
