@@ -4,11 +4,11 @@ Rule: a record is written at once and apart from the graph's state, so neither a
 loses it, and time travel does not undo it. It is in LangGraph's store where the graph has one, else in the
 thread's checkpointer. Without both it is in this object, and ends with it.
 
-In a checkpointer, each record is a checkpoint in a namespace of its own (`langchain_parallel:` and a digest of
-its name), so LangGraph shows it nowhere (`get_state`, histories, subgraphs), and `delete_thread` deletes it.
-Its content is in the checkpoint's metadata, which every checkpointer replaces when the same checkpoint is put
-again; PostgreSQL's never replaces a channel's value. Its id sorts before all others, so lists across threads,
-newest first, have it last.
+In a checkpointer, each record is a checkpoint in a namespace of its own (`langchain_parallel:` and a digest
+of its name), so LangGraph shows it nowhere (`get_state`, histories, subgraphs), and `delete_thread` deletes
+it. Its content is in the checkpoint's metadata, which every checkpointer replaces when the same checkpoint is
+put again; PostgreSQL's never replaces a channel's value. Its id sorts before all others, so lists across
+threads, newest first, have it last.
 
 What is written first is read back, until it has been seen that a record is kept and replaced: what forgets
 them silently would have runs paid for twice.

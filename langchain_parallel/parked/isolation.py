@@ -19,7 +19,9 @@ T = TypeVar("T")
 
 def run_isolated(step: Callable[[], Calls[T]]) -> Calls[T]:
     """Run one step; its error is raised."""
-    value: T = yield Call(lambda: Context().run(drive, step()), lambda: _task(adrive(step())))
+    value: T = yield Call(
+        lambda: Context().run(drive, step()), lambda: run_task_isolated(adrive(step()))
+    )
     return value
 
 
@@ -41,11 +43,14 @@ def run_all_isolated(
                 return await adrive(step())
 
         # A cancelled gather cancels its tasks and, with `return_exceptions`, waits until they have ended.
-        return await asyncio.gather(*(_task(run(step)) for step in steps), return_exceptions=True)
+        return await asyncio.gather(
+            *(run_task_isolated(run(step)) for step in steps), return_exceptions=True
+        )
 
     results: list[T | BaseException] = yield Call(sync, async_)
     return results
 
 
-def _task(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+def run_task_isolated(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """A task in an empty context, which also holds no user of a LangGraph server."""
     return Context().run(asyncio.ensure_future, work)

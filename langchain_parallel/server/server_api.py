@@ -3,6 +3,8 @@
 Rule: a thread is resumed by a run in the server's own queue, which outlives this process, and nothing here
 waits for it: a sweep that is itself such a run would occupy the worker that it waits for. The server takes
 one run of a thread at a time; one that comes too late finds no interrupt to answer.
+Rule: the server is asked for nobody. Its API takes the user of the run that surrounds a call, whose own
+threads alone a sweep would then find, and whose rights its resumed threads would have.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from .._core.calls import Call, Calls
 from ..errors import InvalidRequest, ThreadBusy
 from ..parked import ParkedThread, ThreadStatus
 from ..parked.index import recorded_threads
+from ..parked.isolation import run_task_isolated
 from ..parked.threads import (
     RESUME_VALUE,
     BeforeAndAfter,
@@ -56,7 +59,7 @@ class ServerThreads:
     def resume_if(self, thread_id: str, choose: ChooseInterrupts) -> Calls[BeforeAndAfter]:
         """Have the server resume a thread if `choose`, given its status, says so. See `Threads`."""
         result: BeforeAndAfter = yield Call(
-            _refuse_blocking, lambda: self._resume_if(thread_id, choose)
+            _refuse_blocking, lambda: run_task_isolated(self._resume_if(thread_id, choose))
         )
         return result
 
@@ -123,7 +126,7 @@ class ServerStore(BaseStore):
 
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
         """Do one operation after the other."""
-        return [await self._do(op) for op in ops]
+        return [await run_task_isolated(self._do(op)) for op in ops]
 
     async def _do(self, op: Op) -> Result:
         if isinstance(op, GetOp):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -127,6 +129,42 @@ def test_the_worker_is_given_all_it_reads() -> None:
     assert read <= set(tabled())
 
 
+@pytest.fixture(scope="module")
+def read_users() -> Any:
+    """Of `auth.py`, which is no module of a package."""
+    pytest.importorskip("langgraph_sdk.auth", reason="langgraph-sdk is too old")
+    return runpy.run_path(str(FOLDER / "auth.py"))["read_users"]
+
+
+def test_users_are_known_by_digests_of_their_tokens(read_users: Any) -> None:
+    users = read_users(f"ann={'a' * 16}  bob={'b=' * 8}\nbob={'c' * 16}")
+    assert sorted(users.values()) == ["ann", "bob", "bob"]  # a new token beside the old one
+    assert hashlib.sha256(b"b=" * 8).digest() in users
+
+
+@pytest.mark.parametrize(
+    "users",
+    [
+        f"ann={'a' * 15}",
+        "ann",
+        f"={'a' * 16}",
+        f"a.b={'a' * 16}",
+        f"langchain_parallel={'a' * 16}",
+        f"ann={'a' * 16} anna={'b' * 16}",  # some stores search by a prefix of the text
+    ],
+)
+def test_users_that_the_store_could_not_tell_apart_are_refused(read_users: Any, users: str) -> None:
+    with pytest.raises(SystemExit, match="RESEARCH_USERS"):
+        read_users(users)
+
+
+def test_what_auth_reads_is_documented() -> None:
+    text = (FOLDER / "auth.py").read_text()
+    read = set(re.findall(r'os\.environ\.get\("([A-Z_]+)"', text))
+    assert read == {"RESEARCH_USERS", "RESEARCH_OPERATORS"}
+    assert read <= set(re.findall(r"`([A-Z_]+)`", PAGE))
+
+
 def test_secrets_of_compose_are_in_no_repository_image_or_distribution() -> None:
     for name in (".env", ".env.production", "docs/deployment/.env"):
         done = subprocess.run(
@@ -144,6 +182,21 @@ def test_secrets_of_compose_are_in_no_repository_image_or_distribution() -> None
     assert ".env*" in (ROOT / ".dockerignore").read_text().splitlines()
 
 
-@by_file
-def test_a_compose_file_says_how_to_pin_its_images(path: Path) -> None:
-    assert "@sha256:" in path.read_text()
+def test_the_command_on_the_page_pins_every_image_of_a_registry(tmp_path: Path) -> None:
+    (block,) = (b for b in re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL) if "grep" in b)
+    command = re.sub(r"^[$>] ?", "", block, flags=re.MULTILINE)
+    docker = tmp_path / "docker"
+    docker.write_text('#!/bin/sh\necho "sha256:$(printf %s "$6" | md5sum | cut -c 1-32)"\n')
+    docker.chmod(0o755)
+    for path in COMPOSE:
+        (tmp_path / path.name).write_text(path.read_text())
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    for _ in range(2):  # the second time, nothing is left to do
+        subprocess.run(["sh", "-ec", command], cwd=tmp_path, env=environment, check=True)
+    local = {"${RESEARCH_IMAGE:-research}", "research-worker"}
+    for path in COMPOSE:
+        text = (tmp_path / path.name).read_text()
+        images = re.findall(r"^\s*(?:image:|FROM) (\S+)", text, re.MULTILINE)
+        pinned = {image for image in images if image not in local}
+        assert pinned
+        assert all(re.fullmatch(r"[a-z/]+:[\w.-]+@sha256:[0-9a-f]{32}", one) for one in pinned)

@@ -9,38 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from benchmarks.processes import reserved_port
 from langchain_parallel._graph.store import digest
 from langchain_parallel.simulator import Fault, RunningServer, RunScript, Simulator, serve
 
 pytest.importorskip("langgraph_api", reason="langgraph-cli[inmem] is not installed")
 from langgraph_sdk import get_sync_client
 
-ROOT = Path(__file__).parents[2]
-SECRET = "whsec-of-a-test-server"
-SECONDS = 60.0
+from .running import SECRET, end, running, until
+
 SLOW = RunScript(seconds=600.0)
 """A run that ends when the test says so."""
-
-
-def until(condition: Callable[[], Any], what: str) -> Any:
-    deadline = time.monotonic() + SECONDS
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(0.1)
-    raise AssertionError(f"not within {SECONDS:.0f} s: {what}")
 
 
 @pytest.fixture(scope="module")
@@ -51,54 +36,8 @@ def api() -> Iterator[RunningServer]:
 
 @pytest.fixture(scope="module")
 def url(api: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("server")
-    config = json.loads((ROOT / "langgraph.json").read_text())
-    config["dependencies"] = ["."]  # the package is installed already
-    config["graphs"]["own"] = f"{ROOT}/tests/server/own_graph.py:graph"
-    (folder / "langgraph.json").write_text(json.dumps(config))
-    with reserved_port() as port, (folder / "server.log").open("wb") as out:
-        here = f"http://127.0.0.1:{port}"
-        environment = {
-            **os.environ,
-            "PARALLEL_API_KEY": "key-of-a-test",
-            "PARALLEL_BASE_URL": api.url,
-            "PARALLEL_RESEARCH_PROCESSOR": "lite",
-            "PARALLEL_RESEARCH_APPROVE_ABOVE": "pro",
-            "PARALLEL_RESEARCH_WEBHOOK_URL": f"{here}/parallel/webhook",
-            "PARALLEL_RESEARCH_WEBHOOK_SECRETS": f"an-older-one-of-it, {SECRET}",
-            "PARALLEL_RESEARCH_SWEEP_STRANDED_AFTER": "0",
-            "CRON_SCHEDULER_SLEEP_TIME": "1",
-            "LANGSMITH_TRACING": "false",
-            "LANGGRAPH_NO_VERSION_CHECK": "1",
-        }
-        command = [sys.executable, "-m", "langgraph_cli", "dev", "--no-browser", "--no-reload"]
-        process = subprocess.Popen(
-            [*command, "--port", str(port)],
-            cwd=folder,
-            env=environment,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            until(lambda: _up(here), f"the server is up, see {out.name}")
-            yield here
-        finally:
-            process.terminate()
-            process.wait(20)
-
-
-def end(api: RunningServer) -> str:
-    """End the last run, once its thread is parked; its id."""
-    run_id: str = api.simulator.runs()[-1]["run_id"]
-    api.simulator.settle(run_id)
-    return run_id
-
-
-def _up(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/ok").status_code == 200
-    except httpx.HTTPError:
-        return False
+    with running(api, tmp_path_factory.mktemp("server")) as here:
+        yield here
 
 
 @pytest.fixture(scope="module")
