@@ -62,7 +62,7 @@ class Ledgers:
             for name in names:
                 recorded = yield from self._records.get(config, _ledger(name))
                 known = known or _usable(recorded, first_input_at, rotate)
-            ledger_id = known["ledger_id"] if known else (yield from self._clients.create_group())
+            ledger_id = known["ledger_id"] if known else (yield from self._make(config))
             ledger_id = (yield from self.replacement(ledger_id, config)) or ledger_id
             used = {"ledger_id": ledger_id, "at": time.time(), "open": True}
             used["uses"] = known["uses"] + 1 if known else 1
@@ -71,6 +71,29 @@ class Ledgers:
             return str(ledger_id)
         finally:
             cast(SharedLock, lock).release()  # without a timeout it is never None
+
+    def _make(self, config: RunnableConfig) -> Calls[str]:
+        ledger_id = yield from self._clients.create_group()
+        if thread_id_of(config) is not None:
+            record = {"seal": self._seal_of_made(ledger_id, config)}
+            yield from self._records.put(config, _made(ledger_id), record)
+        return ledger_id
+
+    def _seal_of_made(self, ledger_id: str, config: RunnableConfig) -> str:
+        return self._clients.seals.of("made", thread_id_of(config), ledger_id)
+
+    def has_made(self, ledger_id: str, config: RunnableConfig) -> Calls[bool]:
+        """Whether the ledger was made for the thread of `config`."""
+        if thread_id_of(config) is None:
+            return False
+        record = yield from self._records.get(config, _made(ledger_id))
+        # A server's users may be able to write into the store that has the record.
+        return record is not None and record.get("seal") == self._seal_of_made(ledger_id, config)
+
+    def recorded(self, config: RunnableConfig, name: str) -> Calls[str | None]:
+        """The ledger that is recorded under a name, if there is one."""
+        known = yield from self._records.get(config, _ledger(name))
+        return None if known is None else str(known["ledger_id"])
 
     def of_question(self, config: RunnableConfig, name: str) -> Calls[str]:
         """The ledger of a research session whose state names none.
@@ -119,6 +142,10 @@ class Ledgers:
 
 def _ledger(name: str) -> str:
     return f"ledger of {name}"
+
+
+def _made(ledger_id: str) -> str:
+    return f"made {ledger_id}"
 
 
 def _last(name: str) -> str:

@@ -31,6 +31,7 @@ class CallSite:
         thread_id: The LangGraph thread, if there is one.
         ledger_id: The ledger that the graph's state knows.
         is_new: No earlier call can have had this position.
+        is_from_model: LangGraph makes the call for a model, which gives the arguments.
         tools: What else the model can call here, as far as LangGraph says so.
         messages: The conversation so far.
     """
@@ -40,6 +41,7 @@ class CallSite:
     thread_id: str | None = None
     ledger_id: str | None = None
     is_new: bool = False
+    is_from_model: bool = False
     tools: Sequence[BaseTool] = ()
     messages: Sequence[Any] = field(default=(), repr=False)
 
@@ -81,6 +83,7 @@ class CallSite:
             config=config,
             thread_id=thread_id_of(config),
             ledger_id=ledger_id if isinstance(ledger_id, str) else None,
+            is_from_model=runtime is not None,
             tools=tuple(getattr(runtime, "tools", None) or ()),
             messages=_messages(runtime.state) if runtime else (),
         )

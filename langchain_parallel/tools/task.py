@@ -52,6 +52,7 @@ from ..text.progress import CUSTOM_EVENT
 from ..text.result import DEFAULT_MAX_CHARS, MIN_CHARS, render
 from .arguments import PREVIOUS, PROCESSOR, accept_field_names, arguments
 from .call_site import AnyRuntime, CallSite
+from .own_answers import check_follow_up, check_ledger, remember_answer, sealed
 from .tool_messages import description, error_for_model, explain
 from .unfinished_calls import UnfinishedCall, is_found_again, with_asked_key
 from .within_limits import submit_within_limits
@@ -252,11 +253,19 @@ class ParallelTaskTool(BaseTool):
         self, asked: dict[str, Any], site: CallSite, listen: Listener | None
     ) -> Calls[Answer]:
         try:
-            call = UnfinishedCall(self._paid_run(asked, site), site, self._door.records)
+            paid_run = self._paid_run(asked, site)
+            if self.ledger_id is None:
+                yield from check_ledger(paid_run.door, site)
+            yield from self._check_follow_up(paid_run, site)
+            by_person = replace(site, is_from_model=False)
+            call = UnfinishedCall(paid_run, site, self._door.records)
             run, ledger_id = yield from call.begin(lambda: self._ledger(site))
             try:
                 sent, submission = yield from submit_within_limits(
-                    run, ledger_id, is_new=site.is_new and run.position == site.position
+                    run,
+                    ledger_id,
+                    is_new=site.is_new and run.position == site.position,
+                    check_edited=lambda edited: self._check_follow_up(edited, by_person),
                 )
                 got = yield from sent.answer(submission, listen=listen)
             except ParallelError as error:
@@ -269,12 +278,26 @@ class ParallelTaskTool(BaseTool):
                 error, collector=site.collector(self.name), is_found_again=is_found_again(site)
             )
             raise ToolException(text) from error
-        answer = self._answer(got, sent.request.processor)
+        answer = self._answer(got, sent.request.processor, ledger_id)
+        yield from remember_answer(self._door, site, got.result.run)
         yield from call.end(run, ledger_id, run_id=got.result.run.run_id)
         return answer
 
-    def _answer(self, got: PaidAnswer, processor: str) -> Answer:
-        return render(got.result, max_chars=self.max_chars), _artifact(got, processor)
+    def _check_follow_up(self, run: PaidRun, site: CallSite) -> Calls[None]:
+        """Refuse to build on another's interaction, before anything is recorded or sent."""
+        if run.request.previous_interaction_id is None:
+            return
+        ledger_id = self.ledger_id or site.ledger_id
+        if ledger_id is None and site.thread_id is not None:
+            ledger_id = yield from run.door.ledgers.recorded(site.config, self._session(site))
+        yield from check_follow_up(run.door, site, run.request.previous_interaction_id, ledger_id)
+
+    def _session(self, site: CallSite) -> str:
+        return f"{site.session}/{self.name}"
+
+    def _answer(self, got: PaidAnswer, processor: str, ledger_id: str) -> Answer:
+        artifact = _artifact(got, processor) | sealed(self._door, got.result.run, ledger_id)
+        return render(got.result, max_chars=self.max_chars), artifact
 
     def _door_now(self) -> RunConfig:
         """The options as they are now: a copy of the tool may have other ones."""
@@ -312,12 +335,9 @@ class ParallelTaskTool(BaseTool):
             return (yield from ledgers.replacement(known, site.config)) or known
         # Without a thread, limits hold for all calls of this object: in a new ledger nothing would be used.
         is_limited = site.thread_id is None and bool((self.limits or Limits()).for_session())
-        session = "within limits" if is_limited else site.session
-        return (
-            yield from ledgers.of(
-                site.config, f"{session}/{self.name}", rotate=site.is_new and not is_limited
-            )
-        )
+        name = f"within limits/{self.name}" if is_limited else self._session(site)
+        rotate = site.is_new and not is_limited
+        return (yield from ledgers.of(site.config, name, rotate=rotate))
 
 
 def listener(

@@ -1,7 +1,7 @@
 """`ParallelTaskResultTool`: the answer of a run that `ParallelTaskTool` has started, by the run's id.
 
-Rule: an id from a model is no capability. Only runs of the thread that asks are fetched, or of the configured
-ledger; outside of threads, those that the task tool itself has started. Nothing here costs money.
+Rule: an id from a model is no capability: `own_answers.py` says which runs may be read where. Nothing here
+costs money.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from typing_extensions import Self
 
 from .._core.calls import Calls, adrive, drive
 from .._graph.paid_run import PaidRun
-from .._graph.run_config import THREAD_ID_CHARS
 from ..errors import InvalidRequest, NotFound, ParallelError, RunCancelled, RunFailed
 from ..models import Submission, TaskRun
 from .arguments import Injected
 from .call_site import AnyRuntime, CallSite
+from .own_answers import may_read, remember_answer
 from .task import Answer, Listener, ParallelTaskTool, listener
 from .tool_messages import error_for_model, explain
 from .unfinished_calls import close_collected
@@ -120,7 +120,8 @@ class ParallelTaskResultTool(BaseTool):
                 raise
         except ParallelError as error:
             raise ToolException(error_for_model(error, collector=self.name)) from error
-        answer = task._answer(got, run.processor)
+        answer = task._answer(got, run.processor, run.taskgroup_id or "")
+        yield from remember_answer(task._door, site, got.result.run)
         yield from close_collected(task._door.records, asked, run, site)
         return answer
 
@@ -138,14 +139,7 @@ class ParallelTaskResultTool(BaseTool):
             run = yield from self.task_tool._door.clients.retrieve(run_id)
         except (InvalidRequest, NotFound) as error:
             raise unknown from error
-        if not self._may_read(run, site):
+        task = self.task_tool
+        if not may_read(task._door_now(), site, run, task.name, task.ledger_id):
             raise unknown
         return run
-
-    def _may_read(self, run: TaskRun, site: CallSite) -> bool:
-        ledger_id = self.task_tool.ledger_id or site.ledger_id
-        if ledger_id and run.taskgroup_id == ledger_id:
-            return True
-        if site.thread_id is None:
-            return self.task_tool._door.clients.has_started(run.run_id)
-        return (run.metadata or {}).get("thread_id") == site.thread_id[:THREAD_ID_CHARS]

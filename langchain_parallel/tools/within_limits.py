@@ -7,7 +7,7 @@ edited carries the key of the call as it was made, so that the call finds its ru
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -27,11 +27,19 @@ EDITED_CALL = "edited_call"
 
 
 def submit_within_limits(
-    run: PaidRun, ledger_id: str, *, is_new: bool
+    run: PaidRun,
+    ledger_id: str,
+    *,
+    is_new: bool,
+    check_edited: Callable[[PaidRun], Calls[None]],
 ) -> Calls[tuple[PaidRun, Submission]]:
     """Find the run in the ledger, or start it if the limits or a person allow that.
 
-    `is_new`: no earlier call can have had its position.
+    Args:
+        run: What is asked.
+        ledger_id: Where.
+        is_new: No earlier call can have had its position.
+        check_edited: Raises for a run that a person may not have edited like this.
 
     Returns:
         The run as it was started, which a person may have edited, and its submission.
@@ -58,6 +66,8 @@ def submit_within_limits(
         if any((one.metadata or {}).get(METADATA_KEY) == run.key for one in runs):
             return run, (yield from run.submit(ledger_id))
         allowed = yield from _review(run, [_turn(*numbered) for numbered in enumerate(runs)])
+        if allowed.request.previous_interaction_id != run.request.previous_interaction_id:
+            yield from check_edited(allowed)
         return allowed, (yield from allowed.submit(ledger_id, is_new=is_new))
     finally:
         lock.release()

@@ -97,9 +97,10 @@ async def test_a_follow_up_in_a_later_message_builds_on_the_first_answer(
     first = await invoke(agent(tool, calls({"input": "Who leads?"}), "done"), START, how)
     before = answers(first)[0].artifact
     again = {"input": "By how much?", "previous_interaction_id": before["interaction_id"]}
-    state = await invoke(agent(tool, calls(again), "done"), START, how)
+    more = {"messages": [*first["messages"], ("user", "By how much?")]}
+    state = await invoke(agent(tool, calls(again), "done"), more, how)
     found = before["output"]["content"].splitlines()[0]
-    assert found in answers(state)[0].artifact["output"]["content"]
+    assert found in answers(state)[1].artifact["output"]["content"]
 
 
 async def test_runs_carry_the_thread_they_were_asked_in(account: Account, how: How) -> None:

@@ -106,10 +106,11 @@ async def test_a_program_may_use_the_alias(
 async def test_an_agent_fills_them_in_and_follows_up(
     account: Account, tool: ParallelTaskTool, how: How
 ) -> None:
-    first = answers(await invoke(agent(tool, calls(FILLED_IN), "done"), START, how))[0].artifact
+    before = await invoke(agent(tool, calls(FILLED_IN), "done"), START, how)
+    first = answers(before)[0].artifact
     again = {**FILLED_IN, "previous_interaction_id": first["interaction_id"]}
-    state = await invoke(agent(tool, calls(again), "done"), START, how)
-    assert answers(state)[0].status == "success"
+    state = await invoke(agent(tool, calls(again), "done"), before, how)
+    assert answers(state)[1].status == "success"
     assert account.sent[1]["previous_interaction_id"] == first["interaction_id"]
     assert account.sent[1]["input"] == SENT
 
