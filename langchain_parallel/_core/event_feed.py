@@ -1,8 +1,9 @@
 """Bytes of a stream to typed events, each returned once.
 
-A run's event stream cannot be resumed: every new connection replays it from the start. So a reader that
-reconnects counts the events it has returned, and drops as many of the same; an event that really comes twice
-within one connection is returned twice.
+A run's event stream cannot be resumed: every new connection brings the run's state, its messages so far
+and the statistics of the moment, and ends with the state again. So a reader that reconnects counts the
+messages it has returned, and drops as many of the same; a message that really comes twice within one
+connection is returned twice. A state, and statistics, that were returned before are no news.
 """
 
 from __future__ import annotations
@@ -91,6 +92,8 @@ class EventFeed:
         if not self._replays:
             return True
         self._in_connection[data] += 1
+        if self._returned[data] and isinstance(event, TaskRunEvent | TaskRunProgressStatsEvent):
+            return False
         if self._in_connection[data] <= self._returned[data]:
             return False
         self._returned[data] += 1

@@ -19,18 +19,17 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
-from inspect import signature
-from typing import Any, TypeVar, cast
-
-from pydantic import TypeAdapter, ValidationError
+from typing import TypeVar, get_args
 
 from .clock import RealClock
 from .faults import Fault
 from .http_server import serve
+from .order_fields import from_fields
 from .scenario import Scenario
 from .simulated_run import RunScript
 from .simulator import Simulator
 from .task_group import Listing
+from .webhook_outbox import SIMULATED_SECRET, WebhookScheme
 
 T = TypeVar("T")
 
@@ -52,6 +51,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--seed", type=int, help="the same seed gives the same ids and answers")
     parser.add_argument("--credit-usd", type=amount, help="what the account can spend")
+    parser.add_argument(
+        "--equal-ids",
+        action="store_true",
+        help="each interaction id is its run's id, as in the API's documentation",
+    )
+    parser.add_argument(
+        "--webhook-secret",
+        action="append",
+        metavar="SECRET",
+        help="with which webhooks are signed; may be given several times (default: a public one)",
+    )
+    parser.add_argument(
+        "--webhook-scheme",
+        choices=get_args(WebhookScheme),
+        default="standard",
+        help="which bytes of the secret sign: its base64 decoded, its own as in earlier accounts, or both",
+    )
     for name, kind in (("fault", Fault), ("script", RunScript)):
         parser.add_argument(
             f"--{name}",
@@ -82,17 +98,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--control-token", metavar="TOKEN", help="for calls to /_simulator/; made up unless given"
     )
     options = parser.parse_args(arguments)
-    simulator = Simulator(
-        RealClock(),
-        # Ids follow from the seed, and a new server must not repeat those of an earlier one.
-        seed=secrets.randbits(32) if options.seed is None else options.seed,
-        latency_scale=options.latency_scale,
-        scenario=options.scenario,
-        credit_usd=options.credit_usd,
-        listing=options.listing,
-    )
-    simulator.faults.add(*options.fault)
-    simulator.scripts.add(*options.script)
+    try:
+        simulator = _simulator(options)
+    except ValueError as error:
+        parser.error(f"{error}.")
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -119,6 +128,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _simulator(options: argparse.Namespace) -> Simulator:
+    simulator = Simulator(
+        RealClock(),
+        # Ids follow from the seed, and a new server must not repeat those of an earlier one.
+        seed=secrets.randbits(32) if options.seed is None else options.seed,
+        latency_scale=options.latency_scale,
+        scenario=options.scenario,
+        credit_usd=options.credit_usd,
+        equal_ids=options.equal_ids,
+        listing=options.listing,
+        webhook_secrets=options.webhook_secret or (SIMULATED_SECRET,),
+        webhook_scheme=options.webhook_scheme,
+    )
+    simulator.faults.add(*options.fault)
+    simulator.scripts.add(*options.script)
+    return simulator
+
+
 def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65_535:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port; 0 to 65535 are")
@@ -138,24 +165,8 @@ def amount(text: str) -> float:
 
 def _from_json(kind: Callable[..., T], text: str) -> T:
     try:
-        given = json.loads(text)
-        fields = signature(kind).parameters
-        needed = [name for name, field in fields.items() if field.default is field.empty]
-        if (
-            not isinstance(given, dict)
-            or given.keys() - fields.keys()
-            or set(needed) - given.keys()
-        ):
-            required = f" (needed: {', '.join(needed)})" if needed else ""
-            raise ValueError(f"give an object with some of {', '.join(fields)}{required}")
-        kind(**given)  # its own checks say more than a type does
-        checked: T = TypeAdapter(cast(Any, kind)).validate_python(given)
-        return checked
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise argparse.ArgumentTypeError(f"{text!r}: {where}: {first['msg']}") from None
-    except (TypeError, ValueError) as error:
+        return from_fields(kind, json.loads(text))
+    except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
 
 

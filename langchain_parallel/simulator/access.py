@@ -63,11 +63,14 @@ class Access:
             )
 
     def may_post_to(self, url: str) -> bool:
-        """Whether a webhook may go there."""
+        """Whether a webhook may go there: of this machine, unless told otherwise."""
         try:
-            return self.webhooks_anywhere or is_loopback(urlsplit(url).hostname or "")
+            url.encode()
+            parts = urlsplit(url)
+            is_port = parts.port is None or parts.port > 0  # raises for one that is too large
         except ValueError:
             return False
+        return is_port and (self.webhooks_anywhere or is_loopback(parts.hostname or ""))
 
 
 def _host_name(header: str) -> str:

@@ -23,13 +23,20 @@ from .http_messages import ApiError, Cut, JsonObject, Response, Step, Wait
 from .late_requests import LateRequest, LateRequests
 from .order_queue import OrderQueue
 from .pricing import price_usd
+from .problems import Loc
 from .request_log import LogEntry, without_secrets
 from .run_plan import plan_run, run_error
 from .scenario import Scenario
 from .simulated_run import ContextTurn, Run, RunScript
 from .task_group import Group, Listing
 from .validation import warnings_for
-from .webhook_outbox import Delivery, WebhookOutbox
+from .webhook_outbox import (
+    SIMULATED_SECRET,
+    Delivery,
+    WebhookOutbox,
+    WebhookScheme,
+    signing_keys,
+)
 
 
 @dataclass(eq=False, repr=False)
@@ -49,9 +56,15 @@ class Account:
     listing: Listing = field(default_factory=Listing)
     stream_seconds: float = 570.0
     quota_per_minute: int | None = None
-    webhook_secrets: Sequence[str] = ("whsec_simulated-not-secret",)
+    webhook_secrets: Sequence[str] = (SIMULATED_SECRET,)
+    webhook_scheme: WebhookScheme = "standard"
 
     def __post_init__(self) -> None:
+        self._signing_keys = [
+            key
+            for secret in self.webhook_secrets
+            for key in signing_keys(secret, self.webhook_scheme)
+        ]
         self.lock: threading.RLock = threading.RLock()
         self.faults: OrderQueue[Fault] = OrderQueue()
         self.scripts: OrderQueue[RunScript] = OrderQueue()
@@ -72,7 +85,7 @@ class Account:
         self._late = LateRequests()
         self._creations: deque[float] = deque()
         self._epoch = self.clock.now() - self.clock.monotonic()
-        self._webhooks = WebhookOutbox(self.webhook_secrets, self.faults, self._epoch)
+        self._webhooks = WebhookOutbox(self._signing_keys, self.faults, self._epoch)
 
     def reset(self) -> None:
         """Remove all runs, groups, requests, faults and scripts. Settings and time stay."""
@@ -149,16 +162,14 @@ class Account:
 
     # -- runs --------------------------------------------------------------------------------------
 
-    def create_runs(
-        self, inputs: Sequence[JsonObject], betas: frozenset[str], group: Group | None = None
-    ) -> list[Run]:
+    def create_runs(self, inputs: Sequence[JsonObject], group: Group | None = None) -> list[Run]:
         """Accept all of these runs or none. Raises ApiError (402, 403, 422, 429)."""
-        where = "" if group is None else "inputs."
-        check_inputs(inputs, betas, where, self._interactions.__contains__)
+        places: list[Loc] = [("inputs", i) if group else () for i in range(len(inputs))]
+        check_inputs(inputs, places, self._interactions.__contains__)
         check_processors(inputs, self.processors)
         check_quota(self._creations, self.quota_per_minute, self.monotonic)
         check_credit(inputs, self.credit_usd, self.billing)
-        runs = [self._new_run(without_secrets(body), betas, group) for body in inputs]
+        runs = [self._new_run(without_secrets(body), group) for body in inputs]
         for run in runs:
             self._runs[run.run_id] = self._interactions[run.interaction_id] = run
             self._webhooks.watch(run)
@@ -167,7 +178,7 @@ class Account:
             self._notify(group.group_id)
         return runs
 
-    def _new_run(self, request: JsonObject, betas: frozenset[str], group: Group | None) -> Run:
+    def _new_run(self, request: JsonObject, group: Group | None) -> Run:
         count = self._run_count
         self._run_count += 1
         run_id = f"trun_{hex_id('run', self.seed, count)}"
@@ -175,7 +186,6 @@ class Account:
             run_id=run_id,
             interaction_id=run_id if self.equal_ids else f"intr_{hex_id('turn', self.seed, count)}",
             request=request,
-            betas=betas,
             usd=price_usd(request["processor"]),
             created=self.monotonic,
             previous=self._interactions.get(request.get("previous_interaction_id") or ""),

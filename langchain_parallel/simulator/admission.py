@@ -13,18 +13,19 @@ from collections.abc import Callable, Collection, Sequence
 from .billing import Billing
 from .http_messages import ApiError, JsonObject
 from .pricing import price_usd
-from .validation import invalid_request, problems
+from .problems import Loc, invalid_request
+from .validation import problems
 
 
 def check_inputs(
-    inputs: Sequence[JsonObject], betas: frozenset[str], where: str, knows: Callable[[str], bool]
+    inputs: Sequence[JsonObject], places: Sequence[Loc], knows: Callable[[str], bool]
 ) -> None:
-    """Raise a 422 that names every wrong field. With `where`, paths are `where` plus the input's index."""
-    found = []
-    for i, body in enumerate(inputs):
-        prefix = f"{where}{i}" if where else ""
-        faults = problems(body, betas, knows)
-        found += [(".".join(filter(None, (prefix, at))), message) for at, message in faults]
+    """Raise a 422 that names every wrong field of the inputs, which stand at these places of the body."""
+    found = [
+        problem.below(*place)
+        for body, place in zip(inputs, places, strict=True)
+        for problem in problems(body, knows)
+    ]
     if found:
         raise invalid_request(found)
 

@@ -14,8 +14,6 @@ from .deterministic_ids import fraction, hex_id, number
 from .http_messages import JsonObject
 from .simulated_run import Run
 
-FIELD_BASIS_BETA = "field-basis-2025-11-25"
-
 _RESERVED = ("example.com", "example.org", "example.net", "sources.example", "simulated.example")
 _FILLER = "This passage is filler made by the simulator and reports no fact. "
 
@@ -40,13 +38,11 @@ class EvidenceSettings:
 
 
 def basis_for(run: Run, content: Any, settings: EvidenceSettings, seed: int) -> list[JsonObject]:
-    """One entry per top-level field (`output` for text) and, with the beta, per array element."""
+    """One entry per top-level field (`output` for text), and one per element of those that are arrays."""
     if isinstance(content, str):
         return [_entry(run, "output", settings, seed)]
-    fields = list(content)
-    if FIELD_BASIS_BETA in run.betas:
-        lists = {n: v for n, v in content.items() if isinstance(v, list)}
-        fields += [f"{n}.{i}" for n, v in lists.items() for i in range(len(v))]
+    lists = {n: v for n, v in content.items() if isinstance(v, list)}
+    fields = [*content, *(f"{n}.{i}" for n, v in lists.items() for i in range(len(v)))]
     return [_entry(run, name, settings, seed) for name in fields]
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -24,8 +25,10 @@ from .account import Account
 from .clock import ManualClock
 from .faults import Fault
 from .http_messages import ApiError, Request, Response, json_response
+from .json_bodies import read_json
+from .order_fields import from_fields
 from .order_queue import OrderQueue
-from .simulated_run import RunScript
+from .simulated_run import Outcome, RunScript
 
 
 def control(account: Account, request: Request) -> Response:
@@ -34,7 +37,8 @@ def control(account: Account, request: Request) -> Response:
     if action is None:
         raise ApiError(404, f"Not found: {request.method} {request.path}")
     try:
-        return json_response(200, action(account, request.json()))
+        body = read_json(request) if request.body else None
+        return json_response(200, action(account, body))
     except (TypeError, ValueError, KeyError) as error:  # from our dataclasses, for a wrong body
         raise ApiError(422, f"{type(error).__name__}: {error}") from error
 
@@ -45,7 +49,8 @@ def _orders(method: str, name: str, kind: type, account: Account, body: Any) -> 
     if method == "DELETE":
         queue.clear()
     elif method == "POST":
-        queue.add(*(kind(**raw) for raw in (body if isinstance(body, list) else [body])))
+        given = body if isinstance(body, list) else [body]
+        queue.add(*[from_fields(kind, fields) for fields in given])
     return [dataclasses.asdict(order) for order in queue.pending]
 
 
@@ -59,15 +64,28 @@ def _billing(account: Account, body: Any) -> Any:
     }
 
 
+@dataclass(frozen=True)
+class _Settlement:
+    run_id: str
+    outcome: Outcome = "completed"
+    message: str | None = None
+
+
 def _settle(account: Account, body: Any) -> Any:
-    account.settle(**body)
+    given = from_fields(_Settlement, body)
+    account.settle(given.run_id, given.outcome, given.message)
     return {}
+
+
+@dataclass(frozen=True)
+class _Advance:
+    seconds: float
 
 
 def _advance(account: Account, body: Any) -> Any:
     if not isinstance(account.clock, ManualClock):
         raise ApiError(409, "Only a manual clock can be advanced")
-    account.clock.advance(body["seconds"])
+    account.clock.advance(from_fields(_Advance, body).seconds)
     return {"monotonic": account.clock.monotonic()}
 
 

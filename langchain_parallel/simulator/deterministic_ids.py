@@ -10,7 +10,9 @@ import hashlib
 
 def hex_id(*key: object, length: int = 32) -> str:
     """The hexadecimal id of `length` (up to 64) characters for this key."""
-    return hashlib.sha256("\x1f".join(map(str, key)).encode()).hexdigest()[:length]
+    return hashlib.sha256("\x1f".join(map(str, key)).encode(errors="surrogatepass")).hexdigest()[
+        :length
+    ]
 
 
 def number(*key: object) -> int:

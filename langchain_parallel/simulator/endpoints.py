@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
+
+from pydantic import BaseModel
 
 from .account import Account
 from .http_messages import (
@@ -20,32 +24,45 @@ from .http_messages import (
     sse_event,
     sse_response,
 )
-from .progress_events import progress_events, state_event
+from .json_bodies import read_json
+from .problems import Problem, invalid_request
+from .progress_events import is_stats, progress_events, state_event
+from .request_models import (
+    AddRunsQuery,
+    CreateTaskGroupRequest,
+    GroupEventsQuery,
+    GroupRunsQuery,
+    NoQuery,
+    ResultQuery,
+    TaskGroupRunRequest,
+    TaskRunInput,
+)
 from .simulated_run import Run
 from .task_group import Group, group_status, parse_cursor
-from .validation import MAX_GROUP_RUNS, invalid_request, metadata_problems
+from .validation import MAX_GROUP_RUNS, metadata_problems, read_query, shape_problems
 
-_STATUSES = (
-    *("queued", "action_required", "running", "completed", "failed", "cancelling", "cancelled"),
-)
+_YEAR = 365 * 24 * 3600.0
 _GROUP_STREAM_SECONDS = 3600.0
 """After this long, the server closes a group's event stream."""
 
 
 def route(account: Account, request: Request) -> Response:
     """Call the endpoint of a request. The caller holds the account's lock. Raises ApiError."""
-    for method, pattern, endpoint in _ROUTES:
-        found = pattern.fullmatch(request.path)
-        if found and method == request.method:
-            return endpoint(account, request, **found.groupdict())
-    raise ApiError(404, f"Not found: {request.method} {request.path}")
+    found = [(call, m) for call in CALLS if (m := call.pattern.fullmatch(request.path))]
+    for call, match in found:
+        if call.method == request.method:
+            return call.answer(account, request, match.groupdict())
+    if found:
+        allow = {"allow": ", ".join(sorted({call.method for call, _ in found}))}
+        raise ApiError(405, f"Method not allowed: {request.method[:20]}", headers=allow)
+    raise ApiError(404, f"Not found: {request.method[:20]} {request.path[:200]}")
 
 
 # -- runs ------------------------------------------------------------------------------------------
 
 
 def _create_run(account: Account, request: Request) -> Response:
-    [run] = account.create_runs([request.json()], request.betas)
+    [run] = account.create_runs([read_json(request)])
     return json_response(202, run.to_json(run.created, account.epoch, "queued"))
 
 
@@ -60,7 +77,7 @@ def _run_input(account: Account, request: Request, run_id: str) -> Response:
 
 def _run_result(account: Account, request: Request, run_id: str) -> Response:
     run = account.find_run(run_id, known=True)
-    until = account.monotonic + _number(request, "timeout", 600.0)
+    until = account.monotonic + min(max(read_query(ResultQuery, request.query).timeout, 0), _YEAR)
 
     def steps() -> Iterator[Step]:
         while run.is_active_at(account.monotonic) and account.monotonic < until:
@@ -93,101 +110,103 @@ def _run_events(account: Account, request: Request, run_id: str) -> Response:
 
 
 def _run_stream(account: Account, run: Run) -> Iterator[Step]:
-    """All events of the run from its start, each at its time, until the run ends."""
-    closes = account.monotonic + account.stream_seconds
-    yield sse_event(state_event(run, run.created, account.epoch, output=False))
-    sent = 0
+    """The state, what the run has recorded so far, what happens from now on, and the state again.
+
+    Of a run that is not active there is one state and nothing else. Statistics are those of the moment.
+    """
+    now = account.monotonic
+    closes = now + account.stream_seconds
+    yield _state_now(account, run)
+    if run.is_over_at(now):
+        return
+    begun = sent = len([at for at, _ in progress_events(run, account.epoch) if at <= now])
+    recorded = [event for _, event in progress_events(run, account.epoch)[:begun]]
+    yield from (sse_event(event) for event in recorded if not is_stats(event))
+    yield from (sse_event(event) for event in [e for e in recorded if is_stats(e)][-1:])
     while True:
         now = account.monotonic
         ahead = progress_events(run, account.epoch)[sent:]
         due = [event for at, event in ahead if at <= now]
         sent += len(due)
         yield from map(sse_event, due)
-        if run.is_over_at(now):
-            yield _final_state(account, run, now)
-            return
-        if now >= closes:
+        if run.is_over_at(now) or now >= closes:
+            yield _state_now(account, run)
             return
         upcoming = [at for at, _ in ahead[len(due) :]]
         yield Wait(min([closes, run.ends, *upcoming]), run.run_id)
 
 
-def _final_state(account: Account, run: Run, now: float) -> Chunk:
+def _state_now(account: Account, run: Run) -> Chunk:
+    """The state of a run, with its whole output if it has completed."""
     with account.lock:
         account.finish_output(run)
-        return sse_event(state_event(run, now, account.epoch))
+        return sse_event(state_event(run, account.monotonic, account.epoch))
 
 
 # -- groups ----------------------------------------------------------------------------------------
 
 
 def _create_group(account: Account, request: Request) -> Response:
-    body = request.json() or {}
-    if found := list(metadata_problems(body)):
+    body = read_json(request)
+    found = shape_problems(CreateTaskGroupRequest, body) or list(metadata_problems(body))
+    if found:
         raise invalid_request(found)
     group = account.create_group(body.get("metadata") or {})
     return json_response(200, group.to_json(account.monotonic, account.epoch))
 
 
-def _retrieve_group(account: Account, request: Request, group_id: str) -> Response:
-    group = account.find_group(group_id)
+def _retrieve_group(account: Account, request: Request, taskgroup_id: str) -> Response:
+    group = account.find_group(taskgroup_id)
     return json_response(200, group.to_json(account.monotonic, account.epoch))
 
 
-def _add_runs(account: Account, request: Request, group_id: str) -> Response:
-    group = account.find_group(group_id)
-    inputs = _group_inputs(request.json())
+def _add_runs(account: Account, request: Request, taskgroup_id: str) -> Response:
+    group = account.find_group(taskgroup_id)
+    is_fresh = read_query(AddRunsQuery, request.query).refresh_status
+    inputs = _group_inputs(read_json(request))
     before = group.status(account.monotonic, account.epoch)
     cursors = {
         "run_cursor": str(len(group.listed)) if group.listed else None,
         "event_cursor": str(len(group.events)) if group.runs else None,
     }
-    runs = account.create_runs(inputs, request.betas, group)
-    is_fresh = request.query.get("refresh_status", "true").lower() not in ("false", "0")
+    runs = account.create_runs(inputs, group)
     status = group.status(account.monotonic, account.epoch) if is_fresh else before
     return json_response(200, {"status": status, "run_ids": [r.run_id for r in runs], **cursors})
 
 
 def _group_inputs(body: Any) -> list[JsonObject]:
     """The inputs of the new runs; one without a task spec gets the default one."""
-    inputs = body.get("inputs") if isinstance(body, dict) else None
-    if not isinstance(inputs, list):
-        raise invalid_request([("inputs", "field required")])
-    if not 1 <= len(inputs) <= MAX_GROUP_RUNS:
-        raise invalid_request(
-            [("inputs", f"{len(inputs)} runs; 1 to {MAX_GROUP_RUNS} are allowed")]
-        )
+    if found := shape_problems(TaskGroupRunRequest, body):
+        raise invalid_request(found)
+    inputs: list[JsonObject] = body["inputs"]
+    if len(inputs) > MAX_GROUP_RUNS:
+        message = f"{len(inputs)} runs, {MAX_GROUP_RUNS} are allowed"
+        raise invalid_request([Problem(("inputs",), message)])
     default = body.get("default_task_spec")
     if default is None:
         return inputs
-    return [
-        {**each, "task_spec": each.get("task_spec") or default} if isinstance(each, dict) else each
-        for each in inputs
-    ]
+    return [{**each, "task_spec": each.get("task_spec") or default} for each in inputs]
 
 
-def _group_runs(account: Account, request: Request, group_id: str) -> Response:
-    group = account.find_group(group_id)
-    status = request.query.get("status") or None
-    if status is not None and status not in _STATUSES:
-        raise invalid_request([("status", f"unknown status {status!r}")])
+def _group_runs(account: Account, request: Request, taskgroup_id: str) -> Response:
+    group = account.find_group(taskgroup_id)
+    query = read_query(GroupRunsQuery, request.query)
     now = account.monotonic
     group.refresh(now)
-    numbered = group.listed_after(request.query.get("last_event_id"), account.listing)
-    chosen = [(i, r) for i, r in numbered if status in (None, r.status_at(now))]
+    numbered = group.listed_after(query.last_event_id, account.listing)
+    chosen = [(i, r) for i, r in numbered if query.status in (None, r.status_at(now))]
     page = chosen[: account.listing.page]
-    return sse_response([_listed_run(account, request, run, str(i)) for i, run in page])
+    return sse_response([_listed_run(account, query, run, str(i)) for i, run in page])
 
 
-def _listed_run(account: Account, request: Request, run: Run, event_id: str) -> Chunk:
+def _listed_run(account: Account, query: GroupRunsQuery, run: Run, event_id: str) -> Chunk:
     """The event of a run as it is now, with its input and output if the request asks for them."""
-    wants_output = _flag(request, "include_output")
-    if wants_output:
+    if query.include_output:
         account.finish_output(run)
     event = state_event(
-        run, account.monotonic, account.epoch, event_id=event_id, output=wants_output
+        run, account.monotonic, account.epoch, event_id=event_id, output=query.include_output
     )
-    if _flag(request, "include_input"):
+    if query.include_input:
         event["input"] = dict(run.request)
     if not account.listing.metadata:
         event["run"].pop("metadata")
@@ -195,17 +214,20 @@ def _listed_run(account: Account, request: Request, run: Run, event_id: str) -> 
     return sse_event(event)
 
 
-def _group_run(account: Account, request: Request, group_id: str, run_id: str) -> Response:
-    if account.find_run(run_id, known=True) not in account.find_group(group_id).runs:
+def _group_run(account: Account, request: Request, taskgroup_id: str, run_id: str) -> Response:
+    if account.find_run(run_id, known=True) not in account.find_group(taskgroup_id).runs:
         raise ApiError(404, "Run id not found")
     return _retrieve_run(account, request, run_id)
 
 
-def _group_events(account: Account, request: Request, group_id: str) -> Response:
-    group = account.find_group(group_id)
+def _group_events(account: Account, request: Request, taskgroup_id: str) -> Response:
+    group = account.find_group(taskgroup_id)
     group.refresh(account.monotonic)
-    seen = parse_cursor(request.query.get("last_event_id"), len(group.events))
-    limit = min(_number(request, "timeout", 3600.0), _GROUP_STREAM_SECONDS)
+    query = read_query(GroupEventsQuery, request.query)
+    seen = parse_cursor(query.last_event_id, len(group.events))
+    limit = _GROUP_STREAM_SECONDS
+    if query.timeout is not None:
+        limit = min(max(query.timeout, 0.0), limit)
     return sse_response(_group_stream(account, group, seen, account.monotonic + limit))
 
 
@@ -236,35 +258,56 @@ def _logged_event(account: Account, group: Group, index: int) -> Chunk:
     return sse_event({"type": "task_group_status", "event_id": event_id, "status": status})
 
 
-# -- query values and the table --------------------------------------------------------------------
+# -- the table -------------------------------------------------------------------------------------
 
 
-def _number(request: Request, name: str, default: float) -> float:
-    raw = request.query.get(name)
-    try:
-        return default if raw in (None, "") else max(float(raw or 0), 0.0)
-    except ValueError:
-        raise invalid_request([(name, "must be a number")]) from None
+@dataclass(frozen=True)
+class Call:
+    """One call of the API: where it is, what it takes, and in which of two formats its 422 comes."""
+
+    method: str
+    path: str
+    """As the document writes it."""
+    endpoint: Callable[..., Response]
+    body: type[BaseModel] | None = None
+    query: type[BaseModel] = NoQuery
+    lists_errors: bool = False
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        path = re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", self.path)
+        # The group calls also have their earlier address, which the SDK's beta part uses.
+        return re.compile(path.replace("/v1/tasks/groups", "/v1(?:beta)?/tasks/groups"), re.DOTALL)
+
+    def answer(self, account: Account, request: Request, ids: dict[str, str]) -> Response:
+        """The response. Raises ApiError, with its 422 in the format of this call."""
+        try:
+            return self.endpoint(account, request, **ids)
+        except ApiError as error:
+            error.as_list = error.status == 422 and self.lists_errors
+            raise
 
 
-def _flag(request: Request, name: str) -> bool:
-    return request.query.get(name, "false").lower() in ("true", "1")
-
-
-_RUN = r"/v1/tasks/runs/(?P<run_id>\w+)"
-_GROUPS = r"/v1(?:beta)?/tasks/groups"
-_GROUP = _GROUPS + r"/(?P<group_id>\w+)"
-_TABLE: tuple[tuple[str, str, Callable[..., Response]], ...] = (
-    ("POST", r"/v1/tasks/runs", _create_run),
-    ("GET", _RUN, _retrieve_run),
-    ("GET", _RUN + "/input", _run_input),
-    ("GET", _RUN + "/result", _run_result),
-    ("GET", _RUN.replace("/v1/", "/v1(?:beta)?/") + "/events", _run_events),
-    ("POST", _GROUPS, _create_group),
-    ("GET", _GROUP, _retrieve_group),
-    ("POST", _GROUP + "/runs", _add_runs),
-    ("GET", _GROUP + "/runs", _group_runs),
-    ("GET", _GROUP + r"/runs/(?P<run_id>\w+)", _group_run),
-    ("GET", _GROUP + "/events", _group_events),
+_RUN = "/v1/tasks/runs/{run_id}"
+_GROUP = "/v1/tasks/groups/{taskgroup_id}"
+CALLS = (
+    Call("POST", "/v1/tasks/runs", _create_run, body=TaskRunInput),
+    Call("GET", _RUN, _retrieve_run),
+    Call("GET", _RUN + "/input", _run_input),
+    Call("GET", _RUN + "/result", _run_result, query=ResultQuery),
+    Call("GET", _RUN + "/events", _run_events),
+    Call("GET", _RUN.replace("v1", "v1beta") + "/events", _run_events),
+    Call("POST", "/v1/tasks/groups", _create_group, body=CreateTaskGroupRequest, lists_errors=True),
+    Call("GET", _GROUP, _retrieve_group, lists_errors=True),
+    Call(
+        "POST",
+        _GROUP + "/runs",
+        _add_runs,
+        body=TaskGroupRunRequest,
+        query=AddRunsQuery,
+        lists_errors=True,
+    ),
+    Call("GET", _GROUP + "/runs", _group_runs, query=GroupRunsQuery, lists_errors=True),
+    Call("GET", _GROUP + "/runs/{run_id}", _group_run),
+    Call("GET", _GROUP + "/events", _group_events, query=GroupEventsQuery, lists_errors=True),
 )
-_ROUTES = [(method, re.compile(path), endpoint) for method, path, endpoint in _TABLE]

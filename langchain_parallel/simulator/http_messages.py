@@ -25,19 +25,6 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
 
-    def json(self) -> Any:
-        """Parse the body; None if it is empty. Raises ApiError (422)."""
-        try:
-            return json.loads(self.body) if self.body else None
-        except ValueError:
-            detail = {"errors": [{"loc": ["body"], "msg": "invalid", "type": "value_error"}]}
-            raise ApiError(422, "Request body is not valid JSON", detail) from None
-
-    @property
-    def betas(self) -> frozenset[str]:
-        raw = self.headers.get("parallel-beta", "")
-        return frozenset(part.strip() for part in raw.split(",") if part.strip())
-
 
 @dataclass(frozen=True)
 class Wait:
@@ -96,13 +83,17 @@ class Response:
 
 @dataclass(eq=False)
 class ApiError(Exception):
-    """A refusal, in the API's own error format."""
+    """A refusal, in one of the API's two error formats.
+
+    With `as_list` the body is the list of `detail.errors` alone, as some calls document it for their 422.
+    """
 
     status: int
     message: str
     detail: JsonObject | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     ref_id: str | None = None
+    as_list: bool = False
 
 
 def to_json(value: Any) -> bytes:
@@ -118,7 +109,9 @@ def json_response(status: int, body: Any, headers: Mapping[str, str] | None = No
 
 
 def error_response(error: ApiError, ref_id: str) -> Response:
-    """Build the API's error body: `{"type": "error", "error": {ref_id, message, detail}}`."""
+    """Build an error: `{"type": "error", "error": {ref_id, message, detail}}`, or `{"detail": […]}`."""
+    if error.as_list and error.detail is not None:
+        return json_response(error.status, {"detail": error.detail["errors"]}, error.headers)
     inner = {"ref_id": error.ref_id or ref_id, "message": error.message, "detail": error.detail}
     return json_response(error.status, {"type": "error", "error": inner}, error.headers)
 

@@ -16,7 +16,7 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import h11
 import httpx
@@ -167,7 +167,11 @@ class _Connection:
 
 
 def _request(head: h11.Request, body: bytes) -> Request:
-    target = urlsplit(head.target.decode("ascii"))
+    text = head.target.decode("ascii")
+    try:
+        target = urlsplit(text)
+    except ValueError:  # such as `//[`
+        target = SplitResult("", "", text, "", "")
     headers = {k.decode("ascii"): v.decode("latin-1") for k, v in head.headers}
     query = dict(parse_qsl(target.query, keep_blank_values=True))
     return Request(head.method.decode("ascii"), unquote(target.path), query, headers, body)
@@ -306,7 +310,8 @@ async def _deliver_webhooks(simulator: Simulator, access: Access) -> None:
             for delivery in simulator.due_webhooks():
                 if not access.may_post_to(delivery.url):
                     _LOG.warning(
-                        "A webhook to another machine is not sent (webhooks_anywhere=True)."
+                        "A webhook is not sent: its URL is none, or another machine's, which "
+                        "webhooks_anywhere=True allows."
                     )
                     simulator.record_delivery(delivery, True)
                     continue

@@ -1,7 +1,7 @@
 """The progress events of a run, each with the time at which it happens.
 
-Rule: the timeline of a run never changes once it has begun, so a stream that is opened again replays the same
-events. A run that is settled early only loses the later ones.
+Rule: the timeline of a run never changes once it has begun, so a stream that is opened again while the run is
+active brings the same messages. A run that is settled early only loses the later ones.
 """
 
 from __future__ import annotations
@@ -40,6 +40,11 @@ def progress_events(run: Run, epoch: float) -> list[tuple[float, JsonObject]]:
         message = {"message": text, "timestamp": timestamp(epoch + at)}
         events.append((at, {"type": f"task_run.progress_msg.{kind}", **message}))
     return [(at, event) for at, event in events if at < run.ends]
+
+
+def is_stats(event: JsonObject) -> bool:
+    """Whether it tells the statistics of a moment, which are not recorded."""
+    return bool(event["type"] == "task_run.progress_stats")
 
 
 def _has_events(run: Run) -> bool:

@@ -5,12 +5,12 @@ Rule: a secret (API key, MCP header, URL of a webhook) is replaced before anythi
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from .http_messages import JsonObject, Request
+from .json_bodies import parse_json
 
 HIDDEN = "***"
 _SECRET_HEADERS = ("x-api-key", "authorization", "cookie", "proxy-authorization")
@@ -43,7 +43,7 @@ def log_entry(request: Request, at: float, fault: str | None) -> LogEntry:
 
 def _redact_body(body: bytes) -> Any:
     try:
-        return _redact(json.loads(body)) if body else None
+        return _redact(parse_json(body)) if body else None
     except ValueError:  # without its structure, a secret in it cannot be found
         return f"({len(body)} bytes that are not JSON)"
 
@@ -53,10 +53,21 @@ def _redact(value: Any, hide: bool = False) -> Any:
         is_mcp_server = "url" in value and "name" in value  # wherever in the body it stands
         hidden = {"headers", "url"} if is_mcp_server else set()
         hidden |= {"url"} if "event_types" in value else set()  # a webhook
+        hidden |= {k for k, v in value.items() if not _has_form(k, v)}
         return {k: _redact(v, hide or k in hidden) for k, v in value.items()}
     if isinstance(value, list):
         return [_redact(v, hide) for v in value]
     return HIDDEN if hide else value
+
+
+def _has_form(key: str, value: Any) -> bool:
+    """Whether the secrets below this key are found by their names; of anything else nothing is shown."""
+    if key == "webhook":
+        return isinstance(value, dict) and "event_types" in value
+    if key != "mcp_servers":
+        return True
+    servers = value if isinstance(value, list) else [value]
+    return all(isinstance(each, dict) and {"url", "name"} <= each.keys() for each in servers)
 
 
 def without_secrets(body: JsonObject) -> JsonObject:

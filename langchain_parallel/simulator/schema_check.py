@@ -1,17 +1,19 @@
 """Does a value obey a JSON schema? The library `jsonschema` decides, by draft 2020-12.
 
 It finds the branch of a `oneOf` that fits, and keeps a scripted answer from breaking the caller's schema.
-An unknown type, and a `$ref` without a target or to itself, refuse nothing: the simulator must not fail.
+A `$ref` without a target or to itself refuses nothing: the simulator must not fail.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 try:
     from jsonschema import Draft202012Validator, ValidationError, validators
-    from jsonschema.exceptions import UnknownType
+    from jsonschema.exceptions import SchemaError, UnknownType
     from referencing import Registry
     from referencing.exceptions import Unresolvable
 except ModuleNotFoundError as _error:
@@ -37,6 +39,20 @@ def resolve_ref(schema: Schema, root: Schema) -> Schema:
         rest = {k: v for k, v in schema.items() if k != "$ref"}
         schema = {**target, **rest} if isinstance(target, dict) and rest else target
     return {}
+
+
+def is_schema(schema: Schema) -> bool:
+    """Whether this is a JSON schema, and not one too deep to be read."""
+    return _is_schema(json.dumps(schema))
+
+
+@lru_cache(maxsize=256)  # it takes milliseconds, and a group's runs share a schema
+def _is_schema(text: str) -> bool:
+    try:
+        Draft202012Validator.check_schema(json.loads(text))
+    except (SchemaError, RecursionError):
+        return False
+    return True
 
 
 def is_valid(value: Any, schema: Schema, root: Schema) -> bool:

@@ -81,7 +81,6 @@ class Run:
     run_id: str
     interaction_id: str
     request: JsonObject
-    betas: frozenset[str]
     usd: float
     created: float
     starts: float = math.inf

@@ -7,11 +7,13 @@ some time after it was accepted.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .http_messages import ApiError, JsonObject
+from .http_messages import JsonObject
+from .problems import Problem, invalid_request
 from .simulated_run import ACTIVE, Run, timestamp
 
 
@@ -132,9 +134,7 @@ def parse_cursor(last_event_id: str | None, length: int) -> int:
     """The number of log entries that a reader has seen. Raises ApiError (422) for an unknown id."""
     if not last_event_id:
         return 0
-    if not last_event_id.isdigit() or not 0 < int(last_event_id) <= length:
-        detail = {
-            "errors": [{"loc": ["query", "last_event_id"], "msg": "unknown", "type": "value"}]
-        }
-        raise ApiError(422, f"last_event_id: unknown event {last_event_id!r}", detail)
+    known = re.fullmatch("[0-9]{1,9}", last_event_id) and 0 < int(last_event_id) <= length
+    if not known:
+        raise invalid_request([Problem(("last_event_id",), "unknown event")], "query")
     return int(last_event_id)

@@ -2,7 +2,8 @@
 
 Rule: a run is announced once each time it ends. Nothing is sent here: `due` returns deliveries, and the code
 that sends them reports the result to `record`. Not thread-safe: the account holds the lock.
-Signatures are HMAC-SHA256 over `id.timestamp.body` with the secret's own bytes.
+Signatures are HMAC-SHA256 over `id.timestamp.body`. The key is what a secret's base64 stands for, without the
+prefix `whsec_` (Standard Webhooks); an account of the earlier scheme has the secret's own bytes for a key.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias
 
 from .deterministic_ids import hex_id
 from .faults import Fault
@@ -47,10 +49,32 @@ class Delivery:
         return parsed
 
 
-def signature(secret: str, webhook_id: str, timestamp: int, body: bytes) -> str:
+WebhookScheme: TypeAlias = Literal["standard", "legacy", "both"]
+SIMULATED_SECRET = "whsec_SimulatedAndPublicSoItIsNoSecret"
+
+
+def signing_keys(secret: str, scheme: WebhookScheme) -> list[bytes]:
+    """The keys with which a delivery is signed: one, or with `both` one of each scheme.
+
+    Raises:
+        ValueError: The secret is not base64, and the scheme decodes it.
+    """
+    keys = []
+    if scheme != "legacy":
+        try:
+            keys.append(base64.b64decode(secret.removeprefix("whsec_"), validate=True))
+        except ValueError:
+            raise ValueError(
+                "a webhook secret is base64, after `whsec_`; for any other text, sign by the earlier scheme "
+                "(webhook_scheme='legacy')"
+            ) from None
+    return keys if scheme == "standard" else [*keys, secret.encode()]
+
+
+def signature(key: bytes, webhook_id: str, timestamp: int, body: bytes) -> str:
     """`v1,<base64>` over `id.timestamp.body`."""
     signed = f"{webhook_id}.{timestamp}.".encode() + body
-    digest = hmac.new(secret.encode(), signed, hashlib.sha256).digest()
+    digest = hmac.new(key, signed, hashlib.sha256).digest()
     return f"v1,{base64.b64encode(digest).decode()}"
 
 
@@ -58,7 +82,7 @@ def signature(secret: str, webhook_id: str, timestamp: int, body: bytes) -> str:
 class WebhookOutbox:
     """Turns runs that end into deliveries. `epoch` is the Unix time of the clock's zero."""
 
-    secrets: Sequence[str] = field(repr=False)
+    keys: Sequence[bytes] = field(repr=False)
     faults: OrderQueue[Fault]
     epoch: float
     _watched: list[Run] = field(default_factory=list)
@@ -114,12 +138,12 @@ class WebhookOutbox:
         )
 
     def _sign(self, delivery: Delivery, unix: int) -> Delivery:
-        secrets: Iterable[str] = ("not the secret",) if delivery.forged else self.secrets
+        keys = [b"not the secret"] if delivery.forged else self.keys
         own = delivery.webhook_id, unix, delivery.body
         headers = {
             "content-type": "application/json",
             "webhook-id": delivery.webhook_id,
             "webhook-timestamp": str(unix),
-            "webhook-signature": " ".join(signature(secret, *own) for secret in secrets),
+            "webhook-signature": " ".join(signature(key, *own) for key in keys),
         }
         return replace(delivery, headers=headers)

@@ -48,6 +48,18 @@ def test_however_often_it_reconnects_each_event_is_shown_once(
     assert feed.complete
 
 
+def test_a_state_and_statistics_that_were_shown_before_are_no_news() -> None:
+    run = {"run_id": "trun_1", "status": "running"}
+    state = {"type": "task_run.state", "event_id": None, "run": run}
+    stats = {"type": "task_run.progress_stats", "source_stats": {}, "progress_meter": 5.0}
+    feed = EventFeed(replays=True)
+    assert len(feed.feed(sse(state, message("a"), stats, message("a"), state))) == 4
+    feed.connect()
+    assert feed.feed(sse(state, message("a"), message("a"), stats, state)) == []
+    changed = {**state, "run": {**run, "status": "completed"}}
+    assert len(feed.feed(sse({**stats, "progress_meter": 9.0}, changed))) == 2
+
+
 def test_a_feed_that_is_resumed_drops_nothing() -> None:
     feed = EventFeed(replays=False)
     assert len(feed.feed(sse(message("a"), message("a")))) == 2

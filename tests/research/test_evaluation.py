@@ -188,11 +188,11 @@ def test_an_evaluator_cannot_speak_for_a_person(mode: Mode) -> None:
 
 
 def test_a_built_in_question_that_would_not_fit_stops_with_the_answer(mode: Mode) -> None:
-    long = {"type": "string", "description": "x" * 22_000}
+    long = {"type": "string", "description": "x" * 14_000}
     schema = {**SCHEMA, "properties": {**SCHEMA["properties"], "growth": long}}  # type: ignore[dict-item]
     session = weak(mode, low_fields=frozenset({"growth"}))
     session.options["output_schema"] = schema
-    out = session.ask("How large is the market? " + "y" * 2_700)
+    out = session.ask("How large is the market? " + "y" * 10_700)
     assert out["turns"][0]["status"] == "completed"
     assert out["verdict"]["action"] in ("stop", "accept")
     assert session.graph().get_state(session.config).next == ()

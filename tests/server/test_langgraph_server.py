@@ -30,7 +30,9 @@ SLOW = RunScript(seconds=600.0)
 
 @pytest.fixture(scope="module")
 def api() -> Iterator[RunningServer]:
-    with serve(Simulator(latency_scale=0.02, webhook_secrets=(SECRET,))) as server:
+    with serve(
+        Simulator(latency_scale=0.02, webhook_secrets=(SECRET,), webhook_scheme="legacy")
+    ) as server:
         yield server
 
 

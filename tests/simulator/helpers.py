@@ -73,6 +73,14 @@ def stream(http: httpx.Client, path: str, **params: Any) -> list[dict[str, Any]]
     return parsed(answer.text)
 
 
+def listed_errors(answer: httpx.Response) -> list[dict[str, Any]]:
+    """What a 422 names in the format that most group calls document."""
+    body = answer.json()
+    assert list(body) == ["detail"]
+    found: list[dict[str, Any]] = body["detail"]
+    return found
+
+
 def error(answer: httpx.Response) -> dict[str, Any]:
     body = answer.json()
     assert body["type"] == "error"

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
+import pytest
 
 from langchain_parallel.simulator import ManualClock, RunScript, Simulator
 
 from .helpers import RUNS, create, http_to, manual, parsed, stream
 
+Event = dict[str, Any]
 
-def events_of(http: httpx.Client, run: dict[str, object], version: str = "v1") -> list[dict]:  # type: ignore[type-arg]  # wire JSON
+
+def events_of(http: httpx.Client, run: dict[str, object], version: str = "v1") -> list[Event]:
     return stream(http, f"/{version}/tasks/runs/{run['run_id']}/events")
+
+
+def kinds_of(events: list[Event]) -> list[str]:
+    return [e["type"].split(".")[1] for e in events]
+
+
+def messages_of(events: list[Event]) -> list[Event]:
+    return [e for e in events if "message" in e]
 
 
 def test_state_first_progress_between_and_the_whole_output_last(
@@ -22,6 +35,7 @@ def test_state_first_progress_between_and_the_whole_output_last(
     assert kinds[0] == kinds[-1] == "task_run.state"
     assert "task_run.progress_stats" in kinds
     assert any(k.startswith("task_run.progress_msg.") for k in kinds)
+    assert "output" not in events[0]
     assert events[-1]["run"]["status"] == "completed"
     assert events[-1]["output"]["content"]
     meters = [e["progress_meter"] for e in events if "progress_meter" in e]
@@ -29,32 +43,63 @@ def test_state_first_progress_between_and_the_whole_output_last(
     assert 0 < meters[0] < meters[-1] < 100
 
 
-def test_the_beta_path_gives_the_same_events(simulator_http: httpx.Client) -> None:
+@pytest.mark.parametrize("outcome", ["completed", "failed", "cancelled", "action_required"])
+def test_a_run_that_is_not_active_has_one_state_and_nothing_else(
+    simulator: Simulator, simulator_http: httpx.Client, outcome: Any
+) -> None:
+    simulator.scripts.add(RunScript(outcome))
     run = create(simulator_http, processor="pro")
-    first = events_of(simulator_http, run)
-    assert events_of(simulator_http, run, "v1beta") == first
+    manual(simulator).advance(10_000)
+    for version in ("v1", "v1beta"):
+        [event] = events_of(simulator_http, run, version)
+        assert (event["type"], event["run"]["status"]) == ("task_run.state", outcome)
+        assert ("output" in event) is (outcome == "completed")
+        assert event["event_id"] is None
 
 
 def test_without_events_only_states_come(simulator_http: httpx.Client) -> None:
-    quiet = create(simulator_http, processor="pro", enable_events=False)
-    small = create(simulator_http, processor="base")
-    loud = create(simulator_http, processor="base", enable_events=True)
-    assert {e["type"] for e in events_of(simulator_http, quiet)} == {"task_run.state"}
-    assert {e["type"] for e in events_of(simulator_http, small)} == {"task_run.state"}
-    assert len(events_of(simulator_http, loud)) > 4
+    for processor, wanted, count in (
+        ("pro", False, 2),
+        ("base", None, 2),
+        ("base", True, 12),
+    ):
+        run = create(simulator_http, processor=processor, enable_events=wanted)
+        assert len(events_of(simulator_http, run)) == count
 
 
-def test_the_stream_closes_after_stream_seconds_and_replays_from_the_start() -> None:
+def test_each_connection_brings_the_messages_so_far_and_the_statistics_of_the_moment(
+    simulator: Simulator, simulator_http: httpx.Client
+) -> None:
+    simulator.scripts.add(RunScript(seconds=500))
+    run = create(simulator_http, processor="pro")
+    manual(simulator).advance(280)
+    before = manual(simulator).now()
+    early = parsed_so_far(simulator_http, run)
+    late = events_of(simulator_http, run)
+    assert kinds_of(early) == [
+        "state",
+        "progress_msg",
+        "progress_msg",
+        "progress_msg",
+        "progress_stats",
+    ]
+    assert early[0]["run"]["status"] == "running"
+    assert early == late[: len(early)]
+    assert len(messages_of(late)) == 5
+    assert before == manual(simulator).now() - 220
+
+
+def test_the_stream_closes_after_stream_seconds_with_the_state() -> None:
     simulator = Simulator(ManualClock(), stream_seconds=570)
     simulator.scripts.add(RunScript(seconds=3000))
     with http_to(simulator) as http:
         run = create(http, processor="ultra")
         first = events_of(http, run)
         assert manual(simulator).monotonic() == 570
-        assert first[-1]["type"] != "task_run.state"
+        assert (first[-1]["type"], first[-1]["run"]["status"]) == ("task_run.state", "running")
         second = events_of(http, run)
-        assert second[: len(first)] == first
-        assert len(second) > len(first)
+        assert messages_of(second)[: len(messages_of(first))] == messages_of(first)
+        assert len(messages_of(second)) > len(messages_of(first))
 
 
 def test_a_run_that_fails_says_so_at_the_end(
@@ -67,21 +112,16 @@ def test_a_run_that_fails_says_so_at_the_end(
     assert "output" not in last
 
 
-def test_settling_ends_an_open_stream_and_keeps_its_events(simulator: Simulator) -> None:
-    simulator.scripts.add(RunScript(seconds=500))
-    with http_to(simulator) as http:
-        run = create(http, processor="pro")
-        manual(simulator).advance(200)
-        shown = parsed_so_far(http, run)
-        simulator.settle(run["run_id"])
-        after = events_of(http, run)
-        manual(simulator).advance(1000)
-        assert events_of(http, run) == after
-    assert after[:-1] == shown
-    assert after[-1]["run"]["status"] == "completed"
+def test_settling_ends_a_stream(simulator: Simulator, simulator_http: httpx.Client) -> None:
+    simulator.scripts.add(RunScript("stay_queued"))
+    run = create(simulator_http, processor="pro")
+    assert kinds_of(parsed_so_far(simulator_http, run)) == ["state"]
+    simulator.settle(run["run_id"])
+    [state] = events_of(simulator_http, run)
+    assert state["run"]["status"] == "completed"
 
 
-def parsed_so_far(http: httpx.Client, run: dict[str, object]) -> list[dict]:  # type: ignore[type-arg]  # wire JSON
+def parsed_so_far(http: httpx.Client, run: dict[str, object]) -> list[Event]:
     """Events up to now: the stream is left as soon as it would wait."""
     data = b""
     try:
@@ -95,9 +135,7 @@ def parsed_so_far(http: httpx.Client, run: dict[str, object]) -> list[dict]:  # 
 
 def test_events_mention_the_mcp_servers_of_a_run(simulator_http: httpx.Client) -> None:
     servers = [{"type": "url", "url": "https://mcp.example", "name": "files"}]
-    beta = {"parallel-beta": "mcp-server-2025-07-17"}
-    body = {"input": "q", "processor": "pro", "mcp_servers": servers}
-    run = simulator_http.post(RUNS, json=body, headers=beta).json()
+    run = create(simulator_http, processor="pro", mcp_servers=servers)
     kinds = [e["type"] for e in events_of(simulator_http, run)]
     assert "task_run.progress_msg.tool_call" in kinds
 

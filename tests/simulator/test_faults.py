@@ -23,7 +23,18 @@ from langchain_parallel.simulator import (
 )
 
 from ..webhooks.serving import until
-from .helpers import KEY, RUNS, ahttp_to, create, error, http_to, parsed
+from .helpers import (
+    GROUPS,
+    KEY,
+    RUNS,
+    add_runs,
+    ahttp_to,
+    create,
+    error,
+    http_to,
+    new_group,
+    parsed,
+)
 
 BODY = {"input": "q", "processor": "lite"}
 
@@ -201,10 +212,13 @@ def test_unknown_status(setting: Setting) -> None:
 
 @pytest.fixture
 def events_path(setting: Setting) -> str:
-    """The events of a run that is over: six events or more."""
-    setting.simulator.scripts.add(RunScript(seconds=0))
-    run = create(setting.http, processor="pro")
-    return f"{RUNS}/{run['run_id']}/events"
+    """The events of a group whose runs are over: the same seven each time."""
+    group = new_group(setting.http)
+    setting.simulator.scripts.add(RunScript(seconds=0, times=5))
+    add_runs(setting.http, group, *"abcde")
+    path = f"{GROUPS}/{group}/events"
+    assert len(parsed(read(setting, path)[0].decode())) == 7
+    return path
 
 
 def read(setting: Setting, path: str) -> tuple[bytes, bool]:
@@ -242,7 +256,7 @@ def test_sse_cut_after_any_byte(setting: Setting, events_path: str, size: int) -
 def test_sse_error_event(setting: Setting, events_path: str) -> None:
     setting.simulator.faults.add(Fault("sse_error", after_events=1))
     events = parsed(read(setting, events_path)[0].decode())
-    assert [e["type"] for e in events] == ["task_run.state", "error"]
+    assert [e["type"] for e in events] == ["task_group_status", "error"]
 
 
 def test_sse_unknown_events_and_heartbeats(setting: Setting, events_path: str) -> None:

@@ -48,6 +48,8 @@ def test_no_secret_is_stored_anywhere(simulator: Simulator) -> None:
         group = new_group(http)
         http.post(f"{GROUPS}/{group}/runs", json={"inputs": [BODY]}, headers=BETA)
         http.post(f"{GROUPS}/{group}/runs", json={"default": {"x": [SERVER]}}, headers=BETA)
+        for odd in ({"headers": SERVER["headers"]}, [{"name": [SECRET]}], SECRET, {"url": SECRET}):
+            http.post(RUNS, json={"input": "q", "mcp_servers": odd, "webhook": odd})
         given = http.get(f"{RUNS}/{run['run_id']}/input").json()
         shown = [
             given,

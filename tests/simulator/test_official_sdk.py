@@ -44,7 +44,6 @@ def test_task_runs(sdk: parallel.Parallel) -> None:
         metadata={"key": "value"},
         source_policy={"include_domains": ["a.example"]},
         mcp_servers=[{"url": "https://mcp.example", "name": "files", "headers": {"k": "v"}}],
-        betas=["mcp-server-2025-07-17", "field-basis-2025-11-25"],
         memory_scope_key="scope",
         advanced_settings={"location": "us"},
     )
@@ -54,6 +53,7 @@ def test_task_runs(sdk: parallel.Parallel) -> None:
     kinds = [e.type for e in events]
     assert kinds[0] == kinds[-1] == "task_run.state"
     assert "task_run.progress_msg.tool_call" in kinds
+    assert [e.type for e in sdk.task_run.events(run.run_id)] == ["task_run.state"]
     final = events[-1]
     assert isinstance(final, parallel.types.TaskRunEvent)
     assert final.output is not None
@@ -84,7 +84,8 @@ def test_follow_ups(sdk: parallel.Parallel) -> None:
 def test_execute_with_a_pydantic_class(sdk: parallel.Parallel) -> None:
     result = sdk.task_run.execute(input="France", processor="lite", output=Country)
     assert isinstance(result.output.parsed, Country)
-    assert {b.field for b in result.output.basis} == {"capital", "population", "languages"}
+    fields = [b.field for b in result.output.basis]
+    assert fields == ["capital", "population", "languages", "languages.0", "languages.1"]
 
 
 def test_task_groups(sdk: parallel.Parallel) -> None:

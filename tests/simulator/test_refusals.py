@@ -12,7 +12,6 @@ from langchain_parallel.simulator import ManualClock, Simulator
 from .helpers import GROUPS, RUNS, create, error, http_to, manual
 
 OK = {"input": "q", "processor": "lite"}
-MCP = {"parallel-beta": "mcp-server-2025-07-17"}
 
 
 def server(n: int) -> dict[str, str]:
@@ -24,6 +23,20 @@ def deep(levels: int) -> dict[str, Any]:
     for _ in range(levels):
         inner = {"type": "object", "properties": {"p": inner}}
     return inner
+
+
+OBJECT = {"type": "object"}
+SCHEMA = "task_spec.output_schema.json_schema"
+DOMAIN = "source_policy.include_domains.0"
+CONNECTORS = "advanced_settings.data_sources"
+
+
+def with_property(schema: Any) -> dict[str, Any]:
+    return {**OBJECT, "properties": {"p": schema}}
+
+
+def sources(**lists: Any) -> dict[str, Any]:
+    return {"advanced_settings": {"data_sources": lists}}
 
 
 def spec(schema: Any) -> dict[str, Any]:
@@ -60,6 +73,39 @@ INVALID: dict[str, tuple[dict[str, Any], str]] = {
         "task_spec.output_schema.json_schema",
     ),
     "six levels": (spec(deep(6)), "task_spec.output_schema.json_schema"),
+    "text that is no schema": (spec("text"), "task_spec.output_schema"),
+    "properties as a list": (spec({**OBJECT, "properties": ["p"]}), SCHEMA),
+    "an unknown type": (spec(with_property({"type": "text"})), SCHEMA),
+    "a reference to a number": (spec(with_property({"$ref": 5})), SCHEMA),
+    "a keyword of bounds": (spec(with_property({"type": "array", "minItems": 1})), SCHEMA),
+    "a keyword of texts": (spec(with_property({"anyOf": [{"format": "date"}]})), SCHEMA),
+    "a keyword in a definition": (
+        spec({**with_property({"$ref": "#/$defs/d"}), "$defs": {"d": {"maximum": 1}}}),
+        SCHEMA,
+    ),
+    "null alone": (spec(with_property({"type": "null"})), SCHEMA),
+    "501 enum values": (
+        spec({**OBJECT, "properties": {n: {"enum": list(range(167))} for n in "abc"}}),
+        SCHEMA,
+    ),
+    "a long enum": (spec(with_property({"enum": [f"{n:031}" for n in range(251)]})), SCHEMA),
+    "a long spec": (spec(with_property({"description": "x" * 15_000})), "task_spec"),
+    "a scheme": ({"source_policy": {"include_domains": ["https://a.example"]}}, DOMAIN),
+    "a port": ({"source_policy": {"include_domains": ["a.example:80"]}}, DOMAIN),
+    "a query": ({"source_policy": {"include_domains": ["a.example/b?c=d"]}}, DOMAIN),
+    "a wildcard": ({"source_policy": {"include_domains": ["*.org"]}}, DOMAIN),
+    "a connector among the paid": (sources(pay_per_use=["pubmed"]), f"{CONNECTORS}.pay_per_use.0"),
+    "a connector not there": (sources(free=["books"]), f"{CONNECTORS}.free.0"),
+    "a connector with a fast processor": (
+        {**sources(free=["pubmed"]), "processor": "pro-fast"},
+        CONNECTORS,
+    ),
+    "a connector like a server": (
+        {**sources(free=["npi_registry"]), "mcp_servers": [{"url": "u", "name": "npi_registry"}]},
+        f"{CONNECTORS}.free.0",
+    ),
+    "a memory scope with a space": ({"memory_scope_key": "a b"}, "memory_scope_key"),
+    "a memory scope of 129": ({"memory_scope_key": "a" * 129}, "memory_scope_key"),
     "101 properties": (
         spec({"type": "object", "properties": {f"p{n}": {} for n in range(101)}}),
         "task_spec.output_schema.json_schema",
@@ -73,9 +119,9 @@ def test_an_invalid_request_is_422_and_names_the_field(
 ) -> None:
     change, field = INVALID[name]
     body = {k: v for k, v in {**OK, **change}.items() if v is not None}
-    answer = simulator_http.post(RUNS, json=body, headers=MCP)
+    answer = simulator_http.post(RUNS, json=body)
     assert answer.status_code == 422
-    locs = [".".join(e["loc"]) for e in error(answer)["detail"]["errors"]]
+    locs = [".".join(map(str, e["loc"])) for e in error(answer)["detail"]["errors"]]
     assert any(loc.startswith(f"body.{field}") for loc in locs)
     assert field in error(answer)["message"]
     assert simulator.runs() == []
@@ -86,28 +132,23 @@ def test_a_request_at_the_limits_is_accepted(simulator_http: httpx.Client) -> No
         {"input": "x" * 25_000},
         {"metadata": {"k" * 16: "v" * 512, "n": 5, "b": True}},
         {"source_policy": {"include_domains": ["a.example"] * 200}},
+        {"source_policy": {"include_domains": ["docs.a.example/3/Lib/", "www.b.example"]}},
+        {"source_policy": {"exclude_domains": [".gov", ".co.uk"]}},
+        sources(free=["pubmed"], pay_per_use=["carbonarc"]),
+        spec(with_property({"enum": [f"{n:030}" for n in range(250)]})),
+        spec(with_property({"type": ["string", "null"]})),
+        spec(with_property({"anyOf": [{"type": "null"}, {"type": "string"}]})),
         {"mcp_servers": [server(n) for n in range(10)]},
         spec(deep(5)),
     ]
     for body in within:
-        answer = simulator_http.post(RUNS, json={**OK, **body}, headers=MCP)
+        answer = simulator_http.post(RUNS, json={**OK, **body})
         assert answer.status_code == 202, answer.text
 
 
 def test_all_problems_of_a_request_are_named_at_once(simulator_http: httpx.Client) -> None:
     answer = simulator_http.post(RUNS, json={"metadata": {"k" * 17: "v"}})
     assert len(error(answer)["detail"]["errors"]) == 3
-
-
-def test_mcp_servers_need_the_beta_header(simulator_http: httpx.Client) -> None:
-    answer = simulator_http.post(RUNS, json={**OK, "mcp_servers": [server(1)]})
-    assert answer.status_code == 422
-    assert "mcp-server-2025-07-17" in error(answer)["message"]
-
-
-@pytest.mark.parametrize("content", [b"{", b"\xff", b"[1]", b""])
-def test_a_body_that_is_no_json_object_is_422(simulator_http: httpx.Client, content: bytes) -> None:
-    assert simulator_http.post(RUNS, content=content).status_code == 422
 
 
 def test_a_missing_or_wrong_key_is_401() -> None:
@@ -173,11 +214,17 @@ def test_the_quota_is_per_minute() -> None:
 
 def test_an_accepted_request_can_have_warnings(simulator_http: httpx.Client) -> None:
     schema = {"type": "object", "properties": {"sources": {"type": "string"}}}
-    [warning] = create(simulator_http, **spec(schema))["warnings"]
-    assert warning["type"] == "spec_validation_warning"
+    warnings = create(simulator_http, **spec(schema))["warnings"]
+    assert {w["type"] for w in warnings} == {"spec_validation_warning"}
+    said = " ".join(w["message"] for w in warnings)
+    assert all(w in said for w in ("redundant", "not required", "additionalProperties"))
     [warning] = create(simulator_http, "x" * 15_001, processor="pro")["warnings"]
     assert warning["type"] == "input_validation_warning"
-    assert create(simulator_http)["warnings"] is None
+    [warning] = create(simulator_http, advanced_settings={"location": "uk"})["warnings"]
+    assert warning["type"] == "input_validation_warning"
+    closed = {**deep(1), "required": ["p"], "additionalProperties": False}
+    for body in ({}, spec(closed), {"advanced_settings": {"location": "GB"}}):
+        assert create(simulator_http, **body)["warnings"] is None
 
 
 def test_group_metadata_has_the_same_limits(simulator_http: httpx.Client) -> None:

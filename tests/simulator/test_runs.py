@@ -7,7 +7,7 @@ import pytest
 
 from langchain_parallel.simulator import ManualClock, RunScript, Simulator
 
-from .helpers import RUNS, ahttp_to, ask, create, error, http_to, manual, result
+from .helpers import GROUPS, RUNS, ahttp_to, ask, create, error, http_to, manual, result
 
 
 def test_a_run_is_queued_then_running_then_completed(
@@ -159,7 +159,9 @@ def test_an_unknown_run_is_404(simulator_http: httpx.Client, tail: str) -> None:
 
 def test_an_unknown_path_is_404(simulator_http: httpx.Client) -> None:
     assert simulator_http.get("/v1/nothing").status_code == 404
-    assert simulator_http.delete(RUNS).status_code == 404
+    for method, path, allow in (("DELETE", RUNS, "POST"), ("PUT", f"{GROUPS}/x/runs", "GET, POST")):
+        answer = simulator_http.request(method, path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, allow)
 
 
 def test_the_input_of_a_run_is_returned_as_sent(simulator_http: httpx.Client) -> None:

@@ -30,6 +30,11 @@ def test_the_turns_of_the_announcement_build_on_each_other() -> None:
     simulator = Simulator(ManualClock(), scenario=Scenario.builtin("announcement"))
     with http_to(simulator, timeout=None) as http:
         one = create(http, Q1, processor="pro")
+        messages = [
+            e["message"] for e in stream(http, f"{RUNS}/{one['run_id']}/events") if "message" in e
+        ]
+        assert all(m.startswith("[simulated]") for m in messages)
+        assert len(messages) >= 5
         first = result(http, one)["output"]
         names = [c["name"] for c in first["content"]["companies"]]
         assert len(names) == 4
@@ -41,11 +46,6 @@ def test_the_turns_of_the_announcement_build_on_each_other() -> None:
         third = ask(http, Q3, previous_interaction_id=two["interaction_id"])["content"]
         assert names[0] in third["summary"]
         assert third["earlier_risks"] == second["major_risks"]
-        messages = [
-            e["message"] for e in stream(http, f"{RUNS}/{one['run_id']}/events") if "message" in e
-        ]
-        assert all(m.startswith("[simulated]") for m in messages)
-        assert len(messages) >= 5
 
 
 def test_without_its_context_a_scripted_follow_up_shows_the_loss() -> None:

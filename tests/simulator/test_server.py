@@ -59,7 +59,12 @@ def test_scripts_billing_requests_and_reset_too(http: httpx.Client) -> None:
         ("faults", {"kind": "gremlin"}, 422),
         ("faults", {"kind": "hang", "colour": "red"}, 422),
         ("faults", "hang", 422),
+        ("faults", {"kind": "hang", "seconds": "soon"}, 422),
+        ("scripts", {"outcome": "vanished"}, 422),
+        ("scripts", [{"skip": []}], 422),
         ("settle", {"run_id": "trun_nobody"}, 422),
+        ("settle", {"run_id": ["trun_nobody"]}, 422),
+        ("settle", [], 422),
         ("advance", {"seconds": 5}, 409),
         ("nothing", {}, 404),
     ],
@@ -311,6 +316,24 @@ def test_webhooks_are_not_posted_to_other_machines(url: str) -> None:
     access = Access("127.0.0.1")
     assert not access.may_post_to(url)
     assert Access("127.0.0.1", webhooks_anywhere=True).may_post_to(url) or url == "http://["
+
+
+@pytest.mark.parametrize(
+    "url", ["http://localhost:99999", "http://localhost:0", "http://[", "x", ""]
+)
+def test_an_odd_address_of_a_webhook_keeps_no_other_from_being_sent(
+    simulator_server: RunningServer, http: httpx.Client, url: str
+) -> None:
+    create(http, webhook={"url": url, **WEBHOOK})
+    half = b'{"url": "http://localhost:1/\\ud800", "event_types": ["task_run.status"]}'
+    http.post(RUNS, content=b'{"input": "q", "processor": "lite", "webhook": ' + half + b"}")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(10)
+        port = listening.getsockname()[1]
+        create(http, webhook={"url": f"http://127.0.0.1:{port}/", **WEBHOOK})
+        connection, _ = listening.accept()
+        with connection:
+            assert connection.recv(4) == b"POST"
 
 
 def test_a_webhook_to_another_machine_is_dropped_and_said(

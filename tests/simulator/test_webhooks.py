@@ -10,9 +10,11 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import pairwise
+from typing import Any
 
 import httpx
 import pytest
+import standardwebhooks
 
 from langchain_parallel.simulator import (
     Delivery,
@@ -32,10 +34,18 @@ def hooked(http: httpx.Client, url: str = URL, **body: object) -> dict[str, obje
     return create(http, webhook={"url": url, "event_types": ["task_run.status"]}, **body)
 
 
-def expected(secret: str, delivery: Delivery) -> str:
+SECRET = "whsec_SimulatedAndPublicSoItIsNoSecret"
+"""The default one; the part after the prefix is base64, as a real one is."""
+
+
+def decoded(secret: str) -> bytes:
+    return base64.b64decode(secret.removeprefix("whsec_"))
+
+
+def expected(key: bytes, delivery: Delivery) -> str:
     """The signature after the API's description, without the simulator's own function."""
     head = f"{delivery.headers['webhook-id']}.{delivery.headers['webhook-timestamp']}."
-    digest = hmac.new(secret.encode(), head.encode() + delivery.body, hashlib.sha256).digest()
+    digest = hmac.new(key, head.encode() + delivery.body, hashlib.sha256).digest()
     return "v1," + base64.b64encode(digest).decode()
 
 
@@ -55,15 +65,44 @@ def test_a_run_that_ends_is_announced_once(
     assert simulator.due_webhooks() == []
 
 
-def test_each_secret_signs() -> None:
-    secrets = ("whsec_b2xk", "whsec_bmV3")
-    simulator = Simulator(ManualClock(), webhook_secrets=secrets)
+OLD, NEW = "whsec_b2xk", "bmV3"
+
+
+@pytest.mark.parametrize(
+    ("scheme", "keys"),
+    [
+        ("standard", [b"old", b"new"]),
+        ("legacy", [OLD.encode(), NEW.encode()]),
+        ("both", [b"old", OLD.encode(), b"new", NEW.encode()]),
+    ],
+)
+def test_each_secret_signs_by_the_accounts_scheme(scheme: Any, keys: list[bytes]) -> None:
+    simulator = Simulator(ManualClock(), webhook_secrets=(OLD, NEW), webhook_scheme=scheme)
     with http_to(simulator) as http:
         hooked(http)
     manual(simulator).advance(100)
     [delivery] = simulator.due_webhooks()
     signatures = delivery.headers["webhook-signature"].split(" ")
-    assert signatures == [expected(secret, delivery) for secret in secrets]
+    assert signatures == [expected(key, delivery) for key in keys]
+
+
+def test_a_secret_that_is_not_base64_is_for_the_earlier_scheme() -> None:
+    with pytest.raises(ValueError, match="legacy"):
+        Simulator(webhook_secrets=("whsec_not-base64",))
+    Simulator(webhook_secrets=("whsec_not-base64",), webhook_scheme="legacy")
+
+
+def test_the_reference_library_verifies_what_is_sent() -> None:
+    simulator = Simulator(ManualClock(start=time.time()))  # its own clock is the machine's
+    with http_to(simulator) as http:
+        run = hooked(http)
+    manual(simulator).advance(100)
+    [delivery] = simulator.due_webhooks()
+    verify = standardwebhooks.Webhook(SECRET).verify
+    assert verify(delivery.body, dict(delivery.headers))["data"]["run_id"] == run["run_id"]
+    for wrong in (delivery.body + b" ", delivery.body.replace(b"completed", b"failed")):
+        with pytest.raises(standardwebhooks.WebhookVerificationError):
+            verify(wrong, dict(delivery.headers))
 
 
 def test_no_webhook_without_the_event_type(
@@ -134,10 +173,10 @@ def test_duplicates_losses_and_forgeries(
         "forged": 2,
         "plain": 1,
     }
-    good = expected("whsec_simulated-not-secret", by_name["forged"][1])
+    good = expected(decoded(SECRET), by_name["forged"][1])
     assert by_name["forged"][1].headers["webhook-signature"] == good
     forged = by_name["forged"][0]
-    assert forged.headers["webhook-signature"] != expected("whsec_simulated-not-secret", forged)
+    assert forged.headers["webhook-signature"] != expected(decoded(SECRET), forged)
     one, two = by_name["double"]
     assert one.headers["webhook-id"] == two.headers["webhook-id"]
 

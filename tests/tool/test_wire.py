@@ -37,7 +37,7 @@ JSON_SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
         "verdict": {"type": "string"},
-        "score": {"type": "integer", "minimum": 1, "maximum": 5},
+        "score": {"type": "integer"},
         "details": {
             "type": "object",
             "properties": {"since": {"type": "string"}},

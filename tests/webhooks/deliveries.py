@@ -9,7 +9,7 @@ import json
 import time
 from typing import Any
 
-SECRET = "whsec_simulated-not-secret"
+SECRET = "whsec_SimulatedAndPublicSoItIsNoSecret"
 NOW = 1_750_000_000
 
 

@@ -8,14 +8,18 @@ import math
 import pickle
 import re
 from contextlib import suppress
+from datetime import datetime, timezone
 from typing import Any
 
+import httpx
 import pytest
+import standardwebhooks
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from langchain_parallel.errors import InvalidRequest, ParallelError
+from langchain_parallel.simulator import ManualClock, Simulator, SimulatorTransport
 from langchain_parallel.webhooks import WebhookDelivery, WebhookRejected, receive
 
 from .deliveries import NOW, SECRET, body_of, headers
@@ -52,6 +56,26 @@ def test_one_right_signature_among_wrong_ones_will_do() -> None:
     several = headers(BODY, b"of another account", SECRET.encode())
     several["webhook-signature"] = "v2,abc= junk " + several["webhook-signature"]
     assert receive(several, BODY, secrets=[SECRET], now=NOW).run_id == "trun_1"
+
+
+def test_what_the_reference_library_signs_is_genuine() -> None:
+    moment = datetime.fromtimestamp(NOW, timezone.utc)
+    sign = standardwebhooks.Webhook(SECRET).sign
+    signed = {**headers(BODY), "webhook-signature": sign("whevent_1", moment, BODY.decode())}
+    assert receive(signed, BODY, secrets=[SECRET], now=NOW).run_id == "trun_1"
+
+
+@pytest.mark.parametrize("scheme", ["standard", "legacy", "both"])
+def test_a_delivery_by_either_scheme_is_genuine(scheme: Any) -> None:
+    simulator = Simulator(ManualClock(start=NOW), webhook_scheme=scheme)
+    webhook = {"url": "https://hook.example", "event_types": ["task_run.status"]}
+    with httpx.Client(transport=SimulatorTransport(simulator), base_url="http://s") as http:
+        body = {"input": "q", "processor": "lite", "webhook": webhook}
+        run = http.post("/v1/tasks/runs", json=body, headers={"x-api-key": "k"}).json()
+    simulator.clock.sleep(100)
+    [sent] = simulator.due_webhooks()
+    found = receive(sent.headers, sent.body, secrets=[SECRET], now=NOW + 100)
+    assert found.run_id == run["run_id"]
 
 
 def test_what_a_secret_is_the_base64_of_signs_too() -> None:
