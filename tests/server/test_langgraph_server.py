@@ -107,7 +107,7 @@ def test_the_same_webhook_many_times_at_once_resumes_the_thread_once(
             {
                 "webhook-id": f"twin_{number}",
                 "webhook-timestamp": str(at),
-                "webhook-signature": signature(SECRET, f"twin_{number}", at, body),
+                "webhook-signature": signature(SECRET.encode(), f"twin_{number}", at, body),
             }
             for number in range(10)
         ]
