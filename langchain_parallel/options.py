@@ -5,10 +5,11 @@ Rule: an option is checked here, in one way for all doors, when a door is made a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias, cast
 
+from langchain_core.runnables import RunnableConfig
 from pydantic import ConfigDict, Field, field_validator
 from typing_extensions import TypedDict
 
@@ -41,6 +42,17 @@ class SessionLimits(TypedDict, total=False):
     max_runs: int
     max_seconds: float
     """Seconds in which at least one of its runs was active; time spent waiting for people is free."""
+    seal: str
+    """Proves, in a state, that a person who may has set these; without it they only lower the door's."""
+
+
+LIMIT_NAMES = ("max_cost_usd", "max_runs", "max_seconds")
+"""The limits of a session."""
+PERMISSION = "permission:"
+"""What the name of a permission follows, among `approvers`."""
+Approvers: TypeAlias = Sequence[str] | Callable[[RunnableConfig], bool]
+"""Ids of users, and permissions (`permission:…`), of a LangGraph server's authentication; or a function of
+the config of the call that answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +71,12 @@ class Limits:
         on_exceed: When the next run would pass a limit, or the account has no credit left: `ask` a person
             (an interrupt), whose approval raises the limit; or `stop`.
         approve_above: A processor; runs that cost more than one of it wait for a person's approval.
+        approvers: Who may approve what costs money, and raise limits. None: in your own process whoever
+            answers; behind a LangGraph server whoever reaches the thread approves what is within the limits,
+            and nobody raises them.
 
     Raises:
-        InvalidRequest: A limit is negative, no number or no known word.
+        InvalidRequest: A limit is negative, no number or no known word; nobody is named as approver.
     """
 
     max_cost_usd: float | None = None
@@ -70,9 +85,11 @@ class Limits:
     max_runs_per_question: int = 1
     on_exceed: Literal["ask", "stop"] = "ask"
     approve_above: str | None = None
+    approvers: Approvers | None = None
 
     def __post_init__(self) -> None:
         """Check every limit."""
+        object.__setattr__(self, "approvers", _checked_approvers(self.approvers))
         problems = list(_limit_problems(self.for_session()))
         runs: object = self.max_runs_per_question
         if isinstance(runs, bool) or not isinstance(runs, int) or runs < 1:
@@ -94,8 +111,7 @@ class Limits:
 
     def for_session(self) -> SessionLimits:
         """The limits that are set, as plain JSON."""
-        names = SessionLimits.__annotations__
-        given = {name: value for name, value in asdict(self).items() if name in names}
+        given = {name: getattr(self, name) for name in LIMIT_NAMES}
         return cast(
             SessionLimits, {name: value for name, value in given.items() if value is not None}
         )
@@ -224,8 +240,8 @@ class Processors(NamedTuple):
         return tuple(dict.fromkeys((self.first, self.follow_up, *self.choices)))
 
 
-def check_session_limits(limits: object) -> SessionLimits:
-    """Checked limits.
+def check_session_limits(limits: object, *, may_have_seal: bool = False) -> SessionLimits:
+    """Checked limits; those in a state may have a seal.
 
     Raises:
         InvalidRequest: A limit is unknown, is no number, or is negative.
@@ -233,7 +249,11 @@ def check_session_limits(limits: object) -> SessionLimits:
     if not isinstance(limits, Mapping):
         kind = type(limits).__name__
         raise InvalidRequest([f"Limits are an object such as {{'max_cost_usd': 2.0}}, not {kind}."])
-    problems = list(_limit_problems(limits))
+    given = dict(limits)
+    seal = given.pop("seal", None) if may_have_seal else None
+    problems = list(_limit_problems(given))
+    if not isinstance(seal, str | None):
+        problems.append("The seal of limits is text; leave it out.")
     if problems:
         raise InvalidRequest(problems)
     return cast(SessionLimits, dict(limits))
@@ -295,7 +315,7 @@ _MOST = 2**63
 
 
 def _limit_problems(limits: Mapping[Any, Any]) -> Iterator[str]:
-    allowed = SessionLimits.__annotations__
+    allowed = LIMIT_NAMES
     for name, value in limits.items():
         if name not in allowed:
             yield f"{str(name)[:40]!r} is no limit; {', '.join(allowed)} are."
@@ -303,3 +323,20 @@ def _limit_problems(limits: Mapping[Any, Any]) -> Iterator[str]:
             isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _MOST
         ):
             yield f"{name} must be a number from 0 up."
+
+
+def _checked_approvers(given: object) -> Approvers | None:
+    """Approvers as they are kept: a tuple of names, a function, or None."""
+    if given is None or callable(given):
+        return cast("Approvers | None", given)
+    names: tuple[object, ...] = tuple(as_list("approvers", given))
+    wrong = [name for name in names if not isinstance(name, str) or not name.strip()]
+    if not names or wrong or PERMISSION in names:
+        what = repr(wrong[0])[:60] if wrong else "nobody" if not names else repr(PERMISSION)
+        raise InvalidRequest(
+            [
+                f"approvers names {what}; give users' ids or permissions ({PERMISSION}…), or a function."
+            ],
+            hint="Where nobody is to raise limits, leave it out behind a server, or use on_exceed='stop'.",
+        )
+    return cast("tuple[str, ...]", names)

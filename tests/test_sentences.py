@@ -20,7 +20,7 @@ from langchain_parallel.models import TaskRunInput
 from langchain_parallel.options import Limits, check_session_limits
 from langchain_parallel.parked import SweepResult
 from langchain_parallel.processors import PROCESSORS
-from langchain_parallel.research.approval import price_objections
+from langchain_parallel.research.approval import above_price
 from langchain_parallel.research.evaluation import by_evidence, check_verdict
 from langchain_parallel.research.evaluation.prompt import session_text
 from langchain_parallel.research.evaluation.verdicts import ask_verdict
@@ -138,7 +138,7 @@ def test_what_passes_a_limit_reads_right_and_is_more_than_the_limit(
 def test_what_a_person_is_asked_reads_right(
     ended: list[Any], more: list[Any], limits: Any, above: str | None
 ) -> None:
-    objections = price_objections(more, Limits(approve_above=above))
+    objections = above_price([one["processor"] for one in more], above)
     objections += exceeded_limits(ended, more, limits)
     spend = spend_request(ended, more, objections, limits)
     verdict: Any = {"action": "review", "reason": "Thin."}

@@ -26,11 +26,13 @@ from ..errors import CheckpointNotWritten, InvalidRequest, ParallelError, Storag
 _CHECKPOINTER = "__pregel_checkpointer"
 _DURABILITY = "__pregel_durability"
 _TASK_ID = "__pregel_task_id"
+_SCRATCHPAD = "__pregel_scratchpad"
 _READ = "__pregel_read"
 _START = "__start__"
 _INTERRUPT = "__interrupt__"
 # A LangGraph server's.
 _USER = "langgraph_auth_user_id"
+_PERMISSIONS = "langgraph_auth_permissions"
 _REQUEST = "langgraph_request_id"
 _GREGORIAN_SECONDS = 12_219_292_800
 """From 1582, when the timestamps of such UUIDs begin, to 1970."""
@@ -57,6 +59,17 @@ def ask_person(config: RunnableConfig, request: Any, response_schema: dict[str, 
     """
     with set_config_context(config) as context:
         return context.run(lambda: interrupt(request, response_schema=response_schema))
+
+
+def answers_so_far(config: RunnableConfig) -> int:
+    """How many answers this task has had, that of the call that resumes it included."""
+    scratchpad = config.get("configurable", {}).get(_SCRATCHPAD)
+    return len(getattr(scratchpad, "resume", ()))
+
+
+def task_of(config: RunnableConfig) -> str:
+    """The id of the task that a step runs as; the same whenever it runs again. Empty outside a graph."""
+    return str(config.get("configurable", {}).get(_TASK_ID, ""))
 
 
 def shown_to_person(config: RunnableConfig) -> Calls[Any]:
@@ -106,6 +119,12 @@ def asking_user(config: RunnableConfig) -> str | None:
     """
     user = config.get("configurable", {}).get(_USER)
     return user if isinstance(user, str) and user else None
+
+
+def user_permissions(config: RunnableConfig) -> list[str]:
+    """The permissions that the authentication of a LangGraph server gave the user; none elsewhere."""
+    given = config.get("configurable", {}).get(_PERMISSIONS)
+    return [one for one in given if isinstance(one, str)] if isinstance(given, list | tuple) else []
 
 
 def came_through_server(config: RunnableConfig) -> bool:

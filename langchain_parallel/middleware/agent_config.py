@@ -12,7 +12,8 @@ from pydantic import BaseModel
 
 from .._graph.paid_run import PaidRun
 from .._graph.run_config import RunConfig
-from ..options import Processors, SessionLimits
+from ..options import Processors
+from ..research.spending_rules import SpendingRules
 from .agent_state import AgentTurn, Research, start_handle
 from .names import Names
 
@@ -67,6 +68,7 @@ class AgentConfig(RunConfig):
         """The records in a state."""
         return state.get(self.names.records) or {}
 
-    def session_limits(self, state: Mapping[str, Any]) -> SessionLimits:
-        """The middleware's limits; those that a person raised in this thread replace them."""
-        return {**self.limits.for_session(), **(state.get(self.names.limits) or {})}
+    def rules(self, state: Mapping[str, Any], ledger_id: str | None = None) -> SpendingRules:
+        """What may be spent in the state's session."""
+        known = state.get(self.names.ledger) if ledger_id is None else ledger_id
+        return SpendingRules(self, known or "", state.get(self.names.limits))

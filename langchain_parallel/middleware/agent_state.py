@@ -148,8 +148,8 @@ def latest(known: str | None, new: str | None) -> str:
 
 
 def latest_limits(known: SessionLimits | None, new: SessionLimits | None) -> SessionLimits:
-    """Reducer: the limits that were written last."""
-    return {**(known or {}), **(new or {})}
+    """Reducer: the limits that were written last, as a whole: their seal is for all of them."""
+    return new or known or {}
 
 
 class ResearchAgentState(AgentState[Any]):

@@ -25,6 +25,7 @@ from ..options import SessionLimits
 from ..research.approval import SpendingPlan, check_each, review_each
 from ..research.human_review.decision import apply_edit
 from ..research.human_review.schemas import HumanDecision
+from ..research.spending_rules import SpendingRules
 from ..research.turns import new_turn
 from .agent_config import AgentConfig
 from .agent_state import AgentTurn, Research, find_answered_record, is_active, is_ended
@@ -175,12 +176,12 @@ def plan_call(
     Raises:
         InvalidRequest: The handle is wrong, or the API would refuse the request.
     """
-    research = agent.research(state)
+    research, rules = agent.research(state), agent.rules(state)
     for call in paid_calls(agent, state, message, {**(state.get(_EDITED) or {}), made["id"]: made}):
         is_own = call.call == call_of(message, made["id"])
         mine = {handle: r for handle, r in research.items() if r["call"] == call.call}
-        # The hash tells whether this is still the call that was planned, and that a person has approved.
-        if mine and all(record["call_hash"] == call.hash for record in mine.values()):
+        # The hash tells whether this is still the call that was planned; the seal, whether it was cleared.
+        if mine and all(_is_as_planned(rules, call, record) for record in mine.values()):
             if is_own:
                 return ReviewedCalls(mine)
             continue
@@ -197,6 +198,11 @@ def plan_call(
         # Its own tool plans the same, and asks a person if need be; either way its money is not free.
         research = {**others, **_assume_approved(agent, here, planned, config)}
     raise AssertionError("A tool call is one of its message's.")
+
+
+def _is_as_planned(rules: SpendingRules, call: PaidCall, record: AgentTurn) -> bool:
+    is_free = record["status"] != "planned" or rules.is_cleared(record)
+    return is_free and record["call_hash"] == call.hash
 
 
 def _plan_records(
@@ -323,8 +329,7 @@ def spending(
     others = agent.research(state).values()
     ended = [r for r in others if is_ended(r) and r["status"] != "declined"]
     counted = [r for r in others if is_active(r) or r["status"] == "planned"]
-    session_limits = agent.session_limits(state)
-    return SpendingPlan([*planned.values()], ended, counted, agent.limits, session_limits)
+    return SpendingPlan([*planned.values()], ended, counted, agent.rules(state))
 
 
 def _without_news(record: AgentTurn) -> AgentTurn:

@@ -245,13 +245,14 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
         }
         if not any(call["name"] in agent.names.paid for call in message.tool_calls):
             return {agent.names.records: records} if records else None
-        reviewed = yield from plan_message(agent, state, message, config)
-        # Also where nothing could be planned: a person may edit the call, so that it makes sense. The ledger
+        # Also where nothing can be planned: a person may edit the call, so that it makes sense. The ledger
         # has to be in the state before a tool sends, or a killed process leaves no way to its runs.
         try:
             ledger_id = yield from agent_ledger(agent, state, config, str(message.id))
         except ParallelError:  # the tools try again, and tell the model
             ledger_id = ""
+        here = {**state, agent.names.ledger: ledger_id}
+        reviewed = yield from plan_message(agent, here, message, config)
         for handle, record in reviewed.records.items():
             records[handle] = with_ledger(record, ledger_id, config)
             # A middleware with other options makes another key of the same record; then it looks twice.

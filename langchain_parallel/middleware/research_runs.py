@@ -14,7 +14,7 @@ import json
 from collections.abc import Mapping
 from itertools import takewhile
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
@@ -28,6 +28,7 @@ from ..errors import ActionRequired, LedgerNotFound, ParallelError
 from ..models import TaskRunEvent
 from ..processors import price_usd
 from ..research.approval import decline
+from ..research.state import PLANNING_FIELDS
 from ..research.turns import finish_turn, running_turn
 from ..research.usage import emit_cost
 from ..text.untrusted import ERROR_CHARS, harmless
@@ -182,7 +183,8 @@ def finish(
         }
     except ParallelError as error:
         return {**record, "error": harmless(error.message, ERROR_CHARS)}
-    done: AgentTurn = {**record, **turn}
+    whole = {**record, **turn}
+    done = cast(AgentTurn, {n: v for n, v in whole.items() if n not in PLANNING_FIELDS})
     done["citations"] = number_citations(done, research)
     # Declined and refused records cost nothing, so all that have ended may be added up.
     others = {h: r for h, r in research.items() if h != record["handle"] and is_ended(r)}

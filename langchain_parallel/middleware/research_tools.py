@@ -211,6 +211,7 @@ def ask(call: AgentCall) -> Calls[Command[Any]]:
         return call.answer(f"Nothing was started. {reason}", failed=True)
     update: dict[str, Any] = {agent.names.ledger: ledger_id}
     made = {"id": call.id, "name": call.name, "args": call.args}
+    state = {**state, agent.names.ledger: ledger_id}
     reviewed = yield from plan_call(agent, state, message, made, config)
     records, found = Research(), Research()
     for handle, record in reviewed.records.items():
@@ -256,7 +257,7 @@ def check(call: AgentCall) -> Calls[Command[Any]]:
     if not handle:
         active = [name for name, record in research.items() if is_active(record)]
         changed = yield from poll(agent, research, call.config, active)
-        limits = agent.session_limits(call.state)
+        limits = agent.rules(call.state).limits
         return call.answer(agent_messages.listing(agent, {**research, **changed}, limits), changed)
     name = find_record(research, handle)["handle"]
     changed = yield from poll(agent, research, call.config, [name], thorough=True)
@@ -293,5 +294,5 @@ def read(call: AgentCall) -> Calls[Command[Any]]:
 def list_all(call: AgentCall) -> Calls[Command[Any]]:
     """List all research."""
     yield from ()
-    limits = call.agent.session_limits(call.state)
+    limits = call.agent.rules(call.state).limits
     return call.answer(agent_messages.listing(call.agent, call.research, limits))

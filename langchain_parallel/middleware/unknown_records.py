@@ -7,7 +7,7 @@ They become records under handles of their own (`r0@…`), are polled like any o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
 
@@ -49,7 +49,7 @@ def submit_run(
             turns=[*research.values()],
             known=known,
             position=0,
-            is_limited=bool(agent.session_limits(state)),
+            is_limited=bool(agent.rules(state, record["ledger_id"]).limits),
             allows=lambda found: (
                 not beyond_limits(agent, state, record, found_records(agent, state, record, found))
             ),
@@ -62,9 +62,10 @@ def beyond_limits(
 ) -> list[str]:
     """Which limits the record's run would pass beside runs that were not known, as sentences."""
     others = {h: r for h, r in {**agent.research(state), **found}.items() if h != record["handle"]}
-    plan = spending(agent, {**state, agent.names.records: others}, {record["handle"]: record})
+    here = {**state, agent.names.records: others, agent.names.ledger: record["ledger_id"]}
+    plan = spending(agent, here, {record["handle"]: record})
     counted = [*plan.counted, record]
-    return limit_objections(plan.ended, counted, [record], plan.session_limits)
+    return limit_objections(plan.ended, counted, [record], plan.rules)
 
 
 def found_records(
@@ -74,6 +75,9 @@ def found_records(
     research, records = agent.research(state), Research()
     by_id = {r["interaction_id"]: h for h, r in research.items() if r["interaction_id"]}
     for nth, turn in enumerate(found):
+        if handle := turn.get("handle"):  # a record that said less than the ledger does
+            records[str(handle)] = cast(AgentTurn, turn)
+            continue
         # No session has the number 0; two tools that find the same run give it the same handle.
         handle = f"{agent.names.session(0)}@{short_id(turn['run_id'])}"
         position = len(research) + nth

@@ -80,7 +80,7 @@ class CheckedLimits(CheckedValue):
     def check(self, value: Any) -> None:
         """Raise InvalidRequest for what are no limits."""
         if value is not None:
-            check_session_limits(value)
+            check_session_limits(value, may_have_seal=True)
 
 
 class CheckedVerdict(CheckedValue):

@@ -1,13 +1,11 @@
 """Which planned turns may be started, and what a person decides about the others.
 
-Rule: what was cleared is what is sent. A turn carries the hash of what was reviewed, and of what a person
-has approved; one that was changed since is reviewed again.
+Rule: what was cleared is what is sent. A turn carries a seal of what was reviewed, and of what a person has
+approved (`spending_rules.py`); one that was changed since is reviewed again.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar, cast
@@ -17,12 +15,13 @@ from langchain_core.runnables import RunnableConfig
 from .._core.calls import Calls
 from .._graph.runtime import checkpointer_of, shown_to_person
 from ..errors import InvalidRequest
-from ..options import Limits, SessionLimits
+from ..options import SessionLimits
 from ..processors import costs_more
 from ..text.untrusted import harmless
 from .human_review.decision import ask_until_valid
 from .human_review.request import is_about, spend_request
 from .human_review.schemas import HumanAnswer, HumanDecision
+from .spending_rules import SpendingRules
 from .state import Turn
 from .turns import is_same_request
 from .usage import exceeded_limits, raise_limits, usage
@@ -34,62 +33,61 @@ T = TypeVar("T")
 _ANOTHER = "A person was asked about another call beside this one; make this one again, alone."
 NO_PERSON = "Asking a person needs a checkpointer."
 """Why nobody was asked."""
-_REVIEWED = ("question", "processor", "parent_interaction_id", "output_schema")
-
-
-# --- one turn ------------------------------------------------------------------------------------
-
-
-def clear(turn: TurnT) -> TurnT:
-    """The turn, cleared to start as it is."""
-    kept = {name: turn[name] for name in turn if name not in ("on_hold", "no_credit")}  # type: ignore[literal-required]
-    return cast(TurnT, {**kept, "cleared": _hash(turn)})
-
-
-def is_cleared(turn: Turn) -> bool:
-    """Whether the turn is what was cleared."""
-    return turn.get("cleared") == _hash(turn)
-
-
-def approve(turn: TurnT) -> TurnT:
-    """The turn, approved by a person as it is."""
-    return cast(TurnT, {**turn, "approved": _hash(turn)})
-
-
-def is_approved(turn: Turn) -> bool:
-    """Whether a person has approved the turn as it is."""
-    return turn.get("approved") == _hash(turn)
-
-
-def to_review(turns: Iterable[TurnT]) -> list[TurnT]:
-    """The turns that are neither started nor cleared. A cleared one may have been sent a moment ago."""
-    return [turn for turn in turns if not turn["run_id"] and not is_cleared(turn)]
+MAY_NOT = "You may not approve this, because it costs money: the operator's `approvers` may."
+NOBODY_RAISES = "Nobody may raise that limit here; the operator can, or can name `approvers`."
 
 
 # --- the rules -----------------------------------------------------------------------------------
 
 
-def price_objections(turns: Sequence[Turn], limits: Limits) -> list[str]:
+def to_review(turns: Iterable[TurnT], rules: SpendingRules) -> list[TurnT]:
+    """The turns that are neither started nor cleared. A cleared one may have been sent a moment ago."""
+    return [turn for turn in turns if not turn["run_id"] and not rules.is_cleared(turn)]
+
+
+def price_objections(turns: Sequence[Turn], rules: SpendingRules) -> list[str]:
     """Which turns cost more than may be spent without asking, as sentences."""
-    limit = limits.approve_above
+    limit = rules.door.limits.approve_above
+    return above_price([turn["processor"] for turn in turns if not rules.is_approved(turn)], limit)
+
+
+def above_price(processors: Iterable[str], limit: str | None) -> list[str]:
+    """Which processors cost more than the limit, as sentences."""
     if limit is None:
         return []
-    names = {turn["processor"] for turn in turns if not is_approved(turn)}
-    above = sorted(name for name in names if costs_more(name, limit))
+    above = sorted(name for name in {*processors} if costs_more(name, limit))
     verb = "costs" if len(above) == 1 else "cost"
     return [f"{harmless(' and '.join(above))} {verb} more than {limit}."] if above else []
 
 
 def limit_objections(
-    ended: Sequence[Turn], planned: Sequence[Turn], new: Sequence[Turn], limits: SessionLimits
+    ended: Sequence[Turn], planned: Sequence[Turn], new: Sequence[Turn], rules: SpendingRules
 ) -> list[str]:
     """Which limits, or credit, the new turns would pass together with everything else that is planned."""
     reasons = []
     if any(turn.get("no_credit") for turn in new):
         reasons.append("The account has not enough credit; add some, then approve.")
-    if not all(map(is_approved, new)):
-        reasons += exceeded_limits(ended, planned, limits)
+    if not all(map(rules.is_approved, new)):
+        reasons += exceeded_limits(ended, planned, rules.limits)
     return reasons
+
+
+def final_objections(
+    ended: Sequence[Turn],
+    planned: Sequence[Turn],
+    new: Sequence[Turn],
+    rules: SpendingRules,
+    config: RunnableConfig,
+) -> list[str]:
+    """Why no person can allow the new turns: they pass limits at which the door stops, or its ceiling, which
+    nobody may raise here.
+    """
+    if rules.door.limits.on_exceed == "stop":
+        return limit_objections(ended, planned, new, rules)
+    if rules.can_be_raised(config) or all(map(rules.is_approved, new)):
+        return []
+    beyond = [*exceeded_limits(ended, planned, rules.ceiling)]
+    return [*beyond, NOBODY_RAISES] if beyond else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +99,7 @@ class SpendingPlan(Generic[TurnT]):
     """The session's turns so far."""
     counted: Sequence[Turn]
     """Turns on their way, and other planned ones: their cost is promised."""
-    limits: Limits
-    """The door's."""
-    session_limits: SessionLimits
-    """The session's, as they are."""
+    rules: SpendingRules
     keeps_limits: bool = True
     """Whether the session remembers limits that a person changes."""
 
@@ -131,10 +126,14 @@ def check_each(
     turns: list[TurnT] = []
     on_hold: list[TurnT] = []
     reasons: dict[str, None] = {}
-    promised, can_ask = [*plan.counted], checkpointer_of(config) is not None
+    promised: list[Turn] = [*plan.counted]
+    can_ask = checkpointer_of(config) is not None
     for turn in plan.turns:
-        beyond = limit_objections(plan.ended, [*promised, turn], [turn], plan.session_limits)
-        why = [*price_objections([turn], plan.limits), *beyond]
+        rules = plan.rules
+        planned: list[Turn] = [*promised, turn]
+        final = final_objections(plan.ended, planned, [turn], rules, config)
+        beyond = final or limit_objections(plan.ended, planned, [turn], rules)
+        why = [*price_objections([turn], rules), *beyond]
         if not why and is_about(shown, turn):
             why = list(
                 shown["reasons"]
@@ -142,9 +141,9 @@ def check_each(
         checked = turn
         if not why:
             promised.append(turn)
-        elif not can_ask or (beyond and plan.limits.on_exceed == "stop"):
-            stops = beyond and plan.limits.on_exceed == "stop"
-            checked = decline(turn, " ".join([*why, *([] if stops else [NO_PERSON])]))
+            checked = rules.clear(turn)
+        elif not can_ask or final:
+            checked = decline(turn, " ".join([*why, *([] if final else [NO_PERSON])]))
         elif is_about(shown) and not is_about(shown, turn):
             checked = decline(turn, " ".join([*why, _ANOTHER]))
         else:  # its cost is promised only once a person has approved it
@@ -181,7 +180,8 @@ def review_each(
             if turn in kept and not is_same_request(before, turn):
                 check_asked_once([turn], [*on_hold.counted, *(t for t in kept if t is not turn)])
         # A position belongs to one planned turn, also if a person has edited everything else of it.
-        by_position = {turn["position"]: turn for turn in decided}
+        free = [plan.rules.clear(turn) if turn["status"] == "planned" else turn for turn in decided]
+        by_position = {turn["position"]: turn for turn in free}
         return [by_position.get(turn["position"], turn) for turn in checked.turns], changed
 
     return (yield from request_approval(on_hold, config, checked.reasons, edit=edit, then=go_on))
@@ -206,12 +206,13 @@ def request_approval(
         then: Called with the decided turns, and with the limits if they were changed. It may raise
             InvalidRequest, too.
     """
-    ended, counted, limits = plan.ended, plan.counted, plan.session_limits
+    ended, counted, rules = plan.ended, plan.counted, plan.rules
+    limits = rules.limits
     request = spend_request(ended, plan.turns, reasons, limits, counted=counted)
 
-    def decide(answer: HumanAnswer) -> Calls[T]:
+    def decide(answer: HumanAnswer, may: bool) -> Calls[T]:
         pairs = zip(plan.turns, answer["decisions"], strict=True)
-        decided = [_apply_decision(turn, decision, edit) for turn, decision in pairs]
+        decided = [_apply_decision(turn, decision, edit, rules) for turn, decision in pairs]
         kept = [turn for turn in decided if turn["status"] == "planned"]
         given = answer.get("limits")
         planned: list[Turn] = [*counted, *kept]
@@ -219,23 +220,44 @@ def request_approval(
             raise InvalidRequest(
                 ["A tool has the limits that it was made with: leave `limits` out."]
             )
+        if (kept or given) and not may:
+            raise InvalidRequest([MAY_NOT])
         if given is None and not kept:
             changed = limits
-        elif given is None and plan.limits.on_exceed == "ask":
+        elif given is None and rules.door.limits.on_exceed == "ask":
             changed = raise_limits(limits, usage(ended, planned))
         else:
             changed = _new_limits(ended, planned, limits, given)
-        return (yield from then(decided, changed if given or changed != limits else None))
+        check_raised(changed, rules, config)
+        if not given and changed == limits:
+            return (yield from then(decided, None))
+        return (yield from then(decided, rules.seal_limits(changed)))
 
-    return (yield from ask_until_valid(config, request, decide))
+    return (yield from ask_until_valid(config, request, decide, rules.door))
+
+
+def check_raised(
+    limits: SessionLimits, rules: SpendingRules, config: RunnableConfig, *, may: bool = True
+) -> None:
+    """Raise InvalidRequest for limits above the ceiling, unless whoever gives them may raise it."""
+    if may and rules.can_be_raised(config):
+        return
+    ceiling, given = cast("dict[str, float]", rules.ceiling), cast("dict[str, float]", limits)
+    above = [name for name, most in ceiling.items() if given.get(name, most) > most]
+    if above:
+        what = ", ".join(f"{name} at most {ceiling[name]:g}" for name in above)
+        raise InvalidRequest([f"That passes {what}.", NOBODY_RAISES if may else MAY_NOT])
 
 
 def _apply_decision(
-    turn: TurnT, decision: HumanDecision, edit: Callable[[TurnT, HumanDecision], TurnT]
+    turn: TurnT,
+    decision: HumanDecision,
+    edit: Callable[[TurnT, HumanDecision], TurnT],
+    rules: SpendingRules,
 ) -> TurnT:
     if decision["type"] == "reject":
         return decline(turn, decision.get("message") or "A person declined it.")
-    return approve(edit(turn, decision) if decision["type"] == "edit" else turn)
+    return rules.approve(edit(turn, decision) if decision["type"] == "edit" else turn)
 
 
 def decline(turn: TurnT, reason: str) -> TurnT:
@@ -267,8 +289,3 @@ def _new_limits(
     if problems:
         raise InvalidRequest(problems)
     return changed
-
-
-def _hash(turn: Turn) -> str:
-    what = json.dumps([turn.get(name) for name in _REVIEWED], sort_keys=True)
-    return hashlib.sha256(what.encode()).hexdigest()[:16]

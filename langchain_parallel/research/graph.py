@@ -35,7 +35,7 @@ from ..parked.interrupts import check_can_park
 from .evaluation import Evaluator, by_evidence, questions_of
 from .evaluation.evaluator import check_evaluators
 from .graph_config import GraphConfig
-from .input_keys import check_given
+from .input_keys import check_given, check_limits_given
 from .processor_policy import ProcessorPolicy
 from .state import ResearchInput, ResearchOutput, ResearchState
 from .steps.approve import approve
@@ -145,7 +145,7 @@ def _build(
     for name, step in _STEPS.items():
         to = ("wait_branch",) if name == "submit_branch" else None
         graph.add_node(name, _node(name, step, config), destinations=to)
-    graph.add_conditional_edges(START, _input_taker(config.wait), ["plan"])
+    graph.add_conditional_edges(START, _input_taker(config), ["plan"])
     graph.add_conditional_edges("plan", _after_plan, ["approve", "submit", "submit_branch"])
     graph.add_conditional_edges(
         "approve", _after_approval, ["submit", "submit_branch", "join", END]
@@ -174,12 +174,13 @@ def _node(name: str, step: _Step, graph: GraphConfig) -> Any:
 # --- the next step: pure functions of the state ----------------------------------------------------
 
 
-def _input_taker(wait: str) -> Callable[[ResearchState, RunnableConfig], str]:
+def _input_taker(graph: GraphConfig) -> Callable[[ResearchState, RunnableConfig], str]:
     """Planning comes first, if everything that was given means something."""
 
     def take_input(state: ResearchState, config: RunnableConfig) -> str:
-        check_can_park(wait, config)
+        check_can_park(graph.wait, config)
         check_given(config, inspect.signature(create_research_graph).parameters)
+        check_limits_given(graph.rules(state), config)
         return "plan"
 
     return take_input

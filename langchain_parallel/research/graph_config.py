@@ -11,9 +11,9 @@ from .._core.calls import Calls
 from .._graph.paid_run import PaidRun
 from .._graph.run_config import RunConfig
 from ..errors import InvalidRequest
-from ..options import SessionLimits
 from .evaluation import Evaluator
 from .processor_policy import ProcessorPolicy
+from .spending_rules import SpendingRules
 from .state import ResearchState, Turn
 from .turns import ledger_position
 
@@ -59,6 +59,6 @@ class GraphConfig(RunConfig):
         """Raise InvalidRequest for a turn the API would refuse, before the thread is stuck with it."""
         self.options.check(self.run(turn, RunnableConfig()).request)
 
-    def session_limits(self, state: ResearchState) -> SessionLimits:
-        """The graph's limits; those set for this session replace them."""
-        return {**self.limits.for_session(), **(state.get("limits") or {})}
+    def rules(self, state: ResearchState) -> SpendingRules:
+        """What may be spent in the state's session."""
+        return SpendingRules(self, state.get("ledger_id") or "", state.get("limits"))

@@ -7,14 +7,19 @@ the sources that were asked for.
 from __future__ import annotations
 
 import difflib
+import logging
 from collections.abc import Collection, Iterator, Mapping
+from typing import cast
 
 from langchain_core.runnables import RunnableConfig
 
 from .._graph.runtime import given_input, parent_task
 from ..errors import InvalidRequest
 from ..options import RequestOptions
+from .spending_rules import SpendingRules
 from .state import ResearchInput, ResearchOutput
+
+_LOG = logging.getLogger("langchain_parallel")
 
 _KEYS = tuple(ResearchInput.__annotations__)
 _SEVERAL = ("branches", "branch", "questions", "follow_up", "follow_ups", "followup", "pending")
@@ -38,6 +43,30 @@ def check_given(config: RunnableConfig, options: Collection[str]) -> None:
     unknown = [str(name) for name in given if name not in known]
     if problems := list(_problems([n for n in unknown if given[n] not in (None, [], {})], options)):
         raise InvalidRequest(problems)
+
+
+def check_limits_given(rules: SpendingRules, config: RunnableConfig) -> None:
+    """Check that a question only lowers limits. Those of a parent's state that are higher have no effect,
+    which the log says.
+
+    Raises:
+        InvalidRequest: The input of an outermost graph holds a limit above the graph's own.
+    """
+    given, raised = given_input(config), rules.raised_by_caller()
+    if not raised or not isinstance(given, Mapping) or not given.get("limits"):
+        return
+    own = cast("dict[str, float]", rules.door.limits.for_session())
+    problems = [
+        f"limits: {name} is {value:g}; this graph's own is {own[name]:g}, and a question can lower limits, "
+        "not raise them."
+        for name, value in raised.items()
+    ]
+    if parent_task(config) is None:
+        hint = (
+            "Make the graph with other `Limits`, or have a person approve more. Nothing was sent."
+        )
+        raise InvalidRequest(problems, hint=hint)
+    _LOG.warning("Limits of the parent's state have no effect. %s", " ".join(problems))
 
 
 def _problems(names: Collection[str], options: Collection[str]) -> Iterator[str]:

@@ -115,9 +115,9 @@ class Turn(TypedDict):
     ledger_position: NotRequired[int]
     """The position in its key, if this question was overtaken by another one and then asked again."""
     cleared: NotRequired[str]
-    """A hash of what may be started: a plan that was edited afterwards is reviewed again."""
+    """A seal of what may be started: a plan that was edited afterwards is reviewed again."""
     approved: NotRequired[str]
-    """A hash of what a person has approved."""
+    """A seal of what a person has approved."""
     on_hold: NotRequired[bool]
     """A person has to approve it first; it has not been sent."""
     no_credit: NotRequired[bool]
@@ -185,7 +185,7 @@ class ResearchInput(TypedDict):
     """The session's ledger; give another one to begin a new ledger, which knows of no earlier run."""
     turns: NotRequired[Annotated[list[Turn], merge_turns]]
     limits: NotRequired[Annotated[SessionLimits, CheckedLimits]]
-    """Other limits than the graph's for this session."""
+    """Lower limits than the graph's for this session."""
 
 
 class ResearchOutput(TypedDict):

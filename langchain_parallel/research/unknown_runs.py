@@ -13,18 +13,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from .._core.calls import Calls
 from .._core.ledger.keys import METADATA_KEY
-from .._core.timestamps import sort_key
+from .._core.timestamps import elapsed_seconds, sort_key
 from .._graph.clients import ClientPair
 from .._graph.paid_run import PaidRun
+from .._graph.runtime import came_through_server
 from ..errors import LimitExceeded
 from ..models import RunInput, Submission, TaskRun
+from ..processors import price_usd
 from .state import Turn
 from .turns import new_turn, overtaken_turn
+from .usage import counted_usd
 
+_NOT_SENT = ("refused", "planned", "declined")
 _FOUND = "Found in the session's ledger: no turn of this session had asked for it."
 _TWIN = "The same request as run {}, which was started a second time: both are paid for."
 
@@ -56,7 +60,9 @@ class Submitted(NamedTuple):
     submission: Submission | None
     """None: it was not sent, because of the limits."""
     found: list[Turn]
-    """The runs of the ledger that the session did not know, oldest first."""
+    """The runs of the ledger that the session did not know, oldest first; and turns of which the state said
+    less than the ledger does.
+    """
 
 
 def submit_knowing(
@@ -85,9 +91,11 @@ def submit_knowing(
     if is_limited and (there := (yield from run.look(ledger_id))):
         return Submitted(there, [])
     lock = (yield from run.lock(f"limits {ledger_id}")) if is_limited else None
-    found: list[Turn] = []
     check = _check(known, allows)
     try:
+        found = corrected = (yield from _corrected(run, ledger_id, turns)) if is_limited else []
+        if corrected and not allows(corrected):
+            return Submitted(None, corrected)
         while True:
             try:
                 return Submitted((yield from run.submit(ledger_id, before_send=check)), found)
@@ -95,12 +103,39 @@ def submit_knowing(
                 if known is None:
                     return Submitted(None, [])
             clients = run.door.clients
-            found = yield from find_unknown(clients, ledger_id, known, turns, position)
+            unknown = yield from find_unknown(clients, ledger_id, known, turns, position)
+            found = [*corrected, *unknown]
             if not allows(found):
                 return Submitted(None, found)
     finally:
         if lock is not None:
             lock.release()
+
+
+def _corrected(run: PaidRun, ledger_id: str, turns: Sequence[Turn]) -> Calls[list[Turn]]:
+    """The turns that say less of their runs than the ledger does. Only behind a server, where a caller can
+    edit the state; there this costs a request.
+    """
+    if not turns or not came_through_server(run.config):
+        return []
+    runs = {one.run_id: one for one in (yield from run.ledger_runs(ledger_id))}
+    known = [(turn, runs[turn["run_id"]]) for turn in turns if turn["run_id"] in runs]
+    return [right for turn, there in known if (right := _as_listed(turn, there)) != turn]
+
+
+def _as_listed(turn: Turn, run: TaskRun) -> Turn:
+    """The turn, with at least the cost and the time that the ledger tells."""
+    right, processor = cast(Turn, {**turn}), run.processor or turn["processor"]
+    cost = 0.0 if run.status == "failed" else price_usd(processor)
+    if turn["status"] in _NOT_SENT:
+        right["status"] = "unfinished" if run.active else run.status
+    if cost is not None and counted_usd(turn) < cost:
+        right["processor"], right["cost_usd"] = processor, cost
+    started, ended = run.created_at, None if run.active else run.modified_at
+    seconds = elapsed_seconds(turn.get("started_at"), turn.get("ended_at"))
+    if (seconds or 0.0) < (elapsed_seconds(started, ended) or 0.0):
+        right["started_at"], right["ended_at"] = started, ended
+    return right
 
 
 def _check(

@@ -59,7 +59,7 @@ def usage(turns: Sequence[Turn], planned: Sequence[Turn] = ()) -> Usage:
     """What these turns have used. Planned ones count with their list price and their usual longest time, of
     which turns asked at the same time share the longest. A run whose billing is unknown counts.
     """
-    dollars = sum(_dollars(turn) for turn in turns)
+    dollars = sum(counted_usd(turn) for turn in turns)
     dollars += sum(price_usd(turn["processor"]) or 0.0 for turn in planned)
     seconds = covered_seconds(filter(None, map(_span, turns)))
     return Usage(
@@ -72,7 +72,7 @@ def usage(turns: Sequence[Turn], planned: Sequence[Turn] = ()) -> Usage:
 def forecast(turns: Sequence[Turn], planned: Sequence[Turn]) -> Forecast:
     """What these turns will have used, once the planned ones have answers."""
     after = usage(turns, planned)
-    paid = [turn for turn in turns if turn["cost_usd"] is None]  # as `_dollars` counts them
+    paid = [turn for turn in turns if turn["cost_usd"] is None]  # as `counted_usd` counts them
     is_known = all(price_usd(turn["processor"]) is not None for turn in (*paid, *planned))
     cost = after["cost_usd"] if is_known else None
     return Forecast(cost_usd=cost, runs=after["runs"], seconds=after["seconds"])
@@ -120,9 +120,14 @@ def _at_most(dollars: float) -> str:
     return usd(floor(dollars * 1e6 + 1e-3) / 1e6)
 
 
-def _dollars(turn: Turn) -> float:
-    known = turn["cost_usd"]
-    return (price_usd(turn["processor"]) or 0.0) if known is None else known
+def counted_usd(turn: Turn) -> float:
+    """What a turn counts in USD: what it cost, or its list price where that is not known."""
+    known: object = turn["cost_usd"]
+    if (
+        isinstance(known, int | float) and known >= 0
+    ):  # an edited state may hold anything, NaN included
+        return float(known)
+    return price_usd(turn["processor"]) or 0.0
 
 
 def _longest(turn: Turn) -> float:

@@ -31,8 +31,10 @@ class Settings(BaseModel):
     """Unless given, the default one, or `processor` where that is given."""
     max_runs_per_question: int = 1
     max_cost_usd: float | None = None
-    """USD per thread; before more is spent, a person is asked."""
+    """USD per thread. Before more is spent, one of the `approvers` is asked; without any, it stops."""
     approve_above: str | None = None
+    approvers: tuple[str, ...] | None = None
+    """Users' ids and permissions (`permission:…`), separated by commas, who may approve and raise limits."""
     wait: Literal["block", "park"] = "park"
     webhook_url: str | None = Field(default=None, repr=False)
     """Where the API reaches this server's `/parallel/webhook` from outside."""
@@ -59,6 +61,8 @@ class Settings(BaseModel):
         if "webhook_secrets" in values:
             parts = (HiddenText(part.strip()) for part in values["webhook_secrets"].split(","))
             values["webhook_secrets"] = [part for part in parts if part]
+        if "approvers" in values:
+            values["approvers"] = [name.strip() for name in values["approvers"].split(",")]
         try:
             return cls(**values)
         except ValidationError as error:
@@ -83,6 +87,7 @@ class Settings(BaseModel):
                 max_cost_usd=self.max_cost_usd,
                 max_runs_per_question=self.max_runs_per_question,
                 approve_above=self.approve_above,
+                approvers=self.approvers,
             ),
         }
         if self.webhook_url:

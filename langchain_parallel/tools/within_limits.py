@@ -19,6 +19,7 @@ from ..models import Submission, TaskRun
 from ..research.approval import SpendingPlan, review_each
 from ..research.human_review.decision import apply_edit
 from ..research.human_review.schemas import HumanDecision
+from ..research.spending_rules import SpendingRules
 from ..research.state import Turn
 from ..research.turns import new_turn
 
@@ -65,7 +66,8 @@ def submit_within_limits(
             return edited
         if any((one.metadata or {}).get(METADATA_KEY) == run.key for one in runs):
             return run, (yield from run.submit(ledger_id))
-        allowed = yield from _review(run, [_turn(*numbered) for numbered in enumerate(runs)])
+        counted = [_turn(*numbered) for numbered in enumerate(runs)]
+        allowed = yield from _review(run, ledger_id, counted)
         if allowed.request.previous_interaction_id != run.request.previous_interaction_id:
             yield from check_edited(allowed)
         return allowed, (yield from allowed.submit(ledger_id, is_new=is_new))
@@ -99,13 +101,13 @@ def _edited(
     return replace(run, request=request), found
 
 
-def _review(run: PaidRun, turns: Sequence[Turn]) -> Calls[PaidRun]:
+def _review(run: PaidRun, ledger_id: str, turns: Sequence[Turn]) -> Calls[PaidRun]:
     """The run, which a person may have edited, if it may start beside the ledger's other turns.
 
     Raises:
         LimitExceeded: The limits do not allow it, or a person has declined it.
     """
-    limits, request = run.door.limits, run.request
+    request = run.request
     planned = new_turn(
         question=request.input if isinstance(request.input, str) else str(request.input),
         processor=request.processor,
@@ -120,7 +122,8 @@ def _review(run: PaidRun, turns: Sequence[Turn]) -> Calls[PaidRun]:
 
     ended = [turn for turn in turns if turn["status"] != "planned"]
     counted = [turn for turn in turns if turn["status"] == "planned"]
-    plan = SpendingPlan([planned], ended, counted, limits, limits.for_session(), False)
+    rules = SpendingRules(run.door, ledger_id)
+    plan = SpendingPlan([planned], ended, counted, rules, keeps_limits=False)
     (turn,), _ = yield from review_each(plan, run.config, edit)
     if turn["status"] == "declined":
         raise LimitExceeded(

@@ -167,7 +167,8 @@ def test_an_approval_raises_the_limits_as_far_as_needed_and_they_stay_raised(
     state = account.invoke(agent, SAID, thread())
     assert request_of(state)["used_if_approved"]["cost_usd"] == 0.01
     state = account.invoke(agent, answer(YES), thread())
-    assert agent.get_state(thread()).values["parallel_research_limits"] == {"max_cost_usd": 0.01}
+    raised = agent.get_state(thread()).values["parallel_research_limits"]
+    assert raised == {"max_cost_usd": 0.01, "seal": raised["seal"]}
     assert request_of(state)["used_if_approved"]["cost_usd"] == 0.015
     state = account.invoke(agent, answer(YES, limits={"max_cost_usd": 1.0}), thread())
     assert account.billed == 3

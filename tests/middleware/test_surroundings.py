@@ -270,7 +270,8 @@ def test_in_an_own_graph_raised_limits_stay_raised(account: Account) -> None:
     account.invoke(graph, SAID, thread())
     yes = {"decisions": [{"type": "approve"}], "limits": {"max_cost_usd": 1.0}}
     account.invoke(graph, Command(resume=yes), thread())
-    assert graph.get_state(thread()).values["parallel_research_limits"] == {"max_cost_usd": 1.0}
+    raised = graph.get_state(thread()).values["parallel_research_limits"]
+    assert raised == {"max_cost_usd": 1.0, "seal": raised["seal"]}
     model.says(calls(start("Two?")), "done")
     state = account.invoke(graph, more(), thread())
     assert record(state, "r2")["status"] == "completed"

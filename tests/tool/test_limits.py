@@ -300,3 +300,39 @@ def test_a_key_that_is_not_the_clients_is_refused(account: Account) -> None:
     account.tool(api_key=KEY)
     with pytest.raises(ValueError, match="api_key is given beside a client"):
         account.tool(api_key="another-key")
+
+
+# --- who may approve -----------------------------------------------------------------------------
+
+
+def called_by(user: str) -> Any:
+    """The config of a call that comes through a LangGraph server."""
+    given = {"thread_id": "here", "langgraph_auth_user_id": user, "langgraph_request_id": "r"}
+    return {"configurable": given}
+
+
+async def test_behind_a_server_a_yes_raises_no_limit(account: Account, how: How) -> None:
+    tool = account.tool(processor="base", limits=Limits(max_runs=0))
+    graph = agent(tool, calls(ONE), "done", **kept())
+    state = await invoke(graph, START, how, called_by("anna"))
+    assert "Nobody may raise that limit here" in answers(state)[0].text
+    assert account.runs == []
+
+
+async def test_only_an_approver_approves(account: Account, how: How) -> None:
+    tool = account.tool(processor="base", limits=Limits(max_runs=0, approvers=["boss"]))
+    graph = agent(tool, calls(ONE), "done", "done", **kept())
+    await invoke(graph, START, how, called_by("anna"))
+    state = await invoke(graph, Command(resume=APPROVE), how, called_by("anna"))
+    assert "You may not approve this" in state["__interrupt__"][0].value["refused"][0]
+    assert account.runs == []
+    state = await invoke(graph, Command(resume=APPROVE), how, called_by("boss"))
+    assert account.billed == 1
+    before = next(s for s in graph.get_state_history(called_by("anna")) if s.next == ("tools",))
+    await invoke(
+        graph,
+        None,
+        how,
+        {"configurable": {**called_by("anna")["configurable"], **before.config["configurable"]}},
+    )
+    assert account.billed == len(account.runs) == 1

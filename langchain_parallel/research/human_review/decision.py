@@ -6,17 +6,21 @@ spent.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
+from itertools import count as count_up
 from typing import Any, TypeVar, cast
 
 from langchain_core.runnables import RunnableConfig
 
 from ..._core.calls import Calls
 from ..._core.plain_text import count
-from ..._graph.runtime import ask_person
+from ..._graph.run_config import RunConfig
+from ..._graph.runtime import answers_so_far, ask_person, task_of, thread_id_of
 from ...errors import InvalidRequest
 from ...options import check_session_limits
 from ...processors import price_usd
+from ..spending_rules import may_approve
 from ..state import Turn, Verdict
 from .schemas import QUESTION_ARGS, HumanAnswer, HumanDecision, HumanRequest, response_schema
 
@@ -32,17 +36,41 @@ TurnT = TypeVar("TurnT", bound=Turn)
 
 
 def ask_until_valid(
-    config: RunnableConfig, request: HumanRequest, decide: Callable[[HumanAnswer], Calls[T]]
+    config: RunnableConfig,
+    request: HumanRequest,
+    decide: Callable[[HumanAnswer, bool], Calls[T]],
+    door: RunConfig,
 ) -> Calls[T]:
-    """What `decide` makes of a person's answer. The step ends with an interrupt until there is an answer, and
-    again after each answer that is refused.
+    """What `decide` makes of a person's answer, and of whether that person may spend money. The step ends
+    with an interrupt until there is an answer, and again after each answer that is refused.
     """
-    while True:
+    for nth in count_up():
         answer = _as_stored(ask_person(config, request, response_schema(request)))
+        may = yield from _may_approve(door, config, nth, answer)
         try:
-            return (yield from decide(parse_answer(answer, request)))
+            return (yield from decide(parse_answer(answer, request), may))
         except InvalidRequest as error:
             request = {**request, "refused": list(error.problems)}
+    raise AssertionError("There is always a next answer.")
+
+
+def _may_approve(door: RunConfig, config: RunnableConfig, nth: int, answer: Any) -> Calls[bool]:
+    """Whether the person who gave the nth answer to this step may spend money.
+
+    It is recorded when the answer is first read: the step runs again under the config of whoever resumes the
+    thread next. An answer that was never read, before the one of this call, is nobody's.
+    """
+    if door.limits.approvers is None:
+        return True
+    name = f"answer {task_of(config)} {nth}"
+    said = json.dumps(answer, sort_keys=True, default=str)
+    seals, known = door.clients.seals, (yield from door.records.get(config, name))
+    if known and seals.holds(known.get("seal"), name, known["may"], thread_id_of(config), said):
+        return bool(known["may"])
+    may = nth + 1 == answers_so_far(config) and may_approve(door.limits, config)
+    seal = seals.of(name, may, thread_id_of(config), said)
+    yield from door.records.put(config, name, {"may": may, "seal": seal})
+    return may
 
 
 def _as_stored(answer: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 from typing_extensions import NotRequired, TypedDict
 
-from ...options import SessionLimits
+from ...options import LIMIT_NAMES, SessionLimits
 from ...processors import PROCESSORS
 from ...text.format import usd
 from ..usage import Forecast
@@ -152,7 +152,7 @@ def response_schema(request: HumanRequest) -> dict[str, Any]:
             },
             "limits": {
                 "type": "object",
-                "properties": dict.fromkeys(SessionLimits.__annotations__, number),
+                "properties": dict.fromkeys(LIMIT_NAMES, number),
                 "additionalProperties": False,
             },
         },

@@ -19,7 +19,7 @@ from ..approval import (
     NO_PERSON,
     SpendingPlan,
     check_asked_once,
-    clear,
+    final_objections,
     limit_objections,
     price_objections,
     request_approval,
@@ -29,6 +29,7 @@ from ..graph_config import GraphConfig
 from ..human_review.decision import apply_edit
 from ..human_review.request import is_about
 from ..human_review.schemas import HumanDecision
+from ..spending_rules import SpendingRules
 from ..state import ResearchState, Turn, Verdict
 from ..turns import check_continues, nothing_planned, open_turns, refused_turn
 from ..usage import spent_usd
@@ -36,19 +37,19 @@ from ..usage import spent_usd
 
 def approve(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
     """Ask a person about the planned runs, or stop."""
-    limits, planned = graph.session_limits(state), open_turns(state)
-    ended, on_hold = state.get("turns") or [], to_review(planned)
+    rules, planned = graph.rules(state), open_turns(state)
+    ended, on_hold = state.get("turns") or [], to_review(planned, rules)
     if not on_hold:  # a person or another node has sent the thread here
         return _nothing_to_review(planned)
-    reasons = limit_objections(ended, planned, on_hold, limits)
-    if reasons and graph.limits.on_exceed == "stop":
-        return (yield from _stop(graph, state, config, reasons))
-    reasons = [*price_objections(on_hold, graph.limits), *reasons]
+    if final := final_objections(ended, planned, on_hold, rules, config):
+        return (yield from _stop(graph, state, config, final))
+    reasons = price_objections(on_hold, rules)
+    reasons += limit_objections(ended, planned, on_hold, rules)
     shown = yield from shown_to_person(config)
     if not reasons and is_about(shown, on_hold[0]):
         reasons = list(shown["reasons"])  # a person was asked, so the answer counts
     if not reasons:  # the limits were raised meanwhile
-        return _start(state, on_hold, None)
+        return _start(rules, state, on_hold, None)
     if checkpointer_of(config) is None:
         reasons.append(NO_PERSON)
         return (yield from _stop(graph, state, config, reasons))
@@ -64,13 +65,13 @@ def approve(graph: GraphConfig, state: ResearchState, config: RunnableConfig) ->
             graph.check(turn)
         check_asked_once(kept, beside)
         if kept:
-            return _start(state, kept, changed)
+            return _start(rules, state, kept, changed)
         declined = [turn["error"] or "" for turn in decided]
         stopped = yield from _stop(graph, state, config, declined, person=True)
         return {**stopped, "limits": changed} if changed else stopped
 
     counted = [turn for turn in planned if turn not in on_hold]
-    plan = SpendingPlan(on_hold, ended, counted, graph.limits, limits)
+    plan = SpendingPlan(on_hold, ended, counted, rules)
     return (yield from request_approval(plan, config, reasons, edit=edit, then=go_on))
 
 
@@ -94,14 +95,19 @@ def _nothing_to_review(planned: Sequence[Turn]) -> dict[str, Any]:
     return {}
 
 
-def _start(state: ResearchState, turns: Sequence[Turn], limits: SessionLimits | None) -> Any:
+def _start(
+    rules: SpendingRules,
+    state: ResearchState,
+    turns: Sequence[Turn],
+    limits: SessionLimits | None,
+) -> Any:
     """Clear these turns to start; the other branches of the round count as declined."""
     update: dict[str, Any] = {"limits": limits} if limits else {}
-    free = [clear(turn) for turn in turns]
+    free = [rules.clear(turn) for turn in turns]
     if not state.get("branches"):
         return {**update, "pending": free[0]}
     kept = {turn["position"] for turn in free}
-    others = [turn for turn in to_review(open_turns(state)) if turn["position"] not in kept]
+    others = [turn for turn in to_review(open_turns(state), rules) if turn["position"] not in kept]
     # The reducer keeps a branch that is only left out, so it is taken out by its status.
     declined = [{**turn, "status": "declined"} for turn in others]
     return {**update, "branches": [*free, *declined]}
@@ -121,7 +127,7 @@ def _stop(
     if person:
         verdict["decided_by"] = "person"
     branches = state.get("branches") or []
-    left = to_review(open_turns(state))
+    left = to_review(open_turns(state), graph.rules(state))
     if branches and len(left) < len(branches):
         return {"turns": [refused_turn(t, graph.run(t, config).key, reason) for t in left]}
     yield from graph.ledgers.close(config, graph.name, state.get("turns") or ())

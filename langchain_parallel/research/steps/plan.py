@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -10,9 +11,10 @@ from ..._core.calls import Calls
 from ...errors import ParallelError
 from ...models import TaskRun
 from ...options import check_session_limits
-from ..approval import clear, limit_objections, price_objections, to_review
+from ..approval import limit_objections, price_objections, to_review
 from ..graph_config import GraphConfig
 from ..lost_sessions import warn_if_lost
+from ..spending_rules import SpendingRules
 from ..state import Question, ResearchState, Turn
 from ..turns import (
     is_same_request,
@@ -34,7 +36,7 @@ def plan(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
     Without a question, the turns on their way continue.
     """
     limits: object = state.get("limits")
-    check_session_limits({} if limits is None else limits)
+    check_session_limits({} if limits is None else limits, may_have_seal=True)
     left, before = open_turns(state), state.get("turns") or []
     new = next_turns(graph, state) if state.get("question") or not left else []
     known = state.get("ledger_id")
@@ -56,7 +58,8 @@ def plan(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
         turns = _place_behind([_take_over(left, turn) for turn in new], before)
     else:
         turns = left
-    turns = _review(graph, {**state, "turns": before}, turns)
+    rules = graph.rules({**state, "ledger_id": ledger_id})
+    turns = _review(rules, before, turns)
     if len(turns) > 1 or (not new and state.get("branches")):
         return {**update, "pending": None, "branches": turns}
     if state.get("branches"):
@@ -115,18 +118,14 @@ def _place_behind(turns: list[Turn], before: list[Turn]) -> list[Turn]:
     return placed
 
 
-def _review(graph: GraphConfig, state: ResearchState, turns: list[Turn]) -> list[Turn]:
+def _review(rules: SpendingRules, before: Sequence[Turn], turns: list[Turn]) -> list[Turn]:
     """The turns reviewed: the new ones are cleared together, or put on hold together."""
-    new = to_review(turns)
+    new = to_review(turns, rules)
     if not new:
         return turns
-    limits = graph.session_limits(state)
-    hold = bool(
-        price_objections(new, graph.limits)
-        or limit_objections(state.get("turns") or [], turns, new, limits)
-    )
+    hold = bool(price_objections(new, rules) or limit_objections(before, turns, new, rules))
     return [
-        turn if turn not in new else {**turn, "on_hold": True} if hold else clear(turn)
+        turn if turn not in new else {**turn, "on_hold": True} if hold else rules.clear(turn)
         for turn in turns
     ]
 

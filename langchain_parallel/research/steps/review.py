@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
@@ -9,7 +10,7 @@ from langchain_core.runnables import RunnableConfig
 from ..._core.calls import Calls
 from ...errors import InvalidRequest
 from ...options import SessionLimits
-from ..approval import limit_objections, price_objections
+from ..approval import check_raised, final_objections, limit_objections, price_objections
 from ..evaluation import check_verdict
 from ..graph_config import GraphConfig
 from ..human_review.decision import ask_until_valid, verdict_from_decision
@@ -28,33 +29,37 @@ def review(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> 
             hint="Nothing was sent. Invoke the graph with a question.",
         )
     proposal = cast(Verdict, verdict.get("proposal") or Verdict(action="accept"))
-    turns, limits = state["turns"], graph.session_limits(state)
+    turns, rules = state["turns"], graph.rules(state)
+    limits = rules.limits
 
     def verdict_of(decision: HumanDecision) -> Verdict:
         decided = verdict_from_decision(decision, proposal, verdict.get("reason"))
         return check_verdict(decided, head=state.get("interaction_id"))
 
-    def decide(given: HumanAnswer) -> Calls[Any]:
+    def decide(given: HumanAnswer, may: bool) -> Calls[Any]:
         decided = verdict_of(given["decisions"][0])
         if decided["action"] == "review":
             raise InvalidRequest(["Decide yourself: accept, follow_up, branch or stop."])
         then: SessionLimits = {**limits, **given.get("limits", {})}
+        if "limits" in given:
+            check_raised(then, rules, config, may=may)
+        sealed = rules.seal_limits(then)
         planned = planned_by(graph, state, decided)
         # Where the session stops at its limits, what is approved here would not be started.
-        if graph.limits.on_exceed == "stop" and (
-            beyond := limit_objections(turns, planned, planned, then)
+        if beyond := final_objections(
+            turns, planned, planned, replace(rules, given=sealed), config
         ):
             raise InvalidRequest([*beyond, "Give higher `limits`, or decide otherwise."])
         update = yield from apply_verdict(graph, state, config, decided)
-        return {**update, "limits": then} if "limits" in given else update
+        return {**update, "limits": sealed} if "limits" in given else update
 
     try:
         planned = planned_by(graph, state, verdict_of({"type": "approve"}))
-        objections = price_objections(planned, graph.limits)
-        objections += limit_objections(turns, planned, planned, limits)
+        objections = price_objections(planned, rules)
+        objections += limit_objections(turns, planned, planned, rules)
     except InvalidRequest as error:  # a person may still decide otherwise
         planned, objections = [], [f"What is proposed would be refused: {error.message}"]
     request = review_request(
         turns, verdict, proposal, limits, planned=planned, objections=objections
     )
-    return (yield from ask_until_valid(config, request, decide))
+    return (yield from ask_until_valid(config, request, decide, graph))

@@ -26,7 +26,7 @@ from ...errors import (
     Unprocessable,
 )
 from ...parked.interrupts import is_parking, park
-from ..approval import is_cleared, limit_objections
+from ..approval import limit_objections
 from ..graph_config import GraphConfig
 from ..state import ResearchState, Turn, is_elsewhere, merge_turns
 from ..turns import (
@@ -89,14 +89,15 @@ def _start(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> 
     not allow beside runs that the session did not know.
     """
     pending = pending_turn(state)
-    if not is_cleared(pending):
+    rules, turns = graph.rules(state), state.get("turns") or []
+    if not rules.is_cleared(pending):
         return _Started({**pending, "on_hold": True})
-    limits, turns = graph.session_limits(state), state.get("turns") or []
+    is_limited = bool(rules.limits)
     planned = open_branches(state) or [pending]
     known = None if "turns" not in state else _known(graph, state, config)
 
     def allows(found: Sequence[Turn]) -> bool:
-        return not limit_objections([*turns, *found], planned, [pending], limits)
+        return not limit_objections(merge_turns(turns, [*found]), planned, [pending], rules)
 
     try:
         submission, found = yield from submit_knowing(
@@ -105,12 +106,12 @@ def _start(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> 
             turns=turns,
             known=known,
             position=pending["round"],
-            is_limited=bool(limits),
+            is_limited=is_limited,
             allows=allows,
         )
     except CreditExhausted as error:
         # If an earlier send may have started it, a person must not be asked to pay for another run.
-        if not limits or error.billed is not False:
+        if not is_limited or error.billed is not False:
             raise
         return _Started(_unsent(pending, no_credit=True))
     if submission is None:

@@ -1,0 +1,155 @@
+"""What the operator allows in one session, and who may allow more.
+
+Rule: the door's `Limits` are a ceiling. What comes with input or from an edited state only lowers it. What a
+person has allowed (a run to start, limits that were raised) bears a seal over the session's ledger, so it is
+believed only as this package wrote it. Who may allow it is asked of the config of the call that answers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar, cast
+
+from langchain_core.runnables import RunnableConfig
+
+from .._graph.run_config import RunConfig
+from .._graph.runtime import asking_user, came_through_server, user_permissions
+from ..errors import InvalidRequest
+from ..options import LIMIT_NAMES, PERMISSION, Limits, SessionLimits
+from .state import Turn
+
+TurnT = TypeVar("TurnT", bound=Turn)
+_REVIEWED = ("question", "processor", "parent_interaction_id", "output_schema")
+_SEAL = "seal"
+
+
+@dataclass(frozen=True, slots=True)
+class SpendingRules:
+    """The rules of one session.
+
+    Attributes:
+        door: Whose limits they are.
+        ledger_id: The session's ledger.
+        given: The limits in the session's state.
+    """
+
+    door: RunConfig
+    ledger_id: str
+    given: SessionLimits | None = None
+
+    # --- what was allowed ---
+
+    def clear(self, turn: TurnT) -> TurnT:
+        """The turn, cleared to start as it is."""
+        kept = {name: turn[name] for name in turn if name not in ("on_hold", "no_credit")}  # type: ignore[literal-required]
+        return cast(TurnT, {**kept, "cleared": self._seal("cleared", turn)})
+
+    def is_cleared(self, turn: Turn) -> bool:
+        """Whether the turn is what was cleared."""
+        return self._holds(turn.get("cleared"), "cleared", turn)
+
+    def approve(self, turn: TurnT) -> TurnT:
+        """The turn, approved by a person as it is."""
+        return cast(TurnT, {**turn, "approved": self._seal("approved", turn)})
+
+    def is_approved(self, turn: Turn) -> bool:
+        """Whether a person has approved the turn as it is."""
+        return self._holds(turn.get("approved"), "approved", turn)
+
+    def _seal(self, what: Literal["cleared", "approved"], turn: Turn) -> str:
+        return self.door.clients.seals.of(what, *self._parts(turn))
+
+    def _holds(self, seal: object, what: Literal["cleared", "approved"], turn: Turn) -> bool:
+        return seal is not None and self.door.clients.seals.holds(seal, what, *self._parts(turn))
+
+    def _parts(self, turn: Turn) -> list[Any]:
+        # With its position: what was allowed once is not sent again at another point of the session.
+        position = str(turn.get("ledger_position", turn["position"]))
+        return [self.ledger_id, position, *(turn.get(name) for name in _REVIEWED)]
+
+    # --- limits ---
+
+    @property
+    def limits(self) -> SessionLimits:
+        """The limits that hold: the door's, as far as the state does not lower them, or as a person who may
+        has set them.
+        """
+        own, given = _values(self.door.limits.for_session()), _values(self.given)
+        if self._is_sealed():
+            return cast(SessionLimits, {**own, **given})
+        lower = {n: min(value, own.get(n, value)) for n, value in given.items()}
+        return cast(SessionLimits, {**own, **lower})
+
+    @property
+    def ceiling(self) -> SessionLimits:
+        """What the door's limits, or a person who may raise them, allow at the most. The limits that hold may
+        be lower, for a caller may lower them.
+        """
+        own, now = _values(self.door.limits.for_session()), _values(self.limits)
+        return cast(SessionLimits, {name: max(own[name], now[name]) for name in own})
+
+    def seal_limits(self, limits: SessionLimits) -> SessionLimits:
+        """Limits as a person has set them, as they go into the state: sealed if they raise the door's."""
+        values, own = _values(limits), _values(self.door.limits.for_session())
+        if all(value <= own.get(name, value) for name, value in values.items()):
+            return cast(SessionLimits, values)
+        return cast(SessionLimits, {**values, _SEAL: self._seal_of(values)})
+
+    def raised_by_caller(self) -> dict[str, float]:
+        """Which of the given limits are above the door's own, though nobody who may has raised them."""
+        own = _values(self.door.limits.for_session())
+        if self._is_sealed():
+            return {}
+        return {n: value for n, value in _values(self.given).items() if value > own.get(n, value)}
+
+    def _is_sealed(self) -> bool:
+        given: Any = self.given or {}
+        seals = self.door.clients.seals
+        return _SEAL in given and seals.holds(
+            given[_SEAL], "limits", self.ledger_id, _numbers(_values(given))
+        )
+
+    def _seal_of(self, values: dict[str, float]) -> str:
+        return self.door.clients.seals.of("limits", self.ledger_id, _numbers(values))
+
+    # --- people ---
+
+    def can_be_raised(self, config: RunnableConfig) -> bool:
+        """Whether any person may raise the ceiling: behind a server only `approvers`, for there a yes may
+        come from whoever has asked.
+        """
+        return self.door.limits.approvers is not None or not came_through_server(config)
+
+
+def may_approve(limits: Limits, config: RunnableConfig) -> bool:
+    """Whether the caller of this step may answer what is asked about money.
+
+    Raises:
+        InvalidRequest: The operator's function returned neither True nor False.
+    """
+    approvers = limits.approvers
+    if approvers is None:
+        return True
+    if callable(approvers):
+        said: object = approvers(config)
+        if not isinstance(said, bool):
+            raise InvalidRequest(
+                [f"`approvers` returned {type(said).__name__}; it must return True or False."],
+                hint="It is a plain function of the config. Nothing was sent.",
+            )
+        return said
+    user = asking_user(config)
+    permissions = {f"{PERMISSION}{name}" for name in user_permissions(config)}
+    # A user who is called like a permission has none by that.
+    by_name = user is not None and not user.startswith(PERMISSION) and user in approvers
+    return by_name or bool(permissions & set(approvers))
+
+
+def _values(limits: SessionLimits | None) -> dict[str, float]:
+    given = cast("dict[str, float]", limits or {})
+    return {name: given[name] for name in LIMIT_NAMES if name in given}
+
+
+def _numbers(values: dict[str, float]) -> dict[str, float]:
+    """As a checkpoint may change them: 1 and 1.0 are one limit."""
+    return {name: float(value) for name, value in values.items()}
