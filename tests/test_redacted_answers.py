@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import pytest
 from langchain.agents import create_agent
 from langchain_core.messages import ToolMessage
+from langchain_core.tools import ToolException
 
-from langchain_parallel import ParallelTaskTool, SessionReport, create_research_graph
+from langchain_parallel import (
+    ParallelTaskResultTool,
+    ParallelTaskTool,
+    SessionReport,
+    create_research_graph,
+    errors,
+)
 from langchain_parallel._core.redaction import REDACTED
 from langchain_parallel.models import McpServer, TaskRunInput
 from langchain_parallel.options import RequestOptions
@@ -77,3 +85,48 @@ def test_a_graph_says_so(account: Account, said: str) -> None:
     assert turn["run_id"].startswith("trun_")
     page = SessionReport.of(state).to_markdown()
     assert ("was replaced by" in page) == (said == WITH)
+
+
+WORD = McpServer(url="https://crm.example", name="crm", headers={"Authorization": "summer"})
+
+
+def test_a_failure_keeps_its_words() -> None:
+    """A login may be a word: the reason of a failure is no less readable for it."""
+    account = Account()
+    said = f"No summer was found. {HEADER}"
+    account.simulator.scripts.add(RunScript("failed", message=said, times=None))
+    ledger = account.client().create_group().taskgroup_id
+    options: Any = {"processor": "lite", "handle_tool_error": False, "ledger_id": ledger}
+
+    def copied() -> ParallelTaskTool:
+        """A copy has options that its client has not heard of."""
+        made = ParallelTaskTool(**options, client=account.client())
+        return made.model_copy(update={"request": RequestOptions(mcp_servers=[SERVER, WORD])})
+
+    with pytest.raises(ToolException) as raised:
+        copied().invoke(CALL)
+    failed = raised.value.__cause__
+    assert isinstance(failed, errors.RunFailed)
+    assert "No summer was found. …" in str(raised.value)
+    # A process that has sent nothing fetches it.
+    fetch = ParallelTaskResultTool(task_tool=copied(), handle_tool_error=False)
+    with pytest.raises(ToolException) as raised:
+        fetch.invoke({"run_id": failed.run_id})
+    assert "No summer was found. …" in str(raised.value)
+
+
+async def test_a_run_that_is_found_shows_no_secret() -> None:
+    """Also in a process that has sent nothing."""
+    account = Account()
+    request = TaskRunInput(input="Who?", processor="lite", mcp_servers=[SERVER])
+    account.simulator.scripts.add(RunScript("completed", warnings=(f"Key {HEADER}",), times=None))
+    first = account.client()
+    ledger = first.create_group().taskgroup_id
+    sent = first.submit(ledger, request)
+    account.simulator.clock.advance(3600)
+    for client in account.clients().values():
+        found: Any = client.find(ledger, request)
+        found = await found if inspect.isawaitable(found) else found
+        assert found.run.run_id == sent.run.run_id
+        assert "Key …" in str(found.run.warnings)
+        assert HEADER not in str(found.run.warnings)

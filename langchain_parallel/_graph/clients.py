@@ -14,7 +14,7 @@ from .._core.hidden import as_secret, hidden
 from .._core.ledger.cache import KnownRun
 from .._core.ledger.lookup import Lookup
 from .._core.ledger.submission import submit
-from .._core.redaction import redact, secrets_of
+from .._core.redaction import secrets_of
 from ..client import AsyncParallelClient, ParallelClient
 from ..client.client_pair import AnyClient, client_pair
 from ..errors import NotFound, ParallelError
@@ -191,12 +191,10 @@ class ClientPair(NamedTuple):
         interaction_id: str | None,
         timeout: float,
         on_event: Callable[[Event], Any] | None,
-        secrets: Sequence[str] = (),
     ) -> Calls[TaskRunResult]:
         """Wait for a run; without `on_event`, where it has ended, only ask for its answer.
 
-        Errors name the run and the interaction, and never one of `secrets`: a server may repeat an MCP
-        header in what it says of a run that failed.
+        Errors name the run and the interaction.
         """
         wait = ParallelClient.wait
         try:
@@ -205,7 +203,6 @@ class ClientPair(NamedTuple):
             return (yield from self._call(wait, run_id, timeout=timeout, on_event=on_event))
         except ParallelError as error:
             error.with_ids(run_id, interaction_id)
-            error._map_text(lambda text: redact(text, secrets))
             raise
 
 

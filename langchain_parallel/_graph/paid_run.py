@@ -18,7 +18,6 @@ from langchain_core.runnables import RunnableConfig
 from .._core.calls import Calls
 from .._core.ledger.keys import ledger_key
 from .._core.ledger.lookup import Lookup, as_ledger_error
-from .._core.redaction import secrets_of
 from .._core.run_status import still_running
 from .._locks.shared import SharedLock, acquire_shared_lock
 from ..errors import (
@@ -294,9 +293,7 @@ class PaidRun:
         on_event = None if has_ended else self._listener(run, listen)
         try:
             return (
-                yield from self.door.clients.wait(
-                    run.run_id, run.interaction_id, seconds, on_event, secrets_of([self.request])
-                )
+                yield from self.door.clients.wait(run.run_id, run.interaction_id, seconds, on_event)
             )
         except (RunFailed, RunCancelled, ActionRequired) as error:
             return error

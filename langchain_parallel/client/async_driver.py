@@ -164,7 +164,7 @@ class AsyncDriver(Uncopied):
             with await self._acquire_http() as http:
                 prepared = settings.request(http, request, exchange)
                 exchange.sending()
-                with exchange.in_time():
+                with exchange.bound(), exchange.in_time():
                     answer = await http.send(prepared, stream=True, follow_redirects=False)
                     async with aclosing(answer):
                         late, body = settings.clock.monotonic() + exchange.seconds, []
@@ -203,7 +203,7 @@ class _AsyncStream:
             http = self._stack.enter_context(await driver._acquire_http())
             prepared = settings.request(http, request, exchange)
             exchange.sending()
-            with exchange.in_time():
+            with exchange.bound(), exchange.in_time():
                 answer = await http.send(prepared, stream=True, follow_redirects=False)
                 self._stack.push_async_callback(answer.aclose)
                 self._chunks = achunks(answer, settings.max_response_bytes)
@@ -218,7 +218,7 @@ class _AsyncStream:
     async def read(self) -> bytes | StreamEnded | Response | NoResponse:
         self._exchange.extend()
         try:
-            with self._exchange.in_time():
+            with self._exchange.bound(), self._exchange.in_time():
                 return await anext(self._chunks, StreamEnded())
         except TRANSPORT_ERRORS as error:
             return self._driver._settings.outcome(self._exchange, error)

@@ -118,6 +118,7 @@ class Settings:
         """
         left = max(_SHORTEST, ends - self.clock.monotonic())
         made = Exchange(min(request.total, left), 0.0 if http is None else _POOL_SECONDS)
+        made.secrets = lambda: self.secrets.all(http)
         if (leaves_by := request.leaves_by) is not None:
             made.may_leave = lambda: self.clock.monotonic() <= leaves_by
         return made

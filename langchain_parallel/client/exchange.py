@@ -12,7 +12,7 @@ import os
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -24,6 +24,7 @@ import httpx
 
 from .._core.effects import NoResponse
 from .._core.hidden import HiddenBytes
+from .logs import without_secrets
 
 TRANSPORT_ERRORS = (
     httpx.HTTPError,
@@ -71,6 +72,8 @@ class Exchange:
     may_leave: Callable[[], bool] = lambda: True
     """Whether the request may still leave. Asked right before its first bytes: to wait for a connection and
     to connect may take long, and a process may be suspended meanwhile."""
+    secrets: Callable[[], Sequence[str]] = tuple
+    """What no log of it may show."""
     _has_begun: bool = False
     _sending: bool = False
     """httpx was given the request."""
@@ -118,10 +121,11 @@ class Exchange:
 
     @contextmanager
     def bound(self) -> Iterator[None]:
-        """Let the sockets of `bound_sockets` keep to this exchange's time."""
+        """Let the sockets of `bound_sockets` keep to this exchange's time, and no log show its secrets."""
         token = _CURRENT.set(self)
         try:
-            yield
+            with without_secrets(self.secrets):
+                yield
         finally:
             _CURRENT.reset(token)
 

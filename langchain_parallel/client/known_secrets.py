@@ -60,7 +60,8 @@ class KnownSecrets:
 def _http_secrets(http: httpx.Client | httpx.AsyncClient) -> set[str]:
     """The secrets that a caller's own httpx client adds to each request."""
     found = header_secrets(http.headers.items())
-    found |= header_secrets(("cookie", value) for value in http.cookies.values() if value)
+    # Not `cookies.values()`, which raises where a server has set one name for two paths.
+    found |= header_secrets(("cookie", one.value) for one in http.cookies.jar if one.value)
     if isinstance(http.auth, httpx.BasicAuth):
         found |= header_secrets([("authorization", http.auth._auth_header)])
     return found
