@@ -12,7 +12,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-exhaustive test-rest test-oldest test-newest test-wheel coverage crash-matrix docs \
-        environment install-lines lint format types public-types bench dist constraints clean
+        environment drift install-lines lint format types public-types bench dist constraints clean
 
 VENV    ?= .venv$(addprefix -,$(SET))$(if $(WHEEL),-wheel)
 WORKERS ?= 2
@@ -81,6 +81,9 @@ coverage: dist ## the same, with what it reaches, in the processes that tests st
 
 bench: $(VENV)/test.stamp ## measure one thing of benchmarks/README.md: make bench NAME=tokens
 	$(RUN) -m benchmarks.$(NAME) $(ARGS)
+
+drift: $(VENV)/test.stamp ## what differs from an OpenAPI document of the API: make drift ARGS=openapi.json
+	$(RUN) -m tests.drift $(ARGS)
 
 install-lines: ## run every `pip install` of README, docs and Compose files in a bare environment
 	$(PYTHON) .ci/install_lines.py $(ARGS)

@@ -1,0 +1,151 @@
+"""The differences between an OpenAPI document of the API and ours, each as one line.
+
+- The simulator's models of requests say the same as the document: types, required fields, limits.
+- The client's models name the same fields, of the same kinds. It reads more than is documented, and sends no
+  null, so that nothing else of them is compared.
+- The simulator has the same calls, with the same query values, and its answers obey the document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema
+from pydantic import BaseModel, TypeAdapter
+
+from langchain_parallel import models
+from langchain_parallel.simulator import request_models
+from langchain_parallel.simulator.endpoints import CALLS, Call
+
+from .facts import Schema, facts, kinds
+from .tour import answers
+
+REQUESTS: tuple[type[BaseModel], ...] = (
+    request_models.TaskRunInput,
+    request_models.CreateTaskGroupRequest,
+    request_models.TaskGroupRunRequest,
+)
+CLIENT: dict[str, Any] = {
+    "TaskRunInput": models.TaskRunInput,
+    "TaskRun": models.TaskRun,
+    "TaskRunResult": models.TaskRunResult,
+    "TaskGroupResponse": models.TaskGroup,
+    "TaskGroupRunResponse": models.TaskGroupRunResponse,
+    "TaskRunEvent": models.TaskRunEvent,
+    "TaskRunProgressStatsEvent": models.TaskRunProgressStatsEvent,
+    "TaskRunProgressMessageEvent": models.TaskRunProgressMessageEvent,
+    "TaskGroupStatusEvent": models.TaskGroupStatusEvent,
+    "ErrorEvent": models.ErrorEvent,
+}
+"""The document's name for what a model of the client reads or writes."""
+
+
+def drift(document: Schema) -> set[str]:
+    """Every difference between the document and ours."""
+    return {
+        *(line for model in REQUESTS for line in request_drift(document, model)),
+        *(line for name, model in CLIENT.items() for line in client_drift(document, name, model)),
+        *_statuses(document),
+        *_calls(document),
+        *_answers(document),
+    }
+
+
+def request_drift(document: Schema, model: type[BaseModel]) -> Iterator[str]:
+    """What a body that the simulator takes has that the document has not, and the other way round."""
+    name, ours = model.__name__, model.model_json_schema()
+    theirs = _of_itself(facts(name, _named(document, name), document))
+    mine = _of_itself(facts(name, ours, ours))
+    yield from (f"request, only in the document: {line}" for line in theirs - mine)
+    yield from (f"request, only in the simulator: {line}" for line in mine - theirs)
+
+
+def _of_itself(lines: Iterator[str]) -> set[str]:
+    """Without what stands under `TaskRunInput` already."""
+    return {line for line in lines if not line.startswith("TaskGroupRunRequest.inputs[].")}
+
+
+def client_drift(document: Schema, name: str, model: Any) -> Iterator[str]:
+    """Fields, or kinds of a field, that only the document or only a model of the client has."""
+    schema = TypeAdapter(model).json_schema(mode="serialization")
+    theirs = kinds(facts(name, _named(document, name), document))
+    ours = kinds(facts(name, schema, schema))
+    free = {path for path, found in ours.items() if "anything" in found or _is_free(path, ours)}
+    for path in sorted({*theirs, *ours}):
+        if any(path != each and path.startswith((f"{each}.", f"{each}[")) for each in free):
+            continue  # the client hands on what is inside
+        only_theirs = theirs.get(path, set()) - ours.get(path, set())
+        only_ours = ours.get(path, set()) - theirs.get(path, set())
+        if path not in free or path not in theirs:
+            yield from (f"client, only in the document: {path}: {kind}" for kind in only_theirs)
+            yield from (f"client, only in the client: {path}: {kind}" for kind in only_ours)
+
+
+def _is_free(path: str, ours: dict[str, set[str]]) -> bool:
+    """Whether the client takes any object there."""
+    return "object" in ours[path] and not any(each.startswith(f"{path}.") for each in ours)
+
+
+def _named(document: Schema, name: str) -> Schema:
+    found: Schema = document["components"]["schemas"][name]
+    return found
+
+
+def _statuses(document: Schema) -> Iterator[str]:
+    theirs = set(_named(document, "TaskRun")["properties"]["status"]["enum"])
+    ours = {*models.ACTIVE_STATUSES, *models.FINAL_STATUSES, "action_required"}
+    yield from (f"client, status only in the document: {status}" for status in theirs - ours)
+    yield from (f"client, status only in the client: {status}" for status in ours - theirs)
+
+
+def _calls(document: Schema) -> Iterator[str]:
+    theirs = {
+        (method.upper(), path): operation
+        for path, methods in document["paths"].items()
+        if "/tasks/" in path
+        for method, operation in methods.items()
+    }
+    ours = {(call.method, call.path): call for call in CALLS}
+    yield from (
+        f"call, only in the document: {' '.join(key)}" for key in theirs.keys() - ours.keys()
+    )
+    yield from (
+        f"call, only in the simulator: {' '.join(key)}" for key in ours.keys() - theirs.keys()
+    )
+    for key in theirs.keys() & ours.keys():
+        said, made = set(_of_operation(theirs[key], document)), set(_of_call(ours[key]))
+        yield from (f"call, only in the document: {' '.join(key)}: {line}" for line in said - made)
+        yield from (f"call, only in the simulator: {' '.join(key)}: {line}" for line in made - said)
+
+
+def _of_operation(operation: Schema, document: Schema) -> Iterator[str]:
+    for parameter in operation.get("parameters", ()):
+        if parameter["in"] == "query":
+            yield from facts(parameter["name"], parameter["schema"], document)
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json")
+    if body is not None:
+        yield f"body {body['schema']['$ref'].rpartition('/')[2]}"
+    invalid = operation["responses"].get("422", {}).get("content", {}).get("application/json", {})
+    if "schema" in invalid:
+        yield f"422 as {invalid['schema']['$ref'].rpartition('/')[2]}"
+
+
+def _of_call(call: Call) -> Iterator[str]:
+    schema = call.query.model_json_schema()
+    for name, value in schema.get("properties", {}).items():
+        yield from facts(name, value, schema)
+    if call.body is not None:
+        yield f"body {call.body.__name__}"
+    yield f"422 as {'HTTPValidationError' if call.lists_errors else 'ErrorResponse'}"
+
+
+def _answers(document: Schema) -> Iterator[str]:
+    """Where an answer of the simulator is not what the document says."""
+    for name, value in answers():
+        validator = jsonschema.Draft202012Validator(
+            {**document, "$ref": f"#/components/schemas/{name}"}
+        )
+        for error in validator.iter_errors(value):
+            where = ".".join(str(step) for step in error.absolute_path if not isinstance(step, int))
+            yield f"answer, {name}.{where}: {error.message[:200]}"
