@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import logging
 import pickle
 import warnings
@@ -23,6 +24,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import RunnableLambda
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.graph import END, START, StateGraph
 from langgraph.store.memory import InMemoryStore
 from pydantic import BaseModel, SecretStr, ValidationError
@@ -651,20 +653,64 @@ def test_nothing_made_of_a_client_shows_a_secret(account: Account, how: How) -> 
         pickle.dumps(client)
 
 
-@pytest.mark.parametrize("request_", [REQUEST, *SERVERS, WEBHOOK], ids=lambda r: type(r).__name__)
+OPTIONS = RequestOptions(mcp_servers=SERVERS, webhook=WEBHOOK)
+every_kind = pytest.mark.parametrize(
+    "request_", [REQUEST, OPTIONS, *SERVERS, WEBHOOK], ids=lambda r: type(r).__name__
+)
+
+
+@every_kind
 def test_a_request_is_printed_without_its_secrets(request_: BaseModel) -> None:
-    # It can be pickled, to be sent from another process.
-    assert leaks([repr(request_), str(request_), f"{request_}", [request_]]) == []
+    for one in (request_, copy.copy(request_), copy.deepcopy(request_), request_.model_copy()):
+        assert leaks([repr(one), str(one), f"{one}", [one], vars(one), dict(one), dumps(one)]) == []
     assert leaks([wire.create(REQUEST), wire.add_runs("tgrp_1", [REQUEST])]) == []
 
 
-@pytest.mark.parametrize("request_", [REQUEST, *SERVERS, WEBHOOK], ids=lambda r: type(r).__name__)
+@every_kind
 def test_a_request_is_dumped_without_its_secrets(request_: BaseModel, watch: Watch) -> None:
-    assert leaks([request_.model_dump(), request_.model_dump_json()]) == []
+    for how in ({}, {"mode": "json"}, {"serialize_as_any": True}, {"round_trip": True}):
+        dumped = request_.model_dump(**how)  # type: ignore[arg-type]
+        # What a dump holds is plain, so that nothing behind it can ask it for the secret.
+        assert leaks([dumped, json.dumps(dumped)]) == []
+    assert (
+        leaks([request_.model_dump_json(), request_.model_dump_json(serialize_as_any=True)]) == []
+    )
+    assert leaks([JsonPlusSerializer().dumps_typed(request_)]) == []  # as LangGraph keeps a state
     traced: RunnableLambda[BaseModel, str] = RunnableLambda(lambda given: "done")
     traced.invoke(request_, watch.config("thread"))
     assert "done" in str(watch.langsmith.texts)
     assert leaks(watch.langsmith.texts) == []
+
+
+@every_kind
+def test_a_pickle_holds_the_secrets(request_: BaseModel) -> None:
+    """On purpose: a request can be handed to another process, which sends it (`SECURITY.md`)."""
+    twin = pickle.loads(pickle.dumps(request_))
+    assert twin == request_
+    assert leaks([repr(twin), vars(twin)]) == []
+
+
+def test_a_pickled_request_is_sent_as_it_was() -> None:
+    assert wire.create(pickle.loads(pickle.dumps(REQUEST))).body == wire.create(REQUEST).body
+
+
+DUMPED: list[dict[str, Any]] = [
+    {"mcp_servers": [SERVERS[0].model_dump()]},
+    {"mcp_servers": [{**SERVERS[0].model_dump(), "url": "https://crm.example/sse"}]},
+    {"mcp_servers": [McpServer(**{**SERVERS[0].model_dump(), "headers": None})]},
+    {"webhook": WEBHOOK.model_dump()},
+]
+
+
+@pytest.mark.parametrize("dumped", DUMPED, ids=["server", "headers", "address", "webhook"])
+def test_what_was_made_of_a_dump_is_not_sent(account: Account, dumped: dict[str, Any]) -> None:
+    """A run without its secrets would be paid for and find nothing."""
+    request = TaskRunInput(input=QUESTION, processor="lite", **dumped)
+    with pytest.raises(errors.InvalidRequest, match=r"was dumped, .* Nothing was sent"):
+        account.client().create(request)
+    with pytest.raises(ValueError, match="was dumped"):
+        ParallelTaskTool(request=RequestOptions(**dumped), client=account.client())
+    assert account.wire.sent == []
 
 
 # --- given wrongly --------------------------------------------------------------------------------

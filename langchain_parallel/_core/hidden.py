@@ -11,16 +11,11 @@ from typing import TypeVar
 
 from pydantic import SecretStr
 
+from ..models.hidden import HiddenText
+
+__all__ = ["HiddenBytes", "HiddenText", "as_secret", "as_secrets", "hidden"]
+
 T = TypeVar("T")
-
-
-class HiddenText(str):
-    """A secret text. What is made of it (a slice, an f-string) is plain."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'…'"
 
 
 class HiddenBytes(bytes):

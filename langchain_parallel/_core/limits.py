@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ..errors import InvalidRequest
 from ..models import JsonSchema, SourcePolicy, TaskRunInput
+from ..models.requests import lacks_secrets
 from ..processors import PROCESSORS
 from .json_schema import SchemaSize
 from .json_text import MAX_DEPTH as MAX_NESTING
@@ -235,8 +236,15 @@ def _addresses(run: TaskRunInput) -> Iterator[str]:
     for server in run.mcp_servers:
         if not is_http(server.url):
             yield f"The URL of MCP server {server.name!r} is no http(s) address."
+        if lacks_secrets(server):
+            yield f"MCP server {server.name!r} {_DUMPED}"
     if run.webhook and not is_http(run.webhook.url):
         yield "The webhook's URL is no http(s) address."
+    if run.webhook and lacks_secrets(run.webhook):
+        yield f"The webhook {_DUMPED}"
+
+
+_DUMPED = "was dumped, and a dump holds no secrets: give its address and headers anew."
 
 
 def _remarks(run: TaskRunInput) -> Iterator[str]:

@@ -17,17 +17,20 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     JsonValue,
-    PlainSerializer,
     SecretStr,
+    SerializerFunctionWrapHandler,
     field_validator,
+    model_serializer,
     model_validator,
 )
 
+from .hidden import HiddenText
 from .refusal import Discreet
 
 Metadata: TypeAlias = dict[str, str | int | float | bool]
@@ -130,6 +133,10 @@ class SourcePolicy(_RequestModel):
     """Use only content published on or after this day."""
 
 
+_MASK = "**********"
+"""As pydantic shows a secret."""
+
+
 def _host_only(url: str) -> str:
     """What a dump shows of a URL that may hold secrets; `wire.py` sends all of it."""
     try:
@@ -139,14 +146,32 @@ def _host_only(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/…"
 
 
-SecretUrl: TypeAlias = Annotated[str, Field(repr=False), PlainSerializer(_host_only)]
+SecretUrl: TypeAlias = Annotated[str, AfterValidator(HiddenText), Field(repr=False)]
 
 
-class McpServer(_RequestModel):
+class _SecretModel(_RequestModel):
+    """A model whose address, and headers if it has any, are secret: no `repr` and no dump shows them.
+
+    A pickle holds them: a request can be handed to another process, which sends it.
+    """
+
+    url: SecretUrl
+
+    @model_serializer(mode="wrap")
+    def _without_secrets(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Also where a field's own serializer would be passed over (`serialize_as_any`)."""
+        shown: dict[str, Any] = dump(self)
+        if "url" in shown:
+            shown["url"] = _host_only(self.url)
+        if shown.get("headers"):
+            shown["headers"] = dict.fromkeys(shown["headers"], _MASK)
+        return shown
+
+
+class McpServer(_SecretModel):
     """An MCP server that the run may call. Its headers and all parts of its URL are treated as secrets."""
 
     type: Literal["url"] = "url"
-    url: SecretUrl
     name: str
     headers: dict[str, SecretStr] | None = Field(default=None, repr=False)
     allowed_tools: Sequence[str] | None = None
@@ -178,11 +203,17 @@ class TaskAdvancedSettings(_RequestModel):
         return value
 
 
-class Webhook(_RequestModel):
+class Webhook(_SecretModel):
     """The URL to which the API posts when the run ends. Left out of `repr`: it may hold a token."""
 
-    url: SecretUrl
     event_types: Sequence[Literal["task_run.status"]] = ("task_run.status",)
+
+
+def lacks_secrets(model: McpServer | Webhook) -> bool:
+    """Whether it was made of a dump, which holds none of its secrets."""
+    headers = (model.headers or {}).values() if isinstance(model, McpServer) else ()
+    is_masked = any(value.get_secret_value() == _MASK for value in headers)
+    return is_masked or model.url == _host_only(model.url)
 
 
 class TaskRunInput(_RequestModel):
