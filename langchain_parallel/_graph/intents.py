@@ -21,6 +21,7 @@ from .._core.calls import Calls
 from ..errors import ParallelError
 from ..models import TaskRun
 from .records import Record, Records
+from .seals import Seals
 
 _LOG = logging.getLogger("langchain_parallel")
 
@@ -35,6 +36,7 @@ class Intent:
         ledger_id: The ledger.
         key: The request's key in it.
         by: This process's id.
+        seals: The account's: a server's users may be able to write into the store that has the record.
     """
 
     records: Records
@@ -42,6 +44,7 @@ class Intent:
     ledger_id: str
     key: str
     by: str
+    seals: Seals
     _seen: Record | None = None
     """The record as it was when this process last had to give way to it."""
 
@@ -86,8 +89,18 @@ class Intent:
 
     def settle(self, run: TaskRun, key: str) -> Calls[None]:
         """Record the run that was started or found under a key."""
-        record: Record = {"by": self.by, "open": False, "run_id": run.run_id, "key": key}
-        yield from self._record_outcome({**record, "interaction_id": run.interaction_id})
+        ids = {"run_id": run.run_id, "interaction_id": run.interaction_id, "key": key}
+        record: Record = {"by": self.by, "open": False, **ids}
+        record["seal"] = self.seals.of(*self._sealed_parts(record))
+        yield from self._record_outcome(record)
+
+    def is_sealed(self, record: Record) -> bool:
+        """Whether this package has written which run the record names."""
+        return self.seals.holds(record.get("seal"), *self._sealed_parts(record))
+
+    def _sealed_parts(self, record: Record) -> tuple[str, str, str, str, str | None]:
+        ids = record["run_id"], record.get("interaction_id")
+        return "intent", self.ledger_id, record["key"], *ids
 
     def run_of(self, record: Record | None) -> TaskRun | None:
         """The run that was started or found for this request; None if there is none, or under another key."""

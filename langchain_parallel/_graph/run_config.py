@@ -24,11 +24,9 @@ from ..models import SchemaLike, TaskRunInput, TaskSpec
 from ..options import Limits, RequestOptions, check_timeout, check_words
 from .clients import ClientPair
 from .records import Records
-from .runtime import came_through_server, thread_id_of
+from .runtime import THREAD_ID, came_through_server, thread_metadata
 from .session_ledger import Ledgers
 
-THREAD_ID_CHARS = 512
-"""The longest metadata value the API takes."""
 Wait: TypeAlias = Literal["block", "background", "park"]
 
 
@@ -79,6 +77,12 @@ class RunConfig:
         api_key, base_url = as_secret(api_key), hidden(base_url)
         check_kinds({"limits": (limits, Limits), "request": (request, RequestOptions)})
         options, limits = request or RequestOptions(), limits or Limits()
+        if THREAD_ID in options.metadata:
+            raise InvalidRequest(
+                [
+                    f"The metadata key {THREAD_ID!r} says for which thread a run was started; leave it out."
+                ]
+            )
         template = options.template(processor_names, output_schema, input_schema)
         check_words({"wait": wait}, {"wait": waits})
         given_name: object = name
@@ -126,8 +130,7 @@ class RunConfig:
         metadata: dict[str, str] | None = None,
     ) -> TaskRunInput:
         """What is sent for a question; its metadata names the LangGraph thread of `config`."""
-        thread_id = None if config is None else thread_id_of(config)
-        thread = {"thread_id": thread_id[:THREAD_ID_CHARS]} if thread_id else {}
+        thread = {} if config is None else thread_metadata(config)
         update: dict[str, Any] = {
             "input": question,
             "processor": processor,

@@ -8,6 +8,7 @@ ledger is in a record (`session_ledger.py`); the rest is in a checkpoint that ha
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
 
 import anyio
@@ -36,6 +37,10 @@ _PERMISSIONS = "langgraph_auth_permissions"
 _REQUEST = "langgraph_request_id"
 _GREGORIAN_SECONDS = 12_219_292_800
 """From 1582, when the timestamps of such UUIDs begin, to 1970."""
+THREAD_ID = "thread_id"
+"""Where a run's metadata names the LangGraph thread that it was started for."""
+THREAD_ID_CHARS = 512
+"""The longest metadata value the API takes."""
 _WRITE_SECONDS = 10.0
 """How long to wait for the background write of a checkpoint."""
 
@@ -110,6 +115,18 @@ def thread_id_of(config: RunnableConfig) -> str | None:
     """The LangGraph thread a config belongs to, if any."""
     thread_id = config.get("configurable", {}).get("thread_id")
     return None if thread_id is None else str(thread_id)
+
+
+def thread_metadata(config: RunnableConfig) -> dict[str, str]:
+    """What a run's metadata says of the thread that it is started for; nothing without a thread."""
+    thread_id = thread_id_of(config)
+    return {THREAD_ID: thread_id[:THREAD_ID_CHARS]} if thread_id else {}
+
+
+def is_of_thread(metadata: Mapping[str, Any] | None, config: RunnableConfig) -> bool:
+    """Whether a run with this metadata was started for the thread of `config`."""
+    own = thread_metadata(config).get(THREAD_ID)
+    return own is not None and (metadata or {}).get(THREAD_ID) == own
 
 
 def asking_user(config: RunnableConfig) -> str | None:

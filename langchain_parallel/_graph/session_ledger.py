@@ -16,11 +16,19 @@ from typing_extensions import Self
 
 from .._core.calls import Calls
 from .._locks.shared import SharedLock, acquire_shared_lock
-from ..errors import StorageFailed
+from ..errors import NotFound, StorageFailed
 from .clients import ClientPair
 from .gone_ledger import asks_to_replace
 from .records import Record, Records, holder_of
-from .runtime import FIRST_INPUT, input_of, parent_task, thread_id_of, wait_for_checkpoint
+from .runtime import (
+    FIRST_INPUT,
+    came_through_server,
+    input_of,
+    is_of_thread,
+    parent_task,
+    thread_id_of,
+    wait_for_checkpoint,
+)
 
 RUNS_PER_LEDGER = 200
 """Most calls outside LangGraph that share one ledger: looking for a lost run reads all runs of its ledger."""
@@ -62,6 +70,8 @@ class Ledgers:
             for name in names:
                 recorded = yield from self._records.get(config, _ledger(name))
                 known = known or _usable(recorded, first_input_at, rotate)
+            if known and not (yield from self._is_own(known, config)):
+                known = None
             ledger_id = known["ledger_id"] if known else (yield from self._make(config))
             ledger_id = (yield from self.replacement(ledger_id, config)) or ledger_id
             used = {"ledger_id": ledger_id, "at": time.time(), "open": True}
@@ -94,6 +104,24 @@ class Ledgers:
         """The ledger that is recorded under a name, if there is one."""
         known = yield from self._records.get(config, _ledger(name))
         return None if known is None else str(known["ledger_id"])
+
+    def last(self, config: RunnableConfig, name: str) -> Calls[str | None]:
+        """The ledger of this thread's latest session, whoever has recorded it."""
+        return (yield from self.recorded(config, _last(name)))
+
+    def _is_own(self, record: Record, config: RunnableConfig) -> Calls[bool]:
+        """Whether a record names a ledger of this thread. Behind a LangGraph server, whose users may be able
+        to write into its store, it takes this account's seal, or the word of the API.
+        """
+        if holder_of(config) is None or not came_through_server(config):
+            return True
+        if (yield from self.has_made(record["ledger_id"], config)):
+            return True
+        try:
+            runs = yield from self._clients.list_runs(record["ledger_id"])
+        except NotFound:
+            return True  # it is gone, which the lookup says
+        return not runs or any(is_of_thread(run.metadata, config) for run in runs)
 
     def of_question(self, config: RunnableConfig, name: str) -> Calls[str]:
         """The ledger of a research session whose state names none.

@@ -38,7 +38,6 @@ class AgentTurn(Turn):
     handle: str
     """`r1` begins a session, `r1.2` is its second run."""
     parent_handle: str | None
-    ledger_id: str
     call: str
     """Names the model message and the tool call that asked for it (`call_of`)."""
     call_hash: str

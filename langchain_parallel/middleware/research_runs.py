@@ -133,7 +133,8 @@ def start(
         if agent.limits.on_exceed == "ask" and checkpointer_of(config) is not None:
             why.append(_REVIEWED)
         return Started(decline(record, " ".join(why)), found)
-    return Started({**record, **running_turn(record, submitted.submission)}, found)
+    started = running_turn(record, submitted.submission, agent.clients.seals)
+    return Started({**record, **started}, found)
 
 
 def with_ledger(record: AgentTurn, ledger_id: str, config: RunnableConfig) -> AgentTurn:
@@ -207,13 +208,19 @@ def find_runs(
         return found
     # By key first: the client knows the runs that it has started before any list shows them.
     if submission := (yield from run.find(ledger_id, lookup="once")):
-        found[record["handle"]] = {**record, **running_turn(record, submission)}
+        found[record["handle"]] = {
+            **record,
+            **running_turn(record, submission, agent.clients.seals),
+        }
     found |= yield from _tagged_runs(agent, record, found)
     if found or lookup == "once":
         return found
     thorough = run.find(ledger_id, lookup="until_settled") if lookup else run.look(ledger_id)
     if submission := (yield from thorough):
-        found[record["handle"]] = {**record, **running_turn(record, submission)}
+        found[record["handle"]] = {
+            **record,
+            **running_turn(record, submission, agent.clients.seals),
+        }
     return {**found, **(yield from _tagged_runs(agent, record, found))}
 
 

@@ -109,6 +109,10 @@ class Turn(TypedDict):
     """What the evaluation made of it."""
     duplicates: NotRequired[list[str]]
     """Other runs of the same request, where it was started more than once; `cost_usd` counts them."""
+    ledger_id: NotRequired[str]
+    """The ledger of its run: another one than the session's, if the turn was carried over."""
+    seal: NotRequired[str]
+    """The proof that this package wrote its ids (`_graph/ownership.py`)."""
 
     # Only while it is planned or on its way:
     output_schema: NotRequired[dict[str, Any] | str]

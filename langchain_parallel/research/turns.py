@@ -8,7 +8,9 @@ from typing import Any, cast
 from .._core.calls import Calls
 from .._core.plain_text import one_line
 from .._graph.gone_ledger import left_behind
+from .._graph.ownership import is_sealed, prove_run, sealed
 from .._graph.paid_run import PaidAnswer, PaidRun
+from .._graph.seals import Seals
 from ..errors import InvalidRequest, ParallelError, RunCancelled, RunFailed, StillRunning
 from ..evidence import evidence_of
 from ..models import Submission, TaskRun
@@ -186,13 +188,16 @@ def runs_since_question(turns: list[Turn]) -> int:
 # --- what becomes of it --------------------------------------------------------------------------
 
 
-def leave_behind(turn: Turn, ledger_id: str) -> Turn:
-    """A planned turn whose ledger was replaced, to be reviewed again; one that was started has its run."""
-    if turn["run_id"]:
-        return turn
-    left: Turn = {**turn, "warnings": [left_behind(ledger_id, turn["processor"])]}
-    left.pop("cleared", None)
-    return left
+def leave_behind(turn: Turn, ledger_id: str, new: str, seals: Seals) -> Turn:
+    """A turn whose ledger was replaced by a new one: a planned one is to be reviewed again, and one that was
+    started has its run.
+    """
+    left: Turn = {**turn}
+    if not turn["run_id"]:
+        left["warnings"] = [left_behind(ledger_id, turn["processor"])]
+        left.pop("cleared", None)
+    # What nothing proves in its old ledger, nothing proves in the new one.
+    return sealed(seals, left, new) if is_sealed(seals, turn) else left
 
 
 def unknown_turn(turn: Turn, key: str) -> Turn:
@@ -202,9 +207,9 @@ def unknown_turn(turn: Turn, key: str) -> Turn:
     return ended
 
 
-def running_turn(turn: Turn, submission: Submission) -> Turn:
+def running_turn(turn: Turn, submission: Submission, seals: Seals) -> Turn:
     """A planned turn whose run was found or started."""
-    return {
+    started: Turn = {
         **turn,
         "status": "running",
         "key": submission.key,
@@ -214,6 +219,12 @@ def running_turn(turn: Turn, submission: Submission) -> Turn:
         "sent_again": submission.sent_again or bool(submission.duplicates),
         "error": None,
     }
+    return sealed(seals, started, submission.ledger_id)
+
+
+def unstarted_turn(turn: Turn) -> Turn:
+    """A turn without the run that somebody else has written into it."""
+    return {**turn, "status": "planned", "key": "", "run_id": "", "interaction_id": None}
 
 
 _NO_INTERACTION = (
@@ -232,7 +243,11 @@ def finish_turn(
         ledger_id: The ledger of the run.
         has_ended: Only ask for the answer, in a thread that parks.
         keep_excerpts: Keep the excerpts of the citations.
+
+    Raises:
+        InvalidRequest: The run is not shown to be this thread's; see `_graph/ownership.py`.
     """
+    turn = yield from prove_run(run.door, turn, ledger_id, run.config)
     submission = Submission(
         run=TaskRun(run_id=turn["run_id"], interaction_id=turn["interaction_id"], status="queued"),
         ledger_id=ledger_id,
@@ -252,7 +267,8 @@ def finish_turn(
             got = yield from run.answer(submission, has_ended=True)
     except (RunFailed, RunCancelled) as error:
         return _failed_turn(turn, error)
-    return _answered_turn(turn, got, keep_excerpts)
+    ended = _answered_turn(turn, got, keep_excerpts)
+    return sealed(run.door.clients.seals, ended, ledger_id)
 
 
 def _ended_turn(turn: Turn) -> Turn:

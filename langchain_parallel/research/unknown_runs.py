@@ -19,6 +19,7 @@ from .._core.calls import Calls
 from .._core.ledger.keys import METADATA_KEY
 from .._core.timestamps import elapsed_seconds, sort_key
 from .._graph.clients import ClientPair
+from .._graph.ownership import sealed
 from .._graph.paid_run import PaidRun
 from .._graph.runtime import came_through_server
 from ..errors import LimitExceeded
@@ -166,11 +167,12 @@ def find_unknown(
     asked = {event.run.run_id: event.input for event in events}
     by_id = {run.run_id: run for run in (*runs, *(event.run for event in events))}
     by_key = {turn["key"]: turn for turn in turns if turn["key"]}
-    return [
+    found = [
         _turn_of(run, asked.get(run.run_id), position, by_key.get(_key(run) or ""))
         for run in sorted(by_id.values(), key=lambda run: sort_key(run.created_at))
         if known.lacks(run)
     ]
+    return [sealed(clients.seals, turn, ledger_id) for turn in found]
 
 
 def _turn_of(run: TaskRun, asked: RunInput | None, position: int, twin: Turn | None) -> Turn:

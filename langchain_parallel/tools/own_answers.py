@@ -16,7 +16,8 @@ from typing import Any
 from langchain_core.messages import ToolMessage
 
 from .._core.calls import Calls
-from .._graph.run_config import THREAD_ID_CHARS, RunConfig
+from .._graph.run_config import RunConfig
+from .._graph.runtime import THREAD_ID, is_of_thread
 from ..errors import InvalidRequest, NotFound, ParallelError
 from ..models import TaskRun
 from ..text.untrusted import harmless
@@ -192,9 +193,9 @@ def _is_named(site: CallSite, run: TaskRun, task_tool: str) -> bool:
 
 def _is_of(run: TaskRun, site: CallSite) -> bool:
     """Whether a run was started in the thread of the call."""
-    return site.thread_id is not None and _thread_of(run) == site.thread_id[:THREAD_ID_CHARS]
+    return site.thread_id is not None and is_of_thread(run.metadata, site.config)
 
 
 def _thread_of(run: TaskRun) -> str | None:
-    thread_id = (run.metadata or {}).get("thread_id")
+    thread_id = (run.metadata or {}).get(THREAD_ID)
     return thread_id if isinstance(thread_id, str) else None

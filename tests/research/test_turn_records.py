@@ -19,6 +19,7 @@ RECORD = {
     *("key", "position", "round", "question", "asked_by", "processor", "verdict", "error"),
     *("parent_interaction_id", "interaction_id", "run_id", "status", "started_at", "ended_at"),
     *("content", "confidence", "unsupported_fields", "citations", "warnings", "cost_usd"),
+    *("ledger_id", "seal"),
 }
 """The keys of a turn that has ended."""
 PLANNING = {

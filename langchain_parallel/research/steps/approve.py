@@ -13,6 +13,7 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 
 from ..._core.calls import Calls
+from ..._graph.ownership import prove_all
 from ..._graph.runtime import checkpointer_of, shown_to_person
 from ...options import SessionLimits
 from ..approval import (
@@ -63,6 +64,7 @@ def approve(graph: GraphConfig, state: ResearchState, config: RunnableConfig) ->
         kept = [turn for turn in decided if turn["status"] == "planned"]
         for turn in kept:  # the state may have been edited, too
             graph.check(turn)
+        kept = yield from prove_all(graph, kept, state["ledger_id"], config, [*ended, *planned])
         check_asked_once(kept, beside)
         if kept:
             return _start(rules, state, kept, changed)

@@ -7,6 +7,7 @@ from typing import Any, cast
 from langchain_core.runnables import RunnableConfig
 
 from ..._core.calls import Calls
+from ..._graph.ownership import prove_interaction
 from ..._graph.runtime import checkpointer_of
 from ...errors import InvalidRequest
 from ..approval import NO_PERSON, check_asked_once
@@ -39,12 +40,15 @@ def apply_verdict(
     """What a verdict changes in the state.
 
     Raises:
-        InvalidRequest: What it asks for would be refused by the API. Refused here, it can still be
-            corrected.
+        InvalidRequest: What it asks for would be refused by the API, or builds on another thread's
+            research. Refused here, it can still be corrected.
     """
     update = _changes(state, verdict)
-    # Planned here only to find what the API would refuse, while the evaluator can still be corrected.
-    if not planned_by(graph, state, verdict) and verdict["action"] != "review":
+    # Planned here only to find what would be refused, while the evaluator can still be corrected.
+    planned = planned_by(graph, state, verdict)
+    for parent in dict.fromkeys(turn["parent_interaction_id"] for turn in planned):
+        yield from prove_interaction(graph, parent, config, state["turns"], [])
+    if not planned and verdict["action"] != "review":
         yield from graph.ledgers.close(config, graph.name, state.get("turns") or ())
     return update
 

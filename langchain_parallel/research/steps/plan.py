@@ -8,7 +8,15 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 
 from ..._core.calls import Calls
-from ...errors import ParallelError
+from ..._graph.ownership import (
+    own_ledger,
+    prove_all,
+    prove_interaction,
+    prove_ledger,
+    prove_run,
+    sealed,
+)
+from ...errors import InvalidRequest, ParallelError
 from ...models import TaskRun
 from ...options import check_session_limits
 from ..approval import limit_objections, price_objections, to_review
@@ -27,6 +35,7 @@ from ..turns import (
     running_turn,
     same_question,
     unknown_turn,
+    unstarted_turn,
 )
 
 
@@ -39,14 +48,19 @@ def plan(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
     check_session_limits({} if limits is None else limits, may_have_seal=True)
     left, before = open_turns(state), state.get("turns") or []
     new = next_turns(graph, state) if state.get("question") or not left else []
-    known = state.get("ledger_id")
+    known, seals = state.get("ledger_id"), graph.clients.seals
     replaced = yield from graph.new_ledger(state, config)
     if not (known or left or before or state.get("interaction_id")):
         yield from warn_if_lost(graph.records, config, graph.name)
-    ledger_id = replaced or known or (yield from graph.ledgers.of_question(config, graph.name))
+    if known and not replaced:
+        yield from prove_ledger(graph, known, config, [*before, *left])
+    yield from _prove_parents(graph, state, new, config)
+    ledger_id = replaced or known or own_ledger(seals, left)
+    ledger_id = ledger_id or (yield from graph.ledgers.of_question(config, graph.name))
     update: dict[str, Any] = {"ledger_id": ledger_id, "question": None}
     if replaced and known:
-        left = [leave_behind(turn, known) for turn in left]
+        left = [leave_behind(turn, known, ledger_id, seals) for turn in left]
+    left = yield from _started_here(graph, left, ledger_id, config)
     if new:
         overtaken: list[Turn] = []
         for turn in left:
@@ -57,7 +71,8 @@ def plan(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
         before = [*before, *overtaken]
         turns = _place_behind([_take_over(left, turn) for turn in new], before)
     else:
-        turns = left
+        turns = yield from prove_all(graph, left, ledger_id, config, [*before, *left])
+    turns = [turn if turn["run_id"] else sealed(seals, turn, ledger_id) for turn in turns]
     rules = graph.rules({**state, "ledger_id": ledger_id})
     turns = _review(rules, before, turns)
     if len(turns) > 1 or (not new and state.get("branches")):
@@ -94,6 +109,37 @@ def _turn(graph: GraphConfig, state: ResearchState, question: Question) -> Turn:
     if schema := question.get("output_schema"):
         turn["output_schema"] = schema
     return turn
+
+
+def _prove_parents(
+    graph: GraphConfig, state: ResearchState, new: list[Turn], config: RunnableConfig
+) -> Calls[None]:
+    """Raise InvalidRequest for a question that would build on another thread's research."""
+    at_hand = [*(state.get("turns") or []), *open_turns(state)]
+    ledger_id = state.get("ledger_id")
+    for parent in dict.fromkeys(turn["parent_interaction_id"] for turn in new):
+        if parent is None or graph.trusts_ids(config):
+            continue
+        # A parent graph may keep the head alone.
+        last = None if ledger_id else (yield from graph.ledgers.last(config, graph.name))
+        if last and not (yield from graph.ledgers.has_made(last, config)):
+            last = None
+        ledgers = [id for id in (ledger_id, last) if id]
+        yield from prove_interaction(graph, parent, config, at_hand, ledgers)
+
+
+def _started_here(
+    graph: GraphConfig, left: list[Turn], ledger_id: str, config: RunnableConfig
+) -> Calls[list[Turn]]:
+    """The open turns; one whose run is not this thread's is planned anew, so that its own run is found."""
+    turns = list[Turn]()
+    for turn in left:
+        try:
+            started = turn["run_id"] and (yield from prove_run(graph, turn, ledger_id, config))
+        except InvalidRequest:
+            started = unstarted_turn(turn)
+        turns.append(started or turn)
+    return turns
 
 
 def _take_over(left: list[Turn], new: Turn) -> Turn:
@@ -142,7 +188,9 @@ def _overtake(
     if left["warnings"]:  # of a ledger that is gone: nobody can tell whether it was sent
         return [unknown_turn(left, run.key)]
     found = yield from run.look(ledger_id)
-    return [] if found is None else [overtaken_turn(running_turn(left, found), found.run)]
+    if found is None:
+        return []
+    return [overtaken_turn(running_turn(left, found, graph.clients.seals), found.run)]
 
 
 def _run_now(graph: GraphConfig, run_id: str) -> Calls[TaskRun]:

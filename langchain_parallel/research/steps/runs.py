@@ -17,6 +17,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command, Send
 
 from ..._core.calls import Calls
+from ..._graph.ownership import prove_all, prove_plan, prove_run
 from ...errors import (
     CreditExhausted,
     Forbidden,
@@ -50,7 +51,7 @@ def submit(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> 
     if pending["run_id"]:
         return {}
     if ledger_id := (yield from graph.new_ledger(state, config)):
-        left = leave_behind(pending, state["ledger_id"])
+        left = leave_behind(pending, state["ledger_id"], ledger_id, graph.clients.seals)
         return {"ledger_id": ledger_id, "pending": {**left, "on_hold": True}}
     started, found = yield from _start(graph, state, config)
     return {"pending": started, **({"turns": found} if found else {})}
@@ -64,9 +65,10 @@ def wait(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
             ["The planned turn has not been started, so there is no run to wait for."],
             hint="Go to `submit`, or invoke the graph with the question again. Nothing was sent.",
         )
+    pending = yield from prove_run(graph, pending, state["ledger_id"], config)
     if is_parking(graph.wait, config):
         yield from park(graph.clients, [pending], state["ledger_id"], config, raises=True)
-    turn = yield from _finish(graph, state, config)
+    turn = yield from _finish(graph, {**state, "pending": pending}, config)
     yield from emit_cost([turn], state, config)
     update = {"turns": [turn], "pending": None, "answer": turn["content"]}
     if turn["status"] != "completed":  # the head stays where it was
@@ -93,6 +95,8 @@ def _start(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> 
     if not rules.is_cleared(pending):
         return _Started({**pending, "on_hold": True})
     is_limited = bool(rules.limits)
+    at_hand = [*turns, *open_turns(state)]
+    pending = yield from prove_plan(graph, pending, state["ledger_id"], config, at_hand)
     planned = open_branches(state) or [pending]
     known = None if "turns" not in state else _known(graph, state, config)
 
@@ -116,7 +120,7 @@ def _start(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> 
         return _Started(_unsent(pending, no_credit=True))
     if submission is None:
         return _Started(_unsent(pending, on_hold=True), found)
-    return _Started(running_turn(pending, submission), found)
+    return _Started(running_turn(pending, submission, graph.clients.seals), found)
 
 
 def _unsent(pending: Turn, **why: bool) -> Turn:
@@ -196,7 +200,8 @@ def join(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
     if not state.get("branches"):
         return {}
     if ledger_id := (yield from graph.new_ledger(state, config)):
-        left = [leave_behind(turn, state["ledger_id"]) for turn in state["branches"]]
+        before, seals = state["ledger_id"], graph.clients.seals
+        left = [leave_behind(turn, before, ledger_id, seals) for turn in state["branches"]]
         return {"ledger_id": ledger_id, "branches": left}
     branches, turns = list[Turn](), list[Turn]()
     for branch in open_branches(state):
@@ -205,6 +210,7 @@ def join(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
             turns += found
         branches.append(branch)
     started = [branch for branch in branches if branch["run_id"]]
+    started = yield from prove_all(graph, started, state["ledger_id"], config)
     if not turns:
         turns += yield from _find_beside(graph, state, branches, config)
     if is_parking(graph.wait, config):
