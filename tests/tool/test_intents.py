@@ -217,7 +217,7 @@ async def test_a_record_of_an_intent_is_small_and_holds_no_secret(
         if found.config["configurable"]["checkpoint_ns"].startswith(NAMESPACE)
     ]
     (intent,) = (record for record in records if "by" in record)
-    assert intent.keys() == {"by", "open", "run_id", "interaction_id", "key"}
+    assert intent.keys() == {"by", "open", "run_id", "interaction_id", "key", "seal"}
     assert intent["run_id"] == account.runs[0]["run_id"]
     assert all(len(str(record)) < 1_000 for record in records)
     assert KEY not in str(records)
