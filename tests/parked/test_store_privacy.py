@@ -102,7 +102,7 @@ def test_the_records_of_one_user_are_listed_and_deleted_and_no_others(session: S
     everything = len(store.search(OURS, limit=1_000))
     of_ann = listed(session, "ann")
     assert {item.value["name"].split()[0] for item in of_ann if "name" in item.value} == {
-        *("ledger", "intent")
+        *("ledger", "intent", "made")
     }
     assert [i.value["thread_id"] for i in of_ann if "thread_id" in i.value] == ["one"]
     assert listed(session, "an") == []
