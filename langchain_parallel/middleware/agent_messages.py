@@ -17,7 +17,15 @@ from ..text.format import duration_range, usd
 from ..text.own_marks import without_marks
 from ..text.untrusted import ERROR_CHARS, harmless
 from .agent_config import AgentConfig
-from .agent_state import AgentTurn, Research, brief, is_active, is_ended, total_cost_usd
+from .agent_state import (
+    UNPROVEN,
+    AgentTurn,
+    Research,
+    brief,
+    is_active,
+    is_ended,
+    total_cost_usd,
+)
 
 _LISTED = 50
 _REPORTED_CHARS = 300
@@ -89,6 +97,11 @@ def without_answer(record: AgentTurn) -> str:
     """A run that has no answer and will have none."""
     if record["status"] == "planned":
         return f"{record['handle']} is being started. Look again at your next turn."
+    if record["status"] == UNPROVEN:
+        return (
+            f"{record['handle']} cannot be used: nothing shows that its run belongs to this conversation. "
+            "Ask the question again if the answer is wanted."
+        )
     if record["status"] == "declined":
         reason = harmless(record["error"] or "", ERROR_CHARS)
         return f"{record['handle']} was not started: {reason} Nothing was billed."

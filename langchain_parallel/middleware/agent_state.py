@@ -23,6 +23,7 @@ from .names import Names
 # A run that is looked up anew may be `running` again after `action_required`, so both are one stage.
 _STAGES = {"planned": 0, "unknown": 1, "running": 2, "action_required": 2}
 _ENDED = 3
+UNPROVEN = "unproven"
 _SHORT_ID_CHARS = 6
 _NAMED_HANDLES = 20
 _QUESTION_CHARS = 60
@@ -32,7 +33,8 @@ class AgentTurn(Turn):
     """A turn of a research session in an agent's state, from the moment it is planned.
 
     Its `status` may also be `action_required`, where the run waits for a person on Parallel's side;
-    `unknown`, where it is not known yet whether it was started; and `declined`, by a person or the limits.
+    `unknown`, where it is not known yet whether it was started; and `declined`, by a person or the limits. As
+    `unproven` it is treated where nothing shows that its run is this thread's (`own_records.py`).
     """
 
     handle: str

@@ -13,6 +13,7 @@ from typing import Any, get_args
 from langchain.agents.middleware.types import AgentMiddleware, ModelRequest
 from langchain_core.messages import RemoveMessage, SystemMessage
 from langchain_core.runnables import RunnableConfig
+from langgraph.config import get_config
 from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from pydantic import SecretStr
 
@@ -38,6 +39,7 @@ from .agent_state import Research, is_ended, state_schema
 from .call_plan import answered_and_open_calls, find_message, plan_message
 from .interrupted_calls import answer_interrupted
 from .names import Names
+from .own_records import own_records, prove_records
 from .research_runs import agent_ledger, poll, release, runs_to_poll, with_ledger
 from .research_tools import ResearchTool
 from .tool_schemas import arguments, descriptions
@@ -45,6 +47,14 @@ from .tool_schemas import arguments, descriptions
 MAX_CHARS = 8_000
 """Characters of a page: about 2,000 tokens."""
 _NOWHERE = RunnableConfig()
+
+
+def _config_here() -> RunnableConfig:
+    """The config of this step, for a hook that is not given it."""
+    try:
+        return get_config()
+    except RuntimeError:  # Python 3.10 carries no context into tasks
+        return _NOWHERE
 
 
 class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
@@ -159,10 +169,11 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
         self, state: Mapping[str, Any], config: RunnableConfig
     ) -> Calls[dict[str, Any] | None]:
         agent, messages = self._agent, state.get("messages") or ()
-        research, changed = agent.research(state), Research()
+        state, changed = yield from prove_records(agent, state, config)
+        research = agent.research(state)
         if research:
             _, open_calls = answered_and_open_calls(messages)
-            changed = yield from release(agent, research, config, open_calls)
+            changed = {**changed, **(yield from release(agent, research, config, open_calls))}
             research = {**research, **changed}
             due = runs_to_poll(research, len(messages))
             changed |= yield from poll(agent, research, config, due)
@@ -191,7 +202,7 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
 
     def _with_news(self, request: ModelRequest[Any]) -> ModelRequest[Any]:
         self._check_tools(request)
-        research = self._agent.research(request.state)
+        research = own_records(self._agent, self._agent.research(request.state), _config_here())
         shown = [message.id for message in request.messages if message.id]
         text = note(self._agent, research, shown) if research else ""
         if not text:
@@ -237,6 +248,7 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
         agent, message = self._agent, find_message(state.get("messages") or ())
         if message is None:
             return None
+        state, _ = yield from prove_records(agent, state, config)
         # The model has just had the note on these (`_with_news`), so the next turn need not repeat them.
         records: Research = {
             handle: {**record, "seen_by_model": True}
@@ -254,7 +266,7 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
         here = {**state, agent.names.ledger: ledger_id}
         reviewed = yield from plan_message(agent, here, message, config)
         for handle, record in reviewed.records.items():
-            records[handle] = with_ledger(record, ledger_id, config)
+            records[handle] = with_ledger(agent, record, ledger_id, config)
             # A middleware with other options makes another key of the same record; then it looks twice.
             records[handle].setdefault("planned_key", agent.key(record))
         update: dict[str, Any] = {agent.names.records: records}

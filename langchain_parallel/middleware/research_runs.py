@@ -23,6 +23,7 @@ from .._core.calls import Calls
 from .._core.ledger.lookup import Lookup
 from .._core.timestamps import sort_key
 from .._graph.gone_ledger import asks_to_replace, left_behind
+from .._graph.ownership import sealed
 from .._graph.runtime import FIRST_INPUT, checkpointer_of, ends_step, input_of, parent_task
 from ..errors import ActionRequired, LedgerNotFound, ParallelError
 from ..models import TaskRunEvent
@@ -35,6 +36,7 @@ from ..text.untrusted import ERROR_CHARS, harmless
 from ..tools.tool_messages import error_for_model
 from .agent_config import CALL_TAG, AgentConfig, call_tag
 from .agent_state import (
+    UNPROVEN,
     AgentTurn,
     Research,
     is_active,
@@ -59,8 +61,12 @@ _REVIEWED = "Make the call again, and a person is asked."
 def agent_ledger(
     agent: AgentConfig, state: Mapping[str, Any], config: RunnableConfig, message_id: str
 ) -> Calls[str]:
-    """The session's ledger: the state's, the one that is recorded for the thread, or a new one."""
-    if known := state.get(agent.names.ledger):
+    """The session's ledger: the state's, the one that is recorded for the thread, or a new one.
+
+    `state`: with proven records (`own_records.py`).
+    """
+    known = state.get(agent.names.ledger)
+    if known and _is_own_ledger(agent, state, known, config):
         return (yield from agent.ledgers.replacement(known, config)) or str(known)
     if checkpointer_of(config) is None:
         # Such an agent ends with its invocation: the same question in the next one is a new run. By message:
@@ -78,6 +84,14 @@ def agent_ledger(
             first_input_at=asked.at if asked.after == FIRST_INPUT else None,
         )
     )
+
+
+def _is_own_ledger(
+    agent: AgentConfig, state: Mapping[str, Any], ledger_id: str, config: RunnableConfig
+) -> bool:
+    """Whether the state's ledger is one of its records'; of another, the thread's own takes the place."""
+    own = (r["ledger_id"] for r in agent.research(state).values() if r["status"] != UNPROVEN)
+    return agent.trusts_ids(config) or ledger_id in own
 
 
 def _task_digest(state: Mapping[str, Any]) -> str:
@@ -105,7 +119,7 @@ def start(
     config: RunnableConfig,
 ) -> Calls[Started]:
     """Find the record's run or start it: the one step that costs money. Errors are put into the record."""
-    record = with_ledger(record, ledger_id, config)
+    record = with_ledger(agent, record, ledger_id, config)
     run = agent.run(record, config)
     try:
         if record["status"] not in ("planned", "declined"):
@@ -137,9 +151,11 @@ def start(
     return Started({**record, **started}, found)
 
 
-def with_ledger(record: AgentTurn, ledger_id: str, config: RunnableConfig) -> AgentTurn:
-    """The record with its ledger."""
-    kept: AgentTurn = {**record, "ledger_id": ledger_id}
+def with_ledger(
+    agent: AgentConfig, record: AgentTurn, ledger_id: str, config: RunnableConfig
+) -> AgentTurn:
+    """The record with its ledger, sealed."""
+    kept = sealed(agent.clients.seals, record, ledger_id)
     # A sub-agent's text goes to agents that number their own sources from 1.
     if ledger_id and parent_task(config):
         kept["citation_suffix"] = short_id(ledger_id)
@@ -231,6 +247,7 @@ def _tagged_runs(agent: AgentConfig, record: AgentTurn, known: Research) -> Call
     # Of two runs under one tag the older counts.
     for event in sorted(events, key=lambda e: sort_key(e.run.created_at)):
         if sent := _sent_record(record, event):
+            sent = sealed(agent.clients.seals, sent, record["ledger_id"])
             found.setdefault(sent["handle"], sent)
     return {handle: sent for handle, sent in found.items() if handle not in known}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -30,8 +30,9 @@ from ..tools.call_site import AnyRuntime
 from ..tools.tool_messages import error_for_model, explain
 from . import agent_messages
 from .agent_config import AgentConfig
-from .agent_state import Research, as_read, find_record, is_active, is_ended
+from .agent_state import UNPROVEN, Research, as_read, find_record, is_active, is_ended
 from .call_plan import call_of, find_message, has_id_of_another, plan_call
+from .own_records import prove_records
 from .pages import field_of, finding, next_page_lines, no_such_field, page_of
 from .research_runs import (
     agent_ledger,
@@ -101,6 +102,8 @@ class AgentCall:
     args: Mapping[str, Any]
     runtime: AnyRuntime
     config: RunnableConfig
+    proven: Mapping[str, Any] | None = None
+    """The state with proven records."""
 
     @property
     def id(self) -> str | None:
@@ -110,6 +113,8 @@ class AgentCall:
     @property
     def state(self) -> Mapping[str, Any]:
         """The agent's state before this step."""
+        if self.proven is not None:
+            return self.proven
         state = self.runtime.state
         if isinstance(state, list):  # a `ToolNode` may be given messages alone
             return {"messages": state}
@@ -149,8 +154,10 @@ class AgentCall:
             },
         )
         update: dict[str, Any] = {"messages": [message], **more}
-        if records:
-            update[self.agent.names.records] = records
+        # What nothing proves now may be proven later, so it stays in the state as it is.
+        changed = {h: r for h, r in (records or {}).items() if r["status"] != UNPROVEN}
+        if changed:
+            update[self.agent.names.records] = changed
         return Command(update=update)
 
     def answer_with(
@@ -172,13 +179,18 @@ class AgentCall:
 
 
 def _do(call: AgentCall) -> Calls[Command[Any]]:
-    names = call.agent.names
+    agent, names = call.agent, call.agent.names
+    state, newly_sealed = yield from prove_records(agent, call.state, call.config)
+    call = replace(call, proven=state)
     free = {names.check: check, names.read: read, names.list: list_all}
     try:
-        return (yield from free.get(call.name, ask)(call))
+        done = yield from free.get(call.name, ask)(call)
     except InvalidRequest as error:  # a free tool never starts anything, so it need not say so
         text = error.message if call.name in free else str(error)
-        return call.answer(harmless(text), failed=True)
+        done = call.answer(harmless(text), failed=True)
+    if newly_sealed and isinstance(done.update, dict):
+        done.update[names.records] = {**newly_sealed, **done.update.get(names.records, {})}
+    return done
 
 
 # --- what costs money: start, follow up, branch ----------------------------------------------------

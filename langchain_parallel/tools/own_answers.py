@@ -1,10 +1,12 @@
-"""Whose research it is: the interactions, ledgers and runs that a call of the tools may use.
+"""Which answers are a conversation's own: what its calls of the tools may build on, and read.
 
 Rule: an id is no capability, for whoever reads a log may know it. A model follows up only on what results of
 its own conversation returned, and reads only runs of its own thread. The proof of an interaction is the seal
 on an answer in the messages at hand, else a record of the thread, else the ledger's list, whose runs name
 their threads. Code outside LangGraph gives what ids it likes. `RequestOptions.allow_foreign_ids` opens all of
 this (True), or closes what code may give, too (False). Nothing here costs money.
+
+Turns and ledgers in a graph's state are proven by `_graph/ownership.py`; a model gives neither.
 """
 
 from __future__ import annotations
@@ -16,10 +18,11 @@ from typing import Any
 from langchain_core.messages import ToolMessage
 
 from .._core.calls import Calls
+from .._graph.ownership import foreign_run, read_own_run
 from .._graph.run_config import RunConfig
 from .._graph.runtime import THREAD_ID, is_of_thread
-from ..errors import InvalidRequest, NotFound, ParallelError
-from ..models import TaskRun
+from ..errors import InvalidRequest, ParallelError
+from ..models import Submission, TaskRun
 from ..text.untrusted import harmless
 from .call_site import CallSite
 
@@ -27,7 +30,6 @@ _NAMED = 10
 """Interactions that a refusal names, the latest ones."""
 _ID_CHARS = 60
 _SEALED = "answer of a tool"
-HOW_TO_ALLOW = "RequestOptions(allow_foreign_ids=True)"
 
 
 # --- what an answer leaves behind ------------------------------------------------------------------
@@ -115,6 +117,19 @@ def check_follow_up(
         raise _not_ours(interaction_id, ours)
 
 
+def check_adopted(door: RunConfig, site: CallSite, submission: Submission) -> Calls[None]:
+    """Refuse a run that another thread has started in a ledger which threads share.
+
+    Raises:
+        InvalidRequest: It is another thread's. Nothing of it was read.
+    """
+    run, config = submission.run, site.config
+    if not submission.adopted or door.trusts_ids(config) or _is_of(run, site):
+        return
+    if (yield from read_own_run(door.clients, run.run_id, config)) is None:
+        raise foreign_run(run.run_id)
+
+
 def _may_give_any(door: RunConfig, site: CallSite) -> bool:
     """Whether whoever made the call may give any id: code may, a model may not."""
     allowed = door.options.allow_foreign_ids
@@ -130,26 +145,6 @@ def _not_ours(interaction_id: str, ours: Sequence[str]) -> InvalidRequest:
             f"previous_interaction_id {given} is of no answer in this conversation. It may be {known}."
         ],
         hint="Nothing was sent. Leave it out to start afresh.",
-    )
-
-
-def check_ledger(door: RunConfig, site: CallSite) -> Calls[None]:
-    """Refuse a ledger that a graph's state names and that is not this thread's.
-
-    Raises:
-        InvalidRequest: It is not.
-    """
-    ledger_id = site.ledger_id
-    if ledger_id is None or door.trusts_ids(site.config):
-        return
-    if (yield from door.ledgers.has_made(ledger_id, site.config)):
-        return
-    with suppress(NotFound):
-        if any(_is_of(run, site) for run in (yield from door.clients.list_runs(ledger_id))):
-            return
-    raise InvalidRequest(
-        [f"The state's ledger_id {harmless(repr(ledger_id), _ID_CHARS)} is not of this thread."],
-        hint=f"Nothing was sent. Leave it out; or whoever runs this graph sets {HOW_TO_ALLOW}.",
     )
 
 

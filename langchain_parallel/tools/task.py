@@ -31,6 +31,7 @@ from typing_extensions import Self
 
 from .._core.calls import Calls, adrive, drive
 from .._core.hidden import as_secret
+from .._graph.ownership import prove_ledger
 from .._graph.paid_run import PaidAnswer, PaidRun
 from .._graph.run_config import RunConfig
 from .._graph.runtime import ends_step
@@ -52,7 +53,7 @@ from ..text.progress import CUSTOM_EVENT
 from ..text.result import DEFAULT_MAX_CHARS, MIN_CHARS, render
 from .arguments import PREVIOUS, PROCESSOR, accept_field_names, arguments
 from .call_site import AnyRuntime, CallSite
-from .own_answers import check_follow_up, check_ledger, remember_answer, sealed
+from .own_answers import check_adopted, check_follow_up, remember_answer, sealed
 from .tool_messages import description, error_for_model, explain
 from .unfinished_calls import UnfinishedCall, is_found_again, with_asked_key
 from .within_limits import submit_within_limits
@@ -254,8 +255,8 @@ class ParallelTaskTool(BaseTool):
     ) -> Calls[Answer]:
         try:
             paid_run = self._paid_run(asked, site)
-            if self.ledger_id is None:
-                yield from check_ledger(paid_run.door, site)
+            if self.ledger_id is None and site.ledger_id is not None:
+                yield from prove_ledger(paid_run.door, site.ledger_id, site.config)
             yield from self._check_follow_up(paid_run, site)
             by_person = replace(site, is_from_model=False)
             call = UnfinishedCall(paid_run, site, self._door.records)
@@ -267,6 +268,8 @@ class ParallelTaskTool(BaseTool):
                     is_new=site.is_new and run.position == site.position,
                     check_edited=lambda edited: self._check_follow_up(edited, by_person),
                 )
+                if self.ledger_id is not None:
+                    yield from check_adopted(run.door, site, submission)
                 got = yield from sent.answer(submission, listen=listen)
             except ParallelError as error:
                 yield from call.end(run, ledger_id, error=error)

@@ -16,10 +16,11 @@ from typing import Any
 
 from .._core.calls import Calls
 from .._core.ledger.keys import METADATA_KEY, ledger_key
+from .._graph.ownership import prove_ledger
 from .._graph.paid_run import PaidRun
 from .._graph.records import Record, Records, holder_of
 from .._locks.shared import SharedLock
-from ..errors import ParallelError, RunCancelled, RunFailed
+from ..errors import InvalidRequest, ParallelError, RunCancelled, RunFailed
 from ..models import TaskRun, TaskRunInput
 from .call_site import CallSite
 from .within_limits import EDITED_CALL
@@ -70,6 +71,7 @@ class UnfinishedCall:
                 if self.site.thread_id is not None:
                     yield from self._write({**record, "open": self._place(self.run, ledger_id)})
                 return self.run, ledger_id
+            yield from self._prove_ledger(place["ledger_id"], own_ledger)
             if position not in taken and (yield from self._has_its_own(own_ledger)):
                 return self.run, (yield from own_ledger())
             if position not in taken:  # a kill after the answer must not make this call a new one
@@ -100,7 +102,7 @@ class UnfinishedCall:
             error: Why there is no answer.
         """
         with suppress(ParallelError):
-            if error is None or isinstance(error, RunFailed | RunCancelled):
+            if error is None or _has_no_answer(error):
                 yield from _close(self.records, self.run, run.key, self.site, run_id)
             elif self.site.thread_id is None:
                 record = (yield from self._read()) or {}
@@ -120,6 +122,14 @@ class UnfinishedCall:
             return None
         return {name: answered[name] for name in ("position", "ledger_id", "key")}
 
+    def _prove_ledger(self, ledger_id: str, own_ledger: Callable[[], Calls[str]]) -> Calls[None]:
+        """Refuse a recorded ledger that is not this conversation's: behind a LangGraph server, a user may be
+        able to write into the store that has the record.
+        """
+        door, config = self.run.door, self.site.config
+        if not door.trusts_ids(config) and ledger_id != (yield from own_ledger()):
+            yield from prove_ledger(door, ledger_id, config)
+
     def _has_its_own(self, own_ledger: Callable[[], Calls[str]]) -> Calls[bool]:
         """Whether this call has a run of its own from before, which a replay of it finds again."""
         if not is_found_again(self.site):
@@ -131,6 +141,12 @@ class UnfinishedCall:
 
     def _write(self, record: Record) -> Calls[None]:
         yield from self.records.put(self.site.config, _name(self.run), record)
+
+
+def _has_no_answer(error: ParallelError) -> bool:
+    """Whether the run will never have an answer for this call; a run that is refused is another thread's."""
+    is_refused = isinstance(error, InvalidRequest) and error.run_id is not None
+    return is_refused or isinstance(error, RunFailed | RunCancelled)
 
 
 def close_collected(

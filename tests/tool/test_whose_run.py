@@ -22,6 +22,8 @@ from langchain_parallel import (
     RequestOptions,
     create_research_graph,
 )
+from langchain_parallel._graph.store import NAMESPACE
+from langchain_parallel.simulator import Fault
 
 from .helpers import START, Account, How, agent, answers, ask, calls, invoke, model
 
@@ -242,6 +244,51 @@ async def test_a_person_who_edits_a_call_is_no_exception(
 # --- ledgers in the state --------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("place", "adopts"), [("server", False), ("thread", True)])
+async def test_in_a_shared_ledger_the_same_call_of_another_thread_is_another_users(
+    account: Account, how: How, place: str, adopts: bool
+) -> None:
+    """Whoever knows the id of a model's message could say it again in a thread of his own."""
+    ledger = account.new_ledger()
+    said = calls(OTHERS).model_copy(update={"id": "the same message"})
+    theirs = agent(account.tool(ledger_id=ledger), said, "done", **kept(place))
+    await invoke(theirs, START, how, here(place, "others"))
+    saver = kept(place)
+    state = await invoke(
+        agent(account.tool(ledger_id=ledger), said, "done", **saver), START, how, here(place)
+    )
+    assert last(state).status == ("success" if adopts else "error")
+    assert ("is not known to be this thread's" in last(state).text) is not adopts
+    assert len(account.runs) == 1
+    anew = agent(account.tool(ledger_id=ledger), calls(OTHERS), "done", **saver)
+    assert last(await invoke(anew, START, how, here(place))).status == "success"
+
+
+async def test_a_record_that_a_user_wrote_leads_to_no_other_ledger(
+    account: Account, how: How
+) -> None:
+    """A LangGraph server's users may be able to write into its store."""
+    foreign = agent(
+        account.tool(), calls(OTHERS).model_copy(update={"id": "theirs"}), "done", **kept("server")
+    )
+    await invoke(foreign, START, how, here(thread_id="others"))
+    store = InMemoryStore()
+    options = {**kept("server"), "store": store}
+    refuses = Fault("status_before", status=402, path="*/runs", method="POST", times=1)
+    account.simulator.faults.add(refuses)
+    await invoke(agent(account.tool(), calls(OTHERS), "done", **options), START, how, here())
+    [asked] = [
+        one for one in store.search((NAMESPACE, "records")) if " asked " in one.value["name"]
+    ]
+    record = asked.value["record"]
+    place = {"ledger_id": account.runs[0]["taskgroup_id"], "position": "theirs"}
+    forged = {**record, "open": {**record["open"], **place}}
+    store.put(asked.namespace, asked.key, {**asked.value, "record": forged})
+    again = agent(account.tool(), calls(OTHERS), "done", **options)
+    assert "is not looked into" in last(await invoke(again, START, how, here())).text
+    assert len(account.runs) == 1
+
+
 class WithLedger(AgentState[Any]):
     ledger_id: str
 
@@ -252,7 +299,7 @@ async def test_another_users_ledger_is_refused_on_a_server(account: Account, how
     saver, given = kept("server"), {**START, "ledger_id": ledger}
     mine = agent(account.tool(), calls(MINE), "done", state_schema=WithLedger, **saver)
     refused = last(await invoke(mine, given, how, here()))
-    assert "is not of this thread. Nothing was sent." in refused.text
+    assert "is not known to be this thread's, so it is not looked into." in refused.text
     assert len(account.sent) == 1
     tool = account.tool(request=ALLOWED)
     mine = agent(tool, calls(MINE), "done", state_schema=WithLedger, **saver)
