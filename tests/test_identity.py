@@ -18,11 +18,14 @@ from pydantic import ValidationError
 
 from langchain_parallel import (
     AsyncParallelClient,
+    InteractionTree,
     ParallelClient,
     ParallelResearchMiddleware,
     ParallelTaskTool,
+    SessionReport,
     create_research_graph,
 )
+from langchain_parallel.errors import InvalidRequest
 from langchain_parallel.models import McpServer, TaskRunInput
 from langchain_parallel.options import RequestOptions
 from langchain_parallel.simulator import ManualClock, Simulator, SimulatorTransport
@@ -56,7 +59,8 @@ class Wire(SimulatorTransport):
     def _note(self, request: httpx.Request) -> None:
         if request.method == "POST" and request.url.path.endswith("/runs"):
             [asked] = json.loads(request.content)["inputs"]
-            self.account.tokens.append(asked["mcp_servers"][0]["headers"]["authorization"])
+            for server in asked.get("mcp_servers", ()):
+                self.account.tokens.append(server["headers"]["authorization"])
             assert "alice" not in request.content.decode() + str(request.headers)
             if self.is_killed:
                 raise Killed
@@ -87,6 +91,7 @@ class Model(BaseChatModel):
 
     tool: str
     args: dict[str, str]
+    message: str = "m1"
 
     @property
     def _llm_type(self) -> str:
@@ -98,7 +103,7 @@ class Model(BaseChatModel):
     def _generate(self, messages: list[BaseMessage], *_: Any, **__: Any) -> ChatResult:
         is_done = isinstance(messages[-1], ToolMessage)
         call: Any = {"name": self.tool, "args": self.args, "id": "1", "type": "tool_call"}
-        said = AIMessage("", id="m1", tool_calls=[call])
+        said = AIMessage("", id=self.message, tool_calls=[call])
         return ChatResult(
             generations=[ChatGeneration(message=AIMessage("done") if is_done else said)]
         )
@@ -132,26 +137,40 @@ async def client(
 
 
 async def tool(
-    account: Account, asked: RequestOptions, saver: Any, *, is_killed: bool = False, given: Any = ""
+    account: Account,
+    asked: RequestOptions,
+    saver: Any,
+    *,
+    is_killed: bool = False,
+    given: Any = "",
+    **follow_up: str,
 ) -> str:
     one = ParallelTaskTool(
         processor="lite", request=asked, client=account.client(is_killed=is_killed)
     )
-    model = Model(tool="parallel_task", args={"input": QUESTION})
+    model = Model(
+        tool="parallel_task", args={"input": QUESTION, **follow_up}, message=f"m{len(follow_up)}"
+    )
     graph = create_agent(model, tools=[one], checkpointer=saver, store=account.store)
     start = {"messages": [("user", QUESTION)]} if given == "" else given
     state = await _invoke(graph, start, account.how)
     [answer] = [m for m in state["messages"] if isinstance(m, ToolMessage)]
-    return str(answer.artifact["run_id"])
+    return str(answer.artifact["run_id"] if answer.artifact else answer.content)
 
 
 async def middleware(
-    account: Account, asked: RequestOptions, saver: Any, *, is_killed: bool = False, given: Any = ""
+    account: Account,
+    asked: RequestOptions,
+    saver: Any,
+    *,
+    is_killed: bool = False,
+    given: Any = "",
+    message: str = "m1",
 ) -> str:
     one = ParallelResearchMiddleware(
         processor="lite", request=asked, client=account.client(is_killed=is_killed)
     )
-    model = Model(tool="start_research", args={"question": QUESTION})
+    model = Model(tool="start_research", args={"question": QUESTION}, message=message)
     graph: Any = create_agent(model, middleware=[one], checkpointer=saver, store=account.store)
     start = {"messages": [("user", QUESTION)]} if given == "" else given
     state = await _invoke(graph, start, account.how)
@@ -244,3 +263,78 @@ def test_an_identity_that_is_none_is_refused_before_anything_is_sent(identity: A
 
 def test_an_identity_is_not_shown() -> None:
     assert "alice" not in repr(options("Bearer one", "alice"))
+
+
+# --- one ledger, two users --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("identity", [None, "bob"])
+async def test_a_session_counts_anothers_run_in_its_ledger_and_does_not_read_it(
+    account: Account, identity: str | None
+) -> None:
+    theirs = await graph(account, options("Bearer one", identity and "alice"), InMemorySaver())
+    saver = InMemorySaver()
+    mine = await graph(account, options("Bearer two", identity), saver)
+    one = create_research_graph(client=account.client()).compile(checkpointer=saver)
+    turns = one.get_state(HERE).values["turns"]
+    assert [(t["run_id"], t["status"]) for t in turns] == [
+        (theirs, "withheld"),
+        (mine, "completed"),
+    ]
+    assert turns[0]["question"] == "(a question of another user)"
+    assert turns[0]["interaction_id"] is turns[0]["parent_interaction_id"] is None
+    assert turns[0]["cost_usd"] == turns[1]["cost_usd"] > 0
+    tree = InteractionTree.of(one.get_state(HERE).values).text()
+    assert "another user" in tree
+    assert "withheld" in SessionReport.of(one.get_state(HERE).values).to_markdown()
+
+
+async def test_an_agent_counts_anothers_run_and_does_not_poll_it(account: Account) -> None:
+    given = {"messages": [("user", QUESTION)], "parallel_ledger_id": account.ledger}
+    theirs = await middleware(account, options("Bearer one"), InMemorySaver(), given=given)
+    saver = InMemorySaver()
+    mine = await middleware(account, options("Bearer two"), saver, given=given, message="m2")
+    kept: Any = create_agent(
+        Model(tool="", args={}),
+        middleware=[ParallelResearchMiddleware(client=account.client())],
+        checkpointer=saver,
+    )
+    records = kept.get_state(HERE).values["parallel_research"]
+    [other] = [record for record in records.values() if record["run_id"] != mine]
+    assert (other["run_id"], other["status"], other["content"]) == (theirs, "withheld", None)
+    assert other["question"] == "(a question of another user)"
+    assert QUESTION not in str(other)
+
+
+async def test_a_model_builds_on_no_answer_of_another_user(account: Account) -> None:
+    """Also where the other user's thread has the same name, and the store is one."""
+    run_id = await tool(account, options("Bearer one", "alice"), InMemorySaver())
+    [run] = account.simulator.runs()
+    assert run["run_id"] == run_id
+    on: Any = {"previous_interaction_id": run["interaction_id"]}
+    refused = await tool(account, options("Bearer two", "bob"), InMemorySaver(), **on)
+    assert "is of no answer in this conversation" in refused
+    built = await tool(account, options("Bearer two", "alice"), InMemorySaver(), **on)
+    assert built != run_id
+    assert account.tokens == ["Bearer one", "Bearer two"]
+
+
+async def test_a_run_without_credentials_is_everybodys_in_the_ledger(account: Account) -> None:
+    first = account.client()
+    public = TaskRunInput(input="Who leads?", processor="lite")
+    run_id = first.submit(account.ledger, public).run.run_id
+    given = {"question": QUESTION, "ledger_id": account.ledger}
+    saver = InMemorySaver()
+    await graph(account, options("Bearer one"), saver, given=given)
+    one = create_research_graph(client=first).compile(checkpointer=saver)
+    turns = one.get_state(HERE).values["turns"]
+    assert (turns[0]["run_id"], turns[0]["question"]) == (run_id, "Who leads?")
+
+
+def test_the_metadata_of_the_ledger_is_its_own() -> None:
+    account = Account("sync")
+    for name in ("ledger_key", "ledger_identity"):
+        request = TaskRunInput(input=QUESTION, processor="lite", metadata={name: "mine"})
+        with pytest.raises(InvalidRequest, match=f"{name}.*ledger's own"):
+            account.client().submit(account.ledger, request)
+    assert account.simulator.runs() == []

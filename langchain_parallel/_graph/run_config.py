@@ -16,7 +16,7 @@ from typing_extensions import Self
 
 from .._core.hidden import as_secret, hidden
 from .._core.kinds import check_kinds
-from .._core.ledger.keys import ledger_key
+from .._core.ledger.identity import identity_mark
 from .._core.limits import check_text
 from ..client import AsyncParallelClient, ParallelClient
 from ..errors import InvalidRequest
@@ -97,7 +97,7 @@ class RunConfig:
             asks=template,
         )
         # The digest of MCP credentials takes a while: now, rather than later in an event loop.
-        ledger_key(template, identity=options.identity)
+        identity_mark(template, options.identity)
         records = Records()
         return cls(
             clients=clients,
@@ -118,6 +118,11 @@ class RunConfig:
         """
         allowed = self.options.allow_foreign_ids
         return not came_through_server(config) if allowed is None else allowed
+
+    @property
+    def mark(self) -> str | None:
+        """With whose eyes its runs look."""
+        return identity_mark(self.template, self.options.identity)
 
     def request(
         self,

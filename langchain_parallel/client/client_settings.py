@@ -22,6 +22,7 @@ from .._core.effects import NoResponse, Request, Response, Sleep
 from .._core.hidden import HiddenText, as_secret, hidden
 from .._core.kinds import check_kinds, kind_of
 from .._core.ledger.cache import LedgerCache
+from .._core.ledger.identity import identity_mark
 from .._core.ledger.keys import ledger_key
 from .._core.ledger.lookup import PendingSubmission
 from .._core.redaction import redact, secrets_of
@@ -107,7 +108,8 @@ class Settings:
         """A request on its way to a ledger, under its key."""
         key = ledger_key(request, position=position, attempt=attempt, identity=identity)
         self.secrets.register(secrets_of([request]))
-        return PendingSubmission(ledger_id, key, request, self.policy, self.cache)
+        mark = identity_mark(request, identity)
+        return PendingSubmission(ledger_id, key, request, self.policy, self.cache, mark)
 
     def exchange(
         self, http: httpx.Client | httpx.AsyncClient | None, request: Request, ends: float

@@ -90,6 +90,7 @@ _ENDED_AS = {
     "failed": "Nothing was billed.",
     "refused": "Nothing was billed.",
     "cancelled": "Ask again if the answer is still wanted.",
+    "withheld": "It was asked by another user, with other credentials. Do not ask for it.",
 }
 
 

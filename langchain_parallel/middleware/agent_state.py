@@ -33,8 +33,9 @@ class AgentTurn(Turn):
     """A turn of a research session in an agent's state, from the moment it is planned.
 
     Its `status` may also be `action_required`, where the run waits for a person on Parallel's side;
-    `unknown`, where it is not known yet whether it was started; and `declined`, by a person or the limits. As
-    `unproven` it is treated where nothing shows that its run is this thread's (`own_records.py`).
+    `unknown`, where it is not known yet whether it was started; `declined`, by a person or the limits; and
+    `withheld`, where the run is in the ledger and another user's. As `unproven` it is treated where nothing
+    shows that its run is this thread's (`own_records.py`).
     """
 
     handle: str

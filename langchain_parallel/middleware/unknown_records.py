@@ -1,7 +1,8 @@
 """Runs that an agent's ledger has and its state does not know: those of another tab, or of an invocation of
 which nothing was written.
 
-They become records under handles of their own (`r0@…`), are polled like any other, and count as spent.
+They become records under handles of their own (`r0@…`), are polled like any other unless they are another
+user's, and count as spent.
 """
 
 from __future__ import annotations
@@ -92,4 +93,8 @@ def found_records(
             "round": position,
             "status": "running" if turn["status"] == "unfinished" else turn["status"],
         }
+        if turn["status"] == "withheld":
+            records[handle]["seen_by_model"] = (
+                True  # no news: the model has not asked, and gets no answer
+            )
     return records

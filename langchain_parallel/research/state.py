@@ -87,7 +87,7 @@ class Turn(TypedDict):
     status: str
     """`planned`, then `running`; `completed`, `failed`, `cancelled`; `refused` where a branch was not
     started, `unknown` where that cannot be known; `unfinished` where another question came in between, or
-    where it was asked elsewhere.
+    where it was asked elsewhere; `withheld` where it was asked there with another user's eyes.
     """
     content: Any
     """Text or a JSON object; None without an answer. Untrusted."""

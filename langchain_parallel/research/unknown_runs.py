@@ -16,11 +16,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, cast
 
 from .._core.calls import Calls
+from .._core.ledger.identity import is_anothers
 from .._core.ledger.keys import METADATA_KEY
 from .._core.timestamps import elapsed_seconds, sort_key
-from .._graph.clients import ClientPair
 from .._graph.ownership import sealed
 from .._graph.paid_run import PaidRun
+from .._graph.run_config import RunConfig
 from .._graph.runtime import came_through_server
 from ..errors import LimitExceeded
 from ..models import RunInput, Submission, TaskRun
@@ -31,6 +32,11 @@ from .usage import counted_usd
 
 _NOT_SENT = ("refused", "planned", "declined")
 _FOUND = "Found in the session's ledger: no turn of this session had asked for it."
+_ANOTHERS = "(a question of another user)"
+_WITHHELD = (
+    "Found in the session's ledger: asked with other MCP credentials or for another identity. It counts as "
+    "spent, and is not read here."
+)
 _TWIN = "The same request as run {}, which was started a second time: both are paid for."
 
 
@@ -103,8 +109,7 @@ def submit_knowing(
             except LimitExceeded:  # by `check`
                 if known is None:
                     return Submitted(None, [])
-            clients = run.door.clients
-            unknown = yield from find_unknown(clients, ledger_id, known, turns, position)
+            unknown = yield from find_unknown(run.door, ledger_id, known, turns, position)
             found = [*corrected, *unknown]
             if not allows(found):
                 return Submitted(None, found)
@@ -157,22 +162,27 @@ def _check(
 
 
 def find_unknown(
-    clients: ClientPair, ledger_id: str, known: Known, turns: Sequence[Turn], position: int
+    door: RunConfig, ledger_id: str, known: Known, turns: Sequence[Turn], position: int
 ) -> Calls[list[Turn]]:
     """The ledger's runs that are not known, as turns, oldest first. Only if there is one, a request."""
-    runs = [run for run in clients.known_runs(ledger_id) if known.lacks(run)]
+    runs = [run for run in door.clients.known_runs(ledger_id) if known.lacks(run)]
     if not runs:
         return []
-    events = yield from clients.list_inputs(ledger_id)
+    events = yield from door.clients.list_inputs(ledger_id)
     asked = {event.run.run_id: event.input for event in events}
     by_id = {run.run_id: run for run in (*runs, *(event.run for event in events))}
     by_key = {turn["key"]: turn for turn in turns if turn["key"]}
-    found = [
-        _turn_of(run, asked.get(run.run_id), position, by_key.get(_key(run) or ""))
-        for run in sorted(by_id.values(), key=lambda run: sort_key(run.created_at))
-        if known.lacks(run)
-    ]
-    return [sealed(clients.seals, turn, ledger_id) for turn in found]
+    found = list[Turn]()
+    for run in sorted(by_id.values(), key=lambda run: sort_key(run.created_at)):
+        if not known.lacks(run):
+            continue
+        if is_anothers(run, door.mark):
+            found.append(_withheld(run, position))  # without a seal: its ids open nothing here
+            continue
+        twin = by_key.get(_key(run) or "")
+        turn = _turn_of(run, asked.get(run.run_id), position, twin)
+        found.append(sealed(door.clients.seals, turn, ledger_id))
+    return found
 
 
 def _turn_of(run: TaskRun, asked: RunInput | None, position: int, twin: Turn | None) -> Turn:
@@ -189,6 +199,14 @@ def _turn_of(run: TaskRun, asked: RunInput | None, position: int, twin: Turn | N
     ended = overtaken_turn(turn, run)
     ended["warnings"] = [_FOUND, *([_TWIN.format(twin["run_id"])] if twin else [])]
     return ended
+
+
+def _withheld(run: TaskRun, position: int) -> Turn:
+    """The turn of a run that looked with another user's eyes: only what it costs, and the id it counts by."""
+    told = run.model_copy(update={"interaction_id": None})
+    turn = _turn_of(told, None, position, None)
+    turn["question"], turn["warnings"] = _ANOTHERS, [_WITHHELD]
+    return {**turn, "status": "withheld", "error": None}
 
 
 def _key(run: TaskRun) -> str | None:

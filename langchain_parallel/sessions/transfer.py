@@ -12,7 +12,7 @@ from ..errors import InvalidRequest
 from ..research.state import Turn, merge_turns
 from ..text.untrusted import harmless
 
-_WITHOUT_ANSWER = frozenset({"failed", "cancelled", "refused"})
+_WITHOUT_ANSWER = frozenset({"failed", "cancelled", "refused", "withheld"})
 
 
 class CarriedSession(TypedDict):

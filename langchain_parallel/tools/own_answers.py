@@ -18,6 +18,7 @@ from typing import Any
 from langchain_core.messages import ToolMessage
 
 from .._core.calls import Calls
+from .._core.ledger.identity import is_anothers
 from .._graph.ownership import foreign_run, read_own_run
 from .._graph.run_config import RunConfig
 from .._graph.runtime import THREAD_ID, is_of_thread
@@ -59,7 +60,8 @@ def _is_remembered(door: RunConfig, site: CallSite, interaction_id: str) -> Call
 
 
 def _record_seal(door: RunConfig, site: CallSite, interaction_id: str) -> str:
-    return door.clients.seals.of("returned", site.thread_id, interaction_id)
+    whose = () if door.mark is None else (door.mark,)  # threads of one name may be two users'
+    return door.clients.seals.of("returned", site.thread_id, interaction_id, *whose)
 
 
 def _has_records(door: RunConfig, site: CallSite) -> bool:
@@ -112,6 +114,7 @@ def check_follow_up(
     is_handed_over = ledger_id == site.ledger_id and door.trusts_ids(site.config)
     runs = (yield from door.clients.list_runs(ledger_id)) if ledger_id else []
     listed = [run for run in runs if is_handed_over or _is_of(run, site)]
+    listed = [run for run in listed if not is_anothers(run, door.mark)]
     ours += [run.interaction_id for run in listed if run.interaction_id]
     if interaction_id not in ours:
         raise _not_ours(interaction_id, ours)

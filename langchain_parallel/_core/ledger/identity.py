@@ -7,6 +7,8 @@ The key stands in metadata and in state, where a password must not be guessed fr
 on purpose: PBKDF2-HMAC-SHA256, salted with the servers' addresses, over all credentials of a request at once.
 It needs nothing but the request: no process has to share a secret, and no other key can be rotated under it.
 It is made once in a process for the same credentials.
+
+A run also bears a mark of it, so that a session that shares the ledger counts the run and does not read it.
 """
 
 from __future__ import annotations
@@ -16,12 +18,14 @@ import json
 from functools import lru_cache
 
 from ...errors import InvalidRequest
-from ...models import McpServer, TaskRunInput
+from ...models import McpServer, TaskRun, TaskRunInput
 from .. import urls
 from ..hidden import HiddenBytes, HiddenText
 from ..kinds import check_kinds
 from ..limits import check_text
 
+MARK_KEY = "ledger_identity"
+"""Where a run carries its mark, as metadata."""
 MAX_IDENTITY = 512
 """Characters."""
 
@@ -48,6 +52,29 @@ def check_identity(identity: object) -> None:
             [f"identity {size}; give text of up to {MAX_IDENTITY} characters, such as a user's id."]
         )
     check_text({"identity": identity})
+
+
+def identity_of(run: TaskRunInput, identity: str | None) -> object:
+    """With whose eyes a run looks, as plain JSON: what the caller says, or else a digest of the credentials;
+    None where there is neither.
+
+    Raises:
+        InvalidRequest: `identity` is none.
+    """
+    check_identity(identity)
+    return credentials_digest(run) if identity is None else ["identity", identity]
+
+
+def identity_mark(run: TaskRunInput, identity: str | None) -> str | None:
+    """A short hash of it."""
+    whose = identity_of(run, identity)
+    return None if whose is None else hashlib.sha256(json.dumps(whose).encode()).hexdigest()[:16]
+
+
+def is_anothers(run: TaskRun, mark: str | None) -> bool:
+    """Whether a run looked with other eyes than these. One without a mark saw what everybody can see."""
+    theirs = (run.metadata or {}).get(MARK_KEY)
+    return theirs is not None and theirs != mark
 
 
 def credentials_digest(run: TaskRunInput) -> str | None:

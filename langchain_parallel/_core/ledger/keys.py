@@ -14,7 +14,7 @@ from typing import Any
 from ...errors import InvalidRequest
 from ...models import TaskRunInput
 from .. import urls, wire
-from .identity import check_identity, credentials_digest
+from .identity import identity_of
 
 METADATA_KEY = "ledger_key"
 """Where a run carries its key. The API allows keys of 16 characters."""
@@ -39,7 +39,6 @@ def ledger_key(
     Raises:
         InvalidRequest: `position` is not text, `attempt` not a whole number from 0 up, or `identity` none.
     """
-    check_identity(identity)
     if not isinstance(position, str):
         raise InvalidRequest(
             [f"position is {position!r}; it must be text, such as the number of turns."]
@@ -57,8 +56,8 @@ def ledger_key(
         [server.name, urls.without_login_and_query(server.url), list(server.allowed_tools or ())]
         for server in run.mcp_servers
     ]
-    eyes = credentials_digest(run) if identity is None else ["identity", identity]
-    key = [asked, position, attempt, *([] if eyes is None else [eyes])]
+    whose = identity_of(run, identity)
+    key = [asked, position, attempt, *([] if whose is None else [whose])]
     canonical = json.dumps(key, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(canonical.encode(errors="surrogatepass")).hexdigest()[:40]
 

@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
 from ...errors import LedgerNotFound, NotFound, ParallelError, SubmissionUnknown
-from ...models import Submission, TaskRunEvent, TaskRunInput
+from ...models import Metadata, Submission, TaskRunEvent, TaskRunInput
 from .. import operations, streams
 from ..effects import Flow, Sleep, now, sleep
 from ..plain_text import count
 from ..retry import RetryPolicy
 from .cache import KnownRun, LedgerCache, LedgerIndex
+from .identity import MARK_KEY
+from .keys import METADATA_KEY
 
 Lookup: TypeAlias = Literal["once", "until_settled", "none"]
 """How to look into the ledger before sending. `once`: one lookup. `until_settled`: keep looking for the
@@ -38,8 +40,16 @@ class PendingSubmission:
     request: TaskRunInput
     policy: RetryPolicy
     cache: LedgerCache
+    mark: str | None = None
+    """With whose eyes it looks (`identity.py`)."""
     looked_at: float = -math.inf
     """When the last lookup began, by the monotonic clock."""
+
+    @property
+    def metadata(self) -> Metadata:
+        """The metadata of its run."""
+        mark = {} if self.mark is None else {MARK_KEY: self.mark}
+        return {**self.request.metadata, METADATA_KEY: self.key, **mark}
 
     @property
     def name(self) -> str:

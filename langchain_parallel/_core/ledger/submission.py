@@ -51,6 +51,7 @@ from .. import operations, responses, wire
 from ..effects import Flow, NoResponse, Outcome, Request, confirm, now, send, sleep
 from ..retry import RetryDecision, classify
 from .cache import KnownRun
+from .identity import MARK_KEY
 from .keys import METADATA_KEY
 from .lookup import (
     Lookup,
@@ -81,7 +82,7 @@ def submit(
         SubmissionUnknown: Whether the run was started could not be found out; submit again later.
         ApiError: The server refused the request; nothing was started.
     """
-    request = wire.add_runs(pending.ledger_id, [_with_key(pending.request, pending.key)])
+    request = wire.add_runs(pending.ledger_id, [_with_key(pending)])
     moments = max(_SHORTEST, _MOMENTS * pending.policy.settle_seconds)
     leave = _Leave(math.inf if lookup == "none" else (yield from now()), moments)
     since = yield from uncertain_since(pending, lookup)
@@ -123,12 +124,11 @@ def find(
     return found
 
 
-def _with_key(run: TaskRunInput, key: str) -> TaskRunInput:
-    if METADATA_KEY in run.metadata:
-        raise InvalidRequest(
-            [f"The metadata key {METADATA_KEY!r} is the ledger's own; leave it out."]
-        )
-    return run.model_copy(update={"metadata": {**run.metadata, METADATA_KEY: key}})
+def _with_key(pending: PendingSubmission) -> TaskRunInput:
+    for name in (METADATA_KEY, MARK_KEY):
+        if name in pending.request.metadata:
+            raise InvalidRequest([f"The metadata key {name!r} is the ledger's own; leave it out."])
+    return pending.request.model_copy(update={"metadata": pending.metadata})
 
 
 def _restore(pending: PendingSubmission, since: float | None) -> None:
@@ -272,9 +272,11 @@ def _take_started(
     The group's response holds no interaction id; the run does.
     """
     run_id = accepted.run_ids[0]
-    metadata = {**pending.request.metadata, METADATA_KEY: pending.key}
     run = named = TaskRun(
-        run_id=run_id, status="queued", processor=pending.request.processor, metadata=metadata
+        run_id=run_id,
+        status="queued",
+        processor=pending.request.processor,
+        metadata=pending.metadata,
     )
 
     def remember(*, look: bool = sent_again) -> None:

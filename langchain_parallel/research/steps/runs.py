@@ -232,7 +232,7 @@ def _find_beside(
     known = _known(graph, {**state, "branches": branches}, config)
     turns, position = state.get("turns") or [], state["branches"][0]["round"]
     try:
-        return (yield from find_unknown(graph.clients, state["ledger_id"], known, turns, position))
+        return (yield from find_unknown(graph, state["ledger_id"], known, turns, position))
     except ParallelError:
         return []
 
