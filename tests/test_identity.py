@@ -26,6 +26,7 @@ from langchain_parallel import (
     create_research_graph,
 )
 from langchain_parallel.errors import InvalidRequest
+from langchain_parallel.middleware.own_records import own_records
 from langchain_parallel.models import McpServer, TaskRunInput
 from langchain_parallel.options import RequestOptions
 from langchain_parallel.simulator import ManualClock, Simulator, SimulatorTransport
@@ -294,16 +295,18 @@ async def test_an_agent_counts_anothers_run_and_does_not_poll_it(account: Accoun
     theirs = await middleware(account, options("Bearer one"), InMemorySaver(), given=given)
     saver = InMemorySaver()
     mine = await middleware(account, options("Bearer two"), saver, given=given, message="m2")
-    kept: Any = create_agent(
-        Model(tool="", args={}),
-        middleware=[ParallelResearchMiddleware(client=account.client())],
-        checkpointer=saver,
-    )
+    other_one = ParallelResearchMiddleware(client=account.client())
+    kept: Any = create_agent(Model(tool="", args={}), middleware=[other_one], checkpointer=saver)
     records = kept.get_state(HERE).values["parallel_research"]
     [other] = [record for record in records.values() if record["run_id"] != mine]
     assert (other["run_id"], other["status"], other["content"]) == (theirs, "withheld", None)
     assert other["question"] == "(a question of another user)"
     assert QUESTION not in str(other)
+    # It has no seal: behind a server, one that its user edits is no key to it.
+    server: Any = {"configurable": {"langgraph_auth_user_id": "bob"}}
+    assert own_records(other_one._agent, {"r0": other}, server)["r0"]["status"] == "withheld"
+    edited = {**other, "status": "running"}
+    assert own_records(other_one._agent, {"r0": edited}, server)["r0"]["status"] == "unproven"
 
 
 async def test_a_model_builds_on_no_answer_of_another_user(account: Account) -> None:

@@ -63,6 +63,8 @@ def own_records(agent: AgentConfig, research: Research, config: RunnableConfig) 
 
 
 def _is_own(agent: AgentConfig, record: AgentTurn) -> bool:
+    if record["status"] == "withheld":  # nothing of it is used, and the API need not be asked
+        return True
     return _is_whole(record) and is_sealed(agent.clients.seals, record)
 
 
