@@ -307,6 +307,20 @@ async def test_another_users_ledger_is_refused_on_a_server(account: Account, how
     assert account.runs[1]["taskgroup_id"] == ledger
 
 
+@pytest.mark.parametrize(("place", "allowed"), [("server", False), ("thread", True)])
+async def test_what_is_in_a_ledger_handed_over_in_the_state_is_followed_up(
+    account: Account, how: How, place: str, allowed: bool
+) -> None:
+    foreign = await others_interaction(account, how)
+    given = {**START, "ledger_id": account.runs[0]["taskgroup_id"]}
+    helper = agent(
+        account.tool(), calls(following(foreign)), "done", state_schema=WithLedger, **kept(place)
+    )
+    state = await invoke(helper, given, how, here(place))
+    assert last(state).status == ("success" if allowed else "error")
+    assert len(account.sent) == 1 + allowed
+
+
 async def test_the_ledger_of_a_graph_in_the_same_thread_is_used(account: Account, how: How) -> None:
     class State(AgentState[Any]):
         question: str
