@@ -305,7 +305,7 @@ async def test_an_agent_counts_anothers_run_and_does_not_poll_it(account: Accoun
     # It has no seal: behind a server, one that its user edits is no key to it.
     server: Any = {"configurable": {"langgraph_auth_user_id": "bob"}}
     assert own_records(other_one._agent, {"r0": other}, server)["r0"]["status"] == "withheld"
-    edited = {**other, "status": "running"}
+    edited: Any = {**other, "status": "running"}
     assert own_records(other_one._agent, {"r0": edited}, server)["r0"]["status"] == "unproven"
 
 

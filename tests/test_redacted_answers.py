@@ -101,7 +101,10 @@ def test_a_failure_keeps_its_words() -> None:
     def copied() -> ParallelTaskTool:
         """A copy has options that its client has not heard of."""
         made = ParallelTaskTool(**options, client=account.client())
-        return made.model_copy(update={"request": RequestOptions(mcp_servers=[SERVER, WORD])})
+        copy: ParallelTaskTool = made.model_copy(
+            update={"request": RequestOptions(mcp_servers=[SERVER, WORD])}
+        )
+        return copy
 
     with pytest.raises(ToolException) as raised:
         copied().invoke(CALL)
@@ -123,7 +126,7 @@ async def test_a_run_that_is_found_shows_no_secret() -> None:
     first = account.client()
     ledger = first.create_group().taskgroup_id
     sent = first.submit(ledger, request)
-    account.simulator.clock.advance(3600)
+    account.simulator.clock.sleep(3600)
     for client in account.clients().values():
         found: Any = client.find(ledger, request)
         found = await found if inspect.isawaitable(found) else found
