@@ -12,7 +12,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-exhaustive test-rest test-oldest test-newest test-wheel coverage crash-matrix docs \
-        environment drift install-lines lint format types public-types bench dist constraints clean
+        environment drift real-clients install-lines lint format types public-types bench dist constraints clean
 
 VENV    ?= .venv$(addprefix -,$(SET))$(if $(WHEEL),-wheel)
 WORKERS ?= 2
@@ -84,6 +84,9 @@ bench: $(VENV)/test.stamp ## measure one thing of benchmarks/README.md: make ben
 
 drift: $(VENV)/test.stamp ## what differs from an OpenAPI document of the API: make drift ARGS=openapi.json
 	$(RUN) -m tests.drift $(ARGS)
+
+real-clients: $(VENV)/test.stamp ## the official SDKs, LangChain package and command line against the simulator
+	$(RUN) -m tests.real_clients
 
 install-lines: ## run every `pip install` of README, docs and Compose files in a bare environment
 	$(PYTHON) .ci/install_lines.py $(ARGS)

@@ -1,0 +1,135 @@
+"""Clients that are scripts: the TypeScript SDK, the official LangChain package, the official command line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from langchain_parallel.simulator import Delivery, ManualClock, RunningServer, Simulator
+from langchain_parallel.simulator.transport import SimulatorTransport
+from langchain_parallel.webhooks import WebhookRejected, receive
+
+from .environments import node_environment, python_environment, run, version_of
+from .outcome import Outcome
+
+_HERE = Path(__file__).parent
+_SECRET = "whsec_SimulatedAndPublicSoItIsNoSecret"
+
+
+def typescript(server: RunningServer) -> list[Outcome]:
+    """`parallel-web` and `standardwebhooks` of npm."""
+    folder = node_environment("npm", "parallel-web", "standardwebhooks")
+    versions = [
+        f"{name} {json.loads((folder / 'node_modules' / name / 'package.json').read_text())['version']}"
+        for name in ("parallel-web", "standardwebhooks")
+    ]
+    script = folder / "typescript.mjs"
+    script.write_text((_HERE / script.name).read_text())
+    delivery = _delivery()
+    body = delivery.body.decode()
+    sent = folder / "delivery.json"
+    sent.write_text(
+        json.dumps({"secret": _SECRET, "body": body, "headers": dict(delivery.headers)})
+    )
+    done = run(["node", script, server.url, sent], folder)
+    outcome = _outcome(f"{' and '.join(versions)} of npm", done)
+    return [outcome if _is_signed(delivery, done) else _with_fault(outcome, "signed for us")]
+
+
+def _delivery() -> Delivery:
+    """A webhook as the simulator sends it now."""
+    simulator = Simulator(ManualClock(start=time.time()))
+    webhook = {"url": "https://hook.example", "event_types": ["task_run.status"]}
+    transport = SimulatorTransport(simulator)
+    with httpx.Client(transport=transport, base_url="http://simulator") as http:
+        body = {"input": "q", "processor": "lite", "webhook": webhook}
+        http.post("/v1/tasks/runs", json=body, headers={"x-api-key": "simulated"})
+    simulator.clock.sleep(60)
+    return simulator.due_webhooks()[0]
+
+
+def _is_signed(delivery: Delivery, done: subprocess.CompletedProcess[str]) -> bool:
+    """Whether `receive` takes what the library of npm has signed."""
+    signatures = [line["signature"] for line in _lines(done) if "signature" in line]
+    headers = {**delivery.headers, "webhook-id": "msg_from_npm"}
+    headers["webhook-signature"] = " ".join(signatures)
+    try:
+        return bool(receive(headers, delivery.body, secrets=[_SECRET]).run_id)
+    except WebhookRejected:
+        return False
+
+
+def official_package(server: RunningServer) -> list[Outcome]:
+    """`langchain-parallel` 0.5.0, with the versions that it asks for."""
+    python = python_environment("official", "langchain-parallel==0.5.0")
+    with_sdk = f"with parallel-web {version_of(python, 'parallel-web')}"
+    script = python.parents[2] / "official_package.py"
+    script.write_text((_HERE / script.name).read_text())
+    done = run([python, script, server.url], script.parent)
+    return [_outcome(f"langchain-parallel 0.5.0 {with_sdk}", done)]
+
+
+def command_line(server: RunningServer) -> list[Outcome]:
+    """`parallel-cli` of `parallel-web-tools`: its commands of tasks."""
+    python = python_environment("command-line", "parallel-web-tools==0.9.4")
+    folder = python.parents[2]
+    variables = {
+        "PARALLEL_API_KEY": "simulated",
+        "PARALLEL_API_URL": server.url,
+        "HOME": str(folder),
+    }
+    passed, failed = 0, []
+
+    def call(name: str, *arguments: str, code: int = 0) -> dict[str, Any]:
+        nonlocal passed
+        done = run([python.parent / "parallel-cli", *arguments], folder, variables)
+        found: dict[str, Any] = {}
+        if "--json" in arguments and done.returncode == 0:
+            found = json.loads(done.stdout)
+        if bool(done.returncode) == bool(code) and "Traceback" not in done.stderr:
+            passed += 1
+        else:
+            failed.append(f"{name}: {done.returncode} {(done.stdout + done.stderr)[-300:]}")
+        return found
+
+    quick = ("--processor", "lite", "--json", "--force", "-o", "answer", "--poll-interval", "1")
+    started = call("start", "research", "run", "q", "--no-wait", "--processor", "lite", "--json")
+    run_id = started.get("run_id", "")
+    call("status", "research", "status", run_id)
+    call("poll", "research", "poll", run_id, "--force", "--poll-interval", "1")
+    first = call("run", "research", "run", "Map the market", *quick)
+    after = ("--previous-interaction-id", first.get("interaction_id", ""))
+    call("follow-up", "research", "run", "And the risks?", *quick, *after)
+    call("text", "research", "run", "Map the market", "--text", *quick)
+    columns = [{"name": "capital", "description": "its capital"}]
+    rows = json.dumps([{"country": "Nowhere"}, {"country": "Elsewhere"}])
+    source = json.dumps([{"name": "country", "description": "a country"}])
+    enrich = ("--source-columns", source, "--enriched-columns", json.dumps(columns))
+    target = ("--target", "rows.csv", "--processor", "lite")
+    call("enrich", "enrich", "run", "--data", rows, *enrich, *target)
+    lost = ("--previous-interaction-id", "intr_x")
+    call("unknown interaction", "research", "run", "q", *quick, *lost, code=1)
+    call("unknown run", "research", "status", "trun_x", code=1)
+    version = version_of(python, "parallel-web-tools")
+    return [Outcome(f"parallel-web-tools {version}, parallel-cli", passed, failed)]
+
+
+def _outcome(client: str, done: subprocess.CompletedProcess[str]) -> Outcome:
+    checks = [line for line in _lines(done) if "name" in line]
+    failed = [f"{line['name']}: {line['failed']}" for line in checks if line["failed"]]
+    if done.returncode:
+        failed.append(done.stderr[-1000:])
+    return Outcome(client, sum(not line["failed"] for line in checks), failed)
+
+
+def _with_fault(outcome: Outcome, fault: str) -> Outcome:
+    return Outcome(outcome.client, outcome.passed, [*outcome.failed, fault])
+
+
+def _lines(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
