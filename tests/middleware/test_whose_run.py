@@ -28,6 +28,7 @@ from .harness import (
     start,
     texts,
 )
+from .test_surroundings import own_graph
 
 SERVER = {"langgraph_auth_user_id": "mallory", "langgraph_request_id": "request"}
 SECRET = "What does our rival plan?"
@@ -135,6 +136,23 @@ def test_an_edited_record_gives_nothing_of_another_users_research(
     elif ask in ("follow up", "branch"):
         assert "so nothing can build on it. Nothing was started." in texts(state)[-1]
         assert len(account.runs) == 2
+
+
+def test_tools_without_the_hooks_know_whose_research_it_is_too(account: Account) -> None:
+    foreign, saver = others(account), InMemorySaver()
+    compiled = {"checkpointer": saver}
+    graph = own_graph(account, Model(calls(start("Who leads?")), "done"), compiled=compiled)
+    state = account.invoke(graph, SAID, on())
+    edited = {**record(state, "r1"), "handle": "r9", "call": "x/1", **EDITS["completed"](foreign)}
+    graph.update_state(on(), {RECORDS: {"r9": edited}})
+    says = calls(read("r9"), follow_up("r9", "And then?"), follow_up("r1", "And then?"))
+    graph = own_graph(account, Model(says, "done"), compiled=compiled)
+    state = account.invoke(graph, more(), on())
+    *refused, answered = texts(state)[-3:]
+    assert "nothing shows that its run belongs to this conversation" in refused[0]
+    assert "r9 has none (unproven)" in refused[1]
+    assert "r1.2 completed" in answered
+    assert len(account.runs) == 3
 
 
 @pytest.mark.parametrize(("place", "options"), [("process", {}), ("server", {"allow": True})])

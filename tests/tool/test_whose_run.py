@@ -88,6 +88,14 @@ async def test_a_model_does_not_follow_up_on_what_another_user_found(
     assert len(account.sent) == 2
 
 
+async def test_a_refusal_names_the_latest_of_many(account: Account, how: How) -> None:
+    many = [{"input": f"Question {number}?"} for number in range(12)]
+    mine = agent(account.tool(), calls(*many), calls(following("intr_" * 99)), "done")
+    refused = last(await invoke(mine, START, how)).text
+    assert sum(run["interaction_id"] in refused for run in account.runs) == 10
+    assert "intr_" * 20 not in refused
+
+
 @PLACES
 async def test_before_the_first_answer_there_is_nothing_to_follow_up_on(
     account: Account, how: How, place: str
