@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from pydantic import SecretStr
@@ -12,13 +12,21 @@ from .._core.calls import Call, Calls, adrive, drive
 from .._core.effects import Flow
 from .._core.hidden import as_secret, hidden
 from .._core.ledger.cache import KnownRun
-from .._core.ledger.lookup import Lookup
+from .._core.ledger.lookup import Lookup, as_ledger_error
 from .._core.ledger.submission import submit
 from .._core.redaction import secrets_of
 from ..client import AsyncParallelClient, ParallelClient
 from ..client.client_pair import AnyClient, client_pair
 from ..errors import NotFound, ParallelError
-from ..models import Event, Submission, TaskRun, TaskRunEvent, TaskRunInput, TaskRunResult
+from ..models import (
+    Event,
+    Submission,
+    TaskGroup,
+    TaskRun,
+    TaskRunEvent,
+    TaskRunInput,
+    TaskRunResult,
+)
 from .seals import Seals
 
 P = ParamSpec("P")
@@ -87,14 +95,25 @@ class ClientPair(NamedTuple):
         if cache.started_run(ledger_id, key) is None:
             cache.remember_run(ledger_id, key, KnownRun(run, may_have_duplicate=True))
 
-    def create_group(self) -> Calls[str]:
+    def create_group(self, metadata: Mapping[str, str]) -> Calls[str]:
         """A new ledger. Free."""
-        return (yield from self._call(ParallelClient.create_group)).taskgroup_id
+        return (yield from self._call(ParallelClient.create_group, metadata)).taskgroup_id
+
+    def retrieve_group(self, ledger_id: str) -> Calls[TaskGroup]:
+        """A ledger with its runs counted. Free.
+
+        Raises:
+            LedgerNotFound: There is none.
+        """
+        try:
+            return (yield from self._call(ParallelClient.retrieve_group, ledger_id))
+        except NotFound as error:
+            raise as_ledger_error(error, ledger_id) from None
 
     def has_group(self, ledger_id: str) -> Calls[bool]:
         """Whether a ledger exists for this account. Free."""
         try:
-            yield from self._call(ParallelClient.retrieve_group, ledger_id)
+            yield from self.retrieve_group(ledger_id)
         except NotFound:
             return False
         return True

@@ -171,8 +171,8 @@ def prove_ledger(
     config: RunnableConfig,
     turns: Iterable[Mapping[str, Any]] = (),
 ) -> Calls[None]:
-    """Return if a ledger is this thread's: it was made for it, or a sealed turn is in it, or a run that was
-    started for this thread; or it is recorded for this thread, and empty.
+    """Return if a ledger is this thread's: a sealed turn is in it, or it was made for this thread, or a run
+    in it was started for this thread.
 
     Raises:
         InvalidRequest: It is not shown to be. Nothing was sent.
@@ -180,15 +180,8 @@ def prove_ledger(
     """
     if door.trusts_ids(config) or _is_ledger_of(door.clients.seals, ledger_id, turns):
         return
-    if (yield from door.ledgers.has_made(ledger_id, config)):
-        return
-    runs = yield from _runs_of(door, ledger_id)
-    if any(is_of_thread(run.metadata, config) for run in runs):
-        return
-    # Of one that is empty there is nothing to read; it waits for a person, and the key was replaced.
-    if not runs and (yield from door.ledgers.last(config, door.name)) == ledger_id:
-        return
-    raise foreign_ledger(ledger_id)
+    if not (yield from door.ledgers.belongs_to(ledger_id, config)):
+        raise foreign_ledger(ledger_id)
 
 
 def prove_interaction(

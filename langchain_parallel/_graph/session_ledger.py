@@ -16,7 +16,7 @@ from typing_extensions import Self
 
 from .._core.calls import Calls
 from .._locks.shared import SharedLock, acquire_shared_lock
-from ..errors import NotFound, StorageFailed
+from ..errors import LedgerNotFound, StorageFailed
 from .clients import ClientPair
 from .gone_ledger import asks_to_replace
 from .records import Record, Records, holder_of
@@ -27,6 +27,7 @@ from .runtime import (
     is_of_thread,
     parent_task,
     thread_id_of,
+    thread_metadata,
     wait_for_checkpoint,
 )
 
@@ -83,7 +84,7 @@ class Ledgers:
             cast(SharedLock, lock).release()  # without a timeout it is never None
 
     def _make(self, config: RunnableConfig) -> Calls[str]:
-        ledger_id = yield from self._clients.create_group()
+        ledger_id = yield from self._clients.create_group(thread_metadata(config))
         if thread_id_of(config) is not None:
             record = {"seal": self._seal_of_made(ledger_id, config)}
             yield from self._records.put(config, _made(ledger_id), record)
@@ -100,6 +101,21 @@ class Ledgers:
         # A server's users may be able to write into the store that has the record.
         return record is not None and record.get("seal") == self._seal_of_made(ledger_id, config)
 
+    def belongs_to(self, ledger_id: str, config: RunnableConfig) -> Calls[bool]:
+        """Whether a ledger is that of the thread of `config`. Where no record says so, the API is asked,
+        which is free: the ledger, or a run in it, names the thread that it was made for.
+
+        Raises:
+            LedgerNotFound: There is none.
+        """
+        if (yield from self.has_made(ledger_id, config)):
+            return True
+        group = yield from self._clients.retrieve_group(ledger_id)
+        if is_of_thread(group.metadata, config):
+            return True
+        runs = (yield from self._clients.list_runs(ledger_id)) if group.status.num_task_runs else []
+        return any(is_of_thread(run.metadata, config) for run in runs)
+
     def recorded(self, config: RunnableConfig, name: str) -> Calls[str | None]:
         """The ledger that is recorded under a name, if there is one."""
         known = yield from self._records.get(config, _ledger(name))
@@ -115,13 +131,10 @@ class Ledgers:
         """
         if holder_of(config) is None or not came_through_server(config):
             return True
-        if (yield from self.has_made(record["ledger_id"], config)):
-            return True
         try:
-            runs = yield from self._clients.list_runs(record["ledger_id"])
-        except NotFound:
-            return True  # it is gone, which the lookup says
-        return not runs or any(is_of_thread(run.metadata, config) for run in runs)
+            return (yield from self.belongs_to(record["ledger_id"], config))
+        except LedgerNotFound:
+            return True  # the lookup says so
 
     def of_question(self, config: RunnableConfig, name: str) -> Calls[str]:
         """The ledger of a research session whose state names none.

@@ -456,6 +456,28 @@ def test_after_a_new_key_a_request_that_was_recorded_is_not_paid_for_again(mode:
     assert len(server.runs) == 1
 
 
+def test_after_a_new_key_a_plan_that_waits_for_a_person_goes_on(mode: Mode) -> None:
+    server = Server(mode, processor="pro", limits=Limits(approve_above="lite"))
+    server.ask(ANNA, QUESTION)
+    server.begin("another-key-of-the-account")
+    yes = {"decisions": [{"type": "approve"}]}
+    assert server.answer(ANNA, yes)["turns"][0]["status"] == "completed"
+
+
+def test_the_ledger_that_a_parent_has_made_says_for_which_thread(mode: Mode) -> None:
+    server = Server(mode)
+    client = ParallelClient(
+        "key-of-a-test",
+        transport=SimulatorTransport(server.simulator),
+        clock=server.simulator.clock,
+    )
+    own = client.create_group(metadata={"thread_id": "thread of anna"}).taskgroup_id
+    assert server.ask(ANNA, QUESTION, ledger_id=own)["ledger_id"] == own
+    refused(server, BERT, lambda: server.ask(BERT, QUESTION, ledger_id=own), own)
+    nobodys = client.create_group().taskgroup_id
+    refused(server, BERT, lambda: server.ask(BERT, QUESTION, ledger_id=nobodys), nobodys)
+
+
 def test_threads_from_before_there_were_seals_go_on(server: Server) -> None:
     pending = on_its_way(server, ANNA)
     bare = {name: v for name, v in pending.items() if name not in ("seal", "ledger_id")}

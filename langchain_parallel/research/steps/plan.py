@@ -122,7 +122,7 @@ def _prove_parents(
             continue
         # A parent graph may keep the head alone.
         last = None if ledger_id else (yield from graph.ledgers.last(config, graph.name))
-        if last and not (yield from graph.ledgers.has_made(last, config)):
+        if last and not (yield from graph.ledgers.belongs_to(last, config)):
             last = None
         ledgers = [id for id in (ledger_id, last) if id]
         yield from prove_interaction(graph, parent, config, at_hand, ledgers)
