@@ -35,6 +35,8 @@ class Settings(BaseModel):
     approve_above: str | None = None
     approvers: tuple[str, ...] | None = None
     """Users' ids and permissions (`permission:…`), separated by commas, who may approve and raise limits."""
+    allow_foreign_ids: bool = False
+    """Whether users may name ledgers, runs and interactions of other threads."""
     wait: Literal["block", "park"] = "park"
     webhook_url: str | None = Field(default=None, repr=False)
     """Where the API reaches this server's `/parallel/webhook` from outside."""
@@ -90,8 +92,10 @@ class Settings(BaseModel):
                 approvers=self.approvers,
             ),
         }
-        if self.webhook_url:
-            options["request"] = RequestOptions(webhook=Webhook(url=self.webhook_url))
+        webhook = Webhook(url=self.webhook_url) if self.webhook_url else None
+        options["request"] = RequestOptions(
+            webhook=webhook, allow_foreign_ids=self.allow_foreign_ids
+        )
         return options
 
     def sweep_options(self) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from benchmarks.processes import reserved_port
 from langchain_parallel.simulator import RunningServer
 
 ROOT = Path(__file__).parents[2]
-SECRET = "whsec-of-a-test-server"
+SECRET = "whsec_c2VjcmV0LW9mLWEtdGVzdC1zZXJ2ZXI="
 SECONDS = 60.0
 
 

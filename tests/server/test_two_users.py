@@ -196,6 +196,41 @@ def test_others_than_operators_do_not_sweep(office: Office) -> None:
     assert status_of(lambda: office.ann.assistants.create("sweep")) == 403
 
 
+def test_ids_of_another_thread_are_no_capability(office: Office, no_webhooks: None) -> None:
+    """What a user writes into threads of their own, who has read another's ids in a log."""
+    theirs = office.ask(office.bob, "What is the plan of Bob?")
+    office.end(theirs)
+    office.bob.runs.wait(
+        theirs.thread_id, "research", command={"resume": {theirs.interrupt_id: "look"}}
+    )
+    assert "the plan of Bob" in str(
+        office.bob.threads.get_state(theirs.thread_id)["values"]["answer"]
+    )
+    own = office.ask(office.ann, "What is mine?")
+    pending = office.ann.threads.get_state(own.thread_id)["values"]["pending"]
+    edited = {"pending": {**pending, "run_id": theirs.run_id}}
+    office.ann.threads.update_state(own.thread_id, edited, as_node="submit")
+    runs, threads = len(office.api.simulator.runs()), [own.thread_id]
+    office.ann.runs.wait(own.thread_id, "research", input=None, raise_error=False)
+    for given in (
+        {"ledger_id": theirs.ledger_id},
+        {"continue_from": theirs.interaction_id},
+        {"interaction_id": theirs.interaction_id},
+    ):
+        threads.append(office.ann.threads.create()["thread_id"])
+        asked: Any = {"question": "What is the plan of Bob?", **given}
+        office.ann.runs.wait(threads[-1], "research", input=asked, raise_error=False)
+    for thread in threads:
+        assert office.ann.threads.get(thread)["status"] == "error"
+        seen = [state["values"].get("turns") for state in office.ann.threads.get_history(thread)]
+        assert not any(seen)
+    assert len(office.api.simulator.runs()) == runs
+    office.end(own)
+    office.ann.runs.wait(own.thread_id, "research", input={"question": "What is mine?"})
+    (turn,) = office.finished(office.ann, own)["turns"]
+    assert turn["run_id"] == own.run_id
+
+
 def test_what_a_run_of_ones_own_names_of_another_thread_is_not_read(
     office: Office, bobs: Asked
 ) -> None:
