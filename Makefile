@@ -12,7 +12,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-exhaustive test-rest test-oldest test-newest test-wheel coverage crash-matrix docs \
-        environment drift real-clients install-lines lint format types public-types bench dist constraints clean
+        environment drift real-clients mutants install-lines lint format types public-types bench dist constraints clean
 
 VENV    ?= .venv$(addprefix -,$(SET))$(if $(WHEEL),-wheel)
 WORKERS ?= 2
@@ -62,6 +62,9 @@ docs: $(VENV)/test.stamp ## run every block of README and docs, and every notebo
 
 crash-matrix: $(VENV)/test.stamp ## kill real processes everywhere, several hundred times (ARGS=--help)
 	$(RUN) -m tests.crash.matrix --promised $(ARGS)
+
+mutants: $(VENV)/test.stamp ## change the package in small ways, and print what no test sees (ARGS=--help)
+	$(RUN) -m tests.mutants $(ARGS)
 
 test-oldest: ## the suite with the oldest versions pyproject.toml claims
 	$(MAKE) test SET=oldest

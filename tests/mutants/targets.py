@@ -1,0 +1,58 @@
+"""Which modules are mutated, and the tests that are to see it: the quickest first, because one is enough."""
+
+from __future__ import annotations
+
+_SUBMIT = (
+    "tests/core/test_ledger.py",
+    "tests/core/test_ledger_property.py",
+    "tests/client/test_unclear_answers.py",
+    "tests/client/test_submit.py",
+    "tests/client/test_processes.py",
+    "tests/client/test_machines.py",
+)
+_INTENTS = (
+    "tests/tool/test_intents.py",
+    "tests/faults/test_unsettled.py",
+    "tests/tool/test_doubt.py",
+)
+_WAITING = (
+    "tests/core/test_feed.py",
+    "tests/core/test_retry.py",
+    "tests/client/test_waiting.py",
+    "tests/client/test_streams.py",
+    "tests/client/test_endings.py",
+)
+_APPROVAL = (
+    "tests/research/test_spending.py",
+    "tests/research/test_people.py",
+    "tests/tool/test_limits.py",
+    "tests/research/test_session_limits.py",
+    "tests/middleware/test_people.py",
+)
+_WEBHOOKS = (
+    "tests/webhooks/test_delivery_queue.py",
+    "tests/webhooks/test_receive.py",
+    "tests/webhooks/test_endpoint.py",
+)
+
+TARGETS: dict[str, tuple[str, ...]] = {
+    "_core/ledger/cache.py": _SUBMIT,
+    "_core/ledger/keys.py": ("tests/core/test_keys.py", *_SUBMIT),
+    "_core/ledger/lookup.py": _SUBMIT,
+    "_core/ledger/submission.py": _SUBMIT,
+    "_graph/intents.py": _INTENTS,
+    "_graph/records.py": (*_INTENTS, "tests/research/test_thread_records.py"),
+    "_core/retry.py": ("tests/core/test_retry.py", "tests/client/test_faults.py"),
+    "_core/run_wait.py": _WAITING,
+    "_core/event_feed.py": _WAITING,
+    "research/approval.py": _APPROVAL,
+    "research/usage.py": _APPROVAL,
+    "_core/limits.py": ("tests/core/test_limits.py", "tests/core/test_schema_limits.py"),
+    "webhooks/app.py": _WEBHOOKS,
+    "webhooks/delivery.py": _WEBHOOKS,
+    "webhooks/delivery_queue.py": _WEBHOOKS,
+    "_core/webhook_signature.py": _WEBHOOKS,
+    "_core/redaction.py": ("tests/core/test_redaction.py", "tests/test_redacted_answers.py"),
+    "_core/hidden.py": ("tests/core/test_redaction.py", "tests/test_secrets_in_locals.py"),
+}
+"""Modules of the package, and test files."""
