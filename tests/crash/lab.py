@@ -255,6 +255,6 @@ def _without_ids(state: str) -> str:
     hashed, and without what depends on when a run got there.
     """
     numbers: dict[str, str] = {}
-    state = re.sub(r'"key": "[^"]*"', '"key": "…"', state)
+    state = re.sub(r'"(key|seal)": "[^"]*"', r'"\1": "…"', state)  # made from ids
     state = re.sub(r'"(started|ended)_at": "[^"]*"', r'"\1_at": "…"', state)
     return _ID.sub(lambda id: numbers.setdefault(id[0], f"id {len(numbers) + 1}"), state)
