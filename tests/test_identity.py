@@ -243,6 +243,16 @@ async def test_without_an_identity_a_rotated_token_asks_with_other_eyes(
     assert account.tokens == ["Bearer one", "Bearer two"]
 
 
+async def test_an_agent_finds_its_run_by_the_call_although_the_token_was_rotated(
+    account: Account,
+) -> None:
+    saver = InMemorySaver()
+    with pytest.raises(Killed):
+        await middleware(account, options("Bearer one"), saver, is_killed=True)
+    await middleware(account, options("Bearer two"), saver, given=None)
+    assert account.tokens == ["Bearer one"]
+
+
 async def test_a_copied_tool_has_the_identity_of_its_own_options() -> None:
     account = Account("sync")
     one = ParallelTaskTool(processor="lite", request=options("Bearer one"), client=account.client())
