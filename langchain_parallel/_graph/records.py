@@ -16,7 +16,6 @@ them silently would have runs paid for twice.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
@@ -25,6 +24,7 @@ from langgraph.store.base import BaseStore
 from typing_extensions import Self
 
 from .._core.calls import Call, Calls, guarded
+from .._core.latest import Latest
 from ..errors import CheckpointNotWritten
 from .runtime import checkpointer_of, runtime_of, thread_id_of
 from .store import NAMESPACE, digest, get_item, put_item
@@ -45,7 +45,7 @@ class Records:
     """The records of one door."""
 
     def __init__(self) -> None:
-        self._memory: OrderedDict[str, Record] = OrderedDict()
+        self._memory: Latest[str, Record] = Latest(REMEMBERED)
         self._written: dict[str, Record] = {}
         """By name, until a replacement of one has been read back."""
         self._trusted: set[type] = set()
@@ -88,7 +88,7 @@ class Records:
         """
         holder = holder_of(config)
         if holder is None:
-            self._remember(_name(config, name), record)
+            self._memory[_name(config, name)] = record
             return
         if isinstance(holder, BaseStore):
             item = {"name": name, "record": record, **tags(thread_id_of(config), config)}
@@ -111,12 +111,6 @@ class Records:
             self._written.clear()
         else:
             self._written[_name(config, name)] = record
-
-    def _remember(self, name: str, record: Record) -> None:
-        self._memory[name] = record
-        self._memory.move_to_end(name)
-        while len(self._memory) > REMEMBERED:
-            self._memory.popitem(last=False)
 
 
 def holder_of(config: RunnableConfig) -> BaseStore | BaseCheckpointSaver[Any] | None:

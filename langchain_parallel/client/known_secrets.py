@@ -6,11 +6,11 @@ response, it is removed before the caller sees it.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 
 import httpx
 
+from .._core.latest import Latest
 from .._core.redaction import header_secrets, is_ordinary, longest_first, redact
 from ..errors import ParallelError
 
@@ -22,7 +22,7 @@ class KnownSecrets:
     """Secrets that no response and no error may show."""
 
     def __init__(self) -> None:
-        self._secrets: OrderedDict[str, None] = OrderedDict()
+        self._secrets: Latest[str, None] = Latest(_MAX_SECRETS)
         self._all: tuple[str, ...] = ()
 
     def register(self, secrets: Iterable[str]) -> None:
@@ -30,9 +30,8 @@ class KnownSecrets:
         new = [secret for secret in secrets if secret not in self._secrets]
         if not new:
             return
-        self._secrets.update(dict.fromkeys(new))
-        while len(self._secrets) > _MAX_SECRETS:
-            self._secrets.popitem(last=False)
+        for secret in new:
+            self._secrets[secret] = None
         self._all = longest_first(self._secrets)
 
     def all(self, http: httpx.Client | httpx.AsyncClient | None = None) -> tuple[str, ...]:

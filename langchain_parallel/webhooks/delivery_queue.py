@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 from weakref import WeakValueDictionary
 
+from .._core.latest import Latest
 from .._core.retry import RetryPolicy
 from ..errors import InvalidRequest, is_transient
 from ..parked.wake_up import WakeResult, log_error
@@ -69,7 +69,7 @@ class DeliveryQueue:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._run_locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         """Deliveries of one run are processed one by one, so that they take one of the gate's places."""
-        self._processed: OrderedDict[str, None] = OrderedDict()
+        self._processed: Latest[str, None] = Latest(_REMEMBERED)
         self._closing = asyncio.Event()
 
     def __len__(self) -> int:
@@ -133,8 +133,6 @@ class DeliveryQueue:
             if not result.is_settled:
                 return False
         self._processed[delivery.webhook_id] = None
-        if len(self._processed) > _REMEMBERED:
-            self._processed.popitem(last=False)
         return True
 
     async def _closes_before(self, attempt: int) -> bool:

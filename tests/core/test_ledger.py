@@ -8,11 +8,11 @@ import pytest
 from langchain_parallel import errors
 from langchain_parallel._core.effects import NoResponse, OpenStream, Request, Response, StreamEnded
 from langchain_parallel._core.ledger import submission as ledger
-from langchain_parallel._core.ledger.cache import LedgerCache
+from langchain_parallel._core.ledger.cache import KnownRun, LedgerCache
 from langchain_parallel._core.ledger.keys import METADATA_KEY, ledger_key
 from langchain_parallel._core.ledger.lookup import Lookup, PendingSubmission
 from langchain_parallel._core.retry import RetryPolicy
-from langchain_parallel.models import Submission, TaskRunInput
+from langchain_parallel.models import Submission, TaskRun, TaskRunInput
 
 from .helpers import Script, answer
 
@@ -351,6 +351,29 @@ def test_settling_first_waits_for_a_run_that_shows_up_late() -> None:
     assert script.time >= POLICY.settle_seconds
 
 
+@pytest.mark.parametrize("status", [400, 402])
+def test_a_doubt_stays_where_a_later_send_is_refused(status: int) -> None:
+    """That nothing came of the last send does not say what came of the one before."""
+    cache = LedgerCache()
+    refused = (Response(status), *NOTHING)
+    with pytest.raises(errors.ApiError) as caught:
+        submit(Script(*NOTHING, NoResponse(True), *NOTHING * 5, *refused), cache=cache)
+    assert (caught.value.status, caught.value.billed) == (status, None)
+    assert "A send of the same request may have started a run" in caught.value.hint
+    again = Script(*SHOWN)
+    assert submit(again, cache=cache).adopted
+    assert again.sent[0].method == "GET"
+    assert cache.unsettled == {}
+
+
+def test_a_doubt_stays_where_a_later_send_comes_too_late() -> None:
+    cache = LedgerCache()
+    script = Script(*NOTHING, NoResponse(True), *NOTHING * 5, TOO_LATE)
+    with pytest.raises(IndexError):  # the list of outcomes ends where it looks again
+        submit(script, cache=cache)
+    assert cache.unsettled.keys() == {("tgrp_1", KEY)}
+
+
 def test_a_doubt_that_could_not_be_settled_stays_for_the_next_lookup() -> None:
     """Only the first one is told that another process may have sent it."""
     cache = LedgerCache()
@@ -443,6 +466,17 @@ def test_what_this_client_started_is_found_though_the_list_does_not_show_it() ->
     cache = LedgerCache()
     assert not submit(Script(*NOTHING, STARTED, RUN), cache=cache).adopted
     assert submit(Script(RUN), cache=cache).adopted
+
+
+def test_an_own_run_that_is_not_listed_is_reported_beside_the_twin_that_is() -> None:
+    cache = LedgerCache()
+    run = TaskRun(run_id="trun_2", status="queued")
+    cache.remember_run("tgrp_1", KEY, KnownRun(run, may_have_duplicate=True))
+    found = submit(Script(*SHOWN), cache=cache)
+    assert (found.run.run_id, found.duplicates) == ("trun_1", ("trun_2",))
+    found_too = find(Script(*SHOWN), cache=cache)
+    assert found_too is not None
+    assert (found_too.run.run_id, found_too.duplicates) == ("trun_1", ("trun_2",))
 
 
 def test_an_uncertain_list_is_read_from_where_the_session_began() -> None:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from langchain_parallel._core import operations
 from langchain_parallel._core.effects import NoResponse, Outcome, Response, Sleep
 from langchain_parallel._core.retry import RetryDecision, RetryPolicy, classify, retry_after
+from langchain_parallel.client.client_settings import seconds
 from langchain_parallel.errors import InvalidRequest
 
 from .helpers import FREE, PAID, Script, answer
@@ -27,10 +28,11 @@ TABLE: list[tuple[Outcome, RetryDecision, RetryDecision]] = [
     (NoResponse(sent=False, advice="Mend it."), RetryDecision.REFUSED, RetryDecision.REFUSED),
     (NoResponse(sent=True, advice="Mend it."), RetryDecision.REFUSED, RetryDecision.UNKNOWN),
     (NoResponse(sent=True, malformed=True), RetryDecision.SEND_AGAIN, RetryDecision.UNKNOWN),
-    *((Response(code), RetryDecision.DONE, RetryDecision.DONE) for code in (200, 202, 204)),
+    (NoResponse(sent=True, limit=1), RetryDecision.REFUSED, RetryDecision.UNKNOWN),
+    *((Response(code), RetryDecision.DONE, RetryDecision.DONE) for code in (200, 202, 204, 299)),
     *(
         (Response(code), RetryDecision.REFUSED, RetryDecision.REFUSED)
-        for code in (301, 307, 400, 401, 402, 403, 404, 410, 418, 422, 451)
+        for code in (300, 301, 307, 400, 401, 402, 403, 404, 410, 418, 422, 451)
     ),
 ]
 
@@ -120,6 +122,21 @@ def test_pauses_double_up_to_the_longest() -> None:
     longest = [p.seconds + p.jitter for p in map(policy.jittered_delay, (1, 2, 3, 4, 5, 9_999))]
     assert longest == [1.0, 2.0, 4.0, 8.0, 8.0, 8.0]
     assert policy.jittered_delay(1) == Sleep(0.5, jitter=0.5)
+    assert RetryPolicy().delay_before_resend(1, Response(503)) == Sleep(0.25, jitter=0.25)
+
+
+def test_half_of_a_pause_is_random_and_within_its_bounds() -> None:
+    """Clients that failed together must not come back together."""
+    waited = [seconds(RetryPolicy(initial_delay=4.0).jittered_delay(1)) for _ in range(50)]
+    assert all(2.0 <= one <= 4.0 for one in waited)
+    assert len(set(waited)) > 40
+    assert min(waited) < 3.0 < max(waited)
+
+
+def test_one_attempt_and_no_pause_at_all_are_a_policy() -> None:
+    policy = RetryPolicy(1, 0, 0, 0, 0)
+    assert policy.delay_before_resend(1, Response(503)) is None
+    assert policy.backoff.delay(7) == 0
 
 
 def test_a_server_that_asks_for_too_long_a_pause_is_not_waited_for() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 _SUBMIT = (
+    "tests/core/test_latest.py",
     "tests/core/test_ledger.py",
     "tests/core/test_ledger_property.py",
     "tests/client/test_unclear_answers.py",
@@ -16,6 +17,7 @@ _INTENTS = (
     "tests/tool/test_doubt.py",
 )
 _WAITING = (
+    "tests/core/test_run_wait.py",
     "tests/core/test_feed.py",
     "tests/core/test_retry.py",
     "tests/client/test_waiting.py",
@@ -23,6 +25,8 @@ _WAITING = (
     "tests/client/test_endings.py",
 )
 _APPROVAL = (
+    "tests/research/test_approval.py",
+    "tests/research/test_ceilings.py",
     "tests/research/test_spending.py",
     "tests/research/test_people.py",
     "tests/tool/test_limits.py",
@@ -40,12 +44,16 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "_core/ledger/keys.py": ("tests/core/test_keys.py", *_SUBMIT),
     "_core/ledger/lookup.py": _SUBMIT,
     "_core/ledger/submission.py": _SUBMIT,
+    "_core/ledger/identity.py": ("tests/test_identity.py",),
+    "_core/latest.py": ("tests/core/test_latest.py",),
     "_graph/intents.py": _INTENTS,
+    "_graph/seals.py": _INTENTS,
     "_graph/records.py": (*_INTENTS, "tests/research/test_thread_records.py"),
     "_core/retry.py": ("tests/core/test_retry.py", "tests/client/test_faults.py"),
     "_core/run_wait.py": _WAITING,
     "_core/event_feed.py": _WAITING,
     "research/approval.py": _APPROVAL,
+    "research/spending_rules.py": _APPROVAL,
     "research/usage.py": _APPROVAL,
     "_core/limits.py": ("tests/core/test_limits.py", "tests/core/test_schema_limits.py"),
     "webhooks/app.py": _WEBHOOKS,

@@ -7,15 +7,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
+from pydantic import SecretStr
 
 from langchain_parallel import ParallelClient, ParallelTaskTool
+from langchain_parallel._core.calls import drive
+from langchain_parallel._graph.intents import Intent
+from langchain_parallel._graph.records import Records
+from langchain_parallel._graph.seals import Seals
 from langchain_parallel._graph.store import NAMESPACE
+from langchain_parallel.models import TaskRun
 from langchain_parallel.options import Limits
 from langchain_parallel.simulator import Fault, SimulatorTransport
 
@@ -221,3 +228,31 @@ async def test_a_record_of_an_intent_is_small_and_holds_no_secret(
     assert intent["run_id"] == account.runs[0]["run_id"]
     assert all(len(str(record)) < 1_000 for record in records)
     assert KEY not in str(records)
+
+
+def test_a_doubt_stays_where_a_later_send_is_refused_and_an_own_one_goes() -> None:
+    """Another process may have sent the request, whatever came of ours."""
+    theirs: Any = {"by": "another process", "open": True}
+    ours: Any = {"by": "this process", "open": True}
+    settled: Any = {**theirs, "open": False}
+    for before, left in ((theirs, True), (ours, False), (None, False), (settled, False)):
+        intent = Intent(Records(), {}, "tgrp_1", "key", "this process", Seals(SecretStr("key")))
+        drive(intent.claim())
+        assert not intent.is_in_doubt(drive(intent.read()))
+        drive(intent.withdraw(before))
+        assert intent.is_in_doubt(drive(intent.read())) is left
+
+
+def test_whoever_gave_way_takes_over_only_if_the_other_recorded_nothing_more() -> None:
+    records = Records()
+    ours = Intent(records, {}, "tgrp_1", "key", "this process", Seals(SecretStr("key")))
+    theirs = replace(ours, by="another process")
+    drive(theirs.claim())
+    assert drive(ours.is_ours()) is False  # it looks for the settling time
+    drive(theirs.settle(TaskRun(run_id="trun_1", status="queued"), "key"))
+    assert drive(ours.is_ours()) is False  # the other has a run: nothing is overwritten
+    kept = drive(ours.read())
+    assert kept is not None
+    assert kept["run_id"] == "trun_1"
+    assert drive(ours.is_ours()) is False  # now nothing has changed, so it takes over
+    assert drive(ours.is_ours()) is True

@@ -41,3 +41,21 @@ async def test_a_queue_that_closes_accepts_nothing() -> None:
     queue = DeliveryQueue(wake, QueueOptions())
     await queue.close()
     assert queue.accept(delivery("run", "late")) == "full"
+
+
+async def test_a_duplicate_of_a_delivery_that_is_being_processed_wakes_nothing() -> None:
+    go_on, woken = asyncio.Event(), list[str]()
+
+    async def wake(run_id: str, webhook_id: str) -> WakeResult:
+        woken.append(webhook_id)
+        await go_on.wait()
+        return WakeResult(Outcome.RESUMED, run_id)
+
+    queue = DeliveryQueue(wake, QueueOptions())
+    assert queue.accept(delivery("run", "one")) == "queued"
+    assert queue.accept(delivery("run", "one")) == "duplicate"  # it waits for its turn
+    await asyncio.sleep(0.001)
+    assert queue.accept(delivery("run", "one")) == "duplicate"  # its thread is being resumed
+    go_on.set()
+    await queue.close()
+    assert woken == ["one"]

@@ -140,6 +140,28 @@ async def test_a_body_that_is_too_large_is_not_read_to_its_end(hooked: Hooked) -
     assert read <= 12
 
 
+@pytest.mark.parametrize(("seconds", "code"), [(29.0, 202), (31.0, 408)])
+async def test_a_body_has_half_a_minute_to_arrive(
+    hooked: Hooked, monkeypatch: pytest.MonkeyPatch, seconds: float, code: int
+) -> None:
+    run_id = await hooked.parked()
+    sent, signed = delivery(run_id)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield sent[:5]
+        with monkeypatch.context() as patched:
+            patched.setattr(loop, "time", lambda: began + seconds)
+            for _ in range(10):  # rounds of the loop, which looks at its clock in each
+                await asyncio.sleep(0)
+            yield sent[5:]
+
+    async with hooked.http() as http:
+        answer = await http.post(PATH, content=slow(), headers=signed)
+    assert answer.status_code == code
+
+
 @pytest.mark.parametrize(("age", "code"), [(None, 400), (301, 401), (-301, 401)])
 async def test_a_body_whose_headers_cannot_be_genuine_is_not_read(
     hooked: Hooked, age: int | None, code: int

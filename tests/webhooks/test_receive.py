@@ -58,6 +58,17 @@ def test_one_right_signature_among_wrong_ones_will_do() -> None:
     assert receive(several, BODY, secrets=[SECRET], now=NOW).run_id == "trun_1"
 
 
+@pytest.mark.parametrize(("wrong", "genuine"), [(19, True), (20, False)])
+def test_no_more_than_twenty_signatures_are_compared(wrong: int, genuine: bool) -> None:
+    """Each costs an HMAC's comparison, and anybody can send thousands."""
+    signed = headers(BODY)
+    signed["webhook-signature"] = "v1,abc= " * wrong + signed["webhook-signature"]
+    if genuine:
+        assert receive(signed, BODY, secrets=[SECRET], now=NOW).run_id == "trun_1"
+    else:
+        assert rejected(signed) == "signature"
+
+
 def test_what_the_reference_library_signs_is_genuine() -> None:
     moment = datetime.fromtimestamp(NOW, timezone.utc)
     sign = standardwebhooks.Webhook(SECRET).sign

@@ -6,12 +6,11 @@ finds the same runs. A session's hundredth lookup reads the runs that came since
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from ...models import TaskRun, TaskRunEvent
+from ..latest import Latest
 from ..timestamps import sort_key
 from .keys import METADATA_KEY
 
@@ -62,24 +61,6 @@ class LedgerIndex:
         return sorted(found, key=lambda known: sort_key(known.run.created_at))
 
 
-K = TypeVar("K")
-V = TypeVar("V")
-
-
-class _Latest(OrderedDict[K, V]):
-    """A dict of the latest entries, up to a number."""
-
-    def __init__(self, most: int) -> None:
-        super().__init__()
-        self._most = most
-
-    def __setitem__(self, key: K, value: V) -> None:
-        super().__setitem__(key, value)
-        self.move_to_end(key)
-        while len(self) > self._most:
-            self.popitem(last=False)
-
-
 class LedgerCache:
     """Indexes of ledgers, runs just started, and sends whose outcome is unknown."""
 
@@ -89,9 +70,9 @@ class LedgerCache:
         self.unsettled: dict[tuple[str, str], float] = {}
         """`(ledger_id, key)` → monotonic time at which a send ended without a known outcome, or was heard of
         that another process may have made; `inf` while the send is in flight."""
-        self._started: _Latest[tuple[str, str], KnownRun] = _Latest(MAX_RUNS)
-        self._interactions: _Latest[str, str] = _Latest(MAX_RUNS)
-        self._indexes: _Latest[str, LedgerIndex] = _Latest(MAX_LEDGERS)
+        self._started: Latest[tuple[str, str], KnownRun] = Latest(MAX_RUNS)
+        self._interactions: Latest[str, str] = Latest(MAX_RUNS)
+        self._indexes: Latest[str, LedgerIndex] = Latest(MAX_LEDGERS)
 
     def started_run(self, ledger_id: str, key: str) -> KnownRun | None:
         """The run that this client started under a key: the ledger's list may not show it yet."""
