@@ -30,6 +30,8 @@
     ├── ThreadBusy                         another caller is resuming the LangGraph thread
     └── WebhookRejected                    a webhook delivery is malformed, unsigned or too old
 
+`RequestWarning` is no error: a request breaks a rule that the API documents, and is sent all the same.
+
 Each says in one sentence what happened and in one what to do, and carries what that needs: `run_id` and
 `interaction_id` where a run is concerned, and `billed`: True, False, or None while it is unknown.
 """
@@ -148,6 +150,18 @@ class InvalidRequest(ParallelError, ValueError):
     def __init__(self, problems: Sequence[str], *, hint: str = "Nothing was sent.") -> None:
         super().__init__(" ".join(problems), hint=hint)
         self.problems: tuple[str, ...] = tuple(problems)
+
+
+class RequestWarning(UserWarning):
+    """A request breaks a rule of the API's documentation, as it was on the day that the warning names.
+
+    The request is sent all the same, since such rules change. With `strict=True` it is refused instead
+    (`InvalidRequest`). `rule` is its name in `langchain_parallel.rules`.
+    """
+
+    def __init__(self, message: str, rule: str = "") -> None:
+        super().__init__(message.translate(_NOT_SHOWN))
+        self.rule = rule
 
 
 class MissingKey(ParallelError):

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias, cast
 
 from langchain_core.runnables import RunnableConfig
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 from typing_extensions import TypedDict
 
 from ._core import limits as api_limits
 from ._core.kinds import as_list, check_kinds
 from ._core.ledger.identity import check_identity
+from ._core.rules import Finding
+from .client.request_warnings import warn
 from .errors import InvalidRequest
 from .models import (
     McpServer,
@@ -27,7 +29,7 @@ from .models import (
     TaskSpec,
     Webhook,
 )
-from .models.refusal import Discreet
+from .models.requests import Extensible
 
 ProcessorChoice: TypeAlias = "str | tuple[str, str]"
 """One processor for every run; or one for first questions and one for follow-ups."""
@@ -117,30 +119,31 @@ class Limits:
         )
 
 
-class RequestOptions(Discreet):
+class RequestOptions(Extensible):
     """Options of every run that a tool, graph or middleware starts, beside question and processor.
 
     Args:
         source_policy: Which sites may be used.
         mcp_servers: MCP servers the runs may call.
-        advanced_settings: Country of the search.
-        memory_scope_key: Which memory the runs use.
+        advanced_settings: Country of the search, data connectors.
+        memory_scope_key: Files the runs in the application memory of this name. No run reads it by itself.
         metadata: Kept with every run on Parallel's side, beside the LangGraph `thread_id`.
         webhook: Where the API posts when a run has ended; for `wait="park"`.
         allow_unknown_processor: Send processors that this package does not know.
+        processor_may_fall_back: If the API refuses a processor, and so bills nothing, ask once with the
+            nearest listed one that costs no more: the plain one of a `-fast` one, else the next cheaper one.
         allow_foreign_ids: Whether ids of ledgers, runs and interactions are used that do not come from this
             thread, such as those of monitor events. None: in your own process the graph and the middleware
             use them, because your code gave them; behind a LangGraph server nothing does.
         identity: Whose credentials the MCP servers are given, such as a user's id; never sent. It is the same
             when they are rotated; without it, a run under rotated credentials is another one.
+        extra_body: What the API knows and this package does not, sent with every run.
+        strict: Refuse what breaks a rule of the API's documentation (`langchain_parallel.rules`), which is
+            sent with a `RequestWarning` otherwise.
 
     Raises:
         pydantic.ValidationError: An option is unknown or of another type. Values are not repeated.
     """
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True
-    )
 
     source_policy: SourcePolicy | None = None
     mcp_servers: Sequence[McpServer] = Field(default=(), repr=False)  # headers are secret
@@ -149,8 +152,12 @@ class RequestOptions(Discreet):
     metadata: Metadata = Field(default_factory=dict)
     webhook: Webhook | None = Field(default=None, repr=False)  # its URL may hold a token
     allow_unknown_processor: bool = False
+    processor_may_fall_back: bool = False
     allow_foreign_ids: bool | None = None
+    strict: bool = False
     identity: str | None = Field(default=None, repr=False)  # it names a person
+
+    _sent_beside: ClassVar[frozenset[str]] = frozenset(TaskRunInput.model_fields)
 
     @field_validator("identity")
     @classmethod
@@ -163,6 +170,7 @@ class RequestOptions(Discreet):
         processors: Sequence[str],
         output_schema: SchemaLike | None = None,
         input_schema: SchemaLike | None = None,
+        warned: set[str] | None = None,
     ) -> TaskRunInput:
         """The request that all runs of a door share, checked; only the question is missing.
 
@@ -170,6 +178,7 @@ class RequestOptions(Discreet):
             processors: All that the door may use, the usual one first.
             output_schema: Shape of every answer; None: the API chooses.
             input_schema: Shape of the question; None: text.
+            warned: The names of rules that a warning has named before; those named here are added.
 
         Raises:
             InvalidRequest: The API would refuse it.
@@ -186,15 +195,20 @@ class RequestOptions(Discreet):
             **{name: value for name, value in self if name in TaskRunInput.model_fields},
         )
         for processor in dict.fromkeys(processors):
-            self.check(request.model_copy(update={"processor": processor}))
+            warn(self.check(request.model_copy(update={"processor": processor})), warned)
         return request
 
-    def check(self, request: TaskRunInput) -> None:
-        """Raise InvalidRequest for a request that the API would refuse."""
-        api_limits.check(
+    def check(self, request: TaskRunInput) -> list[Finding]:
+        """The rules of the documentation that a request breaks, and a caller should be warned of.
+
+        Raises:
+            InvalidRequest: No API could take it; or it breaks such a rule, and `strict` is set.
+        """
+        return api_limits.check(
             request,
             allow_unknown_processor=self.allow_unknown_processor,
             how_to_allow="request=RequestOptions(allow_unknown_processor=True)",
+            strict=self.strict,
         )
 
 

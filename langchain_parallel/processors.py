@@ -1,12 +1,13 @@
 """The processors: what a run costs and how long it takes.
 
-The numbers are those of the page `SOURCE` in the month of `SOURCE_DATE`. The API has no call that returns
-prices, so they may have changed since. A `-fast` processor costs the same as the one without, and takes a
-third to a fifth of its time.
+The numbers are those of the page `SOURCE` in the month of `SOURCE_DATE`, and of `-fast` processors those of
+`FAST_SOURCE_DATE`: newer pages no longer name these. The API has no call that returns prices, so they may
+have changed since. Times are those of the running alone; a run may be queued before.
 """
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -14,46 +15,59 @@ from types import MappingProxyType
 
 SOURCE = "https://docs.parallel.ai/task-api/guides/choose-a-processor"
 """The page the table was read from."""
-SOURCE_DATE = date(2026, 8, 1)
+SOURCE_DATE = date(2026, 10, 1)
 """The month in which it was read; the day is not on record."""
+FAST_SOURCE_DATE = date(2026, 8, 1)
+"""The month in which the times of `-fast` processors were last on that page."""
 
 
 @dataclass(frozen=True, slots=True)
 class Processor:
-    """One processor. `usd` is the price of a run, `seconds` the usual shortest and longest time of one."""
+    """One processor.
+
+    Attributes:
+        name: Its name.
+        usd: The price of a run.
+        seconds: The usual shortest and longest time of a run.
+        p50: Seconds in which half of all runs are done; None where no page says it.
+        p90: Seconds in which nine of ten runs are done; None where no page says it.
+        deep: Deep research (`pro` and above), for which the API records progress without being asked.
+        is_listed: Whether the newest pages name it.
+    """
 
     name: str
     usd: float
     seconds: tuple[float, float]
+    p50: float | None
+    p90: float | None
     deep: bool
-    """Deep research (`pro` and above), for which the API records progress without being asked."""
+    is_listed: bool
 
 
-_PLAIN: tuple[tuple[str, float, float, float], ...] = (
-    # name, USD for 1,000 runs, seconds at the least, seconds at the most
-    ("lite", 5, 10, 60),
-    ("base", 10, 15, 100),
-    ("core", 25, 60, 300),
-    ("core2x", 50, 60, 600),
-    ("pro", 100, 120, 600),
-    ("ultra", 300, 300, 1500),
-    ("ultra2x", 600, 300, 3000),
-    ("ultra4x", 1200, 300, 5400),
-    ("ultra8x", 2400, 300, 7200),
-)
+_TABLE: tuple[tuple[str, float, tuple[float, float], tuple[float, float], tuple[float, float]], ...] = (
+    # name, USD for 1,000 runs, seconds at the least and at the most, p50 and p90, the first two of `-fast`
+    ("lite", 5, (10, 120), (45, 90), (10, 20)),
+    ("base", 10, (15, 180), (50, 120), (15, 50)),
+    ("core", 25, (60, 300), (90, 180), (15, 100)),
+    ("core2x", 50, (60, 600), (210, 390), (15, 180)),
+    ("pro", 100, (120, 600), (210, 450), (30, 300)),
+    ("ultra", 300, (180, 1500), (240, 600), (60, 600)),
+    ("ultra2x", 600, (300, 3000), (360, 570), (60, 1200)),
+    ("ultra4x", 1200, (300, 5400), (480, 630), (60, 2400)),
+    ("ultra8x", 2400, (300, 7200), (390, 660), (60, 3600)),
+)  # fmt: skip
 
 
-def _table() -> dict[str, Processor]:
+def _processors() -> dict[str, Processor]:
     table = {}
-    for name, price, least, most in _PLAIN:
-        deep = name.startswith(("pro", "ultra"))
-        table[name] = Processor(name, price / 1000, (least, most), deep)
-        fast = f"{name}-fast"
-        table[fast] = Processor(fast, price / 1000, (least / 5, most / 3), deep)
+    for name, price, seconds, (p50, p90), fast_seconds in _TABLE:
+        deep, usd, fast = name.startswith(("pro", "ultra")), price / 1000, f"{name}-fast"
+        table[name] = Processor(name, usd, seconds, p50, p90, deep, is_listed=True)
+        table[fast] = Processor(fast, usd, fast_seconds, None, None, deep, is_listed=False)
     return table
 
 
-PROCESSORS: Mapping[str, Processor] = MappingProxyType(_table())
+PROCESSORS: Mapping[str, Processor] = MappingProxyType(_processors())
 """Every known processor by name."""
 
 
@@ -78,3 +92,17 @@ def costs_more(processor: str, than: str) -> bool:
     if price is None or limit is None:
         return processor != than
     return price > limit
+
+
+def nearest_listed(processor: str) -> str | None:
+    """The processor to use in place of one that the API refuses: the plain one of a `-fast` one, else the
+    next cheaper one; of an unknown name the one that is written most alike. None if there is none.
+    """
+    plain = processor.removesuffix("-fast")
+    names = [name for name, known in PROCESSORS.items() if known.is_listed]
+    if processor not in PROCESSORS:
+        return next(iter(difflib.get_close_matches(plain, names, n=1, cutoff=0.4)), None)
+    if plain != processor:
+        return plain
+    place = names.index(processor)
+    return names[place - 1] if place else None

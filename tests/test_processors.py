@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 
 from langchain_parallel.processors import (
+    FAST_SOURCE_DATE,
     PROCESSORS,
     SOURCE,
     SOURCE_DATE,
@@ -18,6 +19,7 @@ from langchain_parallel.processors import (
 def test_the_table_names_its_source_and_when_it_was_read() -> None:
     assert SOURCE.startswith("https://docs.parallel.ai/")
     assert isinstance(SOURCE_DATE, date)
+    assert FAST_SOURCE_DATE < SOURCE_DATE
 
 
 def test_expected_times_are_those_of_the_table() -> None:

@@ -34,6 +34,8 @@ class Request:
     """When it is too late to send it, by the monotonic clock; what allowed that is out of date then."""
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """Texts in the body that no error message may repeat."""
+    processors: tuple[str, ...] = ()
+    """Of the runs that it starts: an error that is about one of them names another."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ nothing; what reports errors with local variables (Sentry, `traceback`, rich) sh
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import SecretStr
 
@@ -30,6 +30,13 @@ class HiddenBytes(bytes):
 def hidden(given: T | str) -> T | HiddenText:
     """A text that may hold a secret, such as an address with a login; anything else as it is."""
     return HiddenText(given) if isinstance(given, str) else given
+
+
+def hide(value: Any) -> Any:
+    """A JSON value, each of whose texts may hold a secret."""
+    if isinstance(value, dict):
+        return {name: hide(inner) for name, inner in value.items()}
+    return [hide(inner) for inner in value] if isinstance(value, list) else hidden(value)
 
 
 def as_secret(given: T | str) -> T | SecretStr:

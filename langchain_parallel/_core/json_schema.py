@@ -77,7 +77,8 @@ class SchemaSize:
 
 
 def _parts(schema: Mapping[str, Any]) -> Iterator[Any]:
-    yield schema.get("items")
+    items = schema.get("items")  # draft 7 has a list of them where later ones have prefixItems
+    yield from items if isinstance(items, list) else [items]
     yield schema.get("additionalProperties")
     for word in ("anyOf", "oneOf", "allOf", "prefixItems"):
         alternatives = schema.get(word)

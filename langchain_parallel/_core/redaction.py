@@ -13,13 +13,14 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64decode
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import BaseModel
 
 from ..models import TaskRun, TaskRunInput, TaskRunWarning
+from ..models.requests import Extensible
 from .hidden import HiddenText
 
 REDACTED = "A secret of this client stood in what the server sent, and was replaced by “…”."
@@ -55,7 +56,24 @@ def secrets_of(inputs: Iterable[TaskRunInput]) -> tuple[str, ...]:
         if run.webhook:
             # Whoever has the address can post there; the words in it are not secret.
             found |= {run.webhook.url, *_url_secrets(run.webhook.url)}
+        found |= header_secrets(_extra_texts(run))
     return longest_first(found)
+
+
+def _extra_texts(part: Extensible) -> Iterator[tuple[str, str]]:
+    """The names and texts in what callers send beside the fields that are known."""
+    left: list[tuple[str, Any]] = list(part.extra_body.items())
+    while left:
+        name, value = left.pop()
+        if isinstance(value, str):
+            yield name, HiddenText(value)
+        elif isinstance(value, dict):
+            left += value.items()
+        elif isinstance(value, list):
+            left += [(name, inner) for inner in value]
+    for _, value in part:
+        if isinstance(value, Extensible):
+            yield from _extra_texts(value)
 
 
 def longest_first(values: Iterable[str]) -> tuple[str, ...]:

@@ -7,12 +7,13 @@ Rule: only this module knows status codes and the shape of an error. All that th
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from .. import errors
+from ..processors import nearest_listed
 from . import payloads
 from .effects import NoResponse, Outcome, Request, Response
 from .plain_text import one_line, quoted
@@ -195,6 +196,8 @@ def _refusal(request: Request, response: Response, run_id: str | None) -> errors
     said = redact(_text(body.get("message")), request.secrets)
     named = _fields(body.get("detail")) if response.status == 422 else []
     fields = tuple(redact(field, request.secrets) for field in named)
+    if is_of_processor(response.status, fields, said):
+        todo = _with_nearest(todo, request.processors)
     ref_id = redact(_text(body.get("ref_id")), request.secrets) or None
     pause = retry_after(response)
     unknown = request.paid and classify(request, response) is RetryDecision.UNKNOWN
@@ -214,6 +217,21 @@ def _refusal(request: Request, response: Response, run_id: str | None) -> errors
         run_id=run_id,
         billed=_billed(request, is_unknown=unknown),
     )
+
+
+def is_of_processor(status: int, fields: Sequence[str], said: str) -> bool:
+    """Whether a refusal is about the processor: a 403, or a 422 that names it."""
+    if status == 422:
+        named = [field.partition(":")[0].rpartition(".")[2] for field in fields]
+        return "processor" in named or (not fields and "processor" in said.lower())
+    return status == 403
+
+
+def _with_nearest(todo: str, processors: Sequence[str]) -> str:
+    """What to do, with the nearest listed processor for each of those that were sent."""
+    near = {name: nearest_listed(name) for name in processors}
+    told = [f"{other} in place of {name}" for name, other in near.items() if other]
+    return f"{todo} Nearest of those that are listed: {', '.join(told)}." if told else todo
 
 
 def _text(value: object) -> str:

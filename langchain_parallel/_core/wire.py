@@ -14,10 +14,10 @@ from typing import Any
 from urllib.parse import quote
 
 from ..errors import InvalidRequest
-from ..models import McpServer, TaskRunInput
-from ..models.requests import MAX_DEPTH, is_too_deep
+from ..models import DataSources, McpServer, SourcePolicy, TaskRunInput
+from ..models.requests import MAX_DEPTH, Extensible, is_too_deep
 from .effects import Request
-from .hidden import HiddenBytes, HiddenText
+from .hidden import HiddenBytes, HiddenText, hide
 from .redaction import secrets_of
 
 RUNS = "/v1/tasks/runs"
@@ -70,21 +70,34 @@ def payload(run: TaskRunInput) -> dict[str, Any]:
     Raises:
         InvalidRequest: It is no JSON, or hundreds of levels deep, as the copy of a model may be.
     """
-    deep = [name for name in ("input", "metadata") if is_too_deep(getattr(run, name))]
+    deep = [n for n in ("input", "metadata", "extra_body") if is_too_deep(getattr(run, n))]
     if deep:
         raise InvalidRequest([f"More than {MAX_DEPTH} levels deep: {', '.join(deep)}."])
     try:
         body = run.model_dump(mode="json", exclude_none=True, exclude={"mcp_servers"})
     except ValueError as error:
         raise InvalidRequest([f"The request cannot be written as JSON: {error}."]) from None
-    if run.source_policy is not None:
-        body["source_policy"] = {k: v for k, v in body["source_policy"].items() if v}
     body = {name: value for name, value in body.items() if value != {}}
+    _complete(run, body)
     if run.webhook is not None:
         body["webhook"]["url"] = HiddenText(run.webhook.url)
     if run.mcp_servers:
         body["mcp_servers"] = [_server(server) for server in run.mcp_servers]
     return body
+
+
+def _complete(part: Extensible, body: dict[str, Any]) -> None:
+    """Make a dump what is sent: without empty lists, and with what this package does not know."""
+    body.pop("extra_body", None)
+    if isinstance(part, SourcePolicy | DataSources):
+        for name in [name for name, value in body.items() if not value]:
+            del body[name]
+    for name, value in part:
+        if isinstance(value, Extensible):
+            _complete(value, body[name])
+            if not body[name]:
+                del body[name]
+    body.update((name, hide(value)) for name, value in part.extra_body.items())
 
 
 def _server(server: McpServer) -> dict[str, Any]:
@@ -117,6 +130,7 @@ def create(run: TaskRunInput) -> Request:
         body=json_body(payload(run)),
         paid=True,
         secrets=secrets_of([run]),
+        processors=(run.processor,),
     )
 
 
@@ -131,6 +145,7 @@ def add_runs(group_id: str, runs: list[TaskRunInput]) -> Request:
         timeout=60.0,
         paid=True,
         secrets=secrets_of(runs),
+        processors=tuple(dict.fromkeys(run.processor for run in runs)),
     )
 
 

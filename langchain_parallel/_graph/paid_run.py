@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeAlias, cast
 
 from langchain_core.runnables import RunnableConfig
@@ -18,17 +18,20 @@ from langchain_core.runnables import RunnableConfig
 from .._core.calls import Calls
 from .._core.ledger.keys import ledger_key
 from .._core.ledger.lookup import Lookup, as_ledger_error
+from .._core.responses import is_of_processor
 from .._core.run_status import still_running
 from .._locks.shared import SharedLock, acquire_shared_lock
 from ..errors import (
     ActionRequired,
+    Forbidden,
     NotFound,
     ParallelError,
     RunCancelled,
     RunFailed,
+    Unprocessable,
 )
 from ..models import Event, Submission, TaskRun, TaskRunInput, TaskRunResult
-from ..processors import PROCESSORS
+from ..processors import PROCESSORS, costs_more, nearest_listed
 from ..text.progress import progress
 from .gone_ledger import telling_how
 from .intents import Intent
@@ -97,6 +100,47 @@ class PaidRun:
             before_send: Called with the runs that the ledger has; what it raises keeps the request from
                 being sent.
         """
+        other = self._in_place()
+        if other is None:
+            return (yield from self._submit(ledger_id, is_new, before_send))
+        if not is_new and (found := (yield from other._look(ledger_id))):
+            return other._told(found, self)
+        try:
+            return (yield from self._submit(ledger_id, is_new, before_send))
+        except (Forbidden, Unprocessable) as error:
+            if error.billed is not False or not is_of_processor(
+                error.status, error.fields, error.server_message
+            ):
+                raise
+            name, near = self.request.processor, other.request.processor
+            _LOG.warning("Processor %s is refused; %s is asked instead. %s", name, near, error)
+        return other._told((yield from other._submit(ledger_id, is_new, before_send)), self)
+
+    def _in_place(self) -> PaidRun | None:
+        """The same run with the processor to use if the API refuses its own; None if it may not fall back."""
+        name = self.request.processor
+        near = nearest_listed(name) if self.door.options.processor_may_fall_back else None
+        if near is None or costs_more(near, than=name):
+            return None
+        request = self.request.model_copy(update={"processor": near})
+        return replace(self, request=request, called_as=self.called_as or self.key)
+
+    def _told(self, submission: Submission, asked: PaidRun) -> Submission:
+        """The submission of a run that is there in place of another."""
+        run = submission.run.model_copy(update={"processor": self.request.processor})
+        return submission.model_copy(update={"run": run, "instead_of": asked.request.processor})
+
+    def as_sent(self, submission: Submission) -> PaidRun:
+        """The run as it was sent: with another processor, if its own was refused."""
+        return (self._in_place() or self) if submission.instead_of else self
+
+    def _submit(
+        self,
+        ledger_id: str,
+        is_new: bool,
+        before_send: Callable[[Sequence[TaskRun]], None] | None,
+    ) -> Calls[Submission]:
+        self.door.warn_of(self.request)
         yield from wait_for_checkpoint(self.config)
         lock = yield from self.lock(f"submit {ledger_id} {self.key}")
         try:
@@ -180,6 +224,12 @@ class PaidRun:
         """The run of this call, if it was sent before. Where that is in doubt, it is looked for until it is
         settled: if there is none, then nobody has sent it.
         """
+        other = self._in_place()
+        if other and (found := (yield from other._look(ledger_id))):
+            return other._told(found, self)
+        return (yield from self._look(ledger_id))
+
+    def _look(self, ledger_id: str) -> Calls[Submission | None]:
         if holder_of(self.config) is None:
             return (yield from self.find(ledger_id, lookup="once"))
         intents = self._intents(ledger_id)
@@ -245,6 +295,10 @@ class PaidRun:
         Raises:
             StillRunning: The time is over; with `has_ended`, at once if another run counts and goes on.
         """
+        if submission.instead_of:
+            sent = submission.model_copy(update={"instead_of": None})
+            answered = self.as_sent(submission).answer(sent, has_ended=has_ended, listen=listen)
+            return (yield from answered)
         submission, first = yield from self._first_ending(submission, has_ended, listen)
         if not (submission.sent_again or submission.duplicates):
             return PaidAnswer(_result(first))

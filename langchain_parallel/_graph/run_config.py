@@ -7,7 +7,7 @@ every state.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from langchain_core.runnables import RunnableConfig
@@ -19,6 +19,7 @@ from .._core.kinds import check_kinds
 from .._core.ledger.identity import identity_mark
 from .._core.limits import check_text
 from ..client import AsyncParallelClient, ParallelClient
+from ..client.request_warnings import warn
 from ..errors import InvalidRequest
 from ..models import SchemaLike, TaskRunInput, TaskSpec
 from ..options import Limits, RequestOptions, check_timeout, check_words
@@ -44,6 +45,8 @@ class RunConfig:
     wait: Wait
     timeout: float | None
     name: str
+    warned: set[str] = field(default_factory=set, repr=False)
+    """The rules that a warning has named: each is named once, however many runs break it."""
 
     @classmethod
     def of(
@@ -83,7 +86,8 @@ class RunConfig:
                     f"The metadata key {THREAD_ID!r} says for which thread a run was started; leave it out."
                 ]
             )
-        template = options.template(processor_names, output_schema, input_schema)
+        warned: set[str] = set()
+        template = options.template(processor_names, output_schema, input_schema, warned)
         check_words({"wait": wait}, {"wait": waits})
         given_name: object = name
         if not (isinstance(given_name, str) and given_name.strip()):
@@ -109,8 +113,17 @@ class RunConfig:
             wait=wait,
             timeout=check_timeout(timeout),
             name=name,
+            warned=warned,
             **more,
         )
+
+    def warn_of(self, request: TaskRunInput) -> None:
+        """Warn of the documentation's rules that a request breaks, of each once.
+
+        Raises:
+            InvalidRequest: It may not be sent; the error lists all problems.
+        """
+        warn(self.options.check(request), self.warned)
 
     def trusts_ids(self, config: RunnableConfig) -> bool:
         """Whether an id that nothing proves to be this thread's may be used.

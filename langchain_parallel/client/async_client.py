@@ -51,6 +51,7 @@ class AsyncParallelClient(AsyncDriver):
         transport: httpx.AsyncBaseTransport | None = None,
         retry_policy: RetryPolicy | None = None,
         allow_unknown_processor: bool = False,
+        strict: bool = False,
         max_response_bytes: int = MAX_RESPONSE_BYTES,
         clock: Clock | None = None,
     ) -> None:
@@ -63,6 +64,7 @@ class AsyncParallelClient(AsyncDriver):
                 clock,
                 allow_unknown_processor=allow_unknown_processor,
                 max_response_bytes=max_response_bytes,
+                strict=strict,
             ),
             http_client,
             transport,

@@ -44,9 +44,6 @@ T = TypeVar("T")
 class AsyncDriver(Uncopied):
     """Connections, and the loop that drives flows. Tasks and event loops may share one."""
 
-    _stacklevel = 4
-    """One more than in the blocking driver, whose methods are called by those of this client."""
-
     def __init__(
         self,
         settings: Settings,

@@ -32,6 +32,7 @@ from ..models import TaskRunInput
 from .bodies import ENCODINGS, MAX_RESPONSE_BYTES, BodyTooLarge, check_limit
 from .exchange import Exchange
 from .known_secrets import KnownSecrets
+from .request_warnings import warn
 
 BASE_URL = "https://api.parallel.ai"
 DEFAULT_TIMEOUT = 3600.0
@@ -74,25 +75,32 @@ class Settings:
     clock: Clock
     allow_unknown_processor: bool
     max_response_bytes: int = MAX_RESPONSE_BYTES
+    strict: bool = False
 
     cache: LedgerCache = field(default_factory=lambda: LedgerCache(uuid.uuid4().hex), repr=False)
     """What `submit` has read of its ledgers."""
     secrets: KnownSecrets = field(default_factory=KnownSecrets, repr=False)
     """Texts that are removed from responses and errors."""
 
-    def check(self, *runs: TaskRunInput, stacklevel: int) -> list[TaskRunInput]:
-        """Check requests against the API's limits, and return them; remarks become Python warnings.
+    def check(self, *runs: TaskRunInput, warns: bool = True) -> list[TaskRunInput]:
+        """Check requests, warn of the documentation's rules that they break, and return them.
+
+        Args:
+            runs: The requests.
+            warns: Leave it to the caller to warn, if False.
 
         Raises:
-            InvalidRequest: One of them is no request, or exceeds a limit.
+            InvalidRequest: One of them is no request, cannot be sent, or breaks a rule of a strict client.
         """
         for run in runs:
             if not isinstance(run, TaskRunInput):
                 raise errors.InvalidRequest(
                     [f"request is {kind_of(run)}; build a TaskRunInput(input=…, processor=…)."]
                 )
-            for remark in limits.check(run, allow_unknown_processor=self.allow_unknown_processor):
-                warnings.warn(remark, stacklevel=stacklevel)
+            found = limits.check(
+                run, allow_unknown_processor=self.allow_unknown_processor, strict=self.strict
+            )
+            warn(found if warns else ())
         self.secrets.register(secrets_of(runs))
         return list(runs)
 
@@ -214,6 +222,7 @@ def settings(
     *,
     allow_unknown_processor: bool,
     max_response_bytes: int,
+    strict: bool = False,
 ) -> Settings:
     """Settings from a client's arguments, completed from the environment and checked.
 
@@ -227,6 +236,7 @@ def settings(
             "base_url": (base_url, str),
             "retry_policy": (policy, RetryPolicy),
             "allow_unknown_processor": (allow_unknown_processor, bool),
+            "strict": (strict, bool),
         }
     )
     api_key, base_url = as_secret(api_key), hidden(base_url)
@@ -257,6 +267,7 @@ def settings(
         clock=clock or _SystemClock(),
         allow_unknown_processor=allow_unknown_processor,
         max_response_bytes=check_limit(max_response_bytes),
+        strict=strict,
     )
 
 

@@ -26,6 +26,7 @@ from ..models import (
 )
 from .bodies import MAX_RESPONSE_BYTES
 from .client_settings import DEFAULT_TIMEOUT, Clock, settings
+from .request_warnings import warn
 from .sync_driver import Driver
 
 
@@ -39,6 +40,8 @@ class ParallelClient(Driver):
         transport: Only a transport for the `httpx` client made here, which closes it.
         retry_policy: How often, how fast and how patiently requests are repeated.
         allow_unknown_processor: Send processors that this package does not know.
+        strict: Refuse what breaks a rule of the API's documentation (`langchain_parallel.rules`), which is
+            sent with a `RequestWarning` otherwise.
         max_response_bytes: Longest response, decoded; 64 MiB unless given. A longer answer raises
             `ResponseTooLarge`, and is there for a client that takes more.
         clock: Time; for tests.
@@ -57,6 +60,7 @@ class ParallelClient(Driver):
         transport: httpx.BaseTransport | None = None,
         retry_policy: RetryPolicy | None = None,
         allow_unknown_processor: bool = False,
+        strict: bool = False,
         max_response_bytes: int = MAX_RESPONSE_BYTES,
         clock: Clock | None = None,
     ) -> None:
@@ -69,6 +73,7 @@ class ParallelClient(Driver):
                 clock,
                 allow_unknown_processor=allow_unknown_processor,
                 max_response_bytes=max_response_bytes,
+                strict=strict,
             ),
             http_client,
             transport,
@@ -85,7 +90,7 @@ class ParallelClient(Driver):
             ResponseLost, MalformedResponse: The run may have been started and billed.
             ApiError: The server refused; on 5xx the run may have been started.
         """
-        [checked] = self._settings.check(request, stacklevel=self._stacklevel)
+        [checked] = self._settings.check(request)
         return self._drive(operations.create(checked, self._settings.policy))
 
     def submit(
@@ -118,7 +123,7 @@ class ParallelClient(Driver):
             SubmissionUnknown: The run may have been started; submit again and it is found.
             ApiError: The server refused; nothing was started.
         """
-        [checked] = self._settings.check(request, stacklevel=self._stacklevel)
+        [checked] = self._settings.check(request)
         pending = self._settings.pending(
             ledger_id, checked, position=position, attempt=attempt, identity=identity
         )
@@ -200,7 +205,9 @@ class ParallelClient(Driver):
         self, metadata: Mapping[str, str | int | float | bool] | None = None
     ) -> TaskGroup:
         """An empty task group, which is also what a ledger is. Free; starts nothing."""
-        checked = limits.check_group_metadata(metadata or {})
+        strict = self._settings.strict
+        checked, found = limits.check_group_metadata(metadata or {}, strict=strict)
+        warn(found)
         return self._drive(operations.create_group(checked, self._settings.policy))
 
     def retrieve_group(self, taskgroup_id: str) -> TaskGroup:
@@ -215,7 +222,9 @@ class ParallelClient(Driver):
             ResponseLost, MalformedResponse: The runs may have been started; `list_runs` shows them.
             ApiError: The server refused; on 5xx the runs may have been started.
         """
-        checked = self._settings.check(*limits.check_batch(requests), stacklevel=self._stacklevel)
+        runs, found = limits.check_batch(requests, strict=self._settings.strict)
+        checked = self._settings.check(*runs)
+        warn(found)
         return self._drive(operations.add_runs(taskgroup_id, checked, self._settings.policy))
 
     def list_runs(

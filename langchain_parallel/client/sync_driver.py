@@ -43,9 +43,6 @@ T = TypeVar("T")
 class Driver(Uncopied):
     """Connections, and the loop that drives flows. Threads may share one."""
 
-    _stacklevel = 3
-    """Of a warning about the line that calls a method, in `Settings.check`."""
-
     def __init__(
         self,
         settings: Settings,

@@ -17,7 +17,7 @@ from .citations import Source, sources
 from .names import Names
 
 _NOTHING_LOST = "Nothing is lost: name another one."
-ModelT = TypeVar("ModelT", bound=BaseModel)
+T = TypeVar("T")
 
 
 class UseFinding(BaseModel):
@@ -28,10 +28,10 @@ class UseFinding(BaseModel):
 
 
 @dataclass(frozen=True)
-class StructuredFinding(Generic[ModelT]):
+class StructuredFinding(Generic[T]):
     """Typed research with its evidence."""
 
-    value: ModelT
+    value: T
     handle: str
     run_id: str
     interaction_id: str | None
@@ -42,16 +42,16 @@ class StructuredFinding(Generic[ModelT]):
 
 
 def structured_finding(
-    model: type[ModelT],
+    model: type[T],
     state: Mapping[str, Any],
     handle: str | None = None,
     *,
     name: str = "research",
-) -> StructuredFinding[ModelT]:
+) -> StructuredFinding[T]:
     """A finding as your model, with the sources of every field.
 
     Args:
-        model: The class that the middleware's `output_schema` was made from, or one that fits.
+        model: The class or type that the middleware's `output_schema` was made from, or one that fits.
         state: What the agent returned, or `agent.get_state(config).values`.
         handle: Of the finding. Unless given, the one the agent named in `structured_response`, where it
             was made with `response_format=UseFinding`.

@@ -16,6 +16,7 @@ from .events import (
 from .requests import (
     AnySchema,
     AutoSchema,
+    DataSources,
     JsonSchema,
     McpServer,
     Metadata,
@@ -52,6 +53,7 @@ __all__ = [
     "AnySchema",
     "AutoSchema",
     "Citation",
+    "DataSources",
     "ErrorEvent",
     "Event",
     "FieldBasis",

@@ -1,7 +1,7 @@
 """What a caller builds: a run to start, and its parts.
 
-Rule: a request with a misspelt field does not build, and errors never repeat the input. The API's limits
-(lengths, counts, known processors) are checked elsewhere, just before a request is sent.
+Rule: a request with a misspelt field does not build, and errors never repeat the input. What the API
+documents of values (lengths, counts, known names) is checked elsewhere, just before a request is sent.
 
 A new field of `TaskRunInput` is written here. `_core/wire.py` sends every field, and `_core/ledger/keys.py`
 counts it into the ledger key; the first needs a line for a field that needs a beta header or holds a
@@ -10,15 +10,15 @@ secret, the second for one that does not change what is asked.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -32,6 +32,7 @@ from pydantic import (
 
 from .hidden import HiddenText
 from .refusal import Discreet
+from .schema_forms import acceptable, schema_of
 
 Metadata: TypeAlias = dict[str, str | int | float | bool]
 """Kept with a run or a group on the server."""
@@ -56,7 +57,10 @@ class _RequestModel(Discreet):
     """A model that callers build. Errors never repeat the input: it may hold a secret."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        ser_json_inf_nan="constants",  # a dump that made null of a NaN would ask something else
     )
 
     @model_validator(mode="before")
@@ -67,6 +71,48 @@ class _RequestModel(Discreet):
         if deep:
             raise ValueError(f"{', '.join(deep)}: more than {MAX_DEPTH} levels deep")
         return value
+
+
+_MASK = "**********"
+"""As pydantic shows a secret."""
+
+
+def _masked(value: Any) -> Any:
+    """A JSON value without its texts."""
+    if isinstance(value, dict):
+        return {name: _masked(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_masked(inner) for inner in value]
+    return _MASK if isinstance(value, str) else value
+
+
+class Extensible(_RequestModel):
+    """A part of a request that may hold more than this package knows."""
+
+    # Nobody knows what is secret in it: no `repr` shows it, and dumps none of its texts. `wire.py` sends it.
+    extra_body: dict[str, JsonValue] = Field(default_factory=dict, repr=False)
+    """Fields of the API that this package does not know, sent beside the others. Nothing checks them."""
+
+    _sent_beside: ClassVar[frozenset[str]] = frozenset()
+    """Names that the object does not have, and the one that is made from it does."""
+
+    @field_validator("extra_body")
+    @classmethod
+    def _only_unknown(cls, given: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        known = sorted({*cls.model_fields, *cls._sent_beside}.intersection(given))
+        if known:
+            raise ValueError(
+                f"{', '.join(known)}: known to this package; give what is known by its own field or option, "
+                "where it is checked"
+            )
+        return given
+
+    @model_serializer(mode="wrap")
+    def _without_secrets(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        shown: dict[str, Any] = dump(self)
+        if "extra_body" in shown:
+            shown["extra_body"] = _masked(self.extra_body)
+        return shown
 
 
 class JsonSchema(_RequestModel):
@@ -91,50 +137,72 @@ class AutoSchema(_RequestModel):
 
 AnySchema: TypeAlias = Annotated[JsonSchema | TextSchema | AutoSchema, Field(discriminator="type")]
 SchemaLike: TypeAlias = (
-    type[BaseModel] | Mapping[str, Any] | str | JsonSchema | TextSchema | AutoSchema
+    type[Any] | UnionType | Mapping[str, Any] | str | JsonSchema | TextSchema | AutoSchema
 )
-"""A schema as callers may write it: a pydantic class, a JSON schema, one of the API's envelopes
-(`{"type": "text", …}`), or a string that describes a text answer. The string `"auto"` lets the API choose."""
+"""A schema as callers may write it: a pydantic class (of version 1 or 2), a TypedDict, a dataclass, `list[…]`
+or `Optional[…]` of one, a JSON schema, one of the API's envelopes (`{"type": "text", …}`), or a string that
+describes a text answer. The string `"auto"` lets the API choose. A `JsonSchema` is sent as it is."""
 
 
 def schema_envelope(schema: object) -> object:
-    """A `SchemaLike` as one of the API's three envelopes; anything else unchanged, for pydantic to refuse."""
-    if isinstance(schema, type) and issubclass(schema, BaseModel):
-        return JsonSchema(json_schema=schema.model_json_schema())
+    """A `SchemaLike` as one of the API's three envelopes, without keywords that the API refuses in an answer.
+
+    Raises:
+        ValueError: It is none; the error names the forms that are.
+    """
+    return _enveloped(schema, acceptable)
+
+
+def _input_envelope(schema: object) -> object:
+    return _enveloped(schema, dict)  # of the input's schema the API refuses nothing
+
+
+def _enveloped(schema: object, change: Callable[[Mapping[str, Any]], dict[str, Any]]) -> object:
+    if schema is None or isinstance(schema, JsonSchema | TextSchema | AutoSchema):
+        return schema
     if isinstance(schema, str):
         return AutoSchema() if schema == "auto" else TextSchema(description=schema)
-    if isinstance(schema, Mapping) and schema.get("type") not in ("json", "text", "auto"):
-        return JsonSchema(json_schema=dict(schema))
-    return schema
+    if not isinstance(schema, Mapping):
+        return JsonSchema(json_schema=change(schema_of(schema)))
+    if schema.get("type") in ("text", "auto"):
+        return schema
+    if "json_schema" not in schema:
+        return JsonSchema(json_schema=change(schema))
+    inner = schema["json_schema"]
+    if schema.get("type") == "json_schema" and isinstance(inner, Mapping) and "schema" in inner:
+        schema, inner = {}, inner["schema"]  # as OpenAI writes it
+    made = change(inner) if isinstance(inner, Mapping) else change(schema_of(inner))
+    return {**schema, "type": "json", "json_schema": made}
 
 
-class TaskSpec(_RequestModel):
+class TaskSpec(Extensible):
     """The shape of the answer, and of the input. Without a spec, the API chooses the shape of the answer."""
 
     output_schema: Annotated[AnySchema, BeforeValidator(schema_envelope)] = AutoSchema()
-    input_schema: Annotated[AnySchema | None, BeforeValidator(schema_envelope)] = None
+    input_schema: Annotated[AnySchema | None, BeforeValidator(_input_envelope)] = None
 
     if TYPE_CHECKING:  # a validator takes more types than the field has
 
         def __init__(
-            self, *, output_schema: SchemaLike = ..., input_schema: SchemaLike | None = ...
+            self,
+            *,
+            output_schema: SchemaLike = ...,
+            input_schema: SchemaLike | None = ...,
+            extra_body: dict[str, JsonValue] = ...,
         ) -> None: ...
 
 
-class SourcePolicy(_RequestModel):
-    """The web sources that may be used. The two lists together hold at most 200 domains.
+class SourcePolicy(Extensible):
+    """The web sources that may be used. The two lists together hold at most 200 entries.
 
-    A domain is plain (`example.com`) or an ending with its dot (`.gov`).
+    An entry is a domain (`example.com`, with all below it), a domain and the beginning of a path
+    (`docs.python.org/3`), or an ending with its dot (`.gov`). With included ones, excluded ones are ignored.
     """
 
     include_domains: Sequence[str] = ()
     exclude_domains: Sequence[str] = ()
     after_date: date | None = None
     """Use only content published on or after this day."""
-
-
-_MASK = "**********"
-"""As pydantic shows a secret."""
 
 
 def _host_only(url: str) -> str:
@@ -188,25 +256,33 @@ class McpServer(_SecretModel):
         ) -> None: ...
 
 
-class TaskAdvancedSettings(_RequestModel):
+class DataSources(Extensible):
+    """Data connectors that the run may call beside the web, by name.
+
+    Each successful call of one of `pay_per_use` is billed on top of the run, at its provider's price.
+    """
+
+    free: Sequence[str] = ()
+    pay_per_use: Sequence[str] = ()
+
+
+class TaskAdvancedSettings(Extensible):
     """Search settings. `location` is an ISO 3166-1 alpha-2 country code, such as `de`."""
 
     location: str | None = None
-
-    @field_validator("location")
-    @classmethod
-    def _two_letters(cls, value: str | None) -> str | None:
-        if value is not None and not re.fullmatch("[A-Za-z]{2}", value):
-            raise ValueError(
-                "location is an ISO 3166-1 alpha-2 country code of two letters, such as 'us'"
-            )
-        return value
+    data_sources: DataSources | None = None
 
 
-class Webhook(_SecretModel):
+class Webhook(Extensible, _SecretModel):
     """The URL to which the API posts when the run ends. Left out of `repr`: it may hold a token."""
 
-    event_types: Sequence[Literal["task_run.status"]] = ("task_run.status",)
+    event_types: Sequence[str] = ("task_run.status",)
+
+    @model_serializer(mode="wrap")
+    def _without_secrets(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        shown: dict[str, Any] = dump(self)
+        shown |= {"url": _host_only(self.url)} if "url" in shown else {}
+        return shown | ({"extra_body": _masked(self.extra_body)} if "extra_body" in shown else {})
 
 
 def lacks_secrets(model: McpServer | Webhook) -> bool:
@@ -216,7 +292,14 @@ def lacks_secrets(model: McpServer | Webhook) -> bool:
     return is_masked or model.url == _host_only(model.url)
 
 
-class TaskRunInput(_RequestModel):
+def has_masked_extra(part: Extensible) -> bool:
+    """Whether an `extra_body` of it was made of a dump, which holds none of its texts."""
+    if _MASK in json.dumps(part.extra_body):
+        return True
+    return any(has_masked_extra(value) for _, value in part if isinstance(value, Extensible))
+
+
+class TaskRunInput(Extensible):
     """One run to start.
 
     Args:
@@ -229,8 +312,10 @@ class TaskRunInput(_RequestModel):
         metadata: Kept with the run. Keys up to 16, values up to 512 characters.
         enable_events: Record progress, which cannot be switched on later. From `pro` up the API always does.
         webhook: Called when the run ends.
-        advanced_settings: Country of the search.
-        memory_scope_key: Which memory the run uses.
+        advanced_settings: Country of the search, data connectors.
+        memory_scope_key: Files the run in the application memory of this name. No run reads it by itself.
+        extra_body: What the API knows and this package does not: sent beside the other fields. The objects
+            inside a request have an `extra_body` of their own.
     """
 
     input: str | dict[str, JsonValue]

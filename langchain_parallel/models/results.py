@@ -6,13 +6,14 @@ keeps them (`model_extra`).
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, get_origin, overload
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..errors import OutputMismatch
+from .schema_forms import read_as
 
-ModelT = TypeVar("ModelT", bound=BaseModel)
+T = TypeVar("T")
 
 ACTIVE_STATUSES = frozenset({"queued", "running", "cancelling"})
 """The run is still working, without help from a person."""
@@ -152,30 +153,45 @@ class TaskRunResult(ApiModel):
     run: TaskRun
     output: TaskRunOutput
 
-    def parse(self, model: type[ModelT]) -> ModelT:
-        """The answer as an instance of `model`.
+    @overload
+    def parse(self, model: type[T]) -> T: ...
+
+    @overload
+    def parse(self, model: Any) -> Any: ...
+
+    def parse(self, model: Any) -> Any:
+        """The answer as a value of `model`: the class or type that was given as `output_schema`, or one that
+        fits.
 
         Raises:
-            OutputMismatch: The answer does not fit the model. It is paid for, and stays at `.output`.
+            OutputMismatch: The answer does not fit. It is paid for, and stays at `.output`.
         """
-        content = self.output.content
         try:
-            if isinstance(content, str):
-                return model.model_validate_json(content)
-            return model.model_validate(content)
-        except ValidationError as error:
-            where = "; ".join(
-                f"{'.'.join(map(str, e['loc'])) or 'the whole'}: {e['msg']}"
-                for e in error.errors(include_input=False, include_url=False)
-            )
+            return read_as(model, self.output.content)
+        except ValueError as error:
             raise OutputMismatch(
-                f"The answer of run {self.run.run_id} does not fit {model.__name__}: {where}.",
+                f"The answer of run {self.run.run_id} does not fit {_name(model)}: {_where(error)}.",
                 hint="It is paid for and stays readable as `result.output.content`; "
                 "ask a follow-up for the missing parts, or loosen the model.",
                 run_id=self.run.run_id,
                 interaction_id=self.run.interaction_id,
                 billed=True,
             ) from error
+
+
+def _name(model: Any) -> str:
+    return str(model if get_origin(model) else getattr(model, "__name__", model))
+
+
+def _where(error: Any) -> str:
+    """What does not fit, by path; of an error of pydantic without the input, which may be long."""
+    if isinstance(error, ValidationError):
+        faults: Any = error.errors(include_input=False, include_url=False)
+    elif hasattr(error, "errors"):  # of pydantic 1
+        faults = error.errors()
+    else:
+        return str(error)
+    return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'the whole'}: {e['msg']}" for e in faults)
 
 
 class RunInput(ApiModel):
@@ -232,6 +248,8 @@ class Submission(ApiModel):
     key: str
     adopted: bool
     duplicates: tuple[str, ...] = ()
+    instead_of: str | None = None
+    """The processor that was asked for and refused, if the run was started with another: `run.processor`."""
     sent_again: bool = False
     """The request was sent again, because the outcome of an earlier send was unknown and no run showed up
     for the settling time. If one shows up later still, `find` reports it as a duplicate.

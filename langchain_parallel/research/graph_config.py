@@ -59,6 +59,14 @@ class GraphConfig(RunConfig):
         """Raise InvalidRequest for a turn the API would refuse, before the thread is stuck with it."""
         self.options.check(self.run(turn, RunnableConfig()).request)
 
+    def check_length(self, turn: Turn) -> None:
+        """Raise InvalidRequest for a question that is longer than documented: whatever this package writes by
+        itself keeps to the documentation, so that an answer does not end in an error.
+        """
+        found = self.options.check(self.run(turn, RunnableConfig()).request)
+        if problems := [str(finding) for finding in found if finding.rule.name == "input-size"]:
+            raise InvalidRequest(problems)
+
     def rules(self, state: ResearchState) -> SpendingRules:
         """What may be spent in the state's session."""
         return SpendingRules(self, state.get("ledger_id") or "", state.get("limits"))

@@ -24,13 +24,13 @@ ProcessorPolicy: TypeAlias = Callable[[ResearchState, "str | None"], str]
 
 def deep_then_fast(
     first: str = "ultra8x",
-    follow_up: str = "core-fast",
+    follow_up: str = "core",
     *,
-    escalation: Sequence[str] = ("pro-fast", "ultra-fast"),
+    escalation: Sequence[str] = ("pro", "ultra"),
     ceiling: str | None = None,
     allow_unknown_processor: bool = False,
 ) -> ProcessorPolicy:
-    """Deep research first; follow-ups, which build on it, with a fast processor.
+    """Deep research first; follow-ups, which build on it, with a quicker processor.
 
     After a follow-up of the evaluation that did not help, the next one gets the next processor of
     `escalation`. A follow-up helped if its answer has fewer unsupported fields than the answer it continues,

@@ -207,8 +207,16 @@ def unknown_turn(turn: Turn, key: str) -> Turn:
     return ended
 
 
+_FELL_BACK = "The API refused processor {}, so that {} was used in its place."
+
+
 def running_turn(turn: Turn, submission: Submission, seals: Seals) -> Turn:
     """A planned turn whose run was found or started."""
+    if submission.instead_of:
+        processor = submission.run.processor
+        told = _FELL_BACK.format(submission.instead_of, processor)
+        turn = {**turn, "processor": processor, "cost_usd": price_usd(processor)}
+        turn["warnings"] = [*turn["warnings"], told]
     started: Turn = {
         **turn,
         "status": "running",

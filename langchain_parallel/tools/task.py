@@ -118,8 +118,8 @@ class ParallelTaskTool(BaseTool):
     # Every LangChain Runnable has attributes `output_schema` and `input_schema`, so these two are given
     # under the words of all doors, and kept under others.
     task_output_schema: Any = Field(default=None, alias="output_schema")
-    """Shape of every answer: pydantic class, JSON schema, text description, or None for whatever the API
-    chooses."""
+    """Shape of every answer: pydantic class, JSON schema, text description and more (see
+    `langchain_parallel.models.SchemaLike`), or None for whatever the API chooses."""
     task_input_schema: Any = Field(default=None, alias="input_schema")
     """Shape of the question. A pydantic class: the model fills in its fields instead of a question. A JSON
     schema or a text description: the model fills in `input` accordingly."""
@@ -281,7 +281,7 @@ class ParallelTaskTool(BaseTool):
                 error, collector=site.collector(self.name), is_found_again=is_found_again(site)
             )
             raise ToolException(text) from error
-        answer = self._answer(got, sent.request.processor, ledger_id)
+        answer = self._answer(got, sent.as_sent(submission).request.processor, ledger_id)
         yield from remember_answer(self._door, site, got.result.run)
         yield from call.end(run, ledger_id, run_id=got.result.run.run_id)
         return answer
@@ -306,7 +306,10 @@ class ParallelTaskTool(BaseTool):
         """The options as they are now: a copy of the tool may have other ones."""
         options = self.request or RequestOptions()
         template = options.template(
-            self._processors().all, self.task_output_schema, self.task_input_schema
+            self._processors().all,
+            self.task_output_schema,
+            self.task_input_schema,
+            self._door.warned,
         )
         return replace(
             self._door,

@@ -27,6 +27,16 @@ def problems(run: TaskRunInput) -> tuple[str, ...]:
     return caught.value.problems
 
 
+def warned(run: TaskRunInput) -> tuple[str, ...]:
+    """What a caller is warned of; the request is sent."""
+    return tuple(finding.text for finding in limits.check(run))
+
+
+def warning(run: TaskRunInput) -> str:
+    [only] = warned(run)
+    return only
+
+
 def problem(run: TaskRunInput) -> str:
     [only] = problems(run)
     return only

@@ -14,6 +14,7 @@ from langchain_parallel._core.ledger.identity import credentials_digest, credent
 from langchain_parallel._core.ledger.keys import METADATA_KEY, ledger_key
 from langchain_parallel.errors import InvalidRequest
 from langchain_parallel.models import (
+    DataSources,
     McpServer,
     SourcePolicy,
     TaskAdvancedSettings,
@@ -51,6 +52,11 @@ OTHER_QUESTIONS: dict[str, TaskRunInput] = {
     "server's tools": ask(mcp_servers=[server(allowed_tools=["read"])]),
     "location": ask(advanced_settings=TaskAdvancedSettings(location="de")),
     "memory": ask(memory_scope_key="team"),
+    "connectors": ask(
+        advanced_settings=TaskAdvancedSettings(data_sources=DataSources(free=["pubmed"]))
+    ),
+    "something new": ask(extra_body={"depth": "deep"}),
+    "something new inside": ask(source_policy=SourcePolicy(extra_body={"depth": "deep"})),
 }
 
 SAME_QUESTION: dict[str, TaskRunInput] = {
@@ -61,6 +67,10 @@ SAME_QUESTION: dict[str, TaskRunInput] = {
     "auto schema": ask(task_spec=TaskSpec(output_schema="auto")),
     "empty policy": ask(source_policy=SourcePolicy()),
     "empty settings": ask(advanced_settings=TaskAdvancedSettings()),
+    "no connectors": ask(advanced_settings=TaskAdvancedSettings(data_sources=DataSources())),
+    "nothing new": ask(
+        extra_body={}, webhook=Webhook(url="https://h.example", extra_body={"x": 1})
+    ),
 }
 
 

@@ -16,7 +16,7 @@ from langchain_parallel.models import (
     Webhook,
 )
 
-from .asking import ask, problem, problems
+from .asking import ask, problem, problems, warned, warning
 
 
 @pytest.mark.parametrize("empty", ["", "  \n\t", {}])
@@ -26,7 +26,7 @@ def test_an_empty_input_is_refused(empty: Any) -> None:
 
 def test_input_up_to_the_limit_is_sent_and_one_more_is_counted() -> None:
     assert limits.check(ask("x" * 25_000)) == []
-    assert problem(ask("x" * 25_001)) == (
+    assert warning(ask("x" * 25_001)) == (
         "Task spec and input hold 25,001 characters together, 1 over the 25,000 allowed; shorten the "
         "input or the schema's descriptions."
     )
@@ -35,13 +35,14 @@ def test_input_up_to_the_limit_is_sent_and_one_more_is_counted() -> None:
 def test_the_spec_counts_with_the_input() -> None:
     spec = TaskSpec(output_schema=TextSchema(description="x" * 20_000))
     size = len(json.dumps(wire.payload(ask(task_spec=spec))["task_spec"])) + 6_000
-    text = problem(ask("x" * 6_000, task_spec=spec))
-    assert f"hold {size:,} characters together, {size - 25_000:,} over" in text
+    together, alone = warned(ask("x" * 6_000, task_spec=spec))
+    assert f"hold {size:,} characters together, {size - 25_000:,} over" in together
+    assert f"The task spec holds {size - 6_000:,} characters; 15,000 are allowed" in alone
 
 
 def test_an_object_counts_as_its_json() -> None:
     size = len(json.dumps({"q": "ä" * 25_000}, ensure_ascii=False))
-    assert f"hold {size:,} characters" in problem(ask({"q": "ä" * 25_000}))
+    assert f"hold {size:,} characters" in warning(ask({"q": "ä" * 25_000}))
 
 
 @pytest.mark.parametrize(
@@ -64,45 +65,63 @@ def test_a_new_processor_can_be_forced() -> None:
 
 
 @pytest.mark.parametrize(("processor", "remarks"), [("pro", 1), ("ultra8x-fast", 1), ("core2x", 0)])
-def test_a_long_input_for_deep_research_draws_a_remark(processor: str, remarks: int) -> None:
+def test_a_long_input_for_deep_research_draws_a_warning(processor: str, remarks: int) -> None:
     found = limits.check(ask("x" * 15_001, processor))
     assert len(found) == remarks
-    assert all("holds 15,001 characters; for deep research" in remark for remark in found)
+    assert all("holds 15,001 characters; for deep research" in remark.text for remark in found)
     assert limits.check(ask("x" * 15_000, processor)) == []
 
 
 def test_metadata_limits_are_counted() -> None:
     assert limits.check(ask(metadata={"k" * 16: "v" * 512, "n": 1.5, "b": True})) == []
-    assert problems(ask(metadata={"k" * 17: "v" * 513})) == (
+    assert warned(ask(metadata={"k" * 17: "v" * 513})) == (
         f"Metadata key '{'k' * 17}' has 17 characters; 16 are allowed.",
         f"The metadata value of '{'k' * 17}' has 513 characters; 512 are allowed.",
     )
+    metadata, [found] = limits.check_group_metadata({"k" * 17: 1})
+    assert metadata == {"k" * 17: 1}
+    assert "17 characters; 16 are allowed" in found.text
     with pytest.raises(InvalidRequest, match="17 characters; 16 are allowed"):
-        limits.check_group_metadata({"k" * 17: 1})
+        limits.check_group_metadata({"k" * 17: 1}, strict=True)
 
 
 def test_domains_count_together() -> None:
     half = [f"a{i}.com" for i in range(100)]
-    assert (
-        limits.check(ask(source_policy=SourcePolicy(include_domains=half, exclude_domains=half)))
-        == []
-    )
+    policy = SourcePolicy(include_domains=half, exclude_domains=half)
+    [ignored] = warned(ask(source_policy=policy))
+    assert "the excluded ones are ignored" in ignored
     policy = SourcePolicy(include_domains=half, exclude_domains=[*half, ".gov"])
-    assert "names 201 domains (included and excluded together); 200 are" in problem(
-        ask(source_policy=policy)
+    assert "names 201 domains (included and excluded together); 200 are" in " ".join(
+        warned(ask(source_policy=policy))
     )
 
 
-@pytest.mark.parametrize("wrong", ["https://example.com", "example.com/news", "", "a b.com", " "])
+@pytest.mark.parametrize(
+    "wrong", ["https://example.com", "example.com:80", "a.com/?q=1", "a.com#b", "*.org", "a b.com"]
+)
 def test_what_is_no_domain_is_named(wrong: str) -> None:
-    text = problem(ask(source_policy=SourcePolicy(exclude_domains=["example.com", ".gov", wrong])))
-    assert text.startswith(f"{wrong!r} is not a domain; write `example.com`")
+    text = warning(ask(source_policy=SourcePolicy(exclude_domains=["example.com", ".gov", wrong])))
+    assert text.startswith(f"{wrong!r} is no domain; write `example.com`")
+
+
+@pytest.mark.parametrize("entry", ["docs.python.org/3", "example.com", ".co.uk", "a.b/c/d/"])
+def test_a_domain_a_part_of_one_and_an_ending_are_sent(entry: str) -> None:
+    run = ask(source_policy=SourcePolicy(include_domains=[entry]))
+    assert warned(run) == ()
+    assert wire.payload(run)["source_policy"] == {"include_domains": [entry]}
+
+
+@pytest.mark.parametrize("empty", ["", " "])
+def test_an_empty_domain_is_refused(empty: str) -> None:
+    assert "A domain of the source policy is empty" in problem(
+        ask(source_policy=SourcePolicy(include_domains=[empty]))
+    )
 
 
 def test_mcp_servers_are_counted() -> None:
     servers = [McpServer(url="https://mcp.example", name=f"s{i}") for i in range(11)]
     assert limits.check(ask(mcp_servers=servers[:10])) == []
-    assert problem(ask(mcp_servers=servers)) == "11 MCP servers are given; 10 are allowed."
+    assert warning(ask(mcp_servers=servers)) == "11 MCP servers are given; 10 are allowed."
 
 
 @pytest.mark.parametrize(
@@ -136,17 +155,24 @@ def test_a_blank_interaction_id_is_refused() -> None:
 
 
 def test_all_faults_are_reported_at_once() -> None:
-    assert len(problems(ask("", "nope", metadata={"k" * 17: 1}, previous_interaction_id=""))) == 4
+    run = ask("", "nope", metadata={"k" * 17: 1}, previous_interaction_id="")
+    assert len(problems(run)) == 3
+    with pytest.raises(InvalidRequest) as caught:
+        limits.check(run, strict=True)
+    assert len(caught.value.problems) == 4
 
 
-@pytest.mark.parametrize(("size", "ok"), [(0, False), (1, True), (1000, True), (1001, False)])
-def test_a_batch_holds_from_one_to_a_thousand_runs(size: int, ok: bool) -> None:
+@pytest.mark.parametrize(("size", "found"), [(1, 0), (1000, 0), (1001, 1)])
+def test_a_batch_holds_from_one_to_a_thousand_runs(size: int, found: int) -> None:
     runs = [ask()] * size
-    if ok:
-        assert limits.check_batch(runs) is runs
-    else:
-        with pytest.raises(InvalidRequest, match=f"{size} runs are given; from 1 to 1,000"):
-            limits.check_batch(runs)
+    checked, broken = limits.check_batch(runs)
+    assert (checked, [f.rule.name for f in broken]) == (runs, ["group-size"] * found)
+
+
+@pytest.mark.parametrize(("size", "strict"), [(0, False), (0, True), (1001, True)])
+def test_an_empty_batch_is_refused_and_a_long_one_if_asked(size: int, strict: bool) -> None:
+    with pytest.raises(InvalidRequest, match=f"{size:,} runs are given; from 1 to 1,000"):
+        limits.check_batch([ask()] * size, strict=strict)
 
 
 @pytest.mark.parametrize("wrong", [-1, float("nan"), None, "5"])
@@ -168,11 +194,11 @@ def test_a_timeout_is_a_number_of_seconds(wrong: Any) -> None:
         ("http://[::1]:8000/", False),
     ],
 )
-def test_headers_of_an_mcp_server_over_http_draw_a_remark(url: str, is_noticed: bool) -> None:
+def test_headers_of_an_mcp_server_over_http_draw_a_warning(url: str, is_noticed: bool) -> None:
     servers = [{"name": "crm", "url": url, "headers": {"authorization": "Bearer s3cret-token"}}]
     run = TaskRunInput.model_validate({"input": "q", "processor": "core", "mcp_servers": servers})
     found = limits.check(run)
-    assert [("'crm'" in remark and "http://" in remark) for remark in found] == [True] * is_noticed
+    assert [("'crm'" in text and "http://" in text) for _, text in found] == [True] * is_noticed
     assert "s3cret" not in str(found)
     servers[0].pop("headers")
     run = TaskRunInput.model_validate({"input": "q", "processor": "core", "mcp_servers": servers})

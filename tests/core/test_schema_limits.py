@@ -10,7 +10,7 @@ from langchain_parallel._core import limits
 from langchain_parallel._core.json_schema import SchemaSize
 from langchain_parallel.models import JsonSchema
 
-from .asking import answering, problem, problems
+from .asking import answering, problem, warned, warning
 
 PROPERTY = {"type": "string"}
 
@@ -33,13 +33,13 @@ def nested(levels: int) -> dict[str, Any]:
     ],
 )
 def test_the_root_of_an_output_schema_is_an_object(root: Mapping[str, Any]) -> None:
-    assert "root must be an object (`type: object`) and may not be an `anyOf`" in problem(
+    assert "root must be an object (`type: object`) and may not be an `anyOf`" in warning(
         answering(root)
     )
 
 
-def test_an_object_without_properties_is_refused() -> None:
-    assert "no properties; name at least one" in problem(answering({"type": "object"}))
+def test_an_object_without_properties_draws_a_warning() -> None:
+    assert "no properties; name at least one" in warning(answering({"type": "object"}))
 
 
 @pytest.mark.parametrize("levels", [1, 5])
@@ -48,8 +48,8 @@ def test_five_levels_are_allowed(levels: int) -> None:
 
 
 @pytest.mark.parametrize("levels", [6, 40])
-def test_more_levels_are_counted_and_refused(levels: int) -> None:
-    assert problem(answering(nested(levels))) == (
+def test_more_levels_are_counted(levels: int) -> None:
+    assert warning(answering(nested(levels))) == (
         f"The output schema nests {levels} levels deep; 5 are allowed. Flatten it."
     )
 
@@ -91,14 +91,14 @@ class Holder(BaseModel):
 def test_references_arrays_unions_and_maps_count_as_what_they_hold() -> None:
     measure = SchemaSize(JsonSchema(json_schema=Node.model_json_schema()).json_schema)
     assert (measure.depth, measure.properties) == (2, 4 + 4 * 2)
-    assert "nests 6 levels deep" in problem(answering(Six))
+    assert "nests 6 levels deep" in warning(answering(Six))
 
 
 @pytest.mark.parametrize(
     "recursive", [Looped, Holder, {"type": "object", "properties": {"a": {"$ref": "#"}}}]
 )
-def test_a_schema_that_refers_to_itself_is_refused_as_such(recursive: Any) -> None:
-    assert "refers to itself; the API takes at most 5 levels" in problem(answering(recursive))
+def test_a_schema_that_refers_to_itself_is_named_as_such(recursive: Any) -> None:
+    assert "refers to itself; the API takes at most 5 levels" in warning(answering(recursive))
 
 
 def test_a_reference_to_nothing_is_named() -> None:
@@ -108,7 +108,7 @@ def test_a_reference_to_nothing_is_named() -> None:
 
 def test_a_hundred_properties_are_allowed_and_one_more_is_counted() -> None:
     wide = {f"p{i}": PROPERTY for i in range(101)}
-    assert "has 101 properties; 100 are allowed" in problem(
+    assert "has 101 properties; 100 are allowed" in warning(
         answering({"type": "object", "properties": wide})
     )
     del wide["p0"]
@@ -121,7 +121,7 @@ def test_classes_that_use_one_another_many_times_are_measured_at_once() -> None:
     for i in range(1, 12):
         fields = {f"f{j}": {"$ref": f"#/$defs/L{i - 1}"} for j in range(10)}
         defs[f"L{i}"] = {"type": "object", "properties": fields}
-    texts = problems(answering({**defs["L11"], "$defs": defs}))
+    texts = warned(answering({**defs["L11"], "$defs": defs}))
     assert "nests 12 levels deep" in texts[0]
     assert "has 211,111,111,110 properties" in texts[1]
 
@@ -133,10 +133,11 @@ def test_odd_schemas_are_measured_without_a_crash(odd: dict[str, Any]) -> None:
     limits.check(answering({"type": "object", "properties": {"a": odd, "$ref": PROPERTY}}))
 
 
-def test_fields_that_the_basis_carries_draw_a_remark() -> None:
+def test_fields_that_the_basis_carries_draw_a_warning() -> None:
     schema = {
         "type": "object",
         "properties": {"a": PROPERTY, "sources": PROPERTY, "confidence": PROPERTY},
     }
-    [remark] = limits.check(answering(schema))
-    assert remark.startswith("The output schema asks for confidence, sources; the basis")
+    assert warning(answering(schema)).startswith(
+        "The output schema asks for confidence, sources; the basis"
+    )

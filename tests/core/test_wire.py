@@ -40,11 +40,13 @@ def full() -> TaskRunInput:
         webhook=Webhook(url="https://hook.example"),
         advanced_settings=TaskAdvancedSettings(location="de"),
         memory_scope_key="team",
+        extra_body={"depth": "deep"},
     )
 
 
 def test_every_field_is_sent_as_the_api_writes_it() -> None:
-    assert set(TaskRunInput.model_fields) == set(wire.payload(full()))
+    fields = {*TaskRunInput.model_fields} - {"extra_body"} | {"depth"}
+    assert fields == set(wire.payload(full()))
     assert wire.payload(full()) == {
         "input": "Who?",
         "processor": "lite",
@@ -62,6 +64,7 @@ def test_every_field_is_sent_as_the_api_writes_it() -> None:
         "webhook": {"url": "https://hook.example", "event_types": ["task_run.status"]},
         "advanced_settings": {"location": "de"},
         "memory_scope_key": "team",
+        "depth": "deep",
     }
 
 

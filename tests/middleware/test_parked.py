@@ -54,7 +54,7 @@ def test_the_interrupt_says_what_is_waited_for(account: Account) -> None:
                 "handle": "r1",
                 "question": "Who leads?",
                 "processor": "lite",
-                "expected_seconds": [10, 60],
+                "expected_seconds": [10, 120],
                 "status": "queued",
                 "warnings": [],
             }

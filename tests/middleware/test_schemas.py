@@ -11,6 +11,7 @@ from langchain_core.tools import tool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from benchmarks.tokens import by_characters
+from langchain_parallel import RequestOptions
 from langchain_parallel.errors import InvalidRequest
 
 from .harness import SAID, Account, Model, calls, start
@@ -78,11 +79,11 @@ def test_the_descriptions_are_these() -> None:
     assert told == {
         "start_research": (
             "Research a question on the web, for facts to look up, compare or verify. Returns the "
-            "answer with numbered sources. Costs money: do not ask twice. lite: $0.005, 10 to 60 s."
+            "answer with numbered sources. Costs money: do not ask twice. lite: $0.005, 10 s to 2 min."
         ),
         "follow_up": (
             "Ask further, building on all that a finished research found: ask only for what is "
-            "missing. lite: $0.005, 10 to 60 s."
+            "missing. lite: $0.005, 10 s to 2 min."
         ),
         "branch": (
             "Ask several independent questions at the same time, each building on the same finished "
@@ -184,7 +185,8 @@ def test_arguments_that_do_not_fit_are_reported_and_start_nothing(
 ) -> None:
     bad = ("start_research", args)
     model = Model(calls(bad, start("Who leads?")), "done")
-    state = account.invoke(account.agent(model), SAID)
+    agent = account.agent(model, request=RequestOptions(strict=True))
+    state = account.invoke(agent, SAID)
     said = state["messages"][2]
     assert said.status == "error"
     assert said.text

@@ -19,9 +19,11 @@ from langchain_parallel import create_research_graph as create
 from langchain_parallel.errors import (
     CreditExhausted,
     InvalidRequest,
+    RequestWarning,
     ServerFault,
     StillRunning,
     SubmissionUnknown,
+    Unprocessable,
 )
 from langchain_parallel.models import SourcePolicy, TaskRunInput
 from langchain_parallel.options import Limits, RequestOptions
@@ -549,6 +551,7 @@ def test_an_attempt_or_position_that_is_none_is_refused_and_nothing_is_sent(
 def test_what_the_api_would_refuse_is_refused_unplanned_and_the_next_question_is_fine(
     session: Session, given: dict[str, Any], words: str
 ) -> None:
+    session.options["request"] = RequestOptions(strict=True)
     with pytest.raises(InvalidRequest) as caught:
         session.ask(**given)
     assert words in str(caught.value)
@@ -576,6 +579,7 @@ def test_a_verdict_that_the_api_would_refuse_is_refused_where_it_can_be_correcte
     session.options |= {
         "limits": Limits(max_runs_per_question=2),
         "evaluate": script({**more, **wrong}),
+        "request": RequestOptions(strict=True),
     }
     with pytest.raises(InvalidRequest) as caught:
         session.ask(QUESTION)
@@ -586,6 +590,20 @@ def test_a_verdict_that_the_api_would_refuse_is_refused_where_it_can_be_correcte
     out = session.ask()
     assert [t["question"] for t in out["turns"]] == [QUESTION, "More?"]
     assert len(session.runs) == 2
+
+
+def test_a_question_longer_than_documented_is_refused_by_the_api_and_the_next_is_fine(
+    session: Session,
+) -> None:
+    with (
+        pytest.warns(RequestWarning, match="1,000 over the 25,000"),
+        pytest.raises(Unprocessable, match="26000 characters"),
+    ):
+        session.ask("x" * 26_000)
+    assert session.runs == []
+    out = session.ask(QUESTION)
+    assert [(t["question"], t["status"]) for t in out["turns"]] == [(QUESTION, "completed")]
+    assert len(session.runs) == 1
 
 
 # --- evaluations that only turn out to be asynchronous when they are called ----------------------

@@ -187,6 +187,7 @@ def test_an_evaluator_cannot_speak_for_a_person(mode: Mode) -> None:
     assert len(session.runs) == 1
 
 
+@pytest.mark.filterwarnings("ignore:The task spec holds:langchain_parallel.errors.RequestWarning")
 def test_a_built_in_question_that_would_not_fit_stops_with_the_answer(mode: Mode) -> None:
     long = {"type": "string", "description": "x" * 14_000}
     schema = {**SCHEMA, "properties": {**SCHEMA["properties"], "growth": long}}  # type: ignore[dict-item]

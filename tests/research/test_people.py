@@ -14,7 +14,7 @@ from langgraph.types import Command
 
 from langchain_parallel import aresume, resume
 from langchain_parallel.errors import InvalidRequest
-from langchain_parallel.options import Limits
+from langchain_parallel.options import Limits, RequestOptions
 from langchain_parallel.research import by_evidence, by_person
 from langchain_parallel.research.human_review.decision import parse_answer
 from langchain_parallel.research.human_review.schemas import DecisionType, response_schema
@@ -222,6 +222,7 @@ def test_a_wrong_answer_is_refused_in_words_and_the_question_stays_open(
     mode: Mode, wrong: Any, words: str
 ) -> None:
     session = reviewing(mode)
+    session.options["request"] = RequestOptions(strict=True)
     session.ask("How large is it?")
     graph = session.graph()
     (interrupt,) = graph.get_state(session.config).interrupts

@@ -36,50 +36,50 @@ def chain(*processors: str, unsupported_fields: int = 1) -> Any:
 def test_a_first_question_is_deep_and_a_follow_up_fast() -> None:
     assert POLICY(session(), None) == "ultra8x"
     assert POLICY({}, None) == "ultra8x"
-    assert POLICY(session(turn()), "trun_0") == "core-fast"
+    assert POLICY(session(turn()), "trun_0") == "core"
     assert POLICY(session(turn()), None) == "ultra8x"
 
 
 def test_each_follow_up_that_did_not_help_takes_a_step_up_to_the_last() -> None:
-    assert POLICY(chain("ultra8x", "core-fast"), "trun_1") == "pro-fast"
-    assert POLICY(chain("ultra8x", "core-fast", "pro-fast"), "trun_2") == "ultra-fast"
-    assert POLICY(chain("ultra8x", "core-fast", "ultra-fast"), "trun_2") == "ultra-fast"
+    assert POLICY(chain("ultra8x", "core"), "trun_1") == "pro"
+    assert POLICY(chain("ultra8x", "core", "pro"), "trun_2") == "ultra"
+    assert POLICY(chain("ultra8x", "core", "ultra"), "trun_2") == "ultra"
 
 
 @pytest.mark.parametrize(
     ("before", "after", "used"),
     [
-        (["a", "b"], ["b"], "core-fast"),
-        (["a", "b"], ["a", "b"], "pro-fast"),
-        (["a"], ["b", "c"], "pro-fast"),
-        ([], ["a"], "pro-fast"),
-        (["a"], [], "core-fast"),
+        (["a", "b"], ["b"], "core"),
+        (["a", "b"], ["a", "b"], "pro"),
+        (["a"], ["b", "c"], "pro"),
+        ([], ["a"], "pro"),
+        (["a"], [], "core"),
     ],
 )
 def test_it_did_not_help_if_there_are_as_many_unsupported_fields_as_before(
     before: list[str], after: list[str], used: str
 ) -> None:
-    state = session(weak(0, *before), weak(1, *after, processor="core-fast"))
+    state = session(weak(0, *before), weak(1, *after, processor="core"))
     assert POLICY(state, "trun_1") == used
 
 
 @pytest.mark.parametrize(
     ("before", "after", "used"),
     [
-        ("medium", "medium", "pro-fast"),
-        ("medium", "high", "core-fast"),
-        ("high", "high", "core-fast"),  # nothing could become better
-        ("high", "medium", "pro-fast"),
+        ("medium", "medium", "pro"),
+        ("medium", "high", "core"),
+        ("high", "high", "core"),  # nothing could become better
+        ("high", "medium", "pro"),
     ],
 )
 def test_where_nothing_is_unsupported_it_did_not_help_if_the_confidence_is_no_better(
     before: str, after: str, used: str
 ) -> None:
     first = weak(0, confidence={"size": before})
-    state = session(first, weak(1, processor="core-fast", confidence={"size": after}))
+    state = session(first, weak(1, processor="core", confidence={"size": after}))
     assert POLICY(state, "trun_1") == used
     state["verdict"] = {"action": "accept"}
-    assert POLICY(state, "trun_1") == "core-fast"  # a new question begins the ladder anew
+    assert POLICY(state, "trun_1") == "core"  # a new question begins the ladder anew
 
 
 THIN = {"size": "medium", "growth": "medium"}, [cite(1, "size"), cite(2, "growth")]
@@ -90,7 +90,7 @@ def judged(evaluator: Any, *answers: Any) -> Any:
     """A chain of turns with these citations, each judged as soon as it was answered."""
     turns: list[Any] = []
     for position, citations in enumerate(answers):
-        one = turn(position, confidence=THIN[0], citations=citations, processor="core-fast")
+        one = turn(position, confidence=THIN[0], citations=citations, processor="core")
         turns.append(one)
         one["verdict"] = evaluator(session(*turns), one)
     return session(*turns, verdict=turns[-1]["verdict"])
@@ -110,45 +110,45 @@ def test_a_follow_up_is_measured_by_the_rule_of_the_evaluation_that_asked(evalua
     state = judged(evaluator, THIN[1], REPAIRED)
     assert all(not t["unsupported_fields"] for t in state["turns"])
     assert state["verdict"]["unsupported"] == {"trun_1": 1}
-    assert POLICY(state, "trun_1") == "core-fast"
-    assert POLICY(judged(evaluator, THIN[1], THIN[1]), "trun_1") == "pro-fast"
-    assert POLICY(judged(evaluator, REPAIRED, THIN[1]), "trun_1") == "pro-fast"
+    assert POLICY(state, "trun_1") == "core"
+    assert POLICY(judged(evaluator, THIN[1], THIN[1]), "trun_1") == "pro"
+    assert POLICY(judged(evaluator, REPAIRED, THIN[1]), "trun_1") == "pro"
 
 
 def test_where_another_evaluation_asks_now_the_turns_own_fields_count() -> None:
     state = judged(by_evidence(min_citations=3), THIN[1], REPAIRED)
     state["verdict"] = {"action": "follow_up", "question": "As of when?"}
     state["turns"][1]["verdict"] = state["verdict"]
-    assert POLICY(state, "trun_1") == "core-fast"
+    assert POLICY(state, "trun_1") == "core"
 
 
 @pytest.mark.parametrize("asked_by", ["caller", "person"])
 def test_only_a_follow_up_of_the_evaluation_can_lead_to_a_step_up(asked_by: str) -> None:
-    state = session(weak(0, "a"), weak(1, "a", processor="core-fast", asked_by=asked_by))
-    assert POLICY(state, "trun_1") == "core-fast"
+    state = session(weak(0, "a"), weak(1, "a", processor="core", asked_by=asked_by))
+    assert POLICY(state, "trun_1") == "core"
 
 
 def test_a_follow_up_is_measured_by_the_turn_it_continues() -> None:
-    turns = [weak(0, "a"), weak(1, "a", "b"), weak(2, "a", processor="core-fast")]
+    turns = [weak(0, "a"), weak(1, "a", "b"), weak(2, "a", processor="core")]
     turns[2]["parent_interaction_id"] = "trun_0"
-    assert POLICY(session(*turns), "trun_2") == "pro-fast"
+    assert POLICY(session(*turns), "trun_2") == "pro"
     turns[2]["parent_interaction_id"] = "trun_1"
-    assert POLICY(session(*turns), "trun_2") == "core-fast"
+    assert POLICY(session(*turns), "trun_2") == "core"
 
 
 @pytest.mark.parametrize("unknown", ["elsewhere", "trun_1"])
 def test_without_both_answers_nothing_can_be_compared(unknown: str) -> None:
     failed: Any = {"status": "failed", "unsupported_fields": [], "interaction_id": None}
     lost: Any = {**turn(0), **failed}
-    state = session(lost, weak(1, "a", processor="core-fast", parent_interaction_id=None))
-    assert POLICY(state, unknown) == "core-fast"
+    state = session(lost, weak(1, "a", processor="core", parent_interaction_id=None))
+    assert POLICY(state, unknown) == "core"
     unfinished: Any = {**turn(0), "status": "unfinished"}
-    assert POLICY(session(unfinished, weak(1, "a")), "trun_1") == "core-fast"
+    assert POLICY(session(unfinished, weak(1, "a")), "trun_1") == "core"
 
 
 @pytest.mark.parametrize(
     ("used", "then"),
-    [("lite", "core-fast"), ("core", "pro-fast"), ("pro", "ultra-fast"), ("ultra8x", "ultra-fast")],
+    [("lite", "core"), ("core", "pro"), ("pro", "ultra"), ("ultra8x", "ultra")],
 )
 def test_from_a_processor_outside_the_escalation_the_next_more_expensive_step_is_taken(
     used: str, then: str
@@ -159,10 +159,10 @@ def test_from_a_processor_outside_the_escalation_the_next_more_expensive_step_is
 @pytest.mark.parametrize(
     ("ceiling", "first", "steps"),
     [
-        ("ultra8x", "ultra8x", ["core-fast", "pro-fast", "ultra-fast"]),
-        ("ultra", "ultra", ["core-fast", "pro-fast", "ultra-fast"]),
-        ("pro", "pro", ["core-fast", "pro-fast", "pro-fast"]),
-        ("core", "core", ["core-fast", "core-fast", "core-fast"]),
+        ("ultra8x", "ultra8x", ["core", "pro", "ultra"]),
+        ("ultra", "ultra", ["core", "pro", "ultra"]),
+        ("pro", "pro", ["core", "pro", "pro"]),
+        ("core", "core", ["core", "core", "core"]),
         ("base", "base", ["base", "base", "base"]),
     ],
 )
@@ -187,8 +187,8 @@ def test_whatever_was_used_before_the_ceiling_holds(ceiling: str, used: str) -> 
 
 
 def test_a_turn_planned_again_gets_the_same() -> None:
-    state = chain("ultra8x", "core-fast")
-    assert {deep_then_fast()(state, "trun_1") for _ in range(3)} == {"pro-fast"}
+    state = chain("ultra8x", "core")
+    assert {deep_then_fast()(state, "trun_1") for _ in range(3)} == {"pro"}
 
 
 @pytest.mark.parametrize(
@@ -221,6 +221,6 @@ def test_in_a_graph_a_follow_up_that_did_not_help_is_followed_by_a_more_expensiv
         "limits": Limits(max_runs_per_question=3),
     }
     turns = session.ask("How large is the market?")["turns"]
-    assert [turn["processor"] for turn in turns] == ["pro", "core-fast", "pro-fast"]
+    assert [turn["processor"] for turn in turns] == ["pro", "core", "pro"]
     assert all(not turn["unsupported_fields"] for turn in turns)
     assert all(turn["verdict"]["unsupported"][turn["interaction_id"]] for turn in turns[:2])

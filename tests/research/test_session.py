@@ -61,6 +61,8 @@ WRONG_KEYS: list[tuple[dict[str, Any], str]] = [
     ({"colour": "red", "max_cost_usd": 1}, "'colour' .* 'max_cost_usd'"),
 ]
 
+STRICT = RequestOptions(strict=True)
+
 
 @pytest.mark.parametrize(("more", "words"), WRONG_KEYS, ids=str)
 def test_nothing_beside_a_question_is_dropped_without_a_word(
@@ -127,6 +129,7 @@ def test_an_empty_question_costs_nothing(session: Session, question: str) -> Non
 
 
 def test_a_question_too_long_costs_nothing(session: Session) -> None:
+    session.options["request"] = RequestOptions(strict=True)
     with pytest.raises(InvalidRequest, match=r"26,000 characters together, 1,000 over the 25,000"):
         session.ask("x" * 26_000)
     assert session.runs == []
@@ -152,8 +155,11 @@ def test_an_unknown_processor_for_one_question_costs_nothing(session: Session) -
         ({"wait": "background"}, r"wait is 'background'; 'block' or 'park' is allowed"),
         ({"evaluate": None}, r"evaluator must be a function of the state and its last turn"),
         ({"evaluate": lambda state: None}, r"evaluator must be a function"),
-        ({"output_schema": {"type": "array"}}, r"root must be an object"),
-        ({"request": RequestOptions(metadata={"a key that is too long": "x"})}, r"16 are allowed"),
+        ({"output_schema": {"type": "array"}, "request": STRICT}, r"root must be an object"),
+        (
+            {"request": RequestOptions(metadata={"a key that is too long": "x"}, strict=True)},
+            r"16 are allowed",
+        ),
     ],
 )
 def test_a_wrong_configuration_is_refused_when_the_graph_is_made(

@@ -523,7 +523,8 @@ def test_every_branch_without_credit_is_a_turn_where_a_person_declines(mode: Mod
 
 def test_what_a_person_approves_is_checked_as_it_is_then(mode: Mode) -> None:
     """The state may have been edited while the question was open."""
-    session = Session(mode, options={"limits": Limits(approve_above="lite")})
+    strict = RequestOptions(strict=True)
+    session = Session(mode, options={"limits": Limits(approve_above="lite"), "request": strict})
     session.ask("How large is it?")
     pending = session.state()["pending"]
     wrong = {"pending": {**pending, "question": "x" * 26_000}}

@@ -37,8 +37,8 @@ PROCESSOR = {
     "type": "string",
     "enum": ["core-fast", "lite", "ultra8x"],
     "default": "core-fast",
-    "description": "More expensive ones search deeper. core-fast: $0.025, 12 to 100 s; lite: "
-    "$0.005, 10 to 60 s; ultra8x: $2.40, 5 min to 2 h.",
+    "description": "More expensive ones search deeper. core-fast: $0.025, 15 to 100 s; lite: "
+    "$0.005, 10 s to 2 min; ultra8x: $2.40, 5 min to 2 h.",
 }
 
 
@@ -87,10 +87,10 @@ def test_it_is_what_an_openai_model_is_sent(tool: ParallelTaskTool) -> None:
 @pytest.mark.parametrize(
     ("processor", "price"),
     [
-        ("lite", "A call costs $0.005 and takes 10 to 60 s."),
-        ("base", "A call costs $0.01 and takes 15 to 100 s."),
+        ("lite", "A call costs $0.005 and takes 10 s to 2 min."),
+        ("base", "A call costs $0.01 and takes 15 s to 3 min."),
         ("core", "A call costs $0.025 and takes 60 s to 5 min."),
-        ("ultra-fast", "A call costs $0.30 and takes 60 s to 8 min."),
+        ("ultra-fast", "A call costs $0.30 and takes 60 s to 10 min."),
         ("ultra8x", "A call costs $2.40 and takes 5 min to 2 h."),
     ],
 )

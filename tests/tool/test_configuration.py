@@ -1,4 +1,4 @@
-"""What the API would refuse is refused on construction, in clear words."""
+"""What no API takes is refused on construction, in clear words; a strict tool refuses more."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "no domain": (
         {"request": {"source_policy": {"include_domains": ["https://a.io"]}}},
-        "is not a domain",
+        "is no domain",
     ),
     "root is a list": (
         {"output_schema": {"type": "array", "items": {"type": "string"}}},
@@ -53,7 +53,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"request": {"metadata": {"k": "v" * 513}}},
         "has 513 characters; 512 are allowed",
     ),
-    "country": ({"request": {"advanced_settings": {"location": "Germany"}}}, "ISO 3166-1 alpha-2"),
+    "country": (
+        {"request": {"advanced_settings": {"location": "Germany"}}},
+        "two-letter country code",
+    ),
     "timeout": ({"timeout": -1}, "timeout is -1.0; give seconds, from 0 up"),
     "cap": ({"max_chars": 0}, "max_chars\n"),
     "three processors": ({"processor": ("pro", "base", "lite")}, "processor"),
@@ -63,6 +66,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("wrong", WRONG)
 def test_it_is_refused_and_says_why(account: Account, wrong: str) -> None:
     options, words = WRONG[wrong]
+    options = {**options, "request": {**options.get("request", {}), "strict": True}}
     tool = account.tool()
     clients = {"client": tool.client}
     with pytest.raises(ValidationError) as refused:

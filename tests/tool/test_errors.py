@@ -10,7 +10,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.tools import ToolException
 from langgraph.errors import GraphBubbleUp
 
-from langchain_parallel import ParallelTaskTool, errors
+from langchain_parallel import ParallelTaskTool, RequestOptions, errors
 from langchain_parallel.simulator import Fault
 from langchain_parallel.tools.tool_messages import error_for_model
 
@@ -181,12 +181,24 @@ async def test_arguments_that_do_not_fit_are_reported_as_text_and_cost_nothing(
     account: Account, unfit: str, how: How
 ) -> None:
     arguments, words = UNFIT[unfit]
-    answer = await ask(account.tool(model_may_choose=("lite", "pro")), how, **arguments)
+    strict = RequestOptions(strict=True)
+    tool = account.tool(model_may_choose=("lite", "pro"), request=strict)
+    answer = await ask(tool, how, **arguments)
     assert answer.status == "error"
     assert words in answer.text
     assert "S3CRET" not in answer.text
     assert "Nothing was s" in answer.text  # started, sent
     assert account.wire.paid == []
+
+
+async def test_a_question_longer_than_documented_is_refused_by_the_api_and_costs_nothing(
+    account: Account, how: How
+) -> None:
+    with pytest.warns(errors.RequestWarning, match="1 over the 25,000 allowed"):
+        answer = await ask(account.tool(), how, input="x" * 25_001)
+    assert answer.status == "error"
+    assert "25001 characters" in answer.text
+    assert account.simulator.runs() == []
 
 
 # --- waiting -------------------------------------------------------------------------------------

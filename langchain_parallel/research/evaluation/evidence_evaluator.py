@@ -17,7 +17,6 @@ from ..._core.kinds import as_list
 from ..._core.plain_text import count
 from ...errors import InvalidRequest
 from ...evidence import NO_ANSWERS, TEXT_FIELD, Confidence, EvidenceRule, Lack
-from ...models import SourcePolicy, TaskRunInput
 from ...options import check_whole, check_words
 from ...text.layout import join_unique, list_within
 from ...text.untrusted import harmless
@@ -175,7 +174,5 @@ def _domains(given: list[str]) -> list[str]:
     Raises:
         InvalidRequest: One is no domain.
     """
-    limits.check(
-        TaskRunInput(input="?", processor="lite", source_policy=SourcePolicy(include_domains=given))
-    )
+    limits.check_domains(given)
     return [name.lower().strip(".") for name in given]

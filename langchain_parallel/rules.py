@@ -1,0 +1,18 @@
+"""The rules of the API's documentation, and which of them a request breaks.
+
+Such a request is sent all the same, with a `RequestWarning` (`langchain_parallel.errors`) that names the rule
+and its date; with `strict=True`, of a client or of `RequestOptions`, it is refused instead.
+"""
+
+from __future__ import annotations
+
+from ._core import limits
+from ._core.rules import RULES, Finding, Rule
+from .models import TaskRunInput
+
+__all__ = ["RULES", "Finding", "Rule", "findings"]
+
+
+def findings(request: TaskRunInput) -> tuple[Finding, ...]:
+    """Every rule that a request breaks, those included of which no warning is given. Sends nothing."""
+    return tuple(limits.findings(request))

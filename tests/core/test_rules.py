@@ -1,0 +1,156 @@
+"""One table of rules: each can be broken, is named with its date, and stands on the page about requests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from langchain_parallel.models import (
+    DataSources,
+    JsonSchema,
+    McpServer,
+    SourcePolicy,
+    TaskAdvancedSettings,
+    TaskRunInput,
+    TaskSpec,
+    TextSchema,
+    Webhook,
+)
+from langchain_parallel.rules import RULES, findings
+
+from .asking import answering, ask
+
+PAGE = Path(__file__).parents[2] / "docs/requests.md"
+TEXT = {"type": "string"}
+
+
+def schema(properties: Any, **more: Any) -> TaskRunInput:
+    """Asks for these properties, in the way that no rule is against."""
+    whole = {"type": "object", "properties": properties, "additionalProperties": False}
+    return answering(JsonSchema(json_schema={**whole, "required": [*properties], **more}))
+
+
+def servers(*names: str, **more: Any) -> list[McpServer]:
+    return [McpServer(url="https://m.example", name=name, **more) for name in names]
+
+
+def connectors(processor: str = "base", **lists: Any) -> TaskRunInput:
+    settings = TaskAdvancedSettings(data_sources=DataSources(**lists))
+    return ask(processor=processor, advanced_settings=settings)
+
+
+def policy(**fields: Any) -> TaskRunInput:
+    return ask(source_policy=SourcePolicy(**fields))
+
+
+DEEP: dict[str, Any] = TEXT
+for _ in range(6):
+    DEEP = {
+        "type": "object",
+        "properties": {"a": DEEP},
+        "required": ["a"],
+        "additionalProperties": False,
+    }
+
+BREAKS: dict[str, list[TaskRunInput]] = {
+    "input-size": [ask("x" * 25_001)],
+    "spec-size": [ask(task_spec=TaskSpec(output_schema=TextSchema(description="x" * 15_001)))],
+    "deep-input": [ask("x" * 15_001, "pro")],
+    "schema-root": [answering({"type": "array", "items": TEXT})],
+    "schema-properties": [schema({}), schema({f"p{i}": TEXT for i in range(101)})],
+    "schema-depth": [answering(DEEP)],
+    "schema-null": [schema({"a": {"type": "null"}}), schema({"a": {"items": {"type": ["null"]}}})],
+    "schema-keyword": [schema({"a": {**TEXT, "format": "date"}})],
+    "schema-enums": [schema({"a": {"enum": list(range(300))}, "b": {"enum": list(range(201))}})],
+    "schema-enum": [schema({"a": {"enum": [f"{i:031}" for i in range(251)]}})],
+    "schema-names": [schema({f"{i:0300}": TEXT for i in range(90)})],
+    "schema-basis": [
+        schema({name: TEXT})
+        for name in (
+            *("citations", "confidence", "evidence", "reasoning", "source", "sources"),
+            "source_urls",
+        )
+    ],
+    "schema-required": [schema({"a": TEXT}, required=[])],
+    "schema-closed": [schema({"a": TEXT}, additionalProperties=True)],
+    "metadata-key": [ask(metadata={"k" * 17: 1})],
+    "metadata-value": [ask(metadata={"k": "v" * 513})],
+    "memory-key": [ask(memory_scope_key=key) for key in ("", "a b", "ä", "x" * 129, "a\n")],
+    "webhook-events": [
+        ask(webhook=Webhook(url="https://h.example", event_types=given))
+        for given in ((), ("task_run.status", "task_run.new"))
+    ],
+    "domain-count": [policy(exclude_domains=["a.com"] * 201)],
+    "domain": [policy(include_domains=[wrong]) for wrong in ("https://a.com", "*.org", "a.com:8")],
+    "domain-excludes": [policy(include_domains=["a.com"], exclude_domains=["b.com"])],
+    "after-date": [policy(after_date="2026-01-01")],
+    "location": [
+        ask(advanced_settings=TaskAdvancedSettings(location=place)) for place in ("uk", "Germany")
+    ],
+    "mcp-count": [ask(processor="base", mcp_servers=servers(*map(str, range(11))))],
+    "mcp-names": [
+        ask(processor="base", mcp_servers=servers("a", "a")),
+        ask(processor="base", mcp_servers=servers("pubmed")),
+    ],
+    "mcp-calls": [ask(processor="core", mcp_servers=servers("a"))],
+    "mcp-plain-http": [
+        ask(
+            processor="base",
+            mcp_servers=[McpServer(url="http://m.example", name="a", headers={"a": "b"})],
+        )
+    ],
+    "connector": [connectors(free=["carbonarc"]), connectors(pay_per_use=["pubmed", "carbonarc"])],
+    "connector-processor": [connectors("core-fast", free=["pubmed"])],
+    "processor-fast": [ask(processor="core-fast")],
+}
+ELSEWHERE = {"group-size"}
+"""Of several requests."""
+BESIDE = {"processor-fast", "input-size", "schema-names", "schema-closed", "spec-size"}
+"""What a request that breaks another rule may break, too."""
+
+
+@pytest.mark.parametrize("rule", BREAKS)
+def test_each_rule_is_found_alone_and_named_with_its_date(rule: str) -> None:
+    for request in BREAKS[rule]:
+        found = findings(request)
+        assert rule in {finding.rule.name for finding in found}
+        assert {finding.rule.name for finding in found} - BESIDE <= {rule}
+        [finding] = [f for f in found if f.rule.name == rule]
+        known = RULES[rule]
+        assert str(finding).endswith(f" Rule {rule} ({known.date}, {known.source}).")
+
+
+def test_a_request_as_the_documentation_wants_it_breaks_none() -> None:
+    assert (
+        findings(
+            schema({"a": {"type": ["string", "null"]}, "b": {"anyOf": [TEXT, {"type": "null"}]}})
+        )
+        == ()
+    )
+    assert findings(ask(advanced_settings=TaskAdvancedSettings(location="GB"))) == ()
+    assert findings(connectors(free=["pubmed"], pay_per_use=["carbonarc"])) == ()
+    assert findings(ask(memory_scope_key="a-Z_9")) == ()
+
+
+def test_every_rule_can_be_broken() -> None:
+    assert {*BREAKS, *ELSEWHERE} == set(RULES)
+
+
+def test_no_finding_repeats_an_address() -> None:
+    server = McpServer(url="http://s3cret.example", name="a", headers={"a": "s3cret"})
+    found = findings(
+        ask(mcp_servers=[server] * 11, webhook=Webhook(url="https://s3cret", event_types=[]))
+    )
+    assert found
+    assert "s3cret" not in str([str(finding) for finding in found])
+
+
+def test_every_rule_stands_on_the_page_about_requests() -> None:
+    rows = [line for line in PAGE.read_text().splitlines() if line.startswith("| `")]
+    told = {row.split("`")[1]: row for row in rows}
+    for name, rule in RULES.items():
+        shown = "`RequestWarning`" if rule.shown == "warning" else "`findings`"
+        source = f"[{rule.date}]({rule.source})" if "://" in rule.source else rule.date
+        assert told[name] == f"| `{name}` | {rule.says} | {source} | {shown} |"
