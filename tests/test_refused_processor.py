@@ -13,6 +13,7 @@ from langchain_parallel.models import TaskRunInput
 from langchain_parallel.options import Limits
 from langchain_parallel.simulator import Fault, ManualClock, Simulator
 
+from .middleware.harness import SAID, Account, Model, calls, start
 from .research.harness import Mode, blocking_client, client_of, invoke
 
 MAY = RequestOptions(processor_may_fall_back=True)
@@ -141,3 +142,15 @@ def test_an_outcome_that_is_unknown_is_no_refusal(kind: Any) -> None:
     out = graph_of(simulator).invoke({"question": "Who?"}, config())
     assert [turn["processor"] for turn in out["turns"]] == ["pro-fast"]
     assert used(simulator) == ["pro-fast"]
+
+
+@pytest.mark.parametrize("how", ["sync", "async"])
+def test_an_agent_is_told_with_which_processor_its_research_was_done(how: Any) -> None:
+    simulator = account()
+    agents = Account(how, simulator=simulator)
+    model = Model(calls(start("Who leads?")), "done")
+    state = agents.invoke(agents.agent(model, processor="pro-fast", request=MAY), SAID)
+    record = state["parallel_research"]["r1"]
+    assert (record["processor"], record["cost_usd"], record["status"]) == ("pro", 0.1, "completed")
+    assert "pro-fast, so that pro was used" in state["messages"][2].text
+    assert used(simulator) == ["pro"]
