@@ -758,7 +758,8 @@ GIVEN_WRONGLY = [
 @pytest.mark.parametrize(("make", "wrong"), GIVEN_WRONGLY, ids=_name_of)
 def test_what_is_given_wrongly_is_not_repeated(make: Any, wrong: dict[str, Any]) -> None:
     def made() -> Any:
-        shaped = {"request": RequestOptions(**wrong)} if wrong in WRONG_REQUESTS else wrong
+        options = {**wrong, "strict": True}
+        shaped = {"request": RequestOptions(**options)} if wrong in WRONG_REQUESTS else wrong
         return make(**{"api_key": KEY, **shaped})
 
     with pytest.raises((errors.InvalidRequest, ValidationError)) as raised:
