@@ -165,6 +165,12 @@ class RequestOptions(Extensible):
         check_identity(value)
         return value
 
+    @property
+    def paid_connectors(self) -> tuple[str, ...]:
+        """The data connectors whose calls are billed on top of the runs, at prices that are not known."""
+        sources = self.advanced_settings.data_sources if self.advanced_settings else None
+        return tuple(sources.pay_per_use) if sources else ()
+
     def template(
         self,
         processors: Sequence[str],

@@ -48,7 +48,16 @@ def to_review(turns: Iterable[TurnT], rules: SpendingRules) -> list[TurnT]:
 def price_objections(turns: Sequence[Turn], rules: SpendingRules) -> list[str]:
     """Which turns cost more than may be spent without asking, as sentences."""
     limit = rules.door.limits.approve_above
-    return above_price([turn["processor"] for turn in turns if not rules.is_approved(turn)], limit)
+    new = [turn for turn in turns if not rules.is_approved(turn)]
+    above = above_price([turn["processor"] for turn in new], limit)
+    if above or limit is None or not new or not rules.door.options.paid_connectors:
+        return above
+    return [f"{_on_top(rules)}, and what costs more than {limit} needs an approval."]
+
+
+def _on_top(rules: SpendingRules) -> str:
+    names = " and ".join(rules.door.options.paid_connectors)
+    return f"Calls of {harmless(names)} are billed on top, at a price that is not known"
 
 
 def above_price(processors: Iterable[str], limit: str | None) -> list[str]:
@@ -69,7 +78,15 @@ def limit_objections(
         reasons.append("The account has not enough credit; add some, then approve.")
     if not all(map(rules.is_approved, new)):
         reasons += exceeded_limits(ended, planned, rules.limits)
+        reasons += _open_price(rules, rules.limits)
     return reasons
+
+
+def _open_price(rules: SpendingRules, limits: SessionLimits) -> list[str]:
+    """Why no limit in USD can tell whether it is passed; empty where none is set, or all prices are known."""
+    if limits.get("max_cost_usd") is None or not rules.door.options.paid_connectors:
+        return []
+    return [f"{_on_top(rules)}, and there is a limit in USD."]
 
 
 def final_objections(
@@ -86,7 +103,7 @@ def final_objections(
         return limit_objections(ended, planned, new, rules)
     if rules.can_be_raised(config) or all(map(rules.is_approved, new)):
         return []
-    beyond = [*exceeded_limits(ended, planned, rules.ceiling)]
+    beyond = [*exceeded_limits(ended, planned, rules.ceiling), *_open_price(rules, rules.ceiling)]
     return [*beyond, NOBODY_RAISES] if beyond else []
 
 

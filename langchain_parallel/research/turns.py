@@ -16,7 +16,7 @@ from ..evidence import evidence_of
 from ..models import Submission, TaskRun
 from ..parked.interrupts import park
 from ..processors import price_usd
-from ..text.result import failed_calls
+from ..text.result import failed_calls, paid_calls
 from ..text.untrusted import ERROR_CHARS, harmless
 from ._channels import PLANNED, check_turns
 from .evaluation import questions_of
@@ -240,6 +240,9 @@ _NO_INTERACTION = (
 )
 
 
+_PERHAPS_BILLED = "Calls of {} may be billed, though the run is not."
+
+
 def finish_turn(
     run: PaidRun, turn: Turn, ledger_id: str, *, has_ended: bool, keep_excerpts: bool = False
 ) -> Calls[Turn]:
@@ -274,8 +277,15 @@ def finish_turn(
             yield from park(run.door.clients, [other], ledger_id, run.config, raises=True)
             got = yield from run.answer(submission, has_ended=True)
     except (RunFailed, RunCancelled) as error:
-        return _failed_turn(turn, error)
+        failed = _failed_turn(turn, error)
+        if names := " and ".join(run.door.options.paid_connectors):
+            failed["warnings"] = [*failed["warnings"], _PERHAPS_BILLED.format(names)]
+        return failed
     ended = _answered_turn(turn, got, keep_excerpts)
+    ended["warnings"] = [
+        *ended["warnings"],
+        *paid_calls(got.result, run.door.options.paid_connectors),
+    ]
     return sealed(run.door.clients.seals, ended, ledger_id)
 
 

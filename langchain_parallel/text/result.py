@@ -11,7 +11,7 @@ of the outermost JSON object, repeated urls.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from .._core.plain_text import CUT_HERE, clean, count, cut, one_line
@@ -89,6 +89,17 @@ def failed_calls(result: TaskRunResult) -> list[str]:
     """The failed MCP calls, a line each, equal ones once."""
     calls = [call for call in result.output.mcp_tool_calls or () if call.error]
     return _tally([f"MCP tool error: {c.server_name}/{c.tool_name}: {c.error}" for c in calls])
+
+
+def paid_calls(result: TaskRunResult, connectors: Collection[str]) -> list[str]:
+    """What was billed on top of the run: the successful calls of these data connectors, a line each."""
+    calls = [c.server_name for c in result.output.mcp_tool_calls or () if not c.error]
+    used = [name for name in dict.fromkeys(connectors) if name in calls]
+    return [
+        f"cost_usd is a lower bound: {count(calls.count(name), 'call')} of {name}, billed on top at "
+        "its provider's price."
+        for name in used
+    ]
 
 
 def _tally(lines: Iterable[str]) -> list[str]:

@@ -50,7 +50,7 @@ from ..options import (
 )
 from ..processors import price_usd
 from ..text.progress import CUSTOM_EVENT
-from ..text.result import DEFAULT_MAX_CHARS, MIN_CHARS, render
+from ..text.result import DEFAULT_MAX_CHARS, MIN_CHARS, paid_calls, render
 from .arguments import PREVIOUS, PROCESSOR, accept_field_names, arguments
 from .call_site import AnyRuntime, CallSite
 from .own_answers import check_adopted, check_follow_up, remember_answer, sealed
@@ -68,7 +68,8 @@ class ParallelTaskTool(BaseTool):
 
     The content a model reads is the answer with numbered citations, what is uncertain, and the
     interaction id to follow up on; the artifact is the whole result as plain JSON, with `run_id`,
-    `interaction_id` and `cost_usd` (None for an unknown processor; identical parallel calls share one
+    `interaction_id` and `cost_usd` (None for an unknown processor; `cost_is_lower_bound` where calls of data
+    connectors are billed on top; identical parallel calls share one
     run, so sum by `run_id`). Errors come back to the model as text and name the run; set
     `handle_tool_error=False` to have them raised as `ToolException`, with the package's own error as
     `__cause__`.
@@ -299,7 +300,11 @@ class ParallelTaskTool(BaseTool):
         return f"{site.session}/{self.name}"
 
     def _answer(self, got: PaidAnswer, processor: str, ledger_id: str) -> Answer:
-        artifact = _artifact(got, processor) | sealed(self._door, got.result.run, ledger_id)
+        artifact = _artifact(got, processor)
+        told = paid_calls(got.result, (self.request or RequestOptions()).paid_connectors)
+        artifact |= {"cost_is_lower_bound": bool(told)} | sealed(
+            self._door, got.result.run, ledger_id
+        )
         return render(got.result, max_chars=self.max_chars), artifact
 
     def _door_now(self) -> RunConfig:
