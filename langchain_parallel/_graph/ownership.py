@@ -19,6 +19,7 @@ from typing import Any, TypeVar, cast
 from langchain_core.runnables import RunnableConfig
 
 from .._core.calls import Calls
+from .._core.ledger.identity import is_anothers
 from .._core.ledger.keys import METADATA_KEY
 from .._core.ledger.lookup import as_ledger_error
 from ..errors import InvalidRequest, NotFound
@@ -209,17 +210,23 @@ def prove_interaction(
     named = [t for t in turns if t["run_id"] and t.get("interaction_id") == interaction_id]
     if any(is_sealed(door.clients.seals, turn) for turn in named):
         return
+    # What another identity has seen stays with it, also in this thread and its ledgers.
     for run_id in dict.fromkeys(turn["run_id"] for turn in named):
         run = yield from read_own_run(door.clients, run_id, config)
-        if run is not None and run.interaction_id == interaction_id:
+        if run is not None and _is_of(run, interaction_id, door):
             return
     for ledger_id in dict.fromkeys(ledgers):
         runs: Sequence[TaskRun] = door.clients.known_runs(ledger_id)
-        if all(run.interaction_id != interaction_id for run in runs):
+        if not any(_is_of(run, interaction_id, door) for run in runs):
             runs = yield from _runs_of(door, ledger_id)
-        if any(run.interaction_id == interaction_id for run in runs):
+        if any(_is_of(run, interaction_id, door) for run in runs):
             return
     raise foreign_interaction(interaction_id)
+
+
+def _is_of(run: TaskRun, interaction_id: str, door: RunConfig) -> bool:
+    """Whether a run has this interaction, and looked with the door's eyes."""
+    return run.interaction_id == interaction_id and not is_anothers(run, door.mark)
 
 
 def _is_ledger_of(seals: Seals, ledger_id: str, turns: Iterable[Mapping[str, Any]]) -> bool:

@@ -15,6 +15,7 @@ from langgraph.types import Command
 
 from langchain_parallel import AsyncParallelClient, ParallelClient, create_research_graph
 from langchain_parallel.errors import InvalidRequest
+from langchain_parallel.models import McpServer
 from langchain_parallel.options import Limits, RequestOptions
 from langchain_parallel.research import Turn, by_person, merge_turns
 from langchain_parallel.sessions import InteractionTree, SessionReport, carry_over
@@ -138,6 +139,27 @@ def test_nor_with_the_rest_of_its_turn(server: Server) -> None:
     on_its_way(server, ANNA)
     server.edit(ANNA, pending=theirs, ledger_id=server.state(BERT)["ledger_id"])
     refused(server, ANNA, lambda: server.ask(ANNA), theirs["run_id"])
+
+
+def test_nor_is_the_answer_to_another_question_of_the_thread(server: Server) -> None:
+    server.ask(ANNA, QUESTION)
+    server.pass_time()
+    first = server.answer(ANNA)["turns"][0]
+    pending = on_its_way(server, ANNA, ELSE)
+    server.edit(ANNA, pending={**pending, "run_id": first["run_id"]})
+    refused(server, ANNA, lambda: server.ask(ANNA), first["run_id"])
+
+
+def test_a_run_that_is_proven_proves_no_other_interaction(server: Server) -> None:
+    """One that failed keeps the interaction that its turn had."""
+    theirs = server.state(BERT)["interaction_id"]
+    server.simulator.scripts.add(RunScript("failed", contains=QUESTION))
+    pending = on_its_way(server, ANNA)
+    server.edit(ANNA, pending={**pending, "interaction_id": theirs})
+    server.pass_time()
+    server.ask(ANNA)
+    assert [turn["status"] for turn in server.state(ANNA)["turns"]] == ["failed"]
+    refused(server, ANNA, lambda: server.ask(ANNA, ELSE, continue_from=theirs), theirs)
 
 
 def test_the_refused_thread_goes_on_with_its_own_run(server: Server) -> None:
@@ -275,6 +297,25 @@ def test_branches_are_held_to_the_same(mode: Mode) -> None:
     assert {run["run_id"] for run in server.runs} >= {*own}
 
 
+@pytest.mark.parametrize("whose", ["the same", "another's"])
+def test_what_another_identity_saw_is_not_built_on(mode: Mode, whose: str) -> None:
+    """In one thread, under two graphs; no seal says that the first graph's answer was handed over."""
+    server = Server(mode, request=with_identity("the same"))
+    turn = server.ask(ANNA, QUESTION)["turns"][0]
+    server.edit(ANNA, turns=[{**turn, "seal": ""}])
+    server.options["request"] = with_identity(whose)
+    server.begin()
+    if whose == "the same":
+        assert len(server.ask(ANNA, ELSE)["turns"]) == 2
+    else:
+        refused(server, ANNA, lambda: server.ask(ANNA, ELSE), turn["interaction_id"])
+
+
+def with_identity(identity: str) -> RequestOptions:
+    tool = McpServer(name="crm", url="https://crm.example/mcp", headers={"Authorization": "x"})
+    return RequestOptions(mcp_servers=[tool], identity=identity)
+
+
 def test_a_record_that_somebody_else_wrote_into_the_store_is_no_proof(mode: Mode) -> None:
     """A LangGraph server lets its users write into its store unless it is told not to."""
     server = Server(mode)
@@ -323,11 +364,12 @@ def requests_of(server: Server, act: Callable[[], object]) -> list[str]:
     return [f"{one.method} {one.path}" for one in server.simulator.requests[before:]]
 
 
-def test_whoever_keeps_to_the_own_ids_costs_not_one_request_more(mode: Mode) -> None:
+@pytest.mark.parametrize("wait", ["block", "park"])
+def test_whoever_keeps_to_the_own_ids_costs_not_one_request_more(mode: Mode, wait: str) -> None:
     """Behind a server and in the developer's process: the same requests."""
     ids: dict[str, list[list[str]]] = {}
     for where in ("server", "process"):
-        server = Server(mode, wait="park", evaluate=script(None, FORK))
+        server = Server(mode, wait=wait, evaluate=script(None, FORK))
         server.options["limits"] = Limits(max_runs_per_question=9)
         server.begin()
         who = ANNA if where == "server" else {"configurable": {"thread_id": "thread of anna"}}
