@@ -252,6 +252,24 @@ class Account:
             raise ApiError(404, "TaskGroup not found")
         return self._groups[group_id]
 
+    def add_interaction(self, interaction_id: str, input: str, output: JsonObject) -> None:
+        """Make known what was asked and answered elsewhere, such as an event of a monitor.
+
+        A run can continue from it. It is no run itself, and is not billed. `output` is one as a task's.
+        """
+        with self.lock:
+            now = self.monotonic
+            self._interactions[interaction_id] = Run(
+                run_id="",
+                interaction_id=interaction_id,
+                request={"input": input, "processor": "elsewhere"},
+                usd=0.0,
+                created=now,
+                starts=now,
+                ends=now,
+                output=output,
+            )
+
     def context_of(self, interaction_id: str) -> list[ContextTurn]:
         """The turns that a run continuing from this interaction builds on, oldest first."""
         with self.lock:

@@ -27,6 +27,8 @@ AUTO_SCHEMA: JsonObject = {
     },
     "required": ["summary", "key_findings", "open_questions"],
 }
+_ONE_CALL = ("lite", "core")
+"""Processors that call one tool at most."""
 _BUILDS_ON: JsonObject = {
     "type": "array",
     "items": {
@@ -53,7 +55,8 @@ def write_output(run: Run, settings: EvidenceSettings, seed: int) -> JsonObject:
         output = {"type": "json", "content": content, "output_schema": schema}
     output["basis"] = basis_for(run, output["content"], settings, seed)
     if servers := run.request.get("mcp_servers"):
-        output["mcp_tool_calls"] = [_tool_call(run, server) for server in servers]
+        most = 1 if run.processor in _ONE_CALL else None
+        output["mcp_tool_calls"] = [_tool_call(run, server) for server in servers[:most]]
     return {**output, **run.scripted_output}
 
 

@@ -41,6 +41,7 @@ _LOG = logging.getLogger("langchain_parallel.simulator")
 _READ_BYTES = 65536
 _WEBHOOK_POLL_SECONDS = 0.05
 _BACKLOG = 4096
+_LINGER_SECONDS = 1.0
 
 
 class _ClientGone(Exception):
@@ -59,6 +60,8 @@ class _Connection:
     _head: bytes = b""
     """What is left of a head that is sent in parts."""
     _head_size: int = 0
+    _wants_no_body: bool = False
+    """Whether the request was a HEAD."""
 
     async def run(self) -> None:
         """Serve requests until either side closes."""
@@ -68,8 +71,11 @@ class _Connection:
                 if self._http.our_state is not h11.DONE:
                     break
                 self._http.start_next_cycle()
-        except (_ClientGone, ConnectionError, h11.ProtocolError):
-            pass  # the client is gone or does not speak HTTP, so no response can reach it
+        except (_ClientGone, ConnectionError, h11.LocalProtocolError):
+            pass  # the client is gone, so no response can reach it
+        except h11.RemoteProtocolError as error:
+            with suppress(ConnectionError, h11.LocalProtocolError):
+                await self._refuse(error)
         except asyncio.CancelledError:
             self._writer.transport.abort()  # the server stops and does not wait for slow clients
             raise
@@ -78,16 +84,34 @@ class _Connection:
                 self._reading.cancel()
             self._writer.close()
 
+    async def _refuse(self, error: h11.RemoteProtocolError) -> None:
+        """Answer what is not HTTP, if no response has begun."""
+        message = f"Bad request: {error}"[:200]
+        refusal = ApiError(error.error_status_hint, message, headers={"connection": "close"})
+        await self._play(error_response(refusal, "refused-by-the-server"))
+        self._writer.write_eof()
+        reading = asyncio.ensure_future(self._read_rest())
+        await asyncio.wait({reading}, timeout=_LINGER_SECONDS)
+        reading.cancel()
+
+    async def _read_rest(self) -> None:
+        """Read what is still coming: closing before that would reset the connection, and lose the answer."""
+        with suppress(ConnectionError):
+            while await self._reader.read(_READ_BYTES):
+                pass
+
     async def _next_request(self) -> Request | None:
         head: h11.Request | None = None
         body = bytearray()
         while True:
             event = self._http.next_event()
             if event is h11.NEED_DATA:
+                if self._http.they_are_waiting_for_100_continue:
+                    await self._send(h11.InformationalResponse(status_code=100, headers=[]))
                 self._http.receive_data(await self._receive())
                 self._reading = None
             elif isinstance(event, h11.Request):
-                head = event
+                head, self._wants_no_body = event, event.method == b"HEAD"
             elif isinstance(event, h11.Data):
                 body += event.data
             elif isinstance(event, h11.EndOfMessage) and head is not None:
@@ -116,7 +140,8 @@ class _Connection:
             elif isinstance(step, Head):
                 await self._send(_head(step))
             elif isinstance(step, Chunk):
-                await self._send(h11.Data(data=step.data))
+                if not self._wants_no_body:
+                    await self._send(h11.Data(data=step.data))
             else:
                 self._cut(step)
                 return

@@ -97,11 +97,12 @@ def test_an_output_has_the_tool_calls_of_mcp_servers(simulator_http: httpx.Clien
         {"type": "url", "url": "https://mcp.example/a", "name": "files", "allowed_tools": ["read"]},
         {"type": "url", "url": "https://mcp.example/b", "name": "mail"},
     ]
-    body = {"input": "q", "processor": "lite", "mcp_servers": servers}
-    beta = {"parallel-beta": "mcp-server-2025-07-17"}
-    run = simulator_http.post(RUNS, json=body, headers=beta).json()
-    calls = result(simulator_http, run)["output"]["mcp_tool_calls"]
-    assert [(c["server_name"], c["tool_name"]) for c in calls] == [
-        ("files", "read"),
-        ("mail", "search"),
-    ]
+    both = [("files", "read"), ("mail", "search")]
+    for processor, expected in (
+        ("pro", both),
+        ("base", both),
+        ("lite", both[:1]),
+        ("core", both[:1]),
+    ):
+        calls = ask(simulator_http, mcp_servers=servers, processor=processor)["mcp_tool_calls"]
+        assert [(c["server_name"], c["tool_name"]) for c in calls] == expected

@@ -66,7 +66,7 @@ def test_the_list_shows_runs_as_they_are_now(
     assert {e["run"]["taskgroup_id"] for e in bare} == {group}
     assert all(e["run"]["status"] == "queued" for e in bare)
     assert not any("input" in e or "output" in e for e in bare)
-    manual(simulator).advance(100)
+    manual(simulator).advance(200)
     full = listed(simulator_http, group, include_input=True, include_output=True)
     assert [e["input"] for e in full] == inputs
     assert all(e["output"]["content"] for e in full)
@@ -77,7 +77,7 @@ def test_the_list_can_be_filtered_and_resumed(
 ) -> None:
     simulator.scripts.add(RunScript("failed", contains="bad"))
     add_runs(simulator_http, group, "one", "bad", "three")
-    manual(simulator).advance(100)
+    manual(simulator).advance(200)
     everything = listed(simulator_http, group)
     failed = listed(simulator_http, group, status="failed")
     assert len({e["event_id"] for e in everything}) == 3
@@ -194,7 +194,7 @@ def test_the_default_spec_is_for_runs_without_one(
     own = {"input": "b", "processor": "lite", "task_spec": {"output_schema": {"type": "auto"}}}
     default = {"output_schema": "one line"}
     add_runs(simulator_http, group, "a", own, default_task_spec=default)
-    manual(simulator).advance(100)
+    manual(simulator).advance(200)
     kinds = [e["output"]["type"] for e in listed(simulator_http, group, include_output=True)]
     assert kinds == ["text", "json"]
 

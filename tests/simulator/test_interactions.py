@@ -41,6 +41,18 @@ def test_a_branch_knows_only_its_own_ancestors(simulator_http: httpx.Client) -> 
     assert "right" not in leaf
 
 
+def test_a_run_can_continue_from_what_was_asked_elsewhere(
+    simulator: Simulator, simulator_http: httpx.Client
+) -> None:
+    event = {"type": "text", "content": "Trams are faster now.", "basis": []}
+    simulator.add_interaction("mevt_1", "What is new about trams?", event)
+    _, text = turn(simulator_http, "why", "mevt_1")
+    assert "What is new about trams?" in text
+    assert "Trams are faster now." in text
+    assert [run["processor"] for run in simulator.runs()] == ["lite"]
+    assert len(simulator.billing.billed_runs()) == 1
+
+
 def test_lost_context_changes_the_answer(simulator_http: httpx.Client) -> None:
     root, _ = turn(simulator_http, "the root")
     _, with_context = turn(simulator_http, "go on", root)
@@ -91,7 +103,7 @@ def test_a_session_can_have_many_turns(simulator: Simulator, simulator_http: htt
     for n in range(1, 60):
         after = run["interaction_id"]
         run = create(simulator_http, f"question {n}", previous_interaction_id=after)
-        manual(simulator).advance(100)
+        manual(simulator).advance(200)
     assert len(simulator.context_of(run["interaction_id"])) == 60
     summary = result(simulator_http, run)["output"]["content"]["summary"]
     assert "Builds on 59 earlier turns" in summary

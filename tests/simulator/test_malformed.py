@@ -175,6 +175,17 @@ def test_any_value_anywhere_in_a_body_is_refused_or_answered_to_the_end(
         is_sound(simulator, http, call, answer)
 
 
+@pytest.mark.parametrize("odd", ["\ud800", "\x00", "\u202e", "\U0001f600"])
+def test_an_odd_character_is_a_question_like_any_other(odd: str) -> None:
+    simulator = Simulator(ManualClock())
+    with http_to(simulator) as http:
+        content = json.dumps({"input": odd, "processor": "lite", "metadata": {odd: odd}}).encode()
+        headers = {"content-type": "application/json"}
+        assert is_sound(
+            simulator, http, POSTS[0], http.post(RUNS, content=content, headers=headers)
+        )
+
+
 WRONG: list[tuple[str, Any]] = [
     ("", ...), ("", None), ("", []), ("", "x"), ("", 5), ("", [RUN]),
     *((name, 5) for name in RUN if name != "previous_interaction_id"),

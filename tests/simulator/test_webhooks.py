@@ -54,7 +54,7 @@ def test_a_run_that_ends_is_announced_once(
 ) -> None:
     run = hooked(simulator_http, metadata={"k": "v"})
     assert simulator.due_webhooks() == []
-    manual(simulator).advance(100)
+    manual(simulator).advance(200)
     [delivery] = simulator.due_webhooks()
     assert delivery.url == URL
     assert delivery.json["type"] == "task_run.status"
@@ -80,7 +80,7 @@ def test_each_secret_signs_by_the_accounts_scheme(scheme: Any, keys: list[bytes]
     simulator = Simulator(ManualClock(), webhook_secrets=(OLD, NEW), webhook_scheme=scheme)
     with http_to(simulator) as http:
         hooked(http)
-    manual(simulator).advance(100)
+    manual(simulator).advance(200)
     [delivery] = simulator.due_webhooks()
     signatures = delivery.headers["webhook-signature"].split(" ")
     assert signatures == [expected(key, delivery) for key in keys]
@@ -96,7 +96,7 @@ def test_the_reference_library_verifies_what_is_sent() -> None:
     simulator = Simulator(ManualClock(start=time.time()))  # its own clock is the machine's
     with http_to(simulator) as http:
         run = hooked(http)
-    manual(simulator).advance(100)
+    manual(simulator).advance(200)
     [delivery] = simulator.due_webhooks()
     verify = standardwebhooks.Webhook(SECRET).verify
     assert verify(delivery.body, dict(delivery.headers))["data"]["run_id"] == run["run_id"]
@@ -110,7 +110,7 @@ def test_no_webhook_without_the_event_type(
 ) -> None:
     create(simulator_http)
     create(simulator_http, webhook={"url": URL})
-    manual(simulator).advance(100)
+    manual(simulator).advance(200)
     assert simulator.due_webhooks() == []
 
 
@@ -120,7 +120,7 @@ def test_every_outcome_is_announced(
 ) -> None:
     simulator.scripts.add(RunScript(outcome))  # type: ignore[arg-type]  # from the list above
     hooked(simulator_http)
-    manual(simulator).advance(100)
+    manual(simulator).advance(200)
     assert [d.json["data"]["status"] for d in simulator.due_webhooks()] == [outcome]
 
 
@@ -147,7 +147,7 @@ def test_a_successful_delivery_is_not_repeated(
     simulator: Simulator, simulator_http: httpx.Client
 ) -> None:
     hooked(simulator_http)
-    manual(simulator).advance(100)
+    manual(simulator).advance(200)
     [delivery] = simulator.due_webhooks()
     simulator.record_delivery(delivery, ok=True)
     manual(simulator).advance(10**6)
@@ -164,7 +164,7 @@ def test_duplicates_losses_and_forgeries(
     )
     for name in ("double", "lost", "forged", "plain"):
         hooked(simulator_http, f"https://hook.example/{name}")
-    manual(simulator).advance(100)
+    manual(simulator).advance(200)
     by_name: dict[str, list[Delivery]] = {}
     for delivery in simulator.due_webhooks():
         by_name.setdefault(delivery.url.rsplit("/", 1)[1], []).append(delivery)
@@ -223,7 +223,7 @@ def test_the_server_delivers_and_retries(receiver: Receiver) -> None:
     simulator = Simulator(clock)
     with serve(simulator) as server, httpx.Client(base_url=server.url, headers=KEY) as http:
         hooked(http, receiver.url)
-        clock.advance(100)
+        clock.advance(200)
         until(lambda: len(receiver.bodies) == 1)
         until(lambda: simulator.has_pending_webhooks)
         clock.advance(5)
@@ -235,13 +235,13 @@ def test_the_server_delivers_and_retries(receiver: Receiver) -> None:
 def test_each_end_of_a_run_is_announced(simulator: Simulator, simulator_http: httpx.Client) -> None:
     simulator.scripts.add(RunScript("action_required"))
     run = hooked(simulator_http)
-    manual(simulator).advance(100)
+    manual(simulator).advance(200)
     simulator.settle(str(run["run_id"]))
     first, second = "action_required", "completed"
     assert [d.json["data"]["status"] for d in simulator.due_webhooks()] == [second]
     simulator.scripts.add(RunScript("action_required"))
     run = hooked(simulator_http)
-    manual(simulator).advance(100)
+    manual(simulator).advance(200)
     assert [d.json["data"]["status"] for d in simulator.due_webhooks()] == [first]
     simulator.settle(str(run["run_id"]))
     assert [d.json["data"]["status"] for d in simulator.due_webhooks()] == [second]
