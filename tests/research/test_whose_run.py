@@ -127,6 +127,7 @@ def on_its_way(server: Server, who: Any, question: str = QUESTION) -> dict[str, 
 # --- what somebody tries who knows another's ids -------------------------------------------------
 
 
+@pytest.mark.grid
 def test_a_run_of_another_thread_is_not_read(server: Server) -> None:
     theirs = server.state(BERT)["turns"][0]
     pending = on_its_way(server, ANNA)
@@ -134,6 +135,7 @@ def test_a_run_of_another_thread_is_not_read(server: Server) -> None:
     refused(server, ANNA, lambda: server.ask(ANNA), theirs["run_id"])
 
 
+@pytest.mark.grid
 def test_nor_with_the_rest_of_its_turn(server: Server) -> None:
     theirs = seen(server.state(BERT)["turns"][0])
     on_its_way(server, ANNA)
@@ -141,6 +143,7 @@ def test_nor_with_the_rest_of_its_turn(server: Server) -> None:
     refused(server, ANNA, lambda: server.ask(ANNA), theirs["run_id"])
 
 
+@pytest.mark.grid
 def test_nor_is_the_answer_to_another_question_of_the_thread(server: Server) -> None:
     server.ask(ANNA, QUESTION)
     server.pass_time()
@@ -150,6 +153,7 @@ def test_nor_is_the_answer_to_another_question_of_the_thread(server: Server) -> 
     refused(server, ANNA, lambda: server.ask(ANNA), first["run_id"])
 
 
+@pytest.mark.grid
 def test_a_run_that_is_proven_proves_no_other_interaction(server: Server) -> None:
     """One that failed keeps the interaction that its turn had."""
     theirs = server.state(BERT)["interaction_id"]
@@ -162,6 +166,7 @@ def test_a_run_that_is_proven_proves_no_other_interaction(server: Server) -> Non
     refused(server, ANNA, lambda: server.ask(ANNA, ELSE, continue_from=theirs), theirs)
 
 
+@pytest.mark.grid
 def test_the_refused_thread_goes_on_with_its_own_run(server: Server) -> None:
     theirs = server.state(BERT)["turns"][0]
     pending = on_its_way(server, ANNA)
@@ -173,6 +178,7 @@ def test_the_refused_thread_goes_on_with_its_own_run(server: Server) -> None:
     assert len(server.runs) == 2
 
 
+@pytest.mark.grid
 def test_its_own_run_is_told_beside_another_question(server: Server) -> None:
     theirs = server.state(BERT)["turns"][0]
     pending = on_its_way(server, ANNA)
@@ -184,6 +190,7 @@ def test_its_own_run_is_told_beside_another_question(server: Server) -> None:
     assert len(server.runs) == 3
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("twice", [False, True])
 def test_a_duplicate_is_not_looked_for_in_another_ledger(server: Server, twice: bool) -> None:
     """Both ask the same at the same point of their sessions, so the runs have the same key."""
@@ -195,6 +202,7 @@ def test_a_duplicate_is_not_looked_for_in_another_ledger(server: Server, twice: 
     refused(server, ANNA, lambda: server.ask(ANNA), pending["run_id"])
 
 
+@pytest.mark.grid
 def test_a_ledger_of_another_thread_is_not_looked_into(server: Server) -> None:
     ledger = server.state(BERT)["ledger_id"]
     refused(server, ANNA, lambda: server.ask(ANNA, f"{QUESTION} (Bert)", ledger_id=ledger), ledger)
@@ -202,6 +210,7 @@ def test_a_ledger_of_another_thread_is_not_looked_into(server: Server) -> None:
     assert server.state(ANNA)["ledger_id"] != ledger
 
 
+@pytest.mark.grid
 def test_nor_is_it_by_a_plan_that_was_written_into_the_state(server: Server) -> None:
     theirs, ledger = server.state(BERT)["turns"][0], server.state(BERT)["ledger_id"]
     on_its_way(server, ANNA, f"{QUESTION} (Bert)")
@@ -212,6 +221,7 @@ def test_nor_is_it_by_a_plan_that_was_written_into_the_state(server: Server) -> 
     assert theirs["run_id"] not in json.dumps(server.state(ANNA))
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("name", ["continue_from", "interaction_id"])
 def test_nothing_is_built_on_another_threads_interaction(server: Server, name: str) -> None:
     theirs = server.state(BERT)["interaction_id"]
@@ -220,12 +230,14 @@ def test_nothing_is_built_on_another_threads_interaction(server: Server, name: s
     assert len(server.runs) == 2
 
 
+@pytest.mark.grid
 def test_turns_that_are_given_prove_nothing(server: Server) -> None:
     theirs = server.state(BERT)
     given = {"turns": [*map(seen, theirs["turns"])], "interaction_id": theirs["interaction_id"]}
     refused(server, ANNA, lambda: server.ask(ANNA, ELSE, **given), theirs["interaction_id"])
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("name", ["interaction_id", "run_id", "ledger_id"])
 def test_a_seal_holds_for_the_turn_that_it_was_made_for(server: Server, name: str) -> None:
     server.ask(ANNA, QUESTION)
@@ -237,6 +249,7 @@ def test_a_seal_holds_for_the_turn_that_it_was_made_for(server: Server, name: st
     refused(server, ANNA, lambda: server.ask(ANNA, ELSE), theirs["interaction_id"])
 
 
+@pytest.mark.grid
 def test_a_plan_that_was_edited_builds_on_nothing_else(server: Server) -> None:
     theirs = server.state(BERT)["interaction_id"]
     server.options["limits"] = Limits(approve_above="lite")
@@ -253,6 +266,7 @@ def test_a_plan_that_was_edited_builds_on_nothing_else(server: Server) -> None:
     assert theirs in str(asked.value["refused"])
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("how", ["edit", "verdict"])
 def test_what_a_person_or_an_evaluation_asks_builds_on_nothing_else(mode: Mode, how: str) -> None:
     follow: Any = {"action": "follow_up", "question": ELSE}
@@ -297,6 +311,7 @@ def test_branches_are_held_to_the_same(mode: Mode) -> None:
     assert {run["run_id"] for run in server.runs} >= {*own}
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("whose", ["the same", "another's"])
 def test_what_another_identity_saw_is_not_built_on(mode: Mode, whose: str) -> None:
     """In one thread, under two graphs; no seal says that the first graph's answer was handed over."""
@@ -364,6 +379,7 @@ def requests_of(server: Server, act: Callable[[], object]) -> list[str]:
     return [f"{one.method} {one.path}" for one in server.simulator.requests[before:]]
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("wait", ["block", "park"])
 def test_whoever_keeps_to_the_own_ids_costs_not_one_request_more(mode: Mode, wait: str) -> None:
     """Behind a server and in the developer's process: the same requests."""
@@ -391,6 +407,7 @@ def test_whoever_keeps_to_the_own_ids_costs_not_one_request_more(mode: Mode, wai
     assert sum(map(len, ids["server"])) > 10
 
 
+@pytest.mark.grid
 def test_follow_ups_forks_and_replays_need_no_further_proof(server: Server) -> None:
     server.ask(ANNA, QUESTION)
     server.pass_time()
@@ -423,6 +440,7 @@ def copy_thread(server: Server, source: Any, target: Any) -> None:
             saver.blobs[(names[1], *blob[1:])] = value
 
 
+@pytest.mark.grid
 def test_a_copied_thread_goes_on_with_what_is_paid_for(server: Server) -> None:
     pending = on_its_way(server, ANNA)
     copy = thread("anna", "copy")
@@ -437,6 +455,7 @@ def test_a_copied_thread_goes_on_with_what_is_paid_for(server: Server) -> None:
     assert len(server.runs) == 3
 
 
+@pytest.mark.grid
 def test_a_session_is_carried_over(server: Server) -> None:
     new = thread("bert", "new")
     server.ask(new, ELSE, **carry_over(server.state(BERT)))
@@ -446,6 +465,7 @@ def test_a_session_is_carried_over(server: Server) -> None:
     assert out["turns"][1]["parent_interaction_id"] == server.state(BERT)["interaction_id"]
 
 
+@pytest.mark.grid
 def test_ids_may_be_allowed_by_name(server: Server) -> None:
     server.options["request"] = RequestOptions(allow_foreign_ids=True)
     server.begin()
@@ -473,6 +493,7 @@ def test_the_developers_own_process_uses_any_id(mode: Mode) -> None:
 # --- without seals -------------------------------------------------------------------------------
 
 
+@pytest.mark.grid
 def test_after_a_new_key_what_the_api_says_of_a_run_decides(server: Server) -> None:
     pending = on_its_way(server, ANNA)
     server.begin("another-key-of-the-account")
@@ -520,6 +541,7 @@ def test_the_ledger_that_a_parent_has_made_says_for_which_thread(mode: Mode) -> 
     refused(server, BERT, lambda: server.ask(BERT, QUESTION, ledger_id=nobodys), nobodys)
 
 
+@pytest.mark.grid
 def test_threads_from_before_there_were_seals_go_on(server: Server) -> None:
     pending = on_its_way(server, ANNA)
     bare = {name: v for name, v in pending.items() if name not in ("seal", "ledger_id")}
@@ -552,6 +574,7 @@ class HeadOnly(TypedDict, total=False):
     asked: Annotated[list[str], operator.add]
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("kept", [Shared, HeadOnly])
 def test_a_parent_graph_goes_on(mode: Mode, kept: Any) -> None:
     server = Server(mode)
