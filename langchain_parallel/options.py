@@ -187,7 +187,7 @@ class RequestOptions(Extensible):
             warned: The names of rules that a warning has named before; those named here are added.
 
         Raises:
-            InvalidRequest: The API would refuse it.
+            InvalidRequest: It may not be sent.
         """
         spec = None
         if output_schema is not None or input_schema is not None:

@@ -74,7 +74,7 @@ class RunConfig:
             more: The door's own fields.
 
         Raises:
-            InvalidRequest: An option is wrong, or the API would refuse the requests.
+            InvalidRequest: An option is wrong, or the requests may not be sent.
             MissingKey: There is no API key.
         """
         api_key, base_url = as_secret(api_key), hidden(base_url)

@@ -61,7 +61,7 @@ class AgentConfig(RunConfig):
         return self.run(record, RunnableConfig()).key
 
     def check(self, record: AgentTurn) -> None:
-        """Raise InvalidRequest for a run that the API would refuse."""
+        """Raise InvalidRequest for a run that may not be sent."""
         self.options.check(self.run(record, RunnableConfig()).request)
 
     def research(self, state: Mapping[str, Any]) -> Research:

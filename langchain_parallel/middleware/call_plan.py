@@ -174,7 +174,7 @@ def plan_call(
     before its own, so that parallel tools agree on handles, and on what the limits leave.
 
     Raises:
-        InvalidRequest: The handle is wrong, or the API would refuse the request.
+        InvalidRequest: The handle is wrong, or the request may not be sent.
     """
     research, rules = agent.research(state), agent.rules(state)
     for call in paid_calls(agent, state, message, {**(state.get(_EDITED) or {}), made["id"]: made}):
@@ -214,7 +214,7 @@ def _plan_records(
     carry its place in the message: the tools beside it may not know of the change, and must not take them.
 
     Raises:
-        InvalidRequest: The handle is wrong, or the API would refuse the request.
+        InvalidRequest: The handle is wrong, or the request may not be sent.
     """
     names, args, made = agent.names, call.args, Research()
     parent = None if call.name == names.start else find_answered_record(research, args["handle"])

@@ -13,11 +13,17 @@ import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import is_dataclass
 from types import UnionType
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 from pydantic import BaseModel, RootModel, TypeAdapter
 from pydantic.errors import PydanticUserError
-from typing_extensions import NotRequired, Required, TypedDict, get_type_hints, is_typeddict
+from typing_extensions import (
+    NotRequired,
+    Required,
+    TypedDict,
+    get_type_hints,
+    is_typeddict,
+)
 
 WRAPPED = "result"
 """The field that holds an answer whose own schema is no object."""
@@ -108,7 +114,12 @@ def schema_of(form: Any) -> dict[str, Any]:
 def is_v1(form: object) -> bool:
     """Whether this is a model class of pydantic 1."""
     v1 = sys.modules.get("pydantic.v1")  # whoever has such a class has imported it
-    return v1 is not None and isinstance(form, type) and issubclass(form, v1.BaseModel)
+    return v1 is not None and is_class(form) and issubclass(form, v1.BaseModel)
+
+
+def is_class(form: object) -> TypeGuard[type[Any]]:
+    """Whether this is a class; before Python 3.11, `list[int]` is an instance of `type` and is none."""
+    return isinstance(form, type) and typing.get_origin(form) is None
 
 
 def _is_class_like(form: object) -> bool:
@@ -207,8 +218,7 @@ def read_as(form: Any, content: Any) -> Any:
     Raises:
         ValueError: It does not fit; pydantic's error, of version 1 or 2, is one.
     """
-    is_class = isinstance(form, type) and not typing.get_origin(form)
-    if is_class and issubclass(form, BaseModel) and not issubclass(form, RootModel):
+    if is_class(form) and issubclass(form, BaseModel) and not issubclass(form, RootModel):
         is_text = isinstance(content, str)
         return form.model_validate_json(content) if is_text else form.model_validate(content)
     if isinstance(content, str):

@@ -106,7 +106,7 @@ def create_research_graph(
         client: Your own client, blocking or asynchronous; the other kind is made from it.
 
     Raises:
-        InvalidRequest: An option is wrong, or the API would refuse this configuration.
+        InvalidRequest: An option is wrong, or such requests may not be sent.
         MissingKey: There is no API key.
     """
     api_key, base_url = as_secret(api_key), hidden(base_url)

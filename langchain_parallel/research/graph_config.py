@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from langchain_core.runnables import RunnableConfig
@@ -56,16 +57,16 @@ class GraphConfig(RunConfig):
         return PaidRun(self, request, ledger_position(turn), config)
 
     def check(self, turn: Turn) -> None:
-        """Raise InvalidRequest for a turn the API would refuse, before the thread is stuck with it."""
+        """Raise InvalidRequest for a turn that may not be sent, before the thread is stuck with it."""
         self.options.check(self.run(turn, RunnableConfig()).request)
 
-    def check_length(self, turn: Turn) -> None:
-        """Raise InvalidRequest for a question that is longer than documented: whatever this package writes by
-        itself keeps to the documentation, so that an answer does not end in an error.
+    def too_long(self, turns: Sequence[Turn]) -> list[str]:
+        """Which questions are longer than documented. What this package writes by itself keeps to the
+        documentation, so that an answer does not end in an error.
         """
-        found = self.options.check(self.run(turn, RunnableConfig()).request)
-        if problems := [str(finding) for finding in found if finding.rule.name == "input-size"]:
-            raise InvalidRequest(problems)
+        asked = [self.run(turn, RunnableConfig()).request for turn in turns]
+        found = [finding for request in asked for finding in self.options.check(request)]
+        return [str(finding) for finding in found if finding.rule.name == "input-size"]
 
     def rules(self, state: ResearchState) -> SpendingRules:
         """What may be spent in the state's session."""

@@ -39,6 +39,7 @@ from ..client import AsyncParallelClient, ParallelClient
 from ..errors import ParallelError
 from ..models import SchemaLike
 from ..models.refusal import without_input
+from ..models.schema_forms import is_class
 from ..options import (
     DEFAULT_PROCESSORS,
     Limits,
@@ -87,7 +88,7 @@ class ParallelTaskTool(BaseTool):
         ```
 
     Raises:
-        pydantic.ValidationError: On construction, for whatever the API would refuse.
+        pydantic.ValidationError: On construction, for whatever may not be sent.
         MissingKey: On construction, without an API key.
     """
 
@@ -208,7 +209,7 @@ class ParallelTaskTool(BaseTool):
             client=self.client,
         )
         own, processors = self.task_input_schema, self._processors()
-        fields = own if isinstance(own, type) and issubclass(own, BaseModel) else None
+        fields = own if is_class(own) and issubclass(own, BaseModel) else None
         self.args_schema = arguments(
             self.name, fields, self._door.template.task_spec, processors.choices
         )

@@ -125,6 +125,19 @@ def test_a_person_may_branch(mode: Mode) -> None:
     assert len(session.runs) == 3
 
 
+def test_a_proposal_longer_than_documented_says_so_to_the_person(mode: Mode) -> None:
+    too_long = {"action": "follow_up", "question": "x" * 26_000}
+
+    def propose(state: Any, turn: Any) -> Any:
+        return {"action": "review", "proposal": too_long, "reason": "long"}
+
+    session = reviewing(mode, evaluate=propose)
+    session.ask("How large is it?")
+    assert "26,000 characters together, 1,000 over the 25,000" in str(asked_of(session))
+    answer(session, edit("accept"))
+    assert len(session.runs) == 1
+
+
 def test_a_proposed_follow_up_is_carried_out_or_redirected(mode: Mode) -> None:
     session = reviewing(mode, evaluate=by_person(by_evidence(required=["no such field"])))
     session.ask("How large is it?")

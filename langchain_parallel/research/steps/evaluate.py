@@ -26,9 +26,10 @@ def evaluate(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -
     if verdict["action"] == "review" and checkpointer_of(config) is None:
         verdict = _stop(NO_PERSON, verdict)
     try:
-        if isinstance(graph.evaluate, BuiltInEvaluator):
-            for turn in planned_by(graph, state, verdict):
-                graph.check_length(turn)
+        if isinstance(graph.evaluate, BuiltInEvaluator) and (
+            problems := graph.too_long(planned_by(graph, state, verdict))
+        ):
+            raise InvalidRequest(problems)
         return (yield from apply_verdict(graph, state, config, verdict))
     except InvalidRequest as error:
         if not isinstance(graph.evaluate, BuiltInEvaluator):

@@ -86,7 +86,7 @@ def next_turns(graph: GraphConfig, state: ResearchState) -> list[Turn]:
     """The turns that the state asks for.
 
     Raises:
-        InvalidRequest: There is no question, or the API would refuse one.
+        InvalidRequest: There is no question, or one may not be sent.
     """
     questions, asked_by = questions_at_hand(state)
     turns: list[Turn] = []

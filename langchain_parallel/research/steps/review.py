@@ -55,7 +55,7 @@ def review(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> 
 
     try:
         planned = planned_by(graph, state, verdict_of({"type": "approve"}))
-        objections = price_objections(planned, rules)
+        objections = graph.too_long(planned) + price_objections(planned, rules)
         objections += limit_objections(turns, planned, planned, rules)
     except InvalidRequest as error:  # a person may still decide otherwise
         planned, objections = [], [f"What is proposed would be refused: {error.message}"]
