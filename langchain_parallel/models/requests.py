@@ -14,7 +14,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias, cast
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -22,6 +22,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     JsonValue,
     SecretStr,
     SerializerFunctionWrapHandler,
@@ -29,6 +30,8 @@ from pydantic import (
     model_serializer,
     model_validator,
 )
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from .hidden import HiddenText
 from .refusal import Discreet
@@ -71,6 +74,14 @@ class _RequestModel(Discreet):
         if deep:
             raise ValueError(f"{', '.join(deep)}: more than {MAX_DEPTH} levels deep")
         return value
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """That of its fields: what masks secrets in a dump leaves every field what it is."""
+        plain = {name: value for name, value in core_schema.items() if name != "serialization"}
+        return handler(cast(CoreSchema, plain))
 
 
 _MASK = "**********"

@@ -12,6 +12,9 @@ MEANT: dict[str, str] = {
     "client, only in the document: TaskRunInput.task_spec.*put_schema: string": (
         "a bare text is a description of a text, and the client writes it out as that"
     ),
+    "client, only in the client: *extra_body: object": (
+        "what is in it is sent beside the other fields; it has no place of its own in a body"
+    ),
     "client, only in the document: *.output.beta_fields: object": (
         "deprecated; what stands in it is kept (`model_extra`), and read by nothing"
     ),
