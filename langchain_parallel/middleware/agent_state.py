@@ -23,7 +23,7 @@ from .names import Names
 # A run that is looked up anew may be `running` again after `action_required`, so both are one stage.
 _STAGES = {"planned": 0, "unknown": 1, "running": 2, "action_required": 2}
 _ENDED = 3
-UNPROVEN = "unproven"
+UNPROVEN, WITHHELD = "unproven", "withheld"
 _SHORT_ID_CHARS = 6
 _NAMED_HANDLES = 20
 _QUESTION_CHARS = 60

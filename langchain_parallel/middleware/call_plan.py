@@ -28,7 +28,15 @@ from ..research.human_review.schemas import HumanDecision
 from ..research.spending_rules import SpendingRules
 from ..research.turns import new_turn
 from .agent_config import AgentConfig
-from .agent_state import UNPROVEN, AgentTurn, Research, find_answered_record, is_active, is_ended
+from .agent_state import (
+    UNPROVEN,
+    WITHHELD,
+    AgentTurn,
+    Research,
+    find_answered_record,
+    is_active,
+    is_ended,
+)
 
 _EDITED = "hitl_edited_tool_calls"
 """The state key of calls edited in `HumanInTheLoopMiddleware`; its older versions edit the message."""
@@ -201,7 +209,7 @@ def plan_call(
 
 
 def _is_as_planned(rules: SpendingRules, call: PaidCall, record: AgentTurn) -> bool:
-    is_own = record["status"] != UNPROVEN and record["call_hash"] == call.hash
+    is_own = record["status"] not in (UNPROVEN, WITHHELD) and record["call_hash"] == call.hash
     return is_own and (record["status"] != "planned" or rules.is_cleared(record))
 
 

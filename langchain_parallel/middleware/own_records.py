@@ -4,7 +4,8 @@ Rule: behind a LangGraph server, whose users can edit the states of their thread
 this package has sealed what it says of run, interaction and ledger, or if the API says that its run was
 started for this thread (`_graph/ownership.py`). Another one keeps its place: its handle and position are
 taken, and its cost counts. But it is not asked after, read, parked for or built on; and it stays in the
-state, because it may be proven later.
+state, because it may be proven later. A record of another user's run (`withheld`) has no seal and is never
+asked after: it counts, and neither its ledger nor its ids are used.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from .._core.calls import Calls
 from .._graph.ownership import is_sealed, prove_plan, prove_run
 from ..errors import ParallelError
 from .agent_config import AgentConfig
-from .agent_state import UNPROVEN, AgentTurn, Research
+from .agent_state import UNPROVEN, WITHHELD, AgentTurn, Research
 
 _ASKED = 100
 """Most records that the API is asked about in one step, the latest ones."""
@@ -56,16 +57,14 @@ def own_records(agent: AgentConfig, research: Research, config: RunnableConfig) 
     """The records, with those as `unproven` that have no seal of this account."""
     if agent.trusts_ids(config):
         return research
-    return {
-        handle: record if _is_own(agent, record) else _unproven(record)
-        for handle, record in research.items()
-    }
+    return {handle: _as_own(agent, record) for handle, record in research.items()}
 
 
-def _is_own(agent: AgentConfig, record: AgentTurn) -> bool:
-    if record["status"] == "withheld":  # nothing of it is used, and the API need not be asked
-        return True
-    return _is_whole(record) and is_sealed(agent.clients.seals, record)
+def _as_own(agent: AgentConfig, record: AgentTurn) -> AgentTurn:
+    if record["status"] == WITHHELD:  # it counts, and the API need not be asked
+        return {**_emptied(record), "ledger_id": ""}
+    is_own = _is_whole(record) and is_sealed(agent.clients.seals, record)
+    return record if is_own else {**_emptied(record), "status": UNPROVEN}
 
 
 def _is_whole(record: AgentTurn) -> bool:
@@ -89,7 +88,7 @@ def _prove(
         return None
 
 
-def _unproven(record: AgentTurn) -> AgentTurn:
+def _emptied(record: AgentTurn) -> AgentTurn:
     """The record without what nothing proves; the model need not be told of it at its next turn."""
-    empty: AgentTurn = {**record, "status": UNPROVEN, "interaction_id": None, "content": None}
-    return {**empty, "citations": [], "warnings": [], "error": None, "seen_by_model": True}
+    empty: AgentTurn = {**record, "interaction_id": None, "content": None, "citations": []}
+    return {**empty, "warnings": [], "error": None, "seen_by_model": True}

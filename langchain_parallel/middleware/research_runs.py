@@ -119,11 +119,11 @@ def start(
     config: RunnableConfig,
 ) -> Calls[Started]:
     """Find the record's run or start it: the one step that costs money. Errors are put into the record."""
+    if record["status"] not in ("planned", "declined"):
+        return Started(record)
     record = with_ledger(agent, record, ledger_id, config)
     run = agent.run(record, config)
     try:
-        if record["status"] not in ("planned", "declined"):
-            return Started(record)
         if record["status"] == "declined" or run.called_as != run.key:
             # A killed process may have had another decision, or other options, and have sent it.
             sent = yield from find_runs(agent, record, config)

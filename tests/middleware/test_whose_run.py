@@ -177,7 +177,7 @@ def test_what_code_hands_over_is_refused_where_that_is_forbidden(account: Accoun
     assert len(account.runs) == 2
 
 
-@pytest.mark.parametrize("records", ["kept", "removed"])
+@pytest.mark.parametrize("records", ["kept", "withheld", "removed"])
 def test_an_edited_ledger_is_not_looked_into(account: Account, records: str) -> None:
     """The same question at the same place: in that ledger it would find the other's run."""
     foreign, saver = others(account), InMemorySaver()
@@ -186,8 +186,11 @@ def test_an_edited_ledger_is_not_looked_into(account: Account, records: str) -> 
     )
     account.invoke(agent, more(), on())
     given: dict[str, Any] = {LEDGER: foreign["ledger_id"]}
-    if records == "kept":  # as of a planned call, without a seal
-        forged = {**foreign, "handle": "r9", "status": "planned", "run_id": "", "call": "x/1"}
+    if (
+        records != "removed"
+    ):  # as of a planned call, without a seal; or as of a run that is nobody's here
+        status = "planned" if records == "kept" else "withheld"
+        forged = {**foreign, "handle": "r9", "status": status, "run_id": "", "call": "x/1"}
         given[RECORDS] = {"r9": forged}
     agent.update_state(on(), given, as_node="model")
     state = account.invoke(agent, more(), on())
@@ -276,6 +279,28 @@ def test_a_planned_call_that_was_edited_is_planned_anew(account: Account, edit: 
     assert (own["parent_interaction_id"], own["status"]) == (None, "completed")
     assert own["run_id"] == account.runs[1]["run_id"]
     assert len(account.runs) == 2
+
+
+def test_a_record_of_a_withheld_run_gets_no_seal(account: Account) -> None:
+    """Nothing proves such a record, so a tool must not take it for its own call's."""
+    foreign, saver = others(account), InMemorySaver()
+    compiled = {"checkpointer": saver, "interrupt_before": ["tools"]}
+    agent = account.agent(Model(calls(start("Who leads?")), "done"), compiled=compiled)
+    account.invoke(agent, SAID, on())
+    planned = record(agent.get_state(on()).values, "r1")
+    ids = {name: foreign[name] for name in ("run_id", "interaction_id")}
+    agent.update_state(on(), {RECORDS: {"r1": {**planned, **ids, "status": "withheld"}}})
+    compiled = {"checkpointer": saver}
+    account.invoke(account.agent(Model("done"), compiled=compiled), None, on())
+    agent = account.agent(Model(calls(check("r9")), "done"), compiled=compiled)
+    kept = {**record(agent.get_state(on()).values, "r1"), **ids}
+    forged = {**kept, "handle": "r9", "call": "x/1", "status": "running"}
+    agent.update_state(on(), {RECORDS: {"r9": forged}}, as_node="model")
+    before = len(account.simulator.requests)
+    state = account.invoke(agent, more(), on())
+    read_since = [one.path for one in account.simulator.requests[before:]]
+    assert not [path for path in read_since if path.endswith(f"{foreign['run_id']}/result")]
+    assert foreign["content"] not in [one["content"] for one in state[RECORDS].values()]
 
 
 def test_a_model_is_not_told_of_what_it_cannot_use(account: Account) -> None:

@@ -331,6 +331,24 @@ def with_identity(identity: str) -> RequestOptions:
     return RequestOptions(mcp_servers=[tool], identity=identity)
 
 
+def test_nothing_is_told_of_another_threads_ledger_beside_branches(mode: Mode) -> None:
+    """Where no branch is to be started, nothing else asks whose ledger it is."""
+    server = Server(mode)
+    server.ask(BERT, "Bert?")
+    theirs, ledger = server.state(BERT)["turns"][0], server.state(BERT)["ledger_id"]
+    own = server.ask(ANNA, QUESTION)["turns"][0]
+    ids = {"run_id": "", "interaction_id": None, "key": ""}
+    held = {**seen(own), **ids, "status": "planned", "position": 5, "round": 5, "no_credit": True}
+    values = {"branches": [held], "ledger_id": ledger}
+    server.graph.update_state(ANNA, values, as_node="wait_branch")
+    server.ask(ANNA)
+    assert theirs["run_id"] not in json.dumps(server.state(ANNA))
+    server.edit(ANNA, branches=[])
+    values = {"pending": {**seen(theirs), "status": "running"}, "ledger_id": ledger}
+    server.graph.update_state(ANNA, values, as_node="submit")
+    refused(server, ANNA, lambda: server.ask(ANNA), theirs["run_id"])
+
+
 def test_a_record_that_somebody_else_wrote_into_the_store_is_no_proof(mode: Mode) -> None:
     """A LangGraph server lets its users write into its store unless it is told not to."""
     server = Server(mode)

@@ -17,7 +17,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command, Send
 
 from ..._core.calls import Calls
-from ..._graph.ownership import prove_all, prove_plan, prove_run
+from ..._graph.ownership import prove_all, prove_ledger, prove_plan, prove_run
 from ...errors import (
     CreditExhausted,
     Forbidden,
@@ -95,9 +95,10 @@ def _start(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> 
     if not rules.is_cleared(pending):
         return _Started({**pending, "on_hold": True})
     is_limited = bool(rules.limits)
-    at_hand = [*turns, *open_turns(state)]
+    beside = [turn for turn in open_turns(state) if turn is not pending]
+    at_hand = [*turns, *beside, pending]
     pending = yield from prove_plan(graph, pending, state["ledger_id"], config, at_hand)
-    planned = open_branches(state) or [pending]
+    planned = [*beside, pending]
     known = None if "turns" not in state else _known(graph, state, config)
 
     def allows(found: Sequence[Turn]) -> bool:
@@ -226,12 +227,13 @@ def join(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
 def _find_beside(
     graph: GraphConfig, state: ResearchState, branches: list[Turn], config: RunnableConfig
 ) -> Calls[list[Turn]]:
-    """What the ledger was seen to have beside the branches that are started; if it cannot be read now, the
-    next send tells it.
+    """What the ledger was seen to have beside the branches that are started; if it cannot be read now, or is
+    not shown to be this thread's, the next send tells it.
     """
     known = _known(graph, {**state, "branches": branches}, config)
     turns, position = state.get("turns") or [], state["branches"][0]["round"]
     try:
+        yield from prove_ledger(graph, state["ledger_id"], config, [*turns, *branches])
         return (yield from find_unknown(graph, state["ledger_id"], known, turns, position))
     except ParallelError:
         return []
