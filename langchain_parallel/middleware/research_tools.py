@@ -225,6 +225,9 @@ def ask(call: AgentCall) -> Calls[Command[Any]]:
     made = {"id": call.id, "name": call.name, "args": call.args}
     state = {**state, agent.names.ledger: ledger_id}
     reviewed = yield from plan_call(agent, state, message, made, config)
+    if reviewed.limits:
+        update[agent.names.limits] = reviewed.limits
+        state = {**state, agent.names.limits: reviewed.limits}
     records, found = Research(), Research()
     for handle, record in reviewed.records.items():
         known = {**call.research, **reviewed.records, **records}
@@ -233,8 +236,6 @@ def ask(call: AgentCall) -> Calls[Command[Any]]:
         records[handle] = started.record
         found |= started.found
     records = yield from _wait(call, records)
-    if reviewed.limits:
-        update[agent.names.limits] = reviewed.limits
     return call.answer_with(records, found, **update)
 
 

@@ -76,7 +76,7 @@ def limit_objections(
     reasons = []
     if any(turn.get("no_credit") for turn in new):
         reasons.append("The account has not enough credit; add some, then approve.")
-    if not all(map(rules.is_approved, new)):
+    if not all(map(rules.may_pass_limits, new)):
         reasons += exceeded_limits(ended, planned, rules.limits)
         reasons += _open_price(rules, rules.limits)
     return reasons
@@ -101,7 +101,7 @@ def final_objections(
     """
     if rules.door.limits.on_exceed == "stop":
         return limit_objections(ended, planned, new, rules)
-    if rules.can_be_raised(config) or all(map(rules.is_approved, new)):
+    if rules.can_be_raised(config) or all(map(rules.may_pass_limits, new)):
         return []
     beyond = [*exceeded_limits(ended, planned, rules.ceiling), *_open_price(rules, rules.ceiling)]
     return [*beyond, NOBODY_RAISES] if beyond else []
@@ -229,7 +229,8 @@ def request_approval(
 
     def decide(answer: HumanAnswer, may: bool) -> Calls[T]:
         pairs = zip(plan.turns, answer["decisions"], strict=True)
-        decided = [_apply_decision(turn, decision, edit, rules) for turn, decision in pairs]
+        raises = rules.can_be_raised(config)
+        decided = [_apply_decision(turn, decision, edit, rules, raises) for turn, decision in pairs]
         kept = [turn for turn in decided if turn["status"] == "planned"]
         given = answer.get("limits")
         planned: list[Turn] = [*counted, *kept]
@@ -271,10 +272,12 @@ def _apply_decision(
     decision: HumanDecision,
     edit: Callable[[TurnT, HumanDecision], TurnT],
     rules: SpendingRules,
+    raises: bool,
 ) -> TurnT:
     if decision["type"] == "reject":
         return decline(turn, decision.get("message") or "A person declined it.")
-    return rules.approve(edit(turn, decision) if decision["type"] == "edit" else turn)
+    approved = edit(turn, decision) if decision["type"] == "edit" else turn
+    return rules.approve(approved, passes_limits=raises)
 
 
 def decline(turn: TurnT, reason: str) -> TurnT:

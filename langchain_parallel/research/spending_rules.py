@@ -8,19 +8,20 @@ believed only as this package wrote it. Who may allow it is asked of the config 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, TypeAlias, TypeVar, cast
 
 from langchain_core.runnables import RunnableConfig
 
 from .._graph.run_config import RunConfig
 from .._graph.runtime import asking_user, came_through_server, user_permissions
 from ..errors import InvalidRequest
-from ..options import LIMIT_NAMES, PERMISSION, Limits, SessionLimits
+from ..options import LIMIT_NAMES, PERMISSION, Limits, SessionLimits, check_session_limits
 from .state import Turn
 
 TurnT = TypeVar("TurnT", bound=Turn)
 _REVIEWED = ("question", "processor", "parent_interaction_id", "output_schema")
 _SEAL = "seal"
+_Allowed: TypeAlias = Literal["cleared", "approved", "approved beyond limits"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,14 @@ class SpendingRules:
     ledger_id: str
     given: SessionLimits | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse what are no limits: not all that a step is given has come through a channel.
+
+        Raises:
+            InvalidRequest: `given` are none.
+        """
+        check_session_limits({} if self.given is None else self.given, may_have_seal=True)
+
     # --- what was allowed ---
 
     def clear(self, turn: TurnT) -> TurnT:
@@ -48,18 +57,24 @@ class SpendingRules:
         """Whether the turn is what was cleared."""
         return self._holds(turn.get("cleared"), "cleared", turn)
 
-    def approve(self, turn: TurnT) -> TurnT:
-        """The turn, approved by a person as it is."""
-        return cast(TurnT, {**turn, "approved": self._seal("approved", turn)})
+    def approve(self, turn: TurnT, *, passes_limits: bool) -> TurnT:
+        """The turn, approved by a person as it is; also beyond the limits, if that person may raise them."""
+        what: _Allowed = "approved beyond limits" if passes_limits else "approved"
+        return cast(TurnT, {**turn, "approved": self._seal(what, turn)})
 
     def is_approved(self, turn: Turn) -> bool:
         """Whether a person has approved the turn as it is."""
-        return self._holds(turn.get("approved"), "approved", turn)
+        seal = turn.get("approved")
+        return self.may_pass_limits(turn) or self._holds(seal, "approved", turn)
 
-    def _seal(self, what: Literal["cleared", "approved"], turn: Turn) -> str:
+    def may_pass_limits(self, turn: Turn) -> bool:
+        """Whether a person who may raise the limits has approved the turn as it is."""
+        return self._holds(turn.get("approved"), "approved beyond limits", turn)
+
+    def _seal(self, what: _Allowed, turn: Turn) -> str:
         return self.door.clients.seals.of(what, *self._parts(turn))
 
-    def _holds(self, seal: object, what: Literal["cleared", "approved"], turn: Turn) -> bool:
+    def _holds(self, seal: object, what: _Allowed, turn: Turn) -> bool:
         return seal is not None and self.door.clients.seals.holds(seal, what, *self._parts(turn))
 
     def _parts(self, turn: Turn) -> list[Any]:

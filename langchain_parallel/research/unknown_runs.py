@@ -28,7 +28,7 @@ from ..models import RunInput, Submission, TaskRun
 from ..processors import price_usd
 from .state import Turn
 from .turns import new_turn, overtaken_turn
-from .usage import counted_usd
+from .usage import CENTS, counted_usd
 
 _NOT_SENT = ("refused", "planned", "declined")
 _FOUND = "Found in the session's ledger: no turn of this session had asked for it."
@@ -46,18 +46,23 @@ class Known(NamedTuple):
     run_ids: frozenset[str]
     keys: frozenset[str]
     """Of requests that are planned: their runs may be there already."""
+    duplicates: frozenset[tuple[str, str]] = frozenset()
+    """Other runs of the session's requests: ids and keys."""
     includes: Callable[[TaskRun], bool] = lambda run: False
     """What else is known."""
 
     @classmethod
     def of(cls, turns: Iterable[Turn], planned: Iterable[str] = ()) -> Known:
         """From all turns, and the keys of those that have no run yet."""
-        ids = {id for turn in turns for id in (turn["run_id"], *turn.get("duplicates", ()))}
-        return cls(frozenset(ids), frozenset(planned))
+        turns = list(turns)
+        others = {(id, turn["key"]) for turn in turns for id in turn.get("duplicates", ())}
+        ids = {turn["run_id"] for turn in turns}
+        return cls(frozenset(ids), frozenset(planned), frozenset(others))
 
     def lacks(self, run: TaskRun) -> bool:
         """Whether a run of the ledger is none of these."""
         is_ours = run.run_id in self.run_ids or _key(run) in self.keys
+        is_ours = is_ours or (run.run_id, _key(run)) in self.duplicates
         return not is_ours and not self.includes(run)
 
 
@@ -101,7 +106,9 @@ def submit_knowing(
     check = _check(known, allows)
     try:
         found = corrected = (yield from _corrected(run, ledger_id, turns)) if is_limited else []
-        if corrected and not allows(corrected):
+        if is_limited and not allows(
+            corrected
+        ):  # the state may have been edited since it was cleared
             return Submitted(None, corrected)
         while True:
             try:
@@ -125,17 +132,22 @@ def _corrected(run: PaidRun, ledger_id: str, turns: Sequence[Turn]) -> Calls[lis
     if not turns or not came_through_server(run.config):
         return []
     runs = {one.run_id: one for one in (yield from run.ledger_runs(ledger_id))}
-    known = [(turn, runs[turn["run_id"]]) for turn in turns if turn["run_id"] in runs]
-    return [right for turn, there in known if (right := _as_listed(turn, there)) != turn]
+    known = [(turn, [runs[id] for id in _ids(turn) if id in runs]) for turn in turns]
+    return [right for turn, there in known if there and (right := _as_listed(turn, there)) != turn]
 
 
-def _as_listed(turn: Turn, run: TaskRun) -> Turn:
-    """The turn, with at least the cost and the time that the ledger tells."""
-    right, processor = cast(Turn, {**turn}), run.processor or turn["processor"]
-    cost = 0.0 if run.status == "failed" else price_usd(processor)
+def _ids(turn: Turn) -> list[str]:
+    return [turn["run_id"], *turn.get("duplicates", ())]
+
+
+def _as_listed(turn: Turn, runs: Sequence[TaskRun]) -> Turn:
+    """The turn, with at least the cost and the time that the ledger tells: of its run, and the duplicates."""
+    run, right = runs[0], cast(Turn, {**turn})
+    processor = run.processor or turn["processor"]
+    prices = [price_usd(one.processor) for one in runs if one.status != "failed"]
     if turn["status"] in _NOT_SENT:
         right["status"] = "unfinished" if run.active else run.status
-    if cost is not None and counted_usd(turn) < cost:
+    if counted_usd(turn) < (cost := sum(filter(None, prices))) - CENTS:
         right["processor"], right["cost_usd"] = processor, cost
     started, ended = run.created_at, None if run.active else run.modified_at
     seconds = elapsed_seconds(turn.get("started_at"), turn.get("ended_at"))

@@ -24,7 +24,7 @@ from ..text.format import usd
 from ..text.untrusted import harmless
 from .state import ResearchState, Turn
 
-_CENTS = 1e-9
+CENTS = 1e-9
 """Prices are sums of floats: less than this is no difference."""
 
 
@@ -95,7 +95,7 @@ def exceeded_limits(
             verb = "is" if len(unknown) == 1 else "are"
             names = harmless(" and ".join(unknown))
             yield f"The {one} of {names} {verb} not known, and the limit is {_at_most(dollars)}."
-        if after["cost_usd"] > dollars + _CENTS:
+        if after["cost_usd"] > dollars + CENTS:
             total = usd(after["cost_usd"])
             yield f"This would bring the session to {total}; the limit is {_at_most(dollars)}."
     if (runs := limits.get("max_runs")) is not None and after["runs"] > runs:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from langgraph.graph import END, START, StateGraph
-from langgraph.types import Command
+from langgraph.types import Command, Send
 
 from langchain_parallel.errors import InvalidRequest
 from langchain_parallel.options import Limits
@@ -91,6 +92,59 @@ def test_limits_from_a_parents_state_that_are_too_high_have_no_effect_and_are_lo
 
 
 # --- what is in the state ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("to", ["approve", "submit_branch"])
+@pytest.mark.parametrize("edit", [{}, {"limits": {"max_cost_usd": float("nan")}}])
+def test_a_task_that_is_sent_with_another_state_is_held_to_the_limits(
+    mode: Mode, to: str, edit: Any
+) -> None:
+    """What `Send` carries comes through no channel."""
+    session = limited(mode, max_cost_usd=0.1, on_exceed="stop")
+    session.ask("How large is it?", processor="lite")
+    first = session.state()["turns"][0]
+    ids = {"run_id": "", "interaction_id": None, "key": "", "status": "planned"}
+    planned = {**first, **ids, "position": 1, "round": 1, "question": "More?", "processor": "pro"}
+    given = {"pending": planned, "turns": [], "ledger_id": session.state()["ledger_id"], **edit}
+    how: Any = {"goto": Send(to, given)}
+    with suppress(InvalidRequest):
+        invoke(mode, session.graph(), Command(**how), called_by("anna"))
+    assert len(session.runs) == 1
+
+
+def test_runs_that_are_called_duplicates_count(mode: Mode) -> None:
+    session = limited(mode, max_cost_usd=0.15, on_exceed="stop")
+    session.ask("How large is it?")
+    first = session.state()["turns"][0]
+    forged = {**first, "run_id": "trun_forged", "cost_usd": 0.0, "duplicates": [first["run_id"]]}
+    (start,) = (s for s in session.graph().get_state_history(session.config) if s.next == ("plan",))
+    for key in (first["key"], "another"):
+        edit = {"turns": [{**forged, "key": key}], "ledger_id": first["ledger_id"]}
+        fork = session.graph().update_state(start.config, edit, as_node="__start__")
+        fork["configurable"] |= called_by("anna")["configurable"]
+        out = session.ask("And then?", config=fork, processor="pro")
+        assert "the limit is $0.15." in str(out["verdict"])
+    assert len(session.runs) == 1
+
+
+@pytest.mark.parametrize("on_exceed", ["ask", "stop"])
+def test_what_askers_approve_in_forks_is_held_to_the_limits_together(
+    mode: Mode, on_exceed: Any
+) -> None:
+    """An approval within the limits raises none, however many there are at one point of the session."""
+    session = limited(mode, max_cost_usd=0.15, approve_above="core", on_exceed=on_exceed)
+    config, approved = called_by("anna"), []
+    given: Any
+    for question in ("How large?", "Who leads?", "Since when?"):
+        for given in ({"question": question}, Command(resume=YES)):
+            stopped = session.graph()
+            stopped.interrupt_before_nodes = ["submit"]
+            invoke(mode, stopped, given, config)
+        approved.append(session.graph().get_state(config).config["configurable"])
+    for checkpoint in approved:
+        at = {"configurable": {**config["configurable"], **checkpoint}}
+        session.ask(None, config=at)
+    assert len(session.runs) == 1
 
 
 @pytest.mark.parametrize("forged", ["cleared", "approved"])
