@@ -29,6 +29,10 @@ TURN: Any = {
 }
 
 
+def turn(of: Any, changed: dict[str, Any]) -> Any:
+    return {**of, **changed}
+
+
 @pytest.mark.parametrize(
     "changed",
     [
@@ -43,13 +47,12 @@ TURN: Any = {
     ids=str,
 )
 def test_a_yes_holds_for_what_was_shown_and_nothing_else(changed: dict[str, Any]) -> None:
-    cleared: Any = RULES.clear(TURN)
-    approved: Any = RULES.approve(TURN)
+    cleared, approved = RULES.clear(TURN), RULES.approve(TURN)
     assert RULES.is_cleared(cleared)
     assert RULES.is_approved(approved)
-    assert not RULES.is_cleared({**cleared, **changed})
-    assert not RULES.is_approved({**approved, **changed})
-    assert to_review([{**cleared, **changed}], RULES) == [{**cleared, **changed}]
+    assert not RULES.is_cleared(turn(cleared, changed))
+    assert not RULES.is_approved(turn(approved, changed))
+    assert to_review([turn(cleared, changed)], RULES) == [turn(cleared, changed)]
 
 
 def test_what_was_cleared_is_not_reviewed_again_nor_is_what_has_a_run() -> None:
@@ -59,8 +62,8 @@ def test_what_was_cleared_is_not_reviewed_again_nor_is_what_has_a_run() -> None:
 
 def test_cleared_is_not_approved_and_neither_holds_in_another_session() -> None:
     cleared, approved = RULES.clear(TURN), RULES.approve(TURN)
-    assert not RULES.is_approved({**TURN, "approved": cleared["cleared"]})
-    assert not RULES.is_cleared({**TURN, "cleared": approved["approved"]})
+    assert not RULES.is_approved(turn(TURN, {"approved": cleared["cleared"]}))
+    assert not RULES.is_cleared(turn(TURN, {"cleared": approved["approved"]}))
     assert not SpendingRules(DOOR, "tgrp_2").is_cleared(cleared)
 
 
