@@ -392,7 +392,7 @@ def _result(ending: _Ending) -> TaskRunResult:
 
 def wait_seconds(processor: str, timeout: float | None) -> float:
     """How long to wait for a run: `timeout`, or twice its processor's usual longest time and ten minutes
-    more; four and a half hours for a processor that is not in the table.
+    more; four hours and ten minutes for a processor that is not in the table.
     """
     if timeout is not None:
         return timeout

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -488,3 +490,125 @@ def test_an_uncertain_list_is_read_from_where_the_session_began() -> None:
     with pytest.raises(IndexError):
         submit(script, asked=asked, cache=cache)
     assert cursors(script)[:2] == ["7", None]
+
+
+def test_before_it_sends_it_says_which_runs_the_ledger_has() -> None:
+    """Limits count them, those that no list shows yet included."""
+    cache = LedgerCache()
+    mine = TaskRun(run_id="trun_9", status="queued", metadata={METADATA_KEY: "mine"})
+    cache.remember_run("tgrp_1", "mine", KnownRun(mine))
+    cache.remember_run("tgrp_2", "mine", KnownRun(mine.model_copy(update={"run_id": "trun_2"})))
+    others = listing(("trun_7", "2025", "7"), key="other")
+    asked: list[list[str]] = []
+
+    def before_send(runs: Sequence[TaskRun]) -> None:
+        asked.append([run.run_id for run in runs])
+
+    script = Script(*others, STARTED, RUN)
+    script.run(ledger.submit(pending(cache=cache), "once", before_send))
+    assert asked == [["trun_9", "trun_7"]]
+    script = Script(*SHOWN)  # what is adopted costs nothing
+    script.run(ledger.submit(pending(), "once", before_send))
+    assert len(asked) == 1
+
+
+def test_a_send_that_is_in_flight_is_waited_for() -> None:
+    """Its caller was cancelled before the response came."""
+    cache = LedgerCache()
+    cache.unsettled["tgrp_1", KEY] = math.inf
+    script = Script(*NOTHING * 5, STARTED, RUN, *NOTHING)
+    assert submit(script, cache=cache).sent_again
+    assert script.time == POLICY.settle_seconds
+
+
+def test_a_run_of_an_id_that_leads_nowhere_leaves_a_doubt() -> None:
+    cache = LedgerCache()
+    lost = TaskRun(run_id="trun_2", status="queued")
+    cache.remember_run("tgrp_1", KEY, KnownRun(lost, may_have_duplicate=True))
+    script = Script(*NOTHING, Response(404), *NOTHING * 5)
+    with pytest.raises(errors.SubmissionUnknown):
+        submit(script, cache=cache)
+    assert paid(script) == 0
+    assert cache.unsettled.keys() == {("tgrp_1", KEY)}
+    assert cache.started_run("tgrp_1", KEY) is None
+
+
+def test_a_started_run_may_be_unlisted_where_its_twin_never_was() -> None:
+    cache = LedgerCache()
+    known = TaskRun(run_id="trun_2", status="queued")
+    cache.remember_run("tgrp_1", KEY, KnownRun(known, may_have_duplicate=True))
+    here = answer(200, json.dumps({"run_id": "trun_2", "status": "running"}))
+    found = submit(Script(*NOTHING, here, here), cache=cache)
+    assert (found.run.run_id, found.run.status, found.duplicates) == ("trun_2", "running", ())
+
+
+def test_a_gone_ledger_to_which_nothing_was_sent_is_said_to_be_gone() -> None:
+    cache = LedgerCache()
+    with pytest.raises(errors.LedgerNotFound):
+        submit(Script(Response(404)), cache=cache)
+    cache.unsettled["tgrp_1", KEY] = 0.0
+    with pytest.raises(errors.SubmissionUnknown):
+        submit(Script(*[Response(404)] * 9), cache=cache)
+
+
+def unlabelled(
+    input: object, processor: str = "lite", *, whole: bool = False
+) -> tuple[object, ...]:
+    """A list of one run without a key, but perhaps with its input; it is read twice."""
+    run = {"run_id": "trun_7", "status": "running", "processor": processor}
+    event = {"type": "task_run.state", "event_id": "7", "run": run}
+    if input is not None:
+        event["input"] = {"input": input, "processor": processor}
+    data = f"data: {json.dumps(event)}\n\n".encode()
+    one = (HEAD, data, StreamEnded(), *(END if whole else ()))
+    return (counted(1), *one, *one)
+
+
+def assert_kept_back(asked: TaskRunInput, input: object, processor: str = "lite") -> None:
+    """Such a run may be the one that is asked for, so nothing is sent."""
+    looks = (*unlabelled(input, processor), *unlabelled(input, processor, whole=True) * 6)
+    with pytest.raises(errors.SubmissionUnknown, match="does not say what run trun_7 was started"):
+        submit(Script(*looks), asked=asked)
+
+
+@pytest.mark.parametrize(
+    ("input", "processor", "ours"),
+    [
+        (None, "lite", True),
+        ("Who?", "lite", True),
+        ("  Who?\n", "lite", True),
+        ("Else?", "lite", False),
+        ("Who?", "pro", False),
+    ],
+)
+def test_a_run_without_a_key_may_be_ours_if_it_asks_the_same(
+    input: object, processor: str, ours: bool
+) -> None:
+    asked = ASKED.model_copy(update={"input": "Who?"})
+    if ours:
+        assert_kept_back(asked, input, processor)
+    else:
+        script = Script(*unlabelled(input, processor), STARTED, RUN)
+        assert not submit(script, asked=asked).adopted
+
+
+def test_the_fields_of_an_input_count_in_any_order() -> None:
+    asked = ASKED.model_copy(update={"input": {"a": 1, "b": 2}})
+    assert_kept_back(asked, {"b": 2, "a": 1})
+
+
+def test_what_was_adopted_is_remembered_with_its_interaction() -> None:
+    cache = LedgerCache()
+    assert not submit(Script(*NOTHING, STARTED, RUN), cache=cache).adopted
+    assert cache.interaction_of("trun_1") == "intr_1"
+    assert cache.has_started("trun_1")
+    assert not cache.has_started("trun_2")
+    other = LedgerCache()
+    assert submit(Script(*FOUND[:2], RUN_LISTED, StreamEnded()), cache=other).adopted
+    assert other.interaction_of("trun_1") == "intr_1"
+
+
+RUN_LISTED = (
+    b'data: {"type": "task_run.state", "event_id": "1", "run": {"run_id": "trun_1", "status": "running", '
+    + f'"interaction_id": "intr_1", "metadata": {{"{METADATA_KEY}": "{KEY}"}}}}}}\n\n'.encode()
+)

@@ -133,6 +133,13 @@ def test_half_of_a_pause_is_random_and_within_its_bounds() -> None:
     assert min(waited) < 3.0 < max(waited)
 
 
+def test_a_lost_request_is_looked_for_longer_than_a_server_may_work_on_it_and_list_it_late() -> (
+    None
+):
+    assert RetryPolicy().settle_seconds == 60 + 15
+    assert RetryPolicy().max_retry_after == 120
+
+
 def test_one_attempt_and_no_pause_at_all_are_a_policy() -> None:
     policy = RetryPolicy(1, 0, 0, 0, 0)
     assert policy.delay_before_resend(1, Response(503)) is None

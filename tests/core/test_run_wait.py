@@ -11,6 +11,7 @@ from langchain_parallel import errors
 from langchain_parallel._core import run_wait
 from langchain_parallel._core.effects import OpenStream, Request, StreamEnded
 from langchain_parallel._core.retry import RetryPolicy
+from langchain_parallel._graph.paid_run import wait_seconds
 from langchain_parallel.models import TaskRunResult
 
 from .helpers import Script, answer
@@ -117,7 +118,17 @@ def test_a_poll_lasts_a_minute_or_what_is_left(left: float, seconds: float) -> N
     wait(script, left, follow=False)
     [poll] = script.sent
     assert poll.query == {"timeout": f"{seconds:.0f}"}
-    assert poll.timeout <= left + run_wait.OVERTIME
+    assert poll.timeout <= left + 5.0
+
+
+@pytest.mark.parametrize(
+    ("processor", "timeout", "seconds"),
+    [("pro", None, 2 * 600.0 + 600.0), ("core9x", None, 15_000.0), ("pro", 7.0, 7.0)],
+)
+def test_a_door_waits_twice_the_usual_longest_time_and_ten_minutes(
+    processor: str, timeout: float | None, seconds: float
+) -> None:
+    assert wait_seconds(processor, timeout) == seconds
 
 
 @pytest.mark.parametrize("max_attempts", [1, 5])

@@ -145,3 +145,24 @@ def test_a_task_that_runs_again_is_the_same_session(mode: Mode) -> None:
     node = blocking if mode == "sync" else asynchronous
     world.ask("Trams?", node, retry_policy=RetryPolicy(initial_interval=0.01))
     assert len(world.simulator.runs()) == 1
+
+
+def test_what_is_known_of_earlier_questions_stays_small(mode: Mode) -> None:
+    store = InMemoryStore()
+    world = World(mode, store)
+
+    def known() -> Any:
+        items = store.search(("langchain_parallel", "records"), limit=100)
+        return next(item for item in items if "after" in item.value["record"])
+
+    world.ask("Ada")
+    one = known()
+    [first] = one.value["record"]["after"]
+    many = [f"earlier {nth}" for nth in range(150)]
+    store.put(one.namespace, one.key, {**one.value, "record": {"after": many}})
+    with pytest.warns(UserWarning, match=AGAIN):
+        world.ask("Grace")
+    after = known().value["record"]["after"]
+    assert len(after) == 100
+    assert after[:-1] == many[-99:]
+    assert after[-1] != first

@@ -239,7 +239,8 @@ def _may_be(event: TaskRunEvent, request: TaskRunInput) -> bool:
 
 
 def _words(value: object) -> list[str]:
-    return json.dumps(value, sort_keys=True).split()
+    """What is asked, without the blanks that a server may have removed."""
+    return (value if isinstance(value, str) else json.dumps(value, sort_keys=True)).split()
 
 
 def _list_runs(
