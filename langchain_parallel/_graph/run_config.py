@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 from langchain_core.runnables import RunnableConfig
@@ -24,6 +25,7 @@ from ..errors import InvalidRequest
 from ..models import SchemaLike, TaskRunInput, TaskSpec
 from ..options import Limits, RequestOptions, check_timeout, check_words
 from .clients import ClientPair
+from .graph_names import with_fingerprint
 from .records import Records
 from .runtime import THREAD_ID, came_through_server, thread_metadata
 from .session_ledger import Ledgers
@@ -136,6 +138,25 @@ class RunConfig:
     def mark(self) -> str | None:
         """With whose eyes its runs look."""
         return identity_mark(self.template, self.options.identity)
+
+    @cached_property
+    def own_name(self) -> str:
+        """Its name, with a fingerprint if that is the default one."""
+        spec = self.template.task_spec
+        schema = None if spec is None else spec.model_dump(mode="json", exclude_none=True)
+        return with_fingerprint(self.name, schema, *self.judges())
+
+    def judges(self) -> Sequence[Any]:
+        """What judges an answer, beside its schema."""
+        return ()
+
+    def graph_name(self, config: RunnableConfig) -> str:
+        """The name under which it parks the thread of `config`."""
+        return self.own_name
+
+    def may_be(self, graph: str) -> bool:
+        """Whether `graph_name` may be this, in a config that is not at hand."""
+        return graph == self.own_name
 
     def request(
         self,

@@ -20,6 +20,7 @@ from langgraph.pregel import Pregel
 
 from .._core.extras import install_line, missing_extra
 from .._core.plain_text import one_line
+from .._graph.graph_names import way_out
 from ..errors import InvalidRequest
 from ..parked.sweeper import STRANDED_SECONDS, SweepResult, asweep, sweep
 from ..parked.threads import Threads
@@ -49,6 +50,10 @@ def main(arguments: list[str]) -> int:
     say(str(result))
     for id, why in result.failed.items():
         say(one_line(f"thread {id}: {type(why).__name__}: {why}", _LINE_CHARS))
+    for id, graph in result.other_graphs.items():
+        say(one_line(f"thread {id}: it was parked by the graph {graph!r}", _LINE_CHARS))
+    for graph in {*result.other_graphs.values()}:
+        say(one_line(way_out(graph), _LINE_CHARS))
     for id in result.not_found:
         say(one_line(f"thread {id}: it is recorded as parked, but not found", _LINE_CHARS))
     return 1 if result.failed or result.skipped else 0

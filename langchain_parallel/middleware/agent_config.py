@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from .._graph.paid_run import PaidRun
 from .._graph.run_config import RunConfig
 from ..options import Processors
+from ..parked.index import agent_of
 from ..research.spending_rules import SpendingRules
 from .agent_state import AgentTurn, Research, start_handle
 from .names import Names
@@ -42,6 +43,15 @@ class AgentConfig(RunConfig):
     arguments: Mapping[str, type[BaseModel]]
     """The model of each tool's arguments."""
     max_chars: int
+
+    def graph_name(self, config: RunnableConfig) -> str:
+        """The middleware's name behind the agent's, if that has one."""
+        agent = agent_of(config.get("metadata"))
+        return f"{agent}|{self.name}" if agent else self.own_name
+
+    def may_be(self, graph: str) -> bool:
+        """Whether this middleware parks under this name in some agent."""
+        return graph == self.own_name or graph.endswith(f"|{self.name}")
 
     def run(self, record: AgentTurn, config: RunnableConfig) -> PaidRun:
         """The paid run of a record. Its handle is its position: a replayed message plans the same one."""

@@ -105,7 +105,8 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
             limits: What one thread may use in all, and from which price on a person is asked.
             max_chars: Characters of findings in one message, at least 1,000; the rest is on further pages.
             request: What else shapes the runs: sources, MCP servers, metadata, a webhook.
-            name: Tells several of these in one agent apart, and names their tools.
+            name: Tells several of these in one agent apart, and names their tools. `create_agent(name=…)`
+                tells the parked threads of several agents with one database apart.
             api_key: The key; read from `PARALLEL_API_KEY` unless given.
             base_url: The server; read from `PARALLEL_BASE_URL` unless given.
             client: Your own client, blocking or asynchronous; the other kind is made from it.

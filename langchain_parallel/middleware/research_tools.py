@@ -24,7 +24,7 @@ from pydantic import ConfigDict, Field
 from .._core.calls import Calls, adrive, drive
 from .._graph.runtime import ends_step
 from ..errors import InvalidRequest, ParallelError
-from ..parked.interrupts import check_can_park, is_parking, park
+from ..parked.interrupts import check_can_park, check_own_thread, is_parking, park
 from ..text.untrusted import fenced, harmless
 from ..tools.call_site import AnyRuntime
 from ..tools.tool_messages import error_for_model, explain
@@ -203,6 +203,7 @@ def ask(call: AgentCall) -> Calls[Command[Any]]:
         InvalidRequest: The call cannot be done. Nothing was started.
     """
     agent, state, config, message = call.agent, call.state, call.config, call.message
+    yield from check_own_thread(agent, config)
     if has_id_of_another(message, call.id, call.name, call.args):
         return call.answer(_SAME_ID, failed=True)
     check_can_park(agent.wait, config)
@@ -244,7 +245,7 @@ def _wait(call: AgentCall, records: Research) -> Calls[Research]:
     running = [record for record in records.values() if record["status"] == "running"]
     if parked := is_parking(agent.wait, config):
         ledger_id = running[0]["ledger_id"] if running else ""
-        yield from park(agent.clients, running, ledger_id, config, raises=False)
+        yield from park(agent, running, ledger_id, config, raises=False)
     elif agent.wait != "block":
         return records
     ended = dict(records)

@@ -14,7 +14,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 
 from .._core.calls import Call, Calls
 from .index import ParkedThread, agent_of, qualified_node
-from .interrupts import runs_waited_for
+from .interrupts import parked_by, runs_waited_for
 
 # LangGraph's names; `tests/test_internals.py` fails should they change.
 _INTERRUPT = "__interrupt__"
@@ -56,13 +56,19 @@ class _Scan:
         agent = agent_of(found.metadata)
         if due and not any(self.owns_node(qualified_node(node, agent)) for node in due):
             return  # the thread of another graph with the same checkpointer
-        runs = _runs_waited_for(found, only_undone=newest)
-        if due and not runs:  # all nodes of the step are done; the checkpoint after it is missing
-            runs = _runs_waited_for(found, only_undone=False)
-        if runs:
+        interrupts = _interrupts(found, only_undone=newest)
+        if (
+            due and not interrupts
+        ):  # all nodes of the step are done; the checkpoint after it is missing
+            interrupts = _interrupts(found, only_undone=False)
+        if interrupts:
+            runs = [id for each in interrupts for id in sorted(runs_waited_for(each))]
+            graphs = frozenset(filter(None, map(parked_by, interrupts)))
             ledger_id = values.get("ledger_id")
             known = ledger_id if isinstance(ledger_id, str) and ledger_id else None
-            self.parked[thread_id] = ParkedThread(thread_id, dict.fromkeys(runs, known))
+            self.parked[thread_id] = ParkedThread(
+                thread_id, dict.fromkeys(runs, known), graphs=graphs
+            )
         elif newest and due:
             self.unfinished.add(thread_id)
 
@@ -101,14 +107,14 @@ def scan_checkpoints(
         page["before"] = {"configurable": {"checkpoint_id": scan.last_id}}
 
 
-def _runs_waited_for(found: CheckpointTuple, *, only_undone: bool) -> set[str]:
-    """The runs that tasks of this checkpoint are, or, unless `only_undone`, were parked for."""
+def _interrupts(found: CheckpointTuple, *, only_undone: bool) -> list[Any]:
+    """The interrupts in which tasks of this checkpoint are, or, unless `only_undone`, were parked."""
     writes = found.pending_writes or []
     done = {task for task, channel, _ in writes if channel not in _UNDONE}
-    return {
-        run_id
+    shown = (
+        getattr(interrupt, "value", None)
         for task, channel, value in writes
         if channel == _INTERRUPT and not (only_undone and task in done)
         for interrupt in (value if isinstance(value, list | tuple) else [value])
-        for run_id in runs_waited_for(getattr(interrupt, "value", None))
-    }
+    )
+    return [value for value in shown if runs_waited_for(value)]

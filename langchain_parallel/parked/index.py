@@ -58,6 +58,8 @@ class ParkedRecord(NamedTuple):
     """
     at: float
     """When it was recorded, in Unix seconds."""
+    graph: str = ""
+    """The name of the graph that has parked the thread; empty if unknown."""
 
     def is_stale(self, idle_seconds: float) -> bool:
         """Whether its thread, which is not parked for the run, will not park for it any more.
@@ -88,6 +90,10 @@ class ParkedThread:
     """Ledger id by run id; None if the ledger is not known."""
     records: tuple[ParkedRecord, ...] = ()
     """What the store says of it."""
+    graphs: frozenset[str] = frozenset()
+    """The names of the graphs that have parked it, as far as is known."""
+    other_graph: str = ""
+    """One of them, if none of them is the graph that is asked for its threads."""
 
 
 def agent_of(metadata: Mapping[str, Any] | None) -> str:
@@ -102,7 +108,7 @@ def qualified_node(node: str, agent: str) -> str:
 
 
 def record_parked(
-    config: RunnableConfig, run_ids: Iterable[str], ledger_id: str | None
+    config: RunnableConfig, run_ids: Iterable[str], ledger_id: str | None, graph: str
 ) -> Calls[None]:
     """Record which runs a thread is about to park for. Does nothing in a graph without a store.
 
@@ -110,6 +116,7 @@ def record_parked(
         config: The config of the node that parks.
         run_ids: The runs.
         ledger_id: Their task group, if they are in one: a sweep then reads all of them with one request.
+        graph: The name of the graph that parks it.
     """
     runtime, thread_id = runtime_of(config), thread_id_of(config)
     if runtime is None or runtime.store is None or thread_id is None:
@@ -123,7 +130,7 @@ def record_parked(
     ids = list(run_ids)
     try:
         yield from gather(
-            *(put_record(store, id, thread_id, ledger_id, node, config) for id in ids)
+            *(put_record(store, id, thread_id, ledger_id, node, graph, config) for id in ids)
         )
     except StorageFailed as error:
         error.with_ids(ids[0], None)
@@ -136,10 +143,11 @@ def put_record(  # noqa: PLR0917 -- the fields of a record
     thread_id: str,
     ledger_id: str | None = None,
     node: str = "",
+    graph: str = "",
     config: RunnableConfig | None = None,
 ) -> Call:
     """Record that a thread is parked for a run; each thread that waits for the run has its own record."""
-    record = ParkedRecord(run_id, thread_id, ledger_id, node, time.time())
+    record = ParkedRecord(run_id, thread_id, ledger_id, node, time.time(), graph)
     item = {**record._asdict(), **tags(thread_id, config)}
     return put_item(store, *_place(run_id, thread_id), item)
 
@@ -161,7 +169,7 @@ def records_in(items: Iterable[Item]) -> list[ParkedRecord]:
     for item in items:
         known = item.value
         run_id, thread_id, at = known.get("run_id"), known.get("thread_id"), known.get("at")
-        ledger_id, node = known.get("ledger_id"), known.get("node")
+        ledger_id, node, graph = (known.get(name) for name in ("ledger_id", "node", "graph"))
         if not (isinstance(run_id, str) and isinstance(thread_id, str) and thread_id):
             _LOG.warning("The store's item %s is ignored: it names no parked thread.", item.key)
             continue
@@ -171,6 +179,7 @@ def records_in(items: Iterable[Item]) -> list[ParkedRecord]:
             ledger_id if isinstance(ledger_id, str) and ledger_id else None,
             node if isinstance(node, str) else "",
             float(at) if isinstance(at, int | float) else time.time(),
+            graph if isinstance(graph, str) else "",
         )
     return list(records.values())
 
@@ -184,7 +193,12 @@ def recorded_threads(
         if owns_node(record.node):
             by_thread[record.thread_id].append(record)
     return [
-        ParkedThread(thread_id, {r.run_id: r.ledger_id for r in records}, tuple(records))
+        ParkedThread(
+            thread_id,
+            {r.run_id: r.ledger_id for r in records},
+            tuple(records),
+            frozenset(r.graph for r in records if r.graph),
+        )
         for thread_id, records in by_thread.items()
     ]
 

@@ -2,10 +2,14 @@
 
 Rule: the value that resumes the thread carries no information. The runs are read from the API each time,
 and a run that is still active parks the thread again.
+Rule: a step that may have parked begins with `check_own_thread`. Whoever resumes the thread, by whatever way,
+another graph than the one that parked it leaves it parked: it would judge the answer by other rules, and send
+other requests.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Literal
@@ -15,13 +19,22 @@ from typing_extensions import NotRequired, TypedDict
 
 from .._core.calls import Calls
 from .._graph.clients import ClientPair
-from .._graph.runtime import ask_person, check_thread_id, checkpointer_of
+from .._graph.graph_names import takes_over, way_out
+from .._graph.run_config import RunConfig
+from .._graph.runtime import (
+    ask_person,
+    check_thread_id,
+    checkpointer_of,
+    shown_to_person,
+    thread_id_of,
+)
 from ..errors import NotFound, ParallelError, RunError, StillRunning
 from ..models import TaskRun
 from ..processors import expected_seconds
 from ..text.untrusted import harmless
 from .index import record_parked
 
+_LOG = logging.getLogger("langchain_parallel")
 _WARNING_CHARS = 300
 _UNREADABLE = (401, 403, 404)
 """HTTP statuses that waiting does not change: the step that follows reports them."""
@@ -49,6 +62,10 @@ class ParkedInterrupt(TypedDict):
 
     kind: Literal["parked"]
     runs: list[ParkedRun]
+    graph: str
+    """The name of the graph that has parked it; no other goes on with it."""
+    refused_by: NotRequired[str]
+    """The name of another graph that was to go on with it, and has left it parked."""
 
 
 def is_parking(wait: str, config: RunnableConfig) -> bool:
@@ -62,8 +79,27 @@ def check_can_park(wait: str, config: RunnableConfig) -> None:
         check_thread_id(config.get("configurable", {}).get("thread_id"), checkpointer_of(config))
 
 
+def check_own_thread(door: RunConfig, config: RunnableConfig) -> Calls[None]:
+    """Return if this step is not parked, or was parked by this graph. If another graph has parked it, park it
+    again, unless the config says that it is taken over.
+    """
+    shown = yield from shown_to_person(config)
+    graph, own = parked_by(shown), door.graph_name(config)
+    if not graph or graph == own or takes_over(config, graph):
+        return
+    _LOG.warning(
+        "Thread %s stays parked: it was parked by the graph %r, and this is %r. %s",
+        thread_id_of(config),
+        graph,
+        own,
+        way_out(graph),
+    )
+    while True:  # as in `park`
+        ask_person(config, {**shown, "refused_by": own}, {})
+
+
 def park(
-    clients: ClientPair,
+    door: RunConfig,
     turns: Sequence[Mapping[str, Any]],
     ledger_id: str,
     config: RunnableConfig,
@@ -76,15 +112,15 @@ def park(
         ParallelError: With `raises`, a run cannot be read: the wake-up call then counts as failed and is
             repeated. A tool must not raise, which would cancel the tools beside it: it parks again.
     """
-    runs: list[ParkedRun] = []
+    runs, graph = list[ParkedRun](), door.graph_name(config)
     for turn in turns:
-        run = yield from _read(clients, turn, raises=raises)
+        run = yield from _read(door.clients, turn, raises=raises)
         if run is not None and (run.active or run.status == "action_required"):
             runs.append(_parked_run(turn, run))
     if runs:  # sweeps and webhooks find the thread by this record
-        yield from record_parked(config, [run["run_id"] for run in runs], ledger_id or None)
+        yield from record_parked(config, [run["run_id"] for run in runs], ledger_id or None, graph)
     while runs:  # LangGraph answers the first interrupts from the resumes so far, then raises
-        ask_person(config, ParkedInterrupt(kind="parked", runs=runs), {})
+        ask_person(config, ParkedInterrupt(kind="parked", runs=runs, graph=graph), {})
 
 
 def runs_waited_for(interrupt: Any) -> frozenset[str]:
@@ -96,6 +132,17 @@ def runs_waited_for(interrupt: Any) -> frozenset[str]:
         return frozenset()
     ids = (run.get("run_id") for run in runs if isinstance(run, Mapping))
     return frozenset(id for id in ids if isinstance(id, str))
+
+
+def parked_by(interrupt: Any) -> str:
+    """The name of the graph that has parked a thread with this interrupt; empty for any other interrupt."""
+    graph = interrupt.get("graph") if runs_waited_for(interrupt) else None
+    return graph if isinstance(graph, str) else ""
+
+
+def is_refused(interrupt: Any) -> bool:
+    """Whether another graph was to go on with a thread of this interrupt, and has left it parked."""
+    return bool(parked_by(interrupt)) and bool(interrupt.get("refused_by"))
 
 
 def _read(clients: ClientPair, turn: Mapping[str, Any], *, raises: bool) -> Calls[TaskRun | None]:

@@ -7,9 +7,10 @@ parked, however long ago its run ended.
 
 from __future__ import annotations
 
+import logging
 import random
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from langgraph.graph import END, START, StateGraph
 from .._core.calls import Call, Calls
 from .._core.plain_text import count
 from .._graph.clients import ClientPair
+from .._graph.graph_names import has_fingerprint, way_out
 from .._graph.store import gather
 from ..client.client_pair import AnyClient
 from ..errors import AuthenticationFailed, InvalidRequest, NotFound, is_transient
@@ -35,6 +37,7 @@ from .resumption import AnyGraph
 from .threads import Threads, threads_of
 from .wake_up import Outcome, log_error, resume_thread
 
+_LOG = logging.getLogger("langchain_parallel")
 STRANDED_SECONDS = 900.0
 """A thread with unfinished work and no checkpoint for this long was left by a process that died."""
 _MAX_FAILED_BATCHES = 3
@@ -48,6 +51,7 @@ _IN_WORDS = {
     "already_resumed": "resumed before",
     "in_progress": "being worked on",
     "not_found": "not found",
+    "other_graphs": "left to another graph",
     "failed": "failed",
     "skipped": "left to the next sweep",
 }
@@ -70,6 +74,10 @@ class SweepResult:
     not_found: list[str] = field(default_factory=list)
     """Threads that are recorded as parked and that cannot be found, or whose assistant was deleted. Their
     records are kept for a week.
+    """
+    other_graphs: dict[str, str] = field(default_factory=dict)
+    """By thread, the name of the other graph that has parked it. They are left to that graph. If it should be
+    this one, sweep with `config={"configurable": {"take_over": name}}`.
     """
     action_required: list[str] = field(default_factory=list)
     """Threads with a run that waits for a person; they stay parked."""
@@ -179,9 +187,11 @@ class _Sweep:
             )
 
     def run(self) -> Calls[SweepResult]:
-        parked = yield from self.threads.list_parked()
+        found = yield from self.threads.list_parked()
+        self.result.threads = len(found)
+        self._leave_to_others(found)
+        parked = [thread for thread in found if not thread.other_graph]
         random.shuffle(parked)  # so that threads that fail each time cannot starve the others
-        self.result.threads = len(parked)
         for start in range(0, len(parked), self.concurrency):
             began = time.monotonic()
             requests = yield from self._batch(parked[start : start + self.concurrency])
@@ -195,6 +205,17 @@ class _Sweep:
         if self.threads.store is not None:
             yield from delete_old_deliveries(self.threads.store)
         return self.result
+
+    def _leave_to_others(self, found: Sequence[ParkedThread]) -> None:
+        """Report the threads that other graphs have parked."""
+        self.result.other_graphs = {
+            thread.thread_id: thread.other_graph for thread in found if thread.other_graph
+        }
+        for graph, number in Counter(self.result.other_graphs.values()).items():
+            # Of graphs without names of their own, it may be this one, before a redeploy.
+            level = logging.WARNING if has_fingerprint(graph) else logging.INFO
+            threads = count(number, "parked thread")
+            _LOG.log(level, "%s left to the graph %r. %s", threads, graph, way_out(graph))
 
     def _batch(self, batch: Sequence[ParkedThread]) -> Calls[int]:
         """Read the runs of some threads and resume those whose runs have ended; returns the requests."""
@@ -220,6 +241,8 @@ class _Sweep:
                 self._fail(thread, outcome)
             elif outcome is Outcome.STILL_ACTIVE:
                 self.result.still_active += 1
+            elif outcome is Outcome.OTHER_GRAPH:
+                self.result.other_graphs[thread.thread_id] = min(thread.graphs, default="")
             else:
                 self.result.of(outcome).append(thread.thread_id)
         return sum(1 if isinstance(runs, BaseException) else runs.requests for runs in read)

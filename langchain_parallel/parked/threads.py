@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
@@ -20,11 +20,14 @@ from langgraph.store.base import BaseStore
 from langgraph.types import Command, StateSnapshot
 
 from .._core.calls import Calls
+from .._graph.graph_names import takes_over
+from .._graph.run_config import RunConfig
 from ..errors import InvalidRequest, ThreadBusy
 from .checkpoint_scan import scan_checkpoints
 from .index import ParkedThread, agent_of, recorded_threads
-from .interrupts import runs_waited_for
+from .interrupts import is_refused, parked_by, runs_waited_for
 from .resumption import NOTHING, AnyGraph, is_cut_off, resume_with, state_of
+from .surroundings import doors_and_clients
 
 RESUME_VALUE = "look"
 """What a parked thread is resumed with. It carries no information: the thread reads its runs itself."""
@@ -44,6 +47,10 @@ class ThreadStatus(NamedTuple):
     """Seconds since its last checkpoint; infinite if it has none."""
     may_be_running: bool = False
     """Whether a task that has not failed is unfinished: a process may be running it."""
+    others: frozenset[str] = frozenset()
+    """The interrupts that are known to be of another graph: it is not these that are resumed."""
+    refused: frozenset[str] = frozenset()
+    """The interrupts that another graph was to go on with, and has left parked."""
 
 
 ChooseInterrupts: TypeAlias = Callable[[ThreadStatus], Sequence[str] | None]
@@ -88,6 +95,8 @@ class GraphThreads:
     graph: AnyGraph
     config: RunnableConfig | None = None
     context: Any = None
+    _doors: dict[str | None, list[RunConfig]] = field(default_factory=dict, init=False)
+    """By node (None: the whole graph), what may park there."""
 
     @property
     def store(self) -> BaseStore | None:
@@ -105,6 +114,29 @@ class GraphThreads:
 
     def list_parked(self) -> Calls[list[ParkedThread]]:
         """The threads that the store records; without a store, those that the checkpoints show."""
+        threads = yield from self._list_all()
+        return [
+            replace(thread, other_graph=min(thread.graphs))
+            if thread.graphs and all(self._is_other(graph) for graph in thread.graphs)
+            else thread
+            for thread in threads
+        ]
+
+    def _is_other(self, graph: str, node: str | None = None) -> bool:
+        """Whether a thread that was parked by `graph` (in `node`) is surely not of this one.
+
+        Not surely: nothing that parks is seen near the graph's nodes. Then the step itself decides.
+        """
+        if not graph or takes_over(self.config, graph):
+            return False
+        doors = self._doors.get(node)
+        if doors is None:
+            here = self.graph if node is None else self.graph.nodes.get(node)
+            doors = [one for one in doors_and_clients(here) if isinstance(one, RunConfig)]
+            self._doors[node] = doors
+        return bool(doors) and not any(door.may_be(graph) for door in doors)
+
+    def _list_all(self) -> Calls[list[ParkedThread]]:
         if self.store is not None:
             return (yield from recorded_threads(self.store, self.owns_node))
         if not isinstance(self.graph.checkpointer, BaseCheckpointSaver):
@@ -143,11 +175,22 @@ class GraphThreads:
             return self._status(before), None
         # The status after is taken from the output: reading the thread's state would cost a query.
         interrupts = output.get("__interrupt__", ()) if isinstance(output, Mapping) else ()
-        waiting = waited_for((one.id, one.value) for one in interrupts)
-        return self._status(before), ThreadStatus(exists=True, waiting=waiting, unfinished=False)
+        shown = [(one.id, one.value) for one in interrupts]
+        after = ThreadStatus(
+            exists=True, waiting=waited_for(shown), unfinished=False, refused=refused_in(shown)
+        )
+        return self._status(before), after
 
     def _status(self, state: StateSnapshot) -> ThreadStatus:
-        return thread_status(state) if self._owns_agent(agent_of(state.metadata)) else _OTHER_AGENT
+        if not self._owns_agent(agent_of(state.metadata)):
+            return _OTHER_AGENT
+        others = (
+            one.id
+            for task in state.tasks
+            for one in task.interrupts
+            if self._is_other(parked_by(one.value), task.name)
+        )
+        return thread_status(state)._replace(others=frozenset(others))
 
 
 def threads_of(
@@ -160,9 +203,11 @@ def threads_of(
 def thread_status(state: StateSnapshot) -> ThreadStatus:
     """The status of a thread with this state."""
     running = any(not (t.interrupts or t.error) and t.result is None for t in state.tasks)
+    shown = [(one.id, one.value) for one in state.interrupts]
     return ThreadStatus(
         exists=state.created_at is not None,
-        waiting=waited_for((one.id, one.value) for one in state.interrupts),
+        waiting=waited_for(shown),
+        refused=refused_in(shown),
         unfinished=is_cut_off(state),
         idle_seconds=seconds_since(state.created_at),
         may_be_running=running,
@@ -172,6 +217,11 @@ def thread_status(state: StateSnapshot) -> ThreadStatus:
 def waited_for(interrupts: Iterable[tuple[str, Any]]) -> dict[str, frozenset[str]]:
     """The runs that interrupts wait for, by interrupt id, given ids and values."""
     return {id: runs for id, value in interrupts if (runs := runs_waited_for(value))}
+
+
+def refused_in(interrupts: Iterable[tuple[str, Any]]) -> frozenset[str]:
+    """The ids of those that another graph has left parked, given ids and values."""
+    return frozenset(id for id, value in interrupts if is_refused(value))
 
 
 def seconds_since(moment: str | None) -> float:

@@ -54,6 +54,8 @@ class Outcome(str, Enum):
     """The run has not ended, so the thread stays parked."""
     IN_PROGRESS = "in_progress"
     """The thread has unfinished work: a process is doing it and may be about to park, or has died."""
+    OTHER_GRAPH = "other_graph"
+    """The thread was parked by another graph, and stays parked for that one (the log says what to do)."""
     UNKNOWN_RUN = "unknown_run"
     """The account has no such run."""
     UNKNOWN_THREAD = "unknown_thread"
@@ -237,17 +239,25 @@ def resume_thread(
         is_stranded = stranded_after is not None and status.idle_seconds >= stranded_after
         if status.may_be_running and not is_stranded:
             return None  # resuming the thread would run that task a second time
-        ids = [id for id, runs in status.waiting.items() if runs.intersection(ended)]
-        return ids if ids or (status.unfinished and is_stranded) else None
+        ids = [id for id in status.waiting if id not in status.others]
+        ids = [id for id in ids if status.waiting[id].intersection(ended)]
+        may_continue = status.unfinished and is_stranded and not status.others
+        return ids if ids or may_continue else None
 
     try:
         before, after = yield from threads.resume_if(thread_id, choose)
     except ThreadBusy:
         return Outcome.IN_PROGRESS, ()
     if after is not None:
-        if any(runs.intersection(ended) for runs in after.waiting.values()):
+        left = {id for id, runs in after.waiting.items() if runs.intersection(ended)}
+        # What is only queued tells nothing yet: if it was refused before, it is likely to be again.
+        if left & after.refused or (after.unfinished and before.refused):
+            return Outcome.OTHER_GRAPH, ()
+        if left:
             return Outcome.STILL_ACTIVE, ()  # for the thread, the API said that the run is active
         return Outcome.RESUMED, () if after.unfinished else records
+    if any(before.waiting[id].intersection(ended) for id in before.others):
+        return Outcome.OTHER_GRAPH, ()
     if before.exists and before.unfinished:
         return Outcome.IN_PROGRESS, ()
     stale = [record for record in records if record.is_stale(before.idle_seconds)]

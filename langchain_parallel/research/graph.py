@@ -100,7 +100,9 @@ def create_research_graph(
             branches of a verdict count together.
         keep_excerpts: Keep the citations' excerpts in the state. Checkpoints grow by several times.
         request: What else shapes the runs: sources, MCP servers, metadata, a webhook.
-        name: Tells several research sessions of one LangGraph thread apart.
+        name: Tells several research sessions of one LangGraph thread apart, and the parked threads of several
+            graphs with one database: a graph with a name of its own goes on with those that this name has
+            parked, also after its evaluator was changed.
         api_key: The key; read from `PARALLEL_API_KEY` unless given.
         base_url: The server; read from `PARALLEL_BASE_URL` unless given.
         client: Your own client, blocking or asynchronous; the other kind is made from it.

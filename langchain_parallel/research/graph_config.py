@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 
@@ -26,6 +27,10 @@ class GraphConfig(RunConfig):
     policy: ProcessorPolicy
     evaluate: Evaluator
     keep_excerpts: bool
+
+    def judges(self) -> Sequence[Any]:
+        """The evaluator."""
+        return (self.evaluate,)
 
     def processor_for(self, state: ResearchState, parent: str | None) -> str:
         """What the policy chooses for a run that continues from `parent` (None: a first one).

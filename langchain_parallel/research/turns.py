@@ -274,7 +274,7 @@ def finish_turn(
                 raise
             # Started twice, and the run that counts goes on: the thread waits for that one, too.
             other = {**turn, "run_id": error.run_id, "interaction_id": error.interaction_id}
-            yield from park(run.door.clients, [other], ledger_id, run.config, raises=True)
+            yield from park(run.door, [other], ledger_id, run.config, raises=True)
             got = yield from run.answer(submission, has_ended=True)
     except (RunFailed, RunCancelled) as error:
         failed = _failed_turn(turn, error)

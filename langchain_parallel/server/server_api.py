@@ -26,6 +26,7 @@ from ..parked.threads import (
     RESUME_VALUE,
     BeforeAndAfter,
     ChooseInterrupts,
+    refused_in,
     seconds_since,
     waited_for,
 )
@@ -97,12 +98,18 @@ class ServerThreads:
             return _UNKNOWN  # nothing has been written yet
         tasks = state["tasks"]
         interrupts = [task.get("interrupts") or () for task in tasks]
-        waiting = waited_for((one["id"], one["value"]) for each in interrupts for one in each)
+        shown = [(one["id"], one["value"]) for each in interrupts for one in each]
         unfinished = (bool(tasks) and not any(interrupts)) or any(  # as `is_cut_off`
             not each and task.get("result") is None
             for task, each in zip(tasks, interrupts, strict=True)
         )
-        return ThreadStatus(True, waiting, unfinished, seconds_since(state["created_at"]))
+        return ThreadStatus(
+            exists=True,
+            waiting=waited_for(shown),
+            unfinished=unfinished,
+            idle_seconds=seconds_since(state["created_at"]),
+            refused=refused_in(shown),
+        )
 
 
 def _surroundings(run: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from weakref import WeakValueDictionary
 from .._core.latest import Latest
 from .._core.retry import RetryPolicy
 from ..errors import InvalidRequest, is_transient
-from ..parked.wake_up import WakeResult, log_error
+from ..parked.wake_up import Outcome, WakeResult, log_error
 from .delivery import WebhookDelivery
 
 _LOG = logging.getLogger("langchain_parallel")
@@ -130,7 +130,7 @@ class DeliveryQueue:
             _LOG.info(
                 "Run %s: %s (thread %s).", result.run_id, result.outcome.value, result.thread_id
             )
-            if not result.is_settled:
+            if not result.is_settled and result.outcome is not Outcome.OTHER_GRAPH:
                 return False
         self._processed[delivery.webhook_id] = None
         return True

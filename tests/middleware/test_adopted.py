@@ -122,7 +122,7 @@ def test_all_runs_of_an_edited_branch_are_found(account: Account) -> None:
 def test_a_middleware_with_other_options_adopts_the_parked_run(
     account: Account, before: dict[str, Any], after: dict[str, Any]
 ) -> None:
-    kept = {"checkpointer": InMemorySaver()}
+    kept = {"checkpointer": InMemorySaver(), "name": "one agent"}
     model = Model(calls(start("Who leads?")))
     account.invoke(account.agent(model, wait="park", compiled=kept, **before), SAID, thread())
     account.pass_time()

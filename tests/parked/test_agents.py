@@ -48,12 +48,12 @@ class Office:
         self.account.invoke(self.agent(name, calls(start("Who?"))), SAID, thread(thread_id))
         return str(self.account.runs[-1]["run_id"])
 
-    def sweep(self, name: str | None) -> SweepResult:
+    def sweep(self, name: str | None, *, take_over: Any = None) -> SweepResult:
+        how: dict[str, Any] = {"stranded_after": 0.0}
+        how["config"] = {"configurable": {"take_over": take_over}} if take_over else None
         if self.account.how == "sync":
-            return sweep(self.agent(name), self.account.client(), stranded_after=0.0)
-        return asyncio.run(
-            asweep(self.agent(name), self.account.async_client(), stranded_after=0.0)
-        )
+            return sweep(self.agent(name), self.account.client(), **how)
+        return asyncio.run(asweep(self.agent(name), self.account.async_client(), **how))
 
     def wake(self, name: str | None, run_id: str) -> WakeResult:
         if self.account.how == "sync":
@@ -107,15 +107,27 @@ def test_a_webhook_that_came_to_the_other_agent_wakes_nothing(office: Office) ->
     assert office.wake("right", right).outcome is Outcome.RESUMED
 
 
-def test_an_agent_without_a_name_resumes_all_threads(office: Office) -> None:
-    assert sorted(office.sweep(None).resumed) == ["of the left", "of the right"]
+def test_an_agent_without_a_name_leaves_the_threads_of_named_ones_alone(office: Office) -> None:
+    swept = office.sweep(None)
+    assert (swept.resumed, swept.failed) == ([], {})
+    assert swept.other_graphs == {
+        "of the left": "left|research",
+        "of the right": "right|research",
+    }
+    assert office.sweep(None, take_over="left|research").resumed == ["of the left"]
+    assert office.sweep("right").resumed == ["of the right"]
+    assert len(office.account.runs) == 2
 
 
-def test_an_agent_given_a_name_later_resumes_its_unnamed_threads(how: How, store: bool) -> None:
+def test_an_agent_given_a_name_later_takes_its_unnamed_threads_over(how: How, store: bool) -> None:
     office = Office(how, store=store)
     office.ask(None, "older")
     office.account.pass_time()
-    assert office.sweep("left").resumed == ["older"]
+    swept = office.sweep("left")
+    assert swept.resumed == []
+    unnamed = swept.other_graphs["older"]
+    assert office.sweep("left", take_over=[unnamed]).resumed == ["older"]
+    assert len(office.account.runs) == 1
 
 
 def test_records_without_names_lead_to_no_other_agents_thread_and_stay(how: How) -> None:

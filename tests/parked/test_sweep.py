@@ -200,6 +200,7 @@ def test_it_reports_what_it_found(fleet: Fleet) -> None:
         "already_resumed": 0,
         "in_progress": 0,
         "not_found": 0,
+        "other_graphs": 0,
         "action_required": 1,
         "failed": 0,
         "skipped": 0,

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import pytest
+from langgraph.types import Command
 
 from langchain_parallel import create_research_graph
 from langchain_parallel._core.calls import adrive
@@ -262,3 +263,28 @@ def test_without_awaiting_it_is_refused(account: Account) -> None:
         sweep(account.threads, client)
     with pytest.raises(InvalidRequest, match="asynchronously only"):
         ServerStore(account.server).get(RECORDS, "one")
+
+
+async def test_a_redeploy_with_another_evaluator_is_reported_and_takes_over_what_is_named(
+    account: Account,
+) -> None:
+    """A server has the thread's assistant go on with it, so the graph itself finds that it is another one."""
+    server, client = account.server, blocking_client(account.simulator)
+    await server.ask("one")
+    account.pass_time()
+    redeployed = create_research_graph(processor="lite", wait="park", client=client)
+    server.graph = redeployed.compile(checkpointer=server.saver, store=server.kept)
+    await account.sweep()
+    assert await server.work() == []
+    swept = await account.sweep()  # tried again, as the right graph may be back
+    assert (swept.resumed, [*swept.other_graphs]) == ([], ["one"])
+    assert (await account.wake("one")).outcome in (Outcome.OTHER_GRAPH, Outcome.IN_PROGRESS)
+    assert await server.work() == []
+    (task,) = (await server.get_state("one"))["tasks"]
+    assert account.evaluated == []
+    parked_by = task["interrupts"][0]["value"]["graph"]
+    taking: Any = {"configurable": {"thread_id": "one", "take_over": parked_by}}
+    await server.graph.ainvoke(Command(resume="look"), taking, durability="sync")
+    assert await account.finished("one")
+    assert account.evaluated == []
+    assert len(account.simulator.runs()) == 1

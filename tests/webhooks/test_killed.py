@@ -39,7 +39,11 @@ def test_the_sweep_collects_what_a_killed_worker_had_taken(
         client = ParallelClient("k", server.url, retry_policy=QUICK)
         webhook = Webhook(url=f"{url}/parallel/webhook")
         graph: Any = create_research_graph(
-            processor="lite", wait="park", request=RequestOptions(webhook=webhook), client=client
+            processor="lite",
+            wait="park",
+            request=RequestOptions(webhook=webhook),
+            name="one",  # graph, which judges otherwise where it dies
+            client=client,
         ).compile(**storage)
         graph.invoke({"question": "How large is it?"}, CONFIG, durability="sync")
         job = Job(api=server.url, place=str(tmp_path), store=store, fd=sock.fileno(), dies=dies)

@@ -46,7 +46,7 @@ async def serve(job: Job) -> None:
     client = AsyncParallelClient("k", job["api"], transport=transport)
     async with aopened(job["place"], store=job["store"]) as storage:
         graph: Any = create_research_graph(
-            processor="lite", wait="park", evaluate=die, client=client
+            processor="lite", wait="park", evaluate=die, name="one", client=client
         ).compile(**storage)
         app = webhook_app(graph, secrets=[SECRET], client=client)
         listening = socket.socket(fileno=job["fd"])

@@ -26,7 +26,7 @@ from ...errors import (
     StillRunning,
     Unprocessable,
 )
-from ...parked.interrupts import is_parking, park
+from ...parked.interrupts import check_own_thread, is_parking, park
 from ..approval import limit_objections
 from ..graph_config import GraphConfig
 from ..state import ResearchState, Turn, is_elsewhere, merge_turns
@@ -60,6 +60,7 @@ def submit(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> 
 def wait(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
     """Wait for the run, its progress on the custom stream, and make a turn of the answer."""
     pending = pending_turn(state)
+    yield from check_own_thread(graph, config)
     if not pending["run_id"]:
         raise InvalidRequest(
             ["The planned turn has not been started, so there is no run to wait for."],
@@ -67,7 +68,7 @@ def wait(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
         )
     pending = yield from prove_run(graph, pending, state["ledger_id"], config)
     if is_parking(graph.wait, config):
-        yield from park(graph.clients, [pending], state["ledger_id"], config, raises=True)
+        yield from park(graph, [pending], state["ledger_id"], config, raises=True)
     turn = yield from _finish(graph, {**state, "pending": pending}, config)
     yield from emit_cost([turn], state, config)
     update = {"turns": [turn], "pending": None, "answer": turn["content"]}
@@ -200,6 +201,7 @@ def join(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
     """
     if not state.get("branches"):
         return {}
+    yield from check_own_thread(graph, config)
     if ledger_id := (yield from graph.new_ledger(state, config)):
         before, seals = state["ledger_id"], graph.clients.seals
         left = [leave_behind(turn, before, ledger_id, seals) for turn in state["branches"]]
@@ -215,7 +217,7 @@ def join(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
     if not turns:
         turns += yield from _find_beside(graph, state, branches, config)
     if is_parking(graph.wait, config):
-        yield from park(graph.clients, started, state["ledger_id"], config, raises=True)
+        yield from park(graph, started, state["ledger_id"], config, raises=True)
     for branch in started:
         turns.append((yield from _finish(graph, {**state, "pending": branch}, config)))  # it yields
     yield from emit_cost([turn for turn in turns if not is_elsewhere(turn)], state, config)
