@@ -74,13 +74,14 @@ def payload(run: TaskRunInput) -> dict[str, Any]:
     if deep:
         raise InvalidRequest([f"More than {MAX_DEPTH} levels deep: {', '.join(deep)}."])
     try:
-        body = run.model_dump(mode="json", exclude_none=True, exclude={"mcp_servers"})
+        secret: Any = {"mcp_servers": True, "webhook": {"url"}}
+        body = run.model_dump(mode="json", exclude_none=True, exclude=secret)
     except ValueError as error:
         raise InvalidRequest([f"The request cannot be written as JSON: {error}."]) from None
     body = {name: value for name, value in body.items() if value != {}}
     _complete(run, body)
     if run.webhook is not None:
-        body["webhook"]["url"] = HiddenText(run.webhook.url)
+        body["webhook"] = {**body.get("webhook", {}), "url": HiddenText(run.webhook.url)}
     if run.mcp_servers:
         body["mcp_servers"] = [_server(server) for server in run.mcp_servers]
     return body

@@ -45,7 +45,7 @@ def test_a_run_from_start_to_answer(anywhere: Both) -> None:
 
 
 def test_the_events_of_a_run(anywhere: Both) -> None:
-    run = anywhere.create(ask(enable_events=True))
+    run = anywhere.create(ask("Who?", "pro", enable_events=True))  # it lasts until it is watched
     events = list(anywhere.events(run.run_id))
     kinds = {event.type for event in events}
     assert {"task_run.state", "task_run.progress_stats", "task_run.progress_msg.plan"} <= kinds
