@@ -4,6 +4,7 @@
     ├── InvalidRequest (also ValueError)   refused here, before anything was sent
     ├── MissingKey                         no API key was given
     ├── LimitExceeded                      the limits, or a person, do not allow the run
+    │   └── QuotaExceeded                  what a user, or all, may spend in a period does not
     ├── ApiError                           the API answered with an error
     │   ├── AuthenticationFailed   401
     │   ├── CreditExhausted        402
@@ -170,6 +171,10 @@ class MissingKey(ParallelError):
 
 class LimitExceeded(ParallelError):
     """The run would pass a limit, or a person has declined it. Nothing was sent."""
+
+
+class QuotaExceeded(LimitExceeded):
+    """The run would pass what a user, or all users, may spend in a period. Nothing was sent."""
 
 
 class ApiError(ParallelError):

@@ -57,6 +57,39 @@ Approvers: TypeAlias = Sequence[str] | Callable[[RunnableConfig], bool]
 the config of the call that answers."""
 
 
+Payer: TypeAlias = Callable[[RunnableConfig], str]
+"""Who pays for a run, as a function of the config of the call that asks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """What the runs of one user, or of all, may cost in a period, over all threads.
+
+    A run is reserved at its list price before it is sent, and counts so until it has ended.
+
+    Args:
+        max_cost_usd: USD in each period.
+        per: `user`: for each user of a LangGraph server's authentication; `all`: for all runs together; or a
+            function that returns, for the config of a call, the text that stands for who pays.
+        every: The period, in UTC: `hour`, `day` or `month`.
+
+    Raises:
+        InvalidRequest: The amount is negative or no number, or another word is none of these.
+    """
+
+    max_cost_usd: float
+    per: Literal["user", "all"] | Payer = "user"
+    every: Literal["hour", "day", "month"] = "day"
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        if problems := list(_limit_problems({"max_cost_usd": self.max_cost_usd})):
+            raise InvalidRequest(problems)
+        check_words({"every": self.every}, {"every": ("hour", "day", "month")})
+        if not callable(self.per):
+            check_words({"per": self.per}, {"per": ("user", "all")})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What one session may use, and what happens when the next run would pass that.
@@ -76,9 +109,11 @@ class Limits:
         approvers: Who may approve what costs money, and raise limits. None: in your own process whoever
             answers; behind a LangGraph server whoever reaches the thread approves what is within the limits,
             and nobody raises them.
+        quotas: What users may spend in a period, over all threads; past one it is as past a limit.
 
     Raises:
-        InvalidRequest: A limit is negative, no number or no known word; nobody is named as approver.
+        InvalidRequest: A limit is negative, no number or no known word; nobody is named as approver; a quota
+            is none.
     """
 
     max_cost_usd: float | None = None
@@ -88,10 +123,12 @@ class Limits:
     on_exceed: Literal["ask", "stop"] = "ask"
     approve_above: str | None = None
     approvers: Approvers | None = None
+    quotas: Sequence[Quota] = ()
 
     def __post_init__(self) -> None:
         """Check every limit."""
         object.__setattr__(self, "approvers", _checked_approvers(self.approvers))
+        object.__setattr__(self, "quotas", _checked_quotas(self.quotas))
         problems = list(_limit_problems(self.for_session()))
         runs: object = self.max_runs_per_question
         if isinstance(runs, bool) or not isinstance(runs, int) or runs < 1:
@@ -343,6 +380,14 @@ def _limit_problems(limits: Mapping[Any, Any]) -> Iterator[str]:
             isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _MOST
         ):
             yield f"{name} must be a number from 0 up."
+
+
+def _checked_quotas(given: object) -> tuple[Quota, ...]:
+    quotas: list[object] = as_list("quotas", given)
+    check_kinds({f"quotas[{nth}]": (one, Quota) for nth, one in enumerate(quotas)})
+    if None in quotas:
+        raise InvalidRequest(["quotas holds None; give Quota(...), or leave it out."])
+    return cast("tuple[Quota, ...]", tuple(quotas))
 
 
 def _checked_approvers(given: object) -> Approvers | None:

@@ -26,12 +26,13 @@ from ..errors import (
     Forbidden,
     NotFound,
     ParallelError,
+    QuotaExceeded,
     RunCancelled,
     RunFailed,
     Unprocessable,
 )
 from ..models import Event, Submission, TaskRun, TaskRunInput, TaskRunResult
-from ..processors import PROCESSORS, costs_more, nearest_listed
+from ..processors import PROCESSORS, costs_more, nearest_listed, price_usd
 from ..text.progress import progress
 from .gone_ledger import telling_how
 from .intents import Intent
@@ -89,24 +90,30 @@ class PaidRun:
         *,
         is_new: bool = False,
         before_send: Callable[[Sequence[TaskRun]], None] | None = None,
+        may_exceed_quotas: bool = False,
     ) -> Calls[Submission]:
         """Find the run in the ledger or start it there. The one step that costs money.
 
-        Its intent is recorded first, and its outcome after (`intents.py`).
+        It is reserved in the quotas first (`quotas.py`), then its intent is recorded, and its outcome after
+        (`intents.py`).
 
         Args:
             ledger_id: The ledger.
             is_new: No request can have had its position.
             before_send: Called with the runs that the ledger has; what it raises keeps the request from
                 being sent.
+            may_exceed_quotas: Somebody who may has approved it beyond the quotas.
+
+        Raises:
+            QuotaExceeded: It was not sent before, and does not fit into a quota.
         """
         other = self._in_place()
         if other is None:
-            return (yield from self._submit(ledger_id, is_new, before_send))
+            return (yield from self._submit(ledger_id, is_new, before_send, may_exceed_quotas))
         if not is_new and (found := (yield from other._look(ledger_id))):
             return other._told(found, self)
         try:
-            return (yield from self._submit(ledger_id, is_new, before_send))
+            return (yield from self._submit(ledger_id, is_new, before_send, may_exceed_quotas))
         except (Forbidden, Unprocessable) as error:
             if error.billed is not False or not is_of_processor(
                 error.status, error.fields, error.server_message
@@ -114,7 +121,9 @@ class PaidRun:
                 raise
             name, near = self.request.processor, other.request.processor
             _LOG.warning("Processor %s is refused; %s is asked instead. %s", name, near, error)
-        return other._told((yield from other._submit(ledger_id, is_new, before_send)), self)
+        return other._told(
+            (yield from other._submit(ledger_id, is_new, before_send, may_exceed_quotas)), self
+        )
 
     def _in_place(self) -> PaidRun | None:
         """The same run with the processor to use if the API refuses its own; None if it may not fall back."""
@@ -139,36 +148,79 @@ class PaidRun:
         ledger_id: str,
         is_new: bool,
         before_send: Callable[[Sequence[TaskRun]], None] | None,
+        may_exceed_quotas: bool,
     ) -> Calls[Submission]:
         self.door.warn_of(self.request)
         yield from wait_for_checkpoint(self.config)
         lock = yield from self.lock(f"submit {ledger_id} {self.key}")
         try:
             if is_new or holder_of(self.config) is None:
-                return (yield from self._send(ledger_id, "none" if is_new else "once", before_send))
-            intents = self._intents(ledger_id)
-            before = yield from intents[0].read()
-            if run := (yield from self._recorded_run(intents[0], before)):
-                self.door.clients.remember_run(ledger_id, self.key, run)
-                return (yield from self._send(ledger_id, "once", before_send))
-            for intent in intents:
-                yield from intent.claim()
-            is_open = intents[0].is_in_doubt(before) or intents[0].run_of(before) is not None
-            lookup: Lookup = "until_settled" if is_open else "once"
-            try:
-                submission = yield from self._send(
-                    ledger_id, lookup, before_send, intents[0].is_ours
-                )
-            except ParallelError as error:
-                if error.billed is False:
-                    for intent in intents:
-                        yield from intent.withdraw(before)
-                raise
-            for intent in intents:
-                yield from intent.settle(submission.run, self.key)
-            return submission
+                submit = self._submit_alone(ledger_id, is_new, before_send, may_exceed_quotas)
+            else:
+                submit = self._submit_intent(ledger_id, before_send, may_exceed_quotas)
+            return (yield from submit)
         finally:
             lock.release()
+
+    def _submit_alone(
+        self,
+        ledger_id: str,
+        is_new: bool,
+        before_send: Callable[[Sequence[TaskRun]], None] | None,
+        may_exceed: bool,
+    ) -> Calls[Submission]:
+        """Submit what no other process can have sent, or can ever know of."""
+        if there := (yield from self._reserve(ledger_id, may_exceed)):
+            return there
+        try:
+            return (yield from self._send(ledger_id, "none" if is_new else "once", before_send))
+        except ParallelError as error:
+            if error.billed is False:
+                yield from self.door.quotas.release(self, ledger_id)
+            raise
+
+    def _submit_intent(
+        self,
+        ledger_id: str,
+        before_send: Callable[[Sequence[TaskRun]], None] | None,
+        may_exceed: bool,
+    ) -> Calls[Submission]:
+        """Submit with an intent, which says whether another process has sent it."""
+        intents = self._intents(ledger_id)
+        before = yield from intents[0].read()
+        if run := (yield from self._recorded_run(intents[0], before)):
+            self.door.clients.remember_run(ledger_id, self.key, run)
+            return (yield from self._send(ledger_id, "once", before_send))
+        if there := (yield from self._reserve(ledger_id, may_exceed)):
+            return there
+        for intent in intents:
+            yield from intent.claim()
+        is_open = intents[0].is_in_doubt(before) or intents[0].run_of(before) is not None
+        lookup: Lookup = "until_settled" if is_open else "once"
+        try:
+            submission = yield from self._send(ledger_id, lookup, before_send, intents[0].is_ours)
+        except ParallelError as error:
+            if error.billed is False:
+                for intent in intents:
+                    yield from intent.withdraw(before)
+            if error.billed is False and not is_open:
+                yield from self.door.quotas.release(self, ledger_id)
+            raise
+        for intent in intents:
+            yield from intent.settle(submission.run, self.key)
+        return submission
+
+    def _reserve(self, ledger_id: str, may_exceed: bool) -> Calls[Submission | None]:
+        """Reserve the run in the quotas. Where it does not fit, return it if it was sent before."""
+        try:
+            yield from self.door.quotas.reserve(self, ledger_id, may_exceed=may_exceed)
+        except QuotaExceeded as error:
+            found = yield from self.look(ledger_id)
+            if found is None:
+                raise error from None
+            yield from self.door.quotas.reserve(self, ledger_id, may_exceed=True)
+            return found
+        return None
 
     def _send(
         self,
@@ -299,6 +351,20 @@ class PaidRun:
             sent = submission.model_copy(update={"instead_of": None})
             answered = self.as_sent(submission).answer(sent, has_ended=has_ended, listen=listen)
             return (yield from answered)
+        settle, place = self.door.quotas.settle, (submission.ledger_id, submission.key)
+        try:
+            got = yield from self._answer(submission, has_ended, listen)
+        except RunFailed as error:
+            if error.billed is False:
+                yield from settle(self, *place, 0.0)
+            raise
+        usd = price_usd(got.result.run.processor or self.request.processor)
+        yield from settle(self, *place, None if usd is None else usd * got.paid)
+        return got
+
+    def _answer(
+        self, submission: Submission, has_ended: bool, listen: _Listen | None
+    ) -> Calls[PaidAnswer]:
         submission, first = yield from self._first_ending(submission, has_ended, listen)
         if not (submission.sent_again or submission.duplicates):
             return PaidAnswer(_result(first))

@@ -36,7 +36,7 @@ Record = dict[str, Any]
 _NAME = f"{NAMESPACE}_name"
 """Beside a record, its name."""
 _STORED_IN = (NAMESPACE, "records")
-_CHECKPOINT_ID = "00000000-0000-6000-8000-000000000000"
+RECORD_ID = "00000000-0000-6000-8000-000000000000"
 REMEMBERED = 1_000
 """Most records that one object remembers, the latest ones."""
 
@@ -94,7 +94,7 @@ class Records:
             item = {"name": name, "record": record, **tags(thread_id_of(config), config)}
             put = put_item(holder, _STORED_IN, _key(config, name), item)
         else:
-            put = _put_checkpoint(holder, _place(config, name), name, record)
+            put = put_checkpoint(holder, _place(config, name), name, record)
         yield _guarded(put, "written")
         if type(holder) not in self._trusted:
             yield from self._read_back(holder, config, name, record)
@@ -135,13 +135,14 @@ def _place(config: RunnableConfig, name: str, *, id: bool = False) -> RunnableCo
     """Where a checkpointer keeps a record; with the id of its checkpoint, to read it."""
     given = config.get("configurable", {})["thread_id"]
     place = {"thread_id": given, "checkpoint_ns": f"{NAMESPACE}:{digest(name)}"}
-    return {"configurable": {**place, "checkpoint_id": _CHECKPOINT_ID} if id else place}
+    return {"configurable": {**place, "checkpoint_id": RECORD_ID} if id else place}
 
 
-def _put_checkpoint(
+def put_checkpoint(
     saver: BaseCheckpointSaver[Any], where: RunnableConfig, name: str, record: Record
 ) -> Call:
-    checkpoint = cast(Checkpoint, {**empty_checkpoint(), "id": _CHECKPOINT_ID})
+    """Write a record as a checkpoint in the place of the one that is there."""
+    checkpoint = cast(Checkpoint, {**empty_checkpoint(), "id": RECORD_ID})
     metadata: Any = {"source": "update", "step": -1, "parents": {}}
     metadata |= {NAMESPACE: record, _NAME: name}
     return Call(

@@ -26,6 +26,7 @@ from ..models import SchemaLike, TaskRunInput, TaskSpec
 from ..options import Limits, RequestOptions, check_timeout, check_words
 from .clients import ClientPair
 from .graph_names import with_fingerprint
+from .quotas import Quotas
 from .records import Records
 from .runtime import THREAD_ID, came_through_server, thread_metadata
 from .session_ledger import Ledgers
@@ -40,6 +41,7 @@ class RunConfig:
     clients: ClientPair
     records: Records
     ledgers: Ledgers
+    quotas: Quotas
     template: TaskRunInput
     """Every request but for its question."""
     options: RequestOptions
@@ -109,6 +111,7 @@ class RunConfig:
             clients=clients,
             records=records,
             ledgers=Ledgers(clients, records),
+            quotas=Quotas(clients, records),
             template=template,
             options=options,
             limits=limits,

@@ -78,7 +78,7 @@ class AgentConfig(RunConfig):
         """The records in a state."""
         return state.get(self.names.records) or {}
 
-    def rules(self, state: Mapping[str, Any], ledger_id: str | None = None) -> SpendingRules:
+    def rules(self, state: Mapping[str, Any], config: RunnableConfig) -> SpendingRules:
         """What may be spent in the state's session."""
-        known = state.get(self.names.ledger) if ledger_id is None else ledger_id
-        return SpendingRules(self, known or "", state.get(self.names.limits))
+        ledger_id = state.get(self.names.ledger) or ""
+        return SpendingRules(self, ledger_id, config, state.get(self.names.limits))

@@ -184,7 +184,7 @@ def plan_call(
     Raises:
         InvalidRequest: The handle is wrong, or the request may not be sent.
     """
-    research, rules = agent.research(state), agent.rules(state)
+    research, rules = agent.research(state), agent.rules(state, config)
     for call in paid_calls(agent, state, message, {**(state.get(_EDITED) or {}), made["id"]: made}):
         is_own = call.call == call_of(message, made["id"])
         mine = {handle: r for handle, r in research.items() if r["call"] == call.call}
@@ -204,7 +204,7 @@ def plan_call(
         if is_own:
             return (yield from _review(agent, here, planned, config))
         # Its own tool plans the same, and asks a person if need be; either way its money is not free.
-        research = {**others, **_assume_approved(agent, here, planned, config)}
+        research = {**others, **(yield from _assume_approved(agent, here, planned, config))}
     raise AssertionError("A tool call is one of its message's.")
 
 
@@ -316,28 +316,31 @@ def _review(
         agent.check(edited)
         return edited
 
-    reviewed, limits = yield from review_each(spending(agent, state, planned), config, edit)
+    rules = yield from agent.rules(state, config).with_quotas()
+    plan = spending(agent, state, planned, rules)
+    reviewed, limits = yield from review_each(plan, config, edit)
     return ReviewedCalls({record["handle"]: _without_news(record) for record in reviewed}, limits)
 
 
 def _assume_approved(
     agent: AgentConfig, state: Mapping[str, Any], planned: Research, config: RunnableConfig
-) -> Research:
+) -> Calls[Research]:
     """The planned records as the tool that makes their call has them after `_review`; where it asks a person,
     approval is assumed.
     """
-    checked = check_each(spending(agent, state, planned), config)
+    rules = yield from agent.rules(state, config).with_quotas()
+    checked = check_each(spending(agent, state, planned, rules), config)
     return {record["handle"]: _without_news(record) for record in checked.turns}
 
 
 def spending(
-    agent: AgentConfig, state: Mapping[str, Any], planned: Research
+    agent: AgentConfig, state: Mapping[str, Any], planned: Research, rules: SpendingRules
 ) -> SpendingPlan[AgentTurn]:
     """The planned records, and what counts beside them."""
     others = agent.research(state).values()
     ended = [r for r in others if is_ended(r) and r["status"] != "declined"]
     counted = [r for r in others if is_active(r) or r["status"] == "planned"]
-    return SpendingPlan([*planned.values()], ended, counted, agent.rules(state))
+    return SpendingPlan([*planned.values()], ended, counted, rules)
 
 
 def _without_news(record: AgentTurn) -> AgentTurn:

@@ -143,7 +143,7 @@ def start(
         )
     found = found_records(agent, state, record, submitted.found)
     if submitted.submission is None:
-        why = [*beyond_limits(agent, state, record, found), _COUNTED]
+        why = [*beyond_limits(agent, state, record, found, config), _COUNTED]
         if agent.limits.on_exceed == "ask" and checkpointer_of(config) is not None:
             why.append(_REVIEWED)
         return Started(decline(record, " ".join(why)), found)

@@ -271,7 +271,7 @@ def check(call: AgentCall) -> Calls[Command[Any]]:
     if not handle:
         active = [name for name, record in research.items() if is_active(record)]
         changed = yield from poll(agent, research, call.config, active)
-        limits = agent.rules(call.state).limits
+        limits = agent.rules(call.state, call.config).limits
         return call.answer(agent_messages.listing(agent, {**research, **changed}, limits), changed)
     name = find_record(research, handle)["handle"]
     changed = yield from poll(agent, research, call.config, [name], thorough=True)
@@ -308,5 +308,5 @@ def read(call: AgentCall) -> Calls[Command[Any]]:
 def list_all(call: AgentCall) -> Calls[Command[Any]]:
     """List all research."""
     yield from ()
-    limits = call.agent.rules(call.state).limits
+    limits = call.agent.rules(call.state, call.config).limits
     return call.answer(agent_messages.listing(call.agent, call.research, limits))

@@ -43,6 +43,12 @@ def submit_run(
         return str((run.metadata or {}).get(CALL_TAG, "")).rpartition(" ")[2] in calls
 
     known = Known.of(research.values(), map(agent.key, unsent))._replace(includes=is_of_a_call)
+    rules = agent.rules({**state, agent.names.ledger: record["ledger_id"]}, config)
+
+    def allows(found: Sequence[Turn]) -> bool:
+        new = found_records(agent, state, record, found)
+        return not beyond_limits(agent, state, record, new, config)
+
     return (
         yield from submit_knowing(
             agent.run(record, config),
@@ -50,21 +56,24 @@ def submit_run(
             turns=[*research.values()],
             known=known,
             position=0,
-            is_limited=bool(agent.rules(state, record["ledger_id"]).limits),
-            allows=lambda found: (
-                not beyond_limits(agent, state, record, found_records(agent, state, record, found))
-            ),
+            is_limited=bool(rules.limits),
+            allows=allows,
+            may_exceed_quotas=rules.may_pass_limits(record),
         )
     )
 
 
 def beyond_limits(
-    agent: AgentConfig, state: Mapping[str, Any], record: AgentTurn, found: Research
+    agent: AgentConfig,
+    state: Mapping[str, Any],
+    record: AgentTurn,
+    found: Research,
+    config: RunnableConfig,
 ) -> list[str]:
     """Which limits the record's run would pass beside runs that were not known, as sentences."""
     others = {h: r for h, r in {**agent.research(state), **found}.items() if h != record["handle"]}
     here = {**state, agent.names.records: others, agent.names.ledger: record["ledger_id"]}
-    plan = spending(agent, here, {record["handle"]: record})
+    plan = spending(agent, here, {record["handle"]: record}, agent.rules(here, config))
     counted = [*plan.counted, record]
     return limit_objections(plan.ended, counted, [record], plan.rules)
 

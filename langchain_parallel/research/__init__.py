@@ -5,8 +5,10 @@ by_evidence, by_model, by_person; first_objection, all_of, limit_rounds      eva
 deep_then_fast             a processor for every turn
 ResearchState, Turn, Verdict, Usage      what a session is, plain JSON
 HumanRequest, HumanAnswer               what an interrupt asks, and what resumes it
+quota_use, aquota_use                   what is used of a quota over all threads
 """
 
+from .._graph.quotas import QuotaUse, aquota_use, quota_use
 from ..parked.interrupts import ParkedInterrupt, ParkedRun
 from .evaluation import (
     Evaluator,
@@ -41,6 +43,7 @@ __all__ = [
     "ParkedRun",
     "ProcessorPolicy",
     "Question",
+    "QuotaUse",
     "ResearchInput",
     "ResearchOutput",
     "ResearchState",
@@ -48,6 +51,7 @@ __all__ = [
     "Usage",
     "Verdict",
     "all_of",
+    "aquota_use",
     "by_evidence",
     "by_model",
     "by_person",
@@ -57,4 +61,5 @@ __all__ = [
     "last_round",
     "limit_rounds",
     "merge_turns",
+    "quota_use",
 ]

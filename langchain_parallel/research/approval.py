@@ -24,7 +24,7 @@ from .human_review.schemas import HumanAnswer, HumanDecision
 from .spending_rules import SpendingRules
 from .state import Turn
 from .turns import is_same_request
-from .usage import exceeded_limits, raise_limits, usage
+from .usage import exceeded_limits, exceeded_quotas, raise_limits, usage
 
 TurnT = TypeVar("TurnT", bound=Turn)
 T = TypeVar("T")
@@ -34,7 +34,7 @@ _ANOTHER = "A person was asked about another call beside this one; make this one
 NO_PERSON = "Asking a person needs a checkpointer."
 """Why nobody was asked."""
 MAY_NOT = "You may not approve this, because it costs money: the operator's `approvers` may."
-NOBODY_RAISES = "Nobody may raise that limit here; the operator can, or can name `approvers`."
+NOBODY_RAISES = "Nobody may raise that here; the operator can, or can name `approvers`."
 
 
 # --- the rules -----------------------------------------------------------------------------------
@@ -79,12 +79,14 @@ def limit_objections(
     if not all(map(rules.may_pass_limits, new)):
         reasons += exceeded_limits(ended, planned, rules.limits)
         reasons += _open_price(rules, rules.limits)
+        reasons += exceeded_quotas(planned, rules.quotas)
     return reasons
 
 
 def _open_price(rules: SpendingRules, limits: SessionLimits) -> list[str]:
     """Why no limit in USD can tell whether it is passed; empty where none is set, or all prices are known."""
-    if limits.get("max_cost_usd") is None or not rules.door.options.paid_connectors:
+    in_usd = limits.get("max_cost_usd") is not None or rules.door.limits.quotas
+    if not in_usd or not rules.door.options.paid_connectors:
         return []
     return [f"{_on_top(rules)}, and there is a limit in USD."]
 
@@ -94,16 +96,16 @@ def final_objections(
     planned: Sequence[Turn],
     new: Sequence[Turn],
     rules: SpendingRules,
-    config: RunnableConfig,
 ) -> list[str]:
     """Why no person can allow the new turns: they pass limits at which the door stops, or its ceiling, which
     nobody may raise here.
     """
     if rules.door.limits.on_exceed == "stop":
         return limit_objections(ended, planned, new, rules)
-    if rules.can_be_raised(config) or all(map(rules.may_pass_limits, new)):
+    if rules.can_be_raised or all(map(rules.may_pass_limits, new)):
         return []
     beyond = [*exceeded_limits(ended, planned, rules.ceiling), *_open_price(rules, rules.ceiling)]
+    beyond += exceeded_quotas(planned, rules.quotas)
     return [*beyond, NOBODY_RAISES] if beyond else []
 
 
@@ -148,7 +150,7 @@ def check_each(
     for turn in plan.turns:
         rules = plan.rules
         planned: list[Turn] = [*promised, turn]
-        final = final_objections(plan.ended, planned, [turn], rules, config)
+        final = final_objections(plan.ended, planned, [turn], rules)
         beyond = final or limit_objections(plan.ended, planned, [turn], rules)
         why = [*price_objections([turn], rules), *beyond]
         if not why and is_about(shown, turn):
@@ -225,11 +227,13 @@ def request_approval(
     """
     ended, counted, rules = plan.ended, plan.counted, plan.rules
     limits = rules.limits
-    request = spend_request(ended, plan.turns, reasons, limits, counted=counted)
+    request = spend_request(
+        ended, plan.turns, reasons, limits, counted=counted, quotas=rules.quotas
+    )
 
     def decide(answer: HumanAnswer, may: bool) -> Calls[T]:
         pairs = zip(plan.turns, answer["decisions"], strict=True)
-        raises = rules.can_be_raised(config)
+        raises = rules.can_be_raised
         decided = [_apply_decision(turn, decision, edit, rules, raises) for turn, decision in pairs]
         kept = [turn for turn in decided if turn["status"] == "planned"]
         given = answer.get("limits")
@@ -246,7 +250,7 @@ def request_approval(
             changed = raise_limits(limits, usage(ended, planned))
         else:
             changed = _new_limits(ended, planned, limits, given)
-        check_raised(changed, rules, config)
+        check_raised(changed, rules)
         if not given and changed == limits:
             return (yield from then(decided, None))
         return (yield from then(decided, rules.seal_limits(changed)))
@@ -254,11 +258,9 @@ def request_approval(
     return (yield from ask_until_valid(config, request, decide, rules.door))
 
 
-def check_raised(
-    limits: SessionLimits, rules: SpendingRules, config: RunnableConfig, *, may: bool = True
-) -> None:
+def check_raised(limits: SessionLimits, rules: SpendingRules, *, may: bool = True) -> None:
     """Raise InvalidRequest for limits above the ceiling, unless whoever gives them may raise it."""
-    if may and rules.can_be_raised(config):
+    if may and rules.can_be_raised:
         return
     ceiling, given = cast("dict[str, float]", rules.ceiling), cast("dict[str, float]", limits)
     above = [name for name, most in ceiling.items() if given.get(name, most) > most]

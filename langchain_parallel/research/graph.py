@@ -182,7 +182,7 @@ def _input_taker(graph: GraphConfig) -> Callable[[ResearchState, RunnableConfig]
     def take_input(state: ResearchState, config: RunnableConfig) -> str:
         check_can_park(graph.wait, config)
         check_given(config, inspect.signature(create_research_graph).parameters)
-        check_limits_given(graph.rules(state), config)
+        check_limits_given(graph.rules(state, config), config)
         return "plan"
 
     return take_input

@@ -73,6 +73,6 @@ class GraphConfig(RunConfig):
         found = [finding for request in asked for finding in self.options.check(request)]
         return [str(finding) for finding in found if finding.rule.name == "input-size"]
 
-    def rules(self, state: ResearchState) -> SpendingRules:
+    def rules(self, state: ResearchState, config: RunnableConfig) -> SpendingRules:
         """What may be spent in the state's session."""
-        return SpendingRules(self, state.get("ledger_id") or "", state.get("limits"))
+        return SpendingRules(self, state.get("ledger_id") or "", config, state.get("limits"))

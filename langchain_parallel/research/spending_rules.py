@@ -7,11 +7,14 @@ believed only as this package wrote it. Who may allow it is asked of the config 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, TypeVar, cast
 
 from langchain_core.runnables import RunnableConfig
 
+from .._core.calls import Calls
+from .._graph.quotas import QuotaUse
 from .._graph.run_config import RunConfig
 from .._graph.runtime import asking_user, came_through_server, user_permissions
 from ..errors import InvalidRequest
@@ -31,12 +34,16 @@ class SpendingRules:
     Attributes:
         door: Whose limits they are.
         ledger_id: The session's ledger.
+        config: LangChain's config of the step.
         given: The limits in the session's state.
+        quotas: What is used of the door's quotas, as it was read at the beginning of the step.
     """
 
     door: RunConfig
     ledger_id: str
+    config: RunnableConfig
     given: SessionLimits | None = None
+    quotas: Sequence[QuotaUse] = ()
 
     def __post_init__(self) -> None:
         """Refuse what are no limits: not all that a step is given has come through a channel.
@@ -129,11 +136,19 @@ class SpendingRules:
 
     # --- people ---
 
-    def can_be_raised(self, config: RunnableConfig) -> bool:
+    @property
+    def can_be_raised(self) -> bool:
         """Whether any person may raise the ceiling: behind a server only `approvers`, for there a yes may
         come from whoever has asked.
         """
-        return self.door.limits.approvers is not None or not came_through_server(config)
+        return self.door.limits.approvers is not None or not came_through_server(self.config)
+
+    def with_quotas(self) -> Calls[SpendingRules]:
+        """These, with what is used of the quotas now."""
+        limits = self.door.limits
+        if not limits.quotas:
+            return self
+        return replace(self, quotas=(yield from self.door.quotas.used(limits, self.config)))
 
 
 def may_approve(limits: Limits, config: RunnableConfig) -> bool:

@@ -23,7 +23,7 @@ from .._graph.ownership import sealed
 from .._graph.paid_run import PaidRun
 from .._graph.run_config import RunConfig
 from .._graph.runtime import came_through_server
-from ..errors import LimitExceeded
+from ..errors import LimitExceeded, QuotaExceeded
 from ..models import RunInput, Submission, TaskRun
 from ..processors import price_usd
 from .state import Turn
@@ -86,6 +86,7 @@ def submit_knowing(
     position: int,
     is_limited: bool,
     allows: Callable[[Sequence[Turn]], bool],
+    may_exceed_quotas: bool = False,
 ) -> Calls[Submitted]:
     """Find the run in the ledger or start it there, unless what else the ledger has forbids it.
 
@@ -98,6 +99,7 @@ def submit_knowing(
         position: For the turns of runs that it does not know.
         is_limited: Whether sessions that share the ledger have to take turns.
         allows: Whether the run may be sent beside these turns of runs that were not known.
+        may_exceed_quotas: See `PaidRun.submit`.
     """
     # Before the lock: this may take the settling time, and the runs beside this one look up, too.
     if is_limited and (there := (yield from run.look(ledger_id))):
@@ -112,7 +114,12 @@ def submit_knowing(
             return Submitted(None, corrected)
         while True:
             try:
-                return Submitted((yield from run.submit(ledger_id, before_send=check)), found)
+                submission = yield from run.submit(
+                    ledger_id, before_send=check, may_exceed_quotas=may_exceed_quotas
+                )
+                return Submitted(submission, found)
+            except QuotaExceeded:
+                raise
             except LimitExceeded:  # by `check`
                 if known is None:
                     return Submitted(None, [])

@@ -17,6 +17,7 @@ from typing_extensions import TypedDict
 from .._core.calls import Call, Calls
 from .._core.plain_text import count
 from .._core.timestamps import covered_seconds, elapsed_seconds, span
+from .._graph.quotas import QuotaUse, beyond_quota
 from .._graph.runtime import runtime_of
 from ..options import SessionLimits
 from ..processors import PROCESSORS, price_usd
@@ -106,6 +107,13 @@ def exceeded_limits(
         yield (
             f"This could bring the session to {total} of research; the limit is {floor(seconds):,}."
         )
+
+
+def exceeded_quotas(planned: Sequence[Turn], quotas: Sequence[QuotaUse]) -> Iterator[str]:
+    """Which quotas the planned turns would pass that are not reserved yet, as sentences."""
+    planned = [turn for turn in planned if not turn["run_id"]]
+    new = [turn["processor"] for turn in planned if turn["status"] == "planned"]
+    yield from filter(None, (beyond_quota(use, new) for use in quotas))
 
 
 def raise_limits(limits: SessionLimits, needed: Usage) -> SessionLimits:

@@ -15,7 +15,7 @@ from typing_extensions import Self
 from .._core.hidden import HiddenText
 from ..errors import InvalidRequest
 from ..models import Webhook
-from ..options import DEFAULT_PROCESSORS, Limits, RequestOptions
+from ..options import DEFAULT_PROCESSORS, Limits, Quota, RequestOptions
 from ..parked import STRANDED_SECONDS
 
 PREFIX = "PARALLEL_RESEARCH_"
@@ -37,6 +37,10 @@ class Settings(BaseModel):
     """Users' ids and permissions (`permission:…`), separated by commas, who may approve and raise limits."""
     allow_foreign_ids: bool = False
     """Whether users may name ledgers, runs and interactions of other threads."""
+    user_usd_per_day: float | None = None
+    """USD that each authenticated user may use a day (UTC), over all threads."""
+    total_usd_per_day: float | None = None
+    """USD that all users together may use a day (UTC)."""
     wait: Literal["block", "park"] = "park"
     webhook_url: str | None = Field(default=None, repr=False)
     """Where the API reaches this server's `/parallel/webhook` from outside."""
@@ -90,6 +94,7 @@ class Settings(BaseModel):
                 max_runs_per_question=self.max_runs_per_question,
                 approve_above=self.approve_above,
                 approvers=self.approvers,
+                quotas=self._quotas(),
             ),
         }
         webhook = Webhook(url=self.webhook_url) if self.webhook_url else None
@@ -97,6 +102,11 @@ class Settings(BaseModel):
             webhook=webhook, allow_foreign_ids=self.allow_foreign_ids
         )
         return options
+
+    def _quotas(self) -> list[Quota]:
+        user, total = self.user_usd_per_day, self.total_usd_per_day
+        per_user = [] if user is None else [Quota(max_cost_usd=user, per="user")]
+        return per_user + ([] if total is None else [Quota(max_cost_usd=total, per="all")])
 
     def sweep_options(self) -> dict[str, Any]:
         """The arguments of `create_sweep_graph`."""

@@ -49,7 +49,7 @@ def submit_within_limits(
         LimitExceeded: The limits do not allow it, or a person has declined it. Nothing was sent.
     """
     limits = run.door.limits
-    if not limits.for_session() and limits.approve_above is None:
+    if not (limits.for_session() or limits.quotas) and limits.approve_above is None:
         return run, (yield from run.submit(ledger_id, is_new=is_new))
     # Before the lock: a lookup may take the settling time, and the calls beside this one look up, too.
     if found := (yield from _find(run, ledger_id, is_new)):
@@ -67,10 +67,13 @@ def submit_within_limits(
         if any((one.metadata or {}).get(METADATA_KEY) == run.key for one in runs):
             return run, (yield from run.submit(ledger_id))
         counted = [_turn(*numbered) for numbered in enumerate(runs)]
-        allowed = yield from _review(run, ledger_id, counted)
+        allowed, may_exceed = yield from _review(run, ledger_id, counted)
         if allowed.request.previous_interaction_id != run.request.previous_interaction_id:
             yield from check_edited(allowed)
-        return allowed, (yield from allowed.submit(ledger_id, is_new=is_new))
+        submitted = yield from allowed.submit(
+            ledger_id, is_new=is_new, may_exceed_quotas=may_exceed
+        )
+        return allowed, submitted
     finally:
         lock.release()
 
@@ -101,8 +104,9 @@ def _edited(
     return replace(run, request=request), found
 
 
-def _review(run: PaidRun, ledger_id: str, turns: Sequence[Turn]) -> Calls[PaidRun]:
-    """The run, which a person may have edited, if it may start beside the ledger's other turns.
+def _review(run: PaidRun, ledger_id: str, turns: Sequence[Turn]) -> Calls[tuple[PaidRun, bool]]:
+    """The run, which a person may have edited, if it may start beside the ledger's other turns; and whether
+    somebody who may has approved it beyond the quotas.
 
     Raises:
         LimitExceeded: The limits do not allow it, or a person has declined it.
@@ -122,7 +126,7 @@ def _review(run: PaidRun, ledger_id: str, turns: Sequence[Turn]) -> Calls[PaidRu
 
     ended = [turn for turn in turns if turn["status"] != "planned"]
     counted = [turn for turn in turns if turn["status"] == "planned"]
-    rules = SpendingRules(run.door, ledger_id)
+    rules = yield from SpendingRules(run.door, ledger_id, run.config).with_quotas()
     plan = SpendingPlan([planned], ended, counted, rules, keeps_limits=False)
     (turn,), _ = yield from review_each(plan, run.config, edit)
     if turn["status"] == "declined":
@@ -131,7 +135,7 @@ def _review(run: PaidRun, ledger_id: str, turns: Sequence[Turn]) -> Calls[PaidRu
             hint="Nothing was started. Continue with what is known, or tell the user.",
             billed=False,
         )
-    return _edited_run(run, planned, turn)
+    return _edited_run(run, planned, turn), rules.may_pass_limits(turn)
 
 
 def _edited_run(run: PaidRun, before: Turn, edited: Turn) -> PaidRun:

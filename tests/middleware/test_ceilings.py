@@ -8,7 +8,7 @@ import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
-from langchain_parallel.options import Limits
+from langchain_parallel.options import Limits, Quota
 
 from .harness import SAID, Account, Model, calls, more, record, start, texts, thread
 
@@ -43,7 +43,7 @@ def test_behind_a_server_a_yes_raises_no_limit(account: Account) -> None:
     model = Model(calls(start("One?")), calls(start("Two?")), "done")
     agent = agent_of(account, model, max_runs=1)
     state = account.invoke(agent, SAID, called_by("anna"))
-    assert "Nobody may raise that limit here" in texts(state)[-1]
+    assert "Nobody may raise that here" in texts(state)[-1]
     assert len(account.runs) == 1
 
 
@@ -100,3 +100,55 @@ def test_behind_a_server_a_record_counts_at_least_what_the_ledger_says(
     state = account.invoke(agent, more(), called_by("anna"))
     assert "This would bring the session to $0.01; the limit is $0.007." in texts(state)[-1]
     assert len(account.runs) == 1
+
+
+# --- quotas --------------------------------------------------------------------------------------
+
+
+def test_a_quota_is_over_all_threads_of_a_user(account: Account) -> None:
+    quotas = [Quota(max_cost_usd=0.01)]
+    model = Model(calls(start("One?"), start("Two?"), start("Three?")), "done")
+    agent = agent_of(account, model, quotas=quotas, on_exceed="stop")
+    state = account.invoke(agent, SAID, called_by("anna"))
+    assert "so $0.015 more has to wait" in texts(state)[2]  # beside the two before it
+    assert len(account.runs) == 2
+    model.says(calls(start("Four?")), "done")
+    other = called_by("anna")
+    other["configurable"]["thread_id"] = "other"
+    state = account.invoke(agent, SAID, other)
+    assert "$0.01 is used" in texts(state)[0]
+    model.says(calls(start("Five?")), "done")
+    boris = called_by("boris")
+    boris["configurable"]["thread_id"] = "boris"
+    assert record(account.invoke(agent, SAID, boris), "r1")["status"] == "completed"
+
+
+def test_an_approver_lets_a_run_pass_a_quota_which_its_asker_pays(account: Account) -> None:
+    quotas = [Quota(max_cost_usd=0.005)]
+    model = Model(calls(start("One?")), calls(start("Two?")), "done")
+    agent = agent_of(account, model, quotas=quotas, approvers=["boss"])
+    state = account.invoke(agent, SAID, called_by("anna"))
+    assert state["__interrupt__"][0].value["quotas"][0]["used_usd"] == 0.005
+    state = account.invoke(agent, Command(resume=YES), called_by("anna"))
+    assert "You may not approve this" in state["__interrupt__"][0].value["refused"][0]
+    state = account.invoke(agent, Command(resume=YES), called_by("boss"))
+    assert account.billed == 2
+    model.says(calls(start("Three?")), "done")
+    state = account.invoke(agent, more(), called_by("anna"))
+    assert state["__interrupt__"][0].value["quotas"][0]["used_usd"] == 0.01
+
+
+def test_runs_in_the_background_are_reserved_until_they_have_ended(account: Account) -> None:
+    model = Model(calls(start("One?")), "done")
+    limits = Limits(quotas=[Quota(max_cost_usd=0.005)], on_exceed="stop")
+    how: Any = {"limits": limits, "wait": "background"}
+    agent = account.agent(model, compiled={"checkpointer": InMemorySaver()}, **how)
+    account.script(outcome="failed", contains="One?")
+    account.invoke(agent, SAID, called_by("anna"))
+    model.says(calls(start("Two?")), "done")
+    state = account.invoke(agent, more(), called_by("anna"))
+    assert "$0.00 is used and $0.005 is reserved" in texts(state)[-1]
+    account.pass_time()
+    model.says(calls(start("Three?")), "done")  # the failed one costs nothing, as was polled
+    state = account.invoke(agent, more(), called_by("anna"))
+    assert account.asked == ["One?", "Three?"]

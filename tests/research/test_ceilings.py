@@ -11,10 +11,11 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, Send
 
 from langchain_parallel.errors import InvalidRequest
+from langchain_parallel.models import TaskRunInput
 from langchain_parallel.options import Limits
 from langchain_parallel.research import ResearchState, by_person
 
-from .harness import Mode, Session, invoke, script
+from .harness import Mode, Session, blocking_client, invoke, script
 
 MORE: Any = {"action": "follow_up", "question": "More?", "reason": "thin"}
 YES: Any = {"decisions": [{"type": "approve"}]}
@@ -224,7 +225,7 @@ def test_behind_a_server_nobody_raises_a_limit_unless_the_operator_names_who_may
     session = limited(mode, MORE, max_cost_usd=0.1)
     session.config = called_by("anna")
     out = session.ask("How large is it?")
-    assert "Nobody may raise that limit here" in out["verdict"]["reason"]
+    assert "Nobody may raise that here" in out["verdict"]["reason"]
     assert len(session.runs) == 1
 
 
@@ -237,6 +238,18 @@ def test_behind_a_server_the_asker_approves_what_is_within_the_limits(mode: Mode
     assert session.runs == []
     answer(session, YES)  # above what the asker had set, and below the operator's
     assert [run["processor"] for run in session.runs] == ["ultra"]
+
+
+def test_a_yes_to_a_price_is_none_to_a_limit_that_was_reached_meanwhile(mode: Mode) -> None:
+    session = limited(mode, max_cost_usd=0.012, approve_above="lite")
+    session.config = called_by("anna")
+    session.ask("How large is it?", processor="base")
+    client = blocking_client(session.simulator)
+    request = TaskRunInput(input="In another tab?", processor="lite")
+    client.submit(session.state()["ledger_id"], request, position="elsewhere")
+    out = answer(session, YES)
+    assert "This would bring the session to $0.015" in out["verdict"]["reason"]
+    assert [run["processor"] for run in session.runs] == ["lite"]
 
 
 @pytest.mark.parametrize(

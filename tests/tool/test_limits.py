@@ -19,7 +19,7 @@ from langchain_parallel._graph import paid_run
 from langchain_parallel._locks.shared import acquire_shared_lock
 from langchain_parallel.errors import InvalidRequest
 from langchain_parallel.models import TaskRunInput
-from langchain_parallel.options import Limits
+from langchain_parallel.options import Limits, Quota
 from langchain_parallel.simulator import ManualClock, progress_events
 
 from .helpers import KEY, START, Account, How, agent, answers, ask, calls, invoke, thread
@@ -315,7 +315,7 @@ async def test_behind_a_server_a_yes_raises_no_limit(account: Account, how: How)
     tool = account.tool(processor="base", limits=Limits(max_runs=0))
     graph = agent(tool, calls(ONE), "done", **kept())
     state = await invoke(graph, START, how, called_by("anna"))
-    assert "Nobody may raise that limit here" in answers(state)[0].text
+    assert "Nobody may raise that here" in answers(state)[0].text
     assert account.runs == []
 
 
@@ -336,3 +336,49 @@ async def test_only_an_approver_approves(account: Account, how: How) -> None:
         {"configurable": {**called_by("anna")["configurable"], **before.config["configurable"]}},
     )
     assert account.billed == len(account.runs) == 1
+
+
+# --- quotas --------------------------------------------------------------------------------------
+
+
+async def test_a_quota_is_over_all_threads_of_a_user(account: Account, how: How) -> None:
+    limits = Limits(quotas=[Quota(max_cost_usd=0.01)], on_exceed="stop")
+    tool = account.tool(processor="base", limits=limits)
+    graph = agent(tool, calls(ONE), "done", calls(ONE), "done", calls(ONE), "done", **kept())
+    await invoke(graph, START, how, called_by("anna"))
+    anna, boris = called_by("anna"), called_by("boris")
+    anna["configurable"]["thread_id"], boris["configurable"]["thread_id"] = "other", "his"
+    state = await invoke(graph, START, how, anna)
+    assert "$0.01 is used" in answers(state)[0].text
+    await invoke(graph, START, how, boris)
+    assert account.billed == 2
+
+
+async def test_without_a_thread_a_quota_holds_for_all_calls_of_the_tool(
+    account: Account, how: How
+) -> None:
+    limits = Limits(quotas=[Quota(max_cost_usd=0.01, per="all")], on_exceed="stop")
+    tool = account.tool(processor="base", limits=limits)
+    for question in (ONE, TWO):
+        answer = await ask(copy.copy(tool), how, **question)
+    assert "has to wait until" in answer.text
+    assert account.billed == 1
+
+
+async def test_of_parallel_calls_none_passes_a_quota(account: Account, how: How) -> None:
+    limits = Limits(quotas=[Quota(max_cost_usd=0.021, per="all")], on_exceed="stop")
+    tool = account.tool(processor="base", limits=limits)
+    graph = agent(tool, calls(*({"input": f"Number {n}?"} for n in range(5))), "done", **kept())
+    state = await invoke(graph, START, how, HERE)
+    assert account.billed == len(account.runs) == 2
+    assert sum(answer.status == "error" for answer in answers(state)) == 3
+
+
+async def test_past_a_quota_of_a_tool_a_person_is_asked(account: Account, how: How) -> None:
+    limits = Limits(quotas=[Quota(max_cost_usd=0.0, per="all")])
+    tool = account.tool(processor="base", limits=limits)
+    graph = agent(tool, calls(ONE), "done", **kept())
+    state = await invoke(graph, START, how, HERE)
+    assert state["__interrupt__"][0].value["quotas"][0]["max_cost_usd"] == 0.0
+    await invoke(graph, Command(resume=APPROVE), how, HERE)
+    assert account.billed == 1

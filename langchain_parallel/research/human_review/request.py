@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..._core.plain_text import CUT_HERE, cut
+from ..._graph.quotas import QuotaUse
 from ...evidence import is_hollow
 from ...options import SessionLimits
 from ...processors import price_usd
@@ -40,6 +41,7 @@ def spend_request(
     limits: SessionLimits,
     *,
     counted: Sequence[Turn] = (),
+    quotas: Sequence[QuotaUse] = (),
 ) -> HumanRequest:
     """Asks whether the planned runs may start. `counted` are other planned runs, which need no approval."""
     actions = [
@@ -51,7 +53,7 @@ def spend_request(
         allowed_decisions=["approve", "edit", "reject"],
         args_schema=SPEND_ARGS,
     )
-    return HumanRequest(
+    request = HumanRequest(
         kind="spend",
         action_requests=actions,
         review_configs=[config] * len(actions),
@@ -62,6 +64,7 @@ def spend_request(
         used_if_approved=forecast(turns, [*counted, *planned]),
         found=[_finding(turn) for turn in turns[-_FOUND_TURNS:]],
     )
+    return {**request, "quotas": list(quotas)} if quotas else request
 
 
 def is_about(shown: object, planned: Turn | None = None) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 from typing_extensions import NotRequired, TypedDict
 
+from ..._graph.quotas import QuotaUse
 from ...options import LIMIT_NAMES, SessionLimits
 from ...processors import PROCESSORS
 from ...text.format import usd
@@ -76,6 +77,8 @@ class HumanRequest(TypedDict):
     """
     found: list[Finding]
     """The last turns' answers, the latest last."""
+    quotas: NotRequired[list[QuotaUse]]
+    """What is used of the quotas of the user who asked, if there are any."""
     refused: NotRequired[list[str]]
     """What was wrong with the answer before this one."""
 

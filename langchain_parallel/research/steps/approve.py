@@ -38,11 +38,12 @@ from ..usage import spent_usd
 
 def approve(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
     """Ask a person about the planned runs, or stop."""
-    rules, planned = graph.rules(state), open_turns(state)
+    rules = yield from graph.rules(state, config).with_quotas()
+    planned = open_turns(state)
     ended, on_hold = state.get("turns") or [], to_review(planned, rules)
     if not on_hold:  # a person or another node has sent the thread here
         return _nothing_to_review(planned)
-    if final := final_objections(ended, planned, on_hold, rules, config):
+    if final := final_objections(ended, planned, on_hold, rules):
         return (yield from _stop(graph, state, config, final))
     reasons = price_objections(on_hold, rules)
     reasons += limit_objections(ended, planned, on_hold, rules)
@@ -129,7 +130,7 @@ def _stop(
     if person:
         verdict["decided_by"] = "person"
     branches = state.get("branches") or []
-    left = to_review(open_turns(state), graph.rules(state))
+    left = to_review(open_turns(state), graph.rules(state, config))
     if branches and len(left) < len(branches):
         return {"turns": [refused_turn(t, graph.run(t, config).key, reason) for t in left]}
     yield from graph.ledgers.close(config, graph.name, state.get("turns") or ())

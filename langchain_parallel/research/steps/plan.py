@@ -73,7 +73,7 @@ def plan(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
     else:
         turns = yield from prove_all(graph, left, ledger_id, config, [*before, *left])
     turns = [turn if turn["run_id"] else sealed(seals, turn, ledger_id) for turn in turns]
-    rules = graph.rules({**state, "ledger_id": ledger_id})
+    rules = yield from graph.rules({**state, "ledger_id": ledger_id}, config).with_quotas()
     turns = _review(rules, before, turns)
     if len(turns) > 1 or (not new and state.get("branches")):
         return {**update, "pending": None, "branches": turns}

@@ -29,8 +29,8 @@ def review(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> 
             hint="Nothing was sent. Invoke the graph with a question.",
         )
     proposal = cast(Verdict, verdict.get("proposal") or Verdict(action="accept"))
-    turns, rules = state["turns"], graph.rules(state)
-    limits = rules.limits
+    rules = yield from graph.rules(state, config).with_quotas()
+    turns, limits = state["turns"], rules.limits
 
     def verdict_of(decision: HumanDecision) -> Verdict:
         decided = verdict_from_decision(decision, proposal, verdict.get("reason"))
@@ -42,13 +42,11 @@ def review(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> 
             raise InvalidRequest(["Decide yourself: accept, follow_up, branch or stop."])
         then: SessionLimits = {**limits, **given.get("limits", {})}
         if "limits" in given:
-            check_raised(then, rules, config, may=may)
+            check_raised(then, rules, may=may)
         sealed = rules.seal_limits(then)
         planned = planned_by(graph, state, decided)
         # Where the session stops at its limits, what is approved here would not be started.
-        if beyond := final_objections(
-            turns, planned, planned, replace(rules, given=sealed), config
-        ):
+        if beyond := final_objections(turns, planned, planned, replace(rules, given=sealed)):
             raise InvalidRequest([*beyond, "Give higher `limits`, or decide otherwise."])
         update = yield from apply_verdict(graph, state, config, decided)
         return {**update, "limits": sealed} if "limits" in given else update

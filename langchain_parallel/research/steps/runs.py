@@ -23,6 +23,7 @@ from ...errors import (
     Forbidden,
     InvalidRequest,
     ParallelError,
+    QuotaExceeded,
     StillRunning,
     Unprocessable,
 )
@@ -92,7 +93,7 @@ def _start(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> 
     not allow beside runs that the session did not know.
     """
     pending = pending_turn(state)
-    rules, turns = graph.rules(state), state.get("turns") or []
+    rules, turns = graph.rules(state, config), state.get("turns") or []
     if not rules.is_cleared(pending):
         return _Started({**pending, "on_hold": True})
     is_limited = bool(rules.limits)
@@ -114,7 +115,10 @@ def _start(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> 
             position=pending["round"],
             is_limited=is_limited,
             allows=allows,
+            may_exceed_quotas=rules.may_pass_limits(pending),
         )
+    except QuotaExceeded:  # a person is asked, or the session stops
+        return _Started(_unsent(pending, on_hold=True))
     except CreditExhausted as error:
         # If an earlier send may have started it, a person must not be asked to pay for another run.
         if not is_limited or error.billed is not False:

@@ -1,0 +1,474 @@
+"""A quota is over all threads of a user, or of all: reserved before a run is sent, and never passed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.postgres import PostgresSaver
+from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.store.base import BaseStore
+from langgraph.store.memory import InMemoryStore
+from langgraph.store.postgres import PostgresStore
+from langgraph.types import Command
+
+from langchain_parallel import ParallelClient, create_research_graph
+from langchain_parallel.errors import InvalidRequest
+from langchain_parallel.options import Limits, Quota, RequestOptions
+from langchain_parallel.research import aquota_use, quota_use
+from langchain_parallel.simulator import (
+    Fault,
+    ManualClock,
+    RunScript,
+    Simulator,
+    SimulatorTransport,
+)
+
+from .harness import Mode, Session, client_of, invoke, script
+
+MORE: Any = {"action": "follow_up", "question": "More?", "reason": "thin"}
+YES: Any = {"decisions": [{"type": "approve"}]}
+A_DAY = 24 * 3600.0
+
+
+def called_by(user: str | None, thread: str = "thread") -> Any:
+    """The config of a call that comes through a LangGraph server."""
+    given = {"thread_id": thread, "langgraph_request_id": "r"}
+    return {"configurable": {**given, **({"langgraph_auth_user_id": user} if user else {})}}
+
+
+def on(thread: str) -> Any:
+    return {"configurable": {"thread_id": thread}}
+
+
+def limited(mode: Mode, *quotas: Quota, verdicts: Any = (), **limits: Any) -> Session:
+    how: Any = {"quotas": quotas, "max_runs_per_question": 20, "on_exceed": "stop", **limits}
+    options = {"evaluate": script(*verdicts), "processor": "lite", "limits": Limits(**how)}
+    return Session(mode, options=options, store=InMemoryStore())
+
+
+def asked_of(session: Session, config: Any) -> Any:
+    (interrupt,) = session.graph().get_state(config).interrupts
+    return interrupt.value
+
+
+def answer(session: Session, given: Any, config: Any) -> Any:
+    return invoke(session.mode, session.graph(), Command(resume=given), config)
+
+
+# --- over threads --------------------------------------------------------------------------------
+
+
+def test_it_is_one_users_over_all_threads(mode: Mode) -> None:
+    session = limited(mode, Quota(max_cost_usd=0.01))
+    for nth in range(2):
+        session.ask("How large is it?", config=called_by("anna", f"thread {nth}"))
+    out = session.ask("How large is it?", config=called_by("anna", "another"))
+    assert out["verdict"]["action"] == "stop"
+    assert out["verdict"]["reason"] == (
+        "The runs of this user may cost $0.01 each day (UTC); $0.01 is used and $0.00 is reserved, "
+        "so $0.005 more has to wait until 2025-06-16T00:00:00Z."
+    )
+    assert len(session.runs) == 2
+    assert session.ask("How large is it?", config=called_by("boris", "his"))["answer"]
+
+
+@pytest.mark.parametrize(
+    ("every", "seconds"), [("hour", 3600.0), ("day", A_DAY), ("month", 31 * A_DAY)]
+)
+def test_it_begins_anew_with_each_period(mode: Mode, every: Any, seconds: float) -> None:
+    session = limited(mode, Quota(max_cost_usd=0.005, per="all", every=every))
+    for nth in range(3):
+        session.ask("How large is it?", config=on(f"a {nth}"))
+    assert len(session.runs) == 1
+    session.simulator.clock.advance(seconds)  # type: ignore[attr-defined]
+    for nth in range(3):
+        session.ask("How large is it?", config=on(f"b {nth}"))
+    assert len(session.runs) == 2
+
+
+def test_several_hold_together(mode: Mode) -> None:
+    session = limited(
+        mode, Quota(max_cost_usd=0.01, per="all"), Quota(max_cost_usd=0.005, per="user")
+    )
+    for user in ("anna", "anna", "boris", "clara"):
+        session.ask("How large is it?", config=called_by(user, f"{user} {len(session.runs)}"))
+    assert len(session.runs) == 2  # one of anna's, and one of boris's
+
+
+def test_failed_runs_give_their_price_back(mode: Mode) -> None:
+    session = limited(mode, Quota(max_cost_usd=0.005, per="all"))
+    session.simulator.scripts.add(RunScript("failed"))
+    session.ask("How large is it?", config=on("a"))
+    assert session.ask("How large is it?", config=on("b"))["answer"]
+    session.ask("How large is it?", config=on("c"))
+    assert len(session.runs) == 2
+
+
+def test_what_was_refused_gives_its_price_back(mode: Mode) -> None:
+    session = limited(mode, Quota(max_cost_usd=0.005, per="all"), max_cost_usd=1.0)
+    broke = Fault("payment_required", method="POST", path="*/runs")
+    session.simulator.faults.add(broke)
+    session.ask("How large is it?", config=on("a"))
+    assert session.ask("How large is it?", config=on("b"))["answer"]
+
+
+def test_an_unknown_price_fits_into_no_quota(mode: Mode) -> None:
+    session = limited(mode, Quota(max_cost_usd=9.0, per="all"))
+    session.options |= {
+        "request": RequestOptions(allow_unknown_processor=True),
+        "client": client_of(mode, session.simulator, allow_unknown_processor=True),
+    }
+    out = session.ask("How large is it?", processor="core9x")
+    assert "what core9x costs is not known" in out["verdict"]["reason"]
+    assert session.runs == []
+
+
+def test_a_replay_of_what_was_paid_is_free_when_the_quota_is_used_up(mode: Mode) -> None:
+    session = limited(mode, Quota(max_cost_usd=0.005, per="all"))
+    session.ask("How large is it?")
+    history = session.graph().get_state_history(session.config)
+    before = next(one for one in history if one.next == ("submit",))
+    assert session.ask(None, config=before.config)["answer"]
+    assert len(session.runs) == 1
+
+
+def test_branches_take_no_dollar_twice(mode: Mode) -> None:
+    fork = {"action": "branch", "questions": [{"question": f"Side {n}?"} for n in range(4)]}
+    session = limited(mode, Quota(max_cost_usd=0.015, per="all"), verdicts=[fork])
+    out = session.ask("How large is it?")
+    assert len(session.runs) == 1  # all four are reviewed together
+    assert "so $0.02 more has to wait" in out["verdict"]["reason"]
+
+
+# --- who pays, and who approves ------------------------------------------------------------------
+
+
+def test_without_a_user_there_is_no_quota_per_user(mode: Mode) -> None:
+    session = limited(mode, Quota(max_cost_usd=1.0))
+    with pytest.raises(InvalidRequest, match=r"quota per user, and this call has no user") as got:
+        session.ask("How large is it?")
+    assert "Quota(per=function)" in str(got.value)
+    assert session.runs == []
+
+
+@pytest.mark.parametrize("who", [None, "", 7])
+def test_a_function_says_who_pays(mode: Mode, who: Any) -> None:
+    def team(config: Any) -> Any:
+        return config["configurable"].get("team", who)
+
+    session = limited(mode, Quota(max_cost_usd=0.005, per=team))
+    for name in ("red", "red", "blue"):
+        config = on(f"{name} {len(session.runs)}")
+        config["configurable"]["team"] = name
+        session.ask("How large is it?", config=config)
+    assert len(session.runs) == 2
+    with pytest.raises(InvalidRequest, match="for `per`"):
+        session.ask("How large is it?", config=on("nobody's"))
+
+
+def test_whoever_asked_pays_also_where_another_approves_it(mode: Mode) -> None:
+    session = limited(mode, Quota(max_cost_usd=0.01), approve_above="lite", approvers=["boss"])
+    session.ask("How large is it?", config=called_by("anna"), processor="base")
+    answer(session, YES, called_by("boss"))
+    assert len(session.runs) == 1
+    assert not session.ask("And then?", config=called_by("anna", "other"))["turns"]
+    assert session.ask("And then?", config=called_by("boss", "third"))["answer"]
+
+
+def test_whoever_asked_pays_also_where_a_webhook_resumed_the_thread_as_nobody(mode: Mode) -> None:
+    session = limited(mode, Quota(max_cost_usd=0.01), verdicts=[MORE])
+    session.options["wait"] = "park"
+    session.ask("How large is it?", config=called_by("anna"))
+    session.simulator.clock.advance(10_000)  # type: ignore[attr-defined]
+    answer(session, 1, called_by(None))
+    assert len(session.runs) == 2
+    assert not session.ask("And then?", config=called_by("anna", "other"))["turns"]
+
+
+def test_past_a_quota_a_person_is_asked_who_sees_what_is_used(mode: Mode) -> None:
+    session = limited(mode, Quota(max_cost_usd=0.005, per="all"), on_exceed="ask")
+    session.ask("How large is it?", config=on("a"))
+    session.ask("How large is it?", config=on("b"))
+    request = asked_of(session, on("b"))
+    assert request["quotas"] == [
+        {
+            "per": "all",
+            "who": "",
+            "every": "day",
+            "max_cost_usd": 0.005,
+            "used_usd": 0.005,
+            "reserved_usd": 0.0,
+            "resets_at": "2025-06-16T00:00:00Z",
+        }
+    ]
+    assert "has to wait until" in request["reasons"][0]
+    assert answer(session, YES, on("b"))["answer"]  # in one's own process
+    session.ask("How large is it?", config=on("c"))
+    assert asked_of(session, on("c"))["quotas"][0]["used_usd"] == 0.01
+
+
+def test_behind_a_server_only_an_approver_approves_it(mode: Mode) -> None:
+    session = limited(mode, Quota(max_cost_usd=0.005), on_exceed="ask", approvers=["boss"])
+    session.ask("How large is it?", config=called_by("anna", "a"))
+    session.ask("How large is it?", config=called_by("anna", "b"))
+    answer(session, YES, called_by("anna", "b"))
+    assert "You may not approve" in asked_of(session, called_by("anna", "b"))["refused"][0]
+    assert len(session.runs) == 1
+    answer(session, YES, called_by("boss", "b"))
+    assert len(session.runs) == 2
+
+
+def test_a_yes_to_a_price_is_none_to_a_quota(mode: Mode) -> None:
+    """Nobody may raise it here, and it was used up while the asker thought about the price."""
+    session = limited(mode, Quota(max_cost_usd=0.012), on_exceed="ask", approve_above="lite")
+    session.ask("How large is it?", config=called_by("anna", "a"), processor="base")
+    session.ask("How large is it?", config=called_by("anna", "b"))
+    out = answer(session, YES, called_by("anna", "a"))
+    assert "Nobody may raise that here" in out["verdict"]["reason"]
+    assert [run["processor"] for run in session.runs] == ["lite"]
+
+
+# --- at the same time ----------------------------------------------------------------------------
+
+
+@contextmanager
+def kept_in(where: str, tmp_path: Path, uri: Callable[[], str]) -> Iterator[dict[str, Any]]:
+    """What a graph is compiled with."""
+    with ExitStack() as stack:
+        if where == "store":
+            yield {"checkpointer": InMemorySaver(), "store": InMemoryStore()}
+        elif where == "checkpointer":
+            yield {"checkpointer": InMemorySaver()}
+        elif where == "memory":
+            yield {}
+        elif where == "sqlite":
+            path = str(tmp_path / "saver.db")
+            yield {"checkpointer": stack.enter_context(SqliteSaver.from_conn_string(path))}
+        else:
+            saver = stack.enter_context(PostgresSaver.from_conn_string(uri()))
+            more = {}
+            if where == "postgres store":
+                more["store"] = stack.enter_context(PostgresStore.from_conn_string(uri()))
+            yield {"checkpointer": saver, **more}
+
+
+PLACES = ["store", "checkpointer", "memory", "sqlite", "postgres", "postgres store"]
+
+
+@pytest.mark.grid
+@pytest.mark.parametrize("where", PLACES)
+def test_wherever_it_is_kept_it_is_used_up_and_never_passed(
+    where: str, tmp_path: Path, postgres_uri: Callable[[], str]
+) -> None:
+    simulator, whose = Simulator(ManualClock()), f"in {where}"
+    quota = Quota(max_cost_usd=0.015, per=lambda _: whose)
+    client: Any = client_of("sync", simulator)
+    limits = Limits(quotas=[quota], on_exceed="stop")
+    with kept_in(where, tmp_path, postgres_uri) as kept:
+        made: Any = create_research_graph(processor="lite", client=client, limits=limits)
+        graph = made.compile(**kept)
+        for nth in range(5):
+            graph.invoke({"question": f"Number {nth}?"}, on(f"{where} {nth}"))
+    assert len(simulator.runs()) == 3
+
+
+SPENDERS = 12
+
+
+def test_many_who_spend_at_once_use_it_up_and_never_pass_it(mode: Mode) -> None:
+    session = limited(mode, Quota(max_cost_usd=0.0301, per="all"))
+    graph = session.graph()
+
+    def ask(nth: int) -> Any:
+        return graph.invoke({"question": f"Number {nth}?"}, on(f"thread {nth}"))
+
+    async def all_of_them() -> None:
+        given = [({"question": f"Number {nth}?"}, on(f"thread {nth}")) for nth in range(SPENDERS)]
+        await asyncio.gather(*(graph.ainvoke(*one) for one in given))
+
+    if mode == "sync":
+        with ThreadPoolExecutor(SPENDERS) as pool:
+            list(pool.map(ask, range(SPENDERS)))
+    else:
+        asyncio.run(all_of_them())
+    assert len(session.runs) == 6  # $0.03 of $0.0301
+    assert session.simulator.billing.total_usd == pytest.approx(0.03)
+
+
+def test_what_one_quota_refuses_is_taken_out_of_the_others() -> None:
+    session = limited(
+        "async", Quota(max_cost_usd=0.01, per="all"), Quota(max_cost_usd=0.005, per="user")
+    )
+    graph = session.graph()
+
+    async def all_of_them() -> None:
+        given = [({"question": "How large?"}, called_by("anna", f"{n}")) for n in range(SPENDERS)]
+        await asyncio.gather(*(graph.ainvoke(*one) for one in given))
+
+    asyncio.run(all_of_them())
+    assert len(session.runs) == 1
+    assert session.ask("How large is it?", config=called_by("boris"))["answer"]
+
+
+class Elsewhere(BaseStore):
+    """A store that this package knows nothing of, in which another process enters its run just after ours."""
+
+    supports_ttl = False
+
+    def __init__(self, rivals: int) -> None:
+        self.inner, self.rivals, self.leaves = InMemoryStore(), rivals, False
+
+    def batch(self, ops: Any) -> Any:
+        return [self._do(op) for op in ops]
+
+    async def abatch(self, ops: Any) -> Any:
+        return self.batch(ops)
+
+    def _do(self, op: Any) -> Any:
+        [done] = self.inner.batch([op])
+        value = getattr(op, "value", None)
+        is_entry = isinstance(value, dict) and "entry" in value and not value["entry"]["settled"]
+        if is_entry and self.rivals:
+            self.rivals -= 1
+            entry = {"entry": {"usd": 0.005, "settled": False}}
+            self.inner.put(op.namespace, f"another's {self.rivals}", entry)
+        elif getattr(op, "value", 1) is None and self.leaves:  # it gives way, as we do
+            self.inner.delete(op.namespace, f"another's {self.rivals}")
+        return done
+
+
+@pytest.mark.parametrize(("leaves", "runs"), [(False, 0), (True, 1)])
+def test_two_processes_that_enter_in_the_same_moment_never_pass_it(
+    mode: Mode, leaves: bool, runs: int
+) -> None:
+    session = limited(mode, Quota(max_cost_usd=0.005, per="all"))
+    store: Any = Elsewhere(rivals=1)
+    store.leaves = leaves
+    session.store = store
+    session.ask("How large is it?")
+    assert len(session.runs) == runs
+
+
+# --- killed --------------------------------------------------------------------------------------
+
+
+class Killed(BaseException):
+    """The end of a process, as far as its graph can tell."""
+
+
+class Dying(httpx.BaseTransport):
+    """A process that is killed before or after it has sent the paid request."""
+
+    def __init__(self, simulator: Simulator, *, sent: bool) -> None:
+        self._inner, self._sent = SimulatorTransport(simulator), sent
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        paid = request.method == "POST" and request.url.path.endswith("/runs")
+        if paid and not self._sent:
+            raise Killed
+        response = self._inner.handle_request(request)
+        if paid:
+            raise Killed
+        return response
+
+
+@pytest.mark.parametrize("store", [True, False])
+@pytest.mark.parametrize("sent", [True, False])
+def test_a_killed_process_leaves_one_reservation_which_counts(sent: bool, store: bool) -> None:
+    session = limited("sync", Quota(max_cost_usd=0.0101, per="all"))
+    if not store:
+        session.store = None
+    clock: Any = session.simulator.clock
+    transport = Dying(session.simulator, sent=sent)
+    dying = ParallelClient("key-of-a-test", transport=transport, clock=clock)
+    alive, session.options["client"] = client_of("sync", session.simulator), dying
+    with pytest.raises(Killed):
+        session.ask("How large is it?", config=on("a"))
+    session.options["client"] = alive
+    session.ask("How large is it?", config=on("b"))
+    assert not session.ask("How large is it?", config=on("c"))["turns"]  # a's counts
+    assert session.ask(None, config=on("a"))["answer"]
+    assert len(session.runs) == 2
+    clock.advance(A_DAY)
+    assert session.ask("How large is it?", config=on("d"))["answer"]
+
+
+def test_a_run_that_was_sent_is_found_however_much_is_used() -> None:
+    """Its process was killed, and there was no quota yet."""
+    session = limited("sync")
+    clock: Any = session.simulator.clock
+    transport = Dying(session.simulator, sent=True)
+    dying = ParallelClient("key-of-a-test", transport=transport, clock=clock)
+    alive, session.options["client"] = client_of("sync", session.simulator), dying
+    with pytest.raises(Killed):
+        session.ask("How large is it?")
+    session.options |= {
+        "client": alive,
+        "limits": Limits(quotas=[Quota(max_cost_usd=0.0, per="all")]),
+    }
+    assert session.ask(None)["answer"]
+    session.options["limits"] = Limits(quotas=[Quota(max_cost_usd=0.005, per="all")])
+    assert not session.ask("How large is it?", config=on("b"))["turns"]  # it counts from now on
+    assert len(session.runs) == 1
+
+
+def test_a_run_that_is_resumed_after_midnight_counts_on_the_day_it_was_sent() -> None:
+    session = limited("sync", Quota(max_cost_usd=0.005, per="all"))
+    clock: Any = session.simulator.clock
+    transport = Dying(session.simulator, sent=True)
+    dying = ParallelClient("key-of-a-test", transport=transport, clock=clock)
+    alive, session.options["client"] = client_of("sync", session.simulator), dying
+    with pytest.raises(Killed):
+        session.ask("How large is it?", config=on("a"))
+    session.options["client"] = alive
+    clock.advance(A_DAY)
+    assert session.ask(None, config=on("a"))["answer"]
+    assert session.ask("How large is it?", config=on("b"))["answer"]
+    assert not session.ask("How large is it?", config=on("c"))["turns"]
+
+
+# --- read, and refused ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("store", [True, False])
+def test_what_is_used_can_be_read(mode: Mode, store: bool) -> None:
+    kept: Any = InMemoryStore() if store else InMemorySaver()
+    quota = Quota(max_cost_usd=1.0, every="month")
+    read = (
+        quota_use(quota, kept_in=kept, who="anna")
+        if mode == "sync"
+        else asyncio.run(aquota_use(quota, kept_in=kept, who="anna"))
+    )
+    assert (read["who"], read["used_usd"], read["reserved_usd"]) == ("anna", 0.0, 0.0)
+    assert read["resets_at"].endswith("-01T00:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"max_cost_usd": -1}, "max_cost_usd must be a number from 0 up"),
+        ({"max_cost_usd": float("nan")}, "max_cost_usd must be a number from 0 up"),
+        ({"max_cost_usd": "5"}, "max_cost_usd must be a number from 0 up"),
+        ({"max_cost_usd": 5.0, "per": "team"}, "per is 'team'; 'user' or 'all' is allowed"),
+        ({"max_cost_usd": 5.0, "per": None}, "per is None; 'user' or 'all' is allowed"),
+        ({"max_cost_usd": 5.0, "every": "week"}, "every is 'week'; 'hour' or 'day' or 'month'"),
+        ({"max_cost_usd": 5.0, "every": str}, "every is "),
+    ],
+)
+def test_a_wrong_quota_is_refused_by_name(given: Any, words: str) -> None:
+    with pytest.raises(InvalidRequest, match=words):
+        Quota(**given)
+
+
+@pytest.mark.parametrize("given", [5.0, "5", [5.0], [None], Quota(max_cost_usd=1), {"a": 1}])
+def test_quotas_are_a_list_of_them(given: Any) -> None:
+    with pytest.raises(InvalidRequest, match="quotas"):
+        Limits(quotas=given)
