@@ -41,7 +41,7 @@ def has_fingerprint(graph: str) -> bool:
 def takes_over(config: RunnableConfig | None, graph: str) -> bool:
     """Whether a person has said that the threads of this other graph are gone on with."""
     named = (config or {}).get("configurable", {}).get(TAKE_OVER)
-    return graph in ((named,) if isinstance(named, str) else tuple(named or ()))
+    return graph == named or (isinstance(named, list | tuple) and graph in named)
 
 
 def way_out(graph: str) -> str:

@@ -20,7 +20,7 @@ from langgraph.pregel import Pregel
 
 from .._core.extras import install_line, missing_extra
 from .._core.plain_text import one_line
-from .._graph.graph_names import way_out
+from .._graph.graph_names import TAKE_OVER, way_out
 from ..errors import InvalidRequest
 from ..parked.sweeper import STRANDED_SECONDS, SweepResult, asweep, sweep
 from ..parked.threads import Threads
@@ -45,7 +45,15 @@ def main(arguments: list[str]) -> int:
         metavar="SECONDS",
         help="resume a thread with unfinished work and no checkpoint for so long: its process died",
     )
+    parser.add_argument(
+        "--take-over",
+        action="append",
+        metavar="GRAPH",
+        help="go on with the threads of this other graph, too; a sweep says what it is called",
+    )
     options = vars(parser.parse_args(arguments))
+    if taken := options.pop("take_over"):
+        options["config"] = {"configurable": {TAKE_OVER: taken}}
     result = _sweep_any(_attribute(options.pop("graph")), options)
     say(str(result))
     for id, why in result.failed.items():

@@ -127,7 +127,7 @@ class GraphThreads:
 
         Not surely: nothing that parks is seen near the graph's nodes. Then the step itself decides.
         """
-        if not graph or takes_over(self.config, graph):
+        if not graph or takes_over(self.config, graph) or takes_over(self.graph.config, graph):
             return False
         doors = self._doors.get(node)
         if doors is None:

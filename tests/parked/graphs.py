@@ -17,6 +17,12 @@ def plain() -> Any:
     return create_research_graph(processor="lite", wait="park").compile(checkpointer=SAVER)
 
 
+def renamed() -> Any:
+    """The same one under another name, by which it is another one."""
+    made = create_research_graph(processor="lite", wait="park", name="renamed")
+    return made.compile(checkpointer=SAVER)
+
+
 async def awaited() -> Any:
     return plain()
 

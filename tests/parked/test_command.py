@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 
 import pytest
@@ -68,3 +69,18 @@ def test_a_function_with_required_arguments_gives_no_graph(
 ) -> None:
     assert main(["sweep", "--graph", "json:dumps"]) == 2
     assert "must take no arguments" in capsys.readouterr().err
+
+
+def test_it_says_which_graph_has_parked_a_thread_and_takes_it_over(
+    thread_id: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    graph = ["--graph", f"{graphs.__name__}:renamed"]
+    assert main(["sweep", *graph]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("1 thread was parked: 1 left to another graph.\n")
+    assert thread_id in said
+    name = re.findall(r"parked by the graph '(research#\w+)'", said)[0]
+    assert f'"take_over": "{name}"' in said
+    assert not finished(thread_id)
+    assert main(["sweep", *graph, "--take-over", name]) == 0
+    assert finished(thread_id)
