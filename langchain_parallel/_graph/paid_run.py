@@ -300,6 +300,8 @@ class PaidRun:
         found = yield from self.find(ledger_id, lookup="until_settled")
         for intent in intents:
             yield from intent.settle(found.run, self.key) if found else intent.withdraw(None)
+        if found is None:
+            yield from self.door.quotas.release(self, ledger_id)
         return found
 
     def _intents(self, ledger_id: str) -> list[Intent]:

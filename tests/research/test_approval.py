@@ -16,7 +16,7 @@ from langchain_parallel.research.spending_rules import SpendingRules
 from langchain_parallel.research.usage import exceeded_limits, forecast, usage
 
 DOOR: Any = SimpleNamespace(clients=SimpleNamespace(seals=Seals(SecretStr("key"))), limits=Limits())
-RULES = SpendingRules(DOOR, "tgrp_1")
+RULES = SpendingRules(DOOR, "tgrp_1", {})
 TURN: Any = {
     "position": "1",
     "question": "How large is it?",
@@ -47,7 +47,7 @@ def turn(of: Any, changed: dict[str, Any]) -> Any:
     ids=str,
 )
 def test_a_yes_holds_for_what_was_shown_and_nothing_else(changed: dict[str, Any]) -> None:
-    cleared, approved = RULES.clear(TURN), RULES.approve(TURN)
+    cleared, approved = RULES.clear(TURN), RULES.approve(TURN, passes_limits=True)
     assert RULES.is_cleared(cleared)
     assert RULES.is_approved(approved)
     assert not RULES.is_cleared(turn(cleared, changed))
@@ -61,10 +61,17 @@ def test_what_was_cleared_is_not_reviewed_again_nor_is_what_has_a_run() -> None:
 
 
 def test_cleared_is_not_approved_and_neither_holds_in_another_session() -> None:
-    cleared, approved = RULES.clear(TURN), RULES.approve(TURN)
+    cleared, approved = RULES.clear(TURN), RULES.approve(TURN, passes_limits=True)
     assert not RULES.is_approved(turn(TURN, {"approved": cleared["cleared"]}))
     assert not RULES.is_cleared(turn(TURN, {"cleared": approved["approved"]}))
-    assert not SpendingRules(DOOR, "tgrp_2").is_cleared(cleared)
+    assert not SpendingRules(DOOR, "tgrp_2", {}).is_cleared(cleared)
+
+
+def test_a_yes_to_a_price_is_none_to_a_limit() -> None:
+    approved = RULES.approve(TURN, passes_limits=False)
+    assert RULES.is_approved(approved)
+    assert not RULES.may_pass_limits(approved)
+    assert RULES.may_pass_limits(RULES.approve(TURN, passes_limits=True))
 
 
 def test_a_turn_of_unknown_cost_counts_with_its_list_price() -> None:

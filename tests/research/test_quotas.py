@@ -22,6 +22,7 @@ from langgraph.types import Command
 from langchain_parallel import ParallelClient, create_research_graph
 from langchain_parallel.errors import InvalidRequest
 from langchain_parallel.options import Limits, Quota, RequestOptions
+from langchain_parallel.parked import delete_user_records
 from langchain_parallel.research import aquota_use, quota_use
 from langchain_parallel.simulator import (
     Fault,
@@ -435,6 +436,19 @@ def test_a_run_that_is_resumed_after_midnight_counts_on_the_day_it_was_sent() ->
     assert not session.ask("How large is it?", config=on("c"))["turns"]
 
 
+def test_what_a_killed_process_never_sent_is_given_back_once_that_is_known() -> None:
+    session = limited("sync", Quota(max_cost_usd=0.005, per="all"))
+    clock: Any = session.simulator.clock
+    transport = Dying(session.simulator, sent=False)
+    dying = ParallelClient("key-of-a-test", transport=transport, clock=clock)
+    alive, session.options["client"] = client_of("sync", session.simulator), dying
+    with pytest.raises(Killed):
+        session.ask("How large is it?")
+    session.options["client"] = alive
+    assert session.ask("And who leads?")["answer"]  # it overtakes the first one
+    assert len(session.runs) == 1
+
+
 # --- read, and refused ---------------------------------------------------------------------------
 
 
@@ -449,6 +463,17 @@ def test_what_is_used_can_be_read(mode: Mode, store: bool) -> None:
     )
     assert (read["who"], read["used_usd"], read["reserved_usd"]) == ("anna", 0.0, 0.0)
     assert read["resets_at"].endswith("-01T00:00:00Z")
+
+
+def test_a_users_account_is_deleted_with_the_users_records(mode: Mode) -> None:
+    quotas = (Quota(max_cost_usd=0.005), Quota(max_cost_usd=9.0, per="all"))
+    session = limited(mode, *quotas)
+    session.ask("How large is it?", config=called_by("anna"))
+    kept: Any = session.store
+    assert len(kept.search(("langchain_parallel", "quotas"))) == 2
+    delete_user_records(kept, "anna")
+    [left] = kept.search(("langchain_parallel", "quotas"))
+    assert left.value["sheet"]["settled"] == 0.005  # that of all
 
 
 @pytest.mark.parametrize(

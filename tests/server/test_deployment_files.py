@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]  # langchain-core brings it, without its types
 
+from langchain_parallel.errors import InvalidRequest
+from langchain_parallel.options import Quota
 from langchain_parallel.server.deployment import PREFIX, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -39,6 +41,20 @@ def test_every_setting_is_tabled_with_its_default() -> None:
     for name, field in Settings.model_fields.items():
         default = rows[PREFIX + name.upper()][1]
         assert default == f"`{field.default}`" or field.default in (None, ())
+
+
+def test_the_environment_sets_approvers_and_quotas() -> None:
+    given = {"APPROVERS": "anna, permission:spend", "USER_USD_PER_DAY": "2"}
+    settings = Settings.from_environment({PREFIX + n: v for n, v in given.items()})
+    limits = settings.graph_options()["limits"]
+    assert limits.approvers == ("anna", "permission:spend")
+    assert limits.quotas == (Quota(max_cost_usd=2.0, per="user"),)
+    both = {**given, "TOTAL_USD_PER_DAY": "9"}
+    settings = Settings.from_environment({PREFIX + n: v for n, v in both.items()})
+    assert settings.graph_options()["limits"].quotas[1] == Quota(max_cost_usd=9.0, per="all")
+    for name, wrong in (("APPROVERS", ","), ("USER_USD_PER_DAY", "-1"), ("USER_USD_PER_DAY", "x")):
+        with pytest.raises(InvalidRequest):
+            Settings.from_environment({PREFIX + name: wrong}).graph_options()
 
 
 def test_what_langgraph_json_names_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
