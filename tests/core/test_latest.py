@@ -21,7 +21,9 @@ def test_the_entry_that_was_set_longest_ago_is_forgotten() -> None:
 
 
 def test_a_client_remembers_so_many_runs_and_ledgers() -> None:
+    assert (MAX_RUNS, MAX_LEDGERS) == (10_000, 1_000)
     cache = LedgerCache()
+    assert cache.runs("ledger") == []
     for nth in range(MAX_RUNS + 1):
         run = TaskRun(run_id=f"run {nth}", interaction_id=f"interaction {nth}", status="queued")
         cache.remember_run("ledger", f"key {nth}", KnownRun(run))

@@ -142,9 +142,11 @@ def test_what_was_turned_away_and_is_there_is_adopted(status: int) -> None:
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 422])
 def test_a_refusal_is_final_and_free(status: int) -> None:
+    cache = LedgerCache()
     script = Script(*NOTHING, Response(status), *NOTHING)
     with pytest.raises(errors.ApiError) as caught:
-        submit(script)
+        submit(script, cache=cache)
+    assert cache.unsettled == {}
     assert caught.value.billed is False
     assert paid(script) == 1
 
@@ -552,13 +554,13 @@ def test_a_gone_ledger_to_which_nothing_was_sent_is_said_to_be_gone() -> None:
 
 
 def unlabelled(
-    input: object, processor: str = "lite", *, whole: bool = False
+    input: object, processor: str = "lite", *, whole: bool = False, **more: Any
 ) -> tuple[object, ...]:
     """A list of one run without a key, but perhaps with its input; it is read twice."""
     run = {"run_id": "trun_7", "status": "running", "processor": processor}
     event = {"type": "task_run.state", "event_id": "7", "run": run}
     if input is not None:
-        event["input"] = {"input": input, "processor": processor}
+        event["input"] = {"input": input, "processor": processor, **more}
     data = f"data: {json.dumps(event)}\n\n".encode()
     one = (HEAD, data, StreamEnded(), *(END if whole else ()))
     return (counted(1), *one, *one)
@@ -595,6 +597,92 @@ def test_a_run_without_a_key_may_be_ours_if_it_asks_the_same(
 def test_the_fields_of_an_input_count_in_any_order() -> None:
     asked = ASKED.model_copy(update={"input": {"a": 1, "b": 2}})
     assert_kept_back(asked, {"b": 2, "a": 1})
+
+
+def test_a_run_without_a_key_is_not_ours_if_it_has_other_metadata_or_another_request_started_it() -> (
+    None
+):
+    script = Script(*unlabelled("Who?", metadata={"row": "7"}), STARTED, RUN)
+    assert not submit(script).adopted
+    cache = LedgerCache()
+    cache.remember_run("tgrp_1", "other", KnownRun(TaskRun(run_id="trun_7", status="queued")))
+    assert not submit(Script(*unlabelled(None), STARTED, RUN), cache=cache).adopted
+
+
+def test_what_is_known_to_be_this_requests_run_is_adopted_without_a_look() -> None:
+    cache = LedgerCache()
+    cache.remember_run("tgrp_1", KEY, KnownRun(TaskRun(run_id="trun_1", status="queued")))
+    script = Script(RUN)
+    assert submit(script, cache=cache).adopted
+    assert len(script.sent) == 1
+
+
+def test_to_find_a_run_the_whole_list_is_read() -> None:
+    cache = LedgerCache()
+    others = listing(("trun_7", "2025", "7"), key="other", whole=True)
+    assert find(Script(*others), cache=cache) is None
+    script = Script(*SHOWN)
+    assert find(script, cache=cache) is not None
+    assert cursors(script) == [None, "1"]
+
+
+def test_a_ledger_that_goes_away_meanwhile_is_said_to_be_gone() -> None:
+    script = Script(*listing(count=1) * 2, *[Response(404)] * 9)
+    with pytest.raises(errors.LedgerNotFound):
+        submit(script)
+
+
+def test_a_caller_cancelled_while_a_lost_id_is_looked_for_leaves_a_doubt() -> None:
+    cache = LedgerCache()
+    lost = TaskRun(run_id="trun_2", status="queued")
+    cache.remember_run("tgrp_1", KEY, KnownRun(lost, may_have_duplicate=True))
+    with pytest.raises(IndexError):  # the list of outcomes ends at the next look
+        submit(Script(*NOTHING, Response(404)), cache=cache)
+    assert cache.unsettled.keys() == {("tgrp_1", KEY)}
+
+
+def test_a_ledger_whose_list_is_not_there_is_gone() -> None:
+    with pytest.raises(errors.LedgerNotFound):
+        submit(Script(counted(0), Response(404)))
+
+
+def test_the_state_of_a_run_that_has_ended_is_not_read_again() -> None:
+    cache = LedgerCache()
+    ended = TaskRun(run_id="trun_1", status="completed", is_active=False)
+    cache.remember_run("tgrp_1", KEY, KnownRun(ended))
+    assert submit(Script(), cache=cache).run == ended
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "sent_again"),
+    [
+        ((NoResponse(True), *SHOWN), False),
+        ((TOO_LATE, *NOTHING, NoResponse(True), *SHOWN), False),
+        ((NoResponse(True), *NOTHING * 5, NoResponse(True), *SHOWN), True),
+        ((Response(429), *NOTHING, Response(429), *SHOWN), False),
+    ],
+    ids=["once", "once in time", "twice", "turned away"],
+)
+def test_a_run_that_is_found_may_come_from_either_of_two_sends(
+    outcomes: tuple[object, ...], sent_again: bool
+) -> None:
+    found = submit(Script(*NOTHING, *outcomes))
+    assert (found.adopted, found.sent_again) == (True, sent_again)
+
+
+def test_what_came_too_late_was_no_send() -> None:
+    unknown = (NoResponse(True), *NOTHING * 5)
+    script = Script(*NOTHING, TOO_LATE, *NOTHING, *unknown * 3)
+    with pytest.raises(errors.SubmissionUnknown):
+        submit(script)
+    assert paid(script) == 1 + POLICY.max_attempts
+
+
+def test_what_is_found_settles_the_doubt() -> None:
+    cache = LedgerCache()
+    cache.unsettled["tgrp_1", KEY] = 0.0
+    assert find(Script(*SHOWN), cache=cache) is not None
+    assert cache.unsettled == {}
 
 
 def test_what_was_adopted_is_remembered_with_its_interaction() -> None:

@@ -101,11 +101,12 @@ def test_after_two_streams_without_news_it_only_polls_for_five_minutes() -> None
     polls = [outcome for _ in range(5) for outcome in (After(60.0, NOT_YET), status())]
     silent = (HEAD, StreamEnded(), NOT_YET)
     script = Timed(*silent, *silent[:2], *polls, HEAD, event("trun_1", "completed", output=ANSWER))
-    assert wait(script).run.status == "completed"
+    at_once = RetryPolicy(initial_delay=0.0, max_delay=0.0)
+    assert script.run(run_wait.wait("trun_1", 3_600.0, at_once)).run.status == "completed"
     assert script.streams == 3
     waits = [request.path for request in script.sent if request.path.endswith("/result")]
     assert len(waits) == 1 + 5
-    assert 300.0 <= script.time < 360.0
+    assert script.time == 300.0
 
 
 def status() -> object:
@@ -156,3 +157,43 @@ def test_an_api_that_is_down_is_asked_until_the_deadline_and_no_longer() -> None
         wait(script, 100.0, follow=False)
     assert script.time == 100.0
     assert all(isinstance(request, Request) for request in script.sent)
+
+
+def test_pauses_grow_and_begin_anew_after_news() -> None:
+    late = After(60.0, NOT_YET)
+    script = Timed(answer(503), answer(503), late, status(), answer(503), RESULT)
+    policy = RetryPolicy(initial_delay=2.0, max_delay=100.0)
+    script.run(run_wait.wait("trun_1", 3_600.0, policy, follow=False))
+    assert [pause.seconds for pause in script.sleeps] == [1.0, 2.0, 1.0, 1.0]
+
+
+def test_polls_that_are_cut_short_come_slower_and_slower() -> None:
+    script = Timed(NOT_YET, status(), NOT_YET, status(), After(30.0, NOT_YET), status(), RESULT)
+    policy = RetryPolicy(initial_delay=2.0, max_delay=100.0)
+    script.run(run_wait.wait("trun_1", 3_600.0, policy, follow=False))
+    assert [pause.seconds for pause in script.sleeps] == [2.0, 4.0, 1.0]
+
+
+def test_unreadable_answers_are_counted_anew_after_news() -> None:
+    odd = answer(200, "<html>")
+    script = Timed(odd, After(60.0, NOT_YET), status(), odd, RESULT)
+    policy = RetryPolicy(max_attempts=1)
+    assert script.run(run_wait.wait("trun_1", 3_600.0, policy, follow=False)).run.run_id == "trun_1"
+
+
+@pytest.mark.parametrize(
+    ("left", "seconds"), [(2.0, None), (2.1, 1.05), (40.0, 20.0), (3_600.0, 60.0)]
+)
+def test_a_stream_is_opened_only_while_there_is_time_to_read_it(
+    left: float, seconds: float | None
+) -> None:
+    script = Timed(*([HEAD, StreamEnded()] if seconds else []), RESULT)
+    wait(script, left)
+    opened = [one.request.timeout for one in script.effects if isinstance(one, OpenStream)]
+    assert opened == ([pytest.approx(seconds)] if seconds else [])
+
+
+def test_the_longest_pause_that_a_server_may_ask_for_bounds_the_wait_for_a_run() -> None:
+    script = Timed(answer(503, retry_after="500"), answer(429, retry_after="7"), RESULT)
+    wait(script, follow=False)
+    assert [pause.seconds for pause in script.sleeps] == [120.0, 7.0]
