@@ -27,7 +27,7 @@ from ..models import TaskRun
 from ..text.untrusted import harmless
 from .clients import ClientPair
 from .run_config import RunConfig
-from .runtime import is_of_thread
+from .runtime import is_of_thread, thread_id_of
 from .seals import Seals
 
 T = TypeVar("T", bound=Mapping[str, Any])
@@ -215,13 +215,34 @@ def prove_interaction(
         run = yield from read_own_run(door.clients, run_id, config)
         if run is not None and _is_of(run, interaction_id, door):
             return
+    if (yield from _was_proven(door, interaction_id, config)):
+        return
     for ledger_id in dict.fromkeys(ledgers):
         runs: Sequence[TaskRun] = door.clients.known_runs(ledger_id)
         if not any(_is_of(run, interaction_id, door) for run in runs):
             runs = yield from _runs_of(door, ledger_id)
         if any(_is_of(run, interaction_id, door) for run in runs):
+            # Later steps of the session know another ledger, and no turn of this interaction.
+            seal = {"seal": _proof(door, interaction_id, config)}
+            yield from door.records.put(config, _proven(interaction_id), seal)
             return
     raise foreign_interaction(interaction_id)
+
+
+def _was_proven(door: RunConfig, interaction_id: str, config: RunnableConfig) -> Calls[bool]:
+    if thread_id_of(config) is None:
+        return False
+    record = yield from door.records.get(config, _proven(interaction_id))
+    return record is not None and record.get("seal") == _proof(door, interaction_id, config)
+
+
+def _proof(door: RunConfig, interaction_id: str, config: RunnableConfig) -> str:
+    whose = () if door.mark is None else (door.mark,)
+    return door.clients.seals.of("built on", thread_id_of(config), interaction_id, *whose)
+
+
+def _proven(interaction_id: str) -> str:
+    return f"built on {interaction_id}"
 
 
 def _is_of(run: TaskRun, interaction_id: str, door: RunConfig) -> bool:

@@ -82,15 +82,27 @@ def shown_to_person(config: RunnableConfig) -> Calls[Any]:
     task has not asked anything. LangGraph gives an answer to whatever the task asks next.
     """
     given = config.get("configurable", {})
-    saver, namespace = checkpointer_of(config), given.get("checkpoint_ns", "").rpartition("|")[0]
-    checkpoint_id = given.get("checkpoint_map", {}).get(namespace)
+    saver, caller = checkpointer_of(config), given.get("checkpoint_ns", "").rpartition("|")[0]
+    checkpoint_id = given.get("checkpoint_map", {}).get(caller)
     if saver is None or checkpoint_id is None:
         return None
-    found = yield from _read(saver, config, namespace, checkpoint_id)
+    found = yield from _read(saver, config, _places(config)[checkpoint_id], checkpoint_id)
     for task_id, channel, value in (found.pending_writes or ()) if found else ():
         if (task_id, channel) == (given.get(_TASK_ID), _INTERRUPT):
             return value[-1].value
     return None
+
+
+def _places(config: RunnableConfig) -> dict[str, str]:
+    """The checkpoints that a step began from: their namespaces, by id. LangGraph names the checkpoint that a
+    `@task` began from under its caller's namespace, too, where there is none.
+    """
+    places = dict[str, str]()
+    for namespace, checkpoint_id in (
+        config.get("configurable", {}).get("checkpoint_map", {}).items()
+    ):
+        places.setdefault(checkpoint_id, namespace)
+    return places
 
 
 def _read(
@@ -193,7 +205,7 @@ def wait_for_checkpoint(config: RunnableConfig) -> Calls[None]:
     saver = checkpointer_of(config)
     if saver is None or given.get(_DURABILITY, "async") != "async":
         return
-    for namespace, checkpoint_id in given.get("checkpoint_map", {}).items():
+    for checkpoint_id, namespace in _places(config).items():
         deadline = time.monotonic() + _WRITE_SECONDS
         pause = 0.001
         while (yield from _read(saver, config, namespace, checkpoint_id)) is None:

@@ -12,9 +12,10 @@ from typing import Annotated, Any, TypedDict
 
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.func import entrypoint, task
 from langgraph.graph import END, START, StateGraph
 
-from langchain_parallel import create_research_graph
+from langchain_parallel import ParallelTaskTool, create_research_graph
 from langchain_parallel.research import Turn, merge_turns
 from langchain_parallel.simulator import ManualClock, Simulator
 
@@ -191,3 +192,43 @@ def test_its_input_and_output_can_be_described() -> None:
     graph = Session("sync").graph()
     assert "question" in graph.get_input_jsonschema()["properties"]
     assert "spent_usd" in graph.get_output_jsonschema()["properties"]
+
+
+@pytest.mark.parametrize("durability", ["async", "sync", "exit"])
+@pytest.mark.parametrize("is_task", [True, False])
+def test_in_a_flow_of_functions_a_second_attempt_pays_nothing(
+    is_task: bool, durability: Any
+) -> None:
+    """LangGraph names a checkpoint of its own for what a `@task` began from, which is never written."""
+    simulator, saver = Simulator(ManualClock()), InMemorySaver()
+
+    def flow_of(fails: bool) -> Any:
+        client = blocking_client(simulator)
+        graph = create_research_graph(processor="lite", client=client).compile()
+        tool = ParallelTaskTool(processor="lite", client=client)
+
+        def research(question: str) -> Any:
+            return graph.invoke({"question": question})["turns"][0]["status"]
+
+        def call(question: str) -> Any:
+            return tool.invoke({"input": question})
+
+        tasks = [task(research), task(call)]
+
+        @entrypoint(checkpointer=saver)
+        def flow(question: str) -> Any:
+            if is_task:
+                answers = [one(question).result() for one in tasks]
+            else:
+                answers = [research(question), call(question)]
+            if fails:
+                raise RuntimeError("after what is paid for")
+            return answers[0]
+
+        return flow
+
+    here: Any = {"configurable": {"thread_id": "thread"}}
+    with pytest.raises(RuntimeError, match="after what is paid for"):
+        flow_of(True).invoke("How large is it?", here, durability=durability)
+    assert flow_of(False).invoke(None, here, durability=durability) == "completed"
+    assert len([*simulator.runs()]) == 2

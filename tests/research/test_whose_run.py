@@ -617,6 +617,30 @@ def test_a_parent_graph_goes_on(mode: Mode, kept: Any) -> None:
     assert len(server.runs) == 2
 
 
+@pytest.mark.parametrize("store", [True, False])
+def test_a_parent_that_keeps_the_head_alone_retries_a_run_that_failed(
+    mode: Mode, store: bool
+) -> None:
+    """The session that retries it has a ledger of its own, and no turn of the head."""
+
+    def again(state: Any, turn: Turn) -> Any:
+        failed: Any = {"action": "follow_up", "question": "Again?"}
+        return failed if turn["status"] == "failed" else {"action": "accept"}
+
+    server = Server(mode, evaluate=again, limits=Limits(max_runs_per_question=2))
+    inner = server.graph.builder.compile()
+    graph: Any = StateGraph(HeadOnly).add_node("research", inner).add_edge(START, "research")
+    server.graph = graph.compile(InMemorySaver(), store=InMemoryStore() if store else None)
+    first = server.ask(ANNA, QUESTION)
+    server.simulator.scripts.add(RunScript(contains=ELSE, outcome="failed"))
+    server.ask(ANNA, ELSE)
+    sent = [
+        one.body["inputs"][0] for one in server.simulator.requests if "inputs" in (one.body or {})
+    ]
+    built_on = [request.get("previous_interaction_id") for request in sent]
+    assert built_on == [None, *[first["interaction_id"]] * 2]
+
+
 # --- where a seal is not -------------------------------------------------------------------------
 
 
