@@ -6,7 +6,8 @@ without kills and faults does not notice it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from langchain_parallel.simulator import Fault, Listing, RunScript, Simulator
@@ -14,7 +15,10 @@ from langchain_parallel.simulator import Fault, Listing, RunScript, Simulator
 HOUR = 3600.0
 _PAID: dict[str, Any] = {"method": "POST", "path": "*/groups/*/runs", "times": None}
 _PLAINLY = Listing()
+_TURNED = Listing(newest_first=True, page=1)
 _ALWAYS = RunScript(times=None)
+SERVED = {"langgraph_request_id": "r", "langgraph_auth_user_id": "anna"}
+"""A user of a LangGraph server."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,8 @@ class Condition:
         faults: What the server does at every request.
         script: How every run goes.
         clock_shift: Seconds by which the clock of each process but the first is ahead.
+        called_by: What a LangGraph server puts into the config of each call: then every id of a state has to
+            be proven.
         answers: Whether the ledger's list can say what was started. Where it cannot, a process that does
             not know may end in `SubmissionUnknown`, and goes on once it can.
     """
@@ -34,6 +40,7 @@ class Condition:
     faults: tuple[Fault, ...] = ()
     script: RunScript = _ALWAYS
     clock_shift: float = 0.0
+    called_by: Mapping[str, str] = field(default_factory=dict)
     answers: bool = True
 
     @property
@@ -65,7 +72,7 @@ def conditions(late: float) -> tuple[Condition, ...]:
     return (
         Condition("newest first", Listing(newest_first=True)),
         Condition("in pages", Listing(page=1)),
-        Condition("newest first, in pages", Listing(newest_first=True, page=1)),
+        Condition("newest first, in pages", _TURNED),
         Condition("without metadata", Listing(metadata=False), answers=False),
         Condition("a run left out", Listing(most=1), answers=False),
         Condition("data heartbeats", faults=(Fault("sse_data_heartbeats", times=None),)),
@@ -80,9 +87,11 @@ def conditions(late: float) -> tuple[Condition, ...]:
         Condition("no run under its id yet", script=RunScript(late_run=late, times=None)),
         Condition("an hour ahead", clock_shift=HOUR),
         Condition("an hour behind", clock_shift=-HOUR),
+        Condition("behind a server", called_by=SERVED),
+        Condition("behind a server, newest first, in pages", _TURNED, called_by=SERVED),
         Condition(
             "all of it late, ahead, in pages",
-            Listing(newest_first=True, page=1),
+            _TURNED,
             faults=(slow,),
             script=RunScript(late_commit=late / 2, times=None),
             clock_shift=HOUR,

@@ -267,7 +267,7 @@ def test_a_batch_opens_about_one_connection_per_run(
 ) -> None:
     found = throughput.measure(throughput.WAYS[name], simulator_server, MANY, 0.2)
     assert (
-        found.connections <= 1.5 * MANY
+        found.connections <= 1.8 * MANY
     )  # two each would be a fault; under load one is opened anew
 
 

@@ -44,6 +44,8 @@ class Job(TypedDict):
     """Where it suspends itself, with SIGSTOP; the file `stopped` in `place` then has its id."""
     clock_shift: float
     """Seconds by which this process's clock is ahead."""
+    called_by: dict[str, str]
+    """What a LangGraph server puts into the config."""
 
 
 def work(job: Job, tell: int) -> None:
@@ -82,7 +84,8 @@ def _client(job: Job) -> AnyClient:
 
 
 def _config(job: Job) -> Any:
-    return {"configurable": {"thread_id": job["thread_id"]}, "callbacks": [Steps()]}
+    given = {"thread_id": job["thread_id"], **job["called_by"]}
+    return {"configurable": given, "callbacks": [Steps()]}
 
 
 def _goes_on(snapshot: Any) -> Literal["invoked", "resumed", "finished"]:

@@ -231,6 +231,7 @@ class Lab:
             kill_at=kill_at,
             stop_at=None,
             clock_shift=self.condition.clock_shift if later else 0.0,
+            called_by=dict(self.condition.called_by),
         )
 
     def _outcome(self, cell: Cell, thread_id: str, reports: list[Report]) -> Outcome:

@@ -149,6 +149,7 @@ def play(cell: Cell) -> How:
     simulator = Simulator(Clock())
     cell.under.begin(simulator)
     with closing(cell.user(cell.mode, simulator)) as user:
+        user.called_by = cell.under.called_by
         told = _trouble(cell, user)
         _not_twice(user)
         if told is not None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -29,7 +29,7 @@ from langchain_parallel.simulator import ManualClock, RunScript, Simulator, Simu
 
 from ..client.both import Both
 from ..research.harness import Mode, client_of, invoke
-from ..tool.helpers import START, Account, Wire, agent, answers, calls, thread
+from ..tool.helpers import START, Account, Wire, agent, answers, calls
 
 QUESTION, FOLLOW_UP = "Who leads?", "By how much?"
 PROCESSOR = "lite"
@@ -70,7 +70,8 @@ class Told:
 class User(ABC):
     """A user that wants each of `questions` answered, and paid for once.
 
-    `simulator` is the account. `answered` holds run id and content by question.
+    `simulator` is the account. `answered` holds run id and content by question, `called_by` what a LangGraph
+    server puts into the config.
     """
 
     name: ClassVar[str]
@@ -80,6 +81,12 @@ class User(ABC):
         self.mode, self.simulator = mode, simulator
         self.answered: dict[str, tuple[str, str]] = {}
         self.on_follow_up: Callable[[], None] = lambda: None
+        self.called_by: Mapping[str, str] = {}
+
+    @property
+    def thread(self) -> Any:
+        """The config of each call."""
+        return {"configurable": {"thread_id": "t", **self.called_by}}
 
     @abstractmethod
     def ask(self) -> Told | None:
@@ -248,7 +255,7 @@ class GraphUser(User):
 
     def _invoke(self, given: Any, timeout: float | None = None) -> Told | None:
         try:
-            state = invoke(self.mode, self._graph(timeout), given, thread("t"))
+            state = invoke(self.mode, self._graph(timeout), given, self.thread)
         except ParallelError as error:
             return Told.by(error)
         self._note(state)
@@ -283,7 +290,7 @@ class AgentUser(User):
 
     def ask(self) -> Told | None:
         graph = agent(self.tool, calls({"input": QUESTION}), "done", **self.kept)
-        return self._invoke(graph, START, thread("t"))
+        return self._invoke(graph, START, self.thread)
 
     anew = ask
 
@@ -296,12 +303,12 @@ class AgentUser(User):
     def resume(self) -> Told | None:
         if self.lost:
             graph = agent(self.tool, "done", **self.kept)
-            return self._invoke(graph, None, thread("t"))
+            return self._invoke(graph, None, self.thread)
         return self.ask() if self.errors[-1].billed is False else self.repeat()
 
     def repeat(self) -> Told | None:
         graph = agent(self.tool, "done", **self.kept)
-        history = graph.get_state_history(thread("t"))
+        history = graph.get_state_history(self.thread)
         before = next(snapshot for snapshot in history if snapshot.next == ("tools",))
         return self._invoke(graph, None, before.config)
 
