@@ -554,6 +554,7 @@ def test_every_kind_of_error_is_provoked() -> None:
         errors.StorageFailed,  # of a graph, and its text names no request
         errors.CheckpointNotWritten,
         errors.LimitExceeded,
+        errors.QuotaExceeded,
         errors.MissingKey,
         errors.ResponseTooLarge,  # its text names no more than a path
         errors.ThreadBusy,

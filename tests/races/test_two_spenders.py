@@ -9,12 +9,14 @@ import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from langchain_parallel.simulator import RunningServer
 
 from ..crash.lab import ROOT
+from ..crash.storage import opened
 
 pytestmark = pytest.mark.larger
 RUNS = 5
@@ -27,11 +29,13 @@ def test_the_quota_is_never_passed(
 ) -> None:
     postgres: Callable[[], str] = request.getfixturevalue("postgres_uri")
     whose = f"spender-{uuid.uuid4().hex}"
-    job = {"api": server.url, "whose": whose, "folder": str(tmp_path), "most": RUNS * 0.005}
+    job: Any = {"api": server.url, "whose": whose, "folder": str(tmp_path), "most": RUNS * 0.005}
     job |= {
         "place": postgres() if "postgres" in where else str(tmp_path),
         "store": "store" in where,
     }
+    with opened(job["place"], store=job["store"]):
+        pass  # the tables are made once
     command = [sys.executable, "-m", "tests.races.spending", json.dumps(job)]
     processes = [subprocess.Popen(command, cwd=ROOT) for _ in range(2)]
     until = time.monotonic() + 60
