@@ -202,3 +202,22 @@ def test_a_new_field_of_a_request_is_sent_and_asks_for_another_run() -> None:
     later = LaterInput(input="Who?", processor="lite", depth="deep")
     assert wire.payload(later) == {"input": "Who?", "processor": "lite", "depth": "deep"}
     assert ledger_key(later) != ledger_key(TaskRunInput(input="Who?", processor="lite"))
+
+
+def test_other_domains_ask_for_another_run_and_their_order_does_not() -> None:
+    def key(**domains: Any) -> str:
+        policy = SourcePolicy(**domains)
+        return ledger_key(TaskRunInput(input="Who?", processor="lite", source_policy=policy))
+
+    one = key(include_domains=["a.example", "b.example"])
+    assert one == key(include_domains=["b.example", "a.example"])
+    assert one != key(include_domains=["a.example", "c.example"])
+    assert one != key(exclude_domains=["a.example", "b.example"])
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"position": 1}, {"attempt": -1}, {"attempt": 1.0}, {"attempt": True}]
+)
+def test_a_position_or_attempt_that_is_none_has_no_key(wrong: Any) -> None:
+    with pytest.raises(InvalidRequest, match=next(iter(wrong))):
+        ledger_key(TaskRunInput(input="Who?", processor="lite"), **wrong)

@@ -685,6 +685,70 @@ def test_what_is_found_settles_the_doubt() -> None:
     assert cache.unsettled == {}
 
 
+def test_before_a_request_is_sent_again_there_is_a_pause() -> None:
+    for outcome in (NoResponse(False), Response(429)):
+        looks = () if isinstance(outcome, NoResponse) else NOTHING
+        script = Script(*NOTHING, outcome, *looks, STARTED, RUN)
+        submit(script)
+        assert script.sleeps == [POLICY.jittered_delay(1)]
+
+
+def test_a_run_without_an_event_id_does_not_set_the_place_in_the_list_back() -> None:
+    cache = LedgerCache()
+    others = listing(("trun_7", "2025", "7"), ("trun_8", "2025", ""), key="other")
+    submit(Script(*others, STARTED, RUN), cache=cache)
+    script = Script(*FOUND)
+    with pytest.raises(IndexError):
+        submit(script, asked=ASKED.model_copy(update={"processor": "base"}), cache=cache)
+    assert cursors(script)[0] == "7"
+
+
+def test_what_was_read_before_is_not_read_again() -> None:
+    cache = LedgerCache()
+    submit(Script(*FOUND), cache=cache)
+    script = Script(counted(1), HEAD, b"", StreamEnded(), RUN)
+    assert submit(script, cache=cache).adopted
+    assert cursors(script) == ["1"]
+
+
+def test_the_run_that_the_ledger_has_in_place_of_a_lost_id_is_adopted() -> None:
+    cache = LedgerCache()
+    lost = TaskRun(run_id="trun_2", status="queued")
+    cache.remember_run("tgrp_1", KEY, KnownRun(lost, may_have_duplicate=True))
+    found = submit(Script(*NOTHING, Response(404), *SHOWN), cache=cache)
+    assert (found.run.run_id, found.adopted) == ("trun_1", True)
+
+
+def test_a_ledger_that_cannot_be_read_meanwhile_is_not_said_to_be_gone() -> None:
+    script = Script(*listing(count=1) * 2, *[Response(401)] * 9)
+    with pytest.raises(errors.SubmissionUnknown):
+        submit(script)
+
+
+def test_a_search_without_a_result_settles_the_doubt() -> None:
+    cache = LedgerCache()
+    assert Script(*NOTHING * 5).run(ledger.find(pending(cache=cache), "until_settled")) is None
+    assert cache.unsettled == {}
+
+
+def test_a_request_that_never_left_fails_as_such_once_its_attempts_are_used_up() -> None:
+    script = Script(*NOTHING, *[NoResponse(False)] * 3)
+    with pytest.raises(errors.ResponseLost) as caught:
+        submit(script)
+    assert caught.value.billed is False
+    assert paid(script) == POLICY.max_attempts
+
+
+def test_a_doubt_ends_the_settling_time_after_the_lost_response() -> None:
+    cache = LedgerCache()
+    with pytest.raises(errors.SubmissionUnknown):
+        submit(Script(*NOTHING, NoResponse(True), *[Response(401)] * 20), cache=cache)
+    script = Script(*NOTHING, STARTED, RUN, *NOTHING)
+    script.time = 50.0
+    submit(script, cache=cache)
+    assert script.time == 50.0
+
+
 def test_what_was_adopted_is_remembered_with_its_interaction() -> None:
     cache = LedgerCache()
     assert not submit(Script(*NOTHING, STARTED, RUN), cache=cache).adopted
