@@ -326,7 +326,7 @@ async def test_a_model_builds_on_no_answer_of_another_user(account: Account) -> 
     assert run["run_id"] == run_id
     on: Any = {"previous_interaction_id": run["interaction_id"]}
     refused = await tool(account, options("Bearer two", "bob"), InMemorySaver(), **on)
-    assert "is of no answer in this conversation" in refused
+    assert "comes from no answer of this conversation" in refused
     built = await tool(account, options("Bearer two", "alice"), InMemorySaver(), **on)
     assert built != run_id
     assert account.tokens == ["Bearer one", "Bearer two"]

@@ -121,7 +121,9 @@ class Funding(BaseModel):
 @pytest.mark.filterwarnings("ignore::langchain_parallel.errors.RequestWarning")
 def test_every_door_takes_a_schema_in_any_form(door: Any, schema: Any) -> None:
     door(client=blocking_client(Simulator()), output_schema=schema)
-    with pytest.raises(ValueError, match=r"A int is no schema\. Give a pydantic class"):
+    with pytest.raises(
+        ValueError, match=r"A value of the type int is no schema\. Give a pydantic class"
+    ):
         door(client=blocking_client(Simulator()), output_schema=5)
 
 

@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
         "--take-over",
         action="append",
         metavar="GRAPH",
-        help="go on with the threads of this other graph, too; a sweep says what it is called",
+        help="continue the threads that this other graph has parked, too; a sweep says its name",
     )
     options = vars(parser.parse_args(arguments))
     if taken := options.pop("take_over"):

@@ -113,7 +113,7 @@ class Extensible(_RequestModel):
         known = sorted({*cls.model_fields, *cls._sent_beside}.intersection(given))
         if known:
             raise ValueError(
-                f"{', '.join(known)}: known to this package; give what is known by its own field or option, "
+                f"{', '.join(known)}: this package knows that name; give it as its own field or option, "
                 "where it is checked"
             )
         return given

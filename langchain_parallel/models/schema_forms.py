@@ -97,7 +97,7 @@ def schema_of(form: Any) -> dict[str, Any]:
     if not is_form:
         kind = type(form).__name__
         said = f"An instance of {kind} is given; give the class" if _is_class_like(form) else ""
-        raise ValueError(f"{said or f'A {kind} is no schema'}. {FORMS}")
+        raise ValueError(f"{said or f'A value of the type {kind} is no schema'}. {FORMS}")
     try:
         schema = _adapter(form).json_schema()
     except (PydanticUserError, NameError, TypeError, AttributeError) as error:

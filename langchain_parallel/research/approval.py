@@ -33,8 +33,8 @@ T = TypeVar("T")
 _ANOTHER = "A person was asked about another call beside this one; make this one again, alone."
 NO_PERSON = "Asking a person needs a checkpointer."
 """Why nobody was asked."""
-MAY_NOT = "You may not approve this, because it costs money: the operator's `approvers` may."
-NOBODY_RAISES = "Nobody may raise that here; the operator can, or can name `approvers`."
+MAY_NOT = "You may not approve this, because it costs money; only those whom `approvers` names may."
+NOBODY_RAISES = "Nobody may raise it here, because `Limits` names no `approvers`."
 
 
 # --- the rules -----------------------------------------------------------------------------------

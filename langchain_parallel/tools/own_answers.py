@@ -142,11 +142,11 @@ def _may_give_any(door: RunConfig, site: CallSite) -> bool:
 def _not_ours(interaction_id: str, ours: Sequence[str]) -> InvalidRequest:
     given = harmless(repr(interaction_id), _ID_CHARS)
     latest = list(dict.fromkeys(reversed(ours)))[:_NAMED]
-    known = f"one of these: {', '.join(latest)}" if latest else "none yet"
+    known = (
+        f"Use one of these: {', '.join(latest)}." if latest else "There is none to follow up yet."
+    )
     return InvalidRequest(
-        [
-            f"previous_interaction_id {given} is of no answer in this conversation. It may be {known}."
-        ],
+        [f"previous_interaction_id {given} comes from no answer of this conversation. {known}"],
         hint="Nothing was sent. Leave it out to start afresh.",
     )
 

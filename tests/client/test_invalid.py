@@ -133,7 +133,9 @@ def test_what_this_package_does_not_know_is_sent(world: World) -> None:
     ids=["policy", "spec", "settings", "request", "options"],
 )
 def test_what_is_known_is_no_extra(kind: Any, given: dict[str, Any], name: str) -> None:
-    with pytest.raises(ValidationError, match=f"{name}: known to this package; give what is known"):
+    with pytest.raises(
+        ValidationError, match=f"{name}: this package knows that name; give it as its own"
+    ):
         kind(extra_body=given)
 
 

@@ -139,9 +139,9 @@ def test_a_text_and_auto_stay_what_they_are() -> None:
 
 
 NOT_SCHEMAS: list[tuple[Any, str]] = [
-    (5, "A int is no schema"),
-    ([City], "A list is no schema"),
-    (print, "A builtin_function_or_method is no schema"),
+    (5, "A value of the type int is no schema"),
+    ([City], "A value of the type list is no schema"),
+    (print, "A value of the type builtin_function_or_method is no schema"),
     (City.model_validate(CITY), "An instance of City is given; give the class"),
     (Village("Ulm"), "An instance of Village is given; give the class"),
     (object, "object"),

@@ -43,7 +43,7 @@ def test_behind_a_server_a_yes_raises_no_limit(account: Account) -> None:
     model = Model(calls(start("One?")), calls(start("Two?")), "done")
     agent = agent_of(account, model, max_runs=1)
     state = account.invoke(agent, SAID, called_by("anna"))
-    assert "Nobody may raise that here" in texts(state)[-1]
+    assert "Nobody may raise it here" in texts(state)[-1]
     assert len(account.runs) == 1
 
 

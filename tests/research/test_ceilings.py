@@ -225,7 +225,7 @@ def test_behind_a_server_nobody_raises_a_limit_unless_the_operator_names_who_may
     session = limited(mode, MORE, max_cost_usd=0.1)
     session.config = called_by("anna")
     out = session.ask("How large is it?")
-    assert "Nobody may raise that here" in out["verdict"]["reason"]
+    assert "Nobody may raise it here" in out["verdict"]["reason"]
     assert len(session.runs) == 1
 
 

@@ -233,7 +233,7 @@ def test_a_yes_to_a_price_is_none_to_a_quota(mode: Mode) -> None:
     session.ask("How large is it?", config=called_by("anna", "a"), processor="base")
     session.ask("How large is it?", config=called_by("anna", "b"))
     out = answer(session, YES, called_by("anna", "a"))
-    assert "Nobody may raise that here" in out["verdict"]["reason"]
+    assert "Nobody may raise it here" in out["verdict"]["reason"]
     assert [run["processor"] for run in session.runs] == ["lite"]
 
 

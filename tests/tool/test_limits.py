@@ -315,7 +315,7 @@ async def test_behind_a_server_a_yes_raises_no_limit(account: Account, how: How)
     tool = account.tool(processor="base", limits=Limits(max_runs=0))
     graph = agent(tool, calls(ONE), "done", **kept())
     state = await invoke(graph, START, how, called_by("anna"))
-    assert "Nobody may raise that here" in answers(state)[0].text
+    assert "Nobody may raise it here" in answers(state)[0].text
     assert account.runs == []
 
 

@@ -84,7 +84,7 @@ async def test_a_model_does_not_follow_up_on_what_another_user_found(
     again = {"messages": [*history, ("user", f"Follow up on {foreign}")]}
     refused = last(await invoke(mine, again, how, here(place)))
     assert refused.status == "error"
-    assert f"It may be one of these: {own}. Nothing was sent." in refused.text
+    assert f"Use one of these: {own}. Nothing was sent." in refused.text
     assert len(account.sent) == 2
 
 
@@ -103,7 +103,10 @@ async def test_before_the_first_answer_there_is_nothing_to_follow_up_on(
     foreign = await others_interaction(account, how)
     mine = agent(account.tool(), calls(following(foreign)), "done", **kept(place))
     refused = last(await invoke(mine, START, how, here(place)))
-    assert "It may be none yet. Nothing was sent. Leave it out to start afresh." in refused.text
+    assert (
+        "There is none to follow up yet. Nothing was sent. Leave it out to start afresh."
+        in refused.text
+    )
     assert len(account.sent) == 1
 
 
