@@ -732,7 +732,7 @@ def test_a_search_without_a_result_settles_the_doubt() -> None:
 
 
 def test_a_request_that_never_left_fails_as_such_once_its_attempts_are_used_up() -> None:
-    script = Script(*NOTHING, *[NoResponse(False)] * 3)
+    script = Script(*NOTHING, *[NoResponse(False)] * 2, *NOTHING, NoResponse(False))
     with pytest.raises(errors.ResponseLost) as caught:
         submit(script)
     assert caught.value.billed is False
