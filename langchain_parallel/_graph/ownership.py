@@ -53,8 +53,8 @@ def sealed(seals: Seals, turn: T, ledger_id: str) -> T:
 
 
 def is_sealed(seals: Seals, turn: Mapping[str, Any]) -> bool:
-    """Whether a turn's run, interaction and ledger are as this package wrote them; of a planned turn, its
-    ledger and what it continues from.
+    """Whether a turn's run, interaction, ledger and key are as this package wrote them; of a planned turn,
+    its ledger and what it continues from.
     """
     parts = _sealed_parts(turn)
     return all(isinstance(part, str | None) for part in parts) and seals.holds(
@@ -65,7 +65,8 @@ def is_sealed(seals: Seals, turn: Mapping[str, Any]) -> bool:
 def _sealed_parts(turn: Mapping[str, Any]) -> tuple[Any, ...]:
     ledger_id = turn.get("ledger_id")
     if turn["run_id"]:
-        return "run", turn["run_id"], turn.get("interaction_id"), ledger_id
+        # With its key, under which a quota has its price.
+        return "run", turn["run_id"], turn.get("interaction_id"), ledger_id, turn.get("key")
     return "plan", ledger_id, turn.get("parent_interaction_id")
 
 

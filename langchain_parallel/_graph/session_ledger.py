@@ -22,6 +22,7 @@ from .gone_ledger import asks_to_replace
 from .records import Record, Records, holder_of
 from .runtime import (
     FIRST_INPUT,
+    asking_user,
     came_through_server,
     input_of,
     is_of_thread,
@@ -30,6 +31,7 @@ from .runtime import (
     thread_metadata,
     wait_for_checkpoint,
 )
+from .store import digest
 
 RUNS_PER_LEDGER = 200
 """Most calls outside LangGraph that share one ledger: looking for a lost run reads all runs of its ledger."""
@@ -60,7 +62,8 @@ class Ledgers:
             config: LangChain's config of the step; in it a person may replace a ledger that is gone.
             names: The session's names in its thread. The ledger is recorded under all of them.
             first_input_at: If this is the thread's first input, when it came, in Unix seconds: a ledger that
-                was last used more than a day before belongs to a deleted thread of the same id.
+                was last used more than a day before, or by another user of a LangGraph server, belongs to a
+                deleted thread of the same id.
             rotate: Take a new one after `RUNS_PER_LEDGER` uses, because these runs are not looked for later.
         """
         holder = holder_of(config)
@@ -70,12 +73,15 @@ class Ledgers:
             known = None
             for name in names:
                 recorded = yield from self._records.get(config, _ledger(name))
+                if first_input_at is not None and _is_of_another_user(recorded, config):
+                    recorded = None
                 known = known or _usable(recorded, first_input_at, rotate)
             if known and not (yield from self._is_own(known, config)):
                 known = None
             ledger_id = known["ledger_id"] if known else (yield from self._make(config))
             ledger_id = (yield from self.replacement(ledger_id, config)) or ledger_id
             used = {"ledger_id": ledger_id, "at": time.time(), "open": True}
+            used["user"] = _user(config) or (known or {}).get("user")
             used["uses"] = known["uses"] + 1 if known else 1
             for name in names:
                 yield from self._records.put(config, _ledger(name), used)
@@ -192,6 +198,16 @@ def _made(ledger_id: str) -> str:
 def _last(name: str) -> str:
     """The name of a thread's latest session, for any question."""
     return f"{name}/last"
+
+
+def _user(config: RunnableConfig) -> str | None:
+    user = asking_user(config)
+    return None if user is None else digest(user)
+
+
+def _is_of_another_user(known: Record | None, config: RunnableConfig) -> bool:
+    """Whether a record was written for another user; for nobody, and by nobody, it is anybody's."""
+    return len({_user(config), (known or {}).get("user")} - {None}) == 2
 
 
 def _usable(known: Record | None, first_input_at: float | None, rotate: bool) -> Record | None:

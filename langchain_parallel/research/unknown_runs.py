@@ -108,9 +108,8 @@ def submit_knowing(
     check = _check(known, allows)
     try:
         found = corrected = (yield from _corrected(run, ledger_id, turns)) if is_limited else []
-        if is_limited and not allows(
-            corrected
-        ):  # the state may have been edited since it was cleared
+        # Also where nothing was corrected: what cleared the plan may have been another state.
+        if is_limited and not allows(corrected):
             return Submitted(None, corrected)
         while True:
             try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +102,24 @@ def test_several_hold_together(mode: Mode) -> None:
     for user in ("anna", "anna", "boris", "clara"):
         session.ask("How large is it?", config=called_by(user, f"{user} {len(session.runs)}"))
     assert len(session.runs) == 2  # one of anna's, and one of boris's
+
+
+def test_a_run_cannot_pass_its_cost_on_to_another_one(mode: Mode) -> None:
+    """Behind a server the state can be edited, and a run's key says where its price is."""
+    session = limited(mode, Quota(max_cost_usd=0.11, per="all"))
+    session.options["wait"] = "park"
+    config, keys = called_by("anna"), []
+    for processor in ("pro", "lite"):
+        session.ask(f"How large? ({processor})", config=config, processor=processor)
+        keys.append(session.state()["pending"]["key"])
+    session.simulator.clock.advance(3_600.0)  # type: ignore[attr-defined]
+    pending = session.state()["pending"]
+    session.graph().update_state(config, {"pending": {**pending, "key": keys[0]}})
+    with suppress(InvalidRequest):
+        session.ask(None, config=config)
+    out = session.ask("How large is it?", config=called_by("anna", "another"), processor="pro")
+    assert out["verdict"]["action"] == "stop"
+    assert len(session.runs) == 2
 
 
 def test_failed_runs_give_their_price_back(mode: Mode) -> None:

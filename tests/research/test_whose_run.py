@@ -222,6 +222,23 @@ def test_nor_is_it_by_a_plan_that_was_written_into_the_state(server: Server) -> 
 
 
 @pytest.mark.grid
+@pytest.mark.parametrize("question", ["Bert?", QUESTION])
+@pytest.mark.parametrize("who", ["anna", "bert"])
+def test_a_new_thread_with_the_id_of_a_deleted_one_finds_nothing_of_another_user(
+    mode: Mode, question: str, who: str
+) -> None:
+    """The store outlives the thread: for its own user, a kill may have left no checkpoint of it."""
+    server = Server(mode)
+    theirs = server.ask(thread("bert", "thread"), "Bert?")
+    server.saver.delete_thread("thread")
+    server.simulator.clock.advance(10.0)  # type: ignore[attr-defined]
+    out = server.ask(thread(who, "thread"), question)
+    is_theirs = out["ledger_id"] == theirs["ledger_id"]
+    assert is_theirs == (who == "bert")
+    assert (theirs["turns"][0]["run_id"] in json.dumps(out)) == is_theirs
+
+
+@pytest.mark.grid
 @pytest.mark.parametrize("name", ["continue_from", "interaction_id"])
 def test_nothing_is_built_on_another_threads_interaction(server: Server, name: str) -> None:
     theirs = server.state(BERT)["interaction_id"]
