@@ -304,8 +304,12 @@ def test_a_run_that_neither_its_id_nor_the_ledger_shows_is_unknown(again: object
 
 def test_a_run_that_its_id_shows_late_is_the_one_where_the_ledger_shows_none() -> None:
     late = answer(200, json.dumps({"run_id": "trun_1", "status": "queued", "interaction_id": "i"}))
-    made = submit(Script(*NOTHING, STARTED, Response(404), *NOTHING * 5, late))
+    cache = LedgerCache()
+    made = submit(Script(*NOTHING, STARTED, Response(404), *NOTHING * 5, late), cache=cache)
     assert (made.run.run_id, made.run.interaction_id) == ("trun_1", "i")
+    known = cache.started_run("tgrp_1", KEY)
+    assert known is not None
+    assert known.may_have_duplicate  # the next look says so if the list shows another one
 
 
 def test_the_ledgers_own_metadata_key_cannot_be_taken() -> None:
@@ -747,6 +751,31 @@ def test_a_doubt_ends_the_settling_time_after_the_lost_response() -> None:
     script.time = 50.0
     submit(script, cache=cache)
     assert script.time == 50.0
+
+
+def test_a_ledger_that_is_gone_after_a_refusal_is_said_to_be_gone() -> None:
+    with pytest.raises(errors.LedgerNotFound):
+        submit(Script(*NOTHING, Response(400), Response(404)))
+
+
+def test_a_caller_cancelled_after_the_acceptance_does_not_lose_the_run() -> None:
+    cache = LedgerCache()
+    with pytest.raises(IndexError):  # the list of outcomes ends where the run's state is read
+        submit(Script(*NOTHING, STARTED), cache=cache)
+    known = cache.started_run("tgrp_1", KEY)
+    assert known is not None
+    assert (known.run.run_id, known.may_have_duplicate) == ("trun_1", True)
+    assert cache.unsettled == {}
+
+
+def test_a_run_that_was_sent_twice_is_handed_back_though_its_twin_cannot_be_looked_for() -> None:
+    cache = LedgerCache()
+    script = Script(*NOTHING, NoResponse(True), *NOTHING * 5, STARTED, RUN, Response(401))
+    made = submit(script, cache=cache)
+    assert (made.run.run_id, made.sent_again, made.duplicates) == ("trun_1", True, ())
+    known = cache.started_run("tgrp_1", KEY)
+    assert known is not None
+    assert known.may_have_duplicate
 
 
 def test_what_was_adopted_is_remembered_with_its_interaction() -> None:

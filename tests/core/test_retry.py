@@ -138,6 +138,7 @@ def test_a_lost_request_is_looked_for_longer_than_a_server_may_work_on_it_and_li
 ):
     assert RetryPolicy().settle_seconds == 60 + 15
     assert RetryPolicy().max_retry_after == 120
+    assert RetryPolicy().backoff.delay(99) == 30
 
 
 def test_one_attempt_and_no_pause_at_all_are_a_policy() -> None:

@@ -197,3 +197,35 @@ def test_the_longest_pause_that_a_server_may_ask_for_bounds_the_wait_for_a_run()
     script = Timed(answer(503, retry_after="500"), answer(429, retry_after="7"), RESULT)
     wait(script, follow=False)
     assert [pause.seconds for pause in script.sleeps] == [120.0, 7.0]
+
+
+@pytest.mark.parametrize("status", ["failed", "cancelled", "action_required"])
+def test_an_event_that_says_there_will_be_no_answer_ends_the_wait(status: str) -> None:
+    with pytest.raises((errors.RunFailed, errors.RunCancelled, errors.ActionRequired)) as caught:
+        wait(Script(HEAD, event("trun_1", status)))
+    assert (caught.value.run_id, caught.value.interaction_id) == ("trun_1", "intr_1")
+
+
+def test_a_poll_near_the_deadline_lasts_what_is_left_then() -> None:
+    script = Timed(After(60.0, NOT_YET), status(), RESULT)
+    policy = RetryPolicy(initial_delay=0.0, max_delay=0.0)
+    script.run(run_wait.wait("trun_1", 90.0, policy, follow=False))
+    polls = [one.query["timeout"] for one in script.sent if one.path.endswith("/result")]
+    assert polls == ["60", "30"]
+
+
+@pytest.mark.parametrize(("took", "pause"), [(29.0, 2.0), (30.0, 1.0)])
+def test_a_poll_that_lasts_half_as_long_as_asked_was_not_cut_short(
+    took: float, pause: float
+) -> None:
+    script = Timed(After(took, NOT_YET), status(), RESULT)
+    policy = RetryPolicy(initial_delay=2.0, max_delay=100.0)
+    script.run(run_wait.wait("trun_1", 3_600.0, policy, follow=False))
+    assert [one.seconds for one in script.sleeps] == [pause]
+
+
+def test_news_on_a_stream_lets_two_more_come_without() -> None:
+    none = (HEAD, StreamEnded(), NOT_YET)
+    script = Timed(*none, HEAD, progress(1), StreamEnded(), NOT_YET, *none, *none, RESULT)
+    assert wait(script).run.status == "completed"
+    assert script.streams == 4

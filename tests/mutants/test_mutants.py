@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
+import langchain_parallel
+
+from .explained import EXPLAINED
 from .operators import mutants
+from .targets import TARGETS
 
 _MODULE = '''\
 def is_of_age(age: int) -> bool:
@@ -46,6 +50,16 @@ def test_a_change_that_a_test_sees_is_killed_and_one_that_none_sees_is_printed(
     assert "  - return age >= 18\n  + return (age > 18)\n" in done.stdout
     assert "  - return age >= 18\n  + return age >= 19\n" in done.stdout
     assert "return None" not in done.stdout  # the one that is killed
+
+
+def test_what_is_mutated_and_tested_and_what_is_explained_is_there() -> None:
+    package = Path(langchain_parallel.__file__).parent
+    for module in {module for module, _, _ in EXPLAINED}:
+        there = {(one.before, one.after) for one in mutants((package / module).read_text())}
+        assert {(b, a) for name, b, a in EXPLAINED if name == module} <= there
+    for module, tests in TARGETS.items():
+        assert (package / module).exists()
+        assert [name for name in tests if not (Path(__file__).parents[2] / name).exists()] == []
 
 
 @pytest.mark.parametrize(
