@@ -613,6 +613,14 @@ def test_a_run_without_a_key_is_not_ours_if_it_has_other_metadata_or_another_req
     assert not submit(Script(*unlabelled(None), STARTED, RUN), cache=cache).adopted
 
 
+def test_a_run_that_bears_another_callers_metadata_is_not_ours() -> None:
+    run = {"run_id": "trun_7", "status": "running", "metadata": {"row": "7"}}
+    event = {"type": "task_run.state", "event_id": "7", "run": run}
+    data = f"data: {json.dumps(event)}\n\n".encode()
+    script = Script(counted(1), HEAD, data, StreamEnded(), STARTED, RUN)
+    assert not submit(script).adopted
+
+
 def test_what_is_known_to_be_this_requests_run_is_adopted_without_a_look() -> None:
     cache = LedgerCache()
     cache.remember_run("tgrp_1", KEY, KnownRun(TaskRun(run_id="trun_1", status="queued")))

@@ -229,3 +229,18 @@ def test_news_on_a_stream_lets_two_more_come_without() -> None:
     script = Timed(*none, HEAD, progress(1), StreamEnded(), NOT_YET, *none, *none, RESULT)
     assert wait(script).run.status == "completed"
     assert script.streams == 4
+
+
+def test_a_failed_run_is_told_from_an_unknown_one_by_its_status() -> None:
+    failed = answer(200, json.dumps(run(status="failed")))
+    with pytest.raises(errors.RunFailed):
+        wait(Script(answer(404), failed), follow=False)
+    policy = RetryPolicy(initial_delay=2.0, max_delay=2.0, settle_seconds=3.0)
+    known = (answer(404), status()) * 9  # it is there, so this goes on however long
+    script = Timed(*known, RESULT)
+    script.run(run_wait.wait("trun_1", 3_600.0, policy, follow=False))
+    assert script.time > 3 * policy.settle_seconds - 2.0
+    script = Timed(answer(404), answer(403))  # the key may not read it, which no waiting mends
+    with pytest.raises(errors.ApiError) as caught:
+        script.run(run_wait.wait("trun_1", 3_600.0, policy, follow=False))
+    assert caught.value.status == 403
