@@ -216,25 +216,30 @@ def prove_interaction(
         run = yield from read_own_run(door.clients, run_id, config)
         if run is not None and _is_of(run, interaction_id, door):
             return
-    if (yield from _was_proven(door, interaction_id, config)):
+    record = yield from _recorded_proof(door, interaction_id, config)
+    if record.get("seal") == _proof(door, interaction_id, config):
         return
+    before = record.get("ledger_id")  # the key may have been replaced since
+    if isinstance(before, str) and (yield from door.ledgers.belongs_to(before, config)):
+        ledgers = [*ledgers, before]
     for ledger_id in dict.fromkeys(ledgers):
         runs: Sequence[TaskRun] = door.clients.known_runs(ledger_id)
         if not any(_is_of(run, interaction_id, door) for run in runs):
             runs = yield from _runs_of(door, ledger_id)
         if any(_is_of(run, interaction_id, door) for run in runs):
             # Later steps of the session know another ledger, and no turn of this interaction.
-            seal = {"seal": _proof(door, interaction_id, config)}
-            yield from door.records.put(config, _proven(interaction_id), seal)
+            proof = {"seal": _proof(door, interaction_id, config), "ledger_id": ledger_id}
+            yield from door.records.put(config, _proven(interaction_id), proof)
             return
     raise foreign_interaction(interaction_id)
 
 
-def _was_proven(door: RunConfig, interaction_id: str, config: RunnableConfig) -> Calls[bool]:
+def _recorded_proof(
+    door: RunConfig, interaction_id: str, config: RunnableConfig
+) -> Calls[dict[str, Any]]:
     if thread_id_of(config) is None:
-        return False
-    record = yield from door.records.get(config, _proven(interaction_id))
-    return record is not None and record.get("seal") == _proof(door, interaction_id, config)
+        return {}
+    return (yield from door.records.get(config, _proven(interaction_id))) or {}
 
 
 def _proof(door: RunConfig, interaction_id: str, config: RunnableConfig) -> str:

@@ -634,9 +634,11 @@ def test_a_parent_graph_goes_on(mode: Mode, kept: Any) -> None:
     assert len(server.runs) == 2
 
 
+@pytest.mark.grid
+@pytest.mark.parametrize("key", ["key-of-a-test", "another-key-of-the-account"])
 @pytest.mark.parametrize("store", [True, False])
 def test_a_parent_that_keeps_the_head_alone_retries_a_run_that_failed(
-    mode: Mode, store: bool
+    mode: Mode, store: bool, key: str
 ) -> None:
     """The session that retries it has a ledger of its own, and no turn of the head."""
 
@@ -645,12 +647,25 @@ def test_a_parent_that_keeps_the_head_alone_retries_a_run_that_failed(
         return failed if turn["status"] == "failed" else {"action": "accept"}
 
     server = Server(mode, evaluate=again, limits=Limits(max_runs_per_question=2))
-    inner = server.graph.builder.compile()
-    graph: Any = StateGraph(HeadOnly).add_node("research", inner).add_edge(START, "research")
-    server.graph = graph.compile(InMemorySaver(), store=InMemoryStore() if store else None)
+    server.store = InMemoryStore() if store else None
+
+    def parent() -> Any:
+        inner = server.graph.builder.compile(interrupt_before=stops)
+        graph: Any = StateGraph(HeadOnly).add_node("research", inner).add_edge(START, "research")
+        return graph.compile(server.saver, store=server.store)
+
+    stops: list[str] = []
+    server.graph = parent()
     first = server.ask(ANNA, QUESTION)
     server.simulator.scripts.add(RunScript(contains=ELSE, outcome="failed"))
+    server.begin()
+    stops.append("evaluate")
+    server.graph = parent()
     server.ask(ANNA, ELSE)
+    server.begin(key)
+    stops.clear()
+    server.graph = parent()
+    server.ask(ANNA)
     sent = [
         one.body["inputs"][0] for one in server.simulator.requests if "inputs" in (one.body or {})
     ]
