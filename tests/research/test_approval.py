@@ -74,6 +74,20 @@ def test_a_yes_to_a_price_is_none_to_a_limit() -> None:
     assert RULES.may_pass_limits(RULES.approve(TURN, passes_limits=True))
 
 
+def test_limits_that_a_person_raised_hold_as_they_are_and_nowhere_else() -> None:
+    door: Any = SimpleNamespace(clients=DOOR.clients, limits=Limits(max_cost_usd=1.0))
+    raised: Any = SpendingRules(door, "tgrp_1", {}).seal_limits({"max_cost_usd": 5})
+    assert SpendingRules(door, "tgrp_1", {}, raised).limits == {"max_cost_usd": 5}
+    assert (
+        SpendingRules(door, "tgrp_1", {}, turn(raised, {"max_cost_usd": 5.0})).raised_by_caller()
+        == {}
+    )
+    forged = SpendingRules(door, "tgrp_1", {}, turn(raised, {"max_cost_usd": 500.0}))
+    assert forged.limits == {"max_cost_usd": 1.0}
+    assert forged.raised_by_caller() == {"max_cost_usd": 500.0}
+    assert SpendingRules(door, "tgrp_2", {}, raised).limits == {"max_cost_usd": 1.0}
+
+
 def test_a_turn_of_unknown_cost_counts_with_its_list_price() -> None:
     ended: Any = {**TURN, "run_id": "trun_1", "status": "unfinished"}
     free: Any = {**ended, "cost_usd": 0.0}
