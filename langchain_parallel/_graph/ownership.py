@@ -14,6 +14,7 @@ In a process of the developer's own, ids come from the developer's code and are 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar, cast
 
 from langchain_core.runnables import RunnableConfig
@@ -22,7 +23,7 @@ from .._core.calls import Calls
 from .._core.ledger.identity import is_anothers
 from .._core.ledger.keys import METADATA_KEY
 from .._core.ledger.lookup import as_ledger_error
-from ..errors import InvalidRequest, NotFound
+from ..errors import InvalidRequest, LedgerNotFound, NotFound
 from ..models import TaskRun
 from ..text.untrusted import harmless
 from .clients import ClientPair
@@ -92,6 +93,9 @@ def prove_run(door: RunConfig, turn: T, ledger_id: str, config: RunnableConfig) 
     run = yield from read_own_run(door.clients, turn["run_id"], config, ledger_id, turn["key"])
     if run is None:
         raise foreign_run(turn["run_id"])
+    if run.taskgroup_id is None:  # the seal will be a proof of the ledger, too
+        with suppress(LedgerNotFound):
+            yield from prove_ledger(door, ledger_id, config)
     return sealed(seals, cast(T, {**turn, "interaction_id": run.interaction_id}), ledger_id)
 
 

@@ -7,6 +7,7 @@ import operator
 from collections.abc import Callable
 from typing import Annotated, Any, TypedDict, cast
 
+import httpx
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
@@ -346,6 +347,38 @@ def test_what_another_identity_saw_is_not_built_on(mode: Mode, whose: str) -> No
 def with_identity(identity: str) -> RequestOptions:
     tool = McpServer(name="crm", url="https://crm.example/mcp", headers={"Authorization": "x"})
     return RequestOptions(mcp_servers=[tool], identity=identity)
+
+
+class WithoutGroups(SimulatorTransport):
+    """An API that does not say of a run in which group it is."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        response = super().handle_request(request)
+        if request.method != "GET" or "/tasks/runs/" not in request.url.path:
+            return response
+        run = json.loads(response.read())
+        run.pop("taskgroup_id", None)
+        return httpx.Response(response.status_code, json=run)
+
+
+@pytest.mark.parametrize("whose", ["its own", "another's"])
+def test_a_run_that_names_no_ledger_proves_none(whose: str) -> None:
+    server = Server("sync")
+    theirs = server.ask(BERT, "Bert?")["ledger_id"]
+    client = ParallelClient(
+        "key-of-a-test", transport=WithoutGroups(server.simulator), clock=server.simulator.clock
+    )
+    server.options["client"] = client
+    server.begin()
+    pending = on_its_way(server, ANNA)
+    server.pass_time()
+    ledger = server.state(ANNA)["ledger_id"] if whose == "its own" else theirs
+    bare = {name: value for name, value in pending.items() if name != "seal"}
+    server.edit(ANNA, pending={**bare, "ledger_id": ledger}, ledger_id=ledger)
+    if whose == "its own":
+        assert server.ask(ANNA)["turns"][0]["run_id"] == pending["run_id"]
+    else:
+        refused(server, ANNA, lambda: server.ask(ANNA), ledger)
 
 
 def test_nothing_is_told_of_another_threads_ledger_beside_branches(mode: Mode) -> None:
