@@ -47,9 +47,9 @@ def takes_over(config: RunnableConfig | None, graph: str) -> bool:
 def way_out(graph: str) -> str:
     """What to do where a thread was parked by `graph`, and that should be this one."""
     return (
-        "Two graphs with one database: give each a `name` of its own. One graph whose evaluator, output "
-        f'schema or name has changed: resume or sweep with config={{"configurable": {{"{TAKE_OVER}": '
-        f'"{graph}"}}}}. A graph with a name of its own keeps its threads through such changes.'
+        "If two graphs share this database, give each a `name`. If this graph's own evaluator, output "
+        f'schema or name has changed, resume or sweep with config={{"configurable": {{"{TAKE_OVER}": '
+        f'"{graph}"}}}}. A graph with a `name` keeps its threads through such changes.'
     )
 
 

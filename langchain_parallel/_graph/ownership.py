@@ -36,8 +36,8 @@ T = TypeVar("T", bound=Mapping[str, Any])
 ALLOW_VARIABLE = "PARALLEL_RESEARCH_ALLOW_FOREIGN_IDS"
 _ID_CHARS = 80
 _WHAT_IS_ALLOWED = (
-    "Behind a LangGraph server, {allowed}. {instead} Where users may use each other's ids, the deployment "
-    f"says so: RequestOptions(allow_foreign_ids=True), or {ALLOW_VARIABLE}=true. Nothing was sent."
+    "Behind a LangGraph server, {allowed}. {instead} If users may use each other's ids, deploy with "
+    f"RequestOptions(allow_foreign_ids=True), or {ALLOW_VARIABLE}=true. Nothing was sent."
 )
 
 
@@ -256,7 +256,7 @@ def _proven(interaction_id: str) -> str:
 
 
 def _is_of(run: TaskRun, interaction_id: str, door: RunConfig) -> bool:
-    """Whether a run has this interaction, and looked with the door's eyes."""
+    """Whether a run has this interaction, and has the door's credentials or identity."""
     return run.interaction_id == interaction_id and not is_anothers(run, door.mark)
 
 

@@ -182,7 +182,7 @@ class Quotas:
                     yield from other.kept(holder).remove(key)
                 raise QuotaExceeded(
                     refused,
-                    hint="Nothing was sent. Wait, or have somebody approve it who may.",
+                    hint="Nothing was sent. Wait, or have an approver approve it.",
                     billed=False,
                 )
             entered.append(account)

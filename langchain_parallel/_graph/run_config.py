@@ -139,7 +139,7 @@ class RunConfig:
 
     @property
     def mark(self) -> str | None:
-        """With whose eyes its runs look."""
+        """Whose credentials its runs have."""
         return identity_mark(self.template, self.options.identity)
 
     @cached_property

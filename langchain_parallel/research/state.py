@@ -87,7 +87,8 @@ class Turn(TypedDict):
     status: str
     """`planned`, then `running`; `completed`, `failed`, `cancelled`; `refused` where a branch was not
     started, `unknown` where that cannot be known; `unfinished` where another question came in between, or
-    where it was asked elsewhere; `withheld` where it was asked there with another user's eyes.
+    where it was asked elsewhere; `withheld` where it was asked there with other MCP
+    credentials or for another `identity`.
     """
     content: Any
     """Text or a JSON object; None without an answer. Untrusted."""

@@ -220,7 +220,7 @@ def _turn_of(run: TaskRun, asked: RunInput | None, position: int, twin: Turn | N
 
 
 def _withheld(run: TaskRun, position: int) -> Turn:
-    """The turn of a run that looked with another user's eyes: only what it costs, and the id it counts by."""
+    """The turn of a run with another user's credentials: only what it costs, and the id it counts by."""
     told = run.model_copy(update={"interaction_id": None})
     turn = _turn_of(told, None, position, None)
     turn["question"], turn["warnings"] = _ANOTHERS, [_WITHHELD]

@@ -1,4 +1,4 @@
-"""With whose eyes a request looks: its caller says so, or else the credentials of its MCP servers do.
+"""Whose credentials a request has: its caller says so, or else the credentials of its MCP servers do.
 
 Rule: what one user's token could see is not another's answer. So a key counts the `identity` that a caller
 gives; without one, a digest of all MCP headers, logins and queries; and neither where there is none.
@@ -55,7 +55,7 @@ def check_identity(identity: object) -> None:
 
 
 def identity_of(run: TaskRunInput, identity: str | None) -> object:
-    """With whose eyes a run looks, as plain JSON: what the caller says, or else a digest of the credentials;
+    """Whose credentials a run has, as plain JSON: what the caller says, or else a digest of the credentials;
     None where there is neither.
 
     Raises:
@@ -72,7 +72,7 @@ def identity_mark(run: TaskRunInput, identity: str | None) -> str | None:
 
 
 def is_anothers(run: TaskRun, mark: str | None) -> bool:
-    """Whether a run looked with other eyes than these. One without a mark saw what everybody can see."""
+    """Whether a run had other credentials than these. One without a mark saw what everybody can see."""
     theirs = (run.metadata or {}).get(MARK_KEY)
     return theirs is not None and theirs != mark
 

@@ -1,6 +1,6 @@
 """The key of a request in a ledger.
 
-Rule: the key says what is asked, with whose eyes (`identity.py`), and at which point of the session. It
+Rule: the key says what is asked, with whose credentials (`identity.py`), at which point of the session. It
 leaves out what does not change the research: metadata, webhook, whether progress is recorded, the order of a
 dict, of domains and of headers. Each guess at a secret in it is slow.
 """

@@ -41,7 +41,7 @@ class PendingSubmission:
     policy: RetryPolicy
     cache: LedgerCache
     mark: str | None = None
-    """With whose eyes it looks (`identity.py`)."""
+    """Whose credentials it has (`identity.py`)."""
     looked_at: float = -math.inf
     """When the last lookup began, by the monotonic clock."""
 
