@@ -319,7 +319,7 @@ def test_a_run_that_is_found_by_its_call_is_sealed(account: Account) -> None:
     for place in ("process", "server"):
         here = Account(account.how)
         compiled = {"checkpointer": InMemorySaver(), "name": "one agent"}
-        kept = {"compiled": compiled, "wait": "park"}
+        kept: dict[str, Any] = {"compiled": compiled, "wait": "park"}
         here.invoke(here.agent(Model(calls(start("Who leads?"))), **kept), SAID, on(place))
         here.pass_time()
         other = here.agent(Model("done"), output_schema="One sentence.", **kept)

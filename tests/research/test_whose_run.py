@@ -503,10 +503,12 @@ def copy_thread(server: Server, source: Any, target: Any) -> None:
         saver.storage[names[1]][namespace] = dict(checkpoints)
     for key, writes in list(saver.writes.items()):
         if key[0] == names[0]:
-            saver.writes[(names[1], *key[1:])] = dict(writes)
+            copied = (names[1], *key[1:])
+            saver.writes[copied] = dict(writes)
     for blob, value in list(saver.blobs.items()):
         if blob[0] == names[0]:
-            saver.blobs[(names[1], *blob[1:])] = value
+            moved = (names[1], *blob[1:])
+            saver.blobs[moved] = value
 
 
 @pytest.mark.grid

@@ -246,7 +246,7 @@ async def test_a_person_who_edits_a_call_is_no_exception(
     mine = agent(tool, calls(MINE), "done", **kept(place))
     await invoke(mine, START, how, here(place))
     edit = {"name": "research", "args": {"question": "And?", "continue_from": foreign}}
-    given = Command(resume={"decisions": [{"type": "edit", "edited_action": edit}]})
+    given: Any = Command(resume={"decisions": [{"type": "edit", "edited_action": edit}]})
     state = await invoke(mine, given, how, here(place))
     assert last(state).status == ("success" if allowed else "error")
     assert len(account.sent) == 1 + allowed
