@@ -45,7 +45,7 @@ class SessionLimits(TypedDict, total=False):
     max_seconds: float
     """Seconds in which at least one of its runs was active; time spent waiting for people is free."""
     seal: str
-    """Proves, in a state, that a person who may has set these; without it they only lower the door's."""
+    """Proves that a person who may raise limits has set these. Without it, limits in a state only lower."""
 
 
 LIMIT_NAMES = ("max_cost_usd", "max_runs", "max_seconds")
@@ -65,7 +65,7 @@ Payer: TypeAlias = Callable[[RunnableConfig], str]
 class Quota:
     """What the runs of one user, or of all, may cost in a period, over all threads.
 
-    A run is reserved at its list price before it is sent, and counts so until it has ended.
+    A run counts at its list price from before it is sent until it has ended, then at what it has cost.
 
     Args:
         max_cost_usd: USD in each period.
@@ -74,7 +74,7 @@ class Quota:
         every: The period, in UTC: `hour`, `day` or `month`.
 
     Raises:
-        InvalidRequest: The amount is negative or no number, or another word is none of these.
+        InvalidRequest: The amount is negative or no number, or `per` or `every` is none of these.
     """
 
     max_cost_usd: float
@@ -106,10 +106,11 @@ class Limits:
         on_exceed: When the next run would pass a limit, or the account has no credit left: `ask` a person
             (an interrupt), whose approval raises the limit; or `stop`.
         approve_above: A processor; runs that cost more than one of it wait for a person's approval.
-        approvers: Who may approve what costs money, and raise limits. None: in your own process whoever
-            answers; behind a LangGraph server whoever reaches the thread approves what is within the limits,
-            and nobody raises them.
-        quotas: What users may spend in a period, over all threads; past one it is as past a limit.
+        approvers: Who may approve what costs money, and raise limits. None: in your own process, whoever
+            answers may; behind a LangGraph server, whoever reaches the thread may approve what is within the
+            limits, and nobody may raise them.
+        quotas: What users may spend in a period, over all threads. A run that would pass one is treated like
+            one that would pass a limit.
 
     Raises:
         InvalidRequest: A limit is negative, no number or no known word; nobody is named as approver; a quota
@@ -169,14 +170,14 @@ class RequestOptions(Extensible):
         allow_unknown_processor: Send processors that this package does not know.
         processor_may_fall_back: If the API refuses a processor, and so bills nothing, ask once with the
             nearest listed one that costs no more: the plain one of a `-fast` one, else the next cheaper one.
-        allow_foreign_ids: Whether ids of ledgers, runs and interactions are used that do not come from this
-            thread, such as those of monitor events. None: in your own process the graph and the middleware
-            use them, because your code gave them; behind a LangGraph server nothing does.
-        identity: Whose credentials the MCP servers are given, such as a user's id; never sent. It is the same
-            when they are rotated; without it, a run under rotated credentials is another one.
-        extra_body: What the API knows and this package does not, sent with every run.
-        strict: Refuse what breaks a rule of the API's documentation (`langchain_parallel.rules`), which is
-            sent with a `RequestWarning` otherwise.
+        allow_foreign_ids: Whether to accept ids of ledgers, runs and interactions that do not come from this
+            thread, such as those of monitor events. True: always. False: never. None: in your own process,
+            those that your code gives, and none that a model gives; behind a LangGraph server, none.
+        identity: Whose credentials the MCP servers get, such as a user's id; never sent. With it, a run is
+            found again after its credentials were rotated; without it, rotated credentials make another run.
+        extra_body: Fields that the API knows and this package does not, sent with every run.
+        strict: Refuse what breaks a rule of the API's documentation (`langchain_parallel.rules`). Otherwise
+            it is sent with a `RequestWarning`.
 
     Raises:
         pydantic.ValidationError: An option is unknown or of another type. Values are not repeated.

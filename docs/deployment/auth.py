@@ -5,8 +5,8 @@
 RESEARCH_USERS       user=token pairs, separated by blanks; a token has 16 characters or more
 RESEARCH_OPERATORS   the users, by name, who may run and schedule `sweep`
 
-An example: put your own identity provider in the place of `authenticate`, and keep what comes after it.
-docs/deployment.md says what it protects. Whatever it has no rule for is refused.
+An example: put your own identity provider in the place of `authenticate`, and keep the rules after it. What no
+rule allows is refused. docs/deployment.md says what the rules protect.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from uuid import UUID, uuid5
 from langgraph_sdk import Auth
 
 WEBHOOK = "/parallel/webhook"
-"""Parallel has no login. What it sends is signed, and the route checks that."""
+"""Parallel sends no login here. It signs what it sends, and the route checks the signature."""
 SWEEP = {"sweep", str(uuid5(UUID("6ba7b821-9dad-11d1-80b4-00c04fd430c8"), "sweep"))}
 """The graph, and the id that the server gives its assistant."""
 NAME = re.compile(r"[A-Za-z0-9@_-]{1,100}")
-"""A name is a label of the store's namespaces, which hold no dots."""
+"""A user's name begins the user's namespaces in the store, and those may have no dots."""
 
 
 def read_users(text: str) -> dict[bytes, str]:
@@ -73,14 +73,14 @@ async def authenticate(path: str, authorization: str | None) -> Any:
 
 @auth.on
 async def refuse(ctx: Any, value: Any) -> bool:
-    """What no rule allows."""
+    """Refuse what no rule below allows."""
     return False
 
 
 @auth.on.threads
 @auth.on.crons
 async def own(ctx: Any, value: Any) -> Any:
-    """Everybody has threads, runs and crons of their own, and sees no others."""
+    """Users see only the threads, runs and crons that they have made."""
     graph = value.get("assistant_id") or (value.get("payload") or {}).get("assistant_id")
     if str(graph) in SWEEP and ctx.user.identity not in OPERATORS:
         raise Auth.exceptions.HTTPException(403, "Only operators sweep.")
@@ -89,7 +89,7 @@ async def own(ctx: Any, value: Any) -> Any:
 
 @auth.on.assistants
 async def own_assistant(ctx: Any, value: Any) -> Any:
-    """And assistants. The server's own, one for each graph, can be run by all."""
+    """So it is with assistants, but all users may run the server's own, one for each graph."""
     if value.get("graph_id") in SWEEP and ctx.user.identity not in OPERATORS:
         raise Auth.exceptions.HTTPException(403, "Only operators sweep.")
     (value.get("metadata") or {}).pop("created_by", None)  # "system" would open it to all
@@ -98,8 +98,8 @@ async def own_assistant(ctx: Any, value: Any) -> Any:
 
 @auth.on.store
 async def own_namespaces(ctx: Any, value: Any) -> None:
-    """Namespaces that begin with the user's name. So those of `langchain_parallel` are closed: graphs,
-    webhooks and sweeps use them without asking here.
+    """Users reach only namespaces that begin with their name. So those of `langchain_parallel` are closed to
+    them; graphs, webhooks and sweeps use those without asking here.
     """
     namespace = tuple(value.get("namespace") or ())
     if not ctx.user.identity or namespace[:1] != (ctx.user.identity,):

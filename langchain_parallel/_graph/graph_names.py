@@ -21,7 +21,7 @@ from langchain_core.runnables import RunnableConfig
 
 DEFAULT_NAME = "research"
 TAKE_OVER = "take_over"
-"""The key of `configurable` that names another graph whose threads this one may go on with."""
+"""The key of `configurable` that names other graphs whose threads this one continues."""
 _CHARS = 8
 
 
@@ -39,13 +39,13 @@ def has_fingerprint(graph: str) -> bool:
 
 
 def takes_over(config: RunnableConfig | None, graph: str) -> bool:
-    """Whether a person has said that the threads of this other graph are gone on with."""
+    """Whether the config says that this graph continues the threads of the other one."""
     named = (config or {}).get("configurable", {}).get(TAKE_OVER)
     return graph == named or (isinstance(named, list | tuple) and graph in named)
 
 
 def way_out(graph: str) -> str:
-    """What to do where a thread was parked by `graph`, and that should be this one."""
+    """What to do if a thread was parked by `graph`, and this graph should continue it."""
     return (
         "If two graphs share this database, give each a `name`. If this graph's own evaluator, output "
         f'schema or name has changed, resume or sweep with config={{"configurable": {{"{TAKE_OVER}": '

@@ -1,8 +1,8 @@
-"""Whose records are whose: what a store holds for one user, to be listed and deleted.
+"""What a store holds for one user, to be listed and deleted.
 
-Rule: a record bears a digest of its thread and, where a LangGraph server or the caller has said who asks
-(`langgraph_auth_user_id` in the config), one of that user. Nothing is looked up by them: webhooks and sweeps
-resume threads for all users, and as none of them.
+Rule: a record holds a digest of its thread and, where the config names the user who asks
+(`langgraph_auth_user_id`), one of that user. Webhooks and sweeps look nothing up by them: they resume the
+threads of all users.
 """
 
 from __future__ import annotations

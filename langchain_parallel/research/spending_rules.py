@@ -1,4 +1,4 @@
-"""What the operator allows in one session, and who may allow more.
+"""What the developer's `Limits` allow in one session, and who may allow more.
 
 Rule: the door's `Limits` are a ceiling. What comes with input or from an edited state only lowers it. What a
 person has allowed (a run to start, limits that were raised) bears a seal over the session's ledger, so it is
@@ -155,7 +155,7 @@ def may_approve(limits: Limits, config: RunnableConfig) -> bool:
     """Whether the caller of this step may answer what is asked about money.
 
     Raises:
-        InvalidRequest: The operator's function returned neither True nor False.
+        InvalidRequest: The function `approvers` returned neither True nor False.
     """
     approvers = limits.approvers
     if approvers is None:
