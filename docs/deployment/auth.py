@@ -5,8 +5,8 @@
 RESEARCH_USERS       user=token pairs, separated by blanks; a token has 16 characters or more
 RESEARCH_OPERATORS   the users, by name, who may run and schedule `sweep`
 
-An example: put your own identity provider in the place of `authenticate`, and keep the rules after it. What no
-rule allows is refused. docs/deployment.md says what the rules protect.
+An example: put your own identity provider in the place of `authenticate`, and keep the rules after it. What
+no rule allows is refused. docs/deployment.md says what the rules protect.
 """
 
 from __future__ import annotations
