@@ -13,7 +13,7 @@ from .explained import EXPLAINED
 from .operators import mutants
 from .targets import TARGETS
 
-_ROW = "{:<30} {:>8} {:>8} {:>10} {:>10} {:>7}"
+_ROW = "{:<30} {:>8} {:>8} {:>8} {:>10} {:>10} {:>7}"
 
 
 def main(arguments: list[str]) -> int:
@@ -56,17 +56,18 @@ def _report(
 ) -> int:
     survivors: list[tuple[str, int, str, str]] = []
     stale = set(EXPLAINED)
-    killed_of_all = tried_of_all = 0
-    _print(_ROW.format("module", "mutants", "killed", "explained", "survived", "rate"))
+    killed_of_all = late_of_all = tried_of_all = 0
+    _print(_ROW.format("module", "mutants", "killed", "too long", "explained", "survived", "rate"))
     for module, tests in targets.items():
         everyone = list(mutants((package / module).read_text()))
         stale -= {(module, one.before, one.after) for one in everyone}
         chosen = everyone[sample]
-        killed = explained = survived = 0
+        killed = late = explained = survived = 0
         for tried in runner.try_mutants(trees, f"{package.name}/{module}", tests, chosen):
             mutant = tried.mutant
             if tried.killed:
                 killed += 1
+                late += not tried.in_time
             elif (module, mutant.before, mutant.after) in EXPLAINED:
                 explained += 1
             else:
@@ -77,10 +78,11 @@ def _report(
                     file=sys.stderr,
                     flush=True,
                 )
-        killed_of_all, tried_of_all = killed_of_all + killed, tried_of_all + len(chosen)
+        killed_of_all, late_of_all = killed_of_all + killed, late_of_all + late
+        tried_of_all += len(chosen)
         _print(
             _ROW.format(
-                module, len(chosen), killed, explained, survived, _rate(killed, len(chosen))
+                module, len(chosen), killed, late, explained, survived, _rate(killed, len(chosen))
             )
         )
     _print(
@@ -88,6 +90,7 @@ def _report(
             "all",
             tried_of_all,
             killed_of_all,
+            late_of_all,
             "",
             len(survivors),
             _rate(killed_of_all, tried_of_all),

@@ -71,17 +71,17 @@ _ARGS = (
 )
 _MEMORY = 6 * 2**30
 """Bytes that one process may use: an endless loop may collect something."""
-_LEAST_SECONDS, _TIMES_AS_LONG = 15.0, 5.0
+_LEAST_SECONDS, _TIMES_AS_LONG = 60.0, 8.0
 """When the tests of a mutant are given up."""
 
 
 @dataclass(frozen=True)
 class Tried:
-    """A mutant, and whether a test saw it."""
+    """A mutant, and whether a test saw it, which is so, too, where the tests took too long."""
 
     mutant: Mutant
     killed: bool
-    seconds: float
+    in_time: bool
 
 
 @dataclass
@@ -141,12 +141,13 @@ def try_mutants(
             return
         time.sleep(0.01)
         for process in list(running):
-            survived = _poll(process, limit)
-            if survived is not None:
+            in_time = time.monotonic() - process.began < limit
+            code = _poll(process, in_time)
+            if code is not None:
                 running.remove(process)
                 _write(process.tree / module, original)
                 free.append(process.tree)
-                yield Tried(process.mutant, not survived, time.monotonic() - process.began)
+                yield Tried(process.mutant, code != 0, in_time)
 
 
 def _write(path: Path, source: str) -> None:
@@ -156,17 +157,16 @@ def _write(path: Path, source: str) -> None:
         compiled.unlink()
 
 
-def _poll(process: _Process, limit: float) -> bool | None:
-    """Whether the tests have passed; None while they run."""
+def _poll(process: _Process, in_time: bool) -> int | None:
+    """The exit code of the tests, which are ended when their time is over; None while they run."""
     pid, status = os.waitpid(process.pid, os.WNOHANG)
-    if pid == 0 and time.monotonic() - process.began < limit:
+    if pid == 0 and in_time:
         return None
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)  # with what the tests have started
     if pid == 0:
-        os.waitpid(process.pid, 0)
-        return False
-    return os.waitstatus_to_exitcode(status) == 0
+        _, status = os.waitpid(process.pid, 0)
+    return os.waitstatus_to_exitcode(status)
 
 
 def _fork(tree: Path, tests: Sequence[str]) -> int:

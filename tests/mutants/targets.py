@@ -33,6 +33,12 @@ _APPROVAL = (
     "tests/research/test_session_limits.py",
     "tests/middleware/test_people.py",
 )
+_QUOTAS = ("tests/research/test_quotas.py",)
+_OWNERSHIP = (
+    "tests/research/test_whose_run.py",
+    "tests/tool/test_whose_run.py",
+    "tests/middleware/test_whose_run.py",
+)
 _WEBHOOKS = (
     "tests/webhooks/test_delivery_queue.py",
     "tests/webhooks/test_receive.py",
@@ -47,7 +53,10 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "_core/ledger/identity.py": ("tests/test_identity.py",),
     "_core/latest.py": ("tests/core/test_latest.py",),
     "_graph/intents.py": _INTENTS,
-    "_graph/seals.py": _INTENTS,
+    "_graph/seals.py": ("tests/core/test_seals.py", *_INTENTS),
+    "_graph/ownership.py": _OWNERSHIP,
+    "_graph/quotas.py": _QUOTAS,
+    "_graph/quota_accounts.py": _QUOTAS,
     "_graph/records.py": (*_INTENTS, "tests/research/test_thread_records.py"),
     "_core/retry.py": ("tests/core/test_retry.py", "tests/client/test_faults.py"),
     "_core/run_wait.py": _WAITING,

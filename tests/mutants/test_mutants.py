@@ -46,7 +46,7 @@ def test_a_change_that_a_test_sees_is_killed_and_one_that_none_sees_is_printed(
     command += ["--package", str(package), "--tests", "tests/test_ages.py"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr
-    assert done.stdout.splitlines()[1].split() == ["ages.py", "3", "1", "0", "2", "33.3", "%"]
+    assert done.stdout.splitlines()[1].split() == ["ages.py", "3", "1", "0", "0", "2", "33.3", "%"]
     assert "  - return age >= 18\n  + return (age > 18)\n" in done.stdout
     assert "  - return age >= 18\n  + return age >= 19\n" in done.stdout
     assert "return None" not in done.stdout  # the one that is killed
