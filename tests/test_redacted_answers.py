@@ -87,7 +87,7 @@ def test_a_graph_says_so(account: Account, said: str) -> None:
     assert ("was replaced by" in page) == (said == WITH)
 
 
-WORD = McpServer(url="https://crm.example", name="crm", headers={"Authorization": "summer"})
+WORD = McpServer(url="https://crm.example", name="login", headers={"Authorization": "summer"})
 
 
 def test_a_failure_keeps_its_words() -> None:
