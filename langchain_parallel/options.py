@@ -14,9 +14,9 @@ from pydantic import Field, field_validator
 from typing_extensions import TypedDict
 
 from ._core import limits as api_limits
+from ._core.documented_rules import Finding
 from ._core.kinds import as_list, check_kinds
 from ._core.ledger.identity import check_identity
-from ._core.rules import Finding
 from .client.request_warnings import warn
 from .errors import InvalidRequest
 from .models import (

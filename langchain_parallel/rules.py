@@ -7,7 +7,7 @@ and its date; with `strict=True`, of a client or of `RequestOptions`, it is refu
 from __future__ import annotations
 
 from ._core import limits
-from ._core.rules import RULES, Finding, Rule
+from ._core.documented_rules import RULES, Finding, Rule
 from .models import TaskRunInput
 
 __all__ = ["RULES", "Finding", "Rule", "findings"]

@@ -26,7 +26,7 @@ from langchain_parallel.research.evaluation.prompt import session_text
 from langchain_parallel.sessions import InteractionTree, SessionReport, with_findings
 from langchain_parallel.text.own_marks import json_told_apart, told_apart
 from langchain_parallel.text.result import render
-from langchain_parallel.text.untrusted import fenced, harmless
+from langchain_parallel.text.untrusted import fence, harmless
 
 from .cut import is_exhaustive
 from .sessions.building import cite, turn
@@ -288,7 +288,7 @@ def _session(text: str) -> list[Any]:
 
 DOORS: dict[str, Callable[[str], Any]] = {
     "harmless": harmless,
-    "fenced": fenced,
+    "fenced": fence,
     "told_apart": told_apart,
     "json_told_apart": json_told_apart,
     "tool": lambda text: render(_result(text), max_chars=None),

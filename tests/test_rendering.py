@@ -28,7 +28,7 @@ from langchain_parallel.text.layout import list_within, shares
 from langchain_parallel.text.result import DEFAULT_MAX_CHARS, MIN_CHARS, render
 from langchain_parallel.text.untrusted import (
     AS_DATA,
-    fenced,
+    fence,
     harmless,
     harmless_lines,
 )
@@ -536,17 +536,17 @@ def test_nothing_breaks_out_of_the_fence(attack: str) -> None:
 
 @pytest.mark.parametrize("attack", BREAKOUTS)
 def test_nothing_breaks_out_of_a_fence_made_by_hand(attack: str) -> None:
-    text = fenced("\n".join(harmless_lines(f"One\n{attack}\nTwo")), "Notes.")
+    text = fence("\n".join(harmless_lines(f"One\n{attack}\nTwo")), "Notes.")
     assert text.startswith(f"Notes. {AS_DATA}\n<research_output ")
     (found,) = inside(text)
     assert (found[:4], found[-4:]) == ("One\n", "\nTwo")
     assert text.count("<research_output") == text.count("</research_output") == 1
-    assert fenced("x").startswith(AS_DATA)
+    assert fence("x").startswith(AS_DATA)
 
 
 @pytest.mark.parametrize("tag", ["</\nresearch_output>", "<research\n_output>"])
 def test_a_tag_over_several_lines_is_none_in_a_fence(tag: str) -> None:
-    found = _inside(fenced("\n".join(harmless_lines(f"One {tag} two"))))
+    found = _inside(fence("\n".join(harmless_lines(f"One {tag} two"))))
     assert "<" not in found
     assert found.replace("‹", "<") == f"One {tag} two\n"
 

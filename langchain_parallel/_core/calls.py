@@ -29,7 +29,7 @@ class Call:
 Calls: TypeAlias = Generator[Call, Any, T]
 
 
-def guarded(call: Call, message: str, hint: str, kind: type[StorageFailed] = StorageFailed) -> Call:
+def guard(call: Call, message: str, hint: str, kind: type[StorageFailed] = StorageFailed) -> Call:
     """The call; whatever a store, a checkpointer or a database raises in it becomes an error of ours.
 
     Steps handle that one, and LangGraph's callers can tell that a resume goes on. Of calls that are guarded
@@ -37,7 +37,7 @@ def guarded(call: Call, message: str, hint: str, kind: type[StorageFailed] = Sto
     with a password.
     """
 
-    def failed(error: BaseException) -> StorageFailed:
+    def as_failure(error: BaseException) -> StorageFailed:
         if isinstance(error, StorageFailed) and error.__cause__ is not None:
             error = error.__cause__
         # What was started before this step cannot be known where it cannot be read.
@@ -51,7 +51,7 @@ def guarded(call: Call, message: str, hint: str, kind: type[StorageFailed] = Sto
         except Exception as error:
             if isinstance(error, ParallelError) and not isinstance(error, StorageFailed):
                 raise
-            raise failed(error)  # noqa: B904 -- it has its cause
+            raise as_failure(error)  # noqa: B904 -- it has its cause
 
     async def async_() -> Any:
         try:
@@ -59,7 +59,7 @@ def guarded(call: Call, message: str, hint: str, kind: type[StorageFailed] = Sto
         except Exception as error:
             if isinstance(error, ParallelError) and not isinstance(error, StorageFailed):
                 raise
-            raise failed(error)  # noqa: B904 -- it has its cause
+            raise as_failure(error)  # noqa: B904 -- it has its cause
 
     return Call(sync, async_)
 

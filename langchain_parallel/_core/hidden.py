@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import SecretStr
 
-from ..models.hidden import HiddenText
+from ..models.hidden_text import HiddenText
 
 __all__ = ["HiddenBytes", "HiddenText", "as_secret", "as_secrets", "hidden"]
 

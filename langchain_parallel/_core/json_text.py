@@ -50,13 +50,13 @@ def parse(data: bytes | str) -> Any:
         return _loads(text, parse_float=_real)
     except RecursionError:
         deep: dict[str, str] = {}
-        text = _flattened(text, deep)
+        text = _flatten(text, deep)
         return _loads(
             text, parse_float=lambda real: TooDeep(deep[real]) if real in deep else _real(real)
         )
 
 
-def written(value: Any) -> str:
+def write_json(value: Any) -> str:
     """A value as JSON text, whatever its depth."""
     try:
         return json.dumps(value)
@@ -86,7 +86,7 @@ _SIGNS = re.compile(r'\\.|["\[\]{}]', re.DOTALL)
 _END = {"[": "]", "{": "}"}
 
 
-def _flattened(text: str, deep: dict[str, str]) -> str:
+def _flatten(text: str, deep: dict[str, str]) -> str:
     """The text with a number in place of all that is too deep, and what each such number stands for.
 
     Raises:

@@ -19,10 +19,10 @@ from ..models import JsonSchema, SourcePolicy, TaskRunInput
 from ..models.requests import has_masked_extra, lacks_secrets
 from ..processors import PROCESSORS
 from . import schema_rules
+from .documented_rules import Finding, broken
 from .json_text import MAX_DEPTH as MAX_NESTING
 from .kinds import kind_of
 from .payloads import CHARACTERS, LEVELS, storable
-from .rules import Finding, broken
 from .urls import is_http, is_plain_to_others
 from .wire import json_body, payload
 

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from ..models import TaskRun, TaskRunEvent, TaskRunResult
-from .json_text import MAX_DEPTH, OddNumber, Repeating, TooDeep, parse, written
+from .json_text import MAX_DEPTH, OddNumber, Repeating, TooDeep, parse, write_json
 from .plain_text import one_line
 from .wire import is_id
 
@@ -82,7 +82,7 @@ def _refusals(changes: Mapping[str, list[str]]) -> list[str]:
 def _storable(value: Any, path: tuple[object, ...], changes: Changes) -> Any:
     if isinstance(value, dict | list) and len(path) >= MAX_DEPTH:
         changes[LEVELS].append(_name(path))
-        return _text(written(value), path, changes)
+        return _text(write_json(value), path, changes)
     if isinstance(value, TooDeep):
         changes[LEVELS].append(_name(path))
         return _text(str(value), path, changes)
@@ -137,7 +137,7 @@ def read(model: type[ModelT], value: Any) -> ModelT:
         ValidationError: What does not fit is no evidence, or a run's id is none to ask for it by.
     """
     value, changes = storable(value)
-    made = _fitted(model, value, changes)
+    made = _fit(model, value, changes)
     if model not in _NEEDED:
         return made
     run = value if model is TaskRun else value["run"]
@@ -156,7 +156,7 @@ def read(model: type[ModelT], value: Any) -> ModelT:
     return model.model_validate(value)
 
 
-def _fitted(model: type[ModelT], value: Any, changes: Changes) -> ModelT:
+def _fit(model: type[ModelT], value: Any, changes: Changes) -> ModelT:
     while True:
         try:
             return model.model_validate(value)

@@ -71,7 +71,7 @@ def cut(text: str, max_chars: int, mark: str = "…") -> str:
     return kept + mark if kept else ""
 
 
-def quoted(text: str, max_chars: int | None = None) -> str:
+def quote_text(text: str, max_chars: int | None = None) -> str:
     """Text of a server on one line, in quotation marks that it cannot close: it reads as data."""
     return f"“{one_line(text, max_chars).translate(_QUOTES)}”"
 

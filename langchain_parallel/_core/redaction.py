@@ -199,7 +199,7 @@ def redact_model(value: V, secrets: Iterable[str]) -> V:
 
 def _walk(value: Any, secrets: list[str]) -> Any:
     if isinstance(value, BaseModel):
-        return _redacted(value, secrets)
+        return _redact_model(value, secrets)
     if isinstance(value, str):
         return redact(value, secrets)
     if isinstance(value, dict):
@@ -209,7 +209,7 @@ def _walk(value: Any, secrets: list[str]) -> Any:
     return value
 
 
-def _redacted(model: BaseModel, secrets: list[str]) -> BaseModel:
+def _redact_model(model: BaseModel, secrets: list[str]) -> BaseModel:
     # Nearly all models hold none, and looking into their JSON is quicker than rebuilding them.
     text = model.model_dump_json()
     if not any(secret in text or json.dumps(secret)[1:-1] in text for secret in secrets):
@@ -221,11 +221,11 @@ def _redacted(model: BaseModel, secrets: list[str]) -> BaseModel:
     told = model.model_copy(update=changed)
     run = getattr(told, "run", None)
     if isinstance(told, TaskRun):
-        return _told(told)
-    return told.model_copy(update={"run": _told(run)}) if isinstance(run, TaskRun) else told
+        return _add_warning(told)
+    return told.model_copy(update={"run": _add_warning(run)}) if isinstance(run, TaskRun) else told
 
 
-def _told(run: TaskRun) -> TaskRun:
+def _add_warning(run: TaskRun) -> TaskRun:
     """The run with the warning, once."""
     given = run.warnings or ()
     if any(warning.message == REDACTED for warning in given):

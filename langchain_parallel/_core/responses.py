@@ -16,7 +16,7 @@ from .. import errors
 from ..processors import nearest_listed
 from . import payloads
 from .effects import NoResponse, Outcome, Request, Response
-from .plain_text import one_line, quoted
+from .plain_text import one_line, quote_text
 from .redaction import redact
 from .retry import RetryDecision, classify, retry_after
 from .wire import GROUPS, RUNS
@@ -63,7 +63,7 @@ def decode(
         f"({one_line(redact(what, request.secrets))}).",
         hint=_unknown_hint(request),
         run_id=run_id,
-        billed=_billed(request, is_unknown=request.paid),
+        billed=_is_billed(request, is_unknown=request.paid),
     )
 
 
@@ -83,7 +83,7 @@ def _no_response(
     said = one_line(redact(outcome.reason, request.secrets))
     reason = f" ({said})" if said else ""
     unknown = request.paid and outcome.sent
-    billed = _billed(request, is_unknown=unknown)
+    billed = _is_billed(request, is_unknown=unknown)
     if outcome.limit:
         return errors.ResponseTooLarge(
             f"The response to {call} is longer than {outcome.limit:,} bytes, decoded.",
@@ -113,7 +113,7 @@ def _no_response(
     )
 
 
-def _billed(request: Request, *, is_unknown: bool) -> bool | None:
+def _is_billed(request: Request, *, is_unknown: bool) -> bool | None:
     """False where nothing can have been started: neither by this request, nor by an earlier one that it asks
     after. Every GET asks after a run or the runs of a group.
     """
@@ -202,8 +202,8 @@ def _refusal(request: Request, response: Response, run_id: str | None) -> errors
     pause = retry_after(response)
     unknown = request.paid and classify(request, response) is RetryDecision.UNKNOWN
     parts = [f"{happened} (HTTP {response.status} on {request.method} {request.path})"]
-    parts += [f"the server says: {quoted(said.rstrip('.'))}"] if said else []
-    parts += [f"fields: {quoted(', '.join(fields))}"] if fields else []
+    parts += [f"the server says: {quote_text(said.rstrip('.'))}"] if said else []
+    parts += [f"fields: {quote_text(', '.join(fields))}"] if fields else []
     parts += [f"it asks to wait {pause:g} s"] if pause is not None else []
     parts += [f"ref_id {ref_id}"] if ref_id and len(ref_id) <= MAX_REF else []
     return kind(
@@ -215,7 +215,7 @@ def _refusal(request: Request, response: Response, run_id: str | None) -> errors
         fields=fields,
         retry_after=pause,
         run_id=run_id,
-        billed=_billed(request, is_unknown=unknown),
+        billed=_is_billed(request, is_unknown=unknown),
     )
 
 

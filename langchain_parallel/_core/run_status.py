@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from .. import errors
 from ..models import TaskRun
-from .plain_text import one_line, quoted
+from .plain_text import one_line, quote_text
 from .responses import MAX_REF
 
 _ENDINGS: Mapping[str, tuple[type[errors.RunError], str, str, bool | None]] = {
@@ -56,8 +56,8 @@ def raise_unfinished(run: TaskRun) -> None:
     error, warnings = run.error, list(map(str, run.warnings or ()))
     said = error.message if error else ""
     parts = [f"Run {run.run_id} {happened}"]
-    parts += [f"the server says: {quoted(said.rstrip('.'))}"] if said else []
-    parts += [f"warnings: {quoted(' '.join(warnings))}"] if warnings else []
+    parts += [f"the server says: {quote_text(said.rstrip('.'))}"] if said else []
+    parts += [f"warnings: {quote_text(' '.join(warnings))}"] if warnings else []
     ref_id = error.ref_id if error else None
     parts += [f"ref_id {one_line(ref_id)}"] if ref_id and len(ref_id) <= MAX_REF else []
     raise kind(

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..models.schema_forms import KEYWORDS, parts
+from .documented_rules import Finding, broken
 from .json_schema import SchemaSize
-from .rules import Finding, broken
 
 MAX_DEPTH = 5
 MAX_PROPERTIES = 100

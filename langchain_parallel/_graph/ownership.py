@@ -44,7 +44,7 @@ _WHAT_IS_ALLOWED = (
 # --- seals of turns ------------------------------------------------------------------------------
 
 
-def sealed(seals: Seals, turn: T, ledger_id: str) -> T:
+def seal_turn(seals: Seals, turn: T, ledger_id: str) -> T:
     """The turn with its ledger, and the proof that this package has written its ids.
 
     Call it with ids that are proven, or that the API has just named.
@@ -96,7 +96,7 @@ def prove_run(door: RunConfig, turn: T, ledger_id: str, config: RunnableConfig) 
     if run.taskgroup_id is None:  # the seal will be a proof of the ledger, too
         with suppress(LedgerNotFound):
             yield from prove_ledger(door, ledger_id, config)
-    return sealed(seals, cast(T, {**turn, "interaction_id": run.interaction_id}), ledger_id)
+    return seal_turn(seals, cast(T, {**turn, "interaction_id": run.interaction_id}), ledger_id)
 
 
 def read_own_run(
@@ -141,11 +141,11 @@ def prove_plan(
     if door.trusts_ids(config) or (
         turn.get("ledger_id") == ledger_id and is_sealed(door.clients.seals, turn)
     ):
-        return sealed(door.clients.seals, turn, ledger_id)
+        return seal_turn(door.clients.seals, turn, ledger_id)
     yield from prove_ledger(door, ledger_id, config, turns)
     parent = turn["parent_interaction_id"]
     yield from prove_interaction(door, parent, config, turns, [ledger_id])
-    return sealed(door.clients.seals, turn, ledger_id)
+    return seal_turn(door.clients.seals, turn, ledger_id)
 
 
 def prove_all(
@@ -278,7 +278,7 @@ def _runs_of(door: RunConfig, ledger_id: str) -> Calls[Sequence[TaskRun]]:
 def foreign_run(run_id: str) -> InvalidRequest:
     """The refusal of a run that is not shown to be this thread's."""
     error = InvalidRequest(
-        [f"Run {_shown(run_id)} is not known to be this thread's, so nothing of it is read."],
+        [f"Run {_show_id(run_id)} is not known to be this thread's, so nothing of it is read."],
         hint=_WHAT_IS_ALLOWED.format(
             allowed="a thread reads the runs that it has started, or was handed over with their turns",
             instead="Ask the question again: its own run is found in the ledger and not paid for twice.",
@@ -291,7 +291,9 @@ def foreign_run(run_id: str) -> InvalidRequest:
 def foreign_ledger(ledger_id: str) -> InvalidRequest:
     """The refusal of a ledger that is not shown to be this thread's."""
     return InvalidRequest(
-        [f"Ledger {_shown(ledger_id)} is not known to be this thread's, so it is not looked into."],
+        [
+            f"Ledger {_show_id(ledger_id)} is not known to be this thread's, so it is not looked into."
+        ],
         hint=_WHAT_IS_ALLOWED.format(
             allowed="a thread uses the ledger that it has made, or was handed over with its turns",
             instead='Ask again with `"ledger_id": ""` to go on with the thread\'s own.',
@@ -302,7 +304,7 @@ def foreign_ledger(ledger_id: str) -> InvalidRequest:
 def foreign_interaction(interaction_id: str) -> InvalidRequest:
     """The refusal of an interaction that is not shown to be this thread's."""
     error = InvalidRequest(
-        [f"Interaction {_shown(interaction_id)} is not known to be this thread's."],
+        [f"Interaction {_show_id(interaction_id)} is not known to be this thread's."],
         hint=_WHAT_IS_ALLOWED.format(
             allowed="a question builds on this thread's own turns, or on those it was handed over",
             instead='Ask with `continue_from` of such a turn, or with `"interaction_id": null` for a first '
@@ -313,5 +315,5 @@ def foreign_interaction(interaction_id: str) -> InvalidRequest:
     return error
 
 
-def _shown(id: object) -> str:
+def _show_id(id: object) -> str:
     return harmless(str(id), _ID_CHARS)

@@ -111,7 +111,7 @@ class PaidRun:
         if other is None:
             return (yield from self._submit(ledger_id, is_new, before_send, may_exceed_quotas))
         if not is_new and (found := (yield from other._look(ledger_id))):
-            return other._told(found, self)
+            return other._tell_replaced(found, self)
         try:
             return (yield from self._submit(ledger_id, is_new, before_send, may_exceed_quotas))
         except (Forbidden, Unprocessable) as error:
@@ -121,7 +121,7 @@ class PaidRun:
                 raise
             name, near = self.request.processor, other.request.processor
             _LOG.warning("Processor %s is refused; %s is asked instead. %s", name, near, error)
-        return other._told(
+        return other._tell_replaced(
             (yield from other._submit(ledger_id, is_new, before_send, may_exceed_quotas)), self
         )
 
@@ -134,7 +134,7 @@ class PaidRun:
         request = self.request.model_copy(update={"processor": near})
         return replace(self, request=request, called_as=self.called_as or self.key)
 
-    def _told(self, submission: Submission, asked: PaidRun) -> Submission:
+    def _tell_replaced(self, submission: Submission, asked: PaidRun) -> Submission:
         """The submission of a run that is there in place of another."""
         run = submission.run.model_copy(update={"processor": self.request.processor})
         return submission.model_copy(update={"run": run, "instead_of": asked.request.processor})
@@ -278,7 +278,7 @@ class PaidRun:
         """
         other = self._in_place()
         if other and (found := (yield from other._look(ledger_id))):
-            return other._told(found, self)
+            return other._tell_replaced(found, self)
         return (yield from self._look(ledger_id))
 
     def _look(self, ledger_id: str) -> Calls[Submission | None]:

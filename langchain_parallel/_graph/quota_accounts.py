@@ -23,7 +23,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.store.base import BaseStore
 from langgraph.store.memory import InMemoryStore
 
-from .._core.calls import Call, Calls, guarded
+from .._core.calls import Call, Calls, guard
 from .._locks.postgres import advisory_locks
 from .._locks.shared import SharedLock, acquire_shared_lock
 from .records import RECORD_ID, put_checkpoint
@@ -138,7 +138,7 @@ class KeptAccount:
             items = yield from all_items(holder, self._namespace)
             entries = {item.key: item.value["entry"] for item in items}
         else:
-            entries = yield from self._listed(cast("BaseCheckpointSaver[Any]", holder))
+            entries = yield from self._list_entries(cast("BaseCheckpointSaver[Any]", holder))
         for key, entry in entries.items():
             if entry["settled"]:
                 sheet["settled"] += entry["usd"] or 0.0
@@ -151,13 +151,13 @@ class KeptAccount:
         if isinstance(holder, Memory):
             kept = holder.get(self.name)
         elif isinstance(holder, BaseStore):
-            item = yield _guarded(get_item(holder, self._namespace, _SHEET), "read")
+            item = yield _guard(get_item(holder, self._namespace, _SHEET), "read")
             kept = None if item is None else item.value["sheet"]
         else:
             saver, where = holder, self._place(_SHEET)
             where["configurable"]["checkpoint_id"] = RECORD_ID
             read = Call(lambda: saver.get_tuple(where), lambda: saver.aget_tuple(where))
-            found = yield _guarded(read, "read")
+            found = yield _guard(read, "read")
             kept = (found.metadata or {}).get(NAMESPACE) if found else None
         return {"settled": kept["settled"], "open": dict(kept["open"])} if kept else _empty()
 
@@ -169,7 +169,7 @@ class KeptAccount:
 
     def _put_entry(self, key: str, entry: dict[str, Any] | None) -> Calls[None]:
         if entry is None and isinstance(self.holder, BaseStore):
-            yield _guarded(delete_item(self.holder, self._namespace, key), "written")
+            yield _guard(delete_item(self.holder, self._namespace, key), "written")
         else:  # a checkpointer deletes whole threads only
             yield from self._put(key, "entry", entry or {"usd": 0.0, "settled": True})
 
@@ -180,15 +180,15 @@ class KeptAccount:
         else:
             saver = cast("BaseCheckpointSaver[Any]", self.holder)
             call = put_checkpoint(saver, self._place(key), f"quota {key}", value)
-        yield _guarded(call, "written")
+        yield _guard(call, "written")
 
-    def _listed(self, saver: BaseCheckpointSaver[Any]) -> Calls[dict[str, Any]]:
+    def _list_entries(self, saver: BaseCheckpointSaver[Any]) -> Calls[dict[str, Any]]:
         thread = self._place(None)
 
         async def alist() -> list[Any]:
             return [found async for found in saver.alist(thread)]
 
-        found = yield _guarded(Call(lambda: list(saver.list(thread)), alist), "read")
+        found = yield _guard(Call(lambda: list(saver.list(thread)), alist), "read")
         kept = {one.config["configurable"]["checkpoint_ns"]: one.metadata or {} for one in found}
         by_key = {ns.rpartition(":")[2]: metadata.get(NAMESPACE) for ns, metadata in kept.items()}
         return {key: entry for key, entry in by_key.items() if entry}
@@ -210,6 +210,6 @@ def _sum(sheet: dict[str, Any]) -> Amounts:
     return Amounts(sheet["settled"], sum(usd or 0.0 for usd in sheet["open"].values()))
 
 
-def _guarded(call: Call, done: str) -> Call:
+def _guard(call: Call, done: str) -> Call:
     hint = "Nothing was sent: see to the store or the checkpointer, then resume the thread."
-    return guarded(call, f"The account of a quota could not be {done}", hint)
+    return guard(call, f"The account of a quota could not be {done}", hint)

@@ -95,7 +95,7 @@ class Account:
         """Its name. Quotas of the same kind, user and period share an account."""
         return f"{self.per} {self.quota.every} {self.starts:%Y-%m-%dT%H}Z {self.who}"
 
-    def kept(self, holder: Holder) -> KeptAccount:
+    def kept_in(self, holder: Holder) -> KeptAccount:
         """It, in the place where it is kept."""
         return KeptAccount(holder, self.name, self.owner)
 
@@ -143,7 +143,7 @@ class Quotas:
         """These themselves: a copy of a tool keeps using the accounts of the original."""
         return self
 
-    def used(self, limits: Limits, config: RunnableConfig) -> Calls[list[QuotaUse]]:
+    def read_use(self, limits: Limits, config: RunnableConfig) -> Calls[list[QuotaUse]]:
         """What is used of each quota of the user who asked. Recorded at the first call is who that is.
 
         Raises:
@@ -151,7 +151,7 @@ class Quotas:
         """
         found: list[QuotaUse] = []
         for account in (yield from self._accounts(limits, config)):
-            amounts = yield from account.kept(self._holder(config)).amounts()
+            amounts = yield from account.kept_in(self._holder(config)).amounts()
             found.append(account.use(amounts))
         return found
 
@@ -179,7 +179,7 @@ class Quotas:
             refused = yield from _enter(account, holder, key, run.request.processor, may_exceed)
             if refused is not None:
                 for other in entered:
-                    yield from other.kept(holder).remove(key)
+                    yield from other.kept_in(holder).remove(key)
                 raise QuotaExceeded(
                     refused,
                     hint="Nothing was sent. Wait, or have an approver approve it.",
@@ -283,7 +283,7 @@ def _enter(
     account: Account, holder: Holder, key: str, processor: str, may_exceed: bool
 ) -> Calls[str | None]:
     """Enter a run; return why it does not fit, or None."""
-    kept = account.kept(holder)
+    kept = account.kept_in(holder)
 
     def fits(others: Amounts) -> bool:
         return may_exceed or beyond_quota(account.use(others), [processor]) is None
@@ -325,4 +325,4 @@ async def aquota_use(
 
 def _read(quota: Quota, kept_in: Holder, who: str) -> Calls[QuotaUse]:
     account = Account.at(quota, who, time.time())
-    return account.use((yield from account.kept(kept_in).amounts()))
+    return account.use((yield from account.kept_in(kept_in).amounts()))

@@ -23,7 +23,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver, Checkpoint, empty_che
 from langgraph.store.base import BaseStore
 from typing_extensions import Self
 
-from .._core.calls import Call, Calls, guarded
+from .._core.calls import Call, Calls, guard
 from .._core.latest import Latest
 from ..errors import CheckpointNotWritten
 from .runtime import checkpointer_of, runtime_of, thread_id_of
@@ -65,13 +65,13 @@ class Records:
         if holder is None:
             return self._memory.get(_name(config, name))
         if isinstance(holder, BaseStore):
-            item = yield _guarded(get_item(holder, _STORED_IN, _key(config, name)), "read")
+            item = yield _guard(get_item(holder, _STORED_IN, _key(config, name)), "read")
             stored = None if item is None else item.value.get("record")
             return dict(stored) if isinstance(stored, dict) else None
         where = _place(config, name, id=True)
         saver = holder
         read = Call(lambda: saver.get_tuple(where), lambda: saver.aget_tuple(where))
-        found = yield _guarded(read, "read")
+        found = yield _guard(read, "read")
         kept: Any = (found.metadata or {}) if found else {}
         record = kept.get(NAMESPACE)
         if not isinstance(record, dict):
@@ -95,7 +95,7 @@ class Records:
             put = put_item(holder, _STORED_IN, _key(config, name), item)
         else:
             put = put_checkpoint(holder, _place(config, name), name, record)
-        yield _guarded(put, "written")
+        yield _guard(put, "written")
         if type(holder) not in self._trusted:
             yield from self._read_back(holder, config, name, record)
 
@@ -151,8 +151,8 @@ def put_checkpoint(
     )
 
 
-def _guarded(call: Call, done: str) -> Call:
-    return guarded(
+def _guard(call: Call, done: str) -> Call:
+    return guard(
         call,
         f"A record of this thread could not be {done}",
         "This step sent nothing, because a run that is paid for must be found again: see to the store or "

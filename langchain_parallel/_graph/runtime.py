@@ -19,7 +19,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.runtime import Runtime, get_runtime
 from langgraph.types import interrupt
 
-from .._core.calls import Call, Calls, guarded
+from .._core.calls import Call, Calls, guard
 from ..errors import CheckpointNotWritten, InvalidRequest, ParallelError, StorageFailed
 
 # LangGraph has no public way to read these in a running node; tests/test_internals.py fails should they be
@@ -119,7 +119,7 @@ def _read(
     where: RunnableConfig = {"configurable": place}
     read = Call(lambda: saver.get_tuple(where), lambda: saver.aget_tuple(where))
     hint = "Nothing was sent by this step: see to the checkpointer, then resume the thread."
-    found = yield guarded(read, "The checkpointer could not be read", hint)
+    found = yield guard(read, "The checkpointer could not be read", hint)
     return cast("CheckpointTuple | None", found)
 
 

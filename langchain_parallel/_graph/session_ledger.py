@@ -93,7 +93,7 @@ class Ledgers:
         ledger_id = yield from self._clients.create_group(thread_metadata(config))
         if thread_id_of(config) is not None:
             record = {"seal": self._seal_of_made(ledger_id, config)}
-            yield from self._records.put(config, _made(ledger_id), record)
+            yield from self._records.put(config, _made_by_us(ledger_id), record)
         return ledger_id
 
     def _seal_of_made(self, ledger_id: str, config: RunnableConfig) -> str:
@@ -103,7 +103,7 @@ class Ledgers:
         """Whether the ledger was made for the thread of `config`."""
         if thread_id_of(config) is None:
             return False
-        record = yield from self._records.get(config, _made(ledger_id))
+        record = yield from self._records.get(config, _made_by_us(ledger_id))
         # A server's users may be able to write into the store that has the record.
         return record is not None and record.get("seal") == self._seal_of_made(ledger_id, config)
 
@@ -122,14 +122,14 @@ class Ledgers:
         runs = (yield from self._clients.list_runs(ledger_id)) if group.status.num_task_runs else []
         return any(is_of_thread(run.metadata, config) for run in runs)
 
-    def recorded(self, config: RunnableConfig, name: str) -> Calls[str | None]:
+    def find_recorded(self, config: RunnableConfig, name: str) -> Calls[str | None]:
         """The ledger that is recorded under a name, if there is one."""
         known = yield from self._records.get(config, _ledger(name))
         return None if known is None else str(known["ledger_id"])
 
     def last(self, config: RunnableConfig, name: str) -> Calls[str | None]:
         """The ledger of this thread's latest session, whoever has recorded it."""
-        return (yield from self.recorded(config, _last(name)))
+        return (yield from self.find_recorded(config, _last(name)))
 
     def _is_own(self, record: Record, config: RunnableConfig) -> Calls[bool]:
         """Whether a record names a ledger of this thread. Behind a LangGraph server, whose users may be able
@@ -191,7 +191,7 @@ def _ledger(name: str) -> str:
     return f"ledger of {name}"
 
 
-def _made(ledger_id: str) -> str:
+def _made_by_us(ledger_id: str) -> str:
     return f"made {ledger_id}"
 
 

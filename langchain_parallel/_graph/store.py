@@ -13,7 +13,7 @@ from typing import Any
 
 from langgraph.store.base import BaseStore, Item
 
-from .._core.calls import Call, Calls, guarded
+from .._core.calls import Call, Calls, guard
 
 NAMESPACE = "langchain_parallel"
 """What every namespace of this package begins with, in a store and among checkpoints."""
@@ -28,12 +28,12 @@ def digest(id: str) -> str:
 
 def get_item(store: BaseStore, namespace: tuple[str, ...], key: str) -> Call:
     """Return the `Item`, or None if there is none."""
-    return _guarded("read", lambda: store.get(namespace, key), lambda: store.aget(namespace, key))
+    return _guard("read", lambda: store.get(namespace, key), lambda: store.aget(namespace, key))
 
 
 def put_item(store: BaseStore, namespace: tuple[str, ...], key: str, value: dict[str, Any]) -> Call:
     """Write an item that semantic search does not index: embedding it would cost time and money."""
-    return _guarded(
+    return _guard(
         "written to",
         lambda: store.put(namespace, key, value, index=False),
         lambda: store.aput(namespace, key, value, index=False),
@@ -42,7 +42,7 @@ def put_item(store: BaseStore, namespace: tuple[str, ...], key: str, value: dict
 
 def delete_item(store: BaseStore, namespace: tuple[str, ...], key: str) -> Call:
     """Delete an item; nothing happens if there is none."""
-    return _guarded(
+    return _guard(
         "written to",
         lambda: store.delete(namespace, key),
         lambda: store.adelete(namespace, key),
@@ -51,16 +51,16 @@ def delete_item(store: BaseStore, namespace: tuple[str, ...], key: str) -> Call:
 
 def search_items(store: BaseStore, namespace: tuple[str, ...], **options: Any) -> Call:
     """Return the items of a namespace, or of all that begin with it, up to a limit."""
-    return _guarded(
+    return _guard(
         "read",
         lambda: store.search(namespace, **options),
         lambda: store.asearch(namespace, **options),
     )
 
 
-def _guarded(done: str, sync: Callable[[], Any], async_: Callable[[], Awaitable[Any]]) -> Call:
+def _guard(done: str, sync: Callable[[], Any], async_: Callable[[], Awaitable[Any]]) -> Call:
     hint = "See to the store, then resume the thread: what was paid for is found again."
-    return guarded(Call(sync, async_), f"The store could not be {done}", hint)
+    return guard(Call(sync, async_), f"The store could not be {done}", hint)
 
 
 def all_items(store: BaseStore, namespace: tuple[str, ...]) -> Calls[list[Item]]:

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import anyio
 
-from .._core.calls import Call, Calls, guarded
+from .._core.calls import Call, Calls, guard
 from .._core.retry import Backoff
 from .postgres import AdvisoryLocks, advisory_locks
 from .process import Lock, process_lock
@@ -64,7 +64,7 @@ def _acquire_advisory(advisory: AdvisoryLocks, name: str, until: float | None) -
     tries = 1
     ask = Call(lambda: advisory.try_lock(name).result(), lambda: _try_lock(advisory, name))
     hint = "Nothing was sent: see to PostgreSQL, then resume the thread."
-    while not (yield guarded(ask, "The database with the locks could not be asked", hint)):
+    while not (yield guard(ask, "The database with the locks could not be asked", hint)):
         if until is not None and time.monotonic() >= until:
             return 0
         seconds = _BACKOFF.delay(tries)

@@ -22,7 +22,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def _awaited(
+def _as_awaitable(
     method: Callable[Concatenate[ParallelClient, P], T],
 ) -> Callable[Concatenate[AsyncParallelClient, P], Coroutine[Any, Any, T]]:
     """A method of the blocking client for the asynchronous one, whose `_drive` returns an awaitable."""
@@ -70,17 +70,17 @@ class AsyncParallelClient(AsyncDriver):
             transport,
         )
 
-    create: Final = _awaited(ParallelClient.create)
-    submit: Final = _awaited(ParallelClient.submit)
-    find: Final = _awaited(ParallelClient.find)
-    retrieve: Final = _awaited(ParallelClient.retrieve)
-    retrieve_input: Final = _awaited(ParallelClient.retrieve_input)
-    result: Final = _awaited(ParallelClient.result)
-    wait: Final = _awaited(ParallelClient.wait)
-    create_group: Final = _awaited(ParallelClient.create_group)
-    retrieve_group: Final = _awaited(ParallelClient.retrieve_group)
-    add_runs: Final = _awaited(ParallelClient.add_runs)
-    list_runs: Final = _awaited(ParallelClient.list_runs)
+    create: Final = _as_awaitable(ParallelClient.create)
+    submit: Final = _as_awaitable(ParallelClient.submit)
+    find: Final = _as_awaitable(ParallelClient.find)
+    retrieve: Final = _as_awaitable(ParallelClient.retrieve)
+    retrieve_input: Final = _as_awaitable(ParallelClient.retrieve_input)
+    result: Final = _as_awaitable(ParallelClient.result)
+    wait: Final = _as_awaitable(ParallelClient.wait)
+    create_group: Final = _as_awaitable(ParallelClient.create_group)
+    retrieve_group: Final = _as_awaitable(ParallelClient.retrieve_group)
+    add_runs: Final = _as_awaitable(ParallelClient.add_runs)
+    list_runs: Final = _as_awaitable(ParallelClient.list_runs)
 
     def events(self, run_id: str) -> AsyncIterator[Event]:
         """As `ParallelClient.events`; asynchronous."""

@@ -53,7 +53,7 @@ def chunks(response: httpx.Response, limit: int) -> Iterator[bytes]:
     """
     body = _Body(response, limit)
     if response.is_stream_consumed:  # a transport or hook of the caller's has read it
-        yield from body.counted([response.content])
+        yield from body.count_bytes([response.content])
         return
     for raw in response.iter_raw():
         yield from body.feed(raw)
@@ -63,7 +63,7 @@ async def achunks(response: httpx.Response, limit: int) -> AsyncIterator[bytes]:
     """As `chunks`."""
     body = _Body(response, limit)
     if response.is_stream_consumed:
-        for piece in body.counted([response.content]):
+        for piece in body.count_bytes([response.content]):
             yield piece
         return
     async for raw in response.aiter_raw():
@@ -88,9 +88,9 @@ class _Body:
         pieces: Iterator[bytes] = iter([raw])
         for decoder in self._decoders:
             pieces = decoder.decode(pieces)
-        return self.counted(pieces)
+        return self.count_bytes(pieces)
 
-    def counted(self, pieces: Iterator[bytes] | list[bytes]) -> Iterator[bytes]:
+    def count_bytes(self, pieces: Iterator[bytes] | list[bytes]) -> Iterator[bytes]:
         """The same pieces, while there are not too many bytes."""
         for piece in pieces:
             self._count += len(piece)

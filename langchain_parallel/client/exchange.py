@@ -83,7 +83,7 @@ class Exchange:
         self.ends = time.monotonic() + self.seconds + self.queue_seconds
 
     @property
-    def left(self) -> float:
+    def seconds_left(self) -> float:
         """Seconds until it is over."""
         return self.ends - time.monotonic()
 
@@ -131,7 +131,7 @@ class Exchange:
 
     def in_time(self) -> anyio.CancelScope:
         """Cancel what is going on inside once this exchange is over."""
-        self._scope = anyio.CancelScope(deadline=anyio.current_time() + self.left)
+        self._scope = anyio.CancelScope(deadline=anyio.current_time() + self.seconds_left)
         return self._scope
 
     def over(self) -> NoResponse:
@@ -143,7 +143,7 @@ class Exchange:
     def outcome(self, error: BaseException) -> NoResponse:
         """The outcome of an exchange that ended in this error."""
         if not self._sending:
-            return _unprepared(error)
+            return _refuse_request(error)
         name, why = type(error).__name__, _system_words(error)
         is_httpx = isinstance(error, httpx.HTTPError)
         return NoResponse(
@@ -163,7 +163,7 @@ _UNFIT = "Check `base_url`, the proxies, and the `http_client` or `transport` gi
 _CURRENT: ContextVar[Exchange | None] = ContextVar("langchain_parallel exchange", default=None)
 
 
-def _unprepared(error: BaseException) -> NoResponse:
+def _refuse_request(error: BaseException) -> NoResponse:
     """The outcome where no httpx client could be made, or no request with it: mostly a setting is wrong."""
     why = _system_words(error)
     if isinstance(error, ImportError):
@@ -214,11 +214,11 @@ def bound_sockets(http: httpx.Client) -> None:
             pool._network_backend = _Backend(backend)
 
 
-def _left(timeout: float | None, late: type[Exception]) -> float | None:
+def _seconds_left(timeout: float | None, late: type[Exception]) -> float | None:
     exchange = _CURRENT.get()
     if exchange is None:
         return timeout
-    left = exchange.left
+    left = exchange.seconds_left
     if left <= 0:
         raise late(f"not over after {exchange.seconds:.0f} s")
     return left if timeout is None else min(timeout, left)
@@ -231,13 +231,13 @@ class _Backend(httpcore.NetworkBackend):
     def connect_tcp(
         self, host: str, port: int, timeout: float | None = None, *args: Any, **kwargs: Any
     ) -> httpcore.NetworkStream:
-        timeout = _left(timeout, httpcore.ConnectTimeout)
+        timeout = _seconds_left(timeout, httpcore.ConnectTimeout)
         return _Stream(self._inner.connect_tcp(host, port, timeout, *args, **kwargs))
 
     def connect_unix_socket(
         self, path: str, timeout: float | None = None, *args: Any, **kwargs: Any
     ) -> httpcore.NetworkStream:
-        timeout = _left(timeout, httpcore.ConnectTimeout)
+        timeout = _seconds_left(timeout, httpcore.ConnectTimeout)
         return _Stream(self._inner.connect_unix_socket(path, timeout, *args, **kwargs))
 
     def sleep(self, seconds: float) -> None:
@@ -249,13 +249,13 @@ class _Stream(httpcore.NetworkStream):
         self._inner = inner
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._inner.read(max_bytes, _left(timeout, httpcore.ReadTimeout))
+        return self._inner.read(max_bytes, _seconds_left(timeout, httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         buffer = HiddenBytes(buffer)  # the key is in it
         for start in range(0, len(buffer), _PIECE):
             piece = HiddenBytes(buffer[start : start + _PIECE])
-            self._inner.write(piece, _left(timeout, httpcore.WriteTimeout))
+            self._inner.write(piece, _seconds_left(timeout, httpcore.WriteTimeout))
 
     def close(self) -> None:
         self._inner.close()
@@ -263,7 +263,7 @@ class _Stream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        timeout = _left(timeout, httpcore.ConnectTimeout)
+        timeout = _seconds_left(timeout, httpcore.ConnectTimeout)
         return _Stream(self._inner.start_tls(ssl_context, server_hostname, timeout))
 
     def get_extra_info(self, info: str) -> Any:

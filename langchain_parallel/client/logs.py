@@ -45,7 +45,7 @@ def _redact_record(record: logging.LogRecord) -> bool:
     """A filter that lets every record pass, and changes those that show a secret."""
     if (secrets := _SECRETS.get()) is not None:
         text = record.getMessage()
-        redacted = _redacted(text, tuple(secrets()))
+        redacted = _redact_value(text, tuple(secrets()))
         if redacted != text:
             record.msg, record.args = redacted, ()
     return True
@@ -55,7 +55,7 @@ _LEAST = 6
 """Characters. A shorter secret is replaced only as a whole word; nothing else is left of a log."""
 
 
-def _redacted(text: str, secrets: tuple[str, ...]) -> str:
+def _redact_value(text: str, secrets: tuple[str, ...]) -> str:
     for way in _ways_to_write(secrets):
         text = text.replace(way, "…") if len(way) >= _LEAST else redact(text, [way])
     return text

@@ -9,7 +9,7 @@ import sys
 import warnings
 from collections.abc import Iterable
 
-from .._core.rules import Finding
+from .._core.documented_rules import Finding
 from ..errors import RequestWarning
 
 _BETWEEN = frozenset(

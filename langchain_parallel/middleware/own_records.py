@@ -62,9 +62,9 @@ def own_records(agent: AgentConfig, research: Research, config: RunnableConfig) 
 
 def _as_own(agent: AgentConfig, record: AgentTurn) -> AgentTurn:
     if record["status"] == WITHHELD:  # it counts, and the API need not be asked
-        return {**_emptied(record), "ledger_id": ""}
+        return {**_empty_record(record), "ledger_id": ""}
     is_own = _is_whole(record) and is_sealed(agent.clients.seals, record)
-    return record if is_own else {**_emptied(record), "status": UNPROVEN}
+    return record if is_own else {**_empty_record(record), "status": UNPROVEN}
 
 
 def _is_whole(record: AgentTurn) -> bool:
@@ -88,7 +88,7 @@ def _prove(
         return None
 
 
-def _emptied(record: AgentTurn) -> AgentTurn:
+def _empty_record(record: AgentTurn) -> AgentTurn:
     """The record without what nothing proves; the model need not be told of it at its next turn."""
     empty: AgentTurn = {**record, "interaction_id": None, "content": None, "citations": []}
     return {**empty, "warnings": [], "error": None, "seen_by_model": True}

@@ -24,7 +24,7 @@ from ..text.own_marks import (
     without_marks,
 )
 from ..text.result import Row, answer_rows, evidence_notes
-from ..text.untrusted import fenced, harmless, harmless_lines
+from ..text.untrusted import fence, harmless, harmless_lines
 from .agent_config import AgentConfig
 from .agent_messages import changed_by_a_person, head, under_way, without_answer, without_ids
 from .agent_state import AgentTurn, Research, is_active
@@ -52,7 +52,7 @@ def _first_page(agent: AgentConfig, research: Research, record: AgentTurn, chars
     rest = next_page_lines(agent, record, 1, pages)
     if pages > 1 and chars != agent.max_chars:  # pages of another size than those that are read
         rest = [f"[cut here; the whole: {agent.names.read}(handle='{record['handle']}')]"]
-    return "\n".join([head(record, research), fenced(page), *rest])
+    return "\n".join([head(record, research), fence(page), *rest])
 
 
 def next_page_lines(
@@ -98,7 +98,7 @@ def no_such_field(record: AgentTurn, field: str, chars: int) -> str:
     names = _pieces(without_marks(", ".join(there)), chars)
     rest = [f"[cut here; it has {count(len(there), 'field')}]"] if len(names) > 1 else []
     missing = f"{record['handle']} has no field {harmless(field, 60)!r}. It has these:"
-    return "\n".join([missing, fenced(names[0]), *rest])
+    return "\n".join([missing, fence(names[0]), *rest])
 
 
 def document(record: AgentTurn, names: Names) -> list[str]:
@@ -133,7 +133,7 @@ def _plain(text: str) -> str:
     return without_marks(harmless(text))
 
 
-def _named(field: str) -> str:
+def _name_of(field: str) -> str:
     return name_told_apart(harmless(field))
 
 
@@ -144,7 +144,7 @@ def _rows(record: AgentTurn, names: Names) -> list[Row]:
         is_text = isinstance(value, str) and value.strip()
         return gap.join(map(told_apart if is_text else json_told_apart, harmless_lines(value)))
 
-    return answer_rows(record, mark=names.mark, name=_named, show=show)
+    return answer_rows(record, mark=names.mark, name=_name_of, show=show)
 
 
 def _source(source: dict[str, Any], names: Names, *, whole: bool) -> str:

@@ -23,7 +23,7 @@ from .._core.calls import Calls
 from .._core.ledger.lookup import Lookup
 from .._core.timestamps import sort_key
 from .._graph.gone_ledger import asks_to_replace, left_behind
-from .._graph.ownership import sealed
+from .._graph.ownership import seal_turn
 from .._graph.runtime import FIRST_INPUT, checkpointer_of, ends_step, input_of, parent_task
 from ..errors import ActionRequired, LedgerNotFound, ParallelError
 from ..models import TaskRunEvent
@@ -155,7 +155,7 @@ def with_ledger(
     agent: AgentConfig, record: AgentTurn, ledger_id: str, config: RunnableConfig
 ) -> AgentTurn:
     """The record with its ledger, sealed."""
-    kept = sealed(agent.clients.seals, record, ledger_id)
+    kept = seal_turn(agent.clients.seals, record, ledger_id)
     # A sub-agent's text goes to agents that number their own sources from 1.
     if ledger_id and parent_task(config):
         kept["citation_suffix"] = short_id(ledger_id)
@@ -247,7 +247,7 @@ def _tagged_runs(agent: AgentConfig, record: AgentTurn, known: Research) -> Call
     # Of two runs under one tag the older counts.
     for event in sorted(events, key=lambda e: sort_key(e.run.created_at)):
         if sent := _sent_record(record, event):
-            sent = sealed(agent.clients.seals, sent, record["ledger_id"])
+            sent = seal_turn(agent.clients.seals, sent, record["ledger_id"])
             found.setdefault(sent["handle"], sent)
     return {handle: sent for handle, sent in found.items() if handle not in known}
 

@@ -25,7 +25,7 @@ from .._core.calls import Calls, adrive, drive
 from .._graph.runtime import ends_step
 from ..errors import InvalidRequest, ParallelError
 from ..parked.interrupts import check_can_park, check_own_thread, is_parking, park
-from ..text.untrusted import fenced, harmless
+from ..text.untrusted import fence, harmless
 from ..tools.call_site import AnyRuntime
 from ..tools.tool_messages import error_for_model, explain
 from . import agent_messages
@@ -299,7 +299,7 @@ def read(call: AgentCall) -> Calls[Command[Any]]:
         text, pages = field_of(record, agent.names, field, page, chars)
     else:
         text, pages = page_of(record, agent.names, page, chars)
-    lines = [agent_messages.head(record, research), fenced(text)]
+    lines = [agent_messages.head(record, research), fence(text)]
     lines += next_page_lines(agent, record, page, pages, field)
     news: Research = {} if record.get("read_by_model") else {record["handle"]: as_read(record)}
     return call.answer("\n".join(lines), news)

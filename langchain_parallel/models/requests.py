@@ -33,7 +33,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from .hidden import HiddenText
+from .hidden_text import HiddenText
 from .refusal import Discreet
 from .schema_forms import acceptable, schema_of
 
@@ -88,12 +88,12 @@ _MASK = "**********"
 """As pydantic shows a secret."""
 
 
-def _masked(value: Any) -> Any:
+def _mask_texts(value: Any) -> Any:
     """A JSON value without its texts."""
     if isinstance(value, dict):
-        return {name: _masked(inner) for name, inner in value.items()}
+        return {name: _mask_texts(inner) for name, inner in value.items()}
     if isinstance(value, list):
-        return [_masked(inner) for inner in value]
+        return [_mask_texts(inner) for inner in value]
     return _MASK if isinstance(value, str) else value
 
 
@@ -122,7 +122,7 @@ class Extensible(_RequestModel):
     def _without_secrets(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         shown: dict[str, Any] = dump(self)
         if "extra_body" in shown:
-            shown["extra_body"] = _masked(self.extra_body)
+            shown["extra_body"] = _mask_texts(self.extra_body)
         return shown
 
 
@@ -161,14 +161,14 @@ def schema_envelope(schema: object) -> object:
     Raises:
         ValueError: It is none; the error names the forms that are.
     """
-    return _enveloped(schema, acceptable)
+    return _as_schema(schema, acceptable)
 
 
 def _input_envelope(schema: object) -> object:
-    return _enveloped(schema, dict)  # of the input's schema the API refuses nothing
+    return _as_schema(schema, dict)  # of the input's schema the API refuses nothing
 
 
-def _enveloped(schema: object, change: Callable[[Mapping[str, Any]], dict[str, Any]]) -> object:
+def _as_schema(schema: object, change: Callable[[Mapping[str, Any]], dict[str, Any]]) -> object:
     if schema is None or isinstance(schema, JsonSchema | TextSchema | AutoSchema):
         return schema
     if isinstance(schema, str):
@@ -293,7 +293,9 @@ class Webhook(Extensible, _SecretModel):
     def _without_secrets(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         shown: dict[str, Any] = dump(self)
         shown |= {"url": _host_only(self.url)} if "url" in shown else {}
-        return shown | ({"extra_body": _masked(self.extra_body)} if "extra_body" in shown else {})
+        return shown | (
+            {"extra_body": _mask_texts(self.extra_body)} if "extra_body" in shown else {}
+        )
 
 
 def lacks_secrets(model: McpServer | Webhook) -> bool:

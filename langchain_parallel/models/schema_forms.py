@@ -92,7 +92,7 @@ def schema_of(form: Any) -> dict[str, Any]:
         ValueError: It has none.
     """
     if is_v1(form):
-        return _rooted(form.schema())
+        return _with_object_root(form.schema())
     is_form = isinstance(form, type | UnionType) or typing.get_origin(form) is not None
     if not is_form:
         kind = type(form).__name__
@@ -108,7 +108,7 @@ def schema_of(form: Any) -> dict[str, Any]:
         ) from None
     if not _SAYS_SOMETHING.intersection(schema):
         raise ValueError(f"{getattr(form, '__name__', str(form)):.100} allows anything. {FORMS}")
-    return _rooted(schema)
+    return _with_object_root(schema)
 
 
 def is_v1(form: object) -> bool:
@@ -126,7 +126,7 @@ def _is_class_like(form: object) -> bool:
     return isinstance(form, BaseModel) or is_dataclass(form) or is_v1(type(form))
 
 
-def _rooted(schema: dict[str, Any]) -> dict[str, Any]:
+def _with_object_root(schema: dict[str, Any]) -> dict[str, Any]:
     """The schema, as the one field of an object if it is not one itself."""
     if _is_object(schema):
         return schema
@@ -222,7 +222,7 @@ def read_as(form: Any, content: Any) -> Any:
         is_text = isinstance(content, str)
         return form.model_validate_json(content) if is_text else form.model_validate(content)
     if isinstance(content, str):
-        content = _parsed(content)
+        content = _parse_text(content)
     if _is_wrapped(form, content):
         content = content[WRAPPED]
     return form.parse_obj(content) if is_v1(form) else _adapter(form).validate_python(content)
@@ -236,7 +236,7 @@ def _is_wrapped(form: Any, content: Any) -> bool:
     return list(properties) == [WRAPPED] and (schema is None or not _is_object(schema))
 
 
-def _parsed(text: str) -> Any:
+def _parse_text(text: str) -> Any:
     """The JSON object in a text; the text itself if it is none."""
     try:
         value = json.loads(text)

@@ -148,7 +148,7 @@ class SpendingRules:
         limits = self.door.limits
         if not limits.quotas:
             return self
-        return replace(self, quotas=(yield from self.door.quotas.used(limits, self.config)))
+        return replace(self, quotas=(yield from self.door.quotas.read_use(limits, self.config)))
 
 
 def may_approve(limits: Limits, config: RunnableConfig) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, cast
 from .._core.calls import Calls
 from .._core.plain_text import one_line
 from .._graph.gone_ledger import left_behind
-from .._graph.ownership import is_sealed, prove_run, sealed
+from .._graph.ownership import is_sealed, prove_run, seal_turn
 from .._graph.paid_run import PaidAnswer, PaidRun
 from .._graph.seals import Seals
 from ..errors import InvalidRequest, ParallelError, RunCancelled, RunFailed, StillRunning
@@ -197,7 +197,7 @@ def leave_behind(turn: Turn, ledger_id: str, new: str, seals: Seals) -> Turn:
         left["warnings"] = [left_behind(ledger_id, turn["processor"])]
         left.pop("cleared", None)
     # What nothing proves in its old ledger, nothing proves in the new one.
-    return sealed(seals, left, new) if is_sealed(seals, turn) else left
+    return seal_turn(seals, left, new) if is_sealed(seals, turn) else left
 
 
 def unknown_turn(turn: Turn, key: str) -> Turn:
@@ -227,7 +227,7 @@ def running_turn(turn: Turn, submission: Submission, seals: Seals) -> Turn:
         "sent_again": submission.sent_again or bool(submission.duplicates),
         "error": None,
     }
-    return sealed(seals, started, submission.ledger_id)
+    return seal_turn(seals, started, submission.ledger_id)
 
 
 def unstarted_turn(turn: Turn) -> Turn:
@@ -286,7 +286,7 @@ def finish_turn(
         *ended["warnings"],
         *paid_calls(got.result, run.door.options.paid_connectors),
     ]
-    return sealed(run.door.clients.seals, ended, ledger_id)
+    return seal_turn(run.door.clients.seals, ended, ledger_id)
 
 
 def _ended_turn(turn: Turn) -> Turn:
@@ -317,7 +317,7 @@ def _answered_turn(turn: Turn, got: PaidAnswer, keep_excerpts: bool) -> Turn:
     ended["unsupported_fields"] = evidence["unsupported_fields"]
     ended["citations"] = evidence["citations"]
     told = [*map(str, result.run.warnings or ())]
-    ended["warnings"] = [*turn["warnings"], *_kept(told), *_kept(failed_calls(result))]
+    ended["warnings"] = [*turn["warnings"], *_keep_some(told), *_keep_some(failed_calls(result))]
     if not ended["interaction_id"]:
         ended["warnings"].append(_NO_INTERACTION)
     if got.duplicates:
@@ -329,7 +329,7 @@ def _answered_turn(turn: Turn, got: PaidAnswer, keep_excerpts: bool) -> Turn:
     return ended
 
 
-def _kept(warnings: Iterable[str]) -> list[str]:
+def _keep_some(warnings: Iterable[str]) -> list[str]:
     """Warnings as a turn keeps them: each of them, and their number, bounded (R8)."""
     given = list(warnings)
     more = [f"And {len(given) - _WARNINGS:,} more."] if len(given) > _WARNINGS else []
@@ -338,7 +338,7 @@ def _kept(warnings: Iterable[str]) -> list[str]:
 
 def _failed_turn(turn: Turn, error: RunFailed | RunCancelled) -> Turn:
     ended = _ended_turn({**turn, "status": error.status})
-    ended["warnings"] = [*turn["warnings"], *_kept(error.warnings)]
+    ended["warnings"] = [*turn["warnings"], *_keep_some(error.warnings)]
     ended["error"] = harmless(str(error), ERROR_CHARS)
     ended["cost_usd"] = 0.0 if error.billed is False else None
     return ended

@@ -19,7 +19,7 @@ from .._core.calls import Calls
 from .._core.ledger.identity import is_anothers
 from .._core.ledger.keys import METADATA_KEY
 from .._core.timestamps import elapsed_seconds, sort_key
-from .._graph.ownership import sealed
+from .._graph.ownership import seal_turn
 from .._graph.paid_run import PaidRun
 from .._graph.run_config import RunConfig
 from .._graph.runtime import came_through_server
@@ -107,7 +107,7 @@ def submit_knowing(
     lock = (yield from run.lock(f"limits {ledger_id}")) if is_limited else None
     check = _check(known, allows)
     try:
-        found = corrected = (yield from _corrected(run, ledger_id, turns)) if is_limited else []
+        found = corrected = (yield from _correct_turns(run, ledger_id, turns)) if is_limited else []
         # Also where nothing was corrected: what cleared the plan may have been another state.
         if is_limited and not allows(corrected):
             return Submitted(None, corrected)
@@ -131,7 +131,7 @@ def submit_knowing(
             lock.release()
 
 
-def _corrected(run: PaidRun, ledger_id: str, turns: Sequence[Turn]) -> Calls[list[Turn]]:
+def _correct_turns(run: PaidRun, ledger_id: str, turns: Sequence[Turn]) -> Calls[list[Turn]]:
     """The turns that say less of their runs than the ledger does. Only behind a server, where a caller can
     edit the state; there this costs a request.
     """
@@ -199,7 +199,7 @@ def find_unknown(
             continue
         twin = by_key.get(_key(run) or "")
         turn = _turn_of(run, asked.get(run.run_id), position, twin)
-        found.append(sealed(door.clients.seals, turn, ledger_id))
+        found.append(seal_turn(door.clients.seals, turn, ledger_id))
     return found
 
 

@@ -14,10 +14,10 @@ from ..evidence import is_hollow
 from ..research.state import Turn
 from ..text.layout import list_within, shares
 from ..text.result import weak_points
-from ..text.untrusted import fenced, harmless, harmless_lines
+from ..text.untrusted import fence, harmless, harmless_lines
 
 _ABOUT = "Findings of earlier research follow, to be taken into account."
-_FENCED = f"\n\n{fenced('…', _ABOUT)}"
+_FENCED = f"\n\n{fence('…', _ABOUT)}"
 _START = _FENCED[: _FENCED.index('nonce="')]
 _LEAST = 500
 """Characters for each turn, below which a quote says nothing."""
@@ -62,7 +62,7 @@ def with_findings(question: str, turns: Iterable[Turn], *, max_chars: int = 10_0
         )
     rooms = enumerate(zip(quoted, shares(lengths, room), strict=True), start=1)
     findings = [_finding(n, turn, share) for n, (turn, share) in rooms]
-    return f"{question}\n\n" + fenced("\n".join(findings), _ABOUT)
+    return f"{question}\n\n" + fence("\n".join(findings), _ABOUT)
 
 
 def own_question(question: str) -> str:
@@ -70,7 +70,7 @@ def own_question(question: str) -> str:
     own, start, rest = question.rpartition(_START)
     inside = rest.partition(">\n")[2].rpartition("\n</")[0]
     # What is quoted holds no tag, so the last one is ours, if its nonce is that of the text in it.
-    if not start or question != f"{own}\n\n{fenced(inside, _ABOUT)}":
+    if not start or question != f"{own}\n\n{fence(inside, _ABOUT)}":
         return question
     return own_question(own)
 

@@ -23,7 +23,7 @@ from ..text.own_marks import leads_elsewhere
 from ..text.untrusted import harmless
 from .answer_html import Answer, lines, safe, word
 from .tree_nodes import Node, kind_of, total_cost_usd
-from .tree_text import lanes, state_of, title_of, warned
+from .tree_text import lanes, state_of, title_of, warning_mark
 
 _ROW_CHARS = 160
 _LANES = 6
@@ -70,7 +70,7 @@ def _summary(nodes: Sequence[Node], heads: int) -> str:
 
 def _row(node: Node, before: str, mark: str, *, opened: bool) -> str:
     cost, processor = usd(node.cost_usd, "?"), escape(harmless(node.processor or "?", 30))
-    facts = f"<span>{processor}</span><span>{cost}</span><span>{_state(node)}{warned(node)}</span>"
+    facts = f"<span>{processor}</span><span>{cost}</span><span>{_state(node)}{warning_mark(node)}</span>"
     question = escape(title_of(node, _ROW_CHARS))
     return (
         f'<li><details name="turn"{" open" if opened else ""}><summary>{_draw(node, before, mark)}'

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from ..text.format import usd
 from ..text.untrusted import harmless
 from .tree_nodes import Node, kind_of
-from .tree_text import state_of, title_of, warned
+from .tree_text import state_of, title_of, warning_mark
 
 _QUESTION_CHARS = 60
 _NOT_PLAIN = re.compile(r"[^\w ]|_")
@@ -42,7 +42,7 @@ def _label(node: Node) -> str:
     facts = (
         harmless(node.processor or "?", 20),
         usd(node.cost_usd, "?"),
-        state_of(node) + warned(node),
+        state_of(node) + warning_mark(node),
     )
     question = harmless(title_of(node, _QUESTION_CHARS), 2 * _QUESTION_CHARS)
     # The number first, also because a label that begins like a list is refused as one.

@@ -32,7 +32,7 @@ def state_of(node: Node) -> str:
     return harmless(word, 20) + (f" in {few}/{fields}" if few < fields else "")
 
 
-def warned(node: Node) -> str:
+def warning_mark(node: Node) -> str:
     """A mark with the number of warnings; a page, a report and the node itself say what they are."""
     return f" ⚠{len(node.warnings):,}" if node.warnings else ""
 
@@ -87,7 +87,7 @@ def _facts(node: Node) -> tuple[str, ...]:
         harmless(node.processor or "?", _MOST["processor"]),
         _cut_columns(usd(node.cost_usd, "?"), _MOST["money"]),
         _cut_columns(state_of(node), _MOST["state"])
-        + warned(node)
+        + warning_mark(node)
         + (" *" if node.is_head else ""),
     )
 

@@ -28,7 +28,7 @@ from ..evidence import (
 from ..models import TaskRun, TaskRunResult
 from .layout import count_within, shares
 from .own_marks import json_told_apart, name_told_apart, source_line, told_apart, without_marks
-from .untrusted import compact_json, fenced
+from .untrusted import compact_json, fence
 
 DEFAULT_MAX_CHARS = 24_000
 """Characters. About 6,000 tokens: twice what a report of 20 fields with 60 sources needs, and 3 %
@@ -67,7 +67,7 @@ def render(result: TaskRunResult, *, max_chars: int | None = DEFAULT_MAX_CHARS) 
 
 def _assemble(text: AnswerText, run: TaskRun) -> str:
     run_id, interaction_id = one_line(run.run_id), one_line(run.interaction_id or "")
-    lines = [fenced(str(text), "Research result.")]
+    lines = [fence(str(text), "Research result.")]
     if text.left_out:
         what = ", ".join(text.left_out)
         lines.append(f"[cut here] Left out: {what}; fetch the whole result by run id {run_id}")

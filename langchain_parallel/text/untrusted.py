@@ -46,7 +46,7 @@ def compact_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
-def fenced(text: str, about: str = "") -> str:
+def fence(text: str, about: str = "") -> str:
     """Untrusted text between the fence's tags, below the sentence that it is data.
 
     Args:
@@ -54,11 +54,11 @@ def fenced(text: str, about: str = "") -> str:
         about: What it is, said before that sentence.
     """
     inside = _without_tags(text)
-    opening, closing = fence(inside)
+    opening, closing = fence_tags(inside)
     return "\n".join(filter(None, [f"{about} {AS_DATA}".lstrip(), opening, inside, closing]))
 
 
-def fence(inside: str) -> tuple[str, str]:
+def fence_tags(inside: str) -> tuple[str, str]:
     """The two tags around this text."""
     # Half a character has no UTF-8 of its own.
     digest = hashlib.sha256(inside.encode(errors="surrogatepass")).hexdigest()[:_NONCE_CHARS]

@@ -36,7 +36,7 @@ _SEALED = "answer of a tool"
 # --- what an answer leaves behind ------------------------------------------------------------------
 
 
-def sealed(door: RunConfig, run: TaskRun, ledger_id: str) -> dict[str, Any]:
+def seal_answer(door: RunConfig, run: TaskRun, ledger_id: str) -> dict[str, Any]:
     """What an answer's artifact says of its run, with the proof that this package said so."""
     ids = {"run_id": run.run_id, "interaction_id": run.interaction_id, "ledger_id": ledger_id}
     return {**ids, "seal": door.clients.seals.of(_SEALED, *ids.values())}
@@ -45,7 +45,7 @@ def sealed(door: RunConfig, run: TaskRun, ledger_id: str) -> dict[str, Any]:
 def remember_answer(door: RunConfig, site: CallSite, run: TaskRun) -> Calls[None]:
     """Record that an answer was handed over here: its message may be gone when it is built on."""
     if run.interaction_id and _has_records(door, site):
-        name = _returned(run.interaction_id)
+        name = _record_name(run.interaction_id)
         record = {"run_id": run.run_id, "seal": _record_seal(door, site, run.interaction_id)}
         with suppress(ParallelError):  # the ledger's list shows it, too
             yield from door.records.put(site.config, name, record)
@@ -54,7 +54,7 @@ def remember_answer(door: RunConfig, site: CallSite, run: TaskRun) -> Calls[None
 def _is_remembered(door: RunConfig, site: CallSite, interaction_id: str) -> Calls[bool]:
     if not _has_records(door, site):
         return False
-    record = yield from door.records.get(site.config, _returned(interaction_id))
+    record = yield from door.records.get(site.config, _record_name(interaction_id))
     # A server's users may be able to write into the store that has the record.
     return record is not None and record.get("seal") == _record_seal(door, site, interaction_id)
 
@@ -71,7 +71,7 @@ def _has_records(door: RunConfig, site: CallSite) -> bool:
     return site.thread_id is not None or (site.is_new and door.options.allow_foreign_ids is False)
 
 
-def _returned(interaction_id: str) -> str:
+def _record_name(interaction_id: str) -> str:
     return f"returned {interaction_id}"
 
 

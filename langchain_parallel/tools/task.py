@@ -54,7 +54,7 @@ from ..text.progress import CUSTOM_EVENT
 from ..text.result import DEFAULT_MAX_CHARS, MIN_CHARS, paid_calls, render
 from .arguments import PREVIOUS, PROCESSOR, accept_field_names, arguments
 from .call_site import AnyRuntime, CallSite
-from .own_answers import check_adopted, check_follow_up, remember_answer, sealed
+from .own_answers import check_adopted, check_follow_up, remember_answer, seal_answer
 from .tool_messages import description, error_for_model, explain
 from .unfinished_calls import UnfinishedCall, is_found_again, with_asked_key
 from .within_limits import submit_within_limits
@@ -294,7 +294,7 @@ class ParallelTaskTool(BaseTool):
             return
         ledger_id = self.ledger_id or site.ledger_id
         if ledger_id is None and site.thread_id is not None:
-            ledger_id = yield from run.door.ledgers.recorded(site.config, self._session(site))
+            ledger_id = yield from run.door.ledgers.find_recorded(site.config, self._session(site))
         yield from check_follow_up(run.door, site, run.request.previous_interaction_id, ledger_id)
 
     def _session(self, site: CallSite) -> str:
@@ -303,7 +303,7 @@ class ParallelTaskTool(BaseTool):
     def _answer(self, got: PaidAnswer, processor: str, ledger_id: str) -> Answer:
         artifact = _artifact(got, processor)
         told = paid_calls(got.result, (self.request or RequestOptions()).paid_connectors)
-        artifact |= {"cost_is_lower_bound": bool(told)} | sealed(
+        artifact |= {"cost_is_lower_bound": bool(told)} | seal_answer(
             self._door, got.result.run, ledger_id
         )
         return render(got.result, max_chars=self.max_chars), artifact

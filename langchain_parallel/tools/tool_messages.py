@@ -118,22 +118,22 @@ def error_for_model(
     if LedgerNotFound in (type(error), type(error.__cause__)):
         otherwise = error.hint  # only a person can help, in the words of the error
     elif error.billed is False:
-        otherwise = _settled(error)
+        otherwise = _advice_if_settled(error)
     else:
-        otherwise = _unsettled(error, collector, is_found_again)
+        otherwise = _advice_if_unsettled(error, collector, is_found_again)
     retold = copy.copy(error)
     retold.hint = next(known, otherwise)
     retold.message = harmless(error.message, ERROR_CHARS)  # shortened before its ids follow it
     return harmless(str(retold))
 
 
-def _settled(error: ParallelError) -> str:
+def _advice_if_settled(error: ParallelError) -> str:
     """What to do where nothing was started, and that nothing was."""
     is_said = "nothing was" in f"{error.message} {error.hint}".lower()
     return error.hint if is_said else f"{error.hint} Nothing was started.".strip()
 
 
-def _unsettled(error: ParallelError, collector: str | None, is_found_again: bool) -> str:
+def _advice_if_unsettled(error: ParallelError, collector: str | None, is_found_again: bool) -> str:
     """What to do about a run that may be billed, and whose answer is not at hand."""
     if isinstance(error, ActionRequired):
         first, then = "A person has to do what the server asks for.", "After that, "

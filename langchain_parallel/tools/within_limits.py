@@ -62,7 +62,7 @@ def submit_within_limits(
         if lock.contested and (late := (yield from run.find(ledger_id, lookup="until_settled"))):
             return run, late
         runs = yield from run.ledger_runs(ledger_id)
-        if edited := _edited(run, runs, ledger_id):
+        if edited := _find_edited(run, runs, ledger_id):
             return edited
         if any((one.metadata or {}).get(METADATA_KEY) == run.key for one in runs):
             return run, (yield from run.submit(ledger_id))
@@ -84,14 +84,14 @@ def _find(run: PaidRun, ledger_id: str, is_new: bool) -> Calls[tuple[PaidRun, Su
         return None
     if (yield from run.is_known(ledger_id)) and (found := (yield from run.look(ledger_id))):
         return run, found
-    if edited := _edited(run, (yield from run.ledger_runs(ledger_id)), ledger_id):
+    if edited := _find_edited(run, (yield from run.ledger_runs(ledger_id)), ledger_id):
         return edited
     if found := (yield from run.look(ledger_id)):
         return run, found
-    return _edited(run, (yield from run.ledger_runs(ledger_id)), ledger_id)
+    return _find_edited(run, (yield from run.ledger_runs(ledger_id)), ledger_id)
 
 
-def _edited(
+def _find_edited(
     run: PaidRun, runs: Sequence[TaskRun], ledger_id: str
 ) -> tuple[PaidRun, Submission] | None:
     """The run among the ledger's that this call was sent as, after a person had edited it."""

@@ -11,7 +11,7 @@ from ..._core.plain_text import CUT_HERE, count, cut
 from ...text.format import usd
 from ...text.layout import list_within
 from ...text.result import answer_text, weak_points
-from ...text.untrusted import TAG, fenced, harmless
+from ...text.untrusted import TAG, fence, harmless
 from ..state import ResearchState, Turn
 from ..usage import spent_usd
 from .evaluator import last_round
@@ -62,12 +62,12 @@ def session_text(state: ResearchState, max_chars: int) -> str:
     """
     last = last_round(state["turns"])
     earlier = [_line(turn, _EARLIER_CHARS) for turn in state["turns"] if turn not in last]
-    room = max_chars - len(fenced("…")) - len(_totals(state))
+    room = max_chars - len(fence("…")) - len(_totals(state))
     kept = list_within(earlier[::-1], room // 4, by="\n").split("\n")[::-1] if earlier else []
     history = "\n".join(["Earlier turns:", *kept, ""]) if kept else ""
     inside = cut(history + _answers(last, room - len(history)), room, CUT_HERE)
     # Without any angle, not even JSON that escapes a tag's line end can pose as the fence.
-    return "\n".join([fenced(inside.translate(_ANGLES)), _totals(state)])
+    return "\n".join([fence(inside.translate(_ANGLES)), _totals(state)])
 
 
 def _totals(state: ResearchState) -> str:

@@ -14,7 +14,7 @@ from ..._graph.ownership import (
     prove_interaction,
     prove_ledger,
     prove_run,
-    sealed,
+    seal_turn,
 )
 from ...errors import InvalidRequest, ParallelError
 from ...models import TaskRun
@@ -72,7 +72,7 @@ def plan(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
         turns = _place_behind([_take_over(left, turn) for turn in new], before)
     else:
         turns = yield from prove_all(graph, left, ledger_id, config, [*before, *left])
-    turns = [turn if turn["run_id"] else sealed(seals, turn, ledger_id) for turn in turns]
+    turns = [turn if turn["run_id"] else seal_turn(seals, turn, ledger_id) for turn in turns]
     rules = yield from graph.rules({**state, "ledger_id": ledger_id}, config).with_quotas()
     turns = _review(rules, before, turns)
     if len(turns) > 1 or (not new and state.get("branches")):

@@ -101,7 +101,7 @@ def _start(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> 
     at_hand = [*turns, *beside, pending]
     pending = yield from prove_plan(graph, pending, state["ledger_id"], config, at_hand)
     planned = [*beside, pending]
-    known = None if "turns" not in state else _known(graph, state, config)
+    known = None if "turns" not in state else _read_known(graph, state, config)
 
     def allows(found: Sequence[Turn]) -> bool:
         return not limit_objections(merge_turns(turns, [*found]), planned, [pending], rules)
@@ -136,7 +136,7 @@ def _unsent(pending: Turn, **why: bool) -> Turn:
     return again
 
 
-def _known(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Known:
+def _read_known(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Known:
     """What the session knows of its ledger."""
     left = open_turns(state)
     keys = [graph.run(turn, config).key for turn in left if not turn["run_id"]]
@@ -236,7 +236,7 @@ def _find_beside(
     """What the ledger was seen to have beside the branches that are started; if it cannot be read now, or is
     not shown to be this thread's, the next send tells it.
     """
-    known = _known(graph, {**state, "branches": branches}, config)
+    known = _read_known(graph, {**state, "branches": branches}, config)
     turns, position = state.get("turns") or [], state["branches"][0]["round"]
     try:
         yield from prove_ledger(graph, state["ledger_id"], config, [*turns, *branches])
