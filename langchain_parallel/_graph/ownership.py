@@ -37,7 +37,7 @@ ALLOW_VARIABLE = "PARALLEL_RESEARCH_ALLOW_FOREIGN_IDS"
 _ID_CHARS = 80
 _WHAT_IS_ALLOWED = (
     "Behind a LangGraph server, {allowed}. {instead} If users may use each other's ids, deploy with "
-    f"RequestOptions(allow_foreign_ids=True), or {ALLOW_VARIABLE}=true. Nothing was sent."
+    f"RequestOptions(allow_foreign_ids=True), or {ALLOW_VARIABLE}=True. Nothing was sent."
 )
 
 
