@@ -209,10 +209,15 @@ def _walk(value: Any, secrets: list[str]) -> Any:
     return value
 
 
+def _as_json(text: str) -> str:
+    """A text as it stands in a model's JSON."""
+    return json.dumps(text, ensure_ascii=False)[1:-1]
+
+
 def _redact_model(model: BaseModel, secrets: list[str]) -> BaseModel:
     # Nearly all models hold none, and looking into their JSON is quicker than rebuilding them.
     text = model.model_dump_json()
-    if not any(secret in text or json.dumps(secret)[1:-1] in text for secret in secrets):
+    if not any(secret in text or _as_json(secret) in text for secret in secrets):
         return model
     read = {name: _walk(value, secrets) for name, value in model if name not in _IDS}
     changed = {name: new for name, new in read.items() if new != getattr(model, name)}

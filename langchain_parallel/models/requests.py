@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import date
 from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias, cast
@@ -19,6 +20,7 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
+    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -239,12 +241,24 @@ class _SecretModel(_RequestModel):
     @model_serializer(mode="wrap")
     def _without_secrets(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Also where a field's own serializer would be passed over (`serialize_as_any`)."""
-        shown: dict[str, Any] = dump(self)
+        shown = _dump_fields(self, dump)
         if "url" in shown:
             shown["url"] = _host_only(self.url)
         if shown.get("headers"):
             shown["headers"] = dict.fromkeys(shown["headers"], _MASK)
         return shown
+
+
+def _dump_fields(model: BaseModel, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    """A model's fields. With `serialize_as_any`, pydantic before 2.11 takes the second model of a list for a
+    circle: it gives it back as it is, or raises.
+    """
+    shown: object = None
+    with suppress(ValueError):
+        shown = dump(model)
+    if isinstance(shown, dict):
+        return shown
+    return {name: getattr(model, name) for name in type(model).model_fields}
 
 
 class McpServer(_SecretModel):
@@ -291,7 +305,7 @@ class Webhook(Extensible, _SecretModel):
 
     @model_serializer(mode="wrap")
     def _without_secrets(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        shown: dict[str, Any] = dump(self)
+        shown = _dump_fields(self, dump)
         shown |= {"url": _host_only(self.url)} if "url" in shown else {}
         return shown | (
             {"extra_body": _mask_texts(self.extra_body)} if "extra_body" in shown else {}
