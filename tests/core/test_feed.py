@@ -131,3 +131,22 @@ def test_the_id_of_the_stream_serves_where_the_payload_has_none() -> None:
     [event] = feed.feed(chunk % json.dumps(RUN).encode())
     assert isinstance(event, TaskRunEvent)
     assert event.event_id == "7"
+
+
+def test_an_id_of_its_own_comes_before_that_of_the_stream() -> None:
+    feed = EventFeed(replays=False)
+    state = {"type": "task_run.state", "event_id": "5", "run": RUN}
+    [event] = feed.feed(b"id: 7\n" + sse(state))
+    assert isinstance(event, TaskRunEvent)
+    assert event.event_id == "5"
+    [unknown] = EventFeed(replays=False).feed(sse({"type": "telepathy", "strength": 11}))
+    assert unknown.model_extra == {"strength": 11}
+
+
+@pytest.mark.parametrize("data", ["null", "5", "[]", '"x"', "{}"])
+def test_what_is_no_event_begins_no_connection(data: str) -> None:
+    feed = EventFeed(replays=True)
+    assert feed.feed(f"id: 7\ndata: {data}\n\n".encode()) == []
+    assert not feed.has_begun
+    feed.feed(sse(message("a")))
+    assert feed.has_begun

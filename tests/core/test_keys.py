@@ -10,7 +10,11 @@ from hypothesis import strategies as st
 
 from langchain_parallel._core import limits, wire
 from langchain_parallel._core.ledger import identity
-from langchain_parallel._core.ledger.identity import credentials_digest, credentials_of
+from langchain_parallel._core.ledger.identity import (
+    credentials_digest,
+    credentials_of,
+    identity_mark,
+)
 from langchain_parallel._core.ledger.keys import METADATA_KEY, ledger_key
 from langchain_parallel.errors import InvalidRequest
 from langchain_parallel.models import (
@@ -18,6 +22,7 @@ from langchain_parallel.models import (
     McpServer,
     SourcePolicy,
     TaskAdvancedSettings,
+    TaskRun,
     TaskRunInput,
     TaskSpec,
     Webhook,
@@ -155,6 +160,22 @@ def test_a_key_with_credentials_or_an_identity_stays_what_it_is() -> None:
     assert eyes(OTHER_EYES["none"]) == "7e9c038e1bc728e3dc9959487eed54c45b7eec28"
 
 
+def test_a_mark_stays_what_it_is_and_tells_whose_a_run_is() -> None:
+    """Runs bear it as metadata, and outlive releases."""
+    alice = identity_mark(ask(), "a" * identity.MAX_IDENTITY), identity_mark(ask(), "alice")
+    assert alice[1] == "858b73f261a9c244"
+    assert identity_mark(ask(), None) is None
+    for metadata, mark, is_anothers in (
+        ({identity.MARK_KEY: alice[1]}, alice[1], False),
+        ({identity.MARK_KEY: alice[1]}, alice[0], True),
+        ({identity.MARK_KEY: alice[1]}, None, True),
+        ({"row": "7"}, alice[1], False),  # what everybody can see
+        (None, alice[1], False),
+    ):
+        run = TaskRun(run_id="trun_1", status="queued", metadata=metadata)
+        assert identity.is_anothers(run, mark) is is_anothers
+
+
 WRONG_IDENTITIES: list[tuple[Any, str]] = [
     ("", "identity is blank; give text of up to 512 characters"),
     (" \n", "identity is blank"),
@@ -190,6 +211,8 @@ def test_a_key_fits_into_metadata_and_stays_what_it_is() -> None:
     """Sessions outlive releases: a key that changes with the package would pay for all runs anew."""
     assert limits.check(ask(metadata={METADATA_KEY: BASE})) == []
     assert BASE == "073e9c39591e2eb84b2b7fca100ae67323698f1b"
+    other_script = ledger_key(ask(input="Wer führt in 日本?"), position="2")
+    assert other_script == "fc8a5aee3dc26e6a8c886ed7e94fa506cf2cc1e8"
 
 
 class LaterInput(TaskRunInput):

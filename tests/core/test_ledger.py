@@ -14,7 +14,7 @@ from langchain_parallel._core.ledger.cache import KnownRun, LedgerCache
 from langchain_parallel._core.ledger.keys import METADATA_KEY, ledger_key
 from langchain_parallel._core.ledger.lookup import Lookup, PendingSubmission
 from langchain_parallel._core.retry import RetryPolicy
-from langchain_parallel.models import Submission, TaskRun, TaskRunInput
+from langchain_parallel.models import RunInput, Submission, TaskRun, TaskRunEvent, TaskRunInput
 
 from .helpers import Script, answer
 
@@ -118,6 +118,7 @@ def test_it_sends_again_only_after_the_settling_time() -> None:
     first, second = (i for i, e in enumerate(script.effects) if isinstance(e, Request) and e.paid)
     pauses = [s.seconds for s in script.sleeps]
     assert sum(pauses) >= POLICY.settle_seconds
+    assert [s for s in script.sleeps if s.jitter] == [POLICY.jittered_delay(1)]
     assert second - first > 5
 
 
@@ -149,6 +150,7 @@ def test_a_refusal_is_final_and_free(status: int) -> None:
     assert cache.unsettled == {}
     assert caught.value.billed is False
     assert paid(script) == 1
+    assert script.sleeps == []
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 422])
@@ -162,7 +164,15 @@ def test_a_refusal_after_which_the_ledger_cannot_be_read_claims_nothing(status: 
 
 
 @pytest.mark.parametrize(
-    "body", ["{", "{}", '{"run_ids": []}', '{"run_ids": ["a", "b"]}', "<html>"]
+    "body",
+    [
+        "{",
+        "{}",
+        '{"run_ids": []}',
+        '{"run_ids": ["a", "b"]}',
+        '{"run_ids": ["../a"]}',
+        "<html>",
+    ],
 )
 def test_an_acceptance_that_cannot_be_read_is_never_sent_again(body: str) -> None:
     script = Script(*NOTHING, answer(200, body), *NOTHING * 5)
@@ -208,9 +218,12 @@ def test_a_lookup_that_fails_sends_nothing() -> None:
 def test_a_lookup_answered_with_a_web_page_is_no_empty_ledger() -> None:
     page = (answer(200, content_type="text/html"),)
     script = Script(*NOTHING[:1], *page * POLICY.max_attempts)
-    with pytest.raises(errors.MalformedResponse, match="text/html instead of an event stream"):
+    with pytest.raises(
+        errors.MalformedResponse, match="text/html instead of an event stream"
+    ) as caught:
         submit(script)
     assert paid(script) == 0
+    assert caught.value.billed is None  # an earlier caller may have paid for it
 
 
 @pytest.mark.parametrize(
@@ -583,6 +596,7 @@ def assert_kept_back(asked: TaskRunInput, input: object, processor: str = "lite"
         (None, "lite", True),
         ("Who?", "lite", True),
         ("  Who?\n", "lite", True),
+        ("Who?", "", True),
         ("Else?", "lite", False),
         ("Who?", "pro", False),
     ],
@@ -801,3 +815,116 @@ RUN_LISTED = (
     b'data: {"type": "task_run.state", "event_id": "1", "run": {"run_id": "trun_1", "status": "running", '
     + f'"interaction_id": "intr_1", "metadata": {{"{METADATA_KEY}": "{KEY}"}}}}}}\n\n'.encode()
 )
+
+
+def test_a_run_that_its_id_shows_late_leaves_no_doubt_though_the_ledger_cannot_be_read() -> None:
+    cache = LedgerCache()
+    script = Script(*NOTHING, STARTED, Response(404), *[Response(401)] * 5, RUN)
+    made = submit(script, cache=cache)
+    assert (made.run.run_id, made.run.interaction_id) == ("trun_1", "intr_1")
+    assert cache.unsettled == {}
+
+
+def test_a_caller_cancelled_after_it_came_too_late_leaves_no_doubt() -> None:
+    """Unless another process has taken over, which may have sent."""
+    for says, doubt in (([], {}), ([False], {("tgrp_1", KEY): 100.0})):
+        cache = LedgerCache()
+        script = Script(*NOTHING, TOO_LATE)
+        script.confirms = [*says]
+        with pytest.raises(IndexError):  # the list of outcomes ends where it looks again
+            submit(script, cache=cache)
+        assert cache.unsettled == doubt
+
+
+@pytest.mark.parametrize(
+    "outcomes", [(Response(400),), (STARTED, Response(404))], ids=["a refusal", "a lost id"]
+)
+def test_a_caller_cancelled_while_it_makes_sure_leaves_a_doubt_of_that_time(
+    outcomes: tuple[object, ...],
+) -> None:
+    cache = LedgerCache()
+    script = Script(*NOTHING, *outcomes)
+    script.time = 7.0
+    with pytest.raises(IndexError):  # the list of outcomes ends where the ledger is looked into
+        submit(script, cache=cache)
+    assert cache.unsettled == {("tgrp_1", KEY): 7.0}
+    assert cache.started_run("tgrp_1", KEY) is None
+
+
+def test_after_a_refusal_the_whole_list_is_read() -> None:
+    """A run that shows up late may be listed before others."""
+    cache = LedgerCache()
+    others = [("trun_7", "2025", "7"), ("trun_8", "2025", "8")]
+    assert find(Script(*listing(*others, key="other", whole=True)), cache=cache) is None
+    script = Script(*listing(count=2), Response(400), *SHOWN)
+    assert submit(script, cache=cache).adopted
+    assert cursors(script) == ["8", None, "1"]
+
+
+def test_a_run_that_is_counted_after_a_refusal_and_listed_a_moment_later_is_adopted() -> None:
+    script = Script(*NOTHING, Response(402), *listing(count=1), *SHOWN)
+    assert submit(script).adopted
+    assert paid(script) == 1
+
+
+def test_a_run_that_was_anothers_is_ours_only_if_it_is_read_as_ours() -> None:
+    """That it cannot be read the second time does not undo what was read the first time."""
+    elsewhere = answer(200, json.dumps(ELSEWHERE))
+    made = submit(Script(*NOTHING, STARTED, elsewhere, *NOTHING * 5, RUN))
+    assert (made.run.run_id, made.run.interaction_id) == ("trun_1", "intr_1")
+    script = Script(*NOTHING, STARTED, elsewhere, *NOTHING * 5, Response(403))
+    with pytest.raises(errors.SubmissionUnknown, match="named run trun_1, which is not there"):
+        submit(script)
+    script = Script(*NOTHING, STARTED, Response(404), *NOTHING * 5, Response(403))
+    assert submit(script).run.run_id == "trun_1"
+
+
+def test_the_state_of_a_started_run_is_read_twice_at_the_most() -> None:
+    made = submit(Script(*NOTHING, STARTED, Response(503), RUN))
+    assert made.run.interaction_id == "intr_1"
+    script = Script(*NOTHING, STARTED, Response(503), Response(503))
+    assert submit(script).run.interaction_id is None
+
+
+def test_for_a_twin_the_whole_list_is_read() -> None:
+    other = ("trun_7", "2025", "7")
+    looks = listing(other, key="other"), listing(other, key="other", whole=True)
+    script = Script(*looks[0], NoResponse(True), *looks[1] * 5, STARTED, RUN, *SHOWN)
+    assert submit(script).run.run_id == "trun_1"
+    assert cursors(script)[-2:] == [None, "1"]
+
+
+def test_requests_take_turns_only_under_one_key_of_one_ledger() -> None:
+    other = ASKED.model_copy(update={"input": "Else?"})
+    names = [pending().name, pending(ledger_id="tgrp_2").name, pending(asked=other).name]
+    assert len(set(names)) == 3
+    assert names[0] == pending().name
+
+
+class SlowLists(Script):
+    """Each list takes three seconds."""
+
+    def _outcome(self, effect: Any) -> object:
+        self.time += 3.0 if isinstance(effect, OpenStream) else 0.0
+        return super()._outcome(effect)
+
+
+def test_looks_go_on_without_a_pause_that_lasts_beyond_the_settling_time() -> None:
+    script = SlowLists(*NOTHING * 4, STARTED, RUN, *NOTHING)
+    script.confirms = [True]
+    submit(script, lookup="until_settled")
+    assert [pause.seconds for pause in script.sleeps] == [1.0, 2.0, 0.0]
+
+
+@pytest.mark.parametrize("is_repeated", [False, True])
+def test_every_listed_run_says_its_key_though_a_list_may_leave_out_metadata(
+    is_repeated: bool,
+) -> None:
+    cache = LedgerCache("a client")
+    metadata = {METADATA_KEY: KEY, "row": "7"}
+    run = TaskRun(run_id="trun_1", status="queued", metadata=metadata if is_repeated else None)
+    asked = RunInput(input="Who?", metadata=metadata)
+    cache.restart_index("tgrp_1").add([TaskRunEvent(event_id="1", run=run, input=asked)])
+    [known] = cache.runs("tgrp_1")
+    assert known.metadata == (metadata if is_repeated else {METADATA_KEY: KEY})
+    assert cache.name == "a client"

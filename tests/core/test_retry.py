@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -138,6 +140,7 @@ def test_a_lost_request_is_looked_for_longer_than_a_server_may_work_on_it_and_li
 ):
     assert RetryPolicy().settle_seconds == 60 + 15
     assert RetryPolicy().max_retry_after == 120
+    assert RetryPolicy().max_attempts == 5
     assert RetryPolicy().backoff.delay(99) == 30
 
 
@@ -161,8 +164,9 @@ def test_a_server_that_asks_for_too_long_a_pause_is_not_waited_for() -> None:
         {"initial_delay": -1},
         {"settle_seconds": float("inf")},
         {"max_delay": float("nan")},
+        {"max_retry_after": "a minute"},
     ],
 )
-def test_a_policy_that_cannot_work_is_refused(wrong: dict[str, float]) -> None:
+def test_a_policy_that_cannot_work_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest, match="is no retry policy"):
-        RetryPolicy(**wrong)  # type: ignore[arg-type]  # a dict of mixed arguments
+        RetryPolicy(**wrong)

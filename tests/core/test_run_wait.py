@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from langchain_parallel import errors
 from langchain_parallel._core import run_wait
-from langchain_parallel._core.effects import OpenStream, Request, StreamEnded
+from langchain_parallel._core.effects import (
+    NoResponse,
+    OpenStream,
+    ReadChunk,
+    Request,
+    Sleep,
+    StreamEnded,
+)
+from langchain_parallel._core.ledger.cache import LedgerCache
 from langchain_parallel._core.retry import RetryPolicy
 from langchain_parallel._graph.paid_run import wait_seconds
-from langchain_parallel.models import TaskRunResult
+from langchain_parallel.models import TaskRun, TaskRunResult
 
 from .helpers import Script, answer
 
@@ -161,7 +170,7 @@ def test_an_api_that_is_down_is_asked_until_the_deadline_and_no_longer() -> None
 
 def test_pauses_grow_and_begin_anew_after_news() -> None:
     late = After(60.0, NOT_YET)
-    script = Timed(answer(503), answer(503), late, status(), answer(503), RESULT)
+    script = Timed(NoResponse(sent=True), answer(503), late, status(), answer(503), RESULT)
     policy = RetryPolicy(initial_delay=2.0, max_delay=100.0)
     script.run(run_wait.wait("trun_1", 3_600.0, policy, follow=False))
     assert [pause.seconds for pause in script.sleeps] == [1.0, 2.0, 1.0, 1.0]
@@ -194,9 +203,16 @@ def test_a_stream_is_opened_only_while_there_is_time_to_read_it(
 
 
 def test_the_longest_pause_that_a_server_may_ask_for_bounds_the_wait_for_a_run() -> None:
-    script = Timed(answer(503, retry_after="500"), answer(429, retry_after="7"), RESULT)
+    asked = answer(503, retry_after="500"), answer(429, retry_after="7"), answer(503)
+    script = Timed(*asked, RESULT)
     wait(script, follow=False)
-    assert [pause.seconds for pause in script.sleeps] == [120.0, 7.0]
+    assert [pause.seconds for pause in script.sleeps] == [120.0, 7.0, 0.5]
+
+
+def test_a_pause_ends_at_the_deadline_at_the_latest() -> None:
+    script = Timed(answer(503), After(1.5, answer(503)), RESULT)
+    script.run(run_wait.wait("trun_1", 10.0, RetryPolicy(initial_delay=16.0), follow=False))
+    assert script.sleeps == [Sleep(8.0, jitter=2.0), Sleep(0.5, jitter=0.0)]
 
 
 @pytest.mark.parametrize("status", ["failed", "cancelled", "action_required"])
@@ -244,3 +260,133 @@ def test_a_failed_run_is_told_from_an_unknown_one_by_its_status() -> None:
     with pytest.raises(errors.ApiError) as caught:
         script.run(run_wait.wait("trun_1", 3_600.0, policy, follow=False))
     assert caught.value.status == 403
+    assert len(script.sent) == 2
+
+
+AT_ONCE = RetryPolicy(initial_delay=0.0, max_delay=0.0, settle_seconds=10.0)
+"""Without pauses, so that a script alone says what time it is."""
+COMPLETED = answer(200, json.dumps(run(status="completed")))
+
+
+def test_a_run_that_completes_at_the_deadline_gets_one_more_poll() -> None:
+    late = After(10.0, answer(503))
+    assert wait(Timed(late, COMPLETED, RESULT), 10.0, follow=False).output.content == "mine"
+    with pytest.raises(errors.ApiError) as caught:
+        wait(Timed(late, COMPLETED, answer(503), COMPLETED, RESULT), 10.0, follow=False)
+    assert (caught.value.status, caught.value.interaction_id) == (503, "intr_1")
+
+
+def test_a_completed_run_whose_result_does_not_come_is_said_to_be_completed() -> None:
+    script = Timed(After(10.0, NOT_YET), COMPLETED, COMPLETED, NOT_YET, COMPLETED)
+    with pytest.raises(errors.StillRunning) as caught:
+        wait(script, 10.0, follow=False)
+    assert caught.value.status == "completed"
+
+
+def test_the_time_that_has_passed_counts_for_the_next_stream() -> None:
+    """A stream may be silent for half of what is left, and none is opened in the last two seconds."""
+    ends = (HEAD, StreamEnded())
+    script = Timed(*ends, After(40.0, NOT_YET), *ends, After(59.0, NOT_YET), RESULT)
+    script.run(run_wait.wait("trun_1", 100.0, AT_ONCE))
+    opened = [one.request.timeout for one in script.effects if isinstance(one, OpenStream)]
+    assert opened == [50.0, 30.0]
+
+
+def test_a_stream_is_left_in_time_for_a_poll() -> None:
+    script = Timed(HEAD, *(After(10.0, progress(nth)) for nth in range(5)), RESULT)
+    wait(script, 100.0)
+    assert [type(effect) for effect in script.effects[1:]] == [ReadChunk] * 5 + [Request]
+
+
+@pytest.mark.parametrize(
+    ("took", "seconds"), [(60.0, 30.0), (80.0, 15.0), (94.5, 1.0)], ids=["in time", "late", "over"]
+)
+def test_a_request_that_hangs_is_given_up_soon_after_the_deadline(
+    took: float, seconds: float
+) -> None:
+    script = Timed(After(took, NOT_YET), status(), RESULT)
+    with suppress(errors.StillRunning):
+        script.run(run_wait.wait("trun_1", 90.0, AT_ONCE, follow=False))
+    assert [request.timeout for request in script.sent[:2]] == [75.0, seconds]
+
+
+def test_between_two_streams_a_poll_lasts_a_second() -> None:
+    polls = [After(0.4, NOT_YET), HEAD, progress(1), StreamEnded(), After(0.5, NOT_YET)]
+    script = Timed(HEAD, StreamEnded(), *polls, HEAD, StreamEnded(), RESULT)
+    policy = RetryPolicy(initial_delay=2.0, max_delay=100.0)
+    script.run(run_wait.wait("trun_1", 3_600.0, policy))
+    assert [one.query for one in script.sent[:2]] == [{"timeout": "1"}] * 2
+    assert [pause.seconds for pause in script.sleeps] == [2.0, 1.0]  # the first was cut short
+    script = Timed(RESULT)
+    wait(script, 0.2)
+    assert script.sent[0].query == {"timeout": "1"}
+
+
+def test_an_unknown_run_that_was_seen_meanwhile_is_asked_after_for_the_settling_time_anew() -> None:
+    unknown = (answer(404), answer(404))
+    script = Timed(*unknown, After(60.0, NOT_YET), status(), *unknown, RESULT)
+    script.run(run_wait.wait("trun_1", 3_600.0, AT_ONCE, follow=False))
+    script = Timed(
+        *(After(60.0, NOT_YET), status()), *unknown, After(11.0, answer(404)), answer(404), RESULT
+    )
+    with pytest.raises(errors.NotFound) as caught:  # that it was seen earlier does not keep it
+        script.run(run_wait.wait("trun_1", 3_600.0, AT_ONCE, follow=False))
+    assert (caught.value.run_id, caught.value.interaction_id) == ("trun_1", "intr_1")
+
+
+def test_a_completed_run_without_a_result_is_asked_after_for_the_settling_time() -> None:
+    script = Timed(*[After(4.0, answer(404)), COMPLETED] * 4, RESULT)
+    with pytest.raises(errors.NotFound):
+        script.run(run_wait.wait("trun_1", 3_600.0, AT_ONCE, follow=False))
+
+
+def test_an_error_names_the_run_and_the_interaction_that_is_known() -> None:
+    cache = LedgerCache()
+    cache.remember_interaction(TaskRun(run_id="trun_1", interaction_id="intr_7", status="queued"))
+    for outcomes, interaction_id in (
+        ([HEAD, StreamEnded()], "intr_7"),
+        ([HEAD, event(), StreamEnded()], "intr_1"),
+    ):
+        with pytest.raises(errors.ApiError) as caught:
+            wait(Script(*outcomes, answer(403)), cache=cache)
+        assert (caught.value.run_id, caught.value.interaction_id) == ("trun_1", interaction_id)
+
+
+def test_an_event_of_a_connection_that_broke_off_spoils_none_of_the_next() -> None:
+    done = event("trun_1", "completed", output=ANSWER)
+    script = Script(HEAD, done[:30], StreamEnded(), NOT_YET, HEAD, done)
+    assert wait(script).output.content == "mine"
+
+
+def test_news_on_a_stream_lets_pauses_begin_anew() -> None:
+    down = (StreamEnded(), answer(503))
+    script = Timed(HEAD, *down, HEAD, progress(1), *down, HEAD, StreamEnded(), RESULT)
+    policy = RetryPolicy(initial_delay=2.0, max_delay=100.0)
+    script.run(run_wait.wait("trun_1", 3_600.0, policy))
+    assert [pause.seconds for pause in script.sleeps] == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    "said", [event("trun_1", "running", output=ANSWER), event("trun_1", "completed")]
+)
+def test_an_answer_is_that_of_a_run_that_has_ended(said: bytes) -> None:
+    result = wait(Script(HEAD, said, StreamEnded(), RESULT))
+    assert (result.run.status, result.output.content) == ("completed", "mine")
+
+
+@pytest.mark.parametrize(
+    ("seen", "known", "interaction_id"),
+    [((), "active", None), ((event(),), "running", "intr_1")],
+    ids=["nothing", "a state"],
+)
+def test_a_deadline_that_passes_says_how_long_it_was_and_what_is_known(
+    seen: tuple[bytes, ...], known: str, interaction_id: str | None
+) -> None:
+    """Even if the status cannot be read then."""
+    lost = NoResponse(sent=True)
+    script = Timed(HEAD, *seen, StreamEnded(), After(9.0, NOT_YET), lost, After(2.0, NOT_YET), lost)
+    script.time = 1_000.0
+    with pytest.raises(errors.StillRunning, match=f"still {known} after 1[0-9] s") as caught:
+        script.run(run_wait.wait("trun_1", 10.0, AT_ONCE))
+    assert (caught.value.status, caught.value.interaction_id) == (known, interaction_id)
+    assert 10.0 <= caught.value.waited <= 12.0

@@ -22,6 +22,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("modules", nargs="*", help="parts of the modules' paths; unless given, all")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only each Nth mutant")
     parser.add_argument("--from", type=int, default=0, metavar="N", help="the first of them")
+    parser.add_argument(
+        "--line", type=int, nargs="+", metavar="N", help="only those of these lines"
+    )
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (default: 1)")
     parser.add_argument("--package", type=Path, help="another package, in a folder with its tests")
     parser.add_argument("--tests", nargs="+", default=[], help="the tests of the other package")
@@ -42,7 +45,8 @@ def main(arguments: list[str]) -> int:
         for _ in range(given.jobs):
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mutants-"))
             trees.append(runner.copy_tree(root, package, Path(folder)))
-        return _report(trees, package, targets, slice(getattr(given, "from"), None, given.every))
+        sample = slice(getattr(given, "from"), None, given.every)
+        return _report(trees, package, targets, sample, given.line)
 
 
 def _installed() -> Path:
@@ -52,7 +56,11 @@ def _installed() -> Path:
 
 
 def _report(
-    trees: list[Path], package: Path, targets: dict[str, tuple[str, ...]], sample: slice
+    trees: list[Path],
+    package: Path,
+    targets: dict[str, tuple[str, ...]],
+    sample: slice,
+    lines: list[int] | None,
 ) -> int:
     survivors: list[tuple[str, int, str, str]] = []
     stale = set(EXPLAINED)
@@ -61,7 +69,7 @@ def _report(
     for module, tests in targets.items():
         everyone = list(mutants((package / module).read_text()))
         stale -= {(module, one.before, one.after) for one in everyone}
-        chosen = everyone[sample]
+        chosen = [one for one in everyone[sample] if not lines or one.line in lines]
         killed = late = explained = survived = 0
         for tried in runner.try_mutants(trees, f"{package.name}/{module}", tests, chosen):
             mutant = tried.mutant

@@ -10,6 +10,8 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.store.memory import InMemoryStore
 
 from langchain_parallel import create_research_graph
+from langchain_parallel._core.calls import drive
+from langchain_parallel._graph.records import Records
 from langchain_parallel.errors import CheckpointNotWritten
 from langchain_parallel.simulator import ManualClock, Simulator
 
@@ -47,6 +49,15 @@ class Filtering(InMemorySaver):
         return super().put(config, checkpoint, kept, *args)
 
 
+class Bare(InMemorySaver):
+    """Gives back nothing beside a checkpoint that it does not know."""
+
+    def get_tuple(self, config: RunnableConfig) -> Any:
+        found: Any = super().get_tuple(config)
+        is_ours = namespace(config).startswith("langchain_parallel")
+        return found._replace(metadata=None) if found and is_ours else found
+
+
 class Mixing(InMemorySaver):
     """Keeps no namespaces apart."""
 
@@ -82,7 +93,7 @@ class Shallow(InMemorySaver):
         return super().get_tuple({"configurable": place})
 
 
-USELESS = [Refusing, Losing, Filtering, Mixing]
+USELESS = [Refusing, Losing, Filtering, Bare, Mixing]
 OURS = [*USELESS, Frozen, Shallow, InMemorySaver]
 
 
@@ -153,3 +164,12 @@ def test_what_is_seen_to_keep_records_is_not_read_back_any_more() -> None:
         graph.invoke(START, thread("t"), durability="sync")
         counts.append(sum(where.startswith("langchain_parallel") for where in read))
     assert counts[0] > counts[1] == counts[2] == 4
+
+
+def test_the_same_record_written_twice_does_not_show_that_records_are_replaced() -> None:
+    place: Any = {"configurable": {"thread_id": "t", "__pregel_checkpointer": Frozen()}}
+    records = Records()
+    for _ in range(2):
+        drive(records.put(place, "a name", {"n": 1}))
+    with pytest.raises(CheckpointNotWritten, match="forgets it"):
+        drive(records.put(place, "a name", {"n": 2}))

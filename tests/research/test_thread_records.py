@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -189,6 +190,8 @@ def test_a_store_is_used_where_there_is_one() -> None:
     assert not any(ns.startswith(NAMESPACE) for ns in saver.storage["stored"])
     without_checkpoints = graph(Records(), store=store)
     assert without_checkpoints.invoke(asked(), thread("stored"))["got"] == {"n": 1}
+    assert without_checkpoints.invoke(asked(name="another"), thread("stored"))["got"] is None
+    assert without_checkpoints.invoke(asked(), thread("another"))["got"] is None
 
 
 def test_without_store_and_checkpointer_the_object_remembers() -> None:
@@ -210,3 +213,46 @@ def test_a_checkpointer_that_raises_is_an_error_of_ours() -> None:
     with pytest.raises(CheckpointNotWritten, match="OSError") as raised:
         made.invoke(asked({"n": 1}), thread("full"))
     assert raised.value.billed is None  # an earlier step may have sent something
+
+
+def test_a_record_that_is_gone_once_it_is_replaced_was_not_kept() -> None:
+    class Forgetful(InMemorySaver):
+        puts = 0
+
+        def put(self, *args: Any) -> Any:
+            self.puts += 1
+            return super().put(*args)
+
+        def get_tuple(self, config: Any) -> Any:
+            return None if self.puts > 1 else super().get_tuple(config)
+
+    place: Any = {"configurable": {"thread_id": "t", "__pregel_checkpointer": Forgetful()}}
+    records = Records()
+    drive(records.put(place, "a name", {"n": 1}))
+    with pytest.raises(CheckpointNotWritten, match="forgets it"):
+        drive(records.put(place, "a name", {"n": 2}))
+
+
+def test_a_copy_of_a_tool_uses_the_same_records() -> None:
+    records = Records()
+    assert deepcopy(records) is records
+
+
+def test_a_record_that_another_process_replaces_at_once_was_kept() -> None:
+    class Shared(InMemorySaver):
+        def put(self, config: Any, checkpoint: Any, metadata: Any, *rest: Any) -> Any:
+            theirs: Any = {**metadata, NAMESPACE: {"by": "another process"}}
+            return super().put(config, checkpoint, theirs, *rest)
+
+    place: Any = {"configurable": {"thread_id": "t", "__pregel_checkpointer": Shared()}}
+    drive(Records().put(place, "a name", {"by": "this process"}))
+
+
+def test_a_record_may_be_written_twice() -> None:
+    """Its checkpoint is no parent of itself: who goes back through a history comes to an end."""
+    records, saver = Records(), InMemorySaver()
+    place: Any = {"configurable": {"thread_id": "t", "__pregel_checkpointer": saver}}
+    for _ in range(2):
+        drive(records.put(place, "a name", {"n": 1}))
+    assert drive(records.get(place, "a name")) == {"n": 1}
+    assert [one.parent_config for one in saver.list(thread("t"))] == [None]

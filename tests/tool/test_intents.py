@@ -241,6 +241,8 @@ def test_a_doubt_stays_where_a_later_send_is_refused_and_an_own_one_goes() -> No
         assert not intent.is_in_doubt(drive(intent.read()))
         drive(intent.withdraw(before))
         assert intent.is_in_doubt(drive(intent.read())) is left
+        if not left:
+            assert drive(intent.read()) == {"by": "this process", "open": False}
 
 
 def test_whoever_gave_way_takes_over_only_if_the_other_recorded_nothing_more() -> None:
@@ -256,3 +258,24 @@ def test_whoever_gave_way_takes_over_only_if_the_other_recorded_nothing_more() -
     assert kept["run_id"] == "trun_1"
     assert drive(ours.is_ours()) is False  # now nothing has changed, so it takes over
     assert drive(ours.is_ours()) is True
+
+
+def test_whoever_finds_no_record_of_its_intent_writes_it_and_looks_before_it_sends() -> None:
+    intent = Intent(Records(), {}, "tgrp_1", "key", "this process", Seals(SecretStr("key")))
+    assert drive(intent.is_ours()) is False
+    assert drive(intent.is_ours()) is True
+
+
+def test_what_came_of_an_intent_is_sealed_and_names_the_run_to_every_process() -> None:
+    ours = Intent(Records(), {}, "tgrp_1", "key", "this process", Seals(SecretStr("key")))
+    drive(ours.settle(TaskRun(run_id="trun_1", interaction_id="intr_1", status="queued"), "key"))
+    record = drive(ours.read())
+    assert record is not None
+    theirs = replace(ours, by="another process")
+    assert not theirs.is_in_doubt(record)
+    assert theirs.is_sealed(record)
+    assert not theirs.is_sealed({**record, "run_id": "trun_2"})
+    run = theirs.run_of(record)
+    assert run is not None
+    assert (run.run_id, run.interaction_id, run.active) == ("trun_1", "intr_1", True)
+    assert replace(theirs, key="another").run_of(record) is None
