@@ -193,6 +193,33 @@ def test_an_identity_that_is_none_is_refused_and_not_repeated(given: Any, words:
     assert str(given or "\0") not in str(refused.value)
 
 
+def test_an_identity_has_up_to_512_characters() -> None:
+    assert ledger_key(ask(), identity="a" * 512) != BASE
+
+
+def test_a_mark_stays_what_it_is() -> None:
+    """A session compares its own with those of runs that earlier versions have started."""
+    assert identity.identity_mark(ask(), "alice") == "858b73f261a9c244"
+    assert identity.identity_mark(ask(), None) is None
+
+
+@pytest.mark.parametrize(
+    ("metadata", "mark", "is_anothers"),
+    [
+        (None, "alice's", False),
+        ({}, None, False),
+        ({identity.MARK_KEY: "alice's"}, "alice's", False),
+        ({identity.MARK_KEY: "alice's"}, "bob's", True),
+        ({identity.MARK_KEY: "alice's"}, None, True),
+    ],
+)
+def test_a_run_with_another_mark_is_anothers(
+    metadata: dict[str, str] | None, mark: str | None, is_anothers: bool
+) -> None:
+    run = TaskRun(run_id="trun_1", interaction_id="intr_1", status="queued", metadata=metadata)
+    assert identity.is_anothers(run, mark) is is_anothers
+
+
 def test_the_order_of_domains_changes_no_key() -> None:
     one, two = (
         ask(source_policy=SourcePolicy(include_domains=d)) for d in (["a.b", "c.d"], ["c.d", "a.b"])

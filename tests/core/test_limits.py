@@ -40,6 +40,15 @@ def test_the_spec_counts_with_the_input() -> None:
     assert f"The task spec holds {size - 6_000:,} characters; 15,000 are allowed" in alone
 
 
+def test_the_spec_counts_in_characters() -> None:
+    spec = TaskSpec(output_schema=TextSchema(description="ä" * 14_000))
+    assert limits.check(ask(task_spec=spec)) == []
+
+
+def test_what_cannot_be_written_breaks_no_rule_of_the_documentation() -> None:
+    assert [*limits.findings(ask({"q": float("nan")}))] == []
+
+
 def test_an_object_counts_as_its_json() -> None:
     size = len(json.dumps({"q": "ä" * 25_000}, ensure_ascii=False))
     assert f"hold {size:,} characters" in warning(ask({"q": "ä" * 25_000}))
@@ -175,11 +184,33 @@ def test_an_empty_batch_is_refused_and_a_long_one_if_asked(size: int, strict: bo
         limits.check_batch([ask()] * size, strict=strict)
 
 
-@pytest.mark.parametrize("wrong", [-1, float("nan"), None, "5"])
+@pytest.mark.parametrize("wrong", [-1, -0.001, float("nan"), None, "5", True])
 def test_a_timeout_is_a_number_of_seconds(wrong: Any) -> None:
     with pytest.raises(InvalidRequest, match="give seconds, from 0 up"):
         limits.seconds(wrong)
-    assert limits.seconds(float("inf")) == float("inf")
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [
+        (0, 0.0),
+        (0.5, 0.5),
+        (2**63 - 1025, 2.0**63 - 1024),
+        (2**63, float("inf")),
+        (10**400, float("inf")),
+        (float("inf"), float("inf")),
+    ],
+)
+def test_more_seconds_than_a_clock_can_count_are_for_ever(given: float, seconds: float) -> None:
+    assert limits.seconds(given) == seconds
+
+
+@pytest.mark.parametrize("wrong", ["", " ", "example.com/news", "https://a.com", "a b.com"])
+def test_what_an_address_is_compared_with_is_a_domain(wrong: str) -> None:
+    limits.check_domains(["example.com", ".gov"])
+    with pytest.raises(InvalidRequest, match="is not a domain; write") as caught:
+        limits.check_domains(["example.com", wrong])
+    assert repr(wrong) in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,23 @@ def test_a_request_as_the_documentation_wants_it_breaks_none() -> None:
     assert findings(ask(memory_scope_key="a-Z_9")) == ()
 
 
+COUNTRIES = (
+    "ar au at be br ca cl cn dk fi fr de gr hk in id it jp my mx nl nz no ph pl pt ru sa za kr es se ch tw "
+    "tr gb us"
+)
+"""Of the API's documentation on searches."""
+
+
+@pytest.mark.parametrize("place", COUNTRIES.split())
+def test_these_countries_are_known(place: str) -> None:
+    assert findings(ask(advanced_settings=TaskAdvancedSettings(location=place))) == ()
+
+
+def test_these_connectors_are_known() -> None:
+    free = ["pubmed", "clinical_trials", "chembl", "biorxiv", "npi_registry", "cms_coverage"]
+    assert findings(connectors(free=free, pay_per_use=["carbonarc"])) == ()
+
+
 def test_every_rule_can_be_broken() -> None:
     assert {*BREAKS, *ELSEWHERE} == set(RULES)
 

@@ -369,6 +369,18 @@ def test_an_edited_call_may_not_ask_what_one_beside_it_asks(account: Account) ->
     assert account.asked == ["One?"]
 
 
+def test_two_calls_may_not_be_edited_into_the_same_question(account: Account) -> None:
+    model = Model(calls(start("One?"), start("Two?")), "done")
+    agent = agent_of(account, model, processor="pro", limits=Limits(approve_above="base"))
+    account.invoke(agent, SAID, thread())
+    state = account.invoke(
+        agent, answer(edited(question="Three?"), edited(question="Three?")), thread()
+    )
+    assert "would both be paid for" in request_of(state)["refused"][0]
+    account.invoke(agent, answer(edited(question="Three?"), NO), thread())
+    assert account.asked == ["Three?"]
+
+
 def test_an_answer_about_one_call_of_a_step_is_none_about_the_other(account: Account) -> None:
     model = Model(calls(start("One?"), start("Two?")), "done")
     graph = own_graph(account, model, processor="pro", limits=Limits(approve_above="base"))

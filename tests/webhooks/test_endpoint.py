@@ -124,6 +124,16 @@ async def test_what_it_rejects(hooked: Hooked) -> None:
     assert hooked.session.simulator.requests == []
 
 
+@pytest.mark.parametrize(("size", "code"), [(262_144, 401), (262_145, 413)])
+async def test_a_body_has_a_quarter_of_a_mebibyte_unless_told_otherwise(
+    hooked: Hooked, size: int, code: int
+) -> None:
+    _, signed = delivery("trun_1")
+    async with hooked.http() as http:
+        answer = await http.post(PATH, content=b" " * size, headers=signed)
+    assert answer.status_code == code
+
+
 async def test_a_body_that_is_too_large_is_not_read_to_its_end(hooked: Hooked) -> None:
     read = 0
 
@@ -402,6 +412,13 @@ def test_a_configuration_that_makes_no_sense_is_refused(options: dict[str, Any])
     session = Session("sync")
     with pytest.raises(InvalidRequest):
         webhook_app(session.graph(), **{"secrets": [SECRET], **options})
+
+
+def test_one_byte_is_a_length_of_a_body() -> None:
+    session = Session("sync")
+    client = blocking_client(session.simulator)
+    app = webhook_app(session.graph(), secrets=[SECRET], client=client, max_body=1)
+    assert len(app.routes) == 2
 
 
 @pytest.mark.parametrize("options", [{"concurrency": 0}, {"size": 0}, {"max_attempts": 0}])

@@ -112,6 +112,27 @@ def test_what_decodes_to_nearly_nothing_lets_no_short_key_sign(text: str) -> Non
     assert rejected(headers(BODY, b"\0\0\0"), secrets=[f"whsec_{text}"]) == "signature"
 
 
+@pytest.mark.parametrize(("size", "genuine"), [(11, False), (12, True)])
+def test_the_shortest_key_that_base64_may_stand_for_has_twelve_bytes(
+    size: int, genuine: bool
+) -> None:
+    key = b"k" * size
+    secret = "whsec_" + base64.b64encode(key).decode()
+    if genuine:
+        assert receive(headers(BODY, key), BODY, secrets=[secret], now=NOW).run_id == "trun_1"
+    else:
+        assert rejected(headers(BODY, key), secrets=[secret]) == "signature"
+
+
+def test_what_is_not_quite_base64_is_not_decoded() -> None:
+    """Its decoder would skip what it does not know."""
+    key = b"a key of 24 random bytes"
+    secret = "whsec_" + base64.b64encode(key).decode() + "!!!!"
+    assert rejected(headers(BODY, key), secrets=[secret]) == "signature"
+    signed = headers(BODY, secret.encode())
+    assert receive(signed, BODY, secrets=[secret], now=NOW).run_id == "trun_1"
+
+
 @pytest.mark.parametrize("secrets", [[], [""], [SECRET, ""], ["  "], [SecretStr("")], ""])
 def test_without_a_secret_nothing_is_received(secrets: Any) -> None:
     with pytest.raises(InvalidRequest, match="secret"):
