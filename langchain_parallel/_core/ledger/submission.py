@@ -250,7 +250,6 @@ def _look_after_refusal(
     except LedgerNotFound:
         raise
     except ParallelError as failed:
-        pending.mark_sent(time)
         error = as_ledger_error(responses.failure(request, outcome), pending.ledger_id)
         raise _still_uncertain(error) from failed
 
