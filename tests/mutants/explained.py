@@ -69,13 +69,13 @@ EXPLAINED: dict[tuple[str, str, str], str] = {
     ): "What is not in the text is replaced nowhere: it saves time.",
     (
         "_core/redaction.py",
-        "if not any(secret in text or json.dumps(secret)[1:-1] in text for secret in secrets):",
-        "if not any(secret in text or json.dumps(secret)[2:-1] in text for secret in secrets):",
+        "return json.dumps(text, ensure_ascii=False)[1:-1]",
+        "return json.dumps(text, ensure_ascii=False)[2:-1]",
     ): "Where a part is found, the whole is looked for; it only takes longer.",
     (
         "_core/redaction.py",
-        "if not any(secret in text or json.dumps(secret)[1:-1] in text for secret in secrets):",
-        "if not any(secret in text or json.dumps(secret)[1:-2] in text for secret in secrets):",
+        "return json.dumps(text, ensure_ascii=False)[1:-1]",
+        "return json.dumps(text, ensure_ascii=False)[1:-2]",
     ): "Where a part is found, the whole is looked for; it only takes longer.",
     (
         "_core/retry.py",
