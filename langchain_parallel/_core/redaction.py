@@ -217,7 +217,7 @@ def _as_json(text: str) -> str:
 def _redact_model(model: BaseModel, secrets: list[str]) -> BaseModel:
     # Nearly all models hold none, and looking into their JSON is quicker than rebuilding them.
     text = model.model_dump_json()
-    if not any(secret in text or _as_json(secret) in text for secret in secrets):
+    if not any(_as_json(secret) in text for secret in secrets):
         return model
     read = {name: _walk(value, secrets) for name, value in model if name not in _IDS}
     changed = {name: new for name, new in read.items() if new != getattr(model, name)}
