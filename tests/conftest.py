@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import gc
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -56,6 +57,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.option.exhaustive:
         settings.register_profile(cut.EXHAUSTIVE, _OURS, max_examples=200, derandomize=False)
     settings.load_profile(cut.EXHAUSTIVE if everything else cut.QUICK)
+    if sys.version_info < (3, 11):  # its asyncio leaves closed transports to the garbage collector
+        config.addinivalue_line("filterwarnings", "ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import operator
+import sys
 import warnings
 from typing import Annotated, Any, TypedDict
 
 import pytest
+from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.store.memory import InMemoryStore
@@ -59,8 +61,10 @@ class World:
         def blocking(state: State) -> Any:
             return made(research.invoke(given(state)))
 
-        async def asynchronous(state: State) -> Any:
-            return made(await research.ainvoke(given(state)))
+        async def asynchronous(state: State, config: RunnableConfig) -> Any:
+            # Python 3.10 carries no context into tasks: there a node passes its config on by itself.
+            passed = [config] if sys.version_info < (3, 11) else []
+            return made(await research.ainvoke(given(state), *passed))
 
         return blocking if self.mode == "sync" else asynchronous
 
@@ -136,8 +140,8 @@ def test_a_task_that_runs_again_is_the_same_session(mode: Mode) -> None:
             raise failures.pop()
         return out
 
-    async def asynchronous(state: State) -> Any:
-        out = await inner(state)
+    async def asynchronous(state: State, config: RunnableConfig) -> Any:
+        out = await inner(state, config)
         if failures:
             raise failures.pop()
         return out
