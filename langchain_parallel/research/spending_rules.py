@@ -82,7 +82,7 @@ class SpendingRules:
         return self.door.clients.seals.of(what, *self._parts(turn))
 
     def _holds(self, seal: object, what: _Allowed, turn: Turn) -> bool:
-        return seal is not None and self.door.clients.seals.holds(seal, what, *self._parts(turn))
+        return self.door.clients.seals.holds(seal, what, *self._parts(turn))
 
     def _parts(self, turn: Turn) -> list[Any]:
         # With its position: what was allowed once is not sent again at another point of the session.

@@ -235,6 +235,12 @@ def rules(
     return SpendingRules(door, "tgrp_1", given)
 
 
+def test_what_are_no_limits_is_refused_where_no_channel_has_checked_it() -> None:
+    given: Any = {"max_cost_usd": float("nan")}
+    with pytest.raises(InvalidRequest, match="max_cost_usd"):
+        SpendingRules(DOOR, "tgrp_1", {}, given)
+
+
 def test_what_costs_more_than_may_be_spent_without_asking_is_named() -> None:
     assert above_price(["pro", "lite"], None) == []
     assert above_price(["lite", "base"], "base") == []
