@@ -42,6 +42,8 @@ _READ_BYTES = 65536
 _WEBHOOK_POLL_SECONDS = 0.05
 _BACKLOG = 4096
 _LINGER_SECONDS = 1.0
+_LAST_ITERATIONS = 5
+"""Of the loop: a closed transport releases its socket in the next one, an accepted one needs some."""
 
 
 class _ClientGone(Exception):
@@ -219,6 +221,7 @@ class RunningServer:
         self._listening: asyncio.Server | None = None
         self._webhooks: asyncio.Task[None] | None = None
         self._connections: set[asyncio.Task[None]] = set()
+        self._is_over = False
         self._watchers: dict[str | None, set[asyncio.Future[None]]] = defaultdict(set)
 
     @property
@@ -277,9 +280,18 @@ class RunningServer:
             self._loop.call_soon_threadsafe(self._wake, topic)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._is_over:
+            writer.transport.abort()
+            return
         task = self._loop.create_task(_Connection(self, reader, writer).run())
         self._connections.add(task)
-        task.add_done_callback(self._connections.discard)
+
+        def forget(ended: asyncio.Task[None]) -> None:
+            self._connections.discard(ended)
+            if ended.cancelled():  # perhaps before it began, so that nothing in it could close this
+                writer.transport.abort()
+
+        task.add_done_callback(forget)
 
     async def _listen(self) -> None:
         self._listening = await asyncio.start_server(
@@ -320,12 +332,14 @@ class RunningServer:
         self._webhooks = asyncio.create_task(_deliver_webhooks(self.simulator, self._access))
 
     async def _shut_down(self) -> None:
+        self._is_over = True
         await self._stop_listening()
         tasks = [*self._connections, *([self._webhooks] if self._webhooks else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.sleep(0)  # closed transports release their sockets in the next iteration
+        for _ in range(_LAST_ITERATIONS):
+            await asyncio.sleep(0)
 
 
 async def _deliver_webhooks(simulator: Simulator, access: Access) -> None:
