@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from langchain_parallel.models import (
     Webhook,
 )
 
-from .asking import ask, problem, problems, warned, warning
+from .asking import answering, ask, problem, problems, warned, warning
 
 
 @pytest.mark.parametrize("empty", ["", "  \n\t", {}])
@@ -40,13 +41,22 @@ def test_the_spec_counts_with_the_input() -> None:
     assert f"The task spec holds {size - 6_000:,} characters; 15,000 are allowed" in alone
 
 
-def test_the_spec_counts_in_characters() -> None:
-    spec = TaskSpec(output_schema=TextSchema(description="ä" * 14_000))
-    assert limits.check(ask(task_spec=spec)) == []
+@pytest.mark.parametrize(("more", "found"), [(0, 0), (1, 1)])
+def test_the_spec_counts_in_characters(more: int, found: int) -> None:
+    around = len(json.dumps(wire.payload(answering(TextSchema(description="")))["task_spec"]))
+    spec = TaskSpec(output_schema=TextSchema(description="ä" * (15_000 - around + more)))
+    assert len(limits.check(ask(task_spec=spec))) == found
 
 
 def test_what_cannot_be_written_breaks_no_rule_of_the_documentation() -> None:
     assert [*limits.findings(ask({"q": float("nan")}))] == []
+    deep: Any = "x" * 25_001
+    for _ in range(2_000):
+        deep = {"q": deep}
+    copied = ask().model_copy(update={"input": deep})
+    assert [*limits.findings(copied)] == []
+    with pytest.raises(InvalidRequest, match="levels deep: input"):
+        limits.check(copied, strict=True)
 
 
 def test_an_object_counts_as_its_json() -> None:
@@ -58,7 +68,7 @@ def test_an_object_counts_as_its_json() -> None:
     ("name", "meant"),
     [
         ("pro-fats", "did you mean pro-fast"),
-        ("ultra9x", "did you mean ultra"),
+        ("ultra9x", "did you mean ultra8x or ultra4x or ultra2x?"),
         ("cora", "did you mean core"),
         ("qqqq", "known are lite, lite-fast, base,"),
     ],
@@ -69,8 +79,11 @@ def test_an_unknown_processor_is_refused_with_the_nearest_names(name: str, meant
     assert "pass `allow_unknown_processor=True`" in text
 
 
-def test_a_new_processor_can_be_forced() -> None:
-    assert limits.check(ask(processor="zeta"), allow_unknown_processor=True) == []
+@pytest.mark.parametrize("new", ["zeta", "zeta-fast"])
+def test_a_new_processor_can_be_forced(new: str) -> None:
+    """Nothing is known of it, so it breaks no rule either."""
+    assert limits.check(ask(processor=new), allow_unknown_processor=True) == []
+    assert [*limits.findings(ask(processor=new))] == []
 
 
 @pytest.mark.parametrize(("processor", "remarks"), [("pro", 1), ("ultra8x-fast", 1), ("core2x", 0)])
@@ -79,6 +92,9 @@ def test_a_long_input_for_deep_research_draws_a_warning(processor: str, remarks:
     assert len(found) == remarks
     assert all("holds 15,001 characters; for deep research" in remark.text for remark in found)
     assert limits.check(ask("x" * 15_000, processor)) == []
+    assert len(limits.check(ask("x" * 25_000, processor))) == remarks
+    [longer] = limits.check(ask("x" * 25_001, processor))
+    assert longer.rule.name == "input-size"  # which says enough
 
 
 def test_metadata_limits_are_counted() -> None:
@@ -92,6 +108,8 @@ def test_metadata_limits_are_counted() -> None:
     assert "17 characters; 16 are allowed" in found.text
     with pytest.raises(InvalidRequest, match="17 characters; 16 are allowed"):
         limits.check_group_metadata({"k" * 17: 1}, strict=True)
+    with pytest.raises(InvalidRequest, match="lone surrogate"):
+        limits.check_group_metadata({"k": "half a \ud83d"})
 
 
 def test_domains_count_together() -> None:
@@ -122,9 +140,11 @@ def test_a_domain_a_part_of_one_and_an_ending_are_sent(entry: str) -> None:
 
 @pytest.mark.parametrize("empty", ["", " "])
 def test_an_empty_domain_is_refused(empty: str) -> None:
-    assert "A domain of the source policy is empty" in problem(
-        ask(source_policy=SourcePolicy(include_domains=[empty]))
-    )
+    run = ask(source_policy=SourcePolicy(include_domains=[empty]))
+    assert "A domain of the source policy is empty" in problem(run)
+    with pytest.raises(InvalidRequest) as caught:
+        limits.check(run, strict=True)
+    assert len(caught.value.problems) == 1  # it breaks no rule, too
 
 
 def test_mcp_servers_are_counted() -> None:
@@ -157,7 +177,34 @@ def test_what_json_cannot_hold_is_refused(input: Any, text: str) -> None:
     assert text in problem(ask(input))
 
 
+def test_what_was_made_of_a_dump_is_refused() -> None:
+    server = McpServer(url="https://mcp.example/s3cret", name="crm", headers={"a": "s3cret"})
+    hook = Webhook(url="https://hooks.example/s3cret")
+    asked = ask(mcp_servers=[server], webhook=hook, extra_body={"token": "s3cret"})
+    assert limits.check(asked) == []
+    assert problems(TaskRunInput.model_validate(asked.model_dump())) == (
+        "MCP server 'crm' was dumped, and a dump holds no secrets: give its address and headers anew.",
+        "The webhook was dumped, and a dump holds no secrets: give its address and headers anew.",
+        "An extra_body was dumped, and a dump holds none of its texts: give it anew.",
+    )
+
+
+def test_metadata_that_was_changed_in_a_copy_is_refused() -> None:
+    odd: Any = {"team": ["a"], "who": None, "share": 0.5}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydantic notices it, too
+        texts = problems(ask().model_copy(update={"metadata": odd}))
+    assert texts == (
+        "The metadata value of 'team' is a list; give text, a number or a bool.",
+        "The metadata value of 'who' is a NoneType; give text, a number or a bool.",
+    )
+    keys: Any = {7: "a", "b": True}
+    with pytest.raises(InvalidRequest, match=r"The metadata key 7 is an int; give text\."):
+        limits.check_group_metadata(keys)
+
+
 def test_a_blank_interaction_id_is_refused() -> None:
+    assert limits.check(ask(previous_interaction_id="intr_1")) == []
     assert "previous_interaction_id is empty; leave it out" in problem(
         ask(previous_interaction_id=" ")
     )
@@ -169,6 +216,17 @@ def test_all_faults_are_reported_at_once() -> None:
     with pytest.raises(InvalidRequest) as caught:
         limits.check(run, strict=True)
     assert len(caught.value.problems) == 4
+
+
+def test_what_no_api_could_take_is_refused_also_where_it_breaks_no_rule() -> None:
+    with pytest.raises(InvalidRequest, match=r"input is empty.* Nothing was sent\.$"):
+        limits.check(ask(""), strict=True)
+
+
+@pytest.mark.parametrize("wrong", ["Who?", {"input": "Who?"}, None, ask(), iter([ask()])])
+def test_a_batch_is_a_list(wrong: object) -> None:
+    with pytest.raises(InvalidRequest, match="give a list of TaskRunInput"):
+        limits.check_batch(wrong)
 
 
 @pytest.mark.parametrize(("size", "found"), [(1, 0), (1000, 0), (1001, 1)])

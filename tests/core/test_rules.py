@@ -93,8 +93,9 @@ BREAKS: dict[str, list[TaskRunInput]] = {
     "mcp-names": [
         ask(processor="base", mcp_servers=servers("a", "a")),
         ask(processor="base", mcp_servers=servers("pubmed")),
+        ask(processor="base", mcp_servers=servers("carbonarc")),
     ],
-    "mcp-calls": [ask(processor="core", mcp_servers=servers("a"))],
+    "mcp-calls": [ask(processor=name, mcp_servers=servers("a")) for name in ("lite", "core")],
     "mcp-plain-http": [
         ask(
             processor="base",
@@ -131,7 +132,31 @@ def test_a_request_as_the_documentation_wants_it_breaks_none() -> None:
     )
     assert findings(ask(advanced_settings=TaskAdvancedSettings(location="GB"))) == ()
     assert findings(connectors(free=["pubmed"], pay_per_use=["carbonarc"])) == ()
+    assert findings(connectors()) == ()
+    hook = Webhook(url="https://h.example", event_types=["task_run.status"])
+    assert findings(ask(webhook=hook)) == ()
     assert findings(ask(memory_scope_key="a-Z_9")) == ()
+
+
+def told(request: TaskRunInput) -> dict[str, str]:
+    return {finding.rule.name: finding.text for finding in findings(request)}
+
+
+def test_only_who_uses_connectors_needs_a_processor_that_takes_them() -> None:
+    assert [*told(connectors("core-fast"))] == ["processor-fast"]
+
+
+def test_a_finding_names_what_is_wrong() -> None:
+    twice = ask(processor="base", mcp_servers=servers("a", "a", "b"))
+    assert told(twice)["mcp-names"] == "An MCP server has the name of another one: 'a'."
+    data = TaskAdvancedSettings(data_sources=DataSources(free=["new"]))
+    both = ask(processor="base", mcp_servers=servers("new", "b"), advanced_settings=data)
+    assert told(both)["mcp-names"] == "An MCP server has the name of a data connector: 'new'."
+    hook = Webhook(url="https://h.example", event_types=["task_run.status", "task_run.new"])
+    assert "event_types holds 'task_run.new'" in told(ask(webhook=hook))["webhook-events"]
+    for place, meant in (("UK", True), ("Germany", False)):
+        text = told(ask(advanced_settings=TaskAdvancedSettings(location=place)))["location"]
+        assert text.endswith(" Write 'gb'.") is meant
 
 
 COUNTRIES = (
