@@ -143,8 +143,7 @@ def looks_random(text: str) -> bool:
     words = re.findall(r"[A-Za-z0-9]+", text)
     size = sum(map(len, words))
     changes = sum(len(_RUNS.findall(word)) - 1 for word in words)
-    has_both = any(re.search(r"\d[A-Za-z]", word) for word in words)
-    long_one = any(len(word) >= 24 for word in words) and (has_both or changes > 0)
+    long_one = any(len(word) >= 24 for word in words)
     return size >= 12 and changes >= 3 and (changes >= size / 4 or long_one)
 
 

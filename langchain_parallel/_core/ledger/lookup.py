@@ -94,12 +94,6 @@ def look_up_before_send(
         return (yield from look_up(pending))
     except SubmissionUnknown:  # a run of another caller may be counted a moment before it is listed
         return (yield from look_up_until_settled(pending, (yield from now())))
-    except ParallelError as error:
-        if not isinstance(error, LedgerNotFound):
-            error.billed = (
-                None  # an earlier caller may have paid for the run that cannot be looked up now
-            )
-        raise
 
 
 def look_up_with_started(

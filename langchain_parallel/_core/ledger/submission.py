@@ -289,8 +289,9 @@ def _take_started(
         read = yield from _read_named(pending, named)
     except MalformedResponse:
         read = None
-    is_clear = read is not None and _is_ours(pending, read)
-    if not is_clear:
+    is_clear = True
+    if read is None or not _is_ours(pending, read):
+        is_clear = False
         time = yield from now()
         # Before the lookup: a caller cancelled during it must leave a trace, for the run is forgotten.
         pending.mark_sent(time)
@@ -309,7 +310,7 @@ def _take_started(
         if read is None or not _is_ours(pending, read) or (is_anothers and read is named):
             raise submission_unknown(pending, _NOT_THAT_ONE.format(run_id)) from failed
         pending.mark_settled()
-    run = read or named
+    run = read
     remember(look=sent_again or not is_clear)
     pending.cache.remember_interaction(run)
     started = Submission(
