@@ -1,4 +1,4 @@
-"""A simulated Parallel Task API: a state machine over a clock, in process or on a socket.
+"""A simulated Parallel API (tasks, search, extract): a state machine over a clock, in process or on a socket.
 
     simulator = Simulator(ManualClock())                     # virtual time
     http = httpx.Client(transport=SimulatorTransport(simulator), base_url="http://simulator")
@@ -10,7 +10,7 @@ None of its answers is a real finding; every text says that it is simulated.
 """
 
 from .basis import EvidenceSettings
-from .billing import BilledRun, Billing
+from .billing import BilledAnswer, BilledRun, Billing
 from .clock import Clock, ManualClock, RealClock
 from .faults import Fault
 from .http_messages import Request, Response
@@ -24,6 +24,7 @@ from .transport import SimulatorTransport
 from .webhook_outbox import Delivery
 
 __all__ = [
+    "BilledAnswer",
     "BilledRun",
     "Billing",
     "Clock",

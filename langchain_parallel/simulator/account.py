@@ -7,14 +7,14 @@ Rule: state changes only under `lock`, by a request or by a call from a test; ti
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 
 from .admission import check_credit, check_inputs, check_processors, check_quota
 from .basis import EvidenceSettings
-from .billing import Billing
+from .billing import BilledAnswer, Billing
 from .clock import Clock, RealClock
 from .content import write_output
 from .deterministic_ids import hex_id
@@ -68,9 +68,10 @@ class Account:
         self.lock: threading.RLock = threading.RLock()
         self.faults: OrderQueue[Fault] = OrderQueue()
         self.scripts: OrderQueue[RunScript] = OrderQueue()
-        self.billing: Billing = Billing(self._all_runs, self.clock.monotonic)
+        self.billing: Billing = Billing(self._all_runs, lambda: self._sold, self.clock.monotonic)
         self._listeners: list[Callable[[str], None]] = []
-        self._run_count = self._group_count = 0  # a reset keeps them, so that no id is used twice
+        # A reset keeps them, so that no id is used twice.
+        self._run_count = self._group_count = self._sold_count = 0
         self._clear()
 
     def __repr__(self) -> str:
@@ -83,12 +84,13 @@ class Account:
         self._interactions: dict[str, Run] = {}
         self._log: list[LogEntry] = []
         self._late = LateRequests()
-        self._creations: deque[float] = deque()
+        self._sold: list[BilledAnswer] = []
+        self._creations: defaultdict[str, deque[float]] = defaultdict(deque)
         self._epoch = self.clock.now() - self.clock.monotonic()
         self._webhooks = WebhookOutbox(self._signing_keys, self.faults, self._epoch)
 
     def reset(self) -> None:
-        """Remove all runs, groups, requests, faults and scripts. Settings and time stay."""
+        """Remove all runs, groups, answers, requests, faults and scripts. Settings and time stay."""
         with self.lock:
             self.faults.clear()
             self.scripts.clear()
@@ -167,8 +169,9 @@ class Account:
         places: list[Loc] = [("inputs", i) if group else () for i in range(len(inputs))]
         check_inputs(inputs, places, self._interactions.__contains__)
         check_processors(inputs, self.processors)
-        check_quota(self._creations, self.quota_per_minute, self.monotonic)
-        check_credit(inputs, self.credit_usd, self.billing)
+        check_quota(self._creations["run"], self.quota_per_minute, self.monotonic)
+        needed = sum(price_usd(body["processor"]) for body in inputs)
+        check_credit(needed, self.credit_usd, self.billing)
         runs = [self._new_run(without_secrets(body), group) for body in inputs]
         for run in runs:
             self._runs[run.run_id] = self._interactions[run.interaction_id] = run
@@ -203,6 +206,18 @@ class Account:
             ref_id=self.new_ref_id(),
         )
         return run
+
+    def sell(self, kind: str, usd: float) -> str:
+        """Bill an answer that is given at once, and return its id. Raises ApiError (402, 429).
+
+        `kind` is the beginning of the id, such as `search`; each has a quota of its own.
+        """
+        check_quota(self._creations[kind], self.quota_per_minute, self.monotonic)
+        check_credit(usd, self.credit_usd, self.billing)
+        answer_id = f"{kind}_{hex_id(kind, self.seed, self._sold_count)}"
+        self._sold_count += 1
+        self._sold.append(BilledAnswer(kind, answer_id, usd))
+        return answer_id
 
     def settle(self, run_id: str, outcome: str = "completed", message: str | None = None) -> None:
         """End a run now: one that stays queued, waits for a person, or takes too long."""

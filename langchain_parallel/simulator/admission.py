@@ -12,7 +12,6 @@ from collections.abc import Callable, Collection, Sequence
 
 from .billing import Billing
 from .http_messages import ApiError, JsonObject
-from .pricing import price_usd
 from .problems import Loc, invalid_request
 from .validation import problems
 
@@ -47,11 +46,10 @@ def check_quota(recent: deque[float], per_minute: int | None, now: float) -> Non
     recent.append(now)
 
 
-def check_credit(inputs: Sequence[JsonObject], credit: float | None, billing: Billing) -> None:
-    """Raise a 402 if the credit (USD) does not cover these runs, the billed ones and the active ones."""
+def check_credit(needed: float, credit: float | None, billing: Billing) -> None:
+    """Raise a 402 if the credit does not cover what is needed, what was billed and what is active, in USD."""
     if credit is None:
         return
-    needed = sum(price_usd(body["processor"]) for body in inputs)
     available = credit - billing.total_usd - billing.reserved_usd
     if needed > available + 1e-9:
         detail = {"available_usd": round(available, 6), "needed_usd": round(needed, 6)}

@@ -1,6 +1,7 @@
-"""The bill: one line for each run that completed. Failed and cancelled runs are free.
+"""The bill: one line for each run that completed, and for each answer that was given at once.
 
-Rule: the bill is computed from the runs and never stored, so it cannot disagree with them.
+Rule: failed and cancelled runs are free. The lines of runs are computed from them and never stored, so they
+cannot disagree. An answer given at once is billed whether it arrives or not.
 """
 
 from __future__ import annotations
@@ -24,12 +25,31 @@ class BilledRun:
     taskgroup_id: str | None
 
 
+@dataclass(frozen=True)
+class BilledAnswer:
+    """An answer that was given at once: `kind` is `search` or `extract`, `id` the answer's."""
+
+    kind: str
+    id: str
+    usd: float
+
+
 class Billing:
     """The bill at the present time."""
 
-    def __init__(self, runs: Callable[[], Iterable[Run]], now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        runs: Callable[[], Iterable[Run]],
+        answers: Callable[[], Iterable[BilledAnswer]],
+        now: Callable[[], float],
+    ) -> None:
         self._runs = runs
+        self._answers = answers
         self._now = now
+
+    def billed_answers(self) -> list[BilledAnswer]:
+        """Answers that were given at once, oldest first."""
+        return list(self._answers())
 
     def billed_runs(self) -> list[BilledRun]:
         """Runs that completed, in the order they were created."""
@@ -43,7 +63,8 @@ class Billing:
 
     @property
     def total_usd(self) -> float:
-        return round(sum(line.usd for line in self.billed_runs()), 6)
+        runs = sum(line.usd for line in self.billed_runs())
+        return round(runs + sum(line.usd for line in self.billed_answers()), 6)
 
     @property
     def reserved_usd(self) -> float:

@@ -2,7 +2,7 @@
 
     GET, POST, DELETE /_simulator/faults    pending faults; POST adds an object or a list; DELETE removes all
     GET, POST, DELETE /_simulator/scripts   the same for run scripts
-    GET  /_simulator/billing                the bill: total_usd, reserved_usd, billed and reserved
+    GET  /_simulator/billing                the bill: total_usd, reserved_usd; billed, reserved, answers
     GET  /_simulator/requests               the request log
     GET  /_simulator/runs                   every run that was accepted
     POST /_simulator/settle                 {"run_id", "outcome"?, "message"?}: end a run now
@@ -61,6 +61,7 @@ def _billing(account: Account, body: Any) -> Any:
         "reserved_usd": bill.reserved_usd,
         "billed": [dataclasses.asdict(line) for line in bill.billed_runs()],
         "reserved": [dataclasses.asdict(line) for line in bill.reserved_runs()],
+        "answers": [dataclasses.asdict(line) for line in bill.billed_answers()],
     }
 
 

@@ -40,6 +40,8 @@ from .request_models import (
 from .simulated_run import Run
 from .task_group import Group, group_status, parse_cursor
 from .validation import MAX_GROUP_RUNS, metadata_problems, read_query, shape_problems
+from .web_endpoints import extract, search
+from .web_request_models import V1ExtractRequest, V1SearchRequest
 
 _YEAR = 365 * 24 * 3600.0
 _GROUP_STREAM_SECONDS = 3600.0
@@ -310,4 +312,6 @@ CALLS = (
     Call("GET", _GROUP + "/runs", _group_runs, query=GroupRunsQuery, lists_errors=True),
     Call("GET", _GROUP + "/runs/{run_id}", _group_run),
     Call("GET", _GROUP + "/events", _group_events, query=GroupEventsQuery, lists_errors=True),
+    Call("POST", "/v1/search", search, body=V1SearchRequest),
+    Call("POST", "/v1/extract", extract, body=V1ExtractRequest),
 )

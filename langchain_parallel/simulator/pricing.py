@@ -1,4 +1,5 @@
-"""What each processor costs and how long it takes: the simulator's own copy of the public table.
+"""What each processor costs and how long it takes, and what Search and Extract cost: the simulator's own copy
+of the public tables.
 
 The package has a second copy (`processors.py`). A mistake in one of them fails a test.
 """
@@ -22,6 +23,15 @@ _USUAL: dict[
 }
 _FAST = {f"{name}-fast": (usd, low / 4, high / 4) for name, (usd, low, high) in _USUAL.items()}
 PROCESSORS: dict[str, tuple[float, float, float]] = {**_USUAL, **_FAST}
+_SEARCH = {"turbo": 1, "fast": 1, "basic": 5, "advanced": 5}  # USD for 1,000 searches
+INCLUDED_RESULTS = 10
+EXTRACT_USD = 0.001
+"""For each page that was read."""
+
+
+def search_usd(mode: str, results: int) -> float:
+    """The price of a search for so many results."""
+    return round((_SEARCH[mode] + max(0, results - INCLUDED_RESULTS)) / 1000, 6)
 
 
 def price_usd(processor: str) -> float:

@@ -29,7 +29,7 @@ class Simulator(Account):
         evidence: How much evidence an answer has, and how good it is.
         listing: In which order and length a group lists its runs, and with what.
         stream_seconds: After how long the server closes a run's event stream.
-        quota_per_minute: How many creating POSTs are allowed in 60 seconds (None: no limit).
+        quota_per_minute: How many creating POSTs of one kind are allowed in 60 seconds (None: no limit).
         webhook_secrets: Each delivery has one signature by each of them. The default is public.
         webhook_scheme: Which bytes of a secret sign: `standard` (its base64, decoded), `legacy` (its own, as
             in earlier accounts), or `both`.

@@ -74,7 +74,7 @@ def problems(body: Any, knows: Callable[[str], bool]) -> list[Problem]:
     broken = {problem.loc[0] for problem in shape}
     sound = {name: v for name, v in body.items() if name not in broken and v is not None}
     found = [*_input(sound), *_processor(sound), *metadata_problems(sound)]
-    found += [*_policy(sound), *_servers(sound), *_connectors(sound), *_spec(sound)]
+    found += [*policy_problems(sound), *_servers(sound), *_connectors(sound), *_spec(sound)]
     previous = sound.get("previous_interaction_id")
     if previous is not None and not knows(previous):
         found.append(Problem(("previous_interaction_id",), "unknown interaction"))
@@ -120,7 +120,8 @@ def metadata_problems(body: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem(("metadata", key), "value is longer than 512 characters")
 
 
-def _policy(body: JsonObject) -> Iterator[Problem]:
+def policy_problems(body: JsonObject) -> Iterator[Problem]:
+    """What the pages say against `source_policy`."""
     policy = body.get("source_policy") or {}
     lists = {name: policy.get(name) or [] for name in ("include_domains", "exclude_domains")}
     count = sum(map(len, lists.values()))
@@ -131,6 +132,11 @@ def _policy(body: JsonObject) -> Iterator[Problem]:
             if not _DOMAIN.fullmatch(domain):
                 message = "must be a domain, a domain with a path, or an ending such as .gov"
                 yield Problem(("source_policy", name, i), message)
+
+
+def is_known_location(location: str) -> bool:
+    """Whether a search can be from this country."""
+    return location.lower() in _COUNTRIES
 
 
 def _servers(body: JsonObject) -> Iterator[Problem]:
@@ -182,7 +188,7 @@ def warnings_for(body: JsonObject) -> list[JsonObject]:
     if has_events_by_default(body["processor"]) and size > _DEEP_RESEARCH_CHARACTERS:
         about_input.append(f"Input has {size} characters; deep research expects at most 15000.")
     location = (body.get("advanced_settings") or {}).get("location")
-    if location and location.lower() not in _COUNTRIES:
+    if location and not is_known_location(location):
         about_input.append(f"Location {location[:20]!r} is not supported and is ignored.")
     return [
         {"type": kind, "message": f"[simulated] {message}"}

@@ -15,7 +15,7 @@ import jsonschema
 from pydantic import BaseModel, TypeAdapter
 
 from langchain_parallel import models
-from langchain_parallel.simulator import request_models
+from langchain_parallel.simulator import request_models, web_request_models
 from langchain_parallel.simulator.endpoints import CALLS, Call
 
 from .facts import Schema, facts, kinds
@@ -25,6 +25,8 @@ REQUESTS: tuple[type[BaseModel], ...] = (
     request_models.TaskRunInput,
     request_models.CreateTaskGroupRequest,
     request_models.TaskGroupRunRequest,
+    web_request_models.V1SearchRequest,
+    web_request_models.V1ExtractRequest,
 )
 CLIENT: dict[str, Any] = {
     "TaskRunInput": models.TaskRunInput,
@@ -103,7 +105,7 @@ def _calls(document: Schema) -> Iterator[str]:
     theirs = {
         (method.upper(), path): operation
         for path, methods in document["paths"].items()
-        if "/tasks/" in path
+        if _is_ours(path)
         for method, operation in methods.items()
     }
     ours = {(call.method, call.path): call for call in CALLS}
@@ -117,6 +119,11 @@ def _calls(document: Schema) -> Iterator[str]:
         said, made = set(_of_operation(theirs[key], document)), set(_of_call(ours[key]))
         yield from (f"call, only in the document: {' '.join(key)}: {line}" for line in said - made)
         yield from (f"call, only in the simulator: {' '.join(key)}: {line}" for line in made - said)
+
+
+def _is_ours(path: str) -> bool:
+    """Whether a path is of the part of the API that this package is for."""
+    return "/tasks/" in path or path in ("/v1/search", "/v1/extract")
 
 
 def _of_operation(operation: Schema, document: Schema) -> Iterator[str]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from parallel import types
+from parallel.types.client_extract_params import ClientExtractParams
+from parallel.types.client_search_params import ClientSearchParams
 from parallel.types.run_input_param import RunInputParam
 from parallel.types.task_group_add_runs_params import TaskGroupAddRunsParams
 from parallel.types.task_group_create_params import TaskGroupCreateParams
@@ -28,6 +30,10 @@ _TYPES: dict[str, Any] = {
     "TaskRunProgressMessageEvent": types.TaskRunProgressMessageEvent,
     "TaskGroupStatusEvent": types.TaskGroupStatusEvent,
     "ErrorEvent": types.ErrorEvent,
+    "V1SearchRequest": ClientSearchParams,
+    "V1SearchResponse": types.SearchResult,
+    "V1ExtractRequest": ClientExtractParams,
+    "V1ExtractResponse": types.ExtractResponse,
 }
 
 

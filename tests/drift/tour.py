@@ -39,6 +39,7 @@ def answers() -> Iterator[Answer]:
     scenario = Simulator(ManualClock(), scenario=Scenario.builtin())
     yield from _of_run(scenario, "Map the competitive landscape", processor="pro")
     yield from _of_group()
+    yield from _of_web()
     yield from _refusals()
 
 
@@ -68,6 +69,21 @@ def _of_group() -> Iterator[Answer]:
         failed = next(run for run in simulator.runs() if run["status"] == "failed")
         yield "TaskRun", failed
         yield "ErrorResponse", http.get(f"{RUNS}/{failed['run_id']}/result").json()
+
+
+def _of_web() -> Iterator[Answer]:
+    settings = {"max_results": 25, "location": "xx"}
+    read = {"urls": ["https://a.example", "https://b.invalid", "https://c.example/status/503"]}
+    with http_to(Simulator(ManualClock()), timeout=None) as http:
+        queries = {"search_queries": ["q"]}
+        yield "V1SearchResponse", http.post("/v1/search", json=queries).json()
+        whole = {**queries, "advanced_settings": settings}
+        yield "V1SearchResponse", http.post("/v1/search", json=whole).json()
+        yield "V1ExtractResponse", http.post("/v1/extract", json=read).json()
+        full = {**read, "advanced_settings": {"full_content": True}}
+        yield "V1ExtractResponse", http.post("/v1/extract", json=full).json()
+        yield "ErrorResponse", http.post("/v1/search", json={}).json()
+        yield "ErrorResponse", http.post("/v1/extract", json={}).json()
 
 
 def _refusals() -> Iterator[Answer]:

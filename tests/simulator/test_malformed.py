@@ -57,12 +57,40 @@ RUN: dict[str, Any] = {
     "memory_scope_key": "scope",
     "previous_interaction_id": None,
 }
+WEB: dict[str, Any] = {
+    "objective": "Which trains are the fastest?",
+    "search_queries": ["fast trains", "record"],
+    "max_chars_total": 5000,
+    "session_id": "session",
+    "client_model": "a-model",
+}
+FETCH = {"max_age_seconds": 600, "timeout_seconds": 1.5, "disable_cache_fallback": True}
 BODIES: dict[str, Any] = {
     "/v1/tasks/runs": RUN,
     "/v1/tasks/groups": {"metadata": {"k": "v"}},
     "/v1/tasks/groups/{taskgroup_id}/runs": {
         "default_task_spec": {"output_schema": "a line"},
         "inputs": [RUN, {"input": "q", "processor": "lite"}],
+    },
+    "/v1/search": {
+        **WEB,
+        "mode": "fast",
+        "advanced_settings": {
+            "source_policy": {"include_domains": ["a.example"], "after_date": "2025-06-15"},
+            "fetch_policy": FETCH,
+            "excerpt_settings": {"max_chars_per_result": 500},
+            "location": "us",
+            "max_results": 12,
+        },
+    },
+    "/v1/extract": {
+        **WEB,
+        "urls": ["https://a.example", "https://b.invalid"],
+        "advanced_settings": {
+            "fetch_policy": FETCH,
+            "excerpt_settings": {"max_chars_per_result": 500},
+            "full_content": {"max_chars_per_result": 500},
+        },
     },
 }
 ODD: list[Any] = [

@@ -117,6 +117,30 @@ def test_task_groups(sdk: parallel.Parallel) -> None:
     assert one.task_group_id == group.task_group_id
 
 
+def test_search_and_extract(sdk: parallel.Parallel, server: RunningServer) -> None:
+    found = sdk.search(
+        search_queries=["fast trains"],
+        objective="Which trains are the fastest?",
+        mode="fast",
+        advanced_settings={"max_results": 12, "source_policy": {"after_date": "2026-01-01"}},
+        session_id="mine",
+    )
+    assert (len(found.results), found.session_id) == (12, "mine")
+    assert found.usage is not None
+    assert [item.count for item in found.usage] == [1, 2]
+    urls = [found.results[0].url, "https://nowhere.invalid"]
+    read = sdk.extract(
+        urls=urls, session_id=found.session_id, advanced_settings={"full_content": True}
+    )
+    assert [(page.url, bool(page.full_content)) for page in read.results] == [(urls[0], True)]
+    assert [error.url for error in read.errors] == urls[1:]
+    assert server.simulator.billing.total_usd == pytest.approx(0.004)
+    with pytest.raises(parallel.UnprocessableEntityError, match="search_queries"):
+        sdk.search(search_queries=[])
+    with pytest.raises(parallel.UnprocessableEntityError, match="urls"):
+        sdk.extract(urls=[])
+
+
 async def test_async_calls(asdk: parallel.AsyncParallel) -> None:
     run = await asdk.task_run.create(input="q", processor="pro")
     kinds = [e.type async for e in await asdk.task_run.events(run.run_id)]
@@ -137,6 +161,8 @@ async def test_async_calls(asdk: parallel.AsyncParallel) -> None:
     assert (await asdk.task_group.retrieve(group.task_group_id)).status.is_active is False
     one = await asdk.task_group.retrieve_run(added.run_ids[0], task_group_id=group.task_group_id)
     assert one.status == "completed"
+    assert (await asdk.search(search_queries=["q"])).results
+    assert (await asdk.extract(urls=["https://a.example"])).results
 
 
 async def test_many_waiters_at_once(asdk: parallel.AsyncParallel, server: RunningServer) -> None:
