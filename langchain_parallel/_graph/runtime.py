@@ -86,7 +86,7 @@ def shown_to_person(config: RunnableConfig) -> Calls[Any]:
     checkpoint_id = given.get("checkpoint_map", {}).get(caller)
     if saver is None or checkpoint_id is None:
         return None
-    found = yield from _read(saver, config, _places(config)[checkpoint_id], checkpoint_id)
+    found = yield from read_checkpoint(saver, config, _places(config)[checkpoint_id], checkpoint_id)
     for task_id, channel, value in (found.pending_writes or ()) if found else ():
         if (task_id, channel) == (given.get(_TASK_ID), _INTERRUPT):
             return value[-1].value
@@ -105,7 +105,7 @@ def _places(config: RunnableConfig) -> dict[str, str]:
     return places
 
 
-def _read(
+def read_checkpoint(
     saver: BaseCheckpointSaver[Any],
     config: RunnableConfig,
     namespace: str,
@@ -208,7 +208,7 @@ def wait_for_checkpoint(config: RunnableConfig) -> Calls[None]:
     for checkpoint_id, namespace in _places(config).items():
         deadline = time.monotonic() + _WRITE_SECONDS
         pause = 0.001
-        while (yield from _read(saver, config, namespace, checkpoint_id)) is None:
+        while (yield from read_checkpoint(saver, config, namespace, checkpoint_id)) is None:
             if time.monotonic() > deadline:
                 raise CheckpointNotWritten(
                     f"The checkpoint of this step was not written within {_WRITE_SECONDS:g} s.",
@@ -269,9 +269,9 @@ def input_of(config: RunnableConfig) -> Calls[Input]:
     head = surroundings.get("checkpoint_map", {}).get("")
     if saver is None or head is None:
         return Input("", time.time())
-    found = yield from _read(saver, config, "", head)
+    found = yield from read_checkpoint(saver, config, "", head)
     if found is None:  # `durability="exit"`: nothing of this input is written yet
-        found = yield from _read(saver, config, "", None)
+        found = yield from read_checkpoint(saver, config, "", None)
         return Input(FIRST_INPUT if found is None else str(found.checkpoint["id"]), _made_at(head))
     at = _made_at(head)
     while found is not None:
@@ -281,7 +281,7 @@ def input_of(config: RunnableConfig) -> Calls[Input]:
         before = str(found.parent_config["configurable"]["checkpoint_id"])
         if found.metadata.get("source") == "input":
             return Input(before, at)
-        found = yield from _read(saver, config, "", before)
+        found = yield from read_checkpoint(saver, config, "", before)
         if found is not None and found.checkpoint["id"] != before:
             break  # a checkpointer that keeps the latest only
     return Input(FIRST_INPUT, at)

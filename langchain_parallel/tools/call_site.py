@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from langchain_core.messages import ToolMessage
@@ -16,9 +16,14 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool
 from langgraph.prebuilt import ToolRuntime
 
+from .._core.calls import Calls
 from .._graph.runtime import runtime_of, thread_id_of
+from .._graph.step_position import step_position
 
 AnyRuntime: TypeAlias = ToolRuntime[Any, Any]
+
+NO_CONFIG = RunnableConfig()
+"""What stands for the config of a call that is given none: that of the step around it counts, if any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,7 @@ class CallSite:
         thread_id: The LangGraph thread, if there is one.
         ledger_id: The ledger that the graph's state knows.
         is_new: No earlier call can have had this position.
+        is_in_step: The call is a step's own: no model message made it, as far as LangGraph says so.
         is_from_model: LangGraph makes the call for a model, which gives the arguments.
         tools: What else the model can call here, as far as LangGraph says so.
         messages: The conversation so far.
@@ -41,6 +47,7 @@ class CallSite:
     thread_id: str | None = None
     ledger_id: str | None = None
     is_new: bool = False
+    is_in_step: bool = False
     is_from_model: bool = False
     tools: Sequence[BaseTool] = ()
     messages: Sequence[Any] = field(default=(), repr=False)
@@ -53,6 +60,11 @@ class CallSite:
         if self.is_new:
             return "outside LangGraph"
         return f"at {self.position}" if self.thread_id is None else f"thread {self.thread_id}"
+
+    def placed(self) -> Calls[CallSite]:
+        """The call site with the position of its step, where that is known: a replay of it has the same."""
+        position = (yield from step_position(self.config)) if self.is_in_step else None
+        return self if position is None else replace(self, position=position)
 
     def collector(self, task_tool: str) -> str | None:
         """The name of the tool here that fetches the answers of this tool's runs, if there is one."""
@@ -71,16 +83,18 @@ class CallSite:
     @classmethod
     def of(cls, runtime: AnyRuntime | None, config: RunnableConfig) -> CallSite:
         """The call site. Its position is the id of the model message that made the call; in a node, without
-        such a message, the node's task; outside LangGraph, a new id for each call.
+        such a message, the node's task, until it is `placed`; outside LangGraph, a new id for each call.
         """
         graph = runtime or runtime_of(config)
         if graph is None:
             return cls(uuid.uuid4().hex, config, is_new=True)
         task = config.get("configurable", {}).get("checkpoint_ns") or uuid.uuid4().hex
+        message_id = _message_id(runtime) if runtime else None
         ledger_id = _get(runtime.state, "ledger_id") if runtime else None
         return cls(
-            position=(_message_id(runtime) if runtime else None) or str(task),
+            position=message_id or str(task),
             config=config,
+            is_in_step=message_id is None,
             thread_id=thread_id_of(config),
             ledger_id=ledger_id if isinstance(ledger_id, str) else None,
             is_from_model=runtime is not None,

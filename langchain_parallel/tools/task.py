@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
 from langchain_core.callbacks.manager import adispatch_custom_event, dispatch_custom_event
 from langchain_core.runnables import RunnableConfig
-from langchain_core.runnables.config import patch_config
+from langchain_core.runnables.config import ensure_config, patch_config
 from langchain_core.tools import BaseTool, ToolException
 from pydantic import (
     BaseModel,
@@ -53,7 +53,7 @@ from ..processors import price_usd
 from ..text.progress import CUSTOM_EVENT
 from ..text.result import DEFAULT_MAX_CHARS, MIN_CHARS, paid_calls, render
 from .arguments import PREVIOUS, PROCESSOR, accept_field_names, arguments
-from .call_site import AnyRuntime, CallSite
+from .call_site import NO_CONFIG, AnyRuntime, CallSite
 from .own_answers import check_adopted, check_follow_up, remember_answer, seal_answer
 from .tool_messages import description, error_for_model, explain
 from .unfinished_calls import UnfinishedCall, is_found_again, with_asked_key
@@ -222,14 +222,20 @@ class ParallelTaskTool(BaseTool):
 
     # --- a call ---
 
+    # LangChain always gives a run manager. Other frameworks' adapters call these two without one, and get
+    # what a model reads: the text alone, with errors told as text.
+
     def _run(
         self,
         *question: str,
         runtime: AnyRuntime = None,  # type: ignore[assignment]  # injected by LangGraph, absent elsewhere
-        config: RunnableConfig,
+        config: RunnableConfig = NO_CONFIG,
         run_manager: CallbackManagerForToolRun | None = None,
         **asked: Any,
-    ) -> Answer:
+    ) -> Any:
+        config = config or ensure_config()
+        if run_manager is None:
+            return self.run(self._by_name(question, asked), config=config)
         site = CallSite.of(runtime, config)
         listen = listener(dispatch_custom_event, run_manager, config)
         steps = self._research(self._by_name(question, asked), site, listen)
@@ -239,10 +245,13 @@ class ParallelTaskTool(BaseTool):
         self,
         *question: str,
         runtime: AnyRuntime = None,  # type: ignore[assignment]  # injected by LangGraph, absent elsewhere
-        config: RunnableConfig,
+        config: RunnableConfig = NO_CONFIG,
         run_manager: AsyncCallbackManagerForToolRun | None = None,
         **asked: Any,
-    ) -> Answer:
+    ) -> Any:
+        config = config or ensure_config()
+        if run_manager is None:
+            return await self.arun(self._by_name(question, asked), config=config)
         site = CallSite.of(runtime, config)
         listen = listener(adispatch_custom_event, run_manager, config)
         steps = self._research(self._by_name(question, asked), site, listen)
@@ -256,6 +265,7 @@ class ParallelTaskTool(BaseTool):
         self, asked: dict[str, Any], site: CallSite, listen: Listener | None
     ) -> Calls[Answer]:
         try:
+            site = yield from site.placed()
             paid_run = self._paid_run(asked, site)
             if self.ledger_id is None and site.ledger_id is not None:
                 yield from prove_ledger(paid_run.door, site.ledger_id, site.config)

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
 from langchain_core.callbacks.manager import adispatch_custom_event, dispatch_custom_event
 from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import ensure_config
 from langchain_core.tools import BaseTool, ToolException
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import Self
@@ -21,7 +22,7 @@ from .._graph.paid_run import PaidRun
 from ..errors import InvalidRequest, NotFound, ParallelError, RunCancelled, RunFailed
 from ..models import Submission, TaskRun
 from .arguments import Injected
-from .call_site import AnyRuntime, CallSite
+from .call_site import NO_CONFIG, AnyRuntime, CallSite
 from .own_answers import may_read, remember_answer
 from .task import Answer, Listener, ParallelTaskTool, listener
 from .tool_messages import error_for_model, explain
@@ -88,9 +89,12 @@ class ParallelTaskResultTool(BaseTool):
         run_id: str,
         runtime: AnyRuntime = None,  # type: ignore[assignment]  # injected by LangGraph, absent elsewhere
         *,
-        config: RunnableConfig,
+        config: RunnableConfig = NO_CONFIG,
         run_manager: CallbackManagerForToolRun | None = None,
-    ) -> Answer:
+    ) -> Any:
+        config = config or ensure_config()
+        if run_manager is None:  # another framework's adapter: it gets what a model reads
+            return self.run({"run_id": run_id}, config=config)
         listen = listener(dispatch_custom_event, run_manager, config)
         return drive(self._collect(run_id, CallSite.of(runtime, config), listen))
 
@@ -99,9 +103,12 @@ class ParallelTaskResultTool(BaseTool):
         run_id: str,
         runtime: AnyRuntime = None,  # type: ignore[assignment]  # injected by LangGraph, absent elsewhere
         *,
-        config: RunnableConfig,
+        config: RunnableConfig = NO_CONFIG,
         run_manager: AsyncCallbackManagerForToolRun | None = None,
-    ) -> Answer:
+    ) -> Any:
+        config = config or ensure_config()
+        if run_manager is None:
+            return await self.arun({"run_id": run_id}, config=config)
         listen = listener(adispatch_custom_event, run_manager, config)
         return await adrive(self._collect(run_id, CallSite.of(runtime, config), listen))
 

@@ -11,6 +11,7 @@ from langchain.agents import create_agent
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.messages.tool import ToolCall, tool_call
+from langchain_core.tools import BaseTool
 
 from langchain_parallel import ParallelClient, ParallelTaskTool
 from langchain_parallel.simulator import ManualClock, RunScript, Simulator, SimulatorTransport
@@ -101,7 +102,7 @@ def _call(call_id: str, args: dict[str, Any]) -> ToolCall:
     return tool_call(name="parallel_task", args=args, id=call_id)
 
 
-def agent(tool: ParallelTaskTool, *says: AIMessage | str, **options: Any) -> Any:
+def agent(tool: BaseTool, *says: AIMessage | str, **options: Any) -> Any:
     return create_agent(model(*says), tools=[tool], **options)
 
 

@@ -211,15 +211,13 @@ async def test_a_retry_policy_on_the_node_pays_once(
 
 
 @pytest.mark.parametrize("store", [False, True], ids=["bare", "store"])
-async def test_a_replay_from_before_such_a_node_asks_anew_even_with_a_store(
+async def test_a_replay_from_before_such_a_node_finds_its_run_in_another_process(
     account: Account, how: How, store: bool
 ) -> None:
-    """LangGraph gives a replayed task another name, and here nothing else tells the call's place. For
-    sessions that are replayed take `create_research_graph`.
-    """
     kept: dict[str, Any] = {"store": InMemoryStore() if store else None}
-    graph = own_node(account, checkpointer=InMemorySaver(), **kept)
-    await invoke(graph, {"found": []}, how, HERE)
+    kept["checkpointer"] = InMemorySaver()
+    await invoke(own_node(account, **kept), {"found": []}, how, HERE)
+    graph = own_node(account, **kept)
     at = next(s for s in graph.get_state_history(HERE) if s.next == ("research",))
     await invoke(graph, None, how, at.config)
-    assert len(account.runs) == account.billed == 2
+    assert len(account.runs) == account.billed == 1
