@@ -169,7 +169,7 @@ def in_task(tool: ParallelTaskTool, how: How, noted: Faults, saver: Any) -> Any:
 
     @entrypoint(checkpointer=saver)
     async def aworkflow(question: str, config: RunnableConfig) -> Any:
-        return await step(question)  # type: ignore[call-arg]
+        return await step(question)
 
     whole = aworkflow if how == "async" else workflow
     return whole, QUESTION, "aworkflow" if how == "async" else "workflow"
