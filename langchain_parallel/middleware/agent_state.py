@@ -6,7 +6,7 @@ them; it never sets a record back to an earlier status.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from langchain.agents import AgentState
 from langchain.agents.middleware.types import OmitFromInput, PrivateStateAttr
@@ -27,6 +27,7 @@ UNPROVEN, WITHHELD = "unproven", "withheld"
 _SHORT_ID_CHARS = 6
 _NAMED_HANDLES = 20
 _QUESTION_CHARS = 60
+_IDS: tuple[Literal["interaction_id", "run_id"], ...] = ("interaction_id", "run_id")
 
 
 class AgentTurn(Turn):
@@ -211,24 +212,36 @@ def total_cost_usd(research: Research) -> float:
     return spent_usd([record for record in research.values() if is_ended(record)])
 
 
-def find_record(research: Research, handle: str) -> AgentTurn:
-    """The record of a handle, which a model may write as `R1` or ` r1 `.
+def bare(handle: str) -> str:
+    """A handle or an id without what models put around it, as they do with citations and code."""
+    return handle.strip().strip("[]`'\"")
+
+
+def look_up_record(research: Research, handle: str) -> AgentTurn | None:
+    """The record of a handle, which a model may write as `R1` or ` r1 `; or of the id of its run."""
+    name = bare(handle).lower()
+    # `r1.1` is the logical name of a first run.
+    name = name.removesuffix(".1") if name not in research else name
+    by_id = {str(r[id]).lower(): r for r in research.values() for id in _IDS if r[id]}
+    return {**by_id, **{key.lower(): record for key, record in research.items()}}.get(name)
+
+
+def find_record(
+    research: Research, handle: str, *, hint: str = "Nothing was started."
+) -> AgentTurn:
+    """As `look_up_record`.
 
     Raises:
         InvalidRequest: There is none; the error names the known ones.
     """
-    # Models write handles as they write citations and code; `r1.1` is the logical name of a first run.
-    name = handle.strip().strip("[]`'\"").lower()
-    name = name.removesuffix(".1") if name not in research else name
-    by_lower = {key.lower(): record for key, record in research.items()}
-    if name in by_lower:
-        return by_lower[name]
+    if record := look_up_record(research, handle):
+        return record
     known = "; ".join(map(brief, list(research.values())[-_NAMED_HANDLES:]))
     more = len(research) - _NAMED_HANDLES
     older = f"; and {count(more, 'older one')}" if more > 0 else ""
     raise InvalidRequest(
         [f"There is no research {harmless(handle, 40)!r}. Known: {known or 'none yet'}{older}."],
-        hint="Nothing was started.",
+        hint=hint,
     )
 
 

@@ -28,15 +28,8 @@ from ..research.human_review.schemas import HumanDecision
 from ..research.spending_rules import SpendingRules
 from ..research.turns import new_turn
 from .agent_config import AgentConfig
-from .agent_state import (
-    UNPROVEN,
-    WITHHELD,
-    AgentTurn,
-    Research,
-    find_answered_record,
-    is_active,
-    is_ended,
-)
+from .agent_state import UNPROVEN, WITHHELD, AgentTurn, Research, is_active, is_ended
+from .parents import Parent, find_parent
 
 _EDITED = "hitl_edited_tool_calls"
 """The state key of calls edited in `HumanInTheLoopMiddleware`; its older versions edit the message."""
@@ -225,7 +218,8 @@ def _plan_records(
         InvalidRequest: The handle is wrong, or the request may not be sent.
     """
     names, args, made = agent.names, call.args, Research()
-    parent = None if call.name == names.start else find_answered_record(research, args["handle"])
+    handle = None if call.name == names.start else args["handle"]
+    parent = handle and find_parent(agent, research, handle)
     default = agent.processors.follow_up if parent else agent.processors.first
     is_changed = call.is_edited or bool(kept)
     for question in args["questions"] if call.name == names.branch else [args["question"]]:
@@ -243,13 +237,13 @@ def _plan_records(
         turn = new_turn(
             question=question.strip(),
             processor=processor,
-            parent_interaction_id=parent and parent["interaction_id"],
+            parent_interaction_id=parent.interaction_id if parent else None,
             position=position,
         )
         made[handle] = AgentTurn(
             **turn,  # type: ignore[typeddict-item]  # mypy does not follow it into a subclass
             handle=handle,
-            parent_handle=parent and parent["handle"],
+            parent_handle=parent.handle if parent else None,
             ledger_id="",
             call=call.call,
             call_hash=call.hash,
@@ -267,14 +261,14 @@ def _refuse_repetition(
     research: Research,
     question: str,
     processor: str,
-    parent: AgentTurn | None,
+    parent: Parent | None,
 ) -> None:
     """Refuse what is asked already: to a model that did not get its answer, the same question is no new one.
 
     Raises:
         InvalidRequest: A run that asks it is active, or has an answer that the model was not shown.
     """
-    asked = (question, processor, parent and parent["interaction_id"])
+    asked = (question, processor, parent.interaction_id if parent else None)
     for record in research.values():
         is_unread = record["status"] == "completed" and not record.get("read_by_model")
         same = record["question"], record["processor"], record["parent_interaction_id"]
@@ -287,14 +281,14 @@ def _refuse_repetition(
             )
 
 
-def _free_handle(
-    agent: AgentConfig, research: Research, parent: AgentTurn | None, suffix: str
-) -> str:
-    """The next free handle, in the parent's session; in a new one for a sub-agent's finding (`r1@…`)."""
-    if parent is None or "@" in parent["handle"]:
+def _free_handle(agent: AgentConfig, research: Research, parent: Parent | None, suffix: str) -> str:
+    """The next free handle, in the parent's session; in a new one for a sub-agent's finding (`r1@…`), and for
+    what was found elsewhere.
+    """
+    if parent is None or parent.handle is None or "@" in parent.handle:
         handles = (f"{agent.names.session(number)}{suffix}" for number in count(1))
     else:
-        session = parent["handle"].partition(".")[0]
+        session = parent.handle.partition(".")[0]
         handles = (f"{session}.{number}{suffix}" for number in count(2))
     return next(handle for handle in handles if handle not in research)
 
@@ -312,7 +306,7 @@ def _review(
     research = agent.research(state)
 
     def edit(record: AgentTurn, decision: HumanDecision) -> AgentTurn:
-        edited = _with_parent(research, record, apply_edit(record, decision))
+        edited = _with_parent(agent, research, record, apply_edit(record, decision))
         agent.check(edited)
         return edited
 
@@ -348,7 +342,9 @@ def _without_news(record: AgentTurn) -> AgentTurn:
     return {**record, "seen_by_model": True} if record["status"] == "declined" else record
 
 
-def _with_parent(research: Research, record: AgentTurn, edited: AgentTurn) -> AgentTurn:
+def _with_parent(
+    agent: AgentConfig, research: Research, record: AgentTurn, edited: AgentTurn
+) -> AgentTurn:
     """The edited record with its parent's interaction id and handle: a person may give either."""
     parent, edited = edited["parent_interaction_id"], {**edited, "edited": True}
     if parent is None:
@@ -356,10 +352,9 @@ def _with_parent(research: Research, record: AgentTurn, edited: AgentTurn) -> Ag
     if parent == record["parent_interaction_id"]:
         return edited
     # A form shows the interaction id; a person who has read the conversation knows the handle.
-    handles = {r["interaction_id"]: r["handle"] for r in research.values() if r["interaction_id"]}
-    found = find_answered_record(research, handles.get(parent, parent))
+    found = find_parent(agent, research, parent)
     return {
         **edited,
-        "parent_interaction_id": found["interaction_id"],
-        "parent_handle": found["handle"],
+        "parent_interaction_id": found.interaction_id,
+        "parent_handle": found.handle,
     }

@@ -132,7 +132,9 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
             client=client,
             names=names,
             processors=processors,
-            arguments=arguments(names, processors),
+            arguments=arguments(
+                names, processors, takes_ids=bool(request and request.allow_foreign_ids)
+            ),
             max_chars=check_whole("max_chars", max_chars, MIN_CHARS),
         )
         self.state_schema: type[Any] = state_schema(names)

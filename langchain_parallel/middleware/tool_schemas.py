@@ -17,6 +17,9 @@ from .names import Names
 from .pages import SOURCES
 
 _HANDLE = "Handle of a finished research, such as r1 or r1.2."
+_OR_ID = (
+    f"{_HANDLE[:-1]}; or the id of a monitor's event or of other research, if you were given one."
+)
 
 _WAITING: dict[Wait, str] = {
     "block": "Returns the answer with numbered sources.",
@@ -52,18 +55,24 @@ def descriptions(agent: AgentConfig) -> dict[str, str]:
     }
 
 
-def arguments(names: Names, processors: Processors) -> dict[str, type[BaseModel]]:
-    """The models of the tools' arguments, by tool."""
+def arguments(
+    names: Names, processors: Processors, *, takes_ids: bool = False
+) -> dict[str, type[BaseModel]]:
+    """The models of the tools' arguments, by tool.
+
+    `takes_ids`: a question may build on what is not this agent's.
+    """
     question = (str, Field(description="Self-contained: what to find out, scope, period."))
     handle = (str, Field(description=_HANDLE))
+    parent = (str, Field(description=_OR_ID if takes_ids else _HANDLE))
     first = _processor_field(processors, processors.first)
     later = _processor_field(processors, processors.follow_up)
     asked = (list[str], Field(description="Self-contained questions.", min_length=1, max_length=10))
     which = (str | None, Field(default=None, description="One of them; all, if left out."))
     return {
         names.start: _model(names.start, question=question, **first),
-        names.follow_up: _model(names.follow_up, handle=handle, question=question, **later),
-        names.branch: _model(names.branch, handle=handle, questions=asked, **later),
+        names.follow_up: _model(names.follow_up, handle=parent, question=question, **later),
+        names.branch: _model(names.branch, handle=parent, questions=asked, **later),
         names.check: _model(names.check, handle=which),
         names.read: _model(
             names.read,

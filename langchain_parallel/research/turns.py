@@ -124,16 +124,31 @@ def unsent_turns(state: ResearchState) -> list[Turn]:
     return [turn for turn in open_turns(state) if not turn["run_id"]]
 
 
-def check_continues(state: ResearchState, interaction_id: str | None) -> None:
-    """Raise InvalidRequest for an interaction that the session does not know: the API would refuse it."""
+def interaction_of(turns: Iterable[Turn], id: str | None) -> str | None:
+    """The interaction that an id stands for: that of the turn whose run has this id, or else the id itself.
+
+    The API's examples use one id for both, and its command line asks for a run's.
+    """
+    by_run = {turn["run_id"]: turn["interaction_id"] for turn in turns if turn["run_id"]}
+    return by_run.get(id or "") or id
+
+
+def check_continues(state: ResearchState, id: str | None) -> str | None:
+    """The interaction that an id stands for.
+
+    Raises:
+        InvalidRequest: The session does not know it: the API would refuse it.
+    """
     turns = state.get("turns") or ()
+    interaction_id = interaction_of(turns, id)
     known = {t[name] for t in turns for name in ("interaction_id", "parent_interaction_id")}
     if interaction_id not in {*known, state.get("interaction_id"), None}:
         ids = ", ".join(sorted(filter(None, known))) or "none"
-        given = repr(interaction_id)[:60]
+        given = repr(id)[:60]
         raise InvalidRequest(
             [f"continue_from {given} is no interaction of the session; it has {ids}."]
         )
+    return interaction_id
 
 
 def same_question(state: ResearchState, question: str, parent: str | None) -> Turn | None:

@@ -10,6 +10,7 @@ from typing_extensions import TypedDict
 from .._core.payloads import storable
 from ..errors import InvalidRequest
 from ..research.state import Turn, merge_turns
+from ..research.turns import interaction_of
 from ..text.untrusted import harmless
 
 _WITHOUT_ANSWER = frozenset({"failed", "cancelled", "refused", "withheld"})
@@ -36,8 +37,10 @@ def carry_over(state: Mapping[str, Any], interaction_id: str | None = None) -> C
 
     Args:
         state: The old thread's state: `graph.get_state(config).values`, or what `invoke` returned.
-        interaction_id: Carry only the branch from the first question to this interaction, which the next
-            question then continues. Unless given, the whole session, continued from its head.
+        interaction_id: Carry only the branch from the first question to this interaction, or that of the run
+            with this id, which the next question then continues. It may also be what the first question
+            continued, such as an event of a monitor: then no turn is carried. Unless given, the whole
+            session, continued from its head.
 
     Raises:
         InvalidRequest: There is nothing to carry over, or no such interaction with an answer.
@@ -46,7 +49,8 @@ def carry_over(state: Mapping[str, Any], interaction_id: str | None = None) -> C
     turns = merge_turns(storable(given)[0], [])  # an old checkpoint may hold what is refused by now
     head = interaction_id or state.get("interaction_id") or next(reversed(_heads(turns)), None)
     if interaction_id is not None:
-        turns = _branch(turns, interaction_id)
+        head = interaction_of(turns, interaction_id)
+        turns = _branch(turns, str(head))
     if head is None:
         raise InvalidRequest(
             ["There is no interaction in this session to continue from."],
@@ -62,8 +66,13 @@ def _heads(turns: list[Turn]) -> dict[str, Turn]:
 
 
 def _branch(turns: list[Turn], interaction_id: str) -> list[Turn]:
-    """The turns from the first question to an interaction."""
+    """The turns from the first question to an interaction; none if the first question continued it."""
     known = _heads(turns)
+    elsewhere = {turn["parent_interaction_id"] for turn in turns} - {
+        t["interaction_id"] for t in turns
+    }
+    if interaction_id in elsewhere:
+        return []
     if interaction_id not in known:
         there = "; ".join(
             f"{name} ({harmless(turn['question'], 60)})" for name, turn in known.items()

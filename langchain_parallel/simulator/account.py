@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
+from typing import Any
 
 from .admission import check_credit, check_inputs, check_processors, check_quota
 from .basis import EvidenceSettings
@@ -88,6 +89,8 @@ class Account:
         self._creations: defaultdict[str, deque[float]] = defaultdict(deque)
         self._epoch = self.clock.now() - self.clock.monotonic()
         self._webhooks = WebhookOutbox(self._signing_keys, self.faults, self._epoch)
+        for each in self.scenario.interactions if self.scenario else ():
+            self.add_interaction(each.id, each.input, each.output)
 
     def reset(self) -> None:
         """Remove all runs, groups, answers, requests, faults and scripts. Settings and time stay."""
@@ -267,11 +270,16 @@ class Account:
             raise ApiError(404, "TaskGroup not found")
         return self._groups[group_id]
 
-    def add_interaction(self, interaction_id: str, input: str, output: JsonObject) -> None:
+    def add_interaction(
+        self, interaction_id: str, input: str, output: Mapping[str, Any] | str
+    ) -> None:
         """Make known what was asked and answered elsewhere, such as an event of a monitor.
 
-        A run can continue from it. It is no run itself, and is not billed. `output` is one as a task's.
+        A run can continue from it. It is no run itself, and is not billed. `output` is one as a task's, or
+        its text.
         """
+        if isinstance(output, str):
+            output = {"type": "text", "content": output, "basis": []}
         with self.lock:
             now = self.monotonic
             self._interactions[interaction_id] = Run(
@@ -282,7 +290,7 @@ class Account:
                 created=now,
                 starts=now,
                 ends=now,
-                output=output,
+                output=dict(output),
             )
 
     def context_of(self, interaction_id: str) -> list[ContextTurn]:

@@ -6,6 +6,7 @@
     GET  /_simulator/requests               the request log
     GET  /_simulator/runs                   every run that was accepted
     POST /_simulator/settle                 {"run_id", "outcome"?, "message"?}: end a run now
+    POST /_simulator/interactions           {"id", "output", "input"?}: make one known that was made elsewhere
     POST /_simulator/advance                {"seconds"}: only with a manual clock
     POST /_simulator/reset                  remove everything
 
@@ -28,6 +29,7 @@ from .http_messages import ApiError, Request, Response, json_response
 from .json_bodies import read_json
 from .order_fields import from_fields
 from .order_queue import OrderQueue
+from .scenario import Elsewhere
 from .simulated_run import Outcome, RunScript
 
 
@@ -78,6 +80,12 @@ def _settle(account: Account, body: Any) -> Any:
     return {}
 
 
+def _add_interaction(account: Account, body: Any) -> Any:
+    given = from_fields(Elsewhere, body)
+    account.add_interaction(given.id, given.input, given.output)
+    return {}
+
+
 @dataclass(frozen=True)
 class _Advance:
     seconds: float
@@ -105,6 +113,7 @@ _ACTIONS: dict[tuple[str, str], Callable[[Account, Any], Any]] = {
     ("GET", "requests"): lambda account, body: [dataclasses.asdict(e) for e in account.requests],
     ("GET", "runs"): lambda account, body: account.runs(),
     ("POST", "settle"): _settle,
+    ("POST", "interactions"): _add_interaction,
     ("POST", "advance"): _advance,
     ("POST", "reset"): _reset,
 }

@@ -16,11 +16,15 @@ A scenario is a JSON object::
           "error": "message of a failed run",
           "warnings": ["…"]
         }
+      ],
+      "interactions": [                        made elsewhere; a run can continue from them
+        {"id": "event_1", "input": "what the monitor asks", "output": {…} or "…"}
       ]
     }
 
-Everything but `match` is optional; the simulator generates the rest. The first turn whose `match` is
-found in the input answers; upper and lower case are the same. A string can have placeholders:
+Everything but `match`, `id` and `output` is optional; the simulator generates the rest. The first turn
+whose `match` is found in the input answers; upper and lower case are the same. A string can have
+placeholders:
 
     {{turns.0.companies.0.name}}   a value from the answer to the first turn of the interaction
     {{last.…}}                     the same from the previous turn
@@ -40,6 +44,8 @@ from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
+
+from .order_fields import from_fields
 
 _PLACEHOLDER = re.compile(r"\{\{\s*([\w.\-]+)\s*\}\}")
 _LOST = "(nothing found earlier)"
@@ -84,11 +90,21 @@ class ScriptedTurn:
 
 
 @dataclass(frozen=True)
+class Elsewhere:
+    """What was asked and answered elsewhere, such as an event of a monitor. `output`: as a task's, or text."""
+
+    id: str
+    output: Mapping[str, Any] | str
+    input: str = ""
+
+
+@dataclass(frozen=True)
 class Scenario:
-    """A named list of scripted answers."""
+    """A named list of scripted answers, and of interactions that were made elsewhere."""
 
     name: str
     turns: tuple[ScriptedTurn, ...]
+    interactions: tuple[Elsewhere, ...] = ()
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Scenario:
@@ -96,7 +112,11 @@ class Scenario:
         if not isinstance(raw, Mapping):
             raise ValueError("a scenario is a JSON object")
         turns = tuple(ScriptedTurn.parse(turn) for turn in raw.get("turns", ()))
-        return cls(str(raw.get("name", "unnamed")), turns)
+        try:
+            made = tuple(from_fields(Elsewhere, each) for each in raw.get("interactions", ()))
+        except ValueError as error:
+            raise ValueError(f"scenario interaction: {error}") from None
+        return cls(str(raw.get("name", "unnamed")), turns, made)
 
     @classmethod
     def load(cls, path: str | Path) -> Scenario:

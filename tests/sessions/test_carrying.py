@@ -181,7 +181,7 @@ def test_turns_that_claim_to_be_their_own_ancestors_are_carried_once() -> None:
     ]
 
 
-@pytest.mark.parametrize("wrong", ["intr_9", "trun_0", "intr_1", ""])
+@pytest.mark.parametrize("wrong", ["intr_9", "trun_9", "intr_1", ""])
 def test_an_interaction_that_cannot_be_built_on_is_refused_with_those_that_can(wrong: str) -> None:
     state = {"turns": [turn(0), turn(1, status="failed", content=None)]}
     with pytest.raises(InvalidRequest, match=rf"'{wrong}'; known: intr_0 \(Question 0\?\)\."):

@@ -81,7 +81,8 @@ def approve(graph: GraphConfig, state: ResearchState, config: RunnableConfig) ->
 def _edit(state: ResearchState, turn: Turn, decision: HumanDecision) -> Turn:
     edited = apply_edit(turn, decision)
     if edited["parent_interaction_id"] != turn["parent_interaction_id"]:
-        check_continues(state, edited["parent_interaction_id"])
+        parent = check_continues(state, edited["parent_interaction_id"])
+        return {**edited, "parent_interaction_id": parent}
     return edited
 
 

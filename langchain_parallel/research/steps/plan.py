@@ -25,6 +25,7 @@ from ..lost_sessions import warn_if_lost
 from ..spending_rules import SpendingRules
 from ..state import Question, ResearchState, Turn
 from ..turns import (
+    interaction_of,
     is_same_request,
     leave_behind,
     ledger_position,
@@ -97,7 +98,8 @@ def next_turns(graph: GraphConfig, state: ResearchState) -> list[Turn]:
 
 
 def _turn(graph: GraphConfig, state: ResearchState, question: Question) -> Turn:
-    parent = question.get("continue_from") or state.get("interaction_id")
+    named = question.get("continue_from") or state.get("interaction_id")
+    parent = interaction_of(state.get("turns") or (), named)
     # A question that is asked again keeps its processor: with another its run would not be found.
     same = same_question(state, question["question"], parent)
     processor = question.get("processor") or (same["processor"] if same else None)
