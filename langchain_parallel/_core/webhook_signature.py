@@ -1,8 +1,9 @@
 """Signatures of webhooks, as Standard Webhooks defines them.
 
 Rule: a delivery's body is not read before its signature is verified, and no comparison ends early (its time
-would tell how much of a signature is right). The HMAC's key is the secret's own bytes; for a `whsec_…`
-secret, its decoded base64 is accepted, too, as in the reference libraries.
+would tell how much of a signature is right). The HMAC's key is what the secret's base64 stands for, without
+its `whsec_` if it has one, as Standard Webhooks has it; accounts from before have the secret's own bytes,
+prefix included. Nothing tells which an account has, so both are accepted.
 """
 
 from __future__ import annotations
@@ -34,12 +35,10 @@ def is_long_enough(secret: bytes) -> bool:
 
 def key_candidates(secret: bytes) -> tuple[bytes, ...]:
     """The possible keys of the HMAC. A short key is left out: any sender could guess it, and sign."""
-    found = [HiddenBytes(secret)]
-    if secret.startswith(_PREFIX):
-        text = HiddenBytes(secret[len(_PREFIX) :])
-        with suppress(binascii.Error):  # not base64: only its own bytes can be the key
-            padded = HiddenBytes(text + b"=" * (-len(text) % 4))
-            found.append(HiddenBytes(base64.b64decode(padded, validate=True)))
+    found, text = [HiddenBytes(secret)], HiddenBytes(secret.removeprefix(_PREFIX))
+    with suppress(binascii.Error):  # not base64: only its own bytes can be the key
+        padded = HiddenBytes(text + b"=" * (-len(text) % 4))
+        found.append(HiddenBytes(base64.b64decode(padded, validate=True)))
     return tuple(key for key in found if len(key) >= _LEAST_KEY)
 
 
@@ -51,9 +50,12 @@ def parse_timestamp(value: str) -> int | None:
 def is_signed_by(
     secrets: Iterable[bytes], webhook_id: str, timestamp: int, signatures: str, body: bytes
 ) -> bool:
-    """Whether one of the space-separated signatures was made with one of the secrets. ASCII texts only."""
+    """Whether one of the space-separated signatures was made with one of the secrets. ASCII texts only.
+
+    A proxy that joins repeated headers puts commas between them.
+    """
     given = [
-        part.removeprefix(_VERSION).encode()
+        part.removeprefix(_VERSION).rstrip(",").encode()
         for part in signatures.split(" ")
         if part.startswith(_VERSION)
     ]

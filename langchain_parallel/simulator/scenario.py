@@ -91,7 +91,7 @@ class ScriptedTurn:
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """What was asked and answered elsewhere, such as an event of a monitor. `output`: as a task's, or text."""
+    """What was asked and answered elsewhere, such as an event of a monitor. `output`: a task's, or text."""
 
     id: str
     output: Mapping[str, Any] | str

@@ -1,13 +1,14 @@
 """`webhook_app`: an ASGI application that takes Parallel's webhooks and wakes parked threads.
 
 Rule: it answers as soon as the signature is verified, before the thread is resumed. It asks the API to send a
-delivery again only if it has not accepted it.
+delivery again only if it has not accepted it. A delivery about a monitor is accepted once the caller's own
+function has returned: no sweep would find what it left undone.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -23,8 +24,9 @@ from ..parked.graph_clients import choose_clients
 from ..parked.resumption import AnyGraph
 from ..parked.threads import Threads, threads_of
 from ..parked.wake_up import wake_for_delivery
-from .delivery import check_headers, receive, secret_keys
+from .delivery import MonitorDelivery, check_headers, receive_any, secret_keys
 from .delivery_queue import DeliveryQueue, QueueOptions
+from .monitor_handler import Handed, MonitorHandler
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -37,6 +39,13 @@ _STATUS: dict[WebhookFault, int] = {
     "signature": 401,
     "timestamp": 401,
     "no_run": 200,
+}
+_MONITOR_STATUS: dict[Handed, int] = {
+    "passed over": 200,
+    "duplicate": 200,
+    "handed on": 200,
+    "under way": 503,
+    "failed": 500,
 }
 _BODY_SECONDS = 30.0
 """How long a body may take to arrive."""
@@ -55,12 +64,14 @@ def webhook_app(
     max_body: int = 256 * 1024,
     tolerance: float = 300.0,
     queue: QueueOptions | None = None,
+    on_monitor: Callable[[MonitorDelivery], Awaitable[object] | object] | None = None,
 ) -> Starlette:
     """An ASGI application that wakes the threads of runs that have ended. Serve it, or mount it.
 
-    Status codes: 202 accepted, 200 already processed, 400 malformed, 401 wrong signature or timestamp, 408
-    body too slow, 413 body too large, 503 queue full (the API sends it again). The threads are woken in the
-    background. An application that mounts this one has to enter its `router.lifespan_context`.
+    Status codes: 202 accepted, 200 already processed or passed over, 400 malformed, 401 wrong signature or
+    timestamp, 408 body too slow, 413 body too large, 500 `on_monitor` failed, 503 queue full (the API sends
+    it again). The threads are woken in the background. An application that mounts this one has to enter its
+    `router.lifespan_context`.
 
     Args:
         graph: A compiled graph with its checkpointer, or other `Threads`.
@@ -75,6 +86,9 @@ def webhook_app(
         max_body: Largest body, in bytes.
         tolerance: Seconds by which a delivery's timestamp may differ from this machine's clock.
         queue: How accepted deliveries are processed.
+        on_monitor: Called for each delivery about a monitor, such as `monitor.event.detected`; in a thread,
+            unless it is asynchronous. What it raises makes the API send the delivery again, so it may be
+            called again after other processes have failed. Without it, such deliveries are passed over.
 
     Raises:
         InvalidRequest: There is no secret, one that is too short, or `max_body` is not positive.
@@ -92,6 +106,7 @@ def webhook_app(
     wake = partial(wake_for_delivery, threads, clients, blocking=blocking)
     options = queue or QueueOptions()
     deliveries = DeliveryQueue(wake, options)
+    monitors = MonitorHandler(on_monitor)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -101,20 +116,19 @@ def webhook_app(
         await deliveries.close()
 
     async def deliver(request: Request) -> JSONResponse:
+        headers = request.headers.items()
         try:
-            check_headers(request.headers.items(), tolerance=tolerance)
-        except WebhookRejected as rejected:
-            return _response(_STATUS[rejected.reason], {"error": rejected.message})
-        try:
+            check_headers(headers, tolerance=tolerance)
             body = await asyncio.wait_for(_read_body(request, max_body), _BODY_SECONDS)
+            if body is None:
+                return _response(413, {"error": f"More than {max_body} bytes."})
+            delivery = receive_any(headers, body, secrets=secrets, tolerance=tolerance)
         except asyncio.TimeoutError:
             return _response(408, {"error": "The body did not arrive in time."})
-        if body is None:
-            return _response(413, {"error": f"More than {max_body} bytes."})
-        try:
-            delivery = receive(request.headers.items(), body, secrets=secrets, tolerance=tolerance)
         except WebhookRejected as rejected:
             return _response(_STATUS[rejected.reason], {"error": rejected.message})
+        if isinstance(delivery, MonitorDelivery):
+            return await _hand_on(monitors, delivery)
         accepted = deliveries.accept(delivery)
         if accepted == "full":
             return _response(503, {"error": "Too many deliveries are open."})
@@ -126,6 +140,11 @@ def webhook_app(
     routes = [Route(path, deliver, methods=["POST"])]
     routes += [Route(health_path, health, methods=["GET"])] if health_path else []
     return Starlette(routes=routes, lifespan=lifespan)
+
+
+async def _hand_on(monitors: MonitorHandler, delivery: MonitorDelivery) -> JSONResponse:
+    handed = await monitors.hand_on(delivery)
+    return _response(_MONITOR_STATUS[handed], {"delivery": handed, "type": delivery.type})
 
 
 def _response(status: int, body: dict[str, Any]) -> JSONResponse:

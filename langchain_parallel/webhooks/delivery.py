@@ -1,15 +1,15 @@
-"""`receive`: is this delivery Parallel's, and which run is it about?
+"""`receive`: is this delivery Parallel's, and which run, or which monitor, is it about?
 
-Rule: a delivery only says that something changed. Nothing of its body is used but the run's id; the run is
-always read from the API.
+Rule: a delivery only says that something changed. Nothing of its body is used but ids; the run, or the
+monitor's events, are always read from the API.
 """
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from pydantic import SecretStr
 
@@ -17,26 +17,38 @@ from .._core.hidden import HiddenBytes, HiddenText, as_secrets
 from .._core.json_text import parse
 from .._core.webhook_signature import LEAST_BYTES, is_long_enough, is_signed_by, parse_timestamp
 from ..errors import InvalidRequest, WebhookRejected
-
-Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
+from .request_forms import Body, Headers, read_body, read_headers
 
 _HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 _ID = re.compile(r"[A-Za-z0-9_.:=+/-]{1,256}")
 # No braces: what is signed is `id.timestamp.body`, and no part of a body may pass for one of an id.
-_RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_TYPE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 class WebhookDelivery(NamedTuple):
-    """A genuine delivery."""
+    """A genuine delivery about a run."""
 
     webhook_id: str
     """The same for every delivery of the same event."""
     run_id: str
 
 
+class MonitorDelivery(NamedTuple):
+    """A genuine delivery about a monitor; `receive_any` returns it."""
+
+    webhook_id: str
+    """The same for every delivery of the same event."""
+    type: str
+    """`monitor.event.detected`, or another that begins with `monitor.`"""
+    monitor_id: str
+    event_group_id: str | None
+    """Names the events in `GET /v1/monitors/{monitor_id}/events`; None where the delivery names none."""
+
+
 def receive(
     headers: Headers,
-    body: bytes,
+    body: Body | None = None,
     *,
     secrets: Sequence[str | SecretStr],
     now: float | None = None,
@@ -45,23 +57,47 @@ def receive(
     """Return the run that a delivery is about, if the delivery is Parallel's.
 
     Args:
-        headers: The request's headers, with names in any case.
-        body: The request's body, byte for byte.
+        headers: The request's headers, with names in any case: a mapping, pairs of text or bytes, the headers
+            of `http.client` or `http.server`, an ASGI scope, a WSGI environ, or the event of an AWS Lambda.
+        body: The request's body as it came: bytes or text. A Lambda event has its own.
         secrets: The account's webhook secret; the old and the new one while it is being changed.
         now: Unix seconds; None: this machine's clock.
         tolerance: Seconds by which the delivery's timestamp may differ from `now`.
 
     Raises:
-        WebhookRejected: The delivery is malformed, is not Parallel's, is too old, or names no run.
-        InvalidRequest: There is no secret, or one that is too short.
+        WebhookRejected: The delivery is malformed, is not Parallel's, is too old, or names no run, as those
+            about monitors do: `receive_any` takes them, too.
+        InvalidRequest: There is no secret, or one that is too short; headers or body have another form.
+    """
+    secrets = as_secrets(secrets)
+    found = receive_any(headers, body, secrets=secrets, now=now, tolerance=tolerance)
+    if isinstance(found, MonitorDelivery):
+        raise WebhookRejected(f"The {found.type} names no run.", reason="no_run")
+    return found
+
+
+def receive_any(
+    headers: Headers,
+    body: Body | None = None,
+    *,
+    secrets: Sequence[str | SecretStr],
+    now: float | None = None,
+    tolerance: float = 300.0,
+) -> WebhookDelivery | MonitorDelivery:
+    """As `receive`, for deliveries about monitors, too.
+
+    Raises:
+        WebhookRejected: As from `receive`; `no_run` if the delivery is about neither a run nor a monitor.
+        InvalidRequest: As from `receive`.
     """
     secrets = as_secrets(secrets)
     keys = secret_keys(secrets)
+    content = read_body(headers, body)
     webhook_id, timestamp, signatures = _signature_headers(headers)
-    if not is_signed_by(keys, webhook_id, timestamp, signatures, body):
+    if not is_signed_by(keys, webhook_id, timestamp, signatures, content):
         raise WebhookRejected("The signature is by none of the secrets.", reason="signature")
     _check_time(timestamp, now, tolerance)
-    return WebhookDelivery(webhook_id, _run_id(body))
+    return _subject(webhook_id, content)
 
 
 def check_headers(headers: Headers, *, tolerance: float) -> None:
@@ -98,8 +134,7 @@ def secret_keys(secrets: Sequence[str | SecretStr]) -> tuple[bytes, ...]:
 
 
 def _signature_headers(headers: Headers) -> tuple[str, int, str]:
-    pairs = headers.items() if isinstance(headers, Mapping) else headers
-    found = {name.lower(): value for name, value in pairs if isinstance(value, str)}
+    found = read_headers(headers, _HEADERS)
     webhook_id, moment, signatures = (found.get(name, "") for name in _HEADERS)
     timestamp = parse_timestamp(moment)
     if not _ID.fullmatch(webhook_id) or timestamp is None or not signatures.isascii():
@@ -109,13 +144,29 @@ def _signature_headers(headers: Headers) -> tuple[str, int, str]:
     return webhook_id, timestamp, signatures
 
 
-def _run_id(body: bytes) -> str:
+def _subject(webhook_id: str, body: bytes) -> WebhookDelivery | MonitorDelivery:
     try:
         event = parse(body)
     except ValueError:
         raise WebhookRejected("The body is not JSON.", reason="malformed") from None
-    data = event.get("data") if isinstance(event, dict) else None
-    run_id = data.get("run_id") if isinstance(data, dict) else None
-    if not isinstance(run_id, str) or not _RUN_ID.fullmatch(run_id):
-        raise WebhookRejected("The body names no run.", reason="no_run")
-    return run_id
+    data = _member(event, "data")
+    if run_id := _id(data, "run_id"):
+        return WebhookDelivery(webhook_id, run_id)
+    kind = event.get("type") if isinstance(event, dict) else None
+    named = kind if isinstance(kind, str) and _TYPE.fullmatch(kind) else "delivery"
+    monitor_id = _id(data, "monitor_id")
+    if named.startswith("monitor.") and monitor_id:
+        return MonitorDelivery(
+            webhook_id, named, monitor_id, _id(_member(data, "event"), "event_group_id")
+        )
+    raise WebhookRejected(f"The {named} names no run.", reason="no_run")
+
+
+def _member(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, Mapping) else None
+
+
+def _id(value: Any, name: str) -> str | None:
+    """A member that can be an id; else None."""
+    id = _member(value, name)
+    return id if isinstance(id, str) and _PLAIN_ID.fullmatch(id) else None
