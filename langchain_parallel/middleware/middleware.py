@@ -118,6 +118,7 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
         api_key, base_url = as_secret(api_key), hidden(base_url)
         super().__init__()
         names, processors = Names(name), Processors.of(processor, model_may_choose)
+        takes_ids = isinstance(request, RequestOptions) and bool(request.allow_foreign_ids)
         self._agent = AgentConfig.of(
             processor_names=processors.all,
             output_schema=output_schema,
@@ -132,9 +133,7 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
             client=client,
             names=names,
             processors=processors,
-            arguments=arguments(
-                names, processors, takes_ids=bool(request and request.allow_foreign_ids)
-            ),
+            arguments=arguments(names, processors, takes_ids=takes_ids),
             max_chars=check_whole("max_chars", max_chars, MIN_CHARS),
         )
         self.state_schema: type[Any] = state_schema(names)
