@@ -59,6 +59,8 @@ _NOT_SHOWN = dict.fromkeys(
 _QUOTED = re.compile("“([^“”]{500})[^“”]+”")
 _MESSAGE_CHARS = 5_000
 _IDS = ("run_id", "interaction_id", "ledger_id")
+_ID_CHARS = 500
+"""Of an id that is shown; the attribute has all of it. Somebody may give anything as one."""
 
 
 class ParallelError(Exception):
@@ -123,7 +125,7 @@ class ParallelError(Exception):
 
     def __str__(self) -> str:
         ids = ", ".join(
-            f"{name}={value}"
+            f"{name}={value.translate(_NOT_SHOWN)[:_ID_CHARS]}"
             for name in ("run_id", "interaction_id")
             if (value := getattr(self, name)) and value not in self.message
         )

@@ -55,6 +55,13 @@ def test_an_error_survives_the_way_to_another_process(error: errors.ParallelErro
         assert twin.args == error.args
 
 
+def test_an_id_that_somebody_made_up_steers_no_terminal_and_fills_no_page() -> None:
+    made_up = "\x1b[31mintr_\u202e" + "9" * 10_000
+    error = errors.InvalidRequest(["It is not known."]).with_ids(None, made_up)
+    assert error.interaction_id == made_up
+    assert str(error).endswith(f"[interaction_id=[31mintr_{'9' * 491}]")
+
+
 def test_the_tree_in_the_docstring_is_the_tree() -> None:
     drawn = {word for line in (errors.__doc__ or "").splitlines() for word in line.split("─")[-1:]}
     names = {word.split()[0] for word in drawn if word.split()}
