@@ -381,6 +381,15 @@ def test_two_calls_may_not_be_edited_into_the_same_question(account: Account) ->
     assert account.asked == ["Three?"]
 
 
+def test_what_a_model_asks_twice_a_person_may_approve_twice(account: Account) -> None:
+    """Both were shown; only an edit could make two of one unseen."""
+    model = Model(calls(start("One?"), start("One?")), "done")
+    agent = agent_of(account, model, processor="pro", limits=Limits(approve_above="base"))
+    account.invoke(agent, SAID, thread())
+    account.invoke(agent, answer(YES, YES), thread())
+    assert account.asked == ["One?", "One?"]
+
+
 def test_an_answer_about_one_call_of_a_step_is_none_about_the_other(account: Account) -> None:
     model = Model(calls(start("One?"), start("Two?")), "done")
     graph = own_graph(account, model, processor="pro", limits=Limits(approve_above="base"))
