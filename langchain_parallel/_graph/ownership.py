@@ -247,8 +247,7 @@ def _recorded_proof(
 
 
 def _proof(door: RunConfig, interaction_id: str, config: RunnableConfig) -> str:
-    whose = () if door.mark is None else (door.mark,)
-    return door.clients.seals.of("built on", thread_id_of(config), interaction_id, *whose)
+    return door.clients.seals.of("built on", thread_id_of(config), interaction_id, door.mark)
 
 
 def _proven(interaction_id: str) -> str:

@@ -102,12 +102,12 @@ class KeptAccount:
         try:
             if not self.is_exclusive:
                 yield from self._put_entry(key, {"usd": usd, "settled": True})
-                return
-            sheet = yield from self._read()
-            if key in sheet["open"]:
-                sheet["open"].pop(key)
-                sheet["settled"] = round(sheet["settled"] + (usd or 0.0), 6)
-                yield from self._put_sheet(sheet)
+            else:
+                sheet = yield from self._read()
+                if key in sheet["open"]:
+                    sheet["open"].pop(key)
+                    sheet["settled"] = round(sheet["settled"] + (usd or 0.0), 6)
+                    yield from self._put_sheet(sheet)
         finally:
             lock.release()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import operator
 from collections.abc import Callable
@@ -13,9 +14,13 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.store.memory import InMemoryStore
 from langgraph.types import Command
+from pydantic import SecretStr
 
 from langchain_parallel import AsyncParallelClient, ParallelClient, create_research_graph
-from langchain_parallel.errors import InvalidRequest
+from langchain_parallel._graph.ownership import is_sealed, seal_turn
+from langchain_parallel._graph.seals import Seals
+from langchain_parallel._graph.store import digest
+from langchain_parallel.errors import InvalidRequest, LedgerNotFound
 from langchain_parallel.models import McpServer
 from langchain_parallel.options import Limits, RequestOptions
 from langchain_parallel.research import Turn, by_person, merge_turns
@@ -35,6 +40,7 @@ def thread(user: str, thread_id: str | None = None) -> Any:
     return {"configurable": {"thread_id": thread_id or f"thread of {user}", **server}}
 
 
+RECORDS = ("langchain_parallel", "records")
 ANNA, BERT = thread("anna"), thread("bert")
 
 
@@ -71,11 +77,30 @@ class Server:
         given = None if question is None else {"question": question, **more}
         return invoke(self.mode, self.graph, given, who)
 
+    def stop_before(self, node: str, who: Any, question: str) -> None:
+        """Ask, and stop there."""
+        given, how = {"question": question}, {"interrupt_before": [node], "durability": "sync"}
+        if self.mode == "sync":
+            self.graph.invoke(given, who, **how)
+        else:
+            asyncio.run(self.graph.ainvoke(given, who, **how))
+
     def answer(self, who: Any, given: Any = "anything") -> Any:
         return invoke(self.mode, self.graph, Command(resume=given), who)
 
     def state(self, who: Any) -> dict[str, Any]:
         return cast("dict[str, Any]", self.graph.get_state(who).values)
+
+    def recorded(self) -> list[dict[str, Any]]:
+        """What stands in the store beside the threads: each record, with its name and its thread."""
+        assert self.store is not None
+        return [item.value for item in self.store.search(RECORDS, limit=100)]
+
+    def record(self, who: Any, name: str, record: dict[str, Any]) -> None:
+        """Write a record into the store, which a server's users may be able to do."""
+        assert self.store is not None
+        thread_id = who["configurable"]["thread_id"]
+        self.store.put(RECORDS, digest(f"{thread_id}/{name}"), {"name": name, "record": record})
 
     def edit(self, who: Any, **values: Any) -> None:
         self.graph.update_state(who, values)
@@ -115,13 +140,7 @@ def server(mode: Mode, request: pytest.FixtureRequest) -> Server:
 
 def on_its_way(server: Server, who: Any, question: str = QUESTION) -> dict[str, Any]:
     """Ask, and stop before the wait."""
-    config, how = who, {"interrupt_before": ["wait"], "durability": "sync"}
-    if server.mode == "sync":
-        server.graph.invoke({"question": question}, config, **how)
-    else:
-        import asyncio
-
-        asyncio.run(server.graph.ainvoke({"question": question}, config, **how))
+    server.stop_before("wait", who, question)
     return cast("dict[str, Any]", server.state(who)["pending"])
 
 
@@ -248,6 +267,27 @@ def test_nothing_is_built_on_another_threads_interaction(server: Server, name: s
     assert len(server.runs) == 2
 
 
+def test_nor_without_a_thread(mode: Mode) -> None:
+    """A LangGraph server runs graphs without one, too."""
+    server = Server(mode)
+    theirs = server.ask(BERT, "Bert?")["interaction_id"]
+    graph: Any = server.graph.builder.compile()
+    server_alone = {"configurable": {"langgraph_auth_user_id": "anna", "langgraph_request_id": ""}}
+    with pytest.raises(InvalidRequest, match=theirs):
+        invoke(mode, graph, {"question": ELSE, "continue_from": theirs}, server_alone)
+    assert len(server.runs) == 1
+
+
+def test_nor_where_the_ledger_that_would_say_so_is_gone(mode: Mode) -> None:
+    server = Server(mode)
+    gone = server.ask(ANNA, QUESTION)["ledger_id"]
+    server.begin()
+    del server.simulator._groups[gone]
+    with pytest.raises(LedgerNotFound, match=gone):
+        server.ask(ANNA, ELSE, continue_from="intr_of_nobody")
+    assert len(server.runs) == 1
+
+
 @pytest.mark.grid
 def test_turns_that_are_given_prove_nothing(server: Server) -> None:
     theirs = server.state(BERT)
@@ -349,16 +389,20 @@ def with_identity(identity: str) -> RequestOptions:
     return RequestOptions(mcp_servers=[tool], identity=identity)
 
 
-class WithoutGroups(SimulatorTransport):
-    """An API that does not say of a run in which group it is."""
+class Without(SimulatorTransport):
+    """An API that leaves something out where it tells of a run, such as in which group it is."""
+
+    def __init__(self, simulator: Simulator, *names: str) -> None:
+        super().__init__(simulator)
+        self._names = names
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         response = super().handle_request(request)
         if request.method != "GET" or "/tasks/runs/" not in request.url.path:
             return response
         run = json.loads(response.read())
-        run.pop("taskgroup_id", None)
-        return httpx.Response(response.status_code, json=run)
+        told = {name: value for name, value in run.items() if name not in self._names}
+        return httpx.Response(response.status_code, json=told)
 
 
 @pytest.mark.parametrize("whose", ["its own", "another's"])
@@ -366,7 +410,9 @@ def test_a_run_that_names_no_ledger_proves_none(whose: str) -> None:
     server = Server("sync")
     theirs = server.ask(BERT, "Bert?")["ledger_id"]
     client = ParallelClient(
-        "key-of-a-test", transport=WithoutGroups(server.simulator), clock=server.simulator.clock
+        "key-of-a-test",
+        transport=Without(server.simulator, "taskgroup_id"),
+        clock=server.simulator.clock,
     )
     server.options["client"] = client
     server.begin()
@@ -379,6 +425,18 @@ def test_a_run_that_names_no_ledger_proves_none(whose: str) -> None:
         assert server.ask(ANNA)["turns"][0]["run_id"] == pending["run_id"]
     else:
         refused(server, ANNA, lambda: server.ask(ANNA), ledger)
+
+
+def test_a_run_that_names_no_thread_is_nobodys() -> None:
+    server = Server("sync")
+    pending = on_its_way(server, ANNA)
+    transport = Without(server.simulator, "metadata")
+    server.options["client"] = ParallelClient(
+        "another-key-of-the-account", transport=transport, clock=server.simulator.clock
+    )
+    server.begin()
+    server.pass_time()
+    refused(server, ANNA, lambda: server.ask(ANNA), pending["run_id"])
 
 
 def test_nothing_is_told_of_another_threads_ledger_beside_branches(mode: Mode) -> None:
@@ -405,16 +463,27 @@ def test_a_record_that_somebody_else_wrote_into_the_store_is_no_proof(mode: Mode
     server.ask(BERT, "Bert?")
     ledger = server.state(BERT)["ledger_id"]
     run = server.state(BERT)["turns"][0]
-    assert server.store is not None
-    space = ("langchain_parallel", "records")
-    for item in server.store.search(space, limit=100):
-        forged = json.loads(json.dumps(item.value))
-        server.store.put(space, item.key.replace("bert", "anna"), forged)
+    for item in list(server.recorded()):
+        server.record(ANNA, item["name"], json.loads(json.dumps(item["record"])))
     server.simulator.clock.advance(10.0)  # type: ignore[attr-defined]
     out = server.ask(ANNA, "Bert?")
     assert out["ledger_id"] != ledger
     assert run["run_id"] not in json.dumps(out)
     assert len(server.runs) == 2
+
+
+def test_nor_is_the_record_of_what_was_built_on(mode: Mode) -> None:
+    server = Server(mode)
+    theirs = server.ask(BERT, "Bert?")
+    interaction_id = theirs["interaction_id"]
+    forged = {"seal": "0" * 32, "ledger_id": theirs["ledger_id"]}
+    server.record(ANNA, f"built on {interaction_id}", forged)
+    refused(
+        server,
+        ANNA,
+        lambda: server.ask(ANNA, ELSE, continue_from=interaction_id),
+        interaction_id,
+    )
 
 
 def test_nor_is_the_record_of_a_run(mode: Mode) -> None:
@@ -424,18 +493,59 @@ def test_nor_is_the_record_of_a_run(mode: Mode) -> None:
     server.simulator.scripts.add(RunScript(contains=QUESTION, late_commit=5.0))
     pending = on_its_way(server, ANNA)
     server.begin()
-    assert server.store is not None
-    space = ("langchain_parallel", "records")
-    for item in server.store.search(space, limit=100):
-        if "anna" in item.key and "run_id" in item.value:
-            ids = {name: theirs[name] for name in ("run_id", "interaction_id")}
-            server.store.put(space, item.key, {**item.value, **ids})
+    ids = {name: theirs[name] for name in ("run_id", "interaction_id")}
+    started = [one for one in server.recorded() if "run_id" in one["record"]]
+    for item in (one for one in started if one["thread"] == digest("thread of anna")):
+        server.record(ANNA, item["name"], {**item["record"], **ids})
     server.graph.update_state(
         ANNA, {"pending": {**pending, "run_id": "", "status": "planned"}}, as_node="plan"
     )
     out = server.ask(ANNA)
     assert [turn["run_id"] for turn in out["turns"]] == [pending["run_id"]]
     assert len(server.runs) == 2
+
+
+def test_a_sealed_plan_is_not_started_in_another_ledger(mode: Mode) -> None:
+    """The seal says in which ledger, and Bert's would have the answer."""
+    server = Server(mode)
+    server.ask(BERT, "Bert?")
+    ledger = server.state(BERT)["ledger_id"]
+    server.stop_before("submit", ANNA, "Bert?")
+    server.graph.update_state(ANNA, {"ledger_id": ledger}, as_node="plan")
+    refused(server, ANNA, lambda: server.ask(ANNA), ledger)
+
+
+def test_the_seal_of_a_plan_proves_no_interaction(mode: Mode) -> None:
+    server = Server(mode, processor="pro", limits=Limits(approve_above="pro"))
+    server.ask(BERT, "Bert?")
+    theirs = server.state(BERT)["interaction_id"]
+    server.stop_before("submit", ANNA, QUESTION)
+    planned = server.state(ANNA)["pending"]
+    assert planned["seal"]
+    assert not planned["run_id"]
+    server.edit(ANNA, pending={**planned, "interaction_id": theirs})
+    refused(server, ANNA, lambda: server.ask(ANNA, ELSE, continue_from=theirs), theirs)
+
+
+@pytest.mark.parametrize("name", ["run_id", "interaction_id", "ledger_id", "key", "parent"])
+def test_what_is_no_text_has_no_seal(name: str) -> None:
+    """A user may write anything into the state."""
+    seals, turn = Seals(SecretStr("key-of-a-test")), {"run_id": "trun_1", "key": "k"}
+    if name == "parent":
+        name, turn = "parent_interaction_id", {"run_id": ""}
+    sealed = seal_turn(seals, turn, "tgrp_1")
+    assert is_sealed(seals, sealed)
+    for odd in (b"trun_1", 7, ["trun_1"], {"id": "trun_1"}):
+        forged = {**sealed, name: odd}
+        assert not is_sealed(seals, forged)
+
+
+def test_a_refusal_repeats_no_more_of_an_id_than_an_id_has(mode: Mode) -> None:
+    server, long = Server(mode), "intr_" + "9" * 400
+    with pytest.raises(InvalidRequest) as raised:
+        server.ask(ANNA, QUESTION, continue_from=long)
+    assert raised.value.message.count("9") == 74  # and an ellipsis: 80 characters
+    assert raised.value.interaction_id == long
 
 
 # --- what goes on as before ----------------------------------------------------------------------
@@ -561,6 +671,65 @@ def test_the_developers_own_process_uses_any_id(mode: Mode) -> None:
     assert out["turns"][0]["parent_interaction_id"] == theirs["interaction_id"]
 
 
+def test_and_any_run(mode: Mode) -> None:
+    server, here = Server(mode), {"configurable": {"thread_id": "here"}}
+    theirs = server.ask(BERT, "Bert?")["turns"][0]
+    pending = on_its_way(server, here)
+    server.edit(here, pending={**pending, "run_id": theirs["run_id"]})
+    assert server.ask(here)["turns"][0]["content"] == SECRET
+
+
+def test_and_plans_what_it_likes(mode: Mode) -> None:
+    server, here = Server(mode), {"configurable": {"thread_id": "here"}}
+    theirs = server.ask(BERT, "Bert?")
+    server.stop_before("submit", here, "Bert?")
+    planned = server.state(here)["pending"]
+    changed = {**planned, "parent_interaction_id": theirs["interaction_id"]}
+    values = {"pending": changed, "ledger_id": theirs["ledger_id"]}
+    server.graph.update_state(here, values, as_node="plan")
+    out = server.ask(here)
+    assert out["turns"][-1]["parent_interaction_id"] == theirs["interaction_id"]
+    assert {run["taskgroup_id"] for run in server.runs} == {theirs["ledger_id"]}
+
+
+def test_and_evaluates_as_it_likes(mode: Mode) -> None:
+    """What is handed over with turns that bear no seal, too."""
+    follow: Any = {"action": "follow_up", "question": ELSE}
+    limits = Limits(max_runs_per_question=9)
+    server = Server(mode, evaluate=script(None, follow), limits=limits)
+    theirs = server.ask(BERT, "Bert?")["turns"][0]
+    follow["continue_from"] = theirs["interaction_id"]
+    given = {"turns": [{**seen(theirs), "position": -1, "round": -1}]}
+    here = {"configurable": {"thread_id": "here"}}
+    last = server.ask(here, QUESTION, **given)["turns"][-1]
+    assert last["parent_interaction_id"] == theirs["interaction_id"]
+
+
+def test_branches_that_another_process_starts_cost_not_one_request_more(mode: Mode) -> None:
+    counts = []
+    for who in (ANNA, {"configurable": {"thread_id": "thread of anna"}}):
+        server = Server(mode, evaluate=script(FORK), limits=Limits(max_runs_per_question=9))
+        server.stop_before("submit_branch", who, QUESTION)
+        server.begin()
+        counts.append(len(requests_of(server, lambda s=server, w=who: s.ask(w))))
+        assert len(server.runs) == 3
+    assert counts[0] == counts[1]
+
+
+@pytest.mark.grid
+def test_a_run_on_its_way_is_found_though_the_state_of_a_copy_names_no_ledger(
+    server: Server,
+) -> None:
+    pending = on_its_way(server, ANNA)
+    copy = thread("anna", "copy")
+    copy_thread(server, ANNA, copy)
+    server.pass_time()
+    out = server.ask(copy, QUESTION, ledger_id="")
+    assert [turn["run_id"] for turn in out["turns"]] == [pending["run_id"]]
+    assert out["ledger_id"] == pending["ledger_id"]
+    assert len(server.runs) == 2
+
+
 # --- without seals -------------------------------------------------------------------------------
 
 
@@ -577,6 +746,16 @@ def test_after_a_new_key_what_the_api_says_of_a_run_decides(server: Server) -> N
     out = server.answer(ANNA)
     server.ask(ANNA, "Why?", continue_from=out["turns"][0]["interaction_id"])
     assert len(server.runs) == 4
+
+
+def test_after_a_new_key_an_evaluation_builds_on_an_earlier_turn(mode: Mode) -> None:
+    follow: Any = {"action": "follow_up", "question": "Why?"}
+    limits = Limits(max_runs_per_question=9)
+    server = Server(mode, evaluate=script(None, follow), limits=limits)
+    follow["continue_from"] = server.ask(ANNA, QUESTION)["interaction_id"]
+    server.begin("another-key-of-the-account")
+    third = server.ask(ANNA, ELSE)["turns"][2]
+    assert third["parent_interaction_id"] == follow["continue_from"]
 
 
 def test_after_a_new_key_a_request_that_was_recorded_is_not_paid_for_again(mode: Mode) -> None:
@@ -692,6 +871,7 @@ def test_a_parent_that_keeps_the_head_alone_retries_a_run_that_failed(
     stops: list[str] = []
     server.graph = parent()
     first = server.ask(ANNA, QUESTION)
+    first_ledger = server.runs[0]["taskgroup_id"]
     server.simulator.scripts.add(RunScript(contains=ELSE, outcome="failed"))
     server.begin()
     stops.append("evaluate")
@@ -700,12 +880,37 @@ def test_a_parent_that_keeps_the_head_alone_retries_a_run_that_failed(
     server.begin(key)
     stops.clear()
     server.graph = parent()
-    server.ask(ANNA)
+    asked = requests_of(server, lambda: server.ask(ANNA))
+    if key == "key-of-a-test":  # what was proven once is written down
+        assert not any(first_ledger in one for one in asked)
     sent = [
         one.body["inputs"][0] for one in server.simulator.requests if "inputs" in (one.body or {})
     ]
     built_on = [request.get("previous_interaction_id") for request in sent]
     assert built_on == [None, *[first["interaction_id"]] * 2]
+
+
+@pytest.mark.parametrize("whose", ["the same", "another's"])
+def test_what_one_identity_has_built_on_is_not_built_on_by_another(mode: Mode, whose: str) -> None:
+    """The proof that is written down for a parent that keeps the head alone."""
+    server = Server(mode)
+
+    def begin(identity: str) -> None:
+        server.options["request"] = with_identity(identity)
+        server.begin()
+        graph: Any = StateGraph(HeadOnly).add_node("research", server.graph.builder.compile())
+        server.graph = graph.add_edge(START, "research").compile(server.saver, store=server.store)
+
+    begin("the same")
+    head = server.ask(ANNA, QUESTION)["interaction_id"]
+    server.ask(ANNA, ELSE)
+    assert any(one["name"].endswith(head) for one in server.recorded())
+    begin(whose)
+    if whose == "the same":
+        server.ask(ANNA, "Why?", interaction_id=head)
+        assert len(server.runs) == 3
+    else:
+        refused(server, ANNA, lambda: server.ask(ANNA, "Why?", interaction_id=head), head)
 
 
 # --- where a seal is not -------------------------------------------------------------------------
