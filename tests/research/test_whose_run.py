@@ -6,6 +6,7 @@ import asyncio
 import json
 import operator
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, TypedDict, cast
 
 import httpx
@@ -711,7 +712,7 @@ def test_branches_that_another_process_starts_cost_not_one_request_more(mode: Mo
         server = Server(mode, evaluate=script(FORK), limits=Limits(max_runs_per_question=9))
         server.stop_before("submit_branch", who, QUESTION)
         server.begin()
-        counts.append(len(requests_of(server, lambda s=server, w=who: s.ask(w))))
+        counts.append(len(requests_of(server, partial(server.ask, who))))
         assert len(server.runs) == 3
     assert counts[0] == counts[1]
 
