@@ -6,13 +6,15 @@ and its date; with `strict=True`, of a client or of `RequestOptions`, it is refu
 
 from __future__ import annotations
 
-from ._core import limits
+from ._core import limits, web_limits
 from ._core.documented_rules import RULES, Finding, Rule
-from .models import TaskRunInput
+from .models import ExtractRequest, SearchRequest, TaskRunInput
 
 __all__ = ["RULES", "Finding", "Rule", "findings"]
 
 
-def findings(request: TaskRunInput) -> tuple[Finding, ...]:
+def findings(request: TaskRunInput | SearchRequest | ExtractRequest) -> tuple[Finding, ...]:
     """Every rule that a request breaks, those included of which no warning is given. Sends nothing."""
+    if isinstance(request, SearchRequest | ExtractRequest):
+        return tuple(web_limits.findings(request))
     return tuple(limits.findings(request))

@@ -42,6 +42,7 @@ _OPENAPI = ("https://docs.parallel.ai/public-openapi.json", "2026-08-19")
 _SOURCES = ("https://docs.parallel.ai/search/source-policy", "autumn 2026")
 _MCP = ("https://docs.parallel.ai/task-api/mcp-tool-call", "autumn 2026")
 _ALL = ("https://docs.parallel.ai/llms-full.txt", "autumn 2026")
+_PAGES = ("https://docs.parallel.ai/llms-full.txt", "2026-08")
 _OURS = ("this package's own reading", "2026-11")
 
 _TABLE: tuple[tuple[str, str, tuple[str, str], Shown], ...] = (
@@ -76,6 +77,15 @@ _TABLE: tuple[tuple[str, str, tuple[str, str], Shown], ...] = (
     ("connector", "a data connector is known, and in its list: free or pay_per_use", _ALL, "warning"),
     ("connector-processor", "data connectors: not with a `-fast` processor", _ALL, "warning"),
     ("processor-fast", "`-fast` processors are no longer on the newest pages", _ALL, "findings"),
+    ("search-queries", "at most 5 search queries", _PAGES, "warning"),
+    ("search-query", "a search query: at most 200 characters", _PAGES, "warning"),
+    ("search-objective", "objective: at most 5,000 characters", _PAGES, "warning"),
+    ("search-mode", "mode: `turbo`, `fast`, `basic` or `advanced`", _OPENAPI, "warning"),
+    ("search-results", "max_results: more than 20 are cut to 20", _ALL, "warning"),
+    ("search-turbo", "mode `turbo` takes no domains with a path", _ALL, "warning"),
+    ("session-id", "session_id: at most 1,000 characters", _OPENAPI, "warning"),
+    ("fetch-age", "max_age_seconds: at least 600", _OPENAPI, "warning"),
+    ("extract-urls", "at most 20 URLs in one extraction", _OPENAPI, "warning"),
 )  # fmt: skip
 
 RULES: Mapping[str, Rule] = MappingProxyType(

@@ -30,6 +30,12 @@ class Request:
     """Seconds after which it does, however many bytes have come; for a stream, until its head is there."""
     paid: bool = False
     """A copy of this request could be billed again."""
+    refusals_are_free: bool = False
+    """What is paid for is the answer itself, so an error in its place costs nothing, whatever its status."""
+    resend_lost: bool = False
+    """Send it again though its answer was lost, and may be billed: the caller has asked for that."""
+    if_lost: str = ""
+    """What a caller is told of money where the answer was lost; empty if it is paid for a run."""
     leaves_by: float | None = None
     """When it is too late to send it, by the monotonic clock; what allowed that is out of date then."""
     secrets: tuple[str, ...] = field(default=(), repr=False)

@@ -94,7 +94,7 @@ def check(
     if problems and not strict:
         raise InvalidRequest(problems)
     found = [finding for finding in findings(run) if finding.rule.shown == "warning"]
-    return _refuse(problems, found) if strict else found
+    return refuse_broken(problems, found) if strict else found
 
 
 def findings(run: TaskRunInput) -> Iterator[Finding]:
@@ -110,7 +110,9 @@ def findings(run: TaskRunInput) -> Iterator[Finding]:
         yield from schema_rules.findings(run.task_spec.output_schema.json_schema)
     yield from _metadata(run.metadata)
     if run.source_policy:
-        yield from _policy(run.source_policy)
+        yield from policy_findings(run.source_policy)
+        if run.source_policy.after_date is not None:
+            yield broken("after-date", "What after_date does to a task is documented nowhere.")
     yield from _servers(run)
     yield from _settings(run)
     if run.webhook:
@@ -143,7 +145,7 @@ def check_batch(
     if not runs:
         raise InvalidRequest([text])
     found = [broken("group-size", text)] if len(runs) > MAX_RUNS else []
-    return runs, _refuse([], found) if strict else found
+    return runs, refuse_broken([], found) if strict else found
 
 
 def check_group_metadata(
@@ -159,7 +161,7 @@ def check_group_metadata(
         raise InvalidRequest(problems)
     check_text(metadata)
     found = list(_metadata(metadata))
-    return metadata, _refuse([], found) if strict else found
+    return metadata, refuse_broken([], found) if strict else found
 
 
 def check_text(value: object) -> None:
@@ -205,7 +207,12 @@ def seconds(timeout: object) -> float:
     return float(timeout) if timeout < MAX_SECONDS else math.inf
 
 
-def _refuse(problems: Sequence[str], found: Sequence[Finding]) -> list[Finding]:
+def refuse_broken(problems: Sequence[str], found: Sequence[Finding]) -> list[Finding]:
+    """Refuse a request of a strict client that breaks a rule; return no findings where it breaks none.
+
+    Raises:
+        InvalidRequest: There are problems, or findings.
+    """
     if problems or found:
         hint = "Nothing was sent." + (
             " Without strict=True it would be, with a warning." * bool(found)
@@ -238,13 +245,18 @@ def _impossible(run: TaskRunInput) -> Iterator[str]:
         yield "previous_interaction_id is empty; leave it out to start afresh, or give an interaction id."
     yield from _not_metadata(run.metadata)
     policy = run.source_policy or SourcePolicy()
-    if not all(domain.strip() for domain in (*policy.include_domains, *policy.exclude_domains)):
-        yield "A domain of the source policy is empty; write `example.com`, or leave it out."
+    yield from empty_domains(policy)
     if run.task_spec is not None and isinstance(run.task_spec.output_schema, JsonSchema):
         yield from schema_rules.impossible(run.task_spec.output_schema.json_schema)
     yield from _addresses(run)
     if has_masked_extra(run):
         yield "An extra_body was dumped, and a dump holds none of its texts: give it anew."
+
+
+def empty_domains(policy: SourcePolicy) -> Iterator[str]:
+    """The problem of a source policy with a domain that is none."""
+    if not all(domain.strip() for domain in (*policy.include_domains, *policy.exclude_domains)):
+        yield "A domain of the source policy is empty; write `example.com`, or leave it out."
 
 
 _DUMPED = "was dumped, and a dump holds no secrets: give its address and headers anew."
@@ -327,7 +339,8 @@ def _metadata(metadata: Mapping[str, object]) -> Iterator[Finding]:
             )
 
 
-def _policy(policy: SourcePolicy) -> Iterator[Finding]:
+def policy_findings(policy: SourcePolicy) -> Iterator[Finding]:
+    """The rules that a source policy breaks."""
     domains = (*policy.include_domains, *policy.exclude_domains)
     if len(domains) > MAX_DOMAINS:
         yield broken(
@@ -347,8 +360,6 @@ def _policy(policy: SourcePolicy) -> Iterator[Finding]:
             "domain-excludes",
             "The source policy names included and excluded domains; the excluded ones are ignored then.",
         )
-    if policy.after_date is not None:
-        yield broken("after-date", "What after_date does to a task is documented nowhere.")
 
 
 def _is_no_domain(domain: str) -> bool:
@@ -384,9 +395,8 @@ def _connectors(run: TaskRunInput) -> tuple[str, ...]:
     return (*given.free, *given.pay_per_use) if given else ()
 
 
-def _settings(run: TaskRunInput) -> Iterator[Finding]:
-    given = run.advanced_settings
-    location = given.location if given else None
+def location_findings(location: str | None) -> Iterator[Finding]:
+    """The rule that a country breaks."""
     if location is not None and location.lower() not in LOCATIONS:
         meant = " Write 'gb'." if location.lower() == "uk" else ""
         yield broken(
@@ -394,6 +404,11 @@ def _settings(run: TaskRunInput) -> Iterator[Finding]:
             f"location is {location!r:.40}, which is ignored; give a two-letter country code, one of "
             f"{' '.join(sorted(LOCATIONS))}.{meant}",
         )
+
+
+def _settings(run: TaskRunInput) -> Iterator[Finding]:
+    given = run.advanced_settings
+    yield from location_findings(given.location if given else None)
     sources = given.data_sources if given else None
     if sources is None:
         return

@@ -6,8 +6,8 @@ Each flow is a generator of effects; `client` drives it. Spending through a ledg
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
@@ -20,8 +20,13 @@ from .retry import RetryDecision, RetryPolicy, classify
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
-def exchange(request: Request, policy: RetryPolicy) -> Flow[Outcome]:
-    """Send until the outcome is settled, as the rule in `retry.py` allows."""
+def exchange(
+    request: Request, policy: RetryPolicy, on_resend: Callable[[Outcome], Any] | None = None
+) -> Flow[Outcome]:
+    """Send until the outcome is settled, as the rule in `retry.py` allows.
+
+    `on_resend` is called with each outcome after which it is sent again.
+    """
     attempt = 1
     while True:
         outcome = yield from send(request)
@@ -30,6 +35,8 @@ def exchange(request: Request, policy: RetryPolicy) -> Flow[Outcome]:
         pause = policy.delay_before_resend(attempt, outcome)
         if pause is None:
             return outcome
+        if on_resend is not None:
+            on_resend(outcome)
         yield from sleep(pause)
         attempt += 1
 

@@ -20,7 +20,7 @@ from typing import Any, TypeAlias, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
-from ..models import TaskRun, TaskRunEvent, TaskRunResult
+from ..models import ExtractResponse, SearchResponse, TaskRun, TaskRunEvent, TaskRunResult
 from .json_text import MAX_DEPTH, OddNumber, Repeating, TooDeep, parse, write_json
 from .plain_text import one_line
 from .wire import is_id
@@ -34,8 +34,14 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _SUSPECT = re.compile(r"\\u0000|[\ud800-\udfff]|\d{19}")
 _APART = frozenset({"run_id", "status", "metadata", "input"})
 """What tells runs apart, and so decides over money: it is never mended."""
-_NEEDED = {TaskRun: _APART, TaskRunEvent: _APART, TaskRunResult: _APART - {"metadata"}}
-"""By the models with a run. A result is asked for by its run's id, and an answer needs no metadata."""
+_NEEDED: Mapping[type[BaseModel], frozenset[str]] = {
+    TaskRun: _APART,
+    TaskRunEvent: _APART,
+    TaskRunResult: _APART - {"metadata"},
+    SearchResponse: frozenset(),
+    ExtractResponse: frozenset(),
+}
+"""By the models of what is paid for. A result is asked for by its run's id, and needs no metadata."""
 _NAMED = 5
 """How many places a warning names."""
 
@@ -140,6 +146,8 @@ def read(model: type[ModelT], value: Any) -> ModelT:
     made = _fit(model, value, changes)
     if model not in _NEEDED:
         return made
+    if not issubclass(model, TaskRun | TaskRunEvent | TaskRunResult):
+        return _with_remarks(model, value, value, changes) if changes else made
     run = value if model is TaskRun else value["run"]
     if not is_id(str(run["run_id"])):
         loc = ("run_id",) if run is value else ("run", "run_id")
@@ -150,9 +158,15 @@ def read(model: type[ModelT], value: Any) -> ModelT:
     if isinstance(named, str) and not named.strip():
         run["interaction_id"] = None
         changes[_LEFT_OUT].append("interaction_id")
-    if not changes:
-        return made
-    run["warnings"] = [*(run.get("warnings") or ()), *({"message": m} for m in remarks(changes))]
+    return _with_remarks(model, value, run, changes) if changes else made
+
+
+def _with_remarks(model: type[ModelT], value: Any, warned: Any, changes: Changes) -> ModelT:
+    """The model, with a warning in that part of it for each kind of change."""
+    warned["warnings"] = [
+        *(warned.get("warnings") or ()),
+        *({"message": m} for m in remarks(changes)),
+    ]
     return model.model_validate(value)
 
 

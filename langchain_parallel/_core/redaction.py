@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import BaseModel
 
-from ..models import TaskRun, TaskRunInput, TaskRunWarning
+from ..models import ExtractResponse, SearchResponse, TaskRun, TaskRunInput, TaskRunWarning
 from ..models.requests import Extensible
 from .hidden import HiddenText
 
@@ -58,6 +58,11 @@ def secrets_of(inputs: Iterable[TaskRunInput]) -> tuple[str, ...]:
             found |= {run.webhook.url, *_url_secrets(run.webhook.url)}
         found |= header_secrets(_extra_texts(run))
     return longest_first(found)
+
+
+def extra_secrets(part: Extensible) -> tuple[str, ...]:
+    """The secret texts in what callers send beside the fields that are known, longest first."""
+    return longest_first(header_secrets(_extra_texts(part)))
 
 
 def _extra_texts(part: Extensible) -> Iterator[tuple[str, str]]:
@@ -185,13 +190,17 @@ def redact(text: str, secrets: Iterable[str]) -> str:
 
 
 V = TypeVar("V")
+Warned = TypeVar("Warned", bound="TaskRun | SearchResponse | ExtractResponse")
 
-_IDS = frozenset({"run_id", "interaction_id", "taskgroup_id", "ledger_id", "run_ids", "duplicates"})
+_IDS = frozenset(
+    {"run_id", "interaction_id", "taskgroup_id", "ledger_id", "run_ids", "duplicates"}
+    | {"search_id", "extract_id"}
+)
 """Fields that stay: without them, what was paid for could not be found again."""
 
 
 def redact_model(value: V, secrets: Iterable[str]) -> V:
-    """The same model, or list of models, without secrets; its run says so in a warning."""
+    """The same model, or list of models, without secrets; its run, or the answer, says so in a warning."""
     certain = [secret for secret in secrets if not is_ordinary(secret)]
     return cast(V, _walk(value, certain)) if certain else value
 
@@ -224,14 +233,16 @@ def _redact_model(model: BaseModel, secrets: list[str]) -> BaseModel:
         return model
     told = model.model_copy(update=changed)
     run = getattr(told, "run", None)
-    if isinstance(told, TaskRun):
+    if isinstance(told, TaskRun | SearchResponse | ExtractResponse):
         return _add_warning(told)
     return told.model_copy(update={"run": _add_warning(run)}) if isinstance(run, TaskRun) else told
 
 
-def _add_warning(run: TaskRun) -> TaskRun:
-    """The run with the warning, once."""
-    given = run.warnings or ()
+def _add_warning(told: Warned) -> Warned:
+    """A run or an answer with the warning, once."""
+    given = told.warnings or ()
     if any(warning.message == REDACTED for warning in given):
-        return run
-    return run.model_copy(update={"warnings": (*given, TaskRunWarning(message=REDACTED))})
+        return told
+    return cast(
+        Warned, told.model_copy(update={"warnings": (*given, TaskRunWarning(message=REDACTED))})
+    )

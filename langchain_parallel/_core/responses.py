@@ -19,7 +19,7 @@ from .effects import NoResponse, Outcome, Request, Response
 from .plain_text import one_line, quote_text
 from .redaction import redact
 from .retry import RetryDecision, classify, retry_after
-from .wire import GROUPS, RUNS
+from .wire import EXTRACT, GROUPS, RUNS, SEARCH
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 MAX_REF = 100
@@ -123,6 +123,8 @@ def _is_billed(request: Request, *, is_unknown: bool) -> bool | None:
 def _unknown_hint(request: Request) -> str:
     if not request.paid:
         return "Nothing was started by it; call again, and check `base_url` if it stays."
+    if request.if_lost:
+        return request.if_lost
     if request.path == RUNS:
         return (
             "A run may have been started and billed, and without a ledger it cannot be looked up: check "
@@ -173,6 +175,13 @@ _TO_READ: Mapping[int, str] = {
     422: "Correct what it names and call again.",
     429: "Wait a little, then call again.",
 }
+_OF_ANSWER: Mapping[int, str] = {
+    # status where the answer itself is what is paid for: what to do
+    402: "Add credit, or wait for running tasks to settle, then call again.",
+    403: "Ask Parallel to enable it.",
+    422: "Correct what it names and call again; nothing was billed.",
+    429: "Wait a little, then call again; nothing was billed.",
+}
 _FAULT = (
     errors.ServerFault,
     "The server failed",
@@ -188,10 +197,12 @@ _OTHER = (
 def _refusal(request: Request, response: Response, run_id: str | None) -> errors.ApiError:
     fallback = _FAULT if response.status >= 500 else _OTHER
     kind, happened, todo = _STATUS.get(response.status, fallback)
-    if response.status == 404 and request.path in (RUNS, GROUPS):
+    if response.status == 404 and request.path in (RUNS, GROUPS, SEARCH, EXTRACT):
         happened, todo = "There is no such call at this address", "Check `base_url`."
     if request.method == "GET":
         todo = _TO_READ.get(response.status, todo)
+    if request.refusals_are_free:
+        todo = _OF_ANSWER.get(response.status, todo)
     body = _error_body(response.body)
     said = redact(_text(body.get("message")), request.secrets)
     named = _fields(body.get("detail")) if response.status == 422 else []

@@ -5,15 +5,18 @@ byte left us, or the server turned the request away (429; `submit` looks into th
 Where the outcome is unknown, `submit` looks into the ledger before anything else happens
 (`ledger/submission.py`); a plain `create` stops there.
 
-    outcome                   costs nothing    can cost money
-    no byte reached it        send again       send again
-    429                       send again       send again
-    408, 409, 425, 5xx        send again       unknown
-    response lost             send again       unknown
-    response too long         refused          unknown
+    outcome                   costs nothing    its answer costs money    can start what costs money
+    no byte reached it        send again       send again                send again
+    429                       send again       send again                send again
+    408, 409, 425, 5xx        send again       send again                unknown
+    response lost             send again       unknown, or send again    unknown
+    response too long         refused          unknown                   unknown
     our settings are wrong    refused          refused; unknown if a byte may have left
-    2xx                       done             done
-    anything else             refused          refused
+    2xx                       done             done                      done
+    anything else             refused          refused                   refused
+
+An answer of Search or Extract is all that is sold: an error in its place is taken to be free (assumed). One
+that was lost may have been billed; it is asked for again only if the caller wants that (`resend_lost`).
 
 Why 409 counts as unknown for a paid request: the official SDK repeats it, so the service may use it
 for "try again", and it does not say whether a run was started.
@@ -53,7 +56,13 @@ def classify(request: Request, outcome: Outcome) -> RetryDecision:
             return RetryDecision.REFUSED
         case Response(status=status) if status not in (408, 409, 425) and status < 500:
             return RetryDecision.REFUSED
-    return RetryDecision.UNKNOWN if request.paid else RetryDecision.SEND_AGAIN
+        case NoResponse(limit=limit, advice=advice) if limit or advice:
+            return RetryDecision.UNKNOWN  # it would not help
+    is_answered = isinstance(outcome, Response)
+    may_repeat = request.refusals_are_free if is_answered else request.resend_lost
+    if may_repeat or not request.paid:
+        return RetryDecision.SEND_AGAIN
+    return RetryDecision.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)

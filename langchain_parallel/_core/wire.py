@@ -14,14 +14,22 @@ from typing import Any
 from urllib.parse import quote
 
 from ..errors import InvalidRequest
-from ..models import DataSources, McpServer, SourcePolicy, TaskRunInput
+from ..models import (
+    DataSources,
+    ExtractRequest,
+    McpServer,
+    SearchRequest,
+    SourcePolicy,
+    TaskRunInput,
+)
 from ..models.requests import MAX_DEPTH, Extensible, is_too_deep
 from .effects import Request
 from .hidden import HiddenBytes, HiddenText, hide
-from .redaction import secrets_of
+from .redaction import extra_secrets, secrets_of
 
 RUNS = "/v1/tasks/runs"
 GROUPS = "/v1/tasks/groups"
+SEARCH, EXTRACT = "/v1/search", "/v1/extract"
 MAX_ID = 500
 """Characters. Ids have about 40; httpx refuses a URL that is very long."""
 
@@ -87,6 +95,19 @@ def payload(run: TaskRunInput) -> dict[str, Any]:
     return body
 
 
+def answer_payload(asked: SearchRequest | ExtractRequest) -> dict[str, Any]:
+    """A search's or an extraction's JSON for the API: unset fields left out.
+
+    Raises:
+        InvalidRequest: It is hundreds of levels deep, as the copy of a model may be.
+    """
+    if is_too_deep(asked.extra_body):
+        raise InvalidRequest([f"More than {MAX_DEPTH} levels deep: extra_body."])
+    body = asked.model_dump(mode="json", exclude_none=True)
+    _complete(asked, body)
+    return body
+
+
 def _complete(part: Extensible, body: dict[str, Any]) -> None:
     """Make a dump what is sent: without empty lists, and with what this package does not know."""
     body.pop("extra_body", None)
@@ -147,6 +168,24 @@ def add_runs(group_id: str, runs: list[TaskRunInput]) -> Request:
         paid=True,
         secrets=secrets_of(runs),
         processors=tuple(dict.fromkeys(run.processor for run in runs)),
+    )
+
+
+def ask(asked: SearchRequest | ExtractRequest, *, timeout: float, resend_lost: bool) -> Request:
+    """`POST /v1/search`, `POST /v1/extract`: answered at once. Paid."""
+    what, path = ("search", SEARCH) if isinstance(asked, SearchRequest) else ("extraction", EXTRACT)
+    return Request(
+        "POST",
+        path,
+        body=json_body(answer_payload(asked)),
+        timeout=timeout,
+        total=timeout,
+        paid=True,
+        refusals_are_free=True,
+        resend_lost=resend_lost,
+        if_lost=f"The {what} may have been billed, and its answer cannot be fetched. Calling again may cost "
+        "as much once more.",
+        secrets=extra_secrets(asked),
     )
 
 

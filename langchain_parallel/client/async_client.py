@@ -1,4 +1,4 @@
-"""`AsyncParallelClient`: the Task API, asynchronous. Its methods are those of `sync_client.py`."""
+"""`AsyncParallelClient`: the API, asynchronous. Its methods are those of `sync_client.py`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _as_awaitable(
 
 
 class AsyncParallelClient(AsyncDriver):
-    """An asynchronous client of the Task API. Tasks may share one, and so may event loops one after another.
+    """An asynchronous client of the API. Tasks may share one, and so may event loops one after another.
 
     It takes what `ParallelClient` takes; an `http_client` is asynchronous, and bound to one event loop.
     """
@@ -81,6 +81,8 @@ class AsyncParallelClient(AsyncDriver):
     retrieve_group: Final = _as_awaitable(ParallelClient.retrieve_group)
     add_runs: Final = _as_awaitable(ParallelClient.add_runs)
     list_runs: Final = _as_awaitable(ParallelClient.list_runs)
+    search: Final = _as_awaitable(ParallelClient.search)
+    extract: Final = _as_awaitable(ParallelClient.extract)
 
     def events(self, run_id: str) -> AsyncIterator[Event]:
         """As `ParallelClient.events`; asynchronous."""

@@ -1,4 +1,4 @@
-"""`ParallelClient`: the Task API, blocking."""
+"""`ParallelClient`: the API, blocking. Search and Extract are in `web_driver.py`."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from ..models import (
 from .bodies import MAX_RESPONSE_BYTES
 from .client_settings import DEFAULT_TIMEOUT, Clock, settings
 from .request_warnings import warn
-from .sync_driver import Driver
+from .web_driver import WebDriver
 
 
-class ParallelClient(Driver):
-    """A blocking client of the Task API. Threads may share one.
+class ParallelClient(WebDriver):
+    """A blocking client of the API. Threads may share one.
 
     Args:
         api_key: The key; read from `PARALLEL_API_KEY` by default.

@@ -1,4 +1,4 @@
-"""The nouns of the Task API, as frozen pydantic models.
+"""The nouns of the API, as frozen pydantic models.
 
 Facts: https://docs.parallel.ai/api-reference (OpenAPI 0.1.2).
 """
@@ -46,6 +46,21 @@ from .results import (
     TaskRunResult,
     TaskRunWarning,
 )
+from .web_search import (
+    ExcerptSettings,
+    ExtractAdvancedSettings,
+    ExtractError,
+    ExtractRequest,
+    ExtractResponse,
+    ExtractResult,
+    FetchPolicy,
+    FullContentSettings,
+    SearchAdvancedSettings,
+    SearchRequest,
+    SearchResponse,
+    UsageItem,
+    WebSearchResult,
+)
 
 __all__ = [
     "ACTIVE_STATUSES",
@@ -56,13 +71,24 @@ __all__ = [
     "DataSources",
     "ErrorEvent",
     "Event",
+    "ExcerptSettings",
+    "ExtractAdvancedSettings",
+    "ExtractError",
+    "ExtractRequest",
+    "ExtractResponse",
+    "ExtractResult",
+    "FetchPolicy",
     "FieldBasis",
+    "FullContentSettings",
     "JsonSchema",
     "McpServer",
     "McpToolCall",
     "Metadata",
     "RunInput",
     "SchemaLike",
+    "SearchAdvancedSettings",
+    "SearchRequest",
+    "SearchResponse",
     "SourcePolicy",
     "Submission",
     "TaskAdvancedSettings",
@@ -83,6 +109,8 @@ __all__ = [
     "TaskSpec",
     "TextSchema",
     "UnknownEvent",
+    "UsageItem",
+    "WebSearchResult",
     "Webhook",
     "schema_envelope",
 ]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -45,6 +46,18 @@ def test_the_table_says_what_may_be_sent_again(
 ) -> None:
     assert classify(FREE, outcome) is free
     assert classify(PAID, outcome) is paid
+
+
+@pytest.mark.parametrize(("outcome", "free", "paid"), TABLE, ids=str)
+@pytest.mark.parametrize("resend_lost", [False, True])
+def test_where_only_an_answer_costs_money_a_refusal_is_repeated_and_a_lost_answer_if_asked(
+    outcome: Outcome, free: RetryDecision, paid: RetryDecision, resend_lost: bool
+) -> None:
+    request = replace(PAID, refusals_are_free=True, resend_lost=resend_lost)
+    if isinstance(outcome, Response) or (resend_lost and not (outcome.limit or outcome.advice)):
+        assert classify(request, outcome) is free
+    else:
+        assert classify(request, outcome) is paid
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,13 @@ import pytest
 
 from langchain_parallel.models import (
     DataSources,
+    ExtractAdvancedSettings,
+    ExtractRequest,
+    FetchPolicy,
     JsonSchema,
     McpServer,
+    SearchAdvancedSettings,
+    SearchRequest,
     SourcePolicy,
     TaskAdvancedSettings,
     TaskRunInput,
@@ -45,6 +51,11 @@ def policy(**fields: Any) -> TaskRunInput:
     return ask(source_policy=SourcePolicy(**fields))
 
 
+def search(*queries: str, mode: str | None = None, **settings: Any) -> SearchRequest:
+    chosen = SearchAdvancedSettings(**settings) if settings else None
+    return SearchRequest(search_queries=queries or ["q"], mode=mode, advanced_settings=chosen)
+
+
 DEEP: dict[str, Any] = TEXT
 for _ in range(6):
     DEEP = {
@@ -54,7 +65,8 @@ for _ in range(6):
         "additionalProperties": False,
     }
 
-BREAKS: dict[str, list[TaskRunInput]] = {
+PAGE_URL = "https://a.example"
+BREAKS: dict[str, list[TaskRunInput | SearchRequest | ExtractRequest]] = {
     "input-size": [ask("x" * 25_001)],
     "spec-size": [ask(task_spec=TaskSpec(output_schema=TextSchema(description="x" * 15_001)))],
     "deep-input": [ask("x" * 15_001, "pro")],
@@ -82,7 +94,10 @@ BREAKS: dict[str, list[TaskRunInput]] = {
         ask(webhook=Webhook(url="https://h.example", event_types=given))
         for given in ((), ("task_run.status", "task_run.new"))
     ],
-    "domain-count": [policy(exclude_domains=["a.com"] * 201)],
+    "domain-count": [
+        policy(exclude_domains=["a.com"] * 201),
+        search(source_policy=SourcePolicy(exclude_domains=["a.com"] * 201)),
+    ],
     "domain": [policy(include_domains=[wrong]) for wrong in ("https://a.com", "*.org", "a.com:8")],
     "domain-excludes": [policy(include_domains=["a.com"], exclude_domains=["b.com"])],
     "after-date": [policy(after_date="2026-01-01")],
@@ -105,6 +120,32 @@ BREAKS: dict[str, list[TaskRunInput]] = {
     "connector": [connectors(free=["carbonarc"]), connectors(pay_per_use=["pubmed", "carbonarc"])],
     "connector-processor": [connectors("core-fast", free=["pubmed"])],
     "processor-fast": [ask(processor="core-fast")],
+    "search-queries": [
+        search(*"abcdef"),
+        ExtractRequest(urls=[PAGE_URL], search_queries=["q"] * 6),
+    ],
+    "search-query": [search("q", "q" * 201)],
+    "search-objective": [
+        SearchRequest(search_queries=["q"], objective="o" * 5001),
+        ExtractRequest(urls=[PAGE_URL], objective="o" * 5001),
+    ],
+    "search-mode": [search(mode="slow")],
+    "search-results": [search(max_results=21)],
+    "search-turbo": [
+        search(mode="turbo", source_policy=SourcePolicy(include_domains=["a.com/b"])),
+        search(mode="turbo", source_policy=SourcePolicy(exclude_domains=["a.com/b"])),
+    ],
+    "session-id": [SearchRequest(search_queries=["q"], session_id="s" * 1001)],
+    "fetch-age": [
+        search(fetch_policy=FetchPolicy(max_age_seconds=599)),
+        ExtractRequest(
+            urls=[PAGE_URL],
+            advanced_settings=ExtractAdvancedSettings(
+                fetch_policy=FetchPolicy(max_age_seconds=599)
+            ),
+        ),
+    ],
+    "extract-urls": [ExtractRequest(urls=[PAGE_URL] * 21)],
 }
 ELSEWHERE = {"group-size"}
 """Of several requests."""
@@ -136,6 +177,14 @@ def test_a_request_as_the_documentation_wants_it_breaks_none() -> None:
     hook = Webhook(url="https://h.example", event_types=["task_run.status"])
     assert findings(ask(webhook=hook)) == ()
     assert findings(ask(memory_scope_key="a-Z_9")) == ()
+    dated = SourcePolicy(include_domains=["a.com/b"], after_date=date(2026, 1, 1))
+    aged = FetchPolicy(max_age_seconds=600)
+    whole = search(
+        *(["q" * 200] * 5), source_policy=dated, max_results=20, fetch_policy=aged, location="de"
+    )
+    assert findings(whole) == findings(search(mode="turbo", location="us")) == ()
+    assert findings(ExtractRequest(urls=[PAGE_URL] * 20, objective="o" * 5000)) == ()
+    assert findings(SearchRequest(search_queries=["q"], session_id="s" * 1000)) == ()
 
 
 def told(request: TaskRunInput) -> dict[str, str]:

@@ -39,6 +39,10 @@ CLIENT: dict[str, Any] = {
     "TaskRunProgressMessageEvent": models.TaskRunProgressMessageEvent,
     "TaskGroupStatusEvent": models.TaskGroupStatusEvent,
     "ErrorEvent": models.ErrorEvent,
+    "V1SearchRequest": models.SearchRequest,
+    "V1SearchResponse": models.SearchResponse,
+    "V1ExtractRequest": models.ExtractRequest,
+    "V1ExtractResponse": models.ExtractResponse,
 }
 """The document's name for what a model of the client reads or writes."""
 

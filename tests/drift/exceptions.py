@@ -15,6 +15,9 @@ MEANT: dict[str, str] = {
     "client, only in the client: *extra_body: object": (
         "what is in it is sent beside the other fields; it has no place of its own in a body"
     ),
+    "client, only in the client: V1*Response.sent_again: boolean": (
+        "the client's own: whether the request was sent again after its answer was lost"
+    ),
     "client, only in the document: *.output.beta_fields: object": (
         "deprecated; what stands in it is kept (`model_extra`), and read by nothing"
     ),
