@@ -11,6 +11,8 @@
     ParallelClient               the API itself; AsyncParallelClient is awaited
     ParallelError                the base class of every error
 
+Programs written for the official package find its names here, too; they are those of `official`.
+
 Everything else is in its module: evaluators and state types in `research`, sweeps in `parked`, `webhooks`,
 `sessions`, API types in `models`, `errors`, prices in `processors`, a stand-in for the API in `simulator`.
 
@@ -25,6 +27,20 @@ if typing.TYPE_CHECKING:
     from .client import AsyncParallelClient, ParallelClient
     from .errors import ParallelError
     from .middleware import ParallelResearchMiddleware
+    from .official import (
+        ExcerptSettings,
+        FetchPolicy,
+        FullContentSettings,
+        McpServer,
+        ParallelDeepResearch,
+        ParallelEnrichment,
+        ParallelTaskGroup,
+        ParallelTaskRunTool,
+        SourcePolicy,
+        build_task_spec,
+        parse_basis,
+        verify_webhook,
+    )
     from .options import Limits, RequestOptions
     from .parked.resumption import aresume, resume
     from .research import create_research_graph
@@ -35,35 +51,59 @@ if typing.TYPE_CHECKING:
 
 __all__ = [
     "AsyncParallelClient",
+    "ExcerptSettings",
+    "FetchPolicy",
+    "FullContentSettings",
     "InteractionTree",
     "Limits",
+    "McpServer",
     "ParallelClient",
+    "ParallelDeepResearch",
+    "ParallelEnrichment",
     "ParallelError",
     "ParallelResearchMiddleware",
+    "ParallelTaskGroup",
     "ParallelTaskResultTool",
+    "ParallelTaskRunTool",
     "ParallelTaskTool",
     "RequestOptions",
     "SessionReport",
+    "SourcePolicy",
     "__version__",
     "aresume",
+    "build_task_spec",
     "create_research_graph",
+    "parse_basis",
     "resume",
+    "verify_webhook",
 ]
 
 _MODULES = {
     "AsyncParallelClient": "client",
+    "ExcerptSettings": "official",
+    "FetchPolicy": "official",
+    "FullContentSettings": "official",
     "InteractionTree": "sessions",
     "Limits": "options",
+    "McpServer": "official",
     "ParallelClient": "client",
+    "ParallelDeepResearch": "official",
+    "ParallelEnrichment": "official",
     "ParallelError": "errors",
     "ParallelResearchMiddleware": "middleware",
+    "ParallelTaskGroup": "official",
     "ParallelTaskResultTool": "tools",
+    "ParallelTaskRunTool": "official",
     "ParallelTaskTool": "tools",
     "RequestOptions": "options",
     "SessionReport": "sessions",
+    "SourcePolicy": "official",
     "aresume": "parked.resumption",
+    "build_task_spec": "official",
     "create_research_graph": "research",
+    "parse_basis": "official",
     "resume": "parked.resumption",
+    "verify_webhook": "official",
 }
 _EXTRAS = {"ParallelResearchMiddleware": "langchain"}
 """By name: the package that only an extra installs."""
@@ -76,7 +116,9 @@ def _load(name: str) -> object:
 
         return version("langchain-parallel")
     if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from ._absent import missing
+
+        raise missing(__name__, name)
     return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
 
 

@@ -55,6 +55,7 @@ class Ledgers:
         *names: str,
         first_input_at: float | None = None,
         rotate: bool = False,
+        metadata: Mapping[str, Any] | None = None,
     ) -> Calls[str]:
         """The ledger recorded under the first of these names that has one; concurrent calls get the same.
 
@@ -65,6 +66,7 @@ class Ledgers:
                 was last used more than a day before, or by another user of a LangGraph server, belongs to a
                 deleted thread of the same id.
             rotate: Take a new one after `RUNS_PER_LEDGER` uses, because these runs are not looked for later.
+            metadata: Kept with a ledger that is made.
         """
         holder = holder_of(config)
         owner = id(self._records) if holder is None else thread_id_of(config)
@@ -78,7 +80,7 @@ class Ledgers:
                 known = known or _usable(recorded, first_input_at, rotate)
             if known and not (yield from self._is_own(known, config)):
                 known = None
-            ledger_id = known["ledger_id"] if known else (yield from self._make(config))
+            ledger_id = known["ledger_id"] if known else (yield from self._make(config, metadata))
             ledger_id = (yield from self.replacement(ledger_id, config)) or ledger_id
             used = {"ledger_id": ledger_id, "at": time.time(), "open": True}
             used["user"] = _user(config) or (known or {}).get("user")
@@ -89,8 +91,9 @@ class Ledgers:
         finally:
             cast(SharedLock, lock).release()  # without a timeout it is never None
 
-    def _make(self, config: RunnableConfig) -> Calls[str]:
-        ledger_id = yield from self._clients.create_group(thread_metadata(config))
+    def _make(self, config: RunnableConfig, metadata: Mapping[str, Any] | None) -> Calls[str]:
+        kept = {**(metadata or {}), **thread_metadata(config)}
+        ledger_id = yield from self._clients.create_group(kept)
         if thread_id_of(config) is not None:
             record = {"seal": self._seal_of_made(ledger_id, config)}
             yield from self._records.put(config, _made_by_us(ledger_id), record)

@@ -1,23 +1,37 @@
-"""The calls of tasks of the official `langchain-parallel`, in an environment of its own. Prints JSON lines.
+"""Programs written for the official `langchain-parallel` 0.5, which run with either package.
 
 python official_package.py <base URL>
+
+In an environment of its own it is the official package that they import, here it is this one. Prints a JSON
+line for each program: its name, what failed, and the shape of its result.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
+import hmac
 import json
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
-from pydantic import BaseModel
+from langchain_core.runnables import RunnableLambda
+from pydantic import BaseModel, Field
 
-official: Any = import_module(
-    "langchain_parallel"
-)  # in that environment another package than this one
-COMMON = {"base_url": sys.argv[1], "api_key": "simulated"}
+official: Any = import_module("langchain_parallel")
+tasks: Any = import_module("langchain_parallel.tasks")
+SECRET = "whsec_simulated-and-public"
+
+
+class Company(BaseModel):
+    """A row."""
+
+    company: str = Field(description="Its name")
+    country: str | None = None
 
 
 class Country(BaseModel):
@@ -27,50 +41,171 @@ class Country(BaseModel):
     population: int
 
 
-def check(name: str, work: Callable[[], object]) -> None:
-    """Do it, and say whether it was as it should be."""
-    failed = None
-    try:
-        if not work():
-            failed = "not as it should be"
-    except Exception as error:  # noqa: BLE001 -- whatever it is, it is to be told
-        failed = f"{type(error).__name__}: {error}"
-    print(json.dumps({"name": name, "failed": failed}))
+class Programs:
+    """Each method is a program, and returns what is looked at of its results."""
+
+    def __init__(self, base_url: str) -> None:
+        self.common = {"base_url": base_url, "api_key": "simulated"}
+
+    def task_run(self) -> Any:
+        tool = official.ParallelTaskRunTool(**self.common)
+        result = tool.invoke({"input": "Who founded SpaceX?", "metadata": {"team": "a", "n": 1.5}})
+        assert result["run"]["metadata"] == {"team": "a", "n": 1.5}
+        assert result["run"]["processor"] == "lite-fast"
+        return result
+
+    def task_run_by_text(self) -> Any:
+        return official.ParallelTaskRunTool(**self.common).invoke("Who founded SpaceX?")
+
+    def task_run_with_a_class(self) -> Any:
+        tool = official.ParallelTaskRunTool(**self.common, task_output_schema=Country)
+        result = tool.invoke({"input": {"country": "Nowhere"}})
+        assert set(result["output"]["parsed"]) == {"capital", "population"}
+        return result
+
+    def task_run_with_words(self) -> Any:
+        tool = tasks.ParallelTaskRunTool(**self.common, task_output_schema="Its capital")
+        result = tool.invoke({"input": "Nowhere"})
+        assert result["output"]["type"] == "text"
+        return result
+
+    def task_run_with_a_spec(self) -> Any:
+        spec = tasks.build_task_spec(output_schema=Country, input_schema=Company)
+        tool = official.ParallelTaskRunTool(**self.common, task_spec=spec, processor="base")
+        result = tool.invoke({"input": {"company": "a"}})
+        assert "parsed" not in result["output"]
+        return result
+
+    def task_run_with_a_server(self) -> Any:
+        server = official.McpServer(name="files", url="https://mcp.example", headers={"a": "b"})
+        assert server.to_sdk()["headers"] == {"a": "b"}
+        tool = official.ParallelTaskRunTool(**self.common, mcp_servers=[server])
+        result = tool.invoke({"input": "q"})
+        assert result["output"]["mcp_tool_calls"]
+        return result
+
+    def task_run_awaited(self) -> Any:
+        tool = official.ParallelTaskRunTool(**self.common)
+        return asyncio.run(tool.ainvoke({"input": "q"}))
+
+    def tool_call(self) -> Any:
+        tool = official.ParallelTaskRunTool(**self.common)
+        call = {"name": tool.name, "args": {"input": "q"}, "id": "1", "type": "tool_call"}
+        message = tool.invoke(call)
+        assert (message.type, message.tool_call_id) == ("tool", "1")
+        return json.loads(message.content)
+
+    def follow_up(self) -> Any:
+        tool = official.ParallelTaskRunTool(**self.common)
+        first = tool.invoke({"input": "the first question"})
+        before = {"previous_interaction_id": first["interaction_id"]}
+        second = tool.invoke({"input": "and then?", **before})
+        assert "the first question" in json.dumps(second["output"])
+        return second
+
+    def deep_research(self) -> Any:
+        research = official.ParallelDeepResearch(**self.common)
+        first = research.invoke("Latest developments in energy")
+        second = research.invoke("And storage?", previous_interaction_id=first["interaction_id"])
+        assert research.processor == "pro-fast"
+        return [first, second, *research.batch(["a"]), *research.stream("b")]
+
+    def deep_research_with_a_shape(self) -> Any:
+        research = official.ParallelDeepResearch(
+            **self.common, output_schema=Country, processor="core"
+        )
+        return asyncio.run(research.ainvoke("Nowhere"))
+
+    def chain(self) -> Any:
+        research = official.ParallelDeepResearch(**self.common, processor="lite")
+        return (RunnableLambda(str.upper) | research | official.parse_basis).invoke("q")
+
+    def group(self) -> Any:
+        group = official.ParallelTaskGroup(**self.common, metadata={"batch": "b"})
+        results = group.run(["a", {"q": "b"}])
+        assert [row["run"]["status"] for row in results] == ["completed"] * 2
+        assert len({row["run"]["task_group_id"] for row in results}) == 1
+        return results
+
+    def group_awaited(self) -> Any:
+        spec = official.build_task_spec(output_schema="A sentence")
+        group = official.ParallelTaskGroup(**self.common, processor="lite", task_spec=spec)
+        return asyncio.run(group.arun(["a"], timeout=30))
+
+    def enrichment(self) -> Any:
+        enricher = official.ParallelEnrichment(
+            **self.common, output_schema=Country, input_schema=Company, metadata={"batch": "b"}
+        )
+        rows = [{"company": "Nowhere"}, Company(company="Elsewhere")]
+        return [*enricher.invoke(rows, timeout=30), *asyncio.run(enricher.ainvoke(rows[:1]))]
+
+    def basis(self) -> Any:
+        result = official.ParallelTaskRunTool(**self.common).invoke("q")
+        parsed = official.parse_basis(result)
+        assert parsed["interaction_id"] == result["interaction_id"]
+        assert parsed["citations_by_field"]
+        return [parsed["low_confidence_fields"], sorted(parsed)]
+
+    def webhooks(self) -> Any:
+        body, sent_at = b'{"type":"task_run.status"}', str(int(time.time()))
+        signed = hmac.new(SECRET.encode(), f"w.{sent_at}.".encode() + body, hashlib.sha256)
+        signature = base64.b64encode(signed.digest()).decode()
+        given = {"webhook_id": "w", "webhook_timestamp": sent_at, "secret": SECRET}
+        right = official.verify_webhook(body, webhook_signature=f"v1,{signature}", **given)
+        wrong = official.verify_webhook(b"{}", webhook_signature=f"v1,x v1,{signature}", **given)
+        late = {**given, "webhook_timestamp": "1"}
+        old = official.verify_webhook(body, webhook_signature=f"v1,{signature}", **late)
+        assert (right, wrong, old) == (True, False, False)
+        return right
+
+    def unknown_interaction(self) -> Any:
+        tool = official.ParallelTaskRunTool(**self.common)
+        return refused(lambda: tool.invoke({"input": "q", "previous_interaction_id": "intr_x"}))
+
+    def empty_row(self) -> Any:
+        return refused(lambda: official.ParallelTaskGroup(**self.common).run([""]))
+
+    def unknown_processor(self) -> Any:
+        return refused(lambda: official.ParallelTaskRunTool(**self.common, processor="best"))
+
+    def no_key(self) -> Any:
+        return refused(lambda: official.ParallelTaskRunTool(base_url=self.common["base_url"]))
 
 
 def refused(work: Callable[[], object]) -> bool:
-    """Whether a call ends in the package's own error, made of a 422."""
+    """Whether a call ends in a `ValueError`."""
     try:
         work()
-    except ValueError as error:
-        return "422" in str(error)
-    return False
+    except ValueError:
+        return True
+    raise AssertionError("it was not refused")
 
 
-tool = official.ParallelTaskRunTool(**COMMON)
-typed = official.ParallelTaskRunTool(**COMMON, task_output_schema=Country)
-first = tool.invoke({"input": "the first question"})
-follow_up = {"input": "and then?", "previous_interaction_id": first["interaction_id"]}
-server = official.McpServer(name="files", url="https://mcp.example")
-enrichment = official.ParallelEnrichment(**COMMON, output_schema=Country, input_schema=Country)
-LOST = {"previous_interaction_id": "intr_x"}
-odd = official.ParallelTaskRunTool(**COMMON, task_spec={"output_schema": {"type": "json"}})
-rows = [{"country": "Nowhere"}, {"country": "Elsewhere"}]
+def shape(value: Any) -> Any:
+    """The names and types in a result; of a list, those of its first item."""
+    if isinstance(value, dict):
+        return {name: shape(inner) for name, inner in sorted(value.items())}
+    if isinstance(value, list):
+        return [shape(inner) for inner in value[:1]]
+    return type(value).__name__
 
-check("task", lambda: first["run"]["status"] == "completed")
-check("task with a class", lambda: typed.invoke({"input": "q"})["output"]["parsed"]["capital"])
-check("task, async", lambda: asyncio.run(tool.ainvoke({"input": "q"}))["interaction_id"])
-check("follow-up", lambda: "the first question" in json.dumps(tool.invoke(follow_up)["output"]))
-check(
-    "task with a server",
-    lambda: official.ParallelTaskRunTool(**COMMON, mcp_servers=[server]).invoke({"input": "q"})[
-        "output"
-    ]["mcp_tool_calls"],
-)
-check("deep research", lambda: official.ParallelDeepResearch(**COMMON).invoke("q")["output"])
-check("group", lambda: len(official.ParallelTaskGroup(**COMMON).run(["a", "b"])) == 2)
-check("enrichment", lambda: len(enrichment.invoke(rows)) == 2)
-check("basis", lambda: official.parse_basis(first)["citations_by_field"])
-check("unknown interaction", lambda: refused(lambda: tool.invoke({**follow_up, **LOST})))
-check("malformed spec", lambda: refused(lambda: odd.invoke({"input": "q"})))
-check("malformed rows", lambda: refused(lambda: official.ParallelTaskGroup(**COMMON).run([""])))
+
+def names() -> Iterator[str]:
+    """The programs."""
+    yield from (name for name in vars(Programs) if not name.startswith("_"))
+
+
+def main(base_url: str) -> None:
+    """Run all, and print what came of each."""
+    programs = Programs(base_url)
+    for name in names():
+        told: dict[str, Any] = {"name": name, "failed": None}
+        try:
+            told["shape"] = shape(getattr(programs, name)())
+        except Exception as error:  # noqa: BLE001 -- whatever it is, it is to be told
+            told["failed"] = f"{type(error).__name__}: {error}"
+        print(json.dumps(told))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -65,13 +66,31 @@ def _is_signed(delivery: Delivery, done: subprocess.CompletedProcess[str]) -> bo
 
 
 def official_package(server: RunningServer) -> list[Outcome]:
-    """`langchain-parallel` 0.5.0, with the versions that it asks for."""
+    """Programs for `langchain-parallel` 0.5.0, with that package and with this one: the results are alike."""
     python = python_environment("official", "langchain-parallel==0.5.0")
     with_sdk = f"with parallel-web {version_of(python, 'parallel-web')}"
     script = python.parents[2] / "official_package.py"
     script.write_text((_HERE / script.name).read_text())
-    done = run([python, script, server.url], script.parent)
-    return [_outcome(f"langchain-parallel 0.5.0 {with_sdk}", done)]
+    theirs = run([python, script, server.url], script.parent)
+    here = {"PYTHONPATH": str(_HERE.parents[1])}
+    ours = run([sys.executable, script, server.url], script.parent, here)
+    outcome = _outcome("the same programs, with this package", ours)
+    expected = {line["name"]: line.get("shape") for line in _lines(theirs)}
+    for line in _lines(ours):
+        if not line["failed"] and not is_like(line["shape"], expected[line["name"]]):
+            outcome = _with_fault(outcome, f"{line['name']}: {line['shape']}")
+    return [_outcome(f"langchain-parallel 0.5.0 {with_sdk}", theirs), outcome]
+
+
+def is_like(shape: Any, expected: Any) -> bool:
+    """Whether a result has all that the other has, and in place of None perhaps more."""
+    if isinstance(expected, dict) and isinstance(shape, dict):
+        return shape.keys() == expected.keys() and all(
+            is_like(shape[name], inner) for name, inner in expected.items()
+        )
+    if isinstance(expected, list) and isinstance(shape, list) and expected:
+        return bool(shape) and is_like(shape[0], expected[0])
+    return expected in ("NoneType", shape)
 
 
 def command_line(server: RunningServer) -> list[Outcome]:

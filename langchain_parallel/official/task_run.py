@@ -1,0 +1,245 @@
+"""`ParallelTaskRunTool` and `ParallelDeepResearch`: one run, and its whole result as a dictionary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+
+from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.tools import ToolException
+from pydantic import BaseModel, Field, SecretStr, create_model, model_validator
+from typing_extensions import Self
+
+from .._core.calls import Calls
+from .._core.hidden import as_secret
+from .._graph.paid_run import PaidAnswer, PaidRun
+from .._graph.run_config import RunConfig
+from ..models import JsonSchema, SchemaLike, TaskRunInput
+from ..models.schema_forms import is_class
+from ..options import RequestOptions
+from ..processors import PROCESSORS
+from ..tools import ParallelTaskTool
+from ..tools.call_site import CallSite
+from ..tools.own_answers import seal_answer
+from .failures import CallFailed, parallel_error
+from .leniency import Keyed
+from .settings import McpServer
+from .task_results import as_result, check_metadata
+
+ALL_PROCESSORS = tuple(PROCESSORS)
+ProcessorLiteral: TypeAlias = Literal[
+    "lite",
+    "base",
+    "core",
+    "core2x",
+    "pro",
+    "ultra",
+    "ultra2x",
+    "ultra4x",
+    "ultra8x",
+    "lite-fast",
+    "base-fast",
+    "core-fast",
+    "core2x-fast",
+    "pro-fast",
+    "ultra-fast",
+    "ultra2x-fast",
+    "ultra4x-fast",
+    "ultra8x-fast",
+]
+Result: TypeAlias = dict[str, Any]
+Metadata: TypeAlias = dict[str, str | float | bool]
+_METADATA = "metadata"
+
+
+class ParallelTaskRunInput(BaseModel):
+    """What a call of `ParallelTaskRunTool` takes."""
+
+    input: str | dict[str, Any]
+    metadata: Metadata | None = None
+    """Kept with the run on the server."""
+    previous_interaction_id: str | None = None
+    """`interaction_id` of an earlier result, which the new run builds on."""
+
+
+class ParallelTaskRunTool(Keyed, ParallelTaskTool):
+    """One run as a tool; the result is a dictionary with `run`, `output` and `interaction_id`.
+
+    It has all options of `ParallelTaskTool`, and its ledger: in a LangGraph thread, a call whose process was
+    lost finds the run that it has paid for. A call waits until the run has ended; where that takes more than
+    `timeout`, the error has the `run_id`.
+
+    Raises:
+        CallFailed: A call got no answer. It is a `ValueError`.
+        NoKey: On construction, without an API key. It is a `ValueError`.
+        pydantic.ValidationError: On construction, for whatever may not be sent.
+    """
+
+    name: str = "parallel_task_run"
+    description: str = (
+        "Run one Parallel Task and wait for its result. The input is text, or an object that fits the "
+        "configured input schema. Returns the output, the evidence for each field (basis) and the run's id."
+    )
+    handle_tool_error: bool | str | Callable[[ToolException], str] | None = False
+    handle_validation_error: bool | str | Callable[[Any], str] | None = Field(
+        default=False, exclude=True, repr=False
+    )
+
+    processor: str = "lite-fast"
+    task_spec: dict[str, Any] | None = None
+    """A whole task spec; counts in place of `task_output_schema`."""
+    mcp_servers: Sequence[McpServer] | None = Field(default=None, repr=False, exclude=True)
+    """MCP servers that the runs may call."""
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            processor: str = ...,
+            task_output_schema: SchemaLike | None = ...,
+            task_spec: dict[str, Any] | None = ...,
+            mcp_servers: Sequence[McpServer | dict[str, Any]] | None = ...,
+            api_key: str | SecretStr | None = ...,
+            base_url: str | None = ...,
+            **more: Any,
+        ) -> None:
+            """`more`: the other options of `ParallelTaskTool`, and those of every LangChain tool."""
+
+    @model_validator(mode="after")
+    def _prepare(self) -> Self:
+        if self.task_spec is not None:
+            self.task_output_schema = self.task_spec.get("output_schema", "auto")
+            self.task_input_schema = self.task_spec.get("input_schema")
+        if self.mcp_servers:
+            options = self.request or RequestOptions()
+            self.request = options.model_copy(update={"mcp_servers": tuple(self.mcp_servers)})
+        prepare = cast("Callable[[], Self]", super()._prepare)
+        prepare()
+        self.args_schema = create_model(
+            f"{self.name}_input",
+            __base__=self.args_schema,
+            metadata=(Metadata | None, Field(default=None, description="Kept with the run.")),
+        )
+        return self
+
+    def _door_now(self) -> RunConfig:
+        door = super()._door_now()
+        if not _is_model(self.task_output_schema):
+            return door
+        return replace(door, template=_with_closed_root(door.template))
+
+    def _research(self, asked: dict[str, Any], site: CallSite, listen: Any) -> Calls[Any]:
+        try:
+            return (yield from super()._research(asked, site, listen))
+        except ToolException as error:
+            cause = parallel_error(error)
+            raise CallFailed("Task", cause) from cause
+
+    def _paid_run(self, asked: dict[str, Any], site: CallSite) -> PaidRun:
+        metadata = check_metadata(asked.pop(_METADATA, None))
+        run = super()._paid_run(asked, site)
+        kept = {**run.request.metadata, **metadata}
+        return replace(run, request=run.request.model_copy(update={"metadata": kept}))
+
+    def _answer(self, got: PaidAnswer, processor: str, ledger_id: str) -> Any:
+        run = got.result.run
+        result = as_result(got.result, self.task_output_schema)
+        if run.interaction_id:
+            result["interaction_id"] = run.interaction_id
+        return result, seal_answer(self._door, run, ledger_id)
+
+
+def _is_model(schema: Any) -> bool:
+    return is_class(schema) and issubclass(schema, BaseModel)
+
+
+def _with_closed_root(request: TaskRunInput) -> TaskRunInput:
+    """The request of an answer without other fields than its schema's; the official SDK closes a class so."""
+    spec = request.task_spec
+    if spec is None or not isinstance(spec.output_schema, JsonSchema):
+        return request
+    closed = {"additionalProperties": False, **spec.output_schema.json_schema}
+    shape = spec.output_schema.model_copy(update={"json_schema": closed})
+    update = {"task_spec": spec.model_copy(update={"output_schema": shape})}
+    return request.model_copy(update=update)
+
+
+class ParallelDeepResearch(Runnable[str | dict[str, Any], Result]):
+    """Deep research as a Runnable; the result is that of `ParallelTaskRunTool`.
+
+    Args:
+        processor: Which processor.
+        output_schema: Shape of the answer: a pydantic class, a JSON schema or a description in words.
+        api_key: The key; read from `PARALLEL_API_KEY` by default.
+        base_url: The server; read from `PARALLEL_BASE_URL` by default.
+        mcp_servers: MCP servers that the runs may call.
+        more: Other options of `ParallelTaskTool`, such as `limits`.
+
+    Raises:
+        CallFailed: A call got no answer. It is a `ValueError`.
+        NoKey: There is no API key. It is a `ValueError`.
+    """
+
+    def __init__(
+        self,
+        *,
+        processor: str = "pro-fast",
+        output_schema: SchemaLike | None = None,
+        api_key: str | SecretStr | None = None,
+        base_url: str | None = None,
+        mcp_servers: Sequence[McpServer | dict[str, Any]] | None = None,
+        **more: Any,
+    ) -> None:
+        api_key = as_secret(api_key)
+        self.processor = processor
+        self._tool = ParallelTaskRunTool(
+            processor=processor,
+            task_output_schema=output_schema,
+            api_key=api_key,
+            base_url=base_url,
+            mcp_servers=mcp_servers,
+            **more,
+        )
+
+    @property
+    def mcp_servers(self) -> Sequence[McpServer] | None:
+        """The MCP servers that its runs may call."""
+        return self._tool.mcp_servers
+
+    def invoke(
+        self,
+        input: str | dict[str, Any],
+        config: RunnableConfig | None = None,
+        *,
+        previous_interaction_id: str | None = None,
+        **kwargs: Any,
+    ) -> Result:
+        """Research, and wait for the result.
+
+        Args:
+            input: The question, as text or as an object.
+            config: LangChain's config.
+            previous_interaction_id: `interaction_id` of an earlier result, which the new run builds on.
+            kwargs: More arguments for the tool's `invoke`.
+        """
+        asked = _asked(input, previous_interaction_id)
+        return cast(Result, self._tool.invoke(asked, config, **kwargs))
+
+    async def ainvoke(
+        self,
+        input: str | dict[str, Any],
+        config: RunnableConfig | None = None,
+        *,
+        previous_interaction_id: str | None = None,
+        **kwargs: Any,
+    ) -> Result:
+        """As `invoke`."""
+        asked = _asked(input, previous_interaction_id)
+        return cast(Result, await self._tool.ainvoke(asked, config, **kwargs))
+
+
+def _asked(input: str | Mapping[str, Any], previous_interaction_id: str | None) -> dict[str, Any]:
+    follow_up = {"previous_interaction_id": previous_interaction_id}
+    return {"input": input, **(follow_up if previous_interaction_id is not None else {})}
