@@ -36,6 +36,7 @@ from langchain_parallel import (
     aresume,
     create_research_graph,
     errors,
+    official,
     resume,
 )
 from langchain_parallel._core import wire
@@ -559,6 +560,7 @@ def test_every_kind_of_error_is_provoked() -> None:
         errors.ResponseTooLarge,  # its text names no more than a path
         errors.ThreadBusy,
         errors.WebhookRejected,
+        official.NoKey,
     }
     assert every_error(errors.ParallelError) == set(ERRORS) | no_call_raises
 
@@ -753,6 +755,12 @@ GIVEN_WRONGLY = [
         for make in (ParallelTaskTool, create_research_graph)
         for wrong in (*WRONG, {"processor": "coer"}, *WRONG_REQUESTS)
     ),
+    *(
+        (make, wrong)
+        for make in (official.ParallelTaskGroup, official.ParallelTaskRunTool)
+        for wrong in (*WRONG, {"processor": "coer"})
+    ),
+    *((official.ParallelDeepResearch, wrong) for wrong in (*WRONG, *WRONG_REQUESTS[2:])),
 ]
 
 
@@ -760,7 +768,8 @@ GIVEN_WRONGLY = [
 def test_what_is_given_wrongly_is_not_repeated(make: Any, wrong: dict[str, Any]) -> None:
     def made() -> Any:
         options = {**wrong, "strict": True}
-        shaped = {"request": RequestOptions(**options)} if wrong in WRONG_REQUESTS else wrong
+        is_shaped = wrong in WRONG_REQUESTS and make is not official.ParallelDeepResearch
+        shaped = {"request": RequestOptions(**options)} if is_shaped else wrong
         return make(**{"api_key": KEY, **shaped})
 
     with pytest.raises((errors.InvalidRequest, ValidationError)) as raised:

@@ -7,7 +7,7 @@ FindAll and monitors are only in that package.
 
 import typing
 
-from .._absent import missing
+from .._absent import missing as _missing
 from .enrichment import EnrichmentInput, ParallelEnrichment, ParallelTaskGroup
 from .failures import CallFailed, NoKey
 from .settings import ExcerptSettings, FetchPolicy, FullContentSettings, McpServer, SourcePolicy
@@ -44,4 +44,4 @@ __all__ = [
 if not typing.TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
-        raise missing(__name__, name)
+        raise _missing(__name__, name)

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, InstanceOf, PrivateAttr, SecretStr, model
 from typing_extensions import Self
 
 from .._core.calls import Calls, adrive, drive
-from .._core.hidden import as_secret
+from .._core.hidden import as_secret, hidden
 from .._graph.paid_run import PaidRun
 from .._graph.run_config import RunConfig
 from ..client import AsyncParallelClient, ParallelClient
@@ -69,13 +69,6 @@ class ParallelTaskGroup(Keyed):
             client: ParallelClient | AsyncParallelClient | None = ...,
         ) -> None: ...
 
-    else:
-
-        def __init__(self, /, **given: Any) -> None:
-            super().__init__(**{n: as_secret(v) if n == "api_key" else v for n, v in given.items()})
-
-        __init__.__pydantic_base_init__ = True
-
     @model_validator(mode="after")
     def _prepare(self) -> Self:
         spec = self.task_spec or {}
@@ -121,7 +114,7 @@ class ParallelTaskGroup(Keyed):
             runs = list(self._paid_runs(inputs, timeout, config))
             if not runs:
                 return []
-            site = CallSite.of(None, config)
+            site = yield from CallSite.of(None, config).placed()
             runs = [replace(run, position=f"{site.position}/{run.position}") for run in runs]
             ledger_id = yield from self._ledger(site)
             submit = [partial(run.submit, ledger_id, is_new=site.is_new) for run in runs]
@@ -208,7 +201,7 @@ class ParallelEnrichment(Runnable[Sequence[EnrichmentInput], list[dict[str, Any]
         metadata: dict[str, Any] | None = None,
         client: ParallelClient | AsyncParallelClient | None = None,
     ) -> None:
-        api_key = as_secret(api_key)
+        api_key, base_url = as_secret(api_key), hidden(base_url)
         self.processor = processor
         self._group = ParallelTaskGroup(
             processor=processor,

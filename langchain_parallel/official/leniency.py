@@ -9,10 +9,11 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from pydantic import BaseModel, model_validator
+from pydantic import BaseModel, ValidationError, model_validator
 
-from ..errors import MissingKey
-from ..models.refusal import Discreet
+from .._core.hidden import as_secret
+from ..errors import MissingKey, ParallelError
+from ..models.refusal import Discreet, without_input
 from .failures import NoKey
 
 
@@ -38,16 +39,24 @@ class Keyed(Lenient):
     """One that needs a key: an error when it is made without one is a `ValueError`, too."""
 
     def __init__(self, /, **given: Any) -> None:
+        given |= {name: as_secret(value) for name, value in given.items() if name == "api_key"}
         try:
             super().__init__(**given)
-        except MissingKey as error:
-            missing = NoKey(error.message, hint=error.hint)
+        except (ValidationError, ParallelError) as error:
+            refused = as_refusal(error)
         else:
             return
         del given, self
-        raise missing
+        raise refused
 
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # as in `Discreet`
+
+
+def as_refusal(error: ValidationError | ParallelError) -> Exception:
+    """The error of a constructor, without what it was given, and without the frames that hold it."""
+    if isinstance(error, MissingKey) and not isinstance(error, NoKey):
+        return NoKey(error.message, hint=error.hint)
+    return without_input(error)
 
 
 def _names(model: type[BaseModel]) -> set[str]:

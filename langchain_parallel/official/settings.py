@@ -5,13 +5,14 @@ Wherever one of these is an argument, a dict of the same fields will do.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 from typing_extensions import Self
 
+from .._core.plain_text import count
 from ..models import McpServer as McpServerOfRequest
 from .leniency import Lenient
 
@@ -50,14 +51,27 @@ class SourcePolicy(Lenient):
 
     @model_validator(mode="after")
     def _not_too_many(self) -> Self:
-        count = len(self.include_domains or ()) + len(self.exclude_domains or ())
-        if count > MAX_DOMAINS:
-            raise ValueError(f"{count} domains are named; at most {MAX_DOMAINS} are allowed")
+        named = len(self.include_domains or ()) + len(self.exclude_domains or ())
+        if named > MAX_DOMAINS:
+            raise ValueError(
+                f"it names {count(named, 'domain')}; at most {MAX_DOMAINS} may be named"
+            )
         return self
 
 
 class McpServer(Lenient, McpServerOfRequest):
     """An MCP server that a run may call. Its headers and its address are treated as secrets."""
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            url: str,
+            name: str,
+            headers: Mapping[str, str | SecretStr] | None = ...,
+            allowed_tools: Sequence[str] | None = ...,
+        ) -> None: ...
 
     def to_sdk(self) -> dict[str, Any]:
         """The server as the API is told of it, with its headers in plain text."""

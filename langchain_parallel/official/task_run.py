@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.tools import ToolException
-from pydantic import BaseModel, Field, SecretStr, create_model, model_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, create_model, model_validator
 from typing_extensions import Self
 
 from .._core.calls import Calls
-from .._core.hidden import as_secret
+from .._core.hidden import as_secret, hidden
 from .._graph.paid_run import PaidAnswer, PaidRun
 from .._graph.run_config import RunConfig
+from ..errors import ParallelError
 from ..models import JsonSchema, SchemaLike, TaskRunInput
 from ..models.schema_forms import is_class
 from ..options import RequestOptions
@@ -23,7 +24,7 @@ from ..tools import ParallelTaskTool
 from ..tools.call_site import CallSite
 from ..tools.own_answers import seal_answer
 from .failures import CallFailed, parallel_error
-from .leniency import Keyed
+from .leniency import Keyed, as_refusal
 from .settings import McpServer
 from .task_results import as_result, check_metadata
 
@@ -192,16 +193,23 @@ class ParallelDeepResearch(Runnable[str | dict[str, Any], Result]):
         mcp_servers: Sequence[McpServer | dict[str, Any]] | None = None,
         **more: Any,
     ) -> None:
-        api_key = as_secret(api_key)
+        api_key, base_url = as_secret(api_key), hidden(base_url)
         self.processor = processor
-        self._tool = ParallelTaskRunTool(
-            processor=processor,
-            task_output_schema=output_schema,
-            api_key=api_key,
-            base_url=base_url,
-            mcp_servers=mcp_servers,
-            **more,
-        )
+        try:
+            self._tool = ParallelTaskRunTool(
+                processor=processor,
+                task_output_schema=output_schema,
+                api_key=api_key,
+                base_url=base_url,
+                mcp_servers=mcp_servers,
+                **more,
+            )
+        except (ValidationError, ParallelError) as error:
+            refused = as_refusal(error)
+        else:
+            return
+        del mcp_servers, more  # headers are secret
+        raise refused
 
     @property
     def mcp_servers(self) -> Sequence[McpServer] | None:

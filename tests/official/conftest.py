@@ -1,0 +1,10 @@
+from __future__ import annotations
+
+import pytest
+
+from .helpers import OfficialAccount
+
+
+@pytest.fixture
+def account() -> OfficialAccount:
+    return OfficialAccount()
