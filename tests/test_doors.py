@@ -16,7 +16,7 @@ from langchain_parallel import (
 )
 from langchain_parallel.tools import task
 
-MOST_OPTIONS = 12
+MOST_OPTIONS = 14
 
 
 def documented(docstring: str | None) -> dict[str, str]:

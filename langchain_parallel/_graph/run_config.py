@@ -180,5 +180,8 @@ class RunConfig:
             "metadata": {**thread, **self.template.metadata, **(metadata or {})},
         }
         if output_schema:
-            update["task_spec"] = TaskSpec(output_schema=output_schema)
+            given = self.template.task_spec
+            update["task_spec"] = TaskSpec(
+                output_schema=output_schema, input_schema=given.input_schema if given else None
+            )
         return self.template.model_copy(update=update)

@@ -4,13 +4,14 @@ sent with every turn; a test pins the schemas and what they cost in tokens.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from .._graph.run_config import Wait
 from ..options import Processors
-from ..tools.arguments import Injected
+from ..tools.arguments import PROCESSOR, Injected, processor_field
+from ..tools.left_out import LeftOut, OptionalText, none
 from ..tools.tool_messages import each_price
 from .agent_config import AgentConfig
 from .names import Names
@@ -68,7 +69,7 @@ def arguments(
     first = _processor_field(processors, processors.first)
     later = _processor_field(processors, processors.follow_up)
     asked = (list[str], Field(description="Self-contained questions.", min_length=1, max_length=10))
-    which = (str | None, Field(default=None, description="One of them; all, if left out."))
+    which = (OptionalText, none("One of them; all, if left out."))
     return {
         names.start: _model(names.start, question=question, **first),
         names.follow_up: _model(names.follow_up, handle=parent, question=question, **later),
@@ -77,8 +78,8 @@ def arguments(
         names.read: _model(
             names.read,
             handle=handle,
-            page=(int, Field(default=1)),
-            field=(str | None, Field(default=None)),
+            page=(Annotated[int, LeftOut(1)], Field(default=1)),
+            field=(OptionalText, none()),
         ),
         names.list: _model(names.list),
     }
@@ -88,7 +89,7 @@ def _processor_field(processors: Processors, default: str) -> dict[str, Any]:
     if not processors.choices:
         return {}
     among = tuple(dict.fromkeys((default, *processors.choices)))
-    return {"processor": (Literal[among], Field(default=default))}
+    return {PROCESSOR: processor_field(among, default)}
 
 
 def _model(name: str, **fields: Any) -> type[BaseModel]:

@@ -55,7 +55,7 @@ def render(result: TaskRunResult, *, max_chars: int | None = DEFAULT_MAX_CHARS) 
             `MIN_CHARS`: the run is paid for, so this never refuses.
     """
     evidence = evidence_of(result)
-    notes = [*evidence_notes(evidence), *_remarks(result)]
+    notes = [*evidence_notes(evidence), *remarks(result)]
     whole = _assemble(answer_text(evidence, notes), result.run)
     most = len(whole) if max_chars is None else max(max_chars, MIN_CHARS)
     if len(whole) <= most:
@@ -79,7 +79,7 @@ def _assemble(text: AnswerText, run: TaskRun) -> str:
     return "\n".join([*lines, f"interaction_id: {follow_up}", f"run_id: {run_id}"])
 
 
-def _remarks(result: TaskRunResult) -> Iterator[str]:
+def remarks(result: TaskRunResult) -> Iterator[str]:
     """The warnings and the failed MCP calls, a line each, equal ones once."""
     yield from _tally([f"Warning: {warning}" for warning in result.run.warnings or ()])
     yield from failed_calls(result)

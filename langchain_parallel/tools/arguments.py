@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import types
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, cast
 
 from langchain_core.tools import InjectedToolArg
 from langchain_core.utils.json_schema import dereference_refs
@@ -14,8 +15,11 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core.core_schema import CoreSchema, is_instance_schema
 
-from ..models import JsonSchema, TaskSpec, TextSchema
+from .._core.limits import findings
+from ..errors import InvalidRequest
+from ..models import JsonSchema, SchemaLike, TaskRunInput, TaskSpec, TextSchema
 from .call_site import AnyRuntime
+from .left_out import LeftOut, OptionalText, Typed, none
 from .tool_messages import each_price
 
 
@@ -32,7 +36,8 @@ class _AsGiven:
 Injected: TypeAlias = Annotated[SkipJsonSchema[Annotated[AnyRuntime, _AsGiven]], InjectedToolArg]
 PREVIOUS = "previous_interaction_id"
 PROCESSOR = "processor"
-_RESERVED = {PREVIOUS, PROCESSOR, "runtime", "config", "run_manager"}
+OUTPUT = "output_schema"
+_RESERVED = {PREVIOUS, PROCESSOR, OUTPUT, "runtime", "config", "run_manager"}
 
 _QUESTION = (
     "The question, whole and self-contained: what to find out, for which scope and period, and what "
@@ -43,9 +48,23 @@ _FOLLOW_UP = (
     "builds on everything found there."
 )
 
+_OUTPUT = (
+    "What the answer should contain, in words; or a JSON schema of an object, whose properties are "
+    "all required. Leave it out unless the shape matters."
+)
+_NOT_SENT = "Nothing was sent. Describe the answer in words, or correct the schema."
+_Shape: TypeAlias = Annotated[
+    str | dict[str, Any] | None, LeftOut(), WithJsonSchema({"type": "string"})
+]
+
 
 def arguments(
-    name: str, own: type[BaseModel] | None, spec: TaskSpec | None, choices: Sequence[str]
+    name: str,
+    own: type[BaseModel] | None,
+    spec: TaskSpec | None,
+    choices: Sequence[str],
+    *,
+    may_describe: bool = False,
 ) -> type[BaseModel]:
     """The arguments' model: the question or the caller's own fields, then ours.
 
@@ -54,16 +73,56 @@ def arguments(
         own: The caller's own arguments, if any.
         spec: What shape the input has.
         choices: Processors to choose from, the default first; empty: no choice.
+        may_describe: Offer the shape of the answer.
     """
     fields: dict[str, Any] = _fields_of(own) if own else {"input": _question(spec)}
-    fields[PREVIOUS] = (str | None, Field(default=None, description=_FOLLOW_UP))
+    fields[PREVIOUS] = (OptionalText, none(_FOLLOW_UP))
     fields["runtime"] = (Injected, None)
     if choices:
         words = f"More expensive ones search deeper. {each_price(choices)}"
-        default = Field(default=choices[0], description=words)
-        fields[PROCESSOR] = (Literal[tuple(choices)], default)
+        fields[PROCESSOR] = processor_field(choices, choices[0], words)
+    if may_describe:
+        fields[OUTPUT] = (_Shape, none(_OUTPUT))
     config = ConfigDict(arbitrary_types_allowed=True, extra="forbid", populate_by_name=True)
     return create_model(f"{name}_arguments", __config__=config, **fields)
+
+
+def processor_field(
+    choices: Sequence[str], default: str, words: str | None = None
+) -> tuple[Any, Any]:
+    """The argument in which a model chooses a processor."""
+    kind: Any = Literal[tuple(choices)]
+    return Annotated[kind, LeftOut(default)], Field(default=default, description=words)
+
+
+def described_shape(given: str | dict[str, Any] | None) -> SchemaLike | None:
+    """The shape of the answer that a model has described; None if it has not.
+
+    Raises:
+        InvalidRequest: It begins like a JSON schema and is none.
+    """
+    if not isinstance(given, str) or not given.lstrip().startswith("{"):
+        return given
+    try:
+        schema: Any = json.loads(given)
+    except ValueError as error:
+        raise InvalidRequest(
+            [f"{OUTPUT} begins like a JSON schema and is no JSON ({error})."], hint=_NOT_SENT
+        ) from None
+    return cast("dict[str, Any]", schema)
+
+
+def check_described(request: TaskRunInput, template: TaskRunInput) -> None:
+    """Refuse a described shape that breaks a rule of the documentation which the tool's own requests keep.
+
+    Raises:
+        InvalidRequest: It breaks one; the error says which, for a model to correct.
+    """
+    known = {finding.rule.name for finding in findings(template)}
+    broken = [one for one in findings(request) if one.rule.shown == "warning"]
+    found = [str(one) for one in broken if one.rule.name not in known]
+    if found:
+        raise InvalidRequest([f"{OUTPUT}: {one}" for one in found], hint=_NOT_SENT)
 
 
 def _question(spec: TaskSpec | None) -> tuple[Any, FieldInfo]:
@@ -86,7 +145,12 @@ def _fields_of(own: type[BaseModel]) -> dict[str, Any]:
         )
     if not own.model_fields:
         raise ValueError("input_schema has no fields; name at least one argument.")
-    return {name: (field.annotation, field) for name, field in own.model_fields.items()}
+    return {name: (_shown(field), field) for name, field in own.model_fields.items()}
+
+
+def _shown(field: FieldInfo) -> Any:
+    may_be_left_out = not field.is_required() and field.default is None
+    return Annotated[field.annotation, Typed()] if may_be_left_out else field.annotation
 
 
 def accept_field_names(own: type[BaseModel]) -> type[BaseModel]:

@@ -8,12 +8,14 @@ duplicated call finds the run already paid for; outside, every call is a new one
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+import uuid
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
 from langchain_core.callbacks.manager import adispatch_custom_event, dispatch_custom_event
+from langchain_core.messages.tool import ToolCall, tool_call
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config, patch_config
 from langchain_core.tools import BaseTool, ToolException
@@ -52,19 +54,28 @@ from ..options import (
 from ..processors import price_usd
 from ..text.progress import CUSTOM_EVENT
 from ..text.result import DEFAULT_MAX_CHARS, MIN_CHARS, paid_calls, render
-from .arguments import PREVIOUS, PROCESSOR, accept_field_names, arguments
+from .arguments import (
+    OUTPUT,
+    PREVIOUS,
+    PROCESSOR,
+    accept_field_names,
+    arguments,
+    check_described,
+    described_shape,
+)
+from .asked_by_hand import AskedByHand
 from .call_site import NO_CONFIG, AnyRuntime, CallSite
 from .own_answers import check_adopted, check_follow_up, remember_answer, seal_answer
 from .tool_messages import description, error_for_model, explain
 from .unfinished_calls import UnfinishedCall, is_found_again, with_asked_key
 from .within_limits import submit_within_limits
 
-Answer = tuple[str, dict[str, Any]]
+Told = tuple[str, dict[str, Any]]
 """Content and artifact."""
 Listener: TypeAlias = Callable[[dict[str, Any]], Any]
 
 
-class ParallelTaskTool(BaseTool):
+class ParallelTaskTool(AskedByHand):
     """Web research with evidence, as a tool for agents.
 
     The content a model reads is the answer with numbered citations, what is uncertain, and the
@@ -117,6 +128,9 @@ class ParallelTaskTool(BaseTool):
     model_may_choose: Sequence[str] = ()
     """Processors the model may choose from; unless `processor` is given, the first of them is the usual one.
     Empty: it may not choose."""
+    model_may_describe_output: bool = False
+    """Whether the model may say what shape an answer has, in words or as a JSON schema; that is checked
+    before it is sent."""
     # Every LangChain Runnable has attributes `output_schema` and `input_schema`, so these two are given
     # under the words of all doors, and kept under others.
     task_output_schema: Any = Field(default=None, alias="output_schema")
@@ -162,6 +176,7 @@ class ParallelTaskTool(BaseTool):
             *,
             processor: ProcessorChoice = ...,
             model_may_choose: Sequence[str] = ...,
+            model_may_describe_output: bool = ...,
             output_schema: SchemaLike | None = ...,
             input_schema: SchemaLike | None = ...,
             timeout: float | None = ...,
@@ -208,19 +223,52 @@ class ParallelTaskTool(BaseTool):
             base_url=self.base_url,
             client=self.client,
         )
-        own, processors = self.task_input_schema, self._processors()
-        fields = own if is_class(own) and issubclass(own, BaseModel) else None
-        self.args_schema = arguments(
-            self.name, fields, self._door.template.task_spec, processors.choices
-        )
-        self._fields = accept_field_names(fields) if fields else None
+        processors = self._processors()
+        self._fields = accept_field_names(own) if (own := self._own_arguments()) else None
+        self.args_schema = self._arguments()
         self.description = self.description or description(processors.choices or processors.all)
         return self
+
+    def _own_arguments(self) -> type[BaseModel] | None:
+        own = self.task_input_schema
+        return own if is_class(own) and issubclass(own, BaseModel) else None
+
+    def _arguments(self) -> type[BaseModel]:
+        return arguments(
+            self.name,
+            self._own_arguments(),
+            self._door.template.task_spec,
+            self._processors().choices,
+            may_describe=self.model_may_describe_output,
+        )
 
     def _processors(self) -> Processors:
         return Processors.of(self.processor, self.model_may_choose)
 
     # --- a call ---
+
+    def _by_hand(
+        self,
+        question: str | Mapping[str, Any] | BaseModel,
+        previous_interaction_id: str | None,
+        processor: str | None,
+        output_schema: SchemaLike | None,
+    ) -> tuple[BaseTool, ToolCall, Any]:
+        update: dict[str, Any] = {"handle_tool_error": False, "handle_validation_error": False}
+        if processor is not None:
+            update |= {"processor": processor, "model_may_choose": ()}
+        if output_schema is not None:
+            update["task_output_schema"] = output_schema
+        tool = self.model_copy(update=update)
+        if processor is not None and self.model_may_choose:
+            tool.args_schema = tool._arguments()
+        if isinstance(question, BaseModel):
+            question = question.model_dump()
+        is_filled_in = self._fields is not None and isinstance(question, Mapping)
+        args: dict[str, Any] = dict(question) if is_filled_in else {"input": question}  # type: ignore[arg-type]
+        args[PREVIOUS] = previous_interaction_id
+        call = tool_call(name=self.name, args=args, id=uuid.uuid4().hex)
+        return tool, call, tool.task_output_schema
 
     # LangChain always gives a run manager. Other frameworks' adapters call these two without one, and get
     # what a model reads: the text alone, with errors told as text.
@@ -263,7 +311,7 @@ class ParallelTaskTool(BaseTool):
 
     def _research(
         self, asked: dict[str, Any], site: CallSite, listen: Listener | None
-    ) -> Calls[Answer]:
+    ) -> Calls[Told]:
         try:
             site = yield from site.placed()
             paid_run = self._paid_run(asked, site)
@@ -310,7 +358,7 @@ class ParallelTaskTool(BaseTool):
     def _session(self, site: CallSite) -> str:
         return f"{site.session}/{self.name}"
 
-    def _answer(self, got: PaidAnswer, processor: str, ledger_id: str) -> Answer:
+    def _answer(self, got: PaidAnswer, processor: str, ledger_id: str) -> Told:
         artifact = _artifact(got, processor)
         told = paid_calls(got.result, (self.request or RequestOptions()).paid_connectors)
         artifact |= {"cost_is_lower_bound": bool(told)} | seal_answer(
@@ -338,13 +386,16 @@ class ParallelTaskTool(BaseTool):
     def _paid_run(self, asked: dict[str, Any], site: CallSite) -> PaidRun:
         door, processors = self._door_now(), self._processors()
         chosen, previous = asked.pop(PROCESSOR, None), asked.pop(PREVIOUS, None)
+        shape = described_shape(asked.pop(OUTPUT, None))
         if self._fields is None:
             question = asked["input"]
         else:
             filled_in = self._fields.model_validate(asked)
             question = filled_in.model_dump(mode="json", by_alias=True)
         processor = chosen or (processors.follow_up if previous else processors.first)
-        request = door.request(question, processor, previous, site.config)
+        request = door.request(question, processor, previous, site.config, output_schema=shape)
+        if shape is not None:  # a model can correct what the API would refuse
+            check_described(request, self._door.template)
         request = with_asked_key(request, door.options.identity)
         return PaidRun(door, request, site.position, site.config)
 

@@ -24,7 +24,7 @@ from ..models import Submission, TaskRun
 from .arguments import Injected
 from .call_site import NO_CONFIG, AnyRuntime, CallSite
 from .own_answers import may_read, remember_answer
-from .task import Answer, Listener, ParallelTaskTool, listener
+from .task import Listener, ParallelTaskTool, Told, listener
 from .tool_messages import error_for_model, explain
 from .unfinished_calls import close_collected
 
@@ -112,7 +112,7 @@ class ParallelTaskResultTool(BaseTool):
         listen = listener(adispatch_custom_event, run_manager, config)
         return await adrive(self._collect(run_id, CallSite.of(runtime, config), listen))
 
-    def _collect(self, run_id: str, site: CallSite, listen: Listener | None) -> Calls[Answer]:
+    def _collect(self, run_id: str, site: CallSite, listen: Listener | None) -> Calls[Told]:
         task = self.task_tool
         door = task._door_now()
         try:

@@ -41,8 +41,7 @@ PARAMETERS: dict[str, Any] = {
     "check_research": {
         "properties": {
             "handle": {
-                "anyOf": [TEXT, {"type": "null"}],
-                "default": None,
+                **TEXT,
                 "description": "One of them; all, if left out.",
             }
         }
@@ -51,7 +50,7 @@ PARAMETERS: dict[str, Any] = {
         "properties": {
             "handle": HANDLE,
             "page": {"default": 1, "type": "integer"},
-            "field": {"anyOf": [TEXT, {"type": "null"}], "default": None},
+            "field": TEXT,
         },
         "required": ["handle"],
     },

@@ -27,8 +27,7 @@ QUESTION = {
 }
 PREVIOUS = {
     "title": "Previous Interaction Id",
-    "anyOf": [{"type": "string"}, {"type": "null"}],
-    "default": None,
+    "type": "string",
     "description": "To follow up: the interaction id given at the end of an earlier answer. The new "
     "research then builds on everything found there.",
 }

@@ -168,10 +168,6 @@ UNFIT: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "empty": ({"input": " \n"}, "The input is empty"),
     "empty object": ({"input": {}}, "The input is empty"),
-    "empty id": (
-        {**QUESTION, "previous_interaction_id": ""},
-        "previous_interaction_id is empty; leave it out to start afresh",
-    ),
     "too long": ({"input": "x" * 25_001}, "hold 25,001 characters together, 1 over the 25,000"),
 }
 
