@@ -50,8 +50,9 @@ async def test_no_call_shows_a_secret(account: Account, watch: Watch, happening:
         )
         for server in SERVERS
     ]
-    tool = official.ParallelTaskRunTool(client=account.client(), mcp_servers=servers)
-    group = official.ParallelTaskGroup(client=account.client())
+    client = account.client()  # what it has sent, it knows
+    tool = official.ParallelTaskRunTool(client=client, mcp_servers=servers)
+    group = official.ParallelTaskGroup(client=client)
     await watch.run(lambda: tool.invoke({"input": "q"}, watch.config("t")))
     await watch.run(lambda: group.run(["q"]))
     assert {type(error) for error in watch.raised} <= {official.CallFailed}
