@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from langchain_core.messages import HumanMessage
 from langgraph.channels.ephemeral_value import EphemeralValue
 from langgraph.channels.last_value import LastValue
+from langgraph.graph.message import add_messages
 
 from .._core.kinds import kind_of
 from .._core.payloads import unstorable
@@ -89,6 +91,26 @@ class CheckedVerdict(CheckedValue):
     def update(self, values: Sequence[Any]) -> bool:
         """Write the channel. Raises InvalidRequest for what is no verdict."""
         return super().update([_checked_verdict(value) for value in values])
+
+
+def merge_messages(left: Any, right: Any) -> Any:
+    """The messages of a thread: LangGraph's `add_messages`.
+
+    Raises:
+        InvalidRequest: These are no messages, or no checkpointer stores the text of a human one.
+    """
+    try:
+        merged: Any = add_messages(left, right)
+    except (ValueError, TypeError, LookupError, AttributeError, NotImplementedError) as error:
+        raise InvalidRequest(
+            [f"`messages` holds what is no message ({type(error).__name__})."],
+            hint='Give messages of LangChain, or `{"role": "user", "content": "…"}`. Nothing was sent.',
+        ) from None
+    known = set(map(id, left)) if isinstance(left, list) else set()
+    for message in merged:
+        if id(message) not in known and isinstance(message, HumanMessage):
+            check_storable("messages", message.content)
+    return merged
 
 
 PLANNED = (

@@ -4,6 +4,7 @@ START → plan → submit → wait → evaluate ─┬→ END      accepted, out
                                          ├→ plan     a follow-up, or several at the same time
                                          └→ review   a person decides: plan, or END
 
+START → refuse → END                    a message that cannot be asked
 plan → approve → …                     where a person has to approve first, or a limit is reached
 plan → submit_branch × n → wait_branch × n → join → evaluate      several questions at the same time
 """
@@ -11,7 +12,7 @@ plan → submit_branch × n → wait_branch × n → join → evaluate      seve
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeAlias
 
 from langchain_core.runnables import RunnableConfig, RunnableLambda
@@ -22,6 +23,7 @@ from pydantic import SecretStr
 from .._core.calls import Calls, adrive, drive
 from .._core.hidden import as_secret, hidden
 from .._core.kinds import check_kinds
+from .._graph.runtime import given_input
 from ..client import AsyncParallelClient, ParallelClient
 from ..models import SchemaLike
 from ..options import (
@@ -32,15 +34,18 @@ from ..options import (
     first_and_follow_up,
 )
 from ..parked.interrupts import check_can_park
+from .advertised import advertised_graph
 from .evaluation import Evaluator, by_evidence, questions_of
 from .evaluation.evaluator import check_evaluators
 from .graph_config import GraphConfig
 from .input_keys import check_given, check_limits_given
+from .messages import has_answer
 from .processor_policy import ProcessorPolicy
 from .state import ResearchInput, ResearchOutput, ResearchState
 from .steps.approve import approve
 from .steps.evaluate import evaluate as judge
-from .steps.plan import plan
+from .steps.plan import plan, why_refused
+from .steps.refuse import refuse
 from .steps.review import review
 from .steps.runs import join, sends, submit, submit_branch, wait_branch
 from .steps.runs import wait as wait_for_run
@@ -49,6 +54,7 @@ from .turns import open_branches, open_turns, unsent_turns
 _Step: TypeAlias = Callable[[GraphConfig, ResearchState, RunnableConfig], Calls[Any]]
 """What a node does: it returns the update of the state, and yields the calls it needs."""
 _STEPS: dict[str, _Step] = {
+    "refuse": refuse,
     "plan": plan,
     "approve": approve,
     "submit": submit,
@@ -78,7 +84,8 @@ def create_research_graph(
 ) -> StateGraph[ResearchState, None, ResearchInput, ResearchOutput]:
     """The research session as a graph, uncompiled: you own the checkpointer and `compile`.
 
-    Invoke it with `{"question": …}`. On the same LangGraph thread, the next question continues from the
+    Invoke it with `{"question": …}`, or with `{"messages": […]}`, whose last human message is the question;
+    the answer comes in both forms. On the same LangGraph thread, the next question continues from the
     session's head; `"continue_from": interaction_id` branches from an earlier turn instead. Compile it
     with a checkpointer and run it with `durability="sync"`: then a killed process resumes where it was,
     and nothing is paid for twice.
@@ -143,11 +150,11 @@ def create_research_graph(
 def _build(
     config: GraphConfig,
 ) -> StateGraph[ResearchState, None, ResearchInput, ResearchOutput]:
-    graph: Any = StateGraph(ResearchState, input_schema=ResearchInput, output_schema=ResearchOutput)
+    graph = advertised_graph()
     for name, step in _STEPS.items():
         to = ("wait_branch",) if name == "submit_branch" else None
         graph.add_node(name, _node(name, step, config), destinations=to)
-    graph.add_conditional_edges(START, _input_taker(config), ["plan"])
+    graph.add_conditional_edges(START, _input_taker(config), ["plan", "refuse", END])
     graph.add_conditional_edges("plan", _after_plan, ["approve", "submit", "submit_branch"])
     graph.add_conditional_edges(
         "approve", _after_approval, ["submit", "submit_branch", "join", END]
@@ -177,15 +184,26 @@ def _node(name: str, step: _Step, graph: GraphConfig) -> Any:
 
 
 def _input_taker(graph: GraphConfig) -> Callable[[ResearchState, RunnableConfig], str]:
-    """Planning comes first, if everything that was given means something."""
+    """Planning comes first, if everything that was given means something. A message that was answered is not
+    asked again.
+    """
 
     def take_input(state: ResearchState, config: RunnableConfig) -> str:
         check_can_park(graph.wait, config)
         check_given(config, inspect.signature(create_research_graph).parameters)
         check_limits_given(graph.rules(state, config), config)
-        return "plan"
+        if state.get("question") or open_turns(state):
+            return "plan"
+        if has_answer(state) and _gives_messages(config):
+            return END
+        return "refuse" if why_refused(graph, state) else "plan"
 
     return take_input
+
+
+def _gives_messages(config: RunnableConfig) -> bool:
+    given = given_input(config)
+    return isinstance(given, Mapping) and bool(given.get("messages"))
 
 
 def _after_plan(state: ResearchState) -> str | list[Send]:

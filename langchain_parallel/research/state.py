@@ -1,13 +1,15 @@
 """What a research session is: the graph's state.
 
-Rule: plain JSON only (R7), and no excerpts or reasoning (R8). A checkpoint of this state is the session:
-the head's `interaction_id`, every turn with its own and its parent's, and the ledger its runs are in.
+Rule: plain JSON only (R7), LangChain's own messages aside, and no excerpts or reasoning (R8). A checkpoint of
+this state is the session: the head's `interaction_id`, every turn with its own and its parent's, and the
+ledger its runs are in.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
+from langchain_core.messages import AnyMessage
 from typing_extensions import NotRequired, TypedDict
 
 from ..options import SessionLimits
@@ -19,6 +21,7 @@ from ._channels import (
     CheckedValue,
     CheckedVerdict,
     check_turns,
+    merge_messages,
 )
 
 AskedBy: TypeAlias = Literal["caller", "evaluation", "person", "elsewhere"]
@@ -112,6 +115,8 @@ class Turn(TypedDict):
     """Other runs of the same request, where it was started more than once; `cost_usd` counts them."""
     ledger_id: NotRequired[str]
     """The ledger of its run: another one than the session's, if the turn was carried over."""
+    message_id: NotRequired[str]
+    """The human message that asked it, in a chat."""
     seal: NotRequired[str]
     """The proof that this package wrote its ids (`_graph/ownership.py`)."""
 
@@ -173,14 +178,16 @@ def merge_branches(branches: list[Turn] | None, new: list[Turn] | None) -> list[
 
 
 class ResearchInput(TypedDict):
-    """What a session is asked.
+    """What a session is asked: a question, or messages of which the last human one is the question.
 
     A thread that has had turns continues from its head; `continue_from` names another interaction to continue
     from, which makes a branch.
     """
 
-    question: str
-    """Without one, as in `{"limits": …}`, the turns on their way continue."""
+    question: NotRequired[str]
+    """It comes before `messages`. Without either, as in `{"limits": …}`, the turns on their way continue."""
+    messages: NotRequired[Annotated[list[AnyMessage], merge_messages]]
+    """Only the text of the last human message is sent."""
     continue_from: NotRequired[Annotated[str | None, CheckedOnce]]
     """For this question only, like `processor`: the next one on the thread does not inherit it."""
     processor: NotRequired[Annotated[str | None, CheckedOnce]]
@@ -198,6 +205,8 @@ class ResearchOutput(TypedDict):
 
     answer: Any
     """The content of the last completed turn; None if the last turn has none."""
+    messages: Annotated[list[AnyMessage], merge_messages]
+    """The answer, as one message with its sources; in a chat, behind the messages so far."""
     interaction_id: str | None
     ledger_id: str
     turns: Annotated[list[Turn], merge_turns]
@@ -212,6 +221,7 @@ class ResearchState(TypedDict, total=False):
 
     question: Annotated[str | None, CheckedValue]
     """What is to be asked; None once it has been planned."""
+    messages: Annotated[list[AnyMessage], merge_messages]
     continue_from: Annotated[str | None, CheckedOnce]
     processor: Annotated[str | None, CheckedOnce]
     interaction_id: Annotated[str | None, CheckedValue]

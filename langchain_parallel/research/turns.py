@@ -20,6 +20,7 @@ from ..text.result import failed_calls, paid_calls
 from ..text.untrusted import ERROR_CHARS, harmless
 from ._channels import PLANNED, check_turns
 from .evaluation import questions_of
+from .messages import asked_message, message_text
 from .state import (
     PLANNING_FIELDS,
     AskedBy,
@@ -50,6 +51,9 @@ def questions_at_hand(state: ResearchState) -> tuple[list[Question], AskedBy]:
     if wrong:
         raise InvalidRequest([f"{', '.join(wrong)} must be text; invoke with {{'question': '…'}}."])
     question = Question(question=(given["question"] or "").strip())
+    message = asked_message(state)
+    if not question["question"] and message is not None:
+        question["question"] = message_text(message)
     if not question["question"]:
         raise InvalidRequest(["There is no question; invoke the graph with {'question': '…'}."])
     if given["continue_from"]:

@@ -11,12 +11,11 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from urllib.parse import quote
 
 from .._core.plain_text import count
-from .._core.urls import host
 from ..evidence import is_hollow, is_within
 from ..text.format import duration, usd
+from ..text.markdown import escape_line, link
 from ..text.own_marks import leads_elsewhere
 from ..text.untrusted import harmless
 from .quotes import own_question
@@ -32,12 +31,6 @@ _NOTE = """\
 > Numbers in brackets, as [3], are those of the list of sources at the end. A number with a dot, as [2.3], is
 > what the text of turn 2 itself wrote as 3 in brackets: its own mark, of no list in this report."""
 
-# Every character that means something inside a line, in CommonMark or in GitHub's, Pandoc's or MDX's
-# kind of it; and what would make a line a heading, a list, a rule or a table.
-_SPECIAL = re.compile(r"[\\`*_{}\[\]<>|~^&$@#]")
-_LINE_START = re.compile(r"^(?:(?=[-+=:])|(\d{1,9})(?=[.)](?:\s|$)))")
-# Renderers make links of bare addresses, too.
-_ADDRESS = re.compile(r":(?=//)|(?<=\w)\.(?=[^\W\d_])|(?<=www)\.", re.IGNORECASE)
 _MARK = re.compile(r"\[\s*\d{1,4}(?:\s*[,;–-]\s*\d{1,4})*\s*\]")
 _NAME = re.compile(r"[\w.:-]{1,200}", re.ASCII)
 
@@ -220,10 +213,7 @@ def escape(text: str, turn: int) -> str:
     def own_mark(found: re.Match[str]) -> str:
         return re.sub(r"\d+", lambda number: f"{turn}.{number[0]}", found[0])
 
-    line = _MARK.sub(own_mark, harmless(text))
-    line = _SPECIAL.sub(r"\\\g<0>", line)
-    line = _ADDRESS.sub(r"\\\g<0>", line)
-    return _LINE_START.sub(r"\1\\", line)
+    return escape_line(_MARK.sub(own_mark, harmless(text)))
 
 
 def _quote(text: str, turn: int) -> Iterator[str]:
@@ -274,13 +264,7 @@ def _source(source: Source) -> str:
         for citing in source.cited_by
     )
     note = escape(leads_elsewhere(source.title or "", source.url), first)
-    return f"- [{source.number}] {title}{_link(source.url, first)}{note and f' {note}'}" + (
+    url = link(source.url, escape(source.url, first))
+    return f"- [{source.number}] {title}{url}{note and f' {note}'}" + (
         f" ({cited})" if cited else ""
     )
-
-
-def _link(url: str, turn: int) -> str:
-    """The url as a link that shows it; any other text, and any other scheme, as text."""
-    if not host(url) or harmless(url) != url or "<" in url or ">" in url:
-        return escape(url, turn)
-    return "<" + re.sub(r"[\"^`{|}]", lambda found: quote(found[0]), url) + ">"

@@ -225,12 +225,21 @@ def answer_text(evidence: Evidence, notes: Iterable[str], room: int | None = Non
         )
         for source in evidence["citations"]
     ]
-    whole = AnswerText(_join(rows), below, lines)
-    return whole if room is None or len(str(whole)) <= room else _fit(rows, below, lines, room)
+    return fit_rows(rows, below, lines, room)
 
 
-def _fit(rows: list[Row], notes: str, lines: list[str], room: int) -> AnswerText:
-    """The text in `room` characters, line breaks and cut marks included."""
+def fit_rows(rows: list[Row], notes: str, lines: list[str], room: int | None) -> AnswerText:
+    """Fields, notes and citations in `room` characters, line breaks and cut marks included.
+
+    Args:
+        rows: The fields.
+        notes: About the answer.
+        lines: The citations.
+        room: Characters; None for no cap.
+    """
+    whole = AnswerText(_join(rows), notes, lines)
+    if room is None or len(str(whole)) <= room:
+        return whole
     answer = len(_join(rows)) + 1
     sources = len(_HEADING) + sum(len(line) + 1 for line in lines)
     kept_notes = cut(notes, max(room // 4, room - answer - sources) - 1, CUT_HERE)

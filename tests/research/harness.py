@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from langchain_core.messages import BaseMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.store.memory import InMemoryStore
 
@@ -67,6 +69,11 @@ class Session:
     def runs(self) -> list[dict[str, Any]]:
         """Every run the API has started, oldest first."""
         return list(self.simulator.runs())
+
+
+def as_json(state: Any) -> str:
+    """A state as JSON: all of it is, but for LangChain's own messages."""
+    return json.dumps(state, default=BaseMessage.model_dump_json)
 
 
 def invoke(mode: Mode, graph: Any, given: Any, config: Any) -> Any:

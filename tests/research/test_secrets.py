@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 
 import pytest
@@ -12,7 +11,7 @@ from langchain_parallel.models import McpServer
 from langchain_parallel.options import RequestOptions
 from langchain_parallel.simulator import RunScript
 
-from .harness import Mode, Session, client_of, invoke
+from .harness import Mode, Session, as_json, client_of, invoke
 
 TOKEN = "tok-3f9a27c1"
 
@@ -32,7 +31,7 @@ def test_they_never_reach_state_checkpoints_or_streams(session: Session) -> None
         *session.checkpointer.list(session.config),
     ]
     for secret in (TOKEN, "key-of-a-test"):
-        assert secret not in json.dumps(out)
+        assert secret not in as_json(out)
         assert all(secret not in repr(snapshot) for snapshot in kept)
         assert all(secret.encode() not in pickle.dumps(snapshot.values) for snapshot in kept[:1])
 
@@ -44,7 +43,7 @@ def test_a_server_that_repeats_them_in_a_runs_error_gets_them_into_no_turn(
     out = with_server(session).ask("Map the landscape")
     assert out["turns"][0]["status"] == "failed"
     assert "MCP refused" in out["turns"][0]["error"]
-    assert TOKEN not in json.dumps(out)
+    assert TOKEN not in as_json(out)
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])

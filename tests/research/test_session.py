@@ -57,7 +57,10 @@ WRONG_KEYS: list[tuple[dict[str, Any], str]] = [
     ({"source_policy": {"include_domains": ["a.org"]}}, r"RequestOptions\(source_policy=…\)"),
     ({"output_schema": {"type": "object"}}, "'output_schema' .* give it to create_research_graph"),
     ({"continue_form": "trun_1"}, "did you mean continue_from"),
-    ({"colour": "red"}, "'colour' means nothing beside a question; question, continue_from, "),
+    (
+        {"colour": "red"},
+        "'colour' means nothing beside a question; question, messages, continue_from, ",
+    ),
     ({"colour": "red", "max_cost_usd": 1}, "'colour' .* 'max_cost_usd'"),
 ]
 

@@ -28,7 +28,7 @@ from langchain_parallel.research import Turn, by_person, merge_turns
 from langchain_parallel.sessions import InteractionTree, SessionReport, carry_over
 from langchain_parallel.simulator import ManualClock, RunScript, Simulator, SimulatorTransport
 
-from .harness import Mode, invoke, script
+from .harness import Mode, as_json, invoke, script
 
 QUESTION, ELSE = "How large is it?", "And who leads?"
 SECRET = "a finding of Bert's"
@@ -122,7 +122,7 @@ def refused(server: Server, who: Any, attempt: Callable[[], object], id: str) ->
     assert id in str(raised.value)
     assert "allow_foreign_ids" in str(raised.value)
     assert SECRET not in str(raised.value)
-    assert SECRET not in json.dumps(server.state(who))
+    assert SECRET not in as_json(server.state(who))
     assert len(server.runs) == runs
     read = [one.path for one in server.simulator.requests[requests:]]
     assert not any(path.endswith(("/result", "/events", "/input")) for path in read)
@@ -239,7 +239,7 @@ def test_nor_is_it_by_a_plan_that_was_written_into_the_state(server: Server) -> 
     values = {"pending": planned, "ledger_id": ledger}
     server.graph.update_state(ANNA, values, as_node="plan")
     refused(server, ANNA, lambda: server.ask(ANNA), ledger)
-    assert theirs["run_id"] not in json.dumps(server.state(ANNA))
+    assert theirs["run_id"] not in as_json(server.state(ANNA))
 
 
 @pytest.mark.grid
@@ -256,7 +256,7 @@ def test_a_new_thread_with_the_id_of_a_deleted_one_finds_nothing_of_another_user
     out = server.ask(thread(who, "thread"), question)
     is_theirs = out["ledger_id"] == theirs["ledger_id"]
     assert is_theirs == (who == "bert")
-    assert (theirs["turns"][0]["run_id"] in json.dumps(out)) == is_theirs
+    assert (theirs["turns"][0]["run_id"] in as_json(out)) == is_theirs
 
 
 @pytest.mark.grid
@@ -451,7 +451,7 @@ def test_nothing_is_told_of_another_threads_ledger_beside_branches(mode: Mode) -
     values = {"branches": [held], "ledger_id": ledger}
     server.graph.update_state(ANNA, values, as_node="wait_branch")
     server.ask(ANNA)
-    assert theirs["run_id"] not in json.dumps(server.state(ANNA))
+    assert theirs["run_id"] not in as_json(server.state(ANNA))
     server.edit(ANNA, branches=[])
     values = {"pending": {**seen(theirs), "status": "running"}, "ledger_id": ledger}
     server.graph.update_state(ANNA, values, as_node="submit")
@@ -469,7 +469,7 @@ def test_a_record_that_somebody_else_wrote_into_the_store_is_no_proof(mode: Mode
     server.simulator.clock.advance(10.0)  # type: ignore[attr-defined]
     out = server.ask(ANNA, "Bert?")
     assert out["ledger_id"] != ledger
-    assert run["run_id"] not in json.dumps(out)
+    assert run["run_id"] not in as_json(out)
     assert len(server.runs) == 2
 
 

@@ -30,6 +30,7 @@ from ..graph_config import GraphConfig
 from ..human_review.decision import apply_edit
 from ..human_review.request import is_about
 from ..human_review.schemas import HumanDecision
+from ..messages import answer_update
 from ..spending_rules import SpendingRules
 from ..state import ResearchState, Turn, Verdict
 from ..turns import check_continues, nothing_planned, open_turns, refused_turn
@@ -137,4 +138,5 @@ def _stop(
     yield from graph.ledgers.close(config, graph.name, state.get("turns") or ())
     update: dict[str, Any] = {"verdict": verdict, "pending": None}
     update["spent_usd"] = spent_usd(state.get("turns") or [])
+    update |= answer_update(state, verdict)
     return {**update, "branches": []} if branches else update

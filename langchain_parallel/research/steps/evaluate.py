@@ -13,6 +13,7 @@ from ...errors import InvalidRequest
 from ..approval import NO_PERSON, check_asked_once
 from ..evaluation import BuiltInEvaluator, consult, last_round, questions_of
 from ..graph_config import GraphConfig
+from ..messages import answer_update
 from ..state import ResearchState, Turn, Verdict, merge_turns
 from ..turns import check_continues, question_text, runs_since_question
 from ..usage import spent_usd
@@ -54,6 +55,7 @@ def apply_verdict(
         yield from prove_interaction(graph, parent, config, state["turns"], [])
     if not planned and verdict["action"] != "review":
         yield from graph.ledgers.close(config, graph.name, state.get("turns") or ())
+        update |= answer_update(state, verdict)
     return update
 
 

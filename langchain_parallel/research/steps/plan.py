@@ -22,6 +22,7 @@ from ...options import check_session_limits
 from ..approval import limit_objections, price_objections, to_review
 from ..graph_config import GraphConfig
 from ..lost_sessions import warn_if_lost
+from ..messages import asked_message, message_text
 from ..spending_rules import SpendingRules
 from ..state import Question, ResearchState, Turn
 from ..turns import (
@@ -48,10 +49,11 @@ def plan(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
     limits: object = state.get("limits")
     check_session_limits({} if limits is None else limits, may_have_seal=True)
     left, before = open_turns(state), state.get("turns") or []
-    new = next_turns(graph, state) if state.get("question") or not left else []
+    new = next_turns(graph, state) if asks(graph, state) or not left else []
     known, seals = state.get("ledger_id"), graph.clients.seals
     replaced = yield from graph.new_ledger(state, config)
-    if not (known or left or before or state.get("interaction_id")):
+    is_chat = any("message_id" in turn for turn in new)  # a sub-agent is asked without its session
+    if not (known or left or before or state.get("interaction_id") or is_chat):
         yield from warn_if_lost(graph.records, config, graph.name)
     if known and not replaced:
         yield from prove_ledger(graph, known, config, [*before, *left])
@@ -83,6 +85,26 @@ def plan(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
     return {**update, "pending": turns[0]}
 
 
+def asks(graph: GraphConfig, state: ResearchState) -> bool:
+    """Whether the state asks a new question. A message that cannot be asked is none."""
+    if state.get("question"):
+        return True
+    return asked_message(state) is not None and why_refused(graph, state) is None
+
+
+def why_refused(graph: GraphConfig, state: ResearchState) -> InvalidRequest | None:
+    """Why the last message cannot be asked; None where it can, or where the question is no message."""
+    message = asked_message(state)
+    if state.get("question") or message is None:
+        return None
+    try:
+        text, usual = message_text(message), graph.template.processor
+        graph.check(new_turn(question=text, processor=usual, parent_interaction_id=None))
+    except InvalidRequest as error:
+        return error
+    return None
+
+
 def next_turns(graph: GraphConfig, state: ResearchState) -> list[Turn]:
     """The turns that the state asks for.
 
@@ -90,9 +112,12 @@ def next_turns(graph: GraphConfig, state: ResearchState) -> list[Turn]:
         InvalidRequest: There is no question, or one may not be sent.
     """
     questions, asked_by = questions_at_hand(state)
+    message = asked_message(state) if asked_by == "caller" else None
     turns: list[Turn] = []
     for question in questions:
         turns.append({**_turn(graph, state, question), "asked_by": asked_by})
+        if message is not None and message.id:
+            turns[-1]["message_id"] = message.id
         graph.check(turns[-1])
     return turns
 
@@ -149,6 +174,8 @@ def _take_over(left: list[Turn], new: Turn) -> Turn:
     for turn in left:
         if is_same_request(turn, new):
             kept: Turn = {**turn, "asked_by": new["asked_by"]}
+            if "message_id" in new:
+                kept["message_id"] = new["message_id"]
             kept["ledger_position"] = int(ledger_position(turn))
             return kept
     return new

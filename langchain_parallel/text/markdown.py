@@ -1,0 +1,76 @@
+"""Untrusted text in Markdown, and an answer as a Markdown document.
+
+Rule: no text of the web shapes the document. It goes through `escape_line` or `link`, so that every list,
+link and mark is this module's. Only http and https urls become links, and a link shows the url itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from .._core.plain_text import one_line
+from .._core.urls import host
+from ..evidence import Evidence
+from .own_marks import leads_elsewhere, without_marks
+from .result import AnswerText, answer_rows, fit_rows
+from .untrusted import compact_json, harmless
+
+# Every character that means something inside a line, in CommonMark or in GitHub's, Pandoc's or MDX's
+# kind of it; and what would make a line a heading, a list, a rule or a table.
+_SPECIAL = re.compile(r"[\\`*_{}\[\]<>|~^&$@#]")
+_LINE_START = re.compile(r"^(?:(?=[-+=:])|(\d{1,9})(?=[.)](?:\s|$)))")
+# Renderers make links of bare addresses, too.
+_ADDRESS = re.compile(r":(?=//)|(?<=\w)\.(?=[^\W\d_])|(?<=www)\.", re.IGNORECASE)
+
+
+def escape_line(text: str) -> str:
+    """Text as it reads, on one line, as plain Markdown without links."""
+    line = _SPECIAL.sub(r"\\\g<0>", harmless(text))
+    line = _ADDRESS.sub(r"\\\g<0>", line)
+    return _LINE_START.sub(r"\1\\", line)
+
+
+def link(url: str, as_text: str) -> str:
+    """The url as a link that shows it; for any other text, and any other scheme, `as_text`."""
+    if not host(url) or harmless(url) != url or "<" in url or ">" in url:
+        return as_text
+    return "<" + re.sub(r"[\"^`{|}]", lambda found: quote(found[0]), url) + ">"
+
+
+def unmarked_line(text: str) -> str:
+    """As `escape_line`, without what reads like a citation mark of ours."""
+    return escape_line(without_marks(one_line(text)))
+
+
+def answer_markdown(evidence: Evidence, notes: Iterable[str], room: int) -> AnswerText:
+    """An answer field by field, notes and sources, each as Markdown.
+
+    Args:
+        evidence: The answer's.
+        notes: Lines about it; untrusted.
+        room: Characters for all of it. What does not fit is named in `left_out`.
+    """
+    rows = answer_rows(evidence, name=_name, show=_value)
+    below = "\n".join(f"- {unmarked_line(note)}" for note in notes)
+    return fit_rows(rows, below, [*map(_source, evidence["citations"])], room)
+
+
+def _name(path: str) -> str:
+    return f"- **{unmarked_line(path)}**"
+
+
+def _value(value: object) -> str:
+    """Text, each line a paragraph of its own, so that no line changes the one before it; or JSON."""
+    if not isinstance(value, str) or not value.strip():
+        return unmarked_line(compact_json(value))
+    return "\n\n".join(filter(None, map(unmarked_line, value.splitlines())))
+
+
+def _source(source: Mapping[str, Any]) -> str:
+    url, title = source["url"], source["title"] or ""
+    shown = f"{unmarked_line(title)} — " if title else ""
+    note = unmarked_line(leads_elsewhere(title, url))
+    return f"- [{source['number']}] {shown}{link(url, unmarked_line(url))}{note and f' {note}'}"
