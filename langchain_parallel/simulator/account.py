@@ -24,7 +24,7 @@ from .http_messages import ApiError, Cut, JsonObject, Response, Step, Wait
 from .late_requests import LateRequest, LateRequests
 from .order_queue import OrderQueue
 from .pricing import price_usd
-from .problems import Loc
+from .problems import Loc, Problem, invalid_request
 from .request_log import LogEntry, without_secrets
 from .run_plan import plan_run, run_error
 from .scenario import Scenario
@@ -69,7 +69,9 @@ class Account:
         self.lock: threading.RLock = threading.RLock()
         self.faults: OrderQueue[Fault] = OrderQueue()
         self.scripts: OrderQueue[RunScript] = OrderQueue()
-        self.billing: Billing = Billing(self._all_runs, lambda: self._sold, self.clock.monotonic)
+        self.billing: Billing = Billing(
+            lambda: [*self._all_runs(), *self._chats], lambda: self._sold, self.clock.monotonic
+        )
         self._listeners: list[Callable[[str], None]] = []
         # A reset keeps them, so that no id is used twice.
         self._run_count = self._group_count = self._sold_count = 0
@@ -82,6 +84,7 @@ class Account:
     def _clear(self) -> None:
         self._runs: dict[str, Run] = {}
         self._groups: dict[str, Group] = {}
+        self._chats: list[Run] = []
         self._interactions: dict[str, Run] = {}
         self._log: list[LogEntry] = []
         self._late = LateRequests()
@@ -221,6 +224,24 @@ class Account:
         self._sold_count += 1
         self._sold.append(BilledAnswer(kind, answer_id, usd))
         return answer_id
+
+    def create_chat(self, request: JsonObject) -> Run:
+        """Accept a turn of a chat: billed, and continued from, as a run is; it can be retrieved by no id.
+
+        `request` is one as a run's, with `chat:` before the model's name. Raises ApiError (402, 422, 429).
+        """
+        previous = request["previous_interaction_id"]
+        if previous is not None and previous not in self._interactions:
+            raise invalid_request([Problem(("previous_interaction_id",), "unknown interaction")])
+        check_quota(self._creations["chat"], self.quota_per_minute, self.monotonic)
+        check_credit(price_usd(request["processor"]), self.credit_usd, self.billing)
+        chat = self._new_run(request, None)
+        if self.equal_ids:
+            chat.interaction_id = chat.run_id.replace("trun_", "intr_")
+        chat.run_id = ""
+        self._chats.append(chat)
+        self._interactions[chat.interaction_id] = chat
+        return chat
 
     def settle(self, run_id: str, outcome: str = "completed", message: str | None = None) -> None:
         """End a run now: one that stays queued, waits for a person, or takes too long."""

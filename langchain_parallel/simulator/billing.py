@@ -1,4 +1,4 @@
-"""The bill: one line for each run that completed, and for each answer that was given at once.
+"""The bill: one line for each run and chat turn that completed, and for each answer that was given at once.
 
 Rule: failed and cancelled runs are free. The lines of runs are computed from them and never stored, so they
 cannot disagree. An answer given at once is billed whether it arrives or not.
@@ -15,7 +15,10 @@ from .simulated_run import Run
 
 @dataclass(frozen=True)
 class BilledRun:
-    """One line of the bill. `metadata` is what the caller sent with the run."""
+    """One line of the bill. `metadata` is what the caller sent with the run.
+
+    A turn of a chat has no run id, and `chat:` before its model's name.
+    """
 
     run_id: str
     interaction_id: str

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from .account import Account
+from .chat_endpoint import CHAT_PATH, complete_chat
 from .http_messages import (
     ApiError,
     Chunk,
@@ -29,6 +30,7 @@ from .problems import Problem, invalid_request
 from .progress_events import is_stats, progress_events, state_event
 from .request_models import (
     AddRunsQuery,
+    ChatCompletionRequest,
     CreateTaskGroupRequest,
     GroupEventsQuery,
     GroupRunsQuery,
@@ -279,7 +281,11 @@ class Call:
     def pattern(self) -> re.Pattern[str]:
         path = re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", self.path)
         # The group calls also have their earlier address, which the SDK's beta part uses.
-        return re.compile(path.replace("/v1/tasks/groups", "/v1(?:beta)?/tasks/groups"), re.DOTALL)
+        path = path.replace("/v1/tasks/groups", "/v1(?:beta)?/tasks/groups")
+        # OpenAI's clients are given the API's own address.
+        return re.compile(
+            path.replace(f"/v1beta{CHAT_PATH}", f"(?:/v1beta)?{CHAT_PATH}"), re.DOTALL
+        )
 
     def answer(self, account: Account, request: Request, ids: dict[str, str]) -> Response:
         """The response. Raises ApiError, with its 422 in the format of this call."""
@@ -314,4 +320,11 @@ CALLS = (
     Call("GET", _GROUP + "/events", _group_events, query=GroupEventsQuery, lists_errors=True),
     Call("POST", "/v1/search", search, body=V1SearchRequest),
     Call("POST", "/v1/extract", extract, body=V1ExtractRequest),
+    Call(
+        "POST",
+        f"/v1beta{CHAT_PATH}",
+        complete_chat,
+        body=ChatCompletionRequest,
+        lists_errors=True,
+    ),
 )

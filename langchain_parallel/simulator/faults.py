@@ -56,6 +56,7 @@ from .http_messages import (
     Wait,
     edit_json,
     error_response,
+    is_event,
     json_response,
     sse_event,
 )
@@ -325,7 +326,7 @@ def _sse_only_heartbeats(fault: Fault, steps: Iterator[Step], clock: Clock) -> I
 def _before_events(extra: Chunk) -> _Change:
     def change(fault: Fault, steps: Iterator[Step], clock: Clock) -> Iterator[Step]:
         for step in steps:
-            if isinstance(step, Chunk) and step.data.startswith(b"event: "):
+            if isinstance(step, Chunk) and is_event(step):
                 yield extra
             yield step
 

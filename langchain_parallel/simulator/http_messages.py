@@ -131,9 +131,27 @@ def sse_event(event: JsonObject) -> Chunk:
     return Chunk(b"event: %s\ndata: %s\n\n" % (event["type"].encode(), to_json(event)))
 
 
+def sse_data(value: Any) -> Chunk:
+    """Encode one server-sent event without a type, as the streams of a chat have them."""
+    return Chunk(b"data: %s\n\n" % to_json(value))
+
+
+SSE_DONE = Chunk(b"data: [DONE]\n\n")
+"""The end of a chat's stream."""
+
+
+def is_event(chunk: Chunk) -> bool:
+    """Whether a chunk is an event, and no JSON body."""
+    return chunk.data.startswith((b"event: ", b"data: "))
+
+
 def edit_json(chunk: Chunk, change: Callable[[Any], Any]) -> Chunk:
     """Apply `change` to the JSON of a chunk, which is a JSON body or one event."""
     text = chunk.data.decode()
-    if not text.startswith("event: "):
+    if chunk == SSE_DONE:
+        return chunk
+    if text.startswith("data: "):
+        return sse_data(change(json.loads(text.removeprefix("data: "))))
+    if not is_event(chunk):
         return Chunk(to_json(change(json.loads(text))))
     return sse_event(change(json.loads(text.split("\ndata: ", 1)[1])))

@@ -1,5 +1,5 @@
-"""What each processor costs and how long it takes, and what Search and Extract cost: the simulator's own copy
-of the public tables.
+"""What each processor and each chat model costs and how long it takes, and what Search and Extract cost: the
+simulator's own copy of the public tables.
 
 The package has a second copy (`processors.py`). A mistake in one of them fails a test.
 """
@@ -34,14 +34,25 @@ def search_usd(mode: str, results: int) -> float:
     return round((_SEARCH[mode] + max(0, results - INCLUDED_RESULTS)) / 1000, 6)
 
 
+CHAT_MODELS: dict[str, tuple[float, float, float]] = {
+    "speed": (5, 2, 4),
+    "lite": (5, 10, 60),
+    "base": (10, 15, 100),
+    "core": (25, 60, 300),
+}
+CHAT = "chat:"
+"""Before the name of a chat model, it tells it from the processor of that name."""
+_ALL = {**PROCESSORS, **{f"{CHAT}{name}": row for name, row in CHAT_MODELS.items()}}
+
+
 def price_usd(processor: str) -> float:
-    """The price of one run in USD."""
-    return PROCESSORS[processor][0] / 1000
+    """The price of one run, or one turn of a chat, in USD."""
+    return _ALL[processor][0] / 1000
 
 
 def duration(processor: str, *key: object) -> float:
     """How many seconds a run takes: within the processor's range, the same for the same key."""
-    _, shortest, longest = PROCESSORS[processor]
+    _, shortest, longest = _ALL[processor]
     return shortest + (longest - shortest) * fraction("duration", processor, *key)
 
 

@@ -136,6 +136,60 @@ class TaskGroupRunRequest(_Body):
     inputs: list[TaskRunInput]
 
 
+class ChatMessage(_Body):
+    """A message of a chat."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+    name: str | None = None
+
+
+class ResponseFormatText(_Body):
+    """The answer is text."""
+
+    type: Literal["text"]
+
+
+class ResponseFormatJSONObject(_Body):
+    """The answer is a JSON object."""
+
+    type: Literal["json_object"]
+
+
+class ResponseSchema(_Body):
+    """A JSON schema with its name."""
+
+    name: str
+    description: str | None = None
+    schema_: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
+    strict: bool | None = None
+
+
+class ResponseFormatJSONSchema(_Body):
+    """The answer is JSON of a schema."""
+
+    json_schema: ResponseSchema
+    type: Literal["json_schema"]
+
+
+class ChatCompletionRequest(_Body):
+    """One turn of a chat. The last six are taken and ignored."""
+
+    model: str
+    messages: list[ChatMessage]
+    stream: bool | None = None
+    response_format: (
+        ResponseFormatText | ResponseFormatJSONSchema | ResponseFormatJSONObject | None
+    ) = None
+    previous_interaction_id: str | None = None
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    n: int | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+
+
 class _Query(BaseModel):
     """Query values, which come as texts. An unknown one is ignored."""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from .account import Account
+from .chat_endpoint import CHAT_PATH
 from .control_endpoints import control
 from .endpoints import route
 from .faults import respond
@@ -55,7 +56,7 @@ class Simulator(Account):
         return Response(_log_status(response.steps, entry))
 
     def _process(self, request: Request) -> Response:
-        key = request.headers.get("x-api-key", "")
+        key = request.headers.get("x-api-key") or _bearer_key(request)
         if not key or (self.api_keys is not None and key not in self.api_keys):
             raise ApiError(401, "Unauthorized: invalid or missing credentials")
         return route(self, request)
@@ -66,6 +67,13 @@ class Simulator(Account):
                 return work()
             except ApiError as error:
                 return error_response(error, self.new_ref_id())
+
+
+def _bearer_key(request: Request) -> str:
+    """The key of a call of the Chat API, as OpenAI's clients send it."""
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    is_chat = request.path.endswith(CHAT_PATH)
+    return key.strip() if is_chat and scheme.lower() == "bearer" else ""
 
 
 def _log_status(steps: Iterator[Step], entry: LogEntry) -> Iterator[Step]:
