@@ -20,6 +20,7 @@
     ├── MalformedResponse                  a response arrived that is not what the API documents
     ├── ResponseTooLarge                   a response is longer than the client's `max_response_bytes`
     ├── SubmissionUnknown                  a run may have been started; submitting again will find it
+    ├── ChatAnswerLost                     a chat's answer may be billed, and did not arrive whole
     ├── StillRunning                       the deadline passed; the run goes on
     ├── RunError                           the run ended without an answer
     │   ├── RunFailed
@@ -285,6 +286,31 @@ class SubmissionUnknown(ParallelError):
         super().__init__(message, **common)
         self.ledger_id = ledger_id
         self.key = key
+
+
+class ChatAnswerLost(ParallelError):
+    """A turn of a chat may have been answered and billed, and its answer did not arrive whole.
+
+    The API keeps no such answer, and nothing is sent twice: what arrived is all there is. The error of the
+    exchange is its `__cause__`.
+
+    Attributes:
+        cost_usd: What the turn may have cost, by the list price; None for a model without a known one.
+        partial_text: What arrived of the answer.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        cost_usd: float | None = None,
+        partial_text: str = "",
+        billed: bool | None = None,
+        **common: Any,
+    ) -> None:
+        super().__init__(message, billed=billed, **common)
+        self.cost_usd = cost_usd
+        self.partial_text = partial_text
 
 
 class StillRunning(ParallelError):

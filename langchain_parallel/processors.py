@@ -1,4 +1,4 @@
-"""The processors: what a run costs and how long it takes.
+"""The processors and the chat models: what a run, or a turn of a chat, costs and how long it takes.
 
 The numbers are those of the page `SOURCE` in the month of `SOURCE_DATE`, and of `-fast` processors those of
 `FAST_SOURCE_DATE`: newer pages no longer name these. The API has no call that returns prices, so they may
@@ -106,3 +106,48 @@ def nearest_listed(processor: str) -> str | None:
         return plain
     place = names.index(processor)
     return names[place - 1] if place else None
+
+
+# --- chat models ----------------------------------------------------------------------------------
+
+CHAT_SOURCE = "https://docs.parallel.ai/resources/pricing"
+"""The page the table of chat models was read from."""
+CHAT_SOURCE_DATE = date(2026, 8, 14)
+"""When it was read; by 2026-09-17 Chat had gone from that page."""
+CHAT_PRICE_NOTE = (
+    "An assumption: the list price of 2026-08-14; Chat has since gone from the page of prices."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ChatModel:
+    """One model of the Chat API.
+
+    Attributes:
+        name: Its name.
+        usd: The price of a turn.
+        seconds: The usual shortest and longest time until the first of the answer.
+        has_basis: Whether its answers have evidence.
+    """
+
+    name: str
+    usd: float
+    seconds: tuple[float, float]
+    has_basis: bool
+
+
+CHAT_MODELS: Mapping[str, ChatModel] = MappingProxyType(
+    {
+        "speed": ChatModel("speed", 0.005, (3, 3), has_basis=False),
+        "lite": ChatModel("lite", 0.005, (10, 60), has_basis=True),
+        "base": ChatModel("base", 0.01, (15, 100), has_basis=True),
+        "core": ChatModel("core", 0.025, (60, 300), has_basis=True),
+    }
+)
+"""Every known chat model by name. `lite`, `base` and `core` wrap the processors of these names."""
+
+
+def chat_price_usd(model: str) -> float | None:
+    """What one turn of a chat costs, in USD (`CHAT_PRICE_NOTE`); None for an unknown model."""
+    known = CHAT_MODELS.get(model)
+    return known.usd if known else None

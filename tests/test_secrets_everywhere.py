@@ -206,6 +206,7 @@ def fault(kind: Any, **where: Any) -> Callable[[Account], None]:
 
 
 PAID = {"method": "POST", "path": "*/runs"}
+CHAT = {"method": "POST", "path": "*/chat/completions"}
 
 
 def broken(account: Account) -> None:
@@ -535,6 +536,7 @@ ERRORS: dict[type[errors.ParallelError], Callable[[Account], None]] = {
     errors.MalformedResponse: instead(
         **PAID, status=200, json={"run_ids": ["1"], "status": COUNTS}
     ),
+    errors.ChatAnswerLost: status(500, **CHAT),
     errors.SubmissionUnknown: fault("drop_before", **PAID),
     errors.StillRunning: script("stay_queued"),
     errors.RunError: script("completed", unknown_status="dreaming"),
@@ -602,6 +604,9 @@ async def every_call(client: Any, watch: Watch) -> None:
     every = {"include_input": True, "include_output": True}
     shows.append(await watch.attempt(lambda: client.list_runs(gid, **every)))
     shows.append(await watch.attempt(lambda: client.group_events(gid, timeout=1.0)))
+    turn = {"extra_body": {"token": HEADER}}
+    shows.append(await watch.attempt(lambda: client.chat(QUESTION, **turn)))
+    shows.append(await watch.attempt(lambda: client.chat_stream(QUESTION, **turn)))
     # What the server keeps of a request can be dumped, as it was asked for, but not printed.
     watch.see(*map(repr, shows), *map(str, shows))
 

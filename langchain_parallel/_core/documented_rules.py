@@ -43,6 +43,7 @@ _SOURCES = ("https://docs.parallel.ai/search/source-policy", "autumn 2026")
 _MCP = ("https://docs.parallel.ai/task-api/mcp-tool-call", "autumn 2026")
 _ALL = ("https://docs.parallel.ai/llms-full.txt", "autumn 2026")
 _PAGES = ("https://docs.parallel.ai/llms-full.txt", "2026-08")
+_CHAT = ("https://docs.parallel.ai/chat-api/chat-quickstart", "2026-08")
 _OURS = ("this package's own reading", "2026-11")
 
 _TABLE: tuple[tuple[str, str, tuple[str, str], Shown], ...] = (
@@ -76,6 +77,8 @@ _TABLE: tuple[tuple[str, str, tuple[str, str], Shown], ...] = (
     ("mcp-plain-http", "headers of an MCP server go over https only", _OURS, "warning"),
     ("connector", "a data connector is known, and in its list: free or pay_per_use", _ALL, "warning"),
     ("connector-processor", "data connectors: not with a `-fast` processor", _ALL, "warning"),
+    ("chat-model", "a chat model is `speed`, `lite`, `base` or `core`", _CHAT, "warning"),
+    ("chat-ignored", "no parameter that Chat ignores, such as `temperature`", _CHAT, "warning"),
     ("processor-fast", "`-fast` processors are no longer on the newest pages", _ALL, "findings"),
     ("search-queries", "at most 5 search queries", _PAGES, "warning"),
     ("search-query", "a search query: at most 200 characters", _PAGES, "warning"),

@@ -21,15 +21,19 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 def exchange(
-    request: Request, policy: RetryPolicy, on_resend: Callable[[Outcome], Any] | None = None
+    request: Request,
+    policy: RetryPolicy,
+    on_resend: Callable[[Outcome], Any] | None = None,
+    *,
+    perform: Callable[[Request], Flow[Outcome]] = send,
 ) -> Flow[Outcome]:
-    """Send until the outcome is settled, as the rule in `retry.py` allows.
+    """Send until the outcome is settled, as the rule in `retry.py` allows. `perform` may open a stream.
 
     `on_resend` is called with each outcome after which it is sent again.
     """
     attempt = 1
     while True:
-        outcome = yield from send(request)
+        outcome = yield from perform(request)
         if classify(request, outcome) is not RetryDecision.SEND_AGAIN:
             return outcome
         pause = policy.delay_before_resend(attempt, outcome)

@@ -25,7 +25,7 @@ from .json_text import MAX_DEPTH, OddNumber, Repeating, TooDeep, parse, write_js
 from .plain_text import one_line
 from .wire import is_id
 
-__all__ = ["parse", "read", "remarks", "storable"]
+__all__ = ["fit", "parse", "read", "remarks", "storable"]
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -143,7 +143,7 @@ def read(model: type[ModelT], value: Any) -> ModelT:
         ValidationError: What does not fit is no evidence, or a run's id is none to ask for it by.
     """
     value, changes = storable(value)
-    made = _fit(model, value, changes)
+    made = _fit(model, value, changes, _NEEDED.get(model))
     if model not in _NEEDED:
         return made
     if not issubclass(model, TaskRun | TaskRunEvent | TaskRunResult):
@@ -170,14 +170,25 @@ def _with_remarks(model: type[ModelT], value: Any, warned: Any, changes: Changes
     return model.model_validate(value)
 
 
-def _fit(model: type[ModelT], value: Any, changes: Changes) -> ModelT:
+def fit(model: type[ModelT], value: Any, needed: frozenset[str]) -> tuple[ModelT, Changes]:
+    """The model in a value, without what does not fit in it, and what was changed for that.
+
+    Raises:
+        ValidationError: One of the fields that it needs does not fit.
+    """
+    value, changes = storable(value)
+    return _fit(model, value, changes, needed), changes
+
+
+def _fit(
+    model: type[ModelT], value: Any, changes: Changes, needed: frozenset[str] | None
+) -> ModelT:
     while True:
         try:
             return model.model_validate(value)
         except ValidationError as error:
             # From the end, so that an index that is left out moves none of those to come.
             faults = reversed(error.errors(include_url=False))
-            needed = _NEEDED.get(model)
             if needed is None or not all(_mend(value, f, changes, needed) for f in faults):
                 raise
 

@@ -13,13 +13,20 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64decode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import BaseModel
 
-from ..models import ExtractResponse, SearchResponse, TaskRun, TaskRunInput, TaskRunWarning
+from ..models import (
+    ChatAnswer,
+    ExtractResponse,
+    SearchResponse,
+    TaskRun,
+    TaskRunInput,
+    TaskRunWarning,
+)
 from ..models.requests import Extensible
 from .hidden import HiddenText
 
@@ -65,9 +72,21 @@ def extra_secrets(part: Extensible) -> tuple[str, ...]:
     return longest_first(header_secrets(_extra_texts(part)))
 
 
+def secrets_in(extra_body: Mapping[str, Any]) -> tuple[str, ...]:
+    """All secret texts in what a caller sends beside the fields that are known, longest first."""
+    return longest_first(header_secrets(_named_texts(extra_body)))
+
+
 def _extra_texts(part: Extensible) -> Iterator[tuple[str, str]]:
     """The names and texts in what callers send beside the fields that are known."""
-    left: list[tuple[str, Any]] = list(part.extra_body.items())
+    yield from _named_texts(part.extra_body)
+    for _, value in part:
+        if isinstance(value, Extensible):
+            yield from _extra_texts(value)
+
+
+def _named_texts(extra_body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    left: list[tuple[str, Any]] = list(extra_body.items())
     while left:
         name, value = left.pop()
         if isinstance(value, str):
@@ -76,9 +95,6 @@ def _extra_texts(part: Extensible) -> Iterator[tuple[str, str]]:
             left += value.items()
         elif isinstance(value, list):
             left += [(name, inner) for inner in value]
-    for _, value in part:
-        if isinstance(value, Extensible):
-            yield from _extra_texts(value)
 
 
 def longest_first(values: Iterable[str]) -> tuple[str, ...]:
@@ -190,7 +206,7 @@ def redact(text: str, secrets: Iterable[str]) -> str:
 
 
 V = TypeVar("V")
-Warned = TypeVar("Warned", bound="TaskRun | SearchResponse | ExtractResponse")
+Warned = TypeVar("Warned", bound="TaskRun | ChatAnswer | SearchResponse | ExtractResponse")
 
 _IDS = frozenset(
     {"run_id", "interaction_id", "taskgroup_id", "ledger_id", "run_ids", "duplicates"}
@@ -233,7 +249,7 @@ def _redact_model(model: BaseModel, secrets: list[str]) -> BaseModel:
         return model
     told = model.model_copy(update=changed)
     run = getattr(told, "run", None)
-    if isinstance(told, TaskRun | SearchResponse | ExtractResponse):
+    if isinstance(told, TaskRun | ChatAnswer | SearchResponse | ExtractResponse):
         return _add_warning(told)
     return told.model_copy(update={"run": _add_warning(run)}) if isinstance(run, TaskRun) else told
 

@@ -19,7 +19,7 @@ from .effects import NoResponse, Outcome, Request, Response
 from .plain_text import one_line, quote_text
 from .redaction import redact
 from .retry import RetryDecision, classify, retry_after
-from .wire import EXTRACT, GROUPS, RUNS, SEARCH
+from .wire import CHAT, EXTRACT, GROUPS, RUNS, SEARCH
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 MAX_REF = 100
@@ -120,6 +120,13 @@ def _is_billed(request: Request, *, is_unknown: bool) -> bool | None:
     return None if is_unknown or request.method == "GET" else False
 
 
+CHAT_LOST = (
+    "The API keeps no answer of a chat, and nothing was sent again: ask anew only if it may be paid for once "
+    "more. A task run (`submit`) is found again."
+)
+"""What to do where the answer of a chat may be written, billed and lost."""
+
+
 def _unknown_hint(request: Request) -> str:
     if not request.paid:
         return "Nothing was started by it; call again, and check `base_url` if it stays."
@@ -130,6 +137,8 @@ def _unknown_hint(request: Request) -> str:
             "A run may have been started and billed, and without a ledger it cannot be looked up: check "
             "Parallel's platform before you repeat it. `submit` spares you this."
         )
+    if request.path == CHAT:
+        return CHAT_LOST
     return (
         "Runs may have been started and billed: `list_runs` shows them; do not repeat it blindly."
     )
@@ -197,8 +206,13 @@ _OTHER = (
 def _refusal(request: Request, response: Response, run_id: str | None) -> errors.ApiError:
     fallback = _FAULT if response.status >= 500 else _OTHER
     kind, happened, todo = _STATUS.get(response.status, fallback)
-    if response.status == 404 and request.path in (RUNS, GROUPS, SEARCH, EXTRACT):
+    if response.status == 404 and request.path in (RUNS, GROUPS, SEARCH, EXTRACT, CHAT):
         happened, todo = "There is no such call at this address", "Check `base_url`."
+    if response.status == 404 and request.path == CHAT:
+        happened, todo = (
+            f"{happened}, or no such interaction",
+            f"{todo[:-1]}, and the interaction id.",
+        )
     if request.method == "GET":
         todo = _TO_READ.get(response.status, todo)
     if request.refusals_are_free:
@@ -264,6 +278,12 @@ def _error_body(body: bytes) -> dict[str, Any]:
     if isinstance(inner.get("detail"), str) and not inner.get("message"):
         return {**inner, "message": inner["detail"]}
     return inner
+
+
+def error_message(value: Mapping[str, Any]) -> str:
+    """What an error that came inside a stream says."""
+    inner = value.get("error", value)
+    return _text(inner.get("message") if isinstance(inner, Mapping) else inner)
 
 
 def _fields(detail: object) -> list[str]:

@@ -30,6 +30,7 @@ from .redaction import extra_secrets, secrets_of
 RUNS = "/v1/tasks/runs"
 GROUPS = "/v1/tasks/groups"
 SEARCH, EXTRACT = "/v1/search", "/v1/extract"
+CHAT = "/v1beta/chat/completions"
 MAX_ID = 500
 """Characters. Ids have about 40; httpx refuses a URL that is very long."""
 
@@ -192,6 +193,22 @@ def ask(asked: SearchRequest | ExtractRequest, *, timeout: float, resend_lost: b
 def create_group(metadata: Mapping[str, object]) -> Request:
     """`POST /v1/tasks/groups`: an empty group. Free."""
     return Request("POST", GROUPS, body=json_body({"metadata": dict(metadata)} if metadata else {}))
+
+
+def chat(
+    body: Mapping[str, object], *, stream: bool, seconds: float, secrets: tuple[str, ...]
+) -> Request:
+    """`POST /v1beta/chat/completions`: one turn of a chat. Paid. It may be silent for `seconds`."""
+    return Request(
+        "POST",
+        CHAT,
+        headers={"accept": "text/event-stream"} if stream else {},
+        body=json_body({**body, "stream": True} if stream else body),
+        timeout=seconds,
+        total=seconds,
+        paid=True,
+        secrets=secrets,
+    )
 
 
 def get(

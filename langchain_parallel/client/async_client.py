@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from functools import wraps
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
 
 import httpx
 from pydantic import SecretStr
 
-from .._core import streams
-from .._core.hidden import as_secret, hidden
+from .._core import chat, streams
+from .._core.chat_request import ChatMessages
+from .._core.hidden import as_secret, hidden, hide
 from .._core.retry import RetryPolicy
-from ..models import Event
+from ..models import ChatPiece, Event, SchemaLike
 from .async_driver import AsyncDriver
 from .bodies import MAX_RESPONSE_BYTES
+from .chat_calls import CHAT_MODEL, CHAT_SECONDS, checked_call
 from .client_settings import Clock, settings
 from .sync_client import ParallelClient
 
@@ -30,7 +32,10 @@ def _as_awaitable(
 
     @wraps(method)
     async def call(self: AsyncParallelClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return cast(T, await method_of_either(self, *args, **kwargs))
+        options: dict[str, Any] = kwargs
+        if "extra_body" in options:  # a local variable here, whose texts may be secret
+            options["extra_body"] = hide(options["extra_body"])
+        return cast(T, await method_of_either(self, *args, **options))
 
     call.__doc__ = f"As `ParallelClient.{method.__name__}`; awaited."
     return call
@@ -83,6 +88,35 @@ class AsyncParallelClient(AsyncDriver):
     list_runs: Final = _as_awaitable(ParallelClient.list_runs)
     search: Final = _as_awaitable(ParallelClient.search)
     extract: Final = _as_awaitable(ParallelClient.extract)
+    chat: Final = _as_awaitable(ParallelClient.chat)
+
+    def chat_stream(
+        self,
+        messages: ChatMessages,
+        *,
+        model: str = CHAT_MODEL,
+        previous_interaction_id: str | None = None,
+        response_format: Mapping[str, Any] | None = None,
+        output_schema: SchemaLike | None = None,
+        timeout: float = CHAT_SECONDS,
+        extra_body: dict[str, Any] | None = None,
+        strict: bool | None = None,
+    ) -> AsyncIterator[ChatPiece]:
+        """As `ParallelClient.chat_stream`; asynchronous."""
+        extra_body = hide(extra_body)
+        call = checked_call(
+            self._settings,
+            messages,
+            model=model,
+            previous_interaction_id=previous_interaction_id,
+            response_format=response_format,
+            output_schema=output_schema,
+            timeout=timeout,
+            extra_body=extra_body,
+            strict=strict,
+            stream=True,
+        )
+        return self._iterate(chat.stream(call, self._settings.policy))
 
     def events(self, run_id: str) -> AsyncIterator[Event]:
         """As `ParallelClient.events`; asynchronous."""

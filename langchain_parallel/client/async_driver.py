@@ -103,7 +103,7 @@ class AsyncDriver(Uncopied):
                     await _await_if_needed(on_event(step))
         raise AssertionError("a flow ends with its value")  # pragma: no cover
 
-    async def _iterate(self, flow: Flow[None]) -> AsyncIterator[Event]:
+    async def _iterate(self, flow: Flow[None]) -> AsyncIterator[Any]:
         async with aclosing(self._steps(flow)) as steps:
             async for step in steps:
                 if not isinstance(step, _FlowValue):

@@ -8,14 +8,18 @@ from typing import Any, Literal
 import httpx
 from pydantic import SecretStr
 
-from .._core import limits, operations, run_wait, streams
-from .._core.hidden import as_secret, hidden
+from .._core import chat, limits, operations, run_wait, streams
+from .._core.chat_request import ChatMessages
+from .._core.hidden import as_secret, hidden, hide
 from .._core.ledger import submission
 from .._core.ledger.lookup import Lookup
 from .._core.retry import RetryPolicy
 from ..models import (
+    ChatAnswer,
+    ChatPiece,
     Event,
     RunInput,
+    SchemaLike,
     Submission,
     TaskGroup,
     TaskGroupRunResponse,
@@ -25,6 +29,7 @@ from ..models import (
     TaskRunResult,
 )
 from .bodies import MAX_RESPONSE_BYTES
+from .chat_calls import CHAT_MODEL, CHAT_SECONDS, checked_call
 from .client_settings import DEFAULT_TIMEOUT, Clock, settings
 from .request_warnings import warn
 from .web_driver import WebDriver
@@ -200,6 +205,90 @@ class ParallelClient(WebDriver):
             ApiError, ResponseLost: The stream could not be followed; `wait` would poll instead.
         """
         return self._iterate(streams.run_events(run_id, self._settings.policy))
+
+    def chat(
+        self,
+        messages: ChatMessages,
+        *,
+        model: str = CHAT_MODEL,
+        previous_interaction_id: str | None = None,
+        response_format: Mapping[str, Any] | None = None,
+        output_schema: SchemaLike | None = None,
+        timeout: float = CHAT_SECONDS,
+        extra_body: dict[str, Any] | None = None,
+        strict: bool | None = None,
+    ) -> ChatAnswer:
+        """One turn of a chat, answered at once: a turn of the same tree as runs. Paid, at most once.
+
+        The API keeps no answer of a chat. So a request that may have left is not sent again; `submit` starts
+        a task run, which is found again.
+
+        Args:
+            messages: A question, or messages with `role` (system, user or assistant) and `content` (text).
+            model: `speed`, `lite`, `base` or `core`. `speed` answers in seconds, without evidence; the others
+                are the processors of these names.
+            previous_interaction_id: Continue from this interaction, of a chat or of a task run. That only the
+                new turn then belongs into `messages` is assumed: the API does not say how both combine.
+            response_format: The answer's form, as OpenAI writes it.
+            output_schema: The same, in any form that task runs take; read it with `answer.parse(…)`.
+            timeout: Seconds to wait for the answer once the request has been sent.
+            extra_body: Fields of the API that this package does not know.
+            strict: Refuse what breaks a rule of the documentation; the client's own setting unless given.
+
+        Raises:
+            InvalidRequest: Nothing was sent.
+            ChatAnswerLost: The answer may have been written and billed, and did not arrive.
+            ApiError: The server refused; nothing was billed.
+            ResponseLost: The API could not be reached; nothing was billed.
+        """
+        extra_body = hide(extra_body)
+        call = checked_call(
+            self._settings,
+            messages,
+            model=model,
+            previous_interaction_id=previous_interaction_id,
+            response_format=response_format,
+            output_schema=output_schema,
+            timeout=timeout,
+            extra_body=extra_body,
+            strict=strict,
+            stream=False,
+        )
+        return self._drive(chat.complete(call, self._settings.policy))
+
+    def chat_stream(
+        self,
+        messages: ChatMessages,
+        *,
+        model: str = CHAT_MODEL,
+        previous_interaction_id: str | None = None,
+        response_format: Mapping[str, Any] | None = None,
+        output_schema: SchemaLike | None = None,
+        timeout: float = CHAT_SECONDS,
+        extra_body: dict[str, Any] | None = None,
+        strict: bool | None = None,
+    ) -> Iterator[ChatPiece]:
+        """As `chat`, in pieces: each has its `text`, the last one the whole `answer` instead.
+
+        A stream that is left early is paid for, and its answer is lost.
+
+        Raises:
+            ChatAnswerLost: The stream broke off; the error has what had arrived.
+        """
+        extra_body = hide(extra_body)
+        call = checked_call(
+            self._settings,
+            messages,
+            model=model,
+            previous_interaction_id=previous_interaction_id,
+            response_format=response_format,
+            output_schema=output_schema,
+            timeout=timeout,
+            extra_body=extra_body,
+            strict=strict,
+            stream=True,
+        )
+        return self._iterate(chat.stream(call, self._settings.policy))
 
     def create_group(
         self, metadata: Mapping[str, str | int | float | bool] | None = None

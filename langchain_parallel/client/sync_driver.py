@@ -101,7 +101,7 @@ class Driver(Uncopied):
                 if on_event is not None:
                     _notify(on_event, event)
 
-    def _iterate(self, flow: Flow[None]) -> Iterator[Event]:
+    def _iterate(self, flow: Flow[None]) -> Iterator[Any]:
         yield from self._steps(flow)
 
     def _steps(

@@ -3,6 +3,7 @@
 Facts: https://docs.parallel.ai/api-reference (OpenAPI 0.1.2).
 """
 
+from .chat import ChatAnswer, ChatPiece
 from .events import (
     ErrorEvent,
     Event,
@@ -67,6 +68,8 @@ __all__ = [
     "FINAL_STATUSES",
     "AnySchema",
     "AutoSchema",
+    "ChatAnswer",
+    "ChatPiece",
     "Citation",
     "DataSources",
     "ErrorEvent",

@@ -169,14 +169,27 @@ class TaskRunResult(ApiModel):
         try:
             return read_as(model, self.output.content)
         except ValueError as error:
-            raise OutputMismatch(
-                f"The answer of run {self.run.run_id} does not fit {_name(model)}: {_where(error)}.",
-                hint="It is paid for and stays readable as `result.output.content`; "
-                "ask a follow-up for the missing parts, or loosen the model.",
+            raise mismatch(
+                f"The answer of run {self.run.run_id}",
+                model,
+                error,
+                "result.output.content",
                 run_id=self.run.run_id,
                 interaction_id=self.run.interaction_id,
-                billed=True,
             ) from error
+
+
+def mismatch(
+    what: str, model: Any, error: ValueError, at: str, **ids: str | None
+) -> OutputMismatch:
+    """The error for an answer that does not fit a caller's model, and is still there at `at`."""
+    return OutputMismatch(
+        f"{what} does not fit {_name(model)}: {_where(error)}.",
+        hint=f"It is paid for and stays readable as `{at}`; "
+        "ask a follow-up for the missing parts, or loosen the model.",
+        billed=True,
+        **ids,
+    )
 
 
 def _name(model: Any) -> str:

@@ -160,8 +160,8 @@ class ResponseSchema(_Body):
     """A JSON schema with its name."""
 
     name: str
-    description: str | None = None
-    schema_: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
+    description: str = ""
+    schema_: Annotated[dict[str, Any], Field(alias="schema")] = {}
     strict: bool | None = None
 
 

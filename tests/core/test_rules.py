@@ -147,8 +147,8 @@ BREAKS: dict[str, list[TaskRunInput | SearchRequest | ExtractRequest]] = {
     ],
     "extract-urls": [ExtractRequest(urls=[PAGE_URL] * 21)],
 }
-ELSEWHERE = {"group-size"}
-"""Of several requests."""
+ELSEWHERE = {"group-size", "chat-model", "chat-ignored"}
+"""Of several requests, and of a chat."""
 BESIDE = {"processor-fast", "input-size", "schema-names", "schema-closed", "spec-size"}
 """What a request that breaks another rule may break, too."""
 

@@ -15,6 +15,7 @@ import jsonschema
 from pydantic import BaseModel, TypeAdapter
 
 from langchain_parallel import models
+from langchain_parallel._core.chat_request import IGNORED, ROLES, SENT
 from langchain_parallel.simulator import request_models, web_request_models
 from langchain_parallel.simulator.endpoints import CALLS, Call
 
@@ -27,6 +28,7 @@ REQUESTS: tuple[type[BaseModel], ...] = (
     request_models.TaskGroupRunRequest,
     web_request_models.V1SearchRequest,
     web_request_models.V1ExtractRequest,
+    request_models.ChatCompletionRequest,
 )
 CLIENT: dict[str, Any] = {
     "TaskRunInput": models.TaskRunInput,
@@ -53,6 +55,7 @@ def drift(document: Schema) -> set[str]:
         *(line for model in REQUESTS for line in request_drift(document, model)),
         *(line for name, model in CLIENT.items() for line in client_drift(document, name, model)),
         *_statuses(document),
+        *_chat(document),
         *_calls(document),
         *_answers(document),
     }
@@ -105,6 +108,21 @@ def _statuses(document: Schema) -> Iterator[str]:
     yield from (f"client, status only in the client: {status}" for status in ours - theirs)
 
 
+def _chat(document: Schema) -> Iterator[str]:
+    """What a client may write into a turn of a chat, and what it says of the rest."""
+    known, ignored = {*SENT}, {*IGNORED}
+    for name in _named(document, "ChatCompletionRequest")["properties"].keys() - known - ignored:
+        yield f"client, only in the document: ChatCompletionRequest.{name}"
+    for name in known - _named(document, "ChatCompletionRequest")["properties"].keys():
+        yield f"client, only in the client: ChatCompletionRequest.{name}"
+    roles = {*_named(document, "ChatMessage")["properties"]["role"]["enum"]}
+    yield from (f"client, not the same: ChatMessage.role: {role}" for role in roles ^ {*ROLES})
+    read = {"choices", "created", "model", "basis", "interaction_id"}
+    for model in ("ChatCompletion", "ChatCompletionResponseChunk"):
+        for name in read - _named(document, model)["properties"].keys():
+            yield f"client, only in the client: {model}.{name}"
+
+
 def _calls(document: Schema) -> Iterator[str]:
     theirs = {
         (method.upper(), path): operation
@@ -127,7 +145,7 @@ def _calls(document: Schema) -> Iterator[str]:
 
 def _is_ours(path: str) -> bool:
     """Whether a path is of the part of the API that this package is for."""
-    return "/tasks/" in path or path in ("/v1/search", "/v1/extract")
+    return "/tasks/" in path or "/chat/" in path or path in ("/v1/search", "/v1/extract")
 
 
 def _of_operation(operation: Schema, document: Schema) -> Iterator[str]:

@@ -9,6 +9,9 @@ MEANT: dict[str, str] = {
     "*, only in the *: TaskRunInput.advanced_settings.data_sources*": (
         "the pages and the official SDK (schema of 2026-09-29) have it; the document is older"
     ),
+    "request, only in the document: ChatCompletionRequest.*.json_schema.schema: closed": (
+        "the document's way to write any object: it names no property of it"
+    ),
     "client, only in the document: TaskRunInput.task_spec.*put_schema: string": (
         "a bare text is a description of a text, and the client writes it out as that"
     ),

@@ -35,7 +35,8 @@ def test_nothing_differs_from_the_published_document_but_what_is_meant(
 def test_the_clients_and_the_simulators_fields_are_those_of_the_official_sdk() -> None:
     document = sdk_document()
     found = {line for name, model in CLIENT.items() for line in client_drift(document, name, model)}
-    found |= {line for each in REQUESTS for line in client_drift(document, each.__name__, each)}
+    tasks = [model for model in REQUESTS if "Chat" not in model.__name__]  # which the SDK lacks
+    found |= {line for each in tasks for line in client_drift(document, each.__name__, each)}
     assert report(found, MEANT_OF_SDK) == []
 
 

@@ -7,7 +7,18 @@ from typing import Any
 
 from langchain_parallel.simulator import ManualClock, RunScript, Scenario, Simulator
 
-from ..simulator.helpers import GROUPS, RUNS, add_runs, create, http_to, new_group, result, stream
+from ..simulator.helpers import (
+    CHAT,
+    GROUPS,
+    RUNS,
+    add_runs,
+    create,
+    http_to,
+    new_group,
+    parsed,
+    result,
+    stream,
+)
 
 Answer = tuple[str, Any]
 _EVENTS = {
@@ -40,6 +51,7 @@ def answers() -> Iterator[Answer]:
     yield from _of_run(scenario, "Map the competitive landscape", processor="pro")
     yield from _of_group()
     yield from _of_web()
+    yield from _of_chat()
     yield from _refusals()
 
 
@@ -84,6 +96,15 @@ def _of_web() -> Iterator[Answer]:
         yield "V1ExtractResponse", http.post("/v1/extract", json=full).json()
         yield "ErrorResponse", http.post("/v1/search", json={}).json()
         yield "ErrorResponse", http.post("/v1/extract", json={}).json()
+
+
+def _of_chat() -> Iterator[Answer]:
+    """Only of streams: a whole answer as the guide has it is not what the document says."""
+    turn = {"model": "lite", "messages": [{"role": "user", "content": "q"}], "stream": True}
+    with http_to(Simulator(ManualClock()), timeout=None) as http:
+        chunks = http.post(CHAT, json=turn).text.replace("data: [DONE]\n", "")
+        yield from (("ChatCompletionResponseChunk", chunk) for chunk in parsed(chunks))
+        yield "HTTPValidationError", http.post(CHAT, json={}).json()
 
 
 def _refusals() -> Iterator[Answer]:

@@ -11,6 +11,7 @@ KEY = {"x-api-key": "simulated"}
 BASE = "http://simulator.example"
 RUNS = "/v1/tasks/runs"
 GROUPS = "/v1/tasks/groups"
+CHAT = "/v1beta/chat/completions"
 
 
 def manual(simulator: Simulator) -> ManualClock:

@@ -21,11 +21,11 @@ from langchain_parallel.simulator.endpoints import CALLS, Call
 from langchain_parallel.simulator.json_bodies import MAX_DEPTH
 from langchain_parallel.simulator.request_models import CreateTaskGroupRequest
 
-from .helpers import GROUPS, KEY, RUNS, add_runs, create, http_to, manual, new_group
+from .helpers import CHAT, GROUPS, KEY, RUNS, add_runs, create, http_to, manual, new_group
 
 LISTED = {
     call.path for call in CALLS if "groups" in call.path and not call.path.endswith("{run_id}")
-}
+} | {CHAT}
 """Calls whose 422 is documented as a list."""
 
 SCHEMA = {
@@ -91,6 +91,21 @@ BODIES: dict[str, Any] = {
             "excerpt_settings": {"max_chars_per_result": 500},
             "full_content": {"max_chars_per_result": 500},
         },
+    },
+    CHAT: {
+        "model": "base",
+        "messages": [
+            {"role": "system", "content": "be brief"},
+            {"role": "user", "content": "who", "name": "n"},
+        ],
+        "stream": False,
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {"name": "s", "description": "d", "schema": SCHEMA, "strict": True},
+        },
+        "previous_interaction_id": None,
+        "temperature": 0.5,
+        "tools": [{"type": "function"}],
     },
 }
 ODD: list[Any] = [
@@ -178,7 +193,7 @@ def address(call: Call, **ids: str) -> str:
 def test_every_call_that_takes_a_body_has_a_valid_one() -> None:
     assert {call.path for call in POSTS} == set(BODIES)
     simulator = Simulator(ManualClock())
-    with http_to(simulator) as http:
+    with http_to(simulator, timeout=None) as http:
         group = new_group(http)
         for call in POSTS:
             answer = http.post(address(call, taskgroup_id=group), json=BODIES[call.path])
@@ -196,7 +211,7 @@ def test_any_value_anywhere_in_a_body_is_refused_or_answered_to_the_end(
         at = data.draw(st.sampled_from(list(places(body))))
         body = with_change(body, at, data.draw(st.sampled_from([*ODD, ...])))
     simulator = Simulator(ManualClock())
-    with http_to(simulator) as http:
+    with http_to(simulator, timeout=None) as http:
         url = address(call, taskgroup_id=new_group(http))
         content = json.dumps(body).encode()
         answer = http.post(url, content=content, headers={"content-type": "application/json"})

@@ -1,0 +1,217 @@
+"""One turn of a chat: sent at most once, and read as leniently as what is paid for deserves.
+
+Rule: the API keeps no answer of a chat. So nothing is sent again once a byte may have left (`retry.py`), and
+where the outcome is unknown, or a stream breaks off, the error has all that arrived.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, NoReturn
+
+from .. import errors
+from ..models import ChatAnswer, ChatPiece, TaskRunWarning
+from ..processors import CHAT_PRICE_NOTE, chat_price_usd
+from . import operations, payloads, responses
+from .chat_request import ChatCall
+from .effects import Flow, NoResponse, Outcome, emit, now, open_stream, read_chunk
+from .plain_text import one_line, quote_text
+from .retry import RetryPolicy
+from .sse import SSEDecoder
+
+_DONE = "[DONE]"
+_NEEDED = frozenset({"content", "model"})
+_EMPTY = "The answer holds no text."
+_NO_END = "The stream ended without [DONE]: the answer may not be whole."
+_UNREADABLE = "A piece of the stream could not be read, and is missing."
+
+
+def complete(call: ChatCall, policy: RetryPolicy) -> Flow[ChatAnswer]:
+    """The answer to one turn."""
+    outcome = yield from operations.exchange(call.request, policy)
+    if isinstance(outcome, NoResponse) or not 200 <= outcome.status < 300:
+        _fail(call, outcome)
+    return _read_whole(call, outcome.body)
+
+
+def stream(call: ChatCall, policy: RetryPolicy) -> Flow[None]:
+    """Emit the pieces of an answer, and last the whole answer."""
+    head = yield from operations.exchange(call.request, policy, perform=open_stream)
+    if isinstance(head, NoResponse) or not 200 <= head.status < 300:
+        _fail(call, head)
+    if "json" in head.headers.get("content-type", ""):
+        answer = _read_whole(call, (yield from _read_body(call)))
+        yield from emit(ChatPiece(text=answer.content))
+        yield from emit(ChatPiece(answer=answer))
+        return
+    reader = _Reader()
+    ends = (yield from now()) + call.request.total
+    while not (reader.is_done or reader.fault):
+        chunk = yield from read_chunk()
+        if not isinstance(chunk, bytes):
+            reader.end(chunk if isinstance(chunk, NoResponse) else None)
+            break
+        for text in reader.feed(chunk):
+            yield from emit(ChatPiece(text=text))
+        if (yield from now()) > ends:
+            reader.end(NoResponse(sent=True, reason=f"not over after {call.request.total:.0f} s"))
+    if reader.fault is not None:
+        _fail(call, reader.fault, reader)
+    yield from emit(ChatPiece(answer=reader.answer(call)))
+
+
+def _read_body(call: ChatCall) -> Flow[bytes]:
+    """The body of an open stream that turns out to be none."""
+    body = bytearray()
+    while isinstance(chunk := (yield from read_chunk()), bytes):
+        body += chunk
+    if isinstance(chunk, NoResponse):
+        _fail(call, chunk, body)
+    return bytes(body)
+
+
+class _Reader:
+    """Puts an answer together from the events of a stream."""
+
+    def __init__(self) -> None:
+        self.is_done = False
+        self.fault: NoResponse | None = None
+        """Why there is no whole answer."""
+        self.interaction_id: str | None = None
+        self._decoder = SSEDecoder()
+        self._texts: list[str] = []
+        self._last: dict[str, Any] = {}
+        """The last value of each field that is not empty: where they come is not documented."""
+        self._warnings: list[str] = []
+
+    @property
+    def text(self) -> str:
+        """The answer's text so far."""
+        return "".join(self._texts)
+
+    def feed(self, chunk: bytes) -> Iterator[str]:
+        """The pieces of text that a chunk completes."""
+        for event in self._decoder.feed(chunk):
+            if event.data.strip() == _DONE:
+                self.is_done = True
+                return
+            text = self._read(event.event, event.data)
+            if self.fault is not None:
+                return
+            if text:
+                self._texts.append(text)
+                yield text
+
+    def _read(self, kind: str, data: str) -> str:
+        try:
+            value, changes = payloads.storable(payloads.parse(data))
+        except ValueError:
+            if data.startswith("{"):  # what is not even the start of an object is a heartbeat
+                self._warn(_UNREADABLE)
+            return ""
+        if not isinstance(value, dict):
+            return ""
+        if kind == "error" or value.get("error"):
+            said = responses.error_message(value)
+            self.fault = NoResponse(
+                sent=True, reason=f"the server reports: {quote_text(said, 300)}"
+            )
+            return ""
+        for remark in payloads.remarks(changes):
+            self._warn(remark)
+        filled = {name: v for name, v in value.items() if v not in (None, "", [], {})}
+        self._last.update(filled)
+        if isinstance(named := filled.get("interaction_id"), str):
+            self.interaction_id = named
+        return _text_of(value) or ""
+
+    def end(self, outcome: NoResponse | None) -> None:
+        """Note that no more will come: in good order if `outcome` is None."""
+        if outcome is None and self._decoder.pending:
+            outcome = NoResponse(sent=True, reason="the stream broke off")
+        if outcome is None and not self._last:
+            outcome = NoResponse(sent=True, reason="no answer in the stream", malformed=True)
+        self.fault = outcome
+        self._warn(_NO_END)
+
+    def _warn(self, remark: str) -> None:
+        if remark not in self._warnings:
+            self._warnings.append(remark)
+
+    def answer(self, call: ChatCall) -> ChatAnswer:
+        """The whole answer."""
+        return _answer(call, self.text, self._last, self._warnings)
+
+
+def _read_whole(call: ChatCall, body: bytes) -> ChatAnswer:
+    try:
+        value = payloads.parse(body)
+    except ValueError:
+        _fail(call, NoResponse(sent=True, reason="it is not JSON", malformed=True))
+    text = _text_of(value) if isinstance(value, dict) else None
+    if text is None:
+        _fail(call, NoResponse(sent=True, reason="it holds no message", malformed=True), value)
+    return _answer(call, text, value, [])
+
+
+def _text_of(value: Mapping[str, Any]) -> str | None:
+    """The text of a completion or a chunk of one; empty if it has none, None if it is neither."""
+    choices = value.get("choices")
+    first = choices[0] if isinstance(choices, list) and choices else None
+    if not isinstance(first, dict):
+        return None
+    message = first.get("message") or first.get("delta") or first
+    content = message.get("content", message.get("text")) if isinstance(message, dict) else message
+    if isinstance(content, list):  # OpenAI's parts
+        parts = [part.get("text", "") if isinstance(part, dict) else part for part in content]
+        content = "".join(map(str, parts))
+    if content is None or isinstance(content, str):
+        return content or ""
+    return json.dumps(content, ensure_ascii=False)
+
+
+def _answer(call: ChatCall, text: str, value: Mapping[str, Any], warnings: list[str]) -> ChatAnswer:
+    created = value.get("created")
+    fields = {
+        "content": text,
+        "model": value.get("model") or call.model,
+        "created": created if type(created) is int else None,
+        "interaction_id": str(value.get("interaction_id") or "").strip() or None,
+        "basis": value.get("basis") or [],
+    }
+    if not isinstance(fields["model"], str):
+        fields["model"] = call.model
+    answer, changes = payloads.fit(ChatAnswer, fields, _NEEDED)
+    told = [*warnings, *([] if text.strip() else [_EMPTY]), *payloads.remarks(changes)]
+    price = chat_price_usd(call.model)
+    return answer.model_copy(
+        update={
+            "cost_usd": price,
+            "cost_note": CHAT_PRICE_NOTE if price is not None else "",
+            "warnings": tuple(TaskRunWarning(message=each) for each in told),
+        }
+    )
+
+
+def _fail(call: ChatCall, outcome: Outcome, seen: _Reader | Any = None) -> NoReturn:
+    """Raise the error of an outcome: of one that may have been paid for, with all that arrived."""
+    error = responses.failure(call.request, outcome)
+    if error.billed is False and seen is None:
+        raise error
+    happened, text, named = error.message, "", None
+    if isinstance(seen, _Reader):
+        text, named = seen.text, seen.interaction_id
+        why = one_line(outcome.reason) if isinstance(outcome, NoResponse) else ""
+        happened = f"The answer broke off after {len(text):,} characters ({why})."
+    elif isinstance(seen, dict):
+        named = seen.get("interaction_id")
+    price = chat_price_usd(call.model)
+    cost = "at an unknown price" if price is None else f"for ${price:g}, by the list price"
+    raise errors.ChatAnswerLost(
+        f"{happened} The turn may have been answered and billed {cost}.",
+        hint=responses.CHAT_LOST,
+        cost_usd=price,
+        partial_text=text,
+        interaction_id=named if isinstance(named, str) else None,
+    ) from error

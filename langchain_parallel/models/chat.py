@@ -1,0 +1,73 @@
+"""A turn of a chat: its answer, and the pieces in which a stream brings it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, TypeVar, overload
+
+from pydantic import BaseModel, ConfigDict
+
+from ..errors import OutputMismatch
+from .results import ApiModel, FieldBasis, TaskRunWarning, mismatch
+from .schema_forms import read_as
+
+T = TypeVar("T")
+
+
+class ChatAnswer(ApiModel):
+    """The answer to a turn of a chat. It is kept nowhere else: the API cannot be asked for it again."""
+
+    content: str
+    """The text; JSON text where a schema was asked for. Untrusted: it is written from the web."""
+    model: str
+    interaction_id: str | None = None
+    """Pass it as `previous_interaction_id` of a chat turn or of a task run."""
+    basis: tuple[FieldBasis, ...] = ()
+    """The evidence, field by field; that of the model `speed` has none."""
+    cost_usd: float | None = None
+    """What the turn costs by the list price; None for a model without a known one."""
+    cost_note: str = ""
+    """Where `cost_usd` is from, if that is an assumption."""
+    created: int | None = None
+    """Unix time, as the API says it."""
+    warnings: tuple[TaskRunWarning, ...] = ()
+    """What this package had to change, or could not read."""
+
+    @overload
+    def parse(self) -> Any: ...
+
+    @overload
+    def parse(self, form: type[T]) -> T: ...
+
+    @overload
+    def parse(self, form: Any) -> Any: ...
+
+    def parse(self, form: Any = None) -> Any:
+        """The answer as a value of `form`: the class or type that was given as `output_schema`, or one that
+        fits. Without `form`, the JSON value in the text.
+
+        Raises:
+            OutputMismatch: The answer does not fit. It is paid for, and stays at `.content`.
+        """
+        try:
+            return json.loads(self.content) if form is None else read_as(form, self.content)
+        except ValueError as error:
+            raise self._mismatch(form, error) from error
+
+    def _mismatch(self, form: Any, error: ValueError) -> OutputMismatch:
+        return mismatch(
+            "The answer of the chat",
+            "JSON" if form is None else form,
+            error,
+            "answer.content",
+            interaction_id=self.interaction_id,
+        )
+
+
+class ChatPiece(BaseModel):
+    """A piece of an answer that streams. The last piece has no text, and the whole answer."""
+
+    model_config = ConfigDict(frozen=True)
+
+    text: str = ""
+    answer: ChatAnswer | None = None
