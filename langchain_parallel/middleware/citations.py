@@ -17,12 +17,10 @@ from typing import Any, NamedTuple
 
 from typing_extensions import TypedDict
 
-from ..text.own_marks import RANGE, Number, marked_numbers
+from ..text.own_marks import Number, marked_numbers
+from ..text.source_numbers import number_of
 from .agent_state import AgentTurn, Research
 from .names import Names
-
-_BEYOND = 1_000_000
-"""From the 101st citation of a run on, its numbers begin at a multiple of this."""
 
 
 class Source(TypedDict):
@@ -57,7 +55,7 @@ def number_citations(record: AgentTurn, research: Research) -> list[dict[str, An
 
 def _own(record: AgentTurn, nth: int) -> Number:
     position = record["position"]
-    number = position * RANGE + nth if nth <= RANGE else (position + 1) * _BEYOND + nth
+    number = number_of(position, nth)
     return f"{number}@{record['citation_suffix']}" if record.get("citation_suffix") else number
 
 

@@ -144,7 +144,9 @@ class ParallelTaskRunTool(Keyed, ParallelTaskTool):
         kept = {**run.request.metadata, **metadata}
         return replace(run, request=run.request.model_copy(update={"metadata": kept}))
 
-    def _answer(self, got: PaidAnswer, processor: str, ledger_id: str) -> Any:
+    def _answer(self, got: PaidAnswer, processor: str, ledger_id: str, site: CallSite) -> Any:
+        if self._is_by_hand:
+            return super()._answer(got, processor, ledger_id, site)
         run = got.result.run
         result = as_result(got.result, self.task_output_schema)
         if run.interaction_id:

@@ -42,7 +42,12 @@ _CUT_LINE_CHARS = 220  # the longest cut line without its run id, for numbers be
 _HEADING = "Citations:\n"
 
 
-def render(result: TaskRunResult, *, max_chars: int | None = DEFAULT_MAX_CHARS) -> str:
+def render(
+    result: TaskRunResult,
+    *,
+    max_chars: int | None = DEFAULT_MAX_CHARS,
+    citations: list[dict[str, Any]] | None = None,
+) -> str:
     """The result as a model should read it: answer, weak points, sources, remarks, ids.
 
     Under a cap the answer gives way first, the longest fields before the short ones, down to half
@@ -53,8 +58,11 @@ def render(result: TaskRunResult, *, max_chars: int | None = DEFAULT_MAX_CHARS) 
         result: The run's.
         max_chars: The most characters to return; None for no cap. Less than `MIN_CHARS` counts as
             `MIN_CHARS`: the run is paid for, so this never refuses.
+        citations: The answer's, with other numbers.
     """
     evidence = evidence_of(result)
+    if citations is not None:
+        evidence["citations"] = citations
     notes = [*evidence_notes(evidence), *remarks(result)]
     whole = _assemble(answer_text(evidence, notes), result.run)
     most = len(whole) if max_chars is None else max(max_chars, MIN_CHARS)

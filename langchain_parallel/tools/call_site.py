@@ -19,6 +19,7 @@ from langgraph.prebuilt import ToolRuntime
 from .._core.calls import Calls
 from .._graph.runtime import runtime_of, thread_id_of
 from .._graph.step_position import step_position
+from .thread_citations import nth_call
 
 AnyRuntime: TypeAlias = ToolRuntime[Any, Any]
 
@@ -38,6 +39,7 @@ class CallSite:
         is_new: No earlier call can have had this position.
         is_in_step: The call is a step's own: no model message made it, as far as LangGraph says so.
         is_from_model: LangGraph makes the call for a model, which gives the arguments.
+        nth_call: The place of the call among those of its message.
         tools: What else the model can call here, as far as LangGraph says so.
         messages: The conversation so far.
     """
@@ -49,6 +51,7 @@ class CallSite:
     is_new: bool = False
     is_in_step: bool = False
     is_from_model: bool = False
+    nth_call: int = 0
     tools: Sequence[BaseTool] = ()
     messages: Sequence[Any] = field(default=(), repr=False)
 
@@ -89,12 +92,14 @@ class CallSite:
         if graph is None:
             return cls(uuid.uuid4().hex, config, is_new=True)
         task = config.get("configurable", {}).get("checkpoint_ns") or uuid.uuid4().hex
-        message_id = _message_id(runtime) if runtime else None
+        message = _message_of(runtime) if runtime else None
+        message_id = getattr(message, "id", None)
         ledger_id = _get(runtime.state, "ledger_id") if runtime else None
         return cls(
             position=message_id or str(task),
             config=config,
             is_in_step=message_id is None,
+            nth_call=nth_call(message, runtime.tool_call_id) if runtime else 0,
             thread_id=thread_id_of(config),
             ledger_id=ledger_id if isinstance(ledger_id, str) else None,
             is_from_model=runtime is not None,
@@ -103,14 +108,14 @@ class CallSite:
         )
 
 
-def _message_id(runtime: AnyRuntime) -> str | None:
-    """The id of the last message that holds this tool call. Some models number their calls anew in
-    each message, so the id of the call itself says nothing.
+def _message_of(runtime: AnyRuntime) -> Any:
+    """The last message that holds this tool call. Some models number their calls anew in each message, so the
+    id of the call itself says nothing.
     """
     for message in reversed(_messages(runtime.state)):
         calls = getattr(message, "tool_calls", None) or ()
         if any(call.get("id") == runtime.tool_call_id for call in calls):
-            return getattr(message, "id", None)
+            return message
     return None
 
 

@@ -39,6 +39,7 @@ from .._graph.run_config import RunConfig
 from .._graph.runtime import ends_step
 from ..client import AsyncParallelClient, ParallelClient
 from ..errors import ParallelError
+from ..evidence import citations
 from ..models import SchemaLike
 from ..models.refusal import without_input
 from ..models.schema_forms import is_class
@@ -66,6 +67,7 @@ from .arguments import (
 from .asked_by_hand import AskedByHand
 from .call_site import NO_CONFIG, AnyRuntime, CallSite
 from .own_answers import check_adopted, check_follow_up, remember_answer, seal_answer
+from .thread_citations import number_citations
 from .tool_messages import description, error_for_model, explain
 from .unfinished_calls import UnfinishedCall, is_found_again, with_asked_key
 from .within_limits import submit_within_limits
@@ -166,6 +168,8 @@ class ParallelTaskTool(AskedByHand):
     _door: RunConfig = PrivateAttr()
     _fields: type[BaseModel] | None = PrivateAttr(default=None)
     """`input_schema`, if the model fills in its fields."""
+    _is_by_hand: bool = PrivateAttr(default=False)
+    """It is the copy that `research` calls."""
 
     # --- construction ---
 
@@ -260,6 +264,7 @@ class ParallelTaskTool(AskedByHand):
         if output_schema is not None:
             update["task_output_schema"] = output_schema
         tool = self.model_copy(update=update)
+        tool._is_by_hand = True
         if processor is not None and self.model_may_choose:
             tool.args_schema = tool._arguments()
         if isinstance(question, BaseModel):
@@ -341,7 +346,7 @@ class ParallelTaskTool(AskedByHand):
                 error, collector=site.collector(self.name), is_found_again=is_found_again(site)
             )
             raise ToolException(text) from error
-        answer = self._answer(got, sent.as_sent(submission).request.processor, ledger_id)
+        answer = self._answer(got, sent.as_sent(submission).request.processor, ledger_id, site)
         yield from remember_answer(self._door, site, got.result.run)
         yield from call.end(run, ledger_id, run_id=got.result.run.run_id)
         return answer
@@ -358,13 +363,15 @@ class ParallelTaskTool(AskedByHand):
     def _session(self, site: CallSite) -> str:
         return f"{site.session}/{self.name}"
 
-    def _answer(self, got: PaidAnswer, processor: str, ledger_id: str) -> Told:
+    def _answer(self, got: PaidAnswer, processor: str, ledger_id: str, site: CallSite) -> Told:
         artifact = _artifact(got, processor)
+        numbered = number_citations(citations(got.result), site.messages, site.nth_call)
+        artifact["citations"] = numbered
         told = paid_calls(got.result, (self.request or RequestOptions()).paid_connectors)
         artifact |= {"cost_is_lower_bound": bool(told)} | seal_answer(
             self._door, got.result.run, ledger_id
         )
-        return render(got.result, max_chars=self.max_chars), artifact
+        return render(got.result, max_chars=self.max_chars, citations=numbered), artifact
 
     def _door_now(self) -> RunConfig:
         """The options as they are now: a copy of the tool may have other ones."""

@@ -127,7 +127,7 @@ class ParallelTaskResultTool(BaseTool):
                 raise
         except ParallelError as error:
             raise ToolException(error_for_model(error, collector=self.name)) from error
-        answer = task._answer(got, run.processor, run.taskgroup_id or "")
+        answer = task._answer(got, run.processor, run.taskgroup_id or "", site)
         yield from remember_answer(task._door, site, got.result.run)
         yield from close_collected(task._door.records, asked, run, site)
         return answer
