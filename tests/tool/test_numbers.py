@@ -39,7 +39,11 @@ async def test_a_number_names_one_source_in_all_answers_of_a_conversation(
 ) -> None:
     for asked, found in (("One?", "ab"), ("Two?", "bc"), ("Three?", "cd")):
         account.script(contains=asked, output=basis(*map(url, found)))
-    says: list[Any] = [calls({"input": "One?"}), calls({"input": "Two?"}, {"input": "Three?"}), "done"]
+    says: list[Any] = [
+        calls({"input": "One?"}),
+        calls({"input": "Two?"}, {"input": "Three?"}),
+        "done",
+    ]
     state = await invoke(agent(account.tool(), *says), START, how)
     one, two, three = answers(state)
     assert numbers(one) == {"a": 1, "b": 2}
