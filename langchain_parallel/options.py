@@ -17,7 +17,7 @@ from ._core import limits as api_limits
 from ._core.documented_rules import Finding
 from ._core.kinds import as_list, check_kinds
 from ._core.ledger.identity import check_identity
-from ._core.ledger.keys import check_own_metadata
+from ._core.quick_questions import check as check_question
 from .client.request_warnings import warn
 from .errors import InvalidRequest
 from .models import (
@@ -31,6 +31,7 @@ from .models import (
     Webhook,
 )
 from .models.requests import Extensible
+from .processors import is_chat
 
 ProcessorChoice: TypeAlias = "str | tuple[str, str]"
 """One processor for every run; or one for first questions and one for follow-ups."""
@@ -166,7 +167,7 @@ class RequestOptions(Extensible):
         mcp_servers: MCP servers the runs may call.
         advanced_settings: Country of the search, data connectors.
         memory_scope_key: Files the runs in the application memory of this name. No run reads it by itself.
-        metadata: Kept with every run on Parallel's side, beside the `thread_id`, which is not yours to set.
+        metadata: Kept with every run on Parallel's side, beside the LangGraph `thread_id`.
         webhook: Where the API posts when a run has ended; for `wait="park"`.
         allow_unknown_processor: Send processors that this package does not know.
         processor_may_fall_back: If the API refuses a processor, and so bills nothing, ask once with the
@@ -197,12 +198,6 @@ class RequestOptions(Extensible):
     identity: str | None = Field(default=None, repr=False)  # it names a person
 
     _sent_beside: ClassVar[frozenset[str]] = frozenset(TaskRunInput.model_fields)
-
-    @field_validator("metadata")
-    @classmethod
-    def _is_the_callers(cls, value: Metadata) -> Metadata:
-        check_own_metadata(value)
-        return value
 
     @field_validator("identity")
     @classmethod
@@ -255,6 +250,9 @@ class RequestOptions(Extensible):
         Raises:
             InvalidRequest: No API could take it; or it breaks such a rule, and `strict` is set.
         """
+        if is_chat(request.processor):
+            check_question(request)
+            return []
         return api_limits.check(
             request,
             allow_unknown_processor=self.allow_unknown_processor,
@@ -284,6 +282,8 @@ class Processors(NamedTuple):
     follow_up: str
     choices: tuple[str, ...]
     """What a model may choose from; empty: it may not choose."""
+    quick: tuple[str, ...] = ()
+    """What it may choose from for quick turns; empty: it has no tool for them."""
 
     @classmethod
     def of(cls, processor: ProcessorChoice, model_may_choose: Sequence[str]) -> Processors:
@@ -293,16 +293,18 @@ class Processors(NamedTuple):
             InvalidRequest: One of them is no name, or no list of names.
         """
         first, follow_up = first_and_follow_up(processor)
-        model_may_choose = as_list("model_may_choose", model_may_choose or ())
-        if model_may_choose and processor is DEFAULT_PROCESSORS:  # not given, however alike
-            first = follow_up = model_may_choose[0]
-        choices = tuple(dict.fromkeys((first, *model_may_choose))) if model_may_choose else ()
-        return cls(first, follow_up, choices)
+        given: list[Any] = as_list("model_may_choose", model_may_choose or ())
+        quick = [name for name in given if isinstance(name, str) and is_chat(name)]
+        named = [name for name in given if name not in quick]
+        if named and processor is DEFAULT_PROCESSORS:  # not given, however alike
+            first = follow_up = named[0]
+        choices = tuple(dict.fromkeys((first, *named))) if named else ()
+        return cls(first, follow_up, choices, tuple(dict.fromkeys(quick)))
 
     @property
     def all(self) -> tuple[str, ...]:
         """Each of them once, the usual one first."""
-        return tuple(dict.fromkeys((self.first, self.follow_up, *self.choices)))
+        return tuple(dict.fromkeys((self.first, self.follow_up, *self.choices, *self.quick)))
 
 
 def check_session_limits(limits: object, *, may_have_seal: bool = False) -> SessionLimits:

@@ -68,18 +68,18 @@ def _processors() -> dict[str, Processor]:
 
 
 PROCESSORS: Mapping[str, Processor] = MappingProxyType(_processors())
-"""Every known processor by name."""
+"""Every known processor of task runs by name."""
 
 
 def price_usd(processor: str) -> float | None:
     """What one run costs, in USD; None for a processor this table does not know."""
-    known = PROCESSORS.get(processor)
+    known = find_processor(processor)
     return known.usd if known else None
 
 
 def expected_seconds(processor: str) -> tuple[float, float] | None:
     """The usual shortest and longest time of a run, in seconds; None for an unknown processor."""
-    known = PROCESSORS.get(processor)
+    known = find_processor(processor)
     return known.seconds if known else None
 
 
@@ -151,3 +151,34 @@ def chat_price_usd(model: str) -> float | None:
     """What one turn of a chat costs, in USD (`CHAT_PRICE_NOTE`); None for an unknown model."""
     known = CHAT_MODELS.get(model)
     return known.usd if known else None
+
+
+# --- quick turns ----------------------------------------------------------------------------------
+
+CHAT_PREFIX = "chat:"
+"""What the name of a quick turn's processor begins with: `chat:lite` asks the chat model `lite`."""
+CHAT_PROCESSORS: Mapping[str, Processor] = MappingProxyType(
+    {
+        f"{CHAT_PREFIX}{name}": Processor(
+            f"{CHAT_PREFIX}{name}",
+            model.usd,
+            model.seconds,
+            None,
+            None,
+            deep=False,
+            is_listed=False,
+        )
+        for name, model in CHAT_MODELS.items()
+    }
+)
+"""The processors of quick turns in a session, by name. No task run takes them."""
+
+
+def is_chat(processor: str) -> bool:
+    """Whether a turn with this processor is a quick one, which the Chat API answers at once."""
+    return processor.startswith(CHAT_PREFIX)
+
+
+def find_processor(name: str) -> Processor | None:
+    """What is known of a processor, of task runs or of quick turns."""
+    return PROCESSORS.get(name) or CHAT_PROCESSORS.get(name)

@@ -17,7 +17,7 @@ from typing import Any
 from ..errors import InvalidRequest
 from ..models import JsonSchema, SourcePolicy, TaskRunInput
 from ..models.requests import has_masked_extra, lacks_secrets
-from ..processors import PROCESSORS
+from ..processors import PROCESSORS, is_chat
 from . import schema_rules
 from .documented_rules import Finding, broken
 from .json_text import MAX_DEPTH as MAX_NESTING
@@ -90,6 +90,7 @@ def check(
     problems = list(_unsendable(run)) or [
         *_impossible(run),
         *([] if allow_unknown_processor else _processor(run.processor, how_to_allow)),
+        *_quick(run.processor),
     ]
     if problems and not strict:
         raise InvalidRequest(problems)
@@ -277,12 +278,20 @@ def _addresses(run: TaskRunInput) -> Iterator[str]:
 
 def _processor(name: str, how_to_allow: str | None) -> Iterator[str]:
     """What has no known price is sent only if the caller says so (R6)."""
-    if name in PROCESSORS:
+    if name in PROCESSORS or is_chat(name):
         return
     near = difflib.get_close_matches(name, PROCESSORS, n=3, cutoff=0.4)
     meant = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(PROCESSORS)}."
     new = f" If it is new, pass `{how_to_allow}` (its price is then not known here)."
     yield f"Processor {name!r} is unknown; {meant}{new if how_to_allow else ''}"
+
+
+def _quick(name: str) -> Iterator[str]:
+    if is_chat(name):
+        yield (
+            f"Processor {name!r:.60} is for quick turns, which the research graph and "
+            f"ParallelResearchMiddleware ask; a task run takes {', '.join(PROCESSORS)}."
+        )
 
 
 def _not_metadata(metadata: Mapping[Any, object]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
@@ -43,6 +44,11 @@ class ClientPair(NamedTuple):
     def process_id(self) -> str:
         """The id of what these two know of their ledgers; it is another one in a forked process."""
         return f"{self.sync._settings.cache.name}.{os.getpid()}"
+
+    def now(self) -> float:
+        """Unix seconds; a clock that is moved by hand tells the date, too."""
+        clock: Any = self.sync._settings.clock
+        return float(getattr(clock, "now", time.time)())
 
     @property
     def seals(self) -> Seals:
@@ -174,6 +180,10 @@ class ClientPair(NamedTuple):
         """The run that was paid for under a key, if there is one."""
         how: dict[str, Any] = {"position": position, "identity": identity, "lookup": lookup}
         return (yield from self._call(ParallelClient.find, ledger_id, request, **how))
+
+    def chat(self, messages: Any, **how: Any) -> Calls[Any]:
+        """An answer of the Chat API, asked once."""
+        return (yield from self._call(ParallelClient.chat, messages, **how))
 
     def list_runs(self, ledger_id: str) -> Calls[list[TaskRun]]:
         """The runs of a ledger with processor and metadata, and those that these two have started and the

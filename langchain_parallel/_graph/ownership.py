@@ -54,8 +54,8 @@ def seal_turn(seals: Seals, turn: T, ledger_id: str) -> T:
 
 
 def is_sealed(seals: Seals, turn: Mapping[str, Any]) -> bool:
-    """Whether a turn's run, interaction, ledger and key are as this package wrote them; of a planned turn,
-    its ledger and what it continues from.
+    """Whether a turn's run, interaction, ledger and key are as this package wrote them; of a quick turn the
+    same without a run; of a planned turn, its ledger and what it continues from.
     """
     parts = _sealed_parts(turn)
     return all(isinstance(part, str | None) for part in parts) and seals.holds(
@@ -68,7 +68,18 @@ def _sealed_parts(turn: Mapping[str, Any]) -> tuple[Any, ...]:
     if turn["run_id"]:
         # With its key, under which a quota has its price.
         return "run", turn["run_id"], turn.get("interaction_id"), ledger_id, turn.get("key")
+    if turn.get("interaction_id"):
+        return _chat_parts(turn["interaction_id"], ledger_id, turn.get("key"))
     return "plan", ledger_id, turn.get("parent_interaction_id")
+
+
+def chat_seal(seals: Seals, interaction_id: str | None, ledger_id: str, key: str) -> str:
+    """The seal of an interaction that an answer of the Chat API has named."""
+    return seals.of(*_chat_parts(interaction_id, ledger_id, key))
+
+
+def _chat_parts(*ids: Any) -> tuple[Any, ...]:
+    return "chat", *ids
 
 
 def own_ledger(seals: Seals, turns: Iterable[Mapping[str, Any]]) -> str | None:
@@ -212,11 +223,11 @@ def prove_interaction(
     """
     if interaction_id is None or door.trusts_ids(config):
         return
-    named = [t for t in turns if t["run_id"] and t.get("interaction_id") == interaction_id]
+    named = [t for t in turns if t.get("interaction_id") == interaction_id]
     if any(is_sealed(door.clients.seals, turn) for turn in named):
         return
     # What another identity has seen stays with it, also in this thread and its ledgers.
-    for run_id in dict.fromkeys(turn["run_id"] for turn in named):
+    for run_id in dict.fromkeys(turn["run_id"] for turn in named if turn["run_id"]):
         run = yield from read_own_run(door.clients, run_id, config)
         if run is not None and _is_of(run, interaction_id, door):
             return
@@ -236,6 +247,18 @@ def prove_interaction(
             yield from door.records.put(config, _proven(interaction_id), proof)
             return
     raise foreign_interaction(interaction_id)
+
+
+def remember_interaction(
+    door: RunConfig, interaction_id: str | None, config: RunnableConfig
+) -> Calls[None]:
+    """Record that this thread may build on an interaction that the Chat API has just named: it is that of no
+    run, so the API cannot be asked later whose it is.
+    """
+    if interaction_id is None or door.trusts_ids(config) or thread_id_of(config) is None:
+        return
+    proof = {"seal": _proof(door, interaction_id, config)}
+    yield from door.records.put(config, _proven(interaction_id), proof)
 
 
 def _recorded_proof(

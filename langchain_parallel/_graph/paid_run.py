@@ -1,6 +1,6 @@
 """A paid run, for tool, middleware and graph alike: request, ledger, one send, progress, duplicates, answer.
 
-Rule: `PaidRun.submit` is the one way to spend money (R1). It looks into the ledger and sends under a lock
+Rule: `PaidRun.submit` is the one way to start a run (R1). It looks into the ledger and sends under a lock
 that all processes share where they can (R5), and only once the checkpoints are written from which the same
 request would be made again (R4). Everything else here is free, however often it is done.
 """
@@ -11,16 +11,12 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, TypeAlias, cast
-
-from langchain_core.runnables import RunnableConfig
+from typing import Any, NamedTuple, TypeAlias
 
 from .._core.calls import Calls
-from .._core.ledger.keys import ledger_key
-from .._core.ledger.lookup import Lookup, as_ledger_error
+from .._core.ledger.lookup import Lookup
 from .._core.responses import is_of_processor
 from .._core.run_status import still_running
-from .._locks.shared import SharedLock, acquire_shared_lock
 from ..errors import (
     ActionRequired,
     Forbidden,
@@ -31,15 +27,15 @@ from ..errors import (
     RunFailed,
     Unprocessable,
 )
-from ..models import Event, Submission, TaskRun, TaskRunInput, TaskRunResult
-from ..processors import PROCESSORS, costs_more, nearest_listed, price_usd
+from ..models import Event, Submission, TaskRun, TaskRunResult
+from ..processors import costs_more, nearest_listed, price_usd
 from ..text.progress import progress
 from .gone_ledger import telling_how
 from .intents import Intent
 from .ownership import read_own_run
+from .paid_request import PaidRequest, wait_seconds
 from .records import Record, holder_of
-from .run_config import RunConfig
-from .runtime import checkpointer_of, runtime_of, wait_for_checkpoint
+from .runtime import runtime_of, wait_for_checkpoint
 
 _LOG = logging.getLogger("langchain_parallel")
 _FETCH_SECONDS = 60.0
@@ -58,27 +54,8 @@ class PaidAnswer(NamedTuple):
 
 
 @dataclass(frozen=True)
-class PaidRun:
-    """One run of a door.
-
-    Attributes:
-        door: What the run shares with the door's other runs.
-        request: What is asked.
-        position: The point of the session at which it is asked (R3).
-        config: LangChain's config of the step that asks.
-        called_as: The key that it had as it was called, if a person or other options have changed it since.
-    """
-
-    door: RunConfig
-    request: TaskRunInput
-    position: str
-    config: RunnableConfig
-    called_as: str | None = None
-
-    @property
-    def key(self) -> str:
-        """Its key in the ledger."""
-        return ledger_key(self.request, position=self.position, identity=self.door.options.identity)
+class PaidRun(PaidRequest):
+    """One run of a door."""
 
     @property
     def _place(self) -> dict[str, Any]:
@@ -260,18 +237,6 @@ class PaidRun:
             yield from read_own_run(clients, run.run_id, self.config, intent.ledger_id, intent.key)
         )
 
-    def ledger_runs(self, ledger_id: str) -> Calls[Sequence[TaskRun]]:
-        """The runs of its ledger. Free.
-
-        Raises:
-            LedgerNotFound: There is no such ledger; the error says how to begin another.
-        """
-        with telling_how(ledger_id, self.request):
-            try:
-                return (yield from self.door.clients.list_runs(ledger_id))
-            except NotFound as error:
-                raise as_ledger_error(error, ledger_id) from None
-
     def look(self, ledger_id: str) -> Calls[Submission | None]:
         """The run of this call, if it was sent before. Where that is in doubt, it is looked for until it is
         settled: if there is none, then nobody has sent it.
@@ -313,11 +278,6 @@ class PaidRun:
         keys = dict.fromkeys([self.key, self.called_as or self.key])
         seals = door.clients.seals
         return [Intent(door.records, self.config, ledger_id, key, by, seals) for key in keys]
-
-    def lock(self, name: str) -> Calls[SharedLock]:
-        """A lock that all processes share whose checkpointer is in the same PostgreSQL; release it."""
-        lock = yield from acquire_shared_lock(name, checkpointer_of(self.config))
-        return cast(SharedLock, lock)  # without a time limit there is always one
 
     def find(self, ledger_id: str, *, lookup: Lookup) -> Calls[Submission | None]:
         """The run that was paid for under this key, if there is one."""
@@ -456,13 +416,3 @@ def _result(ending: _Ending) -> TaskRunResult:
     if isinstance(ending, TaskRunResult):
         return ending
     raise ending
-
-
-def wait_seconds(processor: str, timeout: float | None) -> float:
-    """How long to wait for a run: `timeout`, or twice its processor's usual longest time and ten minutes
-    more; four hours and ten minutes for a processor that is not in the table.
-    """
-    if timeout is not None:
-        return timeout
-    known = PROCESSORS.get(processor)
-    return 2 * (known.seconds[1] if known else 7200.0) + 600.0

@@ -37,7 +37,7 @@ from .runtime import asking_user, input_of
 from .store import digest
 
 if TYPE_CHECKING:
-    from .paid_run import PaidRun
+    from .paid_request import PaidRequest
 
 _LOG = logging.getLogger("langchain_parallel")
 _CENTS = 1e-9
@@ -155,7 +155,7 @@ class Quotas:
             found.append(account.use(amounts))
         return found
 
-    def reserve(self, run: PaidRun, ledger_id: str, *, may_exceed: bool) -> Calls[None]:
+    def reserve(self, run: PaidRequest, ledger_id: str, *, may_exceed: bool) -> Calls[None]:
         """Enter a run before it is sent; a run that was entered already stays as it is.
 
         Args:
@@ -189,12 +189,14 @@ class Quotas:
         names = [[account.name, account.owner] for account in accounts]
         yield from self._records.put(config, name, {"accounts": names, "settled": False})
 
-    def release(self, run: PaidRun, ledger_id: str) -> Calls[None]:
+    def release(self, run: PaidRequest, ledger_id: str) -> Calls[None]:
         """Take a run out that was not sent. If that fails, it counts until the period ends."""
         name = _name(ledger_id, run.key)
         yield from self._end(run, name, lambda kept: kept.remove(digest(name)), entered=False)
 
-    def settle(self, run: PaidRun, ledger_id: str, key: str, cost_usd: float | None) -> Calls[None]:
+    def settle(
+        self, run: PaidRequest, ledger_id: str, key: str, cost_usd: float | None
+    ) -> Calls[None]:
         """Enter what a run has cost, in place of its price. If that fails, its price counts.
 
         Args:
@@ -208,7 +210,7 @@ class Quotas:
 
     def _end(
         self,
-        run: PaidRun,
+        run: PaidRequest,
         name: str,
         change: Callable[[KeptAccount], Calls[None]],
         *,
@@ -232,10 +234,7 @@ class Quotas:
 
     def _accounts(self, limits: Limits, config: RunnableConfig) -> Calls[list[Account]]:
         """The accounts of now, in an order that is the same for all."""
-        clock: Any = self._clients.sync._settings.clock
-        now = getattr(
-            clock, "now", time.time
-        )()  # a clock that is moved by hand tells the date, too
+        now = self._clients.now()
         whose = yield from self._whose(limits, config)
         pairs = zip(limits.quotas, whose, strict=True)
         return sorted((Account.at(q, who, now) for q, who in pairs), key=lambda one: one.name)

@@ -16,6 +16,7 @@ them silently would have runs paid for twice.
 
 from __future__ import annotations
 
+import base64
 from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
@@ -121,6 +122,36 @@ def holder_of(config: RunnableConfig) -> BaseStore | BaseCheckpointSaver[Any] | 
     if runtime is not None and runtime.store is not None:
         return runtime.store
     return checkpointer_of(config)
+
+
+def packed(config: RunnableConfig, text: str) -> list[str]:
+    """A text for a record, by the checkpointer's own serializer where that keeps it: one that encrypts
+    checkpoints keeps it unreadable here, too, where it stands in the metadata.
+    """
+    holder = holder_of(config)
+    if not isinstance(holder, BaseCheckpointSaver):
+        return [text]
+    kind, data = holder.serde.dumps_typed(text)
+    return [kind, base64.b64encode(data).decode()]
+
+
+def unpacked(config: RunnableConfig, kept: list[str]) -> str:
+    """The text that `packed` has made a part of a record.
+
+    Raises:
+        CheckpointNotWritten: The checkpointer cannot read it.
+    """
+    holder = holder_of(config)
+    if len(kept) == 1 or not isinstance(holder, BaseCheckpointSaver):
+        return kept[-1]
+    kind, data = kept
+    try:
+        return str(holder.serde.loads_typed((kind, base64.b64decode(data))))
+    except Exception as error:  # noqa: BLE001 -- any serializer, and its own errors
+        raise CheckpointNotWritten(
+            f"A record of this thread could not be read: {type(error).__name__}.",
+            hint="Nothing was sent: give the checkpointer the serializer that wrote it.",
+        ) from None
 
 
 def _name(config: RunnableConfig, name: str) -> str:

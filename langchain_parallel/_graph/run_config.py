@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from langchain_core.runnables import RunnableConfig
 from pydantic import SecretStr
@@ -18,18 +18,18 @@ from typing_extensions import Self
 from .._core.hidden import as_secret, hidden
 from .._core.kinds import check_kinds
 from .._core.ledger.identity import identity_mark
-from .._core.ledger.keys import check_own_metadata
 from .._core.limits import check_text
 from ..client import AsyncParallelClient, ParallelClient
 from ..client.request_warnings import warn
 from ..errors import InvalidRequest
 from ..models import SchemaLike, TaskRunInput, TaskSpec
 from ..options import Limits, RequestOptions, check_timeout, check_words
+from ..processors import is_chat
 from .clients import ClientPair
 from .graph_names import with_fingerprint
 from .quotas import Quotas
 from .records import Records
-from .runtime import came_through_server, thread_metadata
+from .runtime import THREAD_ID, came_through_server, thread_metadata
 from .session_ledger import Ledgers
 
 Wait: TypeAlias = Literal["block", "background", "park"]
@@ -50,6 +50,8 @@ class RunConfig:
     wait: Wait
     timeout: float | None
     name: str
+    asks_quick_questions: ClassVar[bool] = False
+    """Whether it takes the processors of quick turns."""
     warned: set[str] = field(default_factory=set, repr=False)
     """The rules that a warning has named: each is named once, however many runs break it."""
 
@@ -85,7 +87,16 @@ class RunConfig:
         api_key, base_url = as_secret(api_key), hidden(base_url)
         check_kinds({"limits": (limits, Limits), "request": (request, RequestOptions)})
         options, limits = request or RequestOptions(), limits or Limits()
-        check_own_metadata(options.metadata)  # a copy of options is not checked
+        if THREAD_ID in options.metadata:
+            raise InvalidRequest(
+                [
+                    f"The metadata key {THREAD_ID!r} says for which thread a run was started; leave it out."
+                ]
+            )
+        if not cls.asks_quick_questions and (quick := [*filter(is_chat, processor_names)]):
+            raise InvalidRequest(
+                [f"{', '.join(quick)}: only the research graph and the middleware ask quick turns."]
+            )
         warned: set[str] = set()
         template = options.template(processor_names, output_schema, input_schema, warned)
         check_words({"wait": wait}, {"wait": waits})

@@ -10,10 +10,13 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 from pydantic import BaseModel
 
+from .._graph.paid_chat import PaidChat
 from .._graph.paid_run import PaidRun
 from .._graph.run_config import RunConfig
+from ..models import TaskRunInput
 from ..options import Processors
 from ..parked.index import agent_of
+from ..processors import is_chat
 from ..research.spending_rules import SpendingRules
 from .agent_state import AgentTurn, Research, start_handle
 from .names import Names
@@ -38,6 +41,7 @@ def short_call(call: str) -> str:
 class AgentConfig(RunConfig):
     """The configuration of one middleware. It holds nothing of any thread."""
 
+    asks_quick_questions = True
     names: Names
     processors: Processors
     arguments: Mapping[str, type[BaseModel]]
@@ -55,6 +59,20 @@ class AgentConfig(RunConfig):
 
     def run(self, record: AgentTurn, config: RunnableConfig) -> PaidRun:
         """The paid run of a record. Its handle is its position: a replayed message plans the same one."""
+        return PaidRun(self, *self._asked_by(record, config))
+
+    def chat(self, record: AgentTurn, config: RunnableConfig) -> PaidChat:
+        """The quick question of a record, at the same position."""
+        return PaidChat(self, *self._asked_by(record, config))
+
+    def paid(self, record: AgentTurn, config: RunnableConfig) -> PaidRun | PaidChat:
+        """Whichever of them a record is."""
+        return (self.chat if is_chat(record["processor"]) else self.run)(record, config)
+
+    def _asked_by(
+        self, record: AgentTurn, config: RunnableConfig
+    ) -> tuple[TaskRunInput, str, RunnableConfig, str | None]:
+        """Request, position, config, and the key as it was planned."""
         request = self.request(
             record["question"],
             record["processor"],
@@ -64,15 +82,15 @@ class AgentConfig(RunConfig):
             metadata={CALL_TAG: call_tag(record)},
         )
         position = start_handle(record["handle"])
-        return PaidRun(self, request, position, config, record.get("planned_key"))
+        return request, position, config, record.get("planned_key")
 
     def key(self, record: AgentTurn) -> str:
         """The key of its run in the ledger. It depends on this middleware's options, too."""
-        return self.run(record, RunnableConfig()).key
+        return self.paid(record, RunnableConfig()).key
 
     def check(self, record: AgentTurn) -> None:
         """Raise InvalidRequest for a run that may not be sent."""
-        self.options.check(self.run(record, RunnableConfig()).request)
+        self.options.check(self.paid(record, RunnableConfig()).request)
 
     def research(self, state: Mapping[str, Any]) -> Research:
         """The records in a state."""

@@ -89,6 +89,7 @@ def under_way(agent: AgentConfig, record: AgentTurn) -> str:
 _ENDED_AS = {
     "failed": "Nothing was billed.",
     "refused": "Nothing was billed.",
+    "lost": "Tell the user; ask it again only if they want to pay for it again.",
     "cancelled": "Ask again if the answer is still wanted.",
     "withheld": "It was asked by another user, with other credentials. Do not ask for it.",
 }

@@ -15,7 +15,7 @@ from typing_extensions import NotRequired, TypedDict
 from .._core.plain_text import count
 from ..errors import InvalidRequest
 from ..options import SessionLimits
-from ..research.state import Turn
+from ..research.state import Turn, id_of, was_sent
 from ..research.usage import spent_usd
 from ..text.untrusted import harmless
 from .names import Names
@@ -103,7 +103,7 @@ def _foreign_handle(known: Research, handle: str, record: AgentTurn) -> str:
     there = known.get(handle)
     # Two runs of one ledger have only their own ids to differ by.
     is_same_ledger = there is not None and there["ledger_id"] == record["ledger_id"]
-    id = record["run_id"] if is_same_ledger else record["ledger_id"]
+    id = id_of(record) if is_same_ledger else record["ledger_id"]
     return f"{start_handle(handle)}@{short_id(id) or 'unsent'}"
 
 
@@ -116,7 +116,7 @@ def _is_taken(known: Research, handle: str, record: AgentTurn) -> bool:
         return False
     is_other_call = there.get("call") != record.get("call")
     if there["ledger_id"] == record["ledger_id"]:
-        runs = {there["run_id"], record["run_id"]} if is_other_call else set()
+        runs = {id_of(there), id_of(record)} if is_other_call else set()
         return len(runs) == 2 and "" not in runs
     return is_other_call or bool(there["ledger_id"] and record["ledger_id"])
 
@@ -203,7 +203,7 @@ def is_ended(record: AgentTurn) -> bool:
 
 def turns_of(research: Research) -> list[Turn]:
     """The runs that were started, in the order in which they were planned: what trees and reports show."""
-    started = [r for r in research.values() if r["run_id"]]
+    started = [r for r in research.values() if was_sent(r["run_id"], r["processor"], r["status"])]
     return [*sorted(started, key=lambda record: record["position"])]
 
 

@@ -30,6 +30,7 @@ from ..research.turns import new_turn
 from .agent_config import AgentConfig
 from .agent_state import UNPROVEN, WITHHELD, AgentTurn, Research, is_active, is_ended
 from .parents import Parent, find_parent
+from .quick_records import refuse_lost
 
 _EDITED = "hitl_edited_tool_calls"
 """The state key of calls edited in `HumanInTheLoopMiddleware`; its older versions edit the message."""
@@ -157,7 +158,8 @@ def plan_message(
     for call in paid_calls(agent, state, message, edits={}):
         if call.call not in known:
             with suppress(InvalidRequest):  # the tool itself says why it cannot be done
-                planned |= _plan_records(agent, {**research, **planned}, call)
+                here = {**state, agent.names.records: {**research, **planned}}
+                planned |= _plan_records(agent, here, call)
     return (yield from _review(agent, state, planned, config))
 
 
@@ -189,7 +191,7 @@ def plan_call(
         others = {handle: r for handle, r in research.items() if handle not in mine}
         here = {**state, agent.names.records: others}
         try:
-            planned = _plan_records(agent, others, call, list(mine.values()))
+            planned = _plan_records(agent, here, call, list(mine.values()))
         except InvalidRequest:
             if is_own:
                 raise
@@ -207,7 +209,7 @@ def _is_as_planned(rules: SpendingRules, call: PaidCall, record: AgentTurn) -> b
 
 
 def _plan_records(
-    agent: AgentConfig, research: Research, call: PaidCall, kept: Sequence[AgentTurn] = ()
+    agent: AgentConfig, state: Mapping[str, Any], call: PaidCall, kept: Sequence[AgentTurn] = ()
 ) -> Research:
     """The records of the runs that one call asks for.
 
@@ -217,10 +219,12 @@ def _plan_records(
     Raises:
         InvalidRequest: The handle is wrong, or the request may not be sent.
     """
-    names, args, made = agent.names, call.args, Research()
+    names, args, made, research = agent.names, call.args, Research(), agent.research(state)
     handle = None if call.name == names.start else args["handle"]
     parent = handle and find_parent(agent, research, handle)
     default = agent.processors.follow_up if parent else agent.processors.first
+    if call.name == names.quick:
+        default = agent.processors.quick[0]
     is_changed = call.is_edited or bool(kept)
     for question in args["questions"] if call.name == names.branch else [args["question"]]:
         if not question.strip():
@@ -229,6 +233,7 @@ def _plan_records(
         processor = args.get("processor") or default
         if not kept:
             _refuse_repetition(agent, research, question.strip(), processor, parent)
+            refuse_lost(agent, state, question.strip(), processor, parent)
         # The number of records is a position that no earlier call has had; records are never removed.
         handle = _free_handle(agent, everything, parent, f"x{call.nth}" if is_changed else "")
         position = len(everything) + call.nth * _BEYOND * is_changed

@@ -94,7 +94,8 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
         Args:
             processor: For every run; or two, for first questions and for follow-ups.
             model_may_choose: Processors the model may choose from; unless `processor` is given, the first of
-                them is the usual one. Empty: it may not choose.
+                them is the usual one. Empty: it may not choose. With one for quick turns among them, such as
+                `chat:lite`, it has one more tool: `ask_quick`, which the Chat API answers at once.
             output_schema: Shape of every answer: pydantic class, JSON schema, text description, or None
                 for whatever the API chooses.
             wait: `block`: a tool returns with the answer. `background`: it returns at once, and the
@@ -117,7 +118,8 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
         """
         api_key, base_url = as_secret(api_key), hidden(base_url)
         super().__init__()
-        names, processors = Names(name), Processors.of(processor, model_may_choose)
+        processors = Processors.of(processor, model_may_choose)
+        names = Names(name, has_quick=bool(processors.quick))
         takes_ids = isinstance(request, RequestOptions) and bool(request.allow_foreign_ids)
         self._agent = AgentConfig.of(
             processor_names=processors.all,

@@ -16,7 +16,7 @@ class Names:
 
     Attributes:
         name: The middleware's.
-        start, follow_up, branch, check, read, list: Its tools; those that cost money are `paid`.
+        start, follow_up, branch, quick, check, read, list: Its tools; those that cost money are `paid`.
         records, ledger, limits: Its keys in the agent's state.
     """
 
@@ -24,15 +24,16 @@ class Names:
     start: str
     follow_up: str
     branch: str
+    quick: str
     check: str
     read: str
     list: str
-    paid: tuple[str, str, str]
+    paid: tuple[str, ...]
     records: str
     ledger: str
     limits: str
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, has_quick: bool = False) -> None:
         given: object = name
         if not isinstance(given, str) or not _NAME.fullmatch(given):
             raise InvalidRequest(["name must be up to 30 lower-case letters and underscores."])
@@ -46,7 +47,8 @@ class Names:
             f"branch{tail}",
         )
         self.check, self.read, self.list = f"check_{name}", f"read_{name}", f"list_{name}"
-        self.paid = (self.start, self.follow_up, self.branch)
+        self.quick = f"ask_quick{tail}"
+        self.paid = (self.start, self.follow_up, self.branch, *([self.quick] if has_quick else []))
         # The prefix keeps these apart from the keys of the agent and of other packages' middlewares.
         self.records = f"parallel_{name}"
         self.ledger, self.limits = f"{self.records}{_LEDGER}", f"{self.records}{_LIMITS}"

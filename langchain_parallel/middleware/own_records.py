@@ -18,6 +18,7 @@ from langchain_core.runnables import RunnableConfig
 from .._core.calls import Calls
 from .._graph.ownership import is_sealed, prove_plan, prove_run
 from ..errors import ParallelError
+from ..processors import is_chat
 from .agent_config import AgentConfig
 from .agent_state import UNPROVEN, WITHHELD, AgentTurn, Research
 
@@ -68,7 +69,11 @@ def _as_own(agent: AgentConfig, record: AgentTurn) -> AgentTurn:
 
 
 def _is_whole(record: AgentTurn) -> bool:
-    """Whether it names a run if its status says that it has one: without, its seal is that of a plan."""
+    """Whether it names a run if its status says that it has one: without, its seal is that of a plan, or of
+    the interaction of a quick turn.
+    """
+    if is_chat(record["processor"]) and not record["run_id"]:
+        return record["status"] not in ("running", "action_required")
     has_run = record["interaction_id"] is not None or record["status"] in _WITH_RUN
     return bool(record["run_id"]) or not has_run
 
@@ -83,6 +88,8 @@ def _prove(
     try:
         if record["run_id"]:
             return (yield from prove_run(agent, record, ledger_id, config))
+        if record["interaction_id"]:  # of a quick turn, of which the API cannot be asked
+            return None
         return (yield from prove_plan(agent, record, ledger_id, config, own))
     except ParallelError:  # it is another's, or the API cannot be asked now
         return None

@@ -24,10 +24,11 @@ from .._core.ledger.lookup import Lookup
 from .._core.timestamps import sort_key
 from .._graph.gone_ledger import asks_to_replace, left_behind
 from .._graph.ownership import seal_turn
+from .._graph.paid_chat import QuickAnswer
 from .._graph.runtime import FIRST_INPUT, checkpointer_of, ends_step, input_of, parent_task
 from ..errors import ActionRequired, LedgerNotFound, ParallelError
-from ..models import TaskRunEvent
-from ..processors import price_usd
+from ..models import Submission, TaskRunEvent
+from ..processors import is_chat, price_usd
 from ..research.approval import decline
 from ..research.state import PLANNING_FIELDS
 from ..research.turns import finish_turn, running_turn
@@ -45,6 +46,7 @@ from .agent_state import (
     turns_of,
 )
 from .citations import number_citations
+from .quick_records import find_quick, quick_record
 from .unknown_records import beyond_limits, found_records, submit_run
 
 POLLED = 20
@@ -122,11 +124,11 @@ def start(
     if record["status"] not in ("planned", "declined"):
         return Started(record)
     record = with_ledger(agent, record, ledger_id, config)
-    run = agent.run(record, config)
+    run, research = agent.paid(record, config), agent.research(state)
     try:
         if record["status"] == "declined" or run.called_as != run.key:
             # A killed process may have had another decision, or other options, and have sent it.
-            sent = yield from find_runs(agent, record, config)
+            sent = yield from find_runs(agent, research, record, config)
             if record["status"] == "declined":
                 return Started(sent.get(record["handle"], record))
             if (same := sent.get(record["handle"])) and _is_same_question(same, record):
@@ -147,8 +149,23 @@ def start(
         if agent.limits.on_exceed == "ask" and checkpointer_of(config) is not None:
             why.append(_REVIEWED)
         return Started(decline(record, " ".join(why)), found)
-    started = running_turn(record, submitted.submission, agent.clients.seals)
-    return Started({**record, **started}, found)
+    came = submitted.submission
+    return Started((yield from _with_outcome(agent, research, record, came, config)), found)
+
+
+def _with_outcome(
+    agent: AgentConfig,
+    research: Research,
+    record: AgentTurn,
+    came: Submission | QuickAnswer,
+    config: RunnableConfig,
+) -> Calls[AgentTurn]:
+    """The record with its run; of a quick question, with its answer."""
+    if isinstance(came, QuickAnswer):
+        done = quick_record(agent, research, record, came)
+        yield from _emit_cost(done, research, config)
+        return done
+    return {**record, **running_turn(record, came, agent.clients.seals)}
 
 
 def with_ledger(
@@ -203,23 +220,37 @@ def finish(
     whole = {**record, **turn}
     done = cast(AgentTurn, {n: v for n, v in whole.items() if n not in PLANNING_FIELDS})
     done["citations"] = number_citations(done, research)
-    # Declined and refused records cost nothing, so all that have ended may be added up.
-    others = {h: r for h, r in research.items() if h != record["handle"] and is_ended(r)}
-    yield from emit_cost([done], {"turns": turns_of(others)}, config)
+    yield from _emit_cost(done, research, config)
     return done
+
+
+def _emit_cost(done: AgentTurn, research: Research, config: RunnableConfig) -> Calls[None]:
+    # Declined and refused records cost nothing, so all that have ended may be added up.
+    others = {h: r for h, r in research.items() if h != done["handle"] and is_ended(r)}
+    yield from emit_cost([done], {"turns": turns_of(others)}, config)
 
 
 # --- finding what was sent -------------------------------------------------------------------------
 
 
 def find_runs(
-    agent: AgentConfig, record: AgentTurn, config: RunnableConfig, lookup: Lookup | None = None
+    agent: AgentConfig,
+    research: Research,
+    record: AgentTurn,
+    config: RunnableConfig,
+    lookup: Lookup | None = None,
 ) -> Calls[Research]:
     """The records of all runs that the record's call has started, whatever it asked; by handle. Free.
 
     `lookup`: how to look; unless given, as the call's intent says.
     """
     found, ledger_id, run = Research(), record["ledger_id"], agent.run(record, config)
+    # A person may have made the one of the other.
+    is_changed, is_quick = run.called_as not in (None, run.key), is_chat(record["processor"])
+    if is_quick or is_changed:
+        found = yield from find_quick(agent, research, record, config)
+    if found or (is_quick and not is_changed):
+        return found
     if lookup is None and not (yield from run.may_have_been_sent(ledger_id)):
         return found
     # By key first: the client knows the runs that it has started before any list shows them.
@@ -306,7 +337,7 @@ def release(
         ledger_id, found = record["ledger_id"], Research()
         try:
             if ledger_id:
-                found = yield from find_runs(agent, record, config)
+                found = yield from find_runs(agent, research, record, config)
         except ParallelError as error:
             if isinstance(error, LedgerNotFound) and asks_to_replace(config, ledger_id):
                 changed[handle] = _lost_record(record)
@@ -379,7 +410,7 @@ def _look_up(
 ) -> Calls[AgentTurn]:
     if record["status"] == "unknown":
         lookup: Lookup = "until_settled" if thorough else "once"
-        found = yield from find_runs(agent, record, config, lookup)
+        found = yield from find_runs(agent, research, record, config, lookup)
         if not thorough and record["handle"] not in found:
             return record  # a single lookup does not prove that it was never sent
         error = "It was never started."

@@ -45,6 +45,7 @@ from .research_runs import (
 _LEAST_CHARS = 1_000
 """Characters of one finding beside others."""
 _IN_ARTIFACT = ("handle", "status", "run_id", "interaction_id", "processor", "cost_usd")
+_WITHOUT_ANSWER = ("declined", "refused", "unknown", "lost")
 _OUTSIDE = "This tool works only inside an agent that has ParallelResearchMiddleware."
 _SAME_ID = (
     "Nothing was started: this call has the id of another call in the same message. "
@@ -170,7 +171,7 @@ class AgentCall:
         # Several answers share the length of one message.
         chars = max(_LEAST_CHARS, self.agent.max_chars // len(records))
         texts = [finding(self.agent, everything, record, chars) for record in records.values()]
-        failed = all(r["status"] in ("declined", "refused", "unknown") for r in records.values())
+        failed = all(r["status"] in _WITHOUT_ANSWER for r in records.values())
         seen: Research = {
             handle: as_read(record) if is_ended(record) else record
             for handle, record in records.items()

@@ -4,6 +4,7 @@ sent with every turn; a test pins the schemas and what they cost in tokens.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
@@ -34,7 +35,7 @@ def descriptions(agent: AgentConfig) -> dict[str, str]:
     names = agent.names
     prices = each_price(agent.processors.choices or (agent.processors.first,))
     more = each_price(agent.processors.choices or (agent.processors.follow_up,))
-    return {
+    tools = {
         names.start: (
             "Research a question on the web, for facts to look up, compare or verify. "
             f"{_WAITING[agent.wait]} Costs money: do not ask twice. {prices}"
@@ -54,6 +55,12 @@ def descriptions(agent: AgentConfig) -> dict[str, str]:
         ),
         names.list: "All research so far with handles, status and cost. Free.",
     }
+    if agent.processors.quick:
+        tools[names.quick] = (
+            "Ask a quick question about what a finished research found, or close to it: a small look-up, "
+            f"answered at once. {each_price(agent.processors.quick)}"
+        )
+    return tools
 
 
 def arguments(
@@ -70,7 +77,7 @@ def arguments(
     later = _processor_field(processors, processors.follow_up)
     asked = (list[str], Field(description="Self-contained questions.", min_length=1, max_length=10))
     which = (OptionalText, none("One of them; all, if left out."))
-    return {
+    models = {
         names.start: _model(names.start, question=question, **first),
         names.follow_up: _model(names.follow_up, handle=parent, question=question, **later),
         names.branch: _model(names.branch, handle=parent, questions=asked, **later),
@@ -83,12 +90,20 @@ def arguments(
         ),
         names.list: _model(names.list),
     }
+    if quick := processors.quick:
+        choice = _choice(quick, quick[0]) if len(quick) > 1 else {}
+        models[names.quick] = _model(names.quick, handle=parent, question=question, **choice)
+    return models
 
 
 def _processor_field(processors: Processors, default: str) -> dict[str, Any]:
     if not processors.choices:
         return {}
-    among = tuple(dict.fromkeys((default, *processors.choices)))
+    return _choice(processors.choices, default)
+
+
+def _choice(choices: Sequence[str], default: str) -> dict[str, Any]:
+    among = tuple(dict.fromkeys((default, *choices)))
     return {PROCESSOR: processor_field(among, default)}
 
 

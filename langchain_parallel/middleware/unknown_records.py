@@ -14,8 +14,9 @@ from langchain_core.runnables import RunnableConfig
 
 from .._core.calls import Calls
 from ..models import TaskRun
+from ..processors import is_chat
 from ..research.approval import limit_objections
-from ..research.state import Turn
+from ..research.state import Turn, id_of
 from ..research.unknown_runs import Known, Submitted, submit_knowing
 from .agent_config import CALL_TAG, AgentConfig, short_call
 from .agent_state import AgentTurn, Research, short_id
@@ -51,7 +52,7 @@ def submit_run(
 
     return (
         yield from submit_knowing(
-            agent.run(record, config),
+            agent.paid(record, config),
             record["ledger_id"],
             turns=[*research.values()],
             known=known,
@@ -89,20 +90,22 @@ def found_records(
             records[str(handle)] = cast(AgentTurn, turn)
             continue
         # No session has the number 0; two tools that find the same run give it the same handle.
-        handle = f"{agent.names.session(0)}@{short_id(turn['run_id'])}"
+        handle = f"{agent.names.session(0)}@{short_id(id_of(turn))}"
         position = len(research) + nth
         records[handle] = {
             **turn,  # type: ignore[typeddict-item]  # mypy does not follow it into a subclass
             "handle": handle,
             "parent_handle": by_id.get(turn["parent_interaction_id"] or ""),
             "ledger_id": beside["ledger_id"],
-            "call": f"elsewhere/{turn['run_id']}",
+            "call": f"elsewhere/{id_of(turn)}",
             "call_hash": "",
             "position": position,
             "round": position,
             "status": "running" if turn["status"] == "unfinished" else turn["status"],
         }
-        if turn["status"] == "withheld":
+        if is_chat(turn["processor"]):  # nobody can ask for its answer
+            records[handle]["status"] = turn["status"]
+        if turn["status"] == "withheld" or is_chat(turn["processor"]):
             records[handle]["seen_by_model"] = (
                 True  # no news: the model has not asked, and gets no answer
             )

@@ -2,7 +2,7 @@
 
 create_research_graph      the graph
 by_evidence, by_model, by_person; first_objection, all_of, limit_rounds      evaluators
-deep_then_fast             a processor for every turn
+deep_then_fast, quick_when              a processor for every turn
 ResearchState, Turn, Verdict, Usage      what a session is, plain JSON
 HumanRequest, HumanAnswer               what an interrupt asks, and what resumes it
 quota_use, aquota_use                   what is used of a quota over all threads
@@ -22,7 +22,7 @@ from .evaluation import (
 )
 from .graph import create_research_graph
 from .human_review.schemas import HumanAnswer, HumanDecision, HumanRequest
-from .processor_policy import ProcessorPolicy, deep_then_fast
+from .processor_policy import ProcessorPolicy, deep_then_fast, quick_when
 from .state import (
     Question,
     ResearchInput,
@@ -61,5 +61,6 @@ __all__ = [
     "last_round",
     "limit_rounds",
     "merge_turns",
+    "quick_when",
     "quota_use",
 ]

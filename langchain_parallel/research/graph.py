@@ -159,7 +159,7 @@ def _build(
     graph.add_conditional_edges(
         "approve", _after_approval, ["submit", "submit_branch", "join", END]
     )
-    graph.add_conditional_edges("submit", _after_submission, ["approve", "wait"])
+    graph.add_conditional_edges("submit", _after_submission, ["approve", "wait", "evaluate"])
     graph.add_edge("wait", "evaluate")
     graph.add_edge("wait_branch", "join")
     graph.add_conditional_edges("join", _after_joining, ["approve", "evaluate"])
@@ -219,7 +219,9 @@ def _after_approval(state: ResearchState) -> str | list[Send]:
 
 
 def _after_submission(state: ResearchState) -> str:
-    """The run is waited for, if it was started."""
+    """The run is waited for, if it was started; a quick turn has its answer."""
+    if state.get("pending") is None:
+        return "evaluate"
     return "approve" if unsent_turns(state) else "wait"
 
 

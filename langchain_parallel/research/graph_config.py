@@ -10,9 +10,12 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 
 from .._core.calls import Calls
+from .._graph.paid_chat import PaidChat
 from .._graph.paid_run import PaidRun
 from .._graph.run_config import RunConfig
 from ..errors import InvalidRequest
+from ..models import TaskRunInput
+from ..processors import is_chat
 from .evaluation import Evaluator
 from .processor_policy import ProcessorPolicy
 from .spending_rules import SpendingRules
@@ -24,6 +27,7 @@ from .turns import ledger_position
 class GraphConfig(RunConfig):
     """The configuration of one research graph."""
 
+    asks_quick_questions = True
     policy: ProcessorPolicy
     evaluate: Evaluator
     keep_excerpts: bool
@@ -51,25 +55,36 @@ class GraphConfig(RunConfig):
         return (yield from self.ledgers.replacement(state.get("ledger_id") or "", config))
 
     def run(self, turn: Turn, config: RunnableConfig) -> PaidRun:
-        """The paid run of a turn."""
-        request = self.request(
+        """The paid run of a turn that is no quick one."""
+        return PaidRun(self, self._request_of(turn, config), ledger_position(turn), config)
+
+    def chat(self, turn: Turn, config: RunnableConfig) -> PaidChat:
+        """The question of a quick turn."""
+        asked, position = self._request_of(turn, config), ledger_position(turn)
+        return PaidChat(self, asked, position, config, keep_excerpts=self.keep_excerpts)
+
+    def paid(self, turn: Turn, config: RunnableConfig) -> PaidRun | PaidChat:
+        """Whichever of them a turn is."""
+        return (self.chat if is_chat(turn["processor"]) else self.run)(turn, config)
+
+    def _request_of(self, turn: Turn, config: RunnableConfig) -> TaskRunInput:
+        return self.request(
             turn["question"],
             turn["processor"],
             turn["parent_interaction_id"],
             config,
             output_schema=turn.get("output_schema"),
         )
-        return PaidRun(self, request, ledger_position(turn), config)
 
     def check(self, turn: Turn) -> None:
         """Raise InvalidRequest for a turn that may not be sent, before the thread is stuck with it."""
-        self.options.check(self.run(turn, RunnableConfig()).request)
+        self.options.check(self._request_of(turn, RunnableConfig()))
 
     def too_long(self, turns: Sequence[Turn]) -> list[str]:
         """Which questions are longer than documented. What this package writes by itself keeps to the
         documentation, so that an answer does not end in an error.
         """
-        asked = [self.run(turn, RunnableConfig()).request for turn in turns]
+        asked = [self._request_of(turn, RunnableConfig()) for turn in turns]
         found = [finding for request in asked for finding in self.options.check(request)]
         return [str(finding) for finding in found if finding.rule.name == "input-size"]
 

@@ -180,4 +180,5 @@ def _answer(turn: Turn, numbers: Mapping[str, int], max_chars: int) -> Iterator[
         yield "Sources:\n\n" + "\n".join(text.citations)
     if text.left_out:
         what = ", ".join(text.left_out)
-        yield f"Left out: {what}. Run {escape_line(turn['run_id'])} has all of it."
+        where = f"Run {escape_line(turn['run_id'])}" if turn["run_id"] else "The session's state"
+        yield f"Left out: {what}. {where} has all of it."

@@ -13,10 +13,12 @@ from typing import TypeAlias
 
 from .._core import limits
 from .._core.kinds import as_list, check_kinds
+from ..errors import InvalidRequest
 from ..evidence import rank
 from ..models import TaskRunInput
-from ..processors import costs_more
+from ..processors import CHAT_PROCESSORS, costs_more
 from .state import ResearchState, Turn
+from .turns import is_follow_up
 
 ProcessorPolicy: TypeAlias = Callable[[ResearchState, "str | None"], str]
 """The processor of the next run, by the state and the interaction it continues from; None: a first one."""
@@ -60,6 +62,43 @@ def deep_then_fast(
         ladder = tuple(name for name in ladder if not costs_more(name, ceiling)) or (ceiling,)
         first = ceiling if costs_more(first, ceiling) else first
     return _DeepThenFast(first, ladder)
+
+
+def quick_when(
+    is_quick: Callable[[str, ResearchState], bool],
+    *,
+    quick: str = "chat:lite",
+    otherwise: ProcessorPolicy | None = None,
+) -> ProcessorPolicy:
+    """A quick turn for a caller's question about what the session has; another policy for all others.
+
+    First questions, and what an evaluation or a person's review asks, are never quick ones.
+
+    Args:
+        is_quick: Says of a question, with the session's state, whether it is a quick one: a plain function,
+            which gives the same answer whenever it is asked.
+        quick: The processor of quick turns.
+        otherwise: The policy for all others; `deep_then_fast()` unless given.
+
+    Raises:
+        InvalidRequest: `quick` is no processor of quick turns.
+    """
+    if quick not in [*CHAT_PROCESSORS]:
+        raise InvalidRequest([f"quick is {quick!r:.60}; give one of {', '.join(CHAT_PROCESSORS)}."])
+    return _QuickWhen(is_quick, quick, otherwise or deep_then_fast())
+
+
+@dataclass(frozen=True)
+class _QuickWhen:
+    is_quick: Callable[[str, ResearchState], bool]
+    quick: str
+    otherwise: ProcessorPolicy
+
+    def __call__(self, state: ResearchState, parent: str | None, /) -> str:
+        question = state.get("question") or ""
+        if parent is None or is_follow_up(state) or not self.is_quick(question, state):
+            return self.otherwise(state, parent)
+        return self.quick
 
 
 @dataclass(frozen=True)

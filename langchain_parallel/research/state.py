@@ -13,6 +13,7 @@ from langchain_core.messages import AnyMessage
 from typing_extensions import NotRequired, TypedDict
 
 from ..options import SessionLimits
+from ..processors import is_chat
 from ._channels import (
     PLANNED,
     CheckedLimits,
@@ -86,11 +87,14 @@ class Turn(TypedDict):
     parent_interaction_id: str | None
     interaction_id: str | None
     run_id: str
-    """A turn that is run again finds the same run, and replaces itself. Empty until it is started."""
+    """A turn that is run again finds the same run, and replaces itself. Empty until it is started, and in a
+    quick turn, which has a key alone.
+    """
     status: str
     """`planned`, then `running`; `completed`, `failed`, `cancelled`; `refused` where a branch was not
-    started, `unknown` where that cannot be known; `unfinished` where another question came in between, or
-    where it was asked elsewhere; `withheld` where it was asked there with other MCP
+    started, `unknown` where that cannot be known; `lost` where the answer of a quick turn may be paid for and
+    cannot be had any more; `unfinished` where another question came in between, or where it was asked
+    elsewhere; `withheld` where it was asked there with other MCP
     credentials or for another `identity`.
     """
     content: Any
@@ -147,6 +151,16 @@ PLANNING_FIELDS = (
 )
 
 
+def id_of(turn: Turn) -> str:
+    """What tells a turn apart: its run, or its key where it has none, as a quick turn."""
+    return turn["run_id"] or turn["key"]
+
+
+def was_sent(run_id: str | None, processor: str, status: str) -> bool:
+    """Whether a turn has cost money, or may have: it has a run, or is a quick one that was asked."""
+    return bool(run_id) or (is_chat(processor) and status in ("completed", "lost", "unfinished"))
+
+
 def merge_turns(turns: list[Turn] | None, new: list[Turn] | None) -> list[Turn]:
     """Turns by run, in the order of their positions: one that is known is replaced, another added.
 
@@ -155,7 +169,7 @@ def merge_turns(turns: list[Turn] | None, new: list[Turn] | None) -> list[Turn]:
     check_turns(new, "run_id", "key", "position")
     merged: dict[str, Turn] = {}
     for turn in (*(turns or ()), *(new or ())):
-        id = turn["run_id"] or turn["key"]
+        id = id_of(turn)
         if is_elsewhere(turn) and not is_elsewhere(merged.get(id, turn)):
             continue
         merged[id] = turn

@@ -221,7 +221,7 @@ def leave_behind(turn: Turn, ledger_id: str, new: str, seals: Seals) -> Turn:
 
 def unknown_turn(turn: Turn, key: str) -> Turn:
     """A planned turn of which nobody can tell any more whether it was started."""
-    ended = _ended_turn({**turn, "run_id": "", "status": "unknown"})
+    ended = ended_turn({**turn, "run_id": "", "status": "unknown"})
     ended["key"], ended["cost_usd"] = key, None
     return ended
 
@@ -254,7 +254,7 @@ def unstarted_turn(turn: Turn) -> Turn:
     return {**turn, "status": "planned", "key": "", "run_id": "", "interaction_id": None}
 
 
-_NO_INTERACTION = (
+NO_INTERACTION = (
     "The API named no interaction for it, so no later question can build on this answer."
 )
 
@@ -308,7 +308,7 @@ def finish_turn(
     return seal_turn(run.door.clients.seals, ended, ledger_id)
 
 
-def _ended_turn(turn: Turn) -> Turn:
+def ended_turn(turn: Turn) -> Turn:
     """A turn without what only its planning needs: it is repeated in every later checkpoint (R8)."""
     return cast(Turn, {name: value for name, value in turn.items() if name not in PLANNING_FIELDS})
 
@@ -316,7 +316,7 @@ def _ended_turn(turn: Turn) -> Turn:
 def overtaken_turn(turn: Turn, run: TaskRun) -> Turn:
     """A turn that another question overtook: paid for, or about to be, so its ids stay."""
     failed = run.status in ("failed", "cancelled")
-    ended = _ended_turn({**turn, "status": run.status if failed else "unfinished"})
+    ended = ended_turn({**turn, "status": run.status if failed else "unfinished"})
     ended["started_at"], ended["ended_at"] = run.created_at, None if run.active else run.modified_at
     # Its processor may have been edited since it was planned.
     ended["cost_usd"] = 0.0 if run.status == "failed" else price_usd(turn["processor"])
@@ -326,7 +326,7 @@ def overtaken_turn(turn: Turn, run: TaskRun) -> Turn:
 def _answered_turn(turn: Turn, got: PaidAnswer, keep_excerpts: bool) -> Turn:
     result = got.result
     # There is an answer, even if the API reports a status that this package does not know.
-    ended = _ended_turn({**turn, "status": "completed", "error": None})
+    ended = ended_turn({**turn, "status": "completed", "error": None})
     ended["run_id"] = result.run.run_id
     ended["interaction_id"] = result.run.interaction_id or turn["interaction_id"]
     ended["started_at"], ended["ended_at"] = result.run.created_at, result.run.modified_at
@@ -336,9 +336,9 @@ def _answered_turn(turn: Turn, got: PaidAnswer, keep_excerpts: bool) -> Turn:
     ended["unsupported_fields"] = evidence["unsupported_fields"]
     ended["citations"] = evidence["citations"]
     told = [*map(str, result.run.warnings or ())]
-    ended["warnings"] = [*turn["warnings"], *_keep_some(told), *_keep_some(failed_calls(result))]
+    ended["warnings"] = [*turn["warnings"], *keep_some(told), *keep_some(failed_calls(result))]
     if not ended["interaction_id"]:
-        ended["warnings"].append(_NO_INTERACTION)
+        ended["warnings"].append(NO_INTERACTION)
     if got.duplicates:
         others = ", ".join(got.duplicates)
         ended["duplicates"] = list(got.duplicates)
@@ -348,7 +348,7 @@ def _answered_turn(turn: Turn, got: PaidAnswer, keep_excerpts: bool) -> Turn:
     return ended
 
 
-def _keep_some(warnings: Iterable[str]) -> list[str]:
+def keep_some(warnings: Iterable[str]) -> list[str]:
     """Warnings as a turn keeps them: each of them, and their number, bounded (R8)."""
     given = list(warnings)
     more = [f"And {len(given) - _WARNINGS:,} more."] if len(given) > _WARNINGS else []
@@ -356,8 +356,8 @@ def _keep_some(warnings: Iterable[str]) -> list[str]:
 
 
 def _failed_turn(turn: Turn, error: RunFailed | RunCancelled) -> Turn:
-    ended = _ended_turn({**turn, "status": error.status})
-    ended["warnings"] = [*turn["warnings"], *_keep_some(error.warnings)]
+    ended = ended_turn({**turn, "status": error.status})
+    ended["warnings"] = [*turn["warnings"], *keep_some(error.warnings)]
     ended["error"] = harmless(str(error), ERROR_CHARS)
     ended["cost_usd"] = 0.0 if error.billed is False else None
     return ended
@@ -368,7 +368,7 @@ def refused_turn(turn: Turn, key: str, reason: ParallelError | str) -> Turn:
     key in the ledger identifies it.
     """
     is_open = isinstance(reason, ParallelError) and reason.billed is None
-    ended = _ended_turn({**turn, "run_id": "", "status": "unknown" if is_open else "refused"})
+    ended = ended_turn({**turn, "run_id": "", "status": "unknown" if is_open else "refused"})
     ended["key"] = key
     ended["error"] = harmless(str(reason), ERROR_CHARS)
     ended["cost_usd"] = None if is_open else 0.0

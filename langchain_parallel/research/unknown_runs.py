@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple, cast
 
 from .._core.calls import Calls
@@ -20,12 +21,15 @@ from .._core.ledger.identity import is_anothers
 from .._core.ledger.keys import METADATA_KEY
 from .._core.timestamps import elapsed_seconds, sort_key
 from .._graph.ownership import seal_turn
+from .._graph.paid_chat import PaidChat, QuickAnswer
+from .._graph.paid_request import PaidRequest
 from .._graph.paid_run import PaidRun
+from .._graph.quick_index import QuickIndex, quick_id
 from .._graph.run_config import RunConfig
 from .._graph.runtime import came_through_server
 from ..errors import LimitExceeded, QuotaExceeded
 from ..models import RunInput, Submission, TaskRun
-from ..processors import price_usd
+from ..processors import is_chat, price_usd
 from .state import Turn
 from .turns import new_turn, overtaken_turn
 from .usage import CENTS, counted_usd
@@ -33,6 +37,7 @@ from .usage import CENTS, counted_usd
 _NOT_SENT = ("refused", "planned", "declined")
 _FOUND = "Found in the session's ledger: no turn of this session had asked for it."
 _ANOTHERS = "(a question of another user)"
+_QUICK = "(a quick question that was asked elsewhere)"
 _WITHHELD = (
     "Found in the session's ledger: asked with other MCP credentials or for another identity. It counts as "
     "spent, and is not read here."
@@ -45,7 +50,7 @@ class Known(NamedTuple):
 
     run_ids: frozenset[str]
     keys: frozenset[str]
-    """Of requests that are planned: their runs may be there already."""
+    """Of requests that are planned: their runs may be there already. And of quick turns, without runs."""
     duplicates: frozenset[tuple[str, str]] = frozenset()
     """Other runs of the session's requests: ids and keys."""
     includes: Callable[[TaskRun], bool] = lambda run: False
@@ -55,6 +60,7 @@ class Known(NamedTuple):
     def of(cls, turns: Iterable[Turn], planned: Iterable[str] = ()) -> Known:
         """From all turns, and the keys of those that have no run yet."""
         turns = list(turns)
+        planned = [*planned, *(turn["key"] for turn in turns if is_chat(turn["processor"]))]
         others = {(id, turn["key"]) for turn in turns for id in turn.get("duplicates", ())}
         ids = {turn["run_id"] for turn in turns}
         return cls(frozenset(ids), frozenset(planned), frozenset(others))
@@ -69,7 +75,7 @@ class Known(NamedTuple):
 class Submitted(NamedTuple):
     """What became of a request."""
 
-    submission: Submission | None
+    submission: Submission | QuickAnswer | None
     """None: it was not sent, because of the limits."""
     found: list[Turn]
     """The runs of the ledger that the session did not know, oldest first; and turns of which the state said
@@ -78,7 +84,7 @@ class Submitted(NamedTuple):
 
 
 def submit_knowing(
-    run: PaidRun,
+    run: PaidRun | PaidChat,
     ledger_id: str,
     *,
     turns: Sequence[Turn],
@@ -88,7 +94,8 @@ def submit_knowing(
     allows: Callable[[Sequence[Turn]], bool],
     may_exceed_quotas: bool = False,
 ) -> Calls[Submitted]:
-    """Find the run in the ledger or start it there, unless what else the ledger has forbids it.
+    """Find the run in the ledger or start it there, unless what else the ledger has forbids it; the same for
+    the answer of a quick turn.
 
     Args:
         run: What is asked.
@@ -101,13 +108,21 @@ def submit_knowing(
         allows: Whether the run may be sent beside these turns of runs that were not known.
         may_exceed_quotas: See `PaidRun.submit`.
     """
+    if isinstance(run, PaidChat):
+        ask = _Asking(run, ledger_id, turns, known, position, is_limited, allows)
+        answer = yield from run.submit(
+            ledger_id, guard=ask.guard, may_exceed_quotas=may_exceed_quotas
+        )
+        return Submitted(answer, ask.found)
     # Before the lock: this may take the settling time, and the runs beside this one look up, too.
     if is_limited and (there := (yield from run.look(ledger_id))):
         return Submitted(there, [])
     lock = (yield from run.lock(f"limits {ledger_id}")) if is_limited else None
-    check = _check(known, allows)
     try:
-        found = corrected = (yield from _correct_turns(run, ledger_id, turns)) if is_limited else []
+        quick = (yield from _quick_questions(run, ledger_id)) if is_limited else []
+        check = _check(known, allows, quick)
+        corrected = (yield from _correct_turns(run, ledger_id, turns, quick)) if is_limited else []
+        found = corrected
         # Also where nothing was corrected: what cleared the plan may have been another state.
         if is_limited and not allows(corrected):
             return Submitted(None, corrected)
@@ -123,7 +138,7 @@ def submit_knowing(
                 if known is None:
                     return Submitted(None, [])
             unknown = yield from find_unknown(run.door, ledger_id, known, turns, position)
-            found = [*corrected, *unknown]
+            found = [*corrected, *unknown, *_quick_turns(quick, known, position)]
             if not allows(found):
                 return Submitted(None, found)
     finally:
@@ -131,19 +146,77 @@ def submit_knowing(
             lock.release()
 
 
-def _correct_turns(run: PaidRun, ledger_id: str, turns: Sequence[Turn]) -> Calls[list[Turn]]:
+@dataclass
+class _Asking:
+    """Decides whether a quick question may be sent, and notes what else it has found.
+
+    Others that are limited with it wait only until it is recorded, not for its answer.
+    """
+
+    chat: PaidChat
+    ledger_id: str
+    turns: Sequence[Turn]
+    known: Known | None
+    position: int
+    is_limited: bool
+    allows: Callable[[Sequence[Turn]], bool]
+    found: list[Turn] = field(default_factory=list)
+
+    def guard(self, claim: Callable[[], Calls[None]]) -> Calls[bool]:
+        """Claim the question, if that is allowed."""
+        name = f"limits {self.ledger_id}"
+        lock = (yield from self.chat.lock(name)) if self.is_limited else None
+        try:
+            may = yield from self._look_around()
+            if may:
+                yield from claim()
+            return may
+        finally:
+            if lock is not None:
+                lock.release()
+
+    def _look_around(self) -> Calls[bool]:
+        chat, known, ledger_id = self.chat, self.known, self.ledger_id
+        quick = yield from _quick_questions(chat, ledger_id)
+        if not self.is_limited:
+            self.found = [] if known is None else _quick_turns(quick, known, self.position)
+            return True
+        runs = yield from chat.ledger_runs(ledger_id)
+        if known is None:
+            return self.allows([_turn_of(one, None, 0, None) for one in (*runs, *quick)])
+        self.found = yield from _correct_turns(chat, ledger_id, self.turns, quick)
+        if not self.allows(self.found):
+            return False
+        unknown = yield from find_unknown(chat.door, ledger_id, known, self.turns, self.position)
+        self.found = [*self.found, *unknown, *_quick_turns(quick, known, self.position)]
+        return self.allows(self.found)
+
+
+def _quick_questions(paid: PaidRequest, ledger_id: str) -> Calls[list[TaskRun]]:
+    return (yield from QuickIndex(paid.door, paid.config, ledger_id).read())
+
+
+def _quick_turns(listed: Iterable[TaskRun], known: Known, position: int) -> list[Turn]:
+    """The turns of quick questions that were asked elsewhere: what each may have cost."""
+    turns = [_turn_of(one, None, position, None) for one in listed if known.lacks(one)]
+    return [{**turn, "question": _QUICK, "run_id": ""} for turn in turns]
+
+
+def _correct_turns(
+    run: PaidRequest, ledger_id: str, turns: Sequence[Turn], quick: Sequence[TaskRun]
+) -> Calls[list[Turn]]:
     """The turns that say less of their runs than the ledger does. Only behind a server, where a caller can
     edit the state; there this costs a request.
     """
     if not turns or not came_through_server(run.config):
         return []
-    runs = {one.run_id: one for one in (yield from run.ledger_runs(ledger_id))}
+    runs = {one.run_id: one for one in (*(yield from run.ledger_runs(ledger_id)), *quick)}
     known = [(turn, [runs[id] for id in _ids(turn) if id in runs]) for turn in turns]
     return [right for turn, there in known if there and (right := _as_listed(turn, there)) != turn]
 
 
 def _ids(turn: Turn) -> list[str]:
-    return [turn["run_id"], *turn.get("duplicates", ())]
+    return [turn["run_id"] or quick_id(turn["key"]), *turn.get("duplicates", ())]
 
 
 def _as_listed(turn: Turn, runs: Sequence[TaskRun]) -> Turn:
@@ -163,12 +236,13 @@ def _as_listed(turn: Turn, runs: Sequence[TaskRun]) -> Turn:
 
 
 def _check(
-    known: Known | None, allows: Callable[[Sequence[Turn]], bool]
+    known: Known | None, allows: Callable[[Sequence[Turn]], bool], quick: Sequence[TaskRun]
 ) -> Callable[[Sequence[TaskRun]], None]:
     """Called with the ledger's runs before a send: raises, once for each run that is to be counted first."""
     seen = set[str]()
 
-    def check(runs: Sequence[TaskRun]) -> None:
+    def check(listed: Sequence[TaskRun]) -> None:
+        runs = [*listed, *quick]
         if known is None:
             if not allows([_turn_of(one, None, 0, None) for one in runs]):
                 raise LimitExceeded("The ledger's runs leave no room for it.")

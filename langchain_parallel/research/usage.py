@@ -20,10 +20,10 @@ from .._core.timestamps import covered_seconds, elapsed_seconds, span
 from .._graph.quotas import QuotaUse, beyond_quota
 from .._graph.runtime import runtime_of
 from ..options import SessionLimits
-from ..processors import PROCESSORS, price_usd
+from ..processors import expected_seconds, price_usd
 from ..text.format import usd
 from ..text.untrusted import harmless
-from .state import ResearchState, Turn
+from .state import ResearchState, Turn, id_of
 
 CENTS = 1e-9
 """Prices are sums of floats: less than this is no difference."""
@@ -139,8 +139,8 @@ def counted_usd(turn: Turn) -> float:
 
 
 def _longest(turn: Turn) -> float:
-    known = PROCESSORS.get(turn["processor"])
-    return known.seconds[1] if known else 0.0
+    seconds = expected_seconds(turn["processor"])
+    return seconds[1] if seconds else 0.0
 
 
 def _span(turn: Turn) -> tuple[float, float] | None:
@@ -167,8 +167,8 @@ class Spending(TypedDict):
 
 def emit_cost(turns: Sequence[Turn], state: ResearchState, config: RunnableConfig) -> Calls[None]:
     """Emit what these turns cost, just before they are checkpointed."""
-    known = {turn["run_id"] for turn in turns}
-    others = [other for other in state.get("turns") or () if other["run_id"] not in known]
+    known = {id_of(turn) for turn in turns}
+    others = [other for other in state.get("turns") or () if id_of(other) not in known]
     total = spent_usd(others) if "turns" in state else state.get("spent_usd") or 0.0
     for turn in turns:
         total = round(total + (turn["cost_usd"] or 0.0), 6)

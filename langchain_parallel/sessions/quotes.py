@@ -46,7 +46,7 @@ def with_findings(question: str, turns: Iterable[Turn], *, max_chars: int = 10_0
     problems = [] if question.strip() else ["There is no question."]
     problems += [] if quoted else ["There are no turns to quote."]
     problems += [
-        f"Run {turn['run_id']} has no answer to quote ({turn['status']})."
+        f"Run {turn['run_id'] or turn['key']} has no answer to quote ({turn['status']})."
         for turn in quoted
         if is_hollow(turn["content"])
     ]

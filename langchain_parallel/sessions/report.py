@@ -19,7 +19,7 @@ from typing_extensions import Self
 from .._core.timestamps import covered_seconds, span
 from ..errors import InvalidRequest
 from ..evidence import is_hollow
-from ..research.state import Turn
+from ..research.state import Turn, was_sent
 from .claims import report_values
 from .report_markdown import markdown
 from .report_parts import ReportedTurn, ReportPart, Source, Totals, Underway
@@ -84,7 +84,7 @@ class SessionReport(ReportPart):
     def totals(self) -> Totals:
         """Cost, runs and time of the whole session."""
         sent = sum(1 for question in self.underway if question.run_id)
-        begun = [turn for turn in self.turns if turn.run_id]
+        begun = [t for t in self.turns if was_sent(t.run_id, t.processor, t.status)]
         costs = [turn.cost_usd for turn in begun if turn.cost_usd is not None]
         times = [times for t in begun if (times := span(t.started_at, t.ended_at)) is not None]
         runs = len(begun) + sent

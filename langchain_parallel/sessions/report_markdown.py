@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from .._core.plain_text import count
 from ..evidence import is_hollow, is_within
+from ..processors import is_chat
 from ..text.format import duration, usd
 from ..text.markdown import escape_line, link
 from ..text.own_marks import leads_elsewhere
@@ -138,7 +139,8 @@ def _facts(turn: ReportedTurn, turns: Sequence[ReportedTurn]) -> Iterator[str]:
     yield f"- Asked by: {escape(turn.asked_by or 'unknown', n)}"
     cost, time = usd(turn.cost_usd), duration(turn.seconds)
     yield f"- Processor: {_name(turn.processor, n)}; cost: {cost}; time: {time}"
-    yield f"- Run: {_name(turn.run_id, n)}; interaction: {_name(turn.interaction_id, n)}"
+    run = "none, a quick turn" if is_chat(turn.processor) else _name(turn.run_id, n)
+    yield f"- Run: {run}; interaction: {_name(turn.interaction_id, n)}"
     yield f"- How it was reached: {_way_to(turn, turns)}"
     yield from (f"- ⚠ Warning: {escape(warning, n)}" for warning in turn.warnings)
     if turn.verdict:

@@ -57,7 +57,7 @@ class ReportedTurn(ReportPart):
     asked_by: str = ""
     processor: str = ""
     status: str
-    """`completed`, `failed`, `cancelled`, `refused`, `unfinished`."""
+    """`completed`, `failed`, `cancelled`, `refused`, `unfinished`, `lost`."""
     answer: Any = None
     """Text or a JSON object, as it came; None without an answer. Untrusted."""
     claims: tuple[Claim, ...] = ()
@@ -70,7 +70,7 @@ class ReportedTurn(ReportPart):
     interaction_id: str | None = None
     parent_interaction_id: str | None = None
     run_id: str
-    """Empty where the API refused to start it."""
+    """Empty where the API refused to start it, and of a quick turn."""
     cost_usd: float | None = None
     """None where it is not known."""
     started_at: str | None = None

@@ -14,7 +14,7 @@ from typing import Any
 from .._core.timestamps import elapsed_seconds
 from ..evidence import rank
 
-_WITHOUT_ANSWER = ("failed", "cancelled", "refused", "declined", "withheld")
+_WITHOUT_ANSWER = ("failed", "cancelled", "refused", "declined", "withheld", "lost")
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from ..errors import (
     RunFailed,
     StillRunning,
 )
-from ..processors import PROCESSORS, Processor
+from ..processors import Processor, find_processor
 from ..text.format import duration_range, usd
 from ..text.untrusted import ERROR_CHARS, harmless
 
@@ -66,7 +66,7 @@ def each_price(processors: Sequence[str]) -> str:
 
 
 def _known_processors(processors: Iterable[str]) -> list[Processor]:
-    return [PROCESSORS[name] for name in processors if name in PROCESSORS]
+    return [known for name in processors if (known := find_processor(name))]
 
 
 # --- arguments that do not fit -------------------------------------------------------------------

@@ -20,7 +20,7 @@ from langchain_parallel._core.effects import (
 )
 from langchain_parallel._core.ledger.cache import LedgerCache
 from langchain_parallel._core.retry import RetryPolicy
-from langchain_parallel._graph.paid_run import wait_seconds
+from langchain_parallel._graph.paid_request import wait_seconds
 from langchain_parallel.models import TaskRun, TaskRunResult
 
 from .helpers import Script, answer

@@ -22,7 +22,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.store.memory import InMemoryStore
 
 from langchain_parallel import ParallelError, create_research_graph
-from langchain_parallel._graph.paid_run import wait_seconds
+from langchain_parallel._graph.paid_request import wait_seconds
 from langchain_parallel.models import Submission, TaskRunInput
 from langchain_parallel.options import Limits
 from langchain_parallel.simulator import ManualClock, RunScript, Simulator, SimulatorTransport

@@ -751,8 +751,7 @@ class KeptRecords:
 
 def quotas_in(holder: Any) -> Quotas:
     """Those of one thread, with accounts in this place."""
-    settings = SimpleNamespace(clock=ManualClock())
-    clients: Any = SimpleNamespace(sync=SimpleNamespace(_settings=settings))
+    clients: Any = SimpleNamespace(now=ManualClock().now)
     quotas = Quotas(clients, KeptRecords())  # type: ignore[arg-type]  # as far as it is used
     quotas._memory = holder
     return quotas

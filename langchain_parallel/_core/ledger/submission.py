@@ -39,6 +39,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ...errors import (
+    InvalidRequest,
     LedgerNotFound,
     MalformedResponse,
     NotFound,
@@ -51,7 +52,7 @@ from ..effects import Flow, NoResponse, Outcome, Request, confirm, now, send, sl
 from ..retry import RetryDecision, classify
 from .cache import KnownRun
 from .identity import MARK_KEY
-from .keys import METADATA_KEY, check_own_metadata
+from .keys import METADATA_KEY
 from .lookup import (
     Lookup,
     PendingSubmission,
@@ -124,7 +125,9 @@ def find(
 
 
 def _with_key(pending: PendingSubmission) -> TaskRunInput:
-    check_own_metadata(pending.request.metadata, METADATA_KEY, MARK_KEY)
+    for name in (METADATA_KEY, MARK_KEY):
+        if name in pending.request.metadata:
+            raise InvalidRequest([f"The metadata key {name!r} is the ledger's own; leave it out."])
     return pending.request.model_copy(update={"metadata": pending.metadata})
 
 

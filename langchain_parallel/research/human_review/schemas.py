@@ -13,7 +13,7 @@ from typing_extensions import NotRequired, TypedDict
 
 from ..._graph.quotas import QuotaUse
 from ...options import LIMIT_NAMES, SessionLimits
-from ...processors import PROCESSORS
+from ...processors import CHAT_PROCESSORS, PROCESSORS
 from ...text.format import usd
 from ..usage import Forecast
 
@@ -103,7 +103,8 @@ class HumanAnswer(TypedDict):
 
 
 _TEXT = {"type": "string"}
-_PRICES = ", ".join(f"{name} {usd(processor.usd)}" for name, processor in PROCESSORS.items())
+_ALL = (*PROCESSORS.values(), *CHAT_PROCESSORS.values())
+_PRICES = ", ".join(f"{processor.name} {usd(processor.usd)}" for processor in _ALL)
 QUESTION_ARGS: dict[str, Any] = {
     "question": _TEXT,
     "processor": {"type": "string", "description": f"What a run costs: {_PRICES}."},

@@ -134,7 +134,7 @@ def _stop(
     branches = state.get("branches") or []
     left = to_review(open_turns(state), graph.rules(state, config))
     if branches and len(left) < len(branches):
-        return {"turns": [refused_turn(t, graph.run(t, config).key, reason) for t in left]}
+        return {"turns": [refused_turn(t, graph.paid(t, config).key, reason) for t in left]}
     yield from graph.ledgers.close(config, graph.name, state.get("turns") or ())
     update: dict[str, Any] = {"verdict": verdict, "pending": None}
     update["spent_usd"] = spent_usd(state.get("turns") or [])

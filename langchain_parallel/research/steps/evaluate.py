@@ -14,6 +14,7 @@ from ..approval import NO_PERSON, check_asked_once
 from ..evaluation import BuiltInEvaluator, consult, last_round, questions_of
 from ..graph_config import GraphConfig
 from ..messages import answer_update
+from ..quick_turns import lost_turns
 from ..state import ResearchState, Turn, Verdict, merge_turns
 from ..turns import check_continues, question_text, runs_since_question
 from ..usage import spent_usd
@@ -23,7 +24,7 @@ from .plan import next_turns
 def evaluate(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
     """The verdict on the last turn, and what the session has cost."""
     verdict = yield from consult(graph.evaluate, state, config)
-    verdict = _within_limit(graph, state, verdict)
+    verdict = _not_again(state, _within_limit(graph, state, verdict))
     if verdict["action"] == "review" and checkpointer_of(config) is None:
         verdict = _stop(NO_PERSON, verdict)
     try:
@@ -94,6 +95,15 @@ def _within_limit(graph: GraphConfig, state: ResearchState, verdict: Verdict) ->
             f"Out of runs for this question ({graph.limits.max_runs_per_question}).", verdict
         )
     return verdict
+
+
+def _not_again(state: ResearchState, verdict: Verdict) -> Verdict:
+    """What is asked after a lost answer is for a person to decide: that one may be paid for."""
+    lost = lost_turns(last_round(state["turns"]))
+    if not lost or not questions_of(verdict):
+        return verdict
+    reason = f"{lost[0]['error']} {verdict.get('reason', '')}".strip()
+    return Verdict(action="review", reason=reason, proposal={**verdict})
 
 
 def _stop(why: str, verdict: Verdict) -> Verdict:

@@ -19,10 +19,12 @@ from ..._graph.ownership import (
 from ...errors import InvalidRequest, ParallelError
 from ...models import TaskRun
 from ...options import check_session_limits
+from ...processors import is_chat
 from ..approval import limit_objections, price_objections, to_review
 from ..graph_config import GraphConfig
 from ..lost_sessions import warn_if_lost
 from ..messages import asked_message, message_text
+from ..quick_turns import find_turn
 from ..spending_rules import SpendingRules
 from ..state import Question, ResearchState, Turn
 from ..turns import (
@@ -211,6 +213,9 @@ def _overtake(
     """The turn that was on its way when another question came in, if it was submitted."""
     if left["run_id"]:
         return [overtaken_turn(left, (yield from _run_now(graph, left["run_id"])))]
+    if is_chat(left["processor"]):
+        answered = yield from find_turn(graph.chat(left, config), left, ledger_id)
+        return [] if answered is None else [answered]
     run = graph.run(left, config)
     if left.get("on_hold") and not (yield from run.may_have_been_sent(ledger_id)):
         return []

@@ -18,6 +18,7 @@ from langgraph.types import Command, Send
 
 from ..._core.calls import Calls
 from ..._graph.ownership import prove_all, prove_ledger, prove_plan, prove_run
+from ..._graph.paid_chat import QuickAnswer
 from ...errors import (
     CreditExhausted,
     Forbidden,
@@ -28,8 +29,10 @@ from ...errors import (
     Unprocessable,
 )
 from ...parked.interrupts import check_own_thread, is_parking, park
+from ...processors import is_chat
 from ..approval import limit_objections
 from ..graph_config import GraphConfig
+from ..quick_turns import answered_turn
 from ..state import ResearchState, Turn, is_elsewhere, merge_turns
 from ..turns import (
     finish_turn,
@@ -55,6 +58,8 @@ def submit(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> 
         left = leave_behind(pending, state["ledger_id"], ledger_id, graph.clients.seals)
         return {"ledger_id": ledger_id, "pending": {**left, "on_hold": True}}
     started, found = yield from _start(graph, state, config)
+    if _is_answered(started):
+        return (yield from _end(started, found, state, config))
     return {"pending": started, **({"turns": found} if found else {})}
 
 
@@ -71,8 +76,15 @@ def wait(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
     if is_parking(graph.wait, config):
         yield from park(graph, [pending], state["ledger_id"], config, raises=True)
     turn = yield from _finish(graph, {**state, "pending": pending}, config)
+    return (yield from _end(turn, [], state, config))
+
+
+def _end(
+    turn: Turn, found: Sequence[Turn], state: ResearchState, config: RunnableConfig
+) -> Calls[dict[str, Any]]:
+    """What an ended turn changes in the state."""
     yield from emit_cost([turn], state, config)
-    update = {"turns": [turn], "pending": None, "answer": turn["content"]}
+    update = {"turns": [*found, turn], "pending": None, "answer": turn["content"]}
     if turn["status"] != "completed":  # the head stays where it was
         return update
     head = turn["interaction_id"] or state.get("interaction_id")
@@ -80,7 +92,7 @@ def wait(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
 
 
 class _Started(NamedTuple):
-    """A turn with its run, or one that has to be reviewed again."""
+    """A turn with its run, a quick one that has ended, or one that has to be reviewed again."""
 
     turn: Turn
     found: Sequence[Turn] = ()
@@ -108,7 +120,7 @@ def _start(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> 
 
     try:
         submission, found = yield from submit_knowing(
-            graph.run(pending, config),
+            graph.paid(pending, config),
             state["ledger_id"],
             turns=turns,
             known=known,
@@ -126,7 +138,15 @@ def _start(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> 
         return _Started(_unsent(pending, no_credit=True))
     if submission is None:
         return _Started(_unsent(pending, on_hold=True), found)
-    return _Started(running_turn(pending, submission, graph.clients.seals), found)
+    seals = graph.clients.seals
+    if isinstance(submission, QuickAnswer):
+        return _Started(answered_turn(pending, submission, state["ledger_id"], seals), found)
+    return _Started(running_turn(pending, submission, seals), found)
+
+
+def _is_answered(turn: Turn) -> bool:
+    """Whether it is a quick turn that was sent: what came of it is known at once."""
+    return is_chat(turn["processor"]) and turn["status"] != "planned"
 
 
 def _unsent(pending: Turn, **why: bool) -> Turn:
@@ -139,7 +159,7 @@ def _unsent(pending: Turn, **why: bool) -> Turn:
 def _read_known(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Known:
     """What the session knows of its ledger."""
     left = open_turns(state)
-    keys = [graph.run(turn, config).key for turn in left if not turn["run_id"]]
+    keys = [graph.paid(turn, config).key for turn in left if not turn["run_id"]]
     return Known.of([*(state.get("turns") or ()), *left], keys)
 
 
@@ -174,10 +194,15 @@ def submit_branch(graph: GraphConfig, state: ResearchState, config: RunnableConf
     try:
         if not pending["run_id"]:
             # The other branches are not at hand in this task; `join` tells what the ledger has beside them.
-            pending = (yield from _start(graph, state, config)).turn
-            update = {"branches": [pending]}
+            started = (yield from _start(graph, state, config)).turn
+            if _is_answered(started):
+                yield from emit_cost([started], state, config)
+                update = {"turns": [started]}
+            else:
+                pending = started
+                update = {"branches": [pending]}
     except (Unprocessable, Forbidden, InvalidRequest) as error:
-        key = graph.run(pending, config).key
+        key = graph.paid(pending, config).key
         update = {"turns": [refused_turn(pending, key, error)]}
     except ParallelError:
         pass  # `join` tries again
@@ -215,7 +240,7 @@ def join(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
         if not branch["run_id"] and not branch.get("no_credit"):
             branch, found = yield from _start(graph, {**state, "pending": branch}, config)  # noqa: PLW2901
             turns += found
-        branches.append(branch)
+        (turns if _is_answered(branch) else branches).append(branch)
     started = [branch for branch in branches if branch["run_id"]]
     started = yield from prove_all(graph, started, state["ledger_id"], config)
     if not turns:
