@@ -158,7 +158,7 @@ class KeptAccount:
             where["configurable"]["checkpoint_id"] = RECORD_ID
             read = Call(lambda: saver.get_tuple(where), lambda: saver.aget_tuple(where))
             found = yield _guard(read, "read")
-            kept = (found.metadata or {}).get(NAMESPACE) if found else None
+            kept = found.metadata.get(NAMESPACE) if found else None
         return {"settled": kept["settled"], "open": dict(kept["open"])} if kept else _empty()
 
     def _put_sheet(self, sheet: dict[str, Any]) -> Calls[None]:
@@ -189,7 +189,7 @@ class KeptAccount:
             return [found async for found in saver.alist(thread)]
 
         found = yield _guard(Call(lambda: list(saver.list(thread)), alist), "read")
-        kept = {one.config["configurable"]["checkpoint_ns"]: one.metadata or {} for one in found}
+        kept = {one.config["configurable"]["checkpoint_ns"]: one.metadata for one in found}
         by_key = {ns.rpartition(":")[2]: metadata.get(NAMESPACE) for ns, metadata in kept.items()}
         return {key: entry for key, entry in by_key.items() if entry}
 

@@ -63,6 +63,16 @@ EXPLAINED: dict[tuple[str, str, str], str] = {
         "if (unread is None and waiting.run.active):",
     ): "A status that was read is there; the type checker does not know it.",
     (
+        "_graph/quota_accounts.py",
+        'sheet["settled"] = round(sheet["settled"] + (usd or 0.0), 6)',
+        'sheet["settled"] = round(sheet["settled"] + (usd or 0.0), 7)',
+    ): "Prices are in tenths of a cent: both remove the error of a sum of floats, and nothing else.",
+    (
+        "_graph/quota_accounts.py",
+        'where["configurable"]["checkpoint_id"] = RECORD_ID',
+        "pass",
+    ): "Without an id the latest checkpoint of the place is read; there is one.",
+    (
         "_graph/quotas.py",
         "_CENTS = 1e-9",
         "_CENTS = 2e-09",

@@ -33,6 +33,18 @@ _APPROVAL = (
     "tests/research/test_session_limits.py",
     "tests/middleware/test_people.py",
 )
+_PAID_RUN = (
+    "tests/tool/test_intents.py",
+    "tests/tool/test_progress.py",
+    "tests/tool/test_doubt.py",
+    "tests/test_refused_processor.py",
+    "tests/tool/test_errors.py",
+    "tests/tool/test_replay.py",
+    "tests/faults/test_unsettled.py",
+    "tests/research/test_gone_ledger.py",
+    "tests/faults/test_late_commit.py",
+    "tests/research/test_quotas.py",
+)
 _QUOTAS = ("tests/research/test_quotas.py",)
 _OWNERSHIP = (
     "tests/research/test_whose_run.py",
@@ -57,6 +69,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "_graph/ownership.py": _OWNERSHIP,
     "_graph/quotas.py": _QUOTAS,
     "_graph/quota_accounts.py": _QUOTAS,
+    "_graph/paid_run.py": _PAID_RUN,
     "_graph/records.py": (
         "tests/research/test_odd_checkpointers.py",
         "tests/research/test_thread_records.py",
