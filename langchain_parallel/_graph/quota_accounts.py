@@ -126,7 +126,7 @@ class KeptAccount:
         return cast(SharedLock, lock)  # without a time limit there is always one
 
     def _write_without(self, key: str, sheet: dict[str, Any]) -> Calls[None]:
-        yield from self._put_sheet(sheet) if self.is_exclusive else self._put_entry(key, None)
+        yield from self._put_sheet(sheet) if self.is_exclusive else self._put_entry(key, {})
 
     def _read(self) -> Calls[dict[str, Any]]:
         """The sheet; or one that is made of the entries."""
@@ -167,11 +167,12 @@ class KeptAccount:
         else:
             yield from self._put(_SHEET, "sheet", sheet)
 
-    def _put_entry(self, key: str, entry: dict[str, Any] | None) -> Calls[None]:
-        if entry is None and isinstance(self.holder, BaseStore):
+    def _put_entry(self, key: str, entry: dict[str, Any]) -> Calls[None]:
+        """Write what a run is entered with; nothing takes it out."""
+        if not entry and isinstance(self.holder, BaseStore):
             yield _guard(delete_item(self.holder, self._namespace, key), "written")
         else:  # a checkpointer deletes whole threads only
-            yield from self._put(key, "entry", entry or {"usd": 0.0, "settled": True})
+            yield from self._put(key, "entry", entry)
 
     def _put(self, key: str, kind: str, value: dict[str, Any]) -> Calls[None]:
         if isinstance(self.holder, BaseStore):

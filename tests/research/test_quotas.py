@@ -25,7 +25,7 @@ from langgraph.store.postgres import PostgresStore
 from langgraph.types import Command
 
 from langchain_parallel import ParallelClient, create_research_graph
-from langchain_parallel._core.calls import drive
+from langchain_parallel._core.calls import adrive, drive
 from langchain_parallel._graph import quota_accounts
 from langchain_parallel._graph.quota_accounts import Amounts, KeptAccount, Memory
 from langchain_parallel._graph.quotas import Account, Quotas, beyond_quota
@@ -658,25 +658,39 @@ class OtherSaver(BaseCheckpointSaver[str]):
     def list(self, config: Any, **how: Any) -> Any:
         return self.inner.list(config, **how)
 
+    async def aput(self, *args: Any) -> Any:
+        return self.inner.put(*args)
+
+    async def aget_tuple(self, config: Any) -> Any:
+        return self.inner.get_tuple(config)
+
+    async def alist(self, config: Any, **how: Any) -> Any:
+        for found in self.inner.list(config, **how):
+            yield found
+
 
 HOLDERS = [Memory, InMemoryStore, InMemorySaver, OtherStore, OtherSaver]
 
 
 @pytest.mark.parametrize("kind", HOLDERS)
-def test_an_account_adds_up_what_is_settled_and_what_is_reserved(kind: Any) -> None:
+def test_an_account_adds_up_what_is_settled_and_what_is_reserved(mode: Mode, kind: Any) -> None:
     account = KeptAccount(kind(), "all day", None)
     assert account.is_exclusive is (kind not in (OtherStore, OtherSaver))
     seen: list[Amounts] = []
+
+    def done(calls: Any) -> Any:
+        return drive(calls) if mode == "sync" else asyncio.run(adrive(calls))
 
     def enter(key: str, usd: float | None, *, fits: bool = True) -> Amounts | None:
         def look(others: Amounts) -> bool:
             seen.append(others)
             return fits
 
-        return drive(account.enter(key, usd, look))
+        left: Amounts | None = done(account.enter(key, usd, look))
+        return left
 
     def now() -> tuple[float, float]:
-        amounts = drive(account.amounts())
+        amounts = done(account.amounts())
         return round(amounts.used, 6), round(amounts.reserved, 6)
 
     assert now() == (0.0, 0.0)
@@ -689,12 +703,12 @@ def test_an_account_adds_up_what_is_settled_and_what_is_reserved(kind: Any) -> N
     assert now() == (0.0, 0.35)
     assert enter("c", 0.5, fits=False) == (0.0, 0.35)
     assert now() == (0.0, 0.35)
-    drive(account.settle("a", 0.1))
+    done(account.settle("a", 0.1))
     assert now() == (0.1, 0.05)
-    drive(account.settle("b", None))
+    done(account.settle("b", None))
     assert now() == (0.1, 0.0)
     assert enter("d", 0.2) is None
-    drive(account.remove("d"))
+    done(account.remove("d"))
     assert now() == (0.1, 0.0)
     assert enter("e", 0.2) is None
     assert enter("e", 0.2, fits=False) is not None  # it fits no longer
