@@ -2,6 +2,8 @@
 
     ParallelTaskTool             web research as a tool for agents
     ParallelTaskResultTool       fetches an answer that such a tool could not wait for
+    ParallelSearchTool           pages found on the web, for agents; ParallelExtractTool reads them
+    ParallelSearchRetriever      the same search as a retriever
     ParallelResearchMiddleware   research for agents made with `create_agent` (extra: agents)
     create_research_graph        a research session as a graph: resumed, continued, branched
     resume, aresume              continue a thread exactly once, no matter how many workers call it
@@ -44,8 +46,14 @@ if typing.TYPE_CHECKING:
     from .options import Limits, RequestOptions
     from .parked.resumption import aresume, resume
     from .research import create_research_graph
+    from .retrievers import ParallelSearchRetriever
     from .sessions import InteractionTree, SessionReport
-    from .tools import ParallelTaskResultTool, ParallelTaskTool
+    from .tools import (
+        ParallelExtractTool,
+        ParallelSearchTool,
+        ParallelTaskResultTool,
+        ParallelTaskTool,
+    )
 
     __version__: str
 
@@ -61,7 +69,10 @@ __all__ = [
     "ParallelDeepResearch",
     "ParallelEnrichment",
     "ParallelError",
+    "ParallelExtractTool",
     "ParallelResearchMiddleware",
+    "ParallelSearchRetriever",
+    "ParallelSearchTool",
     "ParallelTaskGroup",
     "ParallelTaskResultTool",
     "ParallelTaskRunTool",
@@ -90,7 +101,10 @@ _MODULES = {
     "ParallelDeepResearch": "official",
     "ParallelEnrichment": "official",
     "ParallelError": "errors",
+    "ParallelExtractTool": "tools",
     "ParallelResearchMiddleware": "middleware",
+    "ParallelSearchRetriever": "retrievers",
+    "ParallelSearchTool": "tools",
     "ParallelTaskGroup": "official",
     "ParallelTaskResultTool": "tools",
     "ParallelTaskRunTool": "official",

@@ -18,6 +18,7 @@ from .limits import (
     location_findings,
     policy_findings,
     refuse_broken,
+    seconds,
 )
 from .wire import answer_payload, json_body
 
@@ -27,6 +28,20 @@ MAX_QUERIES, MAX_QUERY, MAX_OBJECTIVE, MAX_SESSION_ID = 5, 200, 5_000, 1_000
 MAX_RESULTS, MAX_URLS = 20, 20
 LEAST_AGE = 600
 """Seconds."""
+_LONGEST = 3600.0
+"""Seconds."""
+
+
+def check_timeout(timeout: object) -> float:
+    """Check for how many seconds an answer is waited for, and return them.
+
+    Raises:
+        InvalidRequest: It is not a number above 0.
+    """
+    given = seconds(timeout)
+    if given == 0:
+        raise InvalidRequest(["timeout is 0; give seconds, above 0."])
+    return min(given, _LONGEST)
 
 
 def build(model: type[RequestT], fields: Mapping[str, Any]) -> RequestT:

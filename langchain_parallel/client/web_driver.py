@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from .._core import limits, web_calls, web_limits
+from .._core import web_calls, web_limits
 from .._core.redaction import extra_secrets
-from ..errors import InvalidRequest
 from ..models import (
     ExtractAdvancedSettings,
     ExtractRequest,
@@ -25,7 +24,6 @@ RequestT = TypeVar("RequestT", SearchRequest, ExtractRequest)
 SEARCH_TIMEOUT = 60.0
 EXTRACT_TIMEOUT = 180.0
 """Seconds. Pages that are fetched now take up to a minute, says the documentation."""
-_LONGEST = 3600.0
 
 
 class WebDriver(Driver):
@@ -79,7 +77,10 @@ class WebDriver(Driver):
         }
         asked = _checked(self._settings, web_limits.build(SearchRequest, fields))
         flow = web_calls.search(
-            asked, self._settings.policy, timeout=_seconds(timeout), resend_lost=resend_lost
+            asked,
+            self._settings.policy,
+            timeout=web_limits.check_timeout(timeout),
+            resend_lost=resend_lost,
         )
         return self._drive(flow)
 
@@ -129,7 +130,10 @@ class WebDriver(Driver):
         }
         asked = _checked(self._settings, web_limits.build(ExtractRequest, fields))
         flow = web_calls.extract(
-            asked, self._settings.policy, timeout=_seconds(timeout), resend_lost=resend_lost
+            asked,
+            self._settings.policy,
+            timeout=web_limits.check_timeout(timeout),
+            resend_lost=resend_lost,
         )
         return self._drive(flow)
 
@@ -143,10 +147,3 @@ def _checked(settings: Settings, asked: RequestT) -> RequestT:
 
 def _as_list(texts: str | Sequence[str] | None) -> Sequence[str] | None:
     return [texts] if isinstance(texts, str) else texts
-
-
-def _seconds(timeout: float) -> float:
-    seconds = limits.seconds(timeout)
-    if seconds == 0:
-        raise InvalidRequest(["timeout is 0; give seconds, above 0."])
-    return min(seconds, _LONGEST)

@@ -19,6 +19,7 @@ from typing_extensions import TypedDict
 
 from ..text.own_marks import Number, marked_numbers
 from ..text.source_numbers import number_of
+from ..tools.thread_citations import numbered_sources
 from .agent_state import AgentTurn, Research
 from .names import Names
 
@@ -31,7 +32,7 @@ class Source(TypedDict):
     title: str | None
     fields: list[str]
     handle: str
-    """The finding that cites it first."""
+    """The finding that cites it first; empty for a source of another tool's answer."""
     run_id: str
     interaction_id: str | None
 
@@ -71,6 +72,8 @@ def _by_url(research: Research, without: str) -> dict[str, Number]:
 def sources(state: Mapping[str, Any], name: str = "research") -> dict[Number, Source]:
     """Every source of an agent's research by its number: `3`, or `"3@c65c64"` of a sub-agent's.
 
+    Pages of search and extract tools are among them as long as their messages are.
+
     Args:
         state: What the agent returned, or `agent.get_state(config).values`.
         name: The middleware's.
@@ -82,7 +85,25 @@ def sources(state: Mapping[str, Any], name: str = "research") -> dict[Number, So
         ids = {name: record[name] for name in ("handle", "run_id", "interaction_id")}
         for citation in record["citations"]:
             found.setdefault(citation["number"], Source(**citation, **ids))  # type: ignore[typeddict-item]
+    messages = state.get("messages") or ()
+    others = numbered_sources(messages) if Names(name).is_default else {}
+    for number, source in others.items():
+        found.setdefault(number, _of_tool(number, source))
     return found
+
+
+def _of_tool(number: int, source: Mapping[str, Any]) -> Source:
+    """A source that the answer of another tool has numbered."""
+    title = source.get("title")
+    return Source(
+        number=number,
+        url=source["url"],
+        title=title if isinstance(title, str) else None,
+        fields=[],
+        handle="",
+        run_id="",
+        interaction_id=None,
+    )
 
 
 def find_citations(text: str, state: Mapping[str, Any], name: str = "research") -> CitationLookup:

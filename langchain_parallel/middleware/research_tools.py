@@ -64,6 +64,8 @@ class ResearchTool(BaseTool):
         default=explain, exclude=True, repr=False
     )
     agent: AgentConfig = Field(exclude=True, repr=False)
+    numbers_by_ranges: ClassVar[bool] = True
+    """Its citation numbers are in ranges, one for each run (`citations.py`)."""
 
     def _run(
         self,

@@ -7,7 +7,7 @@ really cost replaces its reservation once it has ended; failed runs give theirs 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import ceil, floor
 from typing import Any, cast
 
@@ -184,16 +184,16 @@ def emit_cost(turns: Sequence[Turn], state: ResearchState, config: RunnableConfi
         if runtime := runtime_of(config):
             runtime.stream_writer(dict(spending))
         if config.get("callbacks"):
-            yield from _trace(spending, config)
+            yield from trace_cost("parallel_run", spending, config)
 
 
-def _trace(spending: Spending, config: RunnableConfig) -> Calls[None]:
-    """A run of its own in the trace, whose metadata LangSmith adds up as cost.
+def trace_cost(name: str, spent: Mapping[str, Any], config: RunnableConfig) -> Calls[None]:
+    """A run of this name in the trace, whose metadata LangSmith adds up as cost; `spent` has `cost_usd`.
 
     Source: https://docs.langchain.com/langsmith/cost-tracking (`usage_metadata` of a custom run).
     """
-    metadata: dict[str, Any] = {**config.get("metadata", {}), **spending}
-    metadata["usage_metadata"] = {"total_cost": spending["cost_usd"] or 0.0}
-    run = RunnableLambda(lambda spent: spent, name="parallel_run")
+    metadata: dict[str, Any] = {**config.get("metadata", {}), **spent}
+    metadata["usage_metadata"] = {"total_cost": spent["cost_usd"] or 0.0}
+    run = RunnableLambda(lambda given: given, name=name)
     traced: RunnableConfig = {"callbacks": config.get("callbacks"), "metadata": metadata}
-    yield Call(lambda: run.invoke(spending, traced), lambda: run.ainvoke(spending, traced))
+    yield Call(lambda: run.invoke(spent, traced), lambda: run.ainvoke(spent, traced))

@@ -67,7 +67,7 @@ from .arguments import (
 from .asked_by_hand import AskedByHand
 from .call_site import NO_CONFIG, AnyRuntime, CallSite
 from .own_answers import check_adopted, check_follow_up, remember_answer, seal_answer
-from .thread_citations import number_citations
+from .thread_citations import first_position, number_citations
 from .tool_messages import description, error_for_model, explain
 from .unfinished_calls import UnfinishedCall, is_found_again, with_asked_key
 from .within_limits import submit_within_limits
@@ -365,7 +365,9 @@ class ParallelTaskTool(AskedByHand):
 
     def _answer(self, got: PaidAnswer, processor: str, ledger_id: str, site: CallSite) -> Told:
         artifact = _artifact(got, processor)
-        numbered = number_citations(citations(got.result), site.messages, site.nth_call)
+        numbered = number_citations(
+            citations(got.result), site.messages, site.nth_call, first_position(site.tools)
+        )
         artifact["citations"] = numbered
         told = paid_calls(got.result, (self.request or RequestOptions()).paid_connectors)
         artifact |= {"cost_is_lower_bound": bool(told)} | seal_answer(

@@ -8,7 +8,7 @@ number of theirs, so no new number is below one that a text names.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
@@ -16,12 +16,17 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 from ..text.own_marks import marked_numbers
 from ..text.source_numbers import number_of, position_of
 
+_ABOVE_RESEARCH = 1_000
+"""The research middleware gives each of its runs a range, and has fewer runs than this."""
 _MOST = 10**9
 """A greater number in a text is none of a source."""
 
 
 def number_citations(
-    citations: Sequence[Mapping[str, Any]], messages: Sequence[Any], nth_call: int = 0
+    citations: Sequence[Mapping[str, Any]],
+    messages: Sequence[Any],
+    nth_call: int = 0,
+    first: int = 0,
 ) -> list[dict[str, Any]]:
     """The citations of an answer with the numbers that they have in the conversation.
 
@@ -29,13 +34,14 @@ def number_citations(
         citations: Of one answer, with `url`.
         messages: The conversation before the answer.
         nth_call: The place of its call among the calls of its message.
+        first: The first position that an answer may have.
     """
     known = numbered_sources(messages)
     by_url: dict[str, int] = {}
     for number, source in known.items():
         by_url.setdefault(source["url"], number)
     highest = max(known, default=0) or max(_told(messages), default=0)
-    position = nth_call + (position_of(highest) + 1 if highest else 0)
+    position = nth_call + max(first, position_of(highest) + 1 if highest else 0)
     return [
         {**source, "number": by_url.get(source["url"]) or number_of(position, nth)}
         for nth, source in enumerate(citations, start=1)
@@ -69,6 +75,12 @@ def _told(messages: Sequence[Any]) -> Iterator[int]:
             for _, number in marked_numbers(message.text):
                 if isinstance(number, int) and 0 < number < _MOST:
                     yield number
+
+
+def first_position(tools: Iterable[Any]) -> int:
+    """The first position beside these tools: above the ranges of the middleware's, if they are among them."""
+    beside = any(getattr(tool, "numbers_by_ranges", False) for tool in tools)
+    return _ABOVE_RESEARCH if beside else 0
 
 
 def nth_call(message: Any, tool_call_id: str | None) -> int:
