@@ -253,12 +253,18 @@ class UnexpectedStatus(ApiError):
 class ResponseLost(ParallelError):
     """No response arrived: the connection broke, or timed out.
 
-    `sent` is False only if no byte can have reached the API.
+    `sent` is False only if no byte can have reached the API. `by_settings`: a setting of the caller's is the
+    cause, such as a proxy that is none, so that the same call would end the same.
     """
 
-    def __init__(self, message: str, *, sent: bool = True, **common: Any) -> None:
+    by_settings: bool = False
+
+    def __init__(
+        self, message: str, *, sent: bool = True, by_settings: bool = False, **common: Any
+    ) -> None:
         super().__init__(message, **common)
         self.sent = sent
+        self.by_settings = by_settings
 
 
 class MalformedResponse(ParallelError):
@@ -406,6 +412,8 @@ def is_transient(error: BaseException) -> bool:
     LangGraph's own rule would also repeat calls that were refused for good (402, 403, 422). The ledger
     keeps a repeated call from paying twice.
     """
+    if isinstance(error, ResponseLost) and error.by_settings:
+        return False
     return isinstance(
         error,
         RateLimited

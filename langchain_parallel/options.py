@@ -17,6 +17,7 @@ from ._core import limits as api_limits
 from ._core.documented_rules import Finding
 from ._core.kinds import as_list, check_kinds
 from ._core.ledger.identity import check_identity
+from ._core.ledger.keys import check_own_metadata
 from ._core.quick_questions import check as check_question
 from .client.request_warnings import warn
 from .errors import InvalidRequest
@@ -167,7 +168,7 @@ class RequestOptions(Extensible):
         mcp_servers: MCP servers the runs may call.
         advanced_settings: Country of the search, data connectors.
         memory_scope_key: Files the runs in the application memory of this name. No run reads it by itself.
-        metadata: Kept with every run on Parallel's side, beside the LangGraph `thread_id`.
+        metadata: Kept with every run on Parallel's side, beside the `thread_id`, which is not yours to set.
         webhook: Where the API posts when a run has ended; for `wait="park"`.
         allow_unknown_processor: Send processors that this package does not know.
         processor_may_fall_back: If the API refuses a processor, and so bills nothing, ask once with the
@@ -198,6 +199,12 @@ class RequestOptions(Extensible):
     identity: str | None = Field(default=None, repr=False)  # it names a person
 
     _sent_beside: ClassVar[frozenset[str]] = frozenset(TaskRunInput.model_fields)
+
+    @field_validator("metadata")
+    @classmethod
+    def _is_the_callers(cls, value: Metadata) -> Metadata:
+        check_own_metadata(value)
+        return value
 
     @field_validator("identity")
     @classmethod

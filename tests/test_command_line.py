@@ -97,6 +97,7 @@ def test_every_command_has_its_own_help(command: str, capsys: pytest.CaptureFixt
         (["demo", "--latency-scale", "nan"], "'nan' is not a number from 0 up"),
         (["demo", "--kill"], "--kill goes with --live"),
         (["check", "--yes"], "PARALLEL_API_KEY"),
+        (["check"], "PARALLEL_API_KEY"),  # before it asks for money
         (["sweep"], "--graph"),
         (["simulator", "--port", "70000"], "'70000' is not a port"),
         (["simulator", "--latency-scale", "-1"], "'-1' is not a number from 0 up"),

@@ -26,7 +26,7 @@ SCRIPT = {
 
 def build(models: Any, **options: Any) -> Any:
     """The agent; `options` are further ones of the middleware."""
-    research = ParallelResearchMiddleware(processor=("core-fast", "lite"), **options)
+    research = ParallelResearchMiddleware(processor=("core", "lite"), **options)
     return create_agent(
         models["agent"],
         system_prompt="Research what you do not know. Cite your sources as [1].",

@@ -108,6 +108,7 @@ def _no_response(
         if unknown
         else outcome.advice or "Check the network, then call again.",
         sent=outcome.sent,
+        by_settings=bool(outcome.advice),
         run_id=run_id,
         billed=billed,
     )

@@ -12,12 +12,12 @@ from typing import cast
 from langchain_core.runnables import RunnableConfig
 
 from .._core.calls import Calls
-from .._core.ledger.keys import METADATA_KEY
+from .._core.ledger.keys import METADATA_KEY, THREAD_ID
 from .._locks.shared import SharedLock, acquire_shared_lock
 from ..models import TaskRun, TaskRunInput
 from .records import Record
 from .run_config import RunConfig
-from .runtime import THREAD_ID, checkpointer_of
+from .runtime import checkpointer_of
 
 
 def quick_id(key: str) -> str:

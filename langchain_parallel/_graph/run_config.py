@@ -18,6 +18,7 @@ from typing_extensions import Self
 from .._core.hidden import as_secret, hidden
 from .._core.kinds import check_kinds
 from .._core.ledger.identity import identity_mark
+from .._core.ledger.keys import check_own_metadata
 from .._core.limits import check_text
 from ..client import AsyncParallelClient, ParallelClient
 from ..client.request_warnings import warn
@@ -29,7 +30,7 @@ from .clients import ClientPair
 from .graph_names import with_fingerprint
 from .quotas import Quotas
 from .records import Records
-from .runtime import THREAD_ID, came_through_server, thread_metadata
+from .runtime import came_through_server, thread_metadata
 from .session_ledger import Ledgers
 
 Wait: TypeAlias = Literal["block", "background", "park"]
@@ -87,12 +88,7 @@ class RunConfig:
         api_key, base_url = as_secret(api_key), hidden(base_url)
         check_kinds({"limits": (limits, Limits), "request": (request, RequestOptions)})
         options, limits = request or RequestOptions(), limits or Limits()
-        if THREAD_ID in options.metadata:
-            raise InvalidRequest(
-                [
-                    f"The metadata key {THREAD_ID!r} says for which thread a run was started; leave it out."
-                ]
-            )
+        check_own_metadata(options.metadata)  # a copy of options is not checked
         if not cls.asks_quick_questions and (quick := [*filter(is_chat, processor_names)]):
             raise InvalidRequest(
                 [f"{', '.join(quick)}: only the research graph and the middleware ask quick turns."]

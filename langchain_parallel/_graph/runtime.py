@@ -20,6 +20,7 @@ from langgraph.runtime import Runtime, get_runtime
 from langgraph.types import interrupt
 
 from .._core.calls import Call, Calls, guard
+from .._core.ledger.keys import THREAD_ID
 from ..errors import CheckpointNotWritten, InvalidRequest, ParallelError, StorageFailed
 
 # LangGraph has no public way to read these in a running node; tests/test_internals.py fails should they be
@@ -37,8 +38,6 @@ _PERMISSIONS = "langgraph_auth_permissions"
 _REQUEST = "langgraph_request_id"
 _GREGORIAN_SECONDS = 12_219_292_800
 """From 1582, when the timestamps of such UUIDs begin, to 1970."""
-THREAD_ID = "thread_id"
-"""Where a run's metadata names the LangGraph thread that it was started for."""
 THREAD_ID_CHARS = 512
 """The longest metadata value the API takes."""
 _WRITE_SECONDS = 10.0

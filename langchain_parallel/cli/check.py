@@ -52,6 +52,7 @@ def main(arguments: list[str]) -> int:
     parser = command_parser("check", __doc__)
     parser.add_argument("--yes", action="store_true", help="spend without asking")
     options = parser.parse_args(arguments)
+    ParallelClient().close()  # without a key there is nothing to ask
     if not (options.yes or _is_confirmed()):
         say("Nothing was started. `--yes` starts the check without asking.")
         return 2

@@ -35,7 +35,7 @@ from ..text.untrusted import harmless
 from .command_line import command_parser
 from .terminal import say
 
-PROCESSOR, FOLLOW_UP = "pro", "core-fast"
+PROCESSOR, FOLLOW_UP = "pro", "core"
 FIRST = "Map the competitive landscape of autonomous vehicle companies"
 SECOND = (
     "Do a side-by-side comparison of the top two competitors on their technology, product strategy, "

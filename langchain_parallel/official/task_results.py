@@ -8,9 +8,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from .._core.ledger.identity import MARK_KEY
-from .._core.ledger.keys import METADATA_KEY
+from .._core.ledger.keys import METADATA_KEY, THREAD_ID
 from .._core.webhook_signature import is_signed_by, parse_timestamp
-from .._graph.runtime import THREAD_ID
 from ..errors import InvalidRequest, OutputMismatch, ParallelError
 from ..models import TaskRun, TaskRunResult
 from ..models.schema_forms import is_class

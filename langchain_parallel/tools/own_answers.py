@@ -19,9 +19,10 @@ from langchain_core.messages import ToolMessage
 
 from .._core.calls import Calls
 from .._core.ledger.identity import is_anothers
+from .._core.ledger.keys import THREAD_ID
 from .._graph.ownership import foreign_run, read_own_run
 from .._graph.run_config import RunConfig
-from .._graph.runtime import THREAD_ID, is_of_thread
+from .._graph.runtime import is_of_thread
 from ..errors import InvalidRequest, ParallelError
 from ..models import Submission, TaskRun
 from ..text.untrusted import harmless

@@ -931,5 +931,15 @@ def test_a_seal_is_sent_and_shown_nowhere(mode: Mode) -> None:
 
 
 def test_the_thread_of_a_run_cannot_be_said_otherwise() -> None:
-    with pytest.raises(InvalidRequest, match="'thread_id' says for which thread"):
-        Server("sync", request=RequestOptions(metadata={"thread_id": "another"}))
+    said = "'thread_id' says for which thread"
+    with pytest.raises(ValueError, match=said):
+        RequestOptions(metadata={"thread_id": "another"})
+    copied = RequestOptions().model_copy(update={"metadata": {"thread_id": "another"}})
+    with pytest.raises(InvalidRequest, match=said):
+        Server("sync", request=copied)
+
+
+@pytest.mark.parametrize("name", ["ledger_key", "ledger_identity"])
+def test_nor_what_a_ledger_finds_it_by(name: str) -> None:
+    with pytest.raises(ValueError, match=f"'{name}' is the ledger's own"):
+        RequestOptions(metadata={name: "x"})

@@ -5,7 +5,9 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from langchain_parallel.processors import PROCESSORS
 from langchain_parallel.simulator import ManualClock, RunScript, Simulator
+from langchain_parallel.simulator.pricing import duration
 
 from .helpers import GROUPS, RUNS, ahttp_to, ask, create, error, http_to, manual, result
 
@@ -136,9 +138,25 @@ def test_latency_scale_multiplies_durations_and_nothing_else() -> None:
     assert ends[0.1][1] == ends[1.0][1]
 
 
-def test_fast_processors_take_a_quarter(simulator: Simulator, simulator_http: httpx.Client) -> None:
-    ask(simulator_http, processor="core-fast")
-    assert 15 <= manual(simulator).monotonic() <= 75
+@pytest.mark.parametrize("name", PROCESSORS)
+def test_runs_take_as_long_as_the_public_table_says(name: str) -> None:
+    known = PROCESSORS[name]
+    times = [duration(name, n) for n in range(400)]
+    least, most = known.seconds
+    assert least <= min(times) < max(times) <= most
+    assert max(times) - min(times) > 0.9 * (most - least)
+    assert len({duration(name, "the same") for _ in range(3)}) == 1
+    for share, seconds in ((0.5, known.p50), (0.9, known.p90)):
+        if seconds is not None:
+            done = sum(time <= seconds for time in times) / len(times)
+            assert done == pytest.approx(share, abs=0.07)
+
+
+def test_a_runs_time_is_one_of_its_processors(
+    simulator: Simulator, simulator_http: httpx.Client
+) -> None:
+    ask(simulator_http, processor="lite-fast")
+    assert 10 <= manual(simulator).monotonic() <= 20
 
 
 def test_answers_follow_from_the_seed() -> None:

@@ -9,19 +9,40 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from ...errors import InvalidRequest
 from ...models import TaskRunInput
 from .. import urls, wire
-from .identity import identity_of
+from .identity import MARK_KEY, identity_of
 
 METADATA_KEY = "ledger_key"
 """Where a run carries its key. The API allows keys of 16 characters."""
+THREAD_ID = "thread_id"
+"""Where it says for which LangGraph thread it was started."""
+_OWN_METADATA = {
+    THREAD_ID: "says for which thread a run was started",
+    METADATA_KEY: "is the ledger's own",
+    MARK_KEY: "is the ledger's own",
+}
 
 _NOT_ASKED = {"metadata", "webhook", "enable_events"}
 """Fields that do not change the research. All others do, new ones included: requests that differ in them are
 two runs."""
+
+
+def check_own_metadata(metadata: Mapping[str, Any], *own: str) -> None:
+    """Refuse metadata under the names that this package gives itself; unless given, under any of them.
+
+    Raises:
+        InvalidRequest: It has some.
+    """
+    taken = [name for name in own or _OWN_METADATA if name in metadata]
+    if taken:
+        raise InvalidRequest(
+            [f"The metadata key {name!r} {_OWN_METADATA[name]}; leave it out." for name in taken]
+        )
 
 
 def ledger_key(

@@ -39,7 +39,6 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ...errors import (
-    InvalidRequest,
     LedgerNotFound,
     MalformedResponse,
     NotFound,
@@ -52,7 +51,7 @@ from ..effects import Flow, NoResponse, Outcome, Request, confirm, now, send, sl
 from ..retry import RetryDecision, classify
 from .cache import KnownRun
 from .identity import MARK_KEY
-from .keys import METADATA_KEY
+from .keys import METADATA_KEY, check_own_metadata
 from .lookup import (
     Lookup,
     PendingSubmission,
@@ -125,9 +124,7 @@ def find(
 
 
 def _with_key(pending: PendingSubmission) -> TaskRunInput:
-    for name in (METADATA_KEY, MARK_KEY):
-        if name in pending.request.metadata:
-            raise InvalidRequest([f"The metadata key {name!r} is the ledger's own; leave it out."])
+    check_own_metadata(pending.request.metadata, METADATA_KEY, MARK_KEY)
     return pending.request.model_copy(update={"metadata": pending.metadata})
 
 
