@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, get_args
 
 from langchain.agents.middleware.types import AgentMiddleware, ModelRequest
-from langchain_core.messages import RemoveMessage, SystemMessage
+from langchain_core.messages import AIMessage, RemoveMessage, SystemMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.config import get_config
 from langgraph.graph.message import REMOVE_ALL_MESSAGES
@@ -30,6 +30,7 @@ from ..options import (
     Processors,
     RequestOptions,
     check_whole,
+    check_words,
     only_one_run_per_question,
 )
 from ..text.result import MIN_CHARS
@@ -37,6 +38,7 @@ from .agent_config import AgentConfig
 from .agent_messages import note
 from .agent_state import Research, is_ended, state_schema
 from .call_plan import answered_and_open_calls, find_message, plan_message
+from .final_sources import Cite, with_sources, without_sources
 from .interrupted_calls import answer_interrupted
 from .names import Names
 from .own_records import own_records, prove_records
@@ -83,6 +85,7 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
         timeout: float | None = None,
         limits: Limits | None = None,
         max_chars: int = MAX_CHARS,
+        cite: Cite | None = "list",
         request: RequestOptions | None = None,
         name: str = "research",
         api_key: str | SecretStr | None = None,
@@ -105,6 +108,8 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
                 minutes. A run that takes longer continues in the background.
             limits: What one thread may use in all, and from which price on a person is asked.
             max_chars: Characters of findings in one message, at least 1,000; the rest is on further pages.
+            cite: How the agent's final answer gets the sources that it cites: as a `list` with links below
+                its text, as LangChain's citation `annotations`, or None for not at all.
             request: What else shapes the runs: sources, MCP servers, metadata, a webhook.
             name: Tells several of these in one agent apart, and names their tools. `create_agent(name=…)`
                 tells the parked threads of several agents with one database apart.
@@ -118,6 +123,9 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
         """
         api_key, base_url = as_secret(api_key), hidden(base_url)
         super().__init__()
+        if cite is not None:
+            check_words({"cite": cite}, {"cite": get_args(Cite)})
+        self._cite = cite
         processors = Processors.of(processor, model_may_choose)
         names = Names(name, has_quick=bool(processors.quick))
         takes_ids = isinstance(request, RequestOptions) and bool(request.allow_foreign_ids)
@@ -196,13 +204,17 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
         Raises:
             InvalidRequest: Another tool of the agent has the name of one of ours; only one would ever run.
         """
-        return handler(self._with_news(request))
+        return handler(self._as_shown(request))
 
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[Any]]
     ) -> Any:
         """As `wrap_model_call`; awaited."""
-        return await handler(self._with_news(request))
+        return await handler(self._as_shown(request))
+
+    def _as_shown(self, request: ModelRequest[Any]) -> ModelRequest[Any]:
+        written = without_sources(request.messages, self._agent.names)
+        return self._with_news(request.override(messages=written))
 
     def _with_news(self, request: ModelRequest[Any]) -> ModelRequest[Any]:
         self._check_tools(request)
@@ -259,8 +271,12 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
             for handle, record in agent.research(state).items()
             if is_ended(record) and not record.get("seen_by_model")
         }
+        update: dict[str, Any]
         if not any(call["name"] in agent.names.paid for call in message.tool_calls):
-            return {agent.names.records: records} if records else None
+            update = {agent.names.records: records} if records else {}
+            if cited := self._with_sources(state, message):
+                update["messages"] = [cited]
+            return update or None
         # Also where nothing can be planned: a person may edit the call, so that it makes sense. The ledger
         # has to be in the state before a tool sends, or a killed process leaves no way to its runs.
         try:
@@ -273,9 +289,15 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
             records[handle] = with_ledger(agent, record, ledger_id, config)
             # A middleware with other options makes another key of the same record; then it looks twice.
             records[handle].setdefault("planned_key", agent.key(record))
-        update: dict[str, Any] = {agent.names.records: records}
+        update = {agent.names.records: records}
         if ledger_id:
             update[agent.names.ledger] = ledger_id
         if reviewed.limits:
             update[agent.names.limits] = reviewed.limits
         return update
+
+    def _with_sources(self, state: Mapping[str, Any], message: AIMessage) -> AIMessage | None:
+        if state.get("structured_response") is not None:  # the text is data, too
+            return None
+        agent = self._agent
+        return with_sources(message, agent.research(state), agent.names, self._cite)

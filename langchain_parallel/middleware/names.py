@@ -62,6 +62,6 @@ class Names:
         """The handle of a session's first run."""
         return f"r{number}" if self.is_default else f"{self.name}-{number}"
 
-    def mark(self, number: int) -> str:
+    def mark(self, number: int | str) -> str:
         """A citation's mark."""
         return f"[{number}]" if self.is_default else f"[{self.name}-{number}]"

@@ -132,10 +132,17 @@ def without_marks(text: str) -> str:
     return _CODE_OR_MARK.sub(_replace, text)
 
 
+def marks(text: str) -> Iterator[tuple[tuple[int, int], list[tuple[str, Number]]]]:
+    """Where the marks of a text are, and the numbers that each names, each with its middleware's prefix."""
+    for mark in _MARK.finditer(text):
+        if named := list(_inside(mark[1])):
+            yield mark.span(), named
+
+
 def marked_numbers(text: str) -> Iterator[tuple[str, Number]]:
     """The numbers that marks in a text name, each with its middleware's prefix."""
-    for mark in _MARK.finditer(text):
-        yield from list(_inside(mark[1]))
+    for _, named in marks(text):
+        yield from named
 
 
 def _replace(found: re.Match[str]) -> str:

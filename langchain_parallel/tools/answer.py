@@ -20,6 +20,8 @@ from typing_extensions import Self
 from ..errors import InvalidRequest, ParallelError
 from ..evidence import Evidence, evidence_of
 from ..models import TaskRunResult
+from ..text.format import usd
+from ..text.markdown import UNVERIFIED, answer_markdown, escape_line
 from ..text.result import answer_text, evidence_notes, remarks
 from .tool_messages import explain
 
@@ -108,6 +110,20 @@ class Answer:
         """The answer with what is uncertain, its sources and warnings."""
         notes = [*evidence_notes(self._evidence), *remarks(self.result)]
         return str(answer_text(self._evidence, notes))
+
+    def _repr_markdown_(self) -> str:
+        """What a notebook shows: the same as Markdown, whatever the web wrote."""
+        return "\n\n".join(filter(None, self._markdown_parts()))
+
+    def _markdown_parts(self) -> Iterator[str]:
+        notes = [*evidence_notes(self._evidence), *remarks(self.result)]
+        shown = answer_markdown(self._evidence, notes)
+        yield from (UNVERIFIED, shown.answer, shown.notes)
+        if shown.citations:
+            yield "Sources:\n\n" + "\n".join(shown.citations)
+        cost = "unknown" if self.cost_usd is None else usd(self.cost_usd)
+        at_least = "at least " if self.cost_is_lower_bound else ""
+        yield escape_line(f"Run {self.run_id}, {at_least}{cost}")
 
     @cached_property
     def _evidence(self) -> Evidence:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -18,8 +19,10 @@ from langchain_parallel.errors import (
     RunFailed,
     StillRunning,
 )
+from langchain_parallel.text.markdown import UNVERIFIED
 from langchain_parallel.tools import Answer
 
+from ..sessions.hostile import HOSTILE
 from .helpers import Account, How, invoke, thread
 
 
@@ -172,3 +175,24 @@ async def test_warnings_and_failed_calls_of_mcp_servers_are_told(
     got = await research(account.tool(), how, "Who leads?")
     assert [w.partition(": ")[0] for w in got.warnings] == ["Warning", "MCP tool error"]
     assert "no access" in str(got)
+
+
+@pytest.mark.parametrize("hostile", HOSTILE, ids=repr)
+def test_a_notebook_shows_it_as_markdown_that_no_text_of_the_web_shapes(
+    account: Account, hostile: str
+) -> None:
+    cited = [{"url": "https://example.org/a", "title": hostile}]
+    entry = {"field": hostile, "reasoning": "", "confidence": "low", "citations": cited}
+    account.script(
+        output={"type": "json", "content": {hostile: hostile}, "basis": [entry]},
+        warnings=(hostile,),
+    )
+    answer = account.tool().research("Who leads?")
+    shown = answer._repr_markdown_()
+    assert shown.startswith("*From the web, not verified")
+    assert f"Run {answer.run_id.replace('_', chr(92) + '_')}, " in shown
+    ours = re.sub(
+        r"- \[1\]|^- \*\*|\*\*: |<https://example\.org/a>| \[1\]", "", shown, flags=re.MULTILINE
+    )
+    for line in ours.removeprefix(UNVERIFIED).splitlines():
+        assert not re.search(r"(?<!\\)[<>`\[\]$|]", line), line
