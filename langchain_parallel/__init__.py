@@ -4,6 +4,7 @@
     ParallelTaskResultTool       fetches an answer that such a tool could not wait for
     ParallelSearchTool           pages found on the web, for agents; ParallelExtractTool reads them
     ParallelSearchRetriever      the same search as a retriever
+    ChatParallel                 quick turns on the same tree, as a chat model
     ParallelResearchMiddleware   research for agents made with `create_agent` (extra: agents)
     create_research_graph        a research session as a graph: resumed, continued, branched
     resume, aresume              continue a thread exactly once, no matter how many workers call it
@@ -26,6 +27,7 @@ import importlib
 import typing
 
 if typing.TYPE_CHECKING:
+    from .chat_models import ChatParallel
     from .client import AsyncParallelClient, ParallelClient
     from .errors import ParallelError
     from .middleware import ParallelResearchMiddleware
@@ -59,6 +61,7 @@ if typing.TYPE_CHECKING:
 
 __all__ = [
     "AsyncParallelClient",
+    "ChatParallel",
     "ExcerptSettings",
     "FetchPolicy",
     "FullContentSettings",
@@ -91,6 +94,7 @@ __all__ = [
 
 _MODULES = {
     "AsyncParallelClient": "client",
+    "ChatParallel": "chat_models",
     "ExcerptSettings": "official",
     "FetchPolicy": "official",
     "FullContentSettings": "official",

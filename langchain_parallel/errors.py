@@ -371,7 +371,12 @@ class ActionRequired(RunError):
 
 
 class OutputMismatch(ParallelError):
-    """The answer does not fit the caller's model. It is paid for, and can still be read."""
+    """The answer does not fit the caller's model. It is paid for, and can still be read.
+
+    Of a chat, whose answers are kept nowhere, `content` is the answer's text.
+    """
+
+    content: str = ""
 
 
 class StorageFailed(ParallelError):

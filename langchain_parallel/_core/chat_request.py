@@ -96,7 +96,7 @@ def build(
     body = {
         "model": model,
         "messages": [{**each} for each in sent],
-        "response_format": _named(output_schema) if output_schema else response_format,
+        "response_format": response_format_of(output_schema) if output_schema else response_format,
         "previous_interaction_id": previous_interaction_id,
     }
     body = {**{name: value for name, value in body.items() if value is not None}, **extra}
@@ -144,11 +144,9 @@ def _format(given: Any, output_schema: SchemaLike | None) -> Iterator[str]:
         yield "response_format and output_schema say the same; give one of them."
     elif output_schema is not None:
         try:
-            _named(output_schema)
-        except ValidationError as error:
-            yield from (each["msg"].removeprefix("Value error, ") for each in error.errors())
-        except ValueError as error:
-            yield str(error)
+            response_format_of(output_schema)
+        except InvalidRequest as error:
+            yield from error.problems
     elif given is not None and (
         not isinstance(given, Mapping) or given.get("type") not in _FORMATS
     ):
@@ -159,17 +157,24 @@ def _format(given: Any, output_schema: SchemaLike | None) -> Iterator[str]:
             yield "response_format needs json_schema, an object with name and schema."
 
 
-def _named(schema: SchemaLike) -> dict[str, Any]:
+def response_format_of(schema: SchemaLike) -> dict[str, Any]:
     """A schema as a `response_format`.
 
     Raises:
-        ValueError: It is none, or one of a text.
+        InvalidRequest: It is none, or one of a text.
     """
-    envelope = TaskSpec(output_schema=schema).output_schema
+    try:
+        envelope = TaskSpec(output_schema=schema).output_schema
+    except ValidationError as error:
+        raise InvalidRequest(
+            [each["msg"].removeprefix("Value error, ") for each in error.errors()]
+        ) from None
     if isinstance(envelope, AutoSchema):
         return {"type": "json_object"}
     if not isinstance(envelope, JsonSchema):
-        raise ValueError("output_schema describes a text; say in the question how it should be.")
+        raise InvalidRequest(
+            ["output_schema describes a text; say in the question how it should be."]
+        )
     title = str(envelope.json_schema.get("title") or "answer")
     name = re.sub(r"[^a-zA-Z0-9_-]+", "_", title)[:64]
     return {"type": "json_schema", "json_schema": {"name": name, "schema": envelope.json_schema}}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, TypeVar, overload
 
 from pydantic import BaseModel, ConfigDict
 
-from ..errors import OutputMismatch
 from .results import ApiModel, FieldBasis, TaskRunWarning, mismatch
 from .schema_forms import read_as
 
@@ -47,21 +47,35 @@ class ChatAnswer(ApiModel):
         fits. Without `form`, the JSON value in the text.
 
         Raises:
-            OutputMismatch: The answer does not fit. It is paid for, and stays at `.content`.
+            OutputMismatch: The answer does not fit. It is paid for; this answer and the error have it.
         """
-        try:
-            return json.loads(self.content) if form is None else read_as(form, self.content)
-        except ValueError as error:
-            raise self._mismatch(form, error) from error
+        return parse_text(self.content, form, self.interaction_id)
 
-    def _mismatch(self, form: Any, error: ValueError) -> OutputMismatch:
-        return mismatch(
+
+def parse_text(text: str, form: Any, interaction_id: str | None) -> Any:
+    """The text of an answer as a value of `form`, or as JSON if there is none.
+
+    Raises:
+        OutputMismatch: It does not fit; the error has the text.
+    """
+    fenced = _FENCE.fullmatch(text)
+    inner = fenced[1] if fenced else text
+    try:
+        return json.loads(inner) if form is None else read_as(form, inner)
+    except ValueError as error:
+        told = mismatch(
             "The answer of the chat",
             "JSON" if form is None else form,
             error,
-            "answer.content",
-            interaction_id=self.interaction_id,
+            "error.content",
+            interaction_id=interaction_id,
         )
+        told.content = text
+        raise told from error
+
+
+_FENCE = re.compile(r"\s*```(?:json)?\s*\n(.*?)\n\s*```\s*", re.DOTALL)
+"""Of Markdown, around JSON."""
 
 
 class ChatPiece(BaseModel):
