@@ -17,7 +17,7 @@ from typing_extensions import Self
 
 from ._core.calls import Calls, adrive, drive
 from ._core.plain_text import clean
-from ._graph.web_clients import Discreet, WebClients, key_or_environment
+from ._graph.web_clients import DiscreetDoor, WebClients, key_or_environment
 from .client import AsyncParallelClient, ParallelClient
 from .client.web_driver import SEARCH_TIMEOUT
 from .models import SearchAdvancedSettings, SearchRequest, SearchResponse
@@ -25,7 +25,7 @@ from .research.usage import trace_cost
 from .web_prices import billed_search_usd
 
 
-class ParallelSearchRetriever(Discreet, BaseRetriever):
+class ParallelSearchRetriever(DiscreetDoor, BaseRetriever):
     """Web search as a retriever: a document for each page, with its excerpts as content. Paid.
 
     The metadata of a document are `url`, `title`, `publish_date`, `query` and `search_id`. Content and

@@ -311,6 +311,8 @@ def _outside(request: httpx.Request) -> Iterator[str]:
     for run in runs if _is_paid(request) else ():
         for place in ("mcp_servers", "webhook"):
             run.pop(place, None)
+    if request.url.path in ("/v1/search", "/v1/extract"):
+        body["advanced_settings"]["fetch_policy"].pop("token", None)
     if request.url.path.endswith("/chat/completions"):
         body.pop("token", None)  # of an `extra_body`
     yield json.dumps(body, ensure_ascii=False)

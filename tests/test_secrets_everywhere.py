@@ -32,6 +32,9 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from langchain_parallel import (
     AsyncParallelClient,
     ParallelClient,
+    ParallelExtractTool,
+    ParallelSearchRetriever,
+    ParallelSearchTool,
     ParallelTaskTool,
     aresume,
     create_research_graph,
@@ -605,6 +608,10 @@ async def every_call(client: Any, watch: Watch) -> None:
     shows.append(await watch.attempt(lambda: client.list_runs(gid, **every)))
     shows.append(await watch.attempt(lambda: client.group_events(gid, timeout=1.0)))
     turn = {"extra_body": {"token": HEADER}}
+    fetch = {"fetch_policy": turn}
+    shows.append(await watch.attempt(lambda: client.search("q", advanced_settings=fetch)))
+    url = "https://a.example"
+    shows.append(await watch.attempt(lambda: client.extract(url, advanced_settings=fetch)))
     shows.append(await watch.attempt(lambda: client.chat(QUESTION, **turn)))
     shows.append(await watch.attempt(lambda: client.chat_stream(QUESTION, **turn)))
     # What the server keeps of a request can be dumped, as it was asked for, but not printed.
@@ -764,6 +771,11 @@ GIVEN_WRONGLY = [
         (make, wrong)
         for make in (official.ParallelTaskGroup, official.ParallelTaskRunTool)
         for wrong in (*WRONG, {"processor": "coer"})
+    ),
+    *(
+        (make, wrong)
+        for make in (ParallelSearchTool, ParallelExtractTool, ParallelSearchRetriever)
+        for wrong in WRONG
     ),
     *((official.ParallelDeepResearch, wrong) for wrong in (*WRONG, *WRONG_REQUESTS[2:])),
 ]

@@ -16,6 +16,7 @@ from langchain_parallel import (
 from langchain_parallel.models import (
     Event,
     McpServer,
+    SearchResponse,
     SourcePolicy,
     Submission,
     TaskRunInput,
@@ -47,6 +48,9 @@ def blocking(client: ParallelClient) -> None:
     assert_type(result.parse(Market), Market)
     for event in client.events(submission.run.run_id):
         assert_type(event, Event)
+    found = client.search("cargo bikes", advanced_settings={"max_results": 3}, mode="fast")
+    assert_type(found, SearchResponse)
+    assert_type(client.extract([found.results[0].url]).results[0].full_content, str | None)
 
 
 async def asynchronous(client: AsyncParallelClient) -> None:
@@ -55,6 +59,7 @@ async def asynchronous(client: AsyncParallelClient) -> None:
     async with client:
         run = await client.create(TaskRunInput(input="?", processor="lite"))
         assert_type(await client.wait(run.run_id, on_event=listen), TaskRunResult)
+        assert_type(await client.search(["cargo bikes"]), SearchResponse)
         async for event in client.events(run.run_id):
             assert_type(event, Event)
 

@@ -27,7 +27,7 @@ from .seals import Seals
 T = TypeVar("T")
 
 
-class Discreet(BaseModel):
+class DiscreetDoor(BaseModel):
     """A door made of pydantic fields: an error of making it holds neither its key nor what was given."""
 
     if not TYPE_CHECKING:

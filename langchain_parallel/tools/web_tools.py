@@ -19,7 +19,7 @@ from typing_extensions import TypedDict
 
 from .._core.calls import Calls
 from .._core.plain_text import one_line
-from .._graph.web_clients import Discreet, WebClients, key_or_environment
+from .._graph.web_clients import DiscreetDoor, WebClients, key_or_environment
 from ..client import AsyncParallelClient, ParallelClient
 from ..errors import ParallelError
 from ..models import (
@@ -54,7 +54,7 @@ class NumberedPage(TypedDict):
     title: str | None
 
 
-class WebTool(Discreet, BaseTool):
+class WebTool(DiscreetDoor, BaseTool):
     """What the two tools share."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(

@@ -21,6 +21,7 @@ _CLIENTS = {
     "the official Python SDK": sdk_suite.check,
     "the official TypeScript SDK": scripts.typescript,
     "the official LangChain package": scripts.official_package,
+    "its searches": scripts.official_web,
     "the official command line": scripts.command_line,
 }
 

@@ -82,6 +82,15 @@ def official_package(server: RunningServer) -> list[Outcome]:
     return [_outcome(f"langchain-parallel 0.5.0 {with_sdk}", theirs), outcome]
 
 
+def official_web(server: RunningServer) -> list[Outcome]:
+    """Searches and extractions by `langchain-parallel` 0.5.0."""
+    python = python_environment("official", "langchain-parallel==0.5.0")
+    script = python.parents[2] / "official_web.py"
+    script.write_text((_HERE / script.name).read_text())
+    done = run([python, script, server.url], script.parent)
+    return [_outcome("langchain-parallel 0.5.0, search and extract", done)]
+
+
 def is_like(shape: Any, expected: Any) -> bool:
     """Whether a result has all that the other has, and in place of None perhaps more."""
     if isinstance(expected, dict) and isinstance(shape, dict):
@@ -94,7 +103,7 @@ def is_like(shape: Any, expected: Any) -> bool:
 
 
 def command_line(server: RunningServer) -> list[Outcome]:
-    """`parallel-cli` of `parallel-web-tools`: its commands of tasks."""
+    """`parallel-cli` of `parallel-web-tools`: its commands of tasks, search and extract."""
     python = python_environment("command-line", "parallel-web-tools==0.9.4")
     folder = python.parents[2]
     variables = {
@@ -131,6 +140,8 @@ def command_line(server: RunningServer) -> list[Outcome]:
     enrich = ("--source-columns", source, "--enriched-columns", json.dumps(columns))
     target = ("--target", "rows.csv", "--processor", "lite")
     call("enrich", "enrich", "run", "--data", rows, *enrich, *target)
+    call("search", "search", "fast trains", "--json")
+    call("extract", "extract", "https://a.example/x", "--json")
     lost = ("--previous-interaction-id", "intr_x")
     call("unknown interaction", "research", "run", "q", *quick, *lost, code=1)
     call("unknown run", "research", "status", "trun_x", code=1)
