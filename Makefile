@@ -89,7 +89,7 @@ drift: $(VENV)/test.stamp ## what differs from an OpenAPI document of the API: m
 	$(RUN) -m tests.drift $(ARGS)
 
 real-clients: $(VENV)/test.stamp ## the official SDKs, LangChain package and command line against the simulator
-	$(RUN) -m tests.real_clients
+	$(RUN) -m tests.real_clients $(ARGS)
 
 install-lines: ## run every `pip install` of README, docs and Compose files in a bare environment
 	$(PYTHON) .ci/install_lines.py $(ARGS)

@@ -118,12 +118,7 @@ def findings(run: TaskRunInput) -> Iterator[Finding]:
     yield from _settings(run)
     if run.webhook:
         yield from _events(run.webhook.event_types)
-    if run.memory_scope_key is not None and not _MEMORY_KEY.fullmatch(run.memory_scope_key):
-        yield broken(
-            "memory-key",
-            f"memory_scope_key has {len(run.memory_scope_key)} characters, or other ones than letters, "
-            "digits, `_` and `-`; 1 to 128 of those are allowed.",
-        )
+    yield from memory_key_findings(run.memory_scope_key)
     if run.processor.endswith("-fast") and run.processor in PROCESSORS:
         plain = run.processor.removesuffix("-fast")
         yield broken(
@@ -402,6 +397,16 @@ def _servers(run: TaskRunInput) -> Iterator[Finding]:
 def _connectors(run: TaskRunInput) -> tuple[str, ...]:
     given = run.advanced_settings and run.advanced_settings.data_sources
     return (*given.free, *given.pay_per_use) if given else ()
+
+
+def memory_key_findings(key: str | None) -> Iterator[Finding]:
+    """The rule that the name of an application memory breaks."""
+    if key is not None and not _MEMORY_KEY.fullmatch(key):
+        yield broken(
+            "memory-key",
+            f"memory_scope_key has {len(key)} characters, or other ones than letters, digits, `_` and `-`; "
+            "1 to 128 of those are allowed.",
+        )
 
 
 def location_findings(location: str | None) -> Iterator[Finding]:

@@ -19,7 +19,7 @@ from .effects import NoResponse, Outcome, Request, Response
 from .plain_text import one_line, quote_text
 from .redaction import redact
 from .retry import RetryDecision, classify, retry_after
-from .wire import CHAT, EXTRACT, GROUPS, RUNS, SEARCH
+from .wire import CHAT, EXTRACT, GROUPS, MEMORY, RUNS, SEARCH
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 MAX_REF = 100
@@ -192,6 +192,7 @@ _OF_ANSWER: Mapping[int, str] = {
     422: "Correct what it names and call again; nothing was billed.",
     429: "Wait a little, then call again; nothing was billed.",
 }
+_NO_MEMORY = "Ask Parallel whether this account has it: it is switched on gradually."
 _FAULT = (
     errors.ServerFault,
     "The server failed",
@@ -214,6 +215,8 @@ def _refusal(request: Request, response: Response, run_id: str | None) -> errors
             f"{happened}, or no such interaction",
             f"{todo[:-1]}, and the interaction id.",
         )
+    if response.status == 404 and request.path.startswith(MEMORY):
+        happened, todo = "There is no memory at this address", _NO_MEMORY
     if request.method == "GET":
         todo = _TO_READ.get(response.status, todo)
     if request.refusals_are_free:

@@ -29,6 +29,7 @@ from .redaction import extra_secrets, secrets_of
 
 RUNS = "/v1/tasks/runs"
 GROUPS = "/v1/tasks/groups"
+MEMORY = "/v1beta/memory"
 SEARCH, EXTRACT = "/v1/search", "/v1/extract"
 CHAT = "/v1beta/chat/completions"
 MAX_ID = 500
@@ -193,6 +194,11 @@ def ask(asked: SearchRequest | ExtractRequest, *, timeout: float, resend_lost: b
 def create_group(metadata: Mapping[str, object]) -> Request:
     """`POST /v1/tasks/groups`: an empty group. Free."""
     return Request("POST", GROUPS, body=json_body({"metadata": dict(metadata)} if metadata else {}))
+
+
+def memory(call: str, body: Mapping[str, object]) -> Request:
+    """`POST /v1beta/memory/{call}`. Free; it can be sent again."""
+    return Request("POST", f"{MEMORY}/{call}", body=json_body(dict(body)))
 
 
 def chat(

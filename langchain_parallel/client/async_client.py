@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from functools import wraps
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final
 
 import httpx
 from pydantic import SecretStr
@@ -15,30 +14,12 @@ from .._core.hidden import as_secret, hidden, hide
 from .._core.retry import RetryPolicy
 from ..models import ChatPiece, Event, SchemaLike
 from .async_driver import AsyncDriver
+from .awaited import as_awaitable
 from .bodies import MAX_RESPONSE_BYTES
 from .chat_calls import CHAT_MODEL, CHAT_SECONDS, checked_call
 from .client_settings import Clock, settings
+from .memory import AsyncMemory
 from .sync_client import ParallelClient
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-def _as_awaitable(
-    method: Callable[Concatenate[ParallelClient, P], T],
-) -> Callable[Concatenate[AsyncParallelClient, P], Coroutine[Any, Any, T]]:
-    """A method of the blocking client for the asynchronous one, whose `_drive` returns an awaitable."""
-    method_of_either: Any = method
-
-    @wraps(method)
-    async def call(self: AsyncParallelClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        options: dict[str, Any] = kwargs
-        if "extra_body" in options:  # a local variable here, whose texts may be secret
-            options["extra_body"] = hide(options["extra_body"])
-        return cast(T, await method_of_either(self, *args, **options))
-
-    call.__doc__ = f"As `ParallelClient.{method.__name__}`; awaited."
-    return call
 
 
 class AsyncParallelClient(AsyncDriver):
@@ -75,20 +56,20 @@ class AsyncParallelClient(AsyncDriver):
             transport,
         )
 
-    create: Final = _as_awaitable(ParallelClient.create)
-    submit: Final = _as_awaitable(ParallelClient.submit)
-    find: Final = _as_awaitable(ParallelClient.find)
-    retrieve: Final = _as_awaitable(ParallelClient.retrieve)
-    retrieve_input: Final = _as_awaitable(ParallelClient.retrieve_input)
-    result: Final = _as_awaitable(ParallelClient.result)
-    wait: Final = _as_awaitable(ParallelClient.wait)
-    create_group: Final = _as_awaitable(ParallelClient.create_group)
-    retrieve_group: Final = _as_awaitable(ParallelClient.retrieve_group)
-    add_runs: Final = _as_awaitable(ParallelClient.add_runs)
-    list_runs: Final = _as_awaitable(ParallelClient.list_runs)
-    search: Final = _as_awaitable(ParallelClient.search)
-    extract: Final = _as_awaitable(ParallelClient.extract)
-    chat: Final = _as_awaitable(ParallelClient.chat)
+    create: Final = as_awaitable(ParallelClient.create)
+    submit: Final = as_awaitable(ParallelClient.submit)
+    find: Final = as_awaitable(ParallelClient.find)
+    retrieve: Final = as_awaitable(ParallelClient.retrieve)
+    retrieve_input: Final = as_awaitable(ParallelClient.retrieve_input)
+    result: Final = as_awaitable(ParallelClient.result)
+    wait: Final = as_awaitable(ParallelClient.wait)
+    create_group: Final = as_awaitable(ParallelClient.create_group)
+    retrieve_group: Final = as_awaitable(ParallelClient.retrieve_group)
+    add_runs: Final = as_awaitable(ParallelClient.add_runs)
+    list_runs: Final = as_awaitable(ParallelClient.list_runs)
+    search: Final = as_awaitable(ParallelClient.search)
+    extract: Final = as_awaitable(ParallelClient.extract)
+    chat: Final = as_awaitable(ParallelClient.chat)
 
     def chat_stream(
         self,
@@ -117,6 +98,11 @@ class AsyncParallelClient(AsyncDriver):
             stream=True,
         )
         return self._iterate(chat.stream(call, self._settings.policy))
+
+    @property
+    def memory(self) -> AsyncMemory:
+        """As `ParallelClient.memory`; awaited."""
+        return AsyncMemory(self)
 
     def events(self, run_id: str) -> AsyncIterator[Event]:
         """As `ParallelClient.events`; asynchronous."""

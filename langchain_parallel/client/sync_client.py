@@ -31,6 +31,7 @@ from ..models import (
 from .bodies import MAX_RESPONSE_BYTES
 from .chat_calls import CHAT_MODEL, CHAT_SECONDS, checked_call
 from .client_settings import DEFAULT_TIMEOUT, Clock, settings
+from .memory import Memory
 from .request_warnings import warn
 from .web_driver import WebDriver
 
@@ -197,6 +198,11 @@ class ParallelClient(WebDriver):
         policy, cache = self._settings.policy, self._settings.cache
         flow = run_wait.wait(run_id, timeout, policy, cache)
         return self._drive(flow, on_event, seconds=limits.seconds(timeout))
+
+    @property
+    def memory(self) -> Memory:
+        """What the API remembers of completed runs and monitors. Free."""
+        return Memory(self)
 
     def events(self, run_id: str) -> Iterator[Event]:
         """The events of a run until it has ended, each once; the last one holds the whole output.

@@ -70,7 +70,7 @@ class Account:
         self.faults: OrderQueue[Fault] = OrderQueue()
         self.scripts: OrderQueue[RunScript] = OrderQueue()
         self.billing: Billing = Billing(
-            lambda: [*self._all_runs(), *self._chats], lambda: self._sold, self.clock.monotonic
+            lambda: [*self.all_runs(), *self._chats], lambda: self._sold, self.clock.monotonic
         )
         self._listeners: list[Callable[[str], None]] = []
         # A reset keeps them, so that no id is used twice.
@@ -87,6 +87,8 @@ class Account:
         self._chats: list[Run] = []
         self._interactions: dict[str, Run] = {}
         self._log: list[LogEntry] = []
+        self.forgotten: set[tuple[str | None, str]] = set()
+        """What was removed from a memory: its key, and the run's id."""
         self._late = LateRequests()
         self._sold: list[BilledAnswer] = []
         self._creations: defaultdict[str, deque[float]] = defaultdict(deque)
@@ -268,14 +270,15 @@ class Account:
             raise ApiError(404, "Run id not found")
         return run
 
-    def _all_runs(self) -> list[Run]:
+    def all_runs(self) -> list[Run]:
+        """Every accepted run, in the order accepted."""
         with self.lock:
             self.catch_up()
             return list(self._runs.values())
 
     def runs(self) -> list[JsonObject]:
         """Every accepted run as the API shows it now, in the order accepted."""
-        return [r.to_json(self.monotonic, self.epoch) for r in self._all_runs()]
+        return [r.to_json(self.monotonic, self.epoch) for r in self.all_runs()]
 
     # -- groups and interactions -------------------------------------------------------------------
 

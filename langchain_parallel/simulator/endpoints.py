@@ -26,6 +26,7 @@ from .http_messages import (
     sse_response,
 )
 from .json_bodies import read_json
+from .memory_endpoints import clear_memory, evict_memory, retrieve_memory
 from .problems import Problem, invalid_request
 from .progress_events import is_stats, progress_events, state_event
 from .request_models import (
@@ -34,6 +35,9 @@ from .request_models import (
     CreateTaskGroupRequest,
     GroupEventsQuery,
     GroupRunsQuery,
+    MemoryClearRequest,
+    MemoryEvictRequest,
+    MemoryRetrieveRequest,
     NoQuery,
     ResultQuery,
     TaskGroupRunRequest,
@@ -318,6 +322,14 @@ CALLS = (
     Call("GET", _GROUP + "/runs", _group_runs, query=GroupRunsQuery, lists_errors=True),
     Call("GET", _GROUP + "/runs/{run_id}", _group_run),
     Call("GET", _GROUP + "/events", _group_events, query=GroupEventsQuery, lists_errors=True),
+    *(
+        Call("POST", f"/v1beta/memory/{name}", endpoint, body=body, lists_errors=True)
+        for name, endpoint, body in (
+            ("retrieve", retrieve_memory, MemoryRetrieveRequest),
+            ("evict", evict_memory, MemoryEvictRequest),
+            ("clear", clear_memory, MemoryClearRequest),
+        )
+    ),
     Call("POST", "/v1/search", search, body=V1SearchRequest),
     Call("POST", "/v1/extract", extract, body=V1ExtractRequest),
     Call(

@@ -105,14 +105,16 @@ class Webhook(_Body):
     event_types: list[Literal["task_run.status"]] = []
 
 
+MemoryKey = Annotated[str, Field(min_length=1, max_length=128, pattern="^[a-zA-Z0-9_-]+$")]
+MemoryKind = Literal["task", "monitor", "findall"]
+
+
 class TaskRunInput(_Body):
     """One run to start."""
 
     processor: str
     metadata: Metadata | None = None
-    memory_scope_key: (
-        Annotated[str, Field(min_length=1, max_length=128, pattern="^[a-zA-Z0-9_-]+$")] | None
-    ) = None
+    memory_scope_key: MemoryKey | None = None
     source_policy: SourcePolicy | None = None
     advanced_settings: TaskAdvancedSettings | None = None
     task_spec: TaskSpec | None = None
@@ -188,6 +190,30 @@ class ChatCompletionRequest(_Body):
     n: int | None = None
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
+
+
+class MemoryRetrieveRequest(_Body):
+    """What is looked for in a memory."""
+
+    query: Annotated[str, Field(max_length=500)] | None = None
+    limit: Annotated[int, Field(ge=1, le=25)] = 10
+    kind: MemoryKind | None = None
+    since: str | None = None
+    memory_scope_key: MemoryKey | None = None
+
+
+class MemoryEvictRequest(_Body):
+    """What is removed from a memory."""
+
+    memory_scope_key: MemoryKey | None = None
+    kind: MemoryKind
+    id: MemoryKey
+
+
+class MemoryClearRequest(_Body):
+    """Which memory is emptied."""
+
+    memory_scope_key: MemoryKey | None = None
 
 
 class _Query(BaseModel):

@@ -147,8 +147,9 @@ BREAKS: dict[str, list[TaskRunInput | SearchRequest | ExtractRequest]] = {
     ],
     "extract-urls": [ExtractRequest(urls=[PAGE_URL] * 21)],
 }
-ELSEWHERE = {"group-size", "chat-model", "chat-ignored"}
-"""Of several requests, and of a chat."""
+MEMORY = {"memory-query", "memory-limit", "memory-kind", "memory-id"}
+ELSEWHERE = {"group-size", "chat-model", "chat-ignored", *MEMORY}
+"""Of several requests, of a chat, and of a memory (`tests/client/test_memory.py`)."""
 BESIDE = {"processor-fast", "input-size", "schema-names", "schema-closed", "spec-size"}
 """What a request that breaks another rule may break, too."""
 

@@ -29,11 +29,10 @@ def main(arguments: Sequence[str]) -> int:
     """The exit code is 1 if there is anything to print, 2 if there is no document."""
     try:
         [path] = arguments
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        lines = report(drift(json.loads(Path(path).read_text(encoding="utf-8"))), MEANT)
+    except (OSError, ValueError) as error:  # the last is raised for what is no such document, too
         print(f"{__doc__}\n{error}", file=sys.stderr)
         return 2
-    lines = report(drift(document), MEANT)
     print(*lines, sep="\n", end="\n" if lines else "")
     return bool(lines)
 

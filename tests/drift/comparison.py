@@ -18,10 +18,14 @@ from langchain_parallel import models
 from langchain_parallel._core.chat_request import IGNORED, ROLES, SENT
 from langchain_parallel.simulator import request_models, web_request_models
 from langchain_parallel.simulator.endpoints import CALLS, Call
+from langchain_parallel.simulator.http_messages import to_json
+from langchain_parallel.simulator.webhook_outbox import signature
+from langchain_parallel.webhooks import MonitorDelivery, WebhookRejected, receive_any
 
 from .facts import Schema, facts, kinds
 from .tour import answers
 
+_KEY = "a-secret-of-this-comparison"
 REQUESTS: tuple[type[BaseModel], ...] = (
     request_models.TaskRunInput,
     request_models.CreateTaskGroupRequest,
@@ -29,6 +33,9 @@ REQUESTS: tuple[type[BaseModel], ...] = (
     web_request_models.V1SearchRequest,
     web_request_models.V1ExtractRequest,
     request_models.ChatCompletionRequest,
+    request_models.MemoryRetrieveRequest,
+    request_models.MemoryEvictRequest,
+    request_models.MemoryClearRequest,
 )
 CLIENT: dict[str, Any] = {
     "TaskRunInput": models.TaskRunInput,
@@ -45,6 +52,7 @@ CLIENT: dict[str, Any] = {
     "V1SearchResponse": models.SearchResponse,
     "V1ExtractRequest": models.ExtractRequest,
     "V1ExtractResponse": models.ExtractResponse,
+    "MemoryRetrieveResponse": models.MemoryRetrieveResponse,
 }
 """The document's name for what a model of the client reads or writes."""
 
@@ -56,6 +64,7 @@ def drift(document: Schema) -> set[str]:
         *(line for name, model in CLIENT.items() for line in client_drift(document, name, model)),
         *_statuses(document),
         *_chat(document),
+        *monitor_drift(document),
         *_calls(document),
         *_answers(document),
     }
@@ -96,8 +105,17 @@ def _is_free(path: str, ours: dict[str, set[str]]) -> bool:
     return "object" in ours[path] and not any(each.startswith(f"{path}.") for each in ours)
 
 
+class NotTheDocument(ValueError):
+    """What was given does not describe the API."""
+
+
 def _named(document: Schema, name: str) -> Schema:
-    found: Schema = document["components"]["schemas"][name]
+    try:
+        found: Schema = document["components"]["schemas"][name]
+    except (LookupError, TypeError):
+        raise NotTheDocument(
+            f"It describes no {name}: it is no OpenAPI document of the API."
+        ) from None
     return found
 
 
@@ -106,6 +124,33 @@ def _statuses(document: Schema) -> Iterator[str]:
     ours = {*models.ACTIVE_STATUSES, *models.FINAL_STATUSES, "action_required"}
     yield from (f"client, status only in the document: {status}" for status in theirs - ours)
     yield from (f"client, status only in the client: {status}" for status in ours - theirs)
+
+
+def monitor_drift(document: Schema) -> Iterator[str]:
+    """What a monitor announces, and the id under which an event can be continued."""
+    announced = _named(document, "MonitorWebhook")["properties"]["event_types"]["items"]["enum"]
+    for kind in announced:
+        body = to_json({"type": kind, "data": {"monitor_id": "monitor_1"}})
+        headers = {
+            "webhook-id": "whevent_1",
+            "webhook-timestamp": "0",
+            "webhook-signature": signature(_KEY.encode(), "whevent_1", 0, body),
+        }
+        try:
+            found = receive_any(headers, body, secrets=[_KEY], now=0)
+        except WebhookRejected:
+            yield f"monitor, not recognised: {kind}"
+        else:
+            if not isinstance(found, MonitorDelivery) or found.type != kind:
+                yield f"monitor, not recognised: {kind}"
+    for name in ("MonitorEventStreamEvent", "MonitorSnapshotEvent"):
+        event = _named(document, name)
+        if event["properties"].get("event_id", {}).get("type") != "string":
+            yield f"monitor, without an id to continue from: {name}"
+    outputs = _named(document, "MonitorEventStreamEvent")["properties"]["output"]["oneOf"]
+    names = sorted(each["$ref"].rpartition("/")[2] for each in outputs)
+    if names != ["TaskRunJsonOutput", "TaskRunTextOutput"]:
+        yield f"monitor, its output is no task's: {', '.join(names)}"
 
 
 def _chat(document: Schema) -> Iterator[str]:
@@ -145,7 +190,8 @@ def _calls(document: Schema) -> Iterator[str]:
 
 def _is_ours(path: str) -> bool:
     """Whether a path is of the part of the API that this package is for."""
-    return "/tasks/" in path or "/chat/" in path or path in ("/v1/search", "/v1/extract")
+    parts = ("/tasks/", "/chat/", "/memory/")
+    return any(part in path for part in parts) or path in ("/v1/search", "/v1/extract")
 
 
 def _of_operation(operation: Schema, document: Schema) -> Iterator[str]:

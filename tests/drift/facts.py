@@ -32,6 +32,9 @@ def _facts_of_branch(name: str, schema: Schema, root: Schema) -> Iterator[str]:
     options = [schema["const"]] if "const" in schema else schema.get("enum", [])
     parts = [kind, *(f"one of {' '.join(map(str, options))}" for _ in options[:1])]
     limits = {word: schema[word] for word in _LIMITS if word in schema}
+    limits = {
+        w: int(v) if isinstance(v, float) and v.is_integer() else v for w, v in limits.items()
+    }
     parts += [f"{word} {value}" for word, value in limits.items() if value != "password"]
     yield f"{name}: {', '.join(parts)}"
     for inner, value in schema.get("properties", {}).items():

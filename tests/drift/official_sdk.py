@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from parallel import types
+from parallel.types import beta
 from parallel.types.client_extract_params import ClientExtractParams
 from parallel.types.client_search_params import ClientSearchParams
 from parallel.types.run_input_param import RunInputParam
@@ -34,6 +35,10 @@ _TYPES: dict[str, Any] = {
     "V1SearchResponse": types.SearchResult,
     "V1ExtractRequest": ClientExtractParams,
     "V1ExtractResponse": types.ExtractResponse,
+    "MemoryRetrieveRequest": beta.MemoryRetrieveParams,
+    "MemoryEvictRequest": beta.MemoryEvictParams,
+    "MemoryClearRequest": beta.MemoryClearParams,
+    "MemoryRetrieveResponse": beta.MemoryRetrieveResponse,
 }
 
 

@@ -17,7 +17,7 @@ from langchain_parallel import models
 from langchain_parallel.simulator import request_models
 
 from .__main__ import main, report
-from .comparison import CLIENT, REQUESTS, client_drift, request_drift
+from .comparison import CLIENT, REQUESTS, client_drift, monitor_drift, request_drift
 from .exceptions import MEANT, MEANT_OF_SDK
 from .official_sdk import sdk_document
 from .tour import answers
@@ -118,6 +118,28 @@ def test_a_field_that_the_client_lacks_or_has_alone_is_seen() -> None:
     assert {"TaskRun.cost: number", "TaskRun.warnings: array"} <= found
 
 
+def test_what_monitors_announce_and_the_ids_of_events_are_compared() -> None:
+    output = {"oneOf": [{"$ref": "#/x/TaskRunTextOutput"}, {"$ref": "#/x/TaskRunJsonOutput"}]}
+    event: Any = {"properties": {"event_id": {"type": "string"}, "output": output}}
+    types = ["monitor.event.detected", "monitor.moon.risen"]
+    webhook: Any = {"properties": {"event_types": {"items": {"enum": types}}}}
+    schemas = {
+        "MonitorWebhook": webhook,
+        "MonitorEventStreamEvent": event,
+        "MonitorSnapshotEvent": {"properties": {"event_id": {"type": "string"}}},
+    }
+    document: Any = {"components": {"schemas": schemas}}
+    assert list(monitor_drift(document)) == []
+    types.append("watch.event")
+    schemas["MonitorSnapshotEvent"] = {"properties": {}}
+    output["oneOf"].pop()
+    assert list(monitor_drift(document)) == [
+        "monitor, not recognised: watch.event",
+        "monitor, without an id to continue from: MonitorSnapshotEvent",
+        "monitor, its output is no task's: TaskRunTextOutput",
+    ]
+
+
 def test_only_what_is_not_explained_is_reported_and_so_is_an_explanation_of_nothing() -> None:
     assert report({"a: b", "a: c"}, {"a: b": "reason"}) == ["a: c"]
     assert report({"a: b"}, {"a: *": "r", "d: *": "r"}) == ["explained, and no longer there: d: *"]
@@ -133,8 +155,13 @@ def test_the_tour_meets_every_kind_of_answer() -> None:
 def test_without_a_document_it_says_how_it_is_called(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "odd.json").write_text("{")
-    for arguments in ([], [str(tmp_path / "none.json")], [str(tmp_path / "odd.json")]):
+    for text in ("{", "{}", "[]", '{"components": {"schemas": {}}}'):
+        (tmp_path / "odd.json").write_text(text)
+        assert main([str(tmp_path / "odd.json")]) == 2
+        said = capsys.readouterr().err
+        assert "make drift" in said
+        assert text == "{" or "no OpenAPI document of the API" in said
+    for arguments in ([], [str(tmp_path / "none.json")]):
         assert main(arguments) == 2
         assert "make drift" in capsys.readouterr().err
     assert json.dumps(MEANT)

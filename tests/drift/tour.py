@@ -21,6 +21,7 @@ from ..simulator.helpers import (
 )
 
 Answer = tuple[str, Any]
+MEMORY = "/v1beta/memory"
 _EVENTS = {
     "task_run.state": "TaskRunEvent",
     "task_run.progress_stats": "TaskRunProgressStatsEvent",
@@ -51,6 +52,7 @@ def answers() -> Iterator[Answer]:
     yield from _of_run(scenario, "Map the competitive landscape", processor="pro")
     yield from _of_group()
     yield from _of_web()
+    yield from _of_memory()
     yield from _of_chat()
     yield from _refusals()
 
@@ -105,6 +107,15 @@ def _of_chat() -> Iterator[Answer]:
         chunks = http.post(CHAT, json=turn).text.replace("data: [DONE]\n", "")
         yield from (("ChatCompletionResponseChunk", chunk) for chunk in parsed(chunks))
         yield "HTTPValidationError", http.post(CHAT, json={}).json()
+
+
+def _of_memory() -> Iterator[Answer]:
+    simulator = Simulator(ManualClock())
+    with http_to(simulator, timeout=None) as http:
+        result(http, create(http, "Who makes boats?", memory_scope_key="boats"))
+        for asked in ({}, {"query": "boats", "memory_scope_key": "boats"}):
+            yield "MemoryRetrieveResponse", http.post(f"{MEMORY}/retrieve", json=asked).json()
+        yield "HTTPValidationError", http.post(f"{MEMORY}/evict", json={}).json()
 
 
 def _refusals() -> Iterator[Answer]:

@@ -8,9 +8,11 @@ said to be left out. The exit code is 1 if a call was not as it should be.
 
 from __future__ import annotations
 
+import argparse
 import logging
 import subprocess
 import sys
+from collections.abc import Sequence
 
 from langchain_parallel.simulator import Simulator, serve
 
@@ -26,11 +28,25 @@ _CLIENTS = {
 }
 
 
-def main() -> int:
-    """Run all of them."""
+def main(arguments: Sequence[str]) -> int:
+    """Run all of them, or those whose names hold one of the words given."""
+    parser = argparse.ArgumentParser(
+        "python -m tests.real_clients",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("words", nargs="*", help=f"parts of names of: {', '.join(_CLIENTS)}")
+    words = parser.parse_args(arguments).words
+    chosen = {
+        name: check
+        for name, check in _CLIENTS.items()
+        if not words or any(word.lower() in name.lower() for word in words)
+    }
+    if not chosen:
+        parser.error(f"none of them is called so: {' '.join(words)}")
     logging.disable(logging.WARNING)  # of webhooks to addresses of examples
     is_failed = False
-    for name, check in _CLIENTS.items():
+    for name, check in chosen.items():
         try:
             with serve(Simulator(latency_scale=0.0005)) as server:
                 outcomes = check(server)
@@ -43,4 +59,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -23,7 +23,7 @@ _VERSIONS = ("1.3.7", "0.5.1")
 """Today's, and the one that the official LangChain package asks for."""
 _FILES = (
     *("test_task_run.py", "test_task_group.py"),
-    *("beta/test_task_run.py", "beta/test_task_group.py"),
+    *("beta/test_task_run.py", "beta/test_task_group.py", "beta/test_memory.py"),
 )
 _TOOLS = ("pytest", "pytest-asyncio", "pytest-xdist", "respx", "dirty-equals", "time-machine")
 _REFUSALS = ("UnprocessableEntityError", "NotFoundError")
