@@ -19,12 +19,14 @@ from hypothesis import strategies as st
 from langchain_parallel.simulator import ManualClock, RunningServer, Simulator
 from langchain_parallel.simulator.endpoints import CALLS, Call
 from langchain_parallel.simulator.json_bodies import MAX_DEPTH
-from langchain_parallel.simulator.request_models import CreateTaskGroupRequest
 
 from .helpers import CHAT, GROUPS, KEY, RUNS, add_runs, create, http_to, manual, new_group
 
+MEMORY = "/v1beta/memory"
 LISTED = {
-    call.path for call in CALLS if "groups" in call.path and not call.path.endswith("{run_id}")
+    call.path
+    for call in CALLS
+    if "memory" in call.path or ("groups" in call.path and not call.path.endswith("{run_id}"))
 } | {CHAT}
 """Calls whose 422 is documented as a list."""
 
@@ -92,6 +94,15 @@ BODIES: dict[str, Any] = {
             "full_content": {"max_chars_per_result": 500},
         },
     },
+    f"{MEMORY}/retrieve": {
+        "query": "boats",
+        "limit": 3,
+        "kind": "task",
+        "since": "2026-07-15T17:30:00Z",
+        "memory_scope_key": "scope",
+    },
+    f"{MEMORY}/evict": {"kind": "task", "id": "trun_1", "memory_scope_key": "scope"},
+    f"{MEMORY}/clear": {"memory_scope_key": "scope"},
     CHAT: {
         "model": "base",
         "messages": [
@@ -197,7 +208,7 @@ def test_every_call_that_takes_a_body_has_a_valid_one() -> None:
         group = new_group(http)
         for call in POSTS:
             answer = http.post(address(call, taskgroup_id=group), json=BODIES[call.path])
-            assert answer.status_code in (200, 202), answer.text
+            assert answer.status_code in (200, 202, 204), answer.text
             assert is_sound(simulator, http, call, answer)
 
 
@@ -288,7 +299,9 @@ def test_a_body_that_is_no_json_object_is_422(
         url = address(call, taskgroup_id=group)
         headers = {"content-type": "application/json"}
         answer = simulator_http.post(url, content=text, headers=headers)
-        if len(text) < 1_000_000 or call.body is not CreateTaskGroupRequest:
+        assert call.body is not None
+        needs_fields = any(field.is_required() for field in call.body.model_fields.values())
+        if len(text) < 1_000_000 or needs_fields:
             check_refusal(call, answer)
     assert simulator.runs() == []
 
@@ -303,7 +316,7 @@ def test_another_content_type_is_422(
         url, content = address(call, taskgroup_id=group), json.dumps(BODIES[call.path])
         answer = simulator_http.post(url, content=content, headers={"content-type": kind})
         if kind == ";":  # none at all
-            assert answer.status_code in (200, 202)
+            assert answer.status_code in (200, 202, 204)
             continue
         check_refusal(call, answer)
         assert simulator.runs() == []
