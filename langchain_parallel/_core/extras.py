@@ -15,6 +15,8 @@ EXTRAS: Mapping[str, str] = {
     "langgraph.checkpoint.postgres": "postgres",
     "langgraph.store.postgres": "postgres",
     "psycopg": "postgres",
+    "mcp": "mcp",
+    "mcp_types": "mcp",
     "starlette": "webhooks",
 }
 """By module: the extra that brings it."""

@@ -8,13 +8,13 @@ citation marks or labels but this package's.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from textwrap import wrap
 from typing import Any
 
 from .._core.plain_text import count
 from .._core.urls import host
 from ..errors import InvalidRequest
 from ..evidence import is_within, numbers_by_field, parts
+from ..text.layout import pieces, split_pages
 from ..text.own_marks import (
     FROM_THE_WEB,
     json_told_apart,
@@ -95,7 +95,7 @@ def no_such_field(record: AgentTurn, field: str, chars: int) -> str:
     there = list(dict.fromkeys([*_fields(record), SOURCES]))
     if _plain(field.removeprefix(FROM_THE_WEB)) in there:
         return ""
-    names = _pieces(without_marks(", ".join(there)), chars)
+    names = pieces(without_marks(", ".join(there)), chars)
     rest = [f"[cut here; it has {count(len(there), 'field')}]"] if len(names) > 1 else []
     missing = f"{record['handle']} has no field {harmless(field, 60)!r}. It has these:"
     return "\n".join([missing, fence(names[0]), *rest])
@@ -167,29 +167,10 @@ def _field(record: AgentTurn, names: Names, field: str) -> Iterator[str]:
 
 
 def _page(record: AgentTurn, lines: Sequence[str], page: int, chars: int) -> tuple[str, int]:
-    pages = list(_pages(lines, chars))
+    pages = list(split_pages(lines, chars))
     if not 1 <= page <= len(pages):
         raise InvalidRequest(
             [f"{record['handle']} has {count(len(pages), 'page')} here; there is no page {page}."],
             hint="",
         )
     return pages[page - 1], len(pages)
-
-
-def _pages(lines: Sequence[str], chars: int) -> Iterator[str]:
-    """Whole lines, as many as fit; only a line longer than a page is cut."""
-    here: list[str] = []
-    room = chars
-    for line in lines:
-        for piece in _pieces(line, chars):
-            if here and len(piece) + 1 > room:
-                yield "\n".join(here)
-                here, room = [], chars
-            here.append(piece)
-            room -= len(piece) + 1
-    yield "\n".join(here)
-
-
-def _pieces(line: str, chars: int) -> list[str]:
-    """A line, cut between words into pieces of this length."""
-    return [line] if len(line) <= chars else wrap(line, chars, break_on_hyphens=False)

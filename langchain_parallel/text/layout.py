@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from textwrap import wrap
 
 
 def join_unique(texts: Iterable[str | None], by: str = "; ") -> str:
@@ -36,3 +37,22 @@ def shares(lengths: Sequence[int], room: int) -> list[int]:
         given[index] = min(lengths[index], room // (len(lengths) - done))
         room -= given[index]
     return given
+
+
+def split_pages(lines: Sequence[str], chars: int) -> Iterator[str]:
+    """Whole lines, as many as fit a page of so many characters; only a longer line is cut."""
+    here: list[str] = []
+    room = chars
+    for line in lines:
+        for piece in pieces(line, chars):
+            if here and len(piece) + 1 > room:
+                yield "\n".join(here)
+                here, room = [], chars
+            here.append(piece)
+            room -= len(piece) + 1
+    yield "\n".join(here)
+
+
+def pieces(line: str, chars: int) -> list[str]:
+    """A line, cut between words into pieces of this length."""
+    return [line] if len(line) <= chars else wrap(line, chars, break_on_hyphens=False)
