@@ -47,7 +47,7 @@ GRAPHS = {
     ),
 }
 """Modules that a person may name, by what is the matter with them."""
-COMMANDS = ("demo", "check", "sweep", "simulator")
+COMMANDS = ("demo", "check", "mcp", "sweep", "simulator")
 ROOT = Path(__file__).parents[1]
 
 

@@ -19,7 +19,7 @@ from langchain_parallel._core.extras import EXTRAS
 tomllib = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 
 ROOT = Path(__file__).parents[1]
-OF_USERS = {"agents", "simulator", "sqlite", "postgres", "webhooks", "demo"}
+OF_USERS = {"agents", "simulator", "sqlite", "postgres", "webhooks", "mcp", "demo"}
 
 ENTRANCES = [
     # hidden modules, what is called, the extra
@@ -34,6 +34,7 @@ ENTRANCES = [
     ("starlette", "import langchain_parallel.webhooks as w; w.webhook_app(0, secrets=[])", "webhooks"),
     ("starlette", "from langchain_parallel.server.entry_points import app", "webhooks"),
     ("starlette", "import langchain_parallel.server.entry_points as e; e.make_app()", "webhooks"),
+    ("mcp", "main(['mcp'])", "mcp"),
     ("langgraph.checkpoint.postgres", "main(['sweep', '--graph', 'graph_in_postgres:graph'])", "postgres"),
     ("langgraph.checkpoint.sqlite", "main(['sweep', '--graph', 'graph_in_sqlite:graph'])", "sqlite"),
 ]  # fmt: skip
@@ -127,5 +128,5 @@ def test_every_extra_and_each_of_its_packages_is_known() -> None:
     }
     for extra in users - {"demo"}:
         for package in (re.split(r"[<>=\[; ]", line)[0] for line in extras[extra]):
-            if package != "h11":  # httpx needs it, too
+            if package not in ("h11", "langchain-parallel"):  # httpx needs it, too; another extra
                 assert EXTRAS[module.get(package, package)] == extra

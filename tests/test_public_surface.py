@@ -21,7 +21,7 @@ from langchain_parallel import AsyncParallelClient, ParallelClient
 
 INSIDE = {
     f"langchain_parallel.{name}"
-    for name in ("cli", "text", "research.human_review", "research.steps")
+    for name in ("cli", "mcp_server", "text", "research.human_review", "research.steps")
 }
 """Packages that other packages use, and users need not know."""
 

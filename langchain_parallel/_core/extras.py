@@ -16,7 +16,6 @@ EXTRAS: Mapping[str, str] = {
     "langgraph.store.postgres": "postgres",
     "psycopg": "postgres",
     "mcp": "mcp",
-    "mcp_types": "mcp",
     "starlette": "webhooks",
 }
 """By module: the extra that brings it."""

@@ -16,7 +16,6 @@ from pathlib import Path
 
 from ..errors import InvalidRequest
 from ..mcp_server.storage import WAIT_SECONDS, default_path, open_desk
-from ..mcp_server.tools_for_clients import create_mcp_server
 from ..options import DEFAULT_PROCESSORS, Limits
 from ..text.result import DEFAULT_MAX_CHARS, MIN_CHARS
 from .command_line import command_parser
@@ -82,6 +81,8 @@ def _is_local(host: str) -> bool:
 
 
 async def _serve(options: Namespace) -> None:
+    from ..mcp_server.tools_for_clients import create_mcp_server
+
     processor = options.processor or DEFAULT_PROCESSORS
     limits = Limits(max_cost_usd=options.max_cost_usd, on_exceed="stop")
     names = (processor,) if isinstance(processor, str) else processor

@@ -3,3 +3,5 @@
 Rule: the package `mcp` is imported in `tools_for_clients.py` alone. What the tools do is a `ResearchDesk`,
 which knows nothing of MCP.
 """
+
+__all__: list[str] = []

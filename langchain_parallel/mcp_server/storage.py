@@ -9,11 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from .._core.extras import optional_imports
-
-with optional_imports("Sessions in SQLite"):
-    from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
-    from langgraph.store.sqlite.aio import AsyncSqliteStore
-
 from ..client import AsyncParallelClient
 from ..options import DEFAULT_PROCESSORS, Limits, ProcessorChoice
 from ..research import create_research_graph
@@ -56,8 +51,11 @@ async def open_desk(
         max_chars: Longest text.
         client: Your own client.
     """
-    _make_private(path)
+    with optional_imports("The MCP server"):
+        from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+        from langgraph.store.sqlite.aio import AsyncSqliteStore
     made = client or AsyncParallelClient()
+    _make_private(path)
     builder: Any = create_research_graph(
         processor=processor, limits=limits, wait="park", name=GRAPH_NAME, client=made
     )

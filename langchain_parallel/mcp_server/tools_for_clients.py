@@ -11,8 +11,9 @@ from .._core.extras import optional_imports
 with optional_imports("The MCP server"):
     from mcp.server.mcpserver import Context, MCPServer
     from mcp.server.mcpserver.exceptions import ToolError
-    from mcp_types import ToolAnnotations
+    from mcp.types import ToolAnnotations
 
+from .._core.plain_text import count
 from ..errors import ParallelError
 from ..models import Event
 from ..text.progress import progress
@@ -102,7 +103,7 @@ def _teller(ctx: Context[Any, Any]) -> Tell:
         told = max(told + 0.001, message.get("progress") or 0.0)  # progress must grow
         words = message.get("message") or message.get("status")
         if words is None:
-            words = f"{message.get('sources_read') or 0} sources read"
+            words = f"{count(message.get('sources_read') or 0, 'source')} read"
         await ctx.report_progress(told, 100.0, harmless(words, _MESSAGE_CHARS))
 
     return tell

@@ -20,9 +20,9 @@ from langchain_parallel.simulator import RunningServer, RunScript, Simulator, se
 
 pytest.importorskip("mcp", reason="the package of the extra `mcp`")
 
-import mcp_types
 from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp.types import CallToolResult, TextContent
 
 from langchain_parallel.mcp_server.tools_for_clients import create_mcp_server
 
@@ -76,11 +76,11 @@ def over_http(api: RunningServer, folder: Path, *options: str) -> Iterator[tuple
 
 async def call(client: Client, tool: str, **arguments: Any) -> str:
     result = await client.call_tool(tool, arguments)
-    assert isinstance(result, mcp_types.CallToolResult)
+    assert isinstance(result, CallToolResult)
     [content] = result.content
-    assert isinstance(content, mcp_types.TextContent)
+    assert isinstance(content, TextContent)
     assert not result.is_error, content.text
-    return content.text
+    return str(content.text)
 
 
 async def test_a_server_that_is_killed_in_a_call_loses_nothing_that_was_paid(
