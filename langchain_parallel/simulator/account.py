@@ -276,6 +276,11 @@ class Account:
             self.catch_up()
             return list(self._runs.values())
 
+    def chats(self) -> list[Run]:
+        """All turns of chats, oldest first: no id leads to them."""
+        with self.lock:
+            return list(self._chats)
+
     def runs(self) -> list[JsonObject]:
         """Every accepted run as the API shows it now, in the order accepted."""
         return [r.to_json(self.monotonic, self.epoch) for r in self.all_runs()]

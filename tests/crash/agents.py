@@ -16,6 +16,7 @@ from langchain_parallel.middleware import ParallelResearchMiddleware
 
 from .scripted import FIRST, SECOND, THIRD, GaveUp, Heard, Model, calling
 
+QUICK = "chat:lite"
 WAYS = ("block", "background", "park")
 _PAUSE = 0.02
 """Seconds between two looks at a run that is not finished."""
@@ -77,6 +78,23 @@ def middleware(wait: Any) -> Callable[..., Any]:
         return Persistent(agent)
 
     return build
+
+
+def _says_quickly(heard: Heard) -> AIMessage:
+    """A question, and a quick one about its answer."""
+    if not heard.answers:
+        return calling(("start_research", {"question": FIRST}))
+    if any(answer.name == "ask_quick" for answer in heard.answers):
+        return AIMessage("done")
+    return calling(("ask_quick", {"handle": "r1", "question": SECOND}))
+
+
+def quickly(client: AnyClient, **compiled_with: Any) -> Any:
+    """An agent that asks a quick question."""
+    ours = ParallelResearchMiddleware(
+        processor="lite", model_may_choose=[QUICK], wait="block", client=client
+    )
+    return create_agent(Model(says=_says_quickly), middleware=[ours], **compiled_with)
 
 
 def records(state: Any) -> Any:

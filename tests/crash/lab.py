@@ -101,6 +101,8 @@ class Outcome:
     """The last process's final state, with every id replaced by its number in the order of appearance."""
     lost: int
     """Runs that were started and that the final state does not know."""
+    quick: int
+    """Quick questions that the account has accepted, and bills."""
 
     @property
     def last(self) -> Report:
@@ -239,6 +241,8 @@ class Lab:
         while simulator.has_late_requests:
             time.sleep(0.01)
         ours = [run for run in simulator.runs() if run["metadata"].get("thread_id") == thread_id]
+        here = {run["interaction_id"] for run in ours}
+        chats = [chat.request["previous_interaction_id"] for chat in simulator.chats()]
         state = reports[-1].state
         final = json.dumps(state)
         compared = json.dumps(state and WORKLOADS[cell.workload].compared(state))
@@ -248,6 +252,7 @@ class Lab:
             ledgers=len({run["taskgroup_id"] for run in ours}),
             state=_without_ids(compared),
             lost=sum(run["run_id"] not in final for run in ours),
+            quick=sum(parent in here for parent in chats),
         )
 
 

@@ -77,6 +77,8 @@ def kind(name: str) -> str:
         return f"checkpoint {'writes' if 'writes' in where else 'put'}: {what}"
     if where.startswith("store"):
         return f"store: {what}"
+    if where.endswith("/chat/completions"):
+        return f"quick question: {what}"
     if where.startswith("POST") and where.endswith("/runs"):
         return f"paid request: {what}"
     return f"step: {what}" if where.startswith("step") else f"free request: {what}"

@@ -20,7 +20,7 @@ from langchain_parallel.client.client_pair import AnyClient
 from langchain_parallel.options import Limits
 from langchain_parallel.research import ResearchState, Turn, Verdict, merge_turns
 
-from .agents import WAYS, middleware, records
+from .agents import QUICK, WAYS, middleware, quickly, records
 from .scripted import FIRST, SAID, SECOND, THIRD, GaveUp, Heard, Model, calling
 
 
@@ -60,6 +60,21 @@ def branches(client: AnyClient, **compiled_with: Any) -> Any:
         evaluate=_fork,
         limits=Limits(max_runs_per_question=3),
         client=client,
+    )
+    return graph.compile(**compiled_with)
+
+
+def _quickly(state: ResearchState, turn: Turn) -> Verdict | None:
+    """One automatic quick question."""
+    if turn["asked_by"] == "evaluation":
+        return None
+    return {"action": "follow_up", "question": SECOND, "processor": QUICK, "reason": "scripted"}
+
+
+def quick(client: AnyClient, **compiled_with: Any) -> Any:
+    """(f) The research graph, which asks a quick question about what it has found."""
+    graph = create_research_graph(
+        processor="lite", evaluate=_quickly, limits=Limits(max_runs_per_question=2), client=client
     )
     return graph.compile(**compiled_with)
 
@@ -151,5 +166,7 @@ WORKLOADS: dict[str, Workload] = {
     "node": Workload(node, {"topic": "cargo bikes"}, 2),
     "tool": Workload(tool, SAID, 2),
     "three calls": Workload(three_calls, SAID, 3),
+    "quick": Workload(quick, {"question": FIRST}, 1),
+    "agent, quick": Workload(quickly, SAID, 1, records),
     **{f"agent, {way}": Workload(middleware(way), SAID, 3, records) for way in WAYS},
 }

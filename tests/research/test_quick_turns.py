@@ -300,6 +300,7 @@ LOST = {
 }
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("how", LOST)
 def test_a_lost_answer_is_said_and_never_asked_again_by_itself(mode: Mode, how: str) -> None:
     follow_up = {"action": "follow_up", "question": "Verify that."}
@@ -376,6 +377,7 @@ REFUSED: dict[str, tuple[Any, type[ParallelError]]] = {
 }
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("how", REFUSED)
 def test_what_was_refused_costs_nothing_and_is_asked_when_the_thread_is_resumed(
     mode: Mode, how: str
@@ -412,6 +414,7 @@ NOT_TAKEN: dict[str, RequestOptions] = {
 }
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("option", NOT_TAKEN)
 def test_what_the_chat_api_does_not_take_is_refused_by_name(mode: Mode, option: str) -> None:
     session = Session(mode, options={"request": NOT_TAKEN[option], "processor": "lite"})
