@@ -9,6 +9,7 @@ import pickle
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import quote
@@ -43,6 +44,7 @@ from langchain_parallel import (
     resume,
 )
 from langchain_parallel._core import wire
+from langchain_parallel.chat_models import ChatParallel
 from langchain_parallel.models import McpServer, TaskRunInput, TaskSpec
 from langchain_parallel.options import RequestOptions
 from langchain_parallel.research import ResearchState
@@ -647,6 +649,32 @@ def test_nothing_made_of_a_tool_shows_a_secret(account: Account) -> None:
     assert leaks([made.get_input_jsonschema(), made.tool_call_schema.model_json_schema()]) == []
     with pytest.raises((TypeError, pickle.PicklingError)):
         pickle.dumps(made)
+
+
+async def test_nothing_made_of_a_chat_model_shows_a_secret(account: Account, watch: Watch) -> None:
+    extra = {"token": HEADER}
+    made = ChatParallel(api_key=KEY, extra_body=extra)
+    for one in (made, copy.copy(made), copy.deepcopy(made), made.model_copy(), made | str):
+        assert leaks([*shown(one), dumps(one), dumpd(one)]) == []
+    assert leaks([vars(made), made.asdict(), made.with_structured_output(Ours), made.bind()]) == []
+    with pytest.raises((TypeError, pickle.PicklingError)):
+        pickle.dumps(made)
+    model, heard = ChatParallel(client=account.client(), extra_body=extra), watch.config("thread")
+    saying("[simulated]", f"{KEY} {HEADER}")(account)
+    calls: list[dict[str, Any]] = [{}, {"extra_body": extra}]
+    for given in calls:
+        asked = (
+            partial(model.invoke, "q", heard, **given),
+            partial(model.ainvoke, "q", heard, **given),
+        )
+        for ask in (*asked, partial(model.stream, "q", heard, **given)):
+            watch.see(await watch.attempt(ask))
+    fault("status_after", **CHAT, status=500)(account)
+    await watch.attempt(lambda: model.invoke("q", heard))
+    assert [type(error) for error in watch.raised] == [errors.ChatAnswerLost]
+    assert watch.found() == []
+    assert watch.langsmith.texts
+    assert_sent(account)
 
 
 def test_nothing_made_of_a_graph_shows_a_secret(account: Account) -> None:

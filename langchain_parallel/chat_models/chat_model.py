@@ -6,8 +6,10 @@ ignore without a word is named.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -177,6 +179,21 @@ class ChatParallel(BaseChatModel):
     @property
     def _identifying_params(self) -> dict[str, Any]:
         return {"model": self.model, _PREVIOUS: self.previous_interaction_id}
+
+    @override
+    def _get_invocation_params(
+        self, stop: list[str] | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        kwargs.pop(
+            "extra_body", None
+        )  # nobody knows what is secret in it, and this goes into traces
+        return super()._get_invocation_params(stop, **kwargs)
+
+    @override
+    def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
+        extra = {**self.extra_body, **(kwargs.pop("extra_body", None) or {})}
+        mark = sha256(json.dumps(extra, sort_keys=True, default=str).encode()).hexdigest()
+        return super()._get_llm_string(stop, **kwargs) + mark * bool(extra)
 
     @property
     def lc_secrets(self) -> dict[str, str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from langchain_core.caches import InMemoryCache
 from langchain_core.load import dumpd, load
 from langchain_core.messages import (
     AIMessage,
@@ -447,6 +448,26 @@ def test_either_client_serves_both_kinds_of_calls(simulator_server: RunningServe
             return str(asked.content) + str((await model.ainvoke("q")).content)
 
     assert asyncio.run(main()).count("[simulated] Finding") == 2
+
+
+def test_a_cache_tells_what_is_asked_differently_apart(world: World) -> None:
+    cache = InMemoryCache()
+    models = [
+        world.model(cache=cache),
+        world.model(cache=cache, model="base"),
+        world.model(cache=cache, extra_body={"a": KEY}),
+        world.model(
+            cache=cache,
+            previous_interaction_id=world.model().invoke("x").response_metadata["interaction_id"],
+        ),
+    ]
+    before = len(world.sim.requests)
+    for _ in range(2):
+        for model in models:
+            model.invoke("q")
+        models[0].invoke("q", extra_body={"a": "other"})
+    assert len(world.sim.requests) == before + 5
+    assert KEY not in str(cache._cache.keys())
 
 
 def test_what_streams_is_seen_by_callbacks(world: World) -> None:

@@ -88,7 +88,7 @@ def test_a_schema_is_sent_and_read_back(world: World, way: str, form: Any) -> No
 def test_an_answer_that_does_not_fit_is_still_there(world: World) -> None:
     answer = turn(world.api, "whole")
     for form in (None, Person):
-        with pytest.raises(errors.OutputMismatch, match=r"answer\.content") as caught:
+        with pytest.raises(errors.OutputMismatch, match=r"error\.content") as caught:
             answer.parse(form)
         assert caught.value.interaction_id == answer.interaction_id
         assert caught.value.billed

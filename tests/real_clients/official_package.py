@@ -146,6 +146,48 @@ class Programs:
         assert parsed["citations_by_field"]
         return [parsed["low_confidence_fields"], sorted(parsed)]
 
+    def chat(self) -> Any:
+        model = official.ChatParallel(**self.common, model="lite")
+        asked = [("system", "Be brief."), ("human", "who"), ("ai", "they"), ("human", "why")]
+        answers = [model.invoke(asked), asyncio.run(model.ainvoke("q")), *model.batch(["a"])]
+        return [told(answer) for answer in answers]
+
+    def chat_in_pieces(self) -> Any:
+        model = official.ChatParallel(**self.common, model="base")
+        first, *others = model.stream("q")
+        whole = first
+        for piece in others:
+            whole += piece
+        assert len(others) > 2
+        assert whole.content == model.invoke("q").content
+        return [type(whole.content).__name__, first.content]
+
+    def chat_with_a_shape(self) -> Any:
+        model = official.ChatParallel(**self.common, model="core")
+        found = model.with_structured_output(Country).invoke("Nowhere")
+        assert isinstance(found, Country)
+        raw = model.with_structured_output(Country, include_raw=True).invoke("Nowhere")
+        assert isinstance(raw["parsed"], Country)
+        as_json = Country.model_json_schema()
+        return [found.model_dump(), model.with_structured_output(as_json).invoke("Nowhere")]
+
+    def chat_after_a_task(self) -> Any:
+        run = official.ParallelTaskRunTool(**self.common).invoke({"input": "the first question"})
+        before = {"previous_interaction_id": run["interaction_id"]}
+        answer = official.ChatParallel(**self.common, model="lite").invoke("why", extra_body=before)
+        assert "the first question" in answer.content
+        after = {"previous_interaction_id": answer.response_metadata["interaction_id"]}
+        tool = official.ParallelTaskRunTool(**self.common)
+        assert "why" in json.dumps(tool.invoke({"input": "and then?", **after})["output"])
+        return told(answer)
+
+    def chat_with_tools(self) -> Any:
+        try:
+            official.ChatParallel(**self.common).bind_tools([])
+        except NotImplementedError:
+            return True
+        raise AssertionError("it was not refused")
+
     def webhooks(self) -> Any:
         body, sent_at = b'{"type":"task_run.status"}', str(int(time.time()))
         signed = hmac.new(SECRET.encode(), f"w.{sent_at}.".encode() + body, hashlib.sha256)
@@ -179,6 +221,14 @@ def refused(work: Callable[[], object]) -> bool:
     except ValueError:
         return True
     raise AssertionError("it was not refused")
+
+
+def told(answer: Any) -> Any:
+    """What both packages tell of a chat's answer."""
+    assert answer.usage_metadata is None
+    known = answer.response_metadata
+    names = ("interaction_id", "basis", "model_name")
+    return {"content": answer.content, **{name: known[name] for name in names}}
 
 
 def shape(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Clients that are scripts: the TypeScript SDK, the official LangChain package, the official command line."""
+"""Clients that are scripts: the TypeScript SDK, the official LangChain package and command line, OpenAI's."""
 
 from __future__ import annotations
 
@@ -89,6 +89,18 @@ def official_web(server: RunningServer) -> list[Outcome]:
     script.write_text((_HERE / script.name).read_text())
     done = run([python, script, server.url], script.parent)
     return [_outcome("langchain-parallel 0.5.0, search and extract", done)]
+
+
+def openai_client(server: RunningServer) -> list[Outcome]:
+    """Chat with `openai`, which the Chat API's guide uses: the newest, and the last of version 1."""
+    outcomes = []
+    for name, requirement in (("openai", "openai>=2"), ("openai-1", "openai<2")):
+        python = python_environment(name, requirement)
+        script = python.parents[2] / "openai_chat.py"
+        script.write_text((_HERE / script.name).read_text())
+        done = run([python, script, server.url], script.parent)
+        outcomes.append(_outcome(f"openai {version_of(python, 'openai')}, chat", done))
+    return outcomes
 
 
 def is_like(shape: Any, expected: Any) -> bool:
