@@ -15,6 +15,7 @@ from .._core.extras import optional_imports
 from ..parked import create_sweep_graph
 from ..research import create_research_graph
 from ..webhooks import QueueOptions, webhook_app
+from .answer_graph import create_answer_graph
 from .deployment import Settings
 from .server_api import ServerThreads
 
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 @cache
 def _research(settings: Settings) -> Any:
     return create_research_graph(**settings.graph_options()).compile(name="research")
+
+
+@cache
+def _web_research(settings: Settings) -> Any:
+    return create_answer_graph(**settings.graph_options()).compile(name="web_research")
 
 
 @cache
@@ -41,6 +47,16 @@ def research() -> Any:
         MissingKey: `PARALLEL_API_KEY` is not set.
     """
     return _research(Settings.from_environment())
+
+
+def web_research() -> Any:
+    """The same for callers who keep no thread, such as MCP clients: a question in, one text out.
+
+    Raises:
+        InvalidRequest: A variable of the environment has a value that is not allowed.
+        MissingKey: `PARALLEL_API_KEY` is not set.
+    """
+    return _web_research(Settings.from_environment())
 
 
 def sweep() -> Any:

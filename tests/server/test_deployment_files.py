@@ -60,7 +60,9 @@ def test_the_environment_sets_approvers_and_quotas() -> None:
 def test_what_langgraph_json_names_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("starlette")
     monkeypatch.setenv("PARALLEL_API_KEY", "key-of-a-test")
-    for name in [*CONFIG["graphs"].values(), CONFIG["http"]["app"]]:
+    graphs = CONFIG["graphs"].values()
+    assert all(graph["description"] for graph in graphs)
+    for name in [*(graph["path"] for graph in graphs), CONFIG["http"]["app"]]:
         module, _, attribute = name.partition(":")
         assert callable(getattr(importlib.import_module(module), attribute))
 

@@ -1,0 +1,164 @@
+"""`web_research`: the research graph for callers who keep no thread, such as a server's `/mcp` endpoint.
+
+Such a caller gets one text and hands back one word. So the answer is bounded and fenced, and says how to
+follow up: with a handle, which is an interaction's id and a seal. The thread of the first answer is gone by
+then, so the seal is what shows that this caller got that answer (docs/deployment.md, "Whose run it is").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+from langchain_core.runnables import RunnableConfig, RunnableLambda
+from langgraph.graph import END, START, StateGraph
+from pydantic import BaseModel, Field
+from typing_extensions import TypedDict
+
+from .._graph.runtime import asking_user, came_through_server, checkpointer_of
+from .._graph.seals import Seals
+from ..client import ParallelClient
+from ..errors import InvalidRequest, ParallelError
+from ..evidence import Evidence
+from ..options import RequestOptions
+from ..research import ResearchOutput, Turn, create_research_graph
+from ..text.format import usd
+from ..text.result import answer_text, evidence_notes
+from ..text.untrusted import ERROR_CHARS, fence, harmless
+
+MAX_CHARS = 24_000
+_FRAME_CHARS = 1_500
+"""Room for the fence, and for what stands after it."""
+_BETWEEN = "~"
+_KIND = "answered to"
+
+
+class WebQuestion(BaseModel):
+    """Researches a question on the web, and answers it with its sources. Takes minutes, and costs money."""
+
+    question: str = Field(description="What is to be found out, in full sentences.")
+    continue_from: str = Field(
+        "", description="The handle that an earlier answer ended with, to build on that answer."
+    )
+
+
+class WebAnswer(TypedDict):
+    """The answer as one text."""
+
+    answer: str
+
+
+class _State(TypedDict, total=False):
+    question: str
+    continue_from: str
+    answer: str
+
+
+def create_answer_graph(
+    *, request: RequestOptions | None = None, **options: Any
+) -> StateGraph[_State]:
+    """A graph with one text for each question, uncompiled.
+
+    Args:
+        request: As that of `create_research_graph`.
+        options: Its other options. It always waits for the answer.
+
+    Raises:
+        InvalidRequest: An option is wrong.
+        MissingKey: There is no API key.
+    """
+    given, client = request or RequestOptions(), ParallelClient()
+    handles = _Handles(Seals(client._settings.api_key), bool(given.allow_foreign_ids))
+    # What a handle proves is not asked of the API again.
+    trusting = given.model_copy(update={"allow_foreign_ids": True})
+    options |= {"wait": "block", "client": client, "request": trusting}
+    research = create_research_graph(**options).compile()
+
+    def question_of(state: _State, config: RunnableConfig) -> dict[str, Any]:
+        handle = state.get("continue_from") or ""
+        parent = handles.read(handle, config) if handle else None
+        return {"question": state.get("question") or "", "continue_from": parent}
+
+    def blocking(state: _State, config: RunnableConfig) -> Any:
+        try:
+            out = research.invoke(cast(Any, question_of(state, config)), config)
+        except ParallelError as error:
+            return {"answer": _in_words(error, config)}
+        return {"answer": _text(cast(ResearchOutput, out), handles, config)}
+
+    async def asynchronous(state: _State, config: RunnableConfig) -> Any:
+        try:
+            out = await research.ainvoke(cast(Any, question_of(state, config)), config)
+        except ParallelError as error:
+            return {"answer": _in_words(error, config)}
+        return {"answer": _text(cast(ResearchOutput, out), handles, config)}
+
+    graph: Any = StateGraph(_State, input_schema=WebQuestion, output_schema=WebAnswer)
+    graph.add_node("research", RunnableLambda(blocking, asynchronous, name="research"))
+    graph.add_edge(START, "research")
+    graph.add_edge("research", END)
+    return cast("StateGraph[_State]", graph)
+
+
+class _Handles:
+    """What a later question names an answer by: its interaction, and a seal for the user who got it."""
+
+    def __init__(self, seals: Seals, trusts_ids: bool) -> None:
+        self._seals, self._trusts_ids = seals, trusts_ids
+
+    def of(self, interaction_id: str, config: RunnableConfig) -> str:
+        return f"{interaction_id}{_BETWEEN}{self._seal(interaction_id, config)}"
+
+    def read(self, handle: str, config: RunnableConfig) -> str:
+        """The interaction.
+
+        Raises:
+            InvalidRequest: It was not given to this user.
+        """
+        interaction_id, _, seal = handle.strip().partition(_BETWEEN)
+        is_sealed = self._seals.holds(seal, _KIND, interaction_id, asking_user(config))
+        if is_sealed or self._trusts_ids or not came_through_server(config):
+            return interaction_id
+        raise InvalidRequest(
+            [f"continue_from {harmless(handle, 120)!r} is no handle that you were given."],
+            hint="Copy it whole from the end of an answer, or leave it out. Nothing was sent.",
+        )
+
+    def _seal(self, interaction_id: str, config: RunnableConfig) -> str:
+        return self._seals.of(_KIND, interaction_id, asking_user(config))
+
+
+def _in_words(error: ParallelError, config: RunnableConfig) -> str:
+    """The error as an answer, where there is no thread to resume: a server tells MCP clients only its class.
+
+    Raises:
+        ParallelError: There is such a thread.
+    """
+    if checkpointer_of(config) is not None:
+        raise error
+    return harmless(str(error), ERROR_CHARS)
+
+
+def _text(out: ResearchOutput, handles: _Handles, config: RunnableConfig) -> str:
+    """The answer in its fence; the reason in words where there is none."""
+    done = [turn for turn in out.get("turns") or () if turn["status"] == "completed"]
+    if not done:
+        return str(out["messages"][-1].text)
+    return "\n".join(_lines(done[-1], out, handles, config))
+
+
+def _lines(
+    turn: Turn, out: ResearchOutput, handles: _Handles, config: RunnableConfig
+) -> Iterator[str]:
+    evidence = cast(Evidence, turn)
+    notes = [*evidence_notes(evidence), *(f"Warning: {warning}" for warning in turn["warnings"])]
+    text = answer_text(evidence, notes, MAX_CHARS - _FRAME_CHARS)
+    yield fence(str(text), "Research result.")
+    if text.left_out:
+        yield f"Left out: {', '.join(text.left_out)}."
+    verdict = out["verdict"]
+    if verdict["action"] == "stop" and verdict.get("reason"):
+        yield f"The research stopped: {harmless(verdict['reason'], 300)}"
+    yield f"Cost: {usd(out['spent_usd'])}. Run: {harmless(turn['run_id'])}"
+    if turn["interaction_id"]:
+        yield f"To follow up: continue_from={handles.of(turn['interaction_id'], config)}"
