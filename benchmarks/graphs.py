@@ -87,4 +87,4 @@ def whole_results(client: ParallelClient) -> Any:
 
 def question(graph: Any, text: str) -> dict[str, Any]:
     """The input for one of these graphs, compiled or not."""
-    return {"messages": [("user", text)]} if "messages" in graph.channels else {"question": text}
+    return {"question": text} if "question" in graph.channels else {"messages": [("user", text)]}

@@ -200,7 +200,7 @@ async def test_the_control_takes_the_same_steps_and_writes_the_same(
         states = [state async for state in graph.aget_state_history(place)]
         names = [task.name for state in states for task in state.tasks]
         values = states[0].values
-        return names, sorted(values), len(json.dumps(values))
+        return names, sorted(values), len(json.dumps(values, default=str))
 
     async def nothing() -> None:
         return None

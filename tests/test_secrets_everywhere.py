@@ -256,6 +256,44 @@ async def test_nothing_that_is_written_down_shows_a_secret(
     assert {type(error) for error in watch.raised} == ({expected} if expected else set())
 
 
+USERS_KEY: dict[str, Any] = {
+    "configurable": {"__parallel_api_key": SecretStr(KEY)},
+    "authentication": {"langgraph_auth_user": {"identity": "anna", "parallel_api_key": KEY}},
+    "text": {"__parallel_api_key": KEY},
+}
+
+
+@pytest.mark.grid
+@pytest.mark.parametrize(
+    ("place", "outcome"),
+    # LangGraph's own frames have the config: after an error, local variables show a key that is text.
+    [*((place, "completed") for place in USERS_KEY), ("configurable", "refused")],
+)
+async def test_a_users_own_key_is_sent_and_written_down_nowhere(
+    account: Account, place: str, outcome: str, how: How, watch: Watch
+) -> None:
+    if outcome == "refused":
+        status(422, **PAID)(account)
+        account.wire.says["[simulated fault] status"] = KEY
+    clock = account.simulator.clock
+    client = ParallelClient("key-of-the-deployment", transport=account.wire, clock=clock)
+    saver, store = InMemorySaver(), InMemoryStore()
+    made = create_research_graph(client=client).compile(checkpointer=saver, store=store)
+    config = watch.config("thread")
+    config["configurable"] |= USERS_KEY[place]
+    run: Any = made.stream if how == "sync" else made.astream
+    given: Any = {"question": QUESTION}
+    # `debug` and `checkpoints` show the caller the config that the caller gave.
+    modes: Any = [mode for mode in STREAMS if mode not in ("debug", "checkpoints")]
+    await watch.run(lambda: run(given, config, stream_mode=modes, subgraphs=True))
+    thread: Any = {"configurable": {"thread_id": config["configurable"]["thread_id"]}}
+    await _look_into(made, thread, how, watch)
+    assert watch.found() == []
+    assert leaks([stored_in(saver, store)]) == []
+    assert {request.headers["x-api-key"] for request in account.wire.sent} == {KEY}
+    assert QUESTION in " ".join(watch.langsmith.texts)
+
+
 def stored_in(saver: InMemorySaver, store: InMemoryStore) -> str:
     return f"{saver.blobs} {saver.writes} {[*saver.list(None)]} {store.search(())}"
 

@@ -135,9 +135,13 @@ def beyond_quota(use: QuotaUse, processors: Sequence[str]) -> str | None:
 class Quotas:
     """The accounts that one door's runs are entered in."""
 
-    def __init__(self, clients: ClientPair, records: Records) -> None:
+    def __init__(self, clients: ClientPair, records: Records, memory: Memory | None = None) -> None:
         self._clients, self._records = clients, records
-        self._memory = Memory()
+        self._memory = memory or Memory()
+
+    def of_clients(self, clients: ClientPair) -> Quotas:
+        """The same accounts, for the runs of other clients."""
+        return Quotas(clients, self._records, self._memory)
 
     def __deepcopy__(self, memo: object) -> Self:
         """These themselves: a copy of a tool keeps using the accounts of the original."""

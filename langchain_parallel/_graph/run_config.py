@@ -7,7 +7,7 @@ every state.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal, TypeAlias
 
@@ -21,6 +21,7 @@ from .._core.ledger.identity import identity_mark
 from .._core.ledger.keys import check_own_metadata
 from .._core.limits import check_text
 from ..client import AsyncParallelClient, ParallelClient
+from ..client.client_pair import pair_with_key
 from ..client.request_warnings import warn
 from ..errors import InvalidRequest
 from ..models import SchemaLike, TaskRunInput, TaskSpec
@@ -123,6 +124,21 @@ class RunConfig:
             name=name,
             warned=warned,
             **more,
+        )
+
+    def with_key(self, api_key: SecretStr) -> Self:
+        """The same door, with a user's key: another account, whose runs and seals are its own.
+
+        Raises:
+            InvalidRequest: The key cannot be one.
+        """
+        client = pair_with_key(self.clients.sync, self.clients.async_, api_key)
+        clients = ClientPair.of(client, asks=self.template)
+        return replace(
+            self,
+            clients=clients,
+            ledgers=Ledgers(clients, self.records),
+            quotas=self.quotas.of_clients(clients),
         )
 
     def warn_of(self, request: TaskRunInput) -> None:

@@ -86,6 +86,25 @@ def pair_clients(client: ParallelClient, async_client: AsyncParallelClient) -> N
     async_client.__dict__["_counterpart"] = client
 
 
+def pair_with_key(
+    sync: ParallelClient, async_: AsyncParallelClient, api_key: SecretStr
+) -> ParallelClient:
+    """A pair like this one for another account, by its blocking client: same address, same transports.
+
+    Raises:
+        MissingKey: The key is empty.
+        InvalidRequest: It cannot be one.
+    """
+    made = sync._settings.with_key(api_key)
+    twins: list[Any] = []
+    for client, driver in ((sync, Driver), (async_, AsyncDriver)):
+        own, twin = cast(Any, client), cast(Any, type(client).__new__(type(client)))
+        cast(Any, driver).__init__(twin, made, own._http_client, own._transport, own._refusal)
+        twins.append(twin)
+    pair_clients(*twins)
+    return cast(ParallelClient, twins[0])
+
+
 def _counterpart(client: AnyClient) -> AnyClient:
     kind, driver, transports = (
         (AsyncParallelClient, AsyncDriver, httpx.AsyncBaseTransport)

@@ -7,7 +7,7 @@ import random
 import time
 import uuid
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from typing import NoReturn, Protocol
 
@@ -118,6 +118,18 @@ class Settings:
         self.secrets.register(secrets_of([request]))
         mark = identity_mark(request, identity)
         return PendingSubmission(ledger_id, key, request, self.policy, self.cache, mark)
+
+    def with_key(self, api_key: SecretStr) -> Self:
+        """The same for another account: nothing of what was learned but the secrets.
+
+        Raises:
+            MissingKey: The key is empty.
+            InvalidRequest: It cannot be one.
+        """
+        text, secrets = checked_key(api_key), KnownSecrets()
+        secrets.register([text, *self.secrets.all()])
+        cache = LedgerCache(uuid.uuid4().hex)
+        return replace(self, api_key=SecretStr(text), cache=cache, secrets=secrets)
 
     def exchange(
         self, http: httpx.Client | httpx.AsyncClient | None, request: Request, ends: float
@@ -241,15 +253,7 @@ def settings(
     )
     api_key, base_url = as_secret(api_key), hidden(base_url)
     key = as_secret(os.environ.get("PARALLEL_API_KEY", "")) if api_key is None else api_key
-    text = HiddenText(key.get_secret_value().strip())
-    if not text:
-        raise errors.MissingKey(
-            "No Parallel API key was given.",
-            hint="Set the environment variable PARALLEL_API_KEY, or pass `api_key=`; keys are made at "
-            "https://platform.parallel.ai.",
-        )
-    if not (text.isascii() and text.isprintable()):
-        raise errors.InvalidRequest(["The API key holds characters that no HTTP header may hold."])
+    text = checked_key(key)
     url = HiddenText((base_url or os.environ.get("PARALLEL_BASE_URL") or BASE_URL).strip())
     _check_url(url)
     if is_plain_to_others(url):
@@ -269,6 +273,25 @@ def settings(
         max_response_bytes=check_limit(max_response_bytes),
         strict=strict,
     )
+
+
+def checked_key(api_key: SecretStr) -> HiddenText:
+    """The text of a key.
+
+    Raises:
+        MissingKey: It is empty.
+        InvalidRequest: It cannot be one.
+    """
+    text = HiddenText(api_key.get_secret_value().strip())
+    if not text:
+        raise errors.MissingKey(
+            "No Parallel API key was given.",
+            hint="Set the environment variable PARALLEL_API_KEY, or pass `api_key=`; keys are made at "
+            "https://platform.parallel.ai.",
+        )
+    if not (text.isascii() and text.isprintable()):
+        raise errors.InvalidRequest(["The API key holds characters that no HTTP header may hold."])
+    return text
 
 
 def _check_url(url: str) -> None:

@@ -3,6 +3,7 @@
 create_research_graph      the graph
 by_evidence, by_model, by_person; first_objection, all_of, limit_rounds      evaluators
 deep_then_fast, quick_when              a processor for every turn
+ResearchContext      options of an assistant or a call
 ResearchState, Turn, Verdict, Usage      what a session is, plain JSON
 HumanRequest, HumanAnswer               what an interrupt asks, and what resumes it
 quota_use, aquota_use                   what is used of a quota over all threads
@@ -10,6 +11,7 @@ quota_use, aquota_use                   what is used of a quota over all threads
 
 from .._graph.quotas import QuotaUse, aquota_use, quota_use
 from ..parked.interrupts import ParkedInterrupt, ParkedRun
+from .call_context import ResearchContext
 from .evaluation import (
     Evaluator,
     all_of,
@@ -44,6 +46,7 @@ __all__ = [
     "ProcessorPolicy",
     "Question",
     "QuotaUse",
+    "ResearchContext",
     "ResearchInput",
     "ResearchOutput",
     "ResearchState",

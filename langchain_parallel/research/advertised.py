@@ -12,6 +12,7 @@ from langgraph.graph import StateGraph
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
+from .call_context import ResearchContext
 from .state import ResearchInput, ResearchOutput, ResearchState
 
 
@@ -43,7 +44,12 @@ class ResearchAnswer(TypedDict):
 
 def advertised_graph() -> Any:
     """An empty graph of research sessions that shows only `ResearchQuestion` and `ResearchAnswer`."""
-    graph: Any = StateGraph(ResearchState, input_schema=ResearchInput, output_schema=ResearchOutput)
+    graph: Any = StateGraph(
+        ResearchState,
+        context_schema=ResearchContext,
+        input_schema=ResearchInput,
+        output_schema=ResearchOutput,
+    )
     graph.schemas[ResearchQuestion] = graph.schemas[ResearchInput]
     graph.schemas[ResearchAnswer] = graph.schemas[ResearchOutput]
     graph.input_schema, graph.output_schema = ResearchQuestion, ResearchAnswer

@@ -24,6 +24,7 @@ from .._core.calls import Calls, adrive, drive
 from .._core.hidden import as_secret, hidden
 from .._core.kinds import check_kinds
 from .._graph.runtime import given_input
+from .._graph.user_key import hide_key
 from ..client import AsyncParallelClient, ParallelClient
 from ..models import SchemaLike
 from ..options import (
@@ -35,6 +36,7 @@ from ..options import (
 )
 from ..parked.interrupts import check_can_park
 from .advertised import advertised_graph
+from .call_context import ResearchContext, of_call
 from .evaluation import Evaluator, by_evidence, questions_of
 from .evaluation.evaluator import check_evaluators
 from .graph_config import GraphConfig
@@ -81,7 +83,7 @@ def create_research_graph(
     api_key: str | SecretStr | None = None,
     base_url: str | None = None,
     client: ParallelClient | AsyncParallelClient | None = None,
-) -> StateGraph[ResearchState, None, ResearchInput, ResearchOutput]:
+) -> StateGraph[ResearchState, ResearchContext, ResearchInput, ResearchOutput]:
     """The research session as a graph, uncompiled: you own the checkpointer and `compile`.
 
     Invoke it with `{"question": …}`, or with `{"messages": […]}`, whose last human message is the question;
@@ -149,7 +151,7 @@ def create_research_graph(
 
 def _build(
     config: GraphConfig,
-) -> StateGraph[ResearchState, None, ResearchInput, ResearchOutput]:
+) -> StateGraph[ResearchState, ResearchContext, ResearchInput, ResearchOutput]:
     graph = advertised_graph()
     for name, step in _STEPS.items():
         to = ("wait_branch",) if name == "submit_branch" else None
@@ -172,10 +174,12 @@ def _node(name: str, step: _Step, graph: GraphConfig) -> Any:
     """A step as a graph node for blocking and asynchronous runs."""
 
     def blocking(state: ResearchState, config: RunnableConfig) -> Any:
-        return drive(step(graph, state, config))
+        config = hide_key(config)
+        return drive(step(of_call(graph, config), state, config))
 
     async def asynchronous(state: ResearchState, config: RunnableConfig) -> Any:
-        return await adrive(step(graph, state, config))
+        config = hide_key(config)
+        return await adrive(step(of_call(graph, config), state, config))
 
     return RunnableLambda(blocking, asynchronous, name=name)
 
@@ -183,12 +187,14 @@ def _node(name: str, step: _Step, graph: GraphConfig) -> Any:
 # --- the next step: pure functions of the state ----------------------------------------------------
 
 
-def _input_taker(graph: GraphConfig) -> Callable[[ResearchState, RunnableConfig], str]:
+def _input_taker(made: GraphConfig) -> Callable[[ResearchState, RunnableConfig], str]:
     """Planning comes first, if everything that was given means something. A message that was answered is not
     asked again.
     """
 
     def take_input(state: ResearchState, config: RunnableConfig) -> str:
+        config = hide_key(config)
+        graph = of_call(made, config)
         check_can_park(graph.wait, config)
         check_given(config, inspect.signature(create_research_graph).parameters)
         check_limits_given(graph.rules(state, config), config)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 
 from .._core.calls import Calls
+from .._core.latest import Latest
 from .._graph.paid_chat import PaidChat
 from .._graph.paid_run import PaidRun
 from .._graph.run_config import RunConfig
 from ..errors import InvalidRequest
-from ..models import TaskRunInput
+from ..models import SourcePolicy, TaskRunInput
 from ..processors import is_chat
 from .evaluation import Evaluator
 from .processor_policy import ProcessorPolicy
@@ -31,6 +32,12 @@ class GraphConfig(RunConfig):
     policy: ProcessorPolicy
     evaluate: Evaluator
     keep_excerpts: bool
+    output_schema: dict[str, Any] | str | None = None
+    """Of a call's context; that of the graph is in `template`."""
+    source_policy: dict[str, Any] | None = None
+    """The same."""
+    of_calls: Latest[str, Any] = field(default_factory=lambda: Latest(200), repr=False)
+    """What `call_context.py` has made of this, by context and key."""
 
     def judges(self) -> Sequence[Any]:
         """The evaluator."""
@@ -68,13 +75,16 @@ class GraphConfig(RunConfig):
         return (self.chat if is_chat(turn["processor"]) else self.run)(turn, config)
 
     def _request_of(self, turn: Turn, config: RunnableConfig) -> TaskRunInput:
-        return self.request(
+        request = self.request(
             turn["question"],
             turn["processor"],
             turn["parent_interaction_id"],
             config,
             output_schema=turn.get("output_schema"),
         )
+        policy = turn.get("source_policy")
+        update = {"source_policy": SourcePolicy(**policy)} if policy else {}
+        return request.model_copy(update=update)
 
     def check(self, turn: Turn) -> None:
         """Raise InvalidRequest for a turn that may not be sent, before the thread is stuck with it."""

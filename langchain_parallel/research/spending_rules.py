@@ -22,7 +22,7 @@ from ..options import LIMIT_NAMES, PERMISSION, Limits, SessionLimits, check_sess
 from .state import Turn
 
 TurnT = TypeVar("TurnT", bound=Turn)
-_REVIEWED = ("question", "processor", "parent_interaction_id", "output_schema")
+_REVIEWED = ("question", "processor", "parent_interaction_id", "output_schema", "source_policy")
 _SEAL = "seal"
 _Allowed: TypeAlias = Literal["cleared", "approved", "approved beyond limits"]
 

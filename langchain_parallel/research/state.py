@@ -126,6 +126,8 @@ class Turn(TypedDict):
 
     # Only while it is planned or on its way:
     output_schema: NotRequired[dict[str, Any] | str]
+    source_policy: NotRequired[dict[str, Any]]
+    """Where a call's context has one."""
     ledger_position: NotRequired[int]
     """The position in its key, if this question was overtaken by another one and then asked again."""
     cleared: NotRequired[str]
@@ -142,6 +144,7 @@ class Turn(TypedDict):
 
 PLANNING_FIELDS = (
     "output_schema",
+    "source_policy",
     "ledger_position",
     "cleared",
     "approved",

@@ -165,7 +165,7 @@ def same_question(state: ResearchState, question: str, parent: str | None) -> Tu
 
 def is_same_request(one: Turn, other: Turn) -> bool:
     """Whether two planned turns ask for the same run."""
-    same = ("question", "processor", "parent_interaction_id", "output_schema")
+    same = ("question", "processor", "parent_interaction_id", "output_schema", "source_policy")
     return all(one.get(name) == other.get(name) for name in same)
 
 

@@ -135,8 +135,10 @@ def _turn(graph: GraphConfig, state: ResearchState, question: Question) -> Turn:
         processor=processor or graph.processor_for(state, parent),
         parent_interaction_id=parent,
     )
-    if schema := question.get("output_schema"):
+    if schema := question.get("output_schema") or graph.output_schema:
         turn["output_schema"] = schema
+    if graph.source_policy:
+        turn["source_policy"] = graph.source_policy
     return turn
 
 
