@@ -43,10 +43,11 @@ CONSTANTS = ("langgraph._internal._constants", "langgraph.checkpoint.serde.types
 PACKAGE = Path(langchain_parallel.__file__).parent
 NOT_THEIRS = {
     "__main__",
+    "__parallel_api_key",  # ours: with two underscores LangGraph does not write it down
     "__pydantic_private__",
     "__version__",
 }
-"""Python's and pydantic's."""
+"""Python's, pydantic's, and one of ours."""
 
 
 def theirs() -> dict[str, str]:

@@ -28,7 +28,7 @@ _NO_TEXT = (
 )
 _FRAME_CHARS = 1_000
 """Room for what stands around an answer."""
-_ID_CHARS = 32
+_ANSWER, _ID_CHARS = "research-", 32
 
 
 # --- the question --------------------------------------------------------------------------------
@@ -128,21 +128,26 @@ def _message(about: str | None, asked: Sequence[Turn], content: str, verdict: Ve
 
 def _answer_id(about: str | None) -> str:
     digest = hashlib.sha256((about or "").encode(errors="surrogatepass")).hexdigest()
-    return f"research-{digest[:_ID_CHARS]}"
+    return f"{_ANSWER}{digest[:_ID_CHARS]}"
+
+
+def without_answer(state: ResearchState) -> dict[str, Any]:
+    """The update that takes the last answer out, where there is no chat: the turns have it, and each
+    checkpoint until the next answer would repeat it.
+    """
+    given = _given(state)
+    if any(isinstance(one, HumanMessage) for one in given):
+        return {}
+    ids = [one.id for one in given if one.id]
+    old = [RemoveMessage(id=id) for id in ids if id.startswith(_ANSWER)]
+    return {"messages": old} if old else {}
 
 
 def _messages_update(state: ResearchState, message: AIMessage) -> dict[str, Any]:
-    """In a chat the messages stay. Without one, the answer is the only message: the turns have the others.
-
-    No message comes between a model's tool call and what answers it.
-    """
+    """No message comes between a model's tool call and what answers it."""
     given = _given(state)
-    if given and getattr(given[-1], "tool_calls", None):
-        return {}
-    if any(isinstance(one, HumanMessage) for one in given):
-        return {"messages": [message]}
-    old = [RemoveMessage(id=one.id) for one in given if one.id and one.id != message.id]
-    return {"messages": [*old, message]}
+    is_call = bool(given) and bool(getattr(given[-1], "tool_calls", None))
+    return {} if is_call else {"messages": [message]}
 
 
 def _parts(told: Sequence[Turn], state: ResearchState, verdict: Verdict) -> Iterator[str]:

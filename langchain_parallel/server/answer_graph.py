@@ -21,7 +21,7 @@ from ..client import ParallelClient
 from ..errors import InvalidRequest, ParallelError
 from ..evidence import Evidence
 from ..options import RequestOptions
-from ..research import ResearchOutput, Turn, create_research_graph
+from ..research import ResearchContext, ResearchOutput, Turn, create_research_graph
 from ..text.format import usd
 from ..text.result import answer_text, evidence_notes
 from ..text.untrusted import ERROR_CHARS, fence, harmless
@@ -56,7 +56,7 @@ class _State(TypedDict, total=False):
 
 def create_answer_graph(
     *, request: RequestOptions | None = None, **options: Any
-) -> StateGraph[_State]:
+) -> StateGraph[_State, ResearchContext]:
     """A graph with one text for each question, uncompiled.
 
     Args:
@@ -93,11 +93,16 @@ def create_answer_graph(
             return {"answer": _in_words(error, config)}
         return {"answer": _text(cast(ResearchOutput, out), handles, config)}
 
-    graph: Any = StateGraph(_State, input_schema=WebQuestion, output_schema=WebAnswer)
+    graph: Any = StateGraph(
+        _State,
+        context_schema=ResearchContext,
+        input_schema=WebQuestion,
+        output_schema=WebAnswer,
+    )
     graph.add_node("research", RunnableLambda(blocking, asynchronous, name="research"))
     graph.add_edge(START, "research")
     graph.add_edge("research", END)
-    return cast("StateGraph[_State]", graph)
+    return cast("StateGraph[_State, ResearchContext]", graph)
 
 
 class _Handles:

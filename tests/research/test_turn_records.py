@@ -23,7 +23,7 @@ RECORD = {
 }
 """The keys of a turn that has ended."""
 PLANNING = {
-    *("output_schema", "ledger_position", "cleared", "approved"),
+    *("output_schema", "source_policy", "ledger_position", "cleared", "approved"),
     *("on_hold", "no_credit", "sent_again"),
 }
 QUESTION = "How large is it?"

@@ -5,42 +5,20 @@ asynchronous sub-agents of Deep Agents. The server is `langgraph dev`; no networ
 from __future__ import annotations
 
 import ast
-import asyncio
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from langchain_parallel.simulator import RunningServer, RunScript, Simulator, serve
+from langchain_parallel.research import ResearchContext
+from langchain_parallel.simulator import RunningServer, RunScript
 
 pytest.importorskip("langgraph_api", reason="langgraph-cli[inmem] is not installed")
 from langgraph.pregel.remote import RemoteGraph
-from langgraph_sdk import get_sync_client
 
 from ..fences import inside
-from .running import running, until
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[RunningServer]:
-    with serve(Simulator(latency_scale=0.001)) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def url(api: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    waits = {"PARALLEL_RESEARCH_WAIT": "block"}
-    with running(api, tmp_path_factory.mktemp("server"), environment=waits) as here:
-        yield here
-
-
-@pytest.fixture(scope="module")
-def client(url: str) -> Iterator[Any]:
-    made = get_sync_client(url=url)
-    yield made
-    made.http.client.close()
+from .running import end, until
 
 
 def rpc(url: str, path: str, method: str, params: Any) -> Any:
@@ -53,7 +31,9 @@ def rpc(url: str, path: str, method: str, params: Any) -> Any:
     return answer["result"]
 
 
-def test_a_chat_over_rest_gets_cited_messages_and_follows_up(client: Any, url: str) -> None:
+def test_a_chat_over_rest_gets_cited_messages_and_follows_up(
+    client: Any, url: str, patient: str
+) -> None:
     """As agent-chat-ui sends it: content blocks, a message id of its own, and values streamed."""
     thread = client.threads.create()["thread_id"]
     for text in ("Who makes cargo bikes?", "And in Europe?"):
@@ -63,7 +43,7 @@ def test_a_chat_over_rest_gets_cited_messages_and_follows_up(client: Any, url: s
             "content": [{"type": "text", "text": text}],
         }
         body = {
-            "assistant_id": "research",
+            "assistant_id": patient,
             "input": {"messages": [message]},
             "stream_mode": ["values"],
             "stream_subgraphs": True,
@@ -81,17 +61,14 @@ def test_a_chat_over_rest_gets_cited_messages_and_follows_up(client: Any, url: s
 
 
 def test_a2a_sends_a_message_and_gets_the_cited_answer(
-    client: Any, url: str, api: RunningServer
+    url: str, api: RunningServer, patient: str
 ) -> None:
     before = len(api.simulator.runs())
-    assistant = client.assistants.search(graph_id="research")[0]["assistant_id"]
-    card = httpx.get(f"{url}/.well-known/agent-card.json?assistant_id={assistant}").json()
-    assert card["description"].startswith("Researches a question on the web")
 
     def send(text: str, **more: Any) -> Any:
         parts = [{"kind": "text", "text": text}]
         message = {"role": "user", "messageId": str(uuid.uuid4()), "parts": parts, **more}
-        return rpc(url, f"/a2a/{assistant}", "message/send", {"message": message})
+        return rpc(url, f"/a2a/{patient}", "message/send", {"message": message})
 
     task = send("Who makes cargo bikes?")
     (artifact,) = task["artifacts"]
@@ -140,8 +117,7 @@ def test_mcp_gets_a_bounded_fenced_answer_and_a_handle_to_follow_up(
 
 
 def test_mcp_builds_on_no_interaction_that_was_not_handed_out(url: str, api: RunningServer) -> None:
-    text = answer(url, question="Who makes cargo bikes?")
-    interaction_id = text.rpartition("continue_from=")[2].partition("~")[0]
+    interaction_id = f"intr_{'0' * 32}"
     runs = len(api.simulator.runs())
     for forged in (interaction_id, f"{interaction_id}~{'0' * 32}"):
         refused = answer(url, question="Why?", continue_from=forged)
@@ -149,48 +125,74 @@ def test_mcp_builds_on_no_interaction_that_was_not_handed_out(url: str, api: Run
     assert len(api.simulator.runs()) == runs
 
 
-def test_mcp_is_told_in_words_that_a_person_would_have_to_approve(url: str, client: Any) -> None:
-    """`research` on a thread asks; here nobody could answer."""
-    params = {"name": "research", "arguments": {"question": "Why?", "processor": "ultra"}}
+def test_mcp_is_told_in_words_that_a_person_would_have_to_approve(url: str) -> None:
+    """On a thread a person is asked; here nobody could answer."""
+    params = {"name": "web_research", "arguments": {"question": "Why?"}}
+    params["context"] = {"processor": "ultra"}
     text = rpc(url, "/mcp", "tools/call", params)["content"][0]["text"]
-    assert "Asking a person needs a checkpointer" in text
+    assert "Nothing was researched: ultra costs more than pro" in text
 
 
-def test_a_remote_graph_is_invoked_like_the_graph(url: str, client: Any) -> None:
-    remote = RemoteGraph("research", url=url)
+def test_a_remote_graph_is_invoked_like_the_graph(url: str, client: Any, patient: str) -> None:
+    remote = RemoteGraph(patient, url=url)
     thread = client.threads.create()["thread_id"]
     config: Any = {"configurable": {"thread_id": thread}}
-    first = remote.invoke({"question": "Who makes cargo bikes?"}, config)
-    second = remote.invoke({"messages": [("user", "And in Europe?")]}, config)
-    assert first["interaction_id"] == second["turns"][1]["parent_interaction_id"]
-    assert "Sources:" in second["messages"][-1]["content"]
+    out = remote.invoke({"messages": [("user", "Who makes cargo bikes?")]}, config)
+    assert "Sources:" in out["messages"][-1]["content"]
+    assert out["answer"] == remote.get_state(config).values["answer"]
 
 
-def test_an_asynchronous_sub_agent_is_seen_waiting_and_then_done(url: str, client: Any) -> None:
+def test_an_asynchronous_sub_agent_is_seen_waiting_and_then_done(
+    url: str, api: RunningServer
+) -> None:
     pytest.importorskip("deepagents", exc_type=ImportError)
     from deepagents import create_deep_agent
     from langgraph.checkpoint.memory import InMemorySaver
 
     from ..middleware.harness import Model, calls
 
-    assistant = client.assistants.create("research", name="dear")["assistant_id"]
     researcher: Any = {"name": "researcher", "description": "Researches.", "url": url}
-    researcher["graph_id"] = assistant
+    researcher["graph_id"] = "research"
     model = Model()
     agent: Any = create_deep_agent(model, subagents=[researcher], checkpointer=InMemorySaver())
     config: Any = {"configurable": {"thread_id": "lead"}}
 
     def lead(name: str, **arguments: Any) -> Any:
         model.says(calls((name, arguments)), "done")
-        return asyncio.run(agent.ainvoke({"messages": [("user", "Go on")]}, config))
+        return agent.invoke({"messages": [("user", "Go on")]}, config)
 
+    api.simulator.scripts.add(RunScript(seconds=600.0))
     state = lead("start_async_task", description="Who leads?", subagent_type="researcher")
     (task,) = state["async_tasks"]
 
-    def status() -> str:
+    def has(status: str) -> bool:
         state = lead("check_async_task", task_id=task)
-        return str(state["async_tasks"][task]["status"])
+        return bool(state["async_tasks"][task]["status"] == status)
 
-    until(lambda: status() == "success", "it is done")
+    until(lambda: has("waiting"), "it is parked")
+    end(api)  # its webhook wakes it
+    until(lambda: has("success"), "it is done")
     told = agent.get_state(config).values["messages"]
     assert any("Sources:" in message.text for message in told)
+
+
+def test_an_assistants_context_holds_for_its_runs(client: Any) -> None:
+    context = {"wait": "block", "processor": "base", "limits": {"max_runs": 1}}
+    made = client.assistants.create("research", name="strict", context=context)["assistant_id"]
+    thread = client.threads.create()["thread_id"]
+    out = client.runs.wait(thread, made, input={"question": "Who?"})
+    assert [turn["processor"] for turn in out["turns"]] == ["base"]
+    out = client.runs.wait(thread, made, input={"question": "Why?"})
+    assert "the limit is 1" in out["verdict"]["reason"]
+    shown = client.assistants.get_schemas(made)["context_schema"]["properties"]
+    assert set(shown) == set(ResearchContext.model_fields)
+
+
+def test_a_users_key_is_used_and_kept_in_no_checkpoint(client: Any) -> None:
+    thread = client.threads.create()["thread_id"]
+    config = {"configurable": {"__parallel_api_key": "key-of-anna-1234"}}
+    out = client.runs.wait(thread, "research", input={"question": "Who?"}, config=config)
+    assert out["answer"]  # it was not parked, as it is without a key of its own
+    kept = f"{client.threads.get_history(thread, limit=100)} {client.threads.get(thread)}"
+    assert out["interaction_id"] in kept
+    assert "key-of-anna" not in kept

@@ -17,36 +17,13 @@ import httpx
 import pytest
 
 from langchain_parallel._graph.store import digest
-from langchain_parallel.simulator import Fault, RunningServer, RunScript, Simulator, serve
+from langchain_parallel.simulator import Fault, RunningServer, RunScript
 
 pytest.importorskip("langgraph_api", reason="langgraph-cli[inmem] is not installed")
-from langgraph_sdk import get_sync_client
-
-from .running import SECRET, end, running, until
+from .running import SECRET, end, until
 
 SLOW = RunScript(seconds=600.0)
 """A run that ends when the test says so."""
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[RunningServer]:
-    with serve(
-        Simulator(latency_scale=0.02, webhook_secrets=(SECRET,), webhook_scheme="legacy")
-    ) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def url(api: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running(api, tmp_path_factory.mktemp("server")) as here:
-        yield here
-
-
-@pytest.fixture(scope="module")
-def client(url: str) -> Iterator[Any]:
-    made = get_sync_client(url=url)
-    yield made
-    made.http.client.close()
 
 
 def test_a_parked_thread_is_woken_by_a_signed_webhook_and_finishes(

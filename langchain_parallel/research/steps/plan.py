@@ -23,7 +23,7 @@ from ...processors import is_chat
 from ..approval import limit_objections, price_objections, to_review
 from ..graph_config import GraphConfig
 from ..lost_sessions import warn_if_lost
-from ..messages import asked_message, message_text
+from ..messages import asked_message, message_text, without_answer
 from ..quick_turns import find_turn
 from ..spending_rules import SpendingRules
 from ..state import Question, ResearchState, Turn
@@ -67,6 +67,7 @@ def plan(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
         left = [leave_behind(turn, known, ledger_id, seals) for turn in left]
     left = yield from _started_here(graph, left, ledger_id, config)
     if new:
+        update |= without_answer(state)
         overtaken: list[Turn] = []
         for turn in left:
             if not any(is_same_request(turn, other) for other in new):
