@@ -164,6 +164,7 @@ def _lines(
     verdict = out["verdict"]
     if verdict["action"] == "stop" and verdict.get("reason"):
         yield f"The research stopped: {harmless(verdict['reason'], 300)}"
-    yield f"Cost: {usd(out['spent_usd'])}. Run: {harmless(turn['run_id'])}"
+    run = f" Run: {harmless(turn['run_id'])}" if turn["run_id"] else ""
+    yield f"Cost: {usd(out['spent_usd'])}.{run}"
     if turn["interaction_id"]:
         yield f"To follow up: continue_from={handles.of(turn['interaction_id'], config)}"
