@@ -190,6 +190,11 @@ def ends_step(error: ParallelError, config: RunnableConfig) -> bool:
     return isinstance(error, StorageFailed) and has_thread
 
 
+def is_written_at_exit(config: RunnableConfig) -> bool:
+    """Whether LangGraph writes no checkpoint before this invocation ends (`durability="exit"`)."""
+    return bool(config.get("configurable", {}).get(_DURABILITY) == "exit")
+
+
 def wait_for_checkpoint(config: RunnableConfig) -> Calls[None]:
     """Return once the checkpoints that this step began from have been written.
 

@@ -13,7 +13,13 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from .._core.calls import Calls
-from .runtime import FIRST_INPUT, checkpointer_of, read_checkpoint, wait_for_checkpoint
+from .runtime import (
+    FIRST_INPUT,
+    checkpointer_of,
+    is_written_at_exit,
+    read_checkpoint,
+    wait_for_checkpoint,
+)
 from .store import digest
 
 _PATH = "langgraph_path"
@@ -34,6 +40,10 @@ def step_position(config: RunnableConfig) -> Calls[str | None]:
     began, namespace = given.get("checkpoint_map", {}), str(given.get("checkpoint_ns", ""))
     if saver is None or path is None or not namespace or "" not in began:
         return None
+    if is_written_at_exit(config):
+        return (
+            None  # the first attempt has no checkpoint yet, the next one has: both ask in one place
+        )
     yield from wait_for_checkpoint(config)
     origin = yield from _origin(saver, config, began[""])
     if origin is None:
