@@ -54,6 +54,8 @@ _OWNERSHIP = (
 _WEBHOOKS = (
     "tests/webhooks/test_delivery_queue.py",
     "tests/webhooks/test_receive.py",
+    "tests/webhooks/test_request_forms.py",
+    "tests/webhooks/test_monitors.py",
     "tests/webhooks/test_endpoint.py",
 )
 
@@ -87,8 +89,12 @@ TARGETS: dict[str, tuple[str, ...]] = {
         "tests/core/test_rules.py",
         "tests/client/test_invalid.py",
     ),
-    "webhooks/app.py": ("tests/webhooks/test_endpoint.py",),
+    "webhooks/app.py": ("tests/webhooks/test_endpoint.py", "tests/webhooks/test_monitors.py"),
     "webhooks/delivery.py": _WEBHOOKS,
+    "webhooks/monitor_handler.py": ("tests/webhooks/test_monitors.py",),
+    "webhooks/request_forms.py": ("tests/webhooks/test_request_forms.py",),
+    "middleware/parents.py": ("tests/test_monitor_events.py",),
+    "_core/memory_calls.py": ("tests/client/test_memory.py",),
     "webhooks/delivery_queue.py": ("tests/core/test_latest.py", *_WEBHOOKS),
     "_core/webhook_signature.py": _WEBHOOKS,
     "_core/redaction.py": ("tests/core/test_redaction.py", "tests/test_redacted_answers.py"),
