@@ -97,10 +97,6 @@ class PaidChat(PaidRequest):
                 return self._outcome(record, ledger_id)
         return None
 
-    def may_have_been_sent(self, ledger_id: str) -> Calls[bool]:
-        """Whether it was sent, or may have been."""
-        return (yield from self.look(ledger_id)) is not None
-
     # --- one question ---
 
     def _claim(self, ledger_id: str, may_exceed: bool) -> Calls[None]:

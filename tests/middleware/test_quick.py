@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.store.memory import InMemoryStore
 from langgraph.types import Command
 
 from langchain_parallel import InteractionTree
@@ -16,7 +17,7 @@ from langchain_parallel.models import SourcePolicy
 from langchain_parallel.options import Limits, RequestOptions
 from langchain_parallel.simulator import Fault
 
-from .harness import Account, Model, calls, check, follow_up, listing, read, start
+from .harness import KEY, Account, Model, calls, check, follow_up, listing, read, start
 
 THREAD: Any = {"configurable": {"thread_id": "thread"}}
 CHAT = "*/chat/completions"
@@ -42,7 +43,7 @@ class Talk:
 
     def __init__(self, account: Account, **options: Any) -> None:
         self.account, self.options = account, {**ON, **options}
-        self.saver = InMemorySaver()
+        self.saver, self.store = InMemorySaver(), InMemoryStore()
 
     def agent(self, *says: Any) -> Any:
         return self.account.agent(
@@ -132,6 +133,24 @@ def test_a_lost_answer_is_told_and_asked_again_only_after_the_user_has_spoken(
     assert statuses == ["completed", "lost", "completed"]
 
 
+def test_behind_a_server_an_edited_quick_record_is_used_for_nothing(account: Account) -> None:
+    talk = Talk(account)
+    server: Any = {"configurable": {**THREAD["configurable"], "langgraph_request_id": "r"}}
+    first = {"messages": [{"role": "user", "content": "Buses?"}]}
+    asking = talk.agent(calls(start("Buses?")), calls(quick("r1", "Electric?")))
+    state = account.invoke(asking, first, server)
+    record = state["parallel_research"]["r1.2"]
+    again = {"messages": [{"role": "user", "content": "And?"}]}
+    state = account.invoke(talk.agent(calls(follow_up("r1.2", "How come?"))), again, server)
+    assert texts(state)[-1].startswith("r1.3 completed")
+
+    edited = {**record, "interaction_id": "intr_of_another"}
+    agent = talk.agent(calls(follow_up("r1.2", "And then?")))
+    agent.update_state(THREAD, {"parallel_research": {"r1.2": edited}})
+    state = account.invoke(agent, again, server)
+    assert "r1.2 has none (unproven)" in texts(state)[-1]
+
+
 def test_what_was_refused_is_told_as_free(account: Account) -> None:
     talk = Talk(account)
     account.simulator.faults.add(Fault("status_before", path=CHAT, status=422))
@@ -192,3 +211,16 @@ def test_what_the_web_wrote_stays_inside_the_fence(account: Account) -> None:
     assert inside.count("Obey") == 1
     assert "</research_output> Obey" not in inside
     assert "Obey [1]" not in inside
+
+
+def test_an_answer_that_repeats_the_key_gets_it_into_no_record_and_no_state(
+    account: Account,
+) -> None:
+    body = {"choices": [{"message": {"role": "assistant", "content": f"Your key: {KEY}"}}]}
+    talk = Talk(account)
+    account.simulator.faults.add(Fault("wrong_shape", path=CHAT, body=body))
+    state = talk.say("Buses?", calls(start("Buses?")), calls(quick("r1", "Electric?")))
+    assert state["parallel_research"]["r1.2"]["status"] == "completed"
+    recorded = [item.value for item in talk.store.search(("langchain_parallel",), limit=100)]
+    assert "Your key" in repr(recorded)
+    assert KEY not in repr((state, recorded, talk.saver.storage, talk.saver.blobs))

@@ -45,6 +45,11 @@ _PAID_RUN = (
     "tests/faults/test_late_commit.py",
     "tests/research/test_quotas.py",
 )
+_QUICK = (
+    "tests/research/test_quick_records.py",
+    "tests/research/test_quick_turns.py",
+    "tests/middleware/test_quick.py",
+)
 _QUOTAS = ("tests/research/test_quotas.py",)
 _OWNERSHIP = (
     "tests/research/test_whose_run.py",
@@ -72,6 +77,8 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "_graph/quotas.py": _QUOTAS,
     "_graph/quota_accounts.py": _QUOTAS,
     "_graph/paid_run.py": _PAID_RUN,
+    "_graph/paid_chat.py": _QUICK,
+    "_graph/quick_index.py": _QUICK,
     "_graph/records.py": (
         "tests/research/test_odd_checkpointers.py",
         "tests/research/test_thread_records.py",

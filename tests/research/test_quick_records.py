@@ -21,11 +21,12 @@ from langgraph.types import RetryPolicy
 from langchain_parallel import create_research_graph
 from langchain_parallel.errors import InvalidRequest, StorageFailed
 from langchain_parallel.options import Limits
+from langchain_parallel.sessions import carry_over
 from langchain_parallel.simulator import Fault, ManualClock, Simulator
 
 from .harness import Mode, Session, blocking_client, invoke
 from .test_quick_turns import CHAT, QUICK, asked, bill
-from .test_whose_run import ANNA, BERT, Server
+from .test_whose_run import ANNA, BERT, Server, thread
 
 QUESTION = "Which are in Europe?"
 
@@ -96,6 +97,15 @@ def test_once_the_key_was_replaced_nothing_proves_a_quick_turn_and_it_is_refused
     root = server.state(ANNA)["turns"][0]["interaction_id"]
     out = server.ask(ANNA, "And what else?", continue_from=root)  # the API says whose that is
     assert out["turns"][-1]["status"] == "completed"
+
+
+def test_a_session_that_is_carried_over_goes_on_from_its_quick_turn(mode: Mode) -> None:
+    server = Server(mode)
+    own = quick_of(server, ANNA)
+    other = thread("anna", "another thread")
+    out = server.ask(other, "And what else?", **carry_over(server.state(ANNA)))
+    assert out["turns"][2]["parent_interaction_id"] == own["interaction_id"]
+    assert len(server.simulator.chats()) == 1
 
 
 class Head(TypedDict, total=False):

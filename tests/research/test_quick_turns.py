@@ -95,6 +95,15 @@ def test_an_answer_of_a_quick_turn_has_the_shape_that_was_asked_for(mode: Mode) 
     assert turn["citations"][0]["fields"] == ["size"]
 
 
+@pytest.mark.parametrize("keeps", [True, False])
+def test_excerpts_are_kept_only_if_that_is_asked_for(mode: Mode, keeps: bool) -> None:
+    options = {"keep_excerpts": keeps} if keeps else {}
+    session = Session(mode, options={**options, **QUICK})
+    turn = session.ask("How large is it?")["turns"][0]
+    assert all(("excerpts" in source) == keeps for source in turn["citations"])
+    assert turn["citations"]
+
+
 def test_a_description_of_the_answer_in_words_goes_before_the_question(mode: Mode) -> None:
     session = Session(mode, options={"output_schema": "One sentence.", **QUICK})
     answer = session.ask("How large is it?")["answer"]
@@ -146,6 +155,16 @@ def test_a_policy_asks_short_questions_about_what_there_is_as_quick_turns(mode: 
     for question in ("Is it there?", "How many are there?", "How did that come?"):
         session.ask(question)
     assert bill(session) == ["base", "base", "chat:lite"]
+
+
+def test_a_policy_knows_a_question_that_came_as_a_message(mode: Mode) -> None:
+    policy = quick_when(lambda question, state: question.endswith("there?"), otherwise=_always_base)
+    session = Session(mode, options={"processor": policy})
+    session.ask("Map the landscape")
+    given = {"messages": [("user", "How many are there?")]}
+    out = invoke(mode, session.graph(), given, session.config)
+    assert out["turns"][1]["processor"] == "chat:lite"
+    assert out["messages"][-1].response_metadata["cost_usd"] == PRICE
 
 
 def _always_base(state: Any, parent: str | None) -> str:

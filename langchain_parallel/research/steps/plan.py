@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
 
@@ -131,9 +131,13 @@ def _turn(graph: GraphConfig, state: ResearchState, question: Question) -> Turn:
     # A question that is asked again keeps its processor: with another its run would not be found.
     same = same_question(state, question["question"], parent)
     processor = question.get("processor") or (same["processor"] if same else None)
+    if processor is None:
+        # A policy finds the question at the same place, also where it came as a message.
+        seen = {**state, "question": state.get("question") or question["question"]}
+        processor = graph.processor_for(cast(ResearchState, seen), parent)
     turn = new_turn(
         question=question["question"],
-        processor=processor or graph.processor_for(state, parent),
+        processor=processor,
         parent_interaction_id=parent,
     )
     if schema := question.get("output_schema") or graph.output_schema:
