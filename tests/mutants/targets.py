@@ -37,6 +37,7 @@ _PAID_RUN = (
     "tests/tool/test_intents.py",
     "tests/tool/test_progress.py",
     "tests/tool/test_doubt.py",
+    "tests/research/test_written_down.py",
     "tests/test_refused_processor.py",
     "tests/tool/test_errors.py",
     "tests/tool/test_replay.py",
