@@ -46,7 +46,7 @@ def _ask(
     try:
         answer = responses.decode(model, request, outcome)
     except ParallelError as error:
-        if was_lost and error.billed is False:  # the last one is not, an earlier one may be
+        if was_lost:  # whatever became of the last one, an earlier one may be billed
             error.billed, error.hint = None, request.if_lost
         raise
     return answer.model_copy(update={"sent_again": was_lost})

@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import SecretStr
 
 from .._core import web_calls, web_limits
 from .._core.calls import Call, Calls
@@ -19,31 +19,10 @@ from .._core.hidden import as_secret, hidden
 from .._core.redaction import extra_secrets
 from ..client import AsyncParallelClient, ParallelClient, client_pair
 from ..client.request_warnings import warn
-from ..errors import ParallelError
 from ..models import ExtractRequest, ExtractResponse, SearchRequest, SearchResponse
-from ..models.refusal import without_input
 from .seals import Seals
 
 T = TypeVar("T")
-
-
-class DiscreetDoor(BaseModel):
-    """A door made of pydantic fields: an error of making it holds neither its key nor what was given."""
-
-    if not TYPE_CHECKING:
-
-        def __init__(self, /, **given: Any) -> None:
-            try:
-                given |= {n: as_secret(v) for n, v in given.items() if n == "api_key"}
-                super().__init__(**given)
-            except (ValidationError, ParallelError) as error:
-                refused = without_input(error)
-            else:
-                return
-            del given, self
-            raise refused
-
-        __init__.__pydantic_base_init__ = True
 
 
 @dataclass(frozen=True)

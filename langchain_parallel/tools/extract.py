@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
 from langchain_core.runnables import RunnableConfig
 from pydantic import Field, SecretStr, model_validator
 from typing_extensions import Self, TypedDict
 
-from .._core.calls import Calls, adrive, drive
+from .._core.calls import Calls
 from .._core.plain_text import one_line
 from ..client import AsyncParallelClient, ParallelClient
 from ..client.web_driver import EXTRACT_TIMEOUT
@@ -19,14 +18,13 @@ from ..models import ExtractAdvancedSettings, ExtractError, ExtractRequest
 from ..text.format import usd
 from ..text.web_pages import render_pages
 from ..web_prices import EXTRACT_USD, extract_usd
-from .call_site import AnyRuntime, CallSite
+from .call_site import CallSite
 from .web_arguments import ExtractArguments
 from .web_tools import (
     TITLE_CHARS,
     NumberedPage,
     Told,
     WebTool,
-    inner_config,
     number_pages,
     refusal,
     trace_call,
@@ -114,47 +112,12 @@ class ParallelExtractTool(WebTool):
             advanced_settings=self.advanced_settings,
         )
 
-    def _run(
-        self,
-        urls: str | Sequence[str],
-        objective: str = "",
-        runtime: AnyRuntime = None,  # type: ignore[assignment]  # injected by LangGraph, absent elsewhere
-        *,
-        config: RunnableConfig,
-        run_manager: CallbackManagerForToolRun | None = None,
-    ) -> Told:
-        return drive(
-            self._extract(
-                urls, objective, CallSite.of(runtime, config), inner_config(config, run_manager)
-            )
-        )
-
-    async def _arun(
-        self,
-        urls: str | Sequence[str],
-        objective: str = "",
-        runtime: AnyRuntime = None,  # type: ignore[assignment]  # injected by LangGraph, absent elsewhere
-        *,
-        config: RunnableConfig,
-        run_manager: AsyncCallbackManagerForToolRun | None = None,
-    ) -> Told:
-        return await adrive(
-            self._extract(
-                urls, objective, CallSite.of(runtime, config), inner_config(config, run_manager)
-            )
-        )
-
-    def _extract(
-        self,
-        urls: str | Sequence[str],
-        objective: str,
-        site: CallSite,
-        config: RunnableConfig,
+    def _answer(
+        self, texts: Sequence[str], objective: str, site: CallSite, config: RunnableConfig
     ) -> Calls[Told]:
-        urls = [urls] if isinstance(urls, str) else list(urls)
         session_id = self._session_id(site)
         try:
-            asked = self._request(urls, objective, session_id)
+            asked = self._request(texts, objective, session_id)
             read = yield from self._clients.extract(asked)
         except ParallelError as error:
             raise refusal(error) from error

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
 from langchain_core.runnables import RunnableConfig
 from pydantic import Field, SecretStr, model_validator
 from typing_extensions import Self, TypedDict
 
-from .._core.calls import Calls, adrive, drive
+from .._core.calls import Calls
 from ..client import AsyncParallelClient, ParallelClient
 from ..client.web_driver import SEARCH_TIMEOUT
 from ..errors import ParallelError
@@ -18,13 +17,12 @@ from ..models import SearchAdvancedSettings, SearchRequest
 from ..text.format import usd
 from ..text.web_pages import render_pages
 from ..web_prices import billed_search_usd, search_usd
-from .call_site import AnyRuntime, CallSite
+from .call_site import CallSite
 from .web_arguments import SearchArguments
 from .web_tools import (
     NumberedPage,
     Told,
     WebTool,
-    inner_config,
     number_pages,
     refusal,
     trace_call,
@@ -121,43 +119,12 @@ class ParallelSearchTool(WebTool):
             advanced_settings=self.advanced_settings,
         )
 
-    def _run(
-        self,
-        search_queries: str | Sequence[str],
-        objective: str = "",
-        runtime: AnyRuntime = None,  # type: ignore[assignment]  # injected by LangGraph, absent elsewhere
-        *,
-        config: RunnableConfig,
-        run_manager: CallbackManagerForToolRun | None = None,
-    ) -> Told:
-        inner = inner_config(config, run_manager)
-        return drive(self._search(search_queries, objective, CallSite.of(runtime, config), inner))
-
-    async def _arun(
-        self,
-        search_queries: str | Sequence[str],
-        objective: str = "",
-        runtime: AnyRuntime = None,  # type: ignore[assignment]  # injected by LangGraph, absent elsewhere
-        *,
-        config: RunnableConfig,
-        run_manager: AsyncCallbackManagerForToolRun | None = None,
-    ) -> Told:
-        inner = inner_config(config, run_manager)
-        return await adrive(
-            self._search(search_queries, objective, CallSite.of(runtime, config), inner)
-        )
-
-    def _search(
-        self,
-        queries: str | Sequence[str],
-        objective: str,
-        site: CallSite,
-        config: RunnableConfig,
+    def _answer(
+        self, texts: Sequence[str], objective: str, site: CallSite, config: RunnableConfig
     ) -> Calls[Told]:
-        queries = [queries] if isinstance(queries, str) else list(queries)
         session_id = self._session_id(site)
         try:
-            asked = self._request(queries, objective, session_id)
+            asked = self._request(texts, objective, session_id)
             found = yield from self._clients.search(asked)
         except ParallelError as error:
             raise refusal(error) from error

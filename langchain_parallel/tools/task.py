@@ -26,13 +26,13 @@ from pydantic import (
     InstanceOf,
     PrivateAttr,
     SecretStr,
-    ValidationError,
     model_validator,
 )
 from typing_extensions import Self
 
 from .._core.calls import Calls, adrive, drive
 from .._core.hidden import as_secret
+from .._graph.discreet_door import DiscreetDoor
 from .._graph.ownership import prove_ledger
 from .._graph.paid_run import PaidAnswer, PaidRun
 from .._graph.run_config import RunConfig
@@ -41,7 +41,6 @@ from ..client import AsyncParallelClient, ParallelClient
 from ..errors import ParallelError
 from ..evidence import citations
 from ..models import SchemaLike
-from ..models.refusal import without_input
 from ..models.schema_forms import is_class
 from ..options import (
     DEFAULT_PROCESSORS,
@@ -77,7 +76,7 @@ Told = tuple[str, dict[str, Any]]
 Listener: TypeAlias = Callable[[dict[str, Any]], Any]
 
 
-class ParallelTaskTool(AskedByHand):
+class ParallelTaskTool(DiscreetDoor, AskedByHand):
     """Web research with evidence, as a tool for agents.
 
     The content a model reads is the answer with numbered citations, what is uncertain, and the
@@ -194,21 +193,6 @@ class ParallelTaskTool(AskedByHand):
             **langchain: Any,
         ) -> None:
             """`langchain`: options of every LangChain tool, such as `name` and `description`."""
-
-    else:
-
-        def __init__(self, /, **given: Any) -> None:
-            try:
-                given |= {n: as_secret(v) for n, v in given.items() if n == "api_key"}
-                super().__init__(**given)
-            except (ValidationError, ParallelError) as error:
-                refused = without_input(error)
-            else:
-                return
-            del given, self
-            raise refused
-
-        __init__.__pydantic_base_init__ = True
 
     @model_validator(mode="after")
     def _prepare(self) -> Self:

@@ -7,6 +7,7 @@ again: at most a few cents.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, cast
 
@@ -17,9 +18,10 @@ from langchain_core.tools import BaseTool, ToolException
 from pydantic import ConfigDict, Field, PrivateAttr, SecretStr
 from typing_extensions import TypedDict
 
-from .._core.calls import Calls
+from .._core.calls import Calls, adrive, drive
 from .._core.plain_text import one_line
-from .._graph.web_clients import DiscreetDoor, WebClients, key_or_environment
+from .._graph.discreet_door import DiscreetDoor
+from .._graph.web_clients import WebClients, key_or_environment
 from ..client import AsyncParallelClient, ParallelClient
 from ..errors import ParallelError
 from ..models import (
@@ -34,7 +36,7 @@ from ..research.usage import trace_cost
 from ..text.result import DEFAULT_MAX_CHARS, MIN_CHARS
 from ..text.untrusted import ERROR_CHARS, harmless
 from ..text.web_pages import Page
-from .call_site import CallSite
+from .call_site import AnyRuntime, CallSite
 from .thread_citations import first_position, number_citations
 from .tool_messages import explain
 
@@ -99,6 +101,39 @@ class WebTool(DiscreetDoor, BaseTool):
             asks=asks,
         )
 
+    def _run(
+        self,
+        *texts: str,
+        objective: str = "",
+        runtime: AnyRuntime = None,  # type: ignore[assignment]  # injected by LangGraph, absent elsewhere
+        config: RunnableConfig,
+        run_manager: CallbackManagerForToolRun | None = None,
+        **asked: list[str],
+    ) -> Told:
+        site = CallSite.of(runtime, config)
+        return drive(
+            self._answer(_first(texts, asked), objective, site, _inner(config, run_manager))
+        )
+
+    async def _arun(
+        self,
+        *texts: str,
+        objective: str = "",
+        runtime: AnyRuntime = None,  # type: ignore[assignment]  # injected by LangGraph, absent elsewhere
+        config: RunnableConfig,
+        run_manager: AsyncCallbackManagerForToolRun | None = None,
+        **asked: list[str],
+    ) -> Told:
+        site = CallSite.of(runtime, config)
+        steps = self._answer(_first(texts, asked), objective, site, _inner(config, run_manager))
+        return await adrive(steps)
+
+    @abstractmethod
+    def _answer(
+        self, texts: Sequence[str], objective: str, site: CallSite, config: RunnableConfig
+    ) -> Calls[Told]:
+        """Content and artifact for these queries or addresses."""
+
     def _session_id(self, site: CallSite) -> str | None:
         """That of the latest answer in this conversation: the API then knows what it was about so far."""
         for message in reversed(site.messages):
@@ -114,6 +149,19 @@ class WebTool(DiscreetDoor, BaseTool):
     def _seal(self, session_id: str | None, site: CallSite) -> str:
         """Proves that a session is this conversation's."""
         return self._clients.seals.of(_SEALED, session_id, site.thread_id)
+
+
+def _first(texts: Sequence[str], asked: Mapping[str, Sequence[str]]) -> Sequence[str]:
+    """The queries or addresses; LangChain passes a bare string (`tool.invoke("…")`) without a name."""
+    return texts or next(iter(asked.values()))
+
+
+def _inner(
+    config: RunnableConfig,
+    run_manager: CallbackManagerForToolRun | AsyncCallbackManagerForToolRun | None,
+) -> RunnableConfig:
+    """The config of what happens inside a tool's own run."""
+    return patch_config(config, callbacks=run_manager.get_child()) if run_manager else config
 
 
 def warnings_of(answer: SearchResponse | ExtractResponse) -> list[str]:
@@ -147,14 +195,6 @@ def _page(number: int, url: str, result: WebSearchResult | ExtractResult) -> Pag
 def refusal(error: ParallelError) -> ToolException:
     """An error for a model. What the server says in it stays on one line and cannot pose as an answer."""
     return ToolException(harmless(f"{error.message} {error.hint}", ERROR_CHARS))
-
-
-def inner_config(
-    config: RunnableConfig,
-    run_manager: CallbackManagerForToolRun | AsyncCallbackManagerForToolRun | None,
-) -> RunnableConfig:
-    """The config of what happens inside a tool's own run."""
-    return patch_config(config, callbacks=run_manager.get_child()) if run_manager else config
 
 
 def trace_call(name: str, artifact: Mapping[str, Any], config: RunnableConfig) -> Calls[None]:

@@ -235,6 +235,12 @@ def test_a_lost_answer_is_asked_for_again_where_the_caller_takes_the_risk(
     assert billed(world) == [0.005, 0.005]
 
 
+def test_what_was_lost_once_stays_so_whatever_comes_after(world: World) -> None:
+    world.sim.faults.add(Fault("drop_after"), Fault("status_before"), Fault("refuse"))
+    assert world.api.search("q", resend_lost=True).sent_again
+    assert billed(world) == [0.005, 0.005]
+
+
 def test_a_refusal_after_a_lost_answer_does_not_say_that_nothing_was_billed(world: World) -> None:
     world.sim.faults.add(Fault("drop_after"), Fault("status_before", status=403))
     error = world.raises(errors.Forbidden, world.api.search, "q", resend_lost=True)

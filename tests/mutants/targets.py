@@ -97,6 +97,8 @@ TARGETS: dict[str, tuple[str, ...]] = {
         "tests/core/test_rules.py",
         "tests/client/test_invalid.py",
     ),
+    "_core/web_calls.py": ("tests/client/test_web.py",),
+    "_core/web_limits.py": ("tests/core/test_rules.py", "tests/client/test_web.py"),
     "webhooks/app.py": ("tests/webhooks/test_endpoint.py", "tests/webhooks/test_monitors.py"),
     "webhooks/delivery.py": _WEBHOOKS,
     "webhooks/monitor_handler.py": ("tests/webhooks/test_monitors.py",),
