@@ -46,9 +46,8 @@ class Talk:
         self.saver, self.store = InMemorySaver(), InMemoryStore()
 
     def agent(self, *says: Any) -> Any:
-        return self.account.agent(
-            Model(*says), compiled={"checkpointer": self.saver}, **self.options
-        )
+        kept = {"checkpointer": self.saver, "store": self.store}
+        return self.account.agent(Model(*says), compiled=kept, **self.options)
 
     def say(self, text: str, *says: Any) -> dict[str, Any]:
         given = {"messages": [{"role": "user", "content": text}]}
