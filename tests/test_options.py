@@ -11,6 +11,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from langchain_parallel import (
     AsyncParallelClient,
+    ChatParallel,
     ParallelClient,
     ParallelResearchMiddleware,
     ParallelTaskTool,
@@ -269,6 +270,7 @@ JUNK += [[], {}, ("", ""), {"a": 1}, object(), "é漢", "a" * 100_000]
 MADE: list[tuple[Any, dict[str, Any]]] = [
     *[(door, {"api_key": "k"}) for door in DOORS],
     *[(kind, {"api_key": "k"}) for kind in (ParallelClient, AsyncParallelClient)],
+    (ChatParallel, {"api_key": "k"}),
     (Limits, {}),
     (RequestOptions, {}),
     (RetryPolicy, {}),

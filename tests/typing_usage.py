@@ -14,6 +14,8 @@ from langchain_parallel import (
     create_research_graph,
 )
 from langchain_parallel.models import (
+    ChatAnswer,
+    ChatPiece,
     Event,
     McpServer,
     SearchResponse,
@@ -48,6 +50,11 @@ def blocking(client: ParallelClient) -> None:
     assert_type(result.parse(Market), Market)
     for event in client.events(submission.run.run_id):
         assert_type(event, Event)
+    answer = client.chat("Which are listed?", model="base", output_schema=list[Market])
+    assert_type(answer, ChatAnswer)
+    assert_type(answer.parse(Market), Market)
+    for piece in client.chat_stream([{"role": "user", "content": "And?"}]):
+        assert_type(piece, ChatPiece)
     found = client.search("cargo bikes", advanced_settings={"max_results": 3}, mode="fast")
     assert_type(found, SearchResponse)
     assert_type(client.extract([found.results[0].url]).results[0].full_content, str | None)
@@ -57,6 +64,9 @@ async def asynchronous(client: AsyncParallelClient) -> None:
     async def listen(event: Event) -> None: ...
 
     async with client:
+        assert_type(await client.chat("?"), ChatAnswer)
+        async for piece in client.chat_stream("?"):
+            assert_type(piece, ChatPiece)
         run = await client.create(TaskRunInput(input="?", processor="lite"))
         assert_type(await client.wait(run.run_id, on_event=listen), TaskRunResult)
         assert_type(await client.search(["cargo bikes"]), SearchResponse)

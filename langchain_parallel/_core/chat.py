@@ -21,7 +21,6 @@ from .retry import RetryPolicy
 from .sse import SSEDecoder
 
 _DONE = "[DONE]"
-_NEEDED = frozenset({"content", "model"})
 _EMPTY = "The answer holds no text."
 _NO_END = "The stream ended without [DONE]: the answer may not be whole."
 _UNREADABLE = "A piece of the stream could not be read, and is missing."
@@ -178,11 +177,11 @@ def _answer(call: ChatCall, text: str, value: Mapping[str, Any], warnings: list[
         "model": value.get("model") or call.model,
         "created": created if type(created) is int else None,
         "interaction_id": str(value.get("interaction_id") or "").strip() or None,
-        "basis": value.get("basis") or [],
+        "basis": value.get("basis"),
     }
     if not isinstance(fields["model"], str):
         fields["model"] = call.model
-    answer, changes = payloads.fit(ChatAnswer, fields, _NEEDED)
+    answer, changes = payloads.fit(ChatAnswer, fields)
     told = [*warnings, *([] if text.strip() else [_EMPTY]), *payloads.remarks(changes)]
     price = chat_price_usd(call.model)
     return answer.model_copy(

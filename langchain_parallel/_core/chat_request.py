@@ -93,10 +93,12 @@ def build(
     found = list(_findings(model, sent, extra))
     if strict:
         limits.refuse_broken([], found)
+    if output_schema is not None:
+        response_format = response_format_of(output_schema)
     body = {
         "model": model,
         "messages": [{**each} for each in sent],
-        "response_format": response_format_of(output_schema) if output_schema else response_format,
+        "response_format": response_format,
         "previous_interaction_id": previous_interaction_id,
     }
     body = {**{name: value for name, value in body.items() if value is not None}, **extra}

@@ -170,14 +170,10 @@ def _with_remarks(model: type[ModelT], value: Any, warned: Any, changes: Changes
     return model.model_validate(value)
 
 
-def fit(model: type[ModelT], value: Any, needed: frozenset[str]) -> tuple[ModelT, Changes]:
-    """The model in a value, without what does not fit in it, and what was changed for that.
-
-    Raises:
-        ValidationError: One of the fields that it needs does not fit.
-    """
+def fit(model: type[ModelT], value: Any) -> tuple[ModelT, Changes]:
+    """The model in a value, without what does not fit in it, and what was changed for that."""
     value, changes = storable(value)
-    return _fit(model, value, changes, needed), changes
+    return _fit(model, value, changes, frozenset()), changes
 
 
 def _fit(

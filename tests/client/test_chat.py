@@ -6,6 +6,7 @@ import asyncio
 import json
 import pickle
 import warnings
+from inspect import signature
 from typing import Any
 
 import pytest
@@ -83,6 +84,11 @@ def test_a_schema_is_sent_and_read_back(world: World, way: str, form: Any) -> No
     sent = world.sim.requests[-1].body["response_format"]
     assert sent["type"] == "json_schema"
     assert sent["json_schema"]["name"] in ("Person", "answer")
+
+
+def test_a_schema_that_allows_anything_is_sent_too(world: World) -> None:
+    world.api.chat("q", output_schema={})
+    assert world.sim.requests[-1].body["response_format"]["json_schema"]["schema"] == {}
 
 
 def test_an_answer_that_does_not_fit_is_still_there(world: World) -> None:
@@ -177,6 +183,12 @@ def test_of_a_stream_that_breaks_off_the_error_has_what_arrived(world: World, fa
     assert error.billed is None
     assert world.sim.billing.total_usd == error.cost_usd == 0.005
     assert len(world.sim.requests) == 1
+
+
+def test_a_stream_that_breaks_off_at_once_says_why(world: World) -> None:
+    world.sim.faults.add(Fault("sse_cut"))
+    error = world.raises(errors.ChatAnswerLost, lambda: list(world.api.chat_stream("who")))
+    assert "after 0 characters (RemoteProtocolError" in error.message
 
 
 def test_on_a_socket_a_turn_is_never_sent_twice(
@@ -285,7 +297,7 @@ def test_the_last_evidence_that_is_not_empty_counts_wherever_it_comes() -> None:
         ([delta("a"), b"data: {odd\n\n", DONE], "a", "could not be read"),
         ([b": heartbeat\n\n", b"data: ping\n\n", delta("a"), DONE], "a", ""),
         ([delta([{"type": "text", "text": "a"}]), DONE], "a", ""),
-        ([delta({"a": 1}), DONE], '{"a": 1}', ""),
+        ([delta({"a": "ä"}), DONE], '{"a": "ä"}', ""),
         ([event(choices=[{"message": {"content": "a"}}]), DONE], "a", ""),
         ([event(choices=[]), event(choices=None), delta("a"), DONE], "a", ""),
         ([event(interaction_id="intr_1"), DONE], "", "no text"),
@@ -322,6 +334,8 @@ def test_of_a_stream_that_breaks_off_the_error_has_the_interaction() -> None:
         read(delta("a", interaction_id="intr_1"), event(error={"message": "it broke"}))
     assert caught.value.interaction_id == "intr_1"
     assert "intr_1" in str(caught.value)
+    assert isinstance(caught.value.__cause__, errors.ResponseLost)
+    assert caught.value.__cause__.billed is None
     assert "it broke" in caught.value.message
 
 
@@ -412,6 +426,34 @@ def test_what_cannot_be_sent_is_refused_at_the_call(
         assert said in error.message
         assert error.billed is False
     assert world.sim.requests == []
+
+
+JUNK: list[Any] = [
+    0,
+    "",
+    -1,
+    True,
+    1.5,
+    float("nan"),
+    float("inf"),
+    10**400,
+    "\ud83d",
+    "\x00",
+    b"x",
+]
+JUNK += [[], {}, ("", ""), {"a": 1}, [{"a": 1}], object(), "x" * 100_000, {"type": []}, [[]], int]
+
+
+@pytest.mark.filterwarnings("ignore:model is:langchain_parallel.errors.RequestWarning")
+@pytest.mark.parametrize("name", list(signature(ParallelClient.chat).parameters)[1:])
+def test_whatever_an_argument_is_given_ends_in_an_answer_or_an_error_of_ours(name: str) -> None:
+    world = World("blocking")
+    for junk in JUNK:
+        try:
+            assert world.api.chat(**{"messages": "q", name: junk}).content
+        except errors.ParallelError as error:
+            assert len(str(error)) < 6_000  # noqa: PT017
+    world.api.done()
 
 
 @pytest.mark.parametrize("name", sorted(IGNORED))
