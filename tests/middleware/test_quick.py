@@ -10,14 +10,14 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.store.memory import InMemoryStore
 from langgraph.types import Command
 
-from langchain_parallel import InteractionTree
+from langchain_parallel import InteractionTree, ParallelClient
 from langchain_parallel.errors import InvalidRequest
 from langchain_parallel.middleware import find_citations, turns_of
 from langchain_parallel.models import SourcePolicy
 from langchain_parallel.options import Limits, RequestOptions
-from langchain_parallel.simulator import Fault
+from langchain_parallel.simulator import Fault, SimulatorTransport
 
-from .harness import KEY, Account, Model, calls, check, follow_up, listing, read, start
+from .harness import Account, Model, calls, check, follow_up, listing, read, start
 
 THREAD: Any = {"configurable": {"thread_id": "thread"}}
 CHAT = "*/chat/completions"
@@ -215,11 +215,14 @@ def test_what_the_web_wrote_stays_inside_the_fence(account: Account) -> None:
 def test_an_answer_that_repeats_the_key_gets_it_into_no_record_and_no_state(
     account: Account,
 ) -> None:
-    body = {"choices": [{"message": {"role": "assistant", "content": f"Your key: {KEY}"}}]}
-    talk = Talk(account)
-    account.simulator.faults.add(Fault("wrong_shape", path=CHAT, body=body))
+    key, body = "pk_9f8e7d6c5b4a39281706", dict[str, Any]()
+    body["choices"] = [{"message": {"role": "assistant", "content": f"Your key: {key}"}}]
+    simulator = account.simulator
+    transport, clock = SimulatorTransport(simulator), simulator.clock
+    talk = Talk(account, client=ParallelClient(key, transport=transport, clock=clock))
+    simulator.faults.add(Fault("wrong_shape", path=CHAT, body=body))
     state = talk.say("Buses?", calls(start("Buses?")), calls(quick("r1", "Electric?")))
     assert state["parallel_research"]["r1.2"]["status"] == "completed"
     recorded = [item.value for item in talk.store.search(("langchain_parallel",), limit=100)]
     assert "Your key" in repr(recorded)
-    assert KEY not in repr((state, recorded, talk.saver.storage, talk.saver.blobs))
+    assert key not in repr((state, recorded, talk.saver.storage, talk.saver.blobs))

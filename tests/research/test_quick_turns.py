@@ -258,6 +258,15 @@ def test_a_quota_counts_quick_turns(mode: Mode) -> None:
     assert bill(session) == ["chat:lite"]
 
 
+def test_a_refused_question_gives_its_place_in_a_quota_back(mode: Mode) -> None:
+    limits = Limits(quotas=[Quota(max_cost_usd=0.008, per="all")], on_exceed="stop")
+    session = Session(mode, options={"limits": limits, **QUICK})
+    session.simulator.faults.add(Fault("status_before", path=CHAT, status=422))
+    with pytest.raises(Unprocessable):
+        session.ask("Europe?")
+    assert session.ask("Asia?")["turns"][0]["status"] == "completed"
+
+
 # --- paid once -------------------------------------------------------------------------------------
 
 
