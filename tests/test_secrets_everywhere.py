@@ -6,6 +6,7 @@ import copy
 import json
 import logging
 import pickle
+import traceback
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -292,6 +293,27 @@ async def test_a_users_own_key_is_sent_and_written_down_nowhere(
     assert leaks([stored_in(saver, store)]) == []
     assert {request.headers["x-api-key"] for request in account.wire.sent} == {KEY}
     assert QUESTION in " ".join(watch.langsmith.texts)
+
+
+@pytest.mark.grid
+@pytest.mark.parametrize("place", ["authentication", "text"])
+async def test_no_frame_of_ours_holds_a_users_key_as_text(
+    account: Account, place: str, how: How
+) -> None:
+    fault("status_before", status=422, **PAID)(account)
+    made = create_research_graph(client=account.client()).compile()
+    config: Any = {"configurable": USERS_KEY[place]}
+
+    async def ask() -> Any:
+        given: Any = {"question": QUESTION}
+        return made.invoke(given, config) if how == "sync" else await made.ainvoke(given, config)
+
+    with pytest.raises(errors.Unprocessable) as refused:
+        await ask()
+    frames = [frame for frame, _ in traceback.walk_tb(refused.value.__traceback__)]
+    ours = [f for f in frames if f.f_globals["__name__"].startswith("langchain_parallel.")]
+    assert ours
+    assert leaks(repr(dict(frame.f_locals)) for frame in ours) == []
 
 
 def stored_in(saver: InMemorySaver, store: InMemoryStore) -> str:

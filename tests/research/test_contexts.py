@@ -71,6 +71,16 @@ def test_what_a_context_says_of_sources_is_sent_also_after_a_kill_without_it(
     assert "source_policy" not in session.state()["turns"][0]
 
 
+def test_a_question_on_its_way_that_another_assistant_asks_again_has_one_run(
+    session: Session,
+) -> None:
+    shaped = {"output_schema": SCHEMA, "source_policy": {"include_domains": ["a.example"]}}
+    ask(session, "Who?", {"wait": "park", "processor": "lite", **shaped})
+    out = ask(session, "Who?", {"processor": "base"})
+    assert len(session.runs) == len(out["turns"]) == 1
+    assert list(out["answer"]) == ["maker"]
+
+
 def test_a_context_lowers_limits_and_raises_none(session: Session) -> None:
     session.options["limits"] = Limits(max_runs=2, max_cost_usd=1.0, on_exceed="stop")
     with pytest.raises(InvalidRequest, match=r"max_runs is 3; at most 2 .*"):

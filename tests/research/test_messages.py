@@ -101,6 +101,25 @@ def test_a_question_comes_before_messages(session: Session) -> None:
     assert len(session.runs) == 1
 
 
+def test_a_question_in_a_chat_has_an_answer_of_its_own(session: Session) -> None:
+    said = say(session, HumanMessage("Who?"))["messages"]
+    out = session.ask("And why?")
+    assert out["messages"][:2] == said
+    assert out["messages"][2].response_metadata["run_ids"] == [out["turns"][1]["run_id"]]
+
+
+def test_the_same_message_twice_while_its_run_is_on_its_way_is_one_run(mode: Mode) -> None:
+    session = Session(mode, options={"wait": "park"})
+    for id in ("m1", "m2"):
+        say(session, HumanMessage("Who?", id=id))
+    clock: Any = session.simulator.clock
+    clock.advance(3_600.0)
+    out = invoke(mode, session.graph(), Command(resume="wake up"), session.config)
+    assert [message.type for message in out["messages"]] == ["human", "human", "ai"]
+    say(session, *out["messages"])
+    assert len(session.runs) == 1
+
+
 @pytest.mark.parametrize(
     "content", ["", "  ", [PICTURE], []], ids=["empty", "blank", "image", "none"]
 )

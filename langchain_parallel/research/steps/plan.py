@@ -128,7 +128,7 @@ def next_turns(graph: GraphConfig, state: ResearchState) -> list[Turn]:
 def _turn(graph: GraphConfig, state: ResearchState, question: Question) -> Turn:
     named = question.get("continue_from") or state.get("interaction_id")
     parent = interaction_of(state.get("turns") or (), named)
-    # A question that is asked again keeps its processor: with another its run would not be found.
+    # A question that is asked again keeps what shapes its run: with anything else it would not be found.
     same = same_question(state, question["question"], parent)
     processor = question.get("processor") or (same["processor"] if same else None)
     if processor is None:
@@ -140,10 +140,11 @@ def _turn(graph: GraphConfig, state: ResearchState, question: Question) -> Turn:
         processor=processor,
         parent_interaction_id=parent,
     )
-    if schema := question.get("output_schema") or graph.output_schema:
+    schema = same.get("output_schema") if same else graph.output_schema
+    if schema := question.get("output_schema") or schema:
         turn["output_schema"] = schema
-    if graph.source_policy:
-        turn["source_policy"] = graph.source_policy
+    if policy := same.get("source_policy") if same else graph.source_policy:
+        turn["source_policy"] = policy
     return turn
 
 
