@@ -17,12 +17,12 @@ from typing_extensions import Self
 
 from ._core.calls import Calls, adrive, drive
 from ._core.plain_text import clean
+from ._graph.callbacks import trace_cost
 from ._graph.discreet_door import DiscreetDoor
 from ._graph.web_clients import WebClients, key_or_environment
 from .client import AsyncParallelClient, ParallelClient
 from .client.web_driver import SEARCH_TIMEOUT
 from .models import SearchAdvancedSettings, SearchRequest, SearchResponse
-from .research.usage import trace_cost
 from .web_prices import billed_search_usd
 
 

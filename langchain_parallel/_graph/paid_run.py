@@ -30,6 +30,7 @@ from ..errors import (
 from ..models import Event, Submission, TaskRun, TaskRunResult
 from ..processors import costs_more, nearest_listed, price_usd
 from ..text.progress import progress
+from .callbacks import emit
 from .gone_ledger import telling_how
 from .intents import Intent
 from .ownership import read_own_run
@@ -40,8 +41,6 @@ from .runtime import runtime_of, wait_for_checkpoint
 _LOG = logging.getLogger("langchain_parallel")
 _FETCH_SECONDS = 60.0
 """How long to wait for the answer of a run that is known to have ended."""
-
-_Listen: TypeAlias = Callable[[dict[str, Any]], Any]
 
 
 class PaidAnswer(NamedTuple):
@@ -293,9 +292,8 @@ class PaidRun(PaidRequest):
         submission: Submission,
         *,
         has_ended: bool = False,
-        listen: _Listen | None = None,
     ) -> Calls[PaidAnswer]:
-        """Wait for the answer, with progress on LangGraph's custom stream.
+        """Wait for the answer, with progress on LangGraph's custom stream and as LangChain events.
 
         A run that was perhaps started twice is looked for once the first has ended. Of duplicates the
         oldest that has an answer counts; all are reported, in the log, too: both are paid for, and only a
@@ -304,18 +302,17 @@ class PaidRun(PaidRequest):
         Args:
             submission: Of `submit` or `find`.
             has_ended: Only ask for the answer.
-            listen: Called with each progress message, too; it may be asynchronous.
 
         Raises:
             StillRunning: The time is over; with `has_ended`, at once if another run counts and goes on.
         """
         if submission.instead_of:
             sent = submission.model_copy(update={"instead_of": None})
-            answered = self.as_sent(submission).answer(sent, has_ended=has_ended, listen=listen)
+            answered = self.as_sent(submission).answer(sent, has_ended=has_ended)
             return (yield from answered)
         settle, place = self.door.quotas.settle, (submission.ledger_id, submission.key)
         try:
-            got = yield from self._answer(submission, has_ended, listen)
+            got = yield from self._answer(submission, has_ended)
         except RunFailed as error:
             if error.billed is False:
                 yield from settle(self, *place, 0.0)
@@ -324,10 +321,8 @@ class PaidRun(PaidRequest):
         yield from settle(self, *place, None if usd is None else usd * got.paid)
         return got
 
-    def _answer(
-        self, submission: Submission, has_ended: bool, listen: _Listen | None
-    ) -> Calls[PaidAnswer]:
-        submission, first = yield from self._first_ending(submission, has_ended, listen)
+    def _answer(self, submission: Submission, has_ended: bool) -> Calls[PaidAnswer]:
+        submission, first = yield from self._first_ending(submission, has_ended)
         if not (submission.sent_again or submission.duplicates):
             return PaidAnswer(_result(first))
         try:
@@ -346,7 +341,7 @@ class PaidRun(PaidRequest):
             if run_id not in endings:
                 is_found = run_id == found.run.run_id
                 run = found.run if is_found else TaskRun(run_id=run_id, status="queued")
-                endings[run_id] = yield from self._other_ending(run, has_ended, listen)
+                endings[run_id] = yield from self._other_ending(run, has_ended)
             if isinstance(endings[run_id], TaskRunResult):
                 break
         result = _result(endings[run_id])
@@ -362,32 +357,30 @@ class PaidRun(PaidRequest):
         return PaidAnswer(result, others, paid)
 
     def _first_ending(
-        self, submission: Submission, has_ended: bool, listen: _Listen | None
+        self, submission: Submission, has_ended: bool
     ) -> Calls[tuple[Submission, _Ending]]:
         """How the run ended; if there is none under its id, the one that the ledger has under the key."""
         try:
-            return submission, (yield from self._ending(submission.run, has_ended, listen))
+            return submission, (yield from self._ending(submission.run, has_ended))
         except NotFound as error:
             found = None
             with suppress(ParallelError):
                 found = yield from self.find(submission.ledger_id, lookup="once")
             if found is None or found.run.run_id == submission.run.run_id:
                 raise error from None
-        return found, (yield from self._other_ending(found.run, has_ended, listen))
+        return found, (yield from self._other_ending(found.run, has_ended))
 
-    def _other_ending(
-        self, run: TaskRun, has_ended: bool, listen: _Listen | None
-    ) -> Calls[_Ending]:
+    def _other_ending(self, run: TaskRun, has_ended: bool) -> Calls[_Ending]:
         """How a run ended that is not the submission's: that the latter has ended says nothing of it."""
         if has_ended and (now := (yield from self.door.clients.retrieve(run.run_id))).active:
             raise still_running(now, 0.0)
-        return (yield from self._ending(run, has_ended, listen))
+        return (yield from self._ending(run, has_ended))
 
-    def _ending(self, run: TaskRun, has_ended: bool, listen: _Listen | None) -> Calls[_Ending]:
+    def _ending(self, run: TaskRun, has_ended: bool) -> Calls[_Ending]:
         seconds = (
             _FETCH_SECONDS if has_ended else wait_seconds(self.request.processor, self.door.timeout)
         )
-        on_event = None if has_ended else self._listener(run, listen)
+        on_event = None if has_ended else self._listener(run)
         try:
             return (
                 yield from self.door.clients.wait(run.run_id, run.interaction_id, seconds, on_event)
@@ -395,8 +388,10 @@ class PaidRun(PaidRequest):
         except (RunFailed, RunCancelled, ActionRequired) as error:
             return error
 
-    def _listener(self, run: TaskRun, listen: _Listen | None) -> Callable[[Event], Any]:
-        """Progress to the custom stream; each event also tells LangGraph that the step is not idle."""
+    def _listener(self, run: TaskRun) -> Callable[[Event], Any]:
+        """Progress to the custom stream and to LangChain's callbacks; each event also tells LangGraph that
+        the step is not idle.
+        """
         runtime = runtime_of(self.config)
 
         def on_event(event: Event) -> Any:
@@ -404,7 +399,7 @@ class PaidRun(PaidRequest):
             if runtime is not None:
                 runtime.stream_writer(message)
                 runtime.heartbeat()
-            return None if listen is None else listen(message)
+            return emit(message, self.config)
 
         return on_event
 

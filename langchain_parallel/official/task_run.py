@@ -131,9 +131,9 @@ class ParallelTaskRunTool(Keyed, ParallelTaskTool):
             return door
         return replace(door, template=_with_closed_root(door.template))
 
-    def _research(self, asked: dict[str, Any], site: CallSite, listen: Any) -> Calls[Any]:
+    def _research(self, asked: dict[str, Any], site: CallSite) -> Calls[Any]:
         try:
-            return (yield from super()._research(asked, site, listen))
+            return (yield from super()._research(asked, site))
         except ToolException as error:
             cause = parallel_error(error)
             raise CallFailed("Task", cause) from cause

@@ -7,18 +7,18 @@ really cost replaces its reservation once it has ended; failed runs give theirs 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import ceil, floor
-from typing import Any, cast
+from typing import cast
 
-from langchain_core.runnables import RunnableConfig, RunnableLambda
+from langchain_core.runnables import RunnableConfig
 from typing_extensions import TypedDict
 
-from .._core.calls import Call, Calls
+from .._core.calls import Calls
 from .._core.plain_text import count
 from .._core.timestamps import covered_seconds, elapsed_seconds, span
+from .._graph.callbacks import Spending, tell_cost
 from .._graph.quotas import QuotaUse, beyond_quota
-from .._graph.runtime import runtime_of
 from ..options import SessionLimits
 from ..processors import expected_seconds, price_usd
 from ..text.format import usd
@@ -150,21 +150,6 @@ def _span(turn: Turn) -> tuple[float, float] | None:
 # --- events --------------------------------------------------------------------------------------
 
 
-class Spending(TypedDict):
-    """A message on the custom stream, after each turn. USD; `cost_usd` is None if the price is unknown."""
-
-    type: str
-    """`spending`."""
-    run_id: str
-    interaction_id: str | None
-    processor: str
-    cost_usd: float | None
-    seconds: float | None
-    """From the run's start to its end; None where either is unknown."""
-    spent_usd: float
-    """The session up to this turn; of branches asked at the same time each counts itself alone."""
-
-
 def emit_cost(turns: Sequence[Turn], state: ResearchState, config: RunnableConfig) -> Calls[None]:
     """Emit what these turns cost, just before they are checkpointed."""
     known = {id_of(turn) for turn in turns}
@@ -181,19 +166,4 @@ def emit_cost(turns: Sequence[Turn], state: ResearchState, config: RunnableConfi
             seconds=elapsed_seconds(turn["started_at"], turn["ended_at"]),
             spent_usd=total,
         )
-        if runtime := runtime_of(config):
-            runtime.stream_writer(dict(spending))
-        if config.get("callbacks"):
-            yield from trace_cost("parallel_run", spending, config)
-
-
-def trace_cost(name: str, spent: Mapping[str, Any], config: RunnableConfig) -> Calls[None]:
-    """A run of this name in the trace, whose metadata LangSmith adds up as cost; `spent` has `cost_usd`.
-
-    Source: https://docs.langchain.com/langsmith/cost-tracking (`usage_metadata` of a custom run).
-    """
-    metadata: dict[str, Any] = {**config.get("metadata", {}), **spent}
-    metadata["usage_metadata"] = {"total_cost": spent["cost_usd"] or 0.0}
-    run = RunnableLambda(lambda given: given, name=name)
-    traced: RunnableConfig = {"callbacks": config.get("callbacks"), "metadata": metadata}
-    yield Call(lambda: run.invoke(spent, traced), lambda: run.ainvoke(spent, traced))
+        yield from tell_cost(spending, config)

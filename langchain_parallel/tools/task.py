@@ -11,10 +11,9 @@ import os
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
-from langchain_core.callbacks.manager import adispatch_custom_event, dispatch_custom_event
 from langchain_core.messages.tool import ToolCall, tool_call
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config, patch_config
@@ -32,6 +31,8 @@ from typing_extensions import Self
 
 from .._core.calls import Calls, adrive, drive
 from .._core.hidden import as_secret
+from .._core.timestamps import elapsed_seconds
+from .._graph.callbacks import Spending, tell_cost
 from .._graph.discreet_door import DiscreetDoor
 from .._graph.ownership import prove_ledger
 from .._graph.paid_run import PaidAnswer, PaidRun
@@ -52,7 +53,6 @@ from ..options import (
     only_one_run_per_question,
 )
 from ..processors import price_usd
-from ..text.progress import CUSTOM_EVENT
 from ..text.result import DEFAULT_MAX_CHARS, MIN_CHARS, paid_calls, render
 from .arguments import (
     OUTPUT,
@@ -73,7 +73,6 @@ from .within_limits import submit_within_limits
 
 Told = tuple[str, dict[str, Any]]
 """Content and artifact."""
-Listener: TypeAlias = Callable[[dict[str, Any]], Any]
 
 
 class ParallelTaskTool(DiscreetDoor, AskedByHand):
@@ -273,10 +272,8 @@ class ParallelTaskTool(DiscreetDoor, AskedByHand):
         config = config or ensure_config()
         if run_manager is None:
             return self.run(self._by_name(question, asked), config=config)
-        site = CallSite.of(runtime, config)
-        listen = listener(dispatch_custom_event, run_manager, config)
-        steps = self._research(self._by_name(question, asked), site, listen)
-        return drive(steps)
+        site = CallSite.of(runtime, of_tool(run_manager, config))
+        return drive(self._research(self._by_name(question, asked), site))
 
     async def _arun(
         self,
@@ -289,18 +286,14 @@ class ParallelTaskTool(DiscreetDoor, AskedByHand):
         config = config or ensure_config()
         if run_manager is None:
             return await self.arun(self._by_name(question, asked), config=config)
-        site = CallSite.of(runtime, config)
-        listen = listener(adispatch_custom_event, run_manager, config)
-        steps = self._research(self._by_name(question, asked), site, listen)
-        return await adrive(steps)
+        site = CallSite.of(runtime, of_tool(run_manager, config))
+        return await adrive(self._research(self._by_name(question, asked), site))
 
     def _by_name(self, question: tuple[str, ...], asked: dict[str, Any]) -> dict[str, Any]:
         """The arguments by name; LangChain passes a bare string (`tool.invoke("…")`) without one."""
         return {**dict(zip(self.args_schema.model_fields, question, strict=False)), **asked}
 
-    def _research(
-        self, asked: dict[str, Any], site: CallSite, listen: Listener | None
-    ) -> Calls[Told]:
+    def _research(self, asked: dict[str, Any], site: CallSite) -> Calls[Told]:
         try:
             site = yield from site.placed()
             paid_run = self._paid_run(asked, site)
@@ -319,7 +312,7 @@ class ParallelTaskTool(DiscreetDoor, AskedByHand):
                 )
                 if self.ledger_id is not None:
                     yield from check_adopted(run.door, site, submission)
-                got = yield from sent.answer(submission, listen=listen)
+                got = yield from sent.answer(submission)
             except ParallelError as error:
                 yield from call.end(run, ledger_id, error=error)
                 raise
@@ -330,8 +323,10 @@ class ParallelTaskTool(DiscreetDoor, AskedByHand):
                 error, collector=site.collector(self.name), is_found_again=is_found_again(site)
             )
             raise ToolException(text) from error
-        answer = self._answer(got, sent.as_sent(submission).request.processor, ledger_id, site)
+        processor = sent.as_sent(submission).request.processor
+        answer = self._answer(got, processor, ledger_id, site)
         yield from remember_answer(self._door, site, got.result.run)
+        yield from tell_cost(_spending(got, _cost_usd(got, processor)), site.config)
         yield from call.end(run, ledger_id, run_id=got.result.run.run_id)
         return answer
 
@@ -406,25 +401,36 @@ class ParallelTaskTool(DiscreetDoor, AskedByHand):
         return (yield from ledgers.of(site.config, name, rotate=rotate))
 
 
-def listener(
-    dispatch: Callable[..., Any],
-    run_manager: CallbackManagerForToolRun | AsyncCallbackManagerForToolRun | None,
-    config: RunnableConfig,
-) -> Listener | None:
-    """Sends the progress of a run to LangChain's callbacks, as events of the tool's own run."""
-    if run_manager is None:
-        return None
-    own = patch_config(config, callbacks=run_manager.get_child())
-    return lambda message: dispatch(CUSTOM_EVENT, message, config=own)
+def of_tool(
+    run_manager: CallbackManagerForToolRun | AsyncCallbackManagerForToolRun, config: RunnableConfig
+) -> RunnableConfig:
+    """The config whose events and traces belong to the tool's own run."""
+    return patch_config(config, callbacks=run_manager.get_child())
+
+
+def _spending(got: PaidAnswer, cost_usd: float | None) -> Spending:
+    run = got.result.run
+    return Spending(
+        type="spending",
+        run_id=run.run_id,
+        interaction_id=run.interaction_id,
+        processor=run.processor,
+        cost_usd=cost_usd,
+        seconds=elapsed_seconds(run.created_at, run.modified_at),
+    )
+
+
+def _cost_usd(got: PaidAnswer, processor: str) -> float | None:
+    usd = price_usd(got.result.run.processor or processor)
+    return None if usd is None else usd * got.paid
 
 
 def _artifact(got: PaidAnswer, processor: str) -> dict[str, Any]:
     result = got.result
-    usd = price_usd(result.run.processor or processor)
     return {
         **result.model_dump(mode="json"),
         "run_id": result.run.run_id,
         "interaction_id": result.run.interaction_id,
-        "cost_usd": None if usd is None else usd * got.paid,
+        "cost_usd": _cost_usd(got, processor),
         "duplicates": list(got.duplicates),
     }

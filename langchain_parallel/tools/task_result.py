@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
-from langchain_core.callbacks.manager import adispatch_custom_event, dispatch_custom_event
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config
 from langchain_core.tools import BaseTool, ToolException
@@ -24,7 +23,7 @@ from ..models import Submission, TaskRun
 from .arguments import Injected
 from .call_site import NO_CONFIG, AnyRuntime, CallSite
 from .own_answers import may_read, remember_answer
-from .task import Listener, ParallelTaskTool, Told, listener
+from .task import ParallelTaskTool, Told, of_tool
 from .tool_messages import error_for_model, explain
 from .unfinished_calls import close_collected
 
@@ -95,8 +94,8 @@ class ParallelTaskResultTool(BaseTool):
         config = config or ensure_config()
         if run_manager is None:  # another framework's adapter: it gets what a model reads
             return self.run({"run_id": run_id}, config=config)
-        listen = listener(dispatch_custom_event, run_manager, config)
-        return drive(self._collect(run_id, CallSite.of(runtime, config), listen))
+        site = CallSite.of(runtime, of_tool(run_manager, config))
+        return drive(self._collect(run_id, site))
 
     async def _arun(
         self,
@@ -109,10 +108,10 @@ class ParallelTaskResultTool(BaseTool):
         config = config or ensure_config()
         if run_manager is None:
             return await self.arun({"run_id": run_id}, config=config)
-        listen = listener(adispatch_custom_event, run_manager, config)
-        return await adrive(self._collect(run_id, CallSite.of(runtime, config), listen))
+        site = CallSite.of(runtime, of_tool(run_manager, config))
+        return await adrive(self._collect(run_id, site))
 
-    def _collect(self, run_id: str, site: CallSite, listen: Listener | None) -> Calls[Told]:
+    def _collect(self, run_id: str, site: CallSite) -> Calls[Told]:
         task = self.task_tool
         door = task._door_now()
         try:
@@ -121,7 +120,7 @@ class ParallelTaskResultTool(BaseTool):
             asked = PaidRun(door, request, site.position, site.config)
             found = Submission(run=run, ledger_id=run.taskgroup_id or "", key="", adopted=True)
             try:
-                got = yield from asked.answer(found, listen=listen)
+                got = yield from asked.answer(found)
             except (RunFailed, RunCancelled):
                 yield from close_collected(task._door.records, asked, run, site, has_answer=False)
                 raise

@@ -20,6 +20,7 @@ from typing_extensions import TypedDict
 
 from .._core.calls import Calls, adrive, drive
 from .._core.plain_text import one_line
+from .._graph.callbacks import trace_cost
 from .._graph.discreet_door import DiscreetDoor
 from .._graph.web_clients import WebClients, key_or_environment
 from ..client import AsyncParallelClient, ParallelClient
@@ -32,7 +33,6 @@ from ..models import (
     SearchResponse,
     WebSearchResult,
 )
-from ..research.usage import trace_cost
 from ..text.result import DEFAULT_MAX_CHARS, MIN_CHARS
 from ..text.untrusted import ERROR_CHARS, harmless
 from ..text.web_pages import Page
