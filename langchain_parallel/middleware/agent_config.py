@@ -18,6 +18,7 @@ from ..options import Processors
 from ..parked.index import agent_of
 from ..processors import is_chat
 from ..research.spending_rules import SpendingRules
+from ..tools.arguments import check_described
 from .agent_state import AgentTurn, Research, start_handle
 from .names import Names
 
@@ -78,6 +79,7 @@ class AgentConfig(RunConfig):
             record["processor"],
             record["parent_interaction_id"],
             config,
+            output_schema=record.get("output_schema"),
             # So that the run is found by its call, too, when its key has changed.
             metadata={CALL_TAG: call_tag(record)},
         )
@@ -90,7 +92,10 @@ class AgentConfig(RunConfig):
 
     def check(self, record: AgentTurn) -> None:
         """Raise InvalidRequest for a run that may not be sent."""
-        self.options.check(self.paid(record, RunnableConfig()).request)
+        request = self.paid(record, RunnableConfig()).request
+        self.options.check(request)
+        if "output_schema" in record:  # a model can correct what the API would refuse
+            check_described(request, self.template)
 
     def research(self, state: Mapping[str, Any]) -> Research:
         """The records in a state."""

@@ -27,6 +27,7 @@ from ..research.human_review.decision import apply_edit
 from ..research.human_review.schemas import HumanDecision
 from ..research.spending_rules import SpendingRules
 from ..research.turns import new_turn
+from ..tools.arguments import OUTPUT, described_shape
 from .agent_config import AgentConfig
 from .agent_state import UNPROVEN, WITHHELD, AgentTurn, Research, is_active, is_ended
 from .parents import Parent, find_parent
@@ -225,7 +226,7 @@ def _plan_records(
     default = agent.processors.follow_up if parent else agent.processors.first
     if call.name == names.quick:
         default = agent.processors.quick[0]
-    is_changed = call.is_edited or bool(kept)
+    is_changed, shape = call.is_edited or bool(kept), described_shape(args.get(OUTPUT))
     for question in args["questions"] if call.name == names.branch else [args["question"]]:
         if not question.strip():
             raise InvalidRequest(["The question is empty."], hint="Nothing was started.")
@@ -245,6 +246,8 @@ def _plan_records(
             parent_interaction_id=parent.interaction_id if parent else None,
             position=position,
         )
+        if shape is not None:
+            turn["output_schema"] = shape
         made[handle] = AgentTurn(
             **turn,  # type: ignore[typeddict-item]  # mypy does not follow it into a subclass
             handle=handle,

@@ -80,6 +80,7 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
         *,
         processor: ProcessorChoice = DEFAULT_PROCESSORS,
         model_may_choose: Sequence[str] = (),
+        model_may_describe_output: bool = False,
         output_schema: SchemaLike | None = None,
         wait: Wait = "block",
         timeout: float | None = None,
@@ -99,6 +100,8 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
             model_may_choose: Processors the model may choose from; unless `processor` is given, the first of
                 them is the usual one. Empty: it may not choose. With one for quick turns among them, such as
                 `chat:lite`, it has one more tool: `ask_quick`, which the Chat API answers at once.
+            model_may_describe_output: Whether the model may say what shape an answer has, in words or as a
+                JSON schema; that is checked before it is sent.
             output_schema: Shape of every answer: pydantic class, JSON schema, text description, or None
                 for whatever the API chooses.
             wait: `block`: a tool returns with the answer. `background`: it returns at once, and the
@@ -143,7 +146,9 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
             client=client,
             names=names,
             processors=processors,
-            arguments=arguments(names, processors, takes_ids=takes_ids),
+            arguments=arguments(
+                names, processors, takes_ids=takes_ids, may_describe=model_may_describe_output
+            ),
             max_chars=check_whole("max_chars", max_chars, MIN_CHARS),
         )
         self.state_schema: type[Any] = state_schema(names)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from .._graph.run_config import Wait
 from ..options import Processors
-from ..tools.arguments import PROCESSOR, Injected, processor_field
+from ..tools.arguments import OUTPUT, PROCESSOR, Injected, output_field, processor_field
 from ..tools.left_out import LeftOut, OptionalText, none
 from ..tools.tool_messages import each_price
 from .agent_config import AgentConfig
@@ -64,17 +64,27 @@ def descriptions(agent: AgentConfig) -> dict[str, str]:
 
 
 def arguments(
-    names: Names, processors: Processors, *, takes_ids: bool = False
+    names: Names,
+    processors: Processors,
+    *,
+    takes_ids: bool = False,
+    may_describe: bool = False,
 ) -> dict[str, type[BaseModel]]:
     """The models of the tools' arguments, by tool.
 
-    `takes_ids`: a question may build on what is not this agent's.
+    Args:
+        names: The middleware's.
+        processors: Those it may use.
+        takes_ids: A question may build on what is not this agent's.
+        may_describe: Offer the shape of the answer.
     """
     question = (str, Field(description="Self-contained: what to find out, scope, period."))
     handle = (str, Field(description=_HANDLE))
     parent = (str, Field(description=_OR_ID if takes_ids else _HANDLE))
     first = _processor_field(processors, processors.first)
     later = _processor_field(processors, processors.follow_up)
+    if may_describe:
+        first, later = ({**fields, OUTPUT: output_field()} for fields in (first, later))
     asked = (list[str], Field(description="Self-contained questions.", min_length=1, max_length=10))
     which = (OptionalText, none("One of them; all, if left out."))
     models = {

@@ -208,6 +208,8 @@ class ResearchInput(TypedDict):
     continue_from: NotRequired[Annotated[str | None, CheckedOnce]]
     """For this question only, like `processor`: the next one on the thread does not inherit it."""
     processor: NotRequired[Annotated[str | None, CheckedOnce]]
+    output_schema: NotRequired[Annotated[dict[str, Any] | str | None, CheckedOnce]]
+    """JSON schema, or a description as text; for this question only, too."""
     interaction_id: NotRequired[str | None]
     """The head, where a parent graph keeps it."""
     ledger_id: NotRequired[str]
@@ -241,6 +243,7 @@ class ResearchState(TypedDict, total=False):
     messages: Annotated[list[AnyMessage], merge_messages]
     continue_from: Annotated[str | None, CheckedOnce]
     processor: Annotated[str | None, CheckedOnce]
+    output_schema: Annotated[dict[str, Any] | str | None, CheckedOnce]
     interaction_id: Annotated[str | None, CheckedValue]
     ledger_id: Annotated[str, CheckedValue]
     turns: Annotated[list[Turn], merge_turns]

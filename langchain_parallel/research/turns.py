@@ -60,13 +60,18 @@ def questions_at_hand(state: ResearchState) -> tuple[list[Question], AskedBy]:
         question["continue_from"] = given["continue_from"]
     if given["processor"]:
         question["processor"] = given["processor"]
+    shape = state.get("output_schema")
+    if not isinstance(shape, str | dict | None):
+        raise InvalidRequest(["output_schema must be a JSON schema, or a description as text."])
+    if shape:
+        question["output_schema"] = shape
     return [question], "caller"
 
 
 def is_follow_up(state: ResearchState) -> bool:
     """Whether the question at hand is the verdict's; a new one from outside replaces it."""
     verdict = state.get("verdict")
-    if state.get("processor") or state.get("continue_from"):
+    if any(state.get(name) for name in ("processor", "continue_from", "output_schema")):
         return False  # only a caller gives these, and they are gone after one step
     if verdict is None or not questions_of(verdict):
         return False

@@ -17,7 +17,7 @@ from pydantic_core.core_schema import CoreSchema, is_instance_schema
 
 from .._core.limits import findings
 from ..errors import InvalidRequest
-from ..models import JsonSchema, SchemaLike, TaskRunInput, TaskSpec, TextSchema
+from ..models import JsonSchema, TaskRunInput, TaskSpec, TextSchema
 from .call_site import AnyRuntime
 from .left_out import LeftOut, OptionalText, Typed, none
 from .tool_messages import each_price
@@ -82,7 +82,7 @@ def arguments(
         words = f"More expensive ones search deeper. {each_price(choices)}"
         fields[PROCESSOR] = processor_field(choices, choices[0], words)
     if may_describe:
-        fields[OUTPUT] = (_Shape, none(_OUTPUT))
+        fields[OUTPUT] = output_field()
     config = ConfigDict(arbitrary_types_allowed=True, extra="forbid", populate_by_name=True)
     return create_model(f"{name}_arguments", __config__=config, **fields)
 
@@ -95,7 +95,12 @@ def processor_field(
     return Annotated[kind, LeftOut(default)], Field(default=default, description=words)
 
 
-def described_shape(given: str | dict[str, Any] | None) -> SchemaLike | None:
+def output_field() -> tuple[Any, Any]:
+    """The argument in which a model says what shape an answer has."""
+    return _Shape, none(_OUTPUT)
+
+
+def described_shape(given: str | dict[str, Any] | None) -> str | dict[str, Any] | None:
     """The shape of the answer that a model has described; None if it has not.
 
     Raises:

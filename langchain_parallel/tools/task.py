@@ -41,7 +41,7 @@ from .._graph.runtime import ends_step
 from ..client import AsyncParallelClient, ParallelClient
 from ..errors import ParallelError
 from ..evidence import citations
-from ..models import SchemaLike
+from ..models import SchemaLike, Submission
 from ..models.schema_forms import is_class
 from ..options import (
     DEFAULT_PROCESSORS,
@@ -52,8 +52,10 @@ from ..options import (
     check_timeout,
     only_one_run_per_question,
 )
+from ..parked.interrupts import check_can_park, check_own_thread, is_parking, park
 from ..processors import price_usd
 from ..text.result import DEFAULT_MAX_CHARS, MIN_CHARS, paid_calls, render
+from ..text.untrusted import compact_json
 from .arguments import (
     OUTPUT,
     PREVIOUS,
@@ -139,6 +141,9 @@ class ParallelTaskTool(DiscreetDoor, AskedByHand):
     task_input_schema: Any = Field(default=None, alias="input_schema")
     """Shape of the question. A pydantic class: the model fills in its fields instead of a question. A JSON
     schema or a text description: the model fills in `input` accordingly."""
+    wait: Literal["block", "park"] = "block"
+    """`block`: a call returns with the answer. `park`: the graph ends in an interrupt (`ParkedInterrupt`)
+    until the run has ended and the thread is resumed; without a checkpointer a call blocks."""
     timeout: float | None = None
     """Seconds to wait for an answer; None: twice the processor's usual longest time, and ten minutes."""
     limits: InstanceOf[Limits] | None = None
@@ -181,6 +186,7 @@ class ParallelTaskTool(DiscreetDoor, AskedByHand):
             model_may_describe_output: bool = ...,
             output_schema: SchemaLike | None = ...,
             input_schema: SchemaLike | None = ...,
+            wait: Literal["block", "park"] = ...,
             timeout: float | None = ...,
             limits: Limits | None = ...,
             max_chars: int | None = ...,
@@ -204,6 +210,8 @@ class ParallelTaskTool(DiscreetDoor, AskedByHand):
             input_schema=self.task_input_schema,
             request=self.request,
             limits=only_one_run_per_question(self.limits),
+            wait=self.wait,
+            waits=("block", "park"),
             timeout=self.timeout,
             name=self.name,
             api_key=given_key,
@@ -296,6 +304,8 @@ class ParallelTaskTool(DiscreetDoor, AskedByHand):
     def _research(self, asked: dict[str, Any], site: CallSite) -> Calls[Told]:
         try:
             site = yield from site.placed()
+            yield from check_own_thread(self._door, site.config)
+            check_can_park(self.wait, site.config)
             paid_run = self._paid_run(asked, site)
             if self.ledger_id is None and site.ledger_id is not None:
                 yield from prove_ledger(paid_run.door, site.ledger_id, site.config)
@@ -312,7 +322,8 @@ class ParallelTaskTool(DiscreetDoor, AskedByHand):
                 )
                 if self.ledger_id is not None:
                     yield from check_adopted(run.door, site, submission)
-                got = yield from sent.answer(submission)
+                is_parked = yield from self._park(sent, submission, ledger_id, site)
+                got = yield from sent.answer(submission, has_ended=is_parked)
             except ParallelError as error:
                 yield from call.end(run, ledger_id, error=error)
                 raise
@@ -329,6 +340,24 @@ class ParallelTaskTool(DiscreetDoor, AskedByHand):
         yield from tell_cost(_spending(got, _cost_usd(got, processor)), site.config)
         yield from call.end(run, ledger_id, run_id=got.result.run.run_id)
         return answer
+
+    def _park(
+        self, run: PaidRun, submission: Submission, ledger_id: str, site: CallSite
+    ) -> Calls[bool]:
+        """Return once the run has ended, with True; until then the thread waits in an interrupt. With False,
+        nothing parks here.
+        """
+        if not is_parking(self.wait, site.config):
+            return False
+        asked = run.request.input
+        turn = {
+            "run_id": submission.run.run_id,
+            "interaction_id": submission.run.interaction_id,
+            "question": asked if isinstance(asked, str) else compact_json(asked),
+            "processor": run.as_sent(submission).request.processor,
+        }
+        yield from park(run.door, [turn], ledger_id, site.config, raises=False)
+        return True
 
     def _check_follow_up(self, run: PaidRun, site: CallSite) -> Calls[None]:
         """Refuse to build on another's interaction, before anything is recorded or sent."""

@@ -55,7 +55,8 @@ WRONG_KEYS: list[tuple[dict[str, Any], str]] = [
     ({"follow_up": "And why?"}, "'follow_up' means nothing .* asked one at a time"),
     ({"pending": {"question": "Left?"}}, "'pending' means nothing"),
     ({"source_policy": {"include_domains": ["a.org"]}}, r"RequestOptions\(source_policy=…\)"),
-    ({"output_schema": {"type": "object"}}, "'output_schema' .* give it to create_research_graph"),
+    ({"timeout": 5}, "'timeout' .* give it to create_research_graph"),
+    ({"output_schema": 5}, "output_schema must be a JSON schema"),
     ({"continue_form": "trun_1"}, "did you mean continue_from"),
     (
         {"colour": "red"},
