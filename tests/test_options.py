@@ -119,7 +119,7 @@ WRONG_OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"limits": {"max_cost_usd": 2.0}}, "limits is a dict; give Limits|instance of Limits"),
     ({"limits": {}}, "limits is a dict; give Limits|instance of Limits"),
     ({"request": ["team"]}, "request is a list; give RequestOptions|instance of RequestOptions"),
-    ({"wait": "prak"}, "wait is 'prak'; 'block' or|wait\n *Extra inputs"),
+    ({"wait": "prak"}, "wait is 'prak'; 'block' or|wait\n *Input should be"),
     ({"timeout": -1}, "timeout is -1(.0)?; give seconds, from 0 up"),
     ({"timeout": float("nan")}, "timeout is nan"),
     ({"processor": ("pro", "core", "base")}, "give a name, or two|at most 2 items"),
