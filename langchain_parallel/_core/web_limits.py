@@ -33,7 +33,7 @@ _LONGEST = 3600.0
 
 
 def check_timeout(timeout: object) -> float:
-    """Check for how many seconds an answer is waited for, and return them.
+    """Check for how many seconds an answer is waited for, and return them: an hour at the most.
 
     Raises:
         InvalidRequest: It is not a number above 0.
@@ -56,22 +56,22 @@ def build(model: type[RequestT], fields: Mapping[str, Any]) -> RequestT:
     except ValidationError as error:
         problems = [
             f"{'.'.join(map(str, fault['loc'])) or model.__name__}: {fault['msg']}."
-            for fault in error.errors(include_input=False, include_url=False)
+            for fault in error.errors()
         ]
     raise InvalidRequest(problems)
 
 
-def check(asked: SearchRequest | ExtractRequest, *, strict: bool = False) -> list[Finding]:
+def check(asked: SearchRequest | ExtractRequest, *, strict: bool) -> list[Finding]:
     """Check a request, and return the rules that it breaks.
 
     Raises:
         InvalidRequest: No API could take it; or it breaks a rule, and `strict` is set.
     """
     problems = list(_unsendable(asked)) or list(_impossible(asked))
-    if problems and not strict:
+    if problems:
         raise InvalidRequest(problems)
     found = list(findings(asked))
-    return refuse_broken(problems, found) if strict else found
+    return refuse_broken([], found) if strict else found
 
 
 def findings(asked: SearchRequest | ExtractRequest) -> Iterator[Finding]:
@@ -147,9 +147,9 @@ def _impossible(asked: SearchRequest | ExtractRequest) -> Iterator[str]:
         if not all(url.strip() for url in asked.urls):
             yield "A URL is empty; write the address of a page, or leave it out."
     yield from _counts(asked)
-    settings = asked.advanced_settings
-    if isinstance(asked, SearchRequest) and settings is not None:
-        yield from empty_domains(getattr(settings, "source_policy", None) or SourcePolicy())
+    yield from empty_domains(
+        getattr(asked.advanced_settings, "source_policy", None) or SourcePolicy()
+    )
     if has_masked_extra(asked):
         yield "An extra_body was dumped, and a dump holds none of its texts: give it anew."
 

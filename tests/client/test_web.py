@@ -107,6 +107,7 @@ REFUSED: list[tuple[str, Any, dict[str, Any], str]] = [
     ("search", "q", {"objective": "\ud800"}, "Half a character"),
     ("search", "q", {"extra_body": {"mode": "new"}}, "knows that name"),
     ("search", "q", {"extra_body": {"x": float("nan")}}, "NaN"),
+    ("search", "q", {"extra_body": {"token": "**********"}}, "was dumped"),
     ("search", "q", {"timeout": -1}, "timeout is -1"),
     ("search", "q", {"timeout": 0}, "timeout is 0; give seconds, above 0"),
     (
@@ -142,6 +143,12 @@ def test_what_no_api_could_take_is_refused_before_anything_is_sent(
         getattr(world.api, call)(what, **options)
     assert "Nothing was sent" in str(caught.value)
     assert world.sim.requests == []
+
+
+def test_the_least_that_can_be_asked_for_is_sent(world: World) -> None:
+    least = {"max_results": 1, "fetch_policy": {"timeout_seconds": 0.5, "max_age_seconds": 600}}
+    found = world.api.search("q", max_chars_total=1, advanced_settings=least, timeout=1e300)
+    assert [page.excerpts for page in found.results] == [("[",)]
 
 
 def test_what_breaks_a_documented_rule_is_warned_of_and_sent_and_refused_if_strict(

@@ -102,7 +102,11 @@ BREAKS: dict[str, list[TaskRunInput | SearchRequest | ExtractRequest]] = {
     "domain-excludes": [policy(include_domains=["a.com"], exclude_domains=["b.com"])],
     "after-date": [policy(after_date="2026-01-01")],
     "location": [
-        ask(advanced_settings=TaskAdvancedSettings(location=place)) for place in ("uk", "Germany")
+        *(
+            ask(advanced_settings=TaskAdvancedSettings(location=place))
+            for place in ("uk", "Germany")
+        ),
+        search(location="uk"),
     ],
     "mcp-count": [ask(processor="base", mcp_servers=servers(*map(str, range(11))))],
     "mcp-names": [
@@ -183,7 +187,10 @@ def test_a_request_as_the_documentation_wants_it_breaks_none() -> None:
     whole = search(
         *(["q" * 200] * 5), source_policy=dated, max_results=20, fetch_policy=aged, location="de"
     )
-    assert findings(whole) == findings(search(mode="turbo", location="us")) == ()
+    plain = search(
+        mode="turbo", location="us", source_policy=SourcePolicy(include_domains=["a.com"])
+    )
+    assert findings(whole) == findings(plain) == ()
     assert findings(ExtractRequest(urls=[PAGE_URL] * 20, objective="o" * 5000)) == ()
     assert findings(SearchRequest(search_queries=["q"], session_id="s" * 1000)) == ()
 
