@@ -15,7 +15,14 @@ from pydantic import BaseModel
 from langchain_parallel import AsyncParallelClient, ParallelClient, errors
 from langchain_parallel._core import chat as chat_flow
 from langchain_parallel._core.chat_request import IGNORED, build
-from langchain_parallel._core.effects import Emit, Now, OpenStream, ReadChunk, StreamEnded
+from langchain_parallel._core.effects import (
+    Emit,
+    NoResponse,
+    Now,
+    OpenStream,
+    ReadChunk,
+    StreamEnded,
+)
 from langchain_parallel._core.effects import Response as Answer
 from langchain_parallel._core.retry import RetryPolicy
 from langchain_parallel.errors import RequestWarning, is_transient
@@ -138,6 +145,7 @@ REFUSED: list[tuple[dict[str, Any], type[errors.ParallelError]]] = [
     ({"kind": "payment_required"}, errors.CreditExhausted),
     ({"kind": "status_before", "status": 404}, errors.NotFound),
     ({"kind": "status_before", "status": 422}, errors.Unprocessable),
+    ({"kind": "status_before", "status": 300}, errors.UnexpectedStatus),
     ({"kind": "rate_limit"}, errors.RateLimited),
     ({"kind": "refuse"}, errors.ResponseLost),
 ]
@@ -230,7 +238,7 @@ def test_a_stream_that_is_left_early_is_closed(simulator_server: RunningServer) 
 # --- what an answer may hold ----------------------------------------------------------------------
 
 
-def read(*chunks: bytes, kind: str = "text/event-stream") -> list[ChatPiece]:
+def read(*chunks: bytes | NoResponse, kind: str = "text/event-stream") -> list[ChatPiece]:
     """What is made of these bytes of a stream."""
     call, _ = build(
         "q",
@@ -299,7 +307,11 @@ def test_the_last_evidence_that_is_not_empty_counts_wherever_it_comes() -> None:
         ([delta([{"type": "text", "text": "a"}]), DONE], "a", ""),
         ([delta({"a": "ä"}), DONE], '{"a": "ä"}', ""),
         ([event(choices=[{"message": {"content": "a"}}]), DONE], "a", ""),
-        ([event(choices=[]), event(choices=None), delta("a"), DONE], "a", ""),
+        (
+            [event(choices=[]), event(choices=None), event(choices={"a": 1}), delta("a"), DONE],
+            "a",
+            "",
+        ),
         ([event(interaction_id="intr_1"), DONE], "", "no text"),
         ([delta("a", basis={"odd": 1}), DONE], "a", "Left out"),
         ([delta("a", basis=[{"field": "x", "citations": "https://a.example"}]), DONE], "a", ""),
@@ -345,6 +357,17 @@ def test_a_server_that_answers_whole_where_a_stream_was_asked_for_is_read() -> N
     assert first.text == "a"
     assert last.answer
     assert last.answer.content == "a"
+
+
+def test_such_an_answer_that_breaks_off_is_lost_and_says_why() -> None:
+    cut = NoResponse(sent=True, reason="it was cut")
+    with pytest.raises(errors.ChatAnswerLost, match="it was cut"):
+        read(b'{"choices"', cut, kind="application/json")
+
+
+@pytest.mark.parametrize(("said", "model"), [("lite-2026", "lite-2026"), ("", "lite"), (5, "lite")])
+def test_the_model_is_the_one_that_the_server_names(said: Any, model: str) -> None:
+    assert final(delta("a", model=said), DONE).model == model
 
 
 ODD_WHOLES: list[tuple[dict[str, Any], str]] = [
@@ -401,6 +424,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"messages": [{**USER, "name": 5}]}, "name is an int"),
     ({"messages": "\ud800"}, "Half a character"),
     ({"model": ""}, "model is empty; give one of speed, lite, base, core"),
+    ({"model": None}, "model is empty"),
     ({"model": 5}, "model is an int"),
     ({"previous_interaction_id": " "}, "leave it out to start afresh"),
     ({"previous_interaction_id": 5}, "previous_interaction_id is an int"),
@@ -426,6 +450,19 @@ def test_what_cannot_be_sent_is_refused_at_the_call(
         assert said in error.message
         assert error.billed is False
     assert world.sim.requests == []
+
+
+def test_all_problems_are_told_at_once(world: World) -> None:
+    wrong = {"messages": [], "model": "", "output_schema": 5, "previous_interaction_id": ""}
+    error = world.raises(errors.InvalidRequest, world.api.chat, **wrong)
+    assert len(error.problems) == 4
+
+
+def test_a_timeout_without_end_is_a_day(world: World) -> None:
+    world.sim.faults.add(Fault("hang", seconds=90_000))
+    before = world.clock.monotonic()
+    world.raises(errors.ChatAnswerLost, world.api.chat, "q", timeout=float("inf"))
+    assert world.clock.monotonic() - before == pytest.approx(86_400, abs=1)
 
 
 JUNK: list[Any] = [
