@@ -136,6 +136,7 @@ def test_a_turn_of_unknown_outcome_is_sent_once_and_says_what_it_may_cost(
     assert "$0.005" in error.message
     assert "nothing was sent again" in error.hint
     assert isinstance(error.__cause__, errors.ParallelError)
+    assert error.__cause__.billed is None
     assert not is_transient(error)  # or LangGraph would pay twice
     assert pickle.loads(pickle.dumps(error)).cost_usd == 0.005
 
@@ -291,7 +292,7 @@ def final(*chunks: bytes, **head: str) -> ChatAnswer:
 
 def test_the_last_evidence_that_is_not_empty_counts_wherever_it_comes() -> None:
     early = {"interaction_id": "intr_1", "basis": [{"field": "output"}]}
-    late: dict[str, Any] = {"interaction_id": None, "basis": []}
+    late: dict[str, Any] = {"interaction_id": "", "basis": []}
     answer = final(delta("a", **early), delta("b", **late), delta(None, **late), DONE)
     assert (answer.content, answer.interaction_id) == ("ab", "intr_1")
     assert [entry.field for entry in answer.basis] == ["output"]
@@ -333,12 +334,21 @@ def test_what_is_odd_in_a_stream_costs_nothing_of_the_answer(
 
 
 @pytest.mark.parametrize(
-    ("chunks", "partial"), [([], ""), ([b"hello"], ""), ([delta("a"), b"data: {"], "a")]
+    ("chunks", "partial", "kind"),
+    [
+        ([], "", errors.MalformedResponse),
+        ([b"hello\n\n"], "", errors.MalformedResponse),
+        ([delta("a"), b"data: {"], "a", errors.ResponseLost),
+    ],
 )
-def test_a_stream_without_an_answer_is_an_answer_lost(chunks: list[bytes], partial: str) -> None:
+def test_a_stream_without_an_answer_is_an_answer_lost(
+    chunks: list[bytes], partial: str, kind: type[errors.ParallelError]
+) -> None:
     with pytest.raises(errors.ChatAnswerLost) as caught:
         read(*chunks)
     assert caught.value.partial_text == partial
+    assert isinstance(caught.value.__cause__, kind)
+    assert caught.value.__cause__.billed is None
 
 
 def test_of_a_stream_that_breaks_off_the_error_has_the_interaction() -> None:
