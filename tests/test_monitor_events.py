@@ -202,6 +202,20 @@ def test_an_agent_that_may_not_starts_nothing_and_says_what_allows_it(mode: Mode
     assert account.runs == []
 
 
+def test_what_has_not_the_form_of_an_id_is_none_also_where_ids_are_allowed() -> None:
+    account = Agents("sync")
+    named = [calls(follow_up(handle, "Why?")) for handle in ("event", "r7", "r1.2", "x" * 200)]
+    state = account.invoke(account.agent(Model(*named, "done"), request=ANY), SAID)
+    assert ["There is no research" in text for text in texts(state)] == [True] * 4
+    patents = account.agent(
+        Model(calls(("follow_up_my_patents", {"handle": "my_patents-7", "question": "Why?"})), "."),
+        request=ANY,
+        name="my_patents",
+    )
+    assert "There is no research 'my_patents-7'" in texts(account.invoke(patents, SAID))[-1]
+    assert account.runs == []
+
+
 @MODES
 @pytest.mark.parametrize("allowed", [None, True])
 def test_an_agent_may_name_its_own_runs_by_their_ids(mode: Mode, allowed: bool | None) -> None:

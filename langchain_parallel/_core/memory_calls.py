@@ -11,11 +11,11 @@ from ..errors import InvalidRequest
 from ..models.memory import MemoryResult, MemoryRetrieveResponse
 from . import responses, wire
 from .documented_rules import Finding, broken
-from .effects import Flow, NoResponse
+from .effects import Flow
 from .kinds import kind_of
 from .limits import check_text, memory_key_findings, refuse_broken
 from .operations import exchange, fetch
-from .retry import RetryPolicy
+from .retry import RetryDecision, RetryPolicy, classify
 
 MAX_QUERY, MOST = 500, 25
 _NEEDED = ("id",)
@@ -33,7 +33,7 @@ def change(call: str, asked: Mapping[str, Any], policy: RetryPolicy) -> Flow[Non
     """Remove something from a memory. Sent again after a lost response: twice removed is removed."""
     request = wire.memory(call, asked)
     outcome = yield from exchange(request, policy)
-    if isinstance(outcome, NoResponse) or not 200 <= outcome.status < 300:
+    if classify(request, outcome) is not RetryDecision.DONE:
         raise responses.failure(request, outcome)
 
 

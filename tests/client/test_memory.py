@@ -70,6 +70,8 @@ def test_what_has_completed_is_found_under_its_key_the_newest_first(
     assert found[0].updated_at == world.sim.runs()[1]["modified_at"]
     assert [each.id for each in memory.retrieve()] == [own]
     assert memory.retrieve("elephants", memory_scope_key="boats") == ()
+    assert memory.retrieve("x" * 500) == ()
+    assert [each.id for each in memory.retrieve(" ")] == [own]  # as without a query
     assert len(world.sim.billing.billed_runs()) == 3
     assert asked(world, "retrieve")[0] == {"memory_scope_key": "boats"}
 
@@ -169,6 +171,7 @@ def test_what_breaks_a_rule_is_warned_about_and_refused_if_strict(
     [
         ("retrieve", {"limit": 0}, "limit is 0; give a whole number"),
         ("retrieve", {"limit": True}, "limit is True"),
+        ("retrieve", {"limit": "3"}, "limit is '3'"),
         ("retrieve", {"since": datetime(2026, 1, 1)}, "since has no time zone"),  # noqa: DTZ001
         ("retrieve", {"memory_scope_key": " "}, "memory_scope_key is empty"),
         ("retrieve", {"query": 7}, "query is an int; give text"),

@@ -104,7 +104,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "webhooks/app.py": ("tests/webhooks/test_endpoint.py", "tests/webhooks/test_monitors.py"),
     "webhooks/delivery.py": _WEBHOOKS,
     "webhooks/monitor_handler.py": ("tests/webhooks/test_monitors.py",),
-    "webhooks/request_forms.py": ("tests/webhooks/test_request_forms.py",),
+    "webhooks/request_forms.py": _WEBHOOKS,
     "middleware/parents.py": ("tests/test_monitor_events.py",),
     "_core/memory_calls.py": ("tests/client/test_memory.py",),
     "webhooks/delivery_queue.py": ("tests/core/test_latest.py", *_WEBHOOKS),

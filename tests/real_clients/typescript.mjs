@@ -51,6 +51,15 @@ await check('result', async () => {
 await check('one state after the end', async () => (await all(client.taskRun.events(id))).length === 1);
 await check('retrieve', async () => (await client.taskRun.retrieve(id)).status === 'completed');
 await check('input', async () => (await client.taskRun.retrieveInput(id)).memory_scope_key === 'scope');
+await check('memory', async () => {
+  const filed = { memory_scope_key: 'scope' };
+  const ids = async () => (await client.beta.memory.retrieve(filed)).results.map((each) => each.id);
+  const before = await ids();
+  await client.beta.memory.evict({ kind: 'task', id, ...filed });
+  const after = await ids();
+  await client.beta.memory.clear(filed);
+  return before.length === 1 && before[0] === id && after.length === 0;
+});
 await check('follow-up', async () => {
   const next = { input: 'and then?', processor: 'lite', previous_interaction_id: run.interaction_id };
   const { run_id } = await client.taskRun.create(next);

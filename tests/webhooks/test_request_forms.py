@@ -49,6 +49,7 @@ def parsed(pairs: dict[str, str]) -> http.client.HTTPMessage:
 HEADERS: dict[str, Callable[[dict[str, str]], Any]] = {
     "mapping": dict,
     "mapping of bytes": lambda pairs: dict(raw(pairs)),
+    "mapping with a header of that name": lambda pairs: {"headers": "x", **pairs},
     "pairs": lambda pairs: list(pairs.items()),
     "pairs of bytes": raw,
     "generator": lambda pairs: iter(pairs.items()),
@@ -117,7 +118,7 @@ def test_a_body_in_another_form_is_the_callers_mistake(body: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", [None, "webhook-id: 1", b"x", 7, ["webhook-id"], [("a", "b", "c")]]
+    "given", [None, "webhook-id: 1", b"x", 7, {"headers": 7}, ["webhook-id"], [("a", "b", "c")]]
 )
 def test_headers_in_another_form_are_the_callers_mistake(given: Any) -> None:
     with pytest.raises(InvalidRequest, match="ASGI scope, a WSGI environ, or the event"):
