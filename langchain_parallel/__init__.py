@@ -27,7 +27,7 @@ import importlib
 import typing
 
 if typing.TYPE_CHECKING:
-    from .chat_models import ChatParallel
+    from .chat_models import ChatParallel, ChatParallelWeb
     from .client import AsyncParallelClient, ParallelClient
     from .errors import ParallelError
     from .middleware import ParallelResearchMiddleware
@@ -38,8 +38,12 @@ if typing.TYPE_CHECKING:
         McpServer,
         ParallelDeepResearch,
         ParallelEnrichment,
+        ParallelExtractTool,
+        ParallelSearchRetriever,
+        ParallelSearchTool,
         ParallelTaskGroup,
         ParallelTaskRunTool,
+        ParallelWebSearchTool,
         SourcePolicy,
         build_task_spec,
         parse_basis,
@@ -48,20 +52,15 @@ if typing.TYPE_CHECKING:
     from .options import Limits, RequestOptions
     from .parked.resumption import aresume, resume
     from .research import create_research_graph
-    from .retrievers import ParallelSearchRetriever
     from .sessions import InteractionTree, SessionReport
-    from .tools import (
-        ParallelExtractTool,
-        ParallelSearchTool,
-        ParallelTaskResultTool,
-        ParallelTaskTool,
-    )
+    from .tools import ParallelTaskResultTool, ParallelTaskTool
 
     __version__: str
 
 __all__ = [
     "AsyncParallelClient",
     "ChatParallel",
+    "ChatParallelWeb",
     "ExcerptSettings",
     "FetchPolicy",
     "FullContentSettings",
@@ -80,6 +79,7 @@ __all__ = [
     "ParallelTaskResultTool",
     "ParallelTaskRunTool",
     "ParallelTaskTool",
+    "ParallelWebSearchTool",
     "RequestOptions",
     "SessionReport",
     "SourcePolicy",
@@ -95,6 +95,7 @@ __all__ = [
 _MODULES = {
     "AsyncParallelClient": "client",
     "ChatParallel": "chat_models",
+    "ChatParallelWeb": "chat_models",
     "ExcerptSettings": "official",
     "FetchPolicy": "official",
     "FullContentSettings": "official",
@@ -105,14 +106,15 @@ _MODULES = {
     "ParallelDeepResearch": "official",
     "ParallelEnrichment": "official",
     "ParallelError": "errors",
-    "ParallelExtractTool": "tools",
+    "ParallelExtractTool": "official",
     "ParallelResearchMiddleware": "middleware",
-    "ParallelSearchRetriever": "retrievers",
-    "ParallelSearchTool": "tools",
+    "ParallelSearchRetriever": "official",
+    "ParallelSearchTool": "official",
     "ParallelTaskGroup": "official",
     "ParallelTaskResultTool": "tools",
     "ParallelTaskRunTool": "official",
     "ParallelTaskTool": "tools",
+    "ParallelWebSearchTool": "official",
     "RequestOptions": "options",
     "SessionReport": "sessions",
     "SourcePolicy": "official",

@@ -22,7 +22,7 @@ from ._graph.discreet_door import DiscreetDoor
 from ._graph.web_clients import WebClients, key_or_environment
 from .client import AsyncParallelClient, ParallelClient
 from .client.web_driver import SEARCH_TIMEOUT
-from .models import SearchAdvancedSettings, SearchRequest, SearchResponse
+from .models import SearchAdvancedSettings, SearchRequest, WebSearchResult
 from .web_prices import billed_search_usd
 
 
@@ -128,7 +128,13 @@ class ParallelSearchRetriever(DiscreetDoor, BaseRetriever):
         usd = billed_search_usd(self.mode, found)
         spent = {"search_id": found.search_id, "cost_usd": usd}
         yield from trace_cost("parallel_search_cost", spent, {"callbacks": callbacks})
-        return _documents(query, found)
+        about = {"query": query, "search_id": found.search_id}
+        return [self._document(page, about) for page in found.results]
+
+    def _document(self, page: WebSearchResult, about: dict[str, Any]) -> Document:
+        known = {"url": page.url, "title": page.title, "publish_date": page.publish_date}
+        content = "\n\n".join(map(clean, page.excerpts))
+        return Document(page_content=content, metadata={**known, **about})
 
     def _request(self, query: str, max_results: int | None) -> SearchRequest:
         most = max_results if max_results is not None else self.max_results
@@ -143,19 +149,3 @@ class ParallelSearchRetriever(DiscreetDoor, BaseRetriever):
             client_model=self.client_model,
             advanced_settings=settings,
         )
-
-
-def _documents(query: str, found: SearchResponse) -> list[Document]:
-    return [
-        Document(
-            page_content="\n\n".join(map(clean, page.excerpts)),
-            metadata={
-                "url": page.url,
-                "title": page.title,
-                "publish_date": page.publish_date,
-                "query": query,
-                "search_id": found.search_id,
-            },
-        )
-        for page in found.results
-    ]

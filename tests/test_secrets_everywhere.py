@@ -43,6 +43,8 @@ from langchain_parallel import (
     errors,
     official,
     resume,
+    retrievers,
+    tools,
 )
 from langchain_parallel._core import wire
 from langchain_parallel.chat_models import ChatParallel
@@ -627,6 +629,7 @@ def test_every_kind_of_error_is_provoked() -> None:
         errors.ResponseTooLarge,  # its text names no more than a path
         errors.ThreadBusy,
         errors.WebhookRejected,
+        official.CallFailed,
         official.NoKey,
     }
     assert every_error(errors.ParallelError) == set(ERRORS) | no_call_raises
@@ -848,6 +851,7 @@ WRONG_REQUESTS: list[dict[str, Any]] = [
 ]
 
 
+OURS = (tools.ParallelSearchTool, tools.ParallelExtractTool, retrievers.ParallelSearchRetriever)
 GIVEN_WRONGLY = [
     *((make, wrong) for make in (ParallelClient, AsyncParallelClient) for wrong in WRONG),
     *(
@@ -862,7 +866,7 @@ GIVEN_WRONGLY = [
     ),
     *(
         (make, wrong)
-        for make in (ParallelSearchTool, ParallelExtractTool, ParallelSearchRetriever)
+        for make in (ParallelSearchTool, ParallelExtractTool, ParallelSearchRetriever, *OURS)
         for wrong in WRONG
     ),
     *((official.ParallelDeepResearch, wrong) for wrong in (*WRONG, *WRONG_REQUESTS[2:])),

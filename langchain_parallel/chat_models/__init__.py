@@ -3,4 +3,7 @@
 from .chat_messages import last_interaction_id
 from .chat_model import ChatParallel
 
-__all__ = ["ChatParallel", "last_interaction_id"]
+ChatParallelWeb = ChatParallel
+"""Its name in the official package."""
+
+__all__ = ["ChatParallel", "ChatParallelWeb", "last_interaction_id"]

@@ -151,6 +151,8 @@ class ChatParallel(BaseChatModel):
         if names:
             found = [broken("chat-ignored", f"Chat ignores {', '.join(names)}.")]
             warn(refuse_broken([], found) if given.get("strict") else found)
+        if given.get("timeout", 0) is None:
+            ignored |= {"timeout"}  # which means the usual one
         return {name: value for name, value in given.items() if name not in ignored}
 
     @model_validator(mode="after")

@@ -8,8 +8,17 @@ FindAll and monitors are only in that package.
 import typing
 
 from .._absent import missing as _missing
+from .chat_errors import ChatParallel, ChatParallelWeb
 from .enrichment import EnrichmentInput, ParallelEnrichment, ParallelTaskGroup
 from .failures import CallFailed, NoKey
+from .search_and_extract import (
+    ParallelExtractInput,
+    ParallelExtractTool,
+    ParallelSearchRetriever,
+    ParallelSearchTool,
+    ParallelWebSearchInput,
+    ParallelWebSearchTool,
+)
 from .settings import ExcerptSettings, FetchPolicy, FullContentSettings, McpServer, SourcePolicy
 from .task_results import build_task_spec, parse_basis, verify_webhook
 from .task_run import (
@@ -23,6 +32,8 @@ from .task_run import (
 __all__ = [
     "ALL_PROCESSORS",
     "CallFailed",
+    "ChatParallel",
+    "ChatParallelWeb",
     "EnrichmentInput",
     "ExcerptSettings",
     "FetchPolicy",
@@ -31,9 +42,15 @@ __all__ = [
     "NoKey",
     "ParallelDeepResearch",
     "ParallelEnrichment",
+    "ParallelExtractInput",
+    "ParallelExtractTool",
+    "ParallelSearchRetriever",
+    "ParallelSearchTool",
     "ParallelTaskGroup",
     "ParallelTaskRunInput",
     "ParallelTaskRunTool",
+    "ParallelWebSearchInput",
+    "ParallelWebSearchTool",
     "ProcessorLiteral",
     "SourcePolicy",
     "build_task_spec",

@@ -5,27 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from langchain_core.tools import ToolException
-
 from ..errors import MissingKey, ParallelError
 
 
-class CallFailed(ToolException, ValueError):
-    """A call failed; this package's own error is its `__cause__`.
+class CallFailed(ParallelError, ValueError):
+    """A call failed; what happened is its `__cause__`, and its ids are here, too.
 
     Attributes:
-        run_id: The run concerned, if any: `ParallelClient().wait(run_id)` fetches its answer.
-        interaction_id: The interaction to continue from, if known.
-        billed: Whether the run has cost money; None while that is unknown.
         results: Of a batch, what came of each row.
     """
 
     def __init__(
         self, api: str, error: ParallelError, *, results: Sequence[dict[str, Any]] = ()
     ) -> None:
-        super().__init__(f"Error calling Parallel {api} API: {error}")
-        self.run_id, self.interaction_id = error.run_id, error.interaction_id
-        self.billed = error.billed
+        super().__init__(
+            f"Error calling Parallel {api} API: {error.message}",
+            hint=error.hint,
+            run_id=error.run_id,
+            interaction_id=error.interaction_id,
+            billed=error.billed,
+        )
         self.results = tuple(results)
 
 

@@ -7,7 +7,7 @@ bills the run. Here such a program runs, too, and is warned.
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ValidationError, model_validator
 
@@ -20,12 +20,17 @@ from .failures import NoKey
 class Lenient(Discreet):
     """A class of the official package: unknown arguments are left out, with a warning that names them."""
 
+    _known_elsewhere: ClassVar[frozenset[str]] = frozenset()
+    """Names of arguments that another validator takes."""
+
     @model_validator(mode="before")
     @classmethod
     def _leave_out_unknown(cls, given: Any) -> Any:
         if not isinstance(given, dict):
             return given
-        unknown = sorted(str(name) for name in given if name not in _names(cls))
+        unknown = sorted(
+            str(name) for name in given if name not in _names(cls) | cls._known_elsewhere
+        )
         if not unknown:
             return given
         warnings.warn(

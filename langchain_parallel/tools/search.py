@@ -56,7 +56,7 @@ class ParallelSearchTool(WebTool):
     Example:
         ```python
         from langchain.agents import create_agent
-        from langchain_parallel import ParallelExtractTool, ParallelSearchTool
+        from langchain_parallel.tools import ParallelExtractTool, ParallelSearchTool
 
         agent = create_agent("openai:gpt-5", tools=[ParallelSearchTool(), ParallelExtractTool()])
         ```

@@ -67,28 +67,28 @@ def _is_signed(delivery: Delivery, done: subprocess.CompletedProcess[str]) -> bo
 
 def official_package(server: RunningServer) -> list[Outcome]:
     """Programs for `langchain-parallel` 0.5.0, with that package and with this one: the results are alike."""
+    return _with_both("official_package.py", "tasks and chat", server)
+
+
+def official_web(server: RunningServer) -> list[Outcome]:
+    """Searches and extractions, likewise."""
+    return _with_both("official_web.py", "search and extract", server)
+
+
+def _with_both(name: str, what: str, server: RunningServer) -> list[Outcome]:
     python = python_environment("official", "langchain-parallel==0.5.0")
     with_sdk = f"with parallel-web {version_of(python, 'parallel-web')}"
-    script = python.parents[2] / "official_package.py"
-    script.write_text((_HERE / script.name).read_text())
+    script = python.parents[2] / name
+    script.write_text((_HERE / name).read_text())
     theirs = run([python, script, server.url], script.parent)
     here = {"PYTHONPATH": str(_HERE.parents[1])}
     ours = run([sys.executable, script, server.url], script.parent, here)
-    outcome = _outcome("the same programs, with this package", ours)
+    outcome = _outcome(f"the same programs, {what}, with this package", ours)
     expected = {line["name"]: line.get("shape") for line in _lines(theirs)}
     for line in _lines(ours):
         if not line["failed"] and not is_like(line["shape"], expected[line["name"]]):
             outcome = _with_fault(outcome, f"{line['name']}: {line['shape']}")
-    return [_outcome(f"langchain-parallel 0.5.0 {with_sdk}", theirs), outcome]
-
-
-def official_web(server: RunningServer) -> list[Outcome]:
-    """Searches and extractions by `langchain-parallel` 0.5.0."""
-    python = python_environment("official", "langchain-parallel==0.5.0")
-    script = python.parents[2] / "official_web.py"
-    script.write_text((_HERE / script.name).read_text())
-    done = run([python, script, server.url], script.parent)
-    return [_outcome("langchain-parallel 0.5.0, search and extract", done)]
+    return [_outcome(f"langchain-parallel 0.5.0 {with_sdk}, {what}", theirs), outcome]
 
 
 def openai_client(server: RunningServer) -> list[Outcome]:

@@ -10,10 +10,9 @@ from langchain_tests.unit_tests import ToolsUnitTests
 
 from langchain_parallel import (
     ParallelClient,
-    ParallelExtractTool,
-    ParallelSearchRetriever,
-    ParallelSearchTool,
 )
+from langchain_parallel.retrievers import ParallelSearchRetriever
+from langchain_parallel.tools import ParallelExtractTool, ParallelSearchTool
 
 from .helpers import KEY, Account
 

@@ -16,19 +16,18 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from langchain_parallel import (
     ParallelClient,
-    ParallelExtractTool,
     ParallelResearchMiddleware,
-    ParallelSearchRetriever,
-    ParallelSearchTool,
     ParallelTaskTool,
     errors,
 )
 from langchain_parallel.errors import InvalidRequest, RequestWarning
 from langchain_parallel.middleware import find_citations
 from langchain_parallel.models import SearchAdvancedSettings
+from langchain_parallel.retrievers import ParallelSearchRetriever
 from langchain_parallel.simulator import Fault
 from langchain_parallel.text.own_marks import marked_numbers
 from langchain_parallel.text.untrusted import AS_DATA
+from langchain_parallel.tools import ParallelExtractTool, ParallelSearchTool
 
 from .helpers import KEY, START, Account, How, invoke, model, thread
 
