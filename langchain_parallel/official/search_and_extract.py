@@ -24,7 +24,7 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import InjectedToolArg
 from pydantic import Field, SecretStr
 
-from .._core.calls import Calls, adrive, drive
+from .._core.calls import Calls
 from .._graph.web_clients import WebClients
 from ..client import AsyncParallelClient, ParallelClient
 from ..errors import ParallelError
@@ -38,16 +38,18 @@ from ..models import (
 from ..retrievers import ParallelSearchRetriever as Retriever
 from ..tools import ParallelExtractTool as ExtractTool
 from ..tools import ParallelSearchTool as SearchTool
-from ..tools.call_site import AnyRuntime, CallSite
+from ..tools.call_site import CallSite
 from ..tools.tool_messages import explain
 from ..tools.web_arguments import ExtractArguments, SearchArguments
-from ..tools.web_tools import inner_config, trace_call, warnings_of
+from ..tools.web_tools import trace_call, warnings_of
 from ..web_prices import billed_search_usd, extract_usd
 from .failures import CallFailed
 from .leniency import Keyed
 from .settings import ExcerptSettings, FetchPolicy, FullContentSettings, SourcePolicy, as_sent
 
 _BY_HAND: ContextVar[bool] = ContextVar("by_hand", default=False)
+_MORE: ContextVar[dict[str, Any]] = ContextVar("more", default={})  # noqa: B039 -- it is never changed
+"""What a program has given beside queries or addresses and an objective."""
 _OfPrograms: TypeAlias = InjectedToolArg
 """An argument that programs may give, and models are not shown."""
 
@@ -81,6 +83,48 @@ class _ByHand(Keyed):
             return await tool.arun(*args, tool_call_id=tool_call_id, **kwargs)
         finally:
             _BY_HAND.reset(token)
+
+    def _run(
+        self,
+        *texts: str,
+        config: RunnableConfig,
+        run_manager: CallbackManagerForToolRun | None = None,
+        **asked: Any,
+    ) -> Any:
+        tool: Any = super()
+        token = _MORE.set(_of_programs(asked))
+        try:
+            return tool._run(*texts, config=config, run_manager=run_manager, **_of_models(asked))
+        finally:
+            _MORE.reset(token)
+
+    async def _arun(
+        self,
+        *texts: str,
+        config: RunnableConfig,
+        run_manager: AsyncCallbackManagerForToolRun | None = None,
+        **asked: Any,
+    ) -> Any:
+        tool: Any = super()
+        token = _MORE.set(_of_programs(asked))
+        try:
+            told = tool._arun(*texts, config=config, run_manager=run_manager, **_of_models(asked))
+            return await told
+        finally:
+            _MORE.reset(token)
+
+
+def _of_models(asked: dict[str, Any]) -> dict[str, Any]:
+    names = {*SearchArguments.model_fields, *ExtractArguments.model_fields}
+    own = {name: value for name, value in asked.items() if name in names}
+    if "urls" in own:  # the queries are to an extraction what a program may give
+        own.pop("search_queries", None)
+    return own
+
+
+def _of_programs(asked: dict[str, Any]) -> dict[str, Any]:
+    own = _of_models(asked)
+    return {name: value for name, value in asked.items() if name not in own}
 
 
 def _within(clients: WebClients, timeout: float | None) -> WebClients:
@@ -132,45 +176,12 @@ class ParallelSearchTool(_ByHand, SearchTool):
         ) -> None:
             """`more`: the other options of `tools.ParallelSearchTool`."""
 
-    def _run(
-        self,
-        search_queries: str | Sequence[str],
-        objective: str = "",
-        runtime: AnyRuntime = None,  # type: ignore[assignment]  # as in `tools.search`
-        *,
-        config: RunnableConfig,
-        run_manager: CallbackManagerForToolRun | None = None,
-        **more: Any,
-    ) -> Any:
-        inner = inner_config(config, run_manager)
-        site = CallSite.of(runtime, config)
-        return drive(self._told(search_queries, objective, site, inner, more))
-
-    async def _arun(
-        self,
-        search_queries: str | Sequence[str],
-        objective: str = "",
-        runtime: AnyRuntime = None,  # type: ignore[assignment]  # as in `tools.search`
-        *,
-        config: RunnableConfig,
-        run_manager: AsyncCallbackManagerForToolRun | None = None,
-        **more: Any,
-    ) -> Any:
-        inner = inner_config(config, run_manager)
-        site = CallSite.of(runtime, config)
-        return await adrive(self._told(search_queries, objective, site, inner, more))
-
-    def _told(
-        self,
-        queries: str | Sequence[str],
-        objective: str | None,
-        site: CallSite,
-        config: RunnableConfig,
-        more: dict[str, Any],
+    def _answer(
+        self, texts: Sequence[str], objective: str, site: CallSite, config: RunnableConfig
     ) -> Calls[Any]:
         if not _BY_HAND.get():
-            return (yield from self._search(queries, objective or "", site, config))
-        given = ParallelWebSearchInput(search_queries=queries, objective=objective, **more)  # type: ignore[arg-type]  # its validators read these
+            return (yield from super()._answer(texts, objective, site, config))
+        given = ParallelWebSearchInput(search_queries=[*texts], objective=objective, **_MORE.get())
         began = datetime.now()  # noqa: DTZ005 -- as the official package tells it
         try:
             found = yield from self._found(given)
@@ -273,43 +284,12 @@ class ParallelExtractTool(_ByHand, ExtractTool):
         ) -> None:
             """`more`: the other options of `tools.ParallelExtractTool`."""
 
-    def _run(
-        self,
-        urls: str | Sequence[str],
-        objective: str = "",
-        runtime: AnyRuntime = None,  # type: ignore[assignment]  # as in `tools.extract`
-        *,
-        config: RunnableConfig,
-        run_manager: CallbackManagerForToolRun | None = None,
-        **more: Any,
-    ) -> Any:
-        inner = inner_config(config, run_manager)
-        return drive(self._told(urls, objective, CallSite.of(runtime, config), inner, more))
-
-    async def _arun(
-        self,
-        urls: str | Sequence[str],
-        objective: str = "",
-        runtime: AnyRuntime = None,  # type: ignore[assignment]  # as in `tools.extract`
-        *,
-        config: RunnableConfig,
-        run_manager: AsyncCallbackManagerForToolRun | None = None,
-        **more: Any,
-    ) -> Any:
-        inner = inner_config(config, run_manager)
-        return await adrive(self._told(urls, objective, CallSite.of(runtime, config), inner, more))
-
-    def _told(
-        self,
-        urls: str | Sequence[str],
-        objective: str | None,
-        site: CallSite,
-        config: RunnableConfig,
-        more: dict[str, Any],
+    def _answer(
+        self, texts: Sequence[str], objective: str, site: CallSite, config: RunnableConfig
     ) -> Calls[Any]:
         if not _BY_HAND.get():
-            return (yield from self._extract(urls, objective or "", site, config))
-        given = ParallelExtractInput(urls=urls, objective=objective, **more)  # type: ignore[arg-type]  # its validators read these
+            return (yield from super()._answer(texts, objective, site, config))
+        given = ParallelExtractInput(urls=[*texts], objective=objective, **_MORE.get())
         try:
             read = yield from self._read(given)
         except ParallelError as error:
