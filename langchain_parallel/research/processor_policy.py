@@ -81,10 +81,13 @@ def quick_when(
         otherwise: The policy for all others; `deep_then_fast()` unless given.
 
     Raises:
-        InvalidRequest: `quick` is no processor of quick turns.
+        InvalidRequest: `quick` is no processor of quick turns, or one of the others no function.
     """
     if quick not in [*CHAT_PROCESSORS]:
         raise InvalidRequest([f"quick is {quick!r:.60}; give one of {', '.join(CHAT_PROCESSORS)}."])
+    for name, given in {"is_quick": is_quick, "otherwise": otherwise or is_quick}.items():
+        if not callable(given):
+            raise InvalidRequest([f"{name} is {given!r:.60}; give a function."])
     return _QuickWhen(is_quick, quick, otherwise or deep_then_fast())
 
 
