@@ -267,39 +267,67 @@ class ParallelTaskTool(DiscreetDoor, AskedByHand):
         return tool, call, tool.task_output_schema
 
     # LangChain always gives a run manager. Other frameworks' adapters call these two without one, and get
-    # what a model reads: the text alone, with errors told as text.
+    # what a model reads: the text alone, with errors told as text. Some of them pass only arguments that a
+    # signature names.
 
     def _run(
         self,
-        *question: str,
+        input: Any = None,
+        previous_interaction_id: Any = None,
+        processor: Any = None,
+        output_schema: Any = None,
+        *,
         runtime: AnyRuntime = None,  # type: ignore[assignment]  # injected by LangGraph, absent elsewhere
         config: RunnableConfig = NO_CONFIG,
         run_manager: CallbackManagerForToolRun | None = None,
-        **asked: Any,
+        **fields: Any,
     ) -> Any:
         config = config or ensure_config()
+        asked = self._by_name(input, previous_interaction_id, processor, output_schema, fields)
         if run_manager is None:
-            return self.run(self._by_name(question, asked), config=config)
+            return self.run(asked, config=config)
         site = CallSite.of(runtime, of_tool(run_manager, config))
-        return drive(self._research(self._by_name(question, asked), site))
+        return drive(self._research(asked, site))
 
     async def _arun(
         self,
-        *question: str,
+        input: Any = None,
+        previous_interaction_id: Any = None,
+        processor: Any = None,
+        output_schema: Any = None,
+        *,
         runtime: AnyRuntime = None,  # type: ignore[assignment]  # injected by LangGraph, absent elsewhere
         config: RunnableConfig = NO_CONFIG,
         run_manager: AsyncCallbackManagerForToolRun | None = None,
-        **asked: Any,
+        **fields: Any,
     ) -> Any:
         config = config or ensure_config()
+        asked = self._by_name(input, previous_interaction_id, processor, output_schema, fields)
         if run_manager is None:
-            return await self.arun(self._by_name(question, asked), config=config)
+            return await self.arun(asked, config=config)
         site = CallSite.of(runtime, of_tool(run_manager, config))
-        return await adrive(self._research(self._by_name(question, asked), site))
+        return await adrive(self._research(asked, site))
 
-    def _by_name(self, question: tuple[str, ...], asked: dict[str, Any]) -> dict[str, Any]:
-        """The arguments by name; LangChain passes a bare string (`tool.invoke("…")`) without one."""
-        return {**dict(zip(self.args_schema.model_fields, question, strict=False)), **asked}
+    @property
+    def func(self) -> Callable[..., Any]:
+        """The tool as a function that gives what a model reads, for other frameworks' adapters."""
+        return self._run
+
+    @property
+    def coroutine(self) -> Callable[..., Any]:
+        """As `func`; awaited."""
+        return self._arun
+
+    def _by_name(
+        self, input: Any, previous: Any, processor: Any, shape: Any, fields: dict[str, Any]
+    ) -> dict[str, Any]:
+        """The arguments that are given, by name. LangChain passes a bare string (`tool.invoke("…")`) without
+        one, whatever the first field is called.
+        """
+        own = self.args_schema.model_fields
+        question = "input" if "input" in own else next(iter(own))
+        named = {question: input, PREVIOUS: previous, PROCESSOR: processor, OUTPUT: shape}
+        return {**{name: value for name, value in named.items() if value is not None}, **fields}
 
     def _research(self, asked: dict[str, Any], site: CallSite) -> Calls[Told]:
         try:

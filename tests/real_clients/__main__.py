@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from langchain_parallel.simulator import Simulator, serve
 
-from . import scripts, sdk_suite
+from . import frameworks, scripts, sdk_suite
 from .environments import NotAvailable
 
 _CLIENTS = {
@@ -25,6 +25,7 @@ _CLIENTS = {
     "the official LangChain package": scripts.official_package,
     "its searches": scripts.official_web,
     "the official command line": scripts.command_line,
+    "other frameworks": frameworks.check,
     "OpenAI's client": scripts.openai_client,
 }
 

@@ -103,6 +103,15 @@ async def test_a_program_may_use_the_alias(
     assert account.sent[0]["input"]["from"] == 1913
 
 
+async def test_a_field_may_be_called_input(account: Account, how: How) -> None:
+    class Asked(BaseModel):
+        topic: str
+        input: str
+
+    await ask(account.tool(input_schema=Asked), how, topic="bikes", input="a text")
+    assert account.sent[0]["input"] == {"topic": "bikes", "input": "a text"}
+
+
 async def test_an_agent_fills_them_in_and_follows_up(
     account: Account, tool: ParallelTaskTool, how: How
 ) -> None:
