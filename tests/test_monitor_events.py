@@ -95,7 +95,10 @@ def test_a_session_starts_from_an_event_and_goes_on_from_there(mode: Mode) -> No
 def test_behind_a_server_an_event_needs_the_deployments_leave(mode: Mode) -> None:
     config = {"configurable": {"thread_id": "t", **SERVER}}
     here = session(mode)
-    with pytest.raises(InvalidRequest, match=f"{EVENT}.*allow_foreign_ids=True.*ALLOW_FOREIGN_IDS"):
+    with pytest.raises(
+        InvalidRequest,
+        match=f"{EVENT}.*monitor is no thread's.*allow_foreign_ids=True.*ALLOW_FOREIGN_IDS",
+    ):
         here.ask("Why?", continue_from=EVENT, config=config)
     assert here.runs == []
     here.options = {"request": ANY}

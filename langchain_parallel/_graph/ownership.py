@@ -328,7 +328,7 @@ def foreign_interaction(interaction_id: str) -> InvalidRequest:
         hint=_WHAT_IS_ALLOWED.format(
             allowed="a question builds on this thread's own turns, or on those it was handed over",
             instead='Ask with `continue_from` of such a turn, or with `"interaction_id": null` for a first '
-            "question.",
+            "question. An event of a monitor is no thread's.",
         ),
     )
     error.interaction_id = interaction_id
