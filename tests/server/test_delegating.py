@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ast
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -16,6 +17,7 @@ from langchain_parallel.simulator import RunningServer, RunScript
 
 pytest.importorskip("langgraph_api", reason="langgraph-cli[inmem] is not installed")
 from langgraph.pregel.remote import RemoteGraph
+from langgraph_sdk import get_sync_client
 
 from ..fences import inside
 from .running import end, until
@@ -133,8 +135,8 @@ def test_mcp_is_told_in_words_that_a_person_would_have_to_approve(url: str) -> N
     assert "Nothing was researched: ultra costs more than pro" in text
 
 
-def test_a_remote_graph_is_invoked_like_the_graph(url: str, client: Any, patient: str) -> None:
-    remote = RemoteGraph(patient, url=url)
+def test_a_remote_graph_is_invoked_like_the_graph(client: Any, patient: str) -> None:
+    remote = RemoteGraph(patient, sync_client=client)
     thread = client.threads.create()["thread_id"]
     config: Any = {"configurable": {"thread_id": thread}}
     out = remote.invoke({"messages": [("user", "Who makes cargo bikes?")]}, config)
@@ -142,10 +144,27 @@ def test_a_remote_graph_is_invoked_like_the_graph(url: str, client: Any, patient
     assert out["answer"] == remote.get_state(config).values["answer"]
 
 
-def test_an_asynchronous_sub_agent_is_seen_waiting_and_then_done(
-    url: str, api: RunningServer
-) -> None:
+@pytest.fixture
+def closes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Closes the clients that Deep Agents leaves open."""
     pytest.importorskip("deepagents", exc_type=ImportError)
+    from deepagents.middleware import async_subagents
+
+    made: list[Any] = []
+
+    def get(**how: Any) -> Any:
+        made.append(get_sync_client(**how))
+        return made[-1]
+
+    monkeypatch.setattr(async_subagents, "get_sync_client", get)
+    yield
+    for client in made:
+        client.http.client.close()
+
+
+def test_an_asynchronous_sub_agent_is_seen_waiting_and_then_done(
+    url: str, api: RunningServer, closes: None
+) -> None:
     from deepagents import create_deep_agent
     from langgraph.checkpoint.memory import InMemorySaver
 
