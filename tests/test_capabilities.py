@@ -17,6 +17,7 @@ from langgraph.types import Command
 from langchain_parallel import Limits, ParallelTaskTool, create_research_graph
 from langchain_parallel.simulator import RunScript
 
+from .cut import either_way
 from .middleware.harness import Account, How, Model, calls
 
 PAGE = Path(__file__).parents[1] / "docs" / "doors.md"
@@ -291,7 +292,7 @@ def test_the_page_has_these_capabilities_and_doors() -> None:
     assert lacking == MISSING
 
 
-@pytest.mark.grid
+@pytest.mark.grid(shows=either_way)
 @pytest.mark.parametrize("how", ["sync", "async"])
 @pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("capability", CAPABILITIES)

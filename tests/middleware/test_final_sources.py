@@ -105,6 +105,14 @@ def test_a_message_that_calls_tools_and_a_structured_answer_stay_as_they_are(
     assert not [m for m in state["messages"] if "Sources:" in m.text and isinstance(m, AIMessage)]
 
 
+def test_a_text_that_is_a_structured_answer_stays_as_it_is(account: Account) -> None:
+    """As providers write it that have a mode for that: data, and no text for a reader."""
+    state, _ = final(account, cite=None)
+    cites = account.middleware()
+    assert cites.after_model(state, None) is not None
+    assert cites.after_model({**state, "structured_response": {"text": "So [1]."}}, None) is None
+
+
 def test_two_middlewares_each_list_their_own(account: Account) -> None:
     other = account.middleware(name="market")
     model = Model(
