@@ -25,6 +25,7 @@ _CLIENTS = {
     "the official LangChain package": scripts.official_package,
     "its searches": scripts.official_web,
     "the official command line": scripts.command_line,
+    "DBOS": scripts.dbos,
     "other frameworks": frameworks.check,
     "OpenAI's client": scripts.openai_client,
 }

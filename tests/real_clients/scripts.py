@@ -103,6 +103,28 @@ def openai_client(server: RunningServer) -> list[Outcome]:
     return outcomes
 
 
+def dbos(server: RunningServer) -> list[Outcome]:
+    """The recipe for a workflow of DBOS: killed after its second run was started, and started again."""
+    python = python_environment("dbos", "dbos>=3", "httpx", "pydantic", "anyio")
+    name = f"dbos {version_of(python, 'dbos')}, a workflow that is killed and goes on"
+    variables = {
+        "PYTHONPATH": str(_HERE.parents[1]),
+        "PARALLEL_API_KEY": "simulated",
+        "PARALLEL_BASE_URL": server.url,
+        "SETTLE_SECONDS": "2",
+    }
+    folder = python.parents[2]
+    (folder / "dbos.sqlite").unlink(missing_ok=True)
+    command: list[str | Path] = [python, _HERE / "dbos_recipe.py", folder, "a", "b", "c"]
+    killed = run(command, folder, {**variables, "DIE_AT": "1"})
+    before = len(server.simulator.runs())
+    done = run(command, folder, variables)
+    paid = [len(done.stdout.splitlines()), before, len(server.simulator.runs())]
+    if killed.returncode == -9 and paid == [3, 2, 3]:
+        return [Outcome(name, 1)]
+    return [Outcome(name, 0, [f"{killed.returncode}, {paid}: {done.stderr[-500:]}"])]
+
+
 def is_like(shape: Any, expected: Any) -> bool:
     """Whether a result has all that the other has, and in place of None perhaps more."""
     if isinstance(expected, dict) and isinstance(shape, dict):
