@@ -131,16 +131,23 @@ def test_the_answer_of_an_interrupted_call_says_what_became_of_it() -> None:
 
 def test_two_messages_at_the_same_instant_are_both_paid_once_and_kept() -> None:
     account, saver = Account("sync"), InMemorySaver()
+    together = threading.Barrier(2, timeout=60)
+
+    def asking(question: str) -> Any:
+        def says(messages: Any) -> Any:
+            together.wait()  # both have read the thread, and neither has written
+            return calls(start(question))
+
+        return says
+
     agents = [
-        account.agent(Model(calls(start(q)), "done"), compiled={"checkpointer": saver})
+        account.agent(Model(asking(q), "done"), compiled={"checkpointer": saver})
         for q in ("Left?", "Right?")
     ]
     agent = account.agent(Model(calls(start("First?")), "done"), compiled={"checkpointer": saver})
     account.invoke(agent, SAID, thread())
-    together = threading.Barrier(2)
 
     def one(agent: Any) -> None:
-        together.wait()
         agent.invoke(more(), thread())
 
     with ThreadPoolExecutor(2) as pool:

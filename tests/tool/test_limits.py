@@ -15,7 +15,7 @@ from langgraph.store.memory import InMemoryStore
 from langgraph.types import Command
 
 from langchain_parallel import ParallelClient
-from langchain_parallel._graph import paid_run
+from langchain_parallel._graph import paid_request
 from langchain_parallel._locks.shared import acquire_shared_lock
 from langchain_parallel.errors import InvalidRequest
 from langchain_parallel.models import TaskRunInput
@@ -170,7 +170,7 @@ async def test_after_another_process_had_the_lock_its_run_is_waited_for(
         lock.contested = True
         return lock
 
-    monkeypatch.setattr(paid_run, "acquire_shared_lock", contested)
+    monkeypatch.setattr(paid_request, "acquire_shared_lock", contested)
     limits = Limits(max_runs=1, on_exceed="stop")
     tool = account.tool(processor="base", limits=limits, ledger_id=ledger)
     state = await invoke(agent(tool, calls(ONE), "done", **kept()), START, how, HERE)
