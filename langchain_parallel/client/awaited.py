@@ -6,6 +6,8 @@ from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
+from .._core.hidden import hide
+
 S = TypeVar("S")
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -19,7 +21,15 @@ def as_awaitable(
 
     @wraps(method)
     async def call(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return cast(T, await method_of_either(self, *args, **kwargs))
+        given = [_hide_json(one) for one in args]
+        named = {name: _hide_json(one) for name, one in kwargs.items()}
+        del args, kwargs  # an error that passes here shows the variables of this frame
+        return cast(T, await method_of_either(self, *given, **named))
 
     call.__doc__ = f"As `{of}.{method.__name__}`; awaited."
     return call
+
+
+def _hide_json(argument: T) -> T:
+    """An argument; if it is JSON it may hold a secret."""
+    return cast(T, hide(argument)) if isinstance(argument, dict | list) else argument

@@ -162,7 +162,7 @@ def test_one_connection_is_enough_for_a_flow(client_kind: Any, url: str) -> None
     group_id = api.create_group().taskgroup_id
     run_id = api.submit(group_id, ask(processor="pro")).run.run_id
     with pytest.raises(errors.StillRunning):
-        api.wait(api.create(ask("x", "ultra8x")).run_id, timeout=0.6)
+        api.wait(api.create(ask("x", "ultra8x")).run_id, timeout=0.2)
     assert api.wait(run_id).run.status == "completed"
     assert list(api.group_events(group_id))
     if client_kind == "blocking":

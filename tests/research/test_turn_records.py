@@ -98,7 +98,7 @@ def asked_again_after_another_question(session: Session) -> None:
     session.options["timeout"] = 1_000.0
     with pytest.raises(StillRunning):
         branched(session)
-    session.options["timeout"] = None
+    session.options["timeout"] = 10_000.0
     session.ask("Right?")
 
 
