@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any, TypeVar, overload
 
 from pydantic import BaseModel, ConfigDict
@@ -58,8 +57,7 @@ def parse_text(text: str, form: Any, interaction_id: str | None) -> Any:
     Raises:
         OutputMismatch: It does not fit; the error has the text.
     """
-    fenced = _FENCE.fullmatch(text)
-    inner = fenced[1] if fenced else text
+    inner = _without_fence(text)
     try:
         return json.loads(inner) if form is None else read_as(form, inner)
     except ValueError as error:
@@ -74,8 +72,12 @@ def parse_text(text: str, form: Any, interaction_id: str | None) -> Any:
         raise told from error
 
 
-_FENCE = re.compile(r"\s*```(?:json)?\s*\n(.*?)\n\s*```\s*", re.DOTALL)
-"""Of Markdown, around JSON."""
+def _without_fence(text: str) -> str:
+    """What stands in a block of Markdown, if the text is one; else the text."""
+    head, _, block = text.strip().partition("\n")
+    if head.rstrip() in ("```", "```json") and block.endswith("```"):
+        return block.removesuffix("```")
+    return text
 
 
 class ChatPiece(BaseModel):

@@ -16,7 +16,12 @@ import httpx
 import pytest
 
 from langchain_parallel import AsyncParallelClient, ParallelClient, errors
-from langchain_parallel.simulator import RunningServer, Simulator, SimulatorTransport
+from langchain_parallel.simulator import (
+    RunningServer,
+    RunScript,
+    Simulator,
+    SimulatorTransport,
+)
 
 from .both import QUICK, Both, ask
 
@@ -153,16 +158,19 @@ def test_a_client_of_ones_own_is_used_and_left_open(url: str) -> None:
     asyncio.run(work())
 
 
-def test_one_connection_is_enough_for_a_flow(client_kind: Any, url: str) -> None:
+def test_one_connection_is_enough_for_a_flow(
+    client_kind: Any, simulator_server: RunningServer
+) -> None:
     """A stream that is done with must not hold the one connection that the next request needs."""
-    limits = httpx.Limits(max_connections=1)
+    simulator_server.simulator.scripts.add(RunScript(contains="slow", seconds=3_600))
+    url, limits = simulator_server.url, httpx.Limits(max_connections=1)
     make = httpx.Client if client_kind == "blocking" else httpx.AsyncClient
     http: Any = make(limits=limits)
     api = Both(client_kind, "key", url, http_client=http, retry_policy=QUICK)
     group_id = api.create_group().taskgroup_id
     run_id = api.submit(group_id, ask(processor="pro")).run.run_id
     with pytest.raises(errors.StillRunning):
-        api.wait(api.create(ask("x", "ultra8x")).run_id, timeout=0.2)
+        api.wait(api.create(ask("slow")).run_id, timeout=0.6)
     assert api.wait(run_id).run.status == "completed"
     assert list(api.group_events(group_id))
     if client_kind == "blocking":
