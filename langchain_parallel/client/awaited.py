@@ -21,8 +21,8 @@ def as_awaitable(
 
     @wraps(method)
     async def call(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        given = [_hide_json(one) for one in args]
-        named = {name: _hide_json(one) for name, one in kwargs.items()}
+        given = [_hide_fields(one) for one in args]
+        named = {name: _hide_fields(one) for name, one in kwargs.items()}
         del args, kwargs  # an error that passes here shows the variables of this frame
         return cast(T, await method_of_either(self, *given, **named))
 
@@ -30,6 +30,6 @@ def as_awaitable(
     return call
 
 
-def _hide_json(argument: T) -> T:
-    """An argument; if it is JSON it may hold a secret."""
-    return cast(T, hide(argument)) if isinstance(argument, dict | list) else argument
+def _hide_fields(argument: T) -> T:
+    """An argument; a field of it may hold a secret."""
+    return cast(T, hide(argument)) if isinstance(argument, dict) else argument
