@@ -27,7 +27,7 @@ from ..text.format import usd
 from .ownership import chat_seal, remember_interaction
 from .paid_request import PaidRequest, wait_seconds
 from .quick_index import QuickIndex
-from .records import Record, packed, unpacked
+from .records import Record, pack, unpack
 from .runtime import wait_for_checkpoint
 
 _LOG = logging.getLogger("langchain_parallel")
@@ -130,7 +130,7 @@ class PaidChat(PaidRequest):
             return outcome
         answer = self._answer_of(said, started)
         yield from self._keep(ledger_id, answer)
-        return QuickAnswer(self.key, self._asked, answer)
+        return QuickAnswer(self.key, self._question_fields, answer)
 
     def _withdraw(self, ledger_id: str) -> Calls[None]:
         """Record that nothing was billed, so that it may be sent again."""
@@ -145,7 +145,7 @@ class PaidChat(PaidRequest):
         """Record the answer at once. If that fails it is still in hand, and a kill now would lose it."""
         try:
             seal = chat_seal(self.door.clients.seals, answer["interaction_id"], ledger_id, self.key)
-            kept = packed(self.config, json.dumps(answer))
+            kept = pack(self.config, json.dumps(answer))
             yield from self._record(ledger_id, {"open": False, "answer": kept, "seal": seal})
             yield from remember_interaction(self.door, answer["interaction_id"], self.config)
         except ParallelError as error:
@@ -162,12 +162,12 @@ class PaidChat(PaidRequest):
 
     def _record(self, ledger_id: str, what: Record) -> Calls[None]:
         by = {"by": self.door.clients.process_id, "key": self.key}
-        asked = {"asked": packed(self.config, json.dumps(self._asked))}
+        asked = {"asked": pack(self.config, json.dumps(self._question_fields))}
         for name in self._names(ledger_id):
             yield from self.door.records.put(self.config, name, {**by, **asked, **what})
 
     @property
-    def _asked(self) -> dict[str, Any]:
+    def _question_fields(self) -> dict[str, Any]:
         return {
             "question": self.request.input,
             "processor": self.request.processor,
@@ -175,11 +175,11 @@ class PaidChat(PaidRequest):
         }
 
     def _outcome(self, record: Record, ledger_id: str) -> QuickAnswer:
-        asked = json.loads(unpacked(self.config, record["asked"]))
+        asked = json.loads(unpack(self.config, record["asked"]))
         if "answer" not in record:
             why = "It was sent, or about to be, when its process ended or lost the connection."
             return QuickAnswer(record["key"], asked, None, why)
-        answer = json.loads(unpacked(self.config, record["answer"]))
+        answer = json.loads(unpack(self.config, record["answer"]))
         door, key = self.door, record["key"]
         seal = chat_seal(door.clients.seals, answer["interaction_id"], ledger_id, key)
         # A server's users may be able to write into the store that has the record.
@@ -188,7 +188,7 @@ class PaidChat(PaidRequest):
         return QuickAnswer(key, asked, answer)
 
     def _lost(self, why: str) -> QuickAnswer:
-        return QuickAnswer(self.key, self._asked, None, why)
+        return QuickAnswer(self.key, self._question_fields, None, why)
 
     # --- the answer ---
 

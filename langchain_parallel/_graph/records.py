@@ -124,7 +124,7 @@ def holder_of(config: RunnableConfig) -> BaseStore | BaseCheckpointSaver[Any] | 
     return checkpointer_of(config)
 
 
-def packed(config: RunnableConfig, text: str) -> list[str]:
+def pack(config: RunnableConfig, text: str) -> list[str]:
     """A text for a record, by the checkpointer's own serializer where that keeps it: one that encrypts
     checkpoints keeps it unreadable here, too, where it stands in the metadata.
     """
@@ -135,8 +135,8 @@ def packed(config: RunnableConfig, text: str) -> list[str]:
     return [kind, base64.b64encode(data).decode()]
 
 
-def unpacked(config: RunnableConfig, kept: list[str]) -> str:
-    """The text that `packed` has made a part of a record.
+def unpack(config: RunnableConfig, kept: list[str]) -> str:
+    """The text that `pack` has made a part of a record.
 
     Raises:
         CheckpointNotWritten: The checkpointer cannot read it.

@@ -1,7 +1,7 @@
 """`ChatParallel`: the Chat API as a chat model of LangChain.
 
-Rule: a turn is sent at most once (`_core/chat.py`), so nothing here repeats a call, and what the API would
-ignore without a word is named.
+Rule: a turn is sent at most once (`_core/chat_turn.py`), so nothing here repeats a call, and what the API
+would ignore without a word is named.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from ..errors import InvalidRequest, ParallelError
 from ..models import ChatAnswer, ChatPiece
 from ..models.refusal import without_input
 from .chat_messages import as_chat, as_chunk, as_message
-from .structured_chat import for_traces, response_format, structured
+from .structured_chat import for_traces, read_as, response_format
 
 _PER_CALL = (
     *("model", "previous_interaction_id", "response_format", "output_schema"),
@@ -321,7 +321,7 @@ class ChatParallel(BaseChatModel):
         form = response_format(schema, method, strict)
         shown = {"kwargs": {"method": method}, "schema": for_traces(schema, form)}
         bound = self.bind(response_format=form, ls_structured_output_format=shown, **kwargs)
-        return structured(bound, schema, include_raw=include_raw)
+        return read_as(bound, schema, include_raw=include_raw)
 
     @override
     def bind_tools(

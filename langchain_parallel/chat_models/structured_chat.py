@@ -44,7 +44,7 @@ def for_traces(schema: Any, form: Mapping[str, Any]) -> Any:
     return form.get("json_schema", {}).get("schema", {})
 
 
-def structured(
+def read_as(
     model: Runnable[LanguageModelInput, AIMessage], schema: Any, *, include_raw: bool
 ) -> Runnable[LanguageModelInput, Any]:
     """The model's answers, read as values of a schema. JSON schemas give what the JSON says."""

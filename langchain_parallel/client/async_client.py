@@ -8,7 +8,7 @@ from typing import Any, Final
 import httpx
 from pydantic import SecretStr
 
-from .._core import chat, streams
+from .._core import chat_turn, streams
 from .._core.chat_request import ChatMessages
 from .._core.hidden import as_secret, hidden, hide
 from .._core.retry import RetryPolicy
@@ -18,7 +18,7 @@ from .awaited import as_awaitable
 from .bodies import MAX_RESPONSE_BYTES
 from .chat_calls import CHAT_MODEL, CHAT_SECONDS, checked_call
 from .client_settings import Clock, settings
-from .memory import AsyncMemory
+from .memory_methods import AsyncMemory
 from .sync_client import ParallelClient
 
 
@@ -97,7 +97,7 @@ class AsyncParallelClient(AsyncDriver):
             strict=strict,
             stream=True,
         )
-        return self._iterate(chat.stream(call, self._settings.policy))
+        return self._iterate(chat_turn.stream(call, self._settings.policy))
 
     @property
     def memory(self) -> AsyncMemory:

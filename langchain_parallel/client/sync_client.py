@@ -8,7 +8,7 @@ from typing import Any, Literal
 import httpx
 from pydantic import SecretStr
 
-from .._core import chat, limits, operations, run_wait, streams
+from .._core import chat_turn, limits, operations, run_wait, streams
 from .._core.chat_request import ChatMessages
 from .._core.hidden import as_secret, hidden, hide
 from .._core.ledger import submission
@@ -31,7 +31,7 @@ from ..models import (
 from .bodies import MAX_RESPONSE_BYTES
 from .chat_calls import CHAT_MODEL, CHAT_SECONDS, checked_call
 from .client_settings import DEFAULT_TIMEOUT, Clock, settings
-from .memory import Memory
+from .memory_methods import Memory
 from .request_warnings import warn
 from .web_driver import WebDriver
 
@@ -260,7 +260,7 @@ class ParallelClient(WebDriver):
             strict=strict,
             stream=False,
         )
-        return self._drive(chat.complete(call, self._settings.policy))
+        return self._drive(chat_turn.complete(call, self._settings.policy))
 
     def chat_stream(
         self,
@@ -294,7 +294,7 @@ class ParallelClient(WebDriver):
             strict=strict,
             stream=True,
         )
-        return self._iterate(chat.stream(call, self._settings.policy))
+        return self._iterate(chat_turn.stream(call, self._settings.policy))
 
     def create_group(
         self, metadata: Mapping[str, str | int | float | bool] | None = None

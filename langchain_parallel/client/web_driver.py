@@ -75,7 +75,7 @@ class WebDriver(Driver):
             "advanced_settings": advanced_settings,
             "extra_body": extra_body,
         }
-        asked = _checked(self._settings, web_limits.build(SearchRequest, fields))
+        asked = _check_request(self._settings, web_limits.build(SearchRequest, fields))
         flow = web_calls.search(
             asked,
             self._settings.policy,
@@ -128,7 +128,7 @@ class WebDriver(Driver):
             "advanced_settings": advanced_settings,
             "extra_body": extra_body,
         }
-        asked = _checked(self._settings, web_limits.build(ExtractRequest, fields))
+        asked = _check_request(self._settings, web_limits.build(ExtractRequest, fields))
         flow = web_calls.extract(
             asked,
             self._settings.policy,
@@ -138,7 +138,7 @@ class WebDriver(Driver):
         return self._drive(flow)
 
 
-def _checked(settings: Settings, asked: RequestT) -> RequestT:
+def _check_request(settings: Settings, asked: RequestT) -> RequestT:
     """A request that may be sent; its secrets are known from now on."""
     warn(web_limits.check(asked, strict=settings.strict))
     settings.secrets.register(extra_secrets(asked))

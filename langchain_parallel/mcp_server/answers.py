@@ -27,7 +27,7 @@ class Answers:
     def __init__(self, max_chars: int) -> None:
         self._room = max_chars - _FRAME_CHARS
 
-    def given(self, session_id: str, turn: Turn | None, state: ResearchState) -> str:
+    def answer(self, session_id: str, turn: Turn | None, state: ResearchState) -> str:
         """What came of a question."""
         if turn is None:
             return f"Session {session_id} has no answer to this question."
@@ -61,7 +61,7 @@ class Answers:
             )
         return f"{fence(pages[page - 1], 'Research result.')}\n[page {page} of {len(pages)}]"
 
-    def listed(self, session_id: str, turns: Sequence[Turn], under_way: Sequence[Turn]) -> str:
+    def overview(self, session_id: str, turns: Sequence[Turn], under_way: Sequence[Turn]) -> str:
         """The questions of a session, the latest where they are too many."""
         lines = [_line(turn) for turn in (*turns, *under_way)]
         pages = list(split_pages(lines[::-1], self._room))

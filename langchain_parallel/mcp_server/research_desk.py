@@ -74,7 +74,7 @@ class Asked(NamedTuple):
         return digest(json.dumps(self))
 
     @property
-    def given(self) -> dict[str, str]:
+    def graph_input(self) -> dict[str, str]:
         """What the graph is given."""
         branch = {"continue_from": self.continue_from} if self.continue_from else {}
         return {"question": self.question, **branch}
@@ -112,7 +112,7 @@ class ResearchDesk:
         """
         until = time.monotonic() + self._wait_seconds
         if asked.session_id:
-            await self._known(asked.session_id)
+            await self._snapshot(asked.session_id)
         record = await adrive(self._begin(asked))
         return await self._answer(record, until, tell)
 
@@ -123,7 +123,7 @@ class ResearchDesk:
             InvalidRequest: There is no such session.
         """
         until = time.monotonic() + self._wait_seconds
-        await self._known(session_id)
+        await self._snapshot(session_id)
         record = await adrive(self._last_record(session_id))
         return await self._answer(record, until, tell)
 
@@ -133,10 +133,10 @@ class ResearchDesk:
         Raises:
             InvalidRequest: There is no such session, interaction or page.
         """
-        values = _values(await self._known(session_id))
+        values = _values(await self._snapshot(session_id))
         turns = values.get("turns") or []
         if not interaction_id:
-            return self._answers.listed(session_id, turns, open_turns(values))
+            return self._answers.overview(session_id, turns, open_turns(values))
         for turn in turns:
             if turn["interaction_id"] == interaction_id:
                 return self._answers.page(turn, page)
@@ -159,7 +159,7 @@ class ResearchDesk:
                         ["The session still waits for the answer before."],
                         hint=f"Call check(session_id='{record['session_id']}') first. Nothing was sent.",
                     )
-                return asked.given
+                return asked.graph_input
 
             try:
                 config = _thread(record["session_id"])
@@ -221,7 +221,7 @@ class ResearchDesk:
         if runs := _runs(state):
             return self._answers.under_way(session_id, open_turns(values), runs)
         turns = _turns_of(record, values)
-        text = self._answers.given(session_id, turns[-1] if turns else None, values)
+        text = self._answers.answer(session_id, turns[-1] if turns else None, values)
         await adrive(self._close(record))
         return text
 
@@ -255,7 +255,7 @@ class ResearchDesk:
                     raise
         return True
 
-    async def _known(self, session_id: str) -> StateSnapshot:
+    async def _snapshot(self, session_id: str) -> StateSnapshot:
         """A session's state. What the caller gives is only ever an id of a session that there is.
 
         Raises:

@@ -49,21 +49,23 @@ def create_mcp_server(desk: ResearchDesk, processors: Sequence[str]) -> MCPServe
     paid = f"Costs money: {each_price(processors)}"
 
     async def research(question: str, ctx: Context[Any, Any]) -> str:
-        return await _told(desk.ask(Asked(question), _teller(ctx)))
+        return await _text_or_error(desk.ask(Asked(question), _teller(ctx)))
 
     async def follow_up(session_id: str, question: str, ctx: Context[Any, Any]) -> str:
-        return await _told(desk.ask(Asked(question, session_id), _teller(ctx)))
+        return await _text_or_error(desk.ask(Asked(question, session_id), _teller(ctx)))
 
     async def branch(
         session_id: str, interaction_id: str, question: str, ctx: Context[Any, Any]
     ) -> str:
-        return await _told(desk.ask(Asked(question, session_id, interaction_id), _teller(ctx)))
+        return await _text_or_error(
+            desk.ask(Asked(question, session_id, interaction_id), _teller(ctx))
+        )
 
     async def check(session_id: str, ctx: Context[Any, Any]) -> str:
-        return await _told(desk.check(session_id, _teller(ctx)))
+        return await _text_or_error(desk.check(session_id, _teller(ctx)))
 
     async def read(session_id: str, interaction_id: str = "", page: int = 1) -> str:
-        return await _told(desk.read(session_id, _given(interaction_id), page))
+        return await _text_or_error(desk.read(session_id, _given_text(interaction_id), page))
 
     tools: list[tuple[Any, ToolAnnotations, str]] = [
         (research, _PAID, f"Research a new question on the web, which begins a session. {paid}"),
@@ -81,12 +83,12 @@ def create_mcp_server(desk: ResearchDesk, processors: Sequence[str]) -> MCPServe
     return server
 
 
-def _given(word: str) -> str:
+def _given_text(word: str) -> str:
     """What a client gave; models write words for nothing."""
     return "" if word.strip().lower() in _NO_WORDS else word.strip()
 
 
-async def _told(work: Awaitable[str]) -> str:
+async def _text_or_error(work: Awaitable[str]) -> str:
     try:
         return await work
     except ParallelError as error:

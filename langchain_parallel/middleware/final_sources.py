@@ -40,13 +40,13 @@ def with_sources(
     added = message.response_metadata.get(_ADDED) or {}
     if cite is None or not message.id or message.tool_calls or names.name in added:
         return None
-    cited = _cited(str(message.text), research, names)
+    cited = _cited_sources(str(message.text), research, names)
     if not cited:
         return None
     if cite == "list":
         content, what = _with_list(message.content, cited, names)
     else:
-        content, what = _annotated(message.content, research, names), cite
+        content, what = _annotate(message.content, research, names), cite
     metadata = {**message.response_metadata, _ADDED: {**added, names.name: what}}
     return message.model_copy(update={"content": content, "response_metadata": metadata})
 
@@ -56,7 +56,7 @@ def without_sources(messages: Sequence[Any], names: Names) -> list[Any]:
     return [_without(m, names) if isinstance(m, AIMessage) else m for m in messages]
 
 
-def _cited(text: str, research: Research, names: Names) -> list[Source]:
+def _cited_sources(text: str, research: Research, names: Names) -> list[Source]:
     known = sources({names.records: research}, names.name)
     numbers = dict.fromkeys(number for _, named in _marks(text, names) for number in named)
     return [known[number] for number in numbers if number in known]
@@ -93,13 +93,13 @@ def _order(source: Source) -> tuple[str, int]:
 # --- annotations ---------------------------------------------------------------------------------
 
 
-def _annotated(content: Any, research: Research, names: Names) -> list[Any]:
+def _annotate(content: Any, research: Research, names: Names) -> list[Any]:
     known = sources({names.records: research}, names.name)
     blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
-    return [_annotated_block(block, known, names) for block in blocks]
+    return [_annotate_block(block, known, names) for block in blocks]
 
 
-def _annotated_block(block: Any, known: Mapping[Any, Source], names: Names) -> Any:
+def _annotate_block(block: Any, known: Mapping[Any, Source], names: Names) -> Any:
     if isinstance(block, str):
         block = {"type": "text", "text": block}
     if not isinstance(block, dict) or block.get("type") != "text":

@@ -114,7 +114,7 @@ class ParallelTaskGroup(Keyed):
             runs = list(self._paid_runs(inputs, timeout, config))
             if not runs:
                 return []
-            site = yield from CallSite.of(None, config).placed()
+            site = yield from CallSite.of(None, config).at_its_step()
             runs = [replace(run, position=f"{site.position}/{run.position}") for run in runs]
             ledger_id = yield from self._ledger(site)
             submit = [partial(run.submit, ledger_id, is_new=site.is_new) for run in runs]
@@ -160,14 +160,14 @@ class ParallelTaskGroup(Keyed):
         """What came of a row, and the error if it has no answer."""
         unknown = TaskRun(run_id="", status="unknown", processor=self.processor)
         try:
-            got = yield from run.answer(_sent(sent))
+            got = yield from run.answer(_submission(sent))
         except ParallelError as error:
             started = sent.run if isinstance(sent, Submission) else unknown
             return as_failed(error, started), error
         return as_result(got.result), None
 
 
-def _sent(sent: Submission | BaseException) -> Submission:
+def _submission(sent: Submission | BaseException) -> Submission:
     if isinstance(sent, BaseException):
         raise sent
     return sent

@@ -184,7 +184,7 @@ class ParallelSearchTool(_ByHand, SearchTool):
         given = ParallelWebSearchInput(search_queries=[*texts], objective=objective, **_MORE.get())
         began = datetime.now()  # noqa: DTZ005 -- as the official package tells it
         try:
-            found = yield from self._found(given)
+            found = yield from self._search(given)
         except ParallelError as error:
             raise CallFailed("Search", error) from error
         usd = billed_search_usd(given.mode or self.mode, found)
@@ -192,7 +192,7 @@ class ParallelSearchTool(_ByHand, SearchTool):
         yield from trace_call(self.name, spent, config)
         return _search_result(found, began if given.include_metadata else None), None
 
-    def _found(self, given: ParallelWebSearchInput) -> Calls[SearchResponse]:
+    def _search(self, given: ParallelWebSearchInput) -> Calls[SearchResponse]:
         request = self._request(given.search_queries, given.objective, given.session_id)
         own = (
             request.advanced_settings.model_dump(exclude_none=True)

@@ -234,7 +234,7 @@ class ParallelDeepResearch(Runnable[str | dict[str, Any], Result]):
             previous_interaction_id: `interaction_id` of an earlier result, which the new run builds on.
             kwargs: More arguments for the tool's `invoke`.
         """
-        asked = _asked(input, previous_interaction_id)
+        asked = _arguments(input, previous_interaction_id)
         return cast(Result, self._tool.invoke(asked, config, **kwargs))
 
     async def ainvoke(
@@ -246,10 +246,12 @@ class ParallelDeepResearch(Runnable[str | dict[str, Any], Result]):
         **kwargs: Any,
     ) -> Result:
         """As `invoke`."""
-        asked = _asked(input, previous_interaction_id)
+        asked = _arguments(input, previous_interaction_id)
         return cast(Result, await self._tool.ainvoke(asked, config, **kwargs))
 
 
-def _asked(input: str | Mapping[str, Any], previous_interaction_id: str | None) -> dict[str, Any]:
+def _arguments(
+    input: str | Mapping[str, Any], previous_interaction_id: str | None
+) -> dict[str, Any]:
     follow_up = {"previous_interaction_id": previous_interaction_id}
     return {"input": input, **(follow_up if previous_interaction_id is not None else {})}

@@ -78,7 +78,7 @@ def of_call(graph: GraphConfig, config: RunnableConfig) -> GraphConfig:
     if (known := graph.of_calls.get(name)) is not None:
         return cast(GraphConfig, known)
     made = graph if key is None else replace(graph.with_key(key), wait="block")
-    made = made if context is None else _narrowed(made, context, may_park=key is None)
+    made = made if context is None else _narrow(made, context, may_park=key is None)
     graph.of_calls[name] = made
     return made
 
@@ -96,7 +96,7 @@ def _name(context: ResearchContext | None, key: SecretStr | None) -> str:
     return hmac.new(own, said.encode(), hashlib.sha256).hexdigest()
 
 
-def _narrowed(graph: GraphConfig, context: ResearchContext, *, may_park: bool) -> GraphConfig:
+def _narrow(graph: GraphConfig, context: ResearchContext, *, may_park: bool) -> GraphConfig:
     if problems := list(_problems(graph, context)):
         raise InvalidRequest(
             problems, hint="The graph that was deployed sets the bounds. Nothing was sent."

@@ -43,7 +43,7 @@ def asked_message(state: ResearchState) -> HumanMessage | None:
 def has_answer(state: ResearchState) -> bool:
     """Whether the last human message has been answered."""
     human = _last_human(state)
-    return human is not None and any(m.id == _answer_id(human.id) for m in _given(state))
+    return human is not None and any(m.id == _answer_id(human.id) for m in _messages_of(state))
 
 
 def message_text(message: BaseMessage) -> str:
@@ -68,10 +68,10 @@ def _open_turns(state: ResearchState) -> list[Turn]:
 
 
 def _last_human(state: ResearchState) -> HumanMessage | None:
-    return next((m for m in reversed(_given(state)) if isinstance(m, HumanMessage)), None)
+    return next((m for m in reversed(_messages_of(state)) if isinstance(m, HumanMessage)), None)
 
 
-def _given(state: ResearchState) -> list[AnyMessage]:
+def _messages_of(state: ResearchState) -> list[AnyMessage]:
     return cast("list[AnyMessage]", _messages(state.get("messages")))
 
 
@@ -135,7 +135,7 @@ def without_answer(state: ResearchState) -> dict[str, Any]:
     """The update that takes the last answer out, where there is no chat: the turns have it, and each
     checkpoint until the next answer would repeat it.
     """
-    given = _given(state)
+    given = _messages_of(state)
     if any(isinstance(one, HumanMessage) for one in given):
         return {}
     ids = [one.id for one in given if one.id]
@@ -145,7 +145,7 @@ def without_answer(state: ResearchState) -> dict[str, Any]:
 
 def _messages_update(state: ResearchState, message: AIMessage) -> dict[str, Any]:
     """No message comes between a model's tool call and what answers it."""
-    given = _given(state)
+    given = _messages_of(state)
     is_call = bool(given) and bool(getattr(given[-1], "tool_calls", None))
     return {} if is_call else {"messages": [message]}
 

@@ -150,10 +150,10 @@ def _fields_of(own: type[BaseModel]) -> dict[str, Any]:
         )
     if not own.model_fields:
         raise ValueError("input_schema has no fields; name at least one argument.")
-    return {name: (_shown(field), field) for name, field in own.model_fields.items()}
+    return {name: (_type_for_model(field), field) for name, field in own.model_fields.items()}
 
 
-def _shown(field: FieldInfo) -> Any:
+def _type_for_model(field: FieldInfo) -> Any:
     may_be_left_out = not field.is_required() and field.default is None
     return Annotated[field.annotation, Typed()] if may_be_left_out else field.annotation
 

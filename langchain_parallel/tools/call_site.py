@@ -64,7 +64,7 @@ class CallSite:
             return "outside LangGraph"
         return f"at {self.position}" if self.thread_id is None else f"thread {self.thread_id}"
 
-    def placed(self) -> Calls[CallSite]:
+    def at_its_step(self) -> Calls[CallSite]:
         """The call site with the position of its step, where that is known: a replay of it has the same."""
         position = (yield from step_position(self.config)) if self.is_in_step else None
         return self if position is None else replace(self, position=position)

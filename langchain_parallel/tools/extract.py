@@ -126,7 +126,7 @@ class ParallelExtractTool(WebTool):
             extract_id=read.extract_id,
             session_id=read.session_id,
             citations=citations,
-            errors=[_failed(error) for error in read.errors],
+            errors=[_failed_page(error) for error in read.errors],
             warnings=warnings_of(read),
             cost_usd=extract_usd(len(read.results)),
             cost_is_lower_bound=read.sent_again,
@@ -139,7 +139,7 @@ class ParallelExtractTool(WebTool):
         return content, dict(artifact)
 
 
-def _failed(error: ExtractError) -> FailedPage:
+def _failed_page(error: ExtractError) -> FailedPage:
     kind = one_line(error.error_type, TITLE_CHARS)
     return FailedPage(
         url=one_line(error.url), error_type=kind, http_status_code=error.http_status_code

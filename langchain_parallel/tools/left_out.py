@@ -43,9 +43,9 @@ class LeftOut(Typed):
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        return no_info_before_validator_function(self._given, handler(source))
+        return no_info_before_validator_function(self._value_or_default, handler(source))
 
-    def _given(self, value: Any) -> Any:
+    def _value_or_default(self, value: Any) -> Any:
         return self._default if is_left_out(value) else value
 
 

@@ -331,7 +331,7 @@ class ParallelTaskTool(DiscreetDoor, AskedByHand):
 
     def _research(self, asked: dict[str, Any], site: CallSite) -> Calls[Told]:
         try:
-            site = yield from site.placed()
+            site = yield from site.at_its_step()
             yield from check_own_thread(self._door, site.config)
             check_can_park(self.wait, site.config)
             paid_run = self._paid_run(asked, site)

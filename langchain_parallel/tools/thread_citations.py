@@ -40,7 +40,7 @@ def number_citations(
     by_url: dict[str, int] = {}
     for number, source in known.items():
         by_url.setdefault(source["url"], number)
-    highest = max(known, default=0) or max(_told(messages), default=0)
+    highest = max(known, default=0) or max(_numbers_in_texts(messages), default=0)
     position = nth_call + max(first, position_of(highest) + 1 if highest else 0)
     return [
         {**source, "number": by_url.get(source["url"]) or number_of(position, nth)}
@@ -68,7 +68,7 @@ def _is_numbered(source: object) -> bool:
     return isinstance(number, int) and not isinstance(number, bool) and 0 < number < _MOST
 
 
-def _told(messages: Sequence[Any]) -> Iterator[int]:
+def _numbers_in_texts(messages: Sequence[Any]) -> Iterator[int]:
     """The numbers that texts name. What other tools say is long, and cites nothing of ours."""
     for message in messages:
         if isinstance(message, BaseMessage) and isinstance(message, AIMessage | HumanMessage):

@@ -13,7 +13,7 @@ import pytest
 from pydantic import BaseModel
 
 from langchain_parallel import AsyncParallelClient, ParallelClient, errors
-from langchain_parallel._core import chat as chat_flow
+from langchain_parallel._core import chat_turn as chat_flow
 from langchain_parallel._core.chat_request import IGNORED, build
 from langchain_parallel._core.effects import (
     Emit,

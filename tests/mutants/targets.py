@@ -86,7 +86,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
         *_INTENTS,
     ),
     "_core/retry.py": ("tests/core/test_retry.py", "tests/client/test_faults.py"),
-    "_core/chat.py": ("tests/client/test_chat.py",),
+    "_core/chat_turn.py": ("tests/client/test_chat.py",),
     "_core/chat_request.py": ("tests/client/test_chat.py",),
     "_core/run_wait.py": _WAITING,
     "_core/event_feed.py": _WAITING,

@@ -55,7 +55,7 @@ class Memory:
             "since": since,
             "memory_scope_key": memory_scope_key,
         }
-        flow = memory_calls.retrieve(self._checked(fields), self._client._settings.policy)
+        flow = memory_calls.retrieve(self._check(fields), self._client._settings.policy)
         return self._client._drive(flow)
 
     def evict(
@@ -88,10 +88,10 @@ class Memory:
         return self._change("clear", {"memory_scope_key": memory_scope_key})
 
     def _change(self, call: str, fields: dict[str, Any]) -> None:
-        flow = memory_calls.change(call, self._checked(fields), self._client._settings.policy)
+        flow = memory_calls.change(call, self._check(fields), self._client._settings.policy)
         return self._client._drive(flow)
 
-    def _checked(self, fields: dict[str, Any]) -> dict[str, Any]:
+    def _check(self, fields: dict[str, Any]) -> dict[str, Any]:
         body, found = memory_calls.check(fields, strict=self._client._settings.strict)
         warn(found)
         return body
@@ -107,4 +107,4 @@ class AsyncMemory:
     evict: Final = as_awaitable(Memory.evict, "Memory")
     clear: Final = as_awaitable(Memory.clear, "Memory")
     _change = Memory._change
-    _checked = Memory._checked
+    _check = Memory._check
