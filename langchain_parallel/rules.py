@@ -6,7 +6,7 @@ and its date; with `strict=True`, of a client or of `RequestOptions`, it is refu
 
 from __future__ import annotations
 
-from ._core import limits, web_limits
+from ._core import request_rules, web_limits
 from ._core.documented_rules import RULES, Finding, Rule
 from .models import ExtractRequest, SearchRequest, TaskRunInput
 
@@ -17,4 +17,4 @@ def findings(request: TaskRunInput | SearchRequest | ExtractRequest) -> tuple[Fi
     """Every rule that a request breaks, those included of which no warning is given. Sends nothing."""
     if isinstance(request, SearchRequest | ExtractRequest):
         return tuple(web_limits.findings(request))
-    return tuple(limits.findings(request))
+    return tuple(request_rules.findings(request))

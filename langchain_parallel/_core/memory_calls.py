@@ -13,8 +13,9 @@ from . import responses, wire
 from .documented_rules import Finding, broken
 from .effects import Flow
 from .kinds import kind_of
-from .limits import check_text, memory_key_findings, refuse_broken
+from .limits import check_text, refuse_broken
 from .operations import exchange, fetch
+from .request_rules import memory_key_findings
 from .retry import RetryDecision, RetryPolicy, classify
 
 MAX_QUERY, MOST = 500, 25

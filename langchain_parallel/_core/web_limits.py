@@ -15,11 +15,10 @@ from .documented_rules import Finding, broken
 from .limits import (
     check_text,
     empty_domains,
-    location_findings,
-    policy_findings,
     refuse_broken,
     seconds,
 )
+from .request_rules import location_findings, policy_findings
 from .wire import answer_payload, json_body
 
 RequestT = TypeVar("RequestT", SearchRequest, ExtractRequest)

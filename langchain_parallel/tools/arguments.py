@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core.core_schema import CoreSchema, is_instance_schema
 
-from .._core.limits import findings
+from .._core.request_rules import findings
 from ..errors import InvalidRequest
 from ..models import JsonSchema, TaskRunInput, TaskSpec, TextSchema
 from .call_site import AnyRuntime

@@ -99,6 +99,12 @@ TARGETS: dict[str, tuple[str, ...]] = {
         "tests/core/test_rules.py",
         "tests/client/test_invalid.py",
     ),
+    "_core/request_rules.py": (
+        "tests/core/test_limits.py",
+        "tests/core/test_schema_limits.py",
+        "tests/core/test_rules.py",
+        "tests/client/test_invalid.py",
+    ),
     "_core/web_calls.py": ("tests/client/test_web.py",),
     "_core/web_limits.py": ("tests/core/test_rules.py", "tests/client/test_web.py"),
     "webhooks/app.py": ("tests/webhooks/test_endpoint.py", "tests/webhooks/test_monitors.py"),
