@@ -1,16 +1,17 @@
 """The point of a thread at which a step of a graph runs, by what a replay and a fork leave as it is.
 
-Rule: LangGraph gives a task that is replayed another id, because it writes another checkpoint to begin from.
-What stays is the checkpoint that this one was forked from, the step's name, and its place among the tasks of
-its step. So two calls have one position only if they ask in the same step (R3).
+Rule: LangGraph gives a task that is replayed another id, because it writes other checkpoints to begin from.
+What stays is the input that led to it, how many steps ran since, the step's name, and its place among the
+tasks of its step. So two calls have one position only if they ask in the same step, or in a replay of it from
+any checkpoint before (R3).
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 
 from .._core.calls import Calls
 from .runtime import (
@@ -18,13 +19,18 @@ from .runtime import (
     checkpointer_of,
     is_written_at_exit,
     read_checkpoint,
+    thread_id_of,
     wait_for_checkpoint,
 )
 from .store import digest
 
 _PATH = "langgraph_path"
 """In the metadata of a step's config: its place among the tasks of its step."""
-_FORKED = ("fork", "update")
+Origin: TypeAlias = tuple[str, int]
+"""Where a checkpoint comes from: an input, by the checkpoint before it; and how many steps ran since."""
+_REMEMBERED = 1_000
+_origins: dict[tuple[str | None, str, str], Origin] = {}
+"""By thread, namespace and checkpoint. They never change: no step reads again what one before it has read."""
 
 
 def step_position(config: RunnableConfig) -> Calls[str | None]:
@@ -45,21 +51,19 @@ def step_position(config: RunnableConfig) -> Calls[str | None]:
             None  # the first attempt has no checkpoint yet, the next one has: both ask in one place
         )
     yield from wait_for_checkpoint(config)
-    origin = yield from _origin(saver, config, began[""])
-    if origin is None:
-        return None
+    after, steps = yield from _origin(saver, config, "", began[""])
     *callers, own = namespace.split("|")
-    parts, head, is_in_task = [origin], began[""], False
+    parts, head, is_in_task = [after, str(steps)], began[""], False
     for depth, segment in enumerate(callers, 1):
         parts.append(_name(segment))
         at = began.get("|".join(callers[:depth]))
         if at == head:  # what calls a `@task`; `path` names the calls from here on
             is_in_task = True
         elif at is not None:
-            found = yield from read_checkpoint(saver, config, "|".join(callers[:depth]), at)
-            if found is None or is_in_task:
+            if is_in_task:
                 return None
-            parts.append(str(found.metadata.get("step")))
+            _, steps = yield from _origin(saver, config, "|".join(callers[:depth]), at)
+            parts.append(str(steps))
             head = at
         elif not callers[depth : depth + 1] or not callers[depth].isdigit():
             return (
@@ -73,17 +77,42 @@ def _name(segment: str) -> str:
     return segment.partition(":")[0]
 
 
-def _origin(saver: BaseCheckpointSaver[Any], config: RunnableConfig, at: str) -> Calls[str | None]:
-    """The checkpoint that was there before anything was forked or edited; of an input, the one before it."""
-    found = yield from read_checkpoint(saver, config, "", at)
-    while found is not None and found.metadata.get("source") in _FORKED and found.parent_config:
-        before = str(found.parent_config["configurable"]["checkpoint_id"])
-        found = yield from read_checkpoint(saver, config, "", before)
-        if found is not None and found.checkpoint["id"] != before:
-            return None  # a checkpointer that keeps the latest only
-    if found is None:
-        return None
-    if found.metadata.get("source") == "input":
-        parent = found.parent_config
-        return f"after {parent['configurable']['checkpoint_id'] if parent else FIRST_INPUT}"
-    return str(found.checkpoint["id"])
+def _origin(
+    saver: BaseCheckpointSaver[Any], config: RunnableConfig, namespace: str, at: str
+) -> Calls[Origin]:
+    """Where a checkpoint comes from. What was forked or edited is no step. Where the checkpoints before one
+    are not kept (`durability="exit"` writes the last one alone), it stands for the input.
+    """
+    thread, passed = thread_id_of(config), list[tuple[str, bool]]()
+    found = yield from read_checkpoint(saver, config, namespace, at)
+    while (origin := _origins.get((thread, namespace, at))) is None:
+        parent = found.parent_config if found else None
+        before = str(parent["configurable"]["checkpoint_id"]) if parent else None
+        if found is not None and found.metadata.get("source") == "input":
+            origin = (f"after {before or FIRST_INPUT}", 0)
+            break
+        earlier = (yield from read_checkpoint(saver, config, namespace, before)) if before else None
+        if found is None or earlier is None or not _is_next(found, earlier, before):
+            origin = (at, 0)
+            break
+        passed.append((at, found.metadata.get("source") == "loop"))
+        at, found = str(before), earlier
+    after, steps = origin
+    _remember((thread, namespace, at), origin)
+    for at, is_step in reversed(passed):
+        steps += is_step
+        _remember((thread, namespace, at), (after, steps))
+    return after, steps
+
+
+def _is_next(found: CheckpointTuple, earlier: CheckpointTuple, before: str | None) -> bool:
+    """Whether nothing is missing between two checkpoints."""
+    if earlier.checkpoint["id"] != before:
+        return False  # a checkpointer that keeps the latest only
+    return bool(found.metadata.get("step") == earlier.metadata.get("step", 0) + 1)
+
+
+def _remember(key: tuple[str | None, str, str], origin: Origin) -> None:
+    _origins[key] = origin
+    while len(_origins) > _REMEMBERED:
+        _origins.pop(next(iter(_origins)), None)

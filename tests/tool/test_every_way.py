@@ -138,7 +138,7 @@ def in_own_tool(tool: ParallelTaskTool, how: How, noted: Faults, saver: Any) -> 
         "", tool_calls=[tool_call(name="look_up", args={"question": QUESTION}, id="1")]
     )
     own = own_tool("look_up")(awaited if how == "async" else blocking)
-    return agent(own, called, *["done"] * 3, checkpointer=saver), START, "tools"
+    return agent(own, called, *["done"] * 9, checkpointer=saver), START, "tools"
 
 
 def asking(tool: ParallelTaskTool, noted: Faults) -> Any:
@@ -221,8 +221,9 @@ async def test_a_checkpoint_from_before_the_call_is_replayed_for_nothing(
 ) -> None:
     graph, asked, step = PLACES[place](account.tool(), how, Faults(), InMemorySaver())
     await invoke(graph, asked, how, HERE)
-    for _ in range(2):  # of the second replay, the fork is a replay's
-        await invoke(graph, None, how, before(graph, step))
+    for at in [one for one in graph.get_state_history(HERE) if one.next]:
+        await invoke(graph, None, how, at.config)
+    await invoke(graph, None, how, before(graph, step))  # the fork is a replay's
     assert len(account.runs) == account.billed == 1
 
 
@@ -295,6 +296,22 @@ def test_a_node_that_runs_in_two_steps_of_a_subgraph_asks_twice(account: Account
     graph.invoke({"found": []}, HERE)
     graph.invoke(None, before(graph, "inner"))
     assert len(account.runs) == account.billed == 2
+
+
+def test_each_step_of_a_loop_asks_anew_and_is_replayed_for_nothing(account: Account) -> None:
+    loop = node_graph(account.tool(), Faults())
+    loop.add_conditional_edges(
+        "research", lambda state: "research" if len(state.found) < 8 else "__end__"
+    )
+    saver = Counting()
+    graph = loop.compile(checkpointer=saver)
+    graph.invoke({"found": []}, HERE, durability="sync")
+    assert len(account.runs) == account.billed == 8
+    often = [n for where, n in saver.asked.items() if where[0] == "" and where[1] and n > 6]
+    assert not often, "each step reads the whole thread"
+    for at in list(graph.get_state_history(HERE))[-2:]:  # the input, and what follows it
+        graph.invoke(None, at.config)
+    assert len(account.runs) == account.billed == 8
 
 
 def test_an_edited_state_that_asks_something_else_is_a_new_run(account: Account) -> None:
