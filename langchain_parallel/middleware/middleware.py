@@ -35,6 +35,7 @@ from ..options import (
 )
 from ..text.result import MIN_CHARS
 from .agent_config import AgentConfig
+from .agent_ledger import agent_ledger
 from .agent_messages import note
 from .agent_state import Research, is_ended, state_schema
 from .call_plan import answered_and_open_calls, find_message, plan_message
@@ -42,8 +43,9 @@ from .final_sources import Cite, with_sources, without_sources
 from .interrupted_calls import answer_interrupted
 from .names import Names
 from .own_records import own_records, prove_records
-from .research_runs import agent_ledger, poll, release, runs_to_poll, with_ledger
+from .research_runs import poll, runs_to_poll, with_ledger
 from .research_tools import ResearchTool
+from .run_recovery import release
 from .tool_schemas import arguments, descriptions
 
 MAX_CHARS = 8_000

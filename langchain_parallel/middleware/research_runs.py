@@ -2,42 +2,34 @@
 
 Rule: only `start` costs money, and it looks the run up in the ledger before it sends one. The run's key says
 what is asked, and its handle is its position (R3), so a tool that runs again (a kill, a retry, a resumed
-interrupt, a replayed message) finds what it has paid for. A person who edits a call, and a middleware that is
-built anew with another configuration, change the key. So each run also carries, as metadata, the call that it
-is for; a call that may have been sent is looked up under that, too, before it is sent or given up.
+interrupt, a replayed message) finds what it has paid for. Where the key has changed since, `run_recovery.py`
+finds it.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
-from itertools import takewhile
 from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
-from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
 
 from .._core.calls import Calls
 from .._core.ledger.lookup import Lookup
-from .._core.timestamps import sort_key
-from .._graph.gone_ledger import asks_to_replace, left_behind
+from .._graph.gone_ledger import asks_to_replace
 from .._graph.ownership import seal_turn
 from .._graph.paid_chat import QuickAnswer
-from .._graph.runtime import FIRST_INPUT, checkpointer_of, ends_step, input_of, parent_task
+from .._graph.runtime import checkpointer_of, ends_step, parent_task
 from ..errors import ActionRequired, LedgerNotFound, ParallelError
-from ..models import Submission, TaskRunEvent
-from ..processors import is_chat, price_usd
+from ..models import Submission
 from ..research.approval import decline
 from ..research.state import PLANNING_FIELDS
 from ..research.turns import finish_turn, running_turn
 from ..research.usage import emit_cost
 from ..text.untrusted import ERROR_CHARS, harmless
 from ..tools.tool_messages import error_for_model
-from .agent_config import CALL_TAG, AgentConfig, call_tag
+from .agent_config import AgentConfig
 from .agent_state import (
-    UNPROVEN,
     AgentTurn,
     Research,
     is_active,
@@ -46,61 +38,16 @@ from .agent_state import (
     turns_of,
 )
 from .citations import number_citations
-from .quick_records import find_quick, quick_record
+from .quick_records import quick_record
+from .run_recovery import find_runs, is_same_question, lost_record
 from .unknown_records import beyond_limits, found_records, submit_run
 
 POLLED = 20
 """Most runs that are polled before one turn of the model."""
-_NEVER_SENT = "It was never sent."
 _COUNTED = (
     "Runs of this session that were started elsewhere count, too; they are listed from now on."
 )
 _REVIEWED = "Make the call again, and a person is asked."
-
-# --- the ledger ------------------------------------------------------------------------------------
-
-
-def agent_ledger(
-    agent: AgentConfig, state: Mapping[str, Any], config: RunnableConfig, message_id: str
-) -> Calls[str]:
-    """The session's ledger: the state's, the one that is recorded for the thread, or a new one.
-
-    `state`: with proven records (`own_records.py`).
-    """
-    known = state.get(agent.names.ledger)
-    if known and _is_own_ledger(agent, state, known, config):
-        return (yield from agent.ledgers.replacement(known, config)) or str(known)
-    if checkpointer_of(config) is None:
-        # Such an agent ends with its invocation: the same question in the next one is a new run. By message:
-        # all its calls get one ledger.
-        return (yield from agent.ledgers.of(config, message_id))
-    # LangGraph does not tell a sub-agent's second task from a retry of the first, so the task counts, too.
-    parent = parent_task(config)
-    within = parent and f"in {parent} for {_task_digest(state)}"
-    name = ["agent", config.get("metadata", {}).get("lc_agent_name"), agent.names.name, within]
-    asked = yield from input_of(config)
-    return (
-        yield from agent.ledgers.of(
-            config,
-            " ".join(filter(None, name)),
-            first_input_at=asked.at if asked.after == FIRST_INPUT else None,
-        )
-    )
-
-
-def _is_own_ledger(
-    agent: AgentConfig, state: Mapping[str, Any], ledger_id: str, config: RunnableConfig
-) -> bool:
-    """Whether the state's ledger is one of its records'; of another, the thread's own takes the place."""
-    own = (r["ledger_id"] for r in agent.research(state).values() if r["status"] != UNPROVEN)
-    return agent.trusts_ids(config) or ledger_id in own
-
-
-def _task_digest(state: Mapping[str, Any]) -> str:
-    before = takewhile(lambda one: not isinstance(one, AIMessage), state.get("messages") or ())
-    words = json.dumps([getattr(message, "content", "") for message in before], default=str)
-    return hashlib.sha256(words.encode()).hexdigest()[:12]
-
 
 # --- a paid run ------------------------------------------------------------------------------------
 
@@ -131,7 +78,7 @@ def start(
             sent = yield from find_runs(agent, research, record, config)
             if record["status"] == "declined":
                 return Started(sent.get(record["handle"], record))
-            if (same := sent.get(record["handle"])) and _is_same_question(same, record):
+            if (same := sent.get(record["handle"])) and is_same_question(same, record):
                 return Started(same)
         submitted = yield from submit_run(agent, state, record, config)
     except ParallelError as error:
@@ -230,132 +177,6 @@ def _emit_cost(done: AgentTurn, research: Research, config: RunnableConfig) -> C
     yield from emit_cost([done], {"turns": turns_of(others)}, config)
 
 
-# --- finding what was sent -------------------------------------------------------------------------
-
-
-def find_runs(
-    agent: AgentConfig,
-    research: Research,
-    record: AgentTurn,
-    config: RunnableConfig,
-    lookup: Lookup | None = None,
-) -> Calls[Research]:
-    """The records of all runs that the record's call has started, whatever it asked; by handle. Free.
-
-    `lookup`: how to look; unless given, as the call's intent says.
-    """
-    found, ledger_id, run = Research(), record["ledger_id"], agent.run(record, config)
-    # A person may have made the one of the other.
-    is_changed, is_quick = run.called_as not in (None, run.key), is_chat(record["processor"])
-    if is_quick or is_changed:
-        found = yield from find_quick(agent, research, record, config)
-    if found or (is_quick and not is_changed):
-        return found
-    if lookup is None and not (yield from run.may_have_been_sent(ledger_id)):
-        return found
-    # By key first: the client knows the runs that it has started before any list shows them.
-    if submission := (yield from run.find(ledger_id, lookup="once")):
-        found[record["handle"]] = {
-            **record,
-            **running_turn(record, submission, agent.clients.seals),
-        }
-    found |= yield from _tagged_runs(agent, record, found)
-    if found or lookup == "once":
-        return found
-    thorough = run.find(ledger_id, lookup="until_settled") if lookup else run.look(ledger_id)
-    if submission := (yield from thorough):
-        found[record["handle"]] = {
-            **record,
-            **running_turn(record, submission, agent.clients.seals),
-        }
-    return {**found, **(yield from _tagged_runs(agent, record, found))}
-
-
-def _tagged_runs(agent: AgentConfig, record: AgentTurn, known: Research) -> Calls[Research]:
-    """The records of the runs that the ledger lists for the record's call, beside the `known` ones."""
-    found = Research()
-    events = yield from agent.clients.list_inputs(record["ledger_id"])
-    # Of two runs under one tag the older counts.
-    for event in sorted(events, key=lambda e: sort_key(e.run.created_at)):
-        if sent := _sent_record(record, event):
-            sent = seal_turn(agent.clients.seals, sent, record["ledger_id"])
-            found.setdefault(sent["handle"], sent)
-    return {handle: sent for handle, sent in found.items() if handle not in known}
-
-
-def _sent_record(record: AgentTurn, event: TaskRunEvent) -> AgentTurn | None:
-    """The record of a run with what was asked; None if the run is another call's."""
-    run, asked = event.run, event.input
-    tag = str((run.metadata or (asked and asked.metadata) or {}).get(CALL_TAG, "")).split()
-    own_handle, _, call = call_tag(record).split()
-    if len(tag) != 3 or tag[2] != call or not tag[1].isdecimal():
-        return None
-    # What was sent counts: a person may have changed the record's question, or the options another processor.
-    given: dict[str, Any] = asked.model_dump() if asked else {}
-    question = given.get("input")
-    question = question if isinstance(question, str) and question else record["question"]
-    processor = str(given.get("processor") or "") or record["processor"]
-    return {
-        **record,
-        "handle": record["handle"] if tag[0] == own_handle else tag[0],
-        "position": int(tag[1]),
-        "status": "running",
-        "run_id": run.run_id,
-        "interaction_id": run.interaction_id,
-        "started_at": run.created_at,
-        "question": question,
-        "processor": processor,
-        "cost_usd": price_usd(processor),
-        "parent_interaction_id": given.get("previous_interaction_id"),
-        "edited": record.get("edited", False) or question != record["question"],
-        "seen_by_model": False,
-        "error": None,
-    }
-
-
-def _is_same_question(one: AgentTurn, other: AgentTurn) -> bool:
-    """Whether two records ask the same: in a fork of the thread a person may have edited the call anew."""
-    return all(one[name] == other[name] for name in ("question", "parent_interaction_id"))
-
-
-def release(
-    agent: AgentConfig,
-    research: Research,
-    config: RunnableConfig,
-    open_calls: set[str],
-) -> Calls[Research]:
-    """Settle planned records whose tool call is over without a run: another middleware rejected it, or a new
-    message came in between. A run that was started all the same is found, even if a person had changed the
-    call or this middleware has other options now. The other records no longer count against the limits.
-    """
-    changed: Research = {}
-    for handle, record in research.items():
-        # A person may have edited a call that was declined, so that its tool has sent it.
-        was_declined = record["status"] == "declined" and record["error"] != _NEVER_SENT
-        if record["status"] != "planned" and not (was_declined and record["call"] in open_calls):
-            continue
-        ledger_id, found = record["ledger_id"], Research()
-        try:
-            if ledger_id:
-                found = yield from find_runs(agent, research, record, config)
-        except ParallelError as error:
-            if isinstance(error, LedgerNotFound) and asks_to_replace(config, ledger_id):
-                changed[handle] = _lost_record(record)
-            continue  # the next turn tries again
-        if handle not in found:
-            changed[handle] = {**decline(record, _NEVER_SENT), "seen_by_model": True}
-        # An edited call may have started further runs, whose records only its tool had.
-        others = {**research, **changed}.keys() - {handle}
-        changed |= {name: sent for name, sent in found.items() if name not in others}
-    return changed
-
-
-def _lost_record(record: AgentTurn) -> AgentTurn:
-    """A record of which nobody can tell any more whether it was started: its ledger was replaced."""
-    error = left_behind(record["ledger_id"], record["processor"])
-    return {**record, "status": "refused", "error": error, "cost_usd": None}
-
-
 # --- runs in the background ------------------------------------------------------------------------
 
 
@@ -384,7 +205,7 @@ def poll(
         except LedgerNotFound:
             if not asks_to_replace(config, record["ledger_id"]):
                 continue
-            now = _lost_record(record)
+            now = lost_record(record)
         except ParallelError:
             continue
         if now != record:

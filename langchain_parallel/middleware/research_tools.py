@@ -30,17 +30,12 @@ from ..tools.call_site import AnyRuntime
 from ..tools.tool_messages import error_for_model, explain
 from . import agent_messages
 from .agent_config import AgentConfig
+from .agent_ledger import agent_ledger
 from .agent_state import UNPROVEN, Research, as_read, find_record, is_active, is_ended
 from .call_plan import call_of, find_message, has_id_of_another, plan_call
 from .own_records import prove_records
 from .pages import field_of, finding, next_page_lines, no_such_field, page_of
-from .research_runs import (
-    agent_ledger,
-    finish,
-    poll,
-    start,
-    unsent_record,
-)
+from .research_runs import finish, poll, start, unsent_record
 
 _LEAST_CHARS = 1_000
 """Characters of one finding beside others."""
