@@ -64,6 +64,8 @@ def _check(options: Namespace) -> None:
         )
     if not 0 <= options.wait <= 3600:
         raise InvalidRequest([f"--wait is {options.wait:g}; give seconds, from 0 to 3,600."])
+    if not 0 < options.port < 65_536:
+        raise InvalidRequest([f"--port is {options.port}; give one from 1 to 65,535."])
     if options.http and not options.expose and not _is_local(options.host):
         raise InvalidRequest(
             [f"Other machines could reach {options.host}, and spend your money."],

@@ -2,7 +2,8 @@
 
 Rule: a run is started by the graph alone, in a thread that a record names before anything is sent. A call
 that never got its answer (its process was killed, its client gave up waiting) has an open record, by which
-the same call goes on; the answer closes it. So asked again later, the same question is a new one.
+the same call goes on. Nobody can see whether an answer has reached a client that went away without a word, so
+the record stays open for some minutes more. Asked again later, the same question is a new one.
 
 The thread parks while its run is active, so that nothing here has to last as long as the run does.
 """
@@ -29,6 +30,7 @@ from ..errors import ActionRequired, InvalidRequest, ParallelError, RunError, St
 from ..models import Event
 from ..parked.interrupts import runs_waited_for
 from ..parked.resumption import NOTHING, aresume, is_cut_off, resume_with, state_of
+from ..research._channels import check_storable
 from ..research.state import ResearchState, Turn
 from ..research.turns import open_turns
 from .answers import Answers
@@ -38,6 +40,14 @@ Tell: TypeAlias = Callable[[Event], Awaitable[None]]
 _CALLS = (NAMESPACE, "calls of a desk")
 _SESSIONS = (NAMESPACE, "sessions of a desk")
 _ID = "ses_"
+REPEAT_SECONDS = 600.0
+"""For how long the same call is given the same answer again."""
+
+
+_GIVEN_AGAIN = (
+    "This answer was given before, and is given again for nothing. For a new run, ask in other words, or "
+    "later."
+)
 
 
 class _Record(TypedDict):
@@ -49,10 +59,11 @@ class _Record(TypedDict):
     """That of the session's call before; empty for the first."""
     session_id: str
     question: str
+    continue_from: str
     after: int
     """How many turns the session had before."""
-    open: bool
-    """It has not got its answer yet."""
+    until: float | None
+    """When it ends (seconds since 1970); None while it has no answer."""
 
 
 class Asked(NamedTuple):
@@ -89,6 +100,7 @@ class ResearchDesk:
         client: Waits for runs.
         wait_seconds: How long a call waits for an answer.
         max_chars: Longest text.
+        repeat_seconds: For how long the same call is given the same answer again.
     """
 
     def __init__(
@@ -99,9 +111,10 @@ class ResearchDesk:
         *,
         wait_seconds: float,
         max_chars: int,
+        repeat_seconds: float = REPEAT_SECONDS,
     ) -> None:
         self._graph, self._store, self._client = graph, store, client
-        self._wait_seconds = wait_seconds
+        self._wait_seconds, self._repeat_seconds = wait_seconds, repeat_seconds
         self._answers = Answers(max_chars)
 
     async def ask(self, asked: Asked, tell: Tell | None = None) -> str:
@@ -111,10 +124,15 @@ class ResearchDesk:
             ParallelError: Nothing was started, or it may have been: the same call goes on.
         """
         until = time.monotonic() + self._wait_seconds
+        asked = Asked(*(text.strip() for text in asked))  # as the graph asks it
+        check_storable("question", asked.question)
         if asked.session_id:
-            await self._snapshot(asked.session_id)
+            values = _values(await self._snapshot(asked.session_id))
+            if asked.continue_from:
+                _turn_of(values, asked.session_id, asked.continue_from)
         record = await adrive(self._begin(asked))
-        return await self._answer(record, until, tell)
+        text = await self._answer(record, until, tell)
+        return text if record["until"] is None else f"{text}\n{_GIVEN_AGAIN}"
 
     async def check(self, session_id: str, tell: Tell | None = None) -> str:
         """The answer that a session waits for, or how far it is. Free.
@@ -134,13 +152,10 @@ class ResearchDesk:
             InvalidRequest: There is no such session, interaction or page.
         """
         values = _values(await self._snapshot(session_id))
-        turns = values.get("turns") or []
         if not interaction_id:
+            turns = values.get("turns") or []
             return self._answers.overview(session_id, turns, open_turns(values))
-        for turn in turns:
-            if turn["interaction_id"] == interaction_id:
-                return self._answers.page(turn, page)
-        raise InvalidRequest([f"Session {session_id} has no such interaction."], hint="")
+        return self._answers.page(_turn_of(values, session_id, interaction_id), page)
 
     # --- one call ------------------------------------------------------------------------------------
 
@@ -165,8 +180,10 @@ class ResearchDesk:
                 config = _thread(record["session_id"])
                 yield from resume_with(self._graph, config, choose, None, "sync", None)
             except InvalidRequest:
-                yield from self._close(record)
-                yield self._note_last(record["session_id"], record["before"])
+                yield from self._end(record, 0.0)
+                last = yield get_item(self._store, _SESSIONS, digest(record["session_id"]))
+                if last.value["call"] == record["call"]:
+                    yield self._note_last(record["session_id"], record["before"])
                 raise
             return record
         finally:
@@ -176,8 +193,11 @@ class ResearchDesk:
     def _open_record(self, asked: Asked) -> Calls[_Record]:
         """The open record of a call; a new one, written before anything is sent, if there is none."""
         item = yield get_item(self._store, _CALLS, asked.key)
-        if item is not None and item.value["open"]:
-            return cast(_Record, item.value)
+        if item is not None and _is_open(cast(_Record, item.value)):
+            record = cast(_Record, item.value)
+            if record["until"] is None:  # whoever wrote it may have died before the next line
+                yield self._note_last(record["session_id"], asked.key)
+            return record
         session_id = asked.session_id or f"{_ID}{uuid.uuid4().hex}"
         values = _values((yield from state_of(self._graph, _thread(session_id))))
         last = yield get_item(self._store, _SESSIONS, digest(session_id))
@@ -186,11 +206,12 @@ class ResearchDesk:
             before=last.value["call"] if last else "",
             session_id=session_id,
             question=asked.question,
+            continue_from=asked.continue_from,
             after=len(values.get("turns") or ()),
-            open=True,
+            until=None,
         )
-        yield self._note_last(session_id, asked.key)
         yield put_item(self._store, _CALLS, asked.key, dict(record))
+        yield self._note_last(session_id, asked.key)
         return record
 
     def _note_last(self, session_id: str, call: str) -> Call:
@@ -209,10 +230,10 @@ class ResearchDesk:
         item = yield get_item(self._store, _CALLS, last.value["call"])
         return cast(_Record, item.value)
 
-    def _close(self, record: _Record) -> Calls[None]:
-        """Note that a call has its answer, or can have none."""
-        if record["open"]:
-            yield put_item(self._store, _CALLS, record["call"], {**record, "open": False})
+    def _end(self, record: _Record, until: float) -> Calls[None]:
+        """Note when a call that has its answer, or can have none, is over."""
+        if record["until"] is None:
+            yield put_item(self._store, _CALLS, record["call"], {**record, "until": until})
 
     async def _answer(self, record: _Record, until: float, tell: Tell | None) -> str:
         session_id = record["session_id"]
@@ -222,7 +243,7 @@ class ResearchDesk:
             return self._answers.under_way(session_id, open_turns(values), runs)
         turns = _turns_of(record, values)
         text = self._answers.answer(session_id, turns[-1] if turns else None, values)
-        await adrive(self._close(record))
+        await adrive(self._end(record, time.time() + self._repeat_seconds))
         return text
 
     async def _go_on(self, session_id: str, until: float, tell: Tell | None) -> StateSnapshot:
@@ -283,10 +304,34 @@ def _values(state: StateSnapshot) -> ResearchState:
     return cast(ResearchState, state.values)
 
 
+def _is_open(record: _Record) -> bool:
+    return record["until"] is None or time.time() < record["until"]
+
+
 def _turns_of(record: _Record, values: ResearchState) -> list[Turn]:
     """The turns of a call's question, as far as they have been asked since."""
     turns = [*(values.get("turns") or [])[record["after"] :], *open_turns(values)]
-    return [turn for turn in turns if turn["question"] == record["question"]]
+    return [
+        turn
+        for turn in turns
+        if turn["question"] == record["question"]
+        and record["continue_from"] in ("", turn["parent_interaction_id"])
+    ]
+
+
+def _turn_of(values: ResearchState, session_id: str, interaction_id: str) -> Turn:
+    """The turn of an interaction.
+
+    Raises:
+        InvalidRequest: The session has no such interaction.
+    """
+    for turn in values.get("turns") or ():
+        if turn["interaction_id"] == interaction_id:
+            return turn
+    raise InvalidRequest(
+        [f"Session {session_id} has no such interaction."],
+        hint="Give the interaction_id of an earlier answer. Nothing was sent.",
+    )
 
 
 def _runs(state: StateSnapshot) -> frozenset[str]:

@@ -13,7 +13,7 @@ from ..client import AsyncParallelClient
 from ..options import DEFAULT_PROCESSORS, Limits, ProcessorChoice
 from ..research import create_research_graph
 from ..text.result import DEFAULT_MAX_CHARS
-from .research_desk import ResearchDesk
+from .research_desk import REPEAT_SECONDS, ResearchDesk
 
 WAIT_SECONDS = 50.0
 """How long a call waits for an answer: many MCP clients give up after a minute."""
@@ -39,6 +39,7 @@ async def open_desk(
     limits: Limits | None = None,
     wait_seconds: float = WAIT_SECONDS,
     max_chars: int = DEFAULT_MAX_CHARS,
+    repeat_seconds: float = REPEAT_SECONDS,
     client: AsyncParallelClient | None = None,
 ) -> AsyncIterator[ResearchDesk]:
     """A desk with its sessions in this file, which only its owner can read.
@@ -49,6 +50,7 @@ async def open_desk(
         limits: What one session may use; it stops there, for there is nobody to ask.
         wait_seconds: How long a call waits for an answer.
         max_chars: Longest text.
+        repeat_seconds: For how long the same call is given the same answer again.
         client: Your own client.
     """
     with optional_imports("The MCP server"):
@@ -65,5 +67,15 @@ async def open_desk(
     ):
         await saver.setup()
         await store.setup()
+        # Each has a connection of its own. SQLite refuses one that writes after it has read, if the other has
+        # written in between: they take turns.
+        store.lock = saver.lock
         graph = builder.compile(checkpointer=saver, store=store)
-        yield ResearchDesk(graph, store, made, wait_seconds=wait_seconds, max_chars=max_chars)
+        yield ResearchDesk(
+            graph,
+            store,
+            made,
+            wait_seconds=wait_seconds,
+            max_chars=max_chars,
+            repeat_seconds=repeat_seconds,
+        )

@@ -41,10 +41,10 @@ def desks(tmp_path: Path) -> Desks:
 
 
 @asynccontextmanager
-async def waiting(desks: Desks) -> AsyncIterator[tuple[ResearchDesk, str]]:
+async def waiting(desks: Desks, **options: Any) -> AsyncIterator[tuple[ResearchDesk, str]]:
     """A desk that has said that a long run is still running, and the session."""
     desks.account.script(seconds=5000)
-    async with desks.open() as desk:
+    async with desks.open(**options) as desk:
         text = await desk.ask(QUESTION)
         assert text.startswith("Still running (trun_")
         assert "check(session_id='" in text
@@ -105,15 +105,97 @@ async def test_the_same_call_goes_on_until_it_has_its_answer_and_is_then_a_new_o
     async with waiting(desks) as (desk, session_id):
         assert session_of(await desk.ask(QUESTION)) == session_id
     desks.account.simulator.clock.sleep(5000)
-    async with desks.open() as desk:
+    async with desks.open(repeat_seconds=0.0) as desk:
         assert session_of(await desk.ask(QUESTION)) == session_id
         assert len(desks.account.runs) == 1
         assert session_of(await desk.ask(QUESTION)) != session_id
     assert len(desks.account.runs) == 2
 
 
+async def test_an_answer_that_may_not_have_reached_its_client_is_given_again(desks: Desks) -> None:
+    async with desks.open() as desk:
+        first = await desk.ask(QUESTION)
+        second = await desk.ask(Asked("More?", session_of(first)))
+    async with desks.open() as desk:
+        again = [await desk.ask(QUESTION), await desk.ask(Asked("More?", session_of(first)))]
+        assert "given again" not in await desk.check(session_of(first))
+    for before, after in zip((first, second), again, strict=True):
+        assert interaction_of(after) == interaction_of(before)
+        assert "given again for nothing" in after.splitlines()[-1]
+    assert len(desks.account.runs) == 2
+
+
+async def test_a_question_with_blanks_around_it_has_its_answer(desks: Desks) -> None:
+    async with desks.open() as desk:
+        assert "<research_output" in await desk.ask(Asked("  Who leads?\n"))
+        assert "given again" in await desk.ask(Asked("Who leads?"))
+    assert len(desks.account.runs) == 1
+
+
+async def test_the_same_words_asked_from_elsewhere_are_another_question(desks: Desks) -> None:
+    async with desks.open() as desk:
+        first = await desk.ask(QUESTION)
+        session_id = session_of(first)
+        await desk.ask(Asked("More?", session_id))
+        desks.account.script(seconds=5000)
+        assert "Still running" in await desk.ask(Asked("Why?", session_id))
+        with pytest.raises(InvalidRequest, match="still waits"):
+            await desk.ask(Asked("Why?", session_id, interaction_of(first)))
+        with pytest.raises(InvalidRequest, match="no such interaction"):
+            await desk.ask(Asked("Why?", session_id, "intr_of_somebody"))
+        assert "Still running" in await desk.check(session_id)
+    assert len(desks.account.sent) == 3
+
+
+async def test_many_questions_at_once_are_all_answered(desks: Desks) -> None:
+    async with desks.open() as desk:
+        texts = await asyncio.gather(*(desk.ask(Asked(f"Question {n}?")) for n in range(12)))
+    assert len(set(map(session_of, texts))) == len(desks.account.runs) == 12
+
+
+class Died(BaseException):
+    """A process that dies here."""
+
+
+class DyingStore:
+    """A store whose process dies instead of writing for the n-th time."""
+
+    def __init__(self, store: Any, writes: int) -> None:
+        self._store, self._left = store, writes
+
+    async def aput(self, *args: Any, **kwargs: Any) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise Died
+        await self._store.aput(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+@pytest.mark.parametrize("writes", range(3))
+@pytest.mark.parametrize("begins", [True, False], ids=["research", "follow_up"])
+async def test_a_call_that_dies_at_any_of_its_notes_goes_on(
+    desks: Desks, writes: int, begins: bool
+) -> None:
+    async with desks.open() as desk:
+        first = await desk.ask(Asked("First?"))
+    asked = QUESTION if begins else Asked("More?", session_of(first))
+    async with desks.open() as desk:
+        dying: Any = DyingStore(desk._store, writes)
+        desk._store = dying
+        with pytest.raises(Died):
+            await desk.ask(asked)
+    async with desks.open() as desk:
+        assert "<research_output" in await desk.check(session_of(first))
+        text = await desk.ask(asked)
+        assert "<research_output" in text
+        assert interaction_of(text) == interaction_of(await desk.check(session_of(text)))
+    assert len(desks.account.runs) == 2
+
+
 async def test_what_was_fetched_by_check_is_asked_anew(desks: Desks) -> None:
-    async with waiting(desks) as (desk, session_id):
+    async with waiting(desks, repeat_seconds=0.0) as (desk, session_id):
         desks.account.simulator.clock.sleep(5000)
         await desk.check(session_id)
         assert session_of(await desk.ask(QUESTION)) != session_id
