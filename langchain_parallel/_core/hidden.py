@@ -6,7 +6,7 @@ nothing; what reports errors with local variables (Sentry, `traceback`, rich) sh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 from pydantic import SecretStr
@@ -45,5 +45,14 @@ def as_secret(given: T | str) -> T | SecretStr:
 
 
 def as_secrets(given: str | SecretStr | Sequence[str | SecretStr]) -> tuple[SecretStr, ...]:
-    """One secret or several, as `as_secret`."""
-    return tuple(map(as_secret, (given,) if isinstance(given, str | SecretStr) else given))
+    """One secret or several, as `as_secret`; bytes count as text."""
+    several = given if _holds_several(given) else (given,)
+    return tuple(as_secret(_as_text(one)) for one in several)  # type: ignore[union-attr]  # see above
+
+
+def _holds_several(given: object) -> bool:
+    return isinstance(given, Iterable) and not isinstance(given, str | bytes | SecretStr)
+
+
+def _as_text(given: Any) -> Any:
+    return HiddenText(given.decode(errors="replace")) if isinstance(given, bytes) else given

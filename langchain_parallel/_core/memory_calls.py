@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +19,6 @@ from .request_rules import memory_key_findings
 from .retry import RetryDecision, RetryPolicy, classify
 
 MAX_QUERY, MOST = 500, 25
-_NEEDED = ("id",)
 _KINDS = ("task", "monitor", "findall")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
@@ -41,14 +40,21 @@ def change(call: str, asked: Mapping[str, Any], policy: RetryPolicy) -> Flow[Non
 # --- checks --------------------------------------------------------------------------------------
 
 
-def check(fields: Mapping[str, Any], *, strict: bool) -> tuple[dict[str, Any], list[Finding]]:
+def check(
+    fields: Mapping[str, Any], *, needed: Collection[str], strict: bool
+) -> tuple[dict[str, Any], list[Finding]]:
     """The body of a call, and the rules that it breaks; fields that are None are left out.
+
+    Args:
+        fields: What is given.
+        needed: The names of those that may not be left out.
+        strict: Refuse what breaks a rule.
 
     Raises:
         InvalidRequest: No API could take it; or it breaks a rule, and `strict` is set.
     """
     body = {name: _as_json(value) for name, value in fields.items() if value is not None}
-    problems = [f"{n} is missing." for n in _NEEDED if n in fields and n not in body]
+    problems = [f"{name} is missing." for name in needed if name not in body]
     problems += _impossible(body)
     if not problems:
         check_text(body)

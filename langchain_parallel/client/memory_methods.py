@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -73,7 +74,7 @@ class Memory:
             ApiError, ResponseLost: It may be there still.
         """
         fields = {"kind": kind, "id": id, "memory_scope_key": memory_scope_key}
-        return self._change("evict", fields)
+        return self._change("evict", fields, needed=("kind", "id"))
 
     def clear(self, *, memory_scope_key: str | None = None) -> None:
         """Remove everything from a memory; the runs and monitors themselves stay.
@@ -87,12 +88,14 @@ class Memory:
         """
         return self._change("clear", {"memory_scope_key": memory_scope_key})
 
-    def _change(self, call: str, fields: dict[str, Any]) -> None:
-        flow = memory_calls.change(call, self._check(fields), self._client._settings.policy)
+    def _change(self, call: str, fields: dict[str, Any], needed: Sequence[str] = ()) -> None:
+        asked = self._check(fields, needed)
+        flow = memory_calls.change(call, asked, self._client._settings.policy)
         return self._client._drive(flow)
 
-    def _check(self, fields: dict[str, Any]) -> dict[str, Any]:
-        body, found = memory_calls.check(fields, strict=self._client._settings.strict)
+    def _check(self, fields: dict[str, Any], needed: Sequence[str] = ()) -> dict[str, Any]:
+        strict = self._client._settings.strict
+        body, found = memory_calls.check(fields, needed=needed, strict=strict)
         warn(found)
         return body
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from .._core import web_calls, web_limits
+from .._core.kinds import check_kinds
 from .._core.redaction import extra_secrets
 from ..models import (
     ExtractAdvancedSettings,
@@ -65,6 +66,7 @@ class WebDriver(Driver):
                 may cost as much once more.
             ApiError: The server refused; nothing was billed.
         """
+        check_kinds({"resend_lost": (resend_lost, bool)})
         fields = {
             "search_queries": _as_list(search_queries),
             "objective": objective,
@@ -118,6 +120,7 @@ class WebDriver(Driver):
                 may cost as much once more.
             ApiError: The server refused; nothing was billed.
         """
+        check_kinds({"resend_lost": (resend_lost, bool)})
         fields = {
             "urls": _as_list(urls),
             "objective": objective,

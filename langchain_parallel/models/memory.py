@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Discriminator, Tag
+from pydantic import Discriminator, Tag, TypeAdapter, ValidationError, model_validator
 
 from .results import ApiModel
 
@@ -53,7 +54,7 @@ class FindAllMemoryResult(ApiModel):
 
 
 class UnknownMemoryResult(ApiModel):
-    """Something of a kind that this package does not know. All its fields are kept."""
+    """Something of a kind, or of a shape, that this package does not know. All its fields are kept."""
 
     kind: str = ""
     id: str = ""
@@ -62,6 +63,8 @@ class UnknownMemoryResult(ApiModel):
 
 
 def _kind_of(value: Any) -> str:
+    if isinstance(value, UnknownMemoryResult):
+        return "unknown"
     kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
     return kind if kind in ("task", "monitor", "findall") else "unknown"
 
@@ -75,7 +78,29 @@ MemoryResult: TypeAlias = Annotated[
 ]
 
 
+_KNOWN: TypeAdapter[Any] = TypeAdapter(MemoryResult)
+_UNKNOWN: TypeAdapter[Any] = TypeAdapter(UnknownMemoryResult)
+
+
 class MemoryRetrieveResponse(ApiModel):
     """What was found in a memory: the most relevant first, or without a query the newest."""
 
-    results: tuple[MemoryResult, ...] = ()
+    results: tuple[MemoryResult, ...]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _readable(cls, value: Any) -> Any:
+        """An entry that is not as documented costs no other one: it may be a lost run that is looked for."""
+        entries = value.get("results") if isinstance(value, dict) else None
+        return value if not isinstance(entries, list) else {**value, "results": _read(entries)}
+
+
+def _read(entries: list[Any]) -> list[Any]:
+    """The entries; one of another shape than its kind's as an unknown one, and none that is no object."""
+    read: list[Any] = []
+    for entry in entries:
+        for form in (_KNOWN, _UNKNOWN):
+            with suppress(ValidationError):
+                read.append(form.validate_python(entry))
+                break
+    return read

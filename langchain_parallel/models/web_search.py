@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from pydantic import model_validator
+from pydantic import StrictInt, model_validator
 
 from .requests import Extensible, SourcePolicy
 from .results import ApiModel, TaskRunWarning
@@ -25,7 +25,7 @@ class FetchPolicy(Extensible):
         disable_cache_fallback: Where fetching fails, give an error in place of an older page.
     """
 
-    max_age_seconds: int | None = None
+    max_age_seconds: StrictInt | None = None
     timeout_seconds: float | None = None
     disable_cache_fallback: bool | None = None
 
@@ -33,13 +33,13 @@ class FetchPolicy(Extensible):
 class ExcerptSettings(Extensible):
     """The most characters of excerpts from one page."""
 
-    max_chars_per_result: int | None = None
+    max_chars_per_result: StrictInt | None = None
 
 
 class FullContentSettings(Extensible):
     """The most characters of a page's whole text."""
 
-    max_chars_per_result: int | None = None
+    max_chars_per_result: StrictInt | None = None
 
 
 class SearchAdvancedSettings(Extensible):
@@ -57,7 +57,7 @@ class SearchAdvancedSettings(Extensible):
     fetch_policy: FetchPolicy | None = None
     excerpt_settings: ExcerptSettings | None = None
     location: str | None = None
-    max_results: int | None = None
+    max_results: StrictInt | None = None
 
 
 class ExtractAdvancedSettings(Extensible):
@@ -85,7 +85,7 @@ class SearchRequest(Extensible):
     search_queries: Sequence[str]
     objective: str | None = None
     mode: str | None = None
-    max_chars_total: int | None = None
+    max_chars_total: StrictInt | None = None
     session_id: str | None = None
     client_model: str | None = None
     advanced_settings: SearchAdvancedSettings | None = None
@@ -108,7 +108,7 @@ class ExtractRequest(Extensible):
     urls: Sequence[str]
     objective: str | None = None
     search_queries: Sequence[str] | None = None
-    max_chars_total: int | None = None
+    max_chars_total: StrictInt | None = None
     session_id: str | None = None
     client_model: str | None = None
     advanced_settings: ExtractAdvancedSettings | None = None

@@ -6,6 +6,7 @@ same answer.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -91,7 +92,7 @@ def _extract_error(url: str) -> JsonObject | None:
         return _error("invalid_url", None, "[simulated] This is no address of a page.")
     if host.endswith(".invalid"):
         return _error("fetch_error", None, f"[simulated] Host {host[:100]} was not found.")
-    if path[-2:-1] == ["status"] and path[-1].isdecimal() and 400 <= int(path[-1]) < 600:
+    if path[-2:-1] == ["status"] and re.fullmatch("[45][0-9]{2}", path[-1]):
         return _error("http_error", int(path[-1]), f"[simulated] The page answered {path[-1]}.")
     return None
 

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from .._core.hidden import HiddenBytes, HiddenText, as_secrets
 from .._core.json_text import parse
+from .._core.kinds import kind_of
 from .._core.webhook_signature import LEAST_BYTES, is_long_enough, is_signed_by, parse_timestamp
 from ..errors import InvalidRequest, WebhookRejected
 from .request_forms import Body, Headers, read_body, read_headers
@@ -111,8 +112,12 @@ def check_headers(headers: Headers, *, tolerance: float) -> None:
 
 
 def _check_time(timestamp: int, now: float | None, tolerance: float) -> None:
+    moment = time.time() if now is None else now
+    for name, given in (("now", moment), ("tolerance", tolerance)):
+        if not isinstance(given, int | float):
+            raise InvalidRequest([f"{name} is {kind_of(given)}; give seconds."])
     # Not `>`, which is false for a `now` that is not a number, and would let an old delivery in.
-    if not abs((time.time() if now is None else now) - timestamp) <= tolerance:
+    if not abs(moment - timestamp) <= tolerance:
         raise WebhookRejected("The timestamp is too far from now.", reason="timestamp")
 
 
@@ -120,9 +125,15 @@ def secret_keys(secrets: Sequence[str | SecretStr]) -> tuple[bytes, ...]:
     """The secrets as bytes.
 
     Raises:
-        InvalidRequest: There is no secret, or one that is too short.
+        InvalidRequest: There is no secret, or one that is no text, or too short.
     """
     secrets = as_secrets(secrets)
+    for secret in secrets:
+        if not isinstance(secret, SecretStr):
+            raise InvalidRequest(
+                [f"A webhook secret is {kind_of(secret)}; give it as text."],
+                hint="An environment variable that is not set is None.",
+            )
     texts = [HiddenText(secret.get_secret_value().strip()) for secret in secrets]
     keys = tuple(HiddenBytes(text.encode("utf-8", "surrogatepass")) for text in texts)
     if not keys or not all(map(is_long_enough, keys)):

@@ -79,7 +79,9 @@ def read_headers(headers: Headers, names: Iterable[str]) -> dict[str, str]:
 def _pairs(headers: Any) -> Iterator[tuple[Any, Any]]:
     if isinstance(headers, Mapping):
         many, one = headers.get("multiValueHeaders"), headers.get("headers")
-        if many:  # an AWS Lambda's; its `headers` are the last ones of these
+        if (
+            isinstance(many, Mapping) and many
+        ):  # an AWS Lambda's; its `headers` are the last ones of these
             headers = [(name, value) for name, values in many.items() for value in values]
         elif one is not None and not isinstance(one, str):  # a Lambda's, or an ASGI scope's
             headers = one

@@ -178,6 +178,7 @@ def test_what_breaks_a_rule_is_warned_about_and_refused_if_strict(
         ("retrieve", {"query": "half \ud800"}, "Half a character"),
         ("evict", {"kind": "task", "id": ""}, "id is empty"),
         ("evict", {"kind": "task", "id": None}, "id is missing"),
+        ("evict", {"kind": None, "id": "trun_1"}, "kind is missing"),
         ("clear", {"memory_scope_key": 7}, "memory_scope_key is an int"),
     ],
 )
@@ -205,4 +206,34 @@ def test_results_of_every_kind_are_read_also_with_less_and_more_than_documented(
     assert tuple(map(type, found)) == kinds
     assert isinstance(found[1], MonitorMemoryResult)
     assert found[1].matched_events[0].event_id == "event_1"
-    assert MemoryRetrieveResponse.model_validate({}).results == ()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        7,
+        "text",
+        {"kind": "task"},
+        {"kind": ["task"], "id": "trun_0"},
+        {"kind": "task", "id": {"of": "what"}},
+    ],
+    ids=str,
+)
+def test_an_entry_that_cannot_be_read_costs_no_other_one(odd: Any) -> None:
+    found = MemoryRetrieveResponse.model_validate({"results": [odd, {"kind": "task", "id": "t"}]})
+    assert found.results[-1] == TaskMemoryResult(id="t")
+    assert not [one for one in found.results[:-1] if isinstance(one, TaskMemoryResult)]
+
+
+def test_an_entry_of_another_shape_than_its_kinds_is_an_unknown_one() -> None:
+    odd = {"kind": "monitor", "id": "m", "matched_events": [7]}
+    (found,) = MemoryRetrieveResponse.model_validate({"results": [odd]}).results
+    assert (type(found), found.id) == (UnknownMemoryResult, "m")
+
+
+@pytest.mark.parametrize("body", [{}, {"error": {"message": "overloaded"}}, {"results": None}])
+def test_an_answer_without_results_does_not_pass_for_an_empty_memory(
+    world: World, memory: Memory, body: Any
+) -> None:
+    world.sim.faults.add(Fault("wrong_shape", body=body))
+    world.raises(errors.MalformedResponse, memory.retrieve)

@@ -108,6 +108,10 @@ REFUSED: list[tuple[str, Any, dict[str, Any], str]] = [
     ("search", "q", {"extra_body": {"mode": "new"}}, "knows that name"),
     ("search", "q", {"extra_body": {"x": float("nan")}}, "NaN"),
     ("search", "q", {"extra_body": {"token": "**********"}}, "was dumped"),
+    ("search", "q", {"max_chars_total": True}, "max_chars_total"),
+    ("search", "q", {"advanced_settings": {"max_results": "3"}}, "max_results"),
+    ("search", "q", {"resend_lost": "no"}, "resend_lost is a str; give True or False"),
+    ("extract", PAGE, {"resend_lost": 1}, "resend_lost is an int; give True or False"),
     ("search", "q", {"timeout": -1}, "timeout is -1"),
     ("search", "q", {"timeout": 0}, "timeout is 0; give seconds, above 0"),
     (

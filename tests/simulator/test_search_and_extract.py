@@ -129,6 +129,13 @@ def test_a_page_that_cannot_be_read_is_an_error_of_its_own_and_costs_nothing() -
     assert simulator.billing.total_usd == 0.001
 
 
+@pytest.mark.parametrize("code", ["4" * 5_000, "04", "٤٠٤", "600", "+404", ""])
+def test_an_address_that_names_no_status_is_a_page(code: str) -> None:
+    url = f"https://a.example/status/{code}"
+    with http_to(made()) as http:
+        assert [page["url"] for page in extract(http, url)["results"]] == [url]
+
+
 def test_the_whole_text_of_a_page_comes_only_where_it_is_asked_for_and_as_long_as_that() -> None:
     with http_to(made()) as http:
         for full, length in ((False, None), (True, 3000), ({"max_chars_per_result": 90}, 90)):

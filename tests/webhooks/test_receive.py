@@ -9,6 +9,7 @@ import pickle
 import re
 from contextlib import suppress
 from datetime import datetime, timezone
+from traceback import walk_tb
 from typing import Any
 
 import httpx
@@ -139,6 +140,23 @@ def test_without_a_secret_nothing_is_received(secrets: Any) -> None:
         receive(headers(BODY, b""), BODY, secrets=secrets, now=NOW)
 
 
+@pytest.mark.parametrize("secrets", [None, [None], [SECRET, 7], 7])
+def test_a_secret_that_is_no_text_is_refused_by_its_kind(secrets: Any) -> None:
+    with pytest.raises(InvalidRequest, match=r"secret is (a NoneType|an int); give it as text"):
+        receive(headers(BODY), BODY, secrets=secrets, now=NOW)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_secret_of_bytes_is_one_too_and_no_frame_shows_it(several: bool) -> None:
+    secret: Any = [SECRET.encode()] if several else SECRET.encode()
+    assert receive(headers(BODY), BODY, secrets=secret, now=NOW).run_id == "trun_1"
+    with pytest.raises(WebhookRejected) as caught:
+        receive(headers(BODY, b"w"), BODY, secrets=secret, now=NOW)
+    frames = [frame.f_locals for frame, _ in walk_tb(caught.value.__traceback__)][1:]
+    assert frames
+    assert SECRET not in repr(frames)
+
+
 def test_a_single_secret_is_not_taken_apart() -> None:
     assert rejected(headers(BODY, b"w"), secrets=SECRET) == "signature"
     assert receive(headers(BODY), BODY, secrets=SECRET, now=NOW).run_id == "trun_1"
@@ -177,6 +195,12 @@ def test_a_delivery_counts_for_five_minutes_either_way(away: int, late: bool) ->
 @pytest.mark.parametrize("options", [{"now": math.nan}, {"tolerance": math.nan}])
 def test_a_time_that_is_no_number_lets_nothing_in(options: Any) -> None:
     assert rejected(headers(BODY), **options) == "timestamp"
+
+
+@pytest.mark.parametrize("options", [{"now": "1"}, {"tolerance": None}, {"tolerance": "300"}])
+def test_a_time_of_another_type_is_the_callers_mistake(options: Any) -> None:
+    with pytest.raises(InvalidRequest, match="give seconds"):
+        receive(headers(BODY), BODY, **{"secrets": [SECRET], "now": NOW, **options})
 
 
 @pytest.mark.parametrize("name", ["webhook-id", "webhook-timestamp", "webhook-signature"])

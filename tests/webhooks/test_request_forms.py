@@ -125,6 +125,12 @@ def test_headers_in_another_form_are_the_callers_mistake(given: Any) -> None:
         receive(given, BODY, secrets=[SECRET], now=NOW)
 
 
+@pytest.mark.parametrize("name", ["headers", "multiValueHeaders", "body", "isBase64Encoded"])
+def test_a_header_that_a_sender_names_like_a_part_of_an_event_changes_nothing(name: str) -> None:
+    given = {**SIGNED, name: "true"}
+    assert receive(given, BODY, secrets=[SECRET], now=NOW).run_id == "trun_1"
+
+
 @pytest.mark.parametrize("between", [" ", ", "])
 def test_signatures_of_a_rotated_secret_count_in_one_header_or_several(between: str) -> None:
     new, old = (headers(BODY, key)["webhook-signature"] for key in (b"n" * 24, SECRET.encode()))
