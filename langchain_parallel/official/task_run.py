@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
+from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.tools import ToolException
 from pydantic import BaseModel, Field, SecretStr, ValidationError, create_model, model_validator
@@ -18,10 +19,10 @@ from .._graph.run_config import RunConfig
 from ..errors import ParallelError
 from ..models import JsonSchema, SchemaLike, TaskRunInput
 from ..models.schema_forms import is_class
-from ..options import RequestOptions
+from ..options import RequestOptions, check_timeout
 from ..processors import PROCESSORS
 from ..tools import ParallelTaskTool
-from ..tools.call_site import CallSite
+from ..tools.call_site import NO_CONFIG, AnyRuntime, CallSite
 from ..tools.own_answers import seal_answer
 from .failures import CallFailed, parallel_error
 from .leniency import Keyed, as_refusal
@@ -125,6 +126,59 @@ class ParallelTaskRunTool(Keyed, ParallelTaskTool):
         )
         return self
 
+    # The official package's order of arguments; there, too, only who calls these two gives a `timeout`.
+
+    def _run(  # type: ignore[override]  # as above
+        self,
+        input: Any = None,
+        metadata: Any = None,
+        previous_interaction_id: Any = None,
+        timeout: float | None = None,
+        *,
+        runtime: AnyRuntime = None,  # type: ignore[assignment]  # as in `ParallelTaskTool`
+        config: RunnableConfig = NO_CONFIG,
+        run_manager: CallbackManagerForToolRun | None = None,
+        **fields: Any,
+    ) -> Any:
+        return super(ParallelTaskRunTool, self._within(timeout))._run(
+            input,
+            previous_interaction_id,
+            runtime=runtime,
+            config=config,
+            run_manager=run_manager,
+            **_with_metadata(metadata, fields),
+        )
+
+    async def _arun(  # type: ignore[override]  # as above
+        self,
+        input: Any = None,
+        metadata: Any = None,
+        previous_interaction_id: Any = None,
+        timeout: float | None = None,
+        *,
+        runtime: AnyRuntime = None,  # type: ignore[assignment]  # as in `ParallelTaskTool`
+        config: RunnableConfig = NO_CONFIG,
+        run_manager: AsyncCallbackManagerForToolRun | None = None,
+        **fields: Any,
+    ) -> Any:
+        return await super(ParallelTaskRunTool, self._within(timeout))._arun(
+            input,
+            previous_interaction_id,
+            runtime=runtime,
+            config=config,
+            run_manager=run_manager,
+            **_with_metadata(metadata, fields),
+        )
+
+    def _within(self, timeout: float | None) -> Self:
+        if timeout is None:
+            return self
+        try:
+            update = {"timeout": check_timeout(timeout)}
+        except ParallelError as error:
+            raise CallFailed("Task", error) from error
+        return cast(Self, self.model_copy(update=update))
+
     def _door_now(self) -> RunConfig:
         door = super()._door_now()
         if not _is_model(self.task_output_schema):
@@ -152,6 +206,10 @@ class ParallelTaskRunTool(Keyed, ParallelTaskTool):
         if run.interaction_id:
             result["interaction_id"] = run.interaction_id
         return result, seal_answer(self._door, run, ledger_id)
+
+
+def _with_metadata(metadata: Any, fields: dict[str, Any]) -> dict[str, Any]:
+    return fields if metadata is None else {**fields, _METADATA: metadata}
 
 
 def _is_model(schema: Any) -> bool:

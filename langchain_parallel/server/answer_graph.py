@@ -17,6 +17,7 @@ from typing_extensions import TypedDict
 
 from .._graph.runtime import asking_user, came_through_server, checkpointer_of
 from .._graph.seals import Seals
+from .._graph.user_key import hide_key
 from ..client import ParallelClient
 from ..errors import InvalidRequest, ParallelError
 from ..evidence import Evidence
@@ -80,6 +81,7 @@ def create_answer_graph(
         return {"question": state.get("question") or "", "continue_from": parent}
 
     def blocking(state: _State, config: RunnableConfig) -> Any:
+        config = hide_key(config)
         try:
             out = research.invoke(cast(Any, question_of(state, config)), config)
         except ParallelError as error:
@@ -87,6 +89,7 @@ def create_answer_graph(
         return {"answer": _text(cast(ResearchOutput, out), handles, config)}
 
     async def asynchronous(state: _State, config: RunnableConfig) -> Any:
+        config = hide_key(config)
         try:
             out = await research.ainvoke(cast(Any, question_of(state, config)), config)
         except ParallelError as error:

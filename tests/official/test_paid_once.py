@@ -95,6 +95,31 @@ def test_a_run_that_takes_too_long_is_named_and_not_lost(account: OfficialAccoun
     assert done["output"]
 
 
+@pytest.mark.parametrize("how", ["sync", "async"])
+def test_a_timeout_that_is_given_to_a_call_is_that_of_this_call(
+    account: OfficialAccount, how: str
+) -> None:
+    tool = account.task_run()
+
+    def run(*args: Any, **given: Any) -> Any:
+        if how == "sync":
+            return tool._run(*args, **given)
+        return asyncio.run(tool._arun(*args, **given))
+
+    with pytest.raises(official.CallFailed, match="timeout"):
+        run(input="q", timeout=-1)
+    assert account.sent == []
+    account.script(seconds=5000)
+    with pytest.raises(official.CallFailed) as raised:
+        run("q", {"team": "a"}, timeout=60)
+    assert isinstance(raised.value.__cause__, StillRunning)
+    first = run("q", {"team": "a"}, None, 7200.0)
+    again = run(input="more", metadata=None, previous_interaction_id=first["interaction_id"])
+    assert first["run"]["metadata"] == {"team": "a"}
+    assert again["output"]["content"]
+    assert account.sent[-1]["previous_interaction_id"] == first["interaction_id"]
+
+
 def test_an_answer_of_another_shape_is_kept(account: OfficialAccount) -> None:
     result = account.task_run(task_output_schema=Capital).invoke("q")
     assert len(result["output"]["content"]["capital"]) > 1

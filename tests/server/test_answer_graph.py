@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import traceback
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -68,6 +71,24 @@ def test_an_error_is_said_in_words_only_where_there_is_no_thread_to_resume(
         text(mode, kept, thread, question="Who?")
     assert invoke(mode, kept, None, thread)["answer"]
     assert len(api.runs()) == 1
+
+
+def test_a_users_key_is_in_no_variable_of_this_package_when_an_error_is_reported(
+    mode: Mode, api: Simulator
+) -> None:
+    api.faults.add(Fault("status_before", method="POST", path="*/runs", status=403))
+    kept = create_answer_graph(processor="lite").compile(checkpointer=InMemorySaver())
+    config = {"configurable": {"thread_id": "t", "__parallel_api_key": "key-of-anna"}}
+    with pytest.raises(Forbidden) as raised:
+        text(mode, kept, config, question="Who?")
+    frames = [frame for frame, _ in traceback.walk_tb(raised.value.__traceback__)]
+    ours = [frame for frame in frames if f"{os.sep}langchain_parallel{os.sep}" in _file(frame)]
+    assert any(_file(frame).endswith("answer_graph.py") for frame in ours)
+    assert not [_file(frame) for frame in ours if "key-of-anna" in repr(dict(frame.f_locals))]
+
+
+def _file(frame: FrameType) -> str:
+    return frame.f_code.co_filename
 
 
 def test_a_model_is_shown_two_arguments(api: Simulator) -> None:
