@@ -50,7 +50,11 @@ ROOT = Path(langchain_parallel.__file__).parent
 def _modules() -> Iterator[Any]:
     for found in pkgutil.walk_packages([str(ROOT)], "langchain_parallel."):
         if not found.name.endswith("__main__"):
-            yield importlib.import_module(found.name)
+            try:
+                yield importlib.import_module(found.name)
+            except ModuleNotFoundError as error:  # of an extra that the oldest versions go without
+                if "langchain-parallel[mcp]" not in str(error):
+                    raise
 
 
 def _patterns() -> dict[str, re.Pattern[str]]:

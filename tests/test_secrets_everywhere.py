@@ -25,6 +25,7 @@ from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import RunnableLambda
 from langchain_core.utils.function_calling import convert_to_openai_tool
+from langchain_core.version import VERSION
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.graph import END, START, StateGraph
@@ -714,6 +715,10 @@ def test_nothing_made_of_a_tool_shows_a_secret(account: Account) -> None:
         pickle.dumps(made)
 
 
+CORE = tuple(int(part) for part in VERSION.split(".")[:2])
+"""The version of langchain-core."""
+
+
 async def test_nothing_made_of_a_chat_model_shows_a_secret(account: Account, watch: Watch) -> None:
     extra = {"token": HEADER}
     made = ChatParallel(api_key=KEY, extra_body=extra)
@@ -724,7 +729,9 @@ async def test_nothing_made_of_a_chat_model_shows_a_secret(account: Account, wat
         pickle.dumps(made)
     model, heard = ChatParallel(client=account.client(), extra_body=extra), watch.config("thread")
     saying("[simulated]", f"{KEY} {HEADER}")(account)
-    calls: list[dict[str, Any]] = [{}, {"extra_body": extra}]
+    calls: list[dict[str, Any]] = [{}]
+    if CORE >= (1, 6):  # before, LangChain itself shows callbacks each option of a call
+        calls.append({"extra_body": extra})
     for given in calls:
         asked = (
             partial(model.invoke, "q", heard, **given),
