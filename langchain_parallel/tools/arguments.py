@@ -19,7 +19,7 @@ from .._core.request_rules import findings
 from ..errors import InvalidRequest
 from ..models import JsonSchema, TaskRunInput, TaskSpec, TextSchema
 from .call_site import AnyRuntime
-from .left_out import LeftOut, OptionalText, Typed, none
+from .left_out import LeftOut, MayBeLeftOut, OptionalText, Typed, none, without_default
 from .tool_messages import each_price
 
 
@@ -150,12 +150,13 @@ def _fields_of(own: type[BaseModel]) -> dict[str, Any]:
         )
     if not own.model_fields:
         raise ValueError("input_schema has no fields; name at least one argument.")
-    return {name: (_type_for_model(field), field) for name, field in own.model_fields.items()}
+    return {name: _for_model(field) for name, field in own.model_fields.items()}
 
 
-def _type_for_model(field: FieldInfo) -> Any:
-    may_be_left_out = not field.is_required() and field.default is None
-    return Annotated[field.annotation, Typed()] if may_be_left_out else field.annotation
+def _for_model(field: FieldInfo) -> tuple[Any, FieldInfo]:
+    if field.is_required() or field.default is not None:
+        return Annotated[field.annotation, Typed()], field
+    return Annotated[field.annotation, MayBeLeftOut()], without_default(field)
 
 
 def accept_field_names(own: type[BaseModel]) -> type[BaseModel]:

@@ -22,6 +22,21 @@ class Company(BaseModel):
     since: int | None = None
 
 
+class Place(BaseModel):
+    city: str | None = None
+    near: Place | None = None
+    note: int | str | None = None
+
+
+class Trip(BaseModel):
+    start: Place
+    stops: list[Place] = []
+    end: Place | None = None
+    by_name: dict[str, Place] = {}
+    known: str | None
+    marks: list[str | None] = []
+
+
 LEFT_OUT = ("", " ", "null", "None", "none", "NULL", None)
 TOOLS: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -40,6 +55,33 @@ def test_each_argument_of_the_tool_has_a_type(account: Account, kind: str) -> No
     for name, schema in arguments(account.tool(**TOOLS[kind])):
         assert isinstance(schema["type"], str), name
         assert "anyOf" not in schema
+
+
+NULL = {"type": "null"}
+
+
+def test_no_field_at_any_depth_that_may_be_left_out_is_shown_with_null(account: Account) -> None:
+    tool = account.tool(input_schema=Trip)
+    for schema in (tool.tool_call_schema.model_json_schema(), tool.get_input_jsonschema()):  # type: ignore[union-attr]
+        place = schema["$defs"]["Place"]["properties"]
+        assert place["city"]["type"] == "string"
+        assert place["near"]["$ref"] == "#/$defs/Place"
+        assert place["note"]["anyOf"] == [{"type": "integer"}, {"type": "string"}]
+        assert (
+            json.dumps(schema).count(json.dumps(NULL)) == 2
+        )  # where null is a value: known, marks
+        assert '"default": null' not in json.dumps(schema)
+        assert NULL in schema["properties"]["known"]["anyOf"]
+        assert NULL in schema["properties"]["marks"]["items"]["anyOf"]
+
+
+async def test_a_field_that_is_shown_without_null_takes_it_all_the_same(
+    account: Account, how: How
+) -> None:
+    given = {"start": {"city": None, "near": {"note": None}}, "end": None, "known": None}
+    got = await ask(account.tool(input_schema=Trip), how, **given)
+    assert got.status == "success"
+    assert account.sent[0]["input"]["start"]["near"]["note"] is None
 
 
 def test_each_argument_of_the_middleware_has_a_type() -> None:
