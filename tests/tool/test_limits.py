@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
+import psycopg
 import pytest
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.postgres import PostgresSaver
+from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.graph import START as BEGIN
 from langgraph.graph import MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
@@ -15,8 +21,7 @@ from langgraph.store.memory import InMemoryStore
 from langgraph.types import Command
 
 from langchain_parallel import ParallelClient
-from langchain_parallel._graph import paid_request
-from langchain_parallel._locks.shared import acquire_shared_lock
+from langchain_parallel._locks.postgres import lock_number
 from langchain_parallel.errors import InvalidRequest
 from langchain_parallel.models import TaskRunInput
 from langchain_parallel.options import Limits, Quota
@@ -157,23 +162,44 @@ async def test_a_run_that_is_listed_without_its_processor_counts(
     assert len(account.runs) == 1
 
 
+def free_when_awaited(other: psycopg.Connection[Any], number: int) -> None:
+    """Free a lock once it was asked for in vain: more often than a call that has each lock at once asks."""
+    query = """SELECT pid, query_start FROM pg_stat_activity
+               WHERE datname = current_database() AND query LIKE 'SELECT pg_try_advisory_lock%'"""
+    before = set(other.execute(query).fetchall())
+    tries = set[Any]()
+    while len(tries) < 6:
+        tries |= set(other.execute(query).fetchall()) - before
+    other.execute("SELECT pg_advisory_unlock(%s)", (number,))
+
+
 async def test_after_another_process_had_the_lock_its_run_is_waited_for(
-    account: Account, how: How, monkeypatch: pytest.MonkeyPatch
+    account: Account, how: How, postgres_uri: Callable[[], str]
 ) -> None:
     account.script(late_commit=10)
-    client, ledger = account.tool().client, account.new_ledger()
+    client, ledger, uri = account.tool().client, account.new_ledger(), postgres_uri()
     assert isinstance(client, ParallelClient)
     client.submit(ledger, TaskRunInput(input="Who was first?", processor="base"), position="0")
-
-    def contested(*args: Any) -> Any:
-        lock: Any = yield from acquire_shared_lock(*args)
-        lock.contested = True
-        return lock
-
-    monkeypatch.setattr(paid_request, "acquire_shared_lock", contested)
     limits = Limits(max_runs=1, on_exceed="stop")
     tool = account.tool(processor="base", limits=limits, ledger_id=ledger)
-    state = await invoke(agent(tool, calls(ONE), "done", **kept()), START, how, HERE)
+    async with AsyncExitStack() as opened:
+        other = opened.enter_context(psycopg.connect(uri, autocommit=True))
+        number = lock_number(f"limits {ledger}")
+        other.execute("SELECT pg_advisory_lock(%s)", (number,))
+        freed = asyncio.to_thread(free_when_awaited, other, number)
+        if how == "sync":
+            saver: Any = opened.enter_context(PostgresSaver.from_conn_string(uri))
+        else:
+            made = AsyncPostgresSaver.from_conn_string(uri)
+            saver = await opened.enter_async_context(made)
+        graph = agent(tool, calls(ONE), "done", checkpointer=saver)
+        place = thread(ledger)
+        asked = (
+            graph.ainvoke(START, place)
+            if how == "async"
+            else asyncio.to_thread(graph.invoke, START, place)
+        )
+        state, _ = await asyncio.gather(asked, freed)
     assert "the limit is 1" in answers(state)[0].text
     assert len(account.runs) == 1
 
