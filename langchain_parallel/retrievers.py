@@ -15,6 +15,7 @@ from langchain_core.retrievers import BaseRetriever
 from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, model_validator
 from typing_extensions import Self
 
+from ._core import web_limits
 from ._core.calls import Calls, adrive, drive
 from ._core.plain_text import clean
 from ._graph.callbacks import trace_cost
@@ -140,12 +141,13 @@ class ParallelSearchRetriever(DiscreetDoor, BaseRetriever):
         most = max_results if max_results is not None else self.max_results
         settings = self.advanced_settings
         if most is not None:
-            kept = settings or SearchAdvancedSettings()
-            settings = kept.model_copy(update={"max_results": most})
-        return SearchRequest(
-            search_queries=[query],
-            objective=self.objective,
-            mode=self.mode,
-            client_model=self.client_model,
-            advanced_settings=settings,
-        )
+            kept = dict(settings or ())
+            settings = web_limits.build(SearchAdvancedSettings, {**kept, "max_results": most})
+        fields = {
+            "search_queries": [query],
+            "objective": self.objective,
+            "mode": self.mode,
+            "client_model": self.client_model,
+            "advanced_settings": settings,
+        }
+        return web_limits.build(SearchRequest, fields)

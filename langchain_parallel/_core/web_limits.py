@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from ..errors import InvalidRequest
 from ..models import ExtractRequest, SearchRequest, SourcePolicy
-from ..models.requests import has_masked_extra
+from ..models.requests import Extensible, has_masked_extra
 from ..web_prices import SEARCH_MODES
 from .documented_rules import Finding, broken
 from .limits import (
@@ -21,7 +21,7 @@ from .limits import (
 from .request_rules import location_findings, policy_findings
 from .wire import answer_payload, json_body
 
-RequestT = TypeVar("RequestT", SearchRequest, ExtractRequest)
+PartT = TypeVar("PartT", bound=Extensible)
 
 MAX_QUERIES, MAX_QUERY, MAX_OBJECTIVE, MAX_SESSION_ID = 5, 200, 5_000, 1_000
 MAX_RESULTS, MAX_URLS = 20, 20
@@ -43,8 +43,8 @@ def check_timeout(timeout: object) -> float:
     return min(given, _LONGEST)
 
 
-def build(model: type[RequestT], fields: Mapping[str, Any]) -> RequestT:
-    """The request of these fields; those that are None are left out.
+def build(model: type[PartT], fields: Mapping[str, Any]) -> PartT:
+    """The request, or the part of one, of these fields; those that are None are left out.
 
     Raises:
         InvalidRequest: One is unknown or of another type. Its value is not repeated.

@@ -514,3 +514,30 @@ async def test_an_error_of_the_retriever_is_the_clients(web: Web, how: How) -> N
     with pytest.raises(errors.ResponseLost, match="may have been billed"):
         await invoke(retriever, "q", how)
     assert len(web.paid) == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "options"),
+    [
+        (None, {}),
+        (["fast trains"], {}),
+        ("q", {"max_results": "3"}),
+        ("q", {"max_results": True}),
+        ("q", {"max_results": 1.5}),
+    ],
+    ids=str,
+)
+def test_what_is_no_query_or_number_is_refused_by_the_retriever_as_by_the_client(
+    web: Web, query: Any, options: dict[str, Any]
+) -> None:
+    with pytest.raises(InvalidRequest, match=r"(search_queries\.0|max_results): Input should be"):
+        ParallelSearchRetriever(client=web.client).invoke(query, **options)
+    assert web.asked == []
+
+
+def test_the_number_of_documents_takes_the_place_of_that_in_the_settings_alone(web: Web) -> None:
+    kept = SearchAdvancedSettings(location="de", max_results=9, extra_body={"new": 1})
+    retriever = ParallelSearchRetriever(client=web.client, advanced_settings=kept)
+    with pytest.raises(errors.Unprocessable, match="new"):
+        retriever.invoke("q", max_results=3)
+    assert web.asked[0]["advanced_settings"] == {"location": "de", "max_results": 3, "new": 1}
