@@ -37,7 +37,7 @@ from pydantic_core import CoreSchema
 
 from .hidden_text import HiddenText
 from .refusal import Discreet
-from .schema_forms import acceptable, schema_of
+from .schema_forms import acceptable, close, schema_of
 
 Metadata: TypeAlias = dict[str, str | int | float | bool]
 """Kept with a run or a group on the server."""
@@ -163,28 +163,32 @@ def schema_envelope(schema: object) -> object:
     Raises:
         ValueError: It is none; the error names the forms that are.
     """
-    return _as_schema(schema, acceptable)
+    return _as_schema(schema, acceptable, lambda form: acceptable(close(schema_of(form))))
 
 
 def _input_envelope(schema: object) -> object:
-    return _as_schema(schema, dict)  # of the input's schema the API refuses nothing
+    return _as_schema(schema, dict, schema_of)  # of the input's schema the API refuses nothing
 
 
-def _as_schema(schema: object, change: Callable[[Mapping[str, Any]], dict[str, Any]]) -> object:
+def _as_schema(
+    schema: object,
+    of_json: Callable[[Mapping[str, Any]], dict[str, Any]],
+    of_class: Callable[[object], dict[str, Any]],
+) -> object:
     if schema is None or isinstance(schema, JsonSchema | TextSchema | AutoSchema):
         return schema
     if isinstance(schema, str):
         return AutoSchema() if schema == "auto" else TextSchema(description=schema)
     if not isinstance(schema, Mapping):
-        return JsonSchema(json_schema=change(schema_of(schema)))
+        return JsonSchema(json_schema=of_class(schema))
     if schema.get("type") in ("text", "auto"):
         return schema
     if "json_schema" not in schema:
-        return JsonSchema(json_schema=change(schema))
+        return JsonSchema(json_schema=of_json(schema))
     inner = schema["json_schema"]
     if schema.get("type") == "json_schema" and isinstance(inner, Mapping) and "schema" in inner:
         schema, inner = {}, inner["schema"]  # as OpenAI writes it
-    made = change(inner) if isinstance(inner, Mapping) else change(schema_of(inner))
+    made = of_json(inner) if isinstance(inner, Mapping) else of_class(inner)
     return {**schema, "type": "json", "json_schema": made}
 
 

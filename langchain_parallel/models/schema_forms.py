@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import is_dataclass
 from types import UnionType
 from typing import Any, TypeGuard, cast
@@ -174,20 +174,51 @@ def acceptable(schema: Mapping[str, Any]) -> dict[str, Any]:
     return cast("dict[str, Any]", _acceptable(schema))
 
 
-def _acceptable(schema: Any) -> Any:
-    if isinstance(schema, list):
-        return [_acceptable(part) for part in schema]
+def close(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of a caller's class, without other fields than the class has: the API advises it.
+
+    What says itself which other fields there may be (`dict[str, int]`, `extra="allow"`) stays as it is; so
+    does everything where parts add fields to each other (`allOf`), for none of them may be closed.
+    """
+    return dict(schema) if _adds_up(schema) else cast("dict[str, Any]", _close(schema))
+
+
+def _adds_up(schema: Any) -> bool:
+    if not isinstance(schema, Mapping):
+        return False
+    several = schema.get("allOf")
+    is_sum = isinstance(several, list) and len(several) > 1
+    return is_sum or any(_adds_up(part) for _, _, part in parts(schema))
+
+
+def _close(schema: Any) -> Any:
     if not isinstance(schema, Mapping):
         return schema
-    kept: dict[str, Any] = {}
-    said: list[str] = []
+    made = _change_parts(schema, _close)
+    if schema.get("type") == "object" and "properties" in schema:
+        made.setdefault("additionalProperties", False)
+    return made
+
+
+def _change_parts(schema: Mapping[str, Any], change: Callable[[Any], Any]) -> dict[str, Any]:
+    """The schema with each schema directly inside it changed."""
+    made: dict[str, Any] = {}
     for word, value in schema.items():
-        if word in KEYWORDS:
-            said += _said(word, value)
-        elif word in _NAMED and isinstance(value, Mapping):
-            kept[word] = {name: _acceptable(part) for name, part in value.items()}
+        if word in _NAMED and isinstance(value, Mapping):
+            made[word] = {name: change(part) for name, part in value.items()}
+        elif word in _NESTED:
+            made[word] = [*map(change, value)] if isinstance(value, list) else change(value)
         else:
-            kept[word] = _acceptable(value) if word in _NESTED else value
+            made[word] = value
+    return made
+
+
+def _acceptable(schema: Any) -> Any:
+    if not isinstance(schema, Mapping):
+        return schema
+    said = [text for word in schema if word in KEYWORDS for text in _said(word, schema[word])]
+    allowed = {word: value for word, value in schema.items() if word not in KEYWORDS}
+    kept = _change_parts(allowed, _acceptable)
     if said:
         before = str(kept.get("description", "")).strip()
         must = f"Must be {', '.join(said)}."

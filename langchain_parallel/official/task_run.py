@@ -15,10 +15,8 @@ from typing_extensions import Self
 from .._core.calls import Calls
 from .._core.hidden import as_secret, hidden
 from .._graph.paid_run import PaidAnswer, PaidRun
-from .._graph.run_config import RunConfig
 from ..errors import ParallelError
-from ..models import JsonSchema, SchemaLike, TaskRunInput
-from ..models.schema_forms import is_class
+from ..models import SchemaLike
 from ..options import RequestOptions, check_timeout
 from ..processors import PROCESSORS
 from ..tools import ParallelTaskTool
@@ -179,12 +177,6 @@ class ParallelTaskRunTool(Keyed, ParallelTaskTool):
             raise CallFailed("Task", error) from error
         return cast(Self, self.model_copy(update=update))
 
-    def _door_now(self) -> RunConfig:
-        door = super()._door_now()
-        if not _is_model(self.task_output_schema):
-            return door
-        return replace(door, template=_with_closed_root(door.template))
-
     def _research(self, asked: dict[str, Any], site: CallSite) -> Calls[Any]:
         try:
             return (yield from super()._research(asked, site))
@@ -210,21 +202,6 @@ class ParallelTaskRunTool(Keyed, ParallelTaskTool):
 
 def _with_metadata(metadata: Any, fields: dict[str, Any]) -> dict[str, Any]:
     return fields if metadata is None else {**fields, _METADATA: metadata}
-
-
-def _is_model(schema: Any) -> bool:
-    return is_class(schema) and issubclass(schema, BaseModel)
-
-
-def _with_closed_root(request: TaskRunInput) -> TaskRunInput:
-    """The request of an answer without other fields than its schema's; the official SDK closes a class so."""
-    spec = request.task_spec
-    if spec is None or not isinstance(spec.output_schema, JsonSchema):
-        return request
-    closed = {"additionalProperties": False, **spec.output_schema.json_schema}
-    shape = spec.output_schema.model_copy(update={"json_schema": closed})
-    update = {"task_spec": spec.model_copy(update={"output_schema": shape})}
-    return request.model_copy(update=update)
 
 
 class ParallelDeepResearch(Runnable[str | dict[str, Any], Result]):

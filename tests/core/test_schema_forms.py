@@ -13,7 +13,7 @@ import pytest
 from pydantic import BaseModel, Field, HttpUrl, RootModel, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from langchain_parallel._core import limits
+from langchain_parallel._core import limits, request_rules
 from langchain_parallel.errors import OutputMismatch
 from langchain_parallel.models import JsonSchema, TaskRunResult, TaskSpec, TextSchema
 from langchain_parallel.models.schema_forms import KEYWORDS
@@ -176,6 +176,57 @@ def test_what_the_api_refuses_is_said_in_the_description() -> None:
         result({**CITY, "people": -1}).parse(City)
 
 
+class Region(BaseModel):
+    capital: City
+    towns: list[Town]
+
+
+class Open(BaseModel):
+    by_year: dict[str, Village]
+
+    class Sub(BaseModel, extra="allow"):
+        name: str
+
+    sub: Sub
+
+
+def objects(schema: Any) -> list[dict[str, Any]]:
+    inside = schema.values() if isinstance(schema, dict) else schema
+    found = [part for value in inside if isinstance(value, dict | list) for part in objects(value)]
+    return [schema, *found] if isinstance(schema, dict) and "properties" in schema else found
+
+
+@pytest.mark.parametrize("form", [Region, City, Town, Village, list[Region], Optional[Region]])  # noqa: UP045
+def test_an_object_of_a_callers_class_has_no_other_fields(form: Any) -> None:
+    """The API warns of each run whose schema leaves that open."""
+    found = objects(sent(form))
+    assert found
+    assert all(part["additionalProperties"] is False for part in found)
+    assert "other properties" not in str([*request_rules.findings(answering(sent(form)))])
+
+
+def test_what_a_class_allows_itself_stays_allowed() -> None:
+    assert sent(Open)["$defs"]["Sub"]["additionalProperties"] is True
+    assert sent(Open)["properties"]["by_year"]["additionalProperties"] == {
+        "$ref": "#/$defs/Village"
+    }
+
+
+def test_parts_that_add_fields_to_each_other_are_not_closed() -> None:
+    """No object would fit all of them."""
+
+    class Sum(BaseModel):
+        model_config = {"json_schema_extra": {"properties": {}, "allOf": [TOWN, TOWN]}}
+        name: str
+
+    assert "additionalProperties" not in json.dumps(sent(Sum))
+
+
+def test_a_json_schema_is_sent_as_it_was_written() -> None:
+    assert sent(TOWN) == TOWN
+    assert "additionalProperties" not in str(TaskSpec(input_schema=Town).input_schema)
+
+
 ZOD: dict[str, Any] = {
     "$schema": "http://json-schema.org/draft-07/schema#",
     "type": "object",
@@ -230,15 +281,15 @@ def test_each_keyword_that_the_api_refuses_can_be_given(word: str) -> None:
     assert field["description"].startswith("Must be ")
 
 
-def test_a_schema_without_such_keywords_is_sent_unchanged() -> None:
-    """Its ledger key stays, so that runs of an earlier version are found."""
+def test_a_schema_without_such_keywords_is_sent_as_it_is_but_closed() -> None:
+    """What else changed would give a run that is paid for another ledger key."""
 
     class Plain(BaseModel):
         name: str = "x"
         tags: list[Literal["a", "b"]]
         more: dict[str, int] | None
 
-    assert sent(Plain) == Plain.model_json_schema()
+    assert sent(Plain) == {**Plain.model_json_schema(), "additionalProperties": False}
 
 
 def test_the_schema_of_a_question_is_sent_as_it_is() -> None:
