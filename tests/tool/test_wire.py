@@ -33,6 +33,12 @@ class Report(BaseModel):
     year: int | None = None
 
 
+CLOSED = {"additionalProperties": False}
+REPORT = {
+    **Report.model_json_schema(),
+    **CLOSED,
+    "$defs": {"Rival": {**Rival.model_json_schema(), **CLOSED}},
+}
 JSON_SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
@@ -64,7 +70,7 @@ class Shape:
 
 
 SHAPES = {
-    "pydantic": Shape(Report, {"type": "json", "json_schema": Report.model_json_schema()}),
+    "pydantic": Shape(Report, {"type": "json", "json_schema": REPORT}),
     "json": Shape(JSON_SCHEMA, {"type": "json", "json_schema": JSON_SCHEMA}),
     "text": Shape("Two lines.", {"type": "text", "description": "Two lines."}, is_text=True),
     "auto": Shape("auto", {"type": "auto"}),
