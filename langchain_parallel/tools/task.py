@@ -13,10 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
 from langchain_core.messages.tool import ToolCall, tool_call
-from langchain_core.runnables import RunnableConfig
-from langchain_core.runnables.config import ensure_config, patch_config
 from langchain_core.tools import BaseTool, ToolException
 from pydantic import (
     BaseModel,
@@ -29,10 +26,9 @@ from pydantic import (
 )
 from typing_extensions import Self
 
-from .._core.calls import Calls, adrive, drive
+from .._core.calls import Calls
 from .._core.hidden import as_secret
-from .._core.timestamps import elapsed_seconds
-from .._graph.callbacks import Spending, tell_cost
+from .._graph.callbacks import tell_cost
 from .._graph.discreet_door import DiscreetDoor
 from .._graph.ownership import prove_ledger
 from .._graph.paid_run import PaidAnswer, PaidRun
@@ -53,7 +49,6 @@ from ..options import (
     only_one_run_per_question,
 )
 from ..parked.interrupts import check_can_park, check_own_thread, is_parking, park
-from ..processors import price_usd
 from ..text.result import DEFAULT_MAX_CHARS, MIN_CHARS, paid_calls, render
 from ..text.untrusted import compact_json
 from .arguments import (
@@ -66,18 +61,17 @@ from .arguments import (
     described_shape,
 )
 from .asked_by_hand import AskedByHand
-from .call_site import NO_CONFIG, AnyRuntime, CallSite
+from .call_site import CallSite
+from .called_by_name import CalledByName
 from .own_answers import check_adopted, check_follow_up, remember_answer, seal_answer
+from .task_artifact import Told, artifact_of, spending
 from .thread_citations import first_position, number_citations
 from .tool_messages import description, error_for_model, explain
 from .unfinished_calls import UnfinishedCall, is_found_again, with_asked_key
 from .within_limits import submit_within_limits
 
-Told = tuple[str, dict[str, Any]]
-"""Content and artifact."""
 
-
-class ParallelTaskTool(DiscreetDoor, AskedByHand):
+class ParallelTaskTool(DiscreetDoor, CalledByName, AskedByHand):
     """Web research with evidence, as a tool for agents.
 
     The content a model reads is the answer with numbered citations, what is uncertain, and the
@@ -266,69 +260,6 @@ class ParallelTaskTool(DiscreetDoor, AskedByHand):
         call = tool_call(name=self.name, args=args, id=uuid.uuid4().hex)
         return tool, call, tool.task_output_schema
 
-    # LangChain always gives a run manager. Other frameworks' adapters call these two without one, and get
-    # what a model reads: the text alone, with errors told as text. Some of them pass only arguments that a
-    # signature names.
-
-    def _run(
-        self,
-        input: Any = None,
-        previous_interaction_id: Any = None,
-        processor: Any = None,
-        output_schema: Any = None,
-        *,
-        runtime: AnyRuntime = None,  # type: ignore[assignment]  # injected by LangGraph, absent elsewhere
-        config: RunnableConfig = NO_CONFIG,
-        run_manager: CallbackManagerForToolRun | None = None,
-        **fields: Any,
-    ) -> Any:
-        config = config or ensure_config()
-        asked = self._by_name(input, previous_interaction_id, processor, output_schema, fields)
-        if run_manager is None:
-            return self.run(asked, config=config)
-        site = CallSite.of(runtime, of_tool(run_manager, config))
-        return drive(self._research(asked, site))
-
-    async def _arun(
-        self,
-        input: Any = None,
-        previous_interaction_id: Any = None,
-        processor: Any = None,
-        output_schema: Any = None,
-        *,
-        runtime: AnyRuntime = None,  # type: ignore[assignment]  # injected by LangGraph, absent elsewhere
-        config: RunnableConfig = NO_CONFIG,
-        run_manager: AsyncCallbackManagerForToolRun | None = None,
-        **fields: Any,
-    ) -> Any:
-        config = config or ensure_config()
-        asked = self._by_name(input, previous_interaction_id, processor, output_schema, fields)
-        if run_manager is None:
-            return await self.arun(asked, config=config)
-        site = CallSite.of(runtime, of_tool(run_manager, config))
-        return await adrive(self._research(asked, site))
-
-    @property
-    def func(self) -> Callable[..., Any]:
-        """The tool as a function that gives what a model reads, for other frameworks' adapters."""
-        return self._run
-
-    @property
-    def coroutine(self) -> Callable[..., Any]:
-        """As `func`; awaited."""
-        return self._arun
-
-    def _by_name(
-        self, input: Any, previous: Any, processor: Any, shape: Any, fields: dict[str, Any]
-    ) -> dict[str, Any]:
-        """The arguments that are given, by name. LangChain passes a bare string (`tool.invoke("…")`) without
-        one, whatever the first field is called.
-        """
-        own = self.args_schema.model_fields
-        question = "input" if "input" in own else next(iter(own))
-        named = {question: input, PREVIOUS: previous, PROCESSOR: processor, OUTPUT: shape}
-        return {**{name: value for name, value in named.items() if value is not None}, **fields}
-
     def _research(self, asked: dict[str, Any], site: CallSite) -> Calls[Told]:
         try:
             site = yield from site.at_its_step()
@@ -365,7 +296,7 @@ class ParallelTaskTool(DiscreetDoor, AskedByHand):
         processor = sent.as_sent(submission).request.processor
         answer = self._answer(got, processor, ledger_id, site)
         yield from remember_answer(self._door, site, got.result.run)
-        yield from tell_cost(_spending(got, _cost_usd(got, processor)), site.config)
+        yield from tell_cost(spending(got, processor), site.config)
         yield from call.end(run, ledger_id, run_id=got.result.run.run_id)
         return answer
 
@@ -400,7 +331,7 @@ class ParallelTaskTool(DiscreetDoor, AskedByHand):
         return f"{site.session}/{self.name}"
 
     def _answer(self, got: PaidAnswer, processor: str, ledger_id: str, site: CallSite) -> Told:
-        artifact = _artifact(got, processor)
+        artifact = artifact_of(got, processor)
         numbered = number_citations(
             citations(got.result), site.messages, site.nth_call, first_position(site.tools)
         )
@@ -456,38 +387,3 @@ class ParallelTaskTool(DiscreetDoor, AskedByHand):
         name = f"within limits/{self.name}" if is_limited else self._session(site)
         rotate = site.is_new and not is_limited
         return (yield from ledgers.of(site.config, name, rotate=rotate))
-
-
-def of_tool(
-    run_manager: CallbackManagerForToolRun | AsyncCallbackManagerForToolRun, config: RunnableConfig
-) -> RunnableConfig:
-    """The config whose events and traces belong to the tool's own run."""
-    return patch_config(config, callbacks=run_manager.get_child())
-
-
-def _spending(got: PaidAnswer, cost_usd: float | None) -> Spending:
-    run = got.result.run
-    return Spending(
-        type="spending",
-        run_id=run.run_id,
-        interaction_id=run.interaction_id,
-        processor=run.processor,
-        cost_usd=cost_usd,
-        seconds=elapsed_seconds(run.created_at, run.modified_at),
-    )
-
-
-def _cost_usd(got: PaidAnswer, processor: str) -> float | None:
-    usd = price_usd(got.result.run.processor or processor)
-    return None if usd is None else usd * got.paid
-
-
-def _artifact(got: PaidAnswer, processor: str) -> dict[str, Any]:
-    result = got.result
-    return {
-        **result.model_dump(mode="json"),
-        "run_id": result.run.run_id,
-        "interaction_id": result.run.interaction_id,
-        "cost_usd": _cost_usd(got, processor),
-        "duplicates": list(got.duplicates),
-    }

@@ -22,8 +22,10 @@ from ..errors import InvalidRequest, NotFound, ParallelError, RunCancelled, RunF
 from ..models import Submission, TaskRun
 from .arguments import Injected
 from .call_site import NO_CONFIG, AnyRuntime, CallSite
+from .called_by_name import of_tool
 from .own_answers import may_read, remember_answer
-from .task import ParallelTaskTool, Told, of_tool
+from .task import ParallelTaskTool
+from .task_artifact import Told
 from .tool_messages import error_for_model, explain
 from .unfinished_calls import close_collected
 
