@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import types
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated, Any, Literal, TypeAlias, cast
 
 from langchain_core.tools import InjectedToolArg
 from langchain_core.utils.json_schema import dereference_refs
 from langgraph.prebuilt import ToolRuntime
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, create_model
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core.core_schema import CoreSchema, is_instance_schema
@@ -110,7 +111,7 @@ def described_shape(given: str | dict[str, Any] | None) -> str | dict[str, Any] 
         return given
     try:
         schema: Any = json.loads(given)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidRequest(
             [f"{OUTPUT} begins like a JSON schema and is no JSON ({error})."], hint=_NOT_SENT
         ) from None
@@ -135,11 +136,19 @@ def _question(spec: TaskSpec | None) -> tuple[Any, FieldInfo]:
     if isinstance(shape, JsonSchema):
         # A schema inside a schema: its references would point nowhere.
         schema = {k: v for k, v in dereference_refs(shape.json_schema).items() if k != "$defs"}
-        return Annotated[dict[str, Any], WithJsonSchema(schema)], Field()
+        return Annotated[dict[str, Any], BeforeValidator(_object), WithJsonSchema(schema)], Field()
     words = shape.description if isinstance(shape, TextSchema) else None
     # Programs may pass an object; a model is asked for text.
     text = Annotated[str | dict[str, Any], WithJsonSchema({"type": "string"})]
     return text, Field(description=words or _QUESTION)
+
+
+def _object(given: Any) -> Any:
+    """What was given, or the object that it is as text: some models write arguments so."""
+    if isinstance(given, str):
+        with suppress(ValueError, RecursionError):
+            return json.loads(given)
+    return given
 
 
 def _fields_of(own: type[BaseModel]) -> dict[str, Any]:

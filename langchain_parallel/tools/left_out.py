@@ -10,10 +10,14 @@ from __future__ import annotations
 from copy import copy
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
-from pydantic_core.core_schema import CoreSchema, no_info_before_validator_function
+from pydantic_core.core_schema import (
+    CoreSchema,
+    no_info_before_validator_function,
+    no_info_wrap_validator_function,
+)
 
 _WORDS = frozenset({"", "null", "none"})
 
@@ -37,7 +41,22 @@ class Typed:
 
 
 class MayBeLeftOut(Typed):
-    """Marks an argument that may be left out."""
+    """Marks an argument that may be left out: what a model says instead of a value is none, unless it is a
+    value of that type.
+    """
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return no_info_wrap_validator_function(self._given_or_none, handler(source))
+
+    def _given_or_none(self, value: Any, validate: Any) -> Any:
+        try:
+            return validate(value)
+        except ValidationError:
+            if is_left_out(value):
+                return None
+            raise
 
     def __get_pydantic_json_schema__(
         self, core_schema: CoreSchema, handler: GetJsonSchemaHandler

@@ -84,6 +84,29 @@ async def test_a_field_that_is_shown_without_null_takes_it_all_the_same(
     assert account.sent[0]["input"]["start"]["near"]["note"] is None
 
 
+@pytest.mark.parametrize("said", ["", "null", "None"])
+async def test_of_a_callers_field_that_may_be_left_out_null_in_words_is_none(
+    account: Account, how: How, said: str
+) -> None:
+    given: dict[str, Any] = {"start": {}, "end": said, "known": None}
+    got = await ask(account.tool(input_schema=Trip), how, **given)
+    assert got.status == "success"
+    assert account.sent[0]["input"]["end"] is None
+    assert (await ask(account.tool(input_schema=Company), how, name="A", country=said)).artifact
+    assert account.sent[1]["input"]["country"] == said  # a text may be just that
+
+
+async def test_an_object_that_a_model_writes_as_text_is_that_object(
+    account: Account, how: How
+) -> None:
+    tool = account.tool(input_schema=SHAPE)
+    assert (await ask(tool, how, input='{"leader": "who?"}')).status == "success"
+    assert account.sent[0]["input"] == {"leader": "who?"}
+    for wrong in ("who?", "[1]", "{", '{"a":' * 9_999):
+        assert (await ask(tool, how, input=wrong)).status == "error"
+    assert account.billed == 1
+
+
 def test_each_argument_of_the_middleware_has_a_type() -> None:
     for tool in MiddlewareAccount().middleware(model_may_choose=("lite", "core")).tools:
         for name, schema in arguments(tool):
@@ -148,6 +171,7 @@ async def test_a_model_may_say_what_shape_an_answer_has(
         ('{"type": "array", "items": {"type": "string"}}', "root must be an object"),
         (json.dumps({**SHAPE, "properties": {}, "required": []}), "propert"),
         (json.dumps({"type": "object", "properties": {"a": {"$ref": "#/$defs/B"}}}), "refers to"),
+        ('{"a":' * 9_999, "is no JSON"),
         ("x" * 20_000, "characters"),
     ],
 )
