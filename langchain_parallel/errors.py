@@ -294,11 +294,12 @@ class SubmissionUnknown(ParallelError):
         self.key = key
 
 
-class ChatAnswerLost(ParallelError):
+class ChatAnswerLost(ParallelError, RuntimeError):
     """A turn of a chat may have been answered and billed, and its answer did not arrive whole.
 
     The API keeps no such answer, and nothing is sent twice: what arrived is all there is. The error of the
-    exchange is its `__cause__`.
+    exchange is its `__cause__`. It is a `RuntimeError` because LangGraph's usual `RetryPolicy` would repeat a
+    node after an error of its own kind, and pay again.
 
     Attributes:
         cost_usd: What the turn may have cost, by the list price; None for a model without a known one.
@@ -370,7 +371,7 @@ class ActionRequired(RunError):
     """The run waits for a person to act; after that, wait for it again."""
 
 
-class OutputMismatch(ParallelError):
+class OutputMismatch(ParallelError, ValueError):
     """The answer does not fit the caller's model. It is paid for, and can still be read.
 
     Of a chat, whose answers are kept nowhere, `content` is the answer's text.

@@ -74,6 +74,7 @@ def build(
             "model": (model, str),
             "previous_interaction_id": (previous_interaction_id, str),
             "extra_body": (extra_body, dict),
+            "strict": (strict, bool),
         }
     )
     extra: dict[str, Any] = hide(extra_body or {})
@@ -137,7 +138,7 @@ def _message(where: str, given: Any) -> Iterator[str]:
     if not isinstance(content, str):
         hint = "; Chat reads text, and no picture, sound or file" if content else ""
         yield f"{where}: content is {kind_of(content)}, and has to be text{hint}."
-    if not isinstance(given.get("name") or "", str):
+    if not isinstance(given.get("name", ""), str | None):
         yield f"{where}: name is {kind_of(given['name'])}, and has to be text."
 
 
@@ -155,7 +156,8 @@ def _format(given: Any, output_schema: SchemaLike | None) -> Iterator[str]:
         yield f"response_format is no object with a type of {', '.join(_FORMATS)}."
     elif given is not None and given["type"] == "json_schema":
         schema = given.get("json_schema")
-        if not isinstance(schema, Mapping) or not isinstance(schema.get("name"), str):
+        parts = schema if isinstance(schema, Mapping) else {}
+        if not (isinstance(parts.get("name"), str) and isinstance(parts.get("schema"), Mapping)):
             yield "response_format needs json_schema, an object with name and schema."
 
 

@@ -15,10 +15,10 @@ from ..models import ChatAnswer, ChatPiece, TaskRunWarning
 from ..processors import CHAT_PRICE_NOTE, chat_price_usd
 from . import operations, payloads, responses
 from .chat_request import ChatCall
-from .effects import Flow, NoResponse, Outcome, emit, now, open_stream, read_chunk
+from .effects import Flow, NoResponse, Outcome, StreamEnded, emit, now, open_stream, read_chunk
 from .plain_text import one_line, quote_text
 from .retry import RetryPolicy
-from .sse import SSEDecoder
+from .sse import ServerSentEvent, SSEDecoder
 
 _DONE = "[DONE]"
 _EMPTY = "The answer holds no text."
@@ -44,17 +44,13 @@ def stream(call: ChatCall, policy: RetryPolicy) -> Flow[None]:
         yield from emit(ChatPiece(text=answer.content))
         yield from emit(ChatPiece(answer=answer))
         return
-    reader = _Reader()
-    ends = (yield from now()) + call.request.total
+    reader, body = _Reader(), _Body(call.request.total)
     while not (reader.is_done or reader.fault):
-        chunk = yield from read_chunk()
-        if not isinstance(chunk, bytes):
-            reader.end(chunk if isinstance(chunk, NoResponse) else None)
-            break
-        for text in reader.feed(chunk):
+        chunk = yield from body.read()
+        for text in reader.feed(chunk) if isinstance(chunk, bytes) else reader.end(chunk):
             yield from emit(ChatPiece(text=text))
-        if (yield from now()) > ends:
-            reader.end(NoResponse(sent=True, reason=f"not over after {call.request.total:.0f} s"))
+        if not isinstance(chunk, bytes):
+            break
     if reader.fault is not None:
         _fail(call, reader.fault, reader)
     yield from emit(ChatPiece(answer=reader.answer(call)))
@@ -62,12 +58,31 @@ def stream(call: ChatCall, policy: RetryPolicy) -> Flow[None]:
 
 def _read_body(call: ChatCall) -> Flow[bytes]:
     """The body of an open stream that turns out to be none."""
-    body = bytearray()
-    while isinstance(chunk := (yield from read_chunk()), bytes):
-        body += chunk
+    body, seen = _Body(call.request.total), bytearray()
+    while isinstance(chunk := (yield from body.read()), bytes):
+        seen += chunk
     if isinstance(chunk, NoResponse):
-        _fail(call, chunk, body)
-    return bytes(body)
+        _fail(call, chunk, seen)
+    return bytes(seen)
+
+
+class _Body:
+    """The body of an open stream, which is waited for `seconds` in all.
+
+    Only waiting counts: who takes time over a piece must not lose the next ones.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = self._left = seconds
+
+    def read(self) -> Flow[bytes | StreamEnded | NoResponse]:
+        """The next bytes."""
+        if self._left < 0:
+            return NoResponse(sent=True, reason=f"not over after {self._seconds:.0f} s")
+        began = yield from now()
+        chunk = yield from read_chunk()
+        self._left -= (yield from now()) - began
+        return chunk
 
 
 class _Reader:
@@ -91,7 +106,10 @@ class _Reader:
 
     def feed(self, chunk: bytes) -> Iterator[str]:
         """The pieces of text that a chunk completes."""
-        for event in self._decoder.feed(chunk):
+        return self._take(self._decoder.feed(chunk))
+
+    def _take(self, events: list[ServerSentEvent]) -> Iterator[str]:
+        for event in events:
             if event.data.strip() == _DONE:
                 self.is_done = True
                 return
@@ -108,30 +126,35 @@ class _Reader:
         except ValueError:
             if data.startswith("{"):  # what is not even the start of an object is a heartbeat
                 self._warn(_UNREADABLE)
+            value, changes = payloads.storable(data)
+        is_object = isinstance(value, dict)
+        if kind == "error" or (is_object and value.get("error")):
+            self.fault = NoResponse(sent=True, reason=_report(value))
             return ""
-        if not isinstance(value, dict):
-            return ""
-        if kind == "error" or value.get("error"):
-            said = responses.error_message(value)
-            self.fault = NoResponse(
-                sent=True, reason=f"the server reports: {quote_text(said, 300)}"
-            )
+        if not is_object:
             return ""
         for remark in payloads.remarks(changes):
             self._warn(remark)
         filled = {name: v for name, v in value.items() if v not in (None, "", [], {})}
         self._last.update(filled)
-        if isinstance(named := filled.get("interaction_id"), str):
-            self.interaction_id = named
+        self.interaction_id = _id(filled.get("interaction_id")) or self.interaction_id
         return _text_of(value) or ""
 
-    def end(self, outcome: NoResponse | None) -> None:
-        """Note that no more will come: in good order if `outcome` is None."""
-        if outcome is None and self._decoder.pending:
-            outcome = NoResponse(sent=True, reason="the stream broke off")
-        if outcome is None and not self._last:
-            outcome = NoResponse(sent=True, reason="no answer in the stream", malformed=True)
-        self.fault = outcome
+    def end(self, outcome: StreamEnded | NoResponse) -> Iterator[str]:
+        """Note that no more will come; the text of an event whose blank line alone is missing."""
+        is_cut = self._decoder.pending
+        for event in self._decoder.feed(b"\n\n") if is_cut else []:
+            if _is_whole(event.data):
+                is_cut = False
+                yield from self._take([event])
+        if self.is_done or self.fault is not None:
+            return
+        if isinstance(outcome, NoResponse):
+            self.fault = outcome
+        elif is_cut:
+            self.fault = NoResponse(sent=True, reason="the stream broke off")
+        elif not self._last:
+            self.fault = NoResponse(sent=True, reason="no answer in the stream", malformed=True)
         self._warn(_NO_END)
 
     def _warn(self, remark: str) -> None:
@@ -143,15 +166,33 @@ class _Reader:
         return _answer(call, self.text, self._last, self._warnings)
 
 
+def _is_whole(data: str) -> bool:
+    """Whether the data of an event is not cut off."""
+    try:
+        payloads.parse(data)
+    except ValueError:
+        return data.strip() == _DONE
+    return True
+
+
 def _read_whole(call: ChatCall, body: bytes) -> ChatAnswer:
     try:
         value = payloads.parse(body)
     except ValueError:
-        _fail(call, NoResponse(sent=True, reason="it is not JSON", malformed=True))
+        _fail(call, NoResponse(sent=True, reason="it is not JSON", malformed=True), body)
     text = _text_of(value) if isinstance(value, dict) else None
     if text is None:
-        _fail(call, NoResponse(sent=True, reason="it holds no message", malformed=True), value)
+        is_error = isinstance(value, dict) and value.get("error")
+        why = _report(value) if is_error else "it holds no message"
+        named = value.get("interaction_id") if isinstance(value, dict) else None
+        _fail(call, NoResponse(sent=True, reason=why, malformed=True), body, named)
     return _answer(call, text, value, [])
+
+
+def _report(value: Any) -> str:
+    """What the server says in the place of an answer."""
+    said = responses.error_message(value if isinstance(value, dict) else {"error": value})
+    return f"the server reports: {quote_text(said, 300)}"
 
 
 def _text_of(value: Mapping[str, Any]) -> str | None:
@@ -160,11 +201,13 @@ def _text_of(value: Mapping[str, Any]) -> str | None:
     first = choices[0] if isinstance(choices, list) and choices else None
     if not isinstance(first, dict):
         return None
-    message = first.get("message") or first.get("delta") or first
-    content = message.get("content", message.get("text")) if isinstance(message, dict) else message
+    content = first.get("message") or first.get("delta") or first
+    if isinstance(content, dict):  # OpenAI has a text of its own for what a model refuses
+        said = [content.get(name) for name in ("content", "text", "refusal")]
+        content = next((each for each in said if each is not None), None)
     if isinstance(content, list):  # OpenAI's parts
-        parts = [part.get("text", "") if isinstance(part, dict) else part for part in content]
-        content = "".join(map(str, parts))
+        parts = [part.get("text") if isinstance(part, dict) else part for part in content]
+        content = "".join(str(part) for part in parts if part is not None)
     if content is None or isinstance(content, str):
         return content or ""
     return json.dumps(content, ensure_ascii=False)
@@ -176,7 +219,7 @@ def _answer(call: ChatCall, text: str, value: Mapping[str, Any], warnings: list[
         "content": text,
         "model": value.get("model") or call.model,
         "created": created if type(created) is int else None,
-        "interaction_id": str(value.get("interaction_id") or "").strip() or None,
+        "interaction_id": _id(value.get("interaction_id")),
         "basis": value.get("basis"),
     }
     if not isinstance(fields["model"], str):
@@ -193,18 +236,29 @@ def _answer(call: ChatCall, text: str, value: Mapping[str, Any], warnings: list[
     )
 
 
-def _fail(call: ChatCall, outcome: Outcome, seen: _Reader | Any = None) -> NoReturn:
+def _id(named: object) -> str | None:
+    """An interaction to continue from; None if it is none."""
+    is_id = isinstance(named, str | int) and not isinstance(named, bool)
+    return str(named).strip() or None if is_id else None
+
+
+def _fail(
+    call: ChatCall,
+    outcome: Outcome,
+    seen: _Reader | bytes | bytearray | None = None,
+    named: object = None,
+) -> NoReturn:
     """Raise the error of an outcome: of one that may have been paid for, with all that arrived."""
     error = responses.failure(call.request, outcome)
     if error.billed is False and seen is None:
         raise error
-    happened, text, named = error.message, "", None
+    happened, text = error.message, ""
     if isinstance(seen, _Reader):
         text, named = seen.text, seen.interaction_id
         why = one_line(outcome.reason) if isinstance(outcome, NoResponse) else ""
         happened = f"The answer broke off after {len(text):,} characters ({why})."
-    elif isinstance(seen, dict):
-        named = seen.get("interaction_id")
+    elif seen is not None:
+        text = seen.decode("utf-8", "replace")
     price = chat_price_usd(call.model)
     cost = "at an unknown price" if price is None else f"for ${price:g}, by the list price"
     raise errors.ChatAnswerLost(
@@ -212,5 +266,5 @@ def _fail(call: ChatCall, outcome: Outcome, seen: _Reader | Any = None) -> NoRet
         hint=responses.CHAT_LOST,
         cost_usd=price,
         partial_text=text,
-        interaction_id=named if isinstance(named, str) else None,
+        interaction_id=_id(named),
     ) from error

@@ -43,7 +43,7 @@ def as_list(name: str, given: Iterable[T] | object) -> list[T]:
 
 def kind_of(value: object) -> str:
     """The type of a value with its article: `an int`, `a dict`."""
-    name = type(value).__name__
+    name = "str" if isinstance(value, str) else type(value).__name__  # of ours, too
     return f"{'an' if name[0] in 'AEIOaeio' else 'a'} {name}"
 
 

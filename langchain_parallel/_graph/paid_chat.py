@@ -17,11 +17,12 @@ from datetime import datetime, timezone
 from typing import Any, NamedTuple, TypeAlias
 
 from .._core.calls import Calls
-from .._core.payloads import remarks, storable
+from .._core.payloads import parse, remarks, storable
 from .._core.quick_questions import messages_of, schema_of
 from ..errors import ParallelError
 from ..evidence import evidence_of
 from ..models import TaskRun, TaskRunOutput, TaskRunResult
+from ..models.chat import without_fence
 from ..processors import CHAT_PREFIX, price_usd
 from ..text.format import usd
 from .ownership import chat_seal, remember_interaction
@@ -202,7 +203,7 @@ class PaidChat(PaidRequest):
         return {
             **evidence,
             "interaction_id": said.interaction_id,
-            "warnings": remarks(changes),
+            "warnings": [*map(str, said.warnings), *remarks(changes)],
             "started_at": started,
             "ended_at": self._now(),
         }
@@ -227,7 +228,7 @@ def _content_of(said: Any, has_schema: bool) -> Any:
     if not has_schema or not isinstance(said.content, str):
         return said.content
     try:
-        parsed = json.loads(said.content)
+        parsed = parse(without_fence(said.content))
     except ValueError:
         return said.content
     return parsed if isinstance(parsed, dict) else said.content

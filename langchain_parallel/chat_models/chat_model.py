@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, model_validator
@@ -23,12 +24,13 @@ from typing_extensions import Self, override
 from .._core.chat_request import IGNORED
 from .._core.documented_rules import broken
 from .._core.hidden import as_secret, hide
+from .._core.kinds import check_kinds
 from .._core.limits import refuse_broken
 from ..client import AsyncParallelClient, ParallelClient, RetryPolicy, client_pair
 from ..client.chat_calls import CHAT_MODEL, CHAT_SECONDS
 from ..client.client_pair import AnyClient
 from ..client.request_warnings import warn
-from ..errors import InvalidRequest, ParallelError
+from ..errors import InvalidRequest, ParallelError, RateLimited, ResponseLost
 from ..models import ChatAnswer, ChatPiece
 from ..models.refusal import without_input
 from .chat_messages import as_chat, as_chunk, as_message
@@ -47,7 +49,7 @@ class ChatParallel(BaseChatModel):
     The text is the message's `content`. `response_metadata` has `interaction_id`, `basis` (the evidence),
     `cost_usd` by list price, `model_name` and `warnings`; `content_blocks` has the citations as annotations.
     There are no tools, and no usage. A turn is paid at most once: where its answer is lost, `ChatAnswerLost`
-    says what it may have cost, and nothing is sent again. `with_retry` would, so leave that error out of it.
+    says what it may have cost, and nothing is sent again, not by `with_retry` either unless it is told to.
 
     Without `previous_interaction_id`, all messages are sent. With it, only the new turn is: what comes after
     the last answer, and system messages; the tree has the rest (assumed).
@@ -151,8 +153,8 @@ class ChatParallel(BaseChatModel):
         if names:
             found = [broken("chat-ignored", f"Chat ignores {', '.join(names)}.")]
             warn(refuse_broken([], found) if given.get("strict") else found)
-        if given.get("timeout", 0) is None:
-            ignored |= {"timeout"}  # which means the usual one
+        # None means the usual one.
+        ignored |= {name for name in ("timeout", "extra_body") if given.get(name, 0) is None}
         return {name: value for name, value in given.items() if name not in ignored}
 
     @model_validator(mode="after")
@@ -258,11 +260,13 @@ class ChatParallel(BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         turn, options = self._turn(messages, stop, kwargs)
-        async for piece in self._clients[1].chat_stream(turn, **options):
-            chunk = _chunk(piece)
-            if run_manager:
-                await run_manager.on_llm_new_token(piece.text, chunk=chunk)
-            yield chunk
+        # Closed at once where the caller leaves early, and not when the loop gets to it.
+        async with aclosing(self._clients[1].chat_stream(turn, **options)) as pieces:
+            async for piece in pieces:
+                chunk = _chunk(piece)
+                if run_manager:
+                    await run_manager.on_llm_new_token(piece.text, chunk=chunk)
+                yield chunk
 
     def _turn(
         self, messages: list[BaseMessage], stop: list[str] | None, given: dict[str, Any]
@@ -272,6 +276,7 @@ class ChatParallel(BaseChatModel):
         Raises:
             InvalidRequest: An option is none, or a message holds what Chat does not read.
         """
+        check_kinds({"extra_body": (given.get("extra_body"), dict)})
         given["extra_body"] = extra = {**self.extra_body, **hide(given.get("extra_body") or {})}
         asked = {
             name: value for name, value in {**given, "stop": stop}.items() if value is not None
@@ -289,6 +294,19 @@ class ChatParallel(BaseChatModel):
         if options.get("output_schema") is not None and "response_format" not in asked:
             del options["response_format"]
         return as_chat(messages, is_continued=options[_PREVIOUS] is not None), options
+
+    @override
+    def with_retry(
+        self,
+        *,
+        retry_if_exception_type: Any = (RateLimited, ResponseLost),
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """LangChain's `with_retry`, which here repeats only what cost nothing, unless told otherwise.
+
+        LangChain's own default would ask for a lost answer again, and pay again.
+        """
+        return super().with_retry(retry_if_exception_type=retry_if_exception_type, **kwargs)
 
     # --- structured output, and tools ---
 

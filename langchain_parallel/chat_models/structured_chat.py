@@ -13,6 +13,7 @@ from langchain_core.utils.pydantic import is_basemodel_subclass
 from typing_extensions import is_typeddict
 
 from .._core.chat_request import response_format_of
+from .._core.kinds import check_kinds
 from ..errors import InvalidRequest
 from ..models.chat import parse_text
 
@@ -27,11 +28,12 @@ def response_format(schema: Any, method: str, strict: bool | None) -> dict[str, 
     """
     if method not in METHODS:
         raise InvalidRequest([f"method is {method!r:.40}; {', '.join(METHODS)} are allowed."])
+    check_kinds({"strict": (strict, bool)})
+    if schema is None and method != "json_mode":
+        raise InvalidRequest(["There is no schema; give one, or method='json_mode'."])
+    made = response_format_of({} if schema is None else schema)
     if method == "json_mode":
         return {"type": "json_object"}
-    if schema is None:
-        raise InvalidRequest(["There is no schema; give one, or method='json_mode'."])
-    made = response_format_of(schema)
     if strict is not None and "json_schema" in made:
         made["json_schema"]["strict"] = strict
     return made

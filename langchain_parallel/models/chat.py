@@ -57,10 +57,10 @@ def parse_text(text: str, form: Any, interaction_id: str | None) -> Any:
     Raises:
         OutputMismatch: It does not fit; the error has the text.
     """
-    inner = _without_fence(text)
+    inner = without_fence(text)
     try:
         return json.loads(inner) if form is None else read_as(form, inner)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         told = mismatch(
             "The answer of the chat",
             "JSON" if form is None else form,
@@ -72,7 +72,7 @@ def parse_text(text: str, form: Any, interaction_id: str | None) -> Any:
         raise told from error
 
 
-def _without_fence(text: str) -> str:
+def without_fence(text: str) -> str:
     """What stands in a block of Markdown, if the text is one; else the text."""
     head, _, block = text.strip().partition("\n")
     if head.rstrip() in ("```", "```json") and block.endswith("```"):

@@ -179,9 +179,7 @@ class TaskRunResult(ApiModel):
             ) from error
 
 
-def mismatch(
-    what: str, model: Any, error: ValueError, at: str, **ids: str | None
-) -> OutputMismatch:
+def mismatch(what: str, model: Any, error: Exception, at: str, **ids: str | None) -> OutputMismatch:
     """The error for an answer that does not fit a caller's model, and is still there at `at`."""
     return OutputMismatch(
         f"{what} does not fit {_name(model)}: {_where(error)}.",

@@ -21,6 +21,8 @@ from langchain_core.messages import (
     ToolMessage,
 )
 from langchain_core.messages.base import message_to_dict, messages_to_dict
+from langgraph.func import entrypoint, task
+from langgraph.types import RetryPolicy
 from pydantic import BaseModel, Field, ValidationError
 from typing_extensions import TypedDict
 
@@ -274,6 +276,9 @@ def test_what_is_no_option_is_refused_by_name(world: World) -> None:
         world.model(modle="core")
     with pytest.raises(errors.InvalidRequest, match="previous_interaction: no option of a turn"):
         world.model().invoke("q", previous_interaction="intr_1")
+    with pytest.raises(errors.InvalidRequest, match="extra_body is a list"):
+        world.model().invoke("q", extra_body=[1])
+    assert world.model(extra_body=None, timeout=None).invoke("q").content
     with pytest.raises(ValidationError, match="retry_policy"):
         world.model(max_retries=5)
     with pytest.raises(errors.MissingKey):
@@ -389,6 +394,8 @@ def test_what_is_no_schema_or_method_is_refused_before_anything_is_sent(world: W
         ({"schema": "a poem"}, "say in the question"),
         ({"schema": None}, "method='json_mode'"),
         ({"schema": Joke, "method": "tool"}, "json_schema, function_calling, json_mode"),
+        ({"schema": 5, "method": "json_mode"}, "Give a pydantic class"),
+        ({"schema": Joke, "strict": "yes"}, "strict is a str"),
     ):
         with pytest.raises(errors.InvalidRequest, match=said):
             world.model().with_structured_output(**options)
@@ -407,6 +414,41 @@ def test_a_lost_answer_is_not_asked_for_again(world: World) -> None:
             ask("q")
         assert caught.value.cost_usd == 0.005
         assert len(world.sim.requests) == before + 1
+
+
+def test_with_retry_repeats_only_what_cost_nothing(world: World) -> None:
+    patient = world.model().with_retry(wait_exponential_jitter=False)
+    world.sim.faults.add(Fault("drop_after", times=1))
+    with pytest.raises(errors.ChatAnswerLost):
+        patient.invoke("q")
+    assert len(world.sim.requests) == 1
+    world.sim.faults.add(Fault("rate_limit", times=7))  # more than the client's own attempts
+    assert patient.invoke("q").content
+
+
+@pytest.mark.parametrize("kind", ["drop_after", "wrong_shape"])
+def test_langgraphs_usual_retry_policy_asks_for_no_paid_answer_again(
+    world: World, kind: Any
+) -> None:
+    world.sim.faults.add(Fault(kind, times=1, body={"choices": [{"message": {"content": "no"}}]}))
+    model = world.model().with_structured_output(Joke)
+
+    policy = RetryPolicy(initial_interval=0.0)
+    look: Any = task(retry_policy=policy)(model.invoke)  # type: ignore[arg-type]  # LangGraph's own types
+
+    @entrypoint()
+    def flow(question: str) -> Any:
+        return look(question).result()
+
+    with pytest.raises((errors.ChatAnswerLost, errors.OutputMismatch)):
+        flow.invoke("q")
+    assert len(world.sim.requests) == 1
+
+
+def test_of_a_batch_with_an_error_in_it_the_other_answers_can_be_kept(world: World) -> None:
+    world.sim.faults.add(Fault("drop_after", times=1))
+    came = world.model().batch(["a", "b"], config={"max_concurrency": 1}, return_exceptions=True)
+    assert [type(one) for one in came] == [errors.ChatAnswerLost, AIMessage]
 
 
 def test_max_retries_counts_only_what_was_not_accepted(simulator_server: RunningServer) -> None:

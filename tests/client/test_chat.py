@@ -107,6 +107,14 @@ def test_an_answer_that_does_not_fit_is_still_there(world: World) -> None:
         assert caught.value.billed
 
 
+@pytest.mark.parametrize("form", [None, Person, list[Person]])
+def test_an_answer_of_any_depth_that_does_not_fit_is_still_there(form: Any) -> None:
+    deep = "[" * 100_000 + "]" * 100_000
+    with pytest.raises(errors.OutputMismatch) as caught:
+        ChatAnswer(content=deep, model="lite").parse(form)
+    assert caught.value.content == deep
+
+
 # --- what it may cost -----------------------------------------------------------------------------
 
 LOST: list[dict[str, Any]] = [
@@ -239,8 +247,10 @@ def test_a_stream_that_is_left_early_is_closed(simulator_server: RunningServer) 
 # --- what an answer may hold ----------------------------------------------------------------------
 
 
-def read(*chunks: bytes | NoResponse, kind: str = "text/event-stream") -> list[ChatPiece]:
-    """What is made of these bytes of a stream."""
+def read(
+    *chunks: bytes | NoResponse, kind: str = "text/event-stream", seconds: float = 0.0
+) -> list[ChatPiece]:
+    """What is made of these bytes of a stream, each of which takes `seconds` to come."""
     call, _ = build(
         "q",
         model="lite",
@@ -256,6 +266,7 @@ def read(*chunks: bytes | NoResponse, kind: str = "text/event-stream") -> list[C
     left = [*chunks]
     seen: list[ChatPiece] = []
     outcome: object = None
+    time = 0.0
     while True:
         try:
             effect = flow.send(outcome)
@@ -266,8 +277,9 @@ def read(*chunks: bytes | NoResponse, kind: str = "text/event-stream") -> list[C
                 outcome = Answer(200, {"content-type": kind})
             case ReadChunk():
                 outcome = left.pop(0) if left else StreamEnded()
+                time += seconds
             case Now():
-                outcome = 0.0
+                outcome = time
             case Emit(event):
                 seen.append(event)
                 outcome = None
@@ -284,7 +296,7 @@ def delta(content: Any, **more: Any) -> bytes:
 DONE = b"data: [DONE]\n\n"
 
 
-def final(*chunks: bytes, **head: str) -> ChatAnswer:
+def final(*chunks: bytes, **head: Any) -> ChatAnswer:
     answer = read(*chunks, **head)[-1].answer
     assert answer is not None
     return answer
@@ -297,6 +309,7 @@ def test_the_last_evidence_that_is_not_empty_counts_wherever_it_comes() -> None:
     assert (answer.content, answer.interaction_id) == ("ab", "intr_1")
     assert [entry.field for entry in answer.basis] == ["output"]
     assert answer.warnings == ()
+    assert final(delta("a", interaction_id={"id": 5}), DONE).interaction_id is None
 
 
 @pytest.mark.parametrize(
@@ -320,6 +333,11 @@ def test_the_last_evidence_that_is_not_empty_counts_wherever_it_comes() -> None:
         ([delta("\ud800"), DONE], "\N{REPLACEMENT CHARACTER}", "Half a character"),
         ([delta("a\r"), delta("b"), DONE], "a\rb", ""),
         ([DONE], "", "no text"),
+        ([delta("a"), DONE.strip()], "a", ""),
+        ([delta("a"), DONE[:-1]], "a", ""),
+        ([delta("a"), delta("b").strip()], "ab", "without [DONE]"),
+        ([delta([{"text": None}, {"text": "a"}]), DONE], "a", ""),
+        ([event(choices=[{"delta": {"content": None, "refusal": "no"}}]), DONE], "no", ""),
     ],
 )
 def test_what_is_odd_in_a_stream_costs_nothing_of_the_answer(
@@ -339,6 +357,8 @@ def test_what_is_odd_in_a_stream_costs_nothing_of_the_answer(
         ([], "", errors.MalformedResponse),
         ([b"hello\n\n"], "", errors.MalformedResponse),
         ([delta("a"), b"data: {"], "a", errors.ResponseLost),
+        ([delta("a"), b"event: error\ndata: quota\n\n", delta("b")], "a", errors.ResponseLost),
+        ([delta("a"), b'event: error\ndata: "quota"\n\n', DONE], "a", errors.ResponseLost),
     ],
 )
 def test_a_stream_without_an_answer_is_an_answer_lost(
@@ -371,8 +391,42 @@ def test_a_server_that_answers_whole_where_a_stream_was_asked_for_is_read() -> N
 
 def test_such_an_answer_that_breaks_off_is_lost_and_says_why() -> None:
     cut = NoResponse(sent=True, reason="it was cut")
-    with pytest.raises(errors.ChatAnswerLost, match="it was cut"):
+    with pytest.raises(errors.ChatAnswerLost, match="it was cut") as caught:
         read(b'{"choices"', cut, kind="application/json")
+    assert caught.value.partial_text == '{"choices"'
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"answer": "It is 42."}, "it holds no message"),
+        (["It is 42."], "it holds no message"),
+        ({"error": {"message": "It is 42."}}, "the server reports: “It is 42.”"),
+    ],
+)
+def test_of_an_answer_that_cannot_be_read_the_error_has_what_arrived(
+    world: World, way: str, body: Any, said: str
+) -> None:
+    world.sim.faults.add(Fault("wrong_shape", body=body))
+    error = world.raises(errors.ChatAnswerLost, turn, world.api, way)
+    assert json.loads(error.partial_text) == body
+    assert said in error.message
+
+
+def test_time_that_the_reader_of_a_stream_takes_does_not_count() -> None:
+    world = World("blocking")
+    pieces = []
+    for piece in world.api.client.chat_stream("who", timeout=700):
+        world.clock.sleep(500)
+        pieces.append(piece)
+    assert pieces[-1].answer.basis
+
+
+@pytest.mark.parametrize("kind", ["text/event-stream", "application/json"])
+def test_a_body_that_goes_on_and_on_is_waited_for_no_longer_than_the_timeout(kind: str) -> None:
+    with pytest.raises(errors.ChatAnswerLost, match="not over after 60 s"):
+        read(*[b" "] * 200, kind=kind, seconds=1.0)
 
 
 @pytest.mark.parametrize(("said", "model"), [("lite-2026", "lite-2026"), ("", "lite"), (5, "lite")])
@@ -384,6 +438,7 @@ ODD_WHOLES: list[tuple[dict[str, Any], str]] = [
     ({"choices": [{"message": {"content": None}}]}, "no text"),
     ({"choices": [{"message": {"content": ""}}], "usage": None}, "no text"),
     ({"choices": [{"text": "a"}]}, ""),
+    ({"choices": [{"message": {"content": None, "refusal": "a"}}]}, ""),
     ({"choices": [{"delta": {"content": "a"}}], "basis": None, "id": 5}, ""),
     ({"choices": [{"message": {"content": "a"}}], "basis": "odd"}, ""),
 ]
@@ -443,6 +498,13 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"output_schema": Person, "response_format": {"type": "text"}}, "give one of them"),
     ({"response_format": {"type": "xml"}}, "text, json_object, json_schema"),
     ({"response_format": {"type": "json_schema"}}, "an object with name and schema"),
+    (
+        {"response_format": {"type": "json_schema", "json_schema": {"name": "a"}}},
+        "an object with name and schema",
+    ),
+    ({"messages": [{**USER, "name": {}}]}, "name is a dict"),
+    ({"strict": "yes"}, "strict is a str; give True or False"),
+    ({"extra_body": "x"}, "extra_body is a str"),
     ({"timeout": 0}, "takes seconds"),
     ({"timeout": None}, "give seconds"),
     ({"extra_body": {"model": "core"}}, "give it as its own argument"),

@@ -95,6 +95,29 @@ def test_an_answer_of_a_quick_turn_has_the_shape_that_was_asked_for(mode: Mode) 
     assert turn["citations"][0]["fields"] == ["size"]
 
 
+@pytest.mark.parametrize(
+    ("said", "content", "warning"),
+    [
+        ('```json\n{"size": "4"}\n```', {"size": "4"}, ""),
+        ('{"size": ' + "[" * 100_000 + "]" * 100_000 + "}", None, "levels deep"),
+        ("no object", "no object", ""),
+        (None, "", "holds no text"),
+    ],
+)
+def test_whatever_a_quick_answer_holds_is_kept_and_told(
+    mode: Mode, said: Any, content: Any, warning: str
+) -> None:
+    shape = {"type": "object", "properties": {"size": {"type": "string"}}}
+    session = Session(mode, options={"output_schema": shape, **QUICK})
+    body = {"choices": [{"message": {"content": said}}], "interaction_id": "intr_1"}
+    session.simulator.faults.add(Fault("wrong_shape", path=CHAT, body=body))
+    turn = session.ask("How large is it?")["turns"][0]
+    assert turn["status"] == "completed"
+    assert content is None or turn["content"] == content
+    assert warning in " ".join(turn["warnings"])
+    assert bool(warning) is bool(turn["warnings"])
+
+
 @pytest.mark.parametrize("keeps", [True, False])
 def test_excerpts_are_kept_only_if_that_is_asked_for(mode: Mode, keeps: bool) -> None:
     options = {"keep_excerpts": keeps} if keeps else {}
