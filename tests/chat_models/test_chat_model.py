@@ -21,7 +21,7 @@ from langchain_core.messages import (
     ToolMessage,
 )
 from langchain_core.messages.base import message_to_dict, messages_to_dict
-from langgraph.func import entrypoint, task
+from langgraph.graph import START, StateGraph
 from langgraph.types import RetryPolicy
 from pydantic import BaseModel, Field, ValidationError
 from typing_extensions import TypedDict
@@ -433,15 +433,14 @@ def test_langgraphs_usual_retry_policy_asks_for_no_paid_answer_again(
     world.sim.faults.add(Fault(kind, times=1, body={"choices": [{"message": {"content": "no"}}]}))
     model = world.model().with_structured_output(Joke)
 
-    policy = RetryPolicy(initial_interval=0.0)
-    look: Any = task(retry_policy=policy)(model.invoke)  # type: ignore[arg-type]  # LangGraph's own types
+    def look(state: Told) -> dict[str, Any]:
+        return {"setup": model.invoke("q")}
 
-    @entrypoint()
-    def flow(question: str) -> Any:
-        return look(question).result()
-
+    flow = StateGraph(Told)
+    flow.add_node("look", look, retry_policy=RetryPolicy(initial_interval=0.0))
+    flow.add_edge(START, "look")
     with pytest.raises((errors.ChatAnswerLost, errors.OutputMismatch)):
-        flow.invoke("q")
+        flow.compile().invoke({"setup": ""})
     assert len(world.sim.requests) == 1
 
 
