@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
@@ -260,13 +259,11 @@ class ChatParallel(BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         turn, options = self._turn(messages, stop, kwargs)
-        # Closed at once where the caller leaves early, and not when the loop gets to it.
-        async with aclosing(self._clients[1].chat_stream(turn, **options)) as pieces:
-            async for piece in pieces:
-                chunk = _chunk(piece)
-                if run_manager:
-                    await run_manager.on_llm_new_token(piece.text, chunk=chunk)
-                yield chunk
+        async for piece in self._clients[1].chat_stream(turn, **options):
+            chunk = _chunk(piece)
+            if run_manager:
+                await run_manager.on_llm_new_token(piece.text, chunk=chunk)
+            yield chunk
 
     def _turn(
         self, messages: list[BaseMessage], stop: list[str] | None, given: dict[str, Any]

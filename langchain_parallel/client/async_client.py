@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
 import httpx
@@ -82,7 +82,7 @@ class AsyncParallelClient(AsyncDriver):
         timeout: float = CHAT_SECONDS,
         extra_body: dict[str, Any] | None = None,
         strict: bool | None = None,
-    ) -> AsyncGenerator[ChatPiece, None]:
+    ) -> AsyncIterator[ChatPiece]:
         """As `ParallelClient.chat_stream`; asynchronous."""
         extra_body = hide(extra_body)
         call = checked_call(

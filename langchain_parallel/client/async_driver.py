@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager, AsyncExitStack, aclosing, closing, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
@@ -103,7 +103,7 @@ class AsyncDriver(Uncopied):
                     await _await_if_needed(on_event(step))
         raise AssertionError("a flow ends with its value")  # pragma: no cover
 
-    async def _iterate(self, flow: Flow[None]) -> AsyncGenerator[Any, None]:
+    async def _iterate(self, flow: Flow[None]) -> AsyncIterator[Any]:
         async with aclosing(self._steps(flow)) as steps:
             async for step in steps:
                 if not isinstance(step, _FlowValue):
