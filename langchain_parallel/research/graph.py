@@ -4,7 +4,8 @@ START → plan → submit → wait → evaluate ─┬→ END      accepted, out
                                          ├→ plan     a follow-up, or several at the same time
                                          └→ review   a person decides: plan, or END
 
-START → refuse → END                    a message that cannot be asked
+START → refuse → END                    a message that cannot be asked, or whose answer was taken out
+START → evaluate, review                a message that comes again before it has an answer
 plan → approve → …                     where a person has to approve first, or a limit is reached
 plan → submit_branch × n → wait_branch × n → join → evaluate      several questions at the same time
 """
@@ -41,9 +42,9 @@ from .evaluation import Evaluator, by_evidence, questions_of
 from .evaluation.evaluator import check_evaluators
 from .graph_config import GraphConfig
 from .input_keys import check_given, check_limits_given
-from .messages import has_answer
+from .messages import has_answer, unanswered_turn
 from .processor_policy import ProcessorPolicy
-from .state import ResearchInput, ResearchOutput, ResearchState
+from .state import ResearchInput, ResearchOutput, ResearchState, Turn
 from .steps.approve import approve
 from .steps.evaluate import evaluate as judge
 from .steps.plan import plan, why_refused
@@ -156,7 +157,9 @@ def _build(
     for name, step in _STEPS.items():
         to = ("wait_branch",) if name == "submit_branch" else None
         graph.add_node(name, _node(name, step, config), destinations=to)
-    graph.add_conditional_edges(START, _input_taker(config), ["plan", "refuse", END])
+    graph.add_conditional_edges(
+        START, _input_taker(config), ["plan", "refuse", "evaluate", "review", END]
+    )
     graph.add_conditional_edges("plan", _after_plan, ["approve", "submit", "submit_branch"])
     graph.add_conditional_edges(
         "approve", _after_approval, ["submit", "submit_branch", "join", END]
@@ -200,8 +203,11 @@ def _input_taker(made: GraphConfig) -> Callable[[ResearchState, RunnableConfig],
         check_limits_given(graph.rules(state, config), config)
         if state.get("question") or open_turns(state):
             return "plan"
-        if has_answer(state) and _gives_messages(config):
-            return END
+        if _gives_messages(config):
+            if has_answer(state):
+                return END
+            if (turn := unanswered_turn(state)) is not None:
+                return _after_turn(state, turn)
         return "refuse" if why_refused(graph, state) else "plan"
 
     return take_input
@@ -210,6 +216,14 @@ def _input_taker(made: GraphConfig) -> Callable[[ResearchState, RunnableConfig],
 def _gives_messages(config: RunnableConfig) -> bool:
     given = given_input(config)
     return isinstance(given, Mapping) and bool(given.get("messages"))
+
+
+def _after_turn(state: ResearchState, turn: Turn) -> str:
+    """Where a question goes on whose run has ended: it is judged, reviewed, or answered again."""
+    verdict = state.get("verdict")
+    if turn.get("verdict") is None or verdict is None:
+        return "evaluate"
+    return "review" if verdict["action"] == "review" else "refuse"
 
 
 def _after_plan(state: ResearchState) -> str | list[Send]:

@@ -1,7 +1,7 @@
 """A session as a chat: the last human message is the question, and an `AIMessage` the answer.
 
-Rule: a message is asked once. The turn that asks it holds its id, and the answer's id is made from it, so
-that a replay finds both.
+Rule: a message is asked once, and one whose text was edited is another. The turn that asks it holds its key,
+and the answer's id is made from that, so that a replay finds both.
 Rule: an answer is untrusted. It is Markdown in which no text of the web makes a link, a heading or a mark.
 """
 
@@ -37,13 +37,30 @@ _ANSWER, _ID_CHARS = "research-", 32
 def asked_message(state: ResearchState) -> HumanMessage | None:
     """The last human message, if it is still to be asked."""
     human = _last_human(state)
-    return None if human is None or not human.id or _is_asked(state, human.id) else human
+    return None if human is None or not human.id or _is_asked(state, human) else human
 
 
 def has_answer(state: ResearchState) -> bool:
     """Whether the last human message has been answered."""
     human = _last_human(state)
-    return human is not None and any(m.id == _answer_id(human.id) for m in _messages_of(state))
+    return human is not None and any(
+        m.id == _answer_id(message_key(human)) for m in _messages_of(state)
+    )
+
+
+def unanswered_turn(state: ResearchState) -> Turn | None:
+    """The last turn of the last human message, where that was asked and the chat has no answer to it: it was
+    taken out, or the message came again before there was one.
+    """
+    human, asked = _last_human(state), list(_since_question(state.get("turns") or []))
+    if human is None or not asked or has_answer(state):
+        return None
+    return asked[-1] if asked[0].get("message_key") == message_key(human) else None
+
+
+def message_key(message: BaseMessage) -> str:
+    """What tells a message apart: its id and its text."""
+    return _digest(f"{message.id}\0{message.text}")
 
 
 def message_text(message: BaseMessage) -> str:
@@ -57,9 +74,9 @@ def message_text(message: BaseMessage) -> str:
     return text
 
 
-def _is_asked(state: ResearchState, message_id: str) -> bool:
-    turns = [*(state.get("turns") or ()), *_open_turns(state)]
-    return has_answer(state) or any(turn.get("message_id") == message_id for turn in turns)
+def _is_asked(state: ResearchState, message: BaseMessage) -> bool:
+    turns, key = [*(state.get("turns") or ()), *_open_turns(state)], message_key(message)
+    return has_answer(state) or any(turn.get("message_key") == key for turn in turns)
 
 
 def _open_turns(state: ResearchState) -> list[Turn]:
@@ -95,7 +112,7 @@ def answer_update(state: ResearchState, verdict: Verdict) -> dict[str, Any]:
     told = list(last_round(done)) if done else asked[-1:]
     content = "\n\n".join(_parts(told, state, verdict))
     first = [*unsent, *asked]
-    about = first[0].get("message_id") or first[0]["key"] if first else None
+    about = first[0].get("message_key") or first[0]["key"] if first else None
     return _messages_update(state, _message(about, asked, content, verdict))
 
 
@@ -104,14 +121,14 @@ def refusal_update(state: ResearchState, reason: str) -> dict[str, Any]:
     verdict = Verdict(action="stop", reason=reason)
     human = asked_message(state)
     content = "\n\n".join(_parts([], state, verdict))
-    message = _message(human.id if human else None, [], content, verdict)
+    message = _message(message_key(human) if human else None, [], content, verdict)
     return {"answer": None, "verdict": verdict, **_messages_update(state, message)}
 
 
 def _since_question(turns: Sequence[Turn]) -> Iterator[Turn]:
     """The turns from the last one that a caller has asked."""
     own = [turn for turn in turns if not is_elsewhere(turn)]
-    first = max((n for n, turn in enumerate(own) if turn["asked_by"] == "caller"), default=0)
+    first = max((n for n, turn in enumerate(own) if turn.get("asked_by") == "caller"), default=0)
     yield from own[first:]
 
 
@@ -127,8 +144,11 @@ def _message(about: str | None, asked: Sequence[Turn], content: str, verdict: Ve
 
 
 def _answer_id(about: str | None) -> str:
-    digest = hashlib.sha256((about or "").encode(errors="surrogatepass")).hexdigest()
-    return f"{_ANSWER}{digest[:_ID_CHARS]}"
+    return f"{_ANSWER}{_digest(about or '')}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:_ID_CHARS]
 
 
 def without_answer(state: ResearchState) -> dict[str, Any]:

@@ -119,8 +119,8 @@ class Turn(TypedDict):
     """Other runs of the same request, where it was started more than once; `cost_usd` counts them."""
     ledger_id: NotRequired[str]
     """The ledger of its run: another one than the session's, if the turn was carried over."""
-    message_id: NotRequired[str]
-    """The human message that asked it, in a chat."""
+    message_key: NotRequired[str]
+    """Made from the id and the text of the human message that asked it, in a chat."""
     seal: NotRequired[str]
     """The proof that this package wrote its ids (`_graph/ownership.py`)."""
 

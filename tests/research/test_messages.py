@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages import AIMessage, HumanMessage, RemoveMessage
 from langgraph.types import Command
 from markdown_it import MarkdownIt
 
@@ -155,6 +155,69 @@ def test_messages_that_were_answered_are_not_asked_again(session: Session) -> No
     again = say(session, *out["messages"])
     assert again["messages"] == out["messages"]
     assert len(session.runs) == 1
+
+
+def test_a_message_that_was_edited_is_asked_and_once(session: Session) -> None:
+    say(session, HumanMessage("Who?", id="m1"))
+    out = say(session, HumanMessage("Why?", id="m1"))
+    out = say(session, HumanMessage("Why?", id="m1"))
+    assert asked(session) == ["Who?", "Why?"]
+    assert [message.type for message in out["messages"]] == ["human", "ai", "ai"]
+    assert out["messages"][-1].response_metadata["run_ids"] == [out["turns"][1]["run_id"]]
+    assert len(session.runs) == 2
+
+
+def test_an_answer_that_was_taken_out_of_the_chat_is_given_again(session: Session) -> None:
+    out = say(session, HumanMessage("Who?", id="m1"))
+    again = say(session, RemoveMessage(id=out["messages"][-1].id))
+    assert again["messages"] == out["messages"]
+    assert len(session.runs) == 1
+
+
+def test_a_message_that_comes_again_while_a_person_reviews_goes_on_with_that(
+    session: Session,
+) -> None:
+    session.options["evaluate"] = script({"action": "review", "reason": "look"})
+    for _ in range(2):
+        say(session, HumanMessage("Who?", id="m1"))
+        (waiting,) = session.graph().get_state(session.config).interrupts
+        assert waiting.value["kind"] == "review"
+    yes: Any = Command(resume={"decisions": [{"type": "approve"}]})
+    out = invoke(session.mode, session.graph(), yes, session.config)
+    assert [message.type for message in out["messages"]] == ["human", "ai"]
+    assert len(session.runs) == 1
+
+
+def test_a_message_that_comes_again_after_a_kill_before_it_was_judged_goes_on(
+    session: Session,
+) -> None:
+    def dies(state: Any, turn: Any) -> Any:
+        raise RuntimeError("died")
+
+    session.options["evaluate"] = dies
+    with pytest.raises(RuntimeError, match="died"):
+        say(session, HumanMessage("Who?", id="m1"))
+    session.options["evaluate"] = script()
+    out = say(session, HumanMessage("Who?", id="m1"))
+    assert [message.type for message in out["messages"]] == ["human", "ai"]
+    assert len(session.runs) == 1
+
+
+def test_a_message_that_is_asked_again_from_a_fork_before_it_has_its_run(session: Session) -> None:
+    """As chat interfaces do that regenerate an answer, or send an edited message again."""
+    say(session, HumanMessage("Who?"))
+    say(session, HumanMessage("Why?"))
+    history = list(session.graph().get_state_history(session.config))
+    start = next(one for one in history if one.next == ("__start__",))
+    again = invoke(session.mode, session.graph(), None, start.config)
+    given = {"messages": [HumanMessage("Why?")]}
+    anew = invoke(session.mode, session.graph(), given, start.parent_config)
+    assert [turn["run_id"] for turn in anew["turns"]] == [t["run_id"] for t in again["turns"]]
+    assert len(session.runs) == 2
+    given = {"messages": [HumanMessage("How?")]}
+    edited = invoke(session.mode, session.graph(), given, start.parent_config)
+    assert edited["answer"] != again["answer"]
+    assert len(session.runs) == 3
 
 
 def test_without_a_checkpointer_the_whole_chat_is_given_each_time(mode: Mode) -> None:

@@ -23,7 +23,7 @@ from ...processors import is_chat
 from ..approval import limit_objections, price_objections, to_review
 from ..graph_config import GraphConfig
 from ..lost_sessions import warn_if_lost
-from ..messages import asked_message, message_text, without_answer
+from ..messages import asked_message, message_key, message_text, without_answer
 from ..quick_turns import find_turn
 from ..spending_rules import SpendingRules
 from ..state import Question, ResearchState, Turn
@@ -54,7 +54,7 @@ def plan(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
     new = next_turns(graph, state) if asks(graph, state) or not left else []
     known, seals = state.get("ledger_id"), graph.clients.seals
     replaced = yield from graph.new_ledger(state, config)
-    is_chat = any("message_id" in turn for turn in new)  # a sub-agent is asked without its session
+    is_chat = any("message_key" in turn for turn in new)  # a sub-agent is asked without its session
     if not (known or left or before or state.get("interaction_id") or is_chat):
         yield from warn_if_lost(graph.records, config, graph.name)
     if known and not replaced:
@@ -119,8 +119,8 @@ def next_turns(graph: GraphConfig, state: ResearchState) -> list[Turn]:
     turns: list[Turn] = []
     for question in questions:
         turns.append({**_turn(graph, state, question), "asked_by": asked_by})
-        if message is not None and message.id:
-            turns[-1]["message_id"] = message.id
+        if message is not None:
+            turns[-1]["message_key"] = message_key(message)
         graph.check(turns[-1])
     return turns
 
@@ -184,8 +184,8 @@ def _take_over(left: list[Turn], new: Turn) -> Turn:
     for turn in left:
         if is_same_request(turn, new):
             kept: Turn = {**turn, "asked_by": new["asked_by"]}
-            if "message_id" in new:
-                kept["message_id"] = new["message_id"]
+            if "message_key" in new:
+                kept["message_key"] = new["message_key"]
             kept["ledger_position"] = int(ledger_position(turn))
             return kept
     return new
