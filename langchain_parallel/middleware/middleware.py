@@ -11,10 +11,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, get_args
 
 from langchain.agents.middleware.types import AgentMiddleware, ModelRequest
-from langchain_core.messages import AIMessage, RemoveMessage, SystemMessage
+from langchain_core.messages import AIMessage, SystemMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.config import get_config
-from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from pydantic import SecretStr
 
 from .._core.calls import Calls, adrive, drive
@@ -40,7 +39,7 @@ from .agent_messages import note
 from .agent_state import Research, is_ended, state_schema
 from .call_plan import answered_and_open_calls, find_message, plan_message
 from .final_sources import Cite, with_sources, without_sources
-from .interrupted_calls import answer_interrupted
+from .interrupted_calls import answer_interrupted, with_whole_history
 from .names import Names
 from .own_records import own_records, prove_records
 from .research_runs import poll, runs_to_poll, with_ledger
@@ -197,9 +196,8 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
             due = runs_to_poll(research, len(messages))
             changed |= yield from poll(agent, research, config, due)
         update: dict[str, Any] = {agent.names.records: changed} if changed else {}
-        if whole := answer_interrupted(agent, messages, {**research, **changed}):
-            update["messages"] = [RemoveMessage(REMOVE_ALL_MESSAGES), *whole]
-        return update or None
+        whole = answer_interrupted(agent, messages, {**research, **changed})
+        return {**update, **(with_whole_history(whole) or {})} or None
 
     # --- while it is asked ---
 
