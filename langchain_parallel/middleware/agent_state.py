@@ -54,6 +54,8 @@ class AgentTurn(Turn):
     """The model knows that it has ended."""
     read_by_model: NotRequired[bool]
     """The model was shown its answer."""
+    numbers_at: NotRequired[int]
+    """The range of its citation numbers, from 0, if it was planned before the tools of its message ran."""
     citation_suffix: NotRequired[str]
     """Follows the `@` in a sub-agent's citation numbers: the end of its ledger's id."""
 

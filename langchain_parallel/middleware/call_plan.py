@@ -27,16 +27,18 @@ from ..research.human_review.decision import apply_edit
 from ..research.human_review.schemas import HumanDecision
 from ..research.spending_rules import SpendingRules
 from ..research.turns import new_turn
+from ..tools import thread_citations
 from ..tools.arguments import OUTPUT, described_shape
 from .agent_config import AgentConfig
 from .agent_state import UNPROVEN, WITHHELD, AgentTurn, Research, is_active, is_ended
+from .citations import next_range
 from .parents import Parent, find_parent
 from .quick_records import refuse_lost
 
 _EDITED = "hitl_edited_tool_calls"
 """The state key of calls edited in `HumanInTheLoopMiddleware`; its older versions edit the message."""
 _BEYOND = 1_000
-"""More than the positions in any thread. A position also fixes the range of a run's citation numbers."""
+"""More than the positions in any thread."""
 
 # --- the calls of a message ------------------------------------------------------------------------
 
@@ -155,12 +157,15 @@ def plan_message(
     """The records of all runs that a message asks for, reviewed; of calls that have records already, none."""
     research, planned = agent.research(state), Research()
     known = {record["call"] for record in research.values()}
+    free = max(next_range(research), thread_citations.next_range(state.get("messages") or ()))
     # When a hook runs, the edits in the state may still be those of the message before.
     for call in paid_calls(agent, state, message, edits={}):
         if call.call not in known:
             with suppress(InvalidRequest):  # the tool itself says why it cannot be done
                 here = {**state, agent.names.records: {**research, **planned}}
                 planned |= _plan_records(agent, here, call)
+    for numbers_at, record in enumerate(planned.values(), start=free):
+        record["numbers_at"] = numbers_at
     return (yield from _review(agent, state, planned, config))
 
 
@@ -256,8 +261,12 @@ def _plan_records(
             call=call.call,
             call_hash=call.hash,
         )
-        if len(made) <= len(kept) and "planned_key" in kept[len(made) - 1]:
-            made[handle]["planned_key"] = kept[len(made) - 1]["planned_key"]
+        if len(made) <= len(kept):
+            former = kept[len(made) - 1]
+            if "planned_key" in former:
+                made[handle]["planned_key"] = former["planned_key"]
+            if "numbers_at" in former:
+                made[handle]["numbers_at"] = former["numbers_at"]
         # Runs of one call are asked at the same time: a tree shows them as one round.
         made[handle]["round"] = next(iter(made.values()))["position"]
         agent.check(made[handle])

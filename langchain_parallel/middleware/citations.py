@@ -1,7 +1,9 @@
 """Citations: one number for one address in a whole thread, and the lookup of the source behind `[3]`.
 
 Rule: a number, once given, stays. Runs end in any order, some at the same time in parallel tool calls, so
-each has a range of its own; an address that an earlier finding cites keeps the number it has there.
+each has a range of its own; an address that an earlier finding cites keeps the number it has there. The range
+is planned with the run, in one sequence with the answers of other tools (`tools/thread_citations.py`). A run
+that a tool plans or finds, while others run that do not know of it, has a range far above these.
 
 A sub-agent has its own numbers, and its text goes to agents that have other ones. So the end of its ledger's
 id follows each of its numbers, as in `[3@c65c64]`.
@@ -19,7 +21,7 @@ from typing_extensions import TypedDict
 
 from ..text.own_marks import Number, marked_numbers
 from ..text.source_numbers import number_of
-from ..tools.thread_citations import numbered_sources
+from ..tools.thread_citations import UNPLANNED, numbered_sources
 from .agent_state import AgentTurn, Research
 from .names import Names
 
@@ -55,9 +57,24 @@ def number_citations(record: AgentTurn, research: Research) -> list[dict[str, An
 
 
 def _own(record: AgentTurn, nth: int) -> Number:
-    position = record["position"]
+    planned = _planned_range(record)
+    position = UNPLANNED + record["position"] if planned is None else planned
     number = number_of(position, nth)
     return f"{number}@{record['citation_suffix']}" if record.get("citation_suffix") else number
+
+
+def next_range(research: Research) -> int:
+    """The first range above those that were planned for runs of this agent."""
+    own = (record for record in research.values() if not record.get("citation_suffix"))
+    return max((known + 1 for known in map(_planned_range, own) if known is not None), default=0)
+
+
+def _planned_range(record: AgentTurn) -> int | None:
+    """The range that was planned; None if none was, or if a state that somebody wrote says anything else."""
+    planned: object = record.get("numbers_at")
+    if isinstance(planned, bool) or not isinstance(planned, int):
+        return None
+    return planned if 0 <= planned < UNPLANNED else None
 
 
 def _by_url(research: Research, without: str) -> dict[str, Number]:

@@ -33,6 +33,7 @@ from .agent_config import AgentConfig
 from .agent_ledger import agent_ledger
 from .agent_state import UNPROVEN, Research, as_read, find_record, is_active, is_ended
 from .call_plan import call_of, find_message, has_id_of_another, plan_call
+from .citations import next_range
 from .own_records import prove_records
 from .pages import field_of, finding, next_page_lines, no_such_field, page_of
 from .research_runs import finish, poll, start, unsent_record
@@ -59,8 +60,11 @@ class ResearchTool(BaseTool):
         default=explain, exclude=True, repr=False
     )
     agent: AgentConfig = Field(exclude=True, repr=False)
-    numbers_by_ranges: ClassVar[bool] = True
-    """Its citation numbers are in ranges, one for each run (`citations.py`)."""
+
+    def next_range(self, state: Any) -> int:
+        """The first range of citation numbers above those of the runs in a state; tools beside it ask."""
+        is_known = self.agent.names.is_default and isinstance(state, Mapping)
+        return next_range(self.agent.research(state)) if is_known else 0
 
     def _run(
         self,

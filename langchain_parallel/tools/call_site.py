@@ -42,6 +42,7 @@ class CallSite:
         nth_call: The place of the call among those of its message.
         tools: What else the model can call here, as far as LangGraph says so.
         messages: The conversation so far.
+        state: The graph's, as far as LangGraph says so.
     """
 
     position: str
@@ -54,6 +55,7 @@ class CallSite:
     nth_call: int = 0
     tools: Sequence[BaseTool] = ()
     messages: Sequence[Any] = field(default=(), repr=False)
+    state: Any = field(default=None, repr=False)
 
     @property
     def session(self) -> str:
@@ -105,6 +107,7 @@ class CallSite:
             is_from_model=runtime is not None,
             tools=tuple(getattr(runtime, "tools", None) or ()),
             messages=_messages(runtime.state) if runtime else (),
+            state=runtime.state if runtime else None,
         )
 
 

@@ -333,7 +333,10 @@ class ParallelTaskTool(DiscreetDoor, CalledByName, AskedByHand):
     def _answer(self, got: PaidAnswer, processor: str, ledger_id: str, site: CallSite) -> Told:
         artifact = artifact_of(got, processor)
         numbered = number_citations(
-            citations(got.result), site.messages, site.nth_call, first_position(site.tools)
+            citations(got.result),
+            site.messages,
+            site.nth_call,
+            first_position(site.tools, site.state),
         )
         artifact["citations"] = numbered
         told = paid_calls(got.result, (self.request or RequestOptions()).paid_connectors)

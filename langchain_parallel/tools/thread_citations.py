@@ -2,8 +2,10 @@
 
 Rule: what was numbered before is in the messages: each answer's artifact has its sources under `citations`.
 Calls of one message do not see each other's answers, so each has the range of its place in that message;
-calls that ask the same have one. Where the messages with the sources were cut, a summary may still name a
-number of theirs, so no new number is below one that a text names.
+calls that ask the same have one. The research middleware plans a range for each of its runs before the tools
+of a message run, above all that the messages have; the tools find those in the state, and begin above. Where
+the messages with the sources were cut, a summary may still name a number of theirs, so no new number is below
+one that a text names.
 """
 
 from __future__ import annotations
@@ -16,8 +18,10 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 from ..text.own_marks import marked_numbers
 from ..text.source_numbers import number_of, position_of
 
-_ABOVE_RESEARCH = 1_000
-"""The research middleware gives each of its runs a range, and has fewer runs than this."""
+UNPLANNED = 1_000
+"""The first range of runs that nobody planned before the tools of their message ran. No thread has as many
+answers.
+"""
 _MOST = 10**9
 """A greater number in a text is none of a source."""
 
@@ -40,12 +44,18 @@ def number_citations(
     by_url: dict[str, int] = {}
     for number, source in known.items():
         by_url.setdefault(source["url"], number)
-    highest = max(known, default=0) or max(_numbers_in_texts(messages), default=0)
-    position = nth_call + max(first, position_of(highest) + 1 if highest else 0)
+    position = nth_call + max(first, next_range(messages))
     return [
         {**source, "number": by_url.get(source["url"]) or number_of(position, nth)}
         for nth, source in enumerate(citations, start=1)
     ]
+
+
+def next_range(messages: Sequence[Any]) -> int:
+    """The first range above all that the answers in a conversation have."""
+    known = max(numbered_sources(messages), default=0)
+    highest = known or max(_numbers_in_texts(messages), default=0)
+    return position_of(highest) + 1 if highest else 0
 
 
 def numbered_sources(messages: Sequence[Any]) -> dict[int, dict[str, Any]]:
@@ -73,14 +83,15 @@ def _numbers_in_texts(messages: Sequence[Any]) -> Iterator[int]:
     for message in messages:
         if isinstance(message, BaseMessage) and isinstance(message, AIMessage | HumanMessage):
             for _, number in marked_numbers(message.text):
-                if isinstance(number, int) and 0 < number < _MOST:
-                    yield number
+                is_one = isinstance(number, int) and 0 < number < _MOST
+                if is_one and position_of(int(number)) < UNPLANNED:
+                    yield int(number)
 
 
-def first_position(tools: Iterable[Any]) -> int:
-    """The first position beside these tools: above the ranges of the middleware's, if they are among them."""
-    beside = any(getattr(tool, "numbers_by_ranges", False) for tool in tools)
-    return _ABOVE_RESEARCH if beside else 0
+def first_position(tools: Iterable[Any], state: Any) -> int:
+    """The first position beside these tools: above the ranges of the middleware's runs."""
+    asked = (getattr(tool, "next_range", None) for tool in tools)
+    return max((ask(state) for ask in asked if callable(ask)), default=0)
 
 
 def nth_call(message: Any, tool_call_id: str | None) -> int:

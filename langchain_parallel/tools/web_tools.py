@@ -181,7 +181,9 @@ def number_pages(
         {"url": url, "title": one_line(one.title or "", TITLE_CHARS) or None}
         for url, one in found.items()
     ]
-    numbered = number_citations(cited, site.messages, site.nth_call, first_position(site.tools))
+    numbered = number_citations(
+        cited, site.messages, site.nth_call, first_position(site.tools, site.state)
+    )
     citations = [cast(NumberedPage, one) for one in numbered]
     return [_page(one["number"], one["url"], found[one["url"]]) for one in citations], citations
 

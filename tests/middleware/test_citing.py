@@ -14,7 +14,7 @@ from benchmarks.report import always_answer
 from langchain_parallel.errors import InvalidRequest, OutputMismatch
 from langchain_parallel.middleware import UseFinding, find_citations, sources, structured_finding
 from langchain_parallel.middleware.agent_state import AgentTurn
-from langchain_parallel.middleware.citations import number_citations
+from langchain_parallel.middleware.citations import next_range, number_citations
 from langchain_parallel.text.own_marks import json_told_apart, told_apart
 
 from .harness import SAID, Account, Model, calls, follow_up, more, record, start, texts, thread
@@ -132,6 +132,15 @@ def test_more_than_a_hundred_citations_stay_apart() -> None:
     assert len(set(numbers)) == len(numbers) == 30 * 250
 
 
+@pytest.mark.parametrize("planned", [None, "0", True, -1, 1_000, 10**30, 0.5])
+def test_a_run_whose_range_nobody_planned_has_numbers_far_above_all_others(planned: Any) -> None:
+    turn: Any = {"handle": "r1", "position": 3, "numbers_at": planned}
+    turn["citations"] = [{"url": "https://a.example"}]
+    found = number_citations(turn, {})
+    assert [one["number"] for one in found] == [100_301]
+    assert next_range({"r1": turn}) == 0
+
+
 def within(ledger: str | None) -> Any:
     """A state with one finding of two sources; of a sub-agent, if there is a ledger's name."""
     urls = [{"url": f"https://{ledger}.example/{n}", "fields": []} for n in range(2)]
@@ -141,7 +150,7 @@ def within(ledger: str | None) -> Any:
         "interaction_id": None,
         "citation_suffix": ledger or "",
     }
-    found: Any = {**ids, "position": 0, "citations": urls}
+    found: Any = {**ids, "position": 0, "numbers_at": 0, "citations": urls}
     return {**found, "citations": number_citations(found, {})}
 
 

@@ -157,3 +157,7 @@ def test_research_by_hand_works_on_the_official_packages_tool_too(account: Accou
     tool = ParallelTaskRunTool(client=client)
     assert tool.research("Who leads?").citations[0]["number"] == 1
     assert account.billed == 1
+
+
+def test_a_number_that_no_answer_can_have_moves_no_other_one() -> None:
+    assert number_citations(sources("a"), [HumanMessage("Why [100001]?")])[0]["number"] == 1

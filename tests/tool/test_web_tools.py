@@ -279,14 +279,43 @@ async def test_beside_research_no_number_is_given_twice_and_each_is_found(web: W
     )
     state = agent.invoke(START)
     asked = next(m for m in tool_messages(state) if m.name == "parallel_task")
-    assert min(one["number"] for one in asked.artifact["citations"]) > 100_100
     searched = [m for m in tool_messages(state) if m.name == "parallel_search"]
-    assert [numbers(m) for m in searched] == [[100_001, 100_002, 100_003]] * 3
-    cited = find_citations("So it is [1], and [100002].", state)
+    assert [numbers(m) for m in searched] == [[1, 2, 3]] * 3
+    planned = [record["numbers_at"] for record in state["parallel_research"].values()]
+    assert planned == [1, 2]
+    assert min(one["number"] for one in asked.artifact["citations"]) == 301
+    cited = find_citations("So it is [2], and [101].", state)
     assert cited.unknown == []
-    assert cited.sources[100_002]["url"] == searched[0].artifact["citations"][1]["url"]
-    assert cited.sources[100_002]["handle"] == ""
-    assert cited.sources[1]["handle"]
+    assert cited.sources[2]["url"] == searched[0].artifact["citations"][1]["url"]
+    assert cited.sources[2]["handle"] == ""
+    assert cited.sources[101]["handle"] == "r1"
+
+
+@pytest.mark.parametrize("order", [1, -1])
+async def test_what_one_message_asks_of_research_and_of_tools_has_numbers_of_its_own(
+    web: Web, how: How, order: int
+) -> None:
+    queries: list[Any] = [("parallel_search", {"search_queries": [word]}) for word in "ab"]
+    asked = [queries[0], ("start_research", {"question": "Who?"}), queries[1]]
+    more: list[Any] = [
+        ("start_research", {"question": "Why?"}),
+        ("parallel_search", {"search_queries": "c"}),
+    ]
+    agent: Any = create_agent(
+        model(says(*asked[::order]), says(*more[::order]), "done"),
+        tools=[web.search()],
+        middleware=[ParallelResearchMiddleware(processor="lite", client=web.client)],
+    )
+    state = await invoke(agent, START, how)
+    told = [numbers(m) for m in tool_messages(state) if m.name == "parallel_search"]
+    told += [[c["number"] for c in r["citations"]] for r in state["parallel_research"].values()]
+    every = [number for one in told for number in one]
+    searched = {number for one in told[:3] for number in one}
+    assert len(told) == 5
+    assert len(searched) == 9
+    assert searched.isdisjoint(number for one in told[3:] for number in one)
+    assert max(every) < 1_000
+    assert set(find_citations(" ".join(f"[{n}]" for n in every), state).sources) == set(every)
 
 
 async def test_a_history_that_somebody_made_up_breaks_nothing(web: Web) -> None:
