@@ -1,4 +1,4 @@
-"""Doors that are pydantic models: LangChain's tools and retrievers."""
+"""Doors that are pydantic models: LangChain's tools, retrievers and chat models."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
-from .._core.hidden import as_secret
+from .._core.hidden import as_secret, hide
 from ..errors import ParallelError
 from ..models.refusal import without_input
 
@@ -19,12 +19,17 @@ class DiscreetDoor(BaseModel):
         def __init__(self, /, **given: Any) -> None:
             try:
                 given |= {n: as_secret(v) for n, v in given.items() if n == "api_key"}
+                given |= {n: hide(v) for n, v in given.items() if n == "extra_body"}
                 super().__init__(**given)
             except (ValidationError, ParallelError) as error:
-                refused = without_input(error)
+                refused = type(self)._refusal(error)
             else:
                 return
             del given, self
             raise refused
 
         __init__.__pydantic_base_init__ = True
+
+    @classmethod
+    def _refusal(cls, error: ValidationError | ParallelError) -> Exception:
+        return without_input(error)

@@ -17,7 +17,7 @@ from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
-from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, model_validator
+from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, model_validator
 from typing_extensions import Self, override
 
 from .._core.chat_request import IGNORED
@@ -25,13 +25,13 @@ from .._core.documented_rules import broken
 from .._core.hidden import as_secret, hide
 from .._core.kinds import check_kinds
 from .._core.limits import refuse_broken
+from .._graph.discreet_door import DiscreetDoor
 from ..client import AsyncParallelClient, ParallelClient, RetryPolicy, client_pair
 from ..client.chat_calls import CHAT_MODEL, CHAT_SECONDS
 from ..client.client_pair import AnyClient
 from ..client.request_warnings import warn
-from ..errors import InvalidRequest, ParallelError, RateLimited, ResponseLost
+from ..errors import InvalidRequest, RateLimited, ResponseLost
 from ..models import ChatAnswer, ChatPiece
-from ..models.refusal import without_input
 from .chat_messages import as_chat, as_chunk, as_message
 from .structured_chat import for_traces, read_as, response_format
 
@@ -42,7 +42,7 @@ _PER_CALL = (
 _PREVIOUS = "previous_interaction_id"
 
 
-class ChatParallel(BaseChatModel):
+class ChatParallel(DiscreetDoor, BaseChatModel):
     """Answers from the web, with evidence, as a chat model: each call is a turn on the tree of interactions.
 
     The text is the message's `content`. `response_metadata` has `interaction_id`, `basis` (the evidence),
@@ -124,22 +124,6 @@ class ChatParallel(BaseChatModel):
             **langchain: Any,
         ) -> None:
             """`langchain`: options of every chat model, such as `cache` and `tags`."""
-
-    else:
-
-        def __init__(self, /, **given: Any) -> None:
-            try:
-                given |= {n: as_secret(v) for n, v in given.items() if n == "api_key"}
-                given |= {n: hide(v) for n, v in given.items() if n == "extra_body"}
-                super().__init__(**given)
-            except (ValidationError, ParallelError) as error:
-                refused = without_input(error)
-            else:
-                return
-            del given, self
-            raise refused
-
-        __init__.__pydantic_base_init__ = True
 
     @model_validator(mode="before")
     @classmethod

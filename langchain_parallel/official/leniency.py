@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ValidationError, model_validator
 
-from .._core.hidden import as_secret
+from .._graph.discreet_door import DiscreetDoor
 from ..errors import MissingKey, ParallelError
 from ..models.refusal import Discreet, without_input
 from .failures import NoKey
@@ -40,21 +40,12 @@ class Lenient(Discreet):
         return {name: value for name, value in given.items() if name not in unknown}
 
 
-class Keyed(Lenient):
+class Keyed(DiscreetDoor, Lenient):
     """One that needs a key: an error when it is made without one is a `ValueError`, too."""
 
-    def __init__(self, /, **given: Any) -> None:
-        given |= {name: as_secret(value) for name, value in given.items() if name == "api_key"}
-        try:
-            super().__init__(**given)
-        except (ValidationError, ParallelError) as error:
-            refused = as_refusal(error)
-        else:
-            return
-        del given, self
-        raise refused
-
-    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # as in `Discreet`
+    @classmethod
+    def _refusal(cls, error: ValidationError | ParallelError) -> Exception:
+        return as_refusal(error)
 
 
 def as_refusal(error: ValidationError | ParallelError) -> Exception:
