@@ -277,6 +277,11 @@ class ChatParallel(DiscreetDoor, BaseChatModel):
         return as_chat(messages, is_continued=options[_PREVIOUS] is not None), options
 
     @override
+    def bind(self, **kwargs: Any) -> Any:
+        """LangChain's `bind`. What is secret in an `extra_body` is in no `repr` of what is bound."""
+        return super().bind(**{n: hide(v) if n == "extra_body" else v for n, v in kwargs.items()})
+
+    @override
     def with_retry(
         self,
         *,

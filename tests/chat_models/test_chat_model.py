@@ -481,6 +481,15 @@ def test_it_is_written_without_its_secrets_and_read_again(
     assert KEY not in repr(read)
 
 
+def test_what_is_bound_shows_no_secret(world: World) -> None:
+    secret: dict[str, Any] = {"extra_body": {"token": "sk-Zq8Rt2LmXw91"}}
+    model = world.model()
+    for bound in (model.bind(**secret), model.with_structured_output(Joke, **secret)):
+        assert "sk-Zq8" not in repr(bound)
+        bound.invoke("q")
+        assert world.sent["token"] == "sk-Zq8Rt2LmXw91"
+
+
 def test_either_client_serves_both_kinds_of_calls(simulator_server: RunningServer) -> None:
     async def main() -> str:
         async with AsyncParallelClient(KEY, simulator_server.url) as client:
