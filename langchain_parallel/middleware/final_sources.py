@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 from langchain_core.messages import AIMessage
 from langchain_core.messages.content import create_citation
 
+from .._core.urls import is_http
 from ..text.markdown import source_markdown
 from ..text.own_marks import marks
 from .agent_state import Research
@@ -107,7 +108,7 @@ def _annotate_block(block: Any, known: Mapping[Any, Source], names: Names) -> An
     text = str(block.get("text") or "")
     annotations = [
         create_citation(
-            url=source["url"],
+            url=source["url"] if is_http(source["url"]) else None,  # programs make links of it
             title=source["title"],
             start_index=start,
             end_index=end,

@@ -129,6 +129,17 @@ def test_two_middlewares_each_list_their_own(account: Account) -> None:
     assert shown == "It is so [1], and large [market-1]."
 
 
+def test_an_annotation_leads_to_web_pages_alone(account: Account) -> None:
+    urls = ("javascript:alert(1)", "data:text/html,x", "//x", "https://example.org/a")
+    cited = [{"url": url, "title": "A bank"} for url in urls]
+    entry = {"field": "output", "reasoning": "", "confidence": "high", "citations": cited}
+    account.simulator.scripts.add(RunScript(output={"basis": [entry]}))
+    state, message = final(account, "It is so [1-4].", cite="annotations")
+    shown = [one.get("url") for one in message.content_blocks[0]["annotations"]]
+    assert shown == [None, None, None, "https://example.org/a"]
+    assert [source["url"] for source in sources(state).values()] == list(urls)
+
+
 @pytest.mark.parametrize("title", HOSTILE, ids=repr)
 def test_a_hostile_title_shapes_nothing(account: Account, title: str) -> None:
     cited = [{"url": "https://example.org/a", "title": title}]
