@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -322,9 +323,11 @@ def test_a_parked_question_goes_on_when_a_message_without_text_comes_in(mode: Mo
     assert out["messages"][-1].response_metadata["run_ids"] == [session.runs[0]["run_id"]]
 
 
+ADDRESS = re.compile(r"https?://|www\.|\w@\w", re.IGNORECASE)
 HOSTILE = (
     "# Heading\n![x](https://evil.example/?q=1)\n[Bank](https://evil.example) <b>bold</b>\n"
-    "See https://evil.example and [7].\n```\ncode\n```\n- Sources:\n\n| a | b |\n|---|---|"
+    "See https://evil.example, www.evil.example, me@evil.example and [7].\n```\ncode\n```\n"
+    "- Sources:\n\n| a | b |\n|---|---|"
 )
 
 
@@ -347,6 +350,9 @@ def test_no_text_of_the_web_gives_the_message_a_form_of_its_own(
     assert not kinds & {"heading_open", "image", "html_inline", "html_block", "fence", "table_open"}
     links = [part.attrs["href"] for part in parts if part.type == "link_open"]
     assert links == ["https://a.example/x"]
+    # What some renderers would make a link of after the escapes are read:
+    shown = [part.content for part in parts if part.type.startswith("text") and not part.children]
+    assert not [text for text in shown if ADDRESS.search(text) and text not in links]
     assert "[7]" not in text
 
 

@@ -194,5 +194,6 @@ def test_a_notebook_shows_it_as_markdown_that_no_text_of_the_web_shapes(
     ours = re.sub(
         r"- \[1\]|^- \*\*|\*\*: |<https://example\.org/a>| \[1\]", "", shown, flags=re.MULTILINE
     )
+    ours = re.sub(r"(?<!\\)`[^`]*`", "", ours)  # addresses are code
     for line in ours.removeprefix(UNVERIFIED).splitlines():
         assert not re.search(r"(?<!\\)[<>`\[\]$|]", line), line
