@@ -7,7 +7,6 @@ would ignore without a word is named.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
@@ -22,10 +21,11 @@ from typing_extensions import Self, override
 
 from .._core.chat_request import IGNORED
 from .._core.documented_rules import broken
-from .._core.hidden import as_secret, hide
+from .._core.hidden import hide
 from .._core.kinds import check_kinds
 from .._core.limits import refuse_broken
 from .._graph.discreet_door import DiscreetDoor
+from .._graph.web_clients import key_or_environment
 from ..client import AsyncParallelClient, ParallelClient, RetryPolicy, client_pair
 from ..client.chat_calls import CHAT_MODEL, CHAT_SECONDS
 from ..client.client_pair import AnyClient
@@ -143,8 +143,7 @@ class ChatParallel(DiscreetDoor, BaseChatModel):
     @model_validator(mode="after")
     def _prepare(self) -> Self:
         client, given_key = self.client, self.api_key
-        if self.api_key is None and os.environ.get("PARALLEL_API_KEY"):
-            self.api_key = as_secret(os.environ["PARALLEL_API_KEY"])
+        self.api_key = key_or_environment(self.api_key)
         if self.max_retries is not None:
             if client is not None:
                 raise InvalidRequest(

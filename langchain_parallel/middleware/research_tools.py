@@ -16,7 +16,6 @@ from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackMan
 from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.messages.tool import tool_call
 from langchain_core.runnables import RunnableConfig
-from langchain_core.runnables.config import patch_config
 from langchain_core.tools import BaseTool
 from langgraph.types import Command
 from pydantic import ConfigDict, Field
@@ -26,7 +25,7 @@ from .._graph.runtime import ends_step
 from ..errors import InvalidRequest, ParallelError
 from ..parked.interrupts import check_can_park, check_own_thread, is_parking, park
 from ..text.untrusted import fence, harmless
-from ..tools.call_site import AnyRuntime
+from ..tools.call_site import AnyRuntime, config_inside
 from ..tools.tool_messages import error_for_model, explain
 from . import agent_messages
 from .agent_config import AgentConfig
@@ -76,7 +75,7 @@ class ResearchTool(BaseTool):
     ) -> Any:
         if runtime is None:
             return _OUTSIDE
-        inner = patch_config(config, callbacks=run_manager.get_child()) if run_manager else config
+        inner = config_inside(config, run_manager)
         steps = _do(AgentCall(self.agent, self.name, args, runtime, inner))
         return drive(steps)
 
@@ -90,7 +89,7 @@ class ResearchTool(BaseTool):
     ) -> Any:
         if runtime is None:
             return _OUTSIDE
-        inner = patch_config(config, callbacks=run_manager.get_child()) if run_manager else config
+        inner = config_inside(config, run_manager)
         steps = _do(AgentCall(self.agent, self.name, args, runtime, inner))
         return await adrive(steps)
 

@@ -11,9 +11,8 @@ from .._absent import missing as _missing
 from .chat_errors import ChatParallel, ChatParallelWeb
 from .enrichment import EnrichmentInput, ParallelEnrichment, ParallelTaskGroup
 from .failures import CallFailed, NoKey
-from .search_and_extract import (
-    ParallelExtractInput,
-    ParallelExtractTool,
+from .page_extraction import ParallelExtractInput, ParallelExtractTool
+from .search_and_retriever import (
     ParallelSearchRetriever,
     ParallelSearchTool,
     ParallelWebSearchInput,

@@ -11,8 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
+from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
 from langchain_core.messages import ToolMessage
 from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import patch_config
 from langchain_core.tools import BaseTool
 from langgraph.prebuilt import ToolRuntime
 
@@ -25,6 +27,14 @@ AnyRuntime: TypeAlias = ToolRuntime[Any, Any]
 
 NO_CONFIG = RunnableConfig()
 """What stands for the config of a call that is given none: that of the step around it counts, if any."""
+
+
+def config_inside(
+    config: RunnableConfig,
+    run_manager: CallbackManagerForToolRun | AsyncCallbackManagerForToolRun | None,
+) -> RunnableConfig:
+    """The config of what happens inside a tool's own run: its events and traces belong to that."""
+    return patch_config(config, callbacks=run_manager.get_child()) if run_manager else config
 
 
 @dataclass(frozen=True, slots=True)

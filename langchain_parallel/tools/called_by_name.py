@@ -8,12 +8,12 @@ from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
 from langchain_core.runnables import RunnableConfig
-from langchain_core.runnables.config import ensure_config, patch_config
+from langchain_core.runnables.config import ensure_config
 from langchain_core.tools import BaseTool
 
 from .._core.calls import Calls, adrive, drive
 from .arguments import OUTPUT, PREVIOUS, PROCESSOR
-from .call_site import NO_CONFIG, AnyRuntime, CallSite
+from .call_site import NO_CONFIG, AnyRuntime, CallSite, config_inside
 
 
 class CalledByName(BaseTool):
@@ -40,7 +40,7 @@ class CalledByName(BaseTool):
         asked = self._by_name(input, previous_interaction_id, processor, output_schema, fields)
         if run_manager is None:
             return self.run(asked, config=config)
-        site = CallSite.of(runtime, of_tool(run_manager, config))
+        site = CallSite.of(runtime, config_inside(config, run_manager))
         return drive(self._research(asked, site))
 
     async def _arun(
@@ -59,7 +59,7 @@ class CalledByName(BaseTool):
         asked = self._by_name(input, previous_interaction_id, processor, output_schema, fields)
         if run_manager is None:
             return await self.arun(asked, config=config)
-        site = CallSite.of(runtime, of_tool(run_manager, config))
+        site = CallSite.of(runtime, config_inside(config, run_manager))
         return await adrive(self._research(asked, site))
 
     @property
@@ -87,10 +87,3 @@ class CalledByName(BaseTool):
     @abstractmethod
     def _research(self, asked: dict[str, Any], site: CallSite) -> Calls[Any]:
         """The answer to a call, from its arguments by name."""
-
-
-def of_tool(
-    run_manager: CallbackManagerForToolRun | AsyncCallbackManagerForToolRun, config: RunnableConfig
-) -> RunnableConfig:
-    """The config whose events and traces belong to the tool's own run."""
-    return patch_config(config, callbacks=run_manager.get_child())

@@ -7,7 +7,6 @@ duplicated call finds the run already paid for; outside, every call is a new one
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -27,13 +26,13 @@ from pydantic import (
 from typing_extensions import Self
 
 from .._core.calls import Calls
-from .._core.hidden import as_secret
 from .._graph.callbacks import tell_cost
 from .._graph.discreet_door import DiscreetDoor
 from .._graph.ownership import prove_ledger
 from .._graph.paid_run import PaidAnswer, PaidRun
 from .._graph.run_config import RunConfig
 from .._graph.runtime import ends_step
+from .._graph.web_clients import key_or_environment
 from ..client import AsyncParallelClient, ParallelClient
 from ..errors import ParallelError
 from ..evidence import citations
@@ -196,8 +195,7 @@ class ParallelTaskTool(DiscreetDoor, CalledByName, AskedByHand):
     @model_validator(mode="after")
     def _prepare(self) -> Self:
         given_key = self.api_key
-        if self.api_key is None and os.environ.get("PARALLEL_API_KEY"):
-            self.api_key = as_secret(os.environ["PARALLEL_API_KEY"])
+        self.api_key = key_or_environment(self.api_key)
         self._door = RunConfig.of(
             processor_names=self._processors().all,
             output_schema=self.task_output_schema,

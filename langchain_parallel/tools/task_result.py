@@ -21,8 +21,7 @@ from .._graph.paid_run import PaidRun
 from ..errors import InvalidRequest, NotFound, ParallelError, RunCancelled, RunFailed
 from ..models import Submission, TaskRun
 from .arguments import Injected
-from .call_site import NO_CONFIG, AnyRuntime, CallSite
-from .called_by_name import of_tool
+from .call_site import NO_CONFIG, AnyRuntime, CallSite, config_inside
 from .own_answers import may_read, remember_answer
 from .task import ParallelTaskTool
 from .task_artifact import Told
@@ -96,7 +95,7 @@ class ParallelTaskResultTool(BaseTool):
         config = config or ensure_config()
         if run_manager is None:  # another framework's adapter: it gets what a model reads
             return self.run({"run_id": run_id}, config=config)
-        site = CallSite.of(runtime, of_tool(run_manager, config))
+        site = CallSite.of(runtime, config_inside(config, run_manager))
         return drive(self._collect(run_id, site))
 
     async def _arun(
@@ -110,7 +109,7 @@ class ParallelTaskResultTool(BaseTool):
         config = config or ensure_config()
         if run_manager is None:
             return await self.arun({"run_id": run_id}, config=config)
-        site = CallSite.of(runtime, of_tool(run_manager, config))
+        site = CallSite.of(runtime, config_inside(config, run_manager))
         return await adrive(self._collect(run_id, site))
 
     def _collect(self, run_id: str, site: CallSite) -> Calls[Told]:

@@ -13,7 +13,6 @@ from typing import Any, ClassVar, Literal, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
 from langchain_core.runnables import RunnableConfig
-from langchain_core.runnables.config import patch_config
 from langchain_core.tools import BaseTool, ToolException
 from pydantic import ConfigDict, Field, PrivateAttr, SecretStr
 from typing_extensions import TypedDict
@@ -36,7 +35,7 @@ from ..models import (
 from ..text.result import DEFAULT_MAX_CHARS, MIN_CHARS
 from ..text.untrusted import ERROR_CHARS, harmless
 from ..text.web_pages import Page
-from .call_site import AnyRuntime, CallSite
+from .call_site import AnyRuntime, CallSite, config_inside
 from .thread_citations import first_position, number_citations
 from .tool_messages import explain
 
@@ -112,7 +111,7 @@ class WebTool(DiscreetDoor, BaseTool):
     ) -> Told:
         site = CallSite.of(runtime, config)
         return drive(
-            self._answer(_first(texts, asked), objective, site, _inner(config, run_manager))
+            self._answer(_first(texts, asked), objective, site, config_inside(config, run_manager))
         )
 
     async def _arun(
@@ -125,7 +124,9 @@ class WebTool(DiscreetDoor, BaseTool):
         **asked: list[str],
     ) -> Told:
         site = CallSite.of(runtime, config)
-        steps = self._answer(_first(texts, asked), objective, site, _inner(config, run_manager))
+        steps = self._answer(
+            _first(texts, asked), objective, site, config_inside(config, run_manager)
+        )
         return await adrive(steps)
 
     @abstractmethod
@@ -154,14 +155,6 @@ class WebTool(DiscreetDoor, BaseTool):
 def _first(texts: Sequence[str], asked: Mapping[str, Sequence[str]]) -> Sequence[str]:
     """The queries or addresses; LangChain passes a bare string (`tool.invoke("…")`) without a name."""
     return texts or next(iter(asked.values()))
-
-
-def _inner(
-    config: RunnableConfig,
-    run_manager: CallbackManagerForToolRun | AsyncCallbackManagerForToolRun | None,
-) -> RunnableConfig:
-    """The config of what happens inside a tool's own run."""
-    return patch_config(config, callbacks=run_manager.get_child()) if run_manager else config
 
 
 def warnings_of(answer: SearchResponse | ExtractResponse) -> list[str]:
