@@ -157,15 +157,13 @@ def plan_message(
     """The records of all runs that a message asks for, reviewed; of calls that have records already, none."""
     research, planned = agent.research(state), Research()
     known = {record["call"] for record in research.values()}
-    free = max(next_range(research), thread_citations.next_range(state.get("messages") or ()))
     # When a hook runs, the edits in the state may still be those of the message before.
     for call in paid_calls(agent, state, message, edits={}):
         if call.call not in known:
             with suppress(InvalidRequest):  # the tool itself says why it cannot be done
                 here = {**state, agent.names.records: {**research, **planned}}
                 planned |= _plan_records(agent, here, call)
-    for numbers_at, record in enumerate(planned.values(), start=free):
-        record["numbers_at"] = numbers_at
+    _plan_numbers(agent, state, planned)
     return (yield from _review(agent, state, planned, config))
 
 
@@ -202,11 +200,32 @@ def plan_call(
             if is_own:
                 raise
             continue
+        if (
+            not mine and not call.is_edited
+        ):  # no hook has planned it; tools beside it do not know of it
+            places = [
+                n for n, c in enumerate(message.tool_calls, 1) if c["name"] not in agent.names.paid
+            ]
+            _plan_numbers(agent, here, planned, beside=max(places, default=0))
         if is_own:
             return (yield from _review(agent, here, planned, config))
         # Its own tool plans the same, and asks a person if need be; either way its money is not free.
         research = {**others, **(yield from _assume_approved(agent, here, planned, config))}
     raise AssertionError("A tool call is one of its message's.")
+
+
+def _plan_numbers(
+    agent: AgentConfig, state: Mapping[str, Any], planned: Research, beside: int = 0
+) -> None:
+    """Give each planned record its range of citation numbers, above all that the thread has.
+
+    `beside`: how many ranges tools of the same message may take, which count from the same place.
+    """
+    free = next_range(agent.research(state))
+    if agent.names.is_default:  # the numbers of a named one stand behind its name
+        free = max(free, thread_citations.next_range(state.get("messages") or ()))
+    for numbers_at, record in enumerate(planned.values(), start=free + beside):
+        record["numbers_at"] = numbers_at
 
 
 def _is_as_planned(rules: SpendingRules, call: PaidCall, record: AgentTurn) -> bool:

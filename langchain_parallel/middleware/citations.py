@@ -65,8 +65,8 @@ def _own(record: AgentTurn, nth: int) -> Number:
 
 def next_range(research: Research) -> int:
     """The first range above those that were planned for runs of this agent."""
-    own = (record for record in research.values() if not record.get("citation_suffix"))
-    return max((known + 1 for known in map(_planned_range, own) if known is not None), default=0)
+    planned = map(_planned_range, research.values())
+    return max((known + 1 for known in planned if known is not None), default=0)
 
 
 def _planned_range(record: AgentTurn) -> int | None:

@@ -141,6 +141,12 @@ def test_a_run_whose_range_nobody_planned_has_numbers_far_above_all_others(plann
     assert next_range({"r1": turn}) == 0
 
 
+@pytest.mark.parametrize("suffix", [{}, {"citation_suffix": "c65c64"}], ids=["own", "sub-agent"])
+def test_a_next_run_has_the_range_above_those_of_all_others(suffix: Any) -> None:
+    research: Any = {h: {**suffix, "numbers_at": at} for h, at in (("r1", 0), ("r2", 7), ("r3", 2))}
+    assert next_range(research) == 8
+
+
 def within(ledger: str | None) -> Any:
     """A state with one finding of two sources; of a sub-agent, if there is a ledger's name."""
     urls = [{"url": f"https://{ledger}.example/{n}", "fields": []} for n in range(2)]
