@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from importlib.metadata import metadata
 from pathlib import Path
 from typing import Any
@@ -87,3 +89,43 @@ def test_every_file_that_contributing_names_is_there() -> None:
     package = Path(langchain_parallel.__file__).parent
     folders = ROOT, package, package.parent
     assert [name for name in names if not any((at / name).exists() for at in folders)] == []
+
+
+def test_every_page_is_in_the_index() -> None:
+    docs = ROOT / "docs"
+    pages = {str(path.relative_to(docs)) for path in docs.rglob("*.md")} - {"index.md"}
+    assert pages
+    index = (docs / "index.md").read_text()
+    assert [page for page in sorted(pages) if f"({page}" not in index] == []
+
+
+def modules() -> list[Path]:
+    package = ROOT / "langchain_parallel"
+    return list(package.rglob("*.py")) or list(Path(langchain_parallel.__path__[0]).rglob("*.py"))
+
+
+def test_a_file_of_the_package_has_a_name_of_its_own() -> None:
+    names = Counter(path.name for path in modules() if not path.name.startswith("__"))
+    assert names
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+PARTICIPLE = re.compile(
+    r"_*([a-z]+ed|told|sent|spent|known|kept|made|found|given|held|left|gone|shown|written|drawn|taken)"
+)
+NO_PARTICIPLES = {"feed", "parsed"}
+"""A verb; and the word for it in the clients of Parallel and OpenAI."""
+
+
+def test_a_function_is_named_by_more_than_a_participle() -> None:
+    """That says neither what it does, nor what it reads, nor whether it asks."""
+    functions = [
+        (path.name, node.name)
+        for path in modules()
+        if "simulator" not in path.parts
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    assert functions
+    bare = [one for one in functions if PARTICIPLE.fullmatch(one[1])]
+    assert [one for one in bare if one[1] not in NO_PARTICIPLES] == []
