@@ -152,6 +152,10 @@ def tool(account: Account, **options: Any) -> tuple[Any, Any]:
     return ParallelTaskTool(**USUAL, client=account.client(), **own), CALL
 
 
+def official_tool(account: Account, **_: Any) -> tuple[Any, Any]:
+    return official.ParallelTaskRunTool(**USUAL, client=account.client()), CALL
+
+
 def agent(account: Account, **kept: Any) -> tuple[Any, Any]:
     made = ParallelTaskTool(**USUAL, client=account.client())
     return create_agent(Asking(), tools=[made], **kept), {"messages": [("user", QUESTION)]}
@@ -172,7 +176,7 @@ def parent(account: Account, **kept: Any) -> tuple[Any, Any]:
     return outer.compile(**kept), {"question": f"{QUESTION} "}
 
 
-FACES = [tool, agent, graph, parent]
+FACES = [tool, official_tool, agent, graph, parent]
 
 
 async def everyway(runnable: Any, given: Any, how: How, watch: Watch) -> None:
@@ -255,9 +259,43 @@ async def test_nothing_that_is_written_down_shows_a_secret(
     assert QUESTION in " ".join(watch.heard.texts)
     assert QUESTION in " ".join(watch.langsmith.texts)
     assert watch.logged
-    assert (face is tool) or QUESTION in stored
+    assert (face in (tool, official_tool)) or QUESTION in stored
     expected = raised if face in (graph, parent) else None
+    if face is official_tool and outcome != "completed":
+        expected = official.CallFailed
     assert {type(error) for error in watch.raised} == ({expected} if expected else set())
+
+
+@pytest.mark.grid
+@pytest.mark.parametrize("outcome", ["completed", "failed", "refused", "broken"])
+async def test_nothing_that_the_mcp_server_writes_or_says_shows_a_secret(
+    account: Account, outcome: str, watch: Watch, tmp_path: Path
+) -> None:
+    pytest.importorskip("mcp", reason="the package of the extra `mcp`")
+    from mcp.client.client import Client
+
+    from langchain_parallel.mcp_server.storage import open_desk
+    from langchain_parallel.mcp_server.tools_for_clients import create_mcp_server
+
+    OUTCOMES[outcome][0](account)
+    account.wire.says["[simulated fault] status"] = KEY
+    path = tmp_path / "mcp.sqlite"
+    client = account.clients()["async"]
+    async with open_desk(path, client=client, wait_seconds=900.0) as desk:
+        server = create_mcp_server(desk, ["lite"])
+        async with Client(server) as caller:
+            for _ in range(2):
+                given = {"question": QUESTION}
+                await watch.run(lambda: caller.call_tool("research", given))  # noqa: B023 -- at once
+        stored = _files(tmp_path)
+    assert watch.found() == []
+    assert leaks([stored]) == []
+    assert QUESTION in stored
+    assert account.wire.asked
+
+
+def _files(folder: Path) -> str:
+    return "".join(file.read_bytes().decode("latin-1") for file in folder.iterdir())
 
 
 USERS_KEY: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Three users of the package, each with the same few verbs: ask, resume, ask again.
+"""Four users of the package, each with the same few verbs: ask, resume, ask again.
 
 Rule: what a user does after an error is what the documentation tells a person to do, and nothing else.
 
@@ -7,6 +7,7 @@ Rule: what a user does after an error is what the documentation tells a person t
     agent    the tool in `create_agent`, with a store; after an error that says that nothing was
              started the model asks again, after any other the call itself is run again
              (`invoke(None)` from the checkpoint before it), for asking again would be another run
+    batch    the official package's `ParallelTaskGroup` in a node; after an error `invoke(None)`
 """
 
 from __future__ import annotations
@@ -17,11 +18,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import ToolException
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START as START_NODE
+from langgraph.graph import StateGraph
 from langgraph.store.memory import InMemoryStore
+from typing_extensions import TypedDict
 
-from langchain_parallel import ParallelError, create_research_graph
+from langchain_parallel import ParallelError, create_research_graph, official
 from langchain_parallel._graph.paid_request import wait_seconds
 from langchain_parallel.models import Submission, TaskRunInput
 from langchain_parallel.options import Limits
@@ -325,5 +330,66 @@ class AgentUser(User):
         return None
 
 
-USERS: tuple[type[User], ...] = (ClientUser, GraphUser, AgentUser)
+class BatchUser(User):
+    """Calls the official package's `ParallelTaskGroup` in a node of a graph that keeps its threads."""
+
+    name = "batch"
+
+    def __init__(self, mode: Mode, simulator: Simulator) -> None:
+        super().__init__(mode, simulator)
+        self.checkpointer = InMemorySaver()
+        self.patience: float | None = None
+        self.move()
+
+    def move(self) -> None:
+        client = client_of(self.mode, self.simulator)
+        self.group = official.ParallelTaskGroup(processor=PROCESSOR, client=client)
+
+    def ask(self) -> Told | None:
+        return self._invoke({"rows": []}, self.thread)
+
+    anew = ask
+
+    def ask_impatiently(self) -> Told | None:
+        self.patience = SHORT
+        told = self.ask()
+        self.patience = None
+        return told
+
+    def resume(self) -> Told | None:
+        return self._invoke(None, self.thread)
+
+    def repeat(self) -> Told | None:
+        history = self._graph().get_state_history(self.thread)
+        before = next(snapshot for snapshot in history if snapshot.next == ("batch",))
+        return self._invoke(None, before.config)
+
+    def _graph(self) -> Any:
+        def blocking(state: _Rows) -> _Rows:
+            return {"rows": self.group.run([QUESTION], timeout=self.patience)}
+
+        async def asynchronous(state: _Rows) -> _Rows:
+            return {"rows": await self.group.arun([QUESTION], timeout=self.patience)}
+
+        graph: Any = StateGraph(_Rows)
+        graph.add_node("batch", RunnableLambda(blocking, asynchronous))
+        graph.add_edge(START_NODE, "batch")
+        return graph.compile(checkpointer=self.checkpointer)
+
+    def _invoke(self, given: Any, config: Any) -> Told | None:
+        try:
+            (row,) = invoke(self.mode, self._graph(), given, config)["rows"]
+        except official.CallFailed as error:
+            cause = error.__cause__
+            assert isinstance(cause, ParallelError)
+            return Told.by(cause, str(error))
+        self.answered[QUESTION] = row["run"]["run_id"], str(row["output"]["content"])
+        return None
+
+
+class _Rows(TypedDict):
+    rows: list[dict[str, Any]]
+
+
+USERS: tuple[type[User], ...] = (ClientUser, GraphUser, AgentUser, BatchUser)
 MODES: tuple[Mode, ...] = ("sync", "async")
