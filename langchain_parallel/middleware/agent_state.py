@@ -251,16 +251,19 @@ def find_answered_record(research: Research, handle: str) -> AgentTurn:
     """The record of a handle, if a follow-up can build on its answer.
 
     Raises:
-        InvalidRequest: There is none, or it has no answer (yet).
+        InvalidRequest: There is none, or it has no answer (yet), or one without an interaction.
     """
     record = find_record(research, handle)
-    if record["status"] != "completed" or not record["interaction_id"]:
-        still = "has none" if is_ended(record) else "has no answer yet"
-        raise InvalidRequest(
-            [f"{record['handle']} {still} ({record['status']}), so nothing can build on it."],
-            hint="Nothing was started.",
-        )
-    return record
+    status = record["status"]
+    if status == "completed" and record["interaction_id"]:
+        return record
+    if status == "completed":
+        lacks = "has an answer for which the API named no interaction"
+    else:
+        lacks = f"has no answer{'' if is_ended(record) else ' yet'} ({status})"
+    raise InvalidRequest(
+        [f"{record['handle']} {lacks}, so nothing can build on it."], hint="Nothing was started."
+    )
 
 
 def brief(record: AgentTurn) -> str:

@@ -91,6 +91,23 @@ def test_a_quick_question_is_answered_at_once_and_followed_up_like_any_other(
     assert account.simulator.billing.total_usd == pytest.approx(0.025)
 
 
+def test_what_nothing_can_build_on_is_said_to_the_model_with_the_reason(account: Account) -> None:
+    talk = Talk(account, model_may_choose=["chat:speed"])
+    without_id = {"choices": [{"message": {"content": "Yes."}}]}
+    account.simulator.faults.add(Fault("wrong_shape", path=CHAT, body=without_id))
+    state = talk.say(
+        "Buses?",
+        calls(start("What about buses?")),
+        calls(quick("r1", "Many?")),
+        calls(quick("r1.2", "Why?")),
+    )
+    assert texts(state)[-1].startswith("r1.2 has an answer for which the API named no interaction")
+    account.simulator.faults.add(Fault("drop_after", path=CHAT))
+    state = talk.say("Trams?", calls(quick("r1", "Trams?")), calls(quick("r1.3", "Why?")))
+    assert texts(state)[-1].startswith("r1.3 has no answer (lost), so nothing can build on it.")
+    assert asked(account) == 2
+
+
 def test_there_is_no_tool_for_it_unless_a_chat_processor_may_be_chosen(account: Account) -> None:
     assert "ask_quick" not in [tool.name for tool in account.middleware().tools]
     [tool] = [t for t in account.middleware(**ON).tools if t.name == "ask_quick"]
