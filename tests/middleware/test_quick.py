@@ -164,7 +164,7 @@ def test_behind_a_server_an_edited_quick_record_is_used_for_nothing(account: Acc
     agent = talk.agent(calls(follow_up("r1.2", "And then?")))
     agent.update_state(THREAD, {"parallel_research": {"r1.2": edited}})
     state = account.invoke(agent, again, server)
-    assert "r1.2 has none (unproven)" in texts(state)[-1]
+    assert "r1.2 has no answer (unproven)" in texts(state)[-1]
 
 
 def test_what_was_refused_is_told_as_free(account: Account) -> None:

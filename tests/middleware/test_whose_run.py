@@ -151,7 +151,7 @@ def test_tools_without_the_hooks_know_whose_research_it_is_too(account: Account)
     state = account.invoke(graph, more(), on())
     *refused, answered = texts(state)[-3:]
     assert "nothing shows that its run belongs to this conversation" in refused[0]
-    assert "r9 has none (unproven)" in refused[1]
+    assert "r9 has no answer (unproven)" in refused[1]
     assert "r1.2 completed" in answered
     assert len(account.runs) == 3
 
@@ -174,7 +174,7 @@ def test_what_code_hands_over_is_refused_where_that_is_forbidden(account: Accoun
     mine = Mine(account, "process", request=RequestOptions(allow_foreign_ids=False))
     mine.edit(**EDITS["completed"](foreign))
     state = mine.says(calls(follow_up("r1", "And then?")), "done")
-    assert "r1 has none (unproven)" in texts(state)[-1]
+    assert "r1 has no answer (unproven)" in texts(state)[-1]
     assert len(account.runs) == 2
 
 
