@@ -206,6 +206,8 @@ def test_the_tools_work_in_a_graph_of_ones_own(account: Account) -> None:
         "r1.2": "Why?",
         "r1.3": "Where?",
     }
+    ranges = [record["numbers_at"] for record in state["parallel_research"].values()]
+    assert sorted(ranges) == [0, 1, 2, 3, 4]
     assert len({run["taskgroup_id"] for run in account.runs}) == 1
     assert account.billed == 5
 
