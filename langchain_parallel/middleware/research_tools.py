@@ -73,11 +73,7 @@ class ResearchTool(BaseTool):
         run_manager: CallbackManagerForToolRun | None = None,
         **args: Any,
     ) -> Any:
-        if runtime is None:
-            return _OUTSIDE
-        inner = config_inside(config, run_manager)
-        steps = _do(AgentCall(self.agent, self.name, args, runtime, inner))
-        return drive(steps)
+        return drive(self._steps(runtime, args, config_inside(config, run_manager)))
 
     async def _arun(
         self,
@@ -87,11 +83,14 @@ class ResearchTool(BaseTool):
         run_manager: AsyncCallbackManagerForToolRun | None = None,
         **args: Any,
     ) -> Any:
+        return await adrive(self._steps(runtime, args, config_inside(config, run_manager)))
+
+    def _steps(
+        self, runtime: AnyRuntime | None, args: dict[str, Any], config: RunnableConfig
+    ) -> Calls[Any]:
         if runtime is None:
             return _OUTSIDE
-        inner = config_inside(config, run_manager)
-        steps = _do(AgentCall(self.agent, self.name, args, runtime, inner))
-        return await adrive(steps)
+        return (yield from _do(AgentCall(self.agent, self.name, args, runtime, config)))
 
 
 @dataclass(frozen=True)

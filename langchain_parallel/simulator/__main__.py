@@ -36,6 +36,39 @@ T = TypeVar("T")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM. The exit code is 1 if the address cannot be listened on."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        simulator = _simulator(options)
+    except ValueError as error:
+        parser.error(f"{error}.")
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(
+                serve(
+                    simulator,
+                    options.host,
+                    options.port,
+                    expose=options.expose,
+                    webhooks_anywhere=options.webhooks_anywhere,
+                    control_token=options.control_token,
+                )
+            )
+        except ValueError as error:
+            parser.error(f"{error}.")
+        except OSError as error:
+            where = f"{options.host}:{options.port}"
+            print(f"{parser.prog}: error: cannot listen on {where}: {error}", file=sys.stderr)
+            return 1
+        print(f"{server.url}\ncontrol token: {server.control_token}", flush=True)
+        stop.wait()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "langchain-parallel simulator",
         description=__doc__,
@@ -97,35 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--control-token", metavar="TOKEN", help="for calls to /_simulator/; made up unless given"
     )
-    options = parser.parse_args(arguments)
-    try:
-        simulator = _simulator(options)
-    except ValueError as error:
-        parser.error(f"{error}.")
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    with ExitStack() as stack:
-        try:
-            server = stack.enter_context(
-                serve(
-                    simulator,
-                    options.host,
-                    options.port,
-                    expose=options.expose,
-                    webhooks_anywhere=options.webhooks_anywhere,
-                    control_token=options.control_token,
-                )
-            )
-        except ValueError as error:
-            parser.error(f"{error}.")
-        except OSError as error:
-            where = f"{options.host}:{options.port}"
-            print(f"{parser.prog}: error: cannot listen on {where}: {error}", file=sys.stderr)
-            return 1
-        print(f"{server.url}\ncontrol token: {server.control_token}", flush=True)
-        stop.wait()
-    return 0
+    return parser
 
 
 def _simulator(options: argparse.Namespace) -> Simulator:
