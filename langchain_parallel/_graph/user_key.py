@@ -47,7 +47,7 @@ def key_of(config: RunnableConfig) -> SecretStr | None:
     if key is None:
         return None
     if not isinstance(cast(object, key), SecretStr) or not key.get_secret_value().strip():
-        raise InvalidRequest(["The user's API key is no text, or empty. Nothing was sent."])
+        raise InvalidRequest(["The user's API key is no text, or empty."])
     return key
 
 

@@ -16,7 +16,8 @@ from langchain_core.runnables import RunnableConfig
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from .._core.hidden import HiddenBytes
-from .._graph.runtime import runtime_of
+from .._core.kinds import kind_of
+from .._graph.runtime import parent_task, runtime_of
 from .._graph.user_key import key_of
 from ..errors import InvalidRequest
 from ..models import SourcePolicy
@@ -84,10 +85,21 @@ def of_call(graph: GraphConfig, config: RunnableConfig) -> GraphConfig:
 
 
 def _context_of(config: RunnableConfig) -> ResearchContext | None:
-    """A parent graph's own context is none of ours, unless it is made from this class."""
+    """The call's context. A parent graph's own is none of ours, unless it is made from this class.
+
+    Raises:
+        InvalidRequest: An outermost graph is given another object, whose options would be left out.
+    """
     runtime = runtime_of(config)
-    context = None if runtime is None else runtime.context
-    return context if isinstance(context, ResearchContext) else None
+    context: object = None if runtime is None else runtime.context
+    if context is None or isinstance(context, ResearchContext):
+        return context
+    if parent_task(config) is None:
+        raise InvalidRequest(
+            [f"The context is {kind_of(context)}."],
+            hint="Give a dict, or a ResearchContext. Nothing was sent.",
+        )
+    return None
 
 
 def _name(context: ResearchContext | None, key: SecretStr | None) -> str:

@@ -128,6 +128,13 @@ def test_what_is_not_understood_is_refused_by_name(
     assert session.runs == []
 
 
+@pytest.mark.parametrize("context", ["processor=lite", ["processor"], 7], ids=repr)
+def test_a_context_that_is_no_context_is_refused(session: Session, context: Any) -> None:
+    with pytest.raises(InvalidRequest, match="Give a dict, or a ResearchContext"):
+        ask(session, "Who?", context)
+    assert session.runs == []
+
+
 def test_a_processor_that_is_not_known_is_refused(session: Session) -> None:
     with pytest.raises(InvalidRequest, match="gpu"):
         ask(session, "Who?", {"processor": "gpu"})
@@ -221,6 +228,7 @@ def test_a_key_where_it_would_be_written_down_is_refused_by_name(
 
 @pytest.mark.parametrize("key", ["", "  ", 7, "schlüssel"], ids=repr)
 def test_a_key_that_cannot_be_one_is_refused(session: Session, key: Any) -> None:
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(InvalidRequest) as raised:
         ask(session, "Who?", __parallel_api_key=key)
+    assert str(raised.value).count("Nothing was sent") == 1
     assert session.simulator.requests == []
