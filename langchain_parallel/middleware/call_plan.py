@@ -200,13 +200,11 @@ def plan_call(
             if is_own:
                 raise
             continue
-        if (
-            not mine and not call.is_edited
-        ):  # no hook has planned it; tools beside it do not know of it
-            places = [
-                n for n, c in enumerate(message.tool_calls, 1) if c["name"] not in agent.names.paid
-            ]
-            _plan_numbers(agent, here, planned, beside=max(places, default=0))
+        # Where no hook has planned it, no tool beside it knows of it.
+        if not (mine or call.is_edited):
+            free = [one["name"] not in agent.names.paid for one in message.tool_calls]
+            beside = max((n for n, is_free in enumerate(free, 1) if is_free), default=0)
+            _plan_numbers(agent, here, planned, beside)
         if is_own:
             return (yield from _review(agent, here, planned, config))
         # Its own tool plans the same, and asks a person if need be; either way its money is not free.
