@@ -12,22 +12,21 @@ from langchain_core.callbacks import (
 )
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
-from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, model_validator
+from pydantic import ConfigDict, SecretStr, model_validator
 from typing_extensions import Self
 
 from ._core import web_limits
 from ._core.calls import Calls, adrive, drive
 from ._core.plain_text import clean
 from ._graph.callbacks import trace_cost
-from ._graph.discreet_door import DiscreetDoor
-from ._graph.web_clients import WebClients, key_or_environment
+from ._graph.web_door import WebDoor
 from .client import AsyncParallelClient, ParallelClient
 from .client.web_driver import SEARCH_TIMEOUT
 from .models import SearchAdvancedSettings, SearchRequest, WebSearchResult
 from .web_prices import billed_search_usd
 
 
-class ParallelSearchRetriever(DiscreetDoor, BaseRetriever):
+class ParallelSearchRetriever(WebDoor, BaseRetriever):
     """Web search as a retriever: a document for each page, with its excerpts as content. Paid.
 
     The metadata of a document are `url`, `title`, `publish_date`, `query` and `search_id`. Content and
@@ -50,25 +49,8 @@ class ParallelSearchRetriever(DiscreetDoor, BaseRetriever):
     """`turbo`, `fast`, `basic` or `advanced`, the API's default; see `langchain_parallel.web_prices`."""
     advanced_settings: SearchAdvancedSettings | None = None
     """Sources, country, number of results, lengths."""
-    client_model: str | None = None
-    """The model that reads the answers, such as `gpt-5.4`; the API may fit them to it."""
     timeout: float = SEARCH_TIMEOUT
     """Seconds to wait for an answer, each time the request is sent."""
-    resend_lost: bool = False
-    """If an answer is lost, ask for it again, although it may be billed once more."""
-    strict: bool = False
-    """Refuse what breaks a rule of the API's documentation (`langchain_parallel.rules`)."""
-    api_key: SecretStr | None = None
-    """The key; read from `PARALLEL_API_KEY` unless given."""
-    base_url: str | None = None
-    """The server; read from `PARALLEL_BASE_URL` unless given."""
-    client: ParallelClient | AsyncParallelClient | None = Field(
-        default=None, exclude=True, repr=False
-    )
-    """Your own client, blocking or asynchronous; the other kind is made from it."""
-
-    _clients: WebClients = PrivateAttr()
-
     if TYPE_CHECKING:
 
         def __init__(
@@ -91,17 +73,7 @@ class ParallelSearchRetriever(DiscreetDoor, BaseRetriever):
 
     @model_validator(mode="after")
     def _prepare(self) -> Self:
-        given_key = self.api_key
-        self.api_key = key_or_environment(self.api_key)
-        self._clients = WebClients.of(
-            self.client,
-            api_key=given_key,
-            base_url=self.base_url,
-            timeout=self.timeout,
-            resend_lost=self.resend_lost,
-            strict=self.strict,
-            asks=self._request("?", None),
-        )
+        self._connect(self._request("?", None), self.timeout)
         return self
 
     def _get_relevant_documents(

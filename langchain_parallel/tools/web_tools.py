@@ -14,21 +14,17 @@ from typing import Any, ClassVar, Literal, cast
 from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool, ToolException
-from pydantic import ConfigDict, Field, PrivateAttr, SecretStr
+from pydantic import ConfigDict, Field
 from typing_extensions import TypedDict
 
 from .._core.calls import Calls, adrive, drive
 from .._core.plain_text import one_line
 from .._graph.callbacks import trace_cost
-from .._graph.discreet_door import DiscreetDoor
-from .._graph.web_clients import WebClients, key_or_environment
-from ..client import AsyncParallelClient, ParallelClient
+from .._graph.web_door import WebDoor
 from ..errors import ParallelError
 from ..models import (
-    ExtractRequest,
     ExtractResponse,
     ExtractResult,
-    SearchRequest,
     SearchResponse,
     WebSearchResult,
 )
@@ -55,7 +51,7 @@ class NumberedPage(TypedDict):
     title: str | None
 
 
-class WebTool(DiscreetDoor, BaseTool):
+class WebTool(WebDoor, BaseTool):
     """What the two tools share."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
@@ -68,37 +64,8 @@ class WebTool(DiscreetDoor, BaseTool):
         default=explain, exclude=True, repr=False
     )
 
-    client_model: str | None = None
-    """The model that reads the answers, such as `gpt-5.4`; the API may fit them to it."""
     max_chars: int | None = Field(default=DEFAULT_MAX_CHARS, ge=MIN_CHARS)
     """Longest content in characters, at least 1,000; None: no limit. What is cut is said."""
-    resend_lost: bool = False
-    """If an answer is lost, ask for it again, although it may be billed once more."""
-    strict: bool = False
-    """Refuse what breaks a rule of the API's documentation (`langchain_parallel.rules`)."""
-    api_key: SecretStr | None = None
-    """The key; read from `PARALLEL_API_KEY` unless given."""
-    base_url: str | None = None
-    """The server; read from `PARALLEL_BASE_URL` unless given."""
-    client: ParallelClient | AsyncParallelClient | None = Field(
-        default=None, exclude=True, repr=False
-    )
-    """Your own client, blocking or asynchronous; the other kind is made from it."""
-
-    _clients: WebClients = PrivateAttr()
-
-    def _connect(self, asks: SearchRequest | ExtractRequest, timeout: float) -> None:
-        given_key = self.api_key
-        self.api_key = key_or_environment(self.api_key)
-        self._clients = WebClients.of(
-            self.client,
-            api_key=given_key,
-            base_url=self.base_url,
-            timeout=timeout,
-            resend_lost=self.resend_lost,
-            strict=self.strict,
-            asks=asks,
-        )
 
     def _run(
         self,
