@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
+from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from .._core.calls import Calls
 from .runtime import (
@@ -80,8 +80,8 @@ def _name(segment: str) -> str:
 def _origin(
     saver: BaseCheckpointSaver[Any], config: RunnableConfig, namespace: str, at: str
 ) -> Calls[Origin]:
-    """Where a checkpoint comes from. What was forked or edited is no step. Where the checkpoints before one
-    are not kept (`durability="exit"` writes the last one alone), it stands for the input.
+    """Where a checkpoint comes from. What was forked or edited is no step. Where the checkpoint before one is
+    not kept, it stands for the input.
     """
     thread, passed = thread_id_of(config), list[tuple[str, bool]]()
     found = yield from read_checkpoint(saver, config, namespace, at)
@@ -92,8 +92,8 @@ def _origin(
             origin = (f"after {before or FIRST_INPUT}", 0)
             break
         earlier = (yield from read_checkpoint(saver, config, namespace, before)) if before else None
-        if found is None or earlier is None or not _is_next(found, earlier, before):
-            origin = (at, 0)
+        if found is None or earlier is None or earlier.checkpoint["id"] != before:
+            origin = (at, 0)  # also of a checkpointer that keeps the latest only
             break
         passed.append((at, found.metadata.get("source") == "loop"))
         at, found = str(before), earlier
@@ -103,13 +103,6 @@ def _origin(
         steps += is_step
         _remember((thread, namespace, at), (after, steps))
     return after, steps
-
-
-def _is_next(found: CheckpointTuple, earlier: CheckpointTuple, before: str | None) -> bool:
-    """Whether nothing is missing between two checkpoints."""
-    if earlier.checkpoint["id"] != before:
-        return False  # a checkpointer that keeps the latest only
-    return bool(found.metadata.get("step") == earlier.metadata.get("step", 0) + 1)
 
 
 def _remember(key: tuple[str | None, str, str], origin: Origin) -> None:

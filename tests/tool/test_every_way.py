@@ -314,6 +314,22 @@ def test_each_step_of_a_loop_asks_anew_and_is_replayed_for_nothing(account: Acco
     assert len(account.runs) == account.billed == 8
 
 
+def test_behind_invocations_of_which_only_the_end_was_written_steps_are_found(
+    account: Account,
+) -> None:
+    faults = Faults()
+    graph = node_graph(account.tool(), faults).compile(checkpointer=InMemorySaver())
+    for _ in range(2):
+        graph.invoke({"found": []}, HERE, durability="exit")
+    faults.left = 1
+    with pytest.raises(RuntimeError):
+        graph.invoke({"found": []}, HERE, durability="sync")
+    graph.invoke(None, HERE, durability="sync")
+    for at in [one for one in graph.get_state_history(HERE) if one.next]:
+        graph.invoke(None, at.config, durability="sync")
+    assert len(account.runs) == account.billed == 3
+
+
 def test_an_edited_state_that_asks_something_else_is_a_new_run(account: Account) -> None:
     tool = account.tool()
 
