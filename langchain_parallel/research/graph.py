@@ -16,7 +16,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeAlias
 
-from langchain_core.runnables import RunnableConfig, RunnableLambda
+from langchain_core.runnables import RunnableConfig
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Send
 from pydantic import SecretStr
@@ -156,7 +156,7 @@ def _build(
     graph = advertised_graph()
     for name, step in _STEPS.items():
         to = ("wait_branch",) if name == "submit_branch" else None
-        graph.add_node(name, _node(name, step, config), destinations=to)
+        _add_node(graph, name, step, config, destinations=to)
     graph.add_conditional_edges(
         START, _input_taker(config), ["plan", "refuse", "evaluate", "review", END]
     )
@@ -173,18 +173,25 @@ def _build(
     return graph  # type: ignore[no-any-return]  # LangGraph's generics do not follow add_node
 
 
-def _node(name: str, step: _Step, graph: GraphConfig) -> Any:
-    """A step as a graph node for blocking and asynchronous runs."""
+def _add_node(graph: Any, name: str, step: _Step, made: GraphConfig, **options: Any) -> None:
+    """Add a step as a node for blocking and asynchronous runs.
+
+    It has the form that Temporal's plugin takes: a function that LangGraph wraps, metadata that say where
+    it runs, and a name that differs from those of other graphs and is the same in every process.
+    """
 
     def blocking(state: ResearchState, config: RunnableConfig) -> Any:
         config = hide_key(config)
-        return drive(step(of_call(graph, config), state, config))
+        return drive(step(of_call(made, config), state, config))
 
     async def asynchronous(state: ResearchState, config: RunnableConfig) -> Any:
         config = hide_key(config)
-        return await adrive(step(of_call(graph, config), state, config))
+        return await adrive(step(of_call(made, config), state, config))
 
-    return RunnableLambda(blocking, asynchronous, name=name)
+    blocking.__qualname__ = asynchronous.__qualname__ = f"{made.name}.{name}"
+    graph.add_node(name, blocking, metadata={"execute_in": "activity"}, **options)
+    node = graph.nodes[name].runnable
+    node.afunc, node.trace = asynchronous, True
 
 
 # --- the next step: pure functions of the state ----------------------------------------------------

@@ -26,6 +26,7 @@ _CLIENTS = {
     "its searches": scripts.official_web,
     "the official command line": scripts.command_line,
     "DBOS": scripts.dbos,
+    "Temporal": scripts.temporal,
     "other frameworks": frameworks.check,
     "OpenAI's client": scripts.openai_client,
 }

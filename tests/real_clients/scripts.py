@@ -125,6 +125,23 @@ def dbos(server: RunningServer) -> list[Outcome]:
     return [Outcome(name, 0, [f"{killed.returncode}, {paid}: {done.stderr[-500:]}"])]
 
 
+def temporal(server: RunningServer) -> list[Outcome]:
+    """Its LangGraph plugin loads the graph; the activity that sends a question runs on two workers."""
+    needed = ("temporalio-langgraph", "langgraph", "httpx", "pydantic", "anyio")
+    python = python_environment("temporal", *needed)
+    name = f"temporalio-langgraph {version_of(python, needed[0])}, an activity that is tried again"
+    variables = {
+        "PYTHONPATH": str(_HERE.parents[1]),
+        "PARALLEL_API_KEY": "simulated",
+        "PARALLEL_BASE_URL": server.url,
+    }
+    done = run([python, _HERE / "temporal_activities.py"], python.parents[2], variables)
+    paid = len(server.simulator.runs())
+    if done.returncode == 0 and paid == 1:
+        return [Outcome(name, 1)]
+    return [Outcome(name, 0, [f"{paid} runs: {done.stderr[-500:]}"])]
+
+
 def is_like(shape: Any, expected: Any) -> bool:
     """Whether a result has all that the other has, and in place of None perhaps more."""
     if isinstance(expected, dict) and isinstance(shape, dict):

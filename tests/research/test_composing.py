@@ -233,3 +233,14 @@ def test_in_a_flow_of_functions_a_second_attempt_pays_nothing(
         flow_of(True).invoke("How large is it?", here, durability=durability)
     assert flow_of(False).invoke(None, here, durability=durability) == "completed"
     assert len([*simulator.runs()]) == 2
+
+
+def test_nodes_are_functions_with_names_of_their_own_that_say_where_they_run() -> None:
+    graphs = [create_research_graph(api_key="k", name=name) for name in ("research", "other")]
+    nodes = [node for graph in graphs for node in graph.nodes.values()]
+    functions: list[Any] = [getattr(node.runnable, "func", None) for node in nodes]
+    assert all((node.metadata or {}).get("execute_in") == "activity" for node in nodes)
+    assert all(type(node.runnable).__name__ == "RunnableCallable" for node in nodes)
+    names = {function.__qualname__ for function in functions}
+    assert len(names) == len(nodes)
+    assert not any("<" in name for name in names)
