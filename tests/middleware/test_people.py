@@ -221,7 +221,7 @@ def test_nothing_builds_on_what_was_declined(account: Account) -> None:
     model = Model(calls(start("Who leads?")), calls(follow_up("r1", "Why?")), "done")
     agent = agent_of(account, model, limits=Limits(max_runs=0, on_exceed="stop"))
     state = account.invoke(agent, SAID, thread())
-    assert "r1 has none (declined)" in texts(state)[1]
+    assert "r1 has no answer (declined)" in texts(state)[1]
 
 
 @pytest.mark.parametrize(
