@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, TypeVar, overload
+from typing import Any, ClassVar, TypeVar, overload
 
 from pydantic import BaseModel, ConfigDict
 
@@ -83,7 +83,7 @@ def without_fence(text: str) -> str:
 class ChatPiece(BaseModel):
     """A piece of an answer that streams. The last piece has no text, and the whole answer."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     text: str = ""
     answer: ChatAnswer | None = None

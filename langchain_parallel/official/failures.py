@@ -25,7 +25,7 @@ class CallFailed(ParallelError, ValueError):
             interaction_id=error.interaction_id,
             billed=error.billed,
         )
-        self.results = tuple(results)
+        self.results: tuple[dict[str, Any], ...] = tuple(results)
 
 
 class NoKey(MissingKey, ValueError):

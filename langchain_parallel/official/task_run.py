@@ -109,15 +109,16 @@ class ParallelTaskRunTool(Keyed, ParallelTaskTool):
 
     @model_validator(mode="after")
     def _prepare(self) -> Self:
+        made = self  # whose options are declared above it, once
         if self.task_spec is not None:
-            self.task_output_schema = self.task_spec.get("output_schema", "auto")
-            self.task_input_schema = self.task_spec.get("input_schema")
+            made.task_output_schema = self.task_spec.get("output_schema", "auto")
+            made.task_input_schema = self.task_spec.get("input_schema")
         if self.mcp_servers:
             options = self.request or RequestOptions()
-            self.request = options.model_copy(update={"mcp_servers": tuple(self.mcp_servers)})
+            made.request = options.model_copy(update={"mcp_servers": tuple(self.mcp_servers)})
         prepare = cast("Callable[[], Self]", super()._prepare)
         prepare()
-        self.args_schema = create_model(
+        made.args_schema = create_model(
             f"{self.name}_input",
             __base__=self.args_schema,
             metadata=(Metadata | None, Field(default=None, description="Kept with the run.")),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, ClassVar, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -35,7 +35,7 @@ _Objective: TypeAlias = Annotated[
 class SearchArguments(BaseModel):
     """What a model fills in to search."""
 
-    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
     search_queries: _Texts = Field(
         min_length=1,
@@ -49,7 +49,7 @@ class SearchArguments(BaseModel):
 class ExtractArguments(BaseModel):
     """What a model fills in to read pages."""
 
-    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
     urls: _Texts = Field(
         min_length=1,
