@@ -11,11 +11,12 @@ secret, the second for one that does not change what is asked.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import date
 from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias, cast
+from typing import Sequence as SequenceOf  # noqa: UP035 -- LangGraph reads no other on Python 3.10
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -216,8 +217,8 @@ class SourcePolicy(Extensible):
     (`docs.python.org/3`), or an ending with its dot (`.gov`). With included ones, excluded ones are ignored.
     """
 
-    include_domains: Sequence[str] = ()
-    exclude_domains: Sequence[str] = ()
+    include_domains: SequenceOf[str] = ()
+    exclude_domains: SequenceOf[str] = ()
     after_date: date | None = None
     """Use only content published on or after this day."""
 
@@ -271,7 +272,7 @@ class McpServer(_SecretModel):
     type: Literal["url"] = "url"
     name: str
     headers: dict[str, SecretStr] | None = Field(default=None, repr=False)
-    allowed_tools: Sequence[str] | None = None
+    allowed_tools: SequenceOf[str] | None = None
 
     if TYPE_CHECKING:
 
@@ -281,7 +282,7 @@ class McpServer(_SecretModel):
             url: str,
             name: str,
             headers: Mapping[str, str | SecretStr] | None = ...,
-            allowed_tools: Sequence[str] | None = ...,
+            allowed_tools: SequenceOf[str] | None = ...,
         ) -> None: ...
 
 
@@ -291,8 +292,8 @@ class DataSources(Extensible):
     Each successful call of one of `pay_per_use` is billed on top of the run, at its provider's price.
     """
 
-    free: Sequence[str] = ()
-    pay_per_use: Sequence[str] = ()
+    free: SequenceOf[str] = ()
+    pay_per_use: SequenceOf[str] = ()
 
 
 class TaskAdvancedSettings(Extensible):
@@ -305,7 +306,7 @@ class TaskAdvancedSettings(Extensible):
 class Webhook(Extensible, _SecretModel):
     """The URL to which the API posts when the run ends. Left out of `repr`: it may hold a token."""
 
-    event_types: Sequence[str] = ("task_run.status",)
+    event_types: SequenceOf[str] = ("task_run.status",)
 
     @model_serializer(mode="wrap")
     def _without_secrets(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -354,7 +355,7 @@ class TaskRunInput(Extensible):
     task_spec: TaskSpec | None = None
     previous_interaction_id: str | None = None
     source_policy: SourcePolicy | None = None
-    mcp_servers: Sequence[McpServer] = ()
+    mcp_servers: SequenceOf[McpServer] = ()
     metadata: Metadata = Field(default_factory=dict)
     enable_events: bool | None = None
     webhook: Webhook | None = None

@@ -13,10 +13,11 @@ plan → submit_branch × n → wait_branch × n → join → evaluate      seve
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeAlias
 
-from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Send
 from pydantic import SecretStr
@@ -173,6 +174,10 @@ def _build(
     return graph  # type: ignore[no-any-return]  # LangGraph's generics do not follow add_node
 
 
+_FUNCTIONS_GET_CONFIG: bool = sys.version_info >= (3, 11)
+"""Whether LangGraph gives an asynchronous function its config; before, it must be a Runnable of LangChain."""
+
+
 def _add_node(graph: Any, name: str, step: _Step, made: GraphConfig, **options: Any) -> None:
     """Add a step as a node for blocking and asynchronous runs.
 
@@ -189,7 +194,11 @@ def _add_node(graph: Any, name: str, step: _Step, made: GraphConfig, **options: 
         return await adrive(step(of_call(made, config), state, config))
 
     blocking.__qualname__ = asynchronous.__qualname__ = f"{made.name}.{name}"
-    graph.add_node(name, blocking, metadata={"execute_in": "activity"}, **options)
+    options["metadata"] = {"execute_in": "activity"}
+    if not _FUNCTIONS_GET_CONFIG:
+        graph.add_node(name, RunnableLambda(blocking, asynchronous, name=name), **options)
+        return
+    graph.add_node(name, blocking, **options)
     node = graph.nodes[name].runnable
     node.afunc, node.trace = asynchronous, True
 

@@ -235,6 +235,7 @@ def test_in_a_flow_of_functions_a_second_attempt_pays_nothing(
     assert len([*simulator.runs()]) == 2
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="LangGraph gives such nodes no config there")
 def test_nodes_are_functions_with_names_of_their_own_that_say_where_they_run() -> None:
     graphs = [create_research_graph(api_key="k", name=name) for name in ("research", "other")]
     nodes = [node for graph in graphs for node in graph.nodes.values()]
