@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import BaseModel
 
+from ..errors import ParallelError
 from ..models import (
     ChatAnswer,
     ExtractResponse,
@@ -228,9 +229,23 @@ def _walk(value: Any, secrets: list[str]) -> Any:
         return redact(value, secrets)
     if isinstance(value, dict):
         return {_walk(k, secrets): _walk(v, secrets) for k, v in value.items()}
+    if isinstance(value, ParallelError):
+        redact_error(value, secrets)
     if type(value) in (list, tuple):
         return type(value)(_walk(v, secrets) for v in value)
     return value
+
+
+def redact_error(error: ParallelError, secrets: list[str]) -> None:
+    """Remove the secrets from an error and from the errors behind it, and the way to where they arose: its
+    local variables hold what the server said.
+    """
+    one: BaseException | None = error
+    while one is not None:
+        one.__traceback__ = None
+        if isinstance(one, ParallelError):
+            one._map_text(lambda text: redact(text, secrets))
+        one = one.__cause__ or one.__context__
 
 
 def _as_json(text: str) -> str:

@@ -13,7 +13,8 @@ from .._core.calls import Call, Calls, adrive, drive
 from .._core.effects import Flow
 from .._core.hidden import as_secret, hidden
 from .._core.ledger.cache import KnownRun
-from .._core.ledger.lookup import Lookup, as_ledger_error
+from .._core.ledger.ledger_list import as_ledger_error
+from .._core.ledger.lookup import Lookup
 from .._core.ledger.submission import submit
 from .._core.redaction import secrets_of
 from ..client import AsyncParallelClient, ParallelClient
@@ -158,12 +159,12 @@ class ClientPair(NamedTuple):
         def sync() -> Submission:
             steps, lock = flow(self.sync)
             may_send = None if confirm is None else lambda: drive(confirm())
-            return self.sync._drive(steps, lock=lock, confirm=may_send)
+            return self.sync._drive(steps, locks=[lock], confirm=may_send)
 
         async def async_() -> Submission:
             steps, lock = flow(self.async_)
             may_send = None if confirm is None else lambda: adrive(confirm())
-            return await self.async_._drive(steps, lock=lock, confirm=may_send)
+            return await self.async_._drive(steps, locks=[lock], confirm=may_send)
 
         submission: Submission = yield Call(sync, async_)
         return submission

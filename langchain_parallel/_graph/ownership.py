@@ -22,7 +22,7 @@ from langchain_core.runnables import RunnableConfig
 from .._core.calls import Calls
 from .._core.ledger.identity import is_anothers
 from .._core.ledger.keys import METADATA_KEY
-from .._core.ledger.lookup import as_ledger_error
+from .._core.ledger.ledger_list import as_ledger_error
 from ..errors import InvalidRequest, LedgerNotFound, NotFound
 from ..models import TaskRun
 from ..text.untrusted import harmless

@@ -10,7 +10,7 @@ from langchain_core.runnables import RunnableConfig
 
 from .._core.calls import Calls
 from .._core.ledger.keys import ledger_key
-from .._core.ledger.lookup import as_ledger_error
+from .._core.ledger.ledger_list import as_ledger_error
 from .._locks.shared import SharedLock, acquire_shared_lock
 from ..errors import NotFound
 from ..models import TaskRun, TaskRunInput

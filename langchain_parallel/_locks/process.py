@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from weakref import WeakValueDictionary
 
 import anyio
@@ -99,22 +99,24 @@ def process_lock(name: str) -> Lock:
 
 
 @contextmanager
-def hold(name: str) -> Iterator[None]:
-    """Hold the lock of `name`."""
-    lock = process_lock(name)
-    lock.acquire()
-    try:
+def hold(*names: str) -> Iterator[None]:
+    """Hold the locks of these names. Each caller takes them in the same order, so that none waits for ever."""
+    with ExitStack() as held:
+        for lock in _in_order(names):
+            lock.acquire()
+            held.callback(lock.release)
         yield
-    finally:
-        lock.release()
 
 
 @asynccontextmanager
-async def ahold(name: str) -> AsyncIterator[None]:
+async def ahold(*names: str) -> AsyncIterator[None]:
     """As `hold`; asynchronous."""
-    lock = process_lock(name)
-    await lock.aacquire()
-    try:
+    with ExitStack() as held:
+        for lock in _in_order(names):
+            await lock.aacquire()
+            held.callback(lock.release)
         yield
-    finally:
-        lock.release()
+
+
+def _in_order(names: Iterable[str]) -> list[Lock]:
+    return [process_lock(name) for name in sorted(set(names))]

@@ -58,6 +58,7 @@ class AsyncParallelClient(AsyncDriver):
 
     create: Final = as_awaitable(ParallelClient.create)
     submit: Final = as_awaitable(ParallelClient.submit)
+    submit_many: Final = as_awaitable(ParallelClient.submit_many)
     find: Final = as_awaitable(ParallelClient.find)
     retrieve: Final = as_awaitable(ParallelClient.retrieve)
     retrieve_input: Final = as_awaitable(ParallelClient.retrieve_input)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, aclosing, closing, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
@@ -89,13 +89,13 @@ class AsyncDriver(Uncopied):
         self,
         flow: Flow[T],
         on_event: Callable[[Event], Any] | None = None,
-        lock: str | None = None,
+        locks: Sequence[str] = (),
         seconds: float = math.inf,
         confirm: Callable[[], Awaitable[bool]] | None = None,
     ) -> T:
         """Run a flow. Its exchanges are over soon after `seconds`, whatever arrives until then."""
         steps = self._steps(flow, seconds, confirm)
-        async with ahold(lock) if lock else nullcontext(), aclosing(steps):
+        async with ahold(*locks), aclosing(steps):
             async for step in steps:
                 if isinstance(step, _FlowValue):
                     return cast(T, step.value)

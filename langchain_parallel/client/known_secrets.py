@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 import httpx
 
 from .._core.latest import Latest
-from .._core.redaction import header_secrets, is_ordinary, longest_first, redact
+from .._core.redaction import header_secrets, is_ordinary, longest_first, redact_error
 from ..errors import ParallelError
 
 _MAX_SECRETS = 2_000
@@ -42,18 +42,11 @@ class KnownSecrets:
 
     @staticmethod
     def redact_error(error: ParallelError, secrets: Sequence[str]) -> None:
-        """Remove the secrets from an error and from the errors behind it, and the way to where they arose:
-        its local variables hold what the server said.
-        """
+        """Remove the secrets from an error, as `redact_error` does, but for words."""
         # `Settings.response` has removed short ones, too, from what the server said. In this package's own
         # messages they may be words.
         certain = [secret for secret in secrets if not is_ordinary(secret)]
-        one: BaseException | None = error
-        while one is not None:
-            one.__traceback__ = None
-            if isinstance(one, ParallelError):
-                one._map_text(lambda text: redact(text, certain))
-            one = one.__cause__ or one.__context__
+        redact_error(error, certain)
 
 
 def _http_secrets(http: httpx.Client | httpx.AsyncClient) -> set[str]:

@@ -1,9 +1,11 @@
-"""`ParallelClient`: the API, blocking. Search and Extract are in `web_driver.py`."""
+"""`ParallelClient`: the API, blocking. What spends through a ledger is in `ledger_methods.py`, Search and
+Extract in `web_driver.py`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import httpx
 from pydantic import SecretStr
@@ -11,8 +13,6 @@ from pydantic import SecretStr
 from .._core import chat_turn, limits, operations, run_wait, streams
 from .._core.chat_request import ChatMessages
 from .._core.hidden import as_secret, hidden, hide
-from .._core.ledger import submission
-from .._core.ledger.lookup import Lookup
 from .._core.retry import RetryPolicy
 from ..models import (
     ChatAnswer,
@@ -20,7 +20,6 @@ from ..models import (
     Event,
     RunInput,
     SchemaLike,
-    Submission,
     TaskGroup,
     TaskGroupRunResponse,
     TaskRun,
@@ -31,12 +30,13 @@ from ..models import (
 from .bodies import MAX_RESPONSE_BYTES
 from .chat_calls import CHAT_MODEL, CHAT_SECONDS, checked_call
 from .client_settings import DEFAULT_TIMEOUT, Clock, settings
+from .ledger_methods import LedgerMethods
 from .memory_methods import Memory
 from .request_warnings import warn
 from .web_driver import WebDriver
 
 
-class ParallelClient(WebDriver):
+class ParallelClient(LedgerMethods, WebDriver):
     """A blocking client of the API. Threads may share one.
 
     Args:
@@ -98,63 +98,6 @@ class ParallelClient(WebDriver):
         """
         [checked] = self._settings.check(request)
         return self._drive(operations.create(checked, self._settings.policy))
-
-    def submit(
-        self,
-        ledger_id: str,
-        request: TaskRunInput,
-        attempt: int = 0,
-        *,
-        position: str = "",
-        identity: str | None = None,
-        lookup: Lookup = "once",
-    ) -> Submission:
-        """Find the run in the ledger, or start it there: exactly once. Paid if it is not there yet.
-
-        Args:
-            ledger_id: A task group (`create_group`) that keeps the runs of one research session.
-            request: What is asked.
-            attempt: Raise it to ask the very same thing anew.
-            position: The point of the session at which it is asked, such as the number of turns so far.
-            identity: Whose credentials the MCP servers are given, such as a user's id: up to 512 characters,
-                hashed and never sent. Without it the credentials count, so that a rotated token is another
-                user's, and asks for another run.
-            lookup: How to look into the ledger before sending. `once`: one lookup. `until_settled`: keep
-                looking for the policy's settling time, because another process may just have sent the same.
-                `none`: no lookup, for a position that no request can have used.
-
-        Raises:
-            InvalidRequest: Nothing was sent.
-            LedgerNotFound: There is no such ledger; nothing was sent.
-            SubmissionUnknown: The run may have been started; submit again and it is found.
-            ApiError: The server refused; nothing was started.
-        """
-        [checked] = self._settings.check(request)
-        pending = self._settings.pending(
-            ledger_id, checked, position=position, attempt=attempt, identity=identity
-        )
-        # Between the lookup and the send no other thread or task of this process may send the same (R5).
-        return self._drive(submission.submit(pending, lookup), lock=pending.name)
-
-    def find(
-        self,
-        ledger_id: str,
-        request: TaskRunInput,
-        attempt: int = 0,
-        *,
-        position: str = "",
-        identity: str | None = None,
-        lookup: Literal["once", "until_settled"] = "once",
-    ) -> Submission | None:
-        """The run that `submit` would adopt, or None: the same lookup, without a send. Free.
-
-        Raises:
-            LedgerNotFound: There is no such ledger.
-        """
-        pending = self._settings.pending(
-            ledger_id, request, position=position, attempt=attempt, identity=identity
-        )
-        return self._drive(submission.find(pending, lookup), lock=pending.name)
 
     def retrieve(self, run_id: str) -> TaskRun:
         """The current state of a run."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import replace
 from typing import Any, TypeVar, cast
@@ -85,14 +85,14 @@ class Driver(Uncopied):
         self,
         flow: Flow[T],
         on_event: Callable[[Event], Any] | None = None,
-        lock: str | None = None,
+        locks: Sequence[str] = (),
         seconds: float = math.inf,
         confirm: Callable[[], bool] | None = None,
     ) -> T:
         """Run a flow. Its exchanges are over soon after `seconds`, whatever arrives until then."""
         steps = self._steps(flow, seconds, confirm)
         # A listener that raises must not leave a stream open.
-        with hold(lock) if lock else nullcontext(), closing(steps):
+        with hold(*locks), closing(steps):
             while True:
                 try:
                     event = next(steps)

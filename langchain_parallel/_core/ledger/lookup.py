@@ -3,8 +3,8 @@
 Rule: a lookup is free and settles everything. A send whose outcome this process never saw, or that a killed
 process may have made, stays uncertain until the settling time has passed since then.
 
-No order, page size or completeness of a group's list is documented. So that no run is there is believed only
-where as many runs are listed as the group counts, and none of them lacks what tells it from ours.
+That no run is there is believed only where the list can be trusted (`ledger_list.py`), and no listed run
+lacks what tells it from ours.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from typing import Literal, TypeAlias, cast
 
 from ...errors import LedgerNotFound, NotFound, ParallelError, SubmissionUnknown
 from ...models import Metadata, Submission, TaskRunEvent, TaskRunInput
-from .. import operations, streams
+from .. import operations
 from ..effects import Flow, Sleep, now, sleep
-from ..plain_text import count
 from ..retry import RetryPolicy
 from .cache import KnownRun, LedgerCache, LedgerIndex
 from .identity import MARK_KEY
 from .keys import METADATA_KEY
+from .ledger_list import read_ledger
 
 Lookup: TypeAlias = Literal["once", "until_settled", "none"]
 """How to look into the ledger before sending. `once`: one lookup. `until_settled`: keep looking for the
@@ -182,18 +182,13 @@ def look_up(pending: PendingSubmission, *, whole: bool = False) -> Flow[Submissi
     Raises:
         SubmissionUnknown: The list shows no such run, and leaves out runs, or what tells them apart.
     """
-    ledger_id, cache = pending.ledger_id, pending.cache
     pending.looked_at = yield from now()
-    counted = yield from _count(pending)  # before the list, which others may lengthen meanwhile
-    index = None if whole else cache.index(ledger_id)
-    listed = yield from _list_runs(pending, index.cursor if index else None, read_on=whole)
-    index = index or cache.restart_index(ledger_id)
-    index.add(listed)
-    found = index.oldest_first(pending.key)
+    read = yield from read_ledger(pending.ledger_id, pending.cache, pending.policy, whole=whole)
+    found = read.index.oldest_first(pending.key)
     if found:
-        listed_now = any(event.run.run_id == found[0].run.run_id for event in listed)
+        listed_now = found[0].run.run_id in read.listed
         return (yield from _adopt(pending, found, listed_now=listed_now))
-    doubt = _doubt(pending, index, counted)
+    doubt = read.doubt or _doubt(pending, read.index)
     if not doubt:
         return None
     if not whole:
@@ -201,28 +196,21 @@ def look_up(pending: PendingSubmission, *, whole: bool = False) -> Flow[Submissi
     raise submission_unknown(pending, doubt)
 
 
-def _count(pending: PendingSubmission) -> Flow[int]:
-    """How many runs the ledger has, by its own count."""
-    try:
-        group = yield from operations.retrieve_group(pending.ledger_id, pending.policy)
-    except NotFound as error:
-        raise as_ledger_error(error, pending.ledger_id) from None
-    return group.status.num_task_runs
-
-
-def _doubt(pending: PendingSubmission, index: LedgerIndex, counted: int) -> str:
-    """Why a list without a run under the key does not prove that there is none; empty if it does."""
+def _doubt(pending: PendingSubmission, index: LedgerIndex) -> str:
+    """Which listed run may be the one under the key, though the list does not say so; empty if none is."""
     started = pending.cache.started_ids(pending.ledger_id)
-    known = len(index.ids | started)
-    if counted > known:
-        return f"its list shows {known:,} of {count(counted, 'run')}"
     for run_id, event in index.without_key.items():
-        if run_id not in started and _may_be(event, pending.request):
-            return f"its list does not say what run {run_id} was started for"
+        if run_id not in started and may_be(event, pending.request):
+            return untold(run_id)
     return ""
 
 
-def _may_be(event: TaskRunEvent, request: TaskRunInput) -> bool:
+def untold(run_id: str) -> str:
+    """The doubt about a run that is listed without its metadata."""
+    return f"its list does not say what run {run_id} was started for"
+
+
+def may_be(event: TaskRunEvent, request: TaskRunInput) -> bool:
     """Whether a run that is listed without a key may have been started by this request."""
     asked = event.input
     if event.run.metadata or (asked and asked.metadata):
@@ -235,24 +223,6 @@ def _may_be(event: TaskRunEvent, request: TaskRunInput) -> bool:
 def _words(value: object) -> list[str]:
     """What is asked, without the blanks that a server may have removed."""
     return (value if isinstance(value, str) else json.dumps(value, sort_keys=True)).split()
-
-
-def _list_runs(
-    pending: PendingSubmission, cursor: str | None, *, read_on: bool
-) -> Flow[list[TaskRunEvent]]:
-    ledger_id, policy = pending.ledger_id, pending.policy
-    try:
-        listed = yield from streams.list_runs(
-            ledger_id, policy, last_event_id=cursor, read_on=read_on
-        )
-        if not all(event.run.metadata for event in listed):
-            # Not every listing repeats a run's metadata; its input does.
-            listed = yield from streams.list_runs(
-                ledger_id, policy, last_event_id=cursor, read_on=read_on, include_input=True
-            )
-    except NotFound as error:
-        raise as_ledger_error(error, ledger_id) from None
-    return listed
 
 
 def _adopt(
@@ -284,18 +254,4 @@ def submission_unknown(pending: PendingSubmission, why: str = "") -> SubmissionU
         ledger_id=pending.ledger_id,
         key=pending.key,
         billed=None,
-    )
-
-
-def as_ledger_error(error: ParallelError, ledger_id: str) -> ParallelError:
-    """The same error; a 404 on the ledger's own path means that the ledger is gone."""
-    if not isinstance(error, NotFound):
-        return error
-    return LedgerNotFound(
-        f"There is no ledger (task group) {ledger_id} for this API key.",
-        hint="Check the id and the account of the key; a new ledger (`create_group`) would not know what "
-        "this session has already paid for.",
-        status=error.status,
-        ref_id=error.ref_id,
-        server_message=error.server_message,
     )

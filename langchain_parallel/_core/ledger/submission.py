@@ -35,7 +35,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from ...errors import (
@@ -52,10 +52,11 @@ from ..retry import RetryDecision, classify
 from .cache import KnownRun
 from .identity import MARK_KEY
 from .keys import METADATA_KEY, check_own_metadata
+from .leave import Leave
+from .ledger_list import as_ledger_error
 from .lookup import (
     Lookup,
     PendingSubmission,
-    as_ledger_error,
     look_up,
     look_up_before_send,
     look_up_until_settled,
@@ -81,9 +82,8 @@ def submit(
         SubmissionUnknown: Whether the run was started could not be found out; submit again later.
         ApiError: The server refused the request; nothing was started.
     """
-    request = wire.add_runs(pending.ledger_id, [_with_key(pending)])
-    moments = max(_SHORTEST, _MOMENTS * pending.policy.settle_seconds)
-    leave = _Leave(math.inf if lookup == "none" else (yield from now()), moments)
+    request = wire.add_runs(pending.ledger_id, [with_key(pending)])
+    leave = Leave.of(math.inf if lookup == "none" else (yield from now()), pending.policy)
     since = yield from uncertain_since(pending, lookup)
     found = yield from look_up_before_send(pending, lookup, since)
     sends, was_uncertain = 0, since is not None
@@ -123,7 +123,12 @@ def find(
     return found
 
 
-def _with_key(pending: PendingSubmission) -> TaskRunInput:
+def with_key(pending: PendingSubmission) -> TaskRunInput:
+    """The request as it is sent: its metadata holds the key.
+
+    Raises:
+        InvalidRequest: A caller has put one there.
+    """
     check_own_metadata(pending.request.metadata, METADATA_KEY, MARK_KEY)
     return pending.request.model_copy(update={"metadata": pending.metadata})
 
@@ -137,33 +142,13 @@ def _restore(pending: PendingSubmission, since: float | None) -> None:
 
 # --- leave to send -------------------------------------------------------------------------------
 
-_MOMENTS = 1 / 30
-"""For which part of the settling time leave to send holds at first; doubled each time that it takes longer to
-send. Whoever takes over looks for the whole settling time, and so finds what was sent with the last leave.
-"""
-_SHORTEST = 0.05
-"""Seconds that it holds at least."""
 
-
-@dataclass
-class _Leave:
-    """Leave to send."""
-
-    since: float
-    moments: float
-
-    @property
-    def ends_at(self) -> float:
-        """When it is out of date, by the monotonic clock."""
-        return self.since + self.moments
-
-
-def _renew(pending: PendingSubmission, leave: _Leave) -> Flow[Submission | None]:
+def _renew(pending: PendingSubmission, leave: Leave) -> Flow[Submission | None]:
     """Get leave to send again: the caller says whether another process has taken over.
 
     If one has, it may just have sent: its run is looked for until that is settled.
     """
-    leave.since, leave.moments = (yield from now()), 2 * leave.moments
+    leave.renew((yield from now()))
     is_ours = yield from confirm()
     if is_ours is False:
         time = yield from now()
