@@ -100,7 +100,7 @@ def process_lock(name: str) -> Lock:
 
 @contextmanager
 def hold(*names: str) -> Iterator[None]:
-    """Hold the locks of these names. Each caller takes them in the same order, so that none waits for ever."""
+    """Hold the locks of these names, taken in one order, so that no two callers wait for each other."""
     with ExitStack() as held:
         for lock in _in_order(names):
             lock.acquire()

@@ -186,7 +186,7 @@ def unknown(row: Row, cause: ParallelError | None = None) -> ParallelError:
 
 
 def list_accepted(chunk: Chunk) -> Flow[None]:
-    """Take the runs that the list shows a moment after they were accepted. That it shows all is not needed."""
+    """Take the runs that the list shows a moment after they were accepted, which need not be all."""
     try:
         index, _ = yield from list_ledger(chunk.ledger_id, chunk.cache, chunk.policy, whole=False)
     except ParallelError:

@@ -105,7 +105,7 @@ class _Sending:
     refused_in_a_row: int = 0
 
     def send(self, rows: list[Row]) -> Flow[list[list[Row]]]:
-        """Send rows until each has its outcome; or return the parts in which to send them, after a refusal."""
+        """Send rows until each has its outcome; after a refusal, return the parts in which to send them."""
         sends = 0
         while rows := self.chunk.open_of(rows):
             if (yield from now()) > self.leave.ends_at:
