@@ -1,0 +1,263 @@
+"""Numbers as people write them: `1,200`, `1.2k`, `€ 1.2 Mio.`, `12 %`, `1,000–1,500`, `over 300 employees`.
+
+Rule: a text that can be read in two ways has both readings, `1.200` those of both sides of the Atlantic.
+Units that measure the same are converted; two currencies never are.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal, InvalidOperation
+from typing import NamedTuple
+
+_LONGEST = 80
+"""Characters of a text that is one quantity."""
+_NOUN_WORDS = 3
+
+
+class Quantity(NamedTuple):
+    """A number or a range, with its unit."""
+
+    low: Decimal
+    high: Decimal
+    unit: str = ""
+    """A currency's code, `%`, a unit, or the noun that is counted; empty without one."""
+    slack: Decimal = Decimal(0)
+    """How far off it may be, being rounded."""
+
+    @property
+    def has_noun(self) -> bool:
+        """Whether its unit is only the name of what is counted."""
+        return self.unit not in _UNIT_NAMES
+
+    @property
+    def is_money(self) -> bool:
+        """Whether its unit is a currency."""
+        return self.unit in _CURRENCY_NAMES
+
+
+def _table(text: str) -> dict[str, str]:
+    """`A: a aa; B: b` by its words."""
+    rows = (row.partition(":") for row in text.split(";"))
+    return {word: name.strip() for name, _, words in rows for word in words.split()}
+
+
+_CURRENCIES = _table(
+    "USD: $ us$ usd dollar dollars; EUR: € eur euro euros; GBP: £ gbp pound pounds sterling; JPY: jpy "
+    "yen 円; CNY: cny rmb yuan 元; ¥: ¥; INR: ₹ inr rs rupee rupees; CHF: chf franken sfr; RUB: ₽ rub "
+    "ruble rubles рублеи; KRW: ₩ krw won 원; BRL: r$ brl reais; CAD: c$ ca$ cad; AUD: a$ au$ aud; SEK: "
+    "sek; NOK: nok; DKK: dkk; PLN: pln zl; TRY: ₺ try; ILS: ₪ ils; MXN: mxn; SGD: s$ sgd; HKD: hk$ "
+    "hkd; NZD: nz$ nzd; ZAR: zar; CZK: czk; HUF: huf; UAH: ₴ uah; AED: aed; SAR: sar; THB: ฿ thb; KR: "
+    "kr; BTC: ₿ btc; VND: ₫ vnd; TWD: twd nt$"
+)
+_MEASURES = _table(
+    "%: % percent prozent pct процентов; g: g gram grams gramm; kg: kg kilo kilogram kilograms "
+    "kilogramm; t: t tonne tonnes tonnen; mg: mg; m: m meter meters metre metres; km: km kilometer "
+    "kilometers kilometre kilometres; cm: cm; mm: mm; mi: mi mile miles; ft: ft foot feet; s: s sec "
+    "second seconds sekunden; min: min mins minute minutes minuten; h: h hr hrs hour hours stunden "
+    "heures; d: d day days tage jours dias; week: week weeks wochen; month: month months monate mois; "
+    "year: year years yr yrs jahre ans anos; kwh: kwh; mwh: mwh; gwh: gwh; kw: kw; mw: mw; gw: gw; "
+    "m2: m2 m^2 qm sqm; km2: km2 km^2; ha: ha hectare hectares; l: l liter liters litre litres; gb: "
+    "gb; mb: mb; tb: tb; °c: °c; °f: °f; bps: bps; pp: pp"
+)
+_CONVERTED: dict[str, tuple[str, Decimal]] = {
+    unit: (base, Decimal(factor))
+    for base, units in {
+        "g": {"mg": "0.001", "kg": "1000", "t": "1000000"},
+        "m": {"mm": "0.001", "cm": "0.01", "km": "1000"},
+        "s": {"min": "60", "h": "3600", "d": "86400", "week": "604800"},
+        "kwh": {"mwh": "1000", "gwh": "1000000"},
+        "kw": {"mw": "1000", "gw": "1000000"},
+        "m2": {"ha": "10000", "km2": "1000000"},
+        "year": {},
+    }.items()
+    for unit, factor in units.items()
+}
+_CURRENCY_NAMES = frozenset(_CURRENCIES.values())
+_UNIT_NAMES = _CURRENCY_NAMES | frozenset(_MEASURES.values())
+_TIMES: dict[str, int] = {
+    word: power
+    for power, words in {
+        2: "hundred hundert",
+        3: "k thousand thousands tsd tausend mille mil тыс 千 천",
+        4: "万 萬 만",
+        5: "lakh lakhs lac",
+        6: "m mm mn mio mill million millions millionen millones milhoes milioni miljoen млн миллионов 百万",
+        7: "crore crores cr",
+        8: "億 亿 억",
+        9: "b bn bln billion billions mrd md mld mia milliard milliards milliarde milliarden miliardi млрд",
+        12: "tn trn trillion trillions bio billionen billones bilhoes 兆 조",
+    }.items()
+    for word in words.split()
+}
+_ABOUT = (
+    r"(?:about|approx(?:imately)?\.?|around|roughly|circa|ca\.?|c\.|some|etwa|rund|ungefahr|environ"
+    r"|cerca de|около|約|约|~|≈|±)"
+)
+_OVER = (
+    r"(?:over|more than|at least|above|uber|mehr als|mindestens|plus de|mas de|piu di|более|>=?|≥)"
+)
+_UNDER = (
+    r"(?:under|less than|at most|up to|below|fewer than|unter|weniger als|hochstens|bis zu|moins de"
+    r"|menos de|<=?|≤)"
+)
+_SIGNS = "|".join(
+    re.escape(sign) for sign in sorted(_CURRENCIES, key=len, reverse=True) if not sign.isalpha()
+)
+_CODES = "|".join(code for code in _CURRENCIES if code.isalpha() and code.isascii())
+_MONEY = rf"(?:{_SIGNS}|(?:{_CODES})(?![^\W\d_]))"
+
+
+def _number(name: str) -> str:
+    return (
+        rf"(?<!\d)(?P<{name}>\d{{1,3}}(?:,\d{{2}}){{1,6}},\d{{3}}(?:\.\d{{1,20}})?"
+        rf"|\d{{1,3}}(?P<{name}_by>[.,' _])\d{{3}}(?:(?P={name}_by)\d{{3}}){{0,9}}(?:[.,]\d{{1,20}})?"
+        r"|\d{1,40}(?:[.,]\d{1,40})?)(?!\d|[.,']\d)"
+    )
+
+
+_QUANTITY = re.compile(
+    rf"(?P<about>{_ABOUT}(?!\w)\s*)?(?:(?P<over>{_OVER})\s*|(?P<under>{_UNDER})\s*)?(?P<sign>[+-]\s?)?"
+    rf"(?:(?P<money>{_MONEY})\s*)?(?P<minus>-)?{_number('one')}"
+    rf"(?:\s*(?P<first>[^\W\d_]*)\s*(?:-|\b(?:to|bis|a|and|und|y|et)\b)\s*(?:{_MONEY}\s*)?{_number('two')})?"
+    r"(?P<plus>\+)?\s*(?P<rest>(?:\D|(?<=m)[23]|(?<=\^)[23])*)"
+)
+_IN_TEXT = re.compile(_number("one") + r"(?:\s?(?P<times>[^\W\d_]+)\b)?")
+
+
+def read_quantities(text: str) -> tuple[Quantity, ...]:
+    """The readings of a normalized text as a quantity, the likelier first; none where it is no quantity."""
+    if len(text) > _LONGEST or not (found := _QUANTITY.fullmatch(text)):
+        return ()
+    power, unit = _times_and_unit(found["rest"], bool(found["money"]))
+    if unit is None:
+        return ()
+    if found["money"]:
+        unit = _CURRENCIES[found["money"]]
+    lows = _readings(found["one"], found["one_by"], unit in _CURRENCY_NAMES)
+    if found["two"] is None:
+        made = [_one(found, low, power, unit) for low in lows]
+    else:
+        of_first = _TIMES.get(found["first"]) if found["first"] else power
+        highs = _readings(found["two"], found["two_by"], unit in _CURRENCY_NAMES)
+        made = [
+            _convert(low.scaleb(of_first or 0), high.scaleb(power), unit)
+            for low, high in zip(lows, highs, strict=False)
+            if of_first is not None
+        ]
+    likely = [one for one in made if one.low <= one.high]
+    if not likely or found["money"] or not _is_metres(found["rest"]):
+        return tuple(dict.fromkeys(likely))
+    return (*likely, *(Quantity(low, low, "m") for low in lows))  # 5 m is 5 metres, or 5 million
+
+
+def number_of(value: float) -> Quantity | None:
+    """A JSON number; None for one that is not finite, or that is beyond all quantities."""
+    try:
+        number = Decimal(value) if isinstance(value, int) else Decimal(repr(value))
+        if not number.is_finite() or number.adjusted() > _MOST_DIGITS:
+            return None
+        return Quantity(number := _round_off(number), number)
+    except (InvalidOperation, ValueError, OverflowError):
+        return None
+
+
+def plain_numbers(text: str) -> str:
+    """A normalized text with its numbers written in one way: `1,200` and `1.2k` as `1200`."""
+    return _IN_TEXT.sub(_plain_number, text)
+
+
+def numbers_in(text: str) -> set[Decimal]:
+    """The numbers in a normalized text, in all readings."""
+    return {number for found in _IN_TEXT.finditer(text) for number in _numbers_at(found)}
+
+
+def _numbers_at(found: re.Match[str]) -> list[Decimal]:
+    power = _TIMES.get(found["times"] or "", 0)
+    readings = _readings(found["one"], found["one_by"], False)
+    return [number.scaleb(power) for number in readings]
+
+
+def _plain_number(found: re.Match[str]) -> str:
+    if not (readings := _numbers_at(found)):
+        return found[0]
+    rest = "" if not found["times"] or found["times"] in _TIMES else f" {found['times']}"
+    return f"{readings[0].normalize():f}{rest}" if readings[0].adjusted() < _LONGEST else found[0]
+
+
+_MOST_DIGITS = 400
+
+
+def _round_off(number: Decimal) -> Decimal:
+    """Without what arithmetic with floats adds, and in one form."""
+    digits = len(number.as_tuple().digits)
+    if digits > 15 and number != number.to_integral_value():
+        number = round(number, max(0, 14 - number.adjusted()))
+    return number.normalize() if digits < _LONGEST else number
+
+
+def _readings(text: str, by: str | None, is_money: bool) -> list[Decimal]:
+    """What digits with marks between them may mean."""
+    whole = text.split(".", maxsplit=1)[0].split(",", maxsplit=1)[0]
+    if len(whole) > 1 and whole.startswith("0"):
+        return []  # a code, such as a zip code
+    if text.count(",") > 1 and not by:
+        return [Decimal(text.replace(",", ""))]  # 12,00,000
+    if not by:
+        return [Decimal(text.replace(",", "."))]
+    rest = text[text.rindex(by) + 4 :]
+    if rest.startswith(by):
+        return []
+    grouped = text[: len(text) - len(rest)].replace(by, "") + rest.replace(",", ".")
+    is_one = by in ".," and text.count(by) == 1 and not rest and not is_money
+    decimal = Decimal(text.replace(",", ".")) if is_one else None
+    if whole == "0":
+        return [] if decimal is None else [decimal]
+    return [Decimal(grouped), *([] if decimal is None else [decimal])]
+
+
+def _times_and_unit(rest: str, has_money: bool) -> tuple[int, str | None]:
+    """The power of ten of a multiplier, and the unit behind it; None for what is no unit."""
+    power, rest = 0, rest.strip(" .-")
+    while rest:
+        word = (re.match(r"[^\W\d_]+", rest) or [""])[0]
+        if word in _TIMES and (word not in _MEASURES or has_money or word == "m"):
+            power, rest = power + _TIMES[word], rest[len(word) :].strip(" .")
+        elif rest[0] in _TIMES and not rest[0].isascii():
+            power, rest = power + _TIMES[rest[0]], rest[1:].strip()
+        else:
+            break
+    rest = re.sub(r"^(?:of|de|di|d'|von) ", "", rest)
+    if has_money and rest not in _CURRENCIES:
+        return power, None if rest else ""
+    unit = _CURRENCIES.get(rest) or _MEASURES.get(rest) or rest
+    is_unit = len(unit.split()) <= _NOUN_WORDS and not re.search(r"[.;:()!?\"]|, ", unit)
+    return power, unit if is_unit else None
+
+
+def _is_metres(rest: str) -> bool:
+    return rest.strip() == "m"
+
+
+def _one(found: re.Match[str], number: Decimal, power: int, unit: str) -> Quantity:
+    if "-" in (found["minus"] or "", (found["sign"] or "").strip()):
+        number = -number
+    made = _convert(number.scaleb(power), number.scaleb(power), unit)
+    if found["over"] or found["plus"]:
+        return made._replace(high=Decimal("Infinity"))
+    if found["under"]:
+        return made._replace(low=Decimal("-Infinity"))
+    if power or found["about"]:
+        made = made._replace(slack=_last_place(made.low) / 2)
+    return made
+
+
+def _convert(low: Decimal, high: Decimal, unit: str) -> Quantity:
+    base, factor = _CONVERTED.get(unit, (unit, Decimal(1)))
+    return Quantity(_round_off(low * factor), _round_off(high * factor), base)
+
+
+def _last_place(number: Decimal) -> Decimal:
+    """The place of the last digit that is not 0: 100 of 1,200."""
+    exponent = number.normalize().as_tuple().exponent
+    return Decimal(1).scaleb(exponent) if isinstance(exponent, int) else Decimal(0)
