@@ -209,4 +209,4 @@ def _value(said: list[Said]) -> Value:
 
 def _size(form: Form) -> int:
     is_long = form.is_prose or form.kind in ("list", "object")
-    return len(form.value) if is_long and hasattr(form.value, "__len__") else 0
+    return len(form.value) if is_long and isinstance(form.value, str | list | dict) else 0
