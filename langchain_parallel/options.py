@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias, cast
 
 from langchain_core.runnables import RunnableConfig
-from pydantic import Field, field_validator
+from pydantic import Field, InstanceOf, field_validator
 from typing_extensions import TypedDict
 
 from ._core import limits as api_limits
@@ -160,6 +160,40 @@ class Limits:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recall:
+    """What earlier sessions have found is kept in LangGraph's store, and shown before a question is paid for.
+
+    It is shown with its age and its price, to a person who approves the question and to a model that looks it
+    up. It never takes the place of an answer: whoever sees it decides. The graph needs a store.
+
+    Args:
+        per: Whose sessions know of each other: `user`: those of one user of a LangGraph server's
+            authentication; `all`: those of everybody who uses the graph; or a function that returns, for the
+            config of a call, the text that stands for who asks.
+        days: After so many days it is not shown any more, and a store with a TTL deletes it. None: never.
+        least_score: Of a question in other words, which a store with an index finds: how alike it must be.
+        ask: Ask a person (an interrupt) before the very same question is paid for again.
+
+    Raises:
+        InvalidRequest: `per` is none of these, or a number is no such number.
+    """
+
+    per: Literal["user", "all"] | Payer = "user"
+    days: float | None = 90
+    least_score: float = 0.8
+    ask: bool = False
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        check_kinds({"ask": (self.ask, bool)})
+        if not callable(self.per):
+            check_words({"per": self.per}, {"per": ("user", "all")})
+        given = {"least_score": self.least_score, "days": self.days or 0}
+        if problems := [*_number_problems(given)]:
+            raise InvalidRequest(problems)
+
+
 class RequestOptions(Extensible):
     """Options of every run that a tool, graph or middleware starts, beside question and processor.
 
@@ -178,6 +212,7 @@ class RequestOptions(Extensible):
             those that your code gives, and none that a model gives; behind a LangGraph server, none.
         identity: Whose credentials the MCP servers get, such as a user's id; never sent. With it, a run is
             found again after its credentials were rotated; without it, rotated credentials make another run.
+        recall: Keep what sessions find in LangGraph's store, and show it before a question is paid for again.
         extra_body: Fields that the API knows and this package does not, sent with every run.
         strict: Refuse what breaks a rule of the API's documentation (`langchain_parallel.rules`). Otherwise
             it is sent with a `RequestWarning`.
@@ -197,6 +232,7 @@ class RequestOptions(Extensible):
     allow_foreign_ids: bool | None = None
     strict: bool = False
     identity: str | None = Field(default=None, repr=False)  # it names a person
+    recall: InstanceOf[Recall] | None = None
 
     _sent_beside: ClassVar[frozenset[str]] = frozenset(TaskRunInput.model_fields)
 
@@ -393,9 +429,14 @@ def _limit_problems(limits: Mapping[Any, Any]) -> Iterator[str]:
     for name, value in limits.items():
         if name not in allowed:
             yield f"{str(name)[:40]!r} is no limit; {', '.join(allowed)} are."
-        elif (
-            isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _MOST
-        ):
+        else:
+            yield from _number_problems({name: value})
+
+
+def _number_problems(given: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in given.items():
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not 0 <= value < _MOST:
             yield f"{name} must be a number from 0 up."
 
 

@@ -12,9 +12,11 @@ from langchain.agents import create_agent
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage, ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.store.memory import InMemoryStore
 from langgraph.types import Command
 
 from langchain_parallel import Limits, ParallelTaskTool, create_research_graph
+from langchain_parallel.options import Recall, RequestOptions
 from langchain_parallel.simulator import RunScript
 
 from .cut import either_way
@@ -54,6 +56,8 @@ class Door:
         self.account = Account(how)
         self.heard = Heard()
         self.graph: Any = None
+        self.kept: dict[str, Any] = {"checkpointer": InMemorySaver()}
+        self.thread: str = "a.thread"
 
     def open(self, **options: Any) -> None:
         """Make it."""
@@ -68,7 +72,7 @@ class Door:
         raise NotImplementedError
 
     async def invoke(self, given: Any) -> Any:
-        config = {**HERE, "callbacks": [self.heard]}
+        config: Any = {"configurable": {"thread_id": self.thread}, "callbacks": [self.heard]}
         if self.how == "async":
             return await self.graph.ainvoke(given, config)
         return self.graph.invoke(given, config)
@@ -112,22 +116,21 @@ class ToolDoor(AgentDoor):
 
     def open(self, **options: Any) -> None:
         tool = ParallelTaskTool(client=self.account.client(), **options)
-        self.graph = create_agent(self.model, tools=[tool], checkpointer=InMemorySaver())
+        self.graph = create_agent(self.model, tools=[tool], **self.kept)
 
 
 class MiddlewareDoor(AgentDoor):
     asked, argument = "start_research", "question"
 
     def open(self, **options: Any) -> None:
-        kept = {"checkpointer": InMemorySaver()}
-        self.graph = self.account.agent(self.model, compiled=kept, **options)
+        self.graph = self.account.agent(self.model, compiled=self.kept, **options)
 
 
 class GraphDoor(Door):
     def open(self, **options: Any) -> None:
         options.pop("model_may_describe_output", None)  # its questions always may
         graph = create_research_graph(client=self.account.client(), **options)
-        self.graph = graph.compile(checkpointer=InMemorySaver())
+        self.graph = graph.compile(**self.kept)
 
     def input(self, question: str, **more: Any) -> Any:
         return {"question": question, **more}
@@ -250,6 +253,16 @@ async def sources_of_the_final_answer(door: Door) -> None:
     assert numbered(state["messages"][-1].text) == {"one.example": "1"}
 
 
+async def known_already(door: Door) -> None:
+    door.kept["store"] = InMemoryStore()
+    door.open(request=RequestOptions(recall=Recall(per="all", ask=True)))
+    await door.ask()
+    door.thread = "another.thread"
+    state = await door.ask()
+    assert state["__interrupt__"][0].value["known"][0][0]["is_same_question"]
+    assert door.account.billed == 1
+
+
 def plain(text: str) -> str:
     """Without the escapes of Markdown."""
     return text.replace("\\", "")
@@ -268,8 +281,12 @@ CAPABILITIES: dict[str, Callable[[Door], Awaitable[None]]] = {
     "citations numbered through the thread": numbers_through_the_thread,
     "a text's own marks told apart": own_marks_told_apart,
     "sources of the final answer": sources_of_the_final_answer,
+    "what earlier sessions have found": known_already,
 }
-MISSING = {("sources of the final answer", "tool")}
+MISSING = {
+    ("sources of the final answer", "tool"),
+    ("what earlier sessions have found", "tool"),
+}
 
 
 def table() -> dict[str, list[str]]:

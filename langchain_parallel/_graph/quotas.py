@@ -25,15 +25,15 @@ from langgraph.store.base import BaseStore
 from typing_extensions import Self, TypedDict
 
 from .._core.calls import Call, Calls, adrive, drive
-from ..errors import InvalidRequest, ParallelError, QuotaExceeded
+from ..errors import ParallelError, QuotaExceeded
 from ..options import Limits, Quota
 from ..processors import price_usd
 from ..text.format import usd
 from ..text.untrusted import harmless
+from .askers import who_asked
 from .clients import ClientPair
 from .quota_accounts import Amounts, Holder, KeptAccount, Memory
 from .records import Records, holder_of
-from .runtime import asking_user, input_of
 from .store import digest
 
 if TYPE_CHECKING:
@@ -247,31 +247,8 @@ class Quotas:
         """Who pays, for each quota: whoever brought the input that the run follows from. Others may approve
         it, or resume the thread, and a webhook resumes it as nobody.
         """
-        if all(quota.per == "all" for quota in limits.quotas):
-            return [""] * len(limits.quotas)
-        after = "" if holder_of(config) is None else (yield from input_of(config)).after
-        name = f"payer after {after}"
-        known = (yield from self._records.get(config, name)) if after else None
-        if known is not None and len(known["who"]) == len(limits.quotas):
-            return list(known["who"])
-        who = [_who(quota, config) for quota in limits.quotas]
-        if after:
-            yield from self._records.put(config, name, {"who": who})
-        return who
-
-
-def _who(quota: Quota, config: RunnableConfig) -> str:
-    if quota.per == "all":
-        return ""
-    who: object = asking_user(config) if quota.per == "user" else quota.per(config)
-    if not isinstance(who, str) or not who:
-        said = "has no user" if quota.per == "user" else f"has {who!r:.40} for `per`"
-        raise InvalidRequest(
-            [f"There is a quota per user, and this call {said}."],
-            hint="Authenticate users on a LangGraph server; elsewhere give "
-            "`Quota(per=function)`, which returns a text for the config. Nothing was sent.",
-        )
-    return who
+        per = [quota.per for quota in limits.quotas]
+        return (yield from who_asked(self._records, config, "payer", Quota, per))
 
 
 def _name(ledger_id: str, key: str) -> str:

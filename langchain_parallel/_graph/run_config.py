@@ -54,6 +54,8 @@ class RunConfig:
     name: str
     asks_quick_questions: ClassVar[bool] = False
     """Whether it takes the processors of quick turns."""
+    recalls: ClassVar[bool] = False
+    """Whether it shows what earlier sessions have found."""
     warned: set[str] = field(default_factory=set, repr=False)
     """The rules that a warning has named: each is named once, however many runs break it."""
 
@@ -93,6 +95,11 @@ class RunConfig:
         if not cls.asks_quick_questions and (quick := [*filter(is_chat, processor_names)]):
             raise InvalidRequest(
                 [f"{', '.join(quick)}: only the research graph and the middleware ask quick turns."]
+            )
+        if options.recall is not None and not cls.recalls:
+            raise InvalidRequest(
+                ["recall: only the research graph and the middleware show what is known already."],
+                hint="Beside a tool, your code asks `langchain_parallel.sessions.recall`.",
             )
         warned: set[str] = set()
         template = options.template(processor_names, output_schema, input_schema, warned)

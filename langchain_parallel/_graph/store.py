@@ -31,12 +31,31 @@ def get_item(store: BaseStore, namespace: tuple[str, ...], key: str) -> Call:
     return _guard("read", lambda: store.get(namespace, key), lambda: store.aget(namespace, key))
 
 
-def put_item(store: BaseStore, namespace: tuple[str, ...], key: str, value: dict[str, Any]) -> Call:
-    """Write an item that semantic search does not index: embedding it would cost time and money."""
+def put_item(
+    store: BaseStore,
+    namespace: tuple[str, ...],
+    key: str,
+    value: dict[str, Any],
+    *,
+    indexed: str | None = None,
+    minutes: float | None = None,
+) -> Call:
+    """Write an item.
+
+    Args:
+        store: LangGraph's.
+        namespace: Where.
+        key: Of the item.
+        value: Plain JSON.
+        indexed: The field that semantic search indexes. None: embedding it would cost time and money.
+        minutes: When the store may delete it, if it is one that deletes by itself.
+    """
+    ends: dict[str, Any] = {"ttl": minutes} if minutes is not None and store.supports_ttl else {}
+    index: Any = [indexed] if indexed else False
     return _guard(
         "written to",
-        lambda: store.put(namespace, key, value, index=False),
-        lambda: store.aput(namespace, key, value, index=False),
+        lambda: store.put(namespace, key, value, index=index, **ends),
+        lambda: store.aput(namespace, key, value, index=index, **ends),
     )
 
 

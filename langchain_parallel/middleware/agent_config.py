@@ -43,6 +43,7 @@ class AgentConfig(RunConfig):
     """The configuration of one middleware. It holds nothing of any thread."""
 
     asks_quick_questions = True
+    recalls = True
     names: Names
     processors: Processors
     arguments: Mapping[str, type[BaseModel]]

@@ -30,7 +30,7 @@ from ..research.turns import new_turn
 from ..tools import thread_citations
 from ..tools.arguments import OUTPUT, described_shape
 from .agent_config import AgentConfig
-from .agent_state import UNPROVEN, WITHHELD, AgentTurn, Research, is_active, is_ended
+from .agent_state import UNPROVEN, WITHHELD, AgentTurn, Research, is_active, is_ended, turns_of
 from .citations import next_range
 from .parents import Parent, find_parent
 from .quick_records import refuse_lost
@@ -345,6 +345,7 @@ def _review(
         return edited
 
     rules = yield from agent.rules(state, config).with_quotas()
+    rules = yield from rules.with_known(planned.values(), turns_of(research))
     plan = spending(agent, state, planned, rules)
     reviewed, limits = yield from review_each(plan, config, edit)
     return ReviewedCalls({record["handle"]: _without_news(record) for record in reviewed}, limits)
@@ -357,6 +358,7 @@ def _assume_approved(
     approval is assumed.
     """
     rules = yield from agent.rules(state, config).with_quotas()
+    rules = yield from rules.with_known(planned.values(), turns_of(agent.research(state)))
     checked = check_each(spending(agent, state, planned, rules), config)
     return {record["handle"]: _without_news(record) for record in checked.turns}
 

@@ -132,7 +132,7 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
         self._cite = cite
         processors = Processors.of(processor, model_may_choose)
         names = Names(name, has_quick=bool(processors.quick))
-        takes_ids = isinstance(request, RequestOptions) and bool(request.allow_foreign_ids)
+        options = request if isinstance(request, RequestOptions) else RequestOptions()
         self._agent = AgentConfig.of(
             processor_names=processors.all,
             output_schema=output_schema,
@@ -148,7 +148,11 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
             names=names,
             processors=processors,
             arguments=arguments(
-                names, processors, takes_ids=takes_ids, may_describe=model_may_describe_output
+                names,
+                processors,
+                takes_ids=bool(options.allow_foreign_ids),
+                may_describe=model_may_describe_output,
+                recalls=options.recall is not None,
             ),
             max_chars=check_whole("max_chars", max_chars, MIN_CHARS),
         )

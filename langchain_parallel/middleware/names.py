@@ -16,7 +16,8 @@ class Names:
 
     Attributes:
         name: The middleware's.
-        start, follow_up, branch, quick, check, read, list: Its tools; those that cost money are `paid`.
+        start, follow_up, branch, quick, check, read, list, recall: Its tools. Those that cost money are
+            `paid`.
         records, ledger, limits: Its keys in the agent's state.
     """
 
@@ -28,6 +29,7 @@ class Names:
     check: str
     read: str
     list: str
+    recall: str
     paid: tuple[str, ...]
     records: str
     ledger: str
@@ -47,6 +49,7 @@ class Names:
             f"branch{tail}",
         )
         self.check, self.read, self.list = f"check_{name}", f"read_{name}", f"list_{name}"
+        self.recall = f"recall_{name}"
         self.quick = f"ask_quick{tail}"
         self.paid = (self.start, self.follow_up, self.branch, *([self.quick] if has_quick else []))
         # The prefix keeps these apart from the keys of the agent and of other packages' middlewares.

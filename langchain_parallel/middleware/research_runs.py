@@ -16,11 +16,14 @@ from langchain_core.runnables import RunnableConfig
 
 from .._core.calls import Calls
 from .._core.ledger.lookup import Lookup
+from .._graph.earlier_sessions import remember
 from .._graph.gone_ledger import asks_to_replace
 from .._graph.ownership import seal_turn
 from .._graph.paid_chat import QuickAnswer
+from .._graph.recollections import EndedQuestion, earlier_questions
 from .._graph.runtime import checkpointer_of, ends_step, parent_task
 from ..errors import ActionRequired, LedgerNotFound, ParallelError
+from ..evidence import Evidence
 from ..models import Submission
 from ..research.approval import decline
 from ..research.state import PLANNING_FIELDS
@@ -168,6 +171,9 @@ def finish(
     done = cast(AgentTurn, {n: v for n, v in whole.items() if n not in PLANNING_FIELDS})
     done["citations"] = number_citations(done, research)
     yield from _emit_cost(done, research, config)
+    after = earlier_questions(turns_of(research), done["parent_interaction_id"])
+    ended = EndedQuestion(done["question"], after, cast(Evidence, done), [done])
+    yield from remember(agent, config, ended)
     return done
 
 

@@ -21,6 +21,7 @@ from langgraph.types import Command
 from pydantic import ConfigDict, Field
 
 from .._core.calls import Calls, adrive, drive
+from .._graph.earlier_sessions import find_known
 from .._graph.runtime import ends_step
 from ..errors import InvalidRequest, ParallelError
 from ..parked.interrupts import check_can_park, check_own_thread, is_parking, park
@@ -33,6 +34,7 @@ from .agent_ledger import agent_ledger
 from .agent_state import UNPROVEN, Research, as_read, find_record, is_active, is_ended
 from .call_plan import call_of, find_message, has_id_of_another, plan_call
 from .citations import next_range
+from .earlier_answers import as_text
 from .own_records import prove_records
 from .pages import field_of, finding, next_page_lines, no_such_field, page_of
 from .research_runs import finish, poll, start, unsent_record
@@ -182,7 +184,7 @@ def _do(call: AgentCall) -> Calls[Command[Any]]:
     agent, names = call.agent, call.agent.names
     state, newly_sealed = yield from prove_records(agent, call.state, call.config)
     call = replace(call, proven=state)
-    free = {names.check: check, names.read: read, names.list: list_all}
+    free = {names.check: check, names.read: read, names.list: list_all, names.recall: recall}
     try:
         done = yield from free.get(call.name, ask)(call)
     except InvalidRequest as error:  # a free tool never starts anything, so it need not say so
@@ -310,3 +312,9 @@ def list_all(call: AgentCall) -> Calls[Command[Any]]:
     yield from ()
     limits = call.agent.rules(call.state, call.config).limits
     return call.answer(agent_messages.listing(call.agent, call.research, limits))
+
+
+def recall(call: AgentCall) -> Calls[Command[Any]]:
+    """Show what earlier sessions have found on a question."""
+    known = yield from find_known(call.agent, call.config, call.args["question"], [])
+    return call.answer(as_text(known, call.agent.names, call.agent.max_chars))

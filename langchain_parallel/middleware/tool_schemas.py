@@ -60,6 +60,11 @@ def descriptions(agent: AgentConfig) -> dict[str, str]:
             "Ask a quick question about what a finished research found, or close to it: a small look-up, "
             f"answered at once. {each_price(agent.processors.quick)}"
         )
+    if agent.options.recall is not None:
+        tools[names.recall] = (
+            "What earlier conversations have found on a question, with its age and its price. Look here "
+            "before you pay; where it may have changed since, research it. Free."
+        )
     return tools
 
 
@@ -69,6 +74,7 @@ def arguments(
     *,
     takes_ids: bool = False,
     may_describe: bool = False,
+    recalls: bool = False,
 ) -> dict[str, type[BaseModel]]:
     """The models of the tools' arguments, by tool.
 
@@ -77,6 +83,7 @@ def arguments(
         processors: Those it may use.
         takes_ids: A question may build on what is not this agent's.
         may_describe: Offer the shape of the answer.
+        recalls: Offer what earlier conversations have found.
     """
     question = (str, Field(description="Self-contained: what to find out, scope, period."))
     handle = (str, Field(description=_HANDLE))
@@ -103,6 +110,8 @@ def arguments(
     if quick := processors.quick:
         choice = _choice(quick, quick[0]) if len(quick) > 1 else {}
         models[names.quick] = _model(names.quick, handle=parent, question=question, **choice)
+    if recalls:
+        models[names.recall] = _model(names.recall, question=question)
     return models
 
 

@@ -34,6 +34,7 @@ _ANOTHER = "A person was asked about another call beside this one; make this one
 NO_PERSON = "Asking a person needs a checkpointer."
 """Why nobody was asked."""
 MAY_NOT = "You may not approve this, because it costs money; only those whom `approvers` names may."
+_ASKED_BEFORE = ("An earlier session has asked this, and has an answer.",)
 NOBODY_RAISES = "Nobody may raise it here, because `Limits` names no `approvers`."
 
 
@@ -46,13 +47,22 @@ def to_review(turns: Iterable[TurnT], rules: SpendingRules) -> list[TurnT]:
 
 
 def price_objections(turns: Sequence[Turn], rules: SpendingRules) -> list[str]:
-    """Which turns cost more than may be spent without asking, as sentences."""
+    """Which turns cost more than may be spent without asking, or ask what is known, as sentences."""
     limit = rules.door.limits.approve_above
     new = [turn for turn in turns if not rules.is_approved(turn)]
-    above = above_price([turn["processor"] for turn in new], limit)
+    known = [*_ASKED_BEFORE] if any(_is_known(turn, rules) for turn in new) else []
+    above = [*above_price([turn["processor"] for turn in new], limit), *known]
     if above or limit is None or not new or not rules.door.options.paid_connectors:
         return above
     return [f"{_on_top(rules)}, and what costs more than {limit} needs an approval."]
+
+
+def _is_known(turn: Turn, rules: SpendingRules) -> bool:
+    """Whether a person is to be asked, because an earlier session has the answer to this very question."""
+    if not any(one["is_same_question"] for one in rules.known_on(turn)):
+        return False
+    recall = rules.door.options.recall
+    return recall is not None and recall.ask
 
 
 def _on_top(rules: SpendingRules) -> str:
@@ -228,7 +238,13 @@ def request_approval(
     ended, counted, rules = plan.ended, plan.counted, plan.rules
     limits = rules.limits
     request = spend_request(
-        ended, plan.turns, reasons, limits, counted=counted, quotas=rules.quotas
+        ended,
+        plan.turns,
+        reasons,
+        limits,
+        counted=counted,
+        quotas=rules.quotas,
+        known=[rules.known_on(turn) for turn in plan.turns],
     )
 
     def decide(answer: HumanAnswer, may: bool) -> Calls[T]:

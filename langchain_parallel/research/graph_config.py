@@ -29,6 +29,7 @@ class GraphConfig(RunConfig):
     """The configuration of one research graph."""
 
     asks_quick_questions = True
+    recalls = True
     policy: ProcessorPolicy
     evaluate: Evaluator
     keep_excerpts: bool

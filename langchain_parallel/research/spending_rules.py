@@ -7,14 +7,16 @@ believed only as this package wrote it. Who may allow it is asked of the config 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias, TypeVar, cast
 
 from langchain_core.runnables import RunnableConfig
 
 from .._core.calls import Calls
+from .._graph.earlier_sessions import find_known
 from .._graph.quotas import QuotaUse
+from .._graph.recollections import Recollection, earlier_questions
 from .._graph.run_config import RunConfig
 from .._graph.runtime import asking_user, came_through_server, user_permissions
 from ..errors import InvalidRequest
@@ -37,6 +39,7 @@ class SpendingRules:
         config: LangChain's config of the step.
         given: The limits in the session's state.
         quotas: What is used of the door's quotas, as it was read at the beginning of the step.
+        known: What earlier sessions have found, by question and the interaction that it continues.
     """
 
     door: RunConfig
@@ -44,6 +47,7 @@ class SpendingRules:
     config: RunnableConfig
     given: SessionLimits | None = None
     quotas: Sequence[QuotaUse] = ()
+    known: Mapping[tuple[str, str | None], Sequence[Recollection]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse what are no limits: not all that a step is given has come through a channel.
@@ -149,6 +153,23 @@ class SpendingRules:
         if not limits.quotas:
             return self
         return replace(self, quotas=(yield from self.door.quotas.read_use(limits, self.config)))
+
+    def with_known(self, planned: Iterable[Turn], ended: Sequence[Turn]) -> Calls[SpendingRules]:
+        """These, with what earlier sessions have found on the planned questions, where that is configured."""
+        if self.door.options.recall is None:
+            return self
+        known = dict(self.known)
+        for turn in planned:
+            if turn["asked_by"] == "evaluation":  # it asks what this session lacks
+                continue
+            question, parent = turn["question"], turn["parent_interaction_id"]
+            after = earlier_questions(ended, parent)
+            known[question, parent] = yield from find_known(self.door, self.config, question, after)
+        return replace(self, known=known)
+
+    def known_on(self, turn: Turn) -> Sequence[Recollection]:
+        """What earlier sessions have found on a turn's question."""
+        return self.known.get((turn["question"], turn["parent_interaction_id"]), ())
 
 
 def may_approve(limits: Limits, config: RunnableConfig) -> bool:

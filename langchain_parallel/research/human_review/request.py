@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..._core.plain_text import CUT_HERE, cut
+from ..._graph.earlier_sessions import told_of
 from ..._graph.quotas import QuotaUse
+from ..._graph.recollections import Recollection
 from ...evidence import is_hollow
 from ...options import SessionLimits
 from ...processors import price_usd
@@ -30,6 +32,8 @@ from .schemas import (
 _FOUND_CHARS = 4_000
 """Characters of one answer; the whole of it is in the state."""
 _FOUND_TURNS = 5
+_KNOWN_CHARS = 1_000
+"""Characters of an earlier answer in a description."""
 _WARNING_CHARS = 300
 _NO_PRICE = "an unknown price"
 
@@ -42,11 +46,14 @@ def spend_request(
     *,
     counted: Sequence[Turn] = (),
     quotas: Sequence[QuotaUse] = (),
+    known: Sequence[Sequence[Recollection]] = (),
 ) -> HumanRequest:
-    """Asks whether the planned runs may start. `counted` are other planned runs, which need no approval."""
+    """Asks whether the planned runs may start. `counted` are other planned runs, which need no approval;
+    `known` is what earlier sessions have found on the question of each.
+    """
     actions = [
-        ActionRequest(name="research", args=_args(run), description=_spend_text(run, reasons))
-        for run in planned
+        ActionRequest(name="research", args=_args(run), description=_spend_text(run, reasons, told))
+        for run, told in zip(planned, known or [()] * len(planned), strict=True)
     ]
     config = ReviewConfig(
         action_name="research",
@@ -64,6 +71,8 @@ def spend_request(
         used_if_approved=forecast(turns, [*counted, *planned]),
         found=[_finding(turn) for turn in turns[-_FOUND_TURNS:]],
     )
+    if any(known):
+        request["known"] = [[_short(one) for one in earlier] for earlier in known]
     return {**request, "quotas": list(quotas)} if quotas else request
 
 
@@ -129,10 +138,20 @@ def _args(run: Turn) -> dict[str, Any]:
     return args
 
 
-def _spend_text(run: Turn, reasons: Sequence[str]) -> str:
+def _spend_text(run: Turn, reasons: Sequence[str], known: Sequence[Recollection] = ()) -> str:
     price = usd(price_usd(run["processor"]), _NO_PRICE)
     start = f"Start a {_code_span(harmless(run['processor']))} run for {price}?"
-    return "\n\n".join([start, _code_block(run["question"]), " ".join(reasons)])
+    words = [start, _code_block(run["question"]), " ".join(reasons)]
+    for one in known:
+        text = _answer_text(one["answer"])
+        words += [told_of(one), _code_block(cut(text, _KNOWN_CHARS, CUT_HERE))]
+    return "\n\n".join(filter(None, words))
+
+
+def _short(known: Recollection) -> Recollection:
+    answer = known["answer"]
+    text = answer if isinstance(answer, str) else compact_json(answer)
+    return {**known, "answer": answer if len(text) <= _FOUND_CHARS else _answer_text(answer)}
 
 
 def _price_text(turns: Sequence[Turn], planned: Sequence[Turn]) -> str:

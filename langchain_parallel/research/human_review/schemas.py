@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 from typing_extensions import NotRequired, TypedDict
 
 from ..._graph.quotas import QuotaUse
+from ..._graph.recollections import Recollection
 from ...options import LIMIT_NAMES, SessionLimits
 from ...processors import CHAT_PROCESSORS, PROCESSORS
 from ...text.format import usd
@@ -79,6 +80,10 @@ class HumanRequest(TypedDict):
     """The last turns' answers, the latest last."""
     quotas: NotRequired[list[QuotaUse]]
     """What is used of the quotas of the user who asked, if there are any."""
+    known: NotRequired[list[list[Recollection]]]
+    """For each action, what earlier sessions have found on its question, with age and price. An approval asks
+    it anew.
+    """
     refused: NotRequired[list[str]]
     """What was wrong with the answer before this one."""
 

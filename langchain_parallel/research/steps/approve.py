@@ -26,6 +26,7 @@ from ..approval import (
     request_approval,
     to_review,
 )
+from ..ended_question import remember_question
 from ..graph_config import GraphConfig
 from ..human_review.decision import apply_edit
 from ..human_review.request import is_about
@@ -46,6 +47,7 @@ def approve(graph: GraphConfig, state: ResearchState, config: RunnableConfig) ->
         return _nothing_to_review(planned)
     if final := final_objections(ended, planned, on_hold, rules):
         return (yield from _stop(graph, state, config, final))
+    rules = yield from rules.with_known(on_hold, ended)
     reasons = price_objections(on_hold, rules)
     reasons += limit_objections(ended, planned, on_hold, rules)
     shown = yield from shown_to_person(config)
@@ -136,6 +138,7 @@ def _stop(
     if branches and len(left) < len(branches):
         return {"turns": [refused_turn(t, graph.paid(t, config).key, reason) for t in left]}
     yield from graph.ledgers.close(config, graph.name, state.get("turns") or ())
+    yield from remember_question(graph, state.get("turns") or (), config)
     update: dict[str, Any] = {"verdict": verdict, "pending": None}
     update["spent_usd"] = spent_usd(state.get("turns") or [])
     update |= answer_update(state, verdict)

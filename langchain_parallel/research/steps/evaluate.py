@@ -11,6 +11,7 @@ from ..._graph.ownership import prove_interaction
 from ..._graph.runtime import checkpointer_of
 from ...errors import InvalidRequest
 from ..approval import NO_PERSON, check_asked_once
+from ..ended_question import remember_question
 from ..evaluation import BuiltInEvaluator, consult, last_round, questions_of
 from ..graph_config import GraphConfig
 from ..messages import answer_update
@@ -56,6 +57,7 @@ def apply_verdict(
         yield from prove_interaction(graph, parent, config, state["turns"], [])
     if not planned and verdict["action"] != "review":
         yield from graph.ledgers.close(config, graph.name, state.get("turns") or ())
+        yield from remember_question(graph, state["turns"], config)
         update |= answer_update(state, verdict)
     return update
 

@@ -80,6 +80,7 @@ def plan(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
         turns = yield from prove_all(graph, left, ledger_id, config, [*before, *left])
     turns = [turn if turn["run_id"] else seal_turn(seals, turn, ledger_id) for turn in turns]
     rules = yield from graph.rules({**state, "ledger_id": ledger_id}, config).with_quotas()
+    rules = yield from rules.with_known(turns, before)
     turns = _review(rules, before, turns)
     if len(turns) > 1 or (not new and state.get("branches")):
         return {**update, "pending": None, "branches": turns}
