@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, TypeAlias
 from .._core.calls import Calls
 from .._core.payloads import parse, remarks, storable
 from .._core.quick_questions import messages_of, schema_of
+from ..checks import check_answer, shorten_checks
 from ..errors import ParallelError
 from ..evidence import evidence_of
 from ..models import TaskRun, TaskRunOutput, TaskRunResult
@@ -53,6 +54,8 @@ class PaidChat(PaidRequest):
     """One quick question of a door; its processor is `chat:` and a model of the Chat API."""
 
     keep_excerpts: bool = False
+    checks: bool = False
+    """Check the answer against the excerpts of its citations."""
 
     def submit(
         self, ledger_id: str, *, guard: Guard | None = None, may_exceed_quotas: bool = False
@@ -199,9 +202,11 @@ class PaidChat(PaidRequest):
         kind: Any = "json" if isinstance(content, dict | list) else "text"
         output = TaskRunOutput(type=kind, content=content, basis=said.basis)
         run = TaskRun(run_id="", interaction_id=said.interaction_id, status="completed")
-        evidence = evidence_of(TaskRunResult(run=run, output=output), excerpts=self.keep_excerpts)
+        result = TaskRunResult(run=run, output=output)
+        checked = {"checks": shorten_checks(check_answer(result))} if self.checks else {}
         return {
-            **evidence,
+            **evidence_of(result, excerpts=self.keep_excerpts),
+            **checked,
             "interaction_id": said.interaction_id,
             "warnings": [*map(str, said.warnings), *remarks(changes)],
             "started_at": started,

@@ -1,7 +1,7 @@
 """The research subgraph: a session whose LangGraph checkpoint can be resumed, forked and reviewed.
 
 create_research_graph      the graph
-by_evidence, by_model, by_person; first_objection, all_of, limit_rounds      evaluators
+by_evidence, by_excerpts, by_model, by_person; first_objection, all_of, limit_rounds      evaluators
 deep_then_fast, quick_when              a processor for every turn
 ResearchContext      options of an assistant or a call
 ResearchState, Turn, Verdict, Usage      what a session is, plain JSON
@@ -16,6 +16,7 @@ from .evaluation import (
     Evaluator,
     all_of,
     by_evidence,
+    by_excerpts,
     by_model,
     by_person,
     first_objection,
@@ -56,6 +57,7 @@ __all__ = [
     "all_of",
     "aquota_use",
     "by_evidence",
+    "by_excerpts",
     "by_model",
     "by_person",
     "create_research_graph",

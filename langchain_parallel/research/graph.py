@@ -40,7 +40,7 @@ from ..parked.interrupts import check_can_park
 from .advertised import advertised_graph
 from .call_context import ResearchContext, of_call
 from .evaluation import Evaluator, by_evidence, questions_of
-from .evaluation.evaluator import check_evaluators
+from .evaluation.evaluator import check_evaluators, has_checks
 from .graph_config import GraphConfig
 from .input_keys import check_given, check_limits_given
 from .messages import has_answer, unanswered_turn
@@ -80,6 +80,7 @@ def create_research_graph(
     timeout: float | None = None,
     limits: Limits | None = None,
     keep_excerpts: bool = False,
+    checks: bool | None = None,
     request: RequestOptions | None = None,
     name: str = "research",
     api_key: str | SecretStr | None = None,
@@ -110,6 +111,9 @@ def create_research_graph(
         limits: What a session on one thread may use, and from which price on a person is asked. All
             branches of a verdict count together.
         keep_excerpts: Keep the citations' excerpts in the state. Checkpoints grow by several times.
+        checks: Check each answer against the excerpts of its citations, and keep in its turn what is in none
+            (`checks`); it needs no `keep_excerpts`. Unless given, if the evaluator is `by_excerpts()`, or has
+            it as a part.
         request: What else shapes the runs: sources, MCP servers, metadata, a webhook.
         name: Tells several research sessions of one LangGraph thread apart, and the parked threads of several
             graphs with one database: a graph with a name of its own goes on with those that this name has
@@ -124,7 +128,7 @@ def create_research_graph(
     """
     api_key, base_url = as_secret(api_key), hidden(base_url)
     check_evaluators(evaluate)
-    check_kinds({"keep_excerpts": (keep_excerpts, bool)})
+    check_kinds({"keep_excerpts": (keep_excerpts, bool), "checks": (checks, bool)})
     names = (
         ("lite",) if callable(processor) else first_and_follow_up(processor)
     )  # a policy's names are checked as it gives them
@@ -147,6 +151,7 @@ def create_research_graph(
         policy=processor if callable(processor) else first_or_follow_up,
         evaluate=evaluate,
         keep_excerpts=keep_excerpts,
+        checks=has_checks(evaluate, checks, keep_excerpts=keep_excerpts),
     )
     return _build(graph)
 

@@ -33,6 +33,7 @@ class GraphConfig(RunConfig):
     policy: ProcessorPolicy
     evaluate: Evaluator
     keep_excerpts: bool
+    checks: bool = False
     output_schema: dict[str, Any] | str | None = None
     """Of a call's context; that of the graph is in `template`."""
     source_policy: dict[str, Any] | None = None
@@ -69,7 +70,9 @@ class GraphConfig(RunConfig):
     def chat(self, turn: Turn, config: RunnableConfig) -> PaidChat:
         """The question of a quick turn."""
         asked, position = self._request_of(turn, config), ledger_position(turn)
-        return PaidChat(self, asked, position, config, keep_excerpts=self.keep_excerpts)
+        return PaidChat(
+            self, asked, position, config, keep_excerpts=self.keep_excerpts, checks=self.checks
+        )
 
     def paid(self, turn: Turn, config: RunnableConfig) -> PaidRun | PaidChat:
         """Whichever of them a turn is."""

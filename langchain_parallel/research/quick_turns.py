@@ -27,6 +27,8 @@ def answered_turn(turn: Turn, outcome: QuickAnswer, ledger_id: str, seals: Seals
     ended["unsupported_fields"] = answer["unsupported_fields"]
     ended["citations"] = answer["citations"]
     ended["warnings"] = [*turn["warnings"], *keep_some(answer["warnings"])]
+    if "checks" in answer:
+        ended["checks"] = answer["checks"]
     if not answer["interaction_id"]:
         ended["warnings"].append(NO_INTERACTION)
     ended["started_at"], ended["ended_at"] = answer["started_at"], answer["ended_at"]

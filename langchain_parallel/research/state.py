@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from langchain_core.messages import AnyMessage
 from typing_extensions import NotRequired, TypedDict
 
+from ..checks import CheckedAnswer
 from ..options import SessionLimits
 from ..processors import is_chat
 from ._channels import (
@@ -115,6 +116,8 @@ class Turn(TypedDict):
     """When it last changed it."""
     verdict: Verdict | None
     """What the evaluation made of it."""
+    checks: NotRequired[CheckedAnswer]
+    """What the checks against the excerpts found, with `checks=True`; only claims that were not found."""
     duplicates: NotRequired[list[str]]
     """Other runs of the same request, where it was started more than once; `cost_usd` counts them."""
     ledger_id: NotRequired[str]

@@ -11,6 +11,7 @@ from .._graph.gone_ledger import left_behind
 from .._graph.ownership import is_sealed, prove_run, seal_turn
 from .._graph.paid_run import PaidAnswer, PaidRun
 from .._graph.seals import Seals
+from ..checks import check_answer, shorten_checks
 from ..errors import InvalidRequest, ParallelError, RunCancelled, RunFailed, StillRunning
 from ..evidence import evidence_of
 from ..models import Submission, TaskRun
@@ -268,7 +269,13 @@ _PERHAPS_BILLED = "Calls of {} may be billed, though the run is not."
 
 
 def finish_turn(
-    run: PaidRun, turn: Turn, ledger_id: str, *, has_ended: bool, keep_excerpts: bool = False
+    run: PaidRun,
+    turn: Turn,
+    ledger_id: str,
+    *,
+    has_ended: bool,
+    keep_excerpts: bool = False,
+    checks: bool = False,
 ) -> Calls[Turn]:
     """Follow a running turn's run to its end. A run that ends without an answer makes a turn, too.
 
@@ -278,6 +285,7 @@ def finish_turn(
         ledger_id: The ledger of the run.
         has_ended: Only ask for the answer, in a thread that parks.
         keep_excerpts: Keep the excerpts of the citations.
+        checks: Check the answer against the excerpts, and keep what was not found.
 
     Raises:
         InvalidRequest: The run is not shown to be this thread's; see `_graph/ownership.py`.
@@ -306,6 +314,9 @@ def finish_turn(
             failed["warnings"] = [*failed["warnings"], _PERHAPS_BILLED.format(names)]
         return failed
     ended = _answered_turn(turn, got, keep_excerpts)
+    if checks:
+        checked = check_answer(got.result, source_policy=run.request.source_policy)
+        ended["checks"] = shorten_checks(checked)
     ended["warnings"] = [
         *ended["warnings"],
         *paid_calls(got.result, run.door.options.paid_connectors),

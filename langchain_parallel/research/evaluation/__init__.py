@@ -1,8 +1,8 @@
 """Judging an answer: is it good enough, and if not, what is to be asked next?
 
 An evaluator is a function of the session's state and its last turn that returns a `Verdict`, or None to
-accept; it may be asynchronous. `by_evidence`, `by_model` and `by_person` make the built-in ones, and
-`first_objection`, `all_of` and `limit_rounds` combine several.
+accept; it may be asynchronous. `by_evidence`, `by_excerpts`, `by_model` and `by_person` make the built-in
+ones, and `first_objection`, `all_of` and `limit_rounds` combine several.
 
 To add one: write a module with a `BuiltInEvaluator` and the function that makes it, and export that here.
 """
@@ -11,6 +11,7 @@ from ...evidence import NO_ANSWERS
 from .combined import all_of, first_objection, limit_rounds
 from .evaluator import BuiltInEvaluator, Evaluator, consult, last_round
 from .evidence_evaluator import by_evidence
+from .excerpt_evaluator import by_excerpts
 from .model_evaluator import by_model
 from .person_evaluator import by_person
 from .verdicts import check_verdict, questions_of
@@ -21,6 +22,7 @@ __all__ = [
     "Evaluator",
     "all_of",
     "by_evidence",
+    "by_excerpts",
     "by_model",
     "by_person",
     "check_verdict",

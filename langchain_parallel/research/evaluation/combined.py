@@ -16,7 +16,7 @@ from ...options import check_whole
 from ...processors import costs_more
 from ...text.layout import join_unique
 from ..state import Question, ResearchState, Turn, Verdict
-from .evaluator import BuiltInEvaluator, Evaluator, check_evaluators, consult
+from .evaluator import BuiltInEvaluator, Evaluator, check_evaluators, consult, needs_checks
 from .verdicts import ask_verdict, question_key, questions_of
 
 
@@ -68,6 +68,11 @@ def _checked_parts(evaluators: tuple[Evaluator, ...]) -> tuple[Evaluator, ...]:
 class _FirstObjection(BuiltInEvaluator):
     parts: tuple[Evaluator, ...]
 
+    @property
+    def needs_checks(self) -> bool:
+        """Whether one of its parts does."""
+        return any(map(needs_checks, self.parts))
+
     def calls(self, state: ResearchState, turn: Turn, config: RunnableConfig) -> Calls[Verdict]:
         accepted = []
         for part in self.parts:
@@ -81,6 +86,11 @@ class _FirstObjection(BuiltInEvaluator):
 @dataclass(frozen=True)
 class _AllOf(BuiltInEvaluator):
     parts: tuple[Evaluator, ...]
+
+    @property
+    def needs_checks(self) -> bool:
+        """Whether one of its parts does."""
+        return any(map(needs_checks, self.parts))
 
     def calls(self, state: ResearchState, turn: Turn, config: RunnableConfig) -> Calls[Verdict]:
         verdicts: list[Verdict] = []
@@ -100,6 +110,11 @@ class _AllOf(BuiltInEvaluator):
 class _LimitRounds(BuiltInEvaluator):
     rounds: int
     evaluator: Evaluator
+
+    @property
+    def needs_checks(self) -> bool:
+        """Whether the other evaluator does."""
+        return needs_checks(self.evaluator)
 
     def calls(self, state: ResearchState, turn: Turn, config: RunnableConfig) -> Calls[Verdict]:
         verdict = yield from consult(self.evaluator, state, config)

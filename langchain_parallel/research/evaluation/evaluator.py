@@ -34,6 +34,11 @@ class Evaluator(Protocol):
 class BuiltInEvaluator(ABC):
     """An evaluator of this package: written once, as calls, for blocking and asynchronous graphs."""
 
+    @property
+    def needs_checks(self) -> bool:
+        """Whether it judges what the checks against the excerpts found."""
+        return False
+
     @abstractmethod
     def calls(self, state: ResearchState, turn: Turn, config: RunnableConfig) -> Calls[Verdict]:
         """The verdict, after the calls it takes."""
@@ -59,6 +64,26 @@ def check_evaluators(*evaluators: Callable[..., object]) -> None:
             ) from None
         except ValueError:  # some functions written in C have no signature
             continue
+
+
+def needs_checks(evaluator: object) -> bool:
+    """Whether an evaluator judges what the checks against the excerpts found."""
+    return isinstance(evaluator, BuiltInEvaluator) and evaluator.needs_checks
+
+
+def has_checks(evaluator: object, checks: bool | None, *, keep_excerpts: bool) -> bool:
+    """Whether a graph with this evaluator checks its answers: as it is told, or else if that is needed.
+
+    Raises:
+        InvalidRequest: It is told not to, and has to.
+    """
+    is_needed = needs_checks(evaluator)
+    if is_needed and checks is False and not keep_excerpts:
+        raise InvalidRequest(
+            ["by_excerpts judges what the checks find, and checks=False turns them off."],
+            hint="Leave `checks` out. Nothing was sent.",
+        )
+    return is_needed if checks is None else checks
 
 
 def consult(evaluator: Evaluator, state: ResearchState, config: RunnableConfig) -> Calls[Verdict]:

@@ -11,7 +11,14 @@ from langchain_core.runnables import RunnableConfig
 from ..._core.calls import Calls, call_function
 from ...text.untrusted import harmless
 from ..state import ResearchState, Turn, Verdict
-from .evaluator import BuiltInEvaluator, Evaluator, check_evaluators, consult, last_round
+from .evaluator import (
+    BuiltInEvaluator,
+    Evaluator,
+    check_evaluators,
+    consult,
+    last_round,
+    needs_checks,
+)
 
 When: TypeAlias = Callable[[ResearchState, Turn], "bool | Awaitable[bool]"]
 
@@ -35,6 +42,11 @@ def by_person(proposal: Evaluator | None = None, *, when: When | None = None) ->
 class _ByPerson(BuiltInEvaluator):
     proposal: Evaluator | None
     when: When | None
+
+    @property
+    def needs_checks(self) -> bool:
+        """Whether the proposing evaluator does."""
+        return needs_checks(self.proposal)
 
     def calls(self, state: ResearchState, turn: Turn, config: RunnableConfig) -> Calls[Verdict]:
         proposed = _accept_or_stop(state)

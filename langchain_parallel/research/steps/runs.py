@@ -174,6 +174,7 @@ def _finish(graph: GraphConfig, state: ResearchState, config: RunnableConfig) ->
             # With parking the run has ended by now: it would still be parked otherwise.
             has_ended=is_parking(graph.wait, config),
             keep_excerpts=graph.keep_excerpts,
+            checks=graph.checks,
         )
     )
 
