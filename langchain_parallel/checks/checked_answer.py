@@ -153,7 +153,7 @@ def _claims(value: Value, passages: PassagesByField) -> Iterator[CheckedClaim]:
             at += 1
         if own:
             shown = value.text[statement.start : statement.end]
-            if claim := _checked(value, shown, own, there, languages):
+            if claim := _check_claim(value, shown, own, there, languages):
                 yield claim
 
 
@@ -171,7 +171,7 @@ def _details(text: str) -> list[_Detail]:
     return sorted(found, key=lambda detail: detail.start)
 
 
-def _checked(
+def _check_claim(
     value: Value, shown: str, details: list[_Detail], there: Passages, languages: frozenset[str]
 ) -> CheckedClaim | None:
     """The claim; none where all it has are names that excerpts of another language write otherwise."""

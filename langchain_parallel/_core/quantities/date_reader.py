@@ -73,7 +73,7 @@ _NAMES = re.compile(_NAME)
 def read_days(text: str) -> list[Day]:
     """The dates in a text, in its order; a month alone is none."""
     plain = level(text)
-    found = [*_numeric(plain), *_named(plain)]
+    found = [*_read_numeric(plain), *_read_named(plain)]
     kept: list[Day] = []
     for day in sorted(found, key=lambda day: (day.start, day.start - day.end)):
         if not kept or day.start >= kept[-1].end:
@@ -81,7 +81,7 @@ def read_days(text: str) -> list[Day]:
     return kept
 
 
-def _numeric(plain: str) -> Iterator[Day]:
+def _read_numeric(plain: str) -> Iterator[Day]:
     for found in _NUMERIC.finditer(plain):
         if found["y"]:
             readings = [(int(found["y"]), int(found["m"]), int(found["d"]))]
@@ -98,7 +98,7 @@ def _numeric(plain: str) -> Iterator[Day]:
             yield Day(((of_year, int(found["m"]), of_month),), *found.span())
 
 
-def _named(plain: str) -> Iterator[Day]:
+def _read_named(plain: str) -> Iterator[Day]:
     """Dates around the name of a month. Each name is looked at with what stands before and behind it."""
     for name in _NAMES.finditer(plain):
         month = MONTHS.get(without_marks(name[0])[-20:]) or MONTHS.get(

@@ -24,11 +24,11 @@ class _Table(dict[int, str]):
     """What each character becomes, worked out once."""
 
     def __missing__(self, code: int) -> str:
-        self[code] = made = _levelled(chr(code))
+        self[code] = made = _level_char(chr(code))
         return made
 
 
-def _levelled(char: str) -> str:
+def _level_char(char: str) -> str:
     if char in _SAME:
         return _SAME[char]
     if char in _SUPERSCRIPTS:  # a footnote's mark or a power, not a further digit

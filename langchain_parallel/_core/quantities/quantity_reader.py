@@ -199,10 +199,10 @@ def _with_ranges(found: list[Quantity], plain: str) -> Iterator[Quantity]:
         if following is None or one.is_scaled or not (following.units or following.is_scaled):
             continue
         if _TO.fullmatch(plain, one.end, max(following.start, one.end)):
-            yield from _ranged(one, following)
+            yield from _as_in_range(one, following)
 
 
-def _ranged(one: Quantity, following: Quantity) -> Iterator[Quantity]:
+def _as_in_range(one: Quantity, following: Quantity) -> Iterator[Quantity]:
     if not following.is_scaled or not following.readings or not one.readings:
         yield one._replace(units=one.units or following.units, noun="")
         return

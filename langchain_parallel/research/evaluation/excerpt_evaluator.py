@@ -100,10 +100,10 @@ def _again(turn: Turn, checks: CheckedAnswer, head: str | None) -> Question:
 
 def _listing(checks: CheckedAnswer) -> list[str]:
     """What was not found, claim by claim."""
-    return [_listed(claim) for claim in checks["claims"] if claim["verdict"] == "not_found"]
+    return [_claim_text(claim) for claim in checks["claims"] if claim["verdict"] == "not_found"]
 
 
-def _listed(claim: CheckedClaim) -> str:
+def _claim_text(claim: CheckedClaim) -> str:
     """`size: “1,200 km”`; without its field in a text answer."""
     details = [harmless(quote_text(text, _DETAIL_CHARS)) for text in claim["not_found"]]
     field = claim["field"]
