@@ -16,6 +16,7 @@ EXTRAS: Mapping[str, str] = {
     "langgraph.store.postgres": "postgres",
     "psycopg": "postgres",
     "mcp": "mcp",
+    "markdown_it": "reports",
     "starlette": "webhooks",
 }
 """By module: the extra that brings it."""

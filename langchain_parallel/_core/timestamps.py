@@ -13,13 +13,23 @@ _TIMESTAMP: TypeAdapter[datetime] = TypeAdapter(datetime)
 
 def unix_seconds(timestamp: object) -> float | None:
     """Seconds since 1970; None for what is not a timestamp. One without a zone is taken as UTC."""
-    try:
-        known = _TIMESTAMP.validate_python(timestamp) if isinstance(timestamp, str) else None
-    except ValueError:
-        return None
+    known = _read(timestamp)
     if known is None:
         return None
     return (known if known.tzinfo else known.replace(tzinfo=timezone.utc)).timestamp()
+
+
+def has_zone(timestamp: object) -> bool:
+    """Whether it is a timestamp that names its zone."""
+    known = _read(timestamp)
+    return known is not None and known.tzinfo is not None
+
+
+def _read(timestamp: object) -> datetime | None:
+    try:
+        return _TIMESTAMP.validate_python(timestamp) if isinstance(timestamp, str) else None
+    except ValueError:
+        return None
 
 
 def sort_key(timestamp: str | None) -> str:

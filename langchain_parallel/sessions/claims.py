@@ -1,7 +1,12 @@
-"""The values of a report: its sources, numbered once, and each turn's claims and ancestors."""
+"""The values of a report: its sources, numbered once, and each turn's claims and what it continues.
+
+Rule: linear in the number of turns, however long their branches are.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -22,10 +27,22 @@ def report_values(state: Mapping[str, Any]) -> dict[str, Any]:
     turns, planned = _turns(state)
     sources = _sources(turns)
     numbers = {source["url"]: source["number"] for source in sources}
+    parents = _parents(turns)
+    begun = _beginnings(turns, parents)
     return {
-        "turns": [_turn_values(number, turns, numbers) for number in range(1, len(turns) + 1)],
+        "turns": [
+            {
+                **_turn_values(turn, numbers),
+                "number": number,
+                "builds_on": parents[number],
+                "continues": begun[number],
+            }
+            for number, turn in enumerate(turns, start=1)
+        ],
         "underway": list(_underway(state, turns, planned)),
         "sources": sources,
+        "ledger_id": _text(state.get("ledger_id")),
+        "limits": _plain(state.get("limits") or None),
     }
 
 
@@ -55,7 +72,10 @@ def _sources(turns: list[Turn]) -> list[dict[str, Any]]:
             new = {"number": len(found) + 1, "url": url, "title": None, "cited_by": []}
             source = found.setdefault(url, new)
             source["title"] = source["title"] or citation.get("title")
-            source["cited_by"].append({"turn": number, "fields": citation["fields"]})
+            excerpts = citation.get("excerpts") or ()
+            source["cited_by"].append(
+                {"turn": number, "fields": citation["fields"], "excerpts": excerpts}
+            )
     return list(found.values())
 
 
@@ -65,24 +85,28 @@ def _citations(turn: Turn) -> list[dict[str, Any]]:
     return [{**citation, "fields": citation.get("fields") or ()} for citation in cited]
 
 
-def _turn_values(number: int, turns: list[Turn], numbers: Mapping[str, int]) -> dict[str, Any]:
-    turn = turns[number - 1]
-    builds_on, continues = _chain(turn, turns)
+def _turn_values(turn: Turn, numbers: Mapping[str, int]) -> dict[str, Any]:
     return {
         **turn,
-        "number": number,
         "answer": turn.get("content"),
+        "content_hash": content_hash(turn.get("content")),
         "claims": list(_claims(turn, numbers)),
         "sources": [numbers[citation["url"]] for citation in _citations(turn)],
-        "builds_on": builds_on,
-        "continues": continues,
     }
+
+
+def content_hash(content: object) -> str | None:
+    """SHA-256 (hex) of an answer as canonical JSON; None without one."""
+    if content is None:
+        return None
+    canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def _claims(turn: Turn, numbers: Mapping[str, int]) -> Iterator[dict[str, Any]]:
     """Each field of the answer, in its order, then the other fields that have evidence."""
     content, words = turn.get("content"), turn.get("confidence") or {}
-    unsupported = turn.get("unsupported_fields") or ()
+    unsupported = dict.fromkeys(turn.get("unsupported_fields") or ())
     top = [str(key) for key in content] if isinstance(content, dict) else []
     text = [TEXT_FIELD] if content is not None and not top else []
     cited = [{**citation, "number": numbers[citation["url"]]} for citation in _citations(turn)]
@@ -96,18 +120,33 @@ def _claims(turn: Turn, numbers: Mapping[str, int]) -> Iterator[dict[str, Any]]:
         }
 
 
-def _chain(turn: Turn, turns: list[Turn]) -> tuple[list[int], str | None]:
-    """The numbers of the turns it builds on, and the interaction before the first of them."""
+def _parents(turns: list[Turn]) -> dict[int, int | None]:
+    """By number, the number of the turn that it continues."""
     known: dict[str, int] = {}
-    for number, other in enumerate(turns, start=1):
-        if interaction := other.get("interaction_id"):
+    for number, turn in enumerate(turns, start=1):
+        if interaction := turn.get("interaction_id"):
             known.setdefault(interaction, number)
-    chain: list[int] = []
-    parent = turn.get("parent_interaction_id")
-    while parent in known and known[parent] not in chain and turns[known[parent] - 1] is not turn:
-        chain.insert(0, known[parent])
-        parent = turns[known[parent] - 1].get("parent_interaction_id")
-    return chain, None if parent in known else parent
+    found = {n: known.get(t.get("parent_interaction_id") or "") for n, t in enumerate(turns, 1)}
+    return {number: None if parent == number else parent for number, parent in found.items()}
+
+
+def _beginnings(turns: list[Turn], parents: Mapping[int, int | None]) -> dict[int, str | None]:
+    """By number, the interaction that its branch began with, if that is no turn of these."""
+    known = {turn.get("interaction_id") for turn in turns}
+    found: dict[int, str | None] = {}
+    for number in parents:
+        way: dict[int, None] = {}
+        at: int | None = number
+        while at is not None and at not in found and at not in way:
+            way[at] = None
+            at = parents[at]
+        if at is None:
+            before = turns[next(reversed(way)) - 1].get("parent_interaction_id")
+            before = None if before in known else before
+        else:
+            before = found.get(at)
+        found |= dict.fromkeys(way, before)
+    return found
 
 
 def _underway(
@@ -120,6 +159,10 @@ def _underway(
     for turn in filter(None, (state.get("pending"), *(state.get("branches") or ()))):
         if turn.get("run_id") not in runs and turn.get("position") not in positions:
             yield _plain({**turn, "run_id": turn.get("run_id") or None})
+
+
+def _text(value: object) -> str | None:
+    return _plain(value) if isinstance(value, str) and value else None
 
 
 def _plain(value: object) -> Any:

@@ -20,8 +20,9 @@ from .._core.timestamps import covered_seconds, span
 from ..errors import InvalidRequest
 from ..evidence import is_hollow
 from ..research.state import Turn, was_sent
+from .audit_html import audit_html
+from .audit_markdown import audit_markdown
 from .claims import report_values
-from .report_markdown import markdown
 from .report_parts import ReportedTurn, ReportPart, Source, Totals, Underway
 
 _VERSION = 1
@@ -34,6 +35,10 @@ class SessionReport(ReportPart):
     turns: tuple[ReportedTurn, ...] = ()
     underway: tuple[Underway, ...] = ()
     sources: tuple[Source, ...] = ()
+    ledger_id: str | None = None
+    """The session's ledger, where the state was given."""
+    limits: dict[str, Any] | None = None
+    """Limits that were set or raised for this session, where the state was given."""
 
     @classmethod
     def of(cls, state_or_turns: Mapping[str, Any] | Iterable[Turn]) -> Self:
@@ -77,7 +82,24 @@ class SessionReport(ReportPart):
         """The report as a document. Only this package writes its links, headings and tables; the links are
         the sources' http and https urls.
         """
-        return markdown(self.turns, self.underway, self.sources, self.totals)
+        return audit_markdown(self)
+
+    def to_html(self) -> str:
+        """The report as one page without scripts that loads nothing, for the screen and for paper."""
+        return audit_html(self)
+
+    def way_to(self, number: int) -> tuple[int, ...]:
+        """The numbers of the turns that a turn builds on, the first question first.
+
+        Raises:
+            InvalidRequest: There is no such turn.
+        """
+        if not 1 <= number <= len(self.turns):
+            raise InvalidRequest([f"There is no turn {number}; there are {len(self.turns)}."])
+        way: dict[int, None] = {number: None}
+        while (before := self.turns[next(reversed(way)) - 1].builds_on) and before not in way:
+            way[before] = None
+        return tuple(way)[:0:-1]
 
     @computed_field  # type: ignore[prop-decorator]
     @property

@@ -36,6 +36,8 @@ class CitedBy(ReportPart):
 
     turn: int
     fields: tuple[str, ...] = ()
+    excerpts: tuple[str, ...] = ()
+    """What the turn's answer quotes of it, where the session kept excerpts. Untrusted."""
 
 
 class Source(ReportPart):
@@ -63,14 +65,22 @@ class ReportedTurn(ReportPart):
     claims: tuple[Claim, ...] = ()
     sources: tuple[int, ...] = ()
     """The report's numbers in the order of the turn's own: the first is what the turn numbers 1."""
-    builds_on: tuple[int, ...] = ()
-    """How the answer was reached: the turns before it on its branch, the first question first."""
+    content_hash: str | None = None
+    """SHA-256 (hex) of the answer as JSON with sorted keys and without blanks, in UTF-8; None without one."""
+    builds_on: int | None = None
+    """The number of the turn that it continues; `SessionReport.way_to` has all before it."""
     continues: str | None = None
     """The interaction before all of them, if the branch began outside this session."""
     interaction_id: str | None = None
     parent_interaction_id: str | None = None
     run_id: str
     """Empty where the API refused to start it, and of a quick turn."""
+    key: str = ""
+    """In the ledger."""
+    ledger_id: str | None = None
+    """The ledger of its run: another one than the session's, if the turn was carried over."""
+    duplicates: tuple[str, ...] = ()
+    """Other runs of the same request, where it was started more than once."""
     cost_usd: float | None = None
     """None where it is not known."""
     started_at: str | None = None

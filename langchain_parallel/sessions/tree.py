@@ -16,7 +16,7 @@ from ..errors import InvalidRequest
 from ..text.format import usd
 from ..text.layout import list_within
 from ..text.untrusted import harmless
-from .tree_html import html_page, iframe
+from .tree_html import html_page, notebook_html
 from .tree_mermaid import mermaid_text
 from .tree_nodes import Links, Node, node_of, position_of, run_of, total_cost_usd
 from .tree_text import tree_lines
@@ -121,14 +121,18 @@ class InteractionTree:
         return self.text()
 
     def __repr__(self) -> str:
+        return f"<InteractionTree: {self._about()}>"
+
+    def _about(self) -> str:
         turns, heads = count(len(self), "turn"), count(len(self.heads), "head")
-        return f"<InteractionTree: {turns}, {heads}, {usd(self.total_cost_usd)}>"
+        return f"{turns}, {heads}, {usd(self.total_cost_usd)}"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         """What notebooks show, the page in a sandbox."""
         return {
             "text/plain": self.text(),
-            "text/html": iframe(self.html()),
+            "text/markdown": f"```text\n{self.text()}\n```",
+            "text/html": notebook_html(self.html(), f"{self._about()}, as text", self.text()),
             "text/vnd.mermaid": self.mermaid(),
         }
 

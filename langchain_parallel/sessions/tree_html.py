@@ -1,33 +1,31 @@
 """The tree as one page to open and click.
 
-Rule: the page contains no script and loads nothing; its Content-Security-Policy forbids both, so injected
-text stays inert. Texts of the web become HTML through `safe` and `lines` alone, links through `_link`. Turns
-open and close by HTML's own `details`, so that keyboards and screen readers work.
+Rule: texts of the web become HTML through `text/web_html.py` alone. Turns open and close by HTML's own
+`details`, so that keyboards and screen readers work.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Iterator, Sequence
 from html import escape
-from importlib import resources
-from string import Template
-from typing import Any
 
 from .._core.plain_text import count
-from .._core.urls import host
+from ..evidence import Evidence
+from ..text.answer_html import answer_html, sources_html, word
 from ..text.format import duration, usd
-from ..text.own_marks import leads_elsewhere
 from ..text.untrusted import harmless
-from .answer_html import Answer, lines, safe, word
+from ..text.web_html import lines, safe
+from .page import page
 from .tree_nodes import Node, kind_of, total_cost_usd
 from .tree_text import lanes, state_of, title_of, warning_mark
 
 _ROW_CHARS = 160
 _LANES = 6
 _KINDS = {"│": "pass", " ": "blank", "├": "tee", "└": "elbow"}
+_LEGEND = (
+    '<p class="legend"><i class="dot head"></i> head: research can go on here '
+    '<i class="dot failed"></i> no answer</p>'
+)
 _IFRAME = (
     '<iframe title="Interaction tree" width="100%" height="560" frameborder="0" '
     'sandbox="allow-popups allow-popups-to-escape-sandbox" srcdoc="{}"></iframe>'
@@ -36,27 +34,23 @@ _IFRAME = (
 
 def html_page(nodes: Sequence[Node], title: str) -> str:
     """The whole page, with its style inside."""
-    style = _file("page.css")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     heads = [node for node in nodes if node.is_head]
     newest = max(heads, key=lambda node: node.number, default=None)
-    return Template(_file("page.html")).substitute(
-        policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
-        style=style,
-        title=safe(title),
-        summary=_summary(nodes, len(heads)),
-        rows="".join(_row(*row, opened=row[0] is newest) for row in lanes(nodes)),
+    rows = "".join(_row(*row, opened=row[0] is newest) for row in lanes(nodes))
+    body = (
+        f'<main><header><h1 dir="auto">{safe(title)}</h1>'
+        f'<p class="sum">{_summary(nodes, len(heads))}</p></header><ol class="tree">{rows}</ol>'
+        f"{_LEGEND}</main><aside>Choose a turn to read its answer.</aside>"
     )
+    return page(title, body, "tree.css")
 
 
-def iframe(page: str) -> str:
-    """A page for a notebook: without scripts, and its links open outside of it."""
-    return _IFRAME.format(escape(page))
-
-
-@cache
-def _file(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+def notebook_html(content: str, about: str, text: str) -> str:
+    """A page for a notebook: without scripts, and its links open outside of it. Where it may not be shown, as
+    in notebooks that are not trusted and on code hosts, what it is about and the text stay.
+    """
+    as_text = f"<details><summary>{safe(about)}</summary><pre>{lines(text)}</pre></details>"
+    return as_text + _IFRAME.format(escape(content))
 
 
 def _summary(nodes: Sequence[Node], heads: int) -> str:
@@ -103,13 +97,23 @@ def _state(node: Node) -> str:
 def _panel(node: Node) -> str:
     question = f'<h2 dir="auto">{lines(node.question) or "(no question)"}</h2>'
     meta = f'<p class="kicker">{_origin(node)}</p>{question}<dl class="meta">{_pairs(_meta(node))}</dl>'
-    answer = Answer(node).html() if node.answer is not None else ""
+    answer = f"<h3>Answer</h3>{answer_html(_evidence(node))}" if node.answer is not None else ""
     known = (node.interaction_id, node.parent_interaction_id, node.run_id)
     named = zip(
         ("interaction", "continues", "run"), (safe(id or "none") for id in known), strict=True
     )
     ids = f'<h3>Ids</h3><dl class="ids">{_pairs(named)}</dl>'
-    return f"<article>{meta}{_verdict(node)}{_remarks(node)}{answer}{_sources(node)}{ids}</article>"
+    below = f"{answer}{sources_html(node.citations)}{ids}"
+    return f"<article>{meta}{_verdict(node)}{_remarks(node)}{below}</article>"
+
+
+def _evidence(node: Node) -> Evidence:
+    return Evidence(
+        content=node.answer,
+        confidence=dict(node.confidence),
+        unsupported_fields=list(node.unsupported_fields),
+        citations=[dict(citation) for citation in node.citations],
+    )
 
 
 def _origin(node: Node) -> str:
@@ -153,26 +157,3 @@ def _verdict(node: Node) -> str:
     judge = "a person" if node.verdict.decided_by == "person" else "the evaluation"
     said = f'<p class="said"><b>{action}</b>{reason}</p>'
     return f"<h3>Verdict by {judge}</h3>{said}"
-
-
-def _sources(node: Node) -> str:
-    if not node.citations:
-        return ""
-    items = "".join(_source(source, at) for at, source in enumerate(node.citations, start=1))
-    return f'<h3>Sources</h3><ol class="sources">{items}</ol>'
-
-
-def _source(source: Mapping[str, Any], at: int) -> str:
-    number, url = source.get("number"), str(source.get("url") or "")
-    number = number if isinstance(number, int) and abs(number) < 1e6 else at
-    link = _link(url, str(source.get("title") or ""))
-    return f'<li value="{number}">{link}</li>'
-
-
-def _link(url: str, title: str) -> str:
-    """A link that shows where it goes; text only, if that is no http(s) URL."""
-    shown = f"<small>{escape(harmless(url, 140))}</small>"
-    if not host(url) or harmless(url) != url:
-        return safe(title or "No web address") + shown
-    text, shown = safe(title or url), shown + escape(leads_elsewhere(title, url))
-    return f'<a href="{escape(url)}" target="_blank" rel="noopener noreferrer nofollow">{text}</a>{shown}'

@@ -145,15 +145,35 @@ def marked_numbers(text: str) -> Iterator[tuple[str, Number]]:
         yield from named
 
 
+def bracket_changes(text: str) -> dict[int, str]:
+    """What `without_marks` makes of the brackets of marks, by their positions. For text that is already
+    known to be neither code nor formula.
+    """
+    changes: dict[int, str] = {}
+    for mark in filter(_cites, _MARK.finditer(text)):
+        start, end = mark.start(), mark.end() - 1
+        if _means_something_else(mark):
+            changes[start] = f"{text[start]} "
+        else:
+            changes |= {start: "(", end: ")"}
+    return changes
+
+
 def _replace(found: re.Match[str]) -> str:
     if found[0][0] in "`$":
         return _MARK.sub(_with_blank, found[0])
-    start, end = found.span()
-    before = found.string[max(start - 1, 0) : start]
-    is_link = found.string[end : end + 1] == "("
-    if is_link or before.isalnum() or before in _BEFORE_PART or _SEVERAL.search(found[1]):
+    if _means_something_else(found):
         return _with_blank(found)
     return f"({found[1]})" if _cites(found) else found[0]
+
+
+def _means_something_else(mark: re.Match[str]) -> bool:
+    """A link, a part of something, or an interval."""
+    start, end = mark.span()
+    before = mark.string[max(start - 1, 0) : start]
+    is_link = mark.string[end : end + 1] == "("
+    several = _SEVERAL.search(mark[1]) is not None
+    return is_link or before.isalnum() or before in _BEFORE_PART or several
 
 
 def _with_blank(mark: re.Match[str]) -> str:

@@ -20,9 +20,12 @@ from typing_extensions import Self
 from ..errors import InvalidRequest, ParallelError
 from ..evidence import Evidence, evidence_of
 from ..models import TaskRunResult
+from ..text.answer_html import answer_html, sources_html
 from ..text.format import usd
 from ..text.markdown import UNVERIFIED, answer_markdown, escape_line
+from ..text.markdown_writer import rewritten
 from ..text.result import answer_text, evidence_notes, remarks
+from ..text.web_html import bullets_html, safe
 from .tool_messages import explain
 
 
@@ -111,19 +114,42 @@ class Answer:
         notes = [*evidence_notes(self._evidence), *remarks(self.result)]
         return str(answer_text(self._evidence, notes))
 
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        """What notebooks show: also those that are not trusted, because there is no script and no frame."""
+        return {
+            "text/plain": str(self),
+            "text/markdown": self._repr_markdown_(),
+            "text/html": self._repr_html_(),
+        }
+
     def _repr_markdown_(self) -> str:
-        """What a notebook shows: the same as Markdown, whatever the web wrote."""
+        """The same as Markdown, whatever the web wrote."""
         return "\n\n".join(filter(None, self._markdown_parts()))
+
+    def _repr_html_(self) -> str:
+        """The same as HTML, whatever the web wrote."""
+        notes = [*evidence_notes(self._evidence), *remarks(self.result)]
+        parts = (
+            f"<p><em>{safe(UNVERIFIED.strip('*'))}</em></p>",
+            answer_html(self._evidence),
+            bullets_html(map(safe, notes)),
+            sources_html(self.citations),
+            f"<p>{safe(self._cost())}</p>",
+        )
+        return f"<div>{''.join(parts)}</div>"
 
     def _markdown_parts(self) -> Iterator[str]:
         notes = [*evidence_notes(self._evidence), *remarks(self.result)]
         shown = answer_markdown(self._evidence, notes)
-        yield from (UNVERIFIED, shown.answer, shown.notes)
+        text = rewritten(self.content) if isinstance(self.content, str) else None
+        yield from (UNVERIFIED, text or shown.answer, shown.notes)
         if shown.citations:
             yield "Sources:\n\n" + "\n".join(shown.citations)
-        cost = "unknown" if self.cost_usd is None else usd(self.cost_usd)
+        yield escape_line(self._cost())
+
+    def _cost(self) -> str:
         at_least = "at least " if self.cost_is_lower_bound else ""
-        yield escape_line(f"Run {self.run_id}, {at_least}{cost}")
+        return f"Run {self.run_id}, {at_least}{usd(self.cost_usd)}"
 
     @cached_property
     def _evidence(self) -> Evidence:

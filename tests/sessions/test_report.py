@@ -114,15 +114,24 @@ def test_an_answer_names_the_turns_of_its_own_branch_it_builds_on() -> None:
         turn(3, parent_interaction_id="intr_2"),
     ]
     report = SessionReport.of(session)
-    assert [told.builds_on for told in report.turns] == [(), (1,), (1,), (1, 3)]
+    assert [told.builds_on for told in report.turns] == [None, 1, 1, 3]
+    assert [report.way_to(n) for n in (1, 2, 3, 4)] == [(), (1,), (1,), (1, 3)]
     assert {told.continues for told in report.turns} == {"intr_before"}
+    for number in (0, 5):
+        with pytest.raises(InvalidRequest, match="There is no turn"):
+            report.way_to(number)
 
 
 def test_turns_that_claim_to_be_their_own_ancestors_end_the_chain() -> None:
     session = [turn(0, parent_interaction_id="intr_1"), turn(1, parent_interaction_id="intr_0")]
-    assert [told.builds_on for told in SessionReport.of(session).turns] == [(2,), (1,)]
+    report = SessionReport.of(session)
+    assert [report.way_to(number) for number in (1, 2)] == [(2,), (1,)]
     led_into_a_ring = [turn(2, parent_interaction_id="intr_1"), *session]
-    assert SessionReport.of(led_into_a_ring).turns[2].builds_on == (1, 2)
+    report = SessionReport.of(led_into_a_ring)
+    assert report.way_to(3) == (1, 2)
+    assert {told.continues for told in report.turns} == {None}
+    alone = SessionReport.of([turn(0, parent_interaction_id="intr_0")])
+    assert (alone.turns[0].builds_on, alone.turns[0].continues) == (None, None)
 
 
 # --- totals --------------------------------------------------------------------------------------
@@ -142,9 +151,10 @@ def test_unknown_costs_and_times_are_shown_as_unknown() -> None:
     totals = report.totals
     assert (totals.cost_usd, totals.cost_unknown, totals.seconds_unknown) == (0.1, 1, 1)
     document = report.to_markdown()
-    assert "at least $0.10 (not known of 1 run)" in document
+    assert r"at least \$0.10 (not known of 1 run)" in document
     assert "at least 2 min (not known of 1 run)" in document
-    assert "cost: unknown; time: unknown" in document
+    assert "- Cost: unknown\n" in document
+    assert "- Time: unknown\n" in document
 
 
 def test_a_question_on_its_way_is_listed_with_unknown_cost() -> None:
@@ -158,8 +168,8 @@ def test_a_question_on_its_way_is_listed_with_unknown_cost() -> None:
     ]
     assert (report.totals.runs, report.totals.cost_unknown) == (2, 1)
     document = report.to_markdown()
-    assert "- And now? (`ultra`; run `trun_9`)" in document
-    assert "- And then? (`lite`; not known to be sent)" in document
+    assert r"- And now? (ultra; run trun\_9)" in document
+    assert "- And then? (lite; not known to be sent)" in document
 
 
 def test_turns_that_are_only_planned_are_on_their_way_wherever_they_stand() -> None:
@@ -212,8 +222,10 @@ def test_a_session_of_the_graph_becomes_a_report_of_all_it_knows(mode: Mode) -> 
     session.ask("What about the risks?")
     out = session.ask("What about prices?", continue_from=first)
     report = SessionReport.of(session.state())
-    assert report == SessionReport.of(out) == SessionReport.of(out["turns"])
-    assert [told.builds_on for told in report.turns] == [(), (1,), (1,)]
+    assert report == SessionReport.of(out)
+    assert report.turns == SessionReport.of(out["turns"]).turns
+    assert report.ledger_id == out["ledger_id"]
+    assert [told.builds_on for told in report.turns] == [None, 1, 1]
     assert report.totals.cost_usd == out["spent_usd"]
     assert report.totals.cost_unknown == report.totals.seconds_unknown == 0
     assert [told.run_id for told in report.turns] == [run["run_id"] for run in session.runs]

@@ -15,6 +15,7 @@ from langchain_parallel.evidence import is_hollow
 from langchain_parallel.research import Turn
 from langchain_parallel.sessions.quotes import with_findings
 from langchain_parallel.sessions.report import SessionReport
+from langchain_parallel.sessions.report_parts import ReportedTurn
 
 from .building import NASTY, cite, some, turn, turns
 
@@ -46,7 +47,8 @@ def check(report: SessionReport) -> None:
     kinds = {token.type for token in found}
     assert kinds <= OURS
     headings = [token.tag for token in found if token.type == "heading_open"]
-    extra = bool(report.sources) + bool(report.underway)
+    people = any(t.asked_by == "person" or _is_by_person(t) for t in report.turns)
+    extra = bool(report.sources) + bool(report.underway) + bool(report.turns) + people
     assert headings == ["h1", *["h2"] * (len(report.turns) + extra)]
     check_tables(found, len(report.turns))
     check_links(found, report)
@@ -57,6 +59,10 @@ def check(report: SessionReport) -> None:
     strong = sum(token.type == "strong_open" for token in found)
     assert strong == 1 + sum(t.status != "completed" or is_hollow(t.answer) for t in report.turns)
     assert "</research_output" not in document
+
+
+def _is_by_person(told: ReportedTurn) -> bool:
+    return told.verdict is not None and told.verdict.decided_by == "person"
 
 
 def check_tables(found: list[Token], rows: int) -> None:
@@ -225,8 +231,8 @@ def test_a_run_that_failed_is_shown_with_its_ids_and_its_error() -> None:
     )
     assert "**⚠ No answer** (status: failed)." in document
     assert r"> Out of luck. \[ref 7\]" in document
-    assert "- Run: `trun_0`; interaction: `intr_0`" in document
-    assert "cost: $0.00" in document
+    assert "- Run: `trun_0`\n- Interaction: `intr_0`\n" in document
+    assert r"- Cost: \$0.00" in document
 
 
 def test_an_unfinished_run_says_where_its_findings_are() -> None:
@@ -242,7 +248,7 @@ def test_a_run_that_was_started_elsewhere_says_so() -> None:
     assert "(status: unfinished): it was not asked here; fetch what the run found" in document
 
 
-def test_the_chain_of_questions_behind_an_answer_is_shown() -> None:
+def test_what_a_turn_continues_and_what_a_person_decided_is_shown() -> None:
     document = document_of(
         turn(0, parent_interaction_id="intr_x"),
         turn(1, parent_interaction_id="intr_0"),
@@ -252,11 +258,10 @@ def test_the_chain_of_questions_behind_an_answer_is_shown() -> None:
             verdict={"action": "stop", "reason": "No.", "decided_by": "person"},
         ),
     )
-    assert (
-        "- How it was reached: interaction `intr_x` of another session → turn 1 (Question 0?) → "
-        "turn 2 (Question 1?) → turn 3\n"
-    ) in document
-    assert "- Verdict (by a person): `stop`: No.\n" in document
+    assert "- Continues: interaction intr\\_x of another session\n" in document
+    assert "- Continues: turn 2 (Question 1?)\n" in document
+    assert "- Verdict (by a person): stop: No.\n" in document
+    assert "## Decided by people\n\n- A person decided on turn 3: stop: No.\n" in document
 
 
 def test_a_long_question_is_short_in_the_heading_and_whole_below_it() -> None:
@@ -290,4 +295,4 @@ def test_the_whole_says_that_it_is_not_to_be_trusted() -> None:
     ],
 )
 def test_times_are_shown_with_their_units(ended: str, shown: str) -> None:
-    assert f"time: {shown}\n" in document_of(turn(ended_at=f"2026-01-01T{ended}Z"))
+    assert f"- Time: {shown}\n" in document_of(turn(ended_at=f"2026-01-01T{ended}Z"))
