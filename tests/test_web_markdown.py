@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from langchain_parallel.text.markdown_writer import rewritten
+from langchain_parallel.text.markdown_writer import rewrite_markdown
 from langchain_parallel.text.own_marks import marked_numbers
 from langchain_parallel.text.web_html import web_html
 
@@ -83,7 +83,7 @@ texts = st.lists(st.sampled_from([*TEXTS, "\n\n", "\n", " ", "1", "[", "]"]), ma
 
 def read_back(text: str) -> str:
     """What a reader of the rewritten text sees."""
-    document = rewritten(text)
+    document = rewrite_markdown(text)
     assert document is not None
     seen: list[str] = []
     for token in READER.parse(document):
@@ -129,7 +129,7 @@ def check(text: str) -> None:
     words = Words(page)
     assert not [n for _, n in marked_numbers(words.prose) if str(n) != "0"], words.prose
     assert not re.search("[\u200b\u202a-\u202e\u2066-\u2069\x00-\x08\x1b]", page)
-    if '<p class="text"' not in page and rewritten(text) is not None:
+    if '<p class="text"' not in page and rewrite_markdown(text) is not None:
         squeezed = [re.sub(r"[\s]", "", seen) for seen in (read_back(text), words.text)]
         assert squeezed[0] == squeezed[1]
 
@@ -147,7 +147,7 @@ def test_nor_do_any_of_them_together(text: str) -> None:
 
 @pytest.mark.parametrize("text", DEEP)
 def test_what_is_nested_too_deeply_is_shown_as_it_was_typed(text: str) -> None:
-    assert rewritten(text) is None
+    assert rewrite_markdown(text) is None
     assert "kept" in Page(web_html(text)).text
 
 
@@ -183,7 +183,7 @@ def test_an_honest_report_keeps_its_form() -> None:
     shifted = HONEST.replace("## M", "### M").replace(
         "(https://a.example/study)", "(<https://a.example/study>)"
     )
-    assert rewritten(HONEST) == shifted.rstrip()
+    assert rewrite_markdown(HONEST) == shifted.rstrip()
     read = Page(web_html(HONEST))
     forms = {"h4", "h5", "strong", "em", "ol", "ul", "table", "pre", "blockquote", "hr", "br"}
     assert forms <= set(read.tags)
@@ -203,7 +203,7 @@ def test_without_the_extra_a_text_is_shown_as_it_was_typed() -> None:
         "import sys; sys.modules['markdown_it'] = None\n"
         "from langchain_parallel.text.web_html import web_html\n"
         "from langchain_parallel.text.markdown_writer import rewritten\n"
-        "print(rewritten('# A'), web_html('# A <b>'))"
+        "print(rewrite_markdown('# A'), web_html('# A <b>'))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == 'None <p class="text" dir="auto"># A &lt;b&gt;</p>\n'

@@ -224,7 +224,7 @@ def _source(source: Source) -> Iterator[str]:
     title = f"{escape(source.title, first)} — " if source.title else ""
     note = escape(leads_elsewhere(source.title or "", source.url), first)
     url = link(source.url, escape(source.url, first))
-    cited = "; ".join(map(_cited, source.cited_by))
+    cited = "; ".join(map(_citing_text, source.cited_by))
     after = f" ({cited})" if cited else ""
     yield f"- [{source.number}] {title}{url}{note and f' {note}'}{after}"
     for citing in source.cited_by:
@@ -232,6 +232,6 @@ def _source(source: Source) -> Iterator[str]:
             yield f"  - Excerpt, turn {citing.turn}: {escape(excerpt, citing.turn)}"
 
 
-def _cited(citing: CitedBy) -> str:
+def _citing_text(citing: CitedBy) -> str:
     names = "".join(f" {_name(field, citing.turn)}" for field in citing.fields)
     return f"turn {citing.turn}{names}"

@@ -23,7 +23,7 @@ from ..models import TaskRunResult
 from ..text.answer_html import answer_html, sources_html
 from ..text.format import usd
 from ..text.markdown import UNVERIFIED, answer_markdown, escape_line
-from ..text.markdown_writer import rewritten
+from ..text.markdown_writer import rewrite_markdown
 from ..text.result import answer_text, evidence_notes, remarks
 from ..text.web_html import bullets_html, safe
 from .tool_messages import explain
@@ -141,7 +141,7 @@ class Answer:
     def _markdown_parts(self) -> Iterator[str]:
         notes = [*evidence_notes(self._evidence), *remarks(self.result)]
         shown = answer_markdown(self._evidence, notes)
-        text = rewritten(self.content) if isinstance(self.content, str) else None
+        text = rewrite_markdown(self.content) if isinstance(self.content, str) else None
         yield from (UNVERIFIED, text or shown.answer, shown.notes)
         if shown.citations:
             yield "Sources:\n\n" + "\n".join(shown.citations)
