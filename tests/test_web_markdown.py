@@ -202,7 +202,7 @@ def test_without_the_extra_a_text_is_shown_as_it_was_typed() -> None:
     code = (
         "import sys; sys.modules['markdown_it'] = None\n"
         "from langchain_parallel.text.web_html import web_html\n"
-        "from langchain_parallel.text.markdown_writer import rewritten\n"
+        "from langchain_parallel.text.markdown_writer import rewrite_markdown\n"
         "print(rewrite_markdown('# A'), web_html('# A <b>'))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

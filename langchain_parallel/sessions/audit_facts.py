@@ -87,10 +87,8 @@ def turn_facts(turn: ReportedTurn, turns: Sequence[ReportedTurn]) -> Iterator[Fa
     yield Fact("Interaction", turn.interaction_id or "unknown", True)
     if turn.parent_interaction_id:
         yield Fact("Interaction before it", turn.parent_interaction_id, True)
-    yield Fact("Key", turn.key or "none", True)
-    if turn.ledger_id:
-        yield Fact("Ledger", turn.ledger_id, True)
-    yield Fact("Answer, SHA-256", turn.content_hash or "none", True)
+    ids = ("Key", turn.key), ("Ledger", turn.ledger_id), ("Answer, SHA-256", turn.content_hash)
+    yield from (Fact(name, id, True) for name, id in ids if id)
     yield from (Fact("⚠ Warning", warning) for warning in turn.warnings)
     if turn.verdict:
         person = " (by a person)" if turn.verdict.decided_by == "person" else ""
