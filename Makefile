@@ -2,7 +2,7 @@
 #
 #   VENV=.venv      where the virtual environment goes
 #   PYTHON=python3  which interpreter makes it
-#   WORKERS=2       test processes
+#   WORKERS=3       test processes: of two cores, a third uses what the others leave while they wait
 #   ARGS=...        more arguments for pytest or the demo
 #   LIVE=1          make demo: the real API (needs PARALLEL_API_KEY, costs money)
 #   SET=oldest      which versions are installed: the oldest that pyproject.toml claims (constraints-oldest.txt),
@@ -15,7 +15,7 @@
         environment drift real-clients mutants install-lines lint format types public-types bench dist constraints clean
 
 VENV    ?= .venv$(addprefix -,$(SET))$(if $(WHEEL),-wheel)
-WORKERS ?= 2
+WORKERS ?= 3
 BIN     := $(abspath $(VENV))/bin
 SUPPORTED := import sys; sys.exit(sys.version_info < (3, 10))
 # Of those that constraints.txt has been tried with; a later one has to be named.

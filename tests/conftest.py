@@ -53,6 +53,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    gc.disable()  # what is imported and collected stays; `pytest_collection_finish` enables it
     everything = config.option.exhaustive or config.option.rest
     if config.option.exhaustive:
         settings.register_profile(cut.EXHAUSTIVE, _OURS, max_examples=200, derandomize=False)
@@ -75,6 +76,7 @@ def pytest_collection_finish() -> None:
     """What has been imported and collected stays, so no collection of garbage need look at it again."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

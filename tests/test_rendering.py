@@ -424,6 +424,31 @@ def test_many_long_fields_each_keep_their_beginning_and_their_marks() -> None:
     assert DEFAULT_MAX_CHARS - 500 < len(text) <= DEFAULT_MAX_CHARS
 
 
+def test_an_answer_that_fits_is_whole_however_many_addresses_follow() -> None:
+    names = [f"field_{n}" for n in range(124)]
+    basis = [_basis(name, *(f"https://{name}-{k}.example" for k in range(5))) for name in names]
+    text = render(_result(dict.fromkeys(names, "A sentence of some length. " * 5), basis))
+    assert text.count(" ".join(["A sentence of some length."] * 5)) == len(names)
+    assert text.count("cut here") == 1, "the line that names the citations"
+    assert _left_out(text, "citations")[1] == 620
+    assert DEFAULT_MAX_CHARS - 300 < len(text) <= DEFAULT_MAX_CHARS
+
+
+def test_a_longer_answer_gives_way_to_the_addresses_little_by_little() -> None:
+    urls = [f"https://host-{n}.example/a/long/path/to/an/article" for n in range(400)]
+    texts = [
+        render(_result("word " * n, [_basis("output", *urls)]), max_chars=8_000)
+        for n in range(1_400, 2_600, 100)
+    ]
+    words, kept = ([text.count(what) for text in texts] for what in ("word", "https://"))
+    most = words.index(max(words))
+    assert words[:most] == sorted(words[:most])
+    assert words[most:] == sorted(words[most:], reverse=True)
+    assert kept[:most] == sorted(kept[:most], reverse=True)
+    assert kept[most:] == sorted(kept[most:])
+    assert 700 < words[-1] < 900, "half of the room"
+
+
 def test_citations_go_from_the_end_and_only_after_half_of_the_answer() -> None:
     urls = [f"https://host-{n}.example/a/long/path/to/an/article" for n in range(400)]
     text = render(_result("word " * 9_000, [_basis("output", *urls)]), max_chars=8_000)

@@ -26,6 +26,8 @@ _RAW_PER_CHAR = 8
 
 def clean(text: str) -> str:
     """The text without control and hidden characters; every line end is a newline."""
+    if text.isascii() and text.isprintable():  # an address nearly always is
+        return text
     return _HIDDEN.sub(_joiner, _LINE_ENDS.sub("\n", text)).replace(_BLANK_BRAILLE, " ")
 
 

@@ -199,7 +199,7 @@ def _add_node(graph: Any, name: str, step: _Step, made: GraphConfig, **options: 
         return await adrive(step(of_call(made, config), state, config))
 
     blocking.__qualname__ = asynchronous.__qualname__ = f"{made.name}.{name}"
-    options["metadata"] = {"execute_in": "activity"}
+    options |= {"metadata": {"execute_in": "activity"}, "input_schema": ResearchState}
     if not _FUNCTIONS_GET_CONFIG:
         graph.add_node(name, RunnableLambda(blocking, asynchronous, name=name), **options)
         return

@@ -5,8 +5,7 @@ this state is the session: the head's `interaction_id`, every turn with its own 
 ledger its runs are in.
 """
 
-from __future__ import annotations
-
+# Annotations are evaluated here, once: LangGraph reads those of the state ten times for each graph.
 from typing import Annotated, Any, Literal, TypeAlias
 
 from langchain_core.messages import AnyMessage

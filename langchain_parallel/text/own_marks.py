@@ -103,11 +103,10 @@ def _without_labels(text: str) -> str:
 
 def leads_elsewhere(text: str, url: str) -> str:
     """A note on an address whose text names another host; empty where they agree, or it names none."""
-    target = host(url)
     named = [found[1] or found[2] for found in _NAMED_HOST.finditer(skeleton(text[:500]))]
-    if not target or not named or any(_is_same_site(name, target) for name in named):
+    if not named or not (target := host(url)):
         return ""
-    return f" (leads to {target})"
+    return "" if any(_is_same_site(name, target) for name in named) else f" (leads to {target})"
 
 
 def _is_same_site(name: str, target: str) -> bool:
@@ -129,6 +128,8 @@ def without_marks(text: str) -> str:
     `row[2]`, `[[2]]` and the link `[2](…)`, and where it holds several numbers, as an interval does. `[0]`
     stays: no source has that number.
     """
+    if not _BRACKETS.search(text):  # nearly always
+        return text
     return _CODE_OR_MARK.sub(_replace, text)
 
 

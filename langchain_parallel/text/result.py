@@ -50,9 +50,10 @@ def render(
 ) -> str:
     """The result as a model should read it: answer, weak points, sources, remarks, ids.
 
-    Under a cap the answer gives way first, the longest fields before the short ones, down to half
-    of the room; then the citations, from the end; then the notes on confidence, warnings and MCP
-    errors. A line says what was left out. The ids come last and are always whole.
+    Under a cap the citations give way first, from the end, so that an answer that fits is whole. One
+    that does not is cut, too, the longest fields before the short ones, down to half of the room; then
+    the notes on confidence, warnings and MCP errors. A line says what was left out. The ids come last
+    and are always whole.
 
     Args:
         result: The run's.
@@ -64,13 +65,14 @@ def render(
     if citations is not None:
         evidence["citations"] = citations
     notes = [*evidence_notes(evidence), *remarks(result)]
-    whole = _assemble(answer_text(evidence, notes), result.run)
+    every = answer_rows(evidence), _join(notes), source_lines(evidence)
+    whole = _assemble(fit_rows(*every, None), result.run)
     most = len(whole) if max_chars is None else max(max_chars, MIN_CHARS)
     if len(whole) <= most:
         return whole
     frame = len(_assemble(AnswerText("", "", ()), result.run))
     room = most - frame - _CUT_LINE_CHARS - len(one_line(result.run.run_id))
-    return _assemble(answer_text(evidence, notes, room), result.run)
+    return _assemble(fit_rows(*every, room), result.run)
 
 
 def _assemble(text: AnswerText, run: TaskRun) -> str:
@@ -226,18 +228,22 @@ def answer_text(evidence: Evidence, notes: Iterable[str], room: int | None = Non
         notes: Lines about it.
         room: Characters for all of it, line breaks included; None for no cap.
     """
-    rows, below = answer_rows(evidence), _join(notes)
-    lines = [
+    return fit_rows(answer_rows(evidence), _join(notes), source_lines(evidence), room)
+
+
+def source_lines(evidence: Evidence) -> list[str]:
+    """The citations, a line each."""
+    return [
         source_line(
             f"[{source['number']}]", one_line(source["url"]), one_line(source["title"] or "")
         )
         for source in evidence["citations"]
     ]
-    return fit_rows(rows, below, lines, room)
 
 
 def fit_rows(rows: list[Row], notes: str, lines: list[str], room: int | None) -> AnswerText:
-    """Fields, notes and citations in `room` characters, line breaks and cut marks included.
+    """Fields, notes and citations in `room` characters, line breaks and cut marks included. Notes have a
+    quarter; an answer that fits into the rest is whole, and one that does not has half of it at least.
 
     Args:
         rows: The fields.
@@ -252,7 +258,9 @@ def fit_rows(rows: list[Row], notes: str, lines: list[str], room: int | None) ->
     sources = len(_HEADING) + sum(len(line) + 1 for line in lines)
     kept_notes = cut(notes, max(room // 4, room - answer - sources) - 1, CUT_HERE)
     room -= len(kept_notes) + 1
-    kept_lines = lines[: count_within(lines, room - min(answer, room // 2) - len(_HEADING))]
+    # Whole if it fits; by what it is too long, it gives way to the citations by as much again.
+    answer_room = min(answer, max(room // 2, 2 * room - answer))
+    kept_lines = lines[: count_within(lines, room - answer_room - len(_HEADING))]
     room -= len(_HEADING) + sum(len(line) + 1 for line in kept_lines)
     kept_answer, lost = _fit_rows(rows, room - 1)
     left_out = (

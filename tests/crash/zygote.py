@@ -5,6 +5,7 @@ Jobs come in as lines of JSON, and reports go out as such. It has one thread, so
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -17,6 +18,7 @@ from .child import Job, work
 def main() -> None:
     """Fork, wait, report; until the input ends."""
     warnings.simplefilter("ignore")
+    gc.freeze()  # or each child copies all of it when it first collects garbage
     for line in sys.stdin:
         job: Job = json.loads(line)
         assert threading.active_count() == 1

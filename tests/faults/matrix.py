@@ -102,9 +102,9 @@ def ending_cells(*, whole: bool = False) -> Iterator[Cell]:
 
 def cells_under_conditions() -> list[Cell]:
     """Under each condition: each trouble, and each call of each user in both modes, once or for good."""
-    found = []
+    found, every = [], [*cells()]
     for condition in CONDITIONS:
-        these = [cell for cell in cells() if _goes_with(cell.row, cell.call, condition)]
+        these = [cell for cell in every if _goes_with(cell.row, cell.call, condition)]
         found += [replace(cell, under=condition) for cell in representatives(these, _shown)]
     return found
 

@@ -9,6 +9,7 @@ saw is printed as a line of JSON.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import sys
@@ -61,6 +62,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     job: Job = json.loads(sys.argv[1])
     assert threading.active_count() == 1
+    gc.freeze()  # or each child copies all of it when it first collects garbage
     begin = time.monotonic() + 0.3
     readers = []
     for _ in range(job["processes"]):
