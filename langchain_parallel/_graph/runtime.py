@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, cast
 
 import anyio
 from langchain_core.runnables import RunnableConfig
-from langchain_core.runnables.config import set_config_context
+from langchain_core.runnables.config import set_config_context, var_child_runnable_config
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.runtime import Runtime, get_runtime
@@ -42,6 +42,17 @@ THREAD_ID_CHARS = 512
 """The longest metadata value the API takes."""
 _WRITE_SECONDS = 10.0
 """How long to wait for the background write of a checkpoint."""
+
+
+def whole_config(config: RunnableConfig) -> RunnableConfig:
+    """The config of a step. Temporal's plugin hands a step what can be sent to another process, and puts the
+    rest, such as the answers to interrupts and the context, into the context variable of LangChain.
+    """
+    given = config.get("configurable", {})
+    if _SCRATCHPAD in given:
+        return config
+    beside = var_child_runnable_config.get() or {}
+    return {**config, "configurable": {**beside.get("configurable", {}), **given}}
 
 
 def runtime_of(config: RunnableConfig) -> Runtime[Any] | None:
@@ -180,6 +191,15 @@ def checkpointer_of(config: RunnableConfig) -> BaseCheckpointSaver[Any] | None:
     """The checkpointer of the graph that a config belongs to, if it has one."""
     saver = config.get("configurable", {}).get(_CHECKPOINTER)
     return saver if isinstance(saver, BaseCheckpointSaver) else None
+
+
+def is_resumable(config: RunnableConfig) -> bool:
+    """Whether an interrupt of this step can be answered: there is a checkpointer. A step that
+    Temporal's plugin runs does not see the workflow's, and its thread stands for it.
+    """
+    given = config.get("configurable", {})
+    is_elsewhere = _TASK_ID in given and _CHECKPOINTER not in given
+    return checkpointer_of(config) is not None or (is_elsewhere and "thread_id" in given)
 
 
 def ends_step(error: ParallelError, config: RunnableConfig) -> bool:

@@ -25,6 +25,7 @@ from .._graph.runtime import (
     ask_person,
     check_thread_id,
     checkpointer_of,
+    is_resumable,
     shown_to_person,
     thread_id_of,
 )
@@ -70,7 +71,7 @@ class ParkedInterrupt(TypedDict):
 
 def is_parking(wait: str, config: RunnableConfig) -> bool:
     """Whether to park rather than to wait in the process; parking needs a checkpointer."""
-    return wait == "park" and checkpointer_of(config) is not None
+    return wait == "park" and is_resumable(config)
 
 
 def check_can_park(wait: str, config: RunnableConfig) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar, cast
 from langchain_core.runnables import RunnableConfig
 
 from .._core.calls import Calls
-from .._graph.runtime import checkpointer_of, shown_to_person
+from .._graph.runtime import is_resumable, shown_to_person
 from ..errors import InvalidRequest
 from ..options import SessionLimits
 from ..processors import costs_more
@@ -156,7 +156,7 @@ def check_each(
     on_hold: list[TurnT] = []
     reasons: dict[str, None] = {}
     promised: list[Turn] = [*plan.counted]
-    can_ask = checkpointer_of(config) is not None
+    can_ask = is_resumable(config)
     for turn in plan.turns:
         rules = plan.rules
         planned: list[Turn] = [*promised, turn]

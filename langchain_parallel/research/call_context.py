@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, Literal, cast
 
@@ -95,6 +95,8 @@ def _context_of(config: RunnableConfig) -> ResearchContext | None:
     if context is None or isinstance(context, ResearchContext):
         return context
     if parent_task(config) is None:
+        if isinstance(context, Mapping):  # sent to another process, as Temporal's plugin does
+            return ResearchContext.model_validate(context)
         raise InvalidRequest(
             [f"The context is {kind_of(context)}."],
             hint="Give a dict, or a ResearchContext. Nothing was sent.",

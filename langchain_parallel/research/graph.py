@@ -13,18 +13,18 @@ plan → submit_branch × n → wait_branch × n → join → evaluate      seve
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeAlias
 
-from langchain_core.runnables import RunnableConfig, RunnableLambda
+from langchain_core.runnables import RunnableConfig
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Send
 from pydantic import SecretStr
 
-from .._core.calls import Calls, adrive, drive
+from .._core.calls import Calls
 from .._core.hidden import as_secret, hidden
 from .._core.kinds import check_kinds
+from .._graph.graph_steps import Step, add_choice, add_step
 from .._graph.runtime import given_input
 from .._graph.user_key import hide_key
 from ..client import AsyncParallelClient, ParallelClient
@@ -51,12 +51,14 @@ from .steps.evaluate import evaluate as judge
 from .steps.plan import plan, why_refused
 from .steps.refuse import refuse
 from .steps.review import review
-from .steps.runs import join, sends, submit, submit_branch, wait_branch
+from .steps.runs import SENT, join, sends, submit, submit_branch, wait_branch
 from .steps.runs import wait as wait_for_run
 from .turns import open_branches, open_turns, unsent_turns
 
 _Step: TypeAlias = Callable[[GraphConfig, ResearchState, RunnableConfig], Calls[Any]]
 """What a node does: it returns the update of the state, and yields the calls it needs."""
+_AS_NODE: dict[str, Any] = {"metadata": {"execute_in": "activity"}, "input_schema": ResearchState}
+"""Temporal's plugin reads the metadata: steps send requests, which its workflows may not."""
 _STEPS: dict[str, _Step] = {
     "refuse": refuse,
     "plan": plan,
@@ -161,51 +163,22 @@ def _build(
 ) -> StateGraph[ResearchState, ResearchContext, ResearchInput, ResearchOutput]:
     graph = advertised_graph()
     for name, step in _STEPS.items():
-        to = ("wait_branch",) if name == "submit_branch" else None
-        _add_node(graph, name, step, config, destinations=to)
-    graph.add_conditional_edges(
-        START, _input_taker(config), ["plan", "refuse", "evaluate", "review", END]
-    )
-    graph.add_conditional_edges("plan", _after_plan, ["approve", "submit", "submit_branch"])
-    graph.add_conditional_edges(
-        "approve", _after_approval, ["submit", "submit_branch", "join", END]
-    )
-    graph.add_conditional_edges("submit", _after_submission, ["approve", "wait", "evaluate"])
+        add_step(graph, name, _of(config, step), config.name, **_AS_NODE)
+    add_choice(graph, START, _input_taker(config), "plan", "refuse", "evaluate", "review", END)
+    add_choice(graph, "plan", _after_plan, "approve", "submit", "submit_branch")
+    add_choice(graph, "approve", _after_approval, "submit", "submit_branch", "join", END)
+    add_choice(graph, "submit", _after_submission, "approve", "wait", "evaluate")
     graph.add_edge("wait", "evaluate")
+    add_choice(graph, "submit_branch", _after_sending, "wait_branch")
     graph.add_edge("wait_branch", "join")
-    graph.add_conditional_edges("join", _after_joining, ["approve", "evaluate"])
-    graph.add_conditional_edges("evaluate", _after_verdict, ["plan", "review", END])
-    graph.add_conditional_edges("review", _after_verdict, ["plan", END])
+    add_choice(graph, "join", _after_joining, "approve", "evaluate")
+    add_choice(graph, "evaluate", _after_verdict, "plan", "review", END)
+    add_choice(graph, "review", _after_verdict, "plan", END)
     return graph  # type: ignore[no-any-return]  # LangGraph's generics do not follow add_node
 
 
-_FUNCTIONS_GET_CONFIG: bool = sys.version_info >= (3, 11)
-"""Whether LangGraph gives an asynchronous function its config; before, it must be a Runnable of LangChain."""
-
-
-def _add_node(graph: Any, name: str, step: _Step, made: GraphConfig, **options: Any) -> None:
-    """Add a step as a node for blocking and asynchronous runs.
-
-    It has the form that Temporal's plugin takes: a function that LangGraph wraps, metadata that say where
-    it runs, and a name that differs from those of other graphs and is the same in every process.
-    """
-
-    def blocking(state: ResearchState, config: RunnableConfig) -> Any:
-        config = hide_key(config)
-        return drive(step(of_call(made, config), state, config))
-
-    async def asynchronous(state: ResearchState, config: RunnableConfig) -> Any:
-        config = hide_key(config)
-        return await adrive(step(of_call(made, config), state, config))
-
-    blocking.__qualname__ = asynchronous.__qualname__ = f"{made.name}.{name}"
-    options |= {"metadata": {"execute_in": "activity"}, "input_schema": ResearchState}
-    if not _FUNCTIONS_GET_CONFIG:
-        graph.add_node(name, RunnableLambda(blocking, asynchronous, name=name), **options)
-        return
-    graph.add_node(name, blocking, **options)
-    node = graph.nodes[name].runnable
-    node.afunc, node.trace = asynchronous, True
+def _of(made: GraphConfig, step: _Step) -> Step:
+    return lambda state, config: step(of_call(made, config), state, config)
 
 
 # --- the next step: pure functions of the state ----------------------------------------------------
@@ -264,6 +237,11 @@ def _after_submission(state: ResearchState) -> str:
     if state.get("pending") is None:
         return "evaluate"
     return "approve" if unsent_turns(state) else "wait"
+
+
+def _after_sending(written: Any) -> Send:
+    """Each branch is waited for beside the others."""
+    return Send("wait_branch", written[SENT])
 
 
 def _after_joining(state: ResearchState) -> str:

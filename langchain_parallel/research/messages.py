@@ -11,7 +11,14 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, RemoveMessage
+from langchain_core.messages import (
+    AIMessage,
+    AnyMessage,
+    BaseMessage,
+    HumanMessage,
+    RemoveMessage,
+    convert_to_messages,
+)
 
 from ..errors import InvalidRequest
 from ..evidence import Evidence, numbers_by_url
@@ -93,7 +100,13 @@ def _messages_of(state: ResearchState) -> list[AnyMessage]:
 
 
 def _messages(value: object) -> list[BaseMessage]:
-    return [m for m in value if isinstance(m, BaseMessage)] if isinstance(value, list) else []
+    """They are plain JSON in a step that another process runs, as with Temporal's plugin."""
+    given = value if isinstance(value, list) else []
+    return [
+        one if isinstance(one, BaseMessage) else convert_to_messages([one])[0]
+        for one in given
+        if isinstance(one, BaseMessage | dict)
+    ]
 
 
 # --- the answer ----------------------------------------------------------------------------------

@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, cast
 
-from langchain_core.runnables import RunnableConfig, RunnableLambda
+from langchain_core.runnables import RunnableConfig
 from langgraph.graph import END, START, StateGraph
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
+from .._core.calls import Call, Calls
+from .._graph.graph_steps import add_step
 from .._graph.runtime import asking_user, came_through_server, checkpointer_of
 from .._graph.seals import Seals
-from .._graph.user_key import hide_key
 from ..client import ParallelClient
 from ..errors import InvalidRequest, ParallelError
 from ..evidence import Evidence
@@ -80,18 +81,13 @@ def create_answer_graph(
         parent = handles.read(handle, config) if handle else None
         return {"question": state.get("question") or "", "continue_from": parent}
 
-    def blocking(state: _State, config: RunnableConfig) -> Any:
-        config = hide_key(config)
+    def answer(state: _State, config: RunnableConfig) -> Calls[Any]:
+        given: Any = question_of(state, config)
+        asked = Call(
+            lambda: research.invoke(given, config), lambda: research.ainvoke(given, config)
+        )
         try:
-            out = research.invoke(cast(Any, question_of(state, config)), config)
-        except ParallelError as error:
-            return {"answer": _in_words(error, config)}
-        return {"answer": _text(cast(ResearchOutput, out), handles, config)}
-
-    async def asynchronous(state: _State, config: RunnableConfig) -> Any:
-        config = hide_key(config)
-        try:
-            out = await research.ainvoke(cast(Any, question_of(state, config)), config)
+            out = yield asked
         except ParallelError as error:
             return {"answer": _in_words(error, config)}
         return {"answer": _text(cast(ResearchOutput, out), handles, config)}
@@ -102,7 +98,7 @@ def create_answer_graph(
         input_schema=WebQuestion,
         output_schema=WebAnswer,
     )
-    graph.add_node("research", RunnableLambda(blocking, asynchronous, name="research"))
+    add_step(graph, "research", answer, "web_research")
     graph.add_edge(START, "research")
     graph.add_edge("research", END)
     return cast("StateGraph[_State, ResearchContext]", graph)

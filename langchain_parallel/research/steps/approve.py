@@ -14,7 +14,7 @@ from langchain_core.runnables import RunnableConfig
 
 from ..._core.calls import Calls
 from ..._graph.ownership import prove_all
-from ..._graph.runtime import checkpointer_of, shown_to_person
+from ..._graph.runtime import is_resumable, shown_to_person
 from ...options import SessionLimits
 from ..approval import (
     NO_PERSON,
@@ -55,7 +55,7 @@ def approve(graph: GraphConfig, state: ResearchState, config: RunnableConfig) ->
         reasons = list(shown["reasons"])  # a person was asked, so the answer counts
     if not reasons:  # the limits were raised meanwhile
         return _start(rules, state, on_hold, None)
-    if checkpointer_of(config) is None:
+    if not is_resumable(config):
         reasons.append(NO_PERSON)
         return (yield from _stop(graph, state, config, reasons))
 

@@ -8,7 +8,7 @@ from langchain_core.runnables import RunnableConfig
 
 from ..._core.calls import Calls
 from ..._graph.ownership import prove_interaction
-from ..._graph.runtime import checkpointer_of
+from ..._graph.runtime import is_resumable
 from ...errors import InvalidRequest
 from ..approval import NO_PERSON, check_asked_once
 from ..ended_question import remember_question
@@ -26,7 +26,7 @@ def evaluate(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -
     """The verdict on the last turn, and what the session has cost."""
     verdict = yield from consult(graph.evaluate, state, config)
     verdict = _not_again(state, _within_limit(graph, state, verdict))
-    if verdict["action"] == "review" and checkpointer_of(config) is None:
+    if verdict["action"] == "review" and not is_resumable(config):
         verdict = _stop(NO_PERSON, verdict)
     try:
         if isinstance(graph.evaluate, BuiltInEvaluator) and (

@@ -10,11 +10,11 @@ from `join`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.types import Command, Send
+from langgraph.types import Send
 
 from ..._core.calls import Calls
 from ..._graph.ownership import prove_all, prove_ledger, prove_plan, prove_run
@@ -182,14 +182,26 @@ def _finish(graph: GraphConfig, state: ResearchState, config: RunnableConfig) ->
 # --- branches ------------------------------------------------------------------------------------
 
 
+SENT: str = "sent_branch"
+
+
 def sends(state: ResearchState, to: str, branches: list[Turn]) -> list[Send]:
     """A task for each branch, with what it needs of the state."""
-    shared = {name: state[name] for name in ("ledger_id", "spent_usd", "limits") if name in state}
-    return [Send(to, {**shared, "pending": branch}) for branch in branches]
+    return [Send(to, branch_state(state, branch)) for branch in branches]
+
+
+def branch_state(state: ResearchState, branch: Turn) -> dict[str, Any]:
+    """What the task of a branch needs of the state."""
+    shared: Mapping[str, Any] = state
+    names = ("ledger_id", "spent_usd", "limits")
+    return {"pending": branch, **{name: shared[name] for name in names if name in shared}}
 
 
 def submit_branch(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
-    """Start the run of one branch, which `wait_branch` then waits for, beside the others."""
+    """Start the run of one branch, which `wait_branch` then waits for, beside the others. Under `SENT`, which
+    is no key of the state, the choice of the next step gets the branch: a `Command` could not leave an
+    activity of Temporal.
+    """
     pending = pending_turn(state)
     update: dict[str, Any] = {}
     try:
@@ -207,7 +219,7 @@ def submit_branch(graph: GraphConfig, state: ResearchState, config: RunnableConf
         update = {"turns": [refused_turn(pending, key, error)]}
     except ParallelError:
         pass  # `join` tries again
-    return Command(update=update, goto=sends(state, "wait_branch", [pending]))
+    return {**update, SENT: branch_state(state, pending)}
 
 
 def wait_branch(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
