@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 from langchain_core.runnables import RunnableConfig
 
 from .._core.calls import Calls
 from .._graph.earlier_sessions import remember
 from .._graph.recollections import EndedQuestion, earlier_questions
-from ..evidence import Evidence, is_hollow
+from ..findings import as_evidence, last_findings
 from .graph_config import GraphConfig
-from .state import Turn, is_elsewhere
-from .turns import runs_since_question
+from .state import Turn
 
 
 def remember_question(
     graph: GraphConfig, turns: Sequence[Turn], config: RunnableConfig
 ) -> Calls[None]:
     """Keep what the last question of a session has found."""
-    if graph.options.recall is None:
+    findings = last_findings(turns) if graph.options.recall is not None else None
+    if findings is None:
         return
-    own = [turn for turn in turns if not is_elsewhere(turn)]
-    asked = own[-runs_since_question(own) :]
-    answered = [turn for turn in asked if not is_hollow(turn["content"])]
-    if not answered:
-        return
-    first = asked[0]
-    after = earlier_questions(own, first["parent_interaction_id"])
-    evidence = cast(Evidence, answered[-1])
-    yield from remember(graph, config, EndedQuestion(first["question"], after, evidence, asked))
+    places = set(findings["turns"])
+    asked = [turn for turn in turns if turn["position"] in places]
+    after = earlier_questions(turns, asked[0]["parent_interaction_id"])
+    ended = EndedQuestion(findings["question"], after, as_evidence(findings), asked)
+    yield from remember(graph, config, ended)

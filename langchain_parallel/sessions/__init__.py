@@ -1,8 +1,15 @@
-"""A research session from outside: its tree, its report, its continuation in a new thread, its findings as a
-quotation in a question, and what earlier sessions have found.
+"""A research session from outside: its tree, its report, what has changed since an earlier one, its
+continuation in a new thread, its findings as a quotation in a question, and what earlier sessions have found.
 """
 
 from .._graph.recollections import Recollection
+from .comparison import (
+    ComparedSource,
+    ComparedValue,
+    FieldComparison,
+    QuestionComparison,
+    SessionComparison,
+)
 from .quotes import with_findings
 from .recall import aforget, arecall, forget, recall
 from .report import SessionReport
@@ -11,10 +18,15 @@ from .tree import InteractionTree
 from .tree_nodes import Node, RecordedVerdict
 
 __all__ = [
+    "ComparedSource",
+    "ComparedValue",
+    "FieldComparison",
     "InteractionTree",
     "Node",
+    "QuestionComparison",
     "Recollection",
     "RecordedVerdict",
+    "SessionComparison",
     "SessionReport",
     "aforget",
     "arecall",
