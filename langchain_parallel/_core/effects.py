@@ -7,9 +7,11 @@ drives it with a list of outcomes.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, TypeVar
+
+from ..models import TaskRunEvent
 
 T = TypeVar("T")
 
@@ -82,6 +84,32 @@ class Confirm:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeSeat:
+    """Ask for a connection to wait with, which the flow keeps to its end.
+
+    The outcome is 0.0 if there is one. Otherwise it is the seconds between two short looks at a run, so that
+    all that wait like this together look no more often than a process should. `group_id`: of the run's task
+    group, whose events it could share.
+    """
+
+    group_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitEnds:
+    """Wait, up to `seconds`, until one of these runs of a task group has ended.
+
+    All that wait for runs of a group share one connection, the group's event stream. The outcome has the
+    last event of each run that has ended, by run id. It is empty when the time is over, or when a run is
+    worth a look, and None if no stream can be shared now.
+    """
+
+    group_id: str
+    run_ids: frozenset[str]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Emit:
     """Hand this event to the caller's listener or iterator."""
 
@@ -122,7 +150,9 @@ class StreamEnded:
     """The server closed the stream in good order."""
 
 
-Effect: TypeAlias = Request | OpenStream | ReadChunk | Sleep | Now | Confirm | Emit
+Effect: TypeAlias = (
+    Request | OpenStream | ReadChunk | Sleep | Now | Confirm | TakeSeat | AwaitEnds | Emit
+)
 Outcome: TypeAlias = Response | NoResponse
 Flow: TypeAlias = Generator[Effect, object, T]
 
@@ -167,6 +197,22 @@ def confirm() -> Flow[bool | None]:
     outcome = yield Confirm()
     assert outcome is None or isinstance(outcome, bool)
     return outcome
+
+
+def take_seat(group_id: str | None = None) -> Flow[float]:
+    """Ask for a connection to wait with: 0.0 if there is one, else seconds between two looks."""
+    pause = yield TakeSeat(group_id)
+    assert isinstance(pause, float)
+    return pause
+
+
+def await_ends(
+    group_id: str, run_ids: Iterable[str], seconds: float
+) -> Flow[dict[str, TaskRunEvent] | None]:
+    """The last events of those runs of a group that have ended; waits for the first, up to `seconds`."""
+    ends = yield AwaitEnds(group_id, frozenset(run_ids), seconds)
+    assert ends is None or isinstance(ends, dict)
+    return ends
 
 
 def emit(event: Any) -> Flow[None]:

@@ -7,6 +7,9 @@ the result is polled once; this also notices the end of a run whose last event w
 The run is paid for and waiting is free, so only the deadline ends it: an API that cannot be reached, or
 answers 408, 409, 425, 429 or 5xx, is asked again until then, with growing pauses. What waiting cannot mend is
 raised at once (a key that is refused), or after a while (an unreadable answer, a run that nobody knows).
+
+Where a process waits for more runs than it has connections for, this wait has none of its own: it shares the
+events of the run's task group with the others that wait there, which tell no progress, or looks now and then.
 """
 
 from __future__ import annotations
@@ -23,12 +26,14 @@ from .effects import (
     Request,
     Response,
     Sleep,
+    await_ends,
     emit,
     now,
     open_stream,
     read_chunk,
     send,
     sleep,
+    take_seat,
 )
 from .event_feed import EventFeed
 from .ledger.cache import LedgerCache
@@ -50,6 +55,11 @@ STREAM_COOLDOWN = 300.0
 FIRST_EVENT_SECONDS = 15.0
 """Every stream begins with the run's state. One that brings only heartbeats for this long is given up."""
 
+LOOK_SECONDS = 60.0
+"""A wait that shares its group's events looks at the run after this time, whatever they say."""
+LONGEST_LOOK = 15.0
+"""Seconds between two looks at a run whose end no event tells; fewer at first."""
+
 OVERTIME = 5.0
 """Seconds after the deadline at which a request that hangs is given up."""
 
@@ -61,6 +71,8 @@ class _Wait:
     deadline: float
     policy: RetryPolicy
     follow: bool
+    group_id: str | None = None
+    """The run's task group, if it is known."""
     feed: EventFeed = field(default_factory=lambda: EventFeed(replays=True))
     run: TaskRun | None = None
     """As last seen."""
@@ -76,6 +88,8 @@ class _Wait:
     """Since when the API says that there is no such run."""
     short_polls: int = 0
     """Polls in a row that the server ended early."""
+    looks: int = 0
+    """Without a connection of its own, in a row."""
     final_poll: bool = False
     """The deadline has passed, and the one poll after it was granted."""
 
@@ -90,6 +104,12 @@ class _Wait:
         """The request, given up soon after the deadline."""
         left = max(1.0, self.deadline + OVERTIME - time)
         return replace(request, timeout=min(request.timeout, left))
+
+    def note_run(self, run: TaskRun) -> None:
+        """Note how the run is."""
+        self.run = run
+        if run.taskgroup_id and wire.is_id(run.taskgroup_id):
+            self.group_id = run.taskgroup_id
 
     def note_news(self) -> None:
         """Note that the API has said how the run is."""
@@ -122,13 +142,17 @@ def wait(
     """
     started = yield from now()
     deadline = started + limits.seconds(timeout)
-    waiting = _Wait(run_id, started, deadline, policy, follow)
+    group_id = cache.ledger_of(run_id) if cache else None
+    waiting = _Wait(run_id, started, deadline, policy, follow, group_id)
     try:
         while True:
             result = None
-            if waiting.may_stream((yield from now())):
+            pause = yield from take_seat(waiting.group_id)
+            if pause:
+                result = yield from _share(waiting, pause)
+            elif waiting.may_stream((yield from now())):
                 result = yield from _follow_stream(waiting)
-            if result is None:
+            if result is None and not pause:
                 result = yield from _poll(waiting)
             if result is not None:
                 return result
@@ -177,7 +201,7 @@ def _read_event(waiting: _Wait, event: Event) -> TaskRunResult | None:
         waiting.empty_streams = 0
         waiting.note_news()
         return None
-    waiting.run = event.run
+    waiting.note_run(event.run)
     if will_not_answer(event.run):
         raise_unfinished(event.run)
     if event.run.active or event.output is None:
@@ -185,10 +209,45 @@ def _read_event(waiting: _Wait, event: Event) -> TaskRunResult | None:
     return TaskRunResult(run=event.run, output=event.output)
 
 
-def _poll(waiting: _Wait) -> Flow[TaskRunResult | None]:
+def _share(waiting: _Wait, pause: float) -> Flow[TaskRunResult | None]:
+    """Wait without a connection of one's own until the run may have ended, and ask for its answer then."""
+    ended = yield from _await_end(waiting, pause)
+    if not ended:
+        unread = yield from _read_status(waiting)
+        if unread is not None:
+            yield from _retry_or_raise(waiting, *unread)
+            return None
+        waiting.note_news()
+        if waiting.run is not None and waiting.run.active:
+            time = yield from now()
+            if time >= waiting.deadline:
+                raise still_running(waiting.run, time - waiting.started)
+            return None
+    return (yield from _poll(waiting, brief=True))
+
+
+def _await_end(waiting: _Wait, pause: float) -> Flow[bool]:
+    """Wait for the end of the run, but not for ever; whether it is known to have ended."""
+    left = max(0.0, waiting.deadline - (yield from now()))
+    waiting.looks += 1
+    if waiting.group_id is not None:
+        seconds = min(left, LOOK_SECONDS)
+        ends = yield from await_ends(waiting.group_id, [waiting.run_id], seconds)
+        if ends is not None:
+            event = ends.get(waiting.run_id)
+            if event is not None:
+                yield from emit(event)
+                waiting.note_run(event.run)
+            return event is not None and event.run.status == "completed"
+    usual = min(waiting.policy.backoff.delay(waiting.looks), LONGEST_LOOK)
+    yield from sleep(Sleep(min(left, max(usual, pause))))
+    return False
+
+
+def _poll(waiting: _Wait, *, brief: bool = False) -> Flow[TaskRunResult | None]:
     """Poll the result once: briefly between two streams, long where no stream is followed."""
     asked = yield from now()
-    brief = waiting.may_stream(asked)
+    brief = brief or waiting.may_stream(asked)
     seconds = 1.0 if brief else max(1.0, min(POLL_SECONDS, waiting.deadline - asked))
     request = waiting.in_time(wire.result(waiting.run_id, seconds=seconds), asked)
     outcome = yield from send(request)
@@ -266,8 +325,9 @@ def _read_status(waiting: _Wait) -> Flow[_Failed | None]:
     request = waiting.in_time(wire.get(waiting.run_id), (yield from now()))
     outcome = yield from send(request)
     try:
-        waiting.run = responses.decode(TaskRun, request, outcome, run_id=waiting.run_id)
+        run = responses.decode(TaskRun, request, outcome, run_id=waiting.run_id)
     except ParallelError as error:
         return request, outcome, error
-    raise_unfinished(waiting.run)
+    waiting.note_run(run)
+    raise_unfinished(run)
     return None

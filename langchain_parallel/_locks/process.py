@@ -1,26 +1,27 @@
 """One lock per name and process.
 
 A blocking and an asynchronous caller may need the same lock, and event loops come and go, so it is a plain
-`threading.Lock`. Asynchronous callers try it again and again: that blocks no event loop, and leaves nothing
-behind if they are cancelled.
+`threading.Lock`. Asynchronous callers stand in a line, and the first is woken when the lock is freed; each
+also tries it now and then, so that nothing depends on one that was woken and cancelled.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from weakref import WeakValueDictionary
-
-import anyio
 
 from .._core.retry import Backoff
 from ..errors import ParallelError
+from .signals import Signal
 
-_BACKOFF = Backoff(0.001, 0.05)
-"""Between two tries of an asynchronous caller."""
+_BACKOFF = Backoff(0.01, 1.0)
+"""Seconds between two tries of an asynchronous caller that was not woken."""
 
 
 class Lock:
@@ -28,6 +29,7 @@ class Lock:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._line: deque[Signal] = deque()
         self._loop_thread: int | None = None
         """The thread of the event loop whose task holds it."""
 
@@ -56,14 +58,33 @@ class Lock:
             if until is not None and time.monotonic() >= until:
                 return False
             tries += 1
-            await anyio.sleep(_BACKOFF.delay(tries))  # an `Event` works in one event loop only
+            left = math.inf if until is None else until - time.monotonic()
+            await self._stand(min(left, _BACKOFF.delay(tries)))
         self._loop_thread = threading.get_ident()
         return True
+
+    async def _stand(self, seconds: float) -> None:
+        """Wait in the line, up to `seconds`."""
+        signal, was_woken = Signal(), False
+        self._line.append(signal)
+        try:
+            if self._lock.locked():  # it may have been freed a moment ago
+                was_woken = await signal.await_(seconds)
+        finally:
+            with suppress(ValueError):
+                self._line.remove(signal)
+            if signal.is_set and not was_woken:  # cancelled: another may have it
+                self._wake_next()
+
+    def _wake_next(self) -> None:
+        with suppress(IndexError):
+            self._line.popleft().set()
 
     def release(self) -> None:
         """Free the lock."""
         self._loop_thread = None
         self._lock.release()
+        self._wake_next()
 
 
 class ForgottenInChild:

@@ -6,7 +6,7 @@ import inspect
 import math
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractContextManager, AsyncExitStack, aclosing, closing, nullcontext
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, closing
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary
@@ -16,6 +16,7 @@ from anyio.lowlevel import RunVar
 from typing_extensions import Self
 
 from .._core.effects import (
+    AwaitEnds,
     Confirm,
     Effect,
     Emit,
@@ -27,6 +28,7 @@ from .._core.effects import (
     Response,
     Sleep,
     StreamEnded,
+    TakeSeat,
 )
 from .._core.redaction import redact_model
 from .._locks.process import ahold
@@ -34,7 +36,9 @@ from ..errors import ParallelError
 from ..models import Event
 from .bodies import achunks
 from .client_settings import GRACE, Settings, Uncopied, check_http, check_usable, seconds
-from .exchange import TRANSPORT_ERRORS, TooLate
+from .exchange import DRAIN_BYTES, DRAIN_SECONDS, TRANSPORT_ERRORS, TooLate
+from .group_watches import Ends, GroupWatches, Read
+from .handles import ALLOWANCE, Seat
 from .known_secrets import KnownSecrets
 from .pools import Pools
 
@@ -71,19 +75,31 @@ class AsyncDriver(Uncopied):
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def _acquire_http(self) -> AbstractContextManager[httpx.AsyncClient]:
+    @asynccontextmanager
+    async def _lend_http(self) -> AsyncIterator[httpx.AsyncClient]:
         """An httpx client for one exchange."""
         if self._http_client is not None:
             check_usable(self._http_client, "")
-            return nullcontext(self._http_client)
+            yield self._http_client
+            return
+        pools = (await self._own_pools()).pools
+        http = pools.take()
+        try:
+            yield http
+        finally:
+            for idle in pools.give(http):
+                await idle.aclose()
+
+    async def _own_pools(self) -> _LoopPools:
         own = _pools_in_loop(self).get(os.getpid())
         if own is None:
             pools = Pools(httpx.AsyncClient, self._transport)
-            own = _pools_in_loop(self)[os.getpid()] = _LoopPools(pools, _close_with_loop(pools))
-            await (
-                own.closing.__anext__()
-            )  # starts it: only a generator that was started is finalised
-        return own.pools.acquire()
+            watches: GroupWatches[_AsyncStream] = GroupWatches(self._settings.policy)
+            own = _LoopPools(pools, _close_with_loop(pools), watches)
+            _pools_in_loop(self)[os.getpid()] = own
+            # Starts it: only a generator that was started is finalised.
+            await own.closing.__anext__()
+        return own
 
     async def _drive(
         self,
@@ -104,7 +120,7 @@ class AsyncDriver(Uncopied):
         raise AssertionError("a flow ends with its value")  # pragma: no cover
 
     async def _iterate(self, flow: Flow[None]) -> AsyncIterator[Any]:
-        async with aclosing(self._steps(flow)) as steps:
+        async with aclosing(self._steps(flow, lasts=True)) as steps:
             async for step in steps:
                 if not isinstance(step, _FlowValue):
                     yield step
@@ -114,18 +130,26 @@ class AsyncDriver(Uncopied):
         flow: Flow[T],
         seconds: float = math.inf,
         confirm: Callable[[], Awaitable[bool]] | None = None,
+        *,
+        lasts: bool = False,
     ) -> AsyncGenerator[Any, None]:
-        """Perform a flow's effects; yield the events that it emits, and last its value as `_FlowValue`."""
+        """Perform a flow's effects; yield the events that it emits, and last its value as `_FlowValue`.
+
+        `lasts`: a caller holds it for as long as it likes.
+        """
         check_usable(self._http_client, self._refusal)
         outcome: object = None
         ends = self._settings.clock.monotonic() + seconds + GRACE
-        with closing(flow):
-            async with aclosing(_AsyncStream(self, ends)) as stream:
+        with closing(flow), closing(Seat()) as seat:
+            if lasts:
+                seat.take_anyway()
+            async with aclosing(_AsyncStream(self, ends, seat)) as stream:
                 while True:
                     secrets = self._settings.secrets.all(self._http_client)
                     try:
                         effect = flow.send(outcome)
                     except StopIteration as end:
+                        await stream.drain()
                         yield _FlowValue(redact_model(end.value, secrets))
                         return
                     except ParallelError as error:
@@ -143,7 +167,14 @@ class AsyncDriver(Uncopied):
         match effect:
             case Request():
                 await stream.aclose()
-                return await self._send(effect, stream.ends)
+                if stream.seat.has_seat:
+                    return await self._send(effect, stream.ends)
+                async with ALLOWANCE.exchanges.ahold():
+                    return await self._send(effect, stream.ends)
+            case TakeSeat(group_id):
+                return stream.seat.take(group_id)
+            case AwaitEnds():
+                return await self._await_ends(effect)
             case OpenStream(request):
                 return await stream.open(request)
             case ReadChunk():
@@ -154,11 +185,36 @@ class AsyncDriver(Uncopied):
             case _:  # Now, the only one left
                 return self._settings.clock.monotonic()
 
+    async def _await_ends(self, asked: AwaitEnds) -> Ends | None:
+        """Wait with all others that wait for runs of this group."""
+        watches = (await self._own_pools()).watches
+        joined = watches.join(asked, lambda seat: _AsyncStream(self, math.inf, seat))
+        if joined is None:
+            return None
+        shared, waiter = joined
+        outcome: object = None
+        try:
+            with closing(shared.steps(waiter, asked.seconds)) as steps:
+                while True:
+                    try:
+                        step = steps.send(outcome)
+                    except StopIteration as end:
+                        return cast("Ends | None", end.value)
+                    if not isinstance(step, Read):
+                        outcome = await step.signal.await_(step.seconds)
+                    elif isinstance(step.effect, ReadChunk):
+                        outcome = await shared.stream.read(step.seconds)
+                    else:
+                        outcome = await self._perform(step.effect, shared.stream)
+        finally:
+            if watches.leave(shared, waiter):
+                await shared.stream.aclose()
+
     async def _send(self, request: Request, ends: float) -> Response | NoResponse:
         settings = self._settings
         exchange = settings.exchange(self._http_client, request, ends)
         try:
-            with await self._acquire_http() as http:
+            async with self._lend_http() as http:
                 prepared = settings.request(http, request, exchange)
                 exchange.sending()
                 with exchange.bound(), exchange.in_time():
@@ -182,14 +238,26 @@ class AsyncDriver(Uncopied):
 class _AsyncStream:
     """The one open stream of a flow, if there is one."""
 
-    def __init__(self, driver: AsyncDriver, ends: float) -> None:
+    def __init__(self, driver: AsyncDriver, ends: float, seat: Seat) -> None:
         self._driver = driver
+        self.seat = seat
         self.ends = ends
         """When the flow's exchanges are over, on the client's clock."""
         self._stack = AsyncExitStack()
+        self._is_open = False
 
     async def aclose(self) -> None:
+        self._is_open = False
         await self._stack.aclose()
+
+    async def drain(self) -> None:
+        """Read what is left after the last event, so that the connection can be used again."""
+        if not self._is_open:
+            return
+        self._exchange.seconds, size = DRAIN_SECONDS, 0
+        while isinstance(piece := await self.read(), bytes) and size < DRAIN_BYTES:
+            size += len(piece)
+            self._exchange.seconds = self._exchange.seconds_left
 
     async def open(self, request: Request) -> Response | NoResponse:
         await self.aclose()
@@ -197,7 +265,9 @@ class _AsyncStream:
         head = replace(request, total=request.timeout)
         self._exchange = exchange = settings.exchange(driver._http_client, head, self.ends)
         try:
-            http = self._stack.enter_context(await driver._acquire_http())
+            if not self.seat.has_seat:
+                await self._stack.enter_async_context(ALLOWANCE.exchanges.ahold())
+            http = await self._stack.enter_async_context(driver._lend_http())
             prepared = settings.request(http, request, exchange)
             exchange.sending()
             with exchange.bound(), exchange.in_time():
@@ -205,6 +275,7 @@ class _AsyncStream:
                 self._stack.push_async_callback(answer.aclose)
                 self._chunks = achunks(answer, settings.max_response_bytes)
                 refused = b"" if answer.is_success else b"".join([c async for c in self._chunks])
+                self._is_open = answer.is_success
                 return settings.response(answer, refused, driver._http_client)
         except ParallelError:
             raise
@@ -212,12 +283,16 @@ class _AsyncStream:
             return settings.outcome(exchange, error)
         return exchange.over()
 
-    async def read(self) -> bytes | StreamEnded | Response | NoResponse:
-        self._exchange.extend()
+    async def read(self, most: float = math.inf) -> bytes | StreamEnded | Response | NoResponse:
+        """The next bytes, within `most` seconds."""
+        self._exchange.extend(most)
         try:
             with self._exchange.bound(), self._exchange.in_time():
-                return await anext(self._chunks, StreamEnded())
+                piece = await anext(self._chunks, StreamEnded())
+                self._is_open = isinstance(piece, bytes)
+                return piece
         except TRANSPORT_ERRORS as error:
+            self._is_open = False
             return self._driver._settings.outcome(self._exchange, error)
         return self._exchange.over()
 
@@ -235,6 +310,8 @@ class _LoopPools:
 
     pools: Pools[httpx.AsyncClient]
     closing: AsyncGenerator[None, None]
+    watches: GroupWatches[_AsyncStream]
+    """The task groups that are followed."""
 
 
 _POOLS: RunVar[WeakKeyDictionary[AsyncDriver, dict[int, _LoopPools]]] = RunVar(

@@ -8,6 +8,7 @@ likes, because httpx limits each read, and not the sum of them.
 from __future__ import annotations
 
 import errno
+import math
 import os
 import socket
 import ssl
@@ -51,6 +52,9 @@ _LEAVING = ("send_request_headers.started", "send_request_body.started")
 _NO_HANDLES = (errno.EMFILE, errno.ENFILE)
 _LONGEST_CHAIN = 10
 """Errors that stand behind one another."""
+DRAIN_SECONDS = 0.1
+DRAIN_BYTES = 65_536
+"""What may follow the last event of a stream; it is read, so that the connection can be used again."""
 _PIECE = 65_536
 """Bytes written at a time, so that a server that reads slowly is noticed."""
 
@@ -87,11 +91,12 @@ class Exchange:
         """Seconds until it is over."""
         return self.ends - time.monotonic()
 
-    def extend(self) -> None:
-        """Let it take as long again, from now."""
-        self.ends = time.monotonic() + self.seconds
+    def extend(self, most: float = math.inf) -> None:
+        """Let it take as long again, from now, and `most` seconds at the most."""
+        seconds = min(self.seconds, most)
+        self.ends = time.monotonic() + seconds
         if self._scope is not None:
-            self._scope.deadline = anyio.current_time() + self.seconds
+            self._scope.deadline = anyio.current_time() + seconds
 
     def sending(self) -> None:
         """Note that httpx is given the request: from here on any error may come after it was sent."""

@@ -6,7 +6,7 @@ import inspect
 import math
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any, TypeVar, cast
 from weakref import finalize
@@ -15,6 +15,7 @@ import httpx
 from typing_extensions import Self
 
 from .._core.effects import (
+    AwaitEnds,
     Confirm,
     Effect,
     Emit,
@@ -26,6 +27,7 @@ from .._core.effects import (
     Response,
     Sleep,
     StreamEnded,
+    TakeSeat,
 )
 from .._core.redaction import redact_model
 from .._locks.process import hold
@@ -33,7 +35,9 @@ from ..errors import InvalidRequest, ParallelError
 from ..models import Event
 from .bodies import chunks
 from .client_settings import GRACE, Settings, Uncopied, check_http, check_usable, seconds
-from .exchange import TRANSPORT_ERRORS, TooLate
+from .exchange import DRAIN_BYTES, DRAIN_SECONDS, TRANSPORT_ERRORS, TooLate
+from .group_watches import Ends, GroupWatches, Read
+from .handles import ALLOWANCE, Seat
 from .known_secrets import KnownSecrets
 from .pools import Pools
 
@@ -60,6 +64,8 @@ class Driver(Uncopied):
         self._pools: dict[int, Pools[httpx.Client]] = {}
         """By process id: a forked child must neither use its parent's connections nor close them."""
         finalize(self, _close_pools, self._pools)
+        self._watches: dict[int, GroupWatches[_Stream]] = {}
+        """By process id, too."""
 
     def close(self) -> None:
         """Close the connections made here. The client can be used again afterwards."""
@@ -71,15 +77,23 @@ class Driver(Uncopied):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _acquire_http(self) -> AbstractContextManager[httpx.Client]:
+    @contextmanager
+    def _lend_http(self) -> Iterator[httpx.Client]:
         """An httpx client for one exchange."""
         if self._http_client is not None:
             check_usable(self._http_client, "")
-            return nullcontext(self._http_client)
+            yield self._http_client
+            return
         if os.getpid() not in self._pools:
             # `setdefault`: two threads may come here at once.
             self._pools.setdefault(os.getpid(), Pools(httpx.Client, self._transport))
-        return self._pools[os.getpid()].acquire()
+        pools = self._pools[os.getpid()]
+        http = pools.take()
+        try:
+            yield http
+        finally:
+            for idle in pools.give(http):
+                idle.close()
 
     def _drive(
         self,
@@ -102,24 +116,36 @@ class Driver(Uncopied):
                     _notify(on_event, event)
 
     def _iterate(self, flow: Flow[None]) -> Iterator[Any]:
-        yield from self._steps(flow)
+        yield from self._steps(flow, lasts=True)
 
     def _steps(
         self,
         flow: Flow[T],
         seconds: float = math.inf,
         confirm: Callable[[], bool] | None = None,
+        *,
+        lasts: bool = False,
     ) -> Generator[Event, None, T]:
-        """Perform a flow's effects; yield the events that it emits, and return its value."""
+        """Perform a flow's effects; yield the events that it emits, and return its value.
+
+        `lasts`: a caller holds it for as long as it likes.
+        """
         check_usable(self._http_client, self._refusal)
         outcome: object = None
         ends = self._settings.clock.monotonic() + seconds + GRACE
-        with closing(flow), closing(_Stream(self, ends)) as stream:
+        with (
+            closing(flow),
+            closing(Seat()) as seat,
+            closing(_Stream(self, ends, seat)) as stream,
+        ):
+            if lasts:
+                seat.take_anyway()
             while True:
                 secrets = self._settings.secrets.all(self._http_client)
                 try:
                     effect = flow.send(outcome)
                 except StopIteration as end:
+                    stream.drain()
                     return cast(T, redact_model(end.value, secrets))
                 except ParallelError as error:
                     KnownSecrets.redact_error(error, secrets)
@@ -136,7 +162,12 @@ class Driver(Uncopied):
         match effect:
             case Request():
                 stream.close()
-                return self._send(effect, stream.ends)
+                with nullcontext() if stream.seat.has_seat else ALLOWANCE.exchanges.hold():
+                    return self._send(effect, stream.ends)
+            case TakeSeat(group_id):
+                return stream.seat.take(group_id)
+            case AwaitEnds():
+                return self._await_ends(effect)
             case OpenStream(request):
                 return stream.open(request)
             case ReadChunk():
@@ -147,11 +178,38 @@ class Driver(Uncopied):
             case _:  # Now, the only one left
                 return self._settings.clock.monotonic()
 
+    def _await_ends(self, asked: AwaitEnds) -> Ends | None:
+        """Wait with all others that wait for runs of this group."""
+        watches = self._watches.get(os.getpid()) or self._watches.setdefault(
+            os.getpid(), GroupWatches(self._settings.policy)
+        )
+        joined = watches.join(asked, lambda seat: _Stream(self, math.inf, seat))
+        if joined is None:
+            return None
+        shared, waiter = joined
+        outcome: object = None
+        try:
+            with closing(shared.steps(waiter, asked.seconds)) as steps:
+                while True:
+                    try:
+                        step = steps.send(outcome)
+                    except StopIteration as end:
+                        return cast("Ends | None", end.value)
+                    if not isinstance(step, Read):
+                        outcome = step.signal.wait(step.seconds)
+                    elif isinstance(step.effect, ReadChunk):
+                        outcome = shared.stream.read(step.seconds)
+                    else:
+                        outcome = self._perform(step.effect, shared.stream)
+        finally:
+            if watches.leave(shared, waiter):
+                shared.stream.close()
+
     def _send(self, request: Request, ends: float) -> Response | NoResponse:
         settings = self._settings
         exchange = settings.exchange(self._http_client, request, ends)
         try:
-            with self._acquire_http() as http, exchange.bound():
+            with self._lend_http() as http, exchange.bound():
                 prepared = settings.request(http, request, exchange)
                 exchange.sending()
                 # A redirect would carry the key and the request to another server.
@@ -173,14 +231,26 @@ class Driver(Uncopied):
 class _Stream:
     """The one open stream of a flow, if there is one."""
 
-    def __init__(self, driver: Driver, ends: float) -> None:
+    def __init__(self, driver: Driver, ends: float, seat: Seat) -> None:
         self._driver = driver
+        self.seat = seat
         self.ends = ends
         """When the flow's exchanges are over, on the client's clock."""
         self._stack = ExitStack()
+        self._is_open = False
 
     def close(self) -> None:
+        self._is_open = False
         self._stack.close()
+
+    def drain(self) -> None:
+        """Read what is left after the last event, so that the connection can be used again."""
+        if not self._is_open or self._driver._http_client is not None:
+            return  # a caller's own client may keep a read for long
+        self._exchange.seconds, size = DRAIN_SECONDS, 0
+        while isinstance(piece := self.read(), bytes) and size < DRAIN_BYTES:
+            size += len(piece)
+            self._exchange.seconds = self._exchange.seconds_left
 
     def open(self, request: Request) -> Response | NoResponse:
         self.close()
@@ -188,7 +258,9 @@ class _Stream:
         head = replace(request, total=request.timeout)
         self._exchange = exchange = settings.exchange(driver._http_client, head, self.ends)
         try:
-            http = self._stack.enter_context(driver._acquire_http())
+            if not self.seat.has_seat:
+                self._stack.enter_context(ALLOWANCE.exchanges.hold())
+            http = self._stack.enter_context(driver._lend_http())
             prepared = settings.request(http, request, exchange)
             exchange.sending()
             with exchange.bound():
@@ -196,18 +268,23 @@ class _Stream:
                 self._stack.callback(answer.close)
                 self._chunks = chunks(answer, settings.max_response_bytes)
                 refused = b"".join(self._chunks) if not answer.is_success else b""
+                self._is_open = answer.is_success
         except ParallelError:
             raise
         except TRANSPORT_ERRORS as error:
             return settings.outcome(exchange, error)
         return settings.response(answer, refused, driver._http_client)
 
-    def read(self) -> bytes | StreamEnded | Response | NoResponse:
-        self._exchange.extend()
+    def read(self, most: float = math.inf) -> bytes | StreamEnded | Response | NoResponse:
+        """The next bytes, within `most` seconds."""
+        self._exchange.extend(most)
         try:
             with self._exchange.bound():
-                return next(self._chunks, StreamEnded())
+                piece = next(self._chunks, StreamEnded())
+                self._is_open = isinstance(piece, bytes)
+                return piece
         except TRANSPORT_ERRORS as error:
+            self._is_open = False
             return self._driver._settings.outcome(self._exchange, error)
 
 

@@ -14,6 +14,7 @@ from langchain_parallel._core.effects import (
     Request,
     Response,
     Sleep,
+    TakeSeat,
 )
 
 T = TypeVar("T")
@@ -30,6 +31,10 @@ class Script:
         self.effects: list[Effect] = []
         self.emitted: list[Any] = []
         self.time = 0.0
+        self.seats: list[float] = []
+        """What a wait is told when it asks for a connection of its own; then that it has one."""
+        self.groups: list[str | None] = []
+        """The groups with which it asked."""
         self.confirms: list[bool | None] = []
         """What the caller says when it is asked whether a request may still be sent; then None."""
 
@@ -54,6 +59,9 @@ class Script:
             case Emit(event):
                 self.emitted.append(event)
                 return None
+            case TakeSeat():
+                self.groups.append(effect.group_id)
+                return self.seats.pop(0) if self.seats else 0.0
             case Confirm():
                 return self.confirms.pop(0) if self.confirms else None
         self.effects.append(effect)

@@ -72,6 +72,7 @@ class LedgerCache:
         that another process may have made; `inf` while the send is in flight."""
         self._started: Latest[tuple[str, str], KnownRun] = Latest(MAX_RUNS)
         self._interactions: Latest[str, str] = Latest(MAX_RUNS)
+        self._ledgers: Latest[str, str] = Latest(MAX_RUNS)
         self._indexes: Latest[str, LedgerIndex] = Latest(MAX_LEDGERS)
 
     def started_run(self, ledger_id: str, key: str) -> KnownRun | None:
@@ -98,6 +99,7 @@ class LedgerCache:
     def remember_run(self, ledger_id: str, key: str, known: KnownRun) -> None:
         """Remember a run that this client has just started."""
         self._started[ledger_id, key] = known
+        self._ledgers[known.run.run_id] = ledger_id
 
     def forget_run(self, ledger_id: str, key: str) -> None:
         """Forget a run that was remembered by an id that leads nowhere."""
@@ -115,6 +117,10 @@ class LedgerCache:
         """Remember a run's interaction id, so that a later error about the run can name it."""
         if run.interaction_id:
             self._interactions[run.run_id] = run.interaction_id
+
+    def ledger_of(self, run_id: str) -> str | None:
+        """The ledger of a run that this client has started."""
+        return self._ledgers.get(run_id)
 
     def interaction_of(self, run_id: str) -> str | None:
         """The interaction id of a run, if it was ever seen."""
