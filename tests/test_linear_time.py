@@ -23,7 +23,12 @@ import pytest
 import langchain_parallel
 from langchain_parallel.models import TaskRunResult
 from langchain_parallel.research.evaluation.prompt import session_text
-from langchain_parallel.sessions import InteractionTree, SessionReport, with_findings
+from langchain_parallel.sessions import (
+    InteractionTree,
+    SessionComparison,
+    SessionReport,
+    with_findings,
+)
 from langchain_parallel.text.own_marks import json_told_apart, told_apart
 from langchain_parallel.text.result import render
 from langchain_parallel.text.untrusted import fence, harmless
@@ -290,6 +295,10 @@ def _session(text: str) -> list[Any]:
     return [turn(**long, citations=[cite(1, f"https://a.example/{text}", "a")])]
 
 
+def _compare(text: str) -> SessionComparison:
+    return SessionComparison.of(_session(text), _session(f"{text} and more"))
+
+
 DOORS: dict[str, Callable[[str], Any]] = {
     "harmless": harmless,
     "fenced": fence,
@@ -301,6 +310,7 @@ DOORS: dict[str, Callable[[str], Any]] = {
     "report": lambda text: SessionReport.of(_session(text)).to_markdown(),
     "tree": lambda text: InteractionTree.of(_session(text)).text(),
     "page": lambda text: InteractionTree.of(_session(text)).html(),
+    "comparison": lambda text: _compare(text).to_markdown(),
     "quote": lambda text: with_findings("Why?", _session(text)),
 }
 

@@ -28,6 +28,7 @@ from ..text.untrusted import fence, harmless, harmless_lines
 from .agent_config import AgentConfig
 from .agent_messages import changed_by_a_person, head, under_way, without_answer, without_ids
 from .agent_state import AgentTurn, Research, is_active
+from .chain_findings import chain_lines
 from .names import Names
 
 SOURCES = "sources"
@@ -48,7 +49,7 @@ def finding(agent: AgentConfig, research: Research, record: AgentTurn, chars: in
 
 
 def _first_page(agent: AgentConfig, research: Research, record: AgentTurn, chars: int) -> str:
-    page, pages = page_of(record, agent.names, 1, chars)
+    page, pages = page_of(record, research, agent.names, 1, chars)
     rest = next_page_lines(agent, record, 1, pages)
     if pages > 1 and chars != agent.max_chars:  # pages of another size than those that are read
         rest = [f"[cut here; the whole: {agent.names.read}(handle='{record['handle']}')]"]
@@ -69,13 +70,15 @@ def next_page_lines(
     return [f"[page {page} of {pages}; the next: {how}]"]
 
 
-def page_of(record: AgentTurn, names: Names, page: int, chars: int) -> tuple[str, int]:
+def page_of(
+    record: AgentTurn, research: Research, names: Names, page: int, chars: int
+) -> tuple[str, int]:
     """A page of a finding, and how many there are.
 
     Raises:
         InvalidRequest: There is no such page.
     """
-    return _page(record, document(record, names), page, chars)
+    return _page(record, document(record, names, research), page, chars)
 
 
 def field_of(record: AgentTurn, names: Names, field: str, page: int, chars: int) -> tuple[str, int]:
@@ -101,12 +104,15 @@ def no_such_field(record: AgentTurn, field: str, chars: int) -> str:
     return "\n".join([missing, fence(names[0]), *rest])
 
 
-def document(record: AgentTurn, names: Names) -> list[str]:
-    """A finding, line by line: what is uncertain, the answer, the sources without their addresses."""
+def document(record: AgentTurn, names: Names, research: Research | None = None) -> list[str]:
+    """A finding, line by line: what is uncertain, what its chain has found beside it, the answer, the sources
+    without their addresses.
+    """
     lines = [harmless(note) for note in evidence_notes(record)]
     for warning in record["warnings"]:
         text = without_marks(without_ids(harmless(warning, _WARNING_CHARS), [record]))
         lines.append(f"Warning: {text}")
+    lines += chain_lines(record, research or {}, names)
     for row in _rows(record, names):
         lines += str(row).split("\n")
     if record["citations"]:

@@ -300,7 +300,7 @@ def read(call: AgentCall) -> Calls[Command[Any]]:
     if field:
         text, pages = field_of(record, agent.names, field, page, chars)
     else:
-        text, pages = page_of(record, agent.names, page, chars)
+        text, pages = page_of(record, research, agent.names, page, chars)
     lines = [agent_messages.head(record, research), fence(text)]
     lines += next_page_lines(agent, record, page, pages, field)
     news: Research = {} if record.get("read_by_model") else {record["handle"]: as_read(record)}

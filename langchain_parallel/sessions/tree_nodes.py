@@ -13,6 +13,7 @@ from typing import Any
 
 from .._core.timestamps import elapsed_seconds
 from ..evidence import rank
+from ..findings import Findings, find_findings
 
 _WITHOUT_ANSWER = ("failed", "cancelled", "refused", "declined", "withheld", "lost")
 
@@ -81,6 +82,18 @@ class Node:
         return self.parent is not None and len(self.parent.children) > 1
 
     @property
+    def findings(self) -> list[Findings]:
+        """What is known at this interaction: what the way to it has found, question by question.
+
+        Positions of turns in it are numbers of nodes. Linear in the length of the way.
+        """
+        way, node = [self], self.parent
+        while node is not None:
+            way.append(node)
+            node = node.parent
+        return find_findings([_turn_of(one) for one in reversed(way)])
+
+    @property
     def is_head(self) -> bool:
         """Whether it has an answer, and nothing below it has one."""
         return self.number in self._links.heads
@@ -109,6 +122,22 @@ class Links:
     parents: dict[int, Node] = field(default_factory=dict)
     children: dict[int, list[Node]] = field(default_factory=dict)
     heads: frozenset[int] = frozenset()
+
+
+def _turn_of(node: Node) -> dict[str, Any]:
+    """A node as a turn, with what its findings are made of."""
+    return {
+        "position": node.number,
+        "question": node.question,
+        "asked_by": node.asked_by,
+        "status": "completed" if node.answer is not None else node.status,
+        "content": node.answer,
+        "confidence": node.confidence,
+        "citations": node.citations,
+        "parent_interaction_id": node.parent_interaction_id,
+        "interaction_id": node.interaction_id,
+        "run_id": node.run_id,
+    }
 
 
 def kind_of(node: Node) -> str:

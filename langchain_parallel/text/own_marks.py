@@ -40,6 +40,7 @@ _IN_JSON = re.compile(rf'"(?:[^"\\]|\\.?)*(?:"|$)|{_MARK.pattern}')
 # In a skeleton: the labels of `result`, of the middleware's pages and of a judging model's session.
 _LABEL = re.compile(
     r"^[^a-z0-9\n:]{0,16}((?:citations|sources|low confidence|no citations|confidence|warning|"
+    r"found before|better supported before|contradicts an earlier answer|"
     r"interaction[ _-]?id|run[ _-]?id|mcp tool error)[^a-z0-9\n:]{0,8}"
     r"(?: otherwise| \(cite as [^\n:]{0,40})?:|(?:earlier|last (?:\d{1,4} )?)turns?\b"
     r"|cut here\]|page \d{1,6} of|turn \d{1,6},)",
