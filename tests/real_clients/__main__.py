@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from langchain_parallel.simulator import Simulator, serve
 
-from . import frameworks, scripts, sdk_suite
+from . import aegra, frameworks, scripts, sdk_suite
 from .environments import NotAvailable
 
 _CLIENTS = {
@@ -27,6 +27,7 @@ _CLIENTS = {
     "the official command line": scripts.command_line,
     "DBOS": scripts.dbos,
     "Temporal": scripts.temporal,
+    "Aegra": aegra.check,
     "other frameworks": frameworks.check,
     "OpenAI's client": scripts.openai_client,
 }
