@@ -68,7 +68,7 @@ _BOUND_WORDS: dict[str, str] = {
 }
 _LONGEST_FIRST = sorted(_BOUND_WORDS, key=len, reverse=True)
 _BOUND = re.compile(
-    rf"(?<![^\W\d_])({'|'.join(map(re.escape, _LONGEST_FIRST))})\s?(?:a |an |the |de |d')?$"
+    rf"(?<![^\W_])({'|'.join(map(re.escape, _LONGEST_FIRST))})\s?(?:a |an |the |de |d')?$"
 )
 _BEHIND_BOUNDS = re.compile(r"\s?(?:以上|超|余|余り|多|이상|以下|近く|弱|強|\+|plus\b)")
 _IN_SCALE = re.compile(
@@ -81,7 +81,7 @@ _SHORT_YEAR = re.compile(r"(?:\bfy ?|')(\d\d)(?!\d)|(?<!\d)((?:19|20)\d\d)\s?[-/
 _YEAR_MONTH = re.compile(r"(?<![\d./-])((?:19|20)\d\d)[-/.](0[1-9]|1[0-2])(?![\d./-])")
 _NAME = re.compile(r"[^\W\d_](?:[^\W\d_]|[\u0900-\u097f])+")
 _SHARES = re.compile(r"percent|pct|share|rate|ratio|margin|growth|portion", re.IGNORECASE)
-_SAME = 1e-9
+_SAME, _BELOW = 1e-9, 0.999
 
 
 # --- what a claim says ---------------------------------------------------------------------------
@@ -202,9 +202,10 @@ class FigureIndex:
             yield from (_year(int(century + year)) for century in ("19", "20"))
         hinted = [f for found in _IN_SCALE.finditer(plain) for f in SCALES.get(found[1], ())]
         spans = [(day.start, day.end) for day in days if any(r[2] for r in day.readings)]
-        found = [[one] for one in read_quantities(text, words=True)]
+        found = [[one] for one in read_quantities(text, searched=True)]
         for [one] in _outside(found, sorted(spans)):
-            yield from _known_as(one, hinted)
+            if not one.is_part_of_name or _is_year(one):
+                yield from _known_as(one, hinted)
 
     def _has_part(self, part: Quantity | Day, bound: str) -> bool:
         if isinstance(part, Day):
@@ -235,6 +236,11 @@ class FigureIndex:
         if number is None:
             return month in self._months
         return (None, month, number) in self._days
+
+
+def _is_year(one: Quantity) -> bool:
+    """As in FY2024; GPT-4 is four of nothing."""
+    return any(1500 <= reading.value < 2200 for reading in one.readings)
 
 
 def _year(year: int) -> _Known:
@@ -274,9 +280,9 @@ def _limits(reading: Reading, bound: str) -> tuple[float, float]:
     while value and step < value and _is_near(value / (step * 10), round(value / (step * 10))):
         step *= 10
     if bound == "over":
-        return value, value + step
+        return value, value + step * _BELOW
     if bound == "under":
-        return value - step, value
+        return value - step * _BELOW, value
     room = max(step / 2, abs(value) / 20)
     return value - room, value + room
 

@@ -30,7 +30,7 @@ class ProperName(NamedTuple):
 _LETTERS = re.compile(r"[^\W\d_]")
 _TOKEN = re.compile(r"[^\W\d_]+|\d+")
 _WORD = r"[^\W\d_](?:[^\W\d_]|['&-](?=[^\W\d_]))*"
-_ROW = re.compile(rf"(?<![\w'-])(?:{_WORD})(?:(?:\. |[ ]|\.(?=[^\W\d_]\.))(?:{_WORD}))*")
+_ROW = re.compile(rf"(?<![\w'-]){_WORD}(?:(?:(?<=\b[^\W\d_])\. ?| ){_WORD})*")
 _PARTICLES: frozenset[str] = word_set(
     "of de du des del della di da dos das van von der den la le el al bin ibn and & y e und et zu ter"
 )

@@ -51,6 +51,8 @@ def level(text: str) -> str:
 
 def without_marks(text: str) -> str:
     """Without accents, points and other marks on letters, in lower case: for comparing names and words."""
+    if text.isascii():
+        return text.lower()
     split = unicodedata.normalize("NFKD", text)
     return "".join(c for c in split if not unicodedata.combining(c)).replace("ـ", "").casefold()
 

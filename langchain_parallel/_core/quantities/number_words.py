@@ -16,8 +16,8 @@ zero one two three four five six seven eight nine ten eleven twelve thirteen fou
 sixteen seventeen eighteen nineteen twenty;
 null eins zwei drei vier funf sechs sieben acht neun zehn elf zwolf dreizehn vierzehn funfzehn
 sechzehn siebzehn achtzehn neunzehn zwanzig;
-zero un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize dix-
-sept dix-huit dix-neuf vingt;
+zero un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize
+dix-sept dix-huit dix-neuf vingt;
 cero uno dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince dieciseis
 diecisiete dieciocho diecinueve veinte;
 zero uno due tre quattro cinque sei sette otto nove dieci undici dodici tredici quattordici quindici

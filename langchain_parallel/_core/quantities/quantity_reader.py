@@ -35,7 +35,8 @@ class Quantity(NamedTuple):
 
 
 _DIGITS = re.compile(
-    r"\d{1,3}(?: \d{3})+(?![\d])(?:[.,]\d+)?"  # 1 234,5: or two numbers
+    r"\d{1,3}(?: \d{3})+(?!\d)(?:[.,]\d+)?"  # 1 234,5: or two numbers
+    r"|\d{1,2}(?: \d\d)+ \d{3}(?!\d)(?:\.\d+)?"  # 12 34 567, in India
     r"|\d+(?:[.,'_·]\d+)*"
 )
 _SCALE = re.compile(rf"[ -]?({SCALE_PATTERN})")
@@ -44,23 +45,26 @@ _OF_DOLLARS = re.compile(r" (?:us|u\.s\.|de|d'|of)(?=\W)")
 _NOUN = re.compile(r"[ -]?([^\W\d_]{2,})")
 _BEFORE = re.compile(rf"({UNIT_BEFORE})\s?$")
 _MOST_SCALES, _MOST_BEFORE, _MOST_NUMBERS = 3, 16, 100_000
-_TO = re.compile(r"\s?(?:-|~|to|bis|à|a|至|到|から|до|and|und|et|y|и|و)\s?")
+_TO = re.compile(
+    r"\s?(?:-|~|to|bis|à|a|至|到|から|до|έως|ως|إلى|حتى|ל-|עד|से|tot|til|till|do|och|og|e|en|and|und|et|y|и|و)\s?"
+)
+_NEAR = re.compile(r"[^\n.;!?。]{1,12}")
 _ORDINAL = re.compile(r"(?:st|nd|rd|th|er|e|º|ª)(?![^\W\d_])")
 _MORE = re.compile(r" ?(\d[\d,.]*)")
 
 
-def read_quantities(text: str, *, words: bool = False) -> list[Quantity]:
+def read_quantities(text: str, *, searched: bool = False) -> list[Quantity]:
     """The numbers of a text in its order; at most 100,000.
 
     A number that may be two (`1 234`) comes as one first, then as its parts.
 
     Args:
         text: In any script.
-        words: Also those in words, as `twelve`.
+        searched: Find all that may be meant: also numbers in words, as `twelve`, and of a loose range.
     """
     plain = _lower(level(text))
-    found = list(_with_ranges(list(_numbers(text, plain)), plain))
-    if words:
+    found = list(_with_ranges(list(_numbers(text, plain)), plain, loosely=searched))
+    if searched:
         found += _in_words(text, plain)
         found.sort(key=lambda one: (one.start, -one.end))
     return found
@@ -81,7 +85,7 @@ def _numbers(text: str, plain: str) -> Iterator[Quantity]:
         count, at = count + 1, max(one.end, found.end())
         if one.readings:
             yield one
-        if " " in found[0]:
+        if found[0].count(" ") == 1:  # with more, nobody would mean several
             for part in re.finditer(r"\d+(?:[.,]\d+)*", found[0]):
                 start = found.start() + part.start()
                 yield _quantity(text, plain, start, found.start() + part.end())
@@ -172,45 +176,45 @@ def _noun(plain: str, end: int) -> str:
 
 def _is_part_of_name(plain: str, start: int, end: int, *, is_scaled: bool) -> bool:
     before, behind = plain[start - 1 : start], plain[end : end + 1]
-    if (
-        before == "-"
-        and start > 1
-        and plain[start - 2].isalpha()
-        and not has_no_spaces(plain[start - 2])
-    ):
+    if before == "-" and start > 1 and _has_capitals(plain[start - 2]):
         return True
-    if before in ("_", "#") or (before.isalpha() and _is_joined(before)):
+    if before in ("_", "#") or _has_capitals(before):
         return True
     if _ORDINAL.match(plain, end):
         return False
-    return behind == "_" or (behind.isalpha() and _is_joined(behind) and not is_scaled)
+    return behind == "_" or (_has_capitals(behind) and not is_scaled)
 
 
-def _is_joined(char: str) -> bool:
-    """Whether a letter beside a digit makes one word with it."""
-    return not has_no_spaces(char) and not "가" <= char <= "힣"
+def _has_capitals(char: str) -> bool:
+    """Whether it is a letter of a script with capitals. Others write small words and numbers as one."""
+    return char.upper() != char.lower()
 
 
-def _with_ranges(found: list[Quantity], plain: str) -> Iterator[Quantity]:
-    """`10–20 million` and `5 to 7 %`: what the second number is multiplied by, the first may be, too."""
+def _with_ranges(found: list[Quantity], plain: str, *, loosely: bool) -> Iterator[Quantity]:
+    """`10–20 million` and `5 to 7 %`: what the second number is multiplied by, the first is, too.
+
+    Loosely, whatever word stands between them, and the first may stand for itself as well.
+    """
+    between = _NEAR if loosely else _TO
     for number, one in enumerate(found):
-        yield one
-        following = found[number + 1] if number + 1 < len(found) else None
-        if following is None or one.is_scaled or not (following.units or following.is_scaled):
-            continue
-        if _TO.fullmatch(plain, one.end, max(following.start, one.end)):
-            yield from _as_in_range(one, following)
+        following = found[number + 1] if number + 1 < len(found) else one
+        is_near = between.fullmatch(plain, one.end, max(following.start, one.end)) is not None
+        scaled = _as_in_range(one, following) if is_near else one
+        if loosely and scaled is not one:
+            yield one
+        yield scaled
 
 
-def _as_in_range(one: Quantity, following: Quantity) -> Iterator[Quantity]:
-    if not following.is_scaled or not following.readings or not one.readings:
-        yield one._replace(units=one.units or following.units, noun="")
-        return
-    factor = _factor(following)
+def _as_in_range(one: Quantity, following: Quantity) -> Quantity:
+    """The first number of a range; as it is where it would be the greater one."""
+    if one.is_scaled or not (following.units or following.is_scaled) or not following.readings:
+        return one
+    factor = _factor(following) if following.is_scaled else 1.0
     readings = tuple(Reading(r.value * factor, r.step * factor) for r in one.readings)
-    yield one._replace(
-        readings=readings, units=one.units or following.units, noun="", is_scaled=True
-    )
+    if not readings or readings[0].value > following.readings[0].value:
+        return one
+    units = one.units or following.units
+    return one._replace(readings=readings, units=units, noun="", is_scaled=factor != 1.0)
 
 
 def _factor(quantity: Quantity) -> float:
