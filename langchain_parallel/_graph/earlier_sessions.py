@@ -59,7 +59,8 @@ def find_known(
     kept = yield from recollections_of(door, config)
     if kept is None:
         return []
-    own = tags(thread_id_of(config))["thread"]
+    thread = thread_id_of(config)
+    own = tags(thread)["thread"] if thread else ""  # without a thread, each call is a session
     try:
         return (yield from kept.find(question, after, door.clients.now(), beside=own))
     except StorageFailed as error:
@@ -74,7 +75,9 @@ def remember(door: RunConfig, config: RunnableConfig, ended: EndedQuestion) -> C
     try:
         kept = yield from recollections_of(door, config)
         if kept is not None:
-            yield from kept.put(ended, tags(thread_id_of(config), config))
+            # Without a thread, those of one user are deleted together.
+            thread = thread_id_of(config) or f"no thread {kept.namespace}"
+            yield from kept.put(ended, tags(thread, config))
     except (StorageFailed, InvalidRequest) as error:
         _LOG.warning("What was found is not kept for later sessions. %s", error.message)
 

@@ -13,7 +13,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
-from .._graph.recollections import same_words
+from .._graph.recollections import Recollection, same_words
 from ..errors import InvalidRequest
 from ..evidence import NO_ANSWERS, is_hollow
 from ..findings import Finding, Findings, find_findings
@@ -100,8 +100,8 @@ class SessionComparison:
         Linear in the number of turns. Nothing is sent.
 
         Args:
-            before: A graph's state or output, a list of turns, or what `find_findings` has found of one
-                question, so that a question which one session has asked twice is compared with itself.
+            before: A graph's state or output, a list of turns, a `Recollection`, or what `find_findings` has
+                found of one question, so that one which a session has asked twice is compared with itself.
             after: The later one.
 
         Raises:
@@ -172,6 +172,8 @@ def _flat(findings: Iterable[Findings]) -> Iterator[Findings]:
 def _findings(given: object) -> list[Findings]:
     if isinstance(given, Mapping) and {"fields", "beside", "sources"} <= given.keys():
         return [cast(Findings, given)]
+    if isinstance(given, Mapping) and Recollection.__annotations__.keys() <= given.keys():
+        return find_findings([{**given, "content": given["answer"]}])
     turns = given.get("turns") if isinstance(given, Mapping) else given
     if isinstance(turns, Iterable) and not isinstance(turns, str | bytes | Mapping):
         known = list(turns)
@@ -191,13 +193,16 @@ class _Sources:
 
     def __init__(self, findings: Sequence[Findings]) -> None:
         self._titles: dict[str, str | None] = {}
-        for source in (source for one in findings for source in one["sources"]):
-            self._titles[source["url"]] = self._titles.get(source["url"]) or source["title"]
+        self._urls: dict[int, dict[int, str]] = {}
+        for one in findings:
+            self._urls[id(one)] = {source["number"]: source["url"] for source in one["sources"]}
+            for source in one["sources"]:
+                self._titles[source["url"]] = self._titles.get(source["url"]) or source["title"]
         self._numbers: dict[str, int] = {}
 
     def numbers(self, findings: Findings, cited: Iterable[int]) -> tuple[int, ...]:
         """The numbers of what these findings cite under numbers of their own."""
-        urls = {source["number"]: source["url"] for source in findings["sources"]}
+        urls = self._urls[id(findings)]
         found = (urls[number] for number in cited if number in urls)
         return tuple(self._numbers.setdefault(url, len(self._numbers) + 1) for url in found)
 

@@ -209,6 +209,20 @@ def test_where_nobody_can_be_asked_the_session_stops() -> None:
     assert len(room.runs) == 1
 
 
+def test_calls_without_a_thread_are_sessions_of_their_own() -> None:
+    options = RequestOptions(recall=Recall(per=lambda config: str(config["metadata"]["who"])))
+    room = session(request=options, limits=None)
+    room.checkpointer = None
+    for who in ("ann", "bob"):
+        room.ask(QUESTION, config={"metadata": {"who": who}})
+    store = cast(InMemoryStore, room.store)
+    assert len({item["thread"] for item in kept_items(store)}) == 2
+    ask = RequestOptions(recall=Recall(per=cast(Recall, options.recall).per, ask=True))
+    room.options["request"] = ask
+    state = room.ask(QUESTION, config={"metadata": {"who": "ann"}})
+    assert "has asked this" in state["verdict"]["reason"]
+
+
 # --- the store's own index -----------------------------------------------------------------------
 
 WORDS = ["cargo", "bikes", "market", "leads", "largest", "maker", "trams", "price"]

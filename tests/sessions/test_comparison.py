@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 from langchain_parallel._core.urls import is_http
 from langchain_parallel.errors import InvalidRequest
 from langchain_parallel.findings import find_findings
-from langchain_parallel.sessions import FieldComparison, SessionComparison
+from langchain_parallel.sessions import FieldComparison, Recollection, SessionComparison
 from langchain_parallel.sessions.comparison import differing_elements
 from langchain_parallel.sessions.comparison_text import value_text
 from langchain_parallel.text.untrusted import harmless
@@ -170,6 +170,30 @@ def test_states_turns_and_findings_are_taken_alike() -> None:
     (findings,) = find_findings(after)
     assert SessionComparison.of({"turns": before, "verdict": None}, iter(after)) == whole
     assert SessionComparison.of(before, findings) == whole
+
+
+def test_a_recollection_is_compared_with_the_new_answer() -> None:
+    (old,) = session({"x": 1, "y": 2})
+    known = Recollection(
+        question="who leads",
+        after=[],
+        answer=old["content"],
+        confidence=old["confidence"],
+        unsupported_fields=[],
+        citations=old["citations"],
+        found_at="2026-01-01T10:02:00Z",
+        cost_usd=0.1,
+        runs=1,
+        run_id="trun_old",
+        is_same_question=True,
+        score=None,
+        age_seconds=60.0,
+    )
+    compared = SessionComparison.of(known, session({"x": 3, "y": "2"}, B))
+    (change,) = compared.questions[0].changes
+    assert change.before
+    assert (change.before.value, change.before.run_id) == (1, "trun_old")
+    assert [source.url for source in compared.changed_sources] == [A, B]
 
 
 @pytest.mark.parametrize("wrong", [None, 5, "text", {"question": "?"}, [1], [{"run_id": "r"}], b""])
