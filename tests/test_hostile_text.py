@@ -270,7 +270,10 @@ def test_sources_and_reports_say_so_too() -> None:
     assert "[1] https://evil.example/a https://bank.com (leads to evil.example)" in render(result)
     cited = [{**found[0], "number": 1, "fields": ["output"]}]
     session = [turn(content="x", citations=cited)]
-    assert "leads to evil" in SessionReport.of(session).to_markdown().replace("\\", "")
+    report = SessionReport.of(session)
+    pages = report.to_html(), report.to_html("audit")
+    for shown in (report.to_markdown(), report.to_markdown("audit"), *pages):
+        assert "leads to evil" in shown.replace("\\", "")
     assert "leads to evil.example" in InteractionTree.of(session).html()
 
 
@@ -319,6 +322,7 @@ def test_a_turn_keeps_little_of_a_servers_words_and_so_does_all_that_shows_it() 
     assert len(str(turns)) < 10_000
     for text in (
         session_text({"turns": turns}, 10_000),
+        SessionReport.of(turns).to_markdown("audit"),
         SessionReport.of(turns).to_markdown(),
         InteractionTree.of(turns).text(),
     ):

@@ -297,7 +297,7 @@ async def test_a_session_counts_anothers_run_in_its_ledger_and_does_not_read_it(
     assert turns[0]["cost_usd"] == turns[1]["cost_usd"] > 0
     tree = InteractionTree.of(one.get_state(HERE).values).text()
     assert "another user" in tree
-    assert "withheld" in SessionReport.of(one.get_state(HERE).values).to_markdown()
+    assert "withheld" in SessionReport.of(one.get_state(HERE).values).to_markdown("audit")
 
 
 async def test_an_agent_counts_anothers_run_and_does_not_poll_it(account: Account) -> None:

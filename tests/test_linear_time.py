@@ -308,6 +308,8 @@ DOORS: dict[str, Callable[[str], Any]] = {
     "tool, cut": lambda text: render(_result(text)),
     "judge": lambda text: session_text({"turns": _session(text)}, 10_000),
     "report": lambda text: SessionReport.of(_session(text)).to_markdown(),
+    "audit": lambda text: SessionReport.of(_session(text)).to_markdown("audit"),
+    "report page": lambda text: SessionReport.of(_session(text)).to_html(),
     "tree": lambda text: InteractionTree.of(_session(text)).text(),
     "page": lambda text: InteractionTree.of(_session(text)).html(),
     "comparison": lambda text: _compare(text).to_markdown(),

@@ -235,7 +235,7 @@ def by_graph(output: Output, checkpointer: Any, mode: Any) -> tuple[Any, str]:
     for text in (tree.text(), tree.mermaid(), tree.html(), session_text({"turns": turns}, 5_000)):
         text.encode()
     said = " ".join(turns[0]["warnings"])
-    assert bool(said) == ("⚠ Warning" in report.to_markdown())
+    assert bool(said) == ("⚠ Warning" in report.to_markdown("audit"))
     return turns[0]["content"], said
 
 

@@ -69,7 +69,9 @@ def test_a_session_goes_on(mode: Any, output: Any) -> None:
 def shown(state: dict[str, Any]) -> None:
     tree, report = InteractionTree.of(state), SessionReport.of(state)
     assert len(tree) == len(state["turns"])
-    for text in (tree.text(60), *tree._repr_mimebundle_().values(), report.to_markdown()):
+    pages = report.to_markdown("audit"), report.to_html(), report.to_html("audit")
+    bundles = (*tree._repr_mimebundle_().values(), *report._repr_mimebundle_().values())
+    for text in (tree.text(60), *bundles, report.to_markdown(), *pages):
         text.encode()
     assert SessionReport.from_json(report.to_json()) == report
 

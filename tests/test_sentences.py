@@ -170,8 +170,9 @@ def test_what_evaluators_say_and_read_is_right(ended: list[Any]) -> None:
 def test_trees_and_reports_read_right(ended: list[Any]) -> None:
     state: Any = session(*ended)
     clean(repr(InteractionTree.of(state)))
-    document = SessionReport.of(state).to_markdown()
-    clean(*(line for line in document.splitlines() if not line.startswith((">", "|"))))
+    report = SessionReport.of(state)
+    for document in (report.to_markdown(), report.to_markdown("audit")):
+        clean(*(line for line in document.splitlines() if not line.startswith((">", "|"))))
 
 
 @given(st.integers(0, 3), st.integers(0, 30))

@@ -25,6 +25,11 @@ def has_zone(timestamp: object) -> bool:
     return known is not None and known.tzinfo is not None
 
 
+def utc_date(seconds: float) -> str:
+    """The day, in UTC, of so many seconds since 1970: `2026-01-31`."""
+    return datetime.fromtimestamp(seconds, timezone.utc).date().isoformat()
+
+
 def _read(timestamp: object) -> datetime | None:
     try:
         return _TIMESTAMP.validate_python(timestamp) if isinstance(timestamp, str) else None

@@ -11,12 +11,12 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from .._core.plain_text import count
 from ..evidence import with_parents
 from ..text.format import duration, usd
-from ..text.markdown import escape_line, link
+from ..text.markdown import escape_line, json_lines, link, table_lines
 from ..text.own_marks import leads_elsewhere
 from ..text.untrusted import harmless
 from .audit_facts import (
@@ -30,10 +30,12 @@ from .audit_facts import (
     underway_text,
 )
 from .quotes import own_question
-from .report_parts import CitedBy, Claim, ReportedTurn, Source
+from .report_parts import CitedBy, Claim, ReportedCheck, ReportedTurn, Source
 
 if TYPE_CHECKING:
     from .report import SessionReport
+
+ClaimT = TypeVar("ClaimT", Claim, ReportedCheck)
 
 _HEADING_CHARS = 100
 _COLUMNS = ("Turn", "Question", "Builds on", "Processor", "Status", "Cost", "Time", "Confidence")
@@ -57,7 +59,7 @@ def audit_markdown(report: SessionReport) -> str:
         said = (f"- A person {escape(text, number)}" for number, text in by_people)
         lines += ["", "## Decided by people", "", *said]
     if turns:
-        lines += ["", "## Turns", "", *table(_COLUMNS, map(_row, turns))]
+        lines += ["", "## Turns", "", *table_lines(_COLUMNS, map(_row, turns))]
     for turn in turns:
         lines += ["", *_turn(turn, turns)]
     if report.underway:
@@ -73,7 +75,7 @@ def audit_markdown(report: SessionReport) -> str:
 
 def _totals(report: SessionReport) -> Iterator[str]:
     facts = session_facts(report.totals, len(report.sources), report.ledger_id, report.limits)
-    yield from table(("Session", ""), ((fact.name, _fact(fact, 0)) for fact in facts))
+    yield from table_lines(("Session", ""), ((fact.name, _fact(fact, 0)) for fact in facts))
 
 
 def _row(turn: ReportedTurn) -> tuple[object, ...]:
@@ -94,14 +96,6 @@ def _confidence(turn: ReportedTurn) -> str:
     counted = [f"{n} {escape(word, turn.number)}" for word, n in words.most_common()]
     bad = sum(claim.unsupported for claim in turn.claims)
     return ", ".join([*counted, *([f"⚠ {bad} unsupported"] if bad else [])])
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
-    """The lines of a table; its cells are escaped."""
-    yield f"| {' | '.join(head)} |"
-    yield f"|{' --- |' * len(head)}"
-    for row in rows:
-        yield f"| {' | '.join(map(str, row))} |"
 
 
 # --- a turn --------------------------------------------------------------------------------------
@@ -141,11 +135,13 @@ def _answer(turn: ReportedTurn) -> Iterator[str]:
         yield from ("", *_value(turn.answer, turn.number))
 
 
-def claims_by_part(claims: Iterable[Claim], parts: Mapping[str, object]) -> dict[str, list[Claim]]:
+def claims_by_part(
+    claims: Iterable[ClaimT], parts: Mapping[str, object]
+) -> dict[str, list[ClaimT]]:
     """The claims about each field of an answer and about its parts, as `executives.0`; those about no field
     are under an empty name.
     """
-    found: dict[str, list[Claim]] = {}
+    found: dict[str, list[ClaimT]] = {}
     for claim in claims:
         field = next((path for path in with_parents(claim.field) if path in parts), "")
         found.setdefault(field, []).append(claim)
@@ -198,15 +194,6 @@ def _value(value: object, turn: int) -> Iterator[str]:
         yield from ("> ```json", *(f"> {line}" for line in json_lines(value)), "> ```")
     else:
         yield from _quote(json.dumps(value, ensure_ascii=False), turn)
-
-
-def json_lines(value: object) -> Iterator[str]:
-    """JSON, broken where JSON breaks, before anything else that breaks lines is taken out of them; the blanks
-    at the start of a line stay.
-    """
-    for line in json.dumps(value, ensure_ascii=False, indent=2).split("\n"):
-        inner = line.lstrip(" ")
-        yield " " * (len(line) - len(inner)) + harmless(inner)
 
 
 def _name(text: str | None, turn: int) -> str:

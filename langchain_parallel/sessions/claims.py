@@ -14,12 +14,17 @@ from typing import Any
 from ..errors import InvalidRequest
 from ..evidence import TEXT_FIELD, numbers_by_field
 from ..research.state import Turn, merge_turns
+from .report_answers import answers_of, checks_of
 
 _NEEDED = ("key", "run_id", "position", "question", "status")
 
 
-def report_values(state: Mapping[str, Any]) -> dict[str, Any]:
+def report_values(state: Mapping[str, Any], *, checks: bool = False) -> dict[str, Any]:
     """The parts of `SessionReport`, as plain values.
+
+    Args:
+        state: A session's.
+        checks: Check the answers that have not been checked, where there are excerpts.
 
     Raises:
         InvalidRequest: One of the turns is no turn.
@@ -30,9 +35,11 @@ def report_values(state: Mapping[str, Any]) -> dict[str, Any]:
     parents = _parents(turns)
     begun = _beginnings(turns, parents)
     return {
+        "answers": answers_of(turns, numbers),
         "turns": [
             {
                 **_turn_values(turn, numbers),
+                "checks": checks_of(turn, numbers, anew=checks),
                 "number": number,
                 "builds_on": parents[number],
                 "continues": begun[number],

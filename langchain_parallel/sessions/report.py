@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, TypeAlias
 
 from pydantic import ValidationError, computed_field, model_validator
 from typing_extensions import Self
@@ -23,15 +23,22 @@ from ..research.state import Turn, was_sent
 from .audit_html import audit_html
 from .audit_markdown import audit_markdown
 from .claims import report_values
-from .report_parts import ReportedTurn, ReportPart, Source, Totals, Underway
+from .reader_html import reader_fragment, reader_html
+from .reader_markdown import reader_markdown
+from .report_parts import ReportedAnswer, ReportedTurn, ReportPart, Source, Totals, Underway
 
 _VERSION = 1
+
+Style: TypeAlias = Literal["reader", "audit"]
+"""For whom a report is written."""
 
 
 class SessionReport(ReportPart):
     """A research session for people and programs to read, with `to_markdown` and `to_json`."""
 
     version: Literal[1] = 1
+    answers: tuple[ReportedAnswer, ...] = ()
+    """What was found of each question, in the order in which they were asked."""
     turns: tuple[ReportedTurn, ...] = ()
     underway: tuple[Underway, ...] = ()
     sources: tuple[Source, ...] = ()
@@ -41,15 +48,22 @@ class SessionReport(ReportPart):
     """Limits that were set or raised for this session, where the state was given."""
 
     @classmethod
-    def of(cls, state_or_turns: Mapping[str, Any] | Iterable[Turn]) -> Self:
+    def of(
+        cls, state_or_turns: Mapping[str, Any] | Iterable[Turn], *, checks: bool = False
+    ) -> Self:
         """The report of a graph's state (`graph.get_state(config).values`, or what `invoke` returns), or of a
         list of turns.
+
+        Args:
+            state_or_turns: Of the session.
+            checks: Check the answers against the excerpts of their citations, where the session has kept
+                these. Unless given, the report has the checks that the graph has made.
 
         Raises:
             InvalidRequest: There is something among the turns that is no turn.
         """
         state = state_or_turns if isinstance(state_or_turns, Mapping) else {"turns": state_or_turns}
-        return cls._validate(report_values(state))
+        return cls._validate(report_values(state, checks=checks))
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -78,15 +92,36 @@ class SessionReport(ReportPart):
         """The whole report as JSON in ASCII: no character in it is hidden, and any file takes it."""
         return json.dumps(self.model_dump(mode="json"), indent=1)
 
-    def to_markdown(self) -> str:
-        """The report as a document. Only this package writes its links, headings and tables; the links are
-        the sources' http and https urls.
-        """
-        return audit_markdown(self)
+    def to_markdown(self, style: Style = "reader") -> str:
+        """The report as a document.
 
-    def to_html(self) -> str:
-        """The report as one page without scripts that loads nothing, for the screen and for paper."""
-        return audit_html(self)
+        Args:
+            style: `reader`: the answers first, a text as the Markdown it is, sources as footnotes, what is
+                uncertain and what contradicts. `audit`: every turn with all that is known of it.
+
+        Raises:
+            InvalidRequest: There is no such style.
+        """
+        return _writer(style, reader_markdown, audit_markdown)(self)
+
+    def to_html(self, style: Style = "reader") -> str:
+        """The report as one page without scripts that loads nothing, for screens and for paper.
+
+        Args:
+            style: As for `to_markdown`.
+
+        Raises:
+            InvalidRequest: There is no such style.
+        """
+        return _writer(style, reader_html, audit_html)(self)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        """What notebooks show: also those that are not trusted, because there is no script and no frame."""
+        return {
+            "text/plain": self.to_markdown(),
+            "text/markdown": self.to_markdown(),
+            "text/html": reader_fragment(self),
+        }
 
     def way_to(self, number: int) -> tuple[int, ...]:
         """The numbers of the turns that a turn builds on, the first question first.
@@ -139,6 +174,16 @@ class SessionReport(ReportPart):
         if len({source.url for source in self.sources}) != len(self.sources):
             raise ValueError("a url has one number")
         return self
+
+
+def _writer(
+    style: str,
+    reader: Callable[[SessionReport], str],
+    audit: Callable[[SessionReport], str],
+) -> Callable[[SessionReport], str]:
+    if style not in ("reader", "audit"):
+        raise InvalidRequest([f"There is no style {style!r}."], hint="Say 'reader' or 'audit'.")
+    return reader if style == "reader" else audit
 
 
 def _refuse(constant: str) -> None:

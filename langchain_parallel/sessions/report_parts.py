@@ -31,6 +31,80 @@ class Claim(ReportPart):
     """Numbers of the report's sources."""
 
 
+class OtherValue(ReportPart):
+    """Another value that was found of a field. Untrusted."""
+
+    value: Any = None
+    confidence: str | None = None
+    sources: tuple[int, ...] = ()
+    turn: int
+    """The number of the turn that it is from."""
+    contradicts: bool = False
+    """It and the value in the answer cannot both be true; else it says less, or is a list of its own."""
+
+
+class Origin(OtherValue):
+    """Where the value of a field is from, and what else was found of it."""
+
+    field: str
+    value: Any = None
+    """None for what is in the answer."""
+    in_answer: bool = True
+    """False: the answer has no place for it, as for a text beside an object."""
+    agrees: bool = True
+    """False: one of the `others` contradicts it."""
+    supported_by: tuple[int, ...] = ()
+    """The numbers of all turns that gave an equal value."""
+    others: tuple[OtherValue, ...] = ()
+
+
+class ReportedAnswer(ReportPart):
+    """What a session has found of a question, in all turns that asked about it."""
+
+    question: str
+    turns: tuple[int, ...] = ()
+    """The numbers of the question's turn, of its follow-ups and of its branches."""
+    answer: Any = None
+    """Made of the best-supported values; None where nothing was found. Untrusted."""
+    claims: tuple[Claim, ...] = ()
+    origins: tuple[Origin, ...] = ()
+    beside: tuple[ReportedAnswer, ...] = ()
+    """What its turns found of something else."""
+
+
+class ReportedCheck(ReportPart):
+    """Whether the excerpts of its citations have what a sentence or a value of an answer says."""
+
+    field: str
+    text: str
+    """Untrusted."""
+    verdict: str
+    """`supported`, `not_found`, `no_excerpt`. Never whether it is true."""
+    not_found: tuple[str, ...] = ()
+    """The quotes, numbers, dates and names that are in no excerpt. Untrusted."""
+
+
+class SourceProblem(ReportPart):
+    """Something wrong with a source."""
+
+    number: int | None = None
+    """None for one without an address."""
+    problem: str
+    """`no_address`, `repeated`, `excluded`."""
+    same_as: int | None = None
+
+
+class ReportedChecks(ReportPart):
+    """The checks of a turn's answer against its excerpts."""
+
+    claims: tuple[ReportedCheck, ...] = ()
+    """A session keeps those alone that were not found."""
+    sources: tuple[SourceProblem, ...] = ()
+    supported: int = 0
+    not_found: int = 0
+    no_excerpt: int = 0
+
+
 class CitedBy(ReportPart):
     """Where a source is cited."""
 
@@ -63,6 +137,8 @@ class ReportedTurn(ReportPart):
     answer: Any = None
     """Text or a JSON object, as it came; None without an answer. Untrusted."""
     claims: tuple[Claim, ...] = ()
+    checks: ReportedChecks | None = None
+    """None where it was not checked."""
     sources: tuple[int, ...] = ()
     """The report's numbers in the order of the turn's own: the first is what the turn numbers 1."""
     content_hash: str | None = None

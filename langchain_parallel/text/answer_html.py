@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from ..evidence import TEXT_FIELD, Evidence, join_path, numbers_by_field, rank
+from ..evidence import TEXT_FIELD, Evidence, join_path, numbers_by_field, rank, with_parents
 from .untrusted import harmless
 from .web_html import safe, text_html, web_html, web_link
 
@@ -68,26 +68,34 @@ class _AnswerHtml:
         self._mark, self._note = mark, note
         known = (*self._confidence, *evidence["unsupported_fields"], *self._numbers)
         self._left = dict.fromkeys(known)
+        self._below: dict[str, list[str]] = {}
+        for known_path in self._left:
+            for parent in with_parents(known_path):
+                self._below.setdefault(parent, []).append(known_path)
 
     def html(self) -> str:
         body = self._block(self._content, "", 0)
         if not (isinstance(self._content, Mapping | list) and self._content):
-            body += self._evidence(TEXT_FIELD)
+            body += self._evidence(TEXT_FIELD, before="Confidence and sources: ")
         rest = [f"<li>{safe(field)} {self._evidence(field)}</li>" for field in list(self._left)]
         if rest:
             body += f'<h3>Evidence for parts</h3><ul class="parts">{"".join(rest)}</ul>'
         return body
 
-    def _evidence(self, path: str) -> str:
-        """What is known of a field, once."""
-        if path not in self._left:
+    def _evidence(self, *paths: str, before: str = "") -> str:
+        """What is known of fields, once."""
+        left = [path for path in paths if path in self._left]
+        if not left:
             return ""
-        del self._left[path]
-        confidence = self._confidence.get(path)
-        marks = "".join(map(self._mark, self._numbers.get(path, ())))
-        bad = '<span class="bad">unsupported</span>' if path in self._unsupported else ""
-        parts = (word(confidence) if confidence else "", marks, bad, self._note(path))
-        return f' <span class="evidence">{" ".join(filter(None, parts))}</span>'
+        for path in left:
+            del self._left[path]
+        words = dict.fromkeys(filter(None, map(self._confidence.get, left)))
+        numbers = dict.fromkeys(n for path in left for n in self._numbers.get(path, ()))
+        is_bad = not self._unsupported.isdisjoint(left)
+        bad = '<span class="bad">unsupported</span>' if is_bad else ""
+        notes = dict.fromkeys(map(self._note, left))
+        parts = (*map(word, words), "".join(map(self._mark, numbers)), bad, *notes)
+        return f' <span class="evidence">{before}{" ".join(filter(None, parts))}</span>'
 
     def _block(self, value: Any, path: str, depth: int) -> str:
         nested = isinstance(value, Mapping | list | tuple) and bool(value)
@@ -96,7 +104,7 @@ class _AnswerHtml:
         if isinstance(value, Mapping) and value:
             return self._fields(value, path, depth)
         if nested:
-            return self._columns(value) or self._list(value, path, depth)
+            return self._columns(value, path) or self._list(value, path, depth)
         if value is None or value == "":
             return '<span class="none">—</span>'
         if isinstance(value, str) and (not path or "\n" in value):
@@ -120,17 +128,22 @@ class _AnswerHtml:
         )
         return f'<ol class="items">{"".join(items)}</ol>'
 
-    def _columns(self, value: Sequence[Any]) -> str:
+    def _columns(self, value: Sequence[Any], path: str) -> str:
         """A table of objects that all have the same few flat fields; empty if they have not."""
         names = column_names(value)
         if not names:
             return ""
+        below = [self._below.get(join_path(path, at), ()) for at in range(len(value))]
+        known = [self._evidence(*paths) for paths in below]
         head = "".join(f'<th scope="col">{_name(name)}</th>' for name in names)
+        head += '<th scope="col">Evidence</th>' if any(known) else ""
         rows = (
-            "<tr>" + "".join(f"<td>{self._block(row[n], '', _DEPTH)}</td>" for n in names) + "</tr>"
-            for row in value
+            "".join(f"<td>{self._block(row[name], path, _DEPTH)}</td>" for name in names)
+            + (f"<td>{about}</td>" if any(known) else "")
+            for row, about in zip(value, known, strict=True)
         )
-        table = f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
+        body = "".join(f"<tr>{row}</tr>" for row in rows)
+        table = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
         return f'<div class="scroll"><table>{table}</table></div>'
 
 

@@ -6,8 +6,9 @@ link and mark is this module's. Only http and https urls become links, and a lin
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -67,6 +68,23 @@ def link(url: str, as_text: str) -> str:
 def link_target(url: str) -> str:
     """A url of the web, fit to stand between angle brackets."""
     return re.sub(r"[\"^`{|}<>]", lambda found: quote(found[0]), url)
+
+
+def table_lines(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+    """The lines of a table; its cells are escaped."""
+    yield f"| {' | '.join(head)} |"
+    yield f"|{' --- |' * len(head)}"
+    for row in rows:
+        yield f"| {' | '.join(map(str, row))} |"
+
+
+def json_lines(value: object) -> Iterator[str]:
+    """JSON, broken where JSON breaks, before anything else that breaks lines is taken out of them; the blanks
+    at the start of a line stay.
+    """
+    for line in json.dumps(value, ensure_ascii=False, indent=2).split("\n"):
+        inner = line.lstrip(" ")
+        yield " " * (len(line) - len(inner)) + harmless(inner)
 
 
 def unmarked_line(text: str) -> str:

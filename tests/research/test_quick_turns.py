@@ -78,7 +78,7 @@ def test_task_chat_task_and_a_branch_are_one_tree(session: Session) -> None:
     assert report.totals.runs == report.totals.answered == 4
     assert report.totals.cost_unknown == report.totals.seconds_unknown == 0
     assert report.totals.cost_usd == pytest.approx(out["spent_usd"])
-    assert "none, a quick turn" in report.to_markdown()
+    assert "none, a quick turn" in report.to_markdown("audit")
 
 
 def test_an_answer_of_a_quick_turn_has_the_shape_that_was_asked_for(mode: Mode) -> None:

@@ -76,7 +76,7 @@ def test_an_unknown_run_is_told_before_the_next_is_sent(session: Session) -> Non
     assert out["spent_usd"] == pytest.approx(0.1 + 0.1 + 0.025)
     assert "no turn of this session had asked" in out["turns"][1]["warnings"][0]
     assert "Stray?" in InteractionTree.of(out).text()
-    assert "Asked by: elsewhere" in SessionReport.of(out).to_markdown()
+    assert "Asked by: elsewhere" in SessionReport.of(out).to_markdown("audit")
     assert questions(session.ask("And then?"))[:3] == questions(out)  # once
     assert not unknown(session)
 

@@ -924,7 +924,14 @@ def test_a_seal_is_sent_and_shown_nowhere(mode: Mode) -> None:
     state = server.state(ANNA)
     (seal,) = {turn["seal"] for turn in state["turns"]}
     tree, report = InteractionTree.of(state), SessionReport.of(state)
-    shown = [tree.text(), tree.html(), tree.mermaid(), report.to_json(), report.to_markdown()]
+    shown = [
+        tree.text(),
+        tree.html(),
+        tree.mermaid(),
+        report.to_json(),
+        report.to_markdown("audit"),
+    ]
+    shown += [report.to_markdown(), report.to_html(), report.to_html("audit")]
     shown += [json.dumps(server.graph.get_state(ANNA).interrupts[0].value)]
     shown += [json.dumps(one.body, default=str) for one in server.simulator.requests]
     assert not any(seal in text for text in shown)

@@ -42,7 +42,7 @@ def plain(token: Token) -> str:
 
 def check(report: SessionReport) -> None:
     """The document holds exactly the forms that this report calls for."""
-    document = report.to_markdown()
+    document = report.to_markdown("audit")
     found = list(tokens(document))
     kinds = {token.type for token in found}
     assert kinds <= OURS
@@ -122,7 +122,7 @@ CODE = re.compile(r"(?<!\\)`[^`\n]*`")
     ],
 )
 def test_no_bare_address_is_left_for_a_renderer_to_link(text: str) -> None:
-    document = SessionReport.of([turn(question=text, content=text)]).to_markdown()
+    document = SessionReport.of([turn(question=text, content=text)]).to_markdown("audit")
     prose = CODE.sub("", document)
     assert not re.search(r"https?\\?://|www\\?\.|\w\\?@\w|\w\.evil|evil\.\w", prose, re.IGNORECASE)
     assert f"`{text.rsplit(maxsplit=1)[-1]}`" in document
@@ -131,7 +131,7 @@ def test_no_bare_address_is_left_for_a_renderer_to_link(text: str) -> None:
 @given(turns)
 @some
 def test_only_the_sources_hold_an_address_that_links(session: list[Turn]) -> None:
-    document = SessionReport.of(session).to_markdown().partition("\n## Sources\n")[0]
+    document = SessionReport.of(session).to_markdown("audit").partition("\n## Sources\n")[0]
     prose = CODE.sub("", re.sub(r"(?ms)^> (`{3,})json$.*?^> \1$", "", document))
     assert not re.search(r"https?\\?://|(?<!\\)://|www\\?\.|[^\\]@", prose, re.IGNORECASE)
 
@@ -147,12 +147,14 @@ def test_only_the_sources_hold_an_address_that_links(session: list[Turn]) -> Non
     ],
 )
 def test_an_address_that_hides_something_is_no_link(url: str) -> None:
-    found = list(tokens(SessionReport.of([turn(citations=[cite(1, url)])]).to_markdown()))
+    found = list(tokens(SessionReport.of([turn(citations=[cite(1, url)])]).to_markdown("audit")))
     assert "link_open" not in {token.type for token in found}
 
 
 def test_lines_of_a_text_stay_lines() -> None:
-    found = tokens(SessionReport.of([turn(content="One\n===\n- two\n\nthree")]).to_markdown())
+    found = tokens(
+        SessionReport.of([turn(content="One\n===\n- two\n\nthree")]).to_markdown("audit")
+    )
     texts = [plain(token) for token in found if token.type == "inline"]
     assert texts[-4:] == ["One", "===", "- two", "three"]
 
@@ -169,7 +171,7 @@ def test_the_marks_of_a_text_are_not_those_of_the_report() -> None:
         confidence={"output": "low"},
         unsupported_fields=["output"],
     )
-    document = SessionReport.of([earlier, text]).to_markdown()
+    document = SessionReport.of([earlier, text]).to_markdown("audit")
     assert "- `output` · ⚠ low confidence · [3]\n" in document
     assert r"> Grew \[2.1\], then shrank \[2.1, 2.2\]\[ 2.3 \]." in document
 
@@ -179,7 +181,7 @@ def test_the_marks_of_a_text_are_not_those_of_the_report() -> None:
 def test_every_mark_in_the_prose_is_one_of_the_report(session: list[Turn]) -> None:
     report = SessionReport.of(session)
     found = []
-    for token in PARSER.parse(report.to_markdown().replace("as [3]", "")):
+    for token in PARSER.parse(report.to_markdown("audit").replace("as [3]", "")):
         prose, linked = "", False
         for child in token.children or ():
             linked = child.type == "link_open" or (linked and child.type != "link_close")
@@ -193,7 +195,7 @@ def test_every_mark_in_the_prose_is_one_of_the_report(session: list[Turn]) -> No
 
 
 def document_of(*session: Turn) -> str:
-    return SessionReport.of(session).to_markdown()
+    return SessionReport.of(session).to_markdown("audit")
 
 
 def test_a_field_is_shown_with_its_confidence_sources_and_parts() -> None:

@@ -150,7 +150,7 @@ def test_unknown_costs_and_times_are_shown_as_unknown() -> None:
     report = SessionReport.of([turn(0), cancelled])
     totals = report.totals
     assert (totals.cost_usd, totals.cost_unknown, totals.seconds_unknown) == (0.1, 1, 1)
-    document = report.to_markdown()
+    document = report.to_markdown("audit")
     assert r"at least \$0.10 (not known of 1 run)" in document
     assert "at least 2 min (not known of 1 run)" in document
     assert "- Cost: unknown\n" in document
@@ -167,7 +167,7 @@ def test_a_question_on_its_way_is_listed_with_unknown_cost() -> None:
         ("And then?", None),
     ]
     assert (report.totals.runs, report.totals.cost_unknown) == (2, 1)
-    document = report.to_markdown()
+    document = report.to_markdown("audit")
     assert r"- And now? (ultra; run trun\_9)" in document
     assert "- And then? (lite; not known to be sent)" in document
 
@@ -184,7 +184,7 @@ def test_turns_that_are_only_planned_are_on_their_way_wherever_they_stand() -> N
         (f"Question {n}?", None) for n in (2, 3, 4)
     ]
     assert report.totals.runs == 1
-    assert "not known to be sent" in report.to_markdown()
+    assert "not known to be sent" in report.to_markdown("audit")
 
 
 def test_a_planned_question_is_listed_beside_a_refused_branch() -> None:
@@ -209,7 +209,7 @@ def test_what_json_cannot_hold_becomes_text() -> None:
     report = SessionReport.of([odd])
     assert report.turns[0].answer == {"half \ufffd": "inf", "pair": "\U0001f600"}
     assert report.turns[0].question == "half \ufffd"
-    report.to_markdown().encode()
+    report.to_markdown("audit").encode()
 
 
 # --- states --------------------------------------------------------------------------------------
@@ -240,7 +240,7 @@ def test_turns_are_listed_in_their_order_and_each_run_once() -> None:
 def test_a_session_without_turns_is_an_empty_report() -> None:
     report = SessionReport.of({})
     assert (report.turns, report.totals.runs) == ((), 0)
-    assert "no turns yet" in report.to_markdown()
+    assert "no turns yet" in report.to_markdown("audit")
 
 
 @pytest.mark.parametrize(
@@ -267,7 +267,7 @@ def test_a_report_reads_back_equal_and_renders_the_same(session: list[Turn]) -> 
     text = report.to_json()
     again = SessionReport.from_json(text)
     assert again == report
-    assert again.to_markdown() == report.to_markdown()
+    assert again.to_markdown("audit") == report.to_markdown("audit")
     assert again.to_json() == text
     assert text.isascii()
 
@@ -321,6 +321,6 @@ def test_text_that_is_no_report_is_refused_in_words(text: str, words: str) -> No
 @pytest.mark.parametrize("content", [{}, {"a": [None, {"b": " "}]}, " "])
 def test_an_answer_that_holds_nothing_is_none(content: Any) -> None:
     report = SessionReport.of([turn(), turn(1, content=content)])
-    document = report.to_markdown()
+    document = report.to_markdown("audit")
     assert "| Runs | 2, 1 with an answer |" in document
     assert "**⚠ Empty answer** (status: completed)." in document

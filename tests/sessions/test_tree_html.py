@@ -163,7 +163,7 @@ def test_a_turn_shows_all_that_is_known_of_it() -> None:
         "Slow.",
         "market_size low [3] unsupported4 bn",
         "none—",
-        "makers.1 high",
+        "nameEvidenceXY high",
         "1 high, 1 low",
         "1 h 2 min",
         "2026-01-01 10:00",
