@@ -102,7 +102,7 @@ class Checked(NamedTuple):
     """What was not found, of the values that are in the answer."""
 
 
-def checked(answer: ReportedAnswer, turns: Sequence[ReportedTurn]) -> Checked | None:
+def check_results(answer: ReportedAnswer, turns: Sequence[ReportedTurn]) -> Checked | None:
     """What the checks say of an answer; None where nothing was checked."""
     fields: dict[int, dict[str, object]] = {}
     for origin in answer.origins:

@@ -18,7 +18,7 @@ from .page import page
 from .reader_facts import (
     CHECK_NOTE,
     NOTE,
-    checked,
+    check_results,
     contradictory,
     evidence_of_answer,
     foot,
@@ -104,7 +104,7 @@ class _Reader:
         return f"{safe(text, _VALUE_CHARS)} ({safe(words)}) {self._marks(one.sources)}"
 
     def _checks(self, answer: ReportedAnswer) -> Iterator[str]:
-        if (found := checked(answer, self._report.turns)) is None:
+        if (found := check_results(answer, self._report.turns)) is None:
             return
         yield f"<h3>Checked against the sources</h3><p>{safe(found.counts)} {CHECK_NOTE}</p>"
         lost = (

@@ -17,7 +17,7 @@ from .audit_facts import short, underway_text
 from .reader_facts import (
     CHECK_NOTE,
     NOTE,
-    checked,
+    check_results,
     contradictory,
     evidence_of_answer,
     foot,
@@ -109,7 +109,7 @@ def _found_value(one: OtherValue) -> str:
 
 
 def _checks(answer: ReportedAnswer, turns: Sequence[ReportedTurn]) -> Iterator[str]:
-    if (found := checked(answer, turns)) is None:
+    if (found := check_results(answer, turns)) is None:
         return
     yield from ("", "### Checked against the sources", "", f"{found.counts} {CHECK_NOTE}")
     lost = [
