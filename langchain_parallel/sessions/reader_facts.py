@@ -154,7 +154,7 @@ def _dates(turns: Sequence[ReportedTurn]) -> str:
     return f"{first} (UTC)" if first == last else f"{first} to {last} (UTC)"
 
 
-def unanswered(answer: ReportedAnswer, turns: Sequence[ReportedTurn]) -> str:
+def why_no_answer(answer: ReportedAnswer, turns: Sequence[ReportedTurn]) -> str:
     """Why a question has no answer; empty if it has one."""
     if not is_hollow(answer.answer):
         return ""

@@ -25,9 +25,9 @@ from .reader_facts import (
     left_over,
     title_of,
     turn_notes,
-    unanswered,
     uncertain,
     warnings_of,
+    why_no_answer,
 )
 from .report_parts import OtherValue, ReportedAnswer, Source
 
@@ -72,7 +72,7 @@ class _Reader:
 
     def _answer(self, answer: ReportedAnswer) -> Iterator[str]:
         turns = self._report.turns
-        if why := unanswered(answer, turns):
+        if why := why_no_answer(answer, turns):
             yield f'<p class="bad">{safe(why)}</p>'
         else:
             notes = turn_notes(answer)

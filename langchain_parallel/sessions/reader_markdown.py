@@ -24,9 +24,9 @@ from .reader_facts import (
     left_over,
     title_of,
     turn_notes,
-    unanswered,
     uncertain,
     warnings_of,
+    why_no_answer,
 )
 from .report_parts import OtherValue, ReportedAnswer, ReportedTurn, Source
 
@@ -66,7 +66,7 @@ def _numbers(answer: ReportedAnswer) -> Iterator[int]:
 
 
 def _answer(answer: ReportedAnswer, turns: Sequence[ReportedTurn]) -> Iterator[str]:
-    if why := unanswered(answer, turns):
+    if why := why_no_answer(answer, turns):
         yield from ("", f"**{unmarked_line(why)}**")
     else:
         notes = turn_notes(answer)

@@ -68,10 +68,10 @@ class _AnswerDocument:
 
     def _evidence(self, path: str) -> str:
         """What is known of a field, once."""
-        words, marks = self._known(path)
+        words, marks = self._take(path)
         return " ".join(filter(None, [words, marks]))
 
-    def _known(self, *paths: str) -> tuple[str, str]:
+    def _take(self, *paths: str) -> tuple[str, str]:
         left = [path for path in paths if path in self._left]
         for path in left:
             del self._left[path]
@@ -103,7 +103,7 @@ class _AnswerDocument:
 
     def _table(self, fields: Iterable[tuple[Any, Any]]) -> Iterator[str]:
         rows = (
-            (f"**{_name(name)}**", _cell(part), *self._known(*self._below.get(str(name), ())))
+            (f"**{_name(name)}**", _cell(part), *self._take(*self._below.get(str(name), ())))
             for name, part in fields
         )
         return table_lines(("Field", "Answer", "Confidence", "Sources"), rows)
@@ -152,7 +152,7 @@ class _AnswerDocument:
         names = column_names(value)
         if not names or not all(_is_short(part) for row in value for part in row.values()):
             return []
-        known = [self._known(*self._below.get(join_path(path, at), ())) for at in range(len(value))]
+        known = [self._take(*self._below.get(join_path(path, at), ())) for at in range(len(value))]
         rows = [[_cell(row[name]) for name in names] for row in value]
         head = list(map(_name, names))
         if any(map(any, known)):
