@@ -40,8 +40,12 @@ class Finding(FoundValue):
     """The positions of all turns that gave an equal value."""
     in_answer: bool
     """False for a text beside an object, or the other way round: the answer has no place for it."""
+    evidence_of: str
+    """The field for which the API gives this evidence: this one, or an object that it is in."""
     parts: NotRequired[dict[str, PartEvidence]]
-    """What the turn says of parts of the value, by their paths in it: `0.name` of a list."""
+    """What the turn says of parts of the value, by their paths in it, as `0.name` of a list; of the whole, by
+    an empty path.
+    """
 
 
 class Source(TypedDict):
@@ -63,6 +67,8 @@ class Findings(TypedDict):
     """Positions, of the first run, the follow-ups and the branches; those without an answer included."""
     fields: dict[str, Finding]
     """By path; a text answer is one field, `output`. A list is one field."""
+    without_value: dict[str, PartEvidence]
+    """Fields of which the API gives evidence and no value, by path."""
     answer: Any
     """Made of the fields, in the shape of the first answer; None where nothing was found."""
     sources: list[Source]

@@ -53,6 +53,12 @@ class Value(NamedTuple):
         return self.rank, self.sites, self.excerpts
 
     @property
+    def urls(self) -> list[str]:
+        """All that is cited for it: first by the best turn."""
+        later = sorted(self.said, key=lambda one: (one.round, one.urls))
+        return [url for one in (self.best, *later) for url in one.urls]
+
+    @property
     def last_round(self) -> int:
         """The last round in which it was found."""
         return max(one.round for one in self.said)
@@ -147,6 +153,7 @@ class _Maker:
             agrees=not any(differ),
             supported_by=sorted({self._position(one) for one in first.said}),
             in_answer=in_answer,
+            evidence_of=first.best.evidence_of,
         )
         if parts := self._parts(first.best):
             finding["parts"] = parts
@@ -158,7 +165,7 @@ class _Maker:
         return FoundValue(
             value=best.value,
             confidence=best.confidence,
-            citations=sorted({self.number(url) for one in value.said for url in one.urls}),
+            citations=list(dict.fromkeys(map(self.number, value.urls))),
             turn=self._position(best),
             run_id=turn.get("run_id") or "",
         )
@@ -170,8 +177,10 @@ class _Maker:
         if not best.path or not isinstance(best.value, list | dict):
             return {}
         parts = TurnEvidence.of(self.turns[best.place]).parts_of(field_name(best.path))
+        if parts.keys() <= {""}:
+            return {}
         return {
-            name: PartEvidence(confidence=word, citations=sorted(set(map(self.number, urls))))
+            name: PartEvidence(confidence=word, citations=list(map(self.number, urls)))
             for name, (word, urls) in parts.items()
         }
 

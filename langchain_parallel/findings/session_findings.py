@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
-from ..evidence import Evidence, EvidenceRule, join_path, numbers_by_url
-from .finding import Contradiction, Finding, Findings, FoundValue, Source
+from ..evidence import TEXT_FIELD, Evidence, EvidenceRule, join_path, numbers_by_url, rank
+from .finding import Contradiction, Finding, Findings, FoundValue, PartEvidence, Source
 from .merging import merge
 from .question_turns import questions_in
 from .sameness import form_of, relation
 from .strands import Strand, find_strands
-from .support import Said, values_of
+from .support import Said, TurnEvidence, sources_in, values_of
 
 
 def find_findings(turns: Iterable[Mapping[str, Any]]) -> list[Findings]:
@@ -39,37 +39,64 @@ def as_evidence(findings: Findings) -> Evidence:
 
     What stands beside the answer is left out.
     """
+    fields = {name: one for name, one in findings["fields"].items() if one["in_answer"]}
     confidence: dict[str, str] = {}
     cited: dict[int, dict[str, None]] = {}
-    fields = {name: one for name, one in findings["fields"].items() if one["in_answer"]}
-    for name, finding in fields.items():
-        known = {name: (finding["confidence"], finding["citations"])}
-        if parts := finding.get("parts"):
-            own = {
-                join_path(name, part): (p["confidence"], p["citations"])
-                for part, p in parts.items()
-            }
-            of_parts = {number for _, numbers in own.values() for number in numbers}
-            rest = [number for number in finding["citations"] if number not in of_parts]
-            words = any(word for word, _ in own.values())
-            known = {name: (None if words else finding["confidence"], rest), **own}
-        for path, (word, numbers) in known.items():
-            if word:
-                confidence[path] = word
-            for number in numbers:
-                cited.setdefault(number, {})[path] = None
-    citations = [
-        {**source, "fields": list(cited[source["number"]])}
-        for source in findings["sources"]
-        if source["number"] in cited
-    ]
+    named = _by_field(fields)
+    for path, word, numbers in [*named, *_lines(findings["without_value"])]:
+        if word:
+            confidence[path] = word
+        for number in numbers:
+            cited.setdefault(number, {})[path] = None
+    sources = {source["number"]: source for source in findings["sources"]}
+    citations = [{**sources[number], "fields": list(names)} for number, names in cited.items()]
     evidence = Evidence(
         content=findings["answer"],
         confidence=confidence,
-        unsupported_fields=list(fields),  # what the rule has to judge
+        unsupported_fields=list(
+            dict.fromkeys(path for path, _, _ in named)
+        ),  # what is to be judged
         citations=citations,
     )
     return {**evidence, "unsupported_fields": list(EvidenceRule().find_unsupported(evidence))}
+
+
+_Line: TypeAlias = tuple[str, str | None, list[int]]
+"""A field, its confidence, its citations."""
+
+
+def _by_field(fields: Mapping[str, Finding]) -> list[_Line]:
+    """The evidence by the fields for which the API gives it, as far as all they hold is from one turn."""
+    turns: dict[str, set[int]] = {}
+    for one in fields.values():
+        turns.setdefault(one["evidence_of"], set()).add(one["turn"])
+    lines: list[_Line] = []
+    for name, one in fields.items():
+        numbers = one["citations"]
+        if parts := one.get("parts"):
+            lines += _lines(
+                {join_path(name, part) if part else name: p for part, p in parts.items()}
+            )
+            of_parts = {number for part in parts.values() for number in part["citations"]}
+            lines.append((name, None, [number for number in numbers if number not in of_parts]))
+        else:
+            is_whole = len(turns[one["evidence_of"]]) == 1
+            lines.append((one["evidence_of"] if is_whole else name, one["confidence"], numbers))
+    return lines
+
+
+def _lines(parts: Mapping[str, PartEvidence]) -> list[_Line]:
+    return [(name, one["confidence"], one["citations"]) for name, one in parts.items()]
+
+
+def without_excerpts(findings: Findings) -> Findings:
+    """The same, small enough for a graph's state."""
+    sources = [
+        {name: source[name] for name in ("number", "url", "title")}
+        for source in findings["sources"]
+    ]
+    beside = [without_excerpts(one) for one in findings["beside"]]
+    return {**findings, "sources": cast(list[Source], sources), "beside": beside}
 
 
 def contradictions(findings: Findings) -> list[Contradiction]:
@@ -115,16 +142,40 @@ def _of_strand(
     strand: Strand, turns: Sequence[Mapping[str, Any]], sources: Mapping[str, Source]
 ) -> Findings:
     merged = merge(strand.values, turns, lambda url: sources[url]["number"])
+    without_value = _without_value(strand, merged.fields, sources)
     cited = {number for one in merged.fields.values() for number in _numbers(one)}
+    cited.update(number for one in without_value.values() for number in one["citations"])
     places = {id(turn): place for place, turn in enumerate(turns)}
     return Findings(
         question=str(strand.turns[0].get("question") or ""),
         turns=[_position(turn, places[id(turn)]) for turn in strand.turns],
         fields=merged.fields,
+        without_value=without_value,
         answer=merged.answer,
         sources=[source for source in sources.values() if source["number"] in cited],
         beside=[],
     )
+
+
+def _without_value(
+    strand: Strand, fields: Mapping[str, Finding], sources: Mapping[str, Source]
+) -> dict[str, PartEvidence]:
+    """The evidence of fields that no turn has a value for; of several turns, the best."""
+    found: dict[str, PartEvidence] = {}
+    if TEXT_FIELD in fields:
+        return found  # all evidence is the text's
+    for turn in strand.turns:
+        if turn.get("content") is None:
+            continue
+        evidence = TurnEvidence.of(turn)
+        for name in evidence.without_value(fields):
+            word = evidence.confidence.get(name)
+            if name in found and rank(found[name]["confidence"] or "") > rank(word or ""):
+                continue
+            urls = dict.fromkeys(source["url"] for source in evidence.sources.get(name, ()))
+            numbers = [sources[url]["number"] for url in urls]
+            found[name] = PartEvidence(confidence=word, citations=numbers)
+    return found
 
 
 def _numbers(finding: Finding) -> set[int]:
@@ -146,14 +197,16 @@ def _weight(strand: Strand) -> tuple[Any, ...]:
 
 def _sources(turns: Sequence[Mapping[str, Any]]) -> dict[str, Source]:
     """Every address that the session cites, with its number."""
-    numbers, found = numbers_by_url(turns), dict[str, Source]()
-    for turn in turns:
-        for one in turn.get("citations") or ():
-            if not (url := one.get("url")):
-                continue
-            source = found.setdefault(url, Source(number=numbers[url], url=url, title=None))
-            source["title"] = source["title"] or one.get("title")
-            if one.get("excerpts"):
-                known = source.get("excerpts") or []
-                source["excerpts"] = list(dict.fromkeys([*known, *one["excerpts"]]))
+    cited = [list(sources_in(turn)) for turn in turns]
+    numbers, found = (
+        numbers_by_url({"citations": sources} for sources in cited),
+        dict[str, Source](),
+    )
+    for one in (source for sources in cited for source in sources):
+        url = one["url"]
+        source = found.setdefault(url, Source(number=numbers[url], url=url, title=None))
+        source["title"] = source["title"] or one.get("title")
+        if one.get("excerpts"):
+            known = source.get("excerpts") or []
+            source["excerpts"] = list(dict.fromkeys([*known, *one["excerpts"]]))
     return found

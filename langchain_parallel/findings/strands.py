@@ -4,11 +4,12 @@ Rule: fields of the same name are merged, and called contradictory, only where t
 thing.
 
 - A follow-up of the evaluation does: it asks again for what the question asked.
-- Branches from one answer do, unless what they both say differs in half of the fields or more, or in a
-  name: branches about two companies have the same fields. Then each stands beside the answer, under its
-  own question. Branches that ask the same question always do. Texts of branches always stand beside.
-- What a person asks, and a branch, stands beside the answer if it shares two fields with it or more, and
-  has none of them in common.
+- Branches from one answer do, unless what they both say differs in half of the fields or more, or in a name:
+  branches about two companies have the same fields. Then each stands beside the answer, under its own
+  question. So do branches with other prose in the same field, unless each has a field of its own. Branches
+  that ask the same question always speak of the same thing.
+- What a person asks, and a branch, stands beside the answer if it shares two fields with it or more, and has
+  none of them in common.
 - A turn that continues a branch standing beside belongs to that branch if it says the same of some field;
   otherwise it is about the question, as one that joins the branches is.
 """
@@ -20,7 +21,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .question_turns import rounds_in
-from .sameness import group_forms, relation
+from .sameness import Form, form_of, group_forms, relation
 from .support import Path, Said
 from .wording import normalize
 
@@ -29,7 +30,6 @@ _COMPARED = 8
 _NAME = re.compile(
     r"(?:\w+_)?(?:name|company|organi[sz]ation|person|product|subject|entity|website|domain|ticker|symbol|isin)"
 )
-_TEXT: Path = ()
 
 
 class Strand:
@@ -127,14 +127,28 @@ def _of_branches(
     are_apart = len(branches) > 1 and _differ(values)
     for branch, own in zip(branches, values, strict=True):
         has_answer = any(not one.is_hollow for one in own)
-        differs = are_apart or (len(branches) > 1 and _is_text(own)) or _is_about_other(about, own)
+        shares_prose = len(branches) > 1 and _is_other_prose(about, own)
+        differs = are_apart or shares_prose or _is_about_other(about, own)
         strand = Strand() if has_answer and differs else about
         placed += [(turn, strand) for turn in branch]
     return placed
 
 
-def _is_text(values: Iterable[Said]) -> bool:
-    return any(value.path == _TEXT and not value.is_hollow for value in values)
+def _is_other_prose(strand: Strand, values: Sequence[Said]) -> bool:
+    """Whether it is nothing but prose, where the strand has other prose."""
+    if any(not _is_prose(value.form) for value in values if not value.is_hollow):
+        return False
+    known = strand.known
+    return any(
+        value.form.key != one.form.key for value in values for one in known.get(value.path, ())
+    )
+
+
+def _is_prose(form: Form) -> bool:
+    """Whether nobody can tell if it contradicts another one."""
+    if form.kind == "list":
+        return any(_is_prose(form_of(one)) for one in form.value[:_COMPARED])
+    return form.is_prose
 
 
 def _is_about_other(strand: Strand, values: Sequence[Said]) -> bool:
@@ -154,8 +168,17 @@ def _differ(branches: Sequence[Sequence[Said]]) -> bool:
             if not value.is_hollow:
                 by_path.setdefault(value.path, {}).setdefault(number, []).append(value)
     shared = {path: list(of.values()) for path, of in by_path.items() if len(of) > 1}
-    different = [path for path, values in shared.items() if _contradict(values)]
-    return any(map(_is_name, different)) or (bool(different) and len(different) * 2 >= len(shared))
+    prose = {path for path, values in shared.items() if _is_prose(values[0][0].form)}
+    different = [p for p, values in shared.items() if p not in prose and _contradict(values)]
+    if any(map(_is_name, different)):
+        return True
+    if different and len(different) * 2 >= len(shared) - len(prose):
+        return True
+    if not any(len({one.form.key for of in shared[p] for one in of}) > 1 for p in prose):
+        return False
+    alone = [of for of in by_path.values() if len(of) == 1]
+    own = {n for of in alone for n, (one, *_) in of.items() if not _is_prose(one.form)}
+    return len(own) < sum(any(not one.is_hollow for one in values) for values in branches)
 
 
 def _contradict(values: list[list[Said]]) -> bool:

@@ -7,12 +7,12 @@ as good as its weakest element.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 from .._core.urls import host
-from ..evidence import NO_ANSWERS, TEXT_FIELD, is_hollow, is_within, rank, with_parents
+from ..evidence import NO_ANSWERS, TEXT_FIELD, is_hollow, rank, with_parents
 from .sameness import Form, form_of
 from .wording import normalize
 
@@ -43,6 +43,8 @@ class Said(NamedTuple):
     urls: tuple[str, ...]
     sites: frozenset[str]
     excerpts: int
+    evidence_of: str
+    """The field of the turn that the confidence and the citations are given for."""
 
     @property
     def is_hollow(self) -> bool:
@@ -96,10 +98,9 @@ class TurnEvidence:
         confidence = {str(name): word for name, word in words.items() if isinstance(word, str)}
         position = turn.get("position", 0)
         made = cls(confidence, position, turn.get("round", position))
-        for source in turn.get("citations") or ():
-            if source.get("url"):
-                for name in source.get("fields") or ():
-                    made.sources.setdefault(str(name), []).append(source)
+        for source in sources_in(turn):
+            for name in source.get("fields") or ():
+                made.sources.setdefault(str(name), []).append(source)
         for name in dict.fromkeys([*made.sources, *confidence]):
             for parent in with_parents(name):
                 made.within.setdefault(parent, []).append(name)
@@ -121,7 +122,23 @@ class TurnEvidence:
             urls=tuple(dict.fromkeys(source["url"] for source in sources)),
             sites=frozenset(filter(None, (site_of(source["url"]) for source in sources))),
             excerpts=self._count_excerpts(sources, value),
+            evidence_of=self._field_of(name, path),
         )
+
+    def _field_of(self, name: str, path: Path) -> str:
+        """The field itself, or the object that it is in, of which there is evidence."""
+        if not path or name in self.within:
+            return name
+        known = (one for one in with_parents(name) if one in self.confidence or one in self.sources)
+        return next(known, path[0])
+
+    def without_value(self, paths: Iterable[str]) -> Iterator[str]:
+        """The fields of which there is evidence, where none of these is such a field, in it or around it."""
+        have = {parent for path in paths for parent in with_parents(path)}
+        leaves = set(paths)
+        for name in dict.fromkeys([*self.sources, *self.confidence]):
+            if name not in have and leaves.isdisjoint(with_parents(name)):
+                yield name
 
     def word_of(self, name: str) -> str | None:
         """The confidence of a field: its own, that of its parent, or the weakest of its parts'."""
@@ -137,14 +154,13 @@ class TurnEvidence:
         return [source for known in names for source in self.sources.get(known, ())]
 
     def parts_of(self, name: str) -> dict[str, tuple[str | None, list[str]]]:
-        """What is known of parts of a value, by their paths in it: confidence and urls."""
+        """What is known of a value and its parts, by their paths in it: confidence and urls."""
         return {
-            part.removeprefix(f"{name}."): (
+            part[len(name) + 1 :]: (
                 self.confidence.get(part),
-                [source["url"] for source in self.sources.get(part, ())],
+                list(dict.fromkeys(source["url"] for source in self.sources.get(part, ()))),
             )
             for part in self.within.get(name, ())
-            if part != name and is_within(part, name)
         }
 
     def _word_of_text(self) -> str | None:
@@ -170,6 +186,14 @@ class TurnEvidence:
             given = [text for text in source.get("excerpts") or () if isinstance(text, str)]
             self.texts[source["url"]] = [normalize(text[:_EXCERPT_CHARS]) for text in given]
         return self.texts[source["url"]]
+
+
+def sources_in(turn: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The citations of a turn that have an address."""
+    given = turn.get("citations")
+    for source in given if isinstance(given, list | tuple) else ():
+        if isinstance(source, Mapping) and isinstance(source.get("url"), str) and source["url"]:
+            yield source
 
 
 def site_of(url: Any) -> str:

@@ -8,7 +8,7 @@ Rule: an answer is untrusted. It is Markdown in which no text of the web makes a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 from langchain_core.messages import (
@@ -21,10 +21,12 @@ from langchain_core.messages import (
 )
 
 from ..errors import InvalidRequest
-from ..evidence import Evidence, numbers_by_url
+from ..findings import Findings, as_evidence, last_findings
+from ..text.finding_notes import finding_notes
 from ..text.markdown import UNVERIFIED, answer_markdown, escape_line, unmarked_line
 from ..text.result import DEFAULT_MAX_CHARS, weak_points
 from ..text.untrusted import ERROR_CHARS
+from .answering import all_of, is_answered, turns_in
 from .evaluation import last_round
 from .state import ResearchState, Turn, Verdict, is_elsewhere
 from .usage import spent_usd
@@ -121,9 +123,8 @@ def answer_update(state: ResearchState, verdict: Verdict) -> dict[str, Any]:
     """
     unsent = [turn for turn in _open_turns(state) if turn["asked_by"] == "caller"]
     asked = [] if unsent else list(_since_question(state.get("turns") or []))
-    done = [turn for turn in asked if turn["status"] == "completed"]
-    told = list(last_round(done)) if done else asked[-1:]
-    content = "\n\n".join(_parts(told, state, verdict))
+    found = last_findings(state.get("turns") or []) if asked else None
+    content = "\n\n".join(_parts(asked, found, verdict))
     first = [*unsent, *asked]
     about = first[0].get("message_key") or first[0]["key"] if first else None
     return _messages_update(state, _message(about, asked, content, verdict))
@@ -133,9 +134,14 @@ def refusal_update(state: ResearchState, reason: str) -> dict[str, Any]:
     """The same for a message that cannot be asked."""
     verdict = Verdict(action="stop", reason=reason)
     human = asked_message(state)
-    content = "\n\n".join(_parts([], state, verdict))
+    content = "\n\n".join(_parts([], None, verdict))
     message = _message(message_key(human) if human else None, [], content, verdict)
-    return {"answer": None, "verdict": verdict, **_messages_update(state, message)}
+    return {
+        "answer": None,
+        "findings": None,
+        "verdict": verdict,
+        **_messages_update(state, message),
+    }
 
 
 def _since_question(turns: Sequence[Turn]) -> Iterator[Turn]:
@@ -183,20 +189,20 @@ def _messages_update(state: ResearchState, message: AIMessage) -> dict[str, Any]
     return {} if is_call else {"messages": [message]}
 
 
-def _parts(told: Sequence[Turn], state: ResearchState, verdict: Verdict) -> Iterator[str]:
-    numbers = numbers_by_url(state.get("turns") or [])
-    completed = [turn for turn in told if turn["status"] == "completed"]
-    if completed:
+def _parts(asked: Sequence[Turn], found: Findings | None, verdict: Verdict) -> Iterator[str]:
+    last = last_round(list(asked)) if asked else []
+    answers = [one for one in all_of(found) if is_answered(one)]
+    if answers:
         yield UNVERIFIED
-    for turn in completed:
-        if len(completed) > 1:
-            yield f"### {unmarked_line(turn['question'])}"
-        yield from _answer(turn, numbers, DEFAULT_MAX_CHARS // len(completed))
-    for turn in told:
-        if turn not in completed:
+    for one in answers:
+        if len(answers) > 1:
+            yield f"### {unmarked_line(one['question'])}"
+        yield from _answer(one, asked, DEFAULT_MAX_CHARS // len(answers))
+    for turn in last:
+        if turn["status"] != "completed":
             yield f"There is no answer (status {escape_line(turn['status'])}). {_error(turn)}".strip()
     if verdict["action"] == "stop" and (reason := verdict.get("reason")):
-        what = "The research stopped" if told else "Nothing was researched"
+        what = "The research stopped" if asked else "Nothing was researched"
         yield f"{what}: {unmarked_line(reason[:ERROR_CHARS])}"
 
 
@@ -204,11 +210,12 @@ def _error(turn: Turn) -> str:
     return unmarked_line((turn["error"] or "")[:ERROR_CHARS])
 
 
-def _answer(turn: Turn, numbers: Mapping[str, int], max_chars: int) -> Iterator[str]:
+def _answer(found: Findings, asked: Sequence[Turn], max_chars: int) -> Iterator[str]:
     """An answer with the numbers that its sources have in the whole session."""
-    citations = [{**source, "number": numbers[source["url"]]} for source in turn["citations"]]
-    evidence = cast(Evidence, {**turn, "citations": citations})
-    notes = [*weak_points(evidence), *(f"Warning: {warning}" for warning in turn["warnings"])]
+    evidence, turns = as_evidence(found), turns_in(found, asked)
+    warnings = dict.fromkeys(warning for turn in turns for warning in turn["warnings"])
+    told = (f"Warning: {warning}" for warning in warnings)
+    notes = [*weak_points(evidence), *finding_notes(found), *told]
     text = answer_markdown(evidence, notes, max_chars - _FRAME_CHARS)
     yield text.answer
     if text.notes:
@@ -216,6 +223,7 @@ def _answer(turn: Turn, numbers: Mapping[str, int], max_chars: int) -> Iterator[
     if text.citations:
         yield "Sources:\n\n" + "\n".join(text.citations)
     if text.left_out:
-        what = ", ".join(text.left_out)
-        where = f"Run {escape_line(turn['run_id'])}" if turn["run_id"] else "The session's state"
+        what, runs = ", ".join(text.left_out), [turn["run_id"] for turn in turns]
+        is_one = len(runs) == 1 and runs[0]
+        where = f"Run {escape_line(runs[0])}" if is_one else "The session's state"
         yield f"Left out: {what}. {where} has all of it."

@@ -12,6 +12,7 @@ from langchain_core.messages import AnyMessage
 from typing_extensions import NotRequired, TypedDict
 
 from ..checks import CheckedAnswer
+from ..findings import Findings
 from ..options import SessionLimits
 from ..processors import is_chat
 from ._channels import (
@@ -225,7 +226,11 @@ class ResearchOutput(TypedDict):
     """What a session answers."""
 
     answer: Any
-    """The content of the last completed turn; None if the last turn has none."""
+    """What the turns of the question have found together, in the shape of the first answer; None where they
+    found nothing.
+    """
+    findings: NotRequired[Findings | None]
+    """By field, where the answer is from, how well it is supported, and what else was found."""
     messages: Annotated[list[AnyMessage], merge_messages]
     """The answer, as one message with its sources; in a chat, behind the messages so far."""
     interaction_id: str | None
@@ -255,5 +260,7 @@ class ResearchState(TypedDict, total=False):
     limits: Annotated[SessionLimits, CheckedLimits]
     """Limits that were raised, or given for this session."""
     answer: Annotated[Any, CheckedValue]
+    findings: Annotated[Findings | None, CheckedValue]
+    """Of the question at hand; those of earlier questions are a function of `turns`."""
     spent_usd: Annotated[float, CheckedValue]
     verdict: Annotated[Verdict, CheckedVerdict]

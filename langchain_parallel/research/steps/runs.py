@@ -30,6 +30,7 @@ from ...errors import (
 )
 from ...parked.interrupts import check_own_thread, is_parking, park
 from ...processors import is_chat
+from ..answering import answer_channels
 from ..approval import limit_objections
 from ..graph_config import GraphConfig
 from ..quick_turns import answered_turn
@@ -84,7 +85,8 @@ def _end(
 ) -> Calls[dict[str, Any]]:
     """What an ended turn changes in the state."""
     yield from emit_cost([turn], state, config)
-    update = {"turns": [*found, turn], "pending": None, "answer": turn["content"]}
+    turns = [*found, turn]
+    update = {"turns": turns, "pending": None, **answer_channels(state, turns)}
     if turn["status"] != "completed":  # the head stays where it was
         return update
     head = turn["interaction_id"] or state.get("interaction_id")
@@ -287,7 +289,10 @@ def _head(state: ResearchState, turns: list[Turn]) -> dict[str, Any]:
     here = {branch["position"] for branch in state["branches"]}
     done = merge_turns(state.get("turns"), turns)
     answered = [t for t in done if t["position"] in here and t["status"] == "completed"]
+    update = answer_channels(state, turns)
     if not answered:
-        return {"answer": None}
-    head = answered[-1]["interaction_id"] or state.get("interaction_id")
-    return {"answer": answered[-1]["content"], "interaction_id": head}
+        return update
+    return {
+        **update,
+        "interaction_id": answered[-1]["interaction_id"] or state.get("interaction_id"),
+    }

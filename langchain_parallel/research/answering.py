@@ -1,0 +1,49 @@
+"""The answer of a session: what all turns of the question at hand have found, not the last one alone.
+
+Rule: `answer` and `findings` are written together, whenever a turn of the question has ended, and are made of
+`turns` alone. So a checkpoint of an earlier version, without findings, has them as soon as it goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ..findings import Findings, last_findings, without_excerpts
+from .state import ResearchState, Turn, merge_turns
+
+
+def answer_channels(state: ResearchState, new: Iterable[Turn]) -> dict[str, Any]:
+    """The update of the answer and its findings, once turns have ended.
+
+    Args:
+        state: Before the update.
+        new: The turns that it adds.
+    """
+    found = last_findings(merge_turns(state.get("turns"), list(new)))
+    if found is None:
+        return {"answer": None, "findings": None}
+    return {"answer": found["answer"], "findings": without_excerpts(found)}
+
+
+def all_of(findings: Findings | None) -> list[Findings]:
+    """The answer, and then what stands beside it."""
+    return [] if findings is None else [findings, *findings["beside"]]
+
+
+def is_answered(findings: Findings) -> bool:
+    """Whether a turn had an answer, be it an empty one."""
+    return bool(findings["fields"])
+
+
+def turns_in(findings: Findings, turns: Sequence[Turn]) -> list[Turn]:
+    """The turns that an answer is made of, and the last one that had an answer.
+
+    Args:
+        findings: The answer's.
+        turns: Of the question.
+    """
+    positions = {turn for one in findings["fields"].values() for turn in one["supported_by"]}
+    own = [turn for turn in turns if turn["position"] in findings["turns"]]
+    done = [turn for turn in own if turn["status"] == "completed"]
+    return [turn for turn in done if turn["position"] in positions or turn is done[-1]]
