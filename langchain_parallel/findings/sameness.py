@@ -33,7 +33,7 @@ _SENTENCE_WORDS = 3
 """From which on a last dot makes a sentence of it."""
 _PAIRED = 60
 """Elements of a list that are compared one by one."""
-_HOST = re.compile(r"(?:https?://)?(?:[\w-]+\.)+[^\W\d_]{2,24}(?::\d+)?(?:[/?#]\S*)?")
+_HOST = re.compile(r"(?:https?://)?(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?::\d{1,5})?(?:[/?#]\S*)?")
 _TRUTH = {"true": True, "yes": True, "false": False, "no": False}
 
 

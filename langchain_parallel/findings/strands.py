@@ -28,7 +28,7 @@ from .wording import normalize
 _COMPARED = 8
 """Values of a field that a new one is compared with."""
 _NAME = re.compile(
-    r"(?:\w+_)?(?:name|company|organi[sz]ation|person|product|subject|entity|website|domain|ticker|symbol|isin)"
+    r"(?:\w{1,40}_)?(?:name|company|organi[sz]ation|person|product|subject|entity|website|domain|ticker|symbol|isin)"
 )
 
 
