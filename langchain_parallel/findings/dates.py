@@ -39,7 +39,8 @@ _TIME = re.compile(
 _ASIAN = re.compile(r"(\d{4})[年년]\s?(\d{1,2})[月월](?:\s?(\d{1,2})[日일])?")
 _NUMBERS = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4})")
 _DAY_FIRST = re.compile(
-    r"(?:(\d{1,2})(?:st|nd|rd|th|\.|er|º)?,? (?:de |of )?)?([^\W\d_]{1,20})\.?,? (?:de |of |del )?(\d{4})(?: г)?"
+    r"(?:(\d{1,2})(?:st|nd|rd|th|\.|er|º)?,? (?:de |of )?)?([^\W\d_]{1,20})\.?,? (?:de |of |del )?"
+    r"(\d{4})(?: г)?"
 )
 _MONTH_FIRST = re.compile(r"([^\W\d_]{1,20})\.? (\d{1,2})(?:st|nd|rd|th)?,? (\d{4})")
 
