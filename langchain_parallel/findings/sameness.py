@@ -280,7 +280,7 @@ def _of_two_kinds(a: Form, b: Form) -> Relation:
         years = {Decimal(date[0]) for date in b.readings}
         return "compatible" if any(one.low in years for one in a.readings) else "different"
     if b.kind == "text" and a.kind in ("quantity", "date"):
-        numbers = numbers_in(normalize(str(b.value)))
+        numbers = numbers_in(b.readings[0])
         known = {one.low if isinstance(one, Quantity) else Decimal(one[0]) for one in a.readings}
         return "compatible" if numbers & known else "different"
     return "different"

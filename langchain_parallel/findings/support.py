@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from .._core.urls import host
 from ..evidence import NO_ANSWERS, TEXT_FIELD, is_hollow, rank, with_parents
+from .quantities import number_of
 from .sameness import Form, form_of
 from .wording import normalize
 
@@ -175,9 +176,11 @@ class TurnEvidence:
         """How many sources have an excerpt with the value in it."""
         if not any("excerpts" in source for source in sources):
             return 0
-        if isinstance(value, dict | list | tuple) or is_hollow(value, NO_ANSWERS):
+        if isinstance(value, int | float) and number_of(value) is not None:
+            value = str(value)
+        if not isinstance(value, str) or is_hollow(value, NO_ANSWERS):
             return 0
-        wanted = normalize(str(value)[:_EXCERPT_CHARS])
+        wanted = normalize(value[:_EXCERPT_CHARS])
         by_url = {source["url"]: source for source in sources}
         return sum(any(wanted in text for text in self._texts(s)) for s in by_url.values())
 

@@ -1,0 +1,166 @@
+"""Values that differ in form alone are the same; others are not, and nothing raises."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from langchain_parallel.findings import is_same_value
+from langchain_parallel.findings.sameness import form_of, relation
+
+SAME: list[tuple[Any, Any]] = [
+    (1200, "1,200"),
+    (1200, "1.2k"),
+    ("1.2k", "1200 employees"),
+    (1200, "1.200"),
+    ("1 200", "1'200"),
+    ("1\N{NARROW NO-BREAK SPACE}200", 1200.0),
+    ("12,00,000", "1.2 million"),
+    ("$1.2M", "1,200,000 USD"),
+    ("€ 1,2 Mio.", "1200000 EUR"),
+    ("1.5 Mrd €", "€1.5bn"),
+    ("1.2億円", "120,000,000 JPY"),
+    ("12 %", "12 percent"),
+    ("1,5 %", "1.5%"),
+    ("5 km", "5000 m"),
+    ("٥", "5"),
+    ("over 300", "more than 300"),
+    ("2024-03-05", "5 March 2024"),
+    ("March 5th, 2024", "05.03.2024"),
+    ("5. März 2024", "2024-03-05T00:00:00Z"),
+    ("2024年3月5日", "2024/3/5"),
+    ("03/05/2024", "05.03.2024"),
+    ("2024-03-05T12:00:00Z", "2024-03-05 13:00:00+01:00"),
+    ("https://www.acme.com/", "acme.com"),
+    ("http://Acme.com/a/", "https://acme.com/a"),
+    ("ACME  Inc.", "acme inc"),
+    ("“Ada”", "Ada"),
+    ("São Paulo", "Sao Paulo"),
+    ("U.S.", "US"),
+    (True, "yes"),
+    ({"a": 1, "b": None}, {"a": "1"}),
+    (["a", "b"], ["B", "A"]),
+]
+DIFFERENT: list[tuple[Any, Any]] = [
+    (1200, 1300),
+    ("5 USD", "5 EUR"),
+    ("$5m", "€5m"),
+    ("5m", "6m"),
+    ("1.200 €", "1,2 €"),
+    ("5 kg", "5 t"),
+    ("-5", "5"),
+    ("10²", "102"),
+    ("over 300", 200),
+    ("1.2M", "1.4M"),
+    ("2024-03-05", "2024-03-06"),
+    ("acme.com", "acme.de"),
+    ("Ada", "Bob"),
+    ("A-", "A+"),
+    ("C++", "C"),
+    ("v1.2", "v1.3"),
+    ("profitable", "not profitable"),
+    ("007", "008"),
+    (True, False),
+    (["a"], ["b"]),
+    ({"amount": 5, "currency": "USD"}, {"amount": 5, "currency": "EUR"}),
+    ("The CEO is Ada.", "The CEO is Bob."),
+    ("Acme has 1,200 employees in all", "Acme has 1,500 employees in all"),
+]
+SAYS_LESS: list[tuple[Any, Any]] = [
+    ("1.2M", 1234567),
+    ("about 1,200", 1234),
+    ("over 300", 350),
+    ("1,000-1,500", 1200),
+    ("12%", 0.12),
+    ("2024", "2024-03-05"),
+    ("March 2024", "2024-03-05"),
+    ("Acme", "Acme Holdings"),
+    ("A. Lovelace", "Ada Lovelace"),
+    ("Lovelace, Ada", "Ada Lovelace"),
+    ("1200 employees", "1200 people"),
+    (["a"], ["a", "b"]),
+    ("Ada", ["Ada", "Bob"]),
+    ("Ada has led it for many years now.", "Nothing here is said of who leads the company, alas."),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), SAME)
+def test_form_alone_is_no_difference(one: Any, other: Any) -> None:
+    assert is_same_value(one, other)
+    assert is_same_value(other, one)
+
+
+@pytest.mark.parametrize(("one", "other"), DIFFERENT)
+def test_a_contradiction_is_seen(one: Any, other: Any) -> None:
+    assert relation(form_of(one), form_of(other)) == "different"
+    assert relation(form_of(other), form_of(one)) == "different"
+
+
+@pytest.mark.parametrize(("one", "other"), SAYS_LESS)
+def test_what_says_less_neither_contradicts_nor_is_the_same(one: Any, other: Any) -> None:
+    assert relation(form_of(one), form_of(other)) == "compatible"
+    assert relation(form_of(other), form_of(one)) == "compatible"
+
+
+def deep(levels: int) -> Any:
+    value: Any = "x"
+    for _ in range(levels):
+        value = {"a": [value]}
+    return value
+
+
+ODD: list[Any] = [
+    *(10**5_000, -(10**400), 2**70, float("nan"), float("inf"), 1e308, 5e-324, -0.0),
+    *("NaN", "1e999999", "9" * 5_000, "1," * 5_000, "-", "$", "%", "$-", "..", "0" * 50, "१२३"),
+    *(
+        "\x00",
+        "\ud83d",
+        "\u202e123",
+        "https://[",
+        "http://a.b:99999999/",
+        "31.02.2024",
+        "0000-00-00",
+    ),
+    *("9999-12-31T23:59:59-23:59", "1-0", "5-3", ">", "about", "m", "k", "(" * 5_000),
+    *(deep(500), [[]], {"": {"": ""}}, {"currency": []}, [None, {}], {}, "", None, False, 0),
+]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+def test_no_odd_value_raises_and_each_is_the_same_as_itself() -> None:
+    for one in ODD:
+        assert is_same_value(one, one), repr(one)[:50]
+        for other in ODD:
+            there, back = (
+                relation(form_of(a), form_of(b)) for a, b in ((one, other), (other, one))
+            )
+            assert there == back, (repr(one)[:50], repr(other)[:50])
+
+
+_FORMS = st.sampled_from("0123456789.,' -+%$€kKmMbn/:TZ–~<>üMär ").map(str)
+
+
+@given(
+    JSON | st.lists(_FORMS, max_size=12).map("".join),
+    JSON | st.lists(_FORMS, max_size=12).map("".join),
+)
+def test_the_order_does_not_matter(one: Any, other: Any) -> None:
+    assert is_same_value(one, one)
+    assert is_same_value(one, other) == is_same_value(other, one)
+    assert relation(form_of(one), form_of(other)) == relation(form_of(other), form_of(one))
+
+
+@given(st.integers(1_000, 10**12))
+def test_a_number_is_the_same_with_the_marks_of_any_language(number: int) -> None:
+    for mark in (",", ".", "'", " ", "\N{NO-BREAK SPACE}", "\N{THIN SPACE}", "’"):
+        assert is_same_value(number, f"{number:,}".replace(",", mark)), mark
+        assert not is_same_value(number, f"{number + 1:,}".replace(",", mark)), mark
