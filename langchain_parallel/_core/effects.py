@@ -38,6 +38,8 @@ class Request:
     """Send it again though its answer was lost, and may be billed: the caller has asked for that."""
     if_lost: str = ""
     """What a caller is told of money where the answer was lost; empty if it is paid for a run."""
+    starts_runs: bool = False
+    """It counts in the account's quota of requests that start runs."""
     leaves_by: float | None = None
     """When it is too late to send it, by the monotonic clock; what allowed that is out of date then."""
     secrets: tuple[str, ...] = field(default=(), repr=False)
@@ -80,6 +82,14 @@ class Confirm:
     """Ask the caller whether the request may still be sent.
 
     The outcome is True, False if another process has taken it over, or None if this caller cannot tell.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class EnterGate:
+    """Wait until the next request that starts runs may leave, by the account's quota.
+
+    The flow has leave for one such request then. One that is sent without leave waits for it, too.
     """
 
 
@@ -151,7 +161,16 @@ class StreamEnded:
 
 
 Effect: TypeAlias = (
-    Request | OpenStream | ReadChunk | Sleep | Now | Confirm | TakeSeat | AwaitEnds | Emit
+    Request
+    | OpenStream
+    | ReadChunk
+    | Sleep
+    | Now
+    | Confirm
+    | EnterGate
+    | TakeSeat
+    | AwaitEnds
+    | Emit
 )
 Outcome: TypeAlias = Response | NoResponse
 Flow: TypeAlias = Generator[Effect, object, T]
@@ -197,6 +216,11 @@ def confirm() -> Flow[bool | None]:
     outcome = yield Confirm()
     assert outcome is None or isinstance(outcome, bool)
     return outcome
+
+
+def enter_gate() -> Flow[None]:
+    """Wait until the next request that starts runs may leave."""
+    yield EnterGate()
 
 
 def take_seat(group_id: str | None = None) -> Flow[float]:

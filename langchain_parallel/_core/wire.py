@@ -153,6 +153,7 @@ def create(run: TaskRunInput) -> Request:
         headers={_BETA_HEADER: betas([run])},
         body=json_body(payload(run)),
         paid=True,
+        starts_runs=True,
         secrets=secrets_of([run]),
         processors=(run.processor,),
     )
@@ -168,6 +169,7 @@ def add_runs(group_id: str, runs: list[TaskRunInput]) -> Request:
         body=json_body({"inputs": [payload(run) for run in runs]}),
         timeout=60.0,
         paid=True,
+        starts_runs=True,
         secrets=secrets_of(runs),
         processors=tuple(dict.fromkeys(run.processor for run in runs)),
     )

@@ -12,6 +12,7 @@ from .._core import chat_turn, streams
 from .._core.chat_request import ChatMessages
 from .._core.hidden import as_secret, hidden, hide
 from .._core.retry import RetryPolicy
+from .._core.send_quota import RUNS_A_MINUTE
 from ..models import ChatPiece, Event, SchemaLike
 from .async_driver import AsyncDriver
 from .awaited import as_awaitable
@@ -39,6 +40,7 @@ class AsyncParallelClient(AsyncDriver):
         allow_unknown_processor: bool = False,
         strict: bool = False,
         max_response_bytes: int = MAX_RESPONSE_BYTES,
+        runs_per_minute: int = RUNS_A_MINUTE,
         clock: Clock | None = None,
     ) -> None:
         api_key, base_url = as_secret(api_key), hidden(base_url)
@@ -51,6 +53,7 @@ class AsyncParallelClient(AsyncDriver):
                 allow_unknown_processor=allow_unknown_processor,
                 max_response_bytes=max_response_bytes,
                 strict=strict,
+                runs_per_minute=runs_per_minute,
             ),
             http_client,
             transport,

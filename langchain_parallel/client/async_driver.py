@@ -5,8 +5,15 @@ from __future__ import annotations
 import inspect
 import math
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, closing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Sequence
+from contextlib import (
+    AsyncExitStack,
+    ExitStack,
+    aclosing,
+    asynccontextmanager,
+    closing,
+    nullcontext,
+)
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary
@@ -20,6 +27,7 @@ from .._core.effects import (
     Confirm,
     Effect,
     Emit,
+    EnterGate,
     Flow,
     NoResponse,
     OpenStream,
@@ -37,7 +45,7 @@ from ..models import Event
 from .bodies import achunks
 from .client_settings import GRACE, Settings, Uncopied, check_http, check_usable, seconds
 from .exchange import DRAIN_BYTES, DRAIN_SECONDS, TRANSPORT_ERRORS, TooLate
-from .group_watches import Ends, GroupWatches, Read
+from .group_watches import Ends, GroupWatches, Read, Stand
 from .handles import ALLOWANCE, Seat
 from .known_secrets import KnownSecrets
 from .pools import Pools
@@ -140,10 +148,11 @@ class AsyncDriver(Uncopied):
         check_usable(self._http_client, self._refusal)
         outcome: object = None
         ends = self._settings.clock.monotonic() + seconds + GRACE
-        with closing(flow), closing(Seat()) as seat:
+        with closing(flow), closing(Seat()) as seat, ExitStack() as held:
             if lasts:
                 seat.take_anyway()
             async with aclosing(_AsyncStream(self, ends, seat)) as stream:
+                held.enter_context(closing(stream.permit))
                 while True:
                     secrets = self._settings.secrets.all(self._http_client)
                     try:
@@ -167,10 +176,16 @@ class AsyncDriver(Uncopied):
         match effect:
             case Request():
                 await stream.aclose()
-                if stream.seat.has_seat:
-                    return await self._send(effect, stream.ends)
-                async with ALLOWANCE.exchanges.ahold():
-                    return await self._send(effect, stream.ends)
+                if effect.starts_runs:
+                    await self._enter_gate(stream)
+                async with nullcontext() if stream.seat.has_seat else ALLOWANCE.exchanges.ahold():
+                    outcome = await self._send(effect, stream)
+                if effect.starts_runs:
+                    stream.permit.use(outcome)
+                return outcome
+            case EnterGate():
+                await self._enter_gate(stream)
+                return None
             case TakeSeat(group_id):
                 return stream.seat.take(group_id)
             case AwaitEnds():
@@ -192,30 +207,43 @@ class AsyncDriver(Uncopied):
         if joined is None:
             return None
         shared, waiter = joined
-        outcome: object = None
         try:
-            with closing(shared.steps(waiter, asked.seconds)) as steps:
-                while True:
-                    try:
-                        step = steps.send(outcome)
-                    except StopIteration as end:
-                        return cast("Ends | None", end.value)
-                    if not isinstance(step, Read):
-                        outcome = await step.signal.await_(step.seconds)
-                    elif isinstance(step.effect, ReadChunk):
-                        outcome = await shared.stream.read(step.seconds)
-                    else:
-                        outcome = await self._perform(step.effect, shared.stream)
+            return await self._run(shared.steps(waiter, asked.seconds), shared.stream)
         finally:
             if watches.leave(shared, waiter):
                 await shared.stream.aclose()
 
-    async def _send(self, request: Request, ends: float) -> Response | NoResponse:
+    async def _run(
+        self, steps: Generator[Read | Stand | Sleep, object, T], stream: _AsyncStream
+    ) -> T:
+        """Take the steps of what is shared with other flows."""
+        outcome: object = None
+        with closing(steps):
+            while True:
+                try:
+                    step = steps.send(outcome)
+                except StopIteration as end:
+                    return cast(T, end.value)
+                if isinstance(step, Stand):
+                    outcome = await step.signal.await_(step.seconds)
+                elif isinstance(step, Sleep):
+                    outcome = await self._perform(step, stream)
+                elif isinstance(step.effect, ReadChunk):
+                    outcome = await stream.read(step.seconds)
+                else:
+                    outcome = await self._perform(step.effect, stream)
+
+    async def _enter_gate(self, stream: _AsyncStream) -> None:
+        """Wait until the next request that starts runs may leave."""
+        await self._run(stream.permit.take(), stream)
+
+    async def _send(self, request: Request, stream: _AsyncStream) -> Response | NoResponse:
         settings = self._settings
-        exchange = settings.exchange(self._http_client, request, ends)
+        exchange = settings.exchange(self._http_client, request, stream.ends)
         try:
             async with self._lend_http() as http:
                 prepared = settings.request(http, request, exchange)
+                stream.permit.sending()
                 exchange.sending()
                 with exchange.bound(), exchange.in_time():
                     answer = await http.send(prepared, stream=True, follow_redirects=False)
@@ -241,6 +269,7 @@ class _AsyncStream:
     def __init__(self, driver: AsyncDriver, ends: float, seat: Seat) -> None:
         self._driver = driver
         self.seat = seat
+        self.permit = driver._settings.permit()
         self.ends = ends
         """When the flow's exchanges are over, on the client's clock."""
         self._stack = AsyncExitStack()

@@ -27,12 +27,14 @@ from .._core.ledger.keys import ledger_key
 from .._core.ledger.lookup import PendingSubmission
 from .._core.redaction import redact, secrets_of
 from .._core.retry import RetryPolicy
+from .._core.send_quota import RUNS_A_MINUTE
 from .._core.urls import is_http, is_plain_to_others
 from ..models import TaskRunInput
 from .bodies import ENCODINGS, MAX_RESPONSE_BYTES, BodyTooLarge, check_limit
 from .exchange import Exchange
 from .known_secrets import KnownSecrets
 from .request_warnings import warn
+from .send_gates import Permit, gate_of
 
 BASE_URL = "https://api.parallel.ai"
 DEFAULT_TIMEOUT = 3600.0
@@ -76,6 +78,7 @@ class Settings:
     allow_unknown_processor: bool
     max_response_bytes: int = MAX_RESPONSE_BYTES
     strict: bool = False
+    runs_per_minute: int = RUNS_A_MINUTE
 
     cache: LedgerCache = field(default_factory=lambda: LedgerCache(uuid.uuid4().hex), repr=False)
     """What `submit` has read of its ledgers."""
@@ -130,6 +133,12 @@ class Settings:
         secrets.register([text, *self.secrets.all()])
         cache = LedgerCache(uuid.uuid4().hex)
         return replace(self, api_key=SecretStr(text), cache=cache, secrets=secrets)
+
+    def permit(self) -> Permit:
+        """Leave to send one request that starts runs, to be waited for."""
+        clock = None if isinstance(self.clock, _SystemClock) else self.clock
+        gate = gate_of(self.api_key.get_secret_value(), self.base_url, clock)
+        return Permit(gate, self.clock, self.runs_per_minute)
 
     def exchange(
         self, http: httpx.Client | httpx.AsyncClient | None, request: Request, ends: float
@@ -235,6 +244,7 @@ def settings(
     allow_unknown_processor: bool,
     max_response_bytes: int,
     strict: bool = False,
+    runs_per_minute: int = RUNS_A_MINUTE,
 ) -> Settings:
     """Settings from a client's arguments, completed from the environment and checked.
 
@@ -251,6 +261,10 @@ def settings(
             "strict": (strict, bool),
         }
     )
+    if type(runs_per_minute) is not int or runs_per_minute < 1:
+        raise errors.InvalidRequest(
+            [f"runs_per_minute is {runs_per_minute!r:.50}; give a whole number from 1 up."]
+        )
     api_key, base_url = as_secret(api_key), hidden(base_url)
     key = as_secret(os.environ.get("PARALLEL_API_KEY", "")) if api_key is None else api_key
     text = checked_key(key)
@@ -272,6 +286,7 @@ def settings(
         allow_unknown_processor=allow_unknown_processor,
         max_response_bytes=check_limit(max_response_bytes),
         strict=strict,
+        runs_per_minute=runs_per_minute,
     )
 
 

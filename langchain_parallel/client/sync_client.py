@@ -14,6 +14,7 @@ from .._core import chat_turn, limits, operations, run_wait, streams
 from .._core.chat_request import ChatMessages
 from .._core.hidden import as_secret, hidden, hide
 from .._core.retry import RetryPolicy
+from .._core.send_quota import RUNS_A_MINUTE
 from ..models import (
     ChatAnswer,
     ChatPiece,
@@ -50,6 +51,8 @@ class ParallelClient(LedgerMethods, WebDriver):
             sent with a `RequestWarning` otherwise.
         max_response_bytes: Longest response, decoded; 64 MiB unless given. A longer answer raises
             `ResponseTooLarge`, and is there for a client that takes more.
+        runs_per_minute: Requests that start runs, of all clients with this key in a process; 2,000 unless
+            given, as documented. More wait for their turn. If the API turns one away, they become fewer.
         clock: Time; for tests.
 
     Raises:
@@ -68,6 +71,7 @@ class ParallelClient(LedgerMethods, WebDriver):
         allow_unknown_processor: bool = False,
         strict: bool = False,
         max_response_bytes: int = MAX_RESPONSE_BYTES,
+        runs_per_minute: int = RUNS_A_MINUTE,
         clock: Clock | None = None,
     ) -> None:
         api_key, base_url = as_secret(api_key), hidden(base_url)
@@ -80,6 +84,7 @@ class ParallelClient(LedgerMethods, WebDriver):
                 allow_unknown_processor=allow_unknown_processor,
                 max_response_bytes=max_response_bytes,
                 strict=strict,
+                runs_per_minute=runs_per_minute,
             ),
             http_client,
             transport,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import math
 import os
@@ -19,6 +20,7 @@ from .._core.effects import (
     Confirm,
     Effect,
     Emit,
+    EnterGate,
     Flow,
     NoResponse,
     OpenStream,
@@ -36,7 +38,7 @@ from ..models import Event
 from .bodies import chunks
 from .client_settings import GRACE, Settings, Uncopied, check_http, check_usable, seconds
 from .exchange import DRAIN_BYTES, DRAIN_SECONDS, TRANSPORT_ERRORS, TooLate
-from .group_watches import Ends, GroupWatches, Read
+from .group_watches import Ends, GroupWatches, Read, Stand
 from .handles import ALLOWANCE, Seat
 from .known_secrets import KnownSecrets
 from .pools import Pools
@@ -137,6 +139,7 @@ class Driver(Uncopied):
             closing(flow),
             closing(Seat()) as seat,
             closing(_Stream(self, ends, seat)) as stream,
+            closing(stream.permit),
         ):
             if lasts:
                 seat.take_anyway()
@@ -162,8 +165,16 @@ class Driver(Uncopied):
         match effect:
             case Request():
                 stream.close()
+                if effect.starts_runs:
+                    self._enter_gate(stream)
                 with nullcontext() if stream.seat.has_seat else ALLOWANCE.exchanges.hold():
-                    return self._send(effect, stream.ends)
+                    outcome = self._send(effect, stream)
+                if effect.starts_runs:
+                    stream.permit.use(outcome)
+                return outcome
+            case EnterGate():
+                self._enter_gate(stream)
+                return None
             case TakeSeat(group_id):
                 return stream.seat.take(group_id)
             case AwaitEnds():
@@ -187,30 +198,44 @@ class Driver(Uncopied):
         if joined is None:
             return None
         shared, waiter = joined
-        outcome: object = None
         try:
-            with closing(shared.steps(waiter, asked.seconds)) as steps:
-                while True:
-                    try:
-                        step = steps.send(outcome)
-                    except StopIteration as end:
-                        return cast("Ends | None", end.value)
-                    if not isinstance(step, Read):
-                        outcome = step.signal.wait(step.seconds)
-                    elif isinstance(step.effect, ReadChunk):
-                        outcome = shared.stream.read(step.seconds)
-                    else:
-                        outcome = self._perform(step.effect, shared.stream)
+            return self._run(shared.steps(waiter, asked.seconds), shared.stream)
         finally:
             if watches.leave(shared, waiter):
                 shared.stream.close()
 
-    def _send(self, request: Request, ends: float) -> Response | NoResponse:
+    def _run(self, steps: Generator[Read | Stand | Sleep, object, T], stream: _Stream) -> T:
+        """Take the steps of what is shared with other flows."""
+        outcome: object = None
+        with closing(steps):
+            while True:
+                try:
+                    step = steps.send(outcome)
+                except StopIteration as end:
+                    return cast(T, end.value)
+                if isinstance(step, Stand):
+                    outcome = step.signal.wait(step.seconds)
+                elif isinstance(step, Sleep):
+                    outcome = self._perform(step, stream)
+                elif isinstance(step.effect, ReadChunk):
+                    outcome = stream.read(step.seconds)
+                else:
+                    outcome = self._perform(step.effect, stream)
+
+    def _enter_gate(self, stream: _Stream) -> None:
+        """Wait until the next request that starts runs may leave."""
+        if asyncio._get_running_loop() is None:
+            self._run(stream.permit.take(), stream)
+        else:  # those who are before it may be tasks of this very loop
+            stream.permit.take_anyway()
+
+    def _send(self, request: Request, stream: _Stream) -> Response | NoResponse:
         settings = self._settings
-        exchange = settings.exchange(self._http_client, request, ends)
+        exchange = settings.exchange(self._http_client, request, stream.ends)
         try:
             with self._lend_http() as http, exchange.bound():
                 prepared = settings.request(http, request, exchange)
+                stream.permit.sending()
                 exchange.sending()
                 # A redirect would carry the key and the request to another server.
                 with closing(http.send(prepared, stream=True, follow_redirects=False)) as answer:
@@ -234,6 +259,7 @@ class _Stream:
     def __init__(self, driver: Driver, ends: float, seat: Seat) -> None:
         self._driver = driver
         self.seat = seat
+        self.permit = driver._settings.permit()
         self.ends = ends
         """When the flow's exchanges are over, on the client's clock."""
         self._stack = ExitStack()

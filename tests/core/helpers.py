@@ -8,6 +8,7 @@ from langchain_parallel._core.effects import (
     Confirm,
     Effect,
     Emit,
+    EnterGate,
     Flow,
     NoResponse,
     Now,
@@ -58,6 +59,8 @@ class Script:
                 return None
             case Emit(event):
                 self.emitted.append(event)
+                return None
+            case EnterGate():
                 return None
             case TakeSeat():
                 self.groups.append(effect.group_id)

@@ -47,7 +47,7 @@ from ...errors import (
 )
 from ...models import Submission, TaskGroupRunResponse, TaskRun, TaskRunInput
 from .. import operations, responses, wire
-from ..effects import Flow, NoResponse, Outcome, Request, confirm, now, send, sleep
+from ..effects import Flow, NoResponse, Outcome, Request, confirm, enter_gate, now, send, sleep
 from ..retry import RetryDecision, classify
 from .cache import KnownRun
 from .identity import MARK_KEY
@@ -90,6 +90,7 @@ def submit(
     if found is None and before_send is not None:
         before_send(pending.cache.runs(pending.ledger_id))
     while found is None:
+        yield from enter_gate()
         if (yield from now()) > leave.ends_at:
             found = yield from _renew(pending, leave)
             continue
