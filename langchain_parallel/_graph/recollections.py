@@ -113,7 +113,7 @@ class Recollections:
         shown = [
             _recollection(kept, score, now)
             for kept, score in found
-            if kept.keys() >= _KEPT and (not beside or kept.get("thread") != beside)
+            if not _KEPT - kept.keys() and kept.get("thread") != beside
         ]
         most = math.inf if self.recall.days is None else self.recall.days * _SECONDS_A_DAY
         return [one for one in shown if one["age_seconds"] <= most][:_SHOWN]
@@ -163,9 +163,12 @@ def _record(ended: EndedQuestion) -> dict[str, Any]:
 
 
 def _citation(citation: Mapping[str, Any]) -> dict[str, Any]:
-    fields = list(citation.get("fields") or ())[:_FIELDS]
-    same = {name: citation.get(name) for name in ("number", "url", "title")}
-    return {**same, "fields": fields}
+    return {
+        "number": citation["number"],
+        "url": citation["url"],
+        "title": citation["title"],
+        "fields": citation["fields"][:_FIELDS],
+    }
 
 
 def _recollection(kept: Mapping[str, Any], score: float | None, now: float) -> Recollection:

@@ -64,6 +64,11 @@ _WEBHOOKS = (
     "tests/webhooks/test_monitors.py",
     "tests/webhooks/test_endpoint.py",
 )
+_RECALL = (
+    "tests/research/test_recollections.py",
+    "tests/research/test_recall.py",
+    "tests/middleware/test_recalling.py",
+)
 
 TARGETS: dict[str, tuple[str, ...]] = {
     "_core/ledger/cache.py": _SUBMIT,
@@ -78,6 +83,9 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "_graph/ownership.py": _OWNERSHIP,
     "_graph/quotas.py": _QUOTAS,
     "_graph/quota_accounts.py": _QUOTAS,
+    "_graph/recollections.py": _RECALL,
+    "_graph/earlier_sessions.py": _RECALL,
+    "_graph/askers.py": (*_RECALL, "tests/research/test_quotas.py"),
     "_graph/paid_run.py": _PAID_RUN,
     "_graph/paid_chat.py": _QUICK,
     "_graph/quick_index.py": _QUICK,

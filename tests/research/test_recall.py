@@ -165,6 +165,21 @@ def test_whoever_resumes_the_thread_another_user_keeps_the_answer_for_the_one_wh
     assert "known" not in asks(room, QUESTION, on("c", "boss"), NO)[0]
 
 
+def test_a_thread_that_a_webhook_resumes_as_nobody_keeps_the_answer_for_the_one_who_asked() -> None:
+    room = session(request=RequestOptions(recall=Recall()), limits=None, wait="park")
+    graph = room.graph()
+    parked = graph.invoke({"question": QUESTION}, on("a", "ann"), durability="sync")
+    assert parked["__interrupt__"][0].value["kind"] == "parked"
+    later(room, 10_000)
+    nobody: Any = {"configurable": {"thread_id": "a", "langgraph_request_id": "r"}}
+    assert graph.invoke(Command(resume="look"), nobody, durability="sync")["answer"]
+    store = cast(InMemoryStore, room.store)
+    request = RequestOptions(recall=Recall())
+    now = room.simulator.clock.now()
+    assert recall(store, QUESTION, request, who="ann", now=now)
+    assert len(kept_items(store)) == 1
+
+
 def test_a_follow_up_is_known_after_the_same_questions_only() -> None:
     room = session()
     follow_up = "And who founded it?"
