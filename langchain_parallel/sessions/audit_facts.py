@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from .._core.plain_text import count
@@ -11,10 +11,19 @@ from .._core.timestamps import has_zone, unix_seconds
 from ..evidence import is_hollow
 from ..processors import is_chat
 from ..text.format import duration, usd
-from ..text.untrusted import harmless
+from ..text.untrusted import compact_json, harmless
 from .quotes import own_question
-from .report_parts import ReportedTurn, Totals, Underway
+from .report_parts import (
+    Origin,
+    ReportedAnswer,
+    ReportedChecks,
+    ReportedTurn,
+    Totals,
+    Underway,
+)
 
+VALUE_CHARS = 300
+"""Characters of a value beside the one in the answer."""
 CELL_CHARS = 60
 """Characters of a question in a table, or where another turn names it."""
 
@@ -65,6 +74,44 @@ def decisions(turns: Sequence[ReportedTurn], limits: object) -> Iterator[tuple[i
             yield turn.number, f"decided on turn {turn.number}: {turn.verdict.action}{reason}"
     if limits:
         yield 0, "set or raised limits of this session"
+
+
+# --- the answers ----------------------------------------------------------------------------------
+
+
+def all_answers(answers: Iterable[ReportedAnswer]) -> Iterator[ReportedAnswer]:
+    """Each answer, and then what stands beside it."""
+    for answer in answers:
+        yield answer
+        yield from all_answers(answer.beside)
+
+
+def origin_text(origin: Origin) -> str:
+    """Where a value is from, and what else was found."""
+    parts = [f"from turn {origin.turn}"]
+    same = [str(number) for number in origin.supported_by if number != origin.turn]
+    parts += [f"the same in turn {', '.join(same)}"] if same else []
+    parts += [] if origin.in_answer else ["not in the answer, which has no place for it"]
+    parts += [
+        f"{'against it' if other.contradicts else 'otherwise'}, in turn {other.turn}: "
+        f"{harmless(compact_json(other.value), VALUE_CHARS)}"
+        for other in origin.others
+    ]
+    return "; ".join(parts)
+
+
+def check_texts(checks: ReportedChecks) -> Iterator[tuple[str, str]]:
+    """What the checks found, each with the field that it is about, or none."""
+    kinds = (checks.supported, "supported"), (checks.not_found, "not found")
+    counts = [f"{number:,} {kind}" for number, kind in kinds]
+    yield "", f"Statements checked: {', '.join(counts)}, {checks.no_excerpt:,} without an excerpt"
+    for claim in checks.claims:
+        lost = f" (not found: {'; '.join(claim.not_found)})" if claim.not_found else ""
+        yield claim.field, f"{claim.verdict.replace('_', ' ')}: {claim.text}{lost}"
+    for source in checks.sources:
+        which = f"source {source.number}" if source.number else "a source"
+        same = f", the same as source {source.same_as}" if source.same_as else ""
+        yield "", f"{which}: {source.problem.replace('_', ' ')}{same}"
 
 
 # --- a turn ---------------------------------------------------------------------------------------

@@ -9,19 +9,22 @@ from typing import TYPE_CHECKING
 
 from ..text.answer_html import word
 from ..text.format import duration, usd
-from ..text.web_html import lines, safe, text_html, web_link
+from ..text.web_html import bullets_html, lines, safe, text_html, web_link
 from .audit_facts import (
     CELL_CHARS,
     Fact,
+    all_answers,
+    check_texts,
     decisions,
     missing_answer,
+    origin_text,
     session_facts,
     short,
     turn_facts,
     underway_text,
 )
 from .page import page
-from .report_parts import Claim, ReportedTurn, Source
+from .report_parts import Claim, ReportedAnswer, ReportedTurn, Source
 
 if TYPE_CHECKING:
     from .report import SessionReport
@@ -49,6 +52,7 @@ def _body(report: SessionReport, title: str) -> Iterator[str]:
     ]
     yield _part("Decided by people", f'<ul class="plain">{"".join(people)}</ul>' if people else "")
     yield _part("Turns", _table(_HEAD, map(_row, report.turns)) if report.turns else "")
+    yield _part("Answers", "".join(map(_origins, all_answers(report.answers))))
     yield from (_turn(turn, report.turns) for turn in report.turns)
     waiting = [f"<li>{safe(underway_text(question))}</li>" for question in report.underway]
     yield _part("Not answered yet", f'<ul class="plain">{"".join(waiting)}</ul>' if waiting else "")
@@ -94,6 +98,13 @@ def _to_turn(number: int | None) -> str:
     return f'<a href="#t{number}">{number}</a>' if number else ""
 
 
+def _origins(answer: ReportedAnswer) -> str:
+    asked = f"Asked in turn {', '.join(map(str, answer.turns))}"
+    rows = (f"<code>{safe(o.field)}</code>: {safe(origin_text(o))}" for o in answer.origins)
+    heading = f'<h3 dir="auto">{safe(short(answer.question, 100))}</h3>'
+    return heading + bullets_html((asked, *rows))
+
+
 # --- a turn ---------------------------------------------------------------------------------------
 
 
@@ -114,6 +125,13 @@ def _answer(turn: ReportedTurn) -> Iterator[str]:
         yield f"<h3>Answer</h3>{_verbatim(turn.answer)}"
     if turn.claims:
         yield _table(("Field", "Confidence", "Sources"), map(_claim, turn.claims))
+    if turn.checks:
+        texts = check_texts(turn.checks)
+        rows = (
+            f"{f'<code>{safe(field)}</code> ' if field else ''}{safe(text)}"
+            for field, text in texts
+        )
+        yield f"<h3>Checks</h3>{bullets_html(rows)}"
 
 
 def _verbatim(answer: object) -> str:

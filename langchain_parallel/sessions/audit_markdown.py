@@ -22,15 +22,26 @@ from ..text.untrusted import harmless
 from .audit_facts import (
     CELL_CHARS,
     Fact,
+    all_answers,
+    check_texts,
     decisions,
     missing_answer,
+    origin_text,
     session_facts,
     short,
     turn_facts,
     underway_text,
 )
 from .quotes import own_question
-from .report_parts import CitedBy, Claim, ReportedCheck, ReportedTurn, Source
+from .report_parts import (
+    CitedBy,
+    Claim,
+    ReportedAnswer,
+    ReportedCheck,
+    ReportedChecks,
+    ReportedTurn,
+    Source,
+)
 
 if TYPE_CHECKING:
     from .report import SessionReport
@@ -60,6 +71,8 @@ def audit_markdown(report: SessionReport) -> str:
         lines += ["", "## Decided by people", "", *said]
     if turns:
         lines += ["", "## Turns", "", *table_lines(_COLUMNS, map(_row, turns))]
+    if report.answers:
+        lines += ["", "## Answers", *_answers(report.answers)]
     for turn in turns:
         lines += ["", *_turn(turn, turns)]
     if report.underway:
@@ -98,6 +111,17 @@ def _confidence(turn: ReportedTurn) -> str:
     return ", ".join([*counted, *([f"⚠ {bad} unsupported"] if bad else [])])
 
 
+def _answers(answers: Iterable[ReportedAnswer]) -> Iterator[str]:
+    """Where each value is from; the values stand in the turns."""
+    for answer in all_answers(answers):
+        first = answer.turns[0] if answer.turns else 0
+        yield from ("", f"### {escape(short(answer.question, _HEADING_CHARS), first)}", "")
+        turns = ", ".join(map(str, answer.turns))
+        yield f"- Asked in turn {turns}"
+        for origin in answer.origins:
+            yield f"- {_name(origin.field, origin.turn)}: {escape(origin_text(origin), origin.turn)}"
+
+
 # --- a turn --------------------------------------------------------------------------------------
 
 
@@ -133,6 +157,15 @@ def _answer(turn: ReportedTurn) -> Iterator[str]:
         yield from ("", *_claims(rest, turn.number))
     if turn.answer is not None and not parts:
         yield from ("", *_value(turn.answer, turn.number))
+    if turn.checks:
+        yield from ("", *_checks(turn.checks, turn.number))
+
+
+def _checks(checks: ReportedChecks, turn: int) -> Iterator[str]:
+    for field, text in check_texts(checks):
+        yield (
+            f"- {_name(field, turn)} · {escape(text, turn)}" if field else f"- {escape(text, turn)}"
+        )
 
 
 def claims_by_part(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ..text.answer_html import answer_html
 from ..text.untrusted import compact_json
 from ..text.web_html import bullets_html, safe, web_html, web_link
-from .audit_facts import short, underway_text
+from .audit_facts import VALUE_CHARS, short, underway_text
 from .page import page
 from .reader_facts import (
     CHECK_NOTE,
@@ -33,8 +33,6 @@ from .report_parts import OtherValue, ReportedAnswer, Source
 
 if TYPE_CHECKING:
     from .report import SessionReport
-
-_VALUE_CHARS = 300
 
 
 def reader_html(report: SessionReport) -> str:
@@ -101,7 +99,7 @@ class _Reader:
     def _value(self, one: OtherValue) -> str:
         text = one.value if isinstance(one.value, str) else compact_json(one.value)
         words = f"turn {one.turn}" + (f", {one.confidence}" if one.confidence else "")
-        return f"{safe(text, _VALUE_CHARS)} ({safe(words)}) {self._marks(one.sources)}"
+        return f"{safe(text, VALUE_CHARS)} ({safe(words)}) {self._marks(one.sources)}"
 
     def _checks(self, answer: ReportedAnswer) -> Iterator[str]:
         if (found := check_results(answer, self._report.turns)) is None:

@@ -13,7 +13,7 @@ from ..text.answer_document import answer_document, text_lines
 from ..text.markdown import link, unmarked_line
 from ..text.own_marks import leads_elsewhere
 from ..text.untrusted import compact_json, harmless
-from .audit_facts import short, underway_text
+from .audit_facts import VALUE_CHARS, short, underway_text
 from .reader_facts import (
     CHECK_NOTE,
     NOTE,
@@ -32,8 +32,6 @@ from .report_parts import OtherValue, ReportedAnswer, ReportedTurn, Source
 
 if TYPE_CHECKING:
     from .report import SessionReport
-
-_VALUE_CHARS = 300
 
 
 def reader_markdown(report: SessionReport) -> str:
@@ -104,7 +102,7 @@ def _contradiction(found: tuple[str, Sequence[OtherValue]]) -> str:
 def _found_value(one: OtherValue) -> str:
     text = one.value if isinstance(one.value, str) else compact_json(one.value)
     words = f"turn {one.turn}" + (f", {one.confidence}" if one.confidence else "")
-    shown = unmarked_line(harmless(text, _VALUE_CHARS))
+    shown = unmarked_line(harmless(text, VALUE_CHARS))
     return " ".join(filter(None, [shown, f"({unmarked_line(words)})", _marks(one.sources)]))
 
 
@@ -129,6 +127,8 @@ def _marks(numbers: Iterable[int]) -> str:
 
 
 def _source(source: Source) -> str:
-    title = f"{unmarked_line(source.title)} — " if source.title else ""
+    """A footnote. Where footnotes are unknown, the dash keeps it from being read as a link's definition."""
+    title = unmarked_line(source.title or "") or "Untitled"
     note = unmarked_line(leads_elsewhere(source.title or "", source.url))
-    return f"[^{source.number}]: {title}{link(source.url, unmarked_line(source.url))}{note and f' {note}'}"
+    url = link(source.url, unmarked_line(source.url))
+    return f"[^{source.number}]: {title} — {url}{note and f' {note}'}"

@@ -11,13 +11,13 @@ ALLOWED = {
     "lang": "html",
     "charset http-equiv content name": "meta",
     "name open": "details",
-    "href target rel": "a",
+    "href target rel class": "a",
     "scope": "th",
     "value class": "li",
-    "class dir": "h1 h2 p span div blockquote",
+    "class dir": "h1 h2 h3 p span div blockquote",
     "class": "ol ul i b dl table div th td pre section sup",
     "start": "ol",
-    "id": "h2 li",
+    "id": "h2 li sup",
 }
 """By attributes, the elements that may have them."""
 ATTRIBUTES = {
@@ -47,7 +47,7 @@ class Page(HTMLParser):
         values = dict(attrs)
         assert re.fullmatch(r"[\w -]*", values.get("class") or ""), attrs
         assert re.fullmatch(r"-?\d*", values.get("value") or ""), attrs
-        assert re.fullmatch(r"(?:[\w-]*[st]\d+)?", values.get("id") or ""), attrs
+        assert re.fullmatch(r"(?:[\w-]*[cst]\d+)?", values.get("id") or ""), attrs
         if tag == "a" and (href := values["href"] or "").startswith("#"):
             self.marks.append(href)
         elif tag == "a":

@@ -13,6 +13,7 @@ from markdown_it.token import Token
 
 from langchain_parallel.evidence import is_hollow
 from langchain_parallel.research import Turn
+from langchain_parallel.sessions.audit_facts import all_answers
 from langchain_parallel.sessions.quotes import with_findings
 from langchain_parallel.sessions.report import SessionReport
 from langchain_parallel.sessions.report_parts import ReportedTurn
@@ -49,7 +50,12 @@ def check(report: SessionReport) -> None:
     headings = [token.tag for token in found if token.type == "heading_open"]
     people = any(t.asked_by == "person" or _is_by_person(t) for t in report.turns)
     extra = bool(report.sources) + bool(report.underway) + bool(report.turns) + people
-    assert headings == ["h1", *["h2"] * (len(report.turns) + extra)]
+    parts_of = [*all_answers(report.answers)]
+    assert sorted(headings) == [
+        "h1",
+        *["h2"] * (len(report.turns) + extra + bool(parts_of)),
+        *["h3"] * len(parts_of),
+    ]
     check_tables(found, len(report.turns))
     check_links(found, report)
     objects = [t.answer for t in report.turns]
