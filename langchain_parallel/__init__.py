@@ -7,6 +7,7 @@
     ChatParallel                 quick turns on the same tree, as a chat model
     ParallelResearchMiddleware   research for agents made with `create_agent` (extra: agents)
     create_research_graph        a research session as a graph: resumed, continued, branched
+    research_table, aresearch_table   a question for each row of a table, each paid for once
     resume, aresume              continue a thread exactly once, no matter how many workers call it
     InteractionTree              a session as a tree: text, Mermaid, HTML
     SessionReport                a session as a document
@@ -27,6 +28,7 @@ import importlib
 import typing
 
 if typing.TYPE_CHECKING:
+    from .batch import aresearch_table, research_table
     from .chat_models import ChatParallel, ChatParallelWeb
     from .client import AsyncParallelClient, ParallelClient
     from .errors import ParallelError
@@ -84,10 +86,12 @@ __all__ = [
     "SessionReport",
     "SourcePolicy",
     "__version__",
+    "aresearch_table",
     "aresume",
     "build_task_spec",
     "create_research_graph",
     "parse_basis",
+    "research_table",
     "resume",
     "verify_webhook",
 ]
@@ -118,10 +122,12 @@ _MODULES = {
     "RequestOptions": "options",
     "SessionReport": "sessions",
     "SourcePolicy": "official",
+    "aresearch_table": "batch",
     "aresume": "parked.resumption",
     "build_task_spec": "official",
     "create_research_graph": "research",
     "parse_basis": "official",
+    "research_table": "batch",
     "resume": "parked.resumption",
     "verify_webhook": "official",
 }

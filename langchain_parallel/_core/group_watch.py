@@ -33,15 +33,15 @@ class GroupWatch:
         news, self._news = self._news, {}
         return news
 
-    def follow(self) -> Flow[None]:
-        """Read the stream, and open it anew whenever it ends. Ends only where the server refuses it."""
+    def follow(self, silence: float = SILENT_SECONDS) -> Flow[None]:
+        """Read the stream, and open it anew whenever it ends, or was silent for `silence` seconds. Ends only
+        where the server refuses it.
+        """
         feed, silent = EventFeed(replays=False), 0
         while True:
             query = {"last_event_id": self._last_id}
             request = wire.stream(
-                wire.get(
-                    self.group_id, "events", root=wire.GROUPS, query=query, timeout=SILENT_SECONDS
-                )
+                wire.get(self.group_id, "events", root=wire.GROUPS, query=query, timeout=silence)
             )
             head = yield from open_stream(request)
             refused = streams.refusal(head)

@@ -7,6 +7,7 @@ fails another is opened, as the rule in `retry.py` allows. No event is emitted t
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..models import ErrorEvent, Event, TaskRunEvent, UnknownEvent
@@ -60,26 +61,41 @@ def list_runs(
     A list that breaks off is read on from where it broke. One that ends is, too, if `read_on`, until it
     brings no other run: neither an order nor a length of the list is documented.
     """
-    listed = _Listed(last_event_id)
+    listed = Listed(last_event_id)
+    asked = {
+        "include_input": include_input or None,
+        "include_output": include_output or None,
+        "status": status,
+    }
+    yield from read_list(group_id, policy, listed, asked, read_on=read_on)
+    return list(listed.runs.values())
+
+
+def read_list(
+    group_id: str,
+    policy: RetryPolicy,
+    listed: Listed,
+    asked: Mapping[str, object],
+    *,
+    read_on: bool = True,
+) -> Flow[None]:
+    """Read the list of a group's runs into `listed`; see `list_runs`."""
     attempt = 0
     while True:
-        query = {
-            "include_input": include_input or None,
-            "include_output": include_output or None,
-            "status": status,
-            "last_event_id": listed.last_id,
-        }
+        query = {**asked, "last_event_id": listed.last_id}
         request = wire.stream(wire.get(group_id, "runs", root=wire.GROUPS, query=query))
-        before = len(listed.runs)
+        before = listed.count
         outcome = yield from _collect(request, listed)
-        is_new = len(listed.runs) > before
+        is_new = listed.count > before
         if isinstance(outcome, StreamEnded):
             if not read_on or not is_new or listed.last_id == query["last_event_id"]:
-                return list(listed.runs.values())
+                return
             attempt = 0
             continue
-        if listed.runs and isinstance(outcome, Response) and outcome.status == 422:
-            return list(listed.runs.values())  # this server does not read on from its own event ids
+        if listed.count and isinstance(outcome, Response) and outcome.status == 422:
+            return  # this server does not read on from its own event ids
+        if isinstance(outcome, NoResponse) and outcome.limit and is_new and listed.passes_on:
+            continue  # it is read a part at a time
         attempt = 1 if is_new else attempt + 1
         may_repeat = classify(request, outcome) is RetryDecision.SEND_AGAIN
         pause = policy.delay_before_resend(attempt, outcome) if may_repeat else None
@@ -88,12 +104,28 @@ def list_runs(
         yield from sleep(pause)
 
 
-class _Listed:
+class Listed:
     """Runs by id, in the order in which they were first listed, as they were last listed."""
 
-    def __init__(self, last_id: str | None) -> None:
+    passes_on = False
+    """Whether runs are handed on as they come, so that a list may be longer than a response."""
+
+    def __init__(self, last_id: str | None = None) -> None:
         self.runs: dict[str, TaskRunEvent] = {}
         self.last_id = last_id
+
+    @property
+    def count(self) -> int:
+        """The runs listed so far."""
+        return len(self.runs)
+
+    def take(self, event: TaskRunEvent) -> None:
+        """Take a run."""
+        self.runs[event.run.run_id] = event
+
+    def pass_on(self) -> Flow[None]:
+        """Hand on what has come."""
+        yield from ()
 
     def add(self, event: Event) -> NoResponse | None:
         """Add what an event says; return why the list cannot be trusted, if it cannot."""
@@ -102,12 +134,12 @@ class _Listed:
         if isinstance(event, UnknownEvent) and event.type == "task_run.state":
             return NoResponse(sent=True, reason="a run in it cannot be read", malformed=True)
         if isinstance(event, TaskRunEvent):
-            self.runs[event.run.run_id] = event
+            self.take(event)
             self.last_id = event.event_id or self.last_id
         return None
 
 
-def _collect(request: Request, listed: _Listed) -> Flow[StreamEnded | Outcome]:
+def _collect(request: Request, listed: Listed) -> Flow[StreamEnded | Outcome]:
     """Read one connection into `listed`, and return how it ended."""
     head = yield from open_stream(request)
     refused = refusal(head)
@@ -127,6 +159,7 @@ def _collect(request: Request, listed: _Listed) -> Flow[StreamEnded | Outcome]:
             fault = listed.add(event)
             if fault is not None:
                 return fault
+        yield from listed.pass_on()
         if time >= last + READ_SECONDS:
             return NoResponse(sent=True, reason="the list does not end")
 

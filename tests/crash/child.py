@@ -18,6 +18,7 @@ from langchain_parallel.client import RetryPolicy
 from langchain_parallel.client.client_pair import AnyClient
 from langchain_parallel.parked.interrupts import runs_waited_for
 
+from .batches import BATCHES, research_batch
 from .points import AsyncTransport, Steps, Transport, passing
 from .storage import aopened, opened
 from .workloads import WORKLOADS
@@ -57,7 +58,7 @@ def work(job: Job, tell: int) -> None:
         passing.arm_stop(job["stop_at"], Path(job["place"]) / "stopped")
     started = time.perf_counter()
     try:
-        how, values = asyncio.run(_awaiting(job)) if job["mode"] == "async" else _blocking(job)
+        how, values = _work(job)
         report: dict[str, Any] = {"how": how, "state": summary(values)}
     except BaseException as error:  # noqa: BLE001 -- reported to the parent, which judges it
         report = {"error": traceback.format_exc(), "error_type": type(error).__name__}
@@ -66,6 +67,12 @@ def work(job: Job, tell: int) -> None:
     while data:
         data = data[os.write(tell, data) :]
     os._exit(0)
+
+
+def _work(job: Job) -> tuple[str, Any]:
+    if job["workload"] in BATCHES:
+        return research_batch(job["workload"], _client(job), Path(job["place"]))
+    return asyncio.run(_awaiting(job)) if job["mode"] == "async" else _blocking(job)
 
 
 def _shift_clock(seconds: float) -> None:

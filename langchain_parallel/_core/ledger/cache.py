@@ -130,6 +130,10 @@ class LedgerCache:
         """What was read of a ledger's list."""
         return self._indexes.get(ledger_id)
 
+    def forget_index(self, ledger_id: str) -> None:
+        """Forget what was read of a ledger's list."""
+        self._indexes.pop(ledger_id, None)
+
     def restart_index(self, ledger_id: str) -> LedgerIndex:
         """Forget what was read of a ledger's list, and return an empty index for it."""
         index = self._indexes[ledger_id] = LedgerIndex()

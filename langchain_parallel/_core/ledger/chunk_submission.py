@@ -55,13 +55,13 @@ def submit_many(
     for start in range(0, len(pendings), chunk_size):
         chunk = Chunk.of(pendings[start : start + chunk_size])
         try:
-            stopped = yield from _submit_chunk(chunk, lookup, stopped)
+            stopped = yield from submit_chunk(chunk, lookup, stopped)
         except ParallelError as error:
             if not outcomes:
                 raise
             # The chunks before have runs, which must not be lost with it.
             left = Chunk.of(pendings[start:])
-            left.fail(_not_sent(error))
+            left.fail(not_sent(error))
             return [*outcomes, *left.outcomes()]
         outcomes += chunk.outcomes()
         if on_chunk is not None:
@@ -69,10 +69,16 @@ def submit_many(
     return outcomes
 
 
-def _submit_chunk(
-    chunk: Chunk, lookup: Lookup, stopped: ParallelError | None
+def submit_chunk(
+    chunk: Chunk, lookup: Lookup, stopped: ParallelError | None = None
 ) -> Flow[ParallelError | None]:
-    """Give every row its outcome; return what stops the chunks that follow, if something does."""
+    """Give every row its outcome; return what stops the chunks that follow, if something does.
+
+    `stopped`: what has stopped an earlier one; then nothing is sent.
+
+    Raises:
+        ParallelError: The ledger is not there or cannot be read; nothing was sent.
+    """
     yield from chunks.look_before_send(chunk, lookup)
     looked = math.inf if lookup == "none" and chunk.looked_at == -math.inf else chunk.looked_at
     sending = _Sending(chunk, Leave.of(looked, chunk.policy))
@@ -81,13 +87,13 @@ def _submit_chunk(
     while parts:
         part = chunk.open_of(parts.pop())
         if sending.stopped is not None:
-            chunk.fail(_not_sent(sending.stopped), part)
+            chunk.fail(not_sent(sending.stopped), part)
         elif part:
             parts += reversed((yield from sending.send(part)))
     return sending.stopped
 
 
-def _not_sent(error: ParallelError) -> ParallelError:
+def not_sent(error: ParallelError) -> ParallelError:
     """The error of rows that were not sent because of it."""
     own = copy.copy(error)
     own.billed = False

@@ -21,7 +21,10 @@ METADATA_KEY = "ledger_key"
 """Where a run carries its key. The API allows keys of 16 characters."""
 THREAD_ID = "thread_id"
 """Where it says for which LangGraph thread it was started."""
+NEXT_GROUP = "next_group"
+"""Where a run of a batch names the task group that the batch goes on in (`batch_chain.py`)."""
 _OWN_METADATA = {
+    NEXT_GROUP: "says where a batch goes on",
     THREAD_ID: "says for which thread a run was started",
     METADATA_KEY: "is the ledger's own",
     MARK_KEY: "is the ledger's own",

@@ -1,0 +1,29 @@
+"""Tables: one question for each row, each paid for once, and answered cell by cell."""
+
+from .questions import Question
+from .row_answer import Cell, CellSource, ResearchRow
+from .row_source import Rows
+from .table import ResearchTable, aresearch_table, astream_table, research_table, stream_table
+from .table_files import RowWriter, open_writer, write_rows
+from .table_flow import BatchProgress
+from .table_job import TableOptions
+from .table_plan import TablePlan
+
+__all__ = [
+    "BatchProgress",
+    "Cell",
+    "CellSource",
+    "Question",
+    "ResearchRow",
+    "ResearchTable",
+    "RowWriter",
+    "Rows",
+    "TableOptions",
+    "TablePlan",
+    "aresearch_table",
+    "astream_table",
+    "open_writer",
+    "research_table",
+    "stream_table",
+    "write_rows",
+]

@@ -1,0 +1,147 @@
+"""A row with its answer, cell by cell; or with the error that came in its place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .._core.plain_text import one_line
+from ..errors import ParallelError
+from ..evidence import TEXT_FIELD, Evidence, evidence_of, rank
+from ..models import TaskRunResult
+from ..processors import price_usd
+from .questions import RowTicket
+
+
+@dataclass(frozen=True, slots=True)
+class CellSource:
+    """A page that a cell rests on. Title and address are untrusted text of the web."""
+
+    url: str
+    title: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One value of an answer, with its evidence."""
+
+    value: Any
+    confidence: str | None = None
+    """`high`, `medium`, `low`, of the least certain part; None if the processor gives none."""
+    sources: tuple[CellSource, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ResearchRow:
+    """A row of a researched table.
+
+    What the web wrote stands in `cells`, and is untrusted text.
+    """
+
+    number: int
+    """Of the row, counted from 0."""
+    row_id: str
+    row: Mapping[str, Any]
+    """As it was given."""
+    cells: Mapping[str, Cell] = field(default_factory=dict)
+    """By column of the answer; a text answer has the one column `output`."""
+    error: ParallelError | None = None
+    """Why there is no answer; with the ids that there are."""
+    run_id: str | None = None
+    interaction_id: str | None = None
+    """Continues this row's research."""
+    cost_usd: float | None = 0.0
+    """The list price, if the run was billed; None if that is unknown."""
+    duplicates: tuple[str, ...] = ()
+    """Further runs of this row, which should not exist."""
+
+    def __getitem__(self, column: str) -> Any:
+        """A value of the answer, or else of the row."""
+        return self.cells[column].value if column in self.cells else self.row[column]
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The values of the answer, by column."""
+        return {name: cell.value for name, cell in self.cells.items()}
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as plain JSON."""
+        return {
+            "row": dict(self.row),
+            "answer": self.values if self.error is None else None,
+            "confidence": {n: c.confidence for n, c in self.cells.items() if c.confidence},
+            "sources": {
+                name: [{"url": one.url, "title": one.title} for one in cell.sources]
+                for name, cell in self.cells.items()
+                if cell.sources
+            },
+            "row_id": self.row_id,
+            "run_id": self.run_id,
+            "interaction_id": self.interaction_id,
+            "cost_usd": self.cost_usd,
+            "error": None if self.error is None else str(self.error),
+        }
+
+
+def answered(ticket: RowTicket, result: TaskRunResult, columns: Sequence[str]) -> ResearchRow:
+    """The row with the answer of its run.
+
+    Args:
+        ticket: The row's.
+        result: The answer of its run.
+        columns: Those of the schema, which every row has; others are added where an answer has them.
+    """
+    evidence, run = evidence_of(result), result.run
+    content = evidence["content"]
+    values = dict(content) if isinstance(content, dict) else {TEXT_FIELD: content}
+    names = dict.fromkeys([*columns, *values])
+    return ResearchRow(
+        number=ticket.number,
+        row_id=ticket.row_id,
+        row=ticket.row,
+        cells={name: _cell(name, values.get(name), evidence) for name in names},
+        run_id=run.run_id,
+        interaction_id=run.interaction_id,
+        cost_usd=price_usd(run.processor),
+        duplicates=ticket.duplicates,
+    )
+
+
+def unanswered(ticket: RowTicket, error: ParallelError, processor: str) -> ResearchRow:
+    """The row with the error that came in place of an answer."""
+    billed = price_usd(processor) if error.billed else None
+    return ResearchRow(
+        number=ticket.number,
+        row_id=ticket.row_id,
+        row=ticket.row,
+        error=error,
+        run_id=error.run_id,
+        interaction_id=error.interaction_id,
+        cost_usd=0.0 if error.billed is False else billed,
+        duplicates=ticket.duplicates,
+    )
+
+
+def _cell(name: str, value: Any, evidence: Evidence) -> Cell:
+    words = [word for path, word in evidence["confidence"].items() if _is_of(path, name)]
+    sources = [
+        CellSource(one_line(source["url"]), one_line(source["title"] or "") or None)
+        for source in evidence["citations"]
+        if any(_is_of(path, name) for path in source["fields"])
+    ]
+    return Cell(value, min(words, key=rank, default=None), tuple(sources))
+
+
+def _is_of(path: str, column: str) -> bool:
+    return path == column or path.startswith(f"{column}.")
+
+
+def as_text(value: Any) -> str:
+    """A value as the text of one cell."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, default=str)

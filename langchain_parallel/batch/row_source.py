@@ -1,0 +1,205 @@
+"""Rows from whatever a caller has them in, one at a time.
+
+Rule: nothing is imported for a kind of table that the caller does not use. A table is known by what it can
+do: pandas by `itertuples`, Polars by `iter_rows`, DuckDB and database cursors by `fetchmany`, everything of
+Arrow by `__arrow_c_stream__`.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import datetime as dt
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from pydantic import BaseModel
+
+from .._core.kinds import kind_of
+from ..errors import InvalidRequest
+from .row_answer import ResearchRow
+
+Rows: TypeAlias = Any
+"""A list or an iterator of dicts, models, dataclasses or texts; a DataFrame of pandas or Polars, a table of
+Arrow, a relation of DuckDB, a database cursor; the path of a `.csv`, `.tsv`, `.jsonl` or `.parquet` file."""
+TEXT_COLUMN = "question"
+"""The column of rows that are bare texts."""
+_FETCHED = 1_000
+_FORMS = (
+    "give a list or an iterator of dicts, models or texts; a DataFrame of pandas or Polars, a table of Arrow, "
+    "a relation of DuckDB; or the path of a .csv, .tsv, .jsonl or .parquet file."
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class RowSource:
+    """Rows that are read one at a time."""
+
+    open: Callable[[], Iterator[dict[str, Any]]]
+    is_repeatable: bool
+    """Whether it can be opened again, and so be checked as a whole before anything is paid."""
+
+    @classmethod
+    def of(cls, rows: Rows) -> RowSource:
+        """The rows of a table, whatever it is.
+
+        Raises:
+            InvalidRequest: It is none, or a file cannot be read.
+        """
+        if isinstance(rows, str | Path):
+            return cls(_file_reader(Path(rows)), is_repeatable=True)
+        if hasattr(rows, "collect") and hasattr(rows, "collect_schema"):  # lazy, of Polars
+            rows = rows.collect()
+        if hasattr(rows, "itertuples") and hasattr(rows, "columns"):
+            return cls(lambda: _of_pandas(rows), is_repeatable=True)
+        if hasattr(rows, "iter_rows"):
+            return cls(lambda: map(plain_row, rows.iter_rows(named=True)), is_repeatable=True)
+        if hasattr(rows, "fetchmany"):
+            return cls(lambda: _of_cursor(rows), is_repeatable=False)
+        if hasattr(rows, "to_batches"):
+            return cls(lambda: _of_batches(rows.to_batches()), is_repeatable=True)
+        if hasattr(rows, "__arrow_c_stream__"):
+            return cls(lambda: _of_arrow(rows), is_repeatable=False)
+        if not isinstance(rows, Iterable) or isinstance(rows, Mapping | bytes):
+            raise InvalidRequest([f"rows is {kind_of(rows)}; {_FORMS}"])
+        is_repeatable = iter(rows) is not rows
+        return cls(lambda: (_of_any(nth, row) for nth, row in enumerate(rows)), is_repeatable)
+
+
+# --- kinds of tables -----------------------------------------------------------------------------
+
+
+def _of_pandas(frame: Any) -> Iterator[dict[str, Any]]:
+    names = [str(name) for name in frame.columns]
+    for values in frame.itertuples(index=False, name=None):
+        yield plain_row(dict(zip(names, values, strict=True)))
+
+
+def _of_cursor(cursor: Any) -> Iterator[dict[str, Any]]:
+    described = getattr(cursor, "description", None)
+    names = [one[0] for one in described] if described else list(cursor.columns)
+    while fetched := cursor.fetchmany(_FETCHED):
+        for values in fetched:
+            row = values if isinstance(values, Mapping) else dict(zip(names, values, strict=True))
+            yield plain_row(row)
+
+
+def _of_batches(batches: Iterable[Any]) -> Iterator[dict[str, Any]]:
+    for batch in batches:
+        yield from map(plain_row, batch.to_pylist())
+
+
+def _of_arrow(table: Any) -> Iterator[dict[str, Any]]:
+    try:
+        pyarrow: Any = import_module("pyarrow")
+    except ModuleNotFoundError:
+        raise InvalidRequest(
+            ["A table of Arrow needs pyarrow: `pip install pyarrow`, or give its rows as dicts."]
+        ) from None
+    yield from _of_batches(pyarrow.RecordBatchReader.from_stream(table))
+
+
+def _of_any(nth: int, row: Any) -> dict[str, Any]:
+    if isinstance(row, str):
+        return {TEXT_COLUMN: row}
+    if isinstance(row, ResearchRow):  # of an earlier table, to be continued
+        return {**row.row, **row.values, "interaction_id": row.interaction_id}
+    if isinstance(row, BaseModel):
+        return plain_row(row.model_dump(mode="json"))
+    if dataclasses.is_dataclass(row) and not isinstance(row, type):
+        return plain_row(dataclasses.asdict(row))
+    if isinstance(row, Mapping):
+        return plain_row(row)
+    raise InvalidRequest(
+        [f"rows[{nth}] is {kind_of(row)}; a row is a dict, a model, a dataclass or a text."]
+    )
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+
+def _file_reader(path: Path) -> Callable[[], Iterator[dict[str, Any]]]:
+    readers = {".csv": _of_csv, ".tsv": _of_csv, ".jsonl": _of_jsonl, ".ndjson": _of_jsonl}
+    reader = {**readers, ".parquet": _of_parquet}.get(path.suffix.lower())
+    if reader is None:
+        raise InvalidRequest([f"{path.name!r:.100} has no known ending; {_FORMS}"])
+    if not path.is_file():
+        raise InvalidRequest([f"There is no file {str(path)!r:.200}."])
+    return lambda: reader(path)
+
+
+def _of_csv(path: Path) -> Iterator[dict[str, Any]]:
+    separator = "\t" if path.suffix.lower() == ".tsv" else ","
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file, delimiter=separator)
+        try:
+            for row in reader:
+                if None in row:
+                    raise InvalidRequest(
+                        [f"Line {reader.line_num} of {path.name} has more cells than columns."]
+                    )
+                yield {name: value or None for name, value in row.items()}
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise InvalidRequest([f"{path.name} is no CSV file in UTF-8: {error}."]) from None
+
+
+def _of_jsonl(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open(encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise InvalidRequest([f"Line {number} of {path.name}: {error}."]) from None
+            if not isinstance(row, dict):
+                raise InvalidRequest(
+                    [f"Line {number} of {path.name} is {kind_of(row)}, no object."]
+                )
+            yield plain_row(row)
+
+
+def _of_parquet(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        parquet: Any = import_module("pyarrow.parquet")
+    except ModuleNotFoundError:
+        pass
+    else:
+        yield from _of_batches(parquet.ParquetFile(path).iter_batches(batch_size=_FETCHED))
+        return
+    try:
+        polars: Any = import_module("polars")
+    except ModuleNotFoundError:
+        raise InvalidRequest(["Parquet needs pyarrow or polars: `pip install pyarrow`."]) from None
+    yield from map(plain_row, polars.read_parquet(path).iter_rows(named=True))
+
+
+# --- values --------------------------------------------------------------------------------------
+
+
+def plain_row(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """A row as plain JSON; what stands for a missing value is None."""
+    return {str(name): plain_value(value) for name, value in row.items()}
+
+
+def plain_value(value: Any) -> Any:
+    """A value as plain JSON."""
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if type(value).__name__ in ("NAType", "NaTType"):  # pandas
+        return None
+    if isinstance(value, dt.date | dt.time):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return plain_row(value)
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain_value(one) for one in value]
+    if hasattr(value, "tolist"):  # numpy
+        return plain_value(value.tolist())
+    return str(value)

@@ -1,0 +1,223 @@
+"""Research a whole table: each row asks one question, and has its answer, cell by cell, with its evidence.
+
+Rule: every row is paid for once, whatever happens, and none is lost with another's error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Sequence
+from contextlib import aclosing, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, overload
+
+from typing_extensions import Unpack
+
+from .._locks.process import process_lock
+from ..errors import ParallelError
+from .approval_of_tables import clear
+from .progress_bar import shown
+from .questions import Question
+from .row_answer import ResearchRow, answered, unanswered
+from .row_source import TEXT_COLUMN, Rows
+from .table_files import write_rows
+from .table_flow import BatchProgress
+from .table_job import TableJob, TableOptions
+from .table_plan import TablePlan
+
+
+@dataclass(frozen=True)
+class ResearchTable(Sequence[ResearchRow]):
+    """A researched table: for each row that was given, a row with its answer or its error, in the order given;
+    with `in_order=False` as they were answered.
+    """
+
+    rows: Sequence[ResearchRow]
+    plan: TablePlan
+    """What it was expected to cost."""
+    batch_id: str | None
+    """Goes on with it on another day; None after a `dry_run`."""
+    columns: Sequence[str]
+    """Of the answers."""
+
+    @overload
+    def __getitem__(self, index: int) -> ResearchRow: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[ResearchRow]: ...
+
+    def __getitem__(self, index: int | slice) -> ResearchRow | Sequence[ResearchRow]:
+        return self.rows[index]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def errors(self) -> list[ResearchRow]:
+        """The rows that have an error in place of an answer."""
+        return [row for row in self.rows if row.error is not None]
+
+    @property
+    def cost_usd(self) -> float | None:
+        """List prices of the rows that were billed; None if one of them is unknown."""
+        costs = [row.cost_usd for row in self.rows]
+        return None if None in costs else round(sum(cost or 0.0 for cost in costs), 6)
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """A flat dict for each row, for `pandas.DataFrame(…)` or `polars.DataFrame(…)`.
+
+        It has the row's own columns; those of the answer, each with `…_confidence` and `…_sources` (a list of
+        addresses); then `run_id`, `interaction_id` and `error`.
+        """
+        from .table_files import FlatColumns
+
+        first = next((row for row in self.rows if row.cells), None) or next(iter(self.rows), None)
+        if first is None:
+            return []
+        flat = FlatColumns(first, self.columns)
+        return [flat.flat(row) for row in self.rows]
+
+    def write(self, path: str | Path) -> int:
+        """Write a `.csv`, `.tsv`, `.jsonl` or `.parquet` file, and return the number of rows."""
+        return write_rows(self.rows, path, self.columns)
+
+
+def research_table(
+    rows: Rows,
+    question: Question = TEXT_COLUMN,
+    *,
+    dry_run: bool = False,
+    **options: Unpack[TableOptions],
+) -> ResearchTable:
+    """Ask one question for each row of a table, and return all rows with their answers.
+
+    Args:
+        rows: A list or an iterator of dicts, models, dataclasses or texts; a DataFrame of pandas or Polars, a
+            table of Arrow, a relation of DuckDB; the path of a `.csv`, `.tsv`, `.jsonl` or `.parquet` file.
+        question: A template such as `Who runs {company}?`; a column that holds the question; a list of
+            columns, sent as an object; or a function of the row.
+        dry_run: Only say what it would cost (`.plan`). Free; starts nothing.
+        options: See `TableOptions`.
+
+    Raises:
+        InvalidRequest: An option is wrong, or the rows lack a column; nothing was sent.
+        LimitExceeded: It would pass a limit, and nobody has approved that; nothing was sent.
+        ParallelError: The batch could not be begun or read; its hint names the batch to go on with.
+    """
+    job = TableJob.of(rows, question, options)
+    if dry_run:
+        reopening = job.reopen()
+        chain = None if reopening is None else job.sync._drive(reopening)
+        return ResearchTable([], job.plan(chain, reads=True), options.get("batch_id"), job.columns)
+    seen = _Seen(job)
+    with closing(_iterate(job, seen)) as answers:
+        found = list(answers)
+    return ResearchTable(found, seen.plan, seen.batch_id, job.columns)
+
+
+async def aresearch_table(
+    rows: Rows,
+    question: Question = TEXT_COLUMN,
+    *,
+    dry_run: bool = False,
+    **options: Unpack[TableOptions],
+) -> ResearchTable:
+    """As `research_table`; awaited."""
+    job = TableJob.of(rows, question, options)
+    if dry_run:
+        reopening = job.reopen()
+        chain = None if reopening is None else await job.async_._drive(reopening)
+        return ResearchTable([], job.plan(chain, reads=True), options.get("batch_id"), job.columns)
+    seen = _Seen(job)
+    async with aclosing(_aiterate(job, seen)) as answers:
+        found = [row async for row in answers]
+    return ResearchTable(found, seen.plan, seen.batch_id, job.columns)
+
+
+def stream_table(
+    rows: Rows, question: Question = TEXT_COLUMN, **options: Unpack[TableOptions]
+) -> Iterator[ResearchRow]:
+    """As `research_table`, row by row as they are answered; holds no more rows than are in flight.
+
+    An iterator that is left early leaves the runs going: go on with its batch id.
+    """
+    job = TableJob.of(rows, question, options)
+    return _iterate(job, _Seen(job))
+
+
+def astream_table(
+    rows: Rows, question: Question = TEXT_COLUMN, **options: Unpack[TableOptions]
+) -> AsyncIterator[ResearchRow]:
+    """As `stream_table`; asynchronous."""
+    job = TableJob.of(rows, question, options)
+    return _aiterate(job, _Seen(job))
+
+
+# --- both ways -----------------------------------------------------------------------------------
+
+
+class _Seen:
+    """What has come of a job so far."""
+
+    def __init__(self, job: TableJob) -> None:
+        self.job = job
+        self.plan: TablePlan = job.plan()
+        self.batch_id: str | None = job.options["batch_id"]
+        goes_on = self.batch_id is not None
+        clear(self.plan, job.spending, job.options["approve"], goes_on=goes_on)
+        self._bar = shown(job.options["progress_bar"], self.plan.rows)
+
+    def row(self, step: Any) -> ResearchRow | None:
+        """The row that a step of the flow is about; None for a report."""
+        if isinstance(step, BatchProgress):
+            self.batch_id = step.batch_id
+            self._bar.update(step.answered + step.failed)
+            on_progress = self.job.options["on_progress"]
+            if on_progress is not None:
+                on_progress(step)
+            return None
+        ticket, ended = step
+        if isinstance(ended, ParallelError):
+            return unanswered(ticket, ended, self.job.options["processor"])
+        return answered(ticket, ended, self.job.columns)
+
+    def close(self) -> None:
+        self._bar.close()
+
+
+def _iterate(job: TableJob, seen: _Seen) -> Generator[ResearchRow, None, None]:
+    with _alone(seen.batch_id), closing(seen):
+        steps: Any = job.sync._iterate(job.flow().steps())
+        with closing(steps):
+            for step in steps:
+                row = seen.row(step)
+                if row is not None:
+                    yield row
+
+
+async def _aiterate(job: TableJob, seen: _Seen) -> AsyncGenerator[ResearchRow, None]:
+    with _alone(seen.batch_id), closing(seen):
+        steps: Any = job.async_._iterate(job.flow().steps())
+        async with aclosing(steps):
+            async for step in steps:
+                row = seen.row(step)
+                if row is not None:
+                    yield row
+
+
+class _alone:  # noqa: N801 -- a context manager reads as a word
+    """For one caller of a batch in this process: two would both send what is missing."""
+
+    def __init__(self, batch_id: str | None) -> None:
+        self._lock = None if batch_id is None else process_lock(f"batch {batch_id}")
+
+    def __enter__(self) -> None:
+        if self._lock is not None and not self._lock.acquire(0):
+            raise ParallelError(
+                "This batch is being researched in this process already.",
+                hint="Nothing was sent. Wait for the other call, or close its iterator.",
+            )
+
+    def __exit__(self, *_: object) -> None:
+        if self._lock is not None:
+            self._lock.release()

@@ -1,0 +1,284 @@
+"""Answers to files as they come: CSV, JSON lines, Parquet.
+
+Rule: a row is written and forgotten, so that a table of any length needs the memory of a few rows. In a CSV
+file, a text of the web that a spreadsheet would run as a formula begins with an apostrophe.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+from .._core.plain_text import clean
+from ..errors import InvalidRequest
+from .row_answer import ResearchRow, as_text
+
+_FORMULA = re.compile(r"\s*[=+\-@\t\r\uff0b\uff0d\uff1d\uff20]")
+"""What a spreadsheet may take for a formula; the full-width forms, too."""
+_GROUP = 1_000
+"""Rows that are written to a Parquet file at a time."""
+_IDS = ("run_id", "interaction_id", "error")
+
+
+class RowWriter(Protocol):
+    """Writes rows."""
+
+    def write(self, row: ResearchRow) -> None:
+        """Write one row."""
+
+
+def open_writer(path: str | Path, columns: Sequence[str] = ()) -> AbstractContextManager[RowWriter]:
+    """A writer for a `.csv`, `.tsv`, `.jsonl` or `.parquet` file; an old file is replaced.
+
+    Args:
+        path: The file.
+        columns: The columns of the answers. Without them, those of the first answer: what a later one has
+            beside them is left out of CSV and Parquet files.
+
+    Raises:
+        InvalidRequest: The ending is another, or pyarrow is missing for Parquet.
+    """
+    path = Path(path)
+    writers = {".csv": _csv, ".tsv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}
+    writer = writers.get(path.suffix.lower())
+    if writer is None:
+        raise InvalidRequest(
+            [f"{path.name!r:.100} has no known ending; {', '.join(writers)} are known."]
+        )
+    return writer(path, columns)
+
+
+def write_rows(rows: Iterable[ResearchRow], path: str | Path, columns: Sequence[str] = ()) -> int:
+    """Write rows to a file as they come, and return how many; see `open_writer`."""
+    written = 0
+    with open_writer(path, columns) as writer:
+        for row in rows:
+            writer.write(row)
+            written += 1
+    return written
+
+
+# --- flat rows -----------------------------------------------------------------------------------
+
+
+class FlatColumns:
+    """The columns of a flat table: the row's own, each value with its evidence, and the ids."""
+
+    def __init__(self, row: ResearchRow, columns: Sequence[str]) -> None:
+        self.own = list(row.row)
+        self.answer = list(columns or row.cells)
+        taken = {*self.own, *_IDS}
+        self.names = {name: f"answer_{name}" if name in taken else name for name in self.answer}
+
+    @property
+    def header(self) -> list[str]:
+        """The names, in order."""
+        answer = [
+            f"{self.names[name]}{suffix}"
+            for name in self.answer
+            for suffix in ("", "_confidence", "_sources")
+        ]
+        return [*self.own, *answer, *_IDS]
+
+    def flat(self, row: ResearchRow) -> dict[str, Any]:
+        """A row's values by column; sources are a list of addresses."""
+        flat: dict[str, Any] = {name: row.row.get(name) for name in self.own}
+        for name in self.answer:
+            cell, column = row.cells.get(name), self.names[name]
+            flat[column] = None if cell is None else cell.value
+            flat[f"{column}_confidence"] = None if cell is None else cell.confidence
+            flat[f"{column}_sources"] = [] if cell is None else [one.url for one in cell.sources]
+        error = None if row.error is None else str(row.error)
+        return {**flat, "run_id": row.run_id, "interaction_id": row.interaction_id, "error": error}
+
+
+class _AwaitsAnswer:
+    """Keeps rows back until the columns of the answers are known: at the first row that has one."""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self._columns = columns
+        self._kept: list[ResearchRow] = []
+        self._flat: FlatColumns | None = None
+
+    def ready(self, row: ResearchRow | None) -> Iterator[tuple[FlatColumns, ResearchRow]]:
+        """The rows that can be written now; with None, all that are left."""
+        if row is not None:
+            self._kept.append(row)
+        if self._flat is None and self._kept:
+            first = next((one for one in self._kept if one.cells), None)
+            if first is None and not self._columns and row is not None and len(self._kept) < _GROUP:
+                return
+            self._flat = FlatColumns(first or self._kept[0], self._columns)
+        kept, self._kept = self._kept, []
+        for one in kept:
+            assert self._flat is not None
+            yield self._flat, one
+
+
+# --- CSV -----------------------------------------------------------------------------------------
+
+
+def safe_cell(value: Any) -> Any:
+    """A value as a cell of a CSV file; a text that a spreadsheet could run is marked as text."""
+    if value is None or isinstance(value, bool | int | float):
+        return "" if value is None else value
+    text = clean(as_text(value)).replace("\0", "")
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+@contextmanager
+def _csv(path: Path, columns: Sequence[str]) -> Iterator[RowWriter]:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        separator = "\t" if path.suffix.lower() == ".tsv" else ","
+        writer = _CsvWriter(csv.writer(file, delimiter=separator), columns)
+        yield writer
+        writer.write_ready(None)
+
+
+class _CsvWriter:
+    def __init__(self, writer: Any, columns: Sequence[str]) -> None:
+        self._writer, self._rows, self._has_header = writer, _AwaitsAnswer(columns), False
+
+    def write(self, row: ResearchRow) -> None:
+        self.write_ready(row)
+
+    def write_ready(self, row: ResearchRow | None) -> None:
+        for flat, one in self._rows.ready(row):
+            if not self._has_header:
+                own = set(flat.own)  # the caller's own names and values stay as they are
+                self._writer.writerow(
+                    [name if name in own else safe_cell(name) for name in flat.header]
+                )
+                self._has_header = True
+            values = flat.flat(one)
+            cells = [_own(values[name]) for name in flat.own]
+            cells += [
+                safe_cell(
+                    "\n".join(value)
+                    if isinstance(value, list) and name.endswith("_sources")
+                    else value
+                )
+                for name, value in list(values.items())[len(flat.own) :]
+            ]
+            self._writer.writerow(cells)
+
+
+def _own(value: Any) -> Any:
+    return (
+        "" if value is None else value if isinstance(value, str | int | float) else as_text(value)
+    )
+
+
+# --- JSON lines ----------------------------------------------------------------------------------
+
+
+@contextmanager
+def _jsonl(path: Path, columns: Sequence[str]) -> Iterator[RowWriter]:
+    with path.open("w", encoding="utf-8") as file:
+        yield _JsonlWriter(file)
+
+
+class _JsonlWriter:
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def write(self, row: ResearchRow) -> None:
+        # U+2028 and its like end a line for some readers.
+        self._file.write(json.dumps(row.to_json(), ensure_ascii=True, default=str) + "\n")
+
+
+# --- Parquet -------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _parquet(path: Path, columns: Sequence[str]) -> Iterator[RowWriter]:
+    try:
+        arrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
+    except ModuleNotFoundError:
+        raise InvalidRequest(
+            ["Parquet needs pyarrow: `pip install pyarrow`, or write a .jsonl or .csv file."]
+        ) from None
+    writer = _ParquetWriter(path, arrow, parquet, columns)
+    try:
+        yield writer
+        writer.write_ready(None)
+        writer.flush()
+    finally:
+        writer.close()
+
+
+class _ParquetWriter:
+    """The types of the columns are those of the first rows. `row_json` has each row as it was given, so that
+    a later value of another type, which is null in its column, is not lost.
+    """
+
+    def __init__(self, path: Path, arrow: Any, parquet: Any, columns: Sequence[str]) -> None:
+        self._path, self._arrow, self._parquet = path, arrow, parquet
+        self._rows = _AwaitsAnswer(columns)
+        self._flat: list[dict[str, Any]] = []
+        self._schema: Any = None
+        self._kinds: dict[str, type | None] = {}
+        self._file: Any = None
+
+    def write(self, row: ResearchRow) -> None:
+        self.write_ready(row)
+
+    def write_ready(self, row: ResearchRow | None) -> None:
+        for flat, one in self._rows.ready(row):
+            record = {**flat.flat(one), "row_json": as_text(dict(one.row))}
+            self._flat.append(record)
+            if len(self._flat) >= _GROUP:
+                self.flush()
+
+    def flush(self) -> None:
+        if not self._flat:
+            return
+        if self._file is None:
+            self._kinds = {name: _kind(self._flat, name) for name in self._flat[0]}
+            fields = [(name, _arrow_type(self._arrow, kind)) for name, kind in self._kinds.items()]
+            self._schema = self._arrow.schema(fields)
+            self._file = self._parquet.ParquetWriter(self._path, self._schema)
+        rows = [
+            {n: _fit(row.get(n), kind) for n, kind in self._kinds.items()} for row in self._flat
+        ]
+        self._file.write_table(self._arrow.Table.from_pylist(rows, schema=self._schema))
+        self._flat = []
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+def _kind(rows: Sequence[Mapping[str, Any]], name: str) -> type | None:
+    """What all values of a column are: a number, a truth value, a list of addresses; else text (None)."""
+    kinds = {type(row[name]) for row in rows if row[name] is not None}
+    if kinds == {list} and name.endswith("_sources"):
+        return list
+    if kinds == {int, float}:
+        return float
+    [only] = kinds if len(kinds) == 1 else [str]
+    return only if only in (bool, int, float) else None
+
+
+def _arrow_type(arrow: Any, kind: type | None) -> Any:
+    types = {bool: arrow.bool_(), int: arrow.int64(), float: arrow.float64()}
+    if kind is list:
+        return arrow.list_(arrow.string())
+    return types[kind] if kind is not None else arrow.string()
+
+
+def _fit(value: Any, kind: type | None) -> Any:
+    """A value of a column of this kind; None where it is another."""
+    if value is None or kind is None:
+        return None if value is None else clean(as_text(value))
+    if kind is float and type(value) is int:
+        return float(value)
+    if kind is int and type(value) is int and not -(2**63) <= value < 2**63:
+        return None
+    return value if type(value) is kind else None

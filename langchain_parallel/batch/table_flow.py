@@ -1,0 +1,313 @@
+"""How a table is researched: rows in, runs in groups, answers out.
+
+Rule: what is held at once is bounded by the runs in flight, whatever the number of rows. A row is read when
+there is room for it, is forgotten when its answer was handed on, and an answer is never held but to keep the
+order. What an earlier process has started is found by its key and not sent again (`batch_chain.py`).
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from typing import Any
+
+from .._core.effects import Flow, Sleep, emit, now, sleep
+from .._core.group_results import Ended, GroupResults
+from .._core.ledger import batch_chain
+from .._core.ledger.cache import LedgerCache
+from .._core.ledger.chunk import Chunk
+from .._core.ledger.chunk_submission import not_sent, submit_chunk
+from .._core.ledger.lookup import Lookup, PendingSubmission
+from .._core.retry import RetryPolicy
+from .._core.run_status import still_running
+from ..errors import ParallelError, RateLimited
+from ..models import Submission, TaskRun
+from .questions import RowTicket
+from .spending import BatchSpending
+
+_SLICE = 10.0
+"""Seconds for which the events of one group are followed before the others are looked at."""
+_QUOTA_PAUSE = 20.0
+"""Seconds for which nothing is sent after a 429 that names no time; answers are read meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchProgress:
+    """How far a batch is. Its first report comes before anything is paid."""
+
+    batch_id: str
+    read: int = 0
+    """Rows read so far."""
+    started: int = 0
+    """Runs that were started now."""
+    adopted: int = 0
+    """Runs that an earlier process had started."""
+    answered: int = 0
+    failed: int = 0
+    """Rows with an error in place of an answer."""
+    cost_usd: float = 0.0
+    """List prices of the runs that have completed, or may yet."""
+
+
+@dataclass
+class TableFlow:
+    """One table on its way."""
+
+    tickets: Iterator[RowTicket]
+    policy: RetryPolicy
+    spending: BatchSpending
+    cache: LedgerCache
+    mark: str | None = None
+    """Whose credentials the runs have."""
+    batch_id: str | None = None
+    in_order: bool = True
+    chunk_size: int = 1_000
+    in_flight: int = 10_000
+    seconds: float = math.inf
+    metadata: dict[str, str] = field(default_factory=dict)
+    on_begin: Callable[[str], Any] | None = None
+    _groups: dict[str, GroupResults] = field(default_factory=dict)
+    _ready: dict[int, tuple[RowTicket, Ended]] = field(default_factory=dict)
+    """Rows that wait for one before them."""
+    _next: int = 0
+    _counts: dict[str, int] = field(default_factory=dict)
+    _stopped: ParallelError | None = None
+    """What keeps all further rows from being sent."""
+    _held: list[RowTicket] = field(default_factory=list)
+    """Rows that the server would not take yet (429)."""
+    _held_until: float = 0.0
+    _peeked: list[RowTicket] = field(default_factory=list)
+
+    def steps(self) -> Flow[None]:
+        """Emit each row's ticket with its answer or error, and a report of the progress now and then.
+
+        Raises:
+            LedgerNotFound: There is no such batch.
+            SubmissionUnknown: What an earlier process has sent could not be found out.
+            AuthenticationFailed, Forbidden: The key is refused; the batch can be gone on with.
+        """
+        try:
+            yield from self._steps()
+        except ParallelError as error:
+            if self.batch_id is not None:
+                error.hint = f"{error.hint} Go on later with batch_id={self.batch_id!r}.".strip()
+            raise
+
+    def _steps(self) -> Flow[None]:
+        until = (yield from now()) + self.seconds
+        yield from self._begin()
+        while True:
+            yield from self._fill(until)
+            waiting = [group for group in self._groups.values() if group.waiting]
+            time = yield from now()
+            if time >= until:
+                yield from self._end(waiting)
+                return
+            if waiting:
+                yield from self._collect(waiting, until)
+            elif self._held:
+                yield from sleep(Sleep(max(0.0, min(until, self._held_until) - time)))
+            else:
+                return
+            yield from self._report()
+
+    def _begin(self) -> Flow[None]:
+        if self.batch_id is None:
+            self.chain = yield from batch_chain.begin(self.metadata, self.policy)
+            self.batch_id = self.chain.batch_id
+        else:
+            self.chain = yield from batch_chain.reopen(self.batch_id, self.policy)
+        self.spending.note_earlier(self.chain.usd, len(self.chain.known))
+        if self.on_begin is not None:
+            self.on_begin(self.batch_id)
+        yield from self._report()
+
+    def _report(self) -> Flow[None]:
+        cost = round(self.spending.usd, 6)
+        yield from emit(BatchProgress(self.chain.batch_id, cost_usd=cost, **self._counts))
+
+    def _add(self, name: str, number: int = 1) -> None:
+        self._counts[name] = self._counts.get(name, 0) + number
+
+    # --- sending ---------------------------------------------------------------------------------
+
+    def _fill(self, until: float) -> Flow[None]:
+        """Start runs while there are rows, and room for them."""
+        while (time := (yield from now())) < until:
+            if self._held and time < self._held_until:
+                return
+            if self._held:
+                held, self._held = self._held, []
+                yield from self._send(held)
+                continue
+            room = self._room()
+            tickets = self._read(min(self.chunk_size, room)) if room else []
+            if not tickets:
+                return
+            yield from self._place(tickets)
+            yield from self._report()
+
+    def _room(self) -> int:
+        """How many rows may be read: a chunk, or none before there is room for one."""
+        held = sum(len(group.waiting) for group in self._groups.values()) + len(self._ready)
+        room = self.in_flight - held
+        return room if room >= min(self.chunk_size, self.in_flight) or not held else 0
+
+    def _read(self, number: int) -> list[RowTicket]:
+        """The next rows, and one more to know whether there is any."""
+        tickets = [*self._peeked, *islice(self.tickets, number + 1 - len(self._peeked))]
+        tickets, self._peeked = tickets[:number], tickets[number:]
+        self._add("read", len(tickets))
+        return tickets
+
+    def _place(self, tickets: Sequence[RowTicket]) -> Flow[None]:
+        """Find the runs of these rows, or start them."""
+        new: list[RowTicket] = []
+        for ticket in tickets:
+            if ticket.error is not None:
+                yield from self._take(ticket, ticket.error)
+            elif not (yield from self._adopt(ticket)):
+                new.append(ticket)
+        if new and self._stopped is None and not self.chain.is_settled:
+            yield from batch_chain.settle(self.chain, self.policy)
+            unplaced, new = new, []
+            for ticket in unplaced:
+                if not (yield from self._adopt(ticket)):
+                    new.append(ticket)
+        if new:
+            yield from self._send(new)
+
+    def _adopt(self, ticket: RowTicket) -> Flow[bool]:
+        """Wait for the run that an earlier process has started for a row, if it has."""
+        known = self.chain.known.get(ticket.key)
+        if known is None:
+            return False
+        ticket.request, ticket.duplicates = None, known.duplicates
+        ticket.is_charged = known.is_charged
+        group = yield from self._group(known.group_id)
+        group.await_run(TaskRun(run_id=known.run_id, status="queued"), ticket)
+        self._add("adopted")
+        return True
+
+    def _send(self, tickets: list[RowTicket]) -> Flow[None]:
+        sendable: list[RowTicket] = []
+        for ticket in tickets:
+            refused = self._stopped or self.spending.refusal()
+            if refused is None:
+                self.spending.reserve()
+                sendable.append(ticket)
+            else:
+                yield from self._take(ticket, copy.copy(refused))
+        if sendable:
+            yield from self._send_chunk(sendable)
+
+    def _send_chunk(self, tickets: list[RowTicket]) -> Flow[None]:
+        groups = self.chain
+        named = yield from batch_chain.make_room(groups, self.policy, is_last=not self._peeked)
+        group_id = groups.tail
+        lookup: Lookup = "once" if groups.sizes.get(group_id) else "none"
+        chunk = Chunk.of([self._pending(group_id, ticket, named) for ticket in tickets])
+        stopped = yield from submit_chunk(chunk, lookup)
+        chunk.cache.forget_index(group_id)
+        group = yield from self._group(group_id)
+        outcomes = chunk.outcomes()
+        for ticket, outcome in zip(tickets, outcomes, strict=True):
+            if isinstance(outcome, Submission):
+                ticket.request, ticket.duplicates = None, outcome.duplicates
+                ticket.is_charged = True
+                group.await_run(outcome.run, ticket)
+                group.size += 1
+                self._add("started")
+            elif isinstance(outcome, RateLimited) and outcome.billed is False:
+                self.spending.release()
+                self._held.append(ticket)
+            else:
+                if outcome.billed is False:
+                    self.spending.release()
+                yield from self._take(ticket, outcome)
+        if self._held:
+            yield from self._hold_back(stopped)
+        elif stopped is not None:
+            self._stopped = not_sent(stopped)
+        groups.sizes[group_id] = group.size
+        if group.size:
+            groups.advance()
+
+    def _hold_back(self, limited: ParallelError | None) -> Flow[None]:
+        """Send no more for a while: the quota is one of minutes."""
+        asked = getattr(limited, "retry_after", None) or _QUOTA_PAUSE
+        self._held_until = (yield from now()) + asked
+
+    def _pending(
+        self, group_id: str, ticket: RowTicket, named: dict[str, str]
+    ) -> PendingSubmission:
+        assert ticket.request is not None
+        metadata = {**ticket.request.metadata, **named}
+        request = ticket.request.model_copy(update={"metadata": metadata})
+        return PendingSubmission(group_id, ticket.key, request, self.policy, self.cache, self.mark)
+
+    def _group(self, group_id: str) -> Flow[GroupResults]:
+        group = self._groups.get(group_id)
+        if group is None:
+            time = yield from now()
+            size = self.chain.sizes.get(group_id, 0)
+            group = self._groups[group_id] = GroupResults(group_id, self.policy, size, time)
+            if size:
+                group.last_look = -math.inf  # some may have ended long ago
+        return group
+
+    # --- collecting ------------------------------------------------------------------------------
+
+    def _collect(self, waiting: list[GroupResults], until: float) -> Flow[None]:
+        """Read answers: of the group of the oldest row alone, where the order is kept."""
+        first, *others = waiting
+        if self.in_order:
+            first, others = min(waiting, key=_oldest), []
+        time = yield from now()
+        is_all = not (others or self._peeked or self._held)
+        yield from first.collect(until if is_all else min(until, time + _SLICE), self._take)
+        for group in others:
+            yield from group.look()
+            if group.ended:
+                yield from group.read(self._take)
+        for group_id in [one for one, group in self._groups.items() if not group.waiting]:
+            del self._groups[group_id]
+
+    def _take(self, ticket: RowTicket, ended: Ended) -> Flow[None]:
+        """Hand on what became of a row, when its turn has come."""
+        if isinstance(ended, ParallelError):
+            self._add("failed")
+            if ticket.is_charged:
+                self.spending.settle(ended)
+        else:
+            self._add("answered")
+        if not self.in_order:
+            yield from emit((ticket, ended))
+            return
+        self._ready[ticket.number] = (ticket, ended)
+        while (ready := self._ready.pop(self._next, None)) is not None:
+            self._next += 1
+            yield from emit(ready)
+
+    def _end(self, waiting: list[GroupResults]) -> Flow[None]:
+        """The time is over: runs go on, and each row without an answer says so."""
+        hint = f"Go on with batch_id={self.batch_id!r}."
+        for group in waiting:
+            for run_id, ticket in list(group.waiting.items()):
+                error = still_running(TaskRun(run_id=run_id, status="running"), self.seconds)
+                error.hint = f"The run goes on and nothing is lost. {hint}"
+                del group.waiting[run_id]
+                yield from self._take(ticket, error)
+        for ticket in chain((*self._held, *self._peeked), self.tickets):
+            yield from self._take(
+                ticket,
+                ticket.error or ParallelError("The time was over.", hint=f"Not sent. {hint}"),
+            )
+        yield from self._report()
+
+
+def _oldest(group: GroupResults) -> int:
+    return min(int(ticket.number) for ticket in group.waiting.values())

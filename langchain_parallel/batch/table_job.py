@@ -1,0 +1,254 @@
+"""A table to research: its options, checked, and what is made of them before anything is paid."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any, cast
+
+from pydantic import SecretStr
+from typing_extensions import TypedDict
+
+from .._core.hidden import as_secret, hidden
+from .._core.kinds import check_kinds, kind_of
+from .._core.ledger import batch_chain
+from .._core.ledger.batch_chain import BatchChain
+from .._core.ledger.identity import identity_mark
+from .._core.redaction import secrets_of
+from ..client import AsyncParallelClient, ParallelClient
+from ..client.client_pair import AnyClient, client_pair
+from ..client.request_warnings import warn
+from ..errors import InvalidRequest
+from ..evidence import TEXT_FIELD
+from ..models import JsonSchema, SchemaLike, TaskRunInput
+from ..options import Limits, RequestOptions, check_timeout, check_whole
+from ..processors import is_chat
+from .approval_of_tables import Approve
+from .questions import Question, Questioner, RowTicket
+from .row_source import Rows, RowSource
+from .spending import BatchSpending, check_limits
+from .table_flow import BatchProgress, TableFlow
+from .table_plan import TablePlan
+
+_SHOWN_PROBLEMS = 10
+
+
+class TableOptions(TypedDict, total=False):
+    """How a table is researched; all doors of tables take these."""
+
+    output_schema: SchemaLike | None
+    """The columns to find: a pydantic class, a JSON schema, a text…; without one, the API chooses."""
+    processor: str
+    """`base` unless given."""
+    row_id: str | None
+    """The column that names each row. The same id twice is refused; the same question under two ids is two
+    runs. Without it the question identifies a row, and the n-th of the same is the n-th run."""
+    continue_from: str | None
+    """The column with the interaction that each row continues: `interaction_id` of an earlier table."""
+    batch_id: str | None
+    """Go on with this batch: what it has paid for is not paid for again."""
+    in_order: bool
+    """Rows in the order in which they came (as if not given), or False: as they are answered."""
+    limits: Limits | None
+    """`max_cost_usd` and `max_runs` of the whole batch; `approve_above`; `on_exceed`."""
+    approve: Approve | None
+    """Asked before anything is sent, where a limit would be passed. In a step of a graph with a checkpointer
+    a person is asked by an interrupt instead."""
+    request: RequestOptions | None
+    """What shapes every run: source policy, MCP servers, metadata, …"""
+    timeout: float | None
+    """Seconds; then rows without an answer have `StillRunning`, and the batch can be gone on with."""
+    max_in_flight: int
+    """Rows whose runs are awaited at the same time: 10,000 unless given. More rows need more memory."""
+    chunk_size: int
+    """Rows in one request to the API, and in one task group: 1,000 unless given."""
+    on_begin: Callable[[str], Any] | None
+    """Called with the batch id before anything is paid: the place to keep it."""
+    on_progress: Callable[[BatchProgress], Any] | None
+    """Called after each step."""
+    progress_bar: bool
+    """Show a bar by rich or tqdm, whichever is installed."""
+    api_key: str | SecretStr | None
+    base_url: str | None
+    client: AnyClient | None
+
+
+_DEFAULTS = TableOptions(
+    output_schema=None,
+    processor="base",
+    row_id=None,
+    continue_from=None,
+    batch_id=None,
+    in_order=True,
+    limits=None,
+    approve=None,
+    request=None,
+    timeout=None,
+    max_in_flight=10_000,
+    chunk_size=1_000,
+    on_begin=None,
+    on_progress=None,
+    progress_bar=False,
+    api_key=None,
+    base_url=None,
+    client=None,
+)
+
+
+@dataclass(eq=False)
+class TableJob:
+    """A table that may be started."""
+
+    source: RowSource
+    questioner: Questioner
+    options: TableOptions
+    sync: ParallelClient
+    async_: AsyncParallelClient
+    spending: BatchSpending
+    columns: list[str]
+    """Those of the schema."""
+
+    @classmethod
+    def of(cls, rows: Rows, question: Question, given: TableOptions) -> TableJob:
+        """A table, with its options checked.
+
+        Raises:
+            InvalidRequest: An option is wrong, or the rows have no such columns.
+            MissingKey: There is no API key.
+        """
+        if unknown := sorted(given.keys() - _DEFAULTS.keys()):
+            known = ", ".join(_DEFAULTS)
+            raise InvalidRequest([f"{', '.join(unknown)} is no option; {known} are."])
+        options: TableOptions = {**_DEFAULTS, **given}
+        request, limits = _checked(options)
+        processor = options["processor"]
+        template = request.template([processor], options["output_schema"])
+        template = template.model_copy(update={"enable_events": None})
+        api_key, base_url = as_secret(options["api_key"]), hidden(options["base_url"])
+        sync, async_ = client_pair(
+            options["client"],
+            api_key=api_key,
+            base_url=base_url,
+            allow_unknown_processor=request.allow_unknown_processor,
+        )
+        sync._settings.secrets.register(secrets_of([template]))
+        warned: set[str] = set()
+        questioner = Questioner(
+            question,
+            template,
+            row_id=options["row_id"],
+            continue_from=options["continue_from"],
+            identity=request.identity,
+            check=lambda one: warn(request.check(one), warned),
+        )
+        spending = BatchSpending.of(processor, limits, request)
+        source = RowSource.of(rows)
+        return cls(source, questioner, options, sync, async_, spending, _columns(template))
+
+    # --- before --------------------------------------------------------------------------------
+
+    def plan(self, chain: BatchChain | None = None, *, reads: bool = False) -> TablePlan:
+        """What the table will cost.
+
+        Args:
+            chain: The batch that is gone on with.
+            reads: Read an iterator, too, which can then not be read again.
+
+        Raises:
+            InvalidRequest: Its rows lack a column, or an id stands in two of them.
+        """
+        processor = self.options["processor"]
+        if not (self.source.is_repeatable or reads):
+            return TablePlan(processor, None, 0, 0, None)
+        questioner = replace(self.questioner, _seen=set(), _times={})
+        rows = invalid = adopted = 0
+        problems: list[str] = []
+        for ticket in self._tickets(questioner):
+            rows += 1
+            if ticket.error is not None and ticket.is_repeated:
+                raise ticket.error
+            if ticket.error is not None:
+                invalid += 1
+                problems += [f"Row {ticket.number}: {ticket.error.message}"]
+                problems = problems[:_SHOWN_PROBLEMS]
+            elif chain is not None and ticket.key in chain.known:
+                adopted += 1
+        price = None if self.spending.has_unknown_price else self.spending.price
+        cost = None if price is None else round((rows - invalid - adopted) * price, 6)
+        return TablePlan(processor, rows, invalid, adopted, cost, tuple(problems))
+
+    def reopen(self) -> Any:
+        """The flow that reads the batch which is gone on with; None without one."""
+        batch_id = self.options["batch_id"]
+        return None if batch_id is None else batch_chain.reopen(batch_id, self._policy)
+
+    @property
+    def _policy(self) -> Any:
+        return self.sync._settings.policy
+
+    # --- the flow ------------------------------------------------------------------------------
+
+    def flow(self) -> TableFlow:
+        """The table on its way."""
+        options, settings = self.options, self.sync._settings
+        timeout = options["timeout"]
+        return TableFlow(
+            tickets=self._tickets(self.questioner),
+            policy=settings.policy,
+            spending=self.spending,
+            cache=settings.cache,
+            mark=identity_mark(self.questioner.template, self.questioner.identity),
+            batch_id=options["batch_id"],
+            in_order=options["in_order"],
+            chunk_size=options["chunk_size"],
+            in_flight=options["max_in_flight"],
+            seconds=math.inf if timeout is None else timeout,
+            on_begin=options["on_begin"],
+        )
+
+    def _tickets(self, questioner: Questioner) -> Iterator[RowTicket]:
+        rows = self.source.open()
+        first = list(islice(rows, 1))
+        for row in first:
+            questioner.check_columns(row)
+            yield questioner.ticket(0, row)
+        for number, row in enumerate(rows, 1):
+            yield questioner.ticket(number, row)
+
+
+def _checked(options: TableOptions) -> tuple[RequestOptions, Limits]:
+    request, limits = options["request"] or RequestOptions(), options["limits"] or Limits()
+    check_kinds(
+        {
+            "limits": (limits, Limits),
+            "request": (request, RequestOptions),
+            "processor": (options["processor"], str),
+            "batch_id": (options["batch_id"], str),
+            "row_id": (options["row_id"], str),
+            "continue_from": (options["continue_from"], str),
+        }
+    )
+    if is_chat(options["processor"]):
+        raise InvalidRequest(
+            [f"{options['processor']} is for quick turns; a table takes a processor of runs."]
+        )
+    check_timeout(options["timeout"])
+    check_whole("max_in_flight", options["max_in_flight"], 1)
+    size = check_whole("chunk_size", options["chunk_size"], 1)
+    if size > 1_000:
+        raise InvalidRequest([f"chunk_size is {size:,}; 1,000 is the most that the API takes."])
+    for name in ("on_begin", "on_progress", "approve"):
+        if not (options[name] is None or callable(options[name])):
+            raise InvalidRequest([f"{name} is {kind_of(options[name])}; give a function."])
+    return request, check_limits(limits)
+
+
+def _columns(template: TaskRunInput) -> list[str]:
+    """The columns of a schema's answers; none where the API chooses them."""
+    schema = template.task_spec.output_schema if template.task_spec else None
+    if isinstance(schema, JsonSchema):
+        return [*cast("dict[str, Any]", schema.json_schema.get("properties") or {})]
+    is_auto = schema is None or getattr(schema, "type", None) == "auto"
+    return [] if is_auto else [TEXT_FIELD]
