@@ -43,6 +43,7 @@ CONSTANTS = ("langgraph._internal._constants", "langgraph.checkpoint.serde.types
 PACKAGE = Path(langchain_parallel.__file__).parent
 NOT_THEIRS = {
     "__main__",
+    "__arrow_c_stream__",  # Arrow's
     "__parallel_api_key",  # ours: with two underscores LangGraph does not write it down
     "__pydantic_private__",
     "__version__",

@@ -30,8 +30,8 @@ TEXT_COLUMN = "question"
 """The column of rows that are bare texts."""
 _FETCHED = 1_000
 _FORMS = (
-    "give a list or an iterator of dicts, models or texts; a DataFrame of pandas or Polars, a table of Arrow, "
-    "a relation of DuckDB; or the path of a .csv, .tsv, .jsonl or .parquet file."
+    "give a list or an iterator of dicts, models or texts; a DataFrame of pandas or Polars, a table of "
+    "Arrow, a relation of DuckDB; or the path of a .csv, .tsv, .jsonl or .parquet file."
 )
 
 

@@ -5,7 +5,7 @@ Rule: every row is paid for once, whatever happens, and none is lost with anothe
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import aclosing, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,8 +28,8 @@ from .table_plan import TablePlan
 
 @dataclass(frozen=True)
 class ResearchTable(Sequence[ResearchRow]):
-    """A researched table: for each row that was given, a row with its answer or its error, in the order given;
-    with `in_order=False` as they were answered.
+    """A researched table: for each row that was given, one with its answer or its error; in the order given,
+    or with `in_order=False` as they were answered.
     """
 
     rows: Sequence[ResearchRow]
@@ -136,7 +136,7 @@ async def aresearch_table(
 
 def stream_table(
     rows: Rows, question: Question = TEXT_COLUMN, **options: Unpack[TableOptions]
-) -> Iterator[ResearchRow]:
+) -> Generator[ResearchRow, None, None]:
     """As `research_table`, row by row as they are answered; holds no more rows than are in flight.
 
     An iterator that is left early leaves the runs going: go on with its batch id.
@@ -147,7 +147,7 @@ def stream_table(
 
 def astream_table(
     rows: Rows, question: Question = TEXT_COLUMN, **options: Unpack[TableOptions]
-) -> AsyncIterator[ResearchRow]:
+) -> AsyncGenerator[ResearchRow, None]:
     """As `stream_table`; asynchronous."""
     job = TableJob.of(rows, question, options)
     return _aiterate(job, _Seen(job))

@@ -85,9 +85,9 @@ def test_a_row_that_cannot_be_asked_is_not_sent(office: Office) -> None:
 
 
 def test_a_row_that_the_server_refuses_does_not_stop_the_others(office: Office) -> None:
-    rows = [{"company": "A", "before": "intr_unknown"}, {"company": "B", "before": None}]
     first = office.research([{"company": "X"}])
-    rows[1]["before"] = first[0].interaction_id
+    before = ["intr_unknown", first[0].interaction_id]
+    rows = [{"company": "A", "before": one} for one in before]
     table = office.research(rows, continue_from="before")
     assert [type(row.error) for row in table] == [errors.Unprocessable, type(None)]
 
@@ -102,6 +102,7 @@ def test_gone_on_with_nothing_is_paid_again(office: Office) -> None:
     assert office.paid_once()
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("size", [3, 5, 1_000])
 @pytest.mark.parametrize(
     "change",
@@ -299,11 +300,14 @@ def test_what_earlier_processes_have_spent_counts(office: Office) -> None:
 
 def test_a_person_may_approve_what_is_beyond(office: Office) -> None:
     seen: list[Any] = []
+
+    def decline(plan: Any) -> bool:
+        seen.append(plan)
+        return False
+
     limits = Limits(max_cost_usd=0.01, approve_above="lite")
     with pytest.raises(errors.LimitExceeded):
-        office.research(
-            companies(), limits=limits, approve=lambda plan: seen.append(plan) is None and False
-        )
+        office.research(companies(), limits=limits, approve=decline)
     assert not office.asked
     table = office.research(companies(), limits=limits, approve=lambda plan: plan.cost_usd == 0.12)
     assert not table.errors
@@ -319,6 +323,7 @@ def test_limits_of_sessions_are_refused(office: Office) -> None:
 # --- trouble -------------------------------------------------------------------------------------
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize(
     "fault",
     [
@@ -356,6 +361,7 @@ def test_whatever_happens_on_the_way_every_row_is_paid_once(office: Office, faul
     assert office.answers_its_question(table)
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize(
     "listing",
     [Listing(newest_first=True), Listing(page=2), Listing(newest_first=True, page=3)],
@@ -456,6 +462,7 @@ def test_an_iterator_is_read_no_further_than_there_is_room(office: Office) -> No
     rows.close()
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize(
     ("rows", "question", "options"),
     [

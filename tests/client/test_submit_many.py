@@ -92,6 +92,7 @@ def test_more_than_a_thousand_go_in_chunks(world: World) -> None:
     assert (paid_posts(world), known) == (2, [1_000, 1_001])
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize(
     "listing",
     [
@@ -128,6 +129,7 @@ UNKNOWN = [
 ]
 
 
+@pytest.mark.grid
 @pytest.mark.parametrize("fault", UNKNOWN, ids=lambda f: f"{f.kind} {f.method} {f.acts_after}")
 def test_whatever_becomes_of_a_request_each_row_is_paid_once(world: World, fault: Fault) -> None:
     ledger = world.api.create_group().taskgroup_id
