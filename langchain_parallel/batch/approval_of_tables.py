@@ -49,7 +49,7 @@ def clear(
             " ".join(reasons), hint="Nothing was sent. Raise the limit, or ask less."
         )
     if _may_start(plan, reasons, approve, passes_limits=bool(price)):
-        spending.limits = _raised(limits, plan)
+        spending.limits = _raise_limits(limits, plan)
         return
     raise LimitExceeded(
         " ".join(reasons),
@@ -66,7 +66,7 @@ def limits_note(plan: TablePlan, spending: BatchSpending) -> list[str]:
     return [] if refused is None else [refused.message]
 
 
-def _raised(limits: Limits, plan: TablePlan) -> Limits:
+def _raise_limits(limits: Limits, plan: TablePlan) -> Limits:
     """The limits as they were approved: what was shown, and no more."""
     cost = None if plan.cost_usd is None else max(plan.cost_usd, limits.max_cost_usd or 0.0)
     runs = None if limits.max_runs is None else max(plan.rows or 0, limits.max_runs)

@@ -20,7 +20,7 @@ class Bar(Protocol):
         """End it."""
 
 
-def shown(wanted: bool, total: int | None) -> Bar:
+def open_bar(wanted: bool, total: int | None) -> Bar:
     """A bar, if it is wanted.
 
     Raises:

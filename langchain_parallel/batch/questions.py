@@ -113,7 +113,7 @@ class Questioner:
         return ticket
 
     def _request(self, ticket: RowTicket) -> TaskRunInput:
-        asked = self._asked(ticket.row)
+        asked = self._question_of(ticket.row)
         if asked is not None and not isinstance(asked, dict):
             asked = str(asked)
         if _is_empty(asked):
@@ -131,7 +131,7 @@ class Questioner:
         self.check(request)
         return request
 
-    def _asked(self, row: Mapping[str, Any]) -> Any:
+    def _question_of(self, row: Mapping[str, Any]) -> Any:
         if callable(self.question):
             return self.question(row)
         if not isinstance(self.question, str):

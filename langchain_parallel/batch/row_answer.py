@@ -85,7 +85,7 @@ class ResearchRow:
         }
 
 
-def answered(ticket: RowTicket, result: TaskRunResult, columns: Sequence[str]) -> ResearchRow:
+def with_answer(ticket: RowTicket, result: TaskRunResult, columns: Sequence[str]) -> ResearchRow:
     """The row with the answer of its run.
 
     Args:
@@ -109,7 +109,7 @@ def answered(ticket: RowTicket, result: TaskRunResult, columns: Sequence[str]) -
     )
 
 
-def unanswered(ticket: RowTicket, error: ParallelError, processor: str) -> ResearchRow:
+def with_error(ticket: RowTicket, error: ParallelError, processor: str) -> ResearchRow:
     """The row with the error that came in place of an answer."""
     billed = price_usd(processor) if error.billed else None
     return ResearchRow(

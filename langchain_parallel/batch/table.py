@@ -16,9 +16,9 @@ from typing_extensions import Unpack
 from .._locks.process import process_lock
 from ..errors import ParallelError
 from .approval_of_tables import clear
-from .progress_bar import shown
+from .progress_bar import open_bar
 from .questions import Question
-from .row_answer import ResearchRow, answered, unanswered
+from .row_answer import ResearchRow, with_answer, with_error
 from .row_source import TEXT_COLUMN, Rows
 from .table_files import write_rows
 from .table_flow import BatchProgress
@@ -165,7 +165,7 @@ class _Seen:
         self.batch_id: str | None = job.options["batch_id"]
         goes_on = self.batch_id is not None
         clear(self.plan, job.spending, job.options["approve"], goes_on=goes_on)
-        self._bar = shown(job.options["progress_bar"], self.plan.rows)
+        self._bar = open_bar(job.options["progress_bar"], self.plan.rows)
 
     def row(self, step: Any) -> ResearchRow | None:
         """The row that a step of the flow is about; None for a report."""
@@ -178,8 +178,8 @@ class _Seen:
             return None
         ticket, ended = step
         if isinstance(ended, ParallelError):
-            return unanswered(ticket, ended, self.job.options["processor"])
-        return answered(ticket, ended, self.job.columns)
+            return with_error(ticket, ended, self.job.options["processor"])
+        return with_answer(ticket, ended, self.job.columns)
 
     def close(self) -> None:
         self._bar.close()

@@ -122,7 +122,7 @@ class TableJob:
             known = ", ".join(_DEFAULTS)
             raise InvalidRequest([f"{', '.join(unknown)} is no option; {known} are."])
         options: TableOptions = {**_DEFAULTS, **given}
-        request, limits = _checked(options)
+        request, limits = _check_options(options)
         processor = options["processor"]
         template = request.template([processor], options["output_schema"])
         template = template.model_copy(update={"enable_events": None})
@@ -218,7 +218,7 @@ class TableJob:
             yield questioner.ticket(number, row)
 
 
-def _checked(options: TableOptions) -> tuple[RequestOptions, Limits]:
+def _check_options(options: TableOptions) -> tuple[RequestOptions, Limits]:
     request, limits = options["request"] or RequestOptions(), options["limits"] or Limits()
     check_kinds(
         {
