@@ -26,6 +26,8 @@ TEXT_FIELD = "output"
 
 Confidence: TypeAlias = Literal["low", "medium", "high"]
 
+_UNUSABLE = re.compile(r"[\s<>＜﹤]")
+"""What no url may hold."""
 _TITLE_CHARS = 100
 _WORD_CHARS = 40
 
@@ -201,7 +203,7 @@ def numbers_by_url(answers: Iterable[Mapping[str, Any]]) -> dict[str, int]:
 
 def _usable(url: str) -> str:
     """A url, never shortened; characters that no url may hold are percent-encoded."""
-    return re.sub(r"[\s<>＜﹤]", lambda found: quote(found[0]), clean(url).strip())
+    return _UNUSABLE.sub(lambda found: quote(found[0]), clean(url).strip())
 
 
 # --- what is not supported -----------------------------------------------------------------------
@@ -320,7 +322,8 @@ def _count_citations(citations: Iterable[Mapping[str, Any]]) -> Counter[str]:
     """By field, its citations, those of its parts included."""
     counts: Counter[str] = Counter()
     for source in citations:
-        counts.update({path for field in source["fields"] for path in with_parents(field)})
+        for path in {path for field in source["fields"] for path in with_parents(field)}:
+            counts[path] += 1
     return counts
 
 

@@ -16,6 +16,7 @@ from langgraph.types import Command
 from benchmarks import (
     figures,
     graphs,
+    imports,
     ledger_curve,
     parked,
     parked_graphs,
@@ -48,6 +49,26 @@ TURNS = 8
 def mode(request: pytest.FixtureRequest) -> Mode:
     param: Mode = request.param
     return param
+
+
+# --- imports -------------------------------------------------------------------------------------
+
+
+def test_an_import_of_the_top_level_is_next_to_nothing() -> None:
+    top = {
+        "import langchain_parallel": imports.BARE,
+        "import pydantic": "import langchain_parallel",
+    }
+    ours, theirs = imports.import_rows(1, top)
+    assert ours["modules"] == theirs["control modules"] < 40
+    assert theirs["modules"] > ours["control modules"] == 0
+
+
+def test_the_large_result_has_the_documented_size() -> None:
+    (row,) = imports.render_rows(1)
+    assert (row["fields"], row["citations"]) == (124, 610)
+    assert row["characters"] <= 24_000 < row["whole"] / 3
+    assert all(figures["first ms"] > 0 for figures in imports.object_rows(1))
 
 
 # --- the report ----------------------------------------------------------------------------------

@@ -98,21 +98,44 @@ def test_the_top_level_shows_what_it_declares() -> None:
     assert shown.split() == [name for name in langchain_parallel.__all__ if name != "__version__"]
 
 
-FRAMEWORKS = ("langchain", "langchain_core", "langgraph", "httpx")
+HEAVY = (
+    *("anyio", "asyncio", "httpx", "jsonschema", "langchain", "langchain_core", "langgraph"),
+    *("langgraph_sdk", "langsmith", "mcp", "numpy", "psycopg", "pydantic", "requests", "sqlite3"),
+    *("starlette", "uvicorn"),
+)
+"""What takes long to import."""
 
 
 @pytest.mark.parametrize(
     ("module", "loaded"),
     [
         ("langchain_parallel", ""),
-        ("langchain_parallel.models", ""),
-        ("langchain_parallel.client", "httpx"),
-        ("langchain_parallel.simulator", "httpx"),
+        ("langchain_parallel.models", "pydantic"),
+        ("langchain_parallel.client", "anyio asyncio httpx pydantic"),
+        ("langchain_parallel.simulator", "asyncio httpx jsonschema pydantic"),
     ],
 )
-def test_an_import_loads_no_framework_that_it_does_not_need(module: str, loaded: str) -> None:
-    code = f"import sys, {module}; print(*(n for n in {FRAMEWORKS} if n in sys.modules))"
+def test_an_import_loads_nothing_heavy_that_it_does_not_need(module: str, loaded: str) -> None:
+    code = f"import sys, {module}; print(*(n for n in {HEAVY} if n in sys.modules))"
     assert in_a_new_process(code) == loaded
+
+
+def test_the_first_call_of_a_client_imports_nothing_for_its_connection() -> None:
+    """For then no file handle may be left."""
+    assert (
+        in_a_new_process(
+            "import sys\n"
+            "from langchain_parallel import ParallelClient\n"
+            "from langchain_parallel.models import TaskRunInput\n"
+            "from langchain_parallel.simulator import Simulator, serve\n"
+            "with serve(Simulator(latency_scale=0.001)) as server:\n"
+            "    with ParallelClient('key', server.url) as client:\n"
+            "        before = {*sys.modules}\n"
+            "        client.wait(client.create(TaskRunInput(input='Who?', processor='lite')).run_id)\n"
+            "        print({*sys.modules} - before)"
+        )
+        == "set()"
+    )
 
 
 def test_a_missing_extra_is_named_and_costs_no_other_name() -> None:

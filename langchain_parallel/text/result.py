@@ -66,12 +66,13 @@ def render(
         evidence["citations"] = citations
     notes = [*evidence_notes(evidence), *remarks(result)]
     every = answer_rows(evidence), _join(notes), source_lines(evidence)
-    whole = _assemble(fit_rows(*every, None), result.run)
-    most = len(whole) if max_chars is None else max(max_chars, MIN_CHARS)
-    if len(whole) <= most:
-        return whole
-    frame = len(_assemble(AnswerText("", "", ()), result.run))
-    room = most - frame - _CUT_LINE_CHARS - len(one_line(result.run.run_id))
+    whole = fit_rows(*every, None)
+    if max_chars is None:
+        return _assemble(whole, result.run)
+    room = max(max_chars, MIN_CHARS) - len(_assemble(AnswerText("x", "", ()), result.run)) + 1
+    if len(str(whole)) <= room:
+        return _assemble(whole, result.run)
+    room -= _CUT_LINE_CHARS + len(one_line(result.run.run_id))
     return _assemble(fit_rows(*every, room), result.run)
 
 

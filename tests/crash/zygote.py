@@ -12,6 +12,8 @@ import sys
 import threading
 import warnings
 
+import anyio._backends._asyncio  # noqa: F401 -- what a child would import at its first call
+
 from .child import Job, work
 
 
