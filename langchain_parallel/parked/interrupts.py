@@ -159,7 +159,7 @@ def _read(clients: ClientPair, turn: Mapping[str, Any], *, raises: bool) -> Call
             return (yield from clients.retrieve(run_id))
     except ParallelError as error:
         if raises:
-            raise
+            raise error.with_ids(run_id, turn.get("interaction_id")) from error.__cause__
         if getattr(error, "status", None) in _UNREADABLE:
             return None
         return TaskRun(run_id=run_id, status="running")

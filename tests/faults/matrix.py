@@ -40,7 +40,18 @@ from .table import (
     senseless,
     shown_too_late,
 )
-from .users import FOLLOW_UP, MODES, QUESTION, USERS, ClientUser, Clock, GraphUser, Told, User
+from .users import (
+    FOLLOW_UP,
+    MODES,
+    QUESTION,
+    USERS,
+    ClientUser,
+    Clock,
+    DeskUser,
+    GraphUser,
+    Told,
+    User,
+)
 
 How = Literal["by itself", "after an error"]
 
@@ -71,7 +82,7 @@ class Cell:
 
 def never_makes(user: type[User], call: Call) -> bool:
     """The graph's state names the run by the time it is asked again, so nothing is looked for."""
-    return user is GraphUser and call.name == "look again"
+    return user in (GraphUser, DeskUser) and call.name == "look again"
 
 
 def cells(*, whole: bool = False) -> Iterator[Cell]:
@@ -284,7 +295,11 @@ def check(user: User, told: Told, call: Call) -> None:
     assert told.run_id == run_id, f"run_id {told.run_id}"
     assert run_id in told.text, told.text
     is_shown = user.simulator.find_run(run_id).known <= user.simulator.monotonic
-    if is_shown:
+    if isinstance(
+        user, DeskUser
+    ):  # it parks, and may never have read the run; a call has its session
+        assert interaction_id in (None, run["interaction_id"]), f"interaction_id {interaction_id}"
+    elif is_shown:
         assert interaction_id == run["interaction_id"], f"interaction_id {interaction_id}"
         assert isinstance(user, ClientUser) or run["interaction_id"] in told.text, told.text
     free = run["status"] == "failed"

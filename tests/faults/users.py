@@ -1,4 +1,4 @@
-"""Four users of the package, each with the same few verbs: ask, resume, ask again.
+"""Five users of the package, each with the same few verbs: ask, resume, ask again.
 
 Rule: what a user does after an error is what the documentation tells a person to do, and nothing else.
 
@@ -7,11 +7,14 @@ Rule: what a user does after an error is what the documentation tells a person t
     agent    the tool in `create_agent`, with a store; after an error that says that nothing was
              started the model asks again, after any other the call itself is run again
              (`invoke(None)` from the checkpoint before it), for asking again would be another run
+    desk     the MCP server's calls, and then the same calls again; not in `USERS`, see `test_mcp_calls.py`
     batch    the official package's `ParallelTaskGroup` in a node; after an error `invoke(None)`
 """
 
 from __future__ import annotations
 
+import asyncio
+import re
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -28,12 +31,13 @@ from typing_extensions import TypedDict
 
 from langchain_parallel import ParallelError, create_research_graph, official
 from langchain_parallel._graph.paid_request import wait_seconds
+from langchain_parallel.mcp_server.research_desk import Asked, ResearchDesk
 from langchain_parallel.models import Submission, TaskRunInput
 from langchain_parallel.options import Limits
 from langchain_parallel.simulator import ManualClock, RunScript, Simulator, SimulatorTransport
 
 from ..client.both import Both
-from ..research.harness import Mode, client_of, invoke
+from ..research.harness import Mode, async_client, client_of, invoke
 from ..tool.helpers import START, Account, Wire, agent, answers, calls
 
 QUESTION, FOLLOW_UP = "Who leads?", "By how much?"
@@ -384,6 +388,63 @@ class BatchUser(User):
             assert isinstance(cause, ParallelError)
             return Told.by(cause, str(error))
         self.answered[QUESTION] = row["run"]["run_id"], str(row["output"]["content"])
+        return None
+
+
+class DeskUser(User):
+    """Calls the desk of the MCP server: `research`, then `follow_up`; after anything the same calls again. A
+    call that still waits says so, and is made again, too.
+    """
+
+    name = "desk"
+    questions = (QUESTION, FOLLOW_UP)
+
+    def __init__(self, mode: Mode, simulator: Simulator) -> None:
+        super().__init__(mode, simulator)
+        self.saver, self.store = InMemorySaver(), InMemoryStore()
+        self.session_id = ""
+        self.move()
+
+    def move(self) -> None:
+        self.client = async_client(self.simulator)
+
+    def ask(self) -> Told | None:
+        return asyncio.run(self._ask(PATIENCE))
+
+    repeat = anew = ask
+
+    def ask_impatiently(self) -> Told | None:
+        return asyncio.run(self._ask(SHORT))
+
+    def resume(self) -> Told | None:
+        told = self.ask()
+        return self.ask() if told is not None and told.error is None else told
+
+    async def _ask(self, seconds: float) -> Told | None:
+        graph: Any = create_research_graph(processor=PROCESSOR, wait="park", client=self.client)
+        graph = graph.compile(checkpointer=self.saver, store=self.store)
+        desk = ResearchDesk(graph, self.store, self.client, wait_seconds=seconds, max_chars=20_000)
+        for question in self.questions:
+            if question == FOLLOW_UP:
+                self.on_follow_up()
+            session_id = self.session_id if question == FOLLOW_UP else ""
+            try:
+                text = await desk.ask(Asked(question, session_id))
+            except ParallelError as error:
+                return Told.by(error)
+            named = self._run_in(text)
+            if "<research_output" not in text:
+                return Told(text, None, *(named or (None, None)))
+            assert named is not None
+            self.session_id = re.findall(r"ses_\w+", text)[0]
+            self.answered[question] = named[0], text
+        return None
+
+    def _run_in(self, text: str) -> tuple[str, str] | None:
+        """The run that a text names, by its own id or its interaction's, and that one."""
+        for run in self.simulator.runs():
+            if run["run_id"] in text or run["interaction_id"] in text:
+                return run["run_id"], run["interaction_id"]
         return None
 
 

@@ -110,6 +110,34 @@ async def test_a_server_that_is_killed_in_a_call_loses_nothing_that_was_paid(
     assert len(api.simulator.runs()) == 3
 
 
+async def test_so_does_one_that_is_killed_over_stdio_and_its_session_can_be_checked_and_read(
+    api: RunningServer, tmp_path: Path
+) -> None:
+    api.simulator.scripts.add(RunScript(seconds=2.0))
+    pid = tmp_path / "pid"
+    shell = ["-c", f'echo $$ > {pid}; exec "$@"', "sh", sys.executable, *command(tmp_path)]
+    started = StdioServerParameters(command="sh", args=shell, env=environment(api))
+
+    async def kill(progress: float, total: float | None, message: str | None) -> None:
+        os.kill(int(pid.read_text()), signal.SIGKILL)
+
+    with suppress(Exception):
+        async with Client(stdio_client(started)) as client:
+            await client.call_tool("research", {"question": "q"}, progress_callback=kill)
+            pytest.fail("it was not killed")
+    assert len(api.simulator.runs()) == 1
+    async with over_stdio(api, tmp_path) as client:
+        session_id = re.findall(r"session_id: (\w+)", await call(client, "research", question="q"))[
+            0
+        ]
+        text = await call(client, "check", session_id=session_id)
+        assert "<research_output" in text
+        [interaction_id] = re.findall(r"interaction_id: (\w+)", text)
+        pages = await call(client, "read", session_id=session_id, interaction_id=interaction_id)
+        assert "[page 1 of 1]" in pages
+    assert len(api.simulator.runs()) == 1
+
+
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
 async def test_every_client_sees_the_tools_and_the_progress(tmp_path: Path, mode: str) -> None:
     told: list[tuple[float, str | None]] = []

@@ -27,6 +27,7 @@ _CLIENTS = {
     "the official command line": scripts.command_line,
     "DBOS": scripts.dbos,
     "Temporal": scripts.temporal,
+    "a supervisor": scripts.supervisor,
     "Aegra": aegra.check,
     "other frameworks": frameworks.check,
     "OpenAI's client": scripts.openai_client,

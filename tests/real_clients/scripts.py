@@ -21,6 +21,8 @@ from .outcome import Outcome
 _HERE = Path(__file__).parent
 _WORKFLOW_RUNS = 8
 """What all workflows of `temporal_workflow.py` ask."""
+_SUPERVISED_RUNS = 4
+"""Likewise, of `supervisor_program.py`."""
 _SECRET = "whsec_SimulatedAndPublicSoItIsNoSecret"
 
 
@@ -149,6 +151,18 @@ def temporal(server: RunningServer) -> list[Outcome]:
     if paid != _WORKFLOW_RUNS:
         workflows = _with_fault(workflows, f"{paid} runs")
     return [Outcome(f"{name}, an activity that is tried again", 1 - len(wrong), wrong), workflows]
+
+
+def supervisor(server: RunningServer) -> list[Outcome]:
+    """`langgraph-supervisor` with the research graph as its researcher."""
+    python = python_environment("supervisor", str(_HERE.parents[1]), "langgraph-supervisor")
+    script = python.parents[2] / "supervisor_program.py"
+    script.write_text((_HERE / script.name).read_text())
+    variables = {"PARALLEL_API_KEY": "simulated", "PARALLEL_BASE_URL": server.url}
+    done = run([python, script], script.parent, variables)
+    name = f"langgraph-supervisor {version_of(python, 'langgraph-supervisor')}"
+    outcome, paid = _outcome(name, done), len(server.simulator.runs())
+    return [outcome if paid == _SUPERVISED_RUNS else _with_fault(outcome, f"{paid} runs")]
 
 
 def is_like(shape: Any, expected: Any) -> bool:

@@ -13,6 +13,9 @@ from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.messages.tool import tool_call
 from langchain_core.tools import ToolException
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START as START_NODE
+from langgraph.graph import StateGraph
+from langgraph.prebuilt import ToolNode, tools_condition
 
 from langchain_parallel import (
     ParallelClient,
@@ -21,7 +24,7 @@ from langchain_parallel import (
     errors,
 )
 from langchain_parallel.errors import InvalidRequest, RequestWarning
-from langchain_parallel.middleware import find_citations
+from langchain_parallel.middleware import ResearchAgentState, find_citations
 from langchain_parallel.models import SearchAdvancedSettings
 from langchain_parallel.retrievers import ParallelSearchRetriever
 from langchain_parallel.simulator import Fault
@@ -291,9 +294,25 @@ async def test_beside_research_no_number_is_given_twice_and_each_is_found(web: W
     assert cited.sources[101]["handle"] == "r1"
 
 
+def made_by_hand(speaker: Any, search: Any, middleware: ParallelResearchMiddleware) -> Any:
+    """An agent whose graph has a `ToolNode` with the middleware's tools, and none of its hooks."""
+
+    def speak(state: Any) -> Any:
+        return {"messages": [speaker.invoke(state["messages"])]}
+
+    graph: Any = StateGraph(ResearchAgentState)
+    graph.add_node("model", speak)
+    graph.add_node("tools", ToolNode([*middleware.tools, search]))
+    graph.add_edge(START_NODE, "model")
+    graph.add_conditional_edges("model", tools_condition)
+    graph.add_edge("tools", "model")
+    return graph.compile()
+
+
+@pytest.mark.parametrize("by_hand", [True, False])
 @pytest.mark.parametrize("order", [1, -1])
 async def test_what_one_message_asks_of_research_and_of_tools_has_numbers_of_its_own(
-    web: Web, how: How, order: int
+    web: Web, how: How, order: int, by_hand: bool
 ) -> None:
     queries: list[Any] = [("parallel_search", {"search_queries": [word]}) for word in "ab"]
     asked = [queries[0], ("start_research", {"question": "Who?"}), queries[1]]
@@ -301,10 +320,12 @@ async def test_what_one_message_asks_of_research_and_of_tools_has_numbers_of_its
         ("start_research", {"question": "Why?"}),
         ("parallel_search", {"search_queries": "c"}),
     ]
-    agent: Any = create_agent(
-        model(says(*asked[::order]), says(*more[::order]), "done"),
-        tools=[web.search()],
-        middleware=[ParallelResearchMiddleware(processor="lite", client=web.client)],
+    speaker = model(says(*asked[::order]), says(*more[::order]), "done")
+    middleware = ParallelResearchMiddleware(processor="lite", client=web.client)
+    agent: Any = (
+        made_by_hand(speaker, web.search(), middleware)
+        if by_hand
+        else create_agent(speaker, tools=[web.search()], middleware=[middleware])
     )
     state = await invoke(agent, START, how)
     told = [numbers(m) for m in tool_messages(state) if m.name == "parallel_search"]
