@@ -8,16 +8,17 @@ from typing import Any, TypeVar
 TurnT = TypeVar("TurnT", bound=Mapping[str, Any])
 
 
-def own_turns(turns: Iterable[TurnT]) -> list[TurnT]:
-    """The turns that the session has asked, in the order of their positions."""
-    own = [turn for turn in turns if turn.get("asked_by") != "elsewhere"]
-    return sorted(own, key=lambda turn: turn.get("position", 0))
+def in_order(turns: Iterable[TurnT]) -> list[TurnT]:
+    """The turns in the order of their positions."""
+    return sorted(turns, key=lambda turn: turn.get("position", 0))
 
 
 def questions_in(turns: Iterable[TurnT]) -> list[list[TurnT]]:
     """The turns by the question that they belong to, which begins where a caller asks."""
     questions: list[list[TurnT]] = []
-    for turn in own_turns(turns):
+    for turn in in_order(turns):
+        if turn.get("asked_by") == "elsewhere":
+            continue  # a run of the ledger that the session has not asked
         if turn.get("asked_by") == "caller" or not questions:
             questions.append([])
         questions[-1].append(turn)

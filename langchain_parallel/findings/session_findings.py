@@ -8,10 +8,10 @@ from typing import Any, TypeAlias, cast
 from ..evidence import TEXT_FIELD, Evidence, EvidenceRule, join_path, numbers_by_url, rank
 from .finding import Contradiction, Finding, Findings, FoundValue, PartEvidence, Source
 from .merging import merge
-from .question_turns import questions_in
+from .question_turns import in_order, questions_in
 from .sameness import form_of, relation
 from .strands import Strand, find_strands
-from .support import Said, TurnEvidence, sources_in, values_of
+from .support import TurnEvidence, sources_in, values_of
 
 
 def find_findings(turns: Iterable[Mapping[str, Any]]) -> list[Findings]:
@@ -22,14 +22,14 @@ def find_findings(turns: Iterable[Mapping[str, Any]]) -> list[Findings]:
     Args:
         turns: A session's, or those carried over.
     """
-    every = list(turns)
+    every = in_order(turns)
     sources = _sources(every)
     return [_of_question(asked, sources) for asked in questions_in(every)]
 
 
 def last_findings(turns: Iterable[Mapping[str, Any]]) -> Findings | None:
     """The same of the last question alone; None without a turn."""
-    every = list(turns)
+    every = in_order(turns)
     questions = questions_in(every)
     return _of_question(questions[-1], _sources(every)) if questions else None
 
@@ -127,11 +127,7 @@ def _plain(finding: Finding) -> FoundValue:
 def _of_question(turns: Sequence[Mapping[str, Any]], sources: Mapping[str, Source]) -> Findings:
     said = {id(turn): list(values_of(turn, place)) for place, turn in enumerate(turns)}
     strands = find_strands(turns, said)
-    main = strands[0]
-    if not main.known and len(strands) > 1:
-        main = max(strands[1:], key=_weight)
-    beside = [_of_strand(one, turns, sources) for one in strands[1:] if one is not main]
-    findings = _of_strand(main, turns, sources)
+    findings, *beside = (_of_strand(one, turns, sources) for one in strands)
     findings["question"] = str(turns[0].get("question") or "")
     findings["turns"] = [_position(turn, place) for place, turn in enumerate(turns)]
     findings["beside"] = beside
@@ -184,15 +180,6 @@ def _numbers(finding: Finding) -> set[int]:
 
 def _position(turn: Mapping[str, Any], place: int) -> int:
     return turn.get("position", place)  # type: ignore[no-any-return]
-
-
-def _weight(strand: Strand) -> tuple[Any, ...]:
-    """By which a branch takes the place of an answer that holds nothing."""
-
-    def of(said: Said) -> tuple[Any, ...]:
-        return said.rank, len(said.sites), said.excerpts, repr(said.form.key)
-
-    return max(map(of, (one for values in strand.known.values() for one in values)))
 
 
 def _sources(turns: Sequence[Mapping[str, Any]]) -> dict[str, Source]:

@@ -10,6 +10,7 @@ thing.
   that ask the same question always speak of the same thing.
 - What a person asks, and a branch, stands beside the answer if it shares two fields with it or more, and has
   none of them in common.
+- Where the question itself has found nothing, the best supported branch is its answer, and stays it.
 - A turn that continues a branch standing beside belongs to that branch if it says the same of some field;
   otherwise it is about the question, as one that joins the branches is.
 """
@@ -85,7 +86,28 @@ def find_strands(
             _place(turn, strand, said, of)
             if strand not in strands:
                 strands.append(strand)
+        strands = _with_answer_first(strands, of)
     return strands
+
+
+def _with_answer_first(strands: list[Strand], of: dict[Any, Strand]) -> list[Strand]:
+    """The strands; where the question itself has found nothing, the best of its branches is its answer."""
+    empty, *others = strands
+    if empty.known or not others:
+        return strands
+    best = max(others, key=_weight)
+    best.turns, best.values = [*empty.turns, *best.turns], [*empty.values, *best.values]
+    of.update({id: best for id, strand in of.items() if strand is empty})
+    return [best, *(one for one in others if one is not best)]
+
+
+def _weight(strand: Strand) -> tuple[Any, ...]:
+    """By which a branch takes the place of an answer that holds nothing."""
+
+    def of(said: Said) -> tuple[Any, ...]:
+        return said.rank, len(said.sites), said.excerpts, repr(said.form.key)
+
+    return max(map(of, (one for values in strand.known.values() for one in values)))
 
 
 def _place(

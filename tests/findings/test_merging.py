@@ -1,0 +1,283 @@
+"""Over generated sessions: a follow-up lowers nothing, branches have no order, nothing is invented.
+
+What is generated: questions with follow-ups and branches, some of them failed; objects, nested ones, lists
+and texts; values that hold nothing; and the same values in other forms.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from langchain_parallel.evidence import NO_ANSWERS, is_hollow, rank
+from langchain_parallel.findings import (
+    Findings,
+    as_evidence,
+    contradictions,
+    find_findings,
+    is_same_value,
+    last_findings,
+    without_excerpts,
+)
+from langchain_parallel.research import Turn
+
+from ..cut import is_exhaustive
+from .building import turn
+
+MANY = 1_500 if is_exhaustive() else 30
+NAMES = ("ceo", "employees", "founded", "site")
+FORMS: dict[str, list[list[Any]]] = {
+    # each list has one value in several forms
+    "ceo": [["Ada Lovelace", "ADA LOVELACE"], ["Bob Byte", "“Bob Byte”"], ["Eve Evans"]],
+    "employees": [[1200, "1,200", "1.2k", "1200 employees"], [1350, "1'350"], [900, "900 people"]],
+    "founded": [["2001-02-03", "3 February 2001", "03.02.2001"], ["2002-02-03", "Feb 3, 2002"]],
+    "site": [["https://www.acme.com/", "acme.com"], ["https://beta.org", "http://www.beta.org/"]],
+}
+HOLLOW: list[Any] = [None, "", "unknown", "N/A", {}, [{}], [], " "]
+SITES = [f"https://{name}.example.org/page" for name in ("a", "b")] + [
+    "https://c.com",
+    "https://www.d.net/x",
+]
+
+
+@st.composite
+def contents(draw: st.DrawFn) -> Any:
+    if draw(st.integers(0, 9)) == 0:
+        return draw(
+            st.sampled_from(["A text about Acme.", "Another text, which says much more of it.", ""])
+        )
+    names = draw(st.sets(st.sampled_from(NAMES), min_size=1))
+    content = {
+        name: draw(st.sampled_from(HOLLOW + [form for forms in FORMS[name] for form in forms]))
+        for name in sorted(names)
+    }
+    if draw(st.booleans()):
+        content["people"] = draw(
+            st.sampled_from([["Ada"], ["Ada", "Bob"], [{"name": "Ada"}], [], "Ada"])
+        )
+    if draw(st.booleans()):
+        content["funding"] = draw(
+            st.sampled_from(
+                [
+                    {"round": "A"},
+                    {"round": "B", "lead": "X"},
+                    {"amount": 5, "currency": "USD"},
+                    "none",
+                ]
+            )
+        )
+    return content
+
+
+@st.composite
+def sessions(draw: st.DrawFn) -> list[Turn]:
+    turns: list[Turn] = []
+    for number in range(draw(st.integers(1, 4))):
+        branches = 1 if number == 0 else draw(st.sampled_from([1, 1, 1, 2, 3]))
+        first, parent = len(turns), draw(st.integers(0, len(turns) - 1)) if turns else 0
+        for _ in range(branches):
+            content = draw(contents())
+            names = list(content) if isinstance(content, dict) else ["output"]
+            words = {
+                name: draw(st.sampled_from(["high", "medium", "low", "odd"])) for name in names[:3]
+            }
+            cited = draw(st.lists(st.sampled_from(SITES), unique=True, max_size=3))
+            made = turn(
+                len(turns),
+                content,
+                words,
+                {url: draw(st.sets(st.sampled_from(names))) for url in cited},
+                parent=parent,
+                beside=first,
+                asked_by=None
+                if number == 0
+                else draw(st.sampled_from(["evaluation", "evaluation", "person"])),
+            )
+            if draw(st.integers(0, 9)) == 0:
+                made = {
+                    **made,
+                    "status": "failed",
+                    "content": None,
+                    "confidence": {},
+                    "citations": [],
+                }
+            turns.append(made)
+    return turns
+
+
+def every(findings: Findings) -> list[Findings]:
+    return [findings, *findings["beside"]]
+
+
+def values_in(answer: Any, held: list[Any]) -> list[Any]:
+    """The values of an answer that no field holds."""
+    if answer in held:
+        return []
+    if isinstance(answer, dict) and answer:
+        return [one for part in answer.values() for one in values_in(part, held)]
+    return [answer]
+
+
+def support(findings: Findings, name: str) -> tuple[bool, int, int]:
+    field = findings["fields"][name]
+    urls = {one["number"]: one["url"] for one in findings["sources"]}
+    sites = {
+        urls[number].removeprefix("https://").split("/")[0].split(".", 1)[-1]
+        for number in field["citations"]
+    }
+    return not is_hollow(field["value"], NO_ANSWERS), rank(field["confidence"] or ""), len(sites)
+
+
+@settings(max_examples=MANY)
+@given(sessions())
+def test_a_follow_up_lowers_the_support_of_no_field(turns: list[Turn]) -> None:
+    last = [one for one in turns if one["round"] == turns[-1]["round"]]
+    if len(last) > 1 or len(turns) == 1 or last[0]["asked_by"] != "evaluation":
+        return
+    (before,), (after,) = find_findings(turns[:-1]), find_findings(turns)
+    if not before["fields"] or (before["beside"] and is_hollow(before["answer"], NO_ANSWERS)):
+        return
+    for name in before["fields"]:
+        if before["fields"][name]["in_answer"] and not is_hollow(before["answer"], NO_ANSWERS):
+            assert name in after["fields"] or not support(before, name)[0]
+            if name in after["fields"]:
+                assert support(after, name) >= support(before, name), name
+
+
+@settings(max_examples=MANY)
+@given(sessions(), st.randoms())
+def test_the_order_of_branches_decides_nothing(turns: list[Turn], random: Any) -> None:
+    shuffled = list(turns)
+    random.shuffle(shuffled)
+    assert find_findings(shuffled) == find_findings(turns)  # the order of a list
+    rounds: dict[int, list[Turn]] = {}
+    for one in turns:
+        rounds.setdefault(one["round"], []).append(one)
+    moved: list[Turn] = []
+    for asked in rounds.values():
+        places = [one["position"] for one in asked]
+        moved += [
+            {**one, "position": place} for one, place in zip(reversed(asked), places, strict=True)
+        ]
+    one, other = find_findings(turns)[0], find_findings(moved)[0]
+    assert one["answer"] == other["answer"]
+    assert as_answers(one) == as_answers(other)
+
+
+def as_answers(findings: Findings) -> list[str]:
+    """What it says, whichever numbers turns and sources have."""
+    return sorted(
+        json.dumps(
+            [
+                {
+                    name: [
+                        field["value"],
+                        field["confidence"],
+                        field["run_id"],
+                        field["agrees"],
+                        len(field["others"]),
+                    ]
+                    for name, field in one["fields"].items()
+                },
+                one["answer"],
+            ],
+            sort_keys=True,
+        )
+        for one in every(findings)
+    )
+
+
+@settings(max_examples=MANY)
+@given(sessions())
+def test_every_value_has_its_turn_and_nothing_is_invented(turns: list[Turn]) -> None:
+    (found,) = find_findings(turns)
+    by_position = {one["position"]: one for one in turns}
+    for one in every(found):
+        for name, field in one["fields"].items():
+            for value in (field, *field["others"]):
+                said = by_position[value["turn"]]
+                assert said["run_id"] == value["run_id"]
+                assert value_of(said, name) == value["value"]
+                urls = {source["number"]: source["url"] for source in one["sources"]}
+                cited = {source["url"] for t in turns for source in t["citations"]}
+                assert {urls[number] for number in value["citations"]} <= cited
+        held = [field["value"] for field in one["fields"].values() if field["in_answer"]]
+        assert values_in(one["answer"], held) == [] or not one["fields"]
+    assert json.loads(json.dumps(found)) == found
+    assert without_excerpts(found) == found
+
+
+def value_of(turn: Turn, path: str) -> Any:
+    value = turn["content"]
+    if path == "output":
+        return value
+    for name in path.split("."):
+        value = value[name]
+    return value
+
+
+@settings(max_examples=MANY)
+@given(sessions())
+def test_what_a_turn_found_is_the_answer_or_kept_beside_it(turns: list[Turn]) -> None:
+    (found,) = find_findings(turns)
+    known = [
+        (name, value["value"])
+        for one in every(found)
+        for name, field in one["fields"].items()
+        for value in (field, *field["others"])
+    ]
+    for said in turns:
+        content = said["content"]
+        for name in content if isinstance(content, dict) else ():
+            if name in NAMES and not is_hollow(content[name], NO_ANSWERS):
+                assert any(name == n and is_same_value(content[name], value) for n, value in known)
+
+
+@settings(max_examples=MANY)
+@given(sessions(), st.sampled_from(NAMES), st.data())
+def test_a_planted_contradiction_is_told_and_another_form_is_none(
+    turns: list[Turn], name: str, data: st.DataObject
+) -> None:
+    one, other = data.draw(st.permutations(FORMS[name]))[:2]
+    at = [
+        {**turns[0], "content": {name: one[0]}},
+        {**turns[0], "content": {name: data.draw(st.sampled_from(other))}},
+    ]
+    planted = [
+        cast(
+            Turn,
+            {
+                **made,
+                "position": number,
+                "round": number,
+                "run_id": f"run_{number}",
+                "status": "completed",
+            },
+        )
+        for number, made in enumerate(at)
+    ]
+    planted[1]["asked_by"] = "evaluation"
+    (found,) = find_findings(planted)
+    assert [told["field"] for told in contradictions(found)] == [name]
+    planted[1]["content"] = {name: data.draw(st.sampled_from(one))}
+    (found,) = find_findings(planted)
+    assert contradictions(found) == []
+    assert found["fields"][name]["supported_by"] == [0, 1]
+    assert found["fields"][name]["others"] == []
+
+
+@settings(max_examples=MANY)
+@given(sessions())
+def test_a_single_turn_has_the_evidence_that_it_has_itself(turns: list[Turn]) -> None:
+    if not isinstance(turns[0]["content"], dict):
+        return
+    found = last_findings(turns[:1])
+    assert found is not None
+    evidence = as_evidence(found)
+    assert evidence["content"] == turns[0]["content"]
+    assert evidence["confidence"] == turns[0]["confidence"]
+    cited = {one["url"]: set(one["fields"]) for one in turns[0]["citations"] if one["fields"]}
+    assert {one["url"]: set(one["fields"]) for one in evidence["citations"]} == cited

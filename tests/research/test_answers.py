@@ -1,0 +1,119 @@
+"""The answer of a graph is what its question has found, not its last turn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from langchain_core.messages import HumanMessage
+
+from langchain_parallel.findings import contradictions, last_findings, without_excerpts
+from langchain_parallel.options import Limits
+from langchain_parallel.simulator import RunScript
+
+from .harness import Mode, Session, invoke, script
+
+AGAIN: dict[str, Any] = {"action": "follow_up", "question": "How many employees?"}
+FORK: dict[str, Any] = {
+    "action": "branch",
+    "questions": [{"question": "Beta's CEO?"}, {"question": "Gamma's CEO?"}],
+}
+
+
+def answer(content: Any, confidence: str, *fields: str, host: str = "a") -> RunScript:
+    citations = [{"url": f"https://{host}.example.com/x", "title": "T"}]
+    basis = [
+        {"field": name, "reasoning": "r", "confidence": confidence, "citations": citations}
+        for name in fields
+    ]
+    return RunScript(output={"content": content, "basis": basis})
+
+
+def play(session: Session, *scripts: RunScript) -> None:
+    for one in scripts:
+        session.simulator.scripts.add(one)
+
+
+@pytest.fixture
+def session(mode: Mode) -> Session:
+    session = Session(mode, options={"limits": Limits(max_runs_per_question=3)})
+    session.options["evaluate"] = script(AGAIN, None)
+    return session
+
+
+FIRST = answer({"ceo": "Ada", "employees": None}, "high", "ceo")
+SECOND = answer({"ceo": "unknown", "employees": 1200}, "medium", "employees", host="b")
+
+
+def test_a_follow_up_takes_nothing_away(session: Session) -> None:
+    play(session, FIRST, SECOND)
+    out = invoke(
+        session.mode, session.graph(), {"messages": [HumanMessage("Who?", id="m")]}, session.config
+    )
+    assert out["answer"] == {"ceo": "Ada", "employees": 1200}
+    text = out["messages"][-1].text
+    assert "- **ceo**: Ada [1]" in text
+    assert "- **employees**: 1200 [2]" in text
+    assert "From turn 1: ceo" in text
+    assert out["findings"]["fields"]["ceo"]["turn"] == 0
+    found = last_findings(out["turns"])
+    assert found is not None
+    assert out["findings"] == without_excerpts(found)
+
+
+def test_a_contradiction_is_in_the_message(session: Session) -> None:
+    play(session, FIRST, answer({"ceo": "Bob", "employees": 5}, "low", "ceo", host="b"))
+    out = session.ask("Who?")
+    assert out["answer"] == {"ceo": "Ada", "employees": 5}
+    assert [one["field"] for one in contradictions(out["findings"])] == ["ceo"]
+    told = "Contradiction: ceo is Ada (turn 1, sources: 1), but Bob (turn 2, sources: 2)"
+    assert told in out["messages"][-1].text
+
+
+def test_a_follow_up_that_fails_leaves_the_answer(session: Session) -> None:
+    play(session, FIRST, RunScript("failed", message="No."))
+    out = session.ask("Who?")
+    assert out["turns"][-1]["status"] == "failed"
+    assert out["answer"] == {"ceo": "Ada", "employees": None}
+    text = out["messages"][-1].text
+    assert "**ceo**: Ada" in text
+    assert "There is no answer (status failed)" in text
+
+
+def test_the_next_question_has_an_answer_of_its_own(session: Session) -> None:
+    play(session, FIRST, SECOND, answer("Berlin", "high", "output"))
+    session.ask("Who?")
+    out = session.ask("And where?")
+    assert out["answer"] == "Berlin"
+    assert out["findings"]["turns"] == [2]
+
+
+def test_branches_about_two_things_stand_beside_the_answer(session: Session) -> None:
+    session.options["evaluate"] = script(FORK, None)
+    beta, gamma = {"name": "Beta", "ceo": "Bob"}, {"name": "Gamma", "ceo": "Eve"}
+    play(session, answer({"rivals": ["Beta", "Gamma"]}, "high", "rivals"))
+    play(session, answer(beta, "high", "ceo"), answer(gamma, "high", "ceo"))
+    out = session.ask("Who are the rivals?")
+    assert out["answer"] == {"rivals": ["Beta", "Gamma"]}
+    assert [one["answer"] for one in out["findings"]["beside"]] == [beta, gamma]
+    assert contradictions(out["findings"]) == []
+    text = out["messages"][-1].text
+    assert "### Beta's CEO?" in text
+    assert "### Gamma's CEO?" in text
+
+
+def test_a_checkpoint_without_findings_goes_on(session: Session) -> None:
+    """As an earlier version has written it; and a fork of one has the answer up to there."""
+    play(session, FIRST, SECOND)
+    graph, config = session.graph(), session.config
+    out = session.ask("Who?")
+    graph.update_state(config, {"findings": None, "answer": out["turns"][1]["content"]})
+    old = graph.get_state(config).values
+    assert old["findings"] is None
+    play(session, answer({"ceo": "Zoe"}, "high", "ceo"))
+    assert session.ask("And then?")["answer"] == {"ceo": "Zoe"}
+    history = list(graph.get_state_history(config))
+    before = next(one for one in history if len(one.values.get("turns") or ()) == 1)
+    assert before.values["answer"] == FIRST.output["content"]  # type: ignore[index]
+    forked = invoke(session.mode, graph, None, before.config)
+    assert forked["answer"] == {"ceo": "Ada", "employees": 1200}
