@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from .._core.plain_text import count
+from .._core.plain_text import count, quote_text
 from ..errors import InvalidRequest
+from ..findings import Findings, as_evidence, find_findings
 from ..processors import expected_seconds
+from ..research.answering import all_of, is_answered
 from ..research.state import ResearchState, Turn
+from ..text.finding_notes import finding_notes
 from ..text.format import duration_range, usd
 from ..text.layout import split_pages
-from ..text.result import answer_text, evidence_notes
+from ..text.result import AnswerText, answer_text, evidence_notes
 from ..text.untrusted import ERROR_CHARS, fence, harmless
 
 _FRAME_CHARS = 1_500
@@ -31,20 +34,28 @@ class Answers:
         """What came of a question."""
         if turn is None:
             return f"Session {session_id} has no answer to this question."
-        return self._turn(session_id, turn, state.get("spent_usd"))
+        body, spent_usd = self._body(session_id, turn, state), state.get("spent_usd")
+        return "\n".join([*body, *_ids(session_id, turn, spent_usd)])
 
-    def _turn(self, session_id: str, turn: Turn, spent_usd: float | None) -> str:
-        return "\n".join([*self._body(session_id, turn), *_ids(session_id, turn, spent_usd)])
-
-    def _body(self, session_id: str, turn: Turn) -> Iterator[str]:
-        if turn["content"] is None:
+    def _body(self, session_id: str, turn: Turn, state: ResearchState) -> Iterator[str]:
+        answers = [one for one in _found_with(turn, state) if is_answered(one)]
+        if not answers:
             yield f"No answer ({harmless(turn['status'], 40)}): {_reason(turn)}"
             return
-        text = answer_text(turn, _notes(turn), self._room)
-        yield fence(str(text), "Research result.")
-        if text.left_out:
+        texts = [self._describe(one, turn, len(answers)) for one in answers]
+        yield fence("\n\n".join(map(str, texts)), "Research result.")
+        if left_out := [what for text in texts for what in text.left_out]:
             how = f"read(session_id='{session_id}', interaction_id='{_interaction(turn)}')"
-            yield f"[cut here] Left out: {', '.join(text.left_out)}; the whole: {how}"
+            yield f"[cut here] Left out: {', '.join(left_out)}; the whole: {how}"
+
+    def _describe(self, found: Findings, turn: Turn, of: int) -> AnswerText:
+        """One of several answers, below its question where there are several."""
+        evidence = as_evidence(found)
+        warnings = (f"Warning: {harmless(text)}" for text in turn["warnings"])
+        notes = [*evidence_notes(evidence), *finding_notes(found), *warnings]
+        text = answer_text(evidence, notes, self._room // of - (_QUESTION_CHARS if of > 1 else 0))
+        heading = f"{quote_text(found['question'], _QUESTION_CHARS)}\n" if of > 1 else ""
+        return text._replace(answer=heading + text.answer)
 
     def page(self, turn: Turn, page: int) -> str:
         """A page of an answer.
@@ -79,6 +90,13 @@ class Answers:
             f"Still running ({', '.join(map(harmless, sorted(runs)))}).{time} The answer is not lost: "
             f"call check(session_id='{session_id}'), which is free. Do not ask again."
         )
+
+
+def _found_with(turn: Turn, state: ResearchState) -> list[Findings]:
+    """What the question of a turn has found."""
+    found = find_findings(state.get("turns") or [])
+    own = (one for one in found if turn["position"] in one["turns"])
+    return all_of(next(own, None))
 
 
 def _notes(turn: Turn) -> list[str]:

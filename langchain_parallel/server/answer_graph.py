@@ -7,7 +7,7 @@ then, so the seal is what shows that this caller got that answer (docs/deploymen
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
@@ -16,21 +16,25 @@ from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from .._core.calls import Call, Calls
+from .._core.plain_text import quote_text
 from .._graph.graph_steps import add_step
 from .._graph.runtime import asking_user, came_through_server, checkpointer_of
 from .._graph.seals import Seals
 from ..client import ParallelClient
 from ..errors import InvalidRequest, ParallelError
-from ..evidence import Evidence
+from ..findings import Findings, as_evidence, last_findings
 from ..options import RequestOptions
 from ..research import ResearchContext, ResearchOutput, Turn, create_research_graph
+from ..research.answering import all_of, is_answered, turns_in
+from ..text.finding_notes import finding_notes
 from ..text.format import usd
-from ..text.result import answer_text, evidence_notes
+from ..text.result import AnswerText, answer_text, evidence_notes
 from ..text.untrusted import ERROR_CHARS, fence, harmless
 
 MAX_CHARS = 24_000
 _FRAME_CHARS = 1_500
 """Room for the fence, and for what stands after it."""
+_QUESTION_CHARS = 200
 _BETWEEN = "~"
 _KIND = "answered to"
 
@@ -154,12 +158,12 @@ def _text(out: ResearchOutput, handles: _Handles, config: RunnableConfig) -> str
 def _lines(
     turn: Turn, out: ResearchOutput, handles: _Handles, config: RunnableConfig
 ) -> Iterator[str]:
-    evidence = cast(Evidence, turn)
-    notes = [*evidence_notes(evidence), *(f"Warning: {warning}" for warning in turn["warnings"])]
-    text = answer_text(evidence, notes, MAX_CHARS - _FRAME_CHARS)
-    yield fence(str(text), "Research result.")
-    if text.left_out:
-        yield f"Left out: {', '.join(text.left_out)}."
+    found = last_findings(out["turns"])
+    answers = [one for one in all_of(found) if is_answered(one)]
+    texts = [_answer(one, out["turns"], len(answers)) for one in answers]
+    yield fence("\n\n".join(map(str, texts)), "Research result.")
+    if left_out := [what for text in texts for what in text.left_out]:
+        yield f"Left out: {', '.join(left_out)}."
     verdict = out["verdict"]
     if verdict["action"] == "stop" and verdict.get("reason"):
         yield f"The research stopped: {harmless(verdict['reason'], 300)}"
@@ -167,3 +171,14 @@ def _lines(
     yield f"Cost: {usd(out['spent_usd'])}.{run}"
     if turn["interaction_id"]:
         yield f"To follow up: continue_from={handles.of(turn['interaction_id'], config)}"
+
+
+def _answer(found: Findings, turns: Sequence[Turn], of: int) -> AnswerText:
+    """One of several answers, below its question where there are several."""
+    evidence = as_evidence(found)
+    warnings = dict.fromkeys(text for turn in turns_in(found, turns) for text in turn["warnings"])
+    told = (f"Warning: {warning}" for warning in warnings)
+    notes = [*evidence_notes(evidence), *finding_notes(found), *told]
+    text = answer_text(evidence, notes, (MAX_CHARS - _FRAME_CHARS) // of - _QUESTION_CHARS)
+    heading = f"{quote_text(found['question'], _QUESTION_CHARS)}\n" if of > 1 else ""
+    return text._replace(answer=heading + text.answer)

@@ -160,11 +160,12 @@ def test_the_order_of_branches_decides_nothing(turns: list[Turn], random: Any) -
     for asked in rounds.values():
         places = [one["position"] for one in asked]
         moved += [
-            {**one, "position": place} for one, place in zip(reversed(asked), places, strict=True)
+            cast(Turn, {**one, "position": place})
+            for one, place in zip(reversed(asked), places, strict=True)
         ]
-    one, other = find_findings(turns)[0], find_findings(moved)[0]
-    assert one["answer"] == other["answer"]
-    assert as_answers(one) == as_answers(other)
+    there, here = find_findings(turns)[0], find_findings(moved)[0]
+    assert there["answer"] == here["answer"]
+    assert as_answers(there) == as_answers(here)
 
 
 def as_answers(findings: Findings) -> list[str]:
