@@ -243,6 +243,48 @@ def test_a_bad_pattern_is_noticed(bad: str) -> None:
     assert _worst(re.compile(bad))[0] > LIMIT
 
 
+# --- sessions of many turns -----------------------------------------------------------------------
+
+
+def _branch(length: int) -> list[Any]:
+    """Turns that each continue the one before, with five sources."""
+    return [
+        turn(
+            n,
+            parent_interaction_id=f"intr_{n - 1}" if n else None,
+            asked_by="evaluation" if n % 5 else "caller",
+            citations=[cite(s, f"https://{n}.example/{s}", "revenue") for s in range(1, 6)],
+        )
+        for n in range(length)
+    ]
+
+
+def _star(length: int) -> list[Any]:
+    """Turns that all continue the first one."""
+    return [turn(n, parent_interaction_id="intr_0" if n else None) for n in range(length)]
+
+
+VIEWS: dict[str, Callable[[list[Any]], str]] = {
+    "reader": lambda turns: SessionReport.of(turns).to_markdown(),
+    "reader's page": lambda turns: SessionReport.of(turns).to_html(),
+    "audit": lambda turns: SessionReport.of(turns).to_markdown("audit"),
+    "JSON": lambda turns: SessionReport.of(turns).to_json(),
+    "tree": lambda turns: InteractionTree.of(turns).html(),
+}
+
+
+@pytest.mark.parametrize("form", [_branch, _star])
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_session_takes_room_and_time_in_proportion_to_its_turns(
+    view: str, form: Callable[[int], list[Any]]
+) -> None:
+    short, long = form(60), form(360)
+    assert len(VIEWS[view](long)) < 7 * len(VIEWS[view](short))
+    quick = min(_seconds(lambda: VIEWS[view](short)) for _ in range(3))
+    slow = min(_seconds(lambda: VIEWS[view](long)) for _ in range(3))
+    assert slow <= LIMIT * max(quick, NOTICED)
+
+
 # --- whole texts on every door --------------------------------------------------------------------
 
 PUMPS = (

@@ -34,7 +34,7 @@ Style: TypeAlias = Literal["reader", "audit"]
 
 
 class SessionReport(ReportPart):
-    """A research session for people and programs to read, with `to_markdown` and `to_json`."""
+    """A research session for people and programs to read, with `to_markdown`, `to_html` and `to_json`."""
 
     version: Literal[1] = 1
     answers: tuple[ReportedAnswer, ...] = ()
