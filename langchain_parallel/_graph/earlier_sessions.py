@@ -70,7 +70,7 @@ def find_known(
 
 def remember(door: RunConfig, config: RunnableConfig, ended: EndedQuestion) -> Calls[None]:
     """Keep what was found on a question, unless it is nothing."""
-    if door.options.recall is None or is_hollow(ended.evidence["content"]):
+    if is_hollow(ended.evidence["content"]):
         return
     try:
         kept = yield from recollections_of(door, config)

@@ -33,6 +33,16 @@ EXPLAINED: dict[tuple[str, str, str], str] = {
         "_SHORTEST = 0.1",
     ): "It holds only where the settling time is below 1.5 s, as in tests.",
     (
+        "_graph/recollections.py",
+        "_SHOWN, _SEARCHED = 3, 6",
+        "_SHOWN, _SEARCHED = 3, 7",
+    ): "A number that is tuned: how many are searched for, of which three are shown.",
+    (
+        "_graph/earlier_sessions.py",
+        "return []",
+        "return None",
+    ): "Without the option it is not called, which only a type checker cannot know.",
+    (
         "_core/redaction.py",
         "continue",
         "pass",

@@ -64,7 +64,9 @@ def test_an_answer_of_20_000_characters_is_kept_as_it_is_and_a_longer_one_is_cut
     (cut,) = find(keep("x" * 20_001))
     assert len(cut["answer"]) == 20_000
     assert cut["answer"].endswith("here]")
-    (text,) = find(keep({"a": "x" * 20_000}))
+    (exact,) = find(keep({"a": "x" * 19_992}))  # 20,000 as JSON
+    assert isinstance(exact["answer"], dict)
+    (text,) = find(keep({"a": "x" * 19_993}))
     assert isinstance(text["answer"], str)
 
 
