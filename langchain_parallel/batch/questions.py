@@ -106,8 +106,7 @@ class Questioner:
         ticket = RowTicket(number, row, "" if given is None else str(given))
         try:
             ticket.request = self._request(ticket)
-            position = self._position(ticket)
-            ticket.key = ledger_key(ticket.request, position=position, identity=self.identity)
+            ticket.key = self._key(ticket, ticket.request)
         except InvalidRequest as error:
             ticket.error, ticket.request = error, None
         return ticket
@@ -145,8 +144,7 @@ class Questioner:
             text + ("" if name is None else str(row[name])) for text, name in self._parts
         )
 
-    def _position(self, ticket: RowTicket) -> str:
-        assert ticket.request is not None
+    def _key(self, ticket: RowTicket, request: TaskRunInput) -> str:
         if self.row_id is not None:
             if not ticket.row_id.strip() or len(ticket.row_id) > _MAX_ID:
                 raise InvalidRequest([f"A row's id has 1 to {_MAX_ID} characters."])
@@ -157,10 +155,14 @@ class Questioner:
                     hint="Nothing was sent for this row. Give each row an id of its own.",
                 )
             self._seen.add(ticket.row_id)
-            return f"row {ticket.row_id}"
-        first = bytes.fromhex(ledger_key(ticket.request, position="row", identity=self.identity))
-        times = self._times[first] = self._times.get(first, 0) + 1
-        return "row" if times == 1 else f"row, {times}th"
+            position = f"row {ticket.row_id}"
+            return ledger_key(request, position=position, identity=self.identity)
+        key = ledger_key(request, position="row", identity=self.identity)
+        asked = bytes.fromhex(key)
+        times = self._times[asked] = self._times.get(asked, 0) + 1
+        if times == 1:
+            return key
+        return ledger_key(request, position=f"row, {times}th", identity=self.identity)
 
 
 def _parts_of(template: str) -> list[tuple[str, str | None]]:

@@ -33,6 +33,8 @@ from .table_flow import BatchProgress, TableFlow
 from .table_plan import TablePlan
 
 _SHOWN_PROBLEMS = 10
+_KEPT = 5_000
+"""Rows whose tickets are kept between plan and start."""
 
 
 class TableOptions(TypedDict, total=False):
@@ -109,6 +111,8 @@ class TableJob:
     spending: BatchSpending
     columns: list[str]
     """Those of the schema."""
+    _planned: list[RowTicket] | None = None
+    """The tickets of a short table, which need not be made again."""
 
     @classmethod
     def of(cls, rows: Rows, question: Question, given: TableOptions) -> TableJob:
@@ -165,8 +169,11 @@ class TableJob:
         questioner = replace(self.questioner, _seen=set(), _times={})
         rows = invalid = adopted = 0
         problems: list[str] = []
+        planned: list[RowTicket] = []
         for ticket in self._tickets(questioner):
             rows += 1
+            if rows <= _KEPT:
+                planned.append(ticket)
             if ticket.error is not None and ticket.is_repeated:
                 raise ticket.error
             if ticket.error is not None:
@@ -175,6 +182,7 @@ class TableJob:
                 problems = problems[:_SHOWN_PROBLEMS]
             elif chain is not None and ticket.key in chain.known:
                 adopted += 1
+        self._planned = planned if rows <= _KEPT else None
         price = None if self.spending.has_unknown_price else self.spending.price
         cost = None if price is None else round((rows - invalid - adopted) * price, 6)
         return TablePlan(processor, rows, invalid, adopted, cost, tuple(problems))
@@ -195,7 +203,7 @@ class TableJob:
         options, settings = self.options, self.sync._settings
         timeout = options["timeout"]
         return TableFlow(
-            tickets=self._tickets(self.questioner),
+            tickets=self._take_tickets(),
             policy=settings.policy,
             spending=self.spending,
             cache=settings.cache,
@@ -207,6 +215,10 @@ class TableJob:
             seconds=math.inf if timeout is None else timeout,
             on_begin=options["on_begin"],
         )
+
+    def _take_tickets(self) -> Iterator[RowTicket]:
+        planned, self._planned = self._planned, None
+        return self._tickets(self.questioner) if planned is None else iter(planned)
 
     def _tickets(self, questioner: Questioner) -> Iterator[RowTicket]:
         rows = self.source.open()

@@ -1,0 +1,141 @@
+"""Rows from whatever they are in: kinds of tables are known by what they can do, so stand-ins do here."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from langchain_parallel.batch.row_source import RowSource, plain_value
+from langchain_parallel.errors import InvalidRequest
+
+from .tables import Office
+
+ROWS: list[dict[str, Any]] = [{"company": "A", "size": 1}, {"company": "B", "size": None}]
+
+
+class Pandas:
+    columns = ("company", "size")
+
+    def itertuples(self, *, index: bool, name: None) -> Iterator[tuple[Any, ...]]:
+        yield from [("A", 1), ("B", math.nan)]
+
+
+class Polars:
+    def iter_rows(self, *, named: bool) -> Iterator[dict[str, Any]]:
+        yield from ROWS
+
+
+class Relation:
+    """Of DuckDB; a database cursor has `description` in place of `columns`."""
+
+    columns = ("company", "size")
+
+    def __init__(self) -> None:
+        self._left = [("A", 1), ("B", None)]
+
+    def fetchmany(self, size: int) -> list[tuple[Any, ...]]:
+        left, self._left = self._left, []
+        return left
+
+
+class Arrow:
+    def to_batches(self) -> list[Any]:
+        return [self]
+
+    def to_pylist(self) -> list[dict[str, Any]]:
+        return ROWS
+
+
+class Model(BaseModel):
+    company: str
+    size: int | None
+
+
+@dataclasses.dataclass
+class Data:
+    company: str
+    size: int | None
+
+
+MODELS = [Model(company="A", size=1), Model(company="B", size=None)]
+
+
+@pytest.mark.parametrize(
+    "table",
+    [Pandas(), Polars(), Relation(), Arrow(), ROWS, MODELS, [Data("A", 1), Data("B", None)]],
+    ids=lambda table: type(table).__name__,
+)
+def test_every_kind_of_table_has_the_same_rows(table: Any) -> None:
+    source = RowSource.of(table)
+    assert list(source.open()) == ROWS
+    if source.is_repeatable:
+        assert list(source.open()) == ROWS
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "rows"),
+    [
+        ("a.csv", '\ufeffcompany,size\r\nA,1\r\n"B, b",\r\n', [("A", "1"), ("B, b", None)]),
+        ("a.tsv", "company\tsize\nA\t1\n", [("A", "1")]),
+        (
+            "a.jsonl",
+            '{"company": "A", "size": 1}\n\n{"company": "B", "size": null}\n',
+            [("A", 1), ("B", None)],
+        ),
+    ],
+)
+def test_files_are_read(tmp_path: Path, name: str, text: str, rows: Any) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8", newline="")
+    found = [tuple(row.values()) for row in RowSource.of(tmp_path / name).open()]
+    assert found == rows
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.csv", "company\nA,1\n"),
+        ("a.jsonl", "[1]\n"),
+        ("a.jsonl", "{broken\n"),
+    ],
+)
+def test_a_broken_file_is_refused(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InvalidRequest):
+        list(RowSource.of(str(tmp_path / name)).open())
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        (math.nan, None),
+        (dt.date(2026, 1, 2), "2026-01-02"),
+        ({"a": (1, 2.5)}, {"a": [1, 2.5]}),
+        (type("NAType", (), {})(), None),
+        (type("Scalar", (), {"tolist": lambda self: 5})(), 5),
+    ],
+)
+def test_values_become_plain_json(value: Any, plain: Any) -> None:
+    assert plain_value(value) == plain
+
+
+def test_texts_are_questions(office: Office) -> None:
+    table = office.research(["Who runs A?", "Who runs B?"], "question")
+    assert [row["question"] for row in table] == ["Who runs A?", "Who runs B?"]
+    assert set(office.asked) == {"Who runs A?", "Who runs B?"}
+
+
+def test_columns_are_sent_as_an_object(office: Office) -> None:
+    office.research(ROWS, ["company", "size"])
+    assert [run.request["input"] for run in office.sim.all_runs()] == ROWS
+
+
+def test_a_function_asks(office: Office) -> None:
+    office.research(ROWS, lambda row: f"{row['company']}?")
+    assert set(office.asked) == {"A?", "B?"}
