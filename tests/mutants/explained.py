@@ -128,6 +128,11 @@ EXPLAINED: dict[tuple[str, str, str], str] = {
         "pairs = zip(limits.quotas, whose, strict=True)",
         "pairs = zip(limits.quotas, whose, strict=False)",
     ): "There is one who pays for each quota.",
+    (
+        "_graph/step_position.py",
+        "_REMEMBERED = 1_000",
+        "_REMEMBERED = 1001",
+    ): "A number that is tuned.",
     ("_graph/records.py", "REMEMBERED = 1_000", "REMEMBERED = 1001"): "A number that is tuned.",
     (
         "_graph/records.py",

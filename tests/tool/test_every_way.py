@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 import sys
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from langchain_core.messages import AIMessage
@@ -18,8 +19,11 @@ from langgraph.func import entrypoint, task
 from langgraph.graph import START as BEGIN
 from langgraph.graph import StateGraph
 from langgraph.types import Command, interrupt
+from typing_extensions import TypedDict
 
 from langchain_parallel import ParallelTaskResultTool, ParallelTaskTool
+from langchain_parallel._core.calls import drive
+from langchain_parallel._graph.step_position import step_position
 
 from .helpers import START, Account, How, agent, ask, invoke, thread
 from .test_ledger import Notes
@@ -296,6 +300,49 @@ def test_a_node_that_runs_in_two_steps_of_a_subgraph_asks_twice(account: Account
     graph.invoke({"found": []}, HERE)
     graph.invoke(None, before(graph, "inner"))
     assert len(account.runs) == account.billed == 2
+
+
+class Told(TypedDict):
+    told: Annotated[list[str], operator.add]
+
+
+def test_steps_of_one_name_in_two_subgraphs_have_two_places_also_when_they_are_replayed() -> None:
+    def place(state: Told, config: RunnableConfig) -> Any:
+        return {"told": [drive(step_position(config))]}
+
+    inner: Any = StateGraph(Told)
+    inner.add_node("place", place)
+    inner.add_edge(BEGIN, "place")
+    outer: Any = StateGraph(Told)
+    for name in ("one", "two"):
+        outer.add_node(name, inner.compile())
+        outer.add_edge(BEGIN, name)
+    graph = outer.compile(checkpointer=InMemorySaver())
+    first = graph.invoke({"told": []}, HERE)["told"]
+    (before,) = (s for s in graph.get_state_history(HERE) if set(s.next) == {"one", "two"})
+    assert graph.invoke(None, before.config)["told"] == first
+    assert None not in first
+    assert len(set(first)) == 2
+
+
+@pytest.mark.parametrize("missing", ["checkpointer", "path", "metadata", "namespace", "checkpoint"])
+def test_a_position_is_unknown_where_a_part_of_it_is(missing: str) -> None:
+    given: dict[str, Any] = {
+        "thread_id": "t",
+        "__pregel_checkpointer": InMemorySaver(),
+        "__pregel_durability": "sync",
+        "checkpoint_ns": "ask:1",
+        "checkpoint_map": {"": "1"},
+    }
+    config: Any = {"metadata": {"langgraph_path": ("pull", "ask")}, "configurable": given}
+    assert drive(step_position(config)) is not None
+    if missing in ("path", "metadata"):
+        config["metadata"] = {} if missing == "path" else None
+    elif missing == "namespace":
+        given["checkpoint_ns"] = ""
+    else:
+        del given["__pregel_checkpointer" if missing == "checkpointer" else "checkpoint_map"]
+    assert drive(step_position(config)) is None
 
 
 def test_each_step_of_a_loop_asks_anew_and_is_replayed_for_nothing(account: Account) -> None:
