@@ -25,9 +25,21 @@ def questions_in(turns: Iterable[TurnT]) -> list[list[TurnT]]:
     return questions
 
 
+def round_of(turn: Mapping[str, Any]) -> int:
+    """The position of the first turn that was asked at the same time."""
+    first, position = turn.get("round"), turn.get("position")
+    return first if isinstance(first, int) else position if isinstance(position, int) else 0
+
+
+def interaction_in(turn: Mapping[str, Any], name: str) -> str | None:
+    """The id under this name; None for what is none."""
+    id = turn.get(name)
+    return id if isinstance(id, str) and id else None
+
+
 def rounds_in(turns: Sequence[TurnT]) -> list[list[TurnT]]:
     """The turns of a question by the round in which they were asked at the same time."""
-    rounds: dict[Any, list[TurnT]] = {}
+    rounds: dict[int, list[TurnT]] = {}
     for turn in turns:
-        rounds.setdefault(turn.get("round", turn.get("position")), []).append(turn)
+        rounds.setdefault(round_of(turn), []).append(turn)
     return list(rounds.values())

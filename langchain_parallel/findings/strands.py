@@ -21,7 +21,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from .question_turns import rounds_in
+from .question_turns import interaction_in, rounds_in
 from .sameness import Form, form_of, group_forms, relation
 from .support import Path, Said
 from .wording import normalize
@@ -68,16 +68,16 @@ def find_strands(
         said: What each of them says, by its id (`id(turn)`).
     """
     first, *later = rounds_in(turns) or [[]]
-    strands, of = [Strand()], dict[Any, Strand]()
+    strands, of = [Strand()], dict[str, Strand]()
     for turn in first:
         _place(turn, strands[0], said, of)
     for asked in later:
-        by_parent: dict[Any, list[Mapping[str, Any]]] = {}
+        by_parent: dict[str | None, list[Mapping[str, Any]]] = {}
         for turn in asked:
-            by_parent.setdefault(turn.get("parent_interaction_id"), []).append(turn)
+            by_parent.setdefault(interaction_in(turn, "parent_interaction_id"), []).append(turn)
         placed: list[tuple[Mapping[str, Any], Strand]] = []
         for parent, children in by_parent.items():
-            about = of.get(parent, strands[0])
+            about = of.get(parent or "", strands[0])
             if len(children) == 1:
                 placed += [(children[0], _of_one(children[0], about, strands[0], said, len(asked)))]
             else:
@@ -90,7 +90,7 @@ def find_strands(
     return strands
 
 
-def _with_answer_first(strands: list[Strand], of: dict[Any, Strand]) -> list[Strand]:
+def _with_answer_first(strands: list[Strand], of: dict[str, Strand]) -> list[Strand]:
     """The strands; where the question itself has found nothing, the best of its branches is its answer."""
     empty, *others = strands
     if empty.known or not others:
@@ -114,11 +114,11 @@ def _place(
     turn: Mapping[str, Any],
     strand: Strand,
     said: Mapping[int, Sequence[Said]],
-    of: dict[Any, Strand],
+    of: dict[str, Strand],
 ) -> None:
     strand.add(turn, said[id(turn)])
-    if turn.get("interaction_id"):
-        of[turn["interaction_id"]] = strand
+    if interaction_id := interaction_in(turn, "interaction_id"):
+        of[interaction_id] = strand
 
 
 def _of_one(

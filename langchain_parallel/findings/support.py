@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 from .._core.urls import host
 from ..evidence import NO_ANSWERS, TEXT_FIELD, is_hollow, rank, with_parents
 from .quantities import number_of
+from .question_turns import round_of
 from .sameness import Form, form_of
 from .wording import normalize
 
@@ -82,7 +83,6 @@ class TurnEvidence:
     """The confidence and the citations of a turn, by field."""
 
     confidence: Mapping[str, str]
-    position: int
     round: int
     sources: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
     """By the fields that are cited."""
@@ -97,8 +97,7 @@ class TurnEvidence:
         given = turn.get("confidence")
         words = given if isinstance(given, Mapping) else {}
         confidence = {str(name): word for name, word in words.items() if isinstance(word, str)}
-        position = turn.get("position", 0)
-        made = cls(confidence, position, turn.get("round", position))
+        made = cls(confidence, round_of(turn))
         for source in sources_in(turn):
             for name in source.get("fields") or ():
                 made.sources.setdefault(str(name), []).append(source)

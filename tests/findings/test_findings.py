@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 from langchain_parallel.findings import as_evidence, contradictions, find_findings
+from langchain_parallel.research import Turn
 
 from .building import turn
+from .test_sameness import ODD
 
 
 def test_a_follow_up_that_says_unknown_takes_nothing_away() -> None:
@@ -34,3 +38,72 @@ def test_values_that_contradict_each_other_are_told_with_their_sources() -> None
     assert as_evidence(found)["citations"] == [
         {"number": 2, "url": "https://b.com/1", "title": None, "fields": ["ceo"]}
     ]
+
+
+def test_objects_are_merged_by_property_and_lists_are_one_value() -> None:
+    (found,) = find_findings(
+        [
+            turn(
+                0,
+                {
+                    "hq": {"city": "Bonn", "street": None},
+                    "people": [{"name": "Ada"}, {"name": "Bob"}],
+                },
+            ),
+            turn(1, {"hq": {"city": "", "street": "Weg 1"}, "people": [{"name": "Eve"}]}),
+            turn(2, {"hq": "unknown", "board": ["Zoe"]}),
+        ]
+    )
+    assert found["answer"] == {
+        "hq": {"city": "Bonn", "street": "Weg 1"},
+        "people": [{"name": "Eve"}],  # the later one, with the same support and half as long
+        "board": ["Zoe"],
+    }
+    assert [told["field"] for told in contradictions(found)] == ["people"]
+
+
+def test_an_amount_never_gets_the_currency_of_another_one() -> None:
+    euros, dollars = {"amount": 5, "currency": "EUR"}, {"amount": 7, "currency": "USD"}
+    (found,) = find_findings(
+        [
+            turn(0, {"price": euros}, {"price.amount": "high", "price.currency": "low"}),
+            turn(1, {"price": dollars}, {"price.amount": "low", "price.currency": "high"}),
+        ]
+    )
+    assert found["answer"]["price"] in (euros, dollars)
+    assert [told["field"] for told in contradictions(found)] == ["price"]
+
+
+def test_runs_asked_elsewhere_and_questions_of_a_caller_are_told_apart() -> None:
+    found = find_findings(
+        [
+            turn(0, {"ceo": "Ada"}),
+            turn(1, {"ceo": "Bob"}, asked_by="elsewhere"),
+            turn(2, {"ceo": "Eve"}, asked_by="caller"),
+        ]
+    )
+    assert [one["answer"] for one in found] == [{"ceo": "Ada"}, {"ceo": "Eve"}]
+    assert [one["turns"] for one in found] == [[0], [2]]
+
+
+def test_nothing_that_is_paid_for_raises() -> None:
+    for odd in ODD:
+        turns = [
+            turn(0, odd, {"output": "high"}, {"https://a.com": ["output"]}),
+            turn(1, {"a": odd, "": odd}, {"a": "odd"}),
+            turn(2, [odd]),
+            turn(3, {"a": {"b": odd}, "a.b": odd, "output": 1}),
+        ]
+        (found,) = find_findings(turns)
+        as_evidence(found)
+        contradictions(found)
+
+
+WRITTEN: list[Any] = [None, [], {}, "x", 5, [None], [{"url": 5}]]
+
+
+def test_nothing_that_somebody_has_written_into_a_turn_raises() -> None:
+    for name in ("confidence", "citations", "round", "status", "interaction_id", "question"):
+        for odd in WRITTEN:
+            written = cast(Turn, {**turn(1, {"a": 1}), name: odd})
+            find_findings([turn(0, {"a": 1}), written])
