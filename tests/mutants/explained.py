@@ -28,7 +28,7 @@ EXPLAINED: dict[tuple[str, str, str], str] = {
         "if is_ours or (pending.looked_at + leave.moments >= leave.since):",
     ): "One instant for which a look counts as recent.",
     (
-        "_core/ledger/submission.py",
+        "_core/ledger/leave.py",
         "_SHORTEST = 0.05",
         "_SHORTEST = 0.1",
     ): "It holds only where the settling time is below 1.5 s, as in tests.",

@@ -73,6 +73,7 @@ _RECALL = (
 TARGETS: dict[str, tuple[str, ...]] = {
     "_core/ledger/cache.py": _SUBMIT,
     "_core/ledger/keys.py": ("tests/core/test_keys.py", *_SUBMIT),
+    "_core/ledger/leave.py": _SUBMIT,
     "_core/ledger/lookup.py": _SUBMIT,
     "_core/ledger/submission.py": _SUBMIT,
     "_core/ledger/identity.py": ("tests/core/test_keys.py", "tests/test_identity.py"),
