@@ -49,7 +49,8 @@ def notebook_html(content: str, about: str, text: str) -> str:
     """A page for a notebook: without scripts, and its links open outside of it. Where it may not be shown, as
     in notebooks that are not trusted and on code hosts, what it is about and the text stay.
     """
-    as_text = f"<details><summary>{safe(about)}</summary><pre>{lines(text)}</pre></details>"
+    # Its lines are clean; their columns are made of blanks.
+    as_text = f"<details><summary>{safe(about)}</summary><pre>{escape(text)}</pre></details>"
     return as_text + _IFRAME.format(escape(content))
 
 

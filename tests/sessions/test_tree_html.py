@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+from html import escape
 from html.parser import HTMLParser
 from typing import Any
 
@@ -116,6 +117,8 @@ def test_a_notebook_gets_the_page_in_a_sandbox_without_scripts() -> None:
     assert frame["sandbox"] == "allow-popups allow-popups-to-escape-sandbox"
     assert set(frame) == {"title", "width", "height", "frameborder", "sandbox", "srcdoc"}
     assert bundle["text/plain"] == tree.text()
+    assert f"<pre>{escape(tree.text())}</pre>" in bundle["text/html"]  # where frames are taken out
+    assert bundle["text/markdown"] == f"```text\n{tree.text()}\n```"
     assert bundle["text/vnd.mermaid"] == tree.mermaid()
 
 

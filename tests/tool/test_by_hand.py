@@ -23,6 +23,7 @@ from langchain_parallel.text.markdown import UNVERIFIED
 from langchain_parallel.tools import Answer
 
 from ..sessions.hostile import HOSTILE
+from ..sessions.page_reader import Page
 from .helpers import Account, How, invoke, thread
 
 
@@ -188,7 +189,11 @@ def test_a_notebook_shows_it_as_markdown_that_no_text_of_the_web_shapes(
         warnings=(hostile,),
     )
     answer = account.tool().research("Who leads?")
-    shown = answer._repr_markdown_()
+    bundle = answer._repr_mimebundle_()
+    assert bundle["text/plain"] == str(answer)
+    assert Page(bundle["text/html"]).links == ["https://example.org/a"]
+    shown = bundle["text/markdown"]
+    assert shown == answer._repr_markdown_()
     assert shown.startswith("*From the web, not verified")
     assert f"Run {answer.run_id.replace('_', chr(92) + '_')}, " in shown
     ours = re.sub(
