@@ -184,17 +184,20 @@ class AsyncDriver(Uncopied):
                     stream.permit.use(outcome)
                 return outcome
             case EnterGate():
+                await stream.aclose()  # what it holds, the ones before it may need
                 await self._enter_gate(stream)
                 return None
             case TakeSeat(group_id):
                 return stream.seat.take(group_id)
             case AwaitEnds():
+                await stream.aclose()
                 return await self._await_ends(effect)
             case OpenStream(request):
                 return await stream.open(request)
             case ReadChunk():
                 return await stream.read()
             case Sleep():
+                await stream.aclose()
                 await self._settings.clock.asleep(seconds(effect))
                 return None
             case _:  # Now, the only one left

@@ -173,17 +173,20 @@ class Driver(Uncopied):
                     stream.permit.use(outcome)
                 return outcome
             case EnterGate():
+                stream.close()  # what it holds, the ones before it may need
                 self._enter_gate(stream)
                 return None
             case TakeSeat(group_id):
                 return stream.seat.take(group_id)
             case AwaitEnds():
+                stream.close()
                 return self._await_ends(effect)
             case OpenStream(request):
                 return stream.open(request)
             case ReadChunk():
                 return stream.read()
             case Sleep():
+                stream.close()
                 self._settings.clock.sleep(seconds(effect))
                 return None
             case _:  # Now, the only one left

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from langchain_parallel import AsyncParallelClient, ParallelClient, errors
+from langchain_parallel._core.send_quota import AT_ONCE
 from langchain_parallel.client import send_gates
+from langchain_parallel.client.handles import ALLOWANCE, MAX_EXCHANGES
 from langchain_parallel.simulator import (
     ManualClock,
     RunningServer,
@@ -96,6 +98,22 @@ async def test_a_call_in_an_event_loop_does_not_wait_for_tasks_of_that_loop(
     await asyncio.gather(waits, return_exceptions=True)
     await aclient.close()
     assert len(simulator_server.simulator.runs()) == 2
+
+
+async def test_calls_at_the_gate_hold_no_connection(simulator_server: RunningServer) -> None:
+    """Those before them need some, to look again and to send."""
+    async with AsyncParallelClient("key", simulator_server.url, retry_policy=QUICK) as client:
+        ledger = (await client.create_group()).taskgroup_id
+        others = ALLOWANCE.share_of(MAX_EXCHANGES) - 2 * AT_ONCE
+        for _ in range(others):
+            assert ALLOWANCE.exchanges.try_take()
+        try:
+            calls = (client.submit(ledger, ask(f"{n}")) for n in range(5 * AT_ONCE))
+            sent = await asyncio.wait_for(asyncio.gather(*calls), 60)
+        finally:
+            for _ in range(others):
+                ALLOWANCE.exchanges.give()
+    assert len({one.run.run_id for one in sent}) == 5 * AT_ONCE
 
 
 def test_a_run_that_is_there_is_adopted_without_waiting(world: World) -> None:
