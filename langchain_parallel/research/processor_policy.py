@@ -14,7 +14,8 @@ from typing import TypeAlias
 from .._core import limits
 from .._core.kinds import as_list, check_kinds
 from ..errors import InvalidRequest
-from ..evidence import rank
+from ..evidence import Evidence, rank
+from ..findings import as_evidence, last_findings
 from ..models import TaskRunInput
 from ..processors import CHAT_PROCESSORS, costs_more
 from .state import ResearchState, Turn
@@ -35,9 +36,9 @@ def deep_then_fast(
     """Deep research first; follow-ups, which build on it, with a quicker processor.
 
     After a follow-up of the evaluation that did not help, the next one gets the next processor of
-    `escalation`. A follow-up helped if its answer has fewer unsupported fields than the answer it continues,
-    or as many and a higher average confidence. Fields are counted by the rule of the evaluation that asked,
-    where its verdict says so, as that of `by_evidence` does.
+    `escalation`. A follow-up helped if what its question has found has fewer unsupported fields than before
+    it, or as many and a higher average confidence. Fields are counted by the rule of the evaluation that
+    asked, where its verdict says so, as that of `by_evidence` does.
 
     Args:
         first: For a question with no research behind it.
@@ -132,17 +133,36 @@ class _DeepThenFast:
 
 
 def _has_helped(state: ResearchState, turn: Turn, before: Turn) -> bool:
-    """Whether an answer has better evidence than the one it continues; true where nothing can be said."""
-    now, then = _count_unsupported(state, turn), _count_unsupported(state, before)
-    words, words_before = _ranks(turn), _ranks(before)
-    nothing_to_raise = not now and set(words) <= {rank("high")}
-    if turn["asked_by"] != "evaluation" or nothing_to_raise:
+    """Whether what was found has better evidence since an answer than up to the one that it continues; true
+    where nothing can be said.
+    """
+    if turn["asked_by"] != "evaluation":
         return True
+    evidence, evidence_before = _found_up_to(state, turn), _found_up_to(state, before)
+    now = _count_unsupported(state, turn, evidence)
+    then = _count_unsupported(state, before, evidence_before)
+    words, words_before = _ranks(evidence), _ranks(evidence_before)
+    if not now and set(words) <= {rank("high")}:
+        return True  # there is nothing to raise
     return now < then or (now == then and fmean(words or [0]) > fmean(words_before or [0]))
 
 
-def _count_unsupported(state: ResearchState, turn: Turn) -> int:
-    """How many fields of an answer are unsupported by the rule of the evaluation that judged it.
+def _found_up_to(state: ResearchState, turn: Turn) -> Evidence:
+    """What its question has found with this answer, and with those that it builds on."""
+    by_id = {t["interaction_id"]: t for t in state["turns"] if t["status"] == "completed"}
+    chain, seen = [turn], {turn["interaction_id"]}
+    while chain[0]["asked_by"] != "caller":
+        parent = chain[0]["parent_interaction_id"]
+        if parent in seen or parent not in by_id:
+            break
+        chain.insert(0, by_id[parent])
+        seen.add(parent)
+    found = last_findings(chain) if len(chain) > 1 else None
+    return as_evidence(found) if found else turn
+
+
+def _count_unsupported(state: ResearchState, turn: Turn, evidence: Evidence) -> int:
+    """How many fields are unsupported by the rule of the evaluation that judged an answer.
 
     The verdict at hand comes first: while it is being checked, its turns do not hold it yet.
     """
@@ -150,8 +170,8 @@ def _count_unsupported(state: ResearchState, turn: Turn) -> int:
         counts = verdict.get("unsupported", {}) if verdict else {}
         if turn["interaction_id"] in counts:
             return counts[turn["interaction_id"]]
-    return len(turn["unsupported_fields"])
+    return len(evidence["unsupported_fields"])
 
 
-def _ranks(turn: Turn) -> list[int]:
-    return [rank(word) for word in turn["confidence"].values()]
+def _ranks(evidence: Evidence) -> list[int]:
+    return [rank(word) for word in evidence["confidence"].values()]

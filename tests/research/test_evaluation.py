@@ -38,7 +38,7 @@ def test_a_field_of_low_confidence_is_asked_again_by_name(mode: Mode) -> None:
     assert first["verdict"]["action"] == "follow_up"
     assert first["verdict"]["reason"] == "growth: confidence low, at least medium wanted"
     assert "growth" in second["question"]
-    assert "size" not in second["question"]
+    assert "size: confidence" not in second["question"]
     assert second["asked_by"] == "evaluation"
     assert second["parent_interaction_id"] == first["interaction_id"]
     assert second["processor"] == "core-fast"

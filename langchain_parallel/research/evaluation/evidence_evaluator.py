@@ -8,20 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from langchain_core.runnables import RunnableConfig
 
 from ..._core import limits
 from ..._core.calls import Calls
-from ..._core.kinds import as_list
+from ..._core.kinds import as_list, check_kinds
 from ..._core.plain_text import count
 from ...errors import InvalidRequest
 from ...evidence import NO_ANSWERS, TEXT_FIELD, Confidence, EvidenceRule, Lack
+from ...findings import Contradiction
 from ...options import check_whole, check_words
 from ...text.layout import join_unique, list_within
 from ...text.untrusted import harmless
 from ..state import Question, ResearchState, Turn, Verdict
 from .evaluator import BuiltInEvaluator, last_round
+from .follow_up_text import contradiction_text, contradictions_text, known_text, language_text
+from .judged_findings import Judged, judged_findings
 from .verdicts import ask_verdict
 
 _LEVELS = "low", "medium", "high"
@@ -44,12 +48,13 @@ def by_evidence(
     required: Collection[str] = (),
     allowed_domains: Collection[str] = (),
     no_answers: Collection[str] = NO_ANSWERS,
+    settle_contradictions: bool = True,
 ) -> BuiltInEvaluator:
     """Asks again, by name, for the fields that have too little evidence.
 
-    Every turn of the last round is judged. An answer with unsupported fields is followed up from its own
-    interaction; several are followed up at the same time, with a question each. If all runs of the round
-    failed, the session stops with the error.
+    All that the question has found is judged, not its last turn alone: what an earlier turn found well needs
+    not be found again. Branches that answer different things are judged apart, and followed up at the same
+    time, with a question each. If all runs of the last round failed, the session stops with the error.
 
     Args:
         min_confidence: The least confidence of a field. A field for which the API gives none is not
@@ -61,6 +66,8 @@ def by_evidence(
             `.gov`; all count unless given.
         no_answers: Texts that say that there is no answer, such as `N/A`: they count as empty. With `()` any
             text is an answer.
+        settle_contradictions: Ask which of two values is right where turns contradict each other; once for
+            each field.
 
     Raises:
         InvalidRequest: An argument is not usable.
@@ -74,53 +81,66 @@ def by_evidence(
     )
     check_words({"min_confidence": min_confidence}, {"min_confidence": _LEVELS})
     check_whole("min_citations", min_citations, 0)
-    return _ByEvidence(rule)
+    check_kinds({"settle_contradictions": (settle_contradictions, bool)})
+    return _ByEvidence(rule, settle_contradictions)
 
 
 @dataclass(frozen=True)
 class _ByEvidence(BuiltInEvaluator):
     rule: EvidenceRule
+    settles: bool = True
 
     def calls(self, state: ResearchState, turn: Turn, config: RunnableConfig) -> Calls[Verdict]:
         yield from ()  # there is nothing to call
         turns, head = last_round(state["turns"]), state.get("interaction_id")
-        answers = [turn for turn in turns if turn["status"] == "completed"]
         room = _REASON_CHARS if len(turns) == 1 else _TURN_CHARS
 
-        def about(turn: Turn, text: str) -> str:
-            if len(turns) == 1:
-                return text
-            return f"[{harmless(turn['question'], _NAME_CHARS)}] {text}"
+        def about(asked: str, text: str) -> str:
+            return text if len(turns) == 1 else f"[{harmless(asked, _NAME_CHARS)}] {text}"
 
         failures = [
-            about(turn, harmless(turn["error"] or f"The run ended as {turn['status']}.", room))
+            about(
+                turn["question"],
+                harmless(turn["error"] or f"The run ended as {turn['status']}.", room),
+            )
             for turn in turns
             if turn["status"] != "completed"
         ]
-        if not answers:
+        judged = judged_findings(state["turns"])
+        if not judged:
             return Verdict(action="stop", reason=list_within(failures, _REASON_CHARS))
-        lacks = [(turn, self._lacks(turn)) for turn in answers]
-        asked = [(turn, lack) for turn, lack in lacks if lack]
-        weak = [about(turn, _listing(lack, room)) for turn, lack in asked]
+        wanted = [_Wanted(one, self._lacks(one), self._unsettled(one)) for one in judged]
+        asked = [one for one in wanted if one.lacks or one.unsettled]
+        weak = [about(one.judged.turns[-1]["question"], one.reason(room)) for one in asked]
         reason = list_within([*weak, *failures], _REASON_CHARS)
         if not asked:
-            is_default = self.rule == EvidenceRule()
-            is_text = any(not isinstance(turn["content"], dict) for turn in answers)
-            remarks = [_MET_DEFAULT if is_default else _MET]
-            remarks += [_NOT_LOOKED_FOR] if self.rule.required and is_text else []
-            return Verdict(action="accept", reason=join_unique([*remarks, reason], " "))
-        questions = [_again(turn, lack, head) for turn, lack in asked if turn["interaction_id"]]
+            return Verdict(
+                action="accept", reason=join_unique([*self._remarks(judged), reason], " ")
+            )
+        questions = [one.question(head) for one in asked if one.judged.interaction]
         if not questions:
             return Verdict(action="stop", reason=f"{reason}; there is no interaction to follow up.")
         verdict = ask_verdict(questions, reason)
         verdict["unsupported"] = {
-            turn["interaction_id"]: len(lack) for turn, lack in lacks if turn["interaction_id"]
+            turn["interaction_id"]: len(one.lacks)
+            for one in wanted
+            for turn in one.judged.turns
+            if turn["interaction_id"]
         }
         return verdict
 
-    def _lacks(self, turn: Turn) -> dict[str, str]:
-        """What each unsupported field of an answer lacks."""
-        found = self.rule.find_unsupported(turn)
+    def _remarks(self, judged: list[Judged]) -> Iterator[str]:
+        yield _MET_DEFAULT if self.rule == EvidenceRule() else _MET
+        is_text = any(not isinstance(one.evidence["content"], dict) for one in judged)
+        if self.rule.required and is_text:
+            yield _NOT_LOOKED_FOR
+
+    def _unsettled(self, judged: Judged) -> list[Contradiction]:
+        return judged.new_contradictions if self.settles else []
+
+    def _lacks(self, judged: Judged) -> dict[str, str]:
+        """What each unsupported field of the findings lacks."""
+        found = self.rule.find_unsupported(judged.evidence)
         return {field: ", ".join(self._words(field, lack)) for field, lack in found.items()}
 
     def _words(self, field: str, lack: Lack) -> Iterator[str]:
@@ -135,22 +155,45 @@ class _ByEvidence(BuiltInEvaluator):
             yield f"{there}, at least {self.rule.min_citations} wanted{sites and f' from {sites}'}"
 
 
-def _again(turn: Turn, lacks: Mapping[str, str], head: str | None) -> Question:
+class _Wanted(NamedTuple):
+    """What findings lack, and what of them contradicts itself."""
+
+    judged: Judged
+    lacks: Mapping[str, str]
+    unsettled: list[Contradiction]
+
+    def reason(self, room: int) -> str:
+        """Both, in a line."""
+        against = [f"contradicting values of {contradiction_text(one)}" for one in self.unsettled]
+        return "; ".join(filter(None, [_listing(self.lacks, room), list_within(against, room)]))
+
+    def question(self, head: str | None) -> Question:
+        """What is asked next."""
+        findings = self.judged.findings
+        asked = [*self.lacks, *(one["field"] for one in self.unsettled)]
+        parts = [
+            _again(self.lacks) if self.lacks else "",
+            contradictions_text(self.unsettled, findings),
+            known_text(findings, asked),
+            language_text(findings["question"]),
+        ]
+        question = Question(question=" ".join(filter(None, parts)))
+        if self.judged.interaction not in (None, head):
+            question["continue_from"] = self.judged.interaction
+        return question
+
+
+def _again(lacks: Mapping[str, str]) -> str:
     if list(lacks) == [TEXT_FIELD]:
-        text = (
+        return (
             f"Verify your last answer ({lacks[TEXT_FIELD]}) with further, independent sources, and "
             "correct it where it is wrong."
         )
-    else:
-        text = (
-            f"In your last answer these fields are not well supported: {_listing(lacks, _LIST_CHARS)}. "
-            "Research each of them again with further, independent sources, and correct them where they "
-            "are wrong."
-        )
-    question = Question(question=text)
-    if turn["interaction_id"] not in (None, head):
-        question["continue_from"] = turn["interaction_id"]
-    return question
+    return (
+        f"These fields of the answer are not well supported yet: {_listing(lacks, _LIST_CHARS)}. "
+        "Research each of them again with further, independent sources, and correct them where they "
+        "are wrong."
+    )
 
 
 def _listing(lacks: Mapping[str, str], room: int) -> str:

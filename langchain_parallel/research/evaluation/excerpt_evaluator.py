@@ -11,27 +11,30 @@ from dataclasses import dataclass
 from langchain_core.runnables import RunnableConfig
 
 from ..._core.calls import Calls
-from ..._core.plain_text import count, quote_text
-from ...checks import CheckedAnswer, CheckedClaim, check_answer
-from ...evidence import TEXT_FIELD
-from ...text.layout import join_unique, list_within
+from ..._core.plain_text import quote_text
+from ...checks import CheckedClaim, check_answer
+from ...evidence import TEXT_FIELD, is_within
+from ...text.layout import list_within
 from ...text.untrusted import harmless
 from ..state import Question, ResearchState, Turn, Verdict
 from .evaluator import BuiltInEvaluator, last_round
+from .follow_up_text import known_text, language_text
+from .judged_findings import Judged, judged_findings
 from .verdicts import ask_verdict
 
 _FIELD_CHARS, _DETAIL_CHARS = 100, 200
 _LIST_CHARS, _REASON_CHARS = 6_000, 2_000
+_ALL_FOUND = "The excerpts have what the answer says."
 _NOTHING = "There are no excerpts to check the answer against."
 
 
 def by_excerpts() -> BuiltInEvaluator:
     """Asks again, by name, for quotes, numbers, dates and names that no excerpt of a field's citations has.
 
-    Every turn of the last round is judged, and followed up from its own interaction. It judges what the
-    checks have found (`create_research_graph(checks=…)`, which this evaluator turns on), or the excerpts
-    that a turn has kept. An answer without excerpts is accepted, which the reason says. If all runs of the
-    round failed, the session stops with the error.
+    All that the question has found is judged, as `by_evidence` does: a value that another turn found in an
+    excerpt is not asked about. It judges what the checks have found (`create_research_graph(checks=…)`,
+    which this evaluator turns on), or the excerpts that a turn has kept. An answer without excerpts is
+    accepted, which the reason says. If all runs of the last round failed, the session stops with the error.
     """
     return _ByExcerpts()
 
@@ -46,61 +49,82 @@ class _ByExcerpts(BuiltInEvaluator):
     def calls(self, state: ResearchState, turn: Turn, config: RunnableConfig) -> Calls[Verdict]:
         yield from ()  # there is nothing to call
         turns, head = last_round(state["turns"]), state.get("interaction_id")
-        answers = [turn for turn in turns if turn["status"] == "completed"]
-        if not answers:
+        judged = judged_findings(state["turns"])
+        if not judged:
             failures = [harmless(t["error"] or f"The run ended as {t['status']}.") for t in turns]
             return Verdict(action="stop", reason=list_within(failures, _REASON_CHARS))
-        checked = [(turn, checks_of(turn)) for turn in answers]
-        lost = [(turn, checks) for turn, checks in checked if checks and checks["not_found"]]
-        reason = join_unique([_summary(checks) for _, checks in checked], " ")
-        if not lost:
-            return Verdict(action="accept", reason=reason)
-        questions = [_again(turn, checks, head) for turn, checks in lost if turn["interaction_id"]]
+        lost = [(one, lost_claims(one, state["turns"])) for one in judged]
+        asked = [(one, claims) for one, claims in lost if claims]
+        if not asked:
+            has_some = any(_has_excerpts(turn) for one in judged for turn in one.turns)
+            return Verdict(action="accept", reason=_ALL_FOUND if has_some else _NOTHING)
+        listed = list_within([_claim_text(c) for _, claims in asked for c in claims], _REASON_CHARS)
+        reason = f"In no excerpt: {listed}."
+        questions = [_again(one, claims, head) for one, claims in asked if one.interaction]
         if not questions:
             return Verdict(action="stop", reason=f"{reason} There is no interaction to follow up.")
         verdict = ask_verdict(questions, reason)
         verdict["unsupported"] = {
-            turn["interaction_id"]: checks["not_found"]
-            for turn, checks in checked
-            if checks and turn["interaction_id"]
+            turn["interaction_id"]: len(claims)
+            for one, claims in lost
+            for turn in one.turns
+            if turn["interaction_id"]
         }
         return verdict
 
 
-def checks_of(turn: Turn) -> CheckedAnswer | None:
-    """What the checks of a turn's answer found, made now if it has kept its excerpts; None without any."""
-    if (kept := turn.get("checks")) is not None:
-        return kept
-    has_excerpts = any(citation.get("excerpts") for citation in turn["citations"])
-    return check_answer(turn) if has_excerpts else None
+def lost_claims(judged: Judged, turns: list[Turn]) -> list[CheckedClaim]:
+    """The claims of the findings that no turn's excerpts have."""
+    by_position = {turn["position"]: turn for turn in turns}
+    checked: dict[int, dict[str, list[CheckedClaim]]] = {}
+    found: list[CheckedClaim] = []
+    for name, finding in judged.findings["fields"].items():
+        said = [by_position[at] for at in finding["supported_by"] if at in by_position]
+        claims = [checked.setdefault(turn["position"], _by_field(turn)) for turn in said]
+        lost = [[c for f, cs in one.items() if is_within(f, name) for c in cs] for one in claims]
+        best = next(
+            (c for t, c in zip(said, lost, strict=True) if t["position"] == finding["turn"]), []
+        )
+        if lost and all(lost):
+            found += best
+    return found
 
 
-def _summary(checks: CheckedAnswer | None) -> str:
-    if checks is None or not (checks["supported"] or checks["not_found"]):
-        return _NOTHING
-    lost = checks["not_found"]
-    if not lost:
-        return f"The excerpts have what {count(checks['supported'], 'claim says', 'claims say')}."
-    listed = list_within(_listing(checks), _REASON_CHARS // 2)
-    return f"The excerpts do not have what {count(lost, 'claim says', 'claims say')}: {listed}."
+def _by_field(turn: Turn) -> dict[str, list[CheckedClaim]]:
+    """What was not found of a turn, as its checks say, or as its excerpts say now."""
+    if (checks := turn.get("checks")) is None:
+        checks = check_answer(turn) if _has_excerpts(turn) else None
+    fields: dict[str, list[CheckedClaim]] = {}
+    for claim in checks["claims"] if checks else ():
+        if claim["verdict"] == "not_found":
+            fields.setdefault(claim["field"], []).append(claim)
+    return fields
 
 
-def _again(turn: Turn, checks: CheckedAnswer, head: str | None) -> Question:
-    listed = list_within(_listing(checks), _LIST_CHARS)
-    text = (
-        "In your last answer, the passages that you cite do not contain the following: "
-        f"{listed}. Research each of them again, cite a passage that contains it word for word or number for "
-        "number, and correct or leave out what no source says."
+def _has_excerpts(turn: Turn) -> bool:
+    checks = turn.get("checks")
+    if checks is not None:
+        return bool(checks["supported"] or checks["not_found"])
+    return any(citation.get("excerpts") for citation in turn["citations"])
+
+
+def _again(judged: Judged, claims: list[CheckedClaim], head: str | None) -> Question:
+    fields = [claim["field"] for claim in claims]
+    asked = (
+        "The passages that are cited do not contain the following: "
+        f"{list_within(list(map(_claim_text, claims)), _LIST_CHARS)}. Research each of them again, cite a "
+        "passage that contains it word for word or number for number, and correct or leave out what no "
+        "source says."
     )
-    question = Question(question=text)
-    if turn["interaction_id"] not in (None, head):
-        question["continue_from"] = turn["interaction_id"]
+    parts = [
+        asked,
+        known_text(judged.findings, fields),
+        language_text(judged.findings["question"]),
+    ]
+    question = Question(question=" ".join(filter(None, parts)))
+    if judged.interaction not in (None, head):
+        question["continue_from"] = judged.interaction
     return question
-
-
-def _listing(checks: CheckedAnswer) -> list[str]:
-    """What was not found, claim by claim."""
-    return [_claim_text(claim) for claim in checks["claims"] if claim["verdict"] == "not_found"]
 
 
 def _claim_text(claim: CheckedClaim) -> str:
