@@ -139,7 +139,7 @@ def test_a_turn_that_has_ended_carries_nothing_of_its_planning(
 
 
 def test_a_turn_has_the_keys_of_its_record_and_those_of_its_planning() -> None:
-    assert set(Turn.__annotations__) == RECORD | PLANNING | {"duplicates", "message_key"}
+    assert set(Turn.__annotations__) == RECORD | PLANNING | {"checks", "duplicates", "message_key"}
 
 
 def test_a_planned_turn_is_the_turn_that_it_becomes(mode: Mode) -> None:

@@ -109,7 +109,7 @@ class _ByEvidence(BuiltInEvaluator):
         judged = judged_findings(state["turns"])
         if not judged:
             return Verdict(action="stop", reason=list_within(failures, _REASON_CHARS))
-        wanted = [_Wanted(one, self._lacks(one), self._unsettled(one)) for one in judged]
+        wanted = [_Wanted(one, self._lacks(one), self._to_settle(one)) for one in judged]
         asked = [one for one in wanted if one.lacks or one.unsettled]
         weak = [about(one.judged.turns[-1]["question"], one.reason(room)) for one in asked]
         reason = list_within([*weak, *failures], _REASON_CHARS)
@@ -135,7 +135,7 @@ class _ByEvidence(BuiltInEvaluator):
         if self.rule.required and is_text:
             yield _NOT_LOOKED_FOR
 
-    def _unsettled(self, judged: Judged) -> list[Contradiction]:
+    def _to_settle(self, judged: Judged) -> list[Contradiction]:
         return judged.new_contradictions if self.settles else []
 
     def _lacks(self, judged: Judged) -> dict[str, str]:

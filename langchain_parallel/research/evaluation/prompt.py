@@ -84,13 +84,13 @@ def _findings(turns: list[Turn], room: int) -> str:
     lines: list[str] = []
     for one in judged_findings(turns):
         if len(one.findings["turns"]) > 1:
-            lines += _found(one)
+            lines += _finding_lines(one)
     return (
         f"Found so far on the question:\n{list_within(lines, room, by=chr(10))}\n" if lines else ""
     )
 
 
-def _found(judged: Judged) -> Iterator[str]:
+def _finding_lines(judged: Judged) -> Iterator[str]:
     for contradiction in contradictions({**judged.findings, "beside": []}):
         yield f"Contradiction: {contradiction_text(contradiction)}"
     for name, finding in judged.findings["fields"].items():
