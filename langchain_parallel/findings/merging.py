@@ -55,7 +55,7 @@ class Value(NamedTuple):
     @property
     def urls(self) -> list[str]:
         """All that is cited for it: first by the best turn."""
-        later = sorted(self.said, key=lambda one: (one.round, one.urls))
+        later = sorted(self.said, key=lambda one: (one.round, one.urls, one.run_id))
         return [url for one in (self.best, *later) for url in one.urls]
 
     @property
@@ -202,7 +202,15 @@ def values_by_support(said: Sequence[Said]) -> list[Value]:
 
 def _value(said: list[Said]) -> Value:
     def order(one: Said) -> tuple[Any, ...]:
-        return one.rank, len(one.sites), one.excerpts, one.round, write(one.value), one.urls
+        return (
+            one.rank,
+            len(one.sites),
+            one.excerpts,
+            one.round,
+            write(one.value),
+            one.urls,
+            one.run_id,
+        )
 
     best = max(said, key=order)
     return Value(

@@ -45,6 +45,7 @@ class Said(NamedTuple):
     urls: tuple[str, ...]
     sites: frozenset[str]
     excerpts: int
+    run_id: str
     evidence_of: str
     """The field of the turn that the confidence and the citations are given for."""
 
@@ -84,6 +85,7 @@ class TurnEvidence:
 
     confidence: Mapping[str, str]
     round: int
+    run_id: str
     sources: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
     """By the fields that are cited."""
     within: dict[str, list[str]] = field(default_factory=dict)
@@ -97,7 +99,7 @@ class TurnEvidence:
         given = turn.get("confidence")
         words = given if isinstance(given, Mapping) else {}
         confidence = {str(name): word for name, word in words.items() if isinstance(word, str)}
-        made = cls(confidence, round_of(turn))
+        made = cls(confidence, round_of(turn), str(turn.get("run_id") or ""))
         for source in sources_in(turn):
             for name in source.get("fields") or ():
                 made.sources.setdefault(str(name), []).append(source)
@@ -122,6 +124,7 @@ class TurnEvidence:
             urls=tuple(dict.fromkeys(source["url"] for source in sources)),
             sites=frozenset(filter(None, (site_of(source["url"]) for source in sources))),
             excerpts=self._count_excerpts(sources, value),
+            run_id=self.run_id,
             evidence_of=self._field_of(name, path),
         )
 
