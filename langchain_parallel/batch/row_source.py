@@ -1,7 +1,7 @@
 """Rows from whatever a caller has them in, one at a time.
 
 Rule: nothing is imported for a kind of table that the caller does not use. A table is known by what it can
-do: pandas by `itertuples`, Polars by `iter_rows`, DuckDB and database cursors by `fetchmany`, everything of
+do: pandas by `itertuples`, Polars by `iter_rows`, DuckDB and database cursors by `fetchall`, everything of
 Arrow by `__arrow_c_stream__`.
 """
 
@@ -56,10 +56,10 @@ class RowSource:
             rows = rows.collect()
         if hasattr(rows, "itertuples") and hasattr(rows, "columns"):
             return cls(lambda: _of_pandas(rows), is_repeatable=True)
+        if hasattr(rows, "fetchmany") or hasattr(rows, "fetchall"):  # DuckDB has `iter_rows`, too
+            return cls(lambda: _of_cursor(rows), is_repeatable=False)
         if hasattr(rows, "iter_rows"):
             return cls(lambda: map(plain_row, rows.iter_rows(named=True)), is_repeatable=True)
-        if hasattr(rows, "fetchmany"):
-            return cls(lambda: _of_cursor(rows), is_repeatable=False)
         if hasattr(rows, "to_batches"):
             return cls(lambda: _of_batches(rows.to_batches()), is_repeatable=True)
         if hasattr(rows, "__arrow_c_stream__"):
@@ -82,10 +82,17 @@ def _of_pandas(frame: Any) -> Iterator[dict[str, Any]]:
 def _of_cursor(cursor: Any) -> Iterator[dict[str, Any]]:
     described = getattr(cursor, "description", None)
     names = [one[0] for one in described] if described else list(cursor.columns)
+    for values in _fetch(cursor):
+        row = values if isinstance(values, Mapping) else dict(zip(names, values, strict=True))
+        yield plain_row(row)
+
+
+def _fetch(cursor: Any) -> Iterator[Any]:
+    if not hasattr(cursor, "fetchmany"):  # a relation of DuckDB 2
+        yield from cursor.iter_rows()
+        return
     while fetched := cursor.fetchmany(_FETCHED):
-        for values in fetched:
-            row = values if isinstance(values, Mapping) else dict(zip(names, values, strict=True))
-            yield plain_row(row)
+        yield from fetched
 
 
 def _of_batches(batches: Iterable[Any]) -> Iterator[dict[str, Any]]:

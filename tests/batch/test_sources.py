@@ -40,9 +40,24 @@ class Relation:
     def __init__(self) -> None:
         self._left = [("A", 1), ("B", None)]
 
+    def iter_rows(self) -> Iterator[tuple[Any, ...]]:
+        yield from self._left
+
     def fetchmany(self, size: int) -> list[tuple[Any, ...]]:
         left, self._left = self._left, []
         return left
+
+
+class Relation2:
+    """Of DuckDB 2."""
+
+    columns = ("company", "size")
+
+    def iter_rows(self) -> Iterator[tuple[Any, ...]]:
+        yield from [("A", 1), ("B", None)]
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        return [*self.iter_rows()]
 
 
 class Arrow:
@@ -69,7 +84,16 @@ MODELS = [Model(company="A", size=1), Model(company="B", size=None)]
 
 @pytest.mark.parametrize(
     "table",
-    [Pandas(), Polars(), Relation(), Arrow(), ROWS, MODELS, [Data("A", 1), Data("B", None)]],
+    [
+        Pandas(),
+        Polars(),
+        Relation(),
+        Relation2(),
+        Arrow(),
+        ROWS,
+        MODELS,
+        [Data("A", 1), Data("B", None)],
+    ],
     ids=lambda table: type(table).__name__,
 )
 def test_every_kind_of_table_has_the_same_rows(table: Any) -> None:

@@ -71,9 +71,13 @@ _RECALL = (
 )
 
 TARGETS: dict[str, tuple[str, ...]] = {
+    "_core/ledger/batch_chain.py": ("tests/batch/test_table.py",),
     "_core/ledger/cache.py": _SUBMIT,
+    "_core/ledger/chunk.py": ("tests/client/test_submit_many.py",),
+    "_core/ledger/chunk_submission.py": ("tests/client/test_submit_many.py",),
     "_core/ledger/keys.py": ("tests/core/test_keys.py", *_SUBMIT),
     "_core/ledger/leave.py": _SUBMIT,
+    "_core/ledger/ledger_list.py": _SUBMIT,
     "_core/ledger/lookup.py": _SUBMIT,
     "_core/ledger/submission.py": _SUBMIT,
     "_core/ledger/identity.py": ("tests/core/test_keys.py", "tests/test_identity.py"),
