@@ -6,6 +6,7 @@ bounded.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from langchain_core.runnables import RunnableConfig
@@ -13,7 +14,7 @@ from langchain_core.runnables import RunnableConfig
 from ..._core.calls import Calls
 from ..._core.plain_text import quote_text
 from ...checks import CheckedClaim, check_answer
-from ...evidence import TEXT_FIELD, is_within
+from ...evidence import TEXT_FIELD, with_parents
 from ...text.layout import list_within
 from ...text.untrusted import harmless
 from ..state import Question, ResearchState, Turn, Verdict
@@ -75,30 +76,27 @@ class _ByExcerpts(BuiltInEvaluator):
 
 def lost_claims(judged: Judged, turns: list[Turn]) -> list[CheckedClaim]:
     """The claims of the findings that no turn's excerpts have."""
-    by_position = {turn["position"]: turn for turn in turns}
-    checked: dict[int, dict[str, list[CheckedClaim]]] = {}
+    fields = judged.findings["fields"]
+    at_hand = {at for finding in fields.values() for at in finding["supported_by"]}
+    checked = {t["position"]: _by_field(t, fields) for t in turns if t["position"] in at_hand}
     found: list[CheckedClaim] = []
-    for name, finding in judged.findings["fields"].items():
-        said = [by_position[at] for at in finding["supported_by"] if at in by_position]
-        claims = [checked.setdefault(turn["position"], _by_field(turn)) for turn in said]
-        lost = [[c for f, cs in one.items() if is_within(f, name) for c in cs] for one in claims]
-        best = next(
-            (c for t, c in zip(said, lost, strict=True) if t["position"] == finding["turn"]), []
-        )
+    for name, finding in fields.items():
+        lost = [checked.get(at, {}).get(name, []) for at in finding["supported_by"]]
         if lost and all(lost):
-            found += best
+            found += checked.get(finding["turn"], {}).get(name, [])
     return found
 
 
-def _by_field(turn: Turn) -> dict[str, list[CheckedClaim]]:
-    """What was not found of a turn, as its checks say, or as its excerpts say now."""
+def _by_field(turn: Turn, fields: Collection[str]) -> dict[str, list[CheckedClaim]]:
+    """What was not found of a turn, by these fields: as its checks say, or as its excerpts say now."""
     if (checks := turn.get("checks")) is None:
         checks = check_answer(turn) if _has_excerpts(turn) else None
-    fields: dict[str, list[CheckedClaim]] = {}
+    lost: dict[str, list[CheckedClaim]] = {}
     for claim in checks["claims"] if checks else ():
-        if claim["verdict"] == "not_found":
-            fields.setdefault(claim["field"], []).append(claim)
-    return fields
+        name = next((path for path in with_parents(claim["field"]) if path in fields), None)
+        if claim["verdict"] == "not_found" and name is not None:
+            lost.setdefault(name, []).append(claim)
+    return lost
 
 
 def _has_excerpts(turn: Turn) -> bool:
