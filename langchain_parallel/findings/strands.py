@@ -22,7 +22,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .question_turns import interaction_in, rounds_in
-from .sameness import Form, form_of, group_forms, relation
+from .sameness import Form, form_of, group_forms, relation, write
 from .support import Path, Said
 from .wording import normalize
 
@@ -107,7 +107,8 @@ def _weight(strand: Strand) -> tuple[Any, ...]:
     def of(said: Said) -> tuple[Any, ...]:
         return said.rank, len(said.sites), said.excerpts, repr(said.form.key)
 
-    return max(map(of, (one for values in strand.known.values() for one in values)))
+    best = max(map(of, (one for values in strand.known.values() for one in values)))
+    return *best, sorted((write(one.value), one.run_id) for one in strand.values)
 
 
 def _place(
