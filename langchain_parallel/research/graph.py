@@ -169,7 +169,7 @@ def _build(
     add_choice(graph, "approve", _after_approval, "submit", "submit_branch", "join", END)
     add_choice(graph, "submit", _after_submission, "approve", "wait", "evaluate")
     graph.add_edge("wait", "evaluate")
-    add_choice(graph, "submit_branch", _after_sending, "wait_branch")
+    add_choice(graph, "submit_branch", _after_sending, "wait_branch", END)
     graph.add_edge("wait_branch", "join")
     add_choice(graph, "join", _after_joining, "approve", "evaluate")
     add_choice(graph, "evaluate", _after_verdict, "plan", "review", END)
@@ -239,9 +239,9 @@ def _after_submission(state: ResearchState) -> str:
     return "approve" if unsent_turns(state) else "wait"
 
 
-def _after_sending(written: Any) -> Send:
-    """Each branch is waited for beside the others."""
-    return Send("wait_branch", written[SENT])
+def _after_sending(written: Any) -> str | Send:
+    """Each branch is waited for beside the others. A person who writes as this step has sent none."""
+    return Send("wait_branch", written[SENT]) if SENT in written else END
 
 
 def _after_joining(state: ResearchState) -> str:
