@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 import langchain_parallel
 from langchain_parallel._core import limits as api_limits
 from langchain_parallel._core.plain_text import count
+from langchain_parallel._session_options import check_session_limits
 from langchain_parallel.errors import InvalidRequest
 from langchain_parallel.models import TaskRunInput
-from langchain_parallel.options import Limits, check_session_limits
+from langchain_parallel.options import Limits
 from langchain_parallel.parked import SweepResult
 from langchain_parallel.processors import PROCESSORS
 from langchain_parallel.research.approval import above_price

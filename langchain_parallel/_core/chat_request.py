@@ -17,7 +17,7 @@ from ..errors import InvalidRequest
 from ..models import AutoSchema, JsonSchema, SchemaLike, TaskSpec
 from ..processors import CHAT_MODELS
 from . import limits, wire
-from .documented_rules import Finding, broken
+from .documented_rules import BrokenRule, broken
 from .effects import Request
 from .hidden import hide
 from .kinds import check_kinds, kind_of
@@ -63,7 +63,7 @@ def build(
     extra_body: dict[str, Any] | None,
     stream: bool,
     strict: bool,
-) -> tuple[ChatCall, list[Finding]]:
+) -> tuple[ChatCall, list[BrokenRule]]:
     """The request of a turn, and the rules of the documentation that it breaks.
 
     Raises:
@@ -91,7 +91,7 @@ def build(
         problems.append("timeout is 0; a turn takes seconds to minutes.")
     if problems:
         raise InvalidRequest(problems)
-    found = list(_findings(model, sent, extra))
+    found = list(_broken_rules(model, sent, extra))
     if strict:
         limits.refuse_broken([], found)
     if output_schema is not None:
@@ -190,9 +190,9 @@ def _extra(extra: Mapping[str, Any]) -> Iterator[str]:
         yield f"extra_body holds {', '.join(known)}, which this call knows; give it as its own argument."
 
 
-def _findings(
+def _broken_rules(
     model: str, messages: Sequence[Mapping[str, Any]], extra: Mapping[str, Any]
-) -> Iterator[Finding]:
+) -> Iterator[BrokenRule]:
     if model not in CHAT_MODELS:
         yield broken("chat-model", f"model is {model!r:.80}; known are {', '.join(CHAT_MODELS)}.")
     names = sorted(IGNORED.intersection(extra))

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple, TypeAlias
 
-Shown: TypeAlias = Literal["warning", "findings"]
-"""How a broken rule is seen: as a `RequestWarning`; or only in `rules.findings`, because the API takes the
-request and says so in the run's own warnings, or because the rule is advice."""
+Shown: TypeAlias = Literal["warning", "broken_rules"]
+"""How a broken rule is seen: as a `RequestWarning`; or only in `rules.broken_rules`, because the API takes
+the request and says so in the run's own warnings, or because the rule is advice."""
 
 
 class Rule(NamedTuple):
@@ -26,7 +26,7 @@ class Rule(NamedTuple):
     shown: Shown
 
 
-class Finding(NamedTuple):
+class BrokenRule(NamedTuple):
     """A rule that a request breaks, and how."""
 
     rule: Rule
@@ -59,8 +59,8 @@ _TABLE: tuple[tuple[str, str, tuple[str, str], Shown], ...] = (
     ("schema-enum", "an enum of over 250 values: at most 7,500 characters", _SPEC, "warning"),
     ("schema-names", "names and enum values: at most 25,000 characters", _SPEC, "warning"),
     ("schema-basis", "no field that the basis has anyway, such as `sources`", _SPEC, "warning"),
-    ("schema-required", "every property is required; optional is a union with `null`", _SPEC, "findings"),
-    ("schema-closed", "every object has `additionalProperties: false`", _SPEC, "findings"),
+    ("schema-required", "every property is required; optional is a union with `null`", _SPEC, "broken_rules"),
+    ("schema-closed", "every object has `additionalProperties: false`", _SPEC, "broken_rules"),
     ("metadata-key", "metadata keys: at most 16 characters", _OPENAPI, "warning"),
     ("metadata-value", "metadata values: at most 512 characters", _OPENAPI, "warning"),
     ("memory-key", "memory_scope_key: 1 to 128 letters, digits, `_` and `-`", _OPENAPI, "warning"),
@@ -73,17 +73,17 @@ _TABLE: tuple[tuple[str, str, tuple[str, str], Shown], ...] = (
     ("domain-count", "at most 200 domains, included and excluded together", _SOURCES, "warning"),
     ("domain", "a domain, with or without a path, or an ending such as `.gov`", _SOURCES, "warning"),
     ("domain-excludes", "beside include_domains, exclude_domains is ignored", _SOURCES, "warning"),
-    ("after-date", "after_date is documented for Search only", _SOURCES, "findings"),
+    ("after-date", "after_date is documented for Search only", _SOURCES, "broken_rules"),
     ("location", "one of 37 countries, such as `us` and `gb`; others are ignored", _ALL, "warning"),
     ("mcp-count", "at most 10 MCP servers", _MCP, "warning"),
     ("mcp-names", "two MCP servers have two names, none of them a connector's", _ALL, "warning"),
-    ("mcp-calls", "lite and core call at most one tool", _MCP, "findings"),
+    ("mcp-calls", "lite and core call at most one tool", _MCP, "broken_rules"),
     ("mcp-plain-http", "headers of an MCP server go over https only", _OURS, "warning"),
     ("connector", "a data connector is known, and in its list: free or pay_per_use", _ALL, "warning"),
     ("connector-processor", "data connectors: not with a `-fast` processor", _ALL, "warning"),
     ("chat-model", "a chat model is `speed`, `lite`, `base` or `core`", _CHAT, "warning"),
     ("chat-ignored", "no parameter that Chat ignores, such as `temperature`", _CHAT, "warning"),
-    ("processor-fast", "`-fast` processors are no longer on the newest pages", _ALL, "findings"),
+    ("processor-fast", "`-fast` processors are no longer on the newest pages", _ALL, "broken_rules"),
     ("search-queries", "at most 5 search queries", _PAGES, "warning"),
     ("search-query", "a search query: at most 200 characters", _PAGES, "warning"),
     ("search-objective", "objective: at most 5,000 characters", _PAGES, "warning"),
@@ -101,6 +101,6 @@ RULES: Mapping[str, Rule] = MappingProxyType(
 """Every rule by name."""
 
 
-def broken(rule: str, text: str) -> Finding:
-    """A finding of the rule of this name."""
-    return Finding(RULES[rule], text)
+def broken(rule: str, text: str) -> BrokenRule:
+    """That a request breaks the rule of this name, and how."""
+    return BrokenRule(RULES[rule], text)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from ..errors import InvalidRequest
 
 T = TypeVar("T")
+
+_MOST = 2**63
+"""More no checkpoint holds."""
 
 _WORDS = {str: "text", bool: "True or False", int: "a whole number"}
 
@@ -39,6 +42,40 @@ def as_list(name: str, given: Iterable[T] | object) -> list[T]:
     if not isinstance(given, Iterable) or isinstance(given, bytes | Mapping):
         raise InvalidRequest([f"{name} is {kind_of(given)}; give a list."], hint="")
     return list(given)
+
+
+def check_words(given: Mapping[str, str], allowed: Mapping[str, Sequence[str]]) -> None:
+    """Check options that must be one of a few words.
+
+    Raises:
+        InvalidRequest: One of them is none of its words.
+    """
+    problems = [
+        f"{name} is {value!r}; {' or '.join(map(repr, allowed[name]))} is allowed."
+        for name, value in given.items()
+        if value not in allowed[name]
+    ]
+    if problems:
+        raise InvalidRequest(problems)
+
+
+def check_whole(name: str, value: object, least: int) -> int:
+    """An option that must be a whole number.
+
+    Raises:
+        InvalidRequest: It is none, or less than `least`.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise InvalidRequest([f"{name} is {value!r}; give a whole number, from {least:,} up."])
+    return value
+
+
+def number_problems(given: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with options that must be numbers from 0 up."""
+    for name, value in given.items():
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not 0 <= value < _MOST:
+            yield f"{name} must be a number from 0 up."
 
 
 def kind_of(value: object) -> str:

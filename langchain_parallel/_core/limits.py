@@ -16,11 +16,11 @@ from ..models import JsonSchema, SourcePolicy, TaskRunInput
 from ..models.requests import has_masked_extra, lacks_secrets
 from ..processors import PROCESSORS, is_chat
 from . import schema_rules
-from .documented_rules import Finding, broken
+from .documented_rules import BrokenRule, broken
 from .json_text import MAX_DEPTH as MAX_NESTING
 from .kinds import kind_of
 from .payloads import CHARACTERS, LEVELS, storable
-from .request_rules import findings, is_no_domain, metadata_findings
+from .request_rules import broken_metadata_rules, broken_rules, is_no_domain
 from .urls import is_http
 from .wire import json_body, payload
 
@@ -36,7 +36,7 @@ def check(
     allow_unknown_processor: bool = False,
     how_to_allow: str | None = "allow_unknown_processor=True",
     strict: bool = False,
-) -> list[Finding]:
+) -> list[BrokenRule]:
     """Check a request, and return the rules that it breaks and a caller should be warned of.
 
     Args:
@@ -55,13 +55,13 @@ def check(
     ]
     if problems and not strict:
         raise InvalidRequest(problems)
-    found = [finding for finding in findings(run) if finding.rule.shown == "warning"]
+    found = [one for one in broken_rules(run) if one.rule.shown == "warning"]
     return refuse_broken(problems, found) if strict else found
 
 
 def check_batch(
     runs: object, *, strict: bool = False
-) -> tuple[Sequence[TaskRunInput], list[Finding]]:
+) -> tuple[Sequence[TaskRunInput], list[BrokenRule]]:
     """Check the runs of one request to a group; return them, and the rules that their number breaks.
 
     Raises:
@@ -78,7 +78,7 @@ def check_batch(
 
 def check_group_metadata(
     metadata: Mapping[str, object], *, strict: bool = False
-) -> tuple[Mapping[str, object], list[Finding]]:
+) -> tuple[Mapping[str, object], list[BrokenRule]]:
     """Check the metadata of a group; return it, and the rules that it breaks.
 
     Raises:
@@ -88,7 +88,7 @@ def check_group_metadata(
     if problems:
         raise InvalidRequest(problems)
     check_text(metadata)
-    found = list(metadata_findings(metadata))
+    found = list(broken_metadata_rules(metadata))
     return metadata, refuse_broken([], found) if strict else found
 
 
@@ -135,11 +135,11 @@ def seconds(timeout: object) -> float:
     return float(timeout) if timeout < MAX_SECONDS else math.inf
 
 
-def refuse_broken(problems: Sequence[str], found: Sequence[Finding]) -> list[Finding]:
-    """Refuse a request of a strict client that breaks a rule; return no findings where it breaks none.
+def refuse_broken(problems: Sequence[str], found: Sequence[BrokenRule]) -> list[BrokenRule]:
+    """Refuse a request of a strict client that breaks a rule; return none where it breaks none.
 
     Raises:
-        InvalidRequest: There are problems, or findings.
+        InvalidRequest: There are problems, or broken rules.
     """
     if problems or found:
         hint = "Nothing was sent." + (

@@ -10,12 +10,12 @@ from typing import Any
 from ..errors import InvalidRequest
 from ..models.memory import MemoryResult, MemoryRetrieveResponse
 from . import responses, wire
-from .documented_rules import Finding, broken
+from .documented_rules import BrokenRule, broken
 from .effects import Flow
 from .kinds import kind_of
 from .limits import check_text, refuse_broken
 from .operations import exchange, fetch
-from .request_rules import memory_key_findings
+from .request_rules import broken_memory_key_rules
 from .retry import RetryDecision, RetryPolicy, classify
 
 MAX_QUERY, MOST = 500, 25
@@ -42,7 +42,7 @@ def change(call: str, asked: Mapping[str, Any], policy: RetryPolicy) -> Flow[Non
 
 def check(
     fields: Mapping[str, Any], *, needed: Collection[str], strict: bool
-) -> tuple[dict[str, Any], list[Finding]]:
+) -> tuple[dict[str, Any], list[BrokenRule]]:
     """The body of a call, and the rules that it breaks; fields that are None are left out.
 
     Args:
@@ -60,7 +60,7 @@ def check(
         check_text(body)
     if problems and not strict:
         raise InvalidRequest(problems)
-    found = [] if problems else list(_findings(body))
+    found = [] if problems else list(_broken_rules(body))
     return body, refuse_broken(problems, found) if strict else found
 
 
@@ -81,8 +81,8 @@ def _impossible(body: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name} is empty; leave it out, or name one."
 
 
-def _findings(body: Mapping[str, Any]) -> Iterator[Finding]:
-    yield from memory_key_findings(body.get("memory_scope_key"))
+def _broken_rules(body: Mapping[str, Any]) -> Iterator[BrokenRule]:
+    yield from broken_memory_key_rules(body.get("memory_scope_key"))
     if len(query := body.get("query", "")) > MAX_QUERY:
         text = f"The query has {len(query):,} characters; {MAX_QUERY} are allowed."
         yield broken("memory-query", text)

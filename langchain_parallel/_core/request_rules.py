@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from ..models import JsonSchema, SourcePolicy, TaskRunInput
 from ..processors import PROCESSORS
 from . import schema_rules
-from .documented_rules import Finding, broken
+from .documented_rules import BrokenRule, broken
 from .urls import is_plain_to_others
 from .wire import payload
 
@@ -39,7 +39,7 @@ _EVENTS = frozenset({"task_run.status"})
 _MEMORY_KEY = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 
 
-def findings(run: TaskRunInput) -> Iterator[Finding]:
+def broken_rules(run: TaskRunInput) -> Iterator[BrokenRule]:
     """Every rule of the documentation that a request breaks."""
     try:
         spec = payload(run).get("task_spec", {})
@@ -49,17 +49,17 @@ def findings(run: TaskRunInput) -> Iterator[Finding]:
         return  # it cannot be written at all
     yield from _sizes(run, size, spec_size)
     if run.task_spec is not None and isinstance(run.task_spec.output_schema, JsonSchema):
-        yield from schema_rules.findings(run.task_spec.output_schema.json_schema)
-    yield from metadata_findings(run.metadata)
+        yield from schema_rules.broken_rules(run.task_spec.output_schema.json_schema)
+    yield from broken_metadata_rules(run.metadata)
     if run.source_policy:
-        yield from policy_findings(run.source_policy)
+        yield from broken_policy_rules(run.source_policy)
         if run.source_policy.after_date is not None:
             yield broken("after-date", "What after_date does to a task is documented nowhere.")
     yield from _servers(run)
     yield from _settings(run)
     if run.webhook:
         yield from _events(run.webhook.event_types)
-    yield from memory_key_findings(run.memory_scope_key)
+    yield from broken_memory_key_rules(run.memory_scope_key)
     if run.processor.endswith("-fast") and run.processor in PROCESSORS:
         plain = run.processor.removesuffix("-fast")
         yield broken(
@@ -68,7 +68,7 @@ def findings(run: TaskRunInput) -> Iterator[Finding]:
         )
 
 
-def _sizes(run: TaskRunInput, size: int, spec_size: int) -> Iterator[Finding]:
+def _sizes(run: TaskRunInput, size: int, spec_size: int) -> Iterator[BrokenRule]:
     total = spec_size + size
     if total > MAX_CHARACTERS:
         yield broken(
@@ -96,7 +96,7 @@ def _input_characters(run: TaskRunInput) -> int:
     return len(text)
 
 
-def metadata_findings(metadata: Mapping[str, object]) -> Iterator[Finding]:
+def broken_metadata_rules(metadata: Mapping[str, object]) -> Iterator[BrokenRule]:
     """The rules that the metadata of a run or a group breaks."""
     for key, value in metadata.items():
         if len(key) > MAX_KEY:
@@ -112,7 +112,7 @@ def metadata_findings(metadata: Mapping[str, object]) -> Iterator[Finding]:
             )
 
 
-def policy_findings(policy: SourcePolicy) -> Iterator[Finding]:
+def broken_policy_rules(policy: SourcePolicy) -> Iterator[BrokenRule]:
     """The rules that a source policy breaks."""
     domains = (*policy.include_domains, *policy.exclude_domains)
     if len(domains) > MAX_DOMAINS:
@@ -140,7 +140,7 @@ def is_no_domain(domain: str) -> bool:
     return any(mark in domain for mark in ":?#*") or any(map(str.isspace, domain))
 
 
-def _servers(run: TaskRunInput) -> Iterator[Finding]:
+def _servers(run: TaskRunInput) -> Iterator[BrokenRule]:
     servers = run.mcp_servers
     if len(servers) > MAX_MCP_SERVERS:
         yield broken(
@@ -169,7 +169,7 @@ def _connectors(run: TaskRunInput) -> tuple[str, ...]:
     return (*given.free, *given.pay_per_use) if given else ()
 
 
-def memory_key_findings(key: str | None) -> Iterator[Finding]:
+def broken_memory_key_rules(key: str | None) -> Iterator[BrokenRule]:
     """The rule that the name of an application memory breaks."""
     if key is not None and not _MEMORY_KEY.fullmatch(key):
         yield broken(
@@ -179,7 +179,7 @@ def memory_key_findings(key: str | None) -> Iterator[Finding]:
         )
 
 
-def location_findings(location: str | None) -> Iterator[Finding]:
+def broken_location_rules(location: str | None) -> Iterator[BrokenRule]:
     """The rule that a country breaks."""
     if location is not None and location.lower() not in LOCATIONS:
         meant = " Write 'gb'." if location.lower() == "uk" else ""
@@ -190,9 +190,9 @@ def location_findings(location: str | None) -> Iterator[Finding]:
         )
 
 
-def _settings(run: TaskRunInput) -> Iterator[Finding]:
+def _settings(run: TaskRunInput) -> Iterator[BrokenRule]:
     given = run.advanced_settings
-    yield from location_findings(given.location if given else None)
+    yield from broken_location_rules(given.location if given else None)
     sources = given.data_sources if given else None
     if sources is None:
         return
@@ -214,7 +214,7 @@ def _settings(run: TaskRunInput) -> Iterator[Finding]:
         )
 
 
-def _events(given: Sequence[str]) -> Iterator[Finding]:
+def _events(given: Sequence[str]) -> Iterator[BrokenRule]:
     unknown = [name for name in given if name not in _EVENTS]
     if unknown or not given:
         said = f"event_types holds {unknown[0]!r:.80}" if unknown else "event_types is empty"

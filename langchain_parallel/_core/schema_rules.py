@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..models.schema_forms import KEYWORDS, parts
-from .documented_rules import Finding, broken
+from .documented_rules import BrokenRule, broken
 from .json_schema import SchemaSize
 
 MAX_DEPTH = 5
@@ -18,7 +18,7 @@ MAX_PROPERTIES = 100
 MAX_ENUM_VALUES, LONG_ENUM, MAX_ENUM_CHARACTERS = 500, 250, 7_500
 MAX_NAME_CHARACTERS = 25_000
 _NAMED = 3
-"""How many places a finding names."""
+"""How many places a broken rule names."""
 
 BASIS_NAMES = frozenset(
     {"citations", "confidence", "evidence", "reasoning", "source", "sources", "source_urls"}
@@ -33,7 +33,7 @@ def impossible(schema: Mapping[str, Any]) -> Iterator[str]:
         yield f"The output schema refers to {missing[0]!r}, which is not in it."
 
 
-def findings(schema: Mapping[str, Any]) -> Iterator[Finding]:
+def broken_rules(schema: Mapping[str, Any]) -> Iterator[BrokenRule]:
     """The rules that an output schema breaks."""
     measure = SchemaSize(schema)
     root = measure.root
@@ -52,7 +52,7 @@ def findings(schema: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _advice(nodes)
 
 
-def _shape(schema: Mapping[str, Any], measure: SchemaSize) -> Iterator[Finding]:
+def _shape(schema: Mapping[str, Any], measure: SchemaSize) -> Iterator[BrokenRule]:
     if "anyOf" in schema or measure.root.get("type") != "object":
         yield broken(
             "schema-root",
@@ -96,7 +96,7 @@ def _nodes(schema: Any, path: tuple[str, ...], is_alternative: bool = False) -> 
             yield from _nodes(part, (*path, *step), word in ("anyOf", "oneOf"))
 
 
-def _keywords(nodes: list[_Node]) -> Iterator[Finding]:
+def _keywords(nodes: list[_Node]) -> Iterator[BrokenRule]:
     used: dict[str, list[str]] = {}
     for path, schema, _ in nodes:
         for word in KEYWORDS.intersection(schema):
@@ -124,7 +124,7 @@ def _places(paths: list[str]) -> str:
     return ", ".join(f"{path:.80}" for path in paths[:_NAMED]) + more
 
 
-def _enums(nodes: list[_Node]) -> Iterator[Finding]:
+def _enums(nodes: list[_Node]) -> Iterator[BrokenRule]:
     enums = [(p, s["enum"]) for p, s, _ in nodes if isinstance(s.get("enum"), list)]
     total = sum(len(values) for _, values in enums)
     if total > MAX_ENUM_VALUES:
@@ -150,7 +150,7 @@ def _enums(nodes: list[_Node]) -> Iterator[Finding]:
         )
 
 
-def _advice(nodes: list[_Node]) -> Iterator[Finding]:
+def _advice(nodes: list[_Node]) -> Iterator[BrokenRule]:
     left_out, is_open = [], []
     for path, schema, _ in nodes:
         required = schema.get("required")

@@ -11,14 +11,14 @@ from ..errors import InvalidRequest
 from ..models import ExtractRequest, SearchRequest, SourcePolicy
 from ..models.requests import Extensible, has_masked_extra
 from ..web_prices import SEARCH_MODES
-from .documented_rules import Finding, broken
+from .documented_rules import BrokenRule, broken
 from .limits import (
     check_text,
     empty_domains,
     refuse_broken,
     seconds,
 )
-from .request_rules import location_findings, policy_findings
+from .request_rules import broken_location_rules, broken_policy_rules
 from .wire import answer_payload, json_body
 
 PartT = TypeVar("PartT", bound=Extensible)
@@ -60,7 +60,7 @@ def build(model: type[PartT], fields: Mapping[str, Any]) -> PartT:
     raise InvalidRequest(problems)
 
 
-def check(asked: SearchRequest | ExtractRequest, *, strict: bool) -> list[Finding]:
+def check(asked: SearchRequest | ExtractRequest, *, strict: bool) -> list[BrokenRule]:
     """Check a request, and return the rules that it breaks.
 
     Raises:
@@ -69,11 +69,11 @@ def check(asked: SearchRequest | ExtractRequest, *, strict: bool) -> list[Findin
     problems = list(_unsendable(asked)) or list(_impossible(asked))
     if problems:
         raise InvalidRequest(problems)
-    found = list(findings(asked))
+    found = list(broken_rules(asked))
     return refuse_broken([], found) if strict else found
 
 
-def findings(asked: SearchRequest | ExtractRequest) -> Iterator[Finding]:
+def broken_rules(asked: SearchRequest | ExtractRequest) -> Iterator[BrokenRule]:
     """Every rule of the documentation that a request breaks."""
     yield from _queries(asked)
     if asked.session_id is not None and len(asked.session_id) > MAX_SESSION_ID:
@@ -89,7 +89,7 @@ def findings(asked: SearchRequest | ExtractRequest) -> Iterator[Finding]:
         yield broken("fetch-age", text)
 
 
-def _queries(asked: SearchRequest | ExtractRequest) -> Iterator[Finding]:
+def _queries(asked: SearchRequest | ExtractRequest) -> Iterator[BrokenRule]:
     queries = asked.search_queries or ()
     if len(queries) > MAX_QUERIES:
         text = f"{len(queries)} search queries are given; {MAX_QUERIES} are allowed."
@@ -103,7 +103,7 @@ def _queries(asked: SearchRequest | ExtractRequest) -> Iterator[Finding]:
         yield broken("search-objective", text)
 
 
-def _search(asked: SearchRequest) -> Iterator[Finding]:
+def _search(asked: SearchRequest) -> Iterator[BrokenRule]:
     if asked.mode is not None and asked.mode not in SEARCH_MODES:
         text = f"mode is {asked.mode!r:.40}; {', '.join(SEARCH_MODES)} are known."
         yield broken("search-mode", text)
@@ -113,9 +113,9 @@ def _search(asked: SearchRequest) -> Iterator[Finding]:
     if settings.max_results is not None and settings.max_results > MAX_RESULTS:
         text = f"max_results is {settings.max_results}; the API gives at most {MAX_RESULTS}."
         yield broken("search-results", text)
-    yield from location_findings(settings.location)
+    yield from broken_location_rules(settings.location)
     if policy := settings.source_policy:
-        yield from policy_findings(policy)
+        yield from broken_policy_rules(policy)
         domains = (*policy.include_domains, *policy.exclude_domains)
         if asked.mode == "turbo" and any("/" in domain for domain in domains):
             yield broken("search-turbo", "A domain has a path, which mode turbo does not take.")

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from langchain_core.runnables import RunnableConfig
 
 from .._core.calls import Calls
+from .._session_options import Payer
 from ..errors import InvalidRequest
-from ..options import Payer
 from .records import Records, holder_of
 from .runtime import asking_user, input_of
 

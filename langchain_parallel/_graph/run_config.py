@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from typing_extensions import Self
 
 from .._core.hidden import as_secret, hidden
-from .._core.kinds import check_kinds
+from .._core.kinds import check_kinds, check_words
 from .._core.ledger.identity import identity_mark
 from .._core.ledger.keys import check_own_metadata
 from .._core.limits import check_text
@@ -25,7 +25,7 @@ from ..client.client_pair import pair_with_key
 from ..client.request_warnings import warn
 from ..errors import InvalidRequest
 from ..models import SchemaLike, TaskRunInput, TaskSpec
-from ..options import Limits, RequestOptions, check_timeout, check_words
+from ..options import Limits, RequestOptions, check_timeout
 from ..processors import is_chat
 from .clients import ClientPair
 from .graph_names import with_fingerprint

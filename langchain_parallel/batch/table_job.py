@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from typing_extensions import TypedDict
 
 from .._core.hidden import as_secret, hidden
-from .._core.kinds import check_kinds, kind_of
+from .._core.kinds import check_kinds, check_whole, kind_of
 from .._core.ledger import batch_chain
 from .._core.ledger.batch_chain import BatchChain
 from .._core.ledger.identity import identity_mark
@@ -23,7 +23,7 @@ from ..client.request_warnings import warn
 from ..errors import InvalidRequest
 from ..evidence import TEXT_FIELD
 from ..models import JsonSchema, SchemaLike, TaskRunInput
-from ..options import Limits, RequestOptions, check_timeout, check_whole
+from ..options import Limits, RequestOptions, check_timeout
 from ..processors import is_chat
 from .approval_of_tables import Approve
 from .questions import Question, Questioner, RowTicket

@@ -9,7 +9,7 @@ import sys
 import warnings
 from collections.abc import Iterable
 
-from .._core.documented_rules import Finding
+from .._core.documented_rules import BrokenRule
 from ..errors import RequestWarning
 
 _BETWEEN = frozenset(
@@ -19,15 +19,15 @@ _BETWEEN = frozenset(
 """Packages whose frames stand between a caller's line and a warning."""
 
 
-def warn(found: Iterable[Finding], said: set[str] | None = None) -> None:
-    """Warn of these findings. `said`: the names of rules that need no warning any more; others are added."""
-    for finding in found:
-        name = finding.rule.name
+def warn(found: Iterable[BrokenRule], said: set[str] | None = None) -> None:
+    """Warn of broken rules. `said`: the names of those that need no warning any more; others are added."""
+    for one in found:
+        name = one.rule.name
         if said is not None and name in said:
             continue
         if said is not None:
             said.add(name)
-        warnings.warn(RequestWarning(str(finding), name), stacklevel=_level())
+        warnings.warn(RequestWarning(str(one), name), stacklevel=_level())
 
 
 def _level() -> int:

@@ -1,5 +1,4 @@
 """What a session has found: for each field of a question its best-supported value, and what contradicts it.
-it.
 
 A pure function of the turns, the same for graph, middleware, report, tree and message.
 

@@ -18,20 +18,13 @@ from pydantic import SecretStr
 
 from .._core.calls import Calls, adrive, drive
 from .._core.hidden import as_secret, hidden
+from .._core.kinds import check_whole, check_words
 from .._graph.run_config import Wait
+from .._session_options import only_one_run_per_question
 from ..client import AsyncParallelClient, ParallelClient
 from ..errors import InvalidRequest, ParallelError
 from ..models import SchemaLike
-from ..options import (
-    DEFAULT_PROCESSORS,
-    Limits,
-    ProcessorChoice,
-    Processors,
-    RequestOptions,
-    check_whole,
-    check_words,
-    only_one_run_per_question,
-)
+from ..options import DEFAULT_PROCESSORS, Limits, ProcessorChoice, Processors, RequestOptions
 from ..text.result import MIN_CHARS
 from .agent_config import AgentConfig
 from .agent_ledger import agent_ledger

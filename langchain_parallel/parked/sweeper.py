@@ -22,6 +22,7 @@ from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langgraph.graph import END, START, StateGraph
 
 from .._core.calls import Call, Calls
+from .._core.kinds import check_whole
 from .._core.plain_text import count
 from .._graph.clients import ClientPair
 from .._graph.graph_names import has_fingerprint, way_out
@@ -29,7 +30,6 @@ from .._graph.store import gather
 from ..client.client_pair import AnyClient
 from ..errors import AuthenticationFailed, InvalidRequest, NotFound, is_transient
 from ..models import TaskRun, TaskRunEvent
-from ..options import check_whole
 from .graph_clients import adrive_with, drive_with
 from .index import ParkedThread, delete_old_deliveries, delete_record
 from .isolation import run_all_isolated

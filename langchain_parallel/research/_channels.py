@@ -16,8 +16,8 @@ from langgraph.graph.message import add_messages
 
 from .._core.kinds import kind_of
 from .._core.payloads import unstorable
+from .._session_options import check_session_limits
 from ..errors import InvalidRequest
-from ..options import check_session_limits
 
 _WAY_OUT = (
     "Nothing was sent. LangGraph keeps what a `Command` has written: if this came with one, "

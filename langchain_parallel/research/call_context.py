@@ -19,9 +19,10 @@ from .._core.hidden import HiddenBytes
 from .._core.kinds import kind_of
 from .._graph.runtime import parent_task, runtime_of
 from .._graph.user_key import key_of
+from .._session_options import LIMIT_NAMES, check_session_limits
 from ..errors import InvalidRequest
 from ..models import SourcePolicy
-from ..options import LIMIT_NAMES, Limits, check_session_limits
+from ..options import Limits
 from ..processors import costs_more
 from .graph_config import GraphConfig
 from .state import ResearchState

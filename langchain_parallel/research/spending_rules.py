@@ -19,8 +19,9 @@ from .._graph.quotas import QuotaUse
 from .._graph.recollections import Recollection, earlier_questions
 from .._graph.run_config import RunConfig
 from .._graph.runtime import asking_user, came_through_server, user_permissions
+from .._session_options import LIMIT_NAMES, PERMISSION, check_session_limits
 from ..errors import InvalidRequest
-from ..options import LIMIT_NAMES, PERMISSION, Limits, SessionLimits, check_session_limits
+from ..options import Limits, SessionLimits
 from .state import Turn
 
 TurnT = TypeVar("TurnT", bound=Turn)

@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core.core_schema import CoreSchema, is_instance_schema
 
-from .._core.request_rules import findings
+from .._core.request_rules import broken_rules
 from ..errors import InvalidRequest
 from ..models import JsonSchema, TaskRunInput, TaskSpec, TextSchema
 from .call_site import AnyRuntime
@@ -124,8 +124,8 @@ def check_described(request: TaskRunInput, template: TaskRunInput) -> None:
     Raises:
         InvalidRequest: It breaks one; the error says which, for a model to correct.
     """
-    known = {finding.rule.name for finding in findings(template)}
-    broken = [one for one in findings(request) if one.rule.shown == "warning"]
+    known = {one.rule.name for one in broken_rules(template)}
+    broken = [one for one in broken_rules(request) if one.rule.shown == "warning"]
     found = [str(one) for one in broken if one.rule.name not in known]
     if found:
         raise InvalidRequest([f"{OUTPUT}: {one}" for one in found], hint=_NOT_SENT)

@@ -33,6 +33,7 @@ from .._graph.paid_run import PaidAnswer, PaidRun
 from .._graph.run_config import RunConfig
 from .._graph.runtime import ends_step
 from .._graph.web_clients import key_or_environment
+from .._session_options import only_one_run_per_question
 from ..client import AsyncParallelClient, ParallelClient
 from ..errors import ParallelError
 from ..evidence import citations
@@ -45,7 +46,6 @@ from ..options import (
     Processors,
     RequestOptions,
     check_timeout,
-    only_one_run_per_question,
 )
 from ..parked.interrupts import check_can_park, check_own_thread, is_parking, park
 from ..text.result import DEFAULT_MAX_CHARS, MIN_CHARS, paid_calls, render

@@ -49,12 +49,12 @@ def test_the_spec_counts_in_characters(more: int, found: int) -> None:
 
 
 def test_what_cannot_be_written_breaks_no_rule_of_the_documentation() -> None:
-    assert [*request_rules.findings(ask({"q": float("nan")}))] == []
+    assert [*request_rules.broken_rules(ask({"q": float("nan")}))] == []
     deep: Any = "x" * 25_001
     for _ in range(2_000):
         deep = {"q": deep}
     copied = ask().model_copy(update={"input": deep})
-    assert [*request_rules.findings(copied)] == []
+    assert [*request_rules.broken_rules(copied)] == []
     with pytest.raises(InvalidRequest, match="levels deep: input"):
         limits.check(copied, strict=True)
 
@@ -83,7 +83,7 @@ def test_an_unknown_processor_is_refused_with_the_nearest_names(name: str, meant
 def test_a_new_processor_can_be_forced(new: str) -> None:
     """Nothing is known of it, so it breaks no rule either."""
     assert limits.check(ask(processor=new), allow_unknown_processor=True) == []
-    assert [*request_rules.findings(ask(processor=new))] == []
+    assert [*request_rules.broken_rules(ask(processor=new))] == []
 
 
 @pytest.mark.parametrize(("processor", "remarks"), [("pro", 1), ("ultra8x-fast", 1), ("core2x", 0)])

@@ -24,7 +24,7 @@ from langchain_parallel.models import (
     TextSchema,
     Webhook,
 )
-from langchain_parallel.rules import RULES, findings
+from langchain_parallel.rules import RULES, broken_rules
 
 from .asking import answering, ask
 
@@ -161,27 +161,27 @@ BESIDE = {"processor-fast", "input-size", "schema-names", "schema-closed", "spec
 @pytest.mark.parametrize("rule", BREAKS)
 def test_each_rule_is_found_alone_and_named_with_its_date(rule: str) -> None:
     for request in BREAKS[rule]:
-        found = findings(request)
-        assert rule in {finding.rule.name for finding in found}
-        assert {finding.rule.name for finding in found} - BESIDE <= {rule}
-        [finding] = [f for f in found if f.rule.name == rule]
+        found = broken_rules(request)
+        assert rule in {one.rule.name for one in found}
+        assert {one.rule.name for one in found} - BESIDE <= {rule}
+        [one] = [f for f in found if f.rule.name == rule]
         known = RULES[rule]
-        assert str(finding).endswith(f" Rule {rule} ({known.date}, {known.source}).")
+        assert str(one).endswith(f" Rule {rule} ({known.date}, {known.source}).")
 
 
 def test_a_request_as_the_documentation_wants_it_breaks_none() -> None:
     assert (
-        findings(
+        broken_rules(
             schema({"a": {"type": ["string", "null"]}, "b": {"anyOf": [TEXT, {"type": "null"}]}})
         )
         == ()
     )
-    assert findings(ask(advanced_settings=TaskAdvancedSettings(location="GB"))) == ()
-    assert findings(connectors(free=["pubmed"], pay_per_use=["carbonarc"])) == ()
-    assert findings(connectors()) == ()
+    assert broken_rules(ask(advanced_settings=TaskAdvancedSettings(location="GB"))) == ()
+    assert broken_rules(connectors(free=["pubmed"], pay_per_use=["carbonarc"])) == ()
+    assert broken_rules(connectors()) == ()
     hook = Webhook(url="https://h.example", event_types=["task_run.status"])
-    assert findings(ask(webhook=hook)) == ()
-    assert findings(ask(memory_scope_key="a-Z_9")) == ()
+    assert broken_rules(ask(webhook=hook)) == ()
+    assert broken_rules(ask(memory_scope_key="a-Z_9")) == ()
     dated = SourcePolicy(include_domains=["a.com/b"], after_date=date(2026, 1, 1))
     aged = FetchPolicy(max_age_seconds=600)
     whole = search(
@@ -190,13 +190,13 @@ def test_a_request_as_the_documentation_wants_it_breaks_none() -> None:
     plain = search(
         mode="turbo", location="us", source_policy=SourcePolicy(include_domains=["a.com"])
     )
-    assert findings(whole) == findings(plain) == ()
-    assert findings(ExtractRequest(urls=[PAGE_URL] * 20, objective="o" * 5000)) == ()
-    assert findings(SearchRequest(search_queries=["q"], session_id="s" * 1000)) == ()
+    assert broken_rules(whole) == broken_rules(plain) == ()
+    assert broken_rules(ExtractRequest(urls=[PAGE_URL] * 20, objective="o" * 5000)) == ()
+    assert broken_rules(SearchRequest(search_queries=["q"], session_id="s" * 1000)) == ()
 
 
 def told(request: TaskRunInput) -> dict[str, str]:
-    return {finding.rule.name: finding.text for finding in findings(request)}
+    return {one.rule.name: one.text for one in broken_rules(request)}
 
 
 def test_only_who_uses_connectors_needs_a_processor_that_takes_them() -> None:
@@ -225,12 +225,12 @@ COUNTRIES = (
 
 @pytest.mark.parametrize("place", COUNTRIES.split())
 def test_these_countries_are_known(place: str) -> None:
-    assert findings(ask(advanced_settings=TaskAdvancedSettings(location=place))) == ()
+    assert broken_rules(ask(advanced_settings=TaskAdvancedSettings(location=place))) == ()
 
 
 def test_these_connectors_are_known() -> None:
     free = ["pubmed", "clinical_trials", "chembl", "biorxiv", "npi_registry", "cms_coverage"]
-    assert findings(connectors(free=free, pay_per_use=["carbonarc"])) == ()
+    assert broken_rules(connectors(free=free, pay_per_use=["carbonarc"])) == ()
 
 
 def test_every_rule_can_be_broken() -> None:
@@ -239,17 +239,17 @@ def test_every_rule_can_be_broken() -> None:
 
 def test_no_finding_repeats_an_address() -> None:
     server = McpServer(url="http://s3cret.example", name="a", headers={"a": "s3cret"})
-    found = findings(
+    found = broken_rules(
         ask(mcp_servers=[server] * 11, webhook=Webhook(url="https://s3cret", event_types=[]))
     )
     assert found
-    assert "s3cret" not in str([str(finding) for finding in found])
+    assert "s3cret" not in str([str(one) for one in found])
 
 
 def test_every_rule_stands_on_the_page_about_requests() -> None:
     rows = [line for line in PAGE.read_text().splitlines() if line.startswith("| `")]
     told = {row.split("`")[1]: row for row in rows}
     for name, rule in RULES.items():
-        shown = "`RequestWarning`" if rule.shown == "warning" else "`findings`"
+        shown = "`RequestWarning`" if rule.shown == "warning" else "`broken_rules`"
         source = f"[{rule.date}]({rule.source})" if "://" in rule.source else rule.date
         assert told[name] == f"| `{name}` | {rule.says} | {source} | {shown} |"

@@ -11,8 +11,8 @@ from typing import Any, cast
 from langchain_core.runnables import RunnableConfig
 
 from ..._core.calls import Calls
+from ..._core.kinds import check_whole
 from ...errors import InvalidRequest
-from ...options import check_whole
 from ...processors import costs_more
 from ...text.layout import join_unique
 from ..state import Question, ResearchState, Turn, Verdict

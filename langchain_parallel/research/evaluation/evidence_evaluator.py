@@ -14,12 +14,11 @@ from langchain_core.runnables import RunnableConfig
 
 from ..._core import limits
 from ..._core.calls import Calls
-from ..._core.kinds import as_list, check_kinds
+from ..._core.kinds import as_list, check_kinds, check_whole, check_words
 from ..._core.plain_text import count
 from ...errors import InvalidRequest
 from ...evidence import NO_ANSWERS, TEXT_FIELD, Confidence, EvidenceRule, Lack
 from ...findings import Contradiction
-from ...options import check_whole, check_words
 from ...text.layout import join_unique, list_within
 from ...text.untrusted import harmless
 from ..state import Question, ResearchState, Turn, Verdict

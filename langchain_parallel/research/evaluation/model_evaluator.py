@@ -16,9 +16,8 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from pydantic import BaseModel, Field
 
 from ..._core.calls import Call, Calls
-from ..._core.kinds import kind_of
+from ..._core.kinds import check_whole, kind_of
 from ...errors import InvalidRequest
-from ...options import check_whole
 from ...text.result import DEFAULT_MAX_CHARS
 from ...text.untrusted import harmless
 from ..state import ResearchState, Turn, Verdict

@@ -17,8 +17,8 @@ from ..._core.calls import Calls
 from ..._core.plain_text import count
 from ..._graph.run_config import RunConfig
 from ..._graph.runtime import answers_so_far, ask_person, task_of, thread_id_of
+from ..._session_options import check_session_limits
 from ...errors import InvalidRequest
-from ...options import check_session_limits
 from ...processors import price_usd
 from ..spending_rules import may_approve
 from ..state import Turn, Verdict

@@ -13,7 +13,8 @@ from typing_extensions import NotRequired, TypedDict
 
 from ..._graph.quotas import QuotaUse
 from ..._graph.recollections import Recollection
-from ...options import LIMIT_NAMES, SessionLimits
+from ..._session_options import LIMIT_NAMES
+from ...options import SessionLimits
 from ...processors import CHAT_PROCESSORS, PROCESSORS
 from ...text.format import usd
 from ..usage import Forecast

@@ -16,9 +16,9 @@ from ..._graph.ownership import (
     prove_run,
     seal_turn,
 )
+from ..._session_options import check_session_limits
 from ...errors import InvalidRequest, ParallelError
 from ...models import TaskRun
-from ...options import check_session_limits
 from ...processors import is_chat
 from ..approval import limit_objections, price_objections, to_review
 from ..graph_config import GraphConfig
