@@ -86,12 +86,11 @@ def create_answer_graph(
         return {"question": state.get("question") or "", "continue_from": parent}
 
     def answer(state: _State, config: RunnableConfig) -> Calls[Any]:
-        given: Any = question_of(state, config)
-        asked = Call(
-            lambda: research.invoke(given, config), lambda: research.ainvoke(given, config)
-        )
         try:
-            out = yield asked
+            given: Any = question_of(state, config)
+            out = yield Call(
+                lambda: research.invoke(given, config), lambda: research.ainvoke(given, config)
+            )
         except ParallelError as error:
             return {"answer": _in_words(error, config)}
         return {"answer": _text(cast(ResearchOutput, out), handles, config)}

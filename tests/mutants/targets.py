@@ -83,7 +83,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "_core/ledger/identity.py": ("tests/core/test_keys.py", "tests/test_identity.py"),
     "_core/latest.py": ("tests/core/test_latest.py",),
     "_graph/intents.py": _INTENTS,
-    "_graph/step_position.py": ("tests/tool/test_every_way.py",),
+    "_graph/step_position.py": ("tests/tool/test_step_position.py", "tests/tool/test_every_way.py"),
     "_graph/seals.py": ("tests/core/test_seals.py", *_INTENTS),
     "_graph/ownership.py": _OWNERSHIP,
     "_graph/quotas.py": _QUOTAS,

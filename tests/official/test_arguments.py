@@ -209,15 +209,24 @@ def test_the_name_that_the_official_tool_ignores_is_understood(account: Official
     assert account.sent[-1]["task_spec"]["output_schema"] == TEXT_SHAPE
 
 
-ABSENT = ["ParallelFindAllTool", "ParallelMonitor", "MonitorWebhook", "FindAllMatchCondition"]
+ABSENT = {
+    "findall": "ParallelFindAllTool FindAllMatchCondition FindAllExcludeEntry ParallelFindAllInput "
+    "FindAllWebhook FindAllEventType",
+    "monitors": "ParallelMonitor MonitorWebhook MonitorEventType",
+}
+"""By module of the official package: its public names."""
 
 
-@pytest.mark.parametrize("name", ABSENT)
-@pytest.mark.parametrize("module", ["", ".official", ".findall", ".monitors"])
-def test_a_name_that_is_only_there_says_so(name: str, module: str) -> None:
-    code = f"from langchain_parallel{module} import {name}"
-    with pytest.raises(ImportError, match=f"{name} is not in this package.*langchain-parallel<1"):
-        exec(code)
+@pytest.mark.parametrize(
+    ("home", "name"), [(home, name) for home, names in ABSENT.items() for name in names.split()]
+)
+def test_a_name_that_is_only_there_says_so(home: str, name: str) -> None:
+    for module in ("", ".official", f".{home}"):
+        code = f"from langchain_parallel{module} import {name}"
+        with pytest.raises(
+            ImportError, match=f"{name} is not in this package.*langchain-parallel<1"
+        ):
+            exec(code)
 
 
 def test_a_name_that_is_nowhere_is_no_attribute() -> None:

@@ -73,6 +73,14 @@ def test_an_error_is_said_in_words_only_where_there_is_no_thread_to_resume(
     assert len(api.runs()) == 1
 
 
+def test_a_handle_that_nobody_was_given_is_refused_in_words(mode: Mode, api: Simulator) -> None:
+    graph = create_answer_graph(processor="lite").compile()
+    through_a_server = {"configurable": {"langgraph_request_id": "1"}}
+    told = text(mode, graph, through_a_server, question="Who?", continue_from="intr_1~0")
+    assert "no handle that you were given" in told
+    assert api.runs() == []
+
+
 def test_a_users_key_is_in_no_variable_of_this_package_when_an_error_is_reported(
     mode: Mode, api: Simulator
 ) -> None:
