@@ -13,6 +13,7 @@ from typing import Any, overload
 
 from typing_extensions import Unpack
 
+from .._core.plain_text import count
 from .._locks.process import process_lock
 from ..errors import ParallelError
 from .approval_of_tables import clear
@@ -26,7 +27,7 @@ from .table_job import TableJob, TableOptions
 from .table_plan import TablePlan
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ResearchTable(Sequence[ResearchRow]):
     """A researched table: for each row that was given, one with its answer or its error; in the order given,
     or with `in_order=False` as they were answered.
@@ -48,6 +49,12 @@ class ResearchTable(Sequence[ResearchRow]):
 
     def __getitem__(self, index: int | slice) -> ResearchRow | Sequence[ResearchRow]:
         return self.rows[index]
+
+    def __repr__(self) -> str:
+        if self.batch_id is None:
+            return f"ResearchTable, not started: {self.plan}"
+        failed = f", {count(len(self.errors), 'error')}" if self.errors else ""
+        return f"ResearchTable: {count(len(self), 'row')}{failed}, batch_id={self.batch_id!r}"
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -97,7 +104,8 @@ def research_table(
         question: A template such as `Who runs {company}?`; a column that holds the question; a list of
             columns, sent as an object; or a function of the row.
         dry_run: Only say what it would cost (`.plan`). Free; starts nothing.
-        options: See `TableOptions`.
+        options: Those of `TableOptions`, such as `output_schema`, `processor`, `limits`, `batch_id` (to go on
+            with a batch), `row_id` and `continue_from` (columns), `timeout` in seconds.
 
     Raises:
         InvalidRequest: An option is wrong, or the rows lack a column; nothing was sent.

@@ -23,7 +23,7 @@ from .._core.ledger.chunk_submission import not_sent, submit_chunk
 from .._core.ledger.lookup import Lookup, PendingSubmission
 from .._core.retry import RetryPolicy
 from .._core.run_status import still_running
-from ..errors import ParallelError, RateLimited
+from ..errors import LedgerNotFound, ParallelError, RateLimited
 from ..models import Submission, TaskRun
 from .questions import RowTicket
 from .spending import BatchSpending
@@ -92,7 +92,7 @@ class TableFlow:
         try:
             yield from self._steps()
         except ParallelError as error:
-            if self.batch_id is not None:
+            if self.batch_id is not None and not isinstance(error, LedgerNotFound):
                 error.hint = f"{error.hint} Go on later with batch_id={self.batch_id!r}.".strip()
             raise
 

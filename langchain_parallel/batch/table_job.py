@@ -61,7 +61,8 @@ class TableOptions(TypedDict, total=False):
     request: RequestOptions | None
     """What shapes every run: source policy, MCP servers, metadata, …"""
     timeout: float | None
-    """Seconds; then rows without an answer have `StillRunning`, and the batch can be gone on with."""
+    """Seconds for the whole table; then rows without an answer have `StillRunning`, and the batch id goes on
+    with them. None: no limit."""
     max_in_flight: int
     """Rows whose runs are awaited at the same time: 10,000 unless given. More rows need more memory."""
     chunk_size: int
@@ -73,8 +74,11 @@ class TableOptions(TypedDict, total=False):
     progress_bar: bool
     """Show a bar by rich or tqdm, whichever is installed."""
     api_key: str | SecretStr | None
+    """Read from `PARALLEL_API_KEY` unless given."""
     base_url: str | None
+    """Read from `PARALLEL_BASE_URL` unless given."""
     client: AnyClient | None
+    """A client that is there already, of either kind."""
 
 
 _DEFAULTS = TableOptions(

@@ -41,7 +41,7 @@ class CheckedClaim(TypedDict):
     """Its path in the answer; `output` in a text answer."""
     text: str
     """On one line, at most 300 characters. Untrusted."""
-    verdict: Support
+    support: Support
     """`not_found`: something in it is in no excerpt. `no_excerpt`: its citations have no excerpts."""
     not_found: list[str]
     """The quotes, numbers, dates and names that are in no excerpt, as the claim writes them; at most 10."""
@@ -78,7 +78,7 @@ def check_answer(
     policy = _policy(source_policy)
     passages = PassagesByField(cited)
     claims = [claim for value in read_values(content) for claim in _claims(value, passages)]
-    counts = {name: sum(claim["verdict"] == name for claim in claims) for name in _COUNTED}
+    counts = {name: sum(claim["support"] == name for claim in claims) for name in _COUNTED}
     return CheckedAnswer(
         claims=claims,
         sources=list(find_source_problems(cited, policy)),
@@ -93,12 +93,12 @@ _COUNTED: tuple[Support, ...] = ("supported", "not_found", "no_excerpt")
 
 def shorten_checks(checked: CheckedAnswer) -> CheckedAnswer:
     """What a turn keeps of it: bounded, so that checkpoints stay small."""
-    lost = [claim for claim in checked["claims"] if claim["verdict"] == "not_found"]
+    lost = [claim for claim in checked["claims"] if claim["support"] == "not_found"]
     kept = [
         CheckedClaim(
             field=one_line(claim["field"], _KEPT_CHARS),
             text=one_line(claim["text"], _KEPT_CHARS),
-            verdict=claim["verdict"],
+            support=claim["support"],
             not_found=[one_line(text, _KEPT_CHARS) for text in claim["not_found"][:3]],
         )
         for claim in lost[:_KEPT_CLAIMS]
@@ -189,11 +189,11 @@ def _claim(
     value: Value, shown: str, details: list[_Detail], there: Passages, languages: frozenset[str]
 ) -> CheckedClaim:
     lost = [one for one in details if there.excerpts and not _is_found(one, there, languages)]
-    verdict: Support = "no_excerpt" if not there.excerpts else "not_found" if lost else "supported"
+    support: Support = "no_excerpt" if not there.excerpts else "not_found" if lost else "supported"
     return CheckedClaim(
         field=value.field,
         text=one_line(shown, _CLAIM_CHARS),
-        verdict=verdict,
+        support=support,
         not_found=[one_line(one.text, _DETAIL_CHARS) for one in lost[:_DETAILS]],
     )
 

@@ -5,7 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from .._core.kinds import kind_of
+from ..errors import InvalidRequest
+
 TurnT = TypeVar("TurnT", bound=Mapping[str, Any])
+
+
+def turns_in(session: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The turns of a state, or those given.
+
+    Raises:
+        InvalidRequest: It is neither.
+    """
+    turns: object = session.get("turns") if isinstance(session, Mapping) else session
+    if isinstance(turns, Iterable) and not isinstance(turns, str | bytes | Mapping):
+        known = list(turns)
+        if all(isinstance(turn, Mapping) for turn in known):
+            return known
+    raise InvalidRequest(
+        [f"There are no turns in {kind_of(session)}."],
+        hint="Give a graph's output, `graph.get_state(config).values`, or a list of turns.",
+    )
 
 
 def in_order(turns: Iterable[TurnT]) -> list[TurnT]:

@@ -8,28 +8,34 @@ from typing import Any, TypeAlias, cast
 from ..evidence import TEXT_FIELD, Evidence, EvidenceRule, join_path, numbers_by_url, rank
 from .finding import Contradiction, Finding, Findings, FoundValue, PartEvidence, Source
 from .merging import merge
-from .question_turns import in_order, questions_in
+from .question_turns import in_order, questions_in, turns_in
 from .sameness import form_of, relation
 from .strands import Strand, find_strands
 from .support import TurnEvidence, sources_in, values_of
 
+Session: TypeAlias = "Mapping[str, Any] | Iterable[Mapping[str, Any]]"
+"""A graph's state or output, or a list of turns."""
 
-def find_findings(turns: Iterable[Mapping[str, Any]]) -> list[Findings]:
+
+def find_findings(session: Session) -> list[Findings]:
     """What was found of each question, in the order in which callers asked them.
 
     Linear in the number of turns. Runs of a ledger that the session itself has not asked are left out.
 
     Args:
-        turns: A session's, or those carried over.
+        session: A graph's state or output, or a list of turns.
+
+    Raises:
+        InvalidRequest: There are no turns in it.
     """
-    every = in_order(turns)
+    every = in_order(turns_in(session))
     sources = _sources(every)
     return [_of_question(asked, sources) for asked in questions_in(every)]
 
 
-def last_findings(turns: Iterable[Mapping[str, Any]]) -> Findings | None:
-    """The same of the last question alone; None without a turn."""
-    every = in_order(turns)
+def last_findings(session: Session) -> Findings | None:
+    """What was found of the last question; None without a turn. Otherwise as `find_findings`."""
+    every = in_order(turns_in(session))
     questions = questions_in(every)
     return _of_question(questions[-1], _sources(every)) if questions else None
 

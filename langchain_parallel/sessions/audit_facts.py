@@ -107,7 +107,7 @@ def check_texts(checks: ReportedChecks) -> Iterator[tuple[str, str]]:
     yield "", f"Statements checked: {', '.join(counts)}, {checks.no_excerpt:,} without an excerpt"
     for claim in checks.claims:
         lost = f" (not found: {'; '.join(claim.not_found)})" if claim.not_found else ""
-        yield claim.field, f"{claim.verdict.replace('_', ' ')}: {claim.text}{lost}"
+        yield claim.field, f"{claim.support.replace('_', ' ')}: {claim.text}{lost}"
     for source in checks.sources:
         which = f"source {source.number}" if source.number else "a source"
         same = f", the same as source {source.same_as}" if source.same_as else ""

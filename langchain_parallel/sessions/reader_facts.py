@@ -120,7 +120,7 @@ def check_results(answer: ReportedAnswer, turns: Sequence[ReportedTurn]) -> Chec
         for checks, names in known
         for field, claims in claims_by_part(checks.claims, names).items()
         for claim in claims
-        if field and claim.verdict == "not_found"
+        if field and claim.support == "not_found"
     ]
     counts = (
         f"{count(sums[0], 'statement')} found in the cited excerpts, {sums[1]} not found, "

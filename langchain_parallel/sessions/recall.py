@@ -122,8 +122,10 @@ def _recollections(
             hint="Give those of the graph, with RequestOptions(recall=Recall(…)).",
         )
     problems = [] if question.strip() else ["There is no question."]
-    if bool(who) is (kept.per == "all"):
-        problems.append(f"who is {who!r:.60}, and `recall` is kept per={kept.per!r:.60}.")
+    if who and kept.per == "all":
+        problems.append(f"who is {who!r:.60}; with Recall(per='all') it is left out.")
+    elif not who and kept.per != "all":
+        problems.append("who is missing: what is kept for each user is found for one user.")
     if problems:
         raise InvalidRequest(problems)
     mark = identity_mark(request.template(["lite"]), request.identity)

@@ -78,7 +78,7 @@ class ReportedCheck(ReportPart):
     field: str
     text: str
     """Untrusted."""
-    verdict: str
+    support: str
     """`supported`, `not_found`, `no_excerpt`. Never whether it is true."""
     not_found: tuple[str, ...] = ()
     """The quotes, numbers, dates and names that are in no excerpt. Untrusted."""

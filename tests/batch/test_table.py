@@ -33,6 +33,19 @@ def test_each_row_has_its_answer_in_order(office: Office) -> None:
     assert (table.cost_usd, table.plan.cost_usd) == (0.12, 0.12)
 
 
+def test_a_table_is_shown_on_one_line(office: Office) -> None:
+    table = office.research([{"company": "Acme"}, {"company": ""}])
+    assert repr(table) == f"ResearchTable: 2 rows, 1 error, batch_id={table.batch_id!r}"
+    planned = office.research(companies(2), dry_run=True)
+    assert repr(planned) == f"ResearchTable, not started: {planned.plan}"
+
+
+def test_a_batch_that_is_none_is_no_batch_to_go_on_with(office: Office) -> None:
+    with pytest.raises(errors.LedgerNotFound) as caught:
+        office.research(companies(1), batch_id="tgrp_none")
+    assert "Go on later" not in str(caught.value)
+
+
 def test_a_text_answer_has_one_column(office: Office) -> None:
     table = office.research(companies(2), output_schema="One sentence.")
     assert table.columns == ["output"]

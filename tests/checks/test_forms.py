@@ -100,7 +100,7 @@ def test_each_value_is_checked_with_the_citations_of_its_field() -> None:
     ]
     content = {"size": 40_000_000_000, "makers": [{"plants": 9}, {"plants": 8}], "growth": "40 bn"}
     claims = check_answer({"content": content, "citations": cited})["claims"]
-    assert [(claim["field"], claim["verdict"]) for claim in claims] == [
+    assert [(claim["field"], claim["support"]) for claim in claims] == [
         ("size", "supported"),
         ("makers.0.plants", "supported"),
         ("makers.1.plants", "no_excerpt"),

@@ -15,7 +15,7 @@ NAMES = [prose.name for prose in LANGUAGES]
 def differences(given: Report) -> tuple[list[str], list[str]]:
     """What is planted and was not found; what is sound and was marked."""
     checked = check_answer(given.answer)
-    lost = [claim for claim in checked["claims"] if claim["verdict"] == "not_found"]
+    lost = [claim for claim in checked["claims"] if claim["support"] == "not_found"]
     planted = [" ".join(claim.split()) for claim in given.planted]
     missed = [claim for claim in planted if not any(claim in one["text"] for one in lost)]
     marked = [

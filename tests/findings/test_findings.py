@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from langchain_parallel.findings import as_evidence, contradictions, find_findings
+import pytest
+
+from langchain_parallel.errors import InvalidRequest
+from langchain_parallel.findings import (
+    as_evidence,
+    contradictions,
+    find_findings,
+    last_findings,
+)
 from langchain_parallel.research import Turn
 
 from .building import turn
@@ -21,6 +29,19 @@ def test_a_follow_up_that_says_unknown_takes_nothing_away() -> None:
     assert found["answer"] == {"ceo": "Ada", "employees": 1200}
     assert [found["fields"][name]["turn"] for name in ("ceo", "employees")] == [0, 1]
     assert contradictions(found) == []
+
+
+def test_a_state_is_as_good_as_its_turns() -> None:
+    turns = [turn(0, {"ceo": "Ada"}, {"ceo": "high"})]
+    assert find_findings({"turns": turns, "answer": None}) == find_findings(turns)
+    assert last_findings({"turns": turns}) == last_findings(iter(turns))
+    assert last_findings({"turns": []}) is None
+
+
+@pytest.mark.parametrize("given", [{"question": "?"}, {"turns": "none"}, "turns", ["turn"], None])
+def test_what_has_no_turns_is_refused(given: Any) -> None:
+    with pytest.raises(InvalidRequest, match=r"no turns in an? "):
+        last_findings(given)
 
 
 def test_values_that_contradict_each_other_are_told_with_their_sources() -> None:

@@ -87,7 +87,7 @@ def asked(mode: Mode, **options: Any) -> Any:
     return Session(mode, simulator, options=options).ask("How large is the market?")
 
 
-def test_a_checked_turn_has_verdicts_and_no_excerpts(mode: Mode) -> None:
+def test_a_checked_turn_has_counts_and_no_excerpts(mode: Mode) -> None:
     out = asked(mode, checks=True, evaluate=by_evidence(min_confidence="low"))
     [one] = out["turns"]
     assert one["checks"]["supported"] + one["checks"]["not_found"] > 0

@@ -348,10 +348,10 @@ def test_what_somebody_else_has_put_there_is_passed_over() -> None:
     [
         ({"request": RequestOptions()}, "keep nothing of earlier sessions"),
         ({"question": " "}, "There is no question"),
-        ({"who": "ann"}, "who is 'ann', and `recall` is kept per='all'"),
+        ({"who": "ann"}, "who is 'ann'; with Recall"),
         (
             {"request": RequestOptions(recall=Recall())},
-            "who is '', and `recall` is kept per='user'",
+            "who is missing",
         ),
         ({"request": Recall()}, "request is a Recall; give RequestOptions"),
     ],

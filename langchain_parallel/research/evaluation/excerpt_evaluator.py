@@ -94,7 +94,7 @@ def _by_field(turn: Turn, fields: Collection[str]) -> dict[str, list[CheckedClai
     lost: dict[str, list[CheckedClaim]] = {}
     for claim in checks["claims"] if checks else ():
         name = next((path for path in with_parents(claim["field"]) if path in fields), None)
-        if claim["verdict"] == "not_found" and name is not None:
+        if claim["support"] == "not_found" and name is not None:
             lost.setdefault(name, []).append(claim)
     return lost
 
