@@ -132,11 +132,11 @@ class Questioner:
 
     def _question_of(self, row: Mapping[str, Any]) -> Any:
         if callable(self.question):
-            return self.question(row)
+            return _call(self.question, row)
         if not isinstance(self.question, str):
             return {name: row.get(name) for name in self.question}
-        if self.question in row and not any(name for _, name in self._parts):
-            return row[self.question]
+        if not any(name for _, name in self._parts):  # a column, which this row may lack
+            return row.get(self.question)
         empty = [name for _, name in self._parts if name and _is_empty(row.get(name))]
         if empty:
             raise InvalidRequest([f"{', '.join(empty)} of this row is empty."])
@@ -176,6 +176,16 @@ def _parts_of(template: str) -> list[tuple[str, str | None]]:
     if any(spec or how for _, name, spec, how in parts if name is not None):
         raise InvalidRequest(["question is a template with plain {column}s, without a format."])
     return [(text, name) for text, name, _, _ in parts]
+
+
+def _call(question: Callable[[Mapping[str, Any]], Any], row: Mapping[str, Any]) -> Any:
+    """What a function of the caller's asks for a row; one that fails must not cost the other rows."""
+    try:
+        return question(row)
+    except Exception as error:
+        raise InvalidRequest(
+            [f"The function for the question failed: {type(error).__name__}."]
+        ) from error
 
 
 def _is_empty(value: Any) -> bool:

@@ -33,6 +33,20 @@ class Cell:
     sources: tuple[CellSource, ...] = ()
 
 
+class EarlierRow(dict[str, Any]):
+    """A row of an earlier table, to be continued."""
+
+    def __init__(self, row: ResearchRow) -> None:
+        super().__init__({**row.row, **row.values, "interaction_id": row.interaction_id})
+        self.answered: frozenset[str] = answered_columns(row.row) | frozenset(row.cells)
+        """The columns that the web has filled."""
+
+
+def answered_columns(row: Mapping[str, Any]) -> frozenset[str]:
+    """The columns of a row that an earlier table has found, and are untrusted text."""
+    return row.answered if isinstance(row, EarlierRow) else frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class ResearchRow:
     """A row of a researched table.

@@ -21,7 +21,7 @@ from pydantic import BaseModel
 
 from .._core.kinds import kind_of
 from ..errors import InvalidRequest
-from .row_answer import ResearchRow
+from .row_answer import EarlierRow, ResearchRow
 
 Rows: TypeAlias = Any
 """A list or an iterator of dicts, models, dataclasses or texts; a DataFrame of pandas or Polars, a table of
@@ -114,7 +114,7 @@ def _of_any(nth: int, row: Any) -> dict[str, Any]:
     if isinstance(row, str):
         return {TEXT_COLUMN: row}
     if isinstance(row, ResearchRow):  # of an earlier table, to be continued
-        return {**row.row, **row.values, "interaction_id": row.interaction_id}
+        return EarlierRow(row)
     if isinstance(row, BaseModel):
         return plain_row(row.model_dump(mode="json"))
     if dataclasses.is_dataclass(row) and not isinstance(row, type):

@@ -5,6 +5,7 @@ Rule: every row is paid for once, whatever happens, and none is lost with anothe
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import aclosing, closing
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Any, overload
 from typing_extensions import Unpack
 
 from .._core.plain_text import count
-from .._locks.process import process_lock
+from .._locks.process import Lock, process_lock
 from ..errors import ParallelError
 from .approval_of_tables import clear
 from .progress_bar import open_bar
@@ -25,6 +26,8 @@ from .table_files import write_rows
 from .table_flow import BatchProgress
 from .table_job import TableJob, TableOptions
 from .table_plan import TablePlan
+
+_LOG = logging.getLogger("langchain_parallel")
 
 
 @dataclass(frozen=True, repr=False)
@@ -165,7 +168,7 @@ def astream_table(
 
 
 class _Seen:
-    """What has come of a job so far."""
+    """What has come of a job so far. While it is open, no other call of this process researches its batch."""
 
     def __init__(self, job: TableJob) -> None:
         self.job = job
@@ -174,11 +177,49 @@ class _Seen:
         goes_on = self.batch_id is not None
         clear(self.plan, job.spending, job.options["approve"], goes_on=goes_on)
         self._bar = open_bar(job.options["progress_bar"], self.plan.rows)
+        self._lock: Lock | None = None
+
+    def __enter__(self) -> _Seen:
+        if self.batch_id is not None:
+            self._claim(self.batch_id)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._bar.close()
+        if self._lock is not None:
+            self._lock.release()
+        options = self.job.options
+        is_kept = options["batch_id"] is not None or options["on_begin"] is not None
+        is_told = kind is None or issubclass(kind, ParallelError)
+        if self.batch_id is not None and not is_kept and not is_told:
+            _LOG.warning(
+                "A table was left before its end. Its runs go on: go on with batch_id=%r, or they "
+                "are paid for again.",
+                self.batch_id,
+            )
+
+    def _claim(self, batch_id: str) -> None:
+        """Take the batch for this call: two would both send what is missing."""
+        lock = process_lock(f"batch {batch_id}")
+        if not lock.acquire(0):
+            raise ParallelError(
+                "This batch is being researched in this process already.",
+                hint="Nothing was sent. Wait for the other call, or close its iterator.",
+            )
+        self._lock = lock
+
+    def begin(self, batch_id: str) -> None:
+        """Note the batch, before anything is paid."""
+        if self._lock is None:
+            self._claim(batch_id)
+        self.batch_id = batch_id
+        on_begin = self.job.options["on_begin"]
+        if on_begin is not None:
+            on_begin(batch_id)
 
     def row(self, step: Any) -> ResearchRow | None:
         """The row that a step of the flow is about; None for a report."""
         if isinstance(step, BatchProgress):
-            self.batch_id = step.batch_id
             self._bar.update(step.answered + step.failed)
             on_progress = self.job.options["on_progress"]
             if on_progress is not None:
@@ -189,13 +230,10 @@ class _Seen:
             return with_error(ticket, ended, self.job.options["processor"])
         return with_answer(ticket, ended, self.job.columns)
 
-    def close(self) -> None:
-        self._bar.close()
-
 
 def _iterate(job: TableJob, seen: _Seen) -> Generator[ResearchRow, None, None]:
-    with _alone(seen.batch_id), closing(seen):
-        steps: Any = job.sync._iterate(job.flow().steps())
+    with seen:
+        steps: Any = job.sync._iterate(job.flow(seen.begin).steps())
         with closing(steps):
             for step in steps:
                 row = seen.row(step)
@@ -204,28 +242,10 @@ def _iterate(job: TableJob, seen: _Seen) -> Generator[ResearchRow, None, None]:
 
 
 async def _aiterate(job: TableJob, seen: _Seen) -> AsyncGenerator[ResearchRow, None]:
-    with _alone(seen.batch_id), closing(seen):
-        steps: Any = job.async_._iterate(job.flow().steps())
+    with seen:
+        steps: Any = job.async_._iterate(job.flow(seen.begin).steps())
         async with aclosing(steps):
             async for step in steps:
                 row = seen.row(step)
                 if row is not None:
                     yield row
-
-
-class _alone:  # noqa: N801 -- a context manager reads as a word
-    """For one caller of a batch in this process: two would both send what is missing."""
-
-    def __init__(self, batch_id: str | None) -> None:
-        self._lock = None if batch_id is None else process_lock(f"batch {batch_id}")
-
-    def __enter__(self) -> None:
-        if self._lock is not None and not self._lock.acquire(0):
-            raise ParallelError(
-                "This batch is being researched in this process already.",
-                hint="Nothing was sent. Wait for the other call, or close its iterator.",
-            )
-
-    def __exit__(self, *_: object) -> None:
-        if self._lock is not None:
-            self._lock.release()

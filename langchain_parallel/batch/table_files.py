@@ -17,13 +17,14 @@ from typing import Any, Protocol
 
 from .._core.plain_text import clean
 from ..errors import InvalidRequest
-from .row_answer import ResearchRow, as_text
+from .row_answer import ResearchRow, answered_columns, as_text
 
 _FORMULA = re.compile(r"\s*[=+\-@\t\r\uff0b\uff0d\uff1d\uff20]")
 """What a spreadsheet may take for a formula; the full-width forms, too."""
 _GROUP = 1_000
 """Rows that are written to a Parquet file at a time."""
 _IDS = ("run_id", "interaction_id", "error")
+_EVIDENCE = ("_confidence", "_sources")
 
 
 class RowWriter(Protocol):
@@ -72,30 +73,41 @@ class FlatColumns:
 
     def __init__(self, row: ResearchRow, columns: Sequence[str]) -> None:
         self.own = list(row.row)
-        self.answer = list(columns or row.cells)
-        taken = {*self.own, *_IDS}
-        self.names = {name: f"answer_{name}" if name in taken else name for name in self.answer}
+        self._taken = set(self.own)
+        self._ids = {name: self.free_name(name) for name in _IDS}
+        self._answer = {
+            name: self.free_name(name, *_EVIDENCE) for name in (columns or list(row.cells))
+        }
+        self.sources = {f"{name}_sources" for name in self._answer.values()}
+        """The columns that have lists of addresses."""
+
+    def free_name(self, name: str, *endings: str) -> str:
+        """The name, or one like it, that no other column has, nor it with one of these endings."""
+        while not self._taken.isdisjoint({name, *(name + ending for ending in endings)}):
+            name = f"answer_{name}"
+        self._taken |= {name, *(name + ending for ending in endings)}
+        return name
 
     @property
     def header(self) -> list[str]:
         """The names, in order."""
         answer = [
-            f"{self.names[name]}{suffix}"
-            for name in self.answer
-            for suffix in ("", "_confidence", "_sources")
+            name + ending for name in self._answer.values() for ending in ("", *_EVIDENCE)
         ]
-        return [*self.own, *answer, *_IDS]
+        return [*self.own, *answer, *self._ids.values()]
 
     def flat(self, row: ResearchRow) -> dict[str, Any]:
         """A row's values by column; sources are a list of addresses."""
         flat: dict[str, Any] = {name: row.row.get(name) for name in self.own}
-        for name in self.answer:
-            cell, column = row.cells.get(name), self.names[name]
+        for name, column in self._answer.items():
+            cell = row.cells.get(name)
             flat[column] = None if cell is None else cell.value
             flat[f"{column}_confidence"] = None if cell is None else cell.confidence
             flat[f"{column}_sources"] = [] if cell is None else [one.url for one in cell.sources]
-        error = None if row.error is None else str(row.error)
-        return {**flat, "run_id": row.run_id, "interaction_id": row.interaction_id, "error": error}
+        flat[self._ids["run_id"]] = row.run_id
+        flat[self._ids["interaction_id"]] = row.interaction_id
+        flat[self._ids["error"]] = None if row.error is None else str(row.error)
+        return flat
 
 
 class _AwaitsAnswer:
@@ -151,22 +163,25 @@ class _CsvWriter:
     def write_ready(self, row: ResearchRow | None) -> None:
         for flat, one in self._rows.ready(row):
             if not self._has_header:
-                own = set(flat.own)  # the caller's own names and values stay as they are
+                own = _own_columns(flat, one)
                 self._writer.writerow(
                     [name if name in own else safe_cell(name) for name in flat.header]
                 )
                 self._has_header = True
-            values = flat.flat(one)
-            cells = [_own(values[name]) for name in flat.own]
-            cells += [
-                safe_cell(
-                    "\n".join(value)
-                    if isinstance(value, list) and name.endswith("_sources")
-                    else value
-                )
-                for name, value in list(values.items())[len(flat.own) :]
-            ]
-            self._writer.writerow(cells)
+            own = _own_columns(flat, one)
+            self._writer.writerow(
+                [
+                    _own(value)
+                    if name in own
+                    else safe_cell("\n".join(value) if name in flat.sources else value)
+                    for name, value in flat.flat(one).items()
+                ]
+            )
+
+
+def _own_columns(flat: FlatColumns, row: ResearchRow) -> set[str]:
+    """The columns of the caller's own, which stay as they are: not those that an earlier table has found."""
+    return set(flat.own) - answered_columns(row.row)
 
 
 def _own(value: Any) -> Any:
@@ -222,6 +237,8 @@ class _ParquetWriter:
         self._path, self._arrow, self._parquet = path, arrow, parquet
         self._rows = _AwaitsAnswer(columns)
         self._flat: list[dict[str, Any]] = []
+        self._whole: str | None = None
+        self._sources = set[str]()
         self._schema: Any = None
         self._kinds: dict[str, type | None] = {}
         self._file: Any = None
@@ -231,8 +248,9 @@ class _ParquetWriter:
 
     def write_ready(self, row: ResearchRow | None) -> None:
         for flat, one in self._rows.ready(row):
-            record = {**flat.flat(one), "row_json": as_text(dict(one.row))}
-            self._flat.append(record)
+            if self._whole is None:
+                self._whole, self._sources = flat.free_name("row_json"), flat.sources
+            self._flat.append({**flat.flat(one), self._whole: as_text(dict(one.row))})
             if len(self._flat) >= _GROUP:
                 self.flush()
 
@@ -240,7 +258,7 @@ class _ParquetWriter:
         if not self._flat:
             return
         if self._file is None:
-            self._kinds = {name: _kind(self._flat, name) for name in self._flat[0]}
+            self._kinds = {name: self._kind(name) for name in self._flat[0]}
             fields = [(name, _arrow_type(self._arrow, kind)) for name, kind in self._kinds.items()]
             self._schema = self._arrow.schema(fields)
             self._file = self._parquet.ParquetWriter(self._path, self._schema)
@@ -250,16 +268,18 @@ class _ParquetWriter:
         self._file.write_table(self._arrow.Table.from_pylist(rows, schema=self._schema))
         self._flat = []
 
+    def _kind(self, name: str) -> type | None:
+        """What a column has: lists of addresses, or what all its values are."""
+        return list if name in self._sources else _kind(self._flat, name)
+
     def close(self) -> None:
         if self._file is not None:
             self._file.close()
 
 
 def _kind(rows: Sequence[Mapping[str, Any]], name: str) -> type | None:
-    """What all values of a column are: a number, a truth value, a list of addresses; else text (None)."""
+    """What all values of a column are: a number, a truth value; else text (None)."""
     kinds = {type(row[name]) for row in rows if row[name] is not None}
-    if kinds == {list} and name.endswith("_sources"):
-        return list
     if kinds == {int, float}:
         return float
     [only] = kinds if len(kinds) == 1 else [str]

@@ -202,8 +202,8 @@ class TableJob:
 
     # --- the flow ------------------------------------------------------------------------------
 
-    def flow(self) -> TableFlow:
-        """The table on its way."""
+    def flow(self, on_begin: Callable[[str], Any]) -> TableFlow:
+        """The table on its way; `on_begin` is called with the batch id before anything is paid."""
         options, settings = self.options, self.sync._settings
         timeout = options["timeout"]
         return TableFlow(
@@ -217,7 +217,7 @@ class TableJob:
             chunk_size=options["chunk_size"],
             in_flight=options["max_in_flight"],
             seconds=math.inf if timeout is None else timeout,
-            on_begin=options["on_begin"],
+            on_begin=on_begin,
         )
 
     def _take_tickets(self) -> Iterator[RowTicket]:
