@@ -40,6 +40,7 @@ from langchain_parallel import (
     ParallelSearchTool,
     ParallelTaskTool,
     aresume,
+    batch,
     create_research_graph,
     errors,
     official,
@@ -296,6 +297,57 @@ async def test_nothing_that_the_mcp_server_writes_or_says_shows_a_secret(
 
 def _files(folder: Path) -> str:
     return "".join(file.read_bytes().decode("latin-1") for file in folder.iterdir())
+
+
+@pytest.mark.grid
+@pytest.mark.parametrize("outcome", [*OUTCOMES, "unauthorized"])
+async def test_nothing_that_a_table_writes_or_says_shows_a_secret(
+    account: Account, outcome: str, how: How, watch: Watch, tmp_path: Path
+) -> None:
+    happens = fault("status_before", status=401, **PAID)
+    happens = OUTCOMES[outcome][0] if outcome in OUTCOMES else happens
+    happens(account)
+    account.wire.says["[simulated fault] status"] = ECHO
+    rows = [{"question": QUESTION}, {"question": f"{QUESTION} And why?"}]
+    heard: list[Any] = []
+    given: dict[str, Any] = {
+        "client": account.client(),
+        "request": RequestOptions(mcp_servers=SERVERS),
+        "timeout": 900.0,
+        "on_progress": heard.append,
+    }
+    research = batch.research_table if how == "sync" else batch.aresearch_table
+    stream = batch.stream_table if how == "sync" else batch.astream_table
+    table = await watch.attempt(lambda: research(rows, **given))
+    await watch.run(lambda: stream(rows, in_order=False, **given))
+    if table is not None:
+        watch.see(table, table.plan, *table, *(row.to_json() for row in table), table.to_records())
+        watch.see(*(row.error for row in table.errors))
+        for ending in ("csv", "jsonl"):
+            table.write(tmp_path / f"a.{ending}")
+        assert QUESTION in _files(tmp_path)
+    watch.see(*heard)
+    assert leaks([_files(tmp_path)]) == []
+    assert watch.found() == []
+    assert_sent(account)
+    assert account.wire.asked
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"timeout": -1.0}, {"colour": "red"}, {"processor": "none"}, {"chunk_size": 0}, {}],
+    ids=str,
+)
+async def test_no_frame_of_a_table_shows_the_key_that_it_was_given(
+    how: How, wrong: dict[str, Any], watch: Watch
+) -> None:
+    research = batch.research_table if how == "sync" else batch.aresearch_table
+    stream = batch.stream_table if how == "sync" else batch.astream_table
+    given: dict[str, Any] = {"api_key": KEY, "base_url": f"https://{USER}:{PASSWORD}@a.invalid"}
+    for call in (research, stream):
+        await watch.attempt(lambda: call([{"name": "A"}], "Who is {no}?", **given, **wrong))  # noqa: B023
+    assert len(watch.raised) == 2
+    assert watch.found() == []
 
 
 USERS_KEY: dict[str, Any] = {

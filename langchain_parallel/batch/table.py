@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, overload
 
-from typing_extensions import Unpack
+from typing_extensions import Self, Unpack
 
 from .._core.plain_text import count
 from .._locks.process import Lock, process_lock
@@ -24,7 +24,7 @@ from .row_answer import ResearchRow, with_answer, with_error
 from .row_source import TEXT_COLUMN, Rows
 from .table_files import write_rows
 from .table_flow import BatchProgress
-from .table_job import TableJob, TableOptions
+from .table_job import TableJob, TableOptions, hide_secrets
 from .table_plan import TablePlan
 
 _LOG = logging.getLogger("langchain_parallel")
@@ -115,6 +115,7 @@ def research_table(
         LimitExceeded: It would pass a limit, and nobody has approved that; nothing was sent.
         ParallelError: The batch could not be begun or read; its hint names the batch to go on with.
     """
+    options = hide_secrets(options)
     job = TableJob.of(rows, question, options)
     if dry_run:
         reopening = job.reopen()
@@ -134,6 +135,7 @@ async def aresearch_table(
     **options: Unpack[TableOptions],
 ) -> ResearchTable:
     """As `research_table`; awaited."""
+    options = hide_secrets(options)
     job = TableJob.of(rows, question, options)
     if dry_run:
         reopening = job.reopen()
@@ -152,6 +154,7 @@ def stream_table(
 
     An iterator that is left early leaves the runs going: go on with its batch id.
     """
+    options = hide_secrets(options)
     job = TableJob.of(rows, question, options)
     return _iterate(job, _Seen(job))
 
@@ -160,6 +163,7 @@ def astream_table(
     rows: Rows, question: Question = TEXT_COLUMN, **options: Unpack[TableOptions]
 ) -> AsyncGenerator[ResearchRow, None]:
     """As `stream_table`; asynchronous."""
+    options = hide_secrets(options)
     job = TableJob.of(rows, question, options)
     return _aiterate(job, _Seen(job))
 
@@ -179,7 +183,7 @@ class _Seen:
         self._bar = open_bar(job.options["progress_bar"], self.plan.rows)
         self._lock: Lock | None = None
 
-    def __enter__(self) -> _Seen:
+    def __enter__(self) -> Self:
         if self.batch_id is not None:
             self._claim(self.batch_id)
         return self

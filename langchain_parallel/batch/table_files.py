@@ -91,9 +91,7 @@ class FlatColumns:
     @property
     def header(self) -> list[str]:
         """The names, in order."""
-        answer = [
-            name + ending for name in self._answer.values() for ending in ("", *_EVIDENCE)
-        ]
+        answer = [name + ending for name in self._answer.values() for ending in ("", *_EVIDENCE)]
         return [*self.own, *answer, *self._ids.values()]
 
     def flat(self, row: ResearchRow) -> dict[str, Any]:

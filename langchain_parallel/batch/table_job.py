@@ -103,6 +103,16 @@ _DEFAULTS = TableOptions(
 )
 
 
+def hide_secrets(options: TableOptions) -> TableOptions:
+    """The options with key and address as what shows neither. Each door begins with it, so that no local
+    variable has them as text.
+    """
+    hiding = {"api_key": as_secret, "base_url": hidden}
+    shown: Any = {**options}
+    shown |= {name: hide(shown[name]) for name, hide in hiding.items() if name in shown}
+    return cast("TableOptions", shown)
+
+
 @dataclass(eq=False)
 class TableJob:
     """A table that may be started."""
@@ -134,11 +144,10 @@ class TableJob:
         processor = options["processor"]
         template = request.template([processor], options["output_schema"])
         template = template.model_copy(update={"enable_events": None})
-        api_key, base_url = as_secret(options["api_key"]), hidden(options["base_url"])
         sync, async_ = client_pair(
             options["client"],
-            api_key=api_key,
-            base_url=base_url,
+            api_key=options["api_key"],
+            base_url=options["base_url"],
             allow_unknown_processor=request.allow_unknown_processor,
         )
         sync._settings.secrets.register(secrets_of([template]))

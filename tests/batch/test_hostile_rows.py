@@ -1,4 +1,4 @@
-"""Rows, columns and callers that mean no good, or are merely careless: nothing is paid twice, or for nothing."""
+"""Rows, columns and callers that mean no good, or are careless: nothing is paid twice, or for nothing."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from langchain_parallel import errors
-from langchain_parallel.batch import ResearchRow, ResearchTable
-from langchain_parallel.batch.table import research_table, stream_table
-from langchain_parallel.simulator import Fault, RunScript
+from langchain_parallel.batch.table import stream_table
+from langchain_parallel.simulator import RunScript
 
 from .tables import QUESTION, SCHEMA, Office, companies
 
@@ -87,8 +86,6 @@ def test_a_batch_just_begun_is_not_researched_by_a_second_call(office: Office) -
     assert office.paid_once()
     assert not office.research(companies(), batch_id=begun[0]).errors
     assert office.paid_once()
-
-
 
 
 def test_what_was_paid_for_before_is_not_said_to_be_unsent(office: Office) -> None:
