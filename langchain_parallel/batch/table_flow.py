@@ -298,21 +298,21 @@ class TableFlow:
         for group in waiting:
             for run_id, ticket in list(group.waiting.items()):
                 del group.waiting[run_id]
-                yield from self._take(ticket, _awaited(run_id, self.seconds, hint))
+                yield from self._take(ticket, _goes_on(run_id, self.seconds, hint))
         for ticket in chain((*self._held, *self._peeked), self.tickets):
-            yield from self._take(ticket, ticket.error or self._unread(ticket, hint))
+            yield from self._take(ticket, ticket.error or self._reason_for(ticket, hint))
         yield from self._report()
 
-    def _unread(self, ticket: RowTicket, hint: str) -> ParallelError:
+    def _reason_for(self, ticket: RowTicket, hint: str) -> ParallelError:
         """Why a row has no answer whose turn did not come: an earlier process may have started its run."""
         known = self.chain.known.get(ticket.key)
         if known is None:
             return ParallelError("The time was over.", hint=f"Not sent. {hint}")
         ticket.duplicates, ticket.is_charged = known.duplicates, known.is_charged
-        return _awaited(known.run_id, self.seconds, hint)
+        return _goes_on(known.run_id, self.seconds, hint)
 
 
-def _awaited(run_id: str, seconds: float, hint: str) -> ParallelError:
+def _goes_on(run_id: str, seconds: float, hint: str) -> ParallelError:
     error = still_running(TaskRun(run_id=run_id, status="running"), seconds)
     error.hint = f"The run goes on and nothing is lost. {hint}"
     return error
