@@ -18,11 +18,11 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from .._core.quantities import Day, Quantity, Reading, level, read_days, read_quantities
-from .._core.quantities.date_reader import MONTHS
-from .._core.quantities.letters import without_marks
-from .._core.quantities.scales import SCALES
-from .._core.quantities.units import PERCENT, may_be_same
+from .._quantities import Day, Quantity, Reading, level, read_days, read_quantities
+from .._quantities.date_reader import MONTHS
+from .._quantities.letters import without_marks
+from .._quantities.scales import SCALES
+from .._quantities.units import PERCENT, may_be_same
 from .languages import STOP_WORDS
 
 

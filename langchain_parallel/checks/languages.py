@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from .._core.quantities.letters import without_marks
+from .._quantities.letters import without_marks
 
 _WORDS: dict[str, str] = {
     "en": "the of and to in is that for it was on with as by at from are be this has have an its or which "

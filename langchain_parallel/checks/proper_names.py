@@ -12,10 +12,10 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from .._core.quantities.date_reader import MONTHS
-from .._core.quantities.letters import level, without_marks
-from .._core.quantities.scales import SCALES
-from .._core.quantities.units import UNITS
+from .._quantities.date_reader import MONTHS
+from .._quantities.letters import level, without_marks
+from .._quantities.scales import SCALES
+from .._quantities.units import UNITS
 from .languages import STOP_WORDS, guess_languages, word_set
 
 

@@ -11,7 +11,7 @@ import re
 import unicodedata
 from typing import NamedTuple
 
-from .._core.quantities.letters import has_no_spaces, level
+from .._quantities.letters import has_no_spaces, level
 
 _CLOSED_BY: dict[str, str] = {
     "“": "”“",

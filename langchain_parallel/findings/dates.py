@@ -6,43 +6,19 @@ import re
 from datetime import date, datetime, timezone
 from typing import TypeAlias
 
+from .._quantities import read_days
+from .._quantities.date_reader import MONTHS_ALONE
+
 Date: TypeAlias = tuple[int, ...]
 """Year and month, as far as it is known day, hour, minute, second (UTC)."""
 
 _LONGEST = 40
 """Characters of a text that is one date."""
-_MONTHS: dict[str, int] = {
-    name: number
-    for number, names in enumerate(
-        (
-            "january jan januar janner janvier janv enero ene gennaio gen janeiro januari января январь",
-            "february feb februar fevrier fevr febrero febbraio fevereiro fev februari февраля февраль",
-            "march mar marz mrz mars marzo marco maart марта март",
-            "april apr avril avr abril abr aprile апреля апрель",
-            "may mai mayo maggio maio mei мая маи",
-            "june jun juni juin junio giugno junho июня июнь",
-            "july jul juli juillet juil julio luglio julho июля июль",
-            "august aug aout agosto ago augustus августа август",
-            "september sep sept septembre septiembre settembre setembro сентября сентябрь",
-            "october oct oktober okt octobre octubre ottobre outubro out октября октябрь",
-            "november nov novembre noviembre novembro ноября ноябрь",
-            "december dec dezember dez decembre diciembre dic dicembre dezembro декабря декабрь",
-        ),
-        start=1,
-    )
-    for name in names.split()
-}
-_ISO = re.compile(r"(\d{4})([-/.])(\d{1,2})(?:\2(\d{1,2}))?")
+_YEAR_MONTH = re.compile(r"(\d{4})[-/.](\d{1,2})")
 _TIME = re.compile(
     r"\d{4}-\d\d-\d\d[t ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:z|utc| utc|[+-]\d\d:?\d\d)?"
 )
-_ASIAN = re.compile(r"(\d{4})[年년]\s?(\d{1,2})[月월](?:\s?(\d{1,2})[日일])?")
-_NUMBERS = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4})")
-_DAY_FIRST = re.compile(
-    r"(?:(\d{1,2})(?:st|nd|rd|th|\.|er|º)?,? (?:de |of )?)?([^\W\d_]{1,20})\.?,? (?:de |of |del )?"
-    r"(\d{4})(?: г)?"
-)
-_MONTH_FIRST = re.compile(r"([^\W\d_]{1,20})\.? (\d{1,2})(?:st|nd|rd|th)?,? (\d{4})")
+_ALONE = re.compile(rf"(\d{{1,2}} )?({'|'.join(MONTHS_ALONE)})\.? (?:de )?(\d{{4}})")
 
 
 def read_dates(text: str) -> tuple[Date, ...]:
@@ -51,23 +27,19 @@ def read_dates(text: str) -> tuple[Date, ...]:
         return ()
     if _TIME.fullmatch(text):
         return _with_time(text)
-    if found := _ISO.fullmatch(text) or _ASIAN.fullmatch(text):
-        return _dates(tuple(int(n) for n in found.groups() if n and n.isdecimal()))
-    if found := _NUMBERS.fullmatch(text):
-        first, mark, second, year = int(found[1]), found[2], int(found[3]), int(found[4])
-        swapped = () if mark == "." else _dates((year, first, second))
-        return tuple(dict.fromkeys((*swapped, *_dates((year, second, first)))))
-    if found := _MONTH_FIRST.fullmatch(text):
-        return _date_of(found[3], found[1], found[2])
-    if found := _DAY_FIRST.fullmatch(text):
-        return _date_of(found[3], found[2], found[1])
-    return ()
-
-
-def _date_of(year: str, month: str, day: str | None) -> tuple[Date, ...]:
-    if month not in _MONTHS:
+    if found := _YEAR_MONTH.fullmatch(text):
+        return _dates((int(found[1]), int(found[2])))
+    if found := _ALONE.fullmatch(text):
+        return _dates(
+            (int(found[3]), MONTHS_ALONE[found[2]], *([int(found[1])] if found[1] else []))
+        )
+    days = read_days(text)
+    if len(days) != 1 or days[0].start or text[days[0].end :] not in ("", " г", "r"):
         return ()
-    return _dates((int(year), _MONTHS[month], *([int(day)] if day else [])))
+    readings = (reading for reading in days[0].readings if reading[0] is not None)
+    return tuple(
+        one for year, *rest in readings for one in _dates((year or 0, *filter(None, rest)))
+    )
 
 
 def _dates(parts: Date) -> tuple[Date, ...]:

@@ -8,7 +8,13 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal, InvalidOperation
+from math import log10
 from typing import NamedTuple
+
+from .._quantities.digit_groups import split_digits
+from .._quantities.letters import without_marks
+from .._quantities.scales import SCALES
+from .._quantities.units import CONVERSIONS, CURRENCIES, UNITS, unit_name
 
 _LONGEST = 80
 """Characters of a text that is one quantity."""
@@ -36,59 +42,13 @@ class Quantity(NamedTuple):
         return self.unit in _CURRENCY_NAMES
 
 
-def _table(text: str) -> dict[str, str]:
-    """`A: a aa; B: b` by its words."""
-    rows = (row.partition(":") for row in text.split(";"))
-    return {word: name.strip() for name, _, words in rows for word in words.split()}
-
-
-_CURRENCIES = _table(
-    "USD: $ us$ usd dollar dollars; EUR: € eur euro euros; GBP: £ gbp pound pounds sterling; JPY: jpy "
-    "yen 円; CNY: cny rmb yuan 元; ¥: ¥; INR: ₹ inr rs rupee rupees; CHF: chf franken sfr; RUB: ₽ rub "
-    "ruble rubles рублеи; KRW: ₩ krw won 원; BRL: r$ brl reais; CAD: c$ ca$ cad; AUD: a$ au$ aud; SEK: "
-    "sek; NOK: nok; DKK: dkk; PLN: pln zl; TRY: ₺ try; ILS: ₪ ils; MXN: mxn; SGD: s$ sgd; HKD: hk$ "
-    "hkd; NZD: nz$ nzd; ZAR: zar; CZK: czk; HUF: huf; UAH: ₴ uah; AED: aed; SAR: sar; THB: ฿ thb; KR: "
-    "kr; BTC: ₿ btc; VND: ₫ vnd; TWD: twd nt$"
-)
-_MEASURES = _table(
-    "%: % percent prozent pct процентов; g: g gram grams gramm; kg: kg kilo kilogram kilograms "
-    "kilogramm; t: t tonne tonnes tonnen; mg: mg; m: m meter meters metre metres; km: km kilometer "
-    "kilometers kilometre kilometres; cm: cm; mm: mm; mi: mi mile miles; ft: ft foot feet; s: s sec "
-    "second seconds sekunden; min: min mins minute minutes minuten; h: h hr hrs hour hours stunden "
-    "heures; d: d day days tage jours dias; week: week weeks wochen; month: month months monate mois; "
-    "year: year years yr yrs jahre ans anos; kwh: kwh; mwh: mwh; gwh: gwh; kw: kw; mw: mw; gw: gw; "
-    "m2: m2 m^2 qm sqm; km2: km2 km^2; ha: ha hectare hectares; l: l liter liters litre litres; gb: "
-    "gb; mb: mb; tb: tb; °c: °c; °f: °f; bps: bps; pp: pp"
-)
-_CONVERTED: dict[str, tuple[str, Decimal]] = {
-    unit: (base, Decimal(factor))
-    for base, units in {
-        "g": {"mg": "0.001", "kg": "1000", "t": "1000000"},
-        "m": {"mm": "0.001", "cm": "0.01", "km": "1000"},
-        "s": {"min": "60", "h": "3600", "d": "86400", "week": "604800"},
-        "kwh": {"mwh": "1000", "gwh": "1000000"},
-        "kw": {"mw": "1000", "gw": "1000000"},
-        "m2": {"ha": "10000", "km2": "1000000"},
-        "year": {},
-    }.items()
-    for unit, factor in units.items()
-}
-_CURRENCY_NAMES = frozenset(_CURRENCIES.values())
-_UNIT_NAMES = _CURRENCY_NAMES | frozenset(_MEASURES.values())
+_CURRENCIES = [word for word, codes in UNITS.items() if codes <= CURRENCIES]
+_UNIT_NAMES = frozenset(map(unit_name, UNITS)) | {base for base, _ in CONVERSIONS.values()}
+_CURRENCY_NAMES = frozenset(map(unit_name, _CURRENCIES))
 _TIMES: dict[str, int] = {
-    word: power
-    for power, words in {
-        2: "hundred hundert",
-        3: "k thousand thousands tsd tausend mille mil тыс 千 천",
-        4: "万 萬 만",
-        5: "lakh lakhs lac",
-        6: "m mm mn mio mill million millions millionen millones milhoes milioni miljoen млн миллионов 百万",
-        7: "crore crores cr",
-        8: "億 亿 억",
-        9: "b bn bln billion billions mrd md mld mia milliard milliards milliarde milliarden miliardi млрд",
-        12: "tn trn trillion trillions bio billionen billones bilhoes 兆 조",
-    }.items()
-    for word in words.split()
+    without_marks(word): round(log10(factors[0]))
+    for word, factors in SCALES.items()
+    if word != "miles"
 }
 _ABOUT = (
     r"(?:about|approx(?:imately)?\.?|around|roughly|circa|ca\.?|c\.|some|etwa|rund|ungefahr|environ"
@@ -133,13 +93,13 @@ def read_quantities(text: str) -> tuple[Quantity, ...]:
     if unit is None:
         return ()
     if found["money"]:
-        unit = _CURRENCIES[found["money"]]
-    lows = _readings(found["one"], found["one_by"], unit in _CURRENCY_NAMES)
+        unit = unit_name(found["money"])
+    lows = _readings(found["one"], unit in _CURRENCY_NAMES)
     if found["two"] is None:
         made = [_one(found, low, power, unit) for low in lows]
     else:
         of_first = _TIMES.get(found["first"]) if found["first"] else power
-        highs = _readings(found["two"], found["two_by"], unit in _CURRENCY_NAMES)
+        highs = _readings(found["two"], unit in _CURRENCY_NAMES)
         made = [
             _convert(low.scaleb(of_first or 0), high.scaleb(power), unit)
             for low, high in zip(lows, highs, strict=False)
@@ -174,7 +134,7 @@ def numbers_in(text: str) -> set[Decimal]:
 
 def _numbers_at(found: re.Match[str]) -> list[Decimal]:
     power = _TIMES.get(found["times"] or "", 0)
-    readings = _readings(found["one"], found["one_by"], False)
+    readings = _readings(found["one"], False)
     return [number.scaleb(power) for number in readings]
 
 
@@ -196,41 +156,31 @@ def _round_off(number: Decimal) -> Decimal:
     return number.normalize() if digits < _LONGEST else number
 
 
-def _readings(text: str, by: str | None, is_money: bool) -> list[Decimal]:
+def _readings(text: str, is_money: bool) -> list[Decimal]:
     """What digits with marks between them may mean."""
     whole = text.split(".", maxsplit=1)[0].split(",", maxsplit=1)[0]
     if len(whole) > 1 and whole.startswith("0"):
         return []  # a code, such as a zip code
-    if text.count(",") > 1 and not by:
-        return [Decimal(text.replace(",", ""))]  # 12,00,000
-    if not by:
-        return [Decimal(text.replace(",", "."))]
-    rest = text[text.rindex(by) + 4 :]
-    if rest.startswith(by):
-        return []
-    grouped = text[: len(text) - len(rest)].replace(by, "") + rest.replace(",", ".")
-    is_one = by in ".," and text.count(by) == 1 and not rest and not is_money
-    decimal = Decimal(text.replace(",", ".")) if is_one else None
-    if whole == "0":
-        return [] if decimal is None else [decimal]
-    return [Decimal(grouped), *([] if decimal is None else [decimal])]
+    forms = split_digits(text)[: 1 if is_money else 2]
+    return [Decimal(f"{before}.{behind or 0}") for before, behind in forms]
 
 
 def _times_and_unit(rest: str, has_money: bool) -> tuple[int, str | None]:
     """The power of ten of a multiplier, and the unit behind it; None for what is no unit."""
     power, rest = 0, rest.strip(" .-")
     while rest:
-        word = (re.match(r"[^\W\d_]+", rest) or [""])[0]
-        if word in _TIMES and (word not in _MEASURES or has_money or word == "m"):
+        word = without_marks((re.match(r"[^\W\d_]+", rest) or [""])[0])
+        if word in _TIMES and (word not in UNITS or has_money or word == "m"):
             power, rest = power + _TIMES[word], rest[len(word) :].strip(" .")
         elif rest[0] in _TIMES and not rest[0].isascii():
             power, rest = power + _TIMES[rest[0]], rest[1:].strip()
         else:
             break
     rest = re.sub(r"^(?:of|de|di|d'|von) ", "", rest)
-    if has_money and rest not in _CURRENCIES:
+    unit = unit_name(rest)
+    if has_money and unit not in _CURRENCY_NAMES:
         return power, None if rest else ""
-    unit = _CURRENCIES.get(rest) or _MEASURES.get(rest) or rest
+    unit = unit or rest
     is_unit = len(unit.split()) <= _NOUN_WORDS and not re.search(r"[.;:()!?\"]|, ", unit)
     return power, unit if is_unit else None
 
@@ -253,8 +203,8 @@ def _one(found: re.Match[str], number: Decimal, power: int, unit: str) -> Quanti
 
 
 def _convert(low: Decimal, high: Decimal, unit: str) -> Quantity:
-    base, factor = _CONVERTED.get(unit, (unit, Decimal(1)))
-    return Quantity(_round_off(low * factor), _round_off(high * factor), base)
+    base, factor = CONVERSIONS.get(unit, (unit, "1"))
+    return Quantity(_round_off(low * Decimal(factor)), _round_off(high * Decimal(factor)), base)
 
 
 def _last_place(number: Decimal) -> Decimal:

@@ -19,7 +19,16 @@ _MOST_DIGITS = 30
 
 
 def read_digits(text: str) -> list[Reading]:
-    """The readings of digits with separators, the likelier first; none of what is no number, as `1.2.3`.
+    """The readings of digits with separators; see `split_digits`."""
+    return [
+        Reading(float(f"{whole}.{fraction or 0}"), 10.0 ** -len(fraction))
+        for whole, fraction in split_digits(text)
+    ]
+
+
+def split_digits(text: str) -> list[tuple[str, str]]:
+    """The digits before and behind the point, in each reading, the likelier first; none of what is no
+    number, as `1.2.3`.
 
     Args:
         text: Levelled, beginning and ending with a digit.
@@ -28,7 +37,7 @@ def read_digits(text: str) -> list[Reading]:
         return []
     marks = _SEPARATOR.findall(text)
     if not marks:
-        return [_number(text, "")]
+        return [(text, "")]
     groups = _SEPARATOR.split(text)
     kinds = list(dict.fromkeys(marks))
     if len(kinds) > 2 or (len(kinds) == 2 and (marks.count(kinds[1]) > 1 or marks[-1] != kinds[1])):
@@ -36,10 +45,10 @@ def read_digits(text: str) -> list[Reading]:
     if len(kinds) == 2:
         whole = groups[:-1]
         is_fine = _are_groups(whole) and kinds[1] in ".,·"
-        return [_number("".join(whole), groups[-1])] if is_fine else []
-    found = [_number("".join(groups), "")] if _are_groups(groups) else []
+        return [("".join(whole), groups[-1])] if is_fine else []
+    found = [("".join(groups), "")] if _are_groups(groups) else []
     if len(marks) == 1 and kinds[0] in ".,·":
-        fraction = _number(groups[0], groups[1])
+        fraction = groups[0], groups[1]
         found = [fraction, *found] if groups[0] == "0" or not found else [*found, fraction]
     return found
 
@@ -53,7 +62,3 @@ def _are_groups(groups: list[str]) -> bool:
     if first == "0" or not 1 <= len(first) <= 3:
         return len(first) == 4 and set(sizes) == {4}
     return set(sizes) == {3} or set(sizes) == {4} or (sizes[-1] == 3 and set(sizes[:-1]) == {2})
-
-
-def _number(whole: str, fraction: str) -> Reading:
-    return Reading(float(f"{whole}.{fraction or 0}"), 10.0 ** -len(fraction))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from .letters import has_no_spaces
+from .letters import has_no_spaces, without_marks
 
 PERCENT = "%"
 
@@ -25,14 +25,18 @@ KRW: krw won ₩ 원 韩元;
 RUB: ₽ rub руб рублей рубля рубль;
 CHF: chf franken francs;
 PLN: zł pln złotych zloty;
-SEK NOK DKK: kr sek nok dkk kronor kroner;
+SEK NOK DKK: kr kronor kroner;
 BRL: r$ brl reais;
 ILS: ₪ ils nis שקל שקלים;
 TRY: ₺ try lira tl;
 CAD: c$ cad;
 AUD: a$ aud;
 HKD: hk$ hkd;
-SGD: s$ sgd
+SGD: s$ sgd;
+NZD: nz$ nzd;
+TWD: nt$ twd;
+MXN: mxn; ZAR: zar; CZK: czk; HUF: huf; UAH: ₴ uah; AED: aed; SAR: sar; THB: ฿ thb; BTC: ₿ btc; VND: ₫ vnd;
+SEK: sek; NOK: nok; DKK: dkk
 """
 _OTHERS = """
 %: % percent percents pct prozent porcento procent procenta procents prosenttia prosent százalék
@@ -41,14 +45,25 @@ _OTHERS = """
 km: km kilometer kilometers kilometre kilometres kilometern kilomètres kilómetros км километров 公里
 千米 킬로미터 キロメートル;
 mi: mi mile miles meilen;
-kg: kg kilogram kilograms kilogramm кг килограммов 公斤 千克 킬로그램;
-tonne: tonne tonnes ton tons tonnen tonnellate toneladas тонн 吨 噸 トン 톤;
+kg: kg kilo kilogram kilograms kilogramm кг килограммов 公斤 千克 킬로그램;
+tonne: t tonne tonnes ton tons tonnen tonnellate toneladas тонн 吨 噸 トン 톤;
 MW: mw megawatt megawatts мвт 兆瓦;
 GW: gw gigawatt gigawatts гвт 吉瓦;
 kWh: kwh;
 MWh: mwh;
 GWh: gwh;
 TWh: twh;
+kW: kw;
+g: g gram grams gramm; mg: mg;
+m: m meter meters metre metres; cm: cm; mm: mm; ft: ft foot feet;
+m2: m2 m^ m^2 m² qm sqm; km2: km2 km^ km^2 km²;
+l: l liter liters litre litres;
+s: s sec second seconds sekunden; min: min mins minute minutes minuten;
+h: h hr hrs hour hours stunden heures;
+day: d day days tage tagen jours días;
+week: week weeks wochen; month: month months monate monaten mois;
+year: year years yr yrs jahre jahren ans años anos;
+bps: bps; pp: pp;
 ha: ha hectare hectares hektar hektare 公顷;
 GB: gb gigabyte gigabytes;
 TB: tb terabyte terabytes;
@@ -65,7 +80,23 @@ def _table(text: str) -> dict[str, frozenset[str]]:
 
 UNITS: dict[str, frozenset[str]] = _table(_CURRENCIES) | _table(_OTHERS)
 """What a word or sign in lower case may stand for."""
+CONVERSIONS: dict[str, tuple[str, str]] = {
+    unit: (base, factor)
+    for base, units in {
+        "g": {"mg": "0.001", "kg": "1000", "tonne": "1000000"},
+        "m": {"mm": "0.001", "cm": "0.01", "km": "1000"},
+        "s": {"min": "60", "h": "3600", "day": "86400", "week": "604800"},
+        "kWh": {"MWh": "1000", "GWh": "1000000", "TWh": "1000000000"},
+        "kW": {"MW": "1000", "GW": "1000000"},
+        "m2": {"ha": "10000", "km2": "1000000"},
+    }.items()
+    for unit, factor in units.items()
+}
+"""Units that measure the same: the base, and what it takes to get there."""
 CURRENCIES: frozenset[str] = frozenset().union(*_table(_CURRENCIES).values())
+
+
+_WITHOUT_MARKS = {without_marks(word): codes for word, codes in UNITS.items()}
 
 
 def _alternatives(words: list[str]) -> str:
@@ -78,7 +109,7 @@ _SIGNS = [
 _LETTERED = [word for word in UNITS if word not in _SIGNS]
 UNIT_BEHIND = (
     rf"(?:{_alternatives(_SIGNS)}|per\s?cent|pour\s?cent|por\s?ciento|per\s?cento|por\s?cento|"
-    rf"τοις\s?εκατό|في\s?المئة|في\s?المائة|(?:{_alternatives(_LETTERED)})(?![^\W\d_]))"
+    rf"τοις\s?εκατό|في\s?المئة|في\s?المائة|(?:{_alternatives(_LETTERED)})(?<!\ds)(?![^\W\d_]|'))"
 )
 """A regular expression of a unit behind a number, in lower case."""
 UNIT_BEFORE = (
@@ -96,3 +127,9 @@ def unit_of(word: str) -> frozenset[str]:
 def may_be_same(one: frozenset[str], other: frozenset[str]) -> bool:
     """Whether two units may be one; where a text gives none, any may be meant."""
     return not one or not other or bool(one & other)
+
+
+def unit_name(word: str) -> str:
+    """One name for a unit, empty for no unit; `$` alone is the dollar of the United States."""
+    codes = UNITS.get(word) or _WITHOUT_MARKS.get(without_marks(word), frozenset())
+    return "USD" if "USD" in codes else "/".join(sorted(codes))

@@ -9,18 +9,18 @@ from typing import NamedTuple
 from .letters import level, without_marks
 
 _MONTHS = """
-january jan januar janvier janv enero gennaio gen janeiro januari января январь янв stycznia styczen
-ιανουαριου ιανουαριος يناير ינואר जनवरी ocak ledna tammikuuta januari;
-february feb februar fevrier fevr febrero febbraio fevereiro februari февраля февраль фев lutego
+january jan januar janner janvier janv enero ene gennaio gen janeiro januari января январь янв
+stycznia styczen ιανουαριου ιανουαριος يناير ינואר जनवरी ocak ledna tammikuuta januari;
+february feb februar fevrier fevr febrero febbraio fevereiro fev februari февраля февраль фев lutego
 luty φεβρουαριου φεβρουαριος فبراير פברואר फरवरी subat unora helmikuuta;
-march mar marz mars marzo marco maart марта март marca marzec μαρτιου μαρτιος مارس מרץ मार्च mart
+march mar marz mrz mars marzo marco maart марта март marca marzec μαρτιου μαρτιος مارس מרץ मार्च mart
 brezna;
-april apr avril abril aprile апреля апрель апр kwietnia kwiecien απριλιου απριλιος ابريل אפריל
+april apr avril avr abr abril aprile апреля апрель апр kwietnia kwiecien απριλιου απριλιος ابريل אפריל
 अप्रैल nisan dubna;
 may mai mayo maggio maio mei maj мая май maja μαιου μαιος مايو מאי मई mayis kvetna;
 june jun juni juin junio giugno junho июня июнь czerwca czerwiec ιουνιου ιουνιος يونيو יוני जून
 haziran cervna;
-july jul juli juillet julio luglio julho июля июль lipca lipiec ιουλιου ιουλιος يوليو יולי जुलाई
+july jul juli juillet juil julio luglio julho июля июль lipca lipiec ιουλιου ιουλιος يوليو יולי जुलाई
 temmuz cervence;
 august aug aout agosto augustus augusti августа август авг sierpnia sierpien αυγουστου αυγουστος
 اغسطس אוגוסט अगस्त agustos srpna;
@@ -30,7 +30,7 @@ october oct oktober octobre octubre ottobre outubro okt октября октя�
 οκτωβριου οκτωβριος اكتوبر אוקטובר अक्टूबर ekim rijna;
 november nov novembre noviembre novembro ноября ноябрь ноя listopada listopad νοεμβριου νοεμβριος
 نوفمبر נובמבר नवंबर kasim;
-december dec dezember decembre diciembre dicembre dezembro dez decembrie декабря декабрь дек grudnia
+december dec dezember decembre diciembre dic dicembre dezembro dez decembrie декабря декабрь дек grudnia
 grudzien δεκεμβριου δεκεμβριος ديسمبر דצמבר दिसंबर aralik prosince
 """
 MONTHS: dict[str, int] = {
@@ -39,6 +39,8 @@ MONTHS: dict[str, int] = {
     for word in words.split()
 }
 """Names of months without marks, in lower case."""
+MONTHS_ALONE: dict[str, int] = {"ago": 8, "out": 10}
+"""Of a text that is nothing but a date; elsewhere they are words."""
 
 
 class Day(NamedTuple):
@@ -87,8 +89,10 @@ def _read_numeric(plain: str) -> Iterator[Day]:
             readings = [(int(found["y"]), int(found["m"]), int(found["d"]))]
         else:
             year, a, b = int(found["z"]), int(found["a"]), int(found["b"])
-            readings = [(year, b, a), (year, a, b)]
-        fine = tuple(dict.fromkeys(one for one in readings if one[1] <= 12 and 1 <= one[2] <= 31))
+            readings = [(year, b, a)] if found["t"] == "." else [(year, a, b), (year, b, a)]
+        fine = tuple(
+            dict.fromkeys(one for one in readings if 1 <= one[1] <= 12 and 1 <= one[2] <= 31)
+        )
         if fine:
             yield Day(fine, *found.span())
     for found in _EAST_ASIAN.finditer(plain):

@@ -27,7 +27,7 @@ _WORDS: dict[float, str] = {
     1e7: "crore crores cr करोड़ करोड কোটি கோடி 천만 千万",
     1e8: "億 亿 억",
     1e9: (
-        "b bn billion billions mrd md mds mld mlrd mia milliard milliards milliarde milliarden milliárd "
+        "b bn billion billions mrd md mds mld mlrd mia mia milliard milliards milliarde milliarden milliárd "
         "miliardi miliardo miliard miliardów miliardy miliarda miljard miljarder miljardia mrd. bilhão "
         "bilhões milyar miliar tỷ tỉ млрд миллиард миллиарда миллиардов мільярд мільярдів милиарда "
         "δισ δισεκατομμύρια δισεκατομμύριο δισεκατομμυρίων مليار مليارات بليون میلیارد מיליארד מיליארדי "
@@ -60,11 +60,14 @@ def _is_unspaced(word: str) -> bool:
 
 def _pattern() -> str:
     unspaced = sorted(filter(_is_unspaced, SCALES), key=len, reverse=True)
-    spaced = sorted((word for word in SCALES if not _is_unspaced(word)), key=len, reverse=True)
+    lettered = (
+        word for word in SCALES if not _is_unspaced(word) and word != "miles"
+    )  # 5 miles: a length
+    spaced = sorted(lettered, key=len, reverse=True)
     words = "|".join(map(re.escape, spaced))
     # No letter may follow, but those of scripts without blanks, and the endings of Korean stay outside.
     return rf"(?:{'|'.join(map(re.escape, unspaced))})|(?:{words})(?![^\W\d_])\.?"
 
 
 SCALE_PATTERN = _pattern()
-"""A regular expression of one such word, in lower case."""
+"""A regular expression of one such word behind a number, in lower case."""
