@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 import langchain_parallel
+from langchain_parallel.findings import find_findings
 from langchain_parallel.models import TaskRunResult
 from langchain_parallel.research.evaluation.prompt import session_text
 from langchain_parallel.sessions import (
@@ -262,6 +263,21 @@ def _branch(length: int) -> list[Any]:
 def _star(length: int) -> list[Any]:
     """Turns that all continue the first one."""
     return [turn(n, parent_interaction_id="intr_0" if n else None) for n in range(length)]
+
+
+def _apart(length: int) -> list[Any]:
+    """Questions that have nothing to do with each other, with ten sources each."""
+    return [
+        turn(n, citations=[cite(s, f"https://{n}.example/{s}", "revenue") for s in range(1, 11)])
+        for n in range(length)
+    ]
+
+
+def test_the_findings_of_separate_questions_take_linear_time() -> None:
+    few, many = _apart(200), _apart(1_200)
+    quick = min(_seconds(lambda: find_findings(few)) for _ in range(2))
+    slow = min(_seconds(lambda: find_findings(many)) for _ in range(2))
+    assert slow <= LIMIT * max(quick, NOTICED)
 
 
 VIEWS: dict[str, Callable[[list[Any]], str]] = {

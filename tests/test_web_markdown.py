@@ -180,7 +180,7 @@ Really.
 
 
 def test_an_honest_report_keeps_its_form() -> None:
-    shifted = HONEST.replace("## M", "### M").replace(
+    shifted = HONEST.replace("## M", "#### M").replace(
         "(https://a.example/study)", "(<https://a.example/study>)"
     )
     assert rewrite_markdown(HONEST) == shifted.rstrip()

@@ -30,6 +30,11 @@ def utc_date(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, timezone.utc).date().isoformat()
 
 
+def utc_minute(seconds: float) -> str:
+    """The minute, in UTC, of so many seconds since 1970: `2026-01-31 23:59`."""
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M")
+
+
 def _read(timestamp: object) -> datetime | None:
     try:
         return _TIMESTAMP.validate_python(timestamp) if isinstance(timestamp, str) else None

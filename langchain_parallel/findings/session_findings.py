@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 from ..evidence import TEXT_FIELD, Evidence, EvidenceRule, join_path, numbers_by_url, rank
 from .finding import Contradiction, Finding, Findings, FoundValue, PartEvidence, Source
@@ -29,7 +29,7 @@ def find_findings(session: Session) -> list[Findings]:
         InvalidRequest: There are no turns in it.
     """
     every = in_order(turns_in(session))
-    sources = _sources(every)
+    sources = _Sources.of(every)
     return [_of_question(asked, sources) for asked in questions_in(every)]
 
 
@@ -37,7 +37,7 @@ def last_findings(session: Session) -> Findings | None:
     """What was found of the last question; None without a turn. Otherwise as `find_findings`."""
     every = in_order(turns_in(session))
     questions = questions_in(every)
-    return _of_question(questions[-1], _sources(every)) if questions else None
+    return _of_question(questions[-1], _Sources.of(every)) if questions else None
 
 
 def as_evidence(findings: Findings) -> Evidence:
@@ -130,7 +130,7 @@ def _plain(finding: Finding) -> FoundValue:
 # --- one question ---------------------------------------------------------------------------------
 
 
-def _of_question(turns: Sequence[Mapping[str, Any]], sources: Mapping[str, Source]) -> Findings:
+def _of_question(turns: Sequence[Mapping[str, Any]], sources: _Sources) -> Findings:
     said = {id(turn): list(values_of(turn, place)) for place, turn in enumerate(turns)}
     strands = find_strands(turns, said)
     findings, *beside = (_of_strand(one, turns, sources) for one in strands)
@@ -140,10 +140,8 @@ def _of_question(turns: Sequence[Mapping[str, Any]], sources: Mapping[str, Sourc
     return findings
 
 
-def _of_strand(
-    strand: Strand, turns: Sequence[Mapping[str, Any]], sources: Mapping[str, Source]
-) -> Findings:
-    merged = merge(strand.values, turns, lambda url: sources[url]["number"])
+def _of_strand(strand: Strand, turns: Sequence[Mapping[str, Any]], sources: _Sources) -> Findings:
+    merged = merge(strand.values, turns, sources.number)
     without_value = _without_value(strand, merged.fields, sources)
     cited = {number for one in merged.fields.values() for number in _numbers(one)}
     cited.update(number for one in without_value.values() for number in one["citations"])
@@ -154,13 +152,13 @@ def _of_strand(
         fields=merged.fields,
         without_value=without_value,
         answer=merged.answer,
-        sources=[source for source in sources.values() if source["number"] in cited],
+        sources=[sources.by_number[number] for number in sorted(cited)],
         beside=[],
     )
 
 
 def _without_value(
-    strand: Strand, fields: Mapping[str, Finding], sources: Mapping[str, Source]
+    strand: Strand, fields: Mapping[str, Finding], sources: _Sources
 ) -> dict[str, PartEvidence]:
     """The evidence of fields that no turn has a value for; of several turns, the best."""
     found: dict[str, PartEvidence] = {}
@@ -175,7 +173,7 @@ def _without_value(
             if name in found and rank(found[name]["confidence"] or "") > rank(word or ""):
                 continue
             urls = dict.fromkeys(source["url"] for source in evidence.sources.get(name, ()))
-            numbers = [sources[url]["number"] for url in urls]
+            numbers = list(map(sources.number, urls))
             found[name] = PartEvidence(confidence=word, citations=numbers)
     return found
 
@@ -188,18 +186,27 @@ def _position(turn: Mapping[str, Any], place: int) -> int:
     return turn.get("position", place)  # type: ignore[no-any-return]
 
 
-def _sources(turns: Sequence[Mapping[str, Any]]) -> dict[str, Source]:
-    """Every address that the session cites, with its number."""
-    cited = [list(sources_in(turn)) for turn in turns]
-    numbers, found = (
-        numbers_by_url({"citations": sources} for sources in cited),
-        dict[str, Source](),
-    )
-    for one in (source for sources in cited for source in sources):
-        url = one["url"]
-        source = found.setdefault(url, Source(number=numbers[url], url=url, title=None))
-        source["title"] = source["title"] or one.get("title")
-        if one.get("excerpts"):
-            known = source.get("excerpts") or []
-            source["excerpts"] = list(dict.fromkeys([*known, *one["excerpts"]]))
-    return found
+class _Sources(NamedTuple):
+    """Every address that the session cites."""
+
+    numbers: Mapping[str, int]
+    by_number: Mapping[int, Source]
+
+    def number(self, url: str) -> int:
+        """Of an address, in the session."""
+        return self.numbers[url]
+
+    @classmethod
+    def of(cls, turns: Sequence[Mapping[str, Any]]) -> _Sources:
+        """The addresses that turns cite, with what all of them say of each."""
+        cited = [list(sources_in(turn)) for turn in turns]
+        numbers = numbers_by_url({"citations": sources} for sources in cited)
+        found: dict[int, Source] = {}
+        for one in (source for sources in cited for source in sources):
+            number, url = numbers[one["url"]], one["url"]
+            source = found.setdefault(number, Source(number=number, url=url, title=None))
+            source["title"] = source["title"] or one.get("title")
+            if one.get("excerpts"):
+                known = source.get("excerpts") or []
+                source["excerpts"] = list(dict.fromkeys([*known, *one["excerpts"]]))
+        return cls(numbers, found)

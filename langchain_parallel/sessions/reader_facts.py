@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .._core.plain_text import count
 from .._core.timestamps import unix_seconds, utc_date
-from ..evidence import TEXT_FIELD, Evidence, is_hollow, is_low, value_at
+from ..evidence import NO_ANSWERS, TEXT_FIELD, Evidence, is_hollow, is_low, value_at
 from ..text.format import duration, usd
-from .audit_facts import at_least, short
+from ..text.untrusted import compact_json
+from .audit_facts import VALUE_CHARS, at_least, short
 from .audit_markdown import claims_by_part
-from .report_parts import Origin, OtherValue, ReportedAnswer, ReportedCheck, ReportedTurn
+from .report_parts import OtherValue, ReportedAnswer, ReportedCheck, ReportedTurn
 
 if TYPE_CHECKING:
     from .report import SessionReport
@@ -20,6 +21,8 @@ NOTE = "Researched on the web by a machine; not verified."
 """Says once what the text is."""
 CHECK_NOTE = "That an excerpt has what a sentence says does not make it true."
 _TITLE_CHARS = 140
+_WHOLE = "The answer"
+"""The name of a text, which has none."""
 
 
 def title_of(report: SessionReport) -> str:
@@ -59,12 +62,17 @@ def uncertain(answer: ReportedAnswer) -> Iterator[tuple[str, str]]:
     """Fields that a reader must not rely on, and why."""
     for claim in answer.claims:
         why = [f"{claim.confidence} confidence"] if is_low(claim.confidence or "medium") else []
-        if is_hollow(_value(answer.answer, claim.field)):
+        if is_hollow(_value(answer.answer, claim.field), NO_ANSWERS):
             why = ["nothing was found"]
         elif claim.unsupported and not claim.sources:
             why.append("no source")
         if why:
-            yield claim.field, ", ".join(why)
+            yield _shown_name(answer, claim.field), ", ".join(why)
+
+
+def _shown_name(answer: ReportedAnswer, field: str) -> str:
+    """A field's name, or that of a text."""
+    return _WHOLE if field == TEXT_FIELD and not isinstance(answer.answer, dict) else field
 
 
 def _value(answer: object, field: str) -> object:
@@ -86,12 +94,47 @@ def contradictory(answer: ReportedAnswer) -> Iterator[tuple[str, list[OtherValue
         if not origin.agrees:
             own = _value(answer.answer, origin.field) if origin.in_answer else origin.value
             first = origin.model_copy(update={"value": own})
-            yield origin.field, [first, *(one for one in origin.others if one.contradicts)]
+            against = [one for one in origin.others if one.contradicts]
+            yield _shown_name(answer, origin.field), [first, *against]
 
 
-def left_over(answer: ReportedAnswer) -> Iterator[Origin]:
-    """What was found and has no place in the answer."""
-    return (origin for origin in answer.origins if not origin.in_answer)
+class LeftOver(NamedTuple):
+    """What was found beside the value in the answer, and does not contradict it."""
+
+    field: str
+    found: OtherValue
+    text: str
+    """Untrusted."""
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it is a line, not a text of its own."""
+        return len(self.text) <= VALUE_CHARS and "\n" not in self.text
+
+    @property
+    def heading(self) -> str:
+        """Of a text of its own."""
+        name = "" if self.field == _WHOLE else f": {self.field}"
+        return f"Also found ({turn_words(self.found)}){name}"
+
+
+def left_over(answer: ReportedAnswer) -> Iterator[LeftOver]:
+    """What the answer has no place for, and what other turns say in other words, as another text or list."""
+    for origin in answer.origins:
+        own = [] if origin.in_answer else [origin]
+        for one in (*own, *(other for other in origin.others if not other.contradicts)):
+            if not is_hollow(one.value, NO_ANSWERS):
+                yield LeftOver(_shown_name(answer, origin.field), one, value_text(one))
+
+
+def value_text(one: OtherValue) -> str:
+    """A text as it is, another value as JSON. Untrusted."""
+    return one.value if isinstance(one.value, str) else compact_json(one.value)
+
+
+def turn_words(one: OtherValue) -> str:
+    """The turn that a value is from, and its confidence."""
+    return f"turn {one.turn}" + (f", {one.confidence}" if one.confidence else "")
 
 
 class Checked(NamedTuple):
@@ -115,8 +158,12 @@ def check_results(answer: ReportedAnswer, turns: Sequence[ReportedTurn]) -> Chec
     sums = [
         sum(getattr(c, kind) for c, _ in known) for kind in ("supported", "not_found", "no_excerpt")
     ]
+    if not any(sums):
+        return None
     lost = [
-        claim
+        claim.model_copy(
+            update={"field": _shown_name(answer, claim.field), "text": _line(claim.text)}
+        )
         for checks, names in known
         for field, claims in claims_by_part(checks.claims, names).items()
         for claim in claims
@@ -127,6 +174,12 @@ def check_results(answer: ReportedAnswer, turns: Sequence[ReportedTurn]) -> Chec
         f"{sums[2]} without an excerpt."
     )
     return Checked(counts, lost)
+
+
+def _line(text: str) -> str:
+    """A line of a text as it reads: a row of a table by its cells, a quotation without its mark."""
+    plain = text.lstrip("> ")
+    return ", ".join(filter(None, map(str.strip, plain.split("|")))) if plain[:1] == "|" else plain
 
 
 # --- the foot -------------------------------------------------------------------------------------
@@ -156,7 +209,7 @@ def _dates(turns: Sequence[ReportedTurn]) -> str:
 
 def why_no_answer(answer: ReportedAnswer, turns: Sequence[ReportedTurn]) -> str:
     """Why a question has no answer; empty if it has one."""
-    if not is_hollow(answer.answer):
+    if not is_hollow(answer.answer, NO_ANSWERS):
         return ""
     last = [turns[number - 1] for number in answer.turns if 0 < number <= len(turns)][-1:]
     status = last[0].status if last else "unknown"

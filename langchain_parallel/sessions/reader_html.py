@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from ..text.answer_html import answer_html
-from ..text.untrusted import compact_json
 from ..text.web_html import bullets_html, safe, web_html, web_link
 from .audit_facts import VALUE_CHARS, short, underway_text
 from .page import page
@@ -25,7 +24,9 @@ from .reader_facts import (
     left_over,
     title_of,
     turn_notes,
+    turn_words,
     uncertain,
+    value_text,
     warnings_of,
     why_no_answer,
 )
@@ -84,22 +85,28 @@ class _Reader:
             "h3", "What contradicts", bullets_html(self._contradictions(answer), "conflict")
         )
         yield from self._checks(answer)
-        for origin in left_over(answer):
-            text = origin.value if isinstance(origin.value, str) else compact_json(origin.value)
-            yield f"<h3>Also found ({safe(origin.field)})</h3>"
-            yield f'<section class="web">{web_html(text)}{self._marks(origin.sources)}</section>'
+        yield from self._left_over(answer)
         for beside in answer.beside:
             yield f'<h2 dir="auto">{safe(short(beside.question, 140))}</h2>'
             yield from self._answer(beside)
+
+    def _left_over(self, answer: ReportedAnswer) -> Iterator[str]:
+        found = list(left_over(answer))
+        short_ones = (
+            f"<b>{safe(o.field)}</b>: {self._value(o.found)}" for o in found if o.is_short
+        )
+        yield _section("h3", "Also found", bullets_html(short_ones))
+        for one in (one for one in found if not one.is_short):
+            yield f"<h3>{safe(one.heading)}</h3>"
+            marks = self._marks(one.found.sources)
+            yield f'<section class="web">{web_html(one.text)}{marks}</section>'
 
     def _contradictions(self, answer: ReportedAnswer) -> Iterator[str]:
         for field, values in contradictory(answer):
             yield f"<b>{safe(field)}</b>{bullets_html(map(self._value, values))}"
 
     def _value(self, one: OtherValue) -> str:
-        text = one.value if isinstance(one.value, str) else compact_json(one.value)
-        words = f"turn {one.turn}" + (f", {one.confidence}" if one.confidence else "")
-        return f"{safe(text, VALUE_CHARS)} ({safe(words)}) {self._marks(one.sources)}"
+        return f"{safe(value_text(one), VALUE_CHARS)} ({safe(turn_words(one))}) {self._marks(one.sources)}"
 
     def _checks(self, answer: ReportedAnswer) -> Iterator[str]:
         if (found := check_results(answer, self._report.turns)) is None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..text.answer_document import answer_document, text_lines
 from ..text.markdown import link, unmarked_line
 from ..text.own_marks import leads_elsewhere
-from ..text.untrusted import compact_json, harmless
+from ..text.untrusted import harmless
 from .audit_facts import VALUE_CHARS, short, underway_text
 from .reader_facts import (
     CHECK_NOTE,
@@ -24,7 +24,9 @@ from .reader_facts import (
     left_over,
     title_of,
     turn_notes,
+    turn_words,
     uncertain,
+    value_text,
     warnings_of,
     why_no_answer,
 )
@@ -78,12 +80,15 @@ def _answer(answer: ReportedAnswer, turns: Sequence[ReportedTurn]) -> Iterator[s
     yield from _section("What is uncertain", (*weak, *warnings))
     yield from _section("What contradicts", map(_contradiction, contradictory(answer)))
     yield from _checks(answer, turns)
-    for origin in left_over(answer):
-        yield from ("", f"### Also found ({unmarked_line(origin.field)})", "")
-        yield from text_lines(
-            origin.value if isinstance(origin.value, str) else compact_json(origin.value)
-        )
-        yield from ("", _marks(origin.sources))
+    found = list(left_over(answer))
+    yield from _section(
+        "Also found",
+        (f"- **{unmarked_line(o.field)}**: {_found_value(o.found)}" for o in found if o.is_short),
+    )
+    for one in (one for one in found if not one.is_short):
+        yield from ("", f"### {unmarked_line(one.heading)}", "")
+        yield from text_lines(one.text)
+        yield from ("", _marks(one.found.sources))
     for beside in answer.beside:
         yield from ("", f"### {unmarked_line(short(beside.question, 140))}")
         yield from _answer(beside, turns)
@@ -100,10 +105,10 @@ def _contradiction(found: tuple[str, Sequence[OtherValue]]) -> str:
 
 
 def _found_value(one: OtherValue) -> str:
-    text = one.value if isinstance(one.value, str) else compact_json(one.value)
-    words = f"turn {one.turn}" + (f", {one.confidence}" if one.confidence else "")
-    shown = unmarked_line(harmless(text, VALUE_CHARS))
-    return " ".join(filter(None, [shown, f"({unmarked_line(words)})", _marks(one.sources)]))
+    shown = unmarked_line(harmless(value_text(one), VALUE_CHARS))
+    return " ".join(
+        filter(None, [shown, f"({unmarked_line(turn_words(one))})", _marks(one.sources)])
+    )
 
 
 def _checks(answer: ReportedAnswer, turns: Sequence[ReportedTurn]) -> Iterator[str]:

@@ -18,7 +18,7 @@ from typing_extensions import Self
 
 from .._core.timestamps import covered_seconds, span
 from ..errors import InvalidRequest
-from ..evidence import is_hollow
+from ..evidence import NO_ANSWERS, is_hollow
 from ..research.state import Turn, was_sent
 from .audit_html import audit_html
 from .audit_markdown import audit_markdown
@@ -147,7 +147,7 @@ class SessionReport(ReportPart):
         runs = len(begun) + sent
         return Totals(
             runs=runs,
-            answered=sum(not is_hollow(turn.answer) for turn in self.turns),
+            answered=sum(not is_hollow(turn.answer, NO_ANSWERS) for turn in self.turns),
             cost_usd=round(math.fsum(costs), 6),
             cost_unknown=runs - len(costs),
             seconds=covered_seconds(times),

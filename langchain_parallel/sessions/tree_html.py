@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from .._core.plain_text import count
+from .._core.timestamps import unix_seconds, utc_minute
 from ..evidence import Evidence
 from ..text.answer_html import answer_html, sources_html, word
 from ..text.format import duration, usd
@@ -24,7 +25,8 @@ _LANES = 6
 _KINDS = {"│": "pass", " ": "blank", "├": "tee", "└": "elbow"}
 _LEGEND = (
     '<p class="legend"><i class="dot head"></i> head: research can go on here '
-    '<i class="dot failed"></i> no answer</p>'
+    '<i class="dot failed"></i> no answer<br>'
+    "Answers come from the web and from models, and are not verified.</p>"
 )
 _IFRAME = (
     '<iframe title="Interaction tree" width="100%" height="560" frameborder="0" '
@@ -135,7 +137,13 @@ def _meta(node: Node) -> Iterator[tuple[str, str]]:
     if node.seconds is not None:
         yield "Took", duration(node.seconds)
     if node.started_at:
-        yield "Started", safe(node.started_at[:16].replace("T", " "))
+        yield "Started", safe(_minute(node.started_at))
+
+
+def _minute(timestamp: str) -> str:
+    """The minute in UTC; what is no timestamp, as it came."""
+    seconds = unix_seconds(timestamp)
+    return timestamp[:25] if seconds is None else f"{utc_minute(seconds)} UTC"
 
 
 def _pairs(pairs: Iterator[tuple[str, str]]) -> str:

@@ -21,7 +21,7 @@ _ALIGN = {"right": "---:", "center": ":---:"}
 _TICKS = re.compile("`+")
 
 
-def rewrite_markdown(text: str, top: int = 3) -> str | None:
+def rewrite_markdown(text: str, top: int = 4) -> str | None:
     """Markdown of the web as Markdown that holds no more than texts, lists, tables, code and web links; None
     where it has to be shown as it was typed.
 

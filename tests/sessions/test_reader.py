@@ -154,9 +154,9 @@ def test_a_text_answer_is_the_markdown_it_is() -> None:
         citations=[cite(1, "https://a.example", "output")],
     )
     report = SessionReport.of([found])
-    assert "\n### Head\n\n- one (1)\n- two\n\nlow, ⚠ unsupported [^1]\n" in report.to_markdown()
+    assert "\n#### Head\n\n- one (1)\n- two\n\nlow, ⚠ unsupported [^1]\n" in report.to_markdown()
     assert {"h4", "ul"} <= set(Page(report.to_html()).tags)
-    assert "- **output**: low confidence\n" in report.to_markdown()
+    assert "- **The answer**: low confidence\n" in report.to_markdown()
 
 
 def test_a_question_without_an_answer_says_so() -> None:
