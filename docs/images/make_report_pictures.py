@@ -16,7 +16,7 @@ from langchain_parallel.sessions import SessionReport
 HERE = Path(__file__).parent
 PICTURES = (
     # name, width and height in pixels, dark
-    ("report.png", 1200, 1180, False),
+    ("report.png", 1200, 1290, False),
     ("report-phone.png", 390, 1180, True),
 )
 

@@ -189,7 +189,7 @@ def test_a_row_of_a_table_that_was_not_found_is_told_by_its_cells() -> None:
     lost = {
         "field": "output",
         "text": "| Acme | 320 |",
-        "verdict": "not_found",
+        "support": "not_found",
         "not_found": ["320"],
     }
     checks = {"claims": [lost], "sources": [], "supported": 0, "not_found": 1, "no_excerpt": 0}
