@@ -68,7 +68,8 @@ def check_answer(
     """Check an answer against the excerpts of its own citations. It sends nothing.
 
     Args:
-        answer: A run's result; or a turn of a session, or other evidence, that has kept its excerpts.
+        answer: A run's result, also as plain JSON, such as the artifact of `ParallelTaskTool`; or a turn of a
+            session, or other evidence, that has kept its excerpts.
         source_policy: The sites that were allowed, if that is to be checked.
 
     Raises:
@@ -107,6 +108,8 @@ def shorten_checks(checked: CheckedAnswer) -> CheckedAnswer:
 
 
 def _parts_of(answer: object) -> tuple[Any, list[Mapping[str, Any]]]:
+    if isinstance(answer, Mapping) and {"run", "output"} <= answer.keys():
+        answer = _result_of(answer)
     if isinstance(answer, TaskRunResult):
         unusable = [
             {"number": 0, "url": citation.url or "", "fields": []}
@@ -117,11 +120,18 @@ def _parts_of(answer: object) -> tuple[Any, list[Mapping[str, Any]]]:
         return answer.output.content, [*citations_of(answer, excerpts=True), *unusable]
     if not isinstance(answer, Mapping) or "content" not in answer:
         raise InvalidRequest(
-            [f"This is {kind_of(answer)}, and no answer."],
-            hint="Give a TaskRunResult, or a turn of a session.",
+            [f"This is {kind_of(answer)}, which has no answer with citations."],
+            hint="Give a TaskRunResult (of an `Answer`: its `result`), the tool's artifact, or a turn.",
         )
     cited = [one for one in answer.get("citations") or () if isinstance(one, Mapping)]
     return answer["content"], cited
+
+
+def _result_of(plain: Mapping[str, Any]) -> TaskRunResult:
+    try:
+        return TaskRunResult.model_validate({name: plain[name] for name in ("run", "output")})
+    except ValidationError:
+        raise InvalidRequest([f"This is {kind_of(plain)}, and no run's result."]) from None
 
 
 def _policy(given: SourcePolicy | Mapping[str, Any] | None) -> SourcePolicy | None:

@@ -87,6 +87,8 @@ def test_a_result_tells_its_citations_without_an_address() -> None:
     output = TaskRunOutput.model_validate({"type": "text", "content": "x", "basis": basis})
     result = TaskRunResult(run=TaskRun(run_id="r", status="completed"), output=output)
     assert [one["problem"] for one in check_answer(result)["sources"]] == ["no_address"]
+    plain = result.model_dump(mode="json")
+    assert check_answer({**plain, "cost_usd": 0.1}) == check_answer(result)  # a tool's artifact
 
 
 @pytest.mark.parametrize(
