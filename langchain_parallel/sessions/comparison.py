@@ -66,7 +66,7 @@ class QuestionComparison:
     """A question in both sessions."""
 
     question: str
-    asked: Literal["in both", "before", "after"]
+    asked: Literal["both", "before", "after"]
     """Where. One that was asked in one session only has fields that are all new, or all gone."""
     fields: tuple[FieldComparison, ...]
 
@@ -113,7 +113,7 @@ class SessionComparison:
         compared = (
             _compare_question(earlier.get(name), later.get(name), sources) for name in names
         )
-        questions = tuple(one for one in compared if one.fields or one.asked == "in both")
+        questions = tuple(one for one in compared if one.fields or one.asked == "both")
         return cls(questions, tuple(sources.all))
 
     @property
@@ -221,8 +221,8 @@ def _compare_question(
     names = dict.fromkeys([*(after or known)["fields"], *(before or known)["fields"]])
     sides = ((name, _side(before, name, sources), _side(after, name, sources)) for name in names)
     fields = tuple(_compare(*side) for side in sides if side[1] or side[2])
-    asked: Literal["in both", "before", "after"] = (
-        "in both" if before and after else "after" if after else "before"
+    asked: Literal["both", "before", "after"] = (
+        "both" if before and after else "after" if after else "before"
     )
     return QuestionComparison(own_question(known["question"]), asked, fields)
 

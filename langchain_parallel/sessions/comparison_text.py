@@ -133,7 +133,7 @@ def marks_of(value: ComparedValue | None) -> str:
 
 def unchanged_lines(question: QuestionComparison, show: _Show) -> Iterator[str]:
     """How many fields have not changed, and which of them have other evidence now."""
-    if question.asked != "in both":
+    if question.asked != "both":
         return
     same = [one for one in question.fields if one.change == "same"]
     reworded = [one for one in question.fields if one.change == "reworded"]

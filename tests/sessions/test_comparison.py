@@ -149,9 +149,9 @@ def test_questions_are_matched_by_their_words_and_their_turn() -> None:
     compared = SessionComparison.of(before, after)
     told = [(one.question, one.asked, [c.change for c in one.fields]) for one in compared.questions]
     assert told == [
-        ("And then?", "in both", ["same"]),
-        ("WHO LEADS?", "in both", ["same"]),
-        ("Who leads?", "in both", ["changed"]),
+        ("And then?", "both", ["same"]),
+        ("WHO LEADS?", "both", ["same"]),
+        ("Who leads?", "both", ["changed"]),
         ("New?", "after", ["new"]),
         ("Gone?", "before", ["gone"]),
     ]
