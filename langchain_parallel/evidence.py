@@ -8,6 +8,7 @@ A field is named by its path in the answer, as the API names it: `revenue`, `exe
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -30,6 +31,7 @@ _UNUSABLE = re.compile(r"[\s<>＜﹤]")
 """What no url may hold."""
 _TITLE_CHARS = 100
 _WORD_CHARS = 40
+_REMARK_CHARS = 60
 
 
 class Evidence(TypedDict):
@@ -217,6 +219,33 @@ NO_ANSWERS: tuple[str, ...] = (
     "not available",
     "no information",
     "no data",
+    "no information available",
+    "no information found",
+    "not applicable",
+    "not known",
+    "not specified",
+    "unbekannt",
+    "nicht bekannt",
+    "nicht verfügbar",
+    "keine angabe",
+    "k. a.",
+    "k.a.",
+    "inconnu",
+    "non disponible",
+    "desconocido",
+    "no disponible",
+    "sconosciuto",
+    "non noto",
+    "desconhecido",
+    "não disponível",
+    "onbekend",
+    "неизвестно",
+    "нет данных",
+    "不明",
+    "未知",
+    "暂无",
+    "알 수 없음",
+    "غير معروف",
     "null",
     "-",
     "\N{EN DASH}",
@@ -234,18 +263,30 @@ def is_hollow(value: object, no_answers: Collection[str] = ()) -> bool:
         value: A field's, or a whole answer.
         no_answers: Texts that count as nothing, too; case, dots and brackets around them do not matter.
     """
-    words = {_bare(word) for word in no_answers}
+    words = _bare_words(tuple(no_answers))
     left = [value]
     while left:
         one = left.pop()
         if isinstance(one, dict | list | tuple):
             left += one.values() if isinstance(one, dict) else one
         elif isinstance(one, str):
-            if one.strip() and _bare(one) not in words:
+            if one.strip() and _bare(one) not in words and _before_remark(one) not in words:
                 return False
         elif one is not None:
             return False
     return True
+
+
+@functools.lru_cache(maxsize=64)
+def _bare_words(no_answers: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(map(_bare, no_answers))
+
+
+def _before_remark(text: str) -> str | None:
+    """`unknown` of `Unknown (a private company)`; None without a remark."""
+    before, bracket, _ = text[:_REMARK_CHARS].partition(" (")
+    word = _bare(before) if bracket and text.rstrip(" .").endswith(")") else ""
+    return word if word[:1].isalpha() else None
 
 
 def _bare(text: str) -> str:

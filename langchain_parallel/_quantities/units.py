@@ -89,6 +89,8 @@ CONVERSIONS: dict[str, tuple[str, str]] = {
         "kWh": {"MWh": "1000", "GWh": "1000000", "TWh": "1000000000"},
         "kW": {"MW": "1000", "GW": "1000000"},
         "m2": {"ha": "10000", "km2": "1000000"},
+        "month": {"year": "12"},
+        "MB": {"GB": "1000", "TB": "1000000"},
     }.items()
     for unit, factor in units.items()
 }

@@ -15,6 +15,9 @@ Date: TypeAlias = tuple[int, ...]
 _LONGEST = 40
 """Characters of a text that is one date."""
 _YEAR_MONTH = re.compile(r"(\d{4})[-/.](\d{1,2})")
+_SHORT_YEAR = re.compile(r"(\d{1,2})([./])(\d{1,2})\2(\d\d)")
+_CENTURY_FROM = 70
+"""The year of which two digits are of the last century."""
 _TIME = re.compile(
     r"\d{4}-\d\d-\d\d[t ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:z|utc| utc|[+-]\d\d:?\d\d)?"
 )
@@ -27,6 +30,10 @@ def read_dates(text: str) -> tuple[Date, ...]:
         return ()
     if _TIME.fullmatch(text):
         return _with_time(text)
+    if found := _SHORT_YEAR.fullmatch(text):
+        day, mark, month, year = int(found[1]), found[2], int(found[3]), _whole_year(found[4])
+        swapped = () if mark == "." else _dates((year, day, month))
+        return tuple(dict.fromkeys((*swapped, *_dates((year, month, day)))))
     if found := _YEAR_MONTH.fullmatch(text):
         return _dates((int(found[1]), int(found[2])))
     if found := _ALONE.fullmatch(text):
@@ -40,6 +47,10 @@ def read_dates(text: str) -> tuple[Date, ...]:
     return tuple(
         one for year, *rest in readings for one in _dates((year or 0, *filter(None, rest)))
     )
+
+
+def _whole_year(two_digits: str) -> int:
+    return int(two_digits) + (1900 if int(two_digits) >= _CENTURY_FROM else 2000)
 
 
 def _dates(parts: Date) -> tuple[Date, ...]:

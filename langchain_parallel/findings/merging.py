@@ -108,10 +108,11 @@ def merge(values: Sequence[Said], turns: Sequence[Any], number: Callable[[str], 
 
 def _names(paths: set[Path]) -> dict[Path, str]:
     """A name for each path. Of two that would have the same, the longer one is written as JSON."""
-    names: dict[Path, str] = {}
+    names, taken = dict[Path, str](), set[str]()
     for path in sorted(paths, key=lambda path: (len(path), path)):
         name = field_name(path)
-        names[path] = json.dumps(path, ensure_ascii=False) if name in names.values() else name
+        names[path] = json.dumps(path, ensure_ascii=False) if name in taken else name
+        taken.add(names[path])
     return names
 
 

@@ -77,11 +77,12 @@ def _number(name: str) -> str:
 
 
 _QUANTITY = re.compile(
-    rf"(?P<about>{_ABOUT}(?!\w)\s*)?(?:(?P<over>{_OVER})\s*|(?P<under>{_UNDER})\s*)?(?P<sign>[+-]\s?)?"
+    rf"(?P<about>{_ABOUT}(?![^\W\d_])\s*)?(?:between |from |zwischen |entre |de |von )?(?:(?P<over>{_OVER})\s*|(?P<under>{_UNDER})\s*)?(?P<sign>[+-]\s?)?"
     rf"(?:(?P<money>{_MONEY})\s*)?(?P<minus>-)?{_number('one')}"
     rf"(?:\s*(?P<first>[^\W\d_]*)\s*(?:-|\b(?:to|bis|a|and|und|y|et)\b)\s*(?:{_MONEY}\s*)?{_number('two')})?"
     r"(?P<plus>\+)?\s*(?P<rest>(?:\D|(?<=m)[23]|(?<=\^)[23])*)"
 )
+_DECADE = re.compile(r"([12]\d\d0)['’]?s")
 _IN_TEXT = re.compile(_number("one") + r"(?:\s?(?P<times>[^\W\d_]+)\b)?")
 
 
@@ -89,6 +90,8 @@ def read_quantities(text: str) -> tuple[Quantity, ...]:
     """The readings of a normalized text as a quantity, the likelier first; none where it is no quantity."""
     if len(text) > _LONGEST or not (found := _QUANTITY.fullmatch(text)):
         return ()
+    if decade := _DECADE.fullmatch(text):
+        return (Quantity(Decimal(decade[1]), Decimal(decade[1]) + 9),)
     power, unit = _times_and_unit(found["rest"], bool(found["money"]))
     if unit is None:
         return ()
@@ -176,7 +179,8 @@ def _times_and_unit(rest: str, has_money: bool) -> tuple[int, str | None]:
             power, rest = power + _TIMES[rest[0]], rest[1:].strip()
         else:
             break
-    rest = re.sub(r"^(?:of|de|di|d'|von) ", "", rest)
+    rest = re.sub(r"^(?:of|de|di|d'|von) ", "", rest).replace("per cent", "%")
+    rest = re.sub(r"^(?:us|u\.s\.) (?=dollars?$)", "", rest)
     unit = unit_name(rest)
     if has_money and unit not in _CURRENCY_NAMES:
         return power, None if rest else ""

@@ -20,7 +20,15 @@ from urllib.parse import urlsplit
 from ..evidence import NO_ANSWERS, is_hollow
 from .dates import read_dates
 from .quantities import Quantity, number_of, numbers_in, plain_numbers, read_quantities
-from .wording import is_other_spelling, is_part, normalize, replacements, words_of
+from .wording import (
+    denies,
+    is_acronym,
+    is_other_spelling,
+    is_part,
+    normalize,
+    replacements,
+    words_of,
+)
 
 Relation: TypeAlias = Literal["same", "compatible", "different"]
 """`compatible`: one says less, or is less exact, or nobody can tell."""
@@ -34,7 +42,18 @@ _SENTENCE_WORDS = 3
 _PAIRED = 60
 """Elements of a list that are compared one by one."""
 _HOST = re.compile(r"(?:https?://)?(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?::\d{1,5})?(?:[/?#]\S*)?")
-_TRUTH = {"true": True, "yes": True, "false": False, "no": False}
+_TRUTH: dict[str, bool] = {
+    **dict.fromkeys("true yes wahr ja vrai oui si sim да はい 是 예 نعم".split(), True),
+    **dict.fromkeys("false no falsch nein faux non nao nej нет いいえ 否 아니요 لا".split(), False),
+}
+"""Normalized, so without accents."""
+_SAME_NAMES: dict[str, str] = {
+    "usa": "us",
+    "united states": "us",
+    "united states of america": "us",
+    "united kingdom": "uk",
+}
+_PHONE = re.compile(r"\+(?:[ ()/-]{0,2}\d){10,15}")
 
 
 class Form(NamedTuple):
@@ -139,6 +158,8 @@ def _form_of_text(text: str) -> Form:
         return Form("nothing" if is_hollow(text, NO_ANSWERS) else "text", (text.strip(),), text)
     if normal in _TRUTH:
         return Form("truth", (_TRUTH[normal],), text)
+    if _PHONE.fullmatch(normal):
+        return Form("text", (re.sub(r"\D", "", normal),), text)
     if dates := read_dates(normal):
         return Form("date", dates, text)
     if quantities := read_quantities(normal):
@@ -146,6 +167,7 @@ def _form_of_text(text: str) -> Form:
     if address := _address(text.strip()):
         return Form("address", (address,), text)
     key = " ".join(words_of(plain_numbers(normal)))
+    key = _SAME_NAMES.get(key, key)
     is_name = len(normal) <= _NAME_CHARS and len(normal.split()) <= _NAME_WORDS
     is_sentence = text.rstrip()[-1] in ".!?。！？" and normal.count(" ") >= _SENTENCE_WORDS - 1
     return Form("text", (key,), text, is_sentence or not is_name)
@@ -204,7 +226,7 @@ def _of_quantities(a: Form, b: Form) -> Relation:
 
 
 def _may_agree(one: Quantity, other: Quantity) -> bool:
-    if one.unit and other.unit and one.unit != other.unit:
+    if one.unit and other.unit and one.unit != other.unit and not _may_be_one_currency(one, other):
         if not (one.has_noun and other.has_noun):
             return False
     elif one.unit != other.unit and "%" in (one.unit, other.unit):
@@ -213,6 +235,12 @@ def _may_agree(one: Quantity, other: Quantity) -> bool:
             return True
     slack = max(one.slack, other.slack)
     return one.low - slack <= other.high and other.low - slack <= one.high
+
+
+def _may_be_one_currency(one: Quantity, other: Quantity) -> bool:
+    """Whether a sign of several currencies, as `¥`, may stand for the other one's."""
+    are_money = one.is_money and other.is_money
+    return are_money and not set(one.unit.split("/")).isdisjoint(other.unit.split("/"))
 
 
 def _of_dates(a: Form, b: Form) -> Relation:
@@ -231,8 +259,11 @@ def _of_texts(a: Form, b: Form) -> Relation:
     less, more = sorted((a.readings[0].split(), b.readings[0].split()), key=len)
     if not (a.is_prose or b.is_prose):
         agree = is_part(less, more) or is_other_spelling(less, more)
+        agree = agree or is_acronym(a.value, more) or is_acronym(b.value, more)
         return "compatible" if agree else "different"
     if not isinstance(a.value, str) or not isinstance(b.value, str):
+        return "different"
+    if denies(less, more):
         return "different"
     changed = list(replacements(a.value, b.value))
     are_marked = all(_is_marked(one) and _is_marked(other) for one, other in changed)

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias, cast
 
-from ..evidence import TEXT_FIELD, Evidence, EvidenceRule, join_path, numbers_by_url, rank
+from ..evidence import (
+    TEXT_FIELD,
+    Evidence,
+    EvidenceRule,
+    join_path,
+    numbers_by_url,
+    rank,
+    with_parents,
+)
 from .finding import Contradiction, Finding, Findings, FoundValue, PartEvidence, Source
 from .merging import merge
 from .question_turns import in_order, questions_in, turns_in
@@ -164,11 +172,12 @@ def _without_value(
     found: dict[str, PartEvidence] = {}
     if TEXT_FIELD in fields:
         return found  # all evidence is the text's
+    have = {parent for path in fields for parent in with_parents(path)}
     for turn in strand.turns:
         if turn.get("content") is None:
             continue
         evidence = TurnEvidence.of(turn)
-        for name in evidence.without_value(fields):
+        for name in evidence.without_value(fields, have):
             word = evidence.confidence.get(name)
             if name in found and rank(found[name]["confidence"] or "") > rank(word or ""):
                 continue

@@ -7,7 +7,7 @@ as good as its weakest element.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
@@ -135,12 +135,15 @@ class TurnEvidence:
         known = (one for one in with_parents(name) if one in self.confidence or one in self.sources)
         return next(known, path[0])
 
-    def without_value(self, paths: Iterable[str]) -> Iterator[str]:
-        """The fields of which there is evidence, where none of these is such a field, in it or around it."""
-        have = {parent for path in paths for parent in with_parents(path)}
-        leaves = set(paths)
+    def without_value(self, leaves: Collection[str], have: Collection[str]) -> Iterator[str]:
+        """The fields of which there is evidence, and that hold no value.
+
+        Args:
+            leaves: The fields that have a value.
+            have: These, and the objects that they are in.
+        """
         for name in dict.fromkeys([*self.sources, *self.confidence]):
-            if name not in have and leaves.isdisjoint(with_parents(name)):
+            if name not in have and not any(parent in leaves for parent in with_parents(name)):
                 yield name
 
     def word_of(self, name: str) -> str | None:

@@ -22,10 +22,27 @@ _TYPOGRAPHIC = str.maketrans(
 )
 _RAISED = re.compile("[⁰¹²³⁴-⁹]+")
 _AROUND = " \t\n.,;:!?\"'()[]<>*_"
+_BOUND = re.compile(r"[<>]=?\s?(?:[^\w\s]\s?)?\d")
+"""The begin of `> 1,000`."""
 _INITIALS = re.compile(r"(?<=\b[^\W\d_])\.(?=[^\W\d_]\b)")
 _BETWEEN = re.compile(r"(?<=\w)-(?=\w)|[,;:()\[\]\"!?]|\.(?!\d)")
 _NO = "not no non never without nicht kein keine keinen nie ohne ne pas jamais sans nunca sin nao sem nessun"
 _NEGATIONS = frozenset(f"{_NO} niet geen не нет без 不 非 没 無 未".split())
+_WRITTEN_OUT: dict[str, str] = {
+    "&": "and",
+    "ave": "avenue",
+    "co": "company",
+    "corp": "corporation",
+    "inc": "incorporated",
+    "ltd": "limited",
+    "st": "street",
+    "str": "strasse",
+}
+"""Abbreviations in the names of companies and streets."""
+_TITLES = frozenset("dr prof professor mr mrs ms sir dame herr frau mme phd mba cfa".split())
+"""What stands around a person's name, and says nothing of who it is."""
+_LEFT_OUT = frozenset("of the and for de la du des der die das und y e et".split())
+"""Words that have no letter in an acronym."""
 
 
 def normalize(text: str) -> str:
@@ -35,7 +52,9 @@ def normalize(text: str) -> str:
         line = line.translate(_TYPOGRAPHIC)
         line = _RAISED.sub(lambda raised: f"^{raised[0]}", line)  # 10² is not 102
         line = "".join(_bare(char) for char in unicodedata.normalize("NFKC", line))
-    return " ".join(line.casefold().split()).strip(_AROUND)
+    line = " ".join(line.casefold().split())
+    bound = line[0] if _BOUND.match(line) else ""
+    return bound + line.strip(_AROUND)
 
 
 def _bare(char: str) -> str:
@@ -49,9 +68,17 @@ def _bare(char: str) -> str:
 
 
 def words_of(normal: str) -> list[str]:
-    """The words of a normalized text; `u.s.` is one, `state-of-the-art` four, `a-` and `c++` as they are."""
+    """The words of a normalized text; `u.s.` is one, `state-of-the-art` four, `a-` and `c++` as they are.
+    Some abbreviations are written out.
+    """
     line = _INITIALS.sub("", normal).replace("'", "")
-    return _BETWEEN.sub(" ", line).split() or [normal]
+    return list(map(_written_out, _BETWEEN.sub(" ", line).split())) or [normal]
+
+
+def _written_out(word: str) -> str:
+    if word.endswith("str") and len(word) > len("instr"):
+        return f"{word}asse"
+    return _WRITTEN_OUT.get(word, word)
 
 
 def is_part(less: list[str], more: list[str]) -> bool:
@@ -65,12 +92,44 @@ def is_part(less: list[str], more: list[str]) -> bool:
 
 
 def is_other_spelling(one: list[str], other: list[str]) -> bool:
-    """Whether two names differ only in initials or in the order of first and last: `a lovelace`."""
-    if len(one) != len(other) or not 2 <= len(one) <= 4:
+    """Whether two names differ only in initials, in titles, in the order of first and last, or in how an
+    umlaut is written: `a lovelace`, `dr ada lovelace`, `ada k lovelace`, `mueller`.
+    """
+    one, other = _bare_name(one), _bare_name(other)
+    if len(one) > len(other):
+        one, other = other, one
+    if not one or len(other) > _NAME_WORDS:
         return False
     if sorted(one) == sorted(other):
         return True
-    return one[-1] == other[-1] and all(map(_abbreviates, one, other))
+    if len(one) < 2 or one[-1] != other[-1]:
+        return False
+    if len(one) < len(other):
+        return one == [other[0], *(word for word in other[1:-1] if len(word) > 1), other[-1]]
+    return all(map(_abbreviates, one, other))
+
+
+_NAME_WORDS = 5
+
+
+def _bare_name(words: list[str]) -> list[str]:
+    kept = [word for word in words if word not in _TITLES] or words
+    return [re.sub("([aou])e", r"\1", word) for word in kept]
+
+
+def is_acronym(short: object, words: list[str]) -> bool:
+    """Whether a text in capitals has the first letters of these words: `CEO`, `U.S.A.`."""
+    letters = short.replace(".", "").strip() if isinstance(short, str) else ""
+    if not (2 <= len(letters) <= 6 and letters.isalpha() and letters.isupper()):
+        return False
+    chosen = [word for word in words if word not in _LEFT_OUT]
+    return letters.casefold() in {"".join(word[0] for word in some) for some in (words, chosen)}
+
+
+def denies(one: list[str], other: list[str]) -> bool:
+    """Whether two texts have the same words, but that one of them denies it."""
+    first, second = ([word for word in words if word not in _NEGATIONS] for words in (one, other))
+    return first == second and len(one) != len(other)
 
 
 def _abbreviates(one: str, other: str) -> bool:

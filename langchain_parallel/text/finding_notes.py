@@ -18,7 +18,8 @@ _ROOM = 1_500
 
 
 def finding_notes(findings: Findings) -> Iterator[str]:
-    """A line for each contradiction, then one for each earlier turn that a part of the answer is from.
+    """A line for each contradiction, one for each earlier turn that a part of the answer is from, and one for
+    the values that the answer has no place for.
 
     What stands beside the answer has notes of its own. The texts are harmless, one line each, and bounded.
     """
@@ -29,6 +30,13 @@ def finding_notes(findings: Findings) -> Iterator[str]:
     if told:
         yield list_within(told, _ROOM, by=". ")
     yield from _earlier(findings)
+    other_form = [
+        f"{_name(name)} is {_value(one)}"
+        for name, one in findings["fields"].items()
+        if not one["in_answer"] and not is_hollow(one["value"], NO_ANSWERS)
+    ]
+    if other_form:
+        yield f"Found in another form than the answer's: {list_within(other_form, _ROOM, by='. ')}"
 
 
 def _earlier(findings: Findings) -> Iterator[str]:

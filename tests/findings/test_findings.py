@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, cast
 
 import pytest
@@ -128,3 +129,30 @@ def test_nothing_that_somebody_has_written_into_a_turn_raises() -> None:
         for odd in WRITTEN:
             written = cast(Turn, {**turn(1, {"a": 1}), name: odd})
             find_findings([turn(0, {"a": 1}), written])
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    ["unbekannt", "Keine Angabe", "non disponible", "不明", "Unknown (a private company)", "k. A."],
+)
+def test_nothing_in_other_words_replaces_no_value(nothing: str) -> None:
+    turns = [turn(0, {"ceo": "Ada"}, {"ceo": "medium"}), turn(1, {"ceo": nothing}, {"ceo": "high"})]
+    (found,) = find_findings(turns)
+    assert found["answer"] == {"ceo": "Ada"}
+    assert found["fields"]["ceo"]["agrees"]
+
+
+@pytest.mark.parametrize("text", ["...", "(5)", "- (5)", "5 (unknown)", "Unknown Pleasures (1979)"])
+def test_a_remark_does_not_make_a_value_of_nothing(text: str) -> None:
+    (found,) = find_findings([turn(0, {"it": None}), turn(1, {"it": text})])
+    assert found["answer"] == {"it": text}
+
+
+def test_many_fields_take_linear_time() -> None:
+    def seconds(count: int) -> float:
+        turns = [turn(at, {f"f{at}_{n}": n for n in range(10)}) for at in range(count)]
+        before = time.process_time()
+        find_findings(turns)
+        return time.process_time() - before
+
+    assert min(seconds(600) for _ in range(2)) < 4.5 * min(seconds(200) for _ in range(2))

@@ -61,6 +61,14 @@ def test_a_follow_up_takes_nothing_away(session: Session) -> None:
     assert out["findings"] == without_excerpts(found)
 
 
+def test_what_the_answer_has_no_place_for_is_in_the_message(session: Session) -> None:
+    play(session, answer("Ada leads Acme.", "high", "output"), FIRST)
+    out = session.ask("Who?")
+    assert out["answer"] == "Ada leads Acme."
+    told = "Found in another form than the answer's: ceo is Ada (turn 2, sources: 1)"
+    assert told in out["messages"][-1].text
+
+
 def test_a_contradiction_is_in_the_message(session: Session) -> None:
     play(session, FIRST, answer({"ceo": "Bob", "employees": 5}, "low", "ceo", host="b"))
     out = session.ask("Who?")
