@@ -61,6 +61,7 @@ _UNDER = (
     r"(?:under|less than|at most|up to|below|fewer than|unter|weniger als|hochstens|bis zu|moins de"
     r"|menos de|<=?|≤)"
 )
+_FROM = r"(?:between |from |zwischen |entre |de |von )?"
 _SIGNS = "|".join(
     re.escape(sign) for sign in sorted(_CURRENCIES, key=len, reverse=True) if not sign.isalpha()
 )
@@ -77,7 +78,7 @@ def _number(name: str) -> str:
 
 
 _QUANTITY = re.compile(
-    rf"(?P<about>{_ABOUT}(?![^\W\d_])\s*)?(?:between |from |zwischen |entre |de |von )?(?:(?P<over>{_OVER})\s*|(?P<under>{_UNDER})\s*)?(?P<sign>[+-]\s?)?"
+    rf"(?P<about>{_ABOUT}(?![^\W\d_])\s*)?{_FROM}(?:(?P<over>{_OVER})\s*|(?P<under>{_UNDER})\s*)?(?P<sign>[+-]\s?)?"
     rf"(?:(?P<money>{_MONEY})\s*)?(?P<minus>-)?{_number('one')}"
     rf"(?:\s*(?P<first>[^\W\d_]*)\s*(?:-|\b(?:to|bis|a|and|und|y|et)\b)\s*(?:{_MONEY}\s*)?{_number('two')})?"
     r"(?P<plus>\+)?\s*(?P<rest>(?:\D|(?<=m)[23]|(?<=\^)[23])*)"

@@ -21,12 +21,12 @@ from ..evidence import NO_ANSWERS, is_hollow
 from .dates import read_dates
 from .quantities import Quantity, number_of, numbers_in, plain_numbers, read_quantities
 from .wording import (
+    all_replaced,
     denies,
     is_acronym,
     is_other_spelling,
     is_part,
     normalize,
-    replacements,
     words_of,
 )
 
@@ -42,10 +42,9 @@ _SENTENCE_WORDS = 3
 _PAIRED = 60
 """Elements of a list that are compared one by one."""
 _HOST = re.compile(r"(?:https?://)?(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?::\d{1,5})?(?:[/?#]\S*)?")
-_TRUTH: dict[str, bool] = {
-    **dict.fromkeys("true yes wahr ja vrai oui si sim да はい 是 예 نعم".split(), True),
-    **dict.fromkeys("false no falsch nein faux non nao nej нет いいえ 否 아니요 لا".split(), False),
-}
+_YES = "true yes wahr ja vrai oui si sim да はい 是 예 نعم"
+_NO = "false no falsch nein faux non nao nej нет いいえ 否 아니요 لا"
+_TRUTH = {**dict.fromkeys(_YES.split(), True), **dict.fromkeys(_NO.split(), False)}
 """Normalized, so without accents."""
 _SAME_NAMES: dict[str, str] = {
     "usa": "us",
@@ -265,9 +264,8 @@ def _of_texts(a: Form, b: Form) -> Relation:
         return "different"
     if denies(less, more):
         return "different"
-    changed = list(replacements(a.value, b.value))
-    are_marked = all(_is_marked(one) and _is_marked(other) for one, other in changed)
-    return "different" if changed and are_marked else "compatible"
+    replaced = all_replaced(a.value, b.value, _is_marked)
+    return "different" if replaced else "compatible"
 
 
 def _is_marked(word: str) -> bool:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable
 
 from .._core.plain_text import clean
 
@@ -39,9 +39,11 @@ _WRITTEN_OUT: dict[str, str] = {
     "str": "strasse",
 }
 """Abbreviations in the names of companies and streets."""
-_TITLES = frozenset("dr prof professor mr mrs ms sir dame herr frau mme phd mba cfa".split())
+_AROUND_NAMES = "dr prof professor mr mrs ms sir dame herr frau mme phd mba cfa"
+_TITLES = frozenset(_AROUND_NAMES.split())
 """What stands around a person's name, and says nothing of who it is."""
-_LEFT_OUT = frozenset("of the and for de la du des der die das und y e et".split())
+_SMALL = "of the and for de la du des der die das und y e et"
+_LEFT_OUT = frozenset(_SMALL.split())
 """Words that have no letter in an acronym."""
 
 
@@ -139,12 +141,17 @@ def _abbreviates(one: str, other: str) -> bool:
     return len(short) == 1 and short.isalpha() and long.startswith(short)
 
 
-def replacements(one: str, other: str) -> Iterator[tuple[str, str]]:
-    """The words in whose place others stand, where two texts have the same form; as they are written."""
-    first, second = one.split(), other.split()
+def all_replaced(one: str, other: str, is_marked: Callable[[str], bool]) -> bool:
+    """Whether two texts have the same form, and other words of this sort stand in some places of it, fewer
+    than half. Words are given as they are written.
+    """
+    first, second, changed = one.split(), other.split(), 0
     if len(first) != len(second):
-        return
-    pairs = list(zip(first, second, strict=True))
-    changed = [pair for pair in pairs if normalize(pair[0]) != normalize(pair[1])]
-    if len(changed) * 2 < len(pairs):
-        yield from changed
+        return False
+    for a, b in zip(first, second, strict=True):
+        if a == b or normalize(a) == normalize(b):
+            continue
+        changed += 1
+        if changed * 2 >= len(first) or not (is_marked(a) and is_marked(b)):
+            return False
+    return changed > 0
