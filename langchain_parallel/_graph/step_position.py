@@ -65,7 +65,7 @@ def step_position(config: RunnableConfig) -> Calls[str | None]:
             _, steps = yield from _origin(saver, config, "|".join(callers[:depth]), at)
             parts.append(str(steps))
             head = at
-        elif not callers[depth : depth + 1] or not callers[depth].isdigit():
+        elif not [*callers, ""][depth].isdigit():
             return (
                 None  # LangGraph numbers the second call of a graph behind its task, and names that
             )

@@ -14,6 +14,7 @@ from langgraph.prebuilt import ToolRuntime
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, create_model
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import CoreSchema, is_instance_schema
 
 from .._core.request_rules import broken_rules
@@ -54,8 +55,19 @@ _OUTPUT = (
     "all required. Leave it out unless the shape matters."
 )
 _NOT_SENT = "Nothing was sent. Describe the answer in words, or correct the schema."
+
+
+def _words_or_object(given: object) -> object:
+    if given is None or isinstance(given, str | dict):
+        return given
+    raise PydanticCustomError("shape", "Input should be words, or a JSON schema of an object")
+
+
 _Shape: TypeAlias = Annotated[
-    str | dict[str, Any] | None, LeftOut(), WithJsonSchema({"type": "string"})
+    str | dict[str, Any] | None,
+    BeforeValidator(_words_or_object),
+    LeftOut(),
+    WithJsonSchema({"type": "string"}),
 ]
 
 

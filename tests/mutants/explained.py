@@ -133,6 +133,11 @@ EXPLAINED: dict[tuple[str, str, str], str] = {
         "_REMEMBERED = 1_000",
         "_REMEMBERED = 1001",
     ): "A number that is tuned.",
+    (
+        "_graph/step_position.py",
+        'if found is None or earlier is None or earlier.checkpoint["id"] != before:',
+        "if (earlier is None or earlier.checkpoint['id'] != before):",
+    ): "What is not found has none before it; the type checker does not know it.",
     ("_graph/records.py", "REMEMBERED = 1_000", "REMEMBERED = 1001"): "A number that is tuned.",
     (
         "_graph/records.py",

@@ -325,26 +325,6 @@ def test_steps_of_one_name_in_two_subgraphs_have_two_places_also_when_they_are_r
     assert len(set(first)) == 2
 
 
-@pytest.mark.parametrize("missing", ["checkpointer", "path", "metadata", "namespace", "checkpoint"])
-def test_a_position_is_unknown_where_a_part_of_it_is(missing: str) -> None:
-    given: dict[str, Any] = {
-        "thread_id": "t",
-        "__pregel_checkpointer": InMemorySaver(),
-        "__pregel_durability": "sync",
-        "checkpoint_ns": "ask:1",
-        "checkpoint_map": {"": "1"},
-    }
-    config: Any = {"metadata": {"langgraph_path": ("pull", "ask")}, "configurable": given}
-    assert drive(step_position(config)) is not None
-    if missing in ("path", "metadata"):
-        config["metadata"] = {} if missing == "path" else None
-    elif missing == "namespace":
-        given["checkpoint_ns"] = ""
-    else:
-        del given["__pregel_checkpointer" if missing == "checkpointer" else "checkpoint_map"]
-    assert drive(step_position(config)) is None
-
-
 def test_each_step_of_a_loop_asks_anew_and_is_replayed_for_nothing(account: Account) -> None:
     loop = node_graph(account.tool(), Faults())
     loop.add_conditional_edges(

@@ -185,6 +185,16 @@ async def test_a_shape_that_the_api_would_refuse_is_told_to_the_model_and_not_se
     assert not account.sent
 
 
+@pytest.mark.parametrize("said", [["leader", "revenue"], 3, True], ids=repr)
+async def test_what_is_no_shape_is_told_to_the_model_in_one_sentence(
+    account: Account, how: How, said: Any
+) -> None:
+    got = await ask(describing(account), how, input="Who leads?", output_schema=said)
+    assert got.status == "error"
+    assert "fit: output_schema: Input should be words, or a JSON schema of an object." in got.text
+    assert not account.sent
+
+
 async def test_a_described_shape_keeps_the_shape_of_the_question(
     account: Account, how: How
 ) -> None:

@@ -55,17 +55,28 @@ def position(
     durability: str = "sync",
 ) -> str | None:
     """Where a step is that began from a checkpoint, or from one for each graph around it."""
-    config: Any = {
+    began = {"": began} if isinstance(began, str) else began
+    return drive(step_position(config_of(saver, thread, began, namespace, durability)))
+
+
+def config_of(
+    saver: Kept,
+    thread: str,
+    began: dict[str, str],
+    namespace: str = "ask:task",
+    durability: str = "sync",
+) -> Any:
+    """The config that LangGraph gives the step."""
+    return {
         "metadata": {"langgraph_path": ("__pregel_pull", "ask")},
         "configurable": {
             "thread_id": thread,
             "checkpoint_ns": namespace,
-            "checkpoint_map": {"": began} if isinstance(began, str) else began,
+            "checkpoint_map": began,
             "__pregel_checkpointer": saver,
             "__pregel_durability": durability,
         },
     }
-    return drive(step_position(config))
 
 
 def test_a_position_is_the_same_in_the_next_version() -> None:
@@ -80,6 +91,20 @@ def test_a_position_is_the_same_in_the_next_version() -> None:
     inner = {"": "4", "research:task": "7"}
     found = position(kept, "a.thread", inner, "research:task|ask:task")
     assert found == "1c4ae116414e8daa02157d169565e8af"
+
+
+@pytest.mark.parametrize("missing", ["checkpointer", "path", "metadata", "namespace", "checkpoint"])
+def test_a_position_is_unknown_where_a_part_of_it_is(missing: str) -> None:
+    config = config_of(Kept(SESSION), "a.thread", {"": "7"})
+    assert drive(step_position(config)) is not None
+    given = config["configurable"]
+    if missing in ("path", "metadata"):
+        config["metadata"] = {} if missing == "path" else None
+    elif missing == "namespace":
+        given["checkpoint_ns"] = ""
+    else:
+        del given["__pregel_checkpointer" if missing == "checkpointer" else "checkpoint_map"]
+    assert drive(step_position(config)) is None
 
 
 def test_an_edit_and_a_fork_are_no_steps() -> None:
