@@ -40,7 +40,7 @@ class ResearchTable(Sequence[ResearchRow]):
     plan: TablePlan
     """What it was expected to cost."""
     batch_id: str | None
-    """Goes on with it on another day; None after a `dry_run`."""
+    """Goes on with it on another day; None after the `dry_run` of a new one."""
     columns: Sequence[str]
     """Of the answers."""
 
