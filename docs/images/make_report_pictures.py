@@ -1,4 +1,4 @@
-"""Makes the pictures of the report: `python docs/images/make_report_pictures.py`. It needs Chromium.
+"""Makes the pictures of report and tree: `python docs/images/make_report_pictures.py`. It needs Chromium.
 
 On paper: `chromium --headless --print-to-pdf=report.pdf report.html`.
 """
@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from langchain_parallel.checks import check_answer
-from langchain_parallel.sessions import SessionReport
+from langchain_parallel.sessions import InteractionTree, SessionReport
 
 HERE = Path(__file__).parent
 PICTURES = (
-    # name, width and height in pixels, dark
-    ("report.png", 1200, 1290, False),
-    ("report-phone.png", 390, 1180, True),
+    # name, page, width and height in pixels, dark
+    ("report.png", "report.html", 1200, 1290, False),
+    ("report-phone.png", "report.html", 390, 1180, True),
+    ("interaction-tree.png", "tree.html", 1200, 640, False),
 )
 
 
@@ -132,20 +133,51 @@ def session() -> list[dict[str, Any]]:
     return [first, second]
 
 
+def tree() -> list[dict[str, Any]]:
+    """The same with other questions on the first answer; one of them has failed."""
+    asked = (
+        (2, 0, "What do buyers complain about?", {"complaints": "brakes, weight"}, "medium"),
+        (3, 2, "Which of these have been mended since?", {"mended": "brakes"}, "high"),
+        (4, 0, "Who are its competitors in Europe?", {"competitors": ["Rabe", "Wim"]}, "high"),
+        (5, 4, "And in Asia?", None, ""),
+    )
+    more = [
+        turn(
+            position,
+            asked_by="caller",
+            parent_interaction_id=f"intr_{before}",
+            question=question,
+            content=content,
+            confidence=dict.fromkeys(content or {}, confidence),
+            citations=[],
+            status="completed" if content else "failed",
+        )
+        for position, before, question, content, confidence in asked
+    ]
+    return [*session(), *more]
+
+
 def main() -> None:
     """Write the pictures beside this file."""
-    report = SessionReport.of(session())  # type: ignore[arg-type]
+    pages = {
+        "report.html": SessionReport.of(session()).to_html(),  # type: ignore[arg-type]
+        # The first turn is opened, not the newest.
+        "tree.html": InteractionTree.of(tree())  # type: ignore[arg-type]
+        .html("Cargo bikes")
+        .replace('<details name="turn" open', '<details name="turn"')
+        .replace('<details name="turn"', '<details name="turn" open', 1),
+    }
     with tempfile.TemporaryDirectory() as folder:
-        page = Path(folder) / "report.html"
-        page.write_text(report.to_html(), encoding="utf-8")
-        for name, width, height, dark in PICTURES:
+        for name, html in pages.items():
+            (Path(folder) / name).write_text(html, encoding="utf-8")
+        for name, page, width, height, dark in PICTURES:
             subprocess.run(
                 [
                     *("chromium", "--headless", "--no-sandbox", "--hide-scrollbars"),
                     *(["--blink-settings=preferredColorScheme=0"] if dark else []),
                     f"--window-size={width},{height}",
                     f"--screenshot={HERE / name}",
-                    page.as_uri(),
+                    (Path(folder) / page).as_uri(),
                 ],
                 check=True,
                 capture_output=True,

@@ -59,7 +59,9 @@ def turn_notes(answer: ReportedAnswer) -> dict[str, str]:
 
 
 def uncertain(answer: ReportedAnswer) -> Iterator[tuple[str, str]]:
-    """Fields that a reader must not rely on, and why."""
+    """Fields that a reader must not rely on, and why; none where there is no answer to rely on."""
+    if is_hollow(answer.answer, NO_ANSWERS):
+        return
     for claim in answer.claims:
         why = [f"{claim.confidence} confidence"] if is_low(claim.confidence or "medium") else []
         if is_hollow(_value(answer.answer, claim.field), NO_ANSWERS):

@@ -78,6 +78,26 @@ def test_a_branch_about_something_else_stands_beside_under_its_own_question() ->
     assert "[^2]: " in document
 
 
+def test_only_what_contradicts_is_called_so_and_what_says_less_is_found_too() -> None:
+    names = ("Ann Berger", "high"), ("Bo Clark", "low"), ("Berger", "low")
+    session = [
+        turn(
+            n,
+            asked_by="evaluation" if n else "caller",
+            parent_interaction_id="intr_0" if n else None,
+            content={"ceo": name},
+            confidence={"ceo": confidence},
+        )
+        for n, (name, confidence) in enumerate(names)
+    ]
+    document, page = shown(session)
+    assert "- **ceo**: Ann Berger (turn 1, high); against it Bo Clark (turn 2, low)\n" in document
+    assert "### Also found\n\n- **ceo**: Berger (turn 3, low)\n" in document
+    (between,) = re.findall("What contradicts(.*)Also found(.*) 3 runs", page) or [page]
+    assert "Bo Clark" in between[0]
+    assert between[1].strip().startswith("ceo: Berger (turn 3, low)")
+
+
 # --- carried over, and quoted ---------------------------------------------------------------------
 
 
