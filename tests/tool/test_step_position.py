@@ -91,6 +91,8 @@ def test_a_position_is_the_same_in_the_next_version() -> None:
     inner = {"": "4", "research:task": "7"}
     found = position(kept, "a.thread", inner, "research:task|ask:task")
     assert found == "1c4ae116414e8daa02157d169565e8af"
+    pruned = Kept({"7": SESSION["7"]})
+    assert position(pruned, "a.pruned.thread") == "a4151bebfa01544ecef817316c368b07"
 
 
 @pytest.mark.parametrize("missing", ["checkpointer", "path", "metadata", "namespace", "checkpoint"])
