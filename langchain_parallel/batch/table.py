@@ -54,7 +54,7 @@ class ResearchTable(Sequence[ResearchRow]):
         return self.rows[index]
 
     def __repr__(self) -> str:
-        if self.batch_id is None:
+        if self.batch_id is None or (self.plan.rows and not self.rows):
             return f"ResearchTable, not started: {self.plan}"
         failed = f", {count(len(self.errors), 'error')}" if self.errors else ""
         return f"ResearchTable: {count(len(self), 'row')}{failed}, batch_id={self.batch_id!r}"

@@ -36,8 +36,9 @@ def test_each_row_has_its_answer_in_order(office: Office) -> None:
 def test_a_table_is_shown_on_one_line(office: Office) -> None:
     table = office.research([{"company": "Acme"}, {"company": ""}])
     assert repr(table) == f"ResearchTable: 2 rows, 1 error, batch_id={table.batch_id!r}"
-    planned = office.research(companies(2), dry_run=True)
-    assert repr(planned) == f"ResearchTable, not started: {planned.plan}"
+    for batch_id in (None, table.batch_id):
+        planned = office.research(companies(2), dry_run=True, batch_id=batch_id)
+        assert repr(planned) == f"ResearchTable, not started: {planned.plan}"
 
 
 def test_a_batch_that_is_none_is_no_batch_to_go_on_with(office: Office) -> None:
