@@ -130,6 +130,11 @@ class Ledgers:
         known = yield from self._records.get(config, _ledger(name))
         return None if known is None else str(known["ledger_id"])
 
+    def uses(self, config: RunnableConfig, name: str) -> Calls[int]:
+        """How often the ledger that is recorded under a name was asked for; 0 if there is none."""
+        known = yield from self._records.get(config, _ledger(name))
+        return 0 if known is None else int(known["uses"])
+
     def last(self, config: RunnableConfig, name: str) -> Calls[str | None]:
         """The ledger of this thread's latest session, whoever has recorded it."""
         return (yield from self.find_recorded(config, _last(name)))

@@ -8,22 +8,27 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import aclosing, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, overload
 
+from langchain_core.runnables.config import ensure_config
 from typing_extensions import Self, Unpack
 
+from .._core.calls import Calls, adrive, drive
 from .._core.plain_text import count
+from .._graph.clients import ClientPair
 from .._locks.process import Lock, process_lock
-from ..errors import ParallelError
+from .._locks.shared import SharedLock
+from ..errors import ParallelError, StillRunning, SubmissionUnknown
 from .approval_of_tables import clear
+from .batch_of_step import StepBatch, find_batch, lock_of_batch
 from .progress_bar import open_bar
 from .questions import Question
 from .row_answer import ResearchRow, with_answer, with_error
 from .row_source import TEXT_COLUMN, Rows
 from .table_files import write_rows
-from .table_flow import BatchProgress
+from .table_flow import BatchProgress, TableFlow
 from .table_job import TableJob, TableOptions, hide_secrets
 from .table_plan import TablePlan
 
@@ -181,19 +186,47 @@ class _Seen:
         goes_on = self.batch_id is not None
         clear(self.plan, job.spending, job.options["approve"], goes_on=goes_on)
         self._bar = open_bar(job.options["progress_bar"], self.plan.rows)
-        self._lock: Lock | None = None
+        self._lock: Lock | SharedLock | None = None
+        self._config = ensure_config()
+        self._step: StepBatch | None = None
+        self._has_unknown = False
+        """Whether it is not known of a row what became of it."""
 
     def __enter__(self) -> Self:
-        if self.batch_id is not None:
-            self._claim(self.batch_id)
         return self
+
+    def claim(self) -> Calls[None]:
+        """Take the batch that is gone on with, or that of the step of a graph: two would both send what is
+        missing.
+        """
+        if self.batch_id is None:
+            clients = ClientPair(self.job.sync, self.job.async_)
+            self._step = yield from find_batch(self._config, clients, self.job.questioner)
+            if self._step is None:
+                return
+            self.batch_id = self._step.batch_id
+        self._lock = yield from lock_of_batch(self.batch_id, self._config)
+        if self._lock is None:
+            raise _busy()
+
+    def flow(self) -> TableFlow:
+        """The table on its way."""
+        step = self._step
+        return replace(
+            self.job.flow(self._begin),
+            batch_id=self.batch_id,
+            is_new=step is not None and step.is_new,
+            is_settled=step is not None and step.is_settled,
+        )
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._bar.close()
         if self._lock is not None:
             self._lock.release()
+        if self._step is not None and kind is None and not self._has_unknown:
+            self._step.note_end()
         options = self.job.options
-        is_kept = options["batch_id"] is not None or options["on_begin"] is not None
+        is_kept = options["batch_id"] or options["on_begin"] or self._step
         is_told = kind is None or issubclass(kind, ParallelError)
         if self.batch_id is not None and not is_kept and not is_told:
             _LOG.warning(
@@ -202,20 +235,13 @@ class _Seen:
                 self.batch_id,
             )
 
-    def _claim(self, batch_id: str) -> None:
-        """Take the batch for this call: two would both send what is missing."""
-        lock = process_lock(f"batch {batch_id}")
-        if not lock.acquire(0):
-            raise ParallelError(
-                "This batch is being researched in this process already.",
-                hint="Nothing was sent. Wait for the other call, or close its iterator.",
-            )
-        self._lock = lock
-
-    def begin(self, batch_id: str) -> None:
+    def _begin(self, batch_id: str) -> None:
         """Note the batch, before anything is paid."""
         if self._lock is None:
-            self._claim(batch_id)
+            lock = process_lock(f"batch {batch_id}")
+            if not lock.acquire(0):
+                raise _busy()
+            self._lock = lock
         self.batch_id = batch_id
         on_begin = self.job.options["on_begin"]
         if on_begin is not None:
@@ -231,13 +257,22 @@ class _Seen:
             return None
         ticket, ended = step
         if isinstance(ended, ParallelError):
+            self._has_unknown |= isinstance(ended, StillRunning | SubmissionUnknown)
             return with_error(ticket, ended, self.job.options["processor"])
         return with_answer(ticket, ended, self.job.columns)
 
 
+def _busy() -> ParallelError:
+    return ParallelError(
+        "This batch is being researched by another call already.",
+        hint="Nothing was sent. Wait for the other call, or close its iterator.",
+    )
+
+
 def _iterate(job: TableJob, seen: _Seen) -> Generator[ResearchRow, None, None]:
     with seen:
-        steps: Any = job.sync._iterate(job.flow(seen.begin).steps())
+        drive(seen.claim())
+        steps: Any = job.sync._iterate(seen.flow().steps())
         with closing(steps):
             for step in steps:
                 row = seen.row(step)
@@ -247,7 +282,8 @@ def _iterate(job: TableJob, seen: _Seen) -> Generator[ResearchRow, None, None]:
 
 async def _aiterate(job: TableJob, seen: _Seen) -> AsyncGenerator[ResearchRow, None]:
     with seen:
-        steps: Any = job.async_._iterate(job.flow(seen.begin).steps())
+        await adrive(seen.claim())
+        steps: Any = job.async_._iterate(seen.flow().steps())
         async with aclosing(steps):
             async for step in steps:
                 row = seen.row(step)

@@ -63,6 +63,10 @@ class TableFlow:
     mark: str | None = None
     """Whose credentials the runs have."""
     batch_id: str | None = None
+    is_new: bool = False
+    """Nothing was sent for this batch yet."""
+    is_settled: bool = False
+    """It is certain what was sent for it: there is no other process to wait for."""
     in_order: bool = True
     chunk_size: int = 1_000
     in_flight: int = 10_000
@@ -118,8 +122,11 @@ class TableFlow:
         if self.batch_id is None:
             self.chain = yield from batch_chain.begin(self.metadata, self.policy)
             self.batch_id = self.chain.batch_id
+        elif self.is_new:
+            self.chain = batch_chain.empty(self.batch_id)
         else:
             self.chain = yield from batch_chain.reopen(self.batch_id, self.policy)
+            self.chain.is_settled = self.is_settled and not self.chain.doubts
         self.spending.note_earlier(self.chain.usd, len(self.chain.known))
         if self.on_begin is not None:
             self.on_begin(self.batch_id)

@@ -10,6 +10,7 @@ import pytest
 
 from langchain_parallel import errors
 from langchain_parallel.batch.table import stream_table
+from langchain_parallel.models import TaskRunInput
 from langchain_parallel.simulator import RunScript
 
 from .tables import QUESTION, SCHEMA, Office, companies
@@ -86,6 +87,35 @@ def test_a_batch_just_begun_is_not_researched_by_a_second_call(office: Office) -
     assert office.paid_once()
     assert not office.research(companies(), batch_id=begun[0]).errors
     assert office.paid_once()
+
+
+def test_the_rest_of_a_killed_chunk_is_waited_for_where_some_of_it_is_listed(
+    office: Office,
+) -> None:
+    """The first chunk names the next group, so that the list of that one alone says too little."""
+    blocking = _blocking(office).client()
+    begun: list[str] = []
+    first = stream_table(
+        companies(5),
+        QUESTION,
+        client=blocking,
+        on_begin=begun.append,
+        chunk_size=3,
+        max_in_flight=3,
+    )
+    next(first)
+    first.close()
+    policy = type(blocking._settings.policy)(max_attempts=1, settle_seconds=0.0)
+    dying = _blocking(office).client(retry_policy=policy)
+    late = Fault("drop_after", method="POST", path="*/runs", acts_after=50.0)
+    office.sim.faults.add(late)
+    rest = [
+        TaskRunInput(input=QUESTION.format(**row), processor="base") for row in companies(5)[3:]
+    ]
+    dying.submit_many(begun[0], rest, positions=["row", "row"])
+    assert sum(office.asked.values()) == 3
+    assert not office.research(companies(5), batch_id=begun[0]).errors
+    assert office.asked == {QUESTION.format(**row): 1 for row in companies(5)}
 
 
 def test_what_was_paid_for_before_is_not_said_to_be_unsent(office: Office) -> None:

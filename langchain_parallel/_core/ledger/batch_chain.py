@@ -71,7 +71,11 @@ class BatchChain:
 def begin(metadata: dict[str, str], policy: RetryPolicy) -> Flow[BatchChain]:
     """A new batch. Free."""
     group = yield from operations.create_group(metadata, policy)
-    batch_id = group.taskgroup_id
+    return empty(group.taskgroup_id)
+
+
+def empty(batch_id: str) -> BatchChain:
+    """A batch for which nothing was sent."""
     return BatchChain(batch_id, batch_id, 0.0, is_settled=True)
 
 

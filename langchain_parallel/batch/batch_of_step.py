@@ -1,0 +1,84 @@
+"""The batch of a table that a step of a graph researches.
+
+Rule: the batch of such a table is recorded in the thread before anything is paid, under the position of the
+step and what the table asks (R3, R4). So a step that runs again, after a crash, a retry or in a replay, goes
+on with its batch; another visit of the same node, and another question, have batches of their own. Two tables
+that ask the same in one step share one; a row that is in both is asked once.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from langchain_core.runnables import RunnableConfig
+
+from .._core.calls import Calls
+from .._core.latest import Latest
+from .._core.ledger.keys import ledger_key
+from .._graph.clients import ClientPair
+from .._graph.records import Records, holder_of
+from .._graph.runtime import runtime_of
+from .._graph.session_ledger import Ledgers
+from .._graph.step_position import step_position
+from .._locks.shared import SharedLock, acquire_shared_lock
+from .questions import Questioner
+
+_ENDED: Latest[str, int] = Latest(1_000)
+"""By batch: its last use in this process, which left no row of unknown outcome."""
+
+
+class StepBatch(NamedTuple):
+    """The batch of a step's table."""
+
+    batch_id: str
+    use: int
+    """How many calls have used it, this one included."""
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nobody has sent anything for it."""
+        return self.use == 1
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it is certain what was sent for it: nobody has used it since an orderly end here."""
+        return self.is_new or _ENDED.get(self.batch_id) == self.use - 1
+
+    def note_end(self) -> None:
+        """Note that the outcome of each row that was sent is known."""
+        _ENDED[self.batch_id] = self.use
+
+
+def find_batch(
+    config: RunnableConfig, clients: ClientPair, questioner: Questioner
+) -> Calls[StepBatch | None]:
+    """The batch of the step that `config` belongs to, recorded; None where a rerun could not find it: outside
+    a graph, without a checkpointer, with `durability="exit"`.
+
+    Raises:
+        CheckpointNotWritten: It could not be recorded; nothing was sent.
+    """
+    if runtime_of(config) is None or holder_of(config) is None:
+        return None
+    position = yield from step_position(config)
+    if position is None:
+        return None
+    ledgers, name = Ledgers(clients, Records()), f"table at {position}: {_asked(questioner)}"
+    batch_id = yield from ledgers.of(config, name)
+    return StepBatch(batch_id, (yield from ledgers.uses(config, name)))
+
+
+def _asked(questioner: Questioner) -> str:
+    """What a table asks, whatever its rows are."""
+    question = questioner.question
+    named = "a function" if callable(question) else question
+    by = {"question": named, "row_id": questioner.row_id, "before": questioner.continue_from}
+    request = questioner.template.model_copy(update={"input": by})
+    return ledger_key(request, position="table", identity=questioner.identity)
+
+
+def lock_of_batch(batch_id: str, config: RunnableConfig) -> Calls[SharedLock | None]:
+    """The lock of a batch, in this process and, where checkpoints or store are in PostgreSQL, in all; None if
+    another call has it.
+    """
+    return (yield from acquire_shared_lock(f"batch {batch_id}", holder_of(config), seconds=0.0))
