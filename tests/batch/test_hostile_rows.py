@@ -11,7 +11,7 @@ import pytest
 from langchain_parallel import errors
 from langchain_parallel.batch.table import stream_table
 from langchain_parallel.models import TaskRunInput
-from langchain_parallel.simulator import RunScript
+from langchain_parallel.simulator import Fault, RunScript
 
 from .tables import QUESTION, SCHEMA, Office, companies
 

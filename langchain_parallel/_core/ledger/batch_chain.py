@@ -9,7 +9,7 @@ again, and no process has to keep anything else. A group that no run names is em
 
 One process at a time sends for a batch. One that goes on with it cannot know whether the last one had just
 sent a chunk to the tail. So it sends nothing before the settling time since it began is over, and reads the
-tail until then.
+tail until then, and the group before it, of whose chunk it may have seen the first runs only.
 """
 
 from __future__ import annotations
@@ -59,6 +59,8 @@ class BatchChain:
     doubts: dict[str, str] = field(default_factory=dict)
     """By group: why its list may leave out runs."""
     is_settled: bool = False
+    last_sent_to: str | None = None
+    """The last group whose runs name another: more of the chunk that they came with may show up there."""
     following: str | None = None
     """A group that was made for the chunk after the next."""
 
@@ -101,7 +103,9 @@ def _walk(chain: BatchChain, groups: Iterable[str], policy: RetryPolicy) -> Flow
         read.add(group_id)
         following = yield from _read(chain, group_id, policy)
         to_read += following
-        if not following:
+        if following:
+            chain.last_sent_to = group_id
+        else:
             chain.tail = group_id
 
 
@@ -147,7 +151,7 @@ def settle(chain: BatchChain, policy: RetryPolicy) -> Flow[None]:
         time = yield from now()
         failed: ParallelError | None = None
         try:
-            yield from _walk(chain, [*chain.doubts, chain.tail], policy)
+            yield from _walk(chain, [*chain.doubts, chain.last_sent_to or chain.tail], policy)
         except ParallelError as error:
             failed = error
         if time < chain.settled_at:
