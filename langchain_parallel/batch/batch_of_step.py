@@ -63,12 +63,12 @@ def find_batch(
     position = yield from step_position(config)
     if position is None:
         return None
-    ledgers, name = Ledgers(clients, Records()), f"table at {position}: {_asked(questioner)}"
+    ledgers, name = Ledgers(clients, Records()), f"table at {position}: {_mark_of(questioner)}"
     batch_id = yield from ledgers.of(config, name)
     return StepBatch(batch_id, (yield from ledgers.uses(config, name)))
 
 
-def _asked(questioner: Questioner) -> str:
+def _mark_of(questioner: Questioner) -> str:
     """What a table asks, whatever its rows are."""
     question = questioner.question
     named = "a function" if callable(question) else question
