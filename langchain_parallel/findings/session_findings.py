@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias, cast
 
+from .._core.plain_text import CUT_HERE, cut
 from ..evidence import (
     TEXT_FIELD,
     Evidence,
@@ -23,6 +24,10 @@ from .support import TurnEvidence, sources_in, values_of
 
 Session: TypeAlias = "Mapping[str, Any] | Iterable[Mapping[str, Any]]"
 """A graph's state or output, or a list of turns."""
+
+
+_OTHER_CHARS = 20_000
+"""Of another value of a field, in a graph's state."""
 
 
 def find_findings(session: Session) -> list[Findings]:
@@ -104,13 +109,35 @@ def _lines(parts: Mapping[str, PartEvidence]) -> list[_Line]:
 
 
 def without_excerpts(findings: Findings) -> Findings:
-    """The same, small enough for a graph's state."""
+    """The same, small enough for a graph's state: of other texts that contradict nothing, what is beyond
+    20,000 characters is left out, too. The turns have them whole.
+    """
     sources = [
         {name: source[name] for name in ("number", "url", "title")}
         for source in findings["sources"]
     ]
     beside = [without_excerpts(one) for one in findings["beside"]]
-    return {**findings, "sources": cast(list[Source], sources), "beside": beside}
+    fields = {name: _with_short_others(one) for name, one in findings["fields"].items()}
+    return {
+        **findings,
+        "fields": fields,
+        "sources": cast(list[Source], sources),
+        "beside": beside,
+    }
+
+
+def _with_short_others(finding: Finding) -> Finding:
+    others = [_with_short_text(one, finding["value"]) for one in finding["others"]]
+    return {**finding, "others": others}
+
+
+def _with_short_text(other: FoundValue, best: Any) -> FoundValue:
+    text = other["value"]
+    if not isinstance(text, str) or len(text) <= _OTHER_CHARS:
+        return other
+    if relation(form_of(best), form_of(text)) == "different":
+        return other
+    return {**other, "value": cut(text, _OTHER_CHARS, CUT_HERE)}
 
 
 def contradictions(findings: Findings) -> list[Contradiction]:

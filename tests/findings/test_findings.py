@@ -13,6 +13,7 @@ from langchain_parallel.findings import (
     contradictions,
     find_findings,
     last_findings,
+    without_excerpts,
 )
 from langchain_parallel.research import Turn
 
@@ -156,3 +157,21 @@ def test_many_fields_take_linear_time() -> None:
         return time.process_time() - before
 
     assert min(seconds(600) for _ in range(2)) < 4.5 * min(seconds(200) for _ in range(2))
+
+
+def test_a_graphs_state_keeps_no_other_text_of_any_length() -> None:
+    texts = [f"Report {n}. {'It says much. ' * (4_000 + n)}" for n in range(5)]
+    (found,) = find_findings([turn(at, text) for at, text in enumerate(texts)])
+    small = without_excerpts(found)
+    assert small["answer"] == found["answer"] == texts[-1]
+    others = small["fields"]["output"]["others"]
+    assert len(others) == 4
+    assert all(len(one["value"]) <= 20_000 for one in others)
+    assert contradictions(small) == contradictions(found) == []
+
+
+def test_a_long_text_that_contradicts_another_one_is_whole_in_a_graphs_state() -> None:
+    texts = [f"{'It says much. ' * 4_000}The CEO is {name}." for name in ("Ada", "Bob")]
+    (found,) = find_findings([turn(at, text) for at, text in enumerate(texts)])
+    assert len(contradictions(found)) == 1
+    assert contradictions(without_excerpts(found)) == contradictions(found)
