@@ -205,6 +205,27 @@ def test_checks_that_found_nothing_to_check_are_not_mentioned() -> None:
     assert "Checked against" not in document + page
 
 
+def test_of_the_checks_only_what_was_not_found_is_listed() -> None:
+    claims = [
+        {"field": "ceo", "text": f"{name} leads.", "support": support, "not_found": []}
+        for name, support in (("Ann", "supported"), ("Bo", "not_found"), ("Cy", "no_excerpt"))
+    ]
+    checks = {"claims": claims, "sources": [], "supported": 1, "not_found": 1, "no_excerpt": 1}
+    document, page = shown([turn(content={"ceo": "One"}, confidence={}, checks=checks)])
+    assert "1 statement found in the cited excerpts, 1 not found, 1 without an excerpt." in document
+    for text in (document, page):
+        assert "Bo leads." in text
+        assert "Ann leads." not in text
+        assert "Cy leads." not in text
+
+
+def test_a_value_without_a_source_is_uncertain_also_where_its_confidence_is_high() -> None:
+    session = [turn(content={"ceo": "Ann"}, confidence={"ceo": "high"}, unsupported_fields=["ceo"])]
+    document, page = shown(session)
+    assert "### What is uncertain\n\n- **ceo**: no source\n" in document
+    assert "ceo: no source" in page
+
+
 def test_a_row_of_a_table_that_was_not_found_is_told_by_its_cells() -> None:
     lost = {
         "field": "output",

@@ -104,3 +104,14 @@ def test_the_checks_of_a_source_name_it_by_the_number_of_the_report() -> None:
     ]
     document = SessionReport.of(session).to_markdown("audit")
     assert "- source 2: repeated, the same as source 3\n" in document
+
+
+def test_an_excerpt_is_only_text() -> None:
+    text = "<script>alert(1)</script><b>[x](https://evil.example)</b>"
+    cited = [{**cite(1, "https://a.example", "revenue"), "excerpts": [text]}]
+    report = SessionReport.of([turn(citations=cited)])
+    page = Page(report.to_html("audit"))
+    assert text in page.text
+    assert page.links == ["https://a.example"]
+    assert "<script" not in report.to_html("audit")
+    assert "](https://evil" not in report.to_markdown("audit")
