@@ -143,7 +143,7 @@ def _compound(
         more, then = _scale(plain, found.end())
         is_east_asian = has_no_spaces(plain[end - 1]) or "가" <= plain[end - 1] <= "힣"
         if more == (1.0,):
-            if not (is_east_asian and found[0][0] != " "):
+            if not is_east_asian or (found[0][0] == " " and has_no_spaces(plain[end - 1])):
                 break
         elif len(more) != 1 or more[0] >= least:
             break

@@ -12,7 +12,8 @@ from .letters import has_no_spaces
 _WORDS: dict[float, str] = {
     1e2: "hundred सौ 百 백",
     1e3: (
-        "k thousand thousands tsd tausend mille mil mila mille miles duizend tusen tuhat tuhatta tys tysiąc "
+        "k thousand thousands tsd tausend mille mil mila mille miles duizend tusen tuhat tuhatta tuhannen "
+        "tuhanteen tys tysiąc "
         "tysiące tysięcy tis tisíc tisíce ezer bin ribu nghìn ngàn тыс тысяч тысяча тысячи тис тисяч хил "
         "хиляди χιλ χιλιάδες χιλιάδων ألف ألفا آلاف الف هزار אלף אלפים हज़ार हजार হাজার ஆயிரம் พัน 千 仟 천"
     ),
@@ -20,15 +21,17 @@ _WORDS: dict[float, str] = {
     1e5: "lakh lakhs lac lacs लाख লাখ লক্ষ இலட்சம் லட்சம் แสน",
     1e6: (
         "m mm mn mln mio million millions millionen millió millones millón milhão milhões milioni milione "
-        "miljoen miljoner miljon miljoonaa milj milionów miliony milion milionů mil. milyon juta triệu млн "
+        "miljoen miljoner miljon miljoonaa miljoonan miljoonaan milliós milj milionów miliony milion milionů "
+        "mil. milyon juta triệu млн "
         "миллион миллиона миллионов мільйон мільйонів милиона милиони εκατ εκατομμύρια εκατομμύριο "
         "εκατομμυρίων مليون مليونا ملايين میلیون מיליון מיליוני ล้าน 백만 百万 百萬"
     ),
     1e7: "crore crores cr करोड़ करोड কোটি கோடி 천만 千万",
     1e8: "億 亿 억",
     1e9: (
-        "b bn billion billions mrd md mds mld mlrd mia mia milliard milliards milliarde milliarden milliárd "
-        "miliardi miliardo miliard miliardów miliardy miliarda miljard miljarder miljardia mrd. bilhão "
+        "b bn billion billions mrd md mds mld mlrd mia milliard milliards milliarde milliarden milliárd "
+        "miliardi miliardo miliard miliardów miliardy miliarda miljard miljarder miljardia miljardin "
+        "miljardiin milliárdos mrd. bilhão "
         "bilhões milyar miliar tỷ tỉ млрд миллиард миллиарда миллиардов мільярд мільярдів милиарда "
         "δισ δισεκατομμύρια δισεκατομμύριο δισεκατομμυρίων مليار مليارات بليون میلیارد מיליארד מיליארדי "
         "अरब"

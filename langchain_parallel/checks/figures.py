@@ -22,7 +22,7 @@ from .._quantities import Day, Quantity, Reading, level, read_days, read_quantit
 from .._quantities.date_reader import MONTHS
 from .._quantities.letters import without_marks
 from .._quantities.scales import SCALES
-from .._quantities.units import PERCENT, may_be_same
+from .._quantities.units import CURRENCIES, PERCENT, may_be_same
 from .languages import STOP_WORDS
 
 
@@ -48,7 +48,7 @@ class _Known(NamedTuple):
     """A word that is no unit stands behind it."""
 
 
-_PERCENT_WORDS = ("proc", "proz", "pros", "porc", "проц", "відс", "százal", "yüzd", "percent")
+_PERCENT_WORDS = ("proc", "proz", "pros", "porc", "проц", "відс", "szazal", "yuzd", "percent")
 _BOUNDS = """
 about: about around approximately approx approx. roughly circa ca ca. c. some estimated ~ ≈ etwa
 rund ungefähr zirka environ quelque aproximadamente alrededor_de cerca_de unos unas circa_ около
@@ -81,6 +81,7 @@ _SHORT_YEAR = re.compile(r"(?:\bfy ?|')(\d\d)(?!\d)|(?<!\d)((?:19|20)\d\d)\s?[-/
 _YEAR_MONTH = re.compile(r"(?<![\d./-])((?:19|20)\d\d)[-/.](0[1-9]|1[0-2])(?![\d./-])")
 _NAME = re.compile(r"[^\W\d_](?:[^\W\d_]|[\u0900-\u097f])+")
 _SHARES = re.compile(r"percent|pct|share|rate|ratio|margin|growth|portion", re.IGNORECASE)
+_HUNDREDTHS = frozenset(("cents", "pence", "centimes", "centavos", "céntimos", "centesimi"))
 _SAME, _BELOW = 1e-9, 0.999
 
 
@@ -156,9 +157,17 @@ def _figure(text: str, group: list[Quantity]) -> Iterator[Figure]:
         ways = [*((one,) for one in wholes), tuple({one.start: one for one in parts}.values())]
     else:
         ways = [(one,) for one in same]
+    if first.noun in _HUNDREDTHS:
+        ways += [(_in_whole(one),) for one in same]
     if ways := [way for way in ways if len(way)]:
         end = max(one.end for one in group)
         yield Figure(text[first.start : end], first.start, end, tuple(ways), _bound(text, first))
+
+
+def _in_whole(one: Quantity) -> Quantity:
+    """35 cents as 0.35 of a currency."""
+    readings = tuple(Reading(r.value / 100, r.step / 100) for r in one.readings)
+    return one._replace(readings=readings, units=CURRENCIES, noun="")
 
 
 def _bound(text: str, one: Quantity) -> str:
@@ -206,6 +215,8 @@ class FigureIndex:
         for [one] in _outside(found, sorted(spans)):
             if not one.is_part_of_name or _is_year(one):
                 yield from _known_as(one, hinted)
+            if one.noun in _HUNDREDTHS:
+                yield from _known_as(_in_whole(one), [])
 
     def _has_part(self, part: Quantity | Day, bound: str) -> bool:
         if isinstance(part, Day):

@@ -34,6 +34,7 @@ _ROW = re.compile(rf"(?<![\w'-]){_WORD}(?:(?:(?<=\b[^\W\d_])\. ?| ){_WORD})*")
 _PARTICLES: frozenset[str] = word_set(
     "of de du des del della di da dos das van von der den la le el al bin ibn and & y e und et zu ter"
 )
+_CONJUNCTIONS = word_set("and & y e et und")
 _GENERIC: frozenset[str] = word_set(
     "inc incorporated ltd limited llc llp plc corp corporation co company group holding holdings gmbh "
     "ag se kg sa sas sarl spa srl nv bv ab asa oy as oyj kk pty sl aps kgaa ооо ао пао зао "
@@ -45,6 +46,8 @@ _GENERIC: frozenset[str] = word_set(
     "anfang mitte"
 )
 _LEAST_SHARE = 0.5
+_JOINT = re.compile(r" (?:and|&|y|e|et|und|en|och|og) ")
+_PAIR = re.compile(rf"(?<![\w'-])({_WORD})(?=( (?:{_WORD}))?(?: ({_WORD}))?)")
 
 
 def find_names(text: str) -> list[ProperName]:
@@ -105,6 +108,7 @@ class NameIndex:
         tokens = _TOKEN.findall(plain)
         for word in tokens:
             self._words.setdefault(word[:3], set()).add(word)
+        self._following: dict[str, set[str]] = _find_following(level(whole))
         self._joined: str = "".join(tokens)
         self._scripts: dict[str, int] = _count_scripts(whole)
         self._languages: frozenset[str] = guess_languages(whole)
@@ -116,25 +120,53 @@ class NameIndex:
         if letters == 0 or self._scripts.get(script, 0) * 2 < letters:
             return False
         if not languages:
-            return not self._languages or "en" in self._languages
+            return script != "Latin" or not self._languages or "en" in self._languages
         return not self._languages or bool(languages & self._languages)
 
     def has(self, name: ProperName, languages: frozenset[str]) -> bool:
-        """Whether enough of a name is there."""
-        words = [w for w in _split(name.text) if w not in _PARTICLES]
+        """Whether enough of a name is there; of each, where two are joined by a word such as `and`."""
+        if self._has_one(name.text, languages):
+            parts = _JOINT.split(name.text)
+            return len(parts) < 2 or any(len(p.split()) < 2 for p in parts) or self._has_each(parts)
+        return False
+
+    def _has_each(self, names: list[str]) -> bool:
+        return all(self._has_one(name, frozenset()) for name in names)
+
+    def _has_one(self, name: str, languages: frozenset[str]) -> bool:
+        words = [w for w in _split(name) if w not in _PARTICLES]
         telling = [word for word in words if word not in _GENERIC] or words
         if "".join(words) in self._joined or "".join(telling) in self._joined:
             return True
-        first_letters = "".join(word[0] for word in _split(name.text) if word not in STOP_WORDS)
+        first_letters = "".join(word[0] for word in _split(name) if word not in STOP_WORDS)
         if len(first_letters) > 1 and first_letters in self._words.get(first_letters[:3], ()):
             return True
         there = [word for word in telling if self._has_word(word)]
+        if telling[-1] not in there and self._has_another(telling):
+            return False
         if telling[-1] in there or (there and "de" in languages):
             return True
         return len(there) > len(telling) * _LEAST_SHARE
 
+    def _has_another(self, words: list[str]) -> bool:
+        """Whether another last name stands wherever the name begins as this one does."""
+        following = self._following.get(words[-2], set()) if len(words) > 1 else set()
+        return bool(following) and "" not in following
+
     def _has_word(self, word: str) -> bool:
         return any(is_same_word(word, other) for other in self._words.get(word[:3], ()))
+
+
+def _find_following(text: str) -> dict[str, set[str]]:
+    """The name behind each word with a capital, a particle left out; empty where no name is."""
+    found: dict[str, set[str]] = {}
+    for one, following, further in _PAIR.findall(text):
+        if one[0].isupper():
+            word = following.strip()
+            word = further if word in _PARTICLES - _CONJUNCTIONS else word
+            for last in without_marks(one).split("-")[-1:]:
+                found.setdefault(last, set()).add(word if word[:1].isupper() else "")
+    return found
 
 
 def _split(name: str) -> list[str]:

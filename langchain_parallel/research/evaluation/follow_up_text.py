@@ -10,7 +10,7 @@ from collections.abc import Collection
 from typing import Any
 
 from ..._core.plain_text import quote_text
-from ...evidence import NO_ANSWERS, TEXT_FIELD, is_hollow, is_within
+from ...evidence import NO_ANSWERS, TEXT_FIELD, is_hollow, with_parents
 from ...findings import Contradiction, Findings
 from ...text.layout import list_within
 from ...text.untrusted import compact_json, harmless
@@ -27,12 +27,15 @@ def known_text(findings: Findings, asked: Collection[str]) -> str:
         findings: Of the question.
         asked: The fields that are asked about.
     """
+    wanted = set(asked)
+    around = {parent for field in asked for parent in with_parents(field)}
     known = [
         f"{harmless(name, _NAME_CHARS)}: {shown_value(one['value'])}"
         for name, one in findings["fields"].items()
         if name != TEXT_FIELD
         and not is_hollow(one["value"], NO_ANSWERS)
-        and not any(is_within(name, field) or is_within(field, name) for field in asked)
+        and name not in around
+        and wanted.isdisjoint(with_parents(name))
     ]
     if not known:
         return ""

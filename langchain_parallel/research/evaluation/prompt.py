@@ -67,7 +67,8 @@ def session_text(state: ResearchState, max_chars: int) -> str:
     as in `answer_text`.
     """
     last = last_round(state["turns"])
-    earlier = [_line(turn, _EARLIER_CHARS) for turn in state["turns"] if turn not in last]
+    at_hand = set(map(id, last))
+    earlier = [_line(turn, _EARLIER_CHARS) for turn in state["turns"] if id(turn) not in at_hand]
     room = max_chars - len(fence("…")) - len(_totals(state))
     kept = list_within(earlier[::-1], room // 4, by="\n").split("\n")[::-1] if earlier else []
     history = "\n".join(["Earlier turns:", *kept, ""]) if kept else ""
