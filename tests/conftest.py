@@ -72,6 +72,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if item in kept]
 
 
+@pytest.fixture(autouse=True)
+def _fresh_gates() -> Iterator[None]:
+    """What one test's API said of its quota holds up no other test that has the same key."""
+    yield
+    if gates := sys.modules.get("langchain_parallel.client.send_gates"):
+        gates._GATES.forget()
+
+
 def pytest_collection_finish() -> None:
     """What has been imported and collected stays, so no collection of garbage need look at it again."""
     gc.collect()

@@ -5,6 +5,9 @@ nothing leaves for as long as it asks, and from then on as many a minute as it t
 little more is tried now and then, twice as much after each time that went well, and half as often after one
 that did not. An eighth of what was taken lately may be on its way at once, so that few are turned away when a
 quota is used up that is not known.
+
+Rule: no call waits longer for what the API said to another one than it would wait after its own 429. It is
+sent instead, and gets an answer of its own.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ RUNS_A_MINUTE = 2_000
 MINUTE = 60.0
 AT_ONCE = 8
 """POSTs that may be on their way at once, whatever was taken lately."""
-FEWEST = 10
+FEWEST = 30
 """A minute, whatever was learned: one 429 may have been meant for another process of the account."""
 _PAUSES = Backoff(0.5, 30.0)
 """Where a 429 does not say how long to wait."""
@@ -42,9 +45,15 @@ class SendQuota:
         self._raise_at = math.inf
         self._step, self._hold = 1.0, MINUTE
 
-    def pause(self, now: float, per_minute: float) -> float:
-        """Seconds until the next may leave, or until it is worth asking; infinite until one comes back."""
-        if now < self._closed_until:
+    def pause(self, now: float, per_minute: float, longest: float = math.inf) -> float:
+        """Seconds until the next may leave, or until it is worth asking; infinite until one comes back.
+
+        Args:
+            now: By the monotonic clock.
+            per_minute: How many may leave in a minute, at the most.
+            longest: Seconds that its caller would wait where the API asks for it.
+        """
+        if 0 < self._closed_until - now <= longest:
             return self._closed_until - now
         self._raise(now, per_minute)
         while self._taken and self._taken[0] + MINUTE <= now:

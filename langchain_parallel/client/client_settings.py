@@ -138,7 +138,7 @@ class Settings:
         """Leave to send one request that starts runs, to be waited for."""
         clock = None if isinstance(self.clock, _SystemClock) else self.clock
         gate = gate_of(self.api_key.get_secret_value(), self.base_url, clock)
-        return Permit(gate, self.clock, self.runs_per_minute)
+        return Permit(gate, self.clock, self.runs_per_minute, self.policy.max_retry_after)
 
     def exchange(
         self, http: httpx.Client | httpx.AsyncClient | None, request: Request, ends: float

@@ -46,8 +46,10 @@ class SendGate(ForgottenInChild):
         self._line: deque[_Turn] = deque()
         self._quota = SendQuota()
 
-    def enter(self, clock: _Monotonic, per_minute: float) -> Generator[Sleep | Stand, object, None]:
-        """Wait until the next POST may leave."""
+    def enter(
+        self, clock: _Monotonic, per_minute: float, longest: float
+    ) -> Generator[Sleep | Stand, object, None]:
+        """Wait until the next POST may leave; for what a 429 asks, `longest` seconds at the most."""
         turn, was_woken = _Turn(), True
         with self.guard:
             self._line.append(turn)
@@ -56,7 +58,7 @@ class SendGate(ForgottenInChild):
                 with self.guard:
                     pause = math.inf
                     if self._line[0] is turn or not was_woken:
-                        pause = self._quota.pause(clock.monotonic(), per_minute)
+                        pause = self._quota.pause(clock.monotonic(), per_minute, longest)
                     if pause <= 0:
                         self._quota.enter()
                         return
@@ -110,15 +112,18 @@ def gate_of(api_key: str, base_url: str, clock: object) -> SendGate:
 class Permit:
     """Leave for one flow to send one creating POST."""
 
-    def __init__(self, gate: SendGate, clock: _Monotonic, per_minute: float) -> None:
-        self._gate, self._clock, self._per_minute = gate, clock, per_minute
+    def __init__(
+        self, gate: SendGate, clock: _Monotonic, per_minute: float, longest: float
+    ) -> None:
+        self._gate, self._clock = gate, clock
+        self._per_minute, self._longest = per_minute, longest
         self.is_held = False
         self._was_sent = False
 
     def take(self) -> Generator[Sleep | Stand, object, None]:
         """Wait for it, unless it is held."""
         if not self.is_held:
-            yield from self._gate.enter(self._clock, self._per_minute)
+            yield from self._gate.enter(self._clock, self._per_minute, self._longest)
             self.is_held = True
 
     def take_anyway(self) -> None:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx
 import pytest
 
 from langchain_parallel import AsyncParallelClient, ParallelClient, errors
 from langchain_parallel._core.send_quota import AT_ONCE
-from langchain_parallel.client import send_gates
 from langchain_parallel.client.handles import ALLOWANCE, MAX_EXCHANGES
 from langchain_parallel.simulator import (
     ManualClock,
@@ -21,14 +20,7 @@ from langchain_parallel.simulator import (
     SimulatorTransport,
 )
 
-from .both import QUICK, World, ask
-
-
-@pytest.fixture(autouse=True)
-def fresh_gates() -> Iterator[None]:
-    send_gates._GATES.forget()
-    yield
-    send_gates._GATES.forget()
+from .both import QUICK, Both, World, ask
 
 
 def turned_away(simulator: Simulator) -> int:
@@ -47,6 +39,24 @@ async def test_five_hundred_calls_at_a_quota_of_a_hundred_all_end_well() -> None
     assert [error for error in sent if isinstance(error, BaseException)] == []
     assert len(simulator.runs()) == 500
     assert turned_away(simulator) <= 20
+
+
+def test_a_longer_pause_than_a_client_keeps_holds_up_no_other_call(client_kind: Any) -> None:
+    """Each hears it from the API itself, at once."""
+    clock, asked = ManualClock(), []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(429, headers={"retry-after": "999"}, json={})
+
+    api = Both(client_kind, "key", transport=httpx.MockTransport(handle), clock=clock)
+    for _ in range(3):
+        with pytest.raises(errors.RateLimited) as caught:
+            api.create(ask())
+        assert caught.value.retry_after == 999
+    assert len(asked) == 3
+    assert clock.monotonic() < 1
+    api.done()
 
 
 def test_threads_keep_to_the_quota_too() -> None:
