@@ -122,6 +122,8 @@ class Turn(TypedDict):
     """Other runs of the same request, where it was started more than once; `cost_usd` counts them."""
     ledger_id: NotRequired[str]
     """The ledger of its run: another one than the session's, if the turn was carried over."""
+    approved_by: NotRequired[Literal["person"]]
+    """A person approved the run before it was started."""
     message_key: NotRequired[str]
     """Made from the id and the text of the human message that asked it, in a chat."""
     seal: NotRequired[str]

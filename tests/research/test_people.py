@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from langchain.agents.middleware import human_in_the_loop as langchain_hitl
 from langgraph.types import Command
 
-from langchain_parallel import aresume, resume
+from langchain_parallel import SessionReport, aresume, resume
 from langchain_parallel.errors import InvalidRequest
 from langchain_parallel.options import Limits, RequestOptions
 from langchain_parallel.research import by_evidence, by_person
@@ -261,6 +261,17 @@ def test_a_wrong_answer_about_money_spends_nothing(mode: Mode) -> None:
     assert session.runs == []
     answer(session, YES)
     assert len(session.runs) == 1
+
+
+def test_a_run_that_a_person_approved_says_so_when_it_has_ended(mode: Mode) -> None:
+    session = Session(mode, options={"limits": Limits(approve_above="lite")})
+    session.ask("How large is it?")
+    first = answer(session, YES)["turns"]
+    assert [turn.get("approved_by") for turn in first] == ["person"]
+    assert "approved" not in first[0]
+    assert "A person approved the run of turn 1" in SessionReport.of(first).to_markdown("audit")
+    session.options.pop("limits")
+    assert [turn.get("approved_by") for turn in session.ask("Who?")["turns"]] == ["person", None]
 
 
 def test_what_is_null_in_an_answer_says_nothing(mode: Mode) -> None:
