@@ -133,5 +133,5 @@ _BEFORE = re.compile(
 )
 _BEHIND = re.compile(
     rf"\.?(?:,?\s(?P<d>{_DAY})(?:st|nd|rd|th)?(?!\d)(?![.,]\d)(?:,?\s(?P<y>{_YEAR})(?!\d))?"
-    rf"|[\s,-]+(?:de\s|of\s|del\s)?(?P<z>{_YEAR})(?!\d))"
+    rf"|[\s,-]{{1,4}}(?:de\s|of\s|del\s)?(?P<z>{_YEAR})(?!\d))"
 )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from importlib import import_module
@@ -19,8 +18,8 @@ from .._core.plain_text import clean
 from ..errors import InvalidRequest
 from .row_answer import ResearchRow, answered_columns, as_text
 
-_FORMULA = re.compile(r"\s*[=+\-@\t\r\uff0b\uff0d\uff1d\uff20]")
-"""What a spreadsheet may take for a formula; the full-width forms, too."""
+_FORMULA: tuple[str, ...] = ("=", "+", "-", "@", "\uff0b", "\uff0d", "\uff1d", "\uff20")
+"""What begins what a spreadsheet may take for a formula; the full-width forms, too."""
 _GROUP = 1_000
 """Rows that are written to a Parquet file at a time."""
 _IDS = ("run_id", "interaction_id", "error")
@@ -139,7 +138,13 @@ def safe_cell(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float):
         return "" if value is None else value
     text = clean(as_text(value)).replace("\0", "")
-    return f"'{text}" if _FORMULA.match(text) else text
+    return f"'{text}" if _may_be_formula(text) else text
+
+
+def _may_be_formula(text: str) -> bool:
+    rest = text.lstrip()
+    before = text[: len(text) - len(rest)]
+    return "\t" in before or "\r" in before or rest.startswith(_FORMULA)
 
 
 @contextmanager

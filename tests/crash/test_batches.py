@@ -94,6 +94,7 @@ def of_kind(lab: BatchLab, workload: str, mode: Mode, chosen: str) -> list[str]:
     return exact or [p for p in passed if not p.startswith("begin") and kind(p) == chosen]
 
 
+@pytest.mark.larger
 @pytest.mark.grid
 @pytest.mark.parametrize("chosen", KINDS)
 @pytest.mark.parametrize("mode", ["sync", "async"])

@@ -156,7 +156,8 @@ def test_many_fields_take_linear_time() -> None:
         find_findings(turns)
         return time.process_time() - before
 
-    assert min(seconds(600) for _ in range(2)) < 4.5 * min(seconds(200) for _ in range(2))
+    # Quadratic time would be nine times as long.
+    assert min(seconds(600) for _ in range(3)) < 6 * min(seconds(200) for _ in range(3))
 
 
 def test_a_graphs_state_keeps_no_other_text_of_any_length() -> None:
