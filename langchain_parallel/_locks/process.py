@@ -97,7 +97,7 @@ class ForgottenInChild:
 
     def forget(self) -> None:
         """Become empty."""
-        self.guard = threading.Lock()
+        self.guard: threading.Lock = threading.Lock()
 
 
 class _Locks(ForgottenInChild):

@@ -72,7 +72,7 @@ class Places:
         self._limit = limit
         self._guard = threading.Lock()
         self._line: deque[Signal] = deque()
-        self.taken = 0
+        self.taken: int = 0
 
     def try_take(self) -> bool:
         """Take a place if one is free and nobody waits for it."""

@@ -71,13 +71,13 @@ class FlatColumns:
     """The columns of a flat table: the row's own, each value with its evidence, and the ids."""
 
     def __init__(self, row: ResearchRow, columns: Sequence[str]) -> None:
-        self.own = list(row.row)
+        self.own: list[str] = list(row.row)
         self._taken = set(self.own)
         self._ids = {name: self.free_name(name) for name in _IDS}
         self._answer = {
             name: self.free_name(name, *_EVIDENCE) for name in (columns or list(row.cells))
         }
-        self.sources = {f"{name}_sources" for name in self._answer.values()}
+        self.sources: set[str] = {f"{name}_sources" for name in self._answer.values()}
         """The columns that have lists of addresses."""
 
     def free_name(self, name: str, *endings: str) -> str:

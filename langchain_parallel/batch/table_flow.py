@@ -73,6 +73,8 @@ class TableFlow:
     seconds: float = math.inf
     metadata: dict[str, str] = field(default_factory=dict)
     on_begin: Callable[[str], Any] | None = None
+    chain: batch_chain.BatchChain = field(init=False)
+    """Its task groups."""
     _groups: dict[str, GroupResults] = field(default_factory=dict)
     _ready: dict[int, tuple[RowTicket, Ended]] = field(default_factory=dict)
     """Rows that wait for one before them."""

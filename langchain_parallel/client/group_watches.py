@@ -56,10 +56,12 @@ class Shared(Generic[StreamT]):
     """One group that is followed, its stream, and those that wait."""
 
     def __init__(self, watch: GroupWatch, stream: StreamT, seat: Seat) -> None:
-        self.watch, self.stream, self.seat = watch, stream, seat
-        self.is_refused = False
+        self.watch: GroupWatch = watch
+        self.stream: StreamT = stream
+        self.seat: Seat = seat
+        self.is_refused: bool = False
         self.waiters: dict[_Waiter, None] = {}
-        self.guard = threading.Lock()
+        self.guard: threading.Lock = threading.Lock()
         self._flow: Flow[None] = watch.follow()
         self._effect: Effect | None = None
         self._outcome: object = None

@@ -45,8 +45,8 @@ class _Allowance(ForgottenInChild):
         """Start anew."""
         super().forget()
         self._free = 0.0
-        self.exchanges = Places(lambda: self.share_of(MAX_EXCHANGES))
-        self.seats = 0
+        self.exchanges: Places = Places(lambda: self.share_of(MAX_EXCHANGES))
+        self.seats: int = 0
         """Taken."""
         self.standing = 0
         """Waits without a seat."""
@@ -83,7 +83,7 @@ class Seat:
     """The seat of one flow, or its place among those that stand."""
 
     def __init__(self) -> None:
-        self.has_seat = False
+        self.has_seat: bool = False
         self._is_standing = False
         self._group_id: str | None = None
         self._made_in = os.getpid()

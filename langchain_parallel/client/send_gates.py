@@ -117,7 +117,7 @@ class Permit:
     ) -> None:
         self._gate, self._clock = gate, clock
         self._per_minute, self._longest = per_minute, longest
-        self.is_held = False
+        self.is_held: bool = False
         self._was_sent = False
 
     def take(self) -> Generator[Sleep | Stand, object, None]:
