@@ -20,6 +20,7 @@ COMMAND = re.compile(r"\bpip install ([^\n`]+)")
 NEEDS = {
     "agents": "from langchain_parallel import ParallelResearchMiddleware",
     "postgres": "import langgraph.checkpoint.postgres, langgraph.store.postgres",
+    "reports": "import markdown_it",
     "sqlite": "import langgraph.checkpoint.sqlite",
     "webhooks": "from langchain_parallel.webhooks import webhook_app",
 }
