@@ -132,14 +132,16 @@ def test_a_turn_that_has_ended_carries_nothing_of_its_planning(
     state = session.state()
     assert {turn["status"] for turn in state["turns"]} == ENDS[story]
     for turn in state["turns"]:
-        assert set(turn) - {"duplicates"} == RECORD
+        assert set(turn) - {"duplicates", "approved_by"} == RECORD
+        assert ("approved_by" in turn) is (story in (approved, approved_once_there_was_credit))
         assert turn["key"]
     assert not state.get("pending")
     assert not state.get("branches")
 
 
 def test_a_turn_has_the_keys_of_its_record_and_those_of_its_planning() -> None:
-    assert set(Turn.__annotations__) == RECORD | PLANNING | {"checks", "duplicates", "message_key"}
+    sometimes = {"approved_by", "checks", "duplicates", "message_key"}
+    assert set(Turn.__annotations__) == RECORD | PLANNING | sometimes
 
 
 def test_a_planned_turn_is_the_turn_that_it_becomes(mode: Mode) -> None:
