@@ -29,7 +29,7 @@ PROGRAM = dedent(
     questions = [f"Question {number}" for number in range(runs)]
 
     async def tool():
-        async with AsyncParallelClient("key", url) as client:
+        async with AsyncParallelClient("key", url, runs_per_minute=100_000) as client:
             asked = ParallelTaskTool(processor="lite", client=client)
             contents = await asked.abatch([{"input": question} for question in questions])
             open_now = sum(1 for _ in Path("/dev/fd").iterdir())
@@ -73,11 +73,11 @@ def test_three_hundred_questions_need_no_more_than_256_handles(
 
 
 @pytest.mark.exhaustive
-def test_three_thousand_questions_need_no_more_than_1024_handles(
+def test_a_thousand_questions_need_no_more_than_384_handles(
     simulator_server: RunningServer,
 ) -> None:
-    found = ask_all(simulator_server, 1024, 3000, "tool")
-    assert (found["answered"], found["started"]) == (3000, 3000)
+    found = ask_all(simulator_server, 384, 1000, "tool")
+    assert (found["answered"], found["started"]) == (1000, 1000)
 
 
 def test_forty_questions_are_answered_with_forty_handles(simulator_server: RunningServer) -> None:
