@@ -32,7 +32,8 @@ def cells() -> Iterator[Cell]:
 
 def _is_told(row: Row, call: Call) -> bool:
     """The thread looks at the run before it parks, so an answer there that cannot be read is told at once."""
-    return row.kind in ("malformed_json", "wrong_shape") and call.name.startswith("retrieve")
+    unreadable = "malformed_json", "wrong_shape", "wrong_id"
+    return row.kind in unreadable and call.name.startswith("retrieve")
 
 
 def shown(cell: Cell) -> list[object]:
