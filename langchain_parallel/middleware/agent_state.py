@@ -24,6 +24,8 @@ from .names import Names
 _STAGES = {"planned": 0, "unknown": 1, "running": 2, "action_required": 2}
 _ENDED = 3
 UNPROVEN, WITHHELD = "unproven", "withheld"
+ELSEWHERE = "elsewhere/"
+"""Begins the `call` of a record whose run was found in the ledger; its id follows."""
 _SHORT_ID_CHARS = 6
 _NAMED_HANDLES = 20
 _QUESTION_CHARS = 60
@@ -78,7 +80,25 @@ def merge_research(known: Research | None, new: Research | None) -> Research:
         if parent in handles:
             here["parent_handle"] = handles[parent]
         merged[own] = _later(merged[own], here) if own in merged else here
-    return merged
+    return _without_twins(merged)
+
+
+def _without_twins(research: Research) -> Research:
+    """Without the records of runs found in the ledger that turned out to be those of a call of this thread:
+    a server that lists runs without metadata does not say whose they are. A handle that was told to the model
+    or that was built on stays.
+    """
+    found = {
+        handle: record
+        for handle, record in research.items()
+        if record.get("call", "").startswith(ELSEWHERE) and not record.get("seen_by_model")
+    }
+    if not found:
+        return research
+    called = {r.get("run_id") for handle, r in research.items() if handle not in found}
+    parents = {record.get("parent_handle") for record in research.values()}
+    twins = {h for h, r in found.items() if r["run_id"] in called - {""} and h not in parents}
+    return {handle: record for handle, record in research.items() if handle not in twins}
 
 
 def _merged_handles(known: Research, new: Research) -> dict[str, str]:

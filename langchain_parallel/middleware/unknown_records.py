@@ -19,7 +19,7 @@ from ..research.approval import limit_objections
 from ..research.state import Turn, id_of
 from ..research.unknown_runs import Known, Submitted, submit_knowing
 from .agent_config import CALL_TAG, AgentConfig, short_call
-from .agent_state import AgentTurn, Research, short_id
+from .agent_state import ELSEWHERE, AgentTurn, Research, short_id
 from .call_plan import call_of, find_message, spending
 
 
@@ -97,7 +97,7 @@ def found_records(
             "handle": handle,
             "parent_handle": by_id.get(turn["parent_interaction_id"] or ""),
             "ledger_id": beside["ledger_id"],
-            "call": f"elsewhere/{id_of(turn)}",
+            "call": f"{ELSEWHERE}{id_of(turn)}",
             "call_hash": "",
             "position": position,
             "round": position,

@@ -109,6 +109,18 @@ def test_records_of_parallel_calls_come_together_in_any_order() -> None:
     )
 
 
+def test_a_run_found_in_the_ledger_is_one_with_the_call_it_turns_out_to_be_of() -> None:
+    call = made("r1", "completed", run_id="trun_one", call="m1/c1")
+    found = made("r0@one", "running", run_id="trun_one", call="elsewhere/trun_one")
+    other = made("r0@two", "running", run_id="trun_two", call="elsewhere/trun_two")
+    built_on = made("r2", "running", run_id="trun_three", call="m2/c1", parent_handle="r0@one")
+    assert set(merge_research(found | other, call)) == {"r1", "r0@two"}
+    assert set(merge_research(call, found | other)) == {"r1", "r0@two"}
+    assert set(merge_research(found | built_on, call)) == {"r0@one", "r1", "r2"}
+    told: Research = {"r0@one": {**found["r0@one"], "seen_by_model": True}}
+    assert set(merge_research(told, call)) == {"r0@one", "r1"}
+
+
 def test_what_a_sub_agent_hands_back_keeps_its_own_handles() -> None:
     both = merge_research(made("r1", "completed"), made("r1", "completed", "tgrp_abcdef"))
     assert set(both) == {"r1", "r1@abcdef"}
