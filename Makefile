@@ -11,7 +11,7 @@
 #   COVERAGE=1      measure what the tests reach (`make coverage` does both, and reports)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-exhaustive test-rest test-oldest test-newest test-wheel coverage crash-matrix docs \
+.PHONY: help setup demo test test-exhaustive test-rest test-oldest test-newest test-wheel coverage crash-matrix docs outputs \
         environment drift real-clients mutants install-lines lint format types public-types bench dist constraints clean
 
 VENV    ?= .venv$(addprefix -,$(SET))$(if $(WHEEL),-wheel)
@@ -59,6 +59,9 @@ test-rest: $(VENV)/test.stamp ## what `make test` leaves out: with it, all that 
 
 docs: $(VENV)/test.stamp ## run every block of README and docs, and every notebook
 	$(PYTEST) tests/test_docs.py tests/test_notebooks.py $(ARGS)
+
+outputs: $(VENV)/test.stamp ## write below each block of README and docs what it prints (ARGS=docs/tool.md)
+	$(RUN) -m tests.shown_outputs $(ARGS)
 
 crash-matrix: $(VENV)/test.stamp ## kill real processes everywhere, several hundred times (ARGS=--help)
 	$(RUN) -m tests.crash.matrix --promised $(ARGS)

@@ -7,35 +7,23 @@ from __future__ import annotations
 
 import re
 import sys
-from contextlib import suppress
 from pathlib import Path
-from types import ModuleType
-from unittest import SkipTest
 
 import pytest
-from sybil import Document
-from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 
-ROOT = Path(__file__).parents[1]
-PAGES = "README.md", "CONTRIBUTING.md", "SECURITY.md"
-DOCUMENTS = [*(ROOT / name for name in PAGES), *sorted((ROOT / "docs").rglob("*.md"))]
-
-
-def documents() -> list[str]:
-    return [str(path.relative_to(ROOT)) for path in DOCUMENTS]
+from .shown_outputs import ROOT, documents, run_blocks, with_outputs
 
 
 @pytest.mark.parametrize("name", documents())
 @pytest.mark.usefixtures("simulated_api")
-def test_every_block_runs(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    document = Document.parse(str(ROOT / name), PythonCodeBlockParser(), SkipParser())
-    # A module of its own, so that classes defined in a block can be found by their name.
-    module = ModuleType("document")
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    document.namespace = vars(module)
-    for example in document.examples():
-        with suppress(SkipTest):  # a skip with a reason
-            example.evaluate()
+def test_every_block_runs_and_prints_what_is_shown(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (ROOT / name).read_text()
+    printed = list(
+        run_blocks(name, lambda key, module: monkeypatch.setitem(sys.modules, key, module))
+    )
+    assert with_outputs(text, printed) == text, f"run: make outputs ARGS={name}"
 
 
 @pytest.mark.parametrize("name", documents())

@@ -15,10 +15,11 @@ from langchain_core.messages import HumanMessage, ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import Command
-from scripted import call, run
+from scripted import run
 
 from langchain_parallel import create_research_graph
 from langchain_parallel.research import Turn, merge_turns
+from langchain_parallel.testing import call
 
 QUESTIONS = ["How large is the market for cargo bikes?", "And in Europe?"]
 SCRIPT = {

@@ -6,9 +6,10 @@ from typing import Any
 
 from langchain.agents import create_agent
 from langgraph.checkpoint.memory import InMemorySaver
-from scripted import call, calls, run
+from scripted import run
 
 from langchain_parallel.middleware import ParallelResearchMiddleware
+from langchain_parallel.testing import call, calls
 
 QUESTIONS = ["Who makes cargo bikes, and who buys them?", "Which of the makers are in Europe?"]
 SCRIPT = {

@@ -6,9 +6,10 @@ from typing import Any
 
 from deepagents import create_deep_agent
 from langgraph.checkpoint.memory import InMemorySaver
-from scripted import call, calls, run
+from scripted import run
 
 from langchain_parallel.middleware import ParallelResearchMiddleware
+from langchain_parallel.testing import call, calls
 
 QUESTIONS = ["Write notes on who makes cargo bikes and what they cost."]
 SCRIPT = {

@@ -12,9 +12,10 @@ from typing import Any
 from deepagents import create_deep_agent
 from deepagents.graph import DeepAgentState
 from langgraph.checkpoint.memory import InMemorySaver
-from scripted import call, calls, run
+from scripted import run
 
 from langchain_parallel.middleware import ParallelResearchMiddleware
+from langchain_parallel.testing import call, calls
 
 NAMES = ("market", "patents")
 QUESTIONS = ["How large is the market for cargo bikes, and who holds the patents?"]

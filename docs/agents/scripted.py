@@ -11,80 +11,30 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from langchain.chat_models import init_chat_model
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
-from pydantic import PrivateAttr
+from langchain_core.messages import AIMessage
 
 from langchain_parallel.middleware import find_citations
 from langchain_parallel.simulator import Simulator, serve
+from langchain_parallel.testing import ScriptedModel
 
 MODELS = {
     "ANTHROPIC_API_KEY": "anthropic:claude-sonnet-4-5",
     "OPENAI_API_KEY": "openai:gpt-5",
 }
 """The model for each key."""
-_MARK = r"\[([a-z_-]*\d+)(?:@\w+)?\]"
-
-# --- a scripted model -------------------------------------------------------------------------------
-
-
-class Scripted(BaseChatModel):
-    """Says one thing after the other. `[1]` in it stands for the mark that the model has read: a sub-agent's
-    has its ledger's name behind the number, `[1@c65c64]`.
-    """
-
-    _says: list[AIMessage | str] = PrivateAttr()
-
-    def __init__(self, says: Sequence[AIMessage | str]) -> None:
-        super().__init__()
-        self._says = list(says)
-
-    @property
-    def _llm_type(self) -> str:
-        return "scripted"
-
-    def bind_tools(self, tools: Sequence[Any], **options: Any) -> Any:
-        """Itself: it knows what to call."""
-        return self
-
-    def _generate(self, messages: list[BaseMessage], *args: Any, **options: Any) -> ChatResult:
-        say = self._says.pop(0)
-        message = AIMessage(as_read(say, messages)) if isinstance(say, str) else say.model_copy()
-        return ChatResult(generations=[ChatGeneration(message=message)])
-
-
-def as_read(text: str, messages: Sequence[BaseMessage]) -> str:
-    """The text with each of its marks as it stands in the messages."""
-    read = {m[1]: m[0] for said in messages for m in re.finditer(_MARK, said.text)}
-    return re.sub(_MARK, lambda m: read.get(m[1], m[0]), text)
-
-
-def calls(*named: tuple[str, dict[str, Any]]) -> AIMessage:
-    """A message of a model that calls tools, all at the same time."""
-    made: list[Any] = [
-        {"name": name, "args": args, "id": f"call_{nth}"} for nth, (name, args) in enumerate(named)
-    ]
-    return AIMessage("", tool_calls=made)
-
-
-def call(name: str, **args: Any) -> AIMessage:
-    """A message of a model that calls one tool."""
-    return calls((name, args))
-
 
 # --- running an example ----------------------------------------------------------------------------
 
 
 def models(script: Mapping[str, Sequence[AIMessage | str]]) -> dict[str, BaseChatModel]:
     """A scripted model for each agent of an example."""
-    return {agent: Scripted(says) for agent, says in script.items()}
+    return {agent: ScriptedModel(*says) for agent, says in script.items()}
 
 
 def real_models(script: Mapping[str, Any]) -> dict[str, BaseChatModel]:

@@ -7,9 +7,10 @@ from typing import Any
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
-from scripted import call, run
+from scripted import run
 
 from langchain_parallel.middleware import ParallelResearchMiddleware, ResearchAgentState
+from langchain_parallel.testing import call
 
 QUESTIONS = ["Who makes cargo bikes?", "Why those, and where?"]
 SCRIPT = {

@@ -14,9 +14,10 @@ from langchain_core.messages import ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command
-from scripted import call, run
+from scripted import run
 
 from langchain_parallel.middleware import ParallelResearchMiddleware, ResearchAgentState
+from langchain_parallel.testing import call
 
 QUESTIONS = ["Who makes cargo bikes?", "And which of them are in Europe?"]
 SCRIPT = {

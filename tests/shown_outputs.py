@@ -1,0 +1,126 @@
+"""What the blocks of README and docs print, as the pages show it.
+
+Rule: a fence ```` ```text title="Output" ```` below a block has what the block prints. What differs
+from run to run (ids, times, ports) is masked in both.
+
+`make outputs ARGS="README.md docs/tool.md"` runs the pages against a simulator and writes what
+their blocks print; without arguments, all pages that have blocks.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+from unittest import SkipTest
+
+from sybil import Document
+from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
+
+ROOT = Path(__file__).parents[1]
+PAGES = "README.md", "CONTRIBUTING.md", "SECURITY.md"
+DOCUMENTS = [*(ROOT / name for name in PAGES), *sorted((ROOT / "docs").rglob("*.md"))]
+
+_SHOWN = re.compile(r'\n\n```text title="Output"\n(.*?)```(?=\n)', re.DOTALL)
+_MOST_LINES = 14
+_VARYING = [
+    (re.compile(r"\b(trun|intr|tgrp|inter|mon|evt|chatcmpl)_[0-9a-zA-Z-]{6,}"), r"\1_…"),
+    (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"), "…"),
+    (re.compile(r"\b20\d\d-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?"), "2026-…"),
+    (re.compile(r"\b20\d\d-\d\d-\d\d\b"), "2026-…"),
+    (re.compile(r"\b\d+(\.\d+)? s (?=ago|of res)"), "0 s "),
+    (re.compile(r'nonce="[0-9a-f]+"'), 'nonce="…"'),
+    (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:…"),
+]
+
+
+class Printed(NamedTuple):
+    """A block, and what it printed."""
+
+    end: int
+    """Where its fence ends in the page's text."""
+    output: str
+
+
+def documents() -> list[str]:
+    """The pages' paths below the project's root."""
+    return [str(path.relative_to(ROOT)) for path in DOCUMENTS]
+
+
+def mask(text: str) -> str:
+    """The text without what differs from run to run; its beginning, if it is long."""
+    if not text.strip():
+        return ""
+    for varying, fixed in _VARYING:
+        text = varying.sub(fixed, text)
+    lines = [line.rstrip() for line in text.rstrip().splitlines()]
+    if (more := len(lines) - _MOST_LINES) > 1:
+        lines[_MOST_LINES:] = [f"… ({more} more lines)"]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def run_blocks(name: str, enter: Callable[[str, ModuleType], object]) -> Iterator[Printed]:
+    """Run a page's blocks in order, in one namespace. `enter(name, module)` makes that a module which is
+    found by its name, as are the classes that are defined in it.
+    """
+    document = Document.parse(str(ROOT / name), PythonCodeBlockParser(), SkipParser())
+    module = ModuleType("document")
+    enter(module.__name__, module)
+    document.namespace = vars(module)
+    for example in document.examples():
+        printed = io.StringIO()
+        with suppress(SkipTest), redirect_stdout(printed):  # a skip with a reason
+            example.evaluate()
+        if document.text.startswith("```python", example.start):
+            yield Printed(example.end, mask(printed.getvalue()))
+
+
+def shown_output(text: str, end: int) -> str | None:
+    """What the page shows below the fence that ends there."""
+    shown = _SHOWN.match(text, end)
+    return shown[1] if shown else None
+
+
+def with_outputs(text: str, printed: list[Printed]) -> str:
+    """The page's text with all outputs as they were printed."""
+    for block in reversed(printed):
+        shown = _SHOWN.match(text, block.end)
+        after = shown.end() if shown else block.end
+        fence = f'\n\n```text title="Output"\n{block.output}```' if block.output else ""
+        text = text[: block.end] + fence + text[after:]
+    return text
+
+
+@contextmanager
+def _simulated() -> Iterator[None]:
+    from langchain_parallel.simulator import Simulator, serve
+
+    before = Path.cwd()
+    with serve(Simulator(latency_scale=0.001)) as server, tempfile.TemporaryDirectory() as folder:
+        os.environ.update(PARALLEL_API_KEY="simulated", PARALLEL_BASE_URL=server.url)
+        os.chdir(folder)
+        try:
+            yield
+        finally:
+            os.chdir(before)
+
+
+def main(names: list[str]) -> None:
+    """Write the outputs of these pages."""
+    for name in names or documents():
+        page = ROOT / name
+        with _simulated():
+            printed = list(run_blocks(name, sys.modules.__setitem__))
+        text = page.read_text()
+        page.write_text(with_outputs(text, printed))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
