@@ -19,16 +19,18 @@ from ..text.progress import CUSTOM_EVENT
 from .runtime import runtime_of
 
 
-def emit(message: dict[str, Any], config: RunnableConfig) -> Any:
-    """Send a progress message as a LangChain event; in awaited steps, what is to be awaited for that."""
+def emit(message: dict[str, Any], config: RunnableConfig, name: str = CUSTOM_EVENT) -> Any:
+    """Send a message as a LangChain event, of progress unless it has another name; in awaited steps, return
+    what is to be awaited for that.
+    """
     manager = config.get("callbacks")
     if not isinstance(manager, AsyncCallbackManager | CallbackManager):
         return None
     if manager.parent_run_id is None or not manager.handlers:
         return None
     if isinstance(manager, AsyncCallbackManager):
-        return adispatch_custom_event(CUSTOM_EVENT, message, config=config)
-    return dispatch_custom_event(CUSTOM_EVENT, message, config=config)
+        return adispatch_custom_event(name, message, config=config)
+    return dispatch_custom_event(name, message, config=config)
 
 
 class Spending(TypedDict):

@@ -133,6 +133,11 @@ def read_checkpoint(
     return cast("CheckpointTuple | None", found)
 
 
+def state_value(state: Any, name: str) -> Any:
+    """A channel of a graph's state, whichever kind of object that is; None if it has none."""
+    return state.get(name) if isinstance(state, Mapping) else getattr(state, name, None)
+
+
 def thread_id_of(config: RunnableConfig) -> str | None:
     """The LangGraph thread a config belongs to, if any."""
     thread_id = config.get("configurable", {}).get("thread_id")

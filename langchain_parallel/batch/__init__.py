@@ -7,21 +7,26 @@ from .table import ResearchTable, aresearch_table, astream_table, research_table
 from .table_files import RowWriter, open_writer, write_rows
 from .table_flow import BatchProgress
 from .table_job import TableOptions
+from .table_node import create_table_node
 from .table_plan import TablePlan
+from .table_trace import ROW_EVENT, RowEnd
 
 __all__ = [
+    "ROW_EVENT",
     "BatchProgress",
     "Cell",
     "CellSource",
     "Question",
     "ResearchRow",
     "ResearchTable",
+    "RowEnd",
     "RowWriter",
     "Rows",
     "TableOptions",
     "TablePlan",
     "aresearch_table",
     "astream_table",
+    "create_table_node",
     "open_writer",
     "research_table",
     "stream_table",

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeAlias
 
-from langchain_core.runnables.config import ensure_config
+from langchain_core.runnables import RunnableConfig
 
 from .._graph.runtime import ask_person, came_through_server, checkpointer_of, runtime_of
 from ..errors import LimitExceeded
@@ -29,7 +29,12 @@ _ANSWERS = {
 
 
 def clear(
-    plan: TablePlan, spending: BatchSpending, approve: Approve | None, *, goes_on: bool
+    plan: TablePlan,
+    spending: BatchSpending,
+    approve: Approve | None,
+    config: RunnableConfig,
+    *,
+    goes_on: bool,
 ) -> None:
     """Start, ask, or refuse: what a table may cost is decided here, before anything is sent.
 
@@ -48,7 +53,7 @@ def clear(
         raise LimitExceeded(
             " ".join(reasons), hint="Nothing was sent. Raise the limit, or ask less."
         )
-    if _may_start(plan, reasons, approve, passes_limits=bool(price)):
+    if _may_start(plan, reasons, approve, config, passes_limits=bool(price)):
         spending.limits = _raise_limits(limits, plan)
         return
     raise LimitExceeded(
@@ -76,11 +81,15 @@ def _raise_limits(limits: Limits, plan: TablePlan) -> Limits:
 
 
 def _may_start(
-    plan: TablePlan, reasons: list[str], approve: Approve | None, *, passes_limits: bool
+    plan: TablePlan,
+    reasons: list[str],
+    approve: Approve | None,
+    config: RunnableConfig,
+    *,
+    passes_limits: bool,
 ) -> bool:
     if approve is not None:
         return approve(plan) is True
-    config = ensure_config()
     if runtime_of(config) is None or checkpointer_of(config) is None:
         return False
     if passes_limits and came_through_server(config):

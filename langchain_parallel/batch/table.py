@@ -31,6 +31,7 @@ from .table_files import write_rows
 from .table_flow import BatchProgress, TableFlow
 from .table_job import TableJob, TableOptions, hide_secrets
 from .table_plan import TablePlan
+from .table_trace import TableTrace
 
 _LOG = logging.getLogger("langchain_parallel")
 
@@ -183,11 +184,12 @@ class _Seen:
         self.job = job
         self.plan: TablePlan = job.plan()
         self.batch_id: str | None = job.options["batch_id"]
+        self._config = ensure_config(job.options["config"])
         goes_on = self.batch_id is not None
-        clear(self.plan, job.spending, job.options["approve"], goes_on=goes_on)
+        clear(self.plan, job.spending, job.options["approve"], self._config, goes_on=goes_on)
+        self.trace = TableTrace(self._config)
         self._bar = open_bar(job.options["progress_bar"], self.plan.rows)
         self._lock: Lock | SharedLock | None = None
-        self._config = ensure_config()
         self._step: StepBatch | None = None
         self._has_unknown = False
         """Whether it is not known of a row what became of it."""
@@ -251,6 +253,7 @@ class _Seen:
         """The row that a step of the flow is about; None for a report."""
         if isinstance(step, BatchProgress):
             self._bar.update(step.answered + step.failed)
+            self.trace.beat()
             on_progress = self.job.options["on_progress"]
             if on_progress is not None:
                 on_progress(step)
@@ -260,6 +263,14 @@ class _Seen:
             self._has_unknown |= isinstance(ended, StillRunning | SubmissionUnknown)
             return with_error(ticket, ended, self.job.options["processor"])
         return with_answer(ticket, ended, self.job.columns)
+
+    def tell_begin(self) -> Calls[None]:
+        """Begin the table's run in the trace."""
+        yield from self.trace.begin({"processor": self.plan.processor, "rows": self.plan.rows})
+
+    def tell(self, row: ResearchRow) -> Calls[None]:
+        """Tell what became of a row."""
+        yield from self.trace.tell(row, self.batch_id or "", self.plan.processor)
 
 
 def _busy() -> ParallelError:
@@ -272,20 +283,34 @@ def _busy() -> ParallelError:
 def _iterate(job: TableJob, seen: _Seen) -> Generator[ResearchRow, None, None]:
     with seen:
         drive(seen.claim())
+        drive(seen.tell_begin())
         steps: Any = job.sync._iterate(seen.flow().steps())
-        with closing(steps):
-            for step in steps:
-                row = seen.row(step)
-                if row is not None:
-                    yield row
+        try:
+            with closing(steps):
+                for step in steps:
+                    row = seen.row(step)
+                    if row is not None:
+                        drive(seen.tell(row))
+                        yield row
+        except BaseException as error:
+            drive(seen.trace.end(seen.batch_id, error))
+            raise
+        drive(seen.trace.end(seen.batch_id))
 
 
 async def _aiterate(job: TableJob, seen: _Seen) -> AsyncGenerator[ResearchRow, None]:
     with seen:
         await adrive(seen.claim())
+        await adrive(seen.tell_begin())
         steps: Any = job.async_._iterate(seen.flow().steps())
-        async with aclosing(steps):
-            async for step in steps:
-                row = seen.row(step)
-                if row is not None:
-                    yield row
+        try:
+            async with aclosing(steps):
+                async for step in steps:
+                    row = seen.row(step)
+                    if row is not None:
+                        await adrive(seen.tell(row))
+                        yield row
+        except BaseException as error:
+            await adrive(seen.trace.end(seen.batch_id, error))
+            raise
+        await adrive(seen.trace.end(seen.batch_id))

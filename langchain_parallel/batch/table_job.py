@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, cast
 
+from langchain_core.runnables import RunnableConfig
 from pydantic import SecretStr
 from typing_extensions import TypedDict
 
@@ -73,6 +74,8 @@ class TableOptions(TypedDict, total=False):
     """Called after each step."""
     progress_bar: bool
     """Show a bar by rich or tqdm, whichever is installed."""
+    config: RunnableConfig | None
+    """LangChain's, such as callbacks; unless given, that of the step or Runnable around the call."""
     api_key: str | SecretStr | None
     """Read from `PARALLEL_API_KEY` unless given."""
     base_url: str | None
@@ -97,6 +100,7 @@ _DEFAULTS = TableOptions(
     on_begin=None,
     on_progress=None,
     progress_bar=False,
+    config=None,
     api_key=None,
     base_url=None,
     client=None,

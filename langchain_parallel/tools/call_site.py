@@ -7,7 +7,7 @@ checkpoint, a duplicate beside it), and another for every later call (R3).
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -19,7 +19,7 @@ from langchain_core.tools import BaseTool
 from langgraph.prebuilt import ToolRuntime
 
 from .._core.calls import Calls
-from .._graph.runtime import runtime_of, thread_id_of
+from .._graph.runtime import runtime_of, state_value, thread_id_of
 from .._graph.step_position import step_position
 from .thread_citations import nth_call
 
@@ -106,7 +106,7 @@ class CallSite:
         task = config.get("configurable", {}).get("checkpoint_ns") or uuid.uuid4().hex
         message = _message_of(runtime) if runtime else None
         message_id = getattr(message, "id", None)
-        ledger_id = _get(runtime.state, "ledger_id") if runtime else None
+        ledger_id = state_value(runtime.state, "ledger_id") if runtime else None
         return cls(
             position=message_id or str(task),
             config=config,
@@ -135,14 +135,9 @@ def _message_of(runtime: AnyRuntime) -> Any:
 def _answers(message: ToolMessage, run_id: str) -> bool:
     if message.status == "error":
         return False
-    return _get(message.artifact or {}, "run_id") == run_id or run_id in message.text
+    return state_value(message.artifact or {}, "run_id") == run_id or run_id in message.text
 
 
 def _messages(state: Any) -> Sequence[Any]:
-    messages = state if isinstance(state, list) else _get(state, "messages")
+    messages = state if isinstance(state, list) else state_value(state, "messages")
     return messages if isinstance(messages, list | tuple) else ()
-
-
-def _get(state: Any, name: str) -> Any:
-    """A channel of a graph's state, whichever kind of object that is."""
-    return state.get(name) if isinstance(state, Mapping) else getattr(state, name, None)
