@@ -11,7 +11,7 @@
 #   COVERAGE=1      measure what the tests reach (`make coverage` does both, and reports)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-exhaustive test-rest test-oldest test-newest test-wheel coverage crash-matrix docs outputs \
+.PHONY: help setup demo test test-exhaustive test-rest test-oldest test-newest test-wheel coverage crash-matrix docs outputs site \
         environment drift real-clients mutants install-lines lint format types public-types bench dist constraints clean
 
 VENV    ?= .venv$(addprefix -,$(SET))$(if $(WHEEL),-wheel)
@@ -59,6 +59,9 @@ test-rest: $(VENV)/test.stamp ## what `make test` leaves out: with it, all that 
 
 docs: $(VENV)/test.stamp ## run every block of README and docs, and every notebook
 	$(PYTEST) tests/test_docs.py tests/test_notebooks.py $(ARGS)
+
+site: $(VENV)/docs.stamp ## build the documentation site into build/site/html, strictly
+	$(RUN) docs/site/build.py build/site
 
 outputs: $(VENV)/test.stamp ## write below each block of README and docs what it prints (ARGS=docs/tool.md)
 	$(RUN) -m tests.shown_outputs $(ARGS)
@@ -123,7 +126,7 @@ dist: $(VENV)/dev.stamp ## build sdist and wheel into dist/, and look into them
 # uv resolves for every Python and platform at once, which pip cannot; nothing else needs it.
 constraints: $(BIN)/python ## pin today's newest versions, and the oldest with what goes with them
 	$(BIN)/python -m pip --disable-pip-version-check install --quiet uv
-	$(BIN)/uv pip compile $(COMPILE) --extra newest --output-file constraints.txt
+	$(BIN)/uv pip compile $(COMPILE) --extra newest --extra docs --output-file constraints.txt
 	$(BIN)/python .ci/floors.py > $(VENV)/floors.txt
 	$(BIN)/uv pip compile $(COMPILE) --constraint $(VENV)/floors.txt --output-file constraints-oldest.txt
 
