@@ -1,8 +1,8 @@
 """Builds the site: `python docs/site/build.py build/site` lays out the pages and has Zensical build them.
 
 The pages are the Markdown files of `docs/`, README and the other files at the top as they are, with links
-that fit the site; the notebooks with their outputs; a page for each public module, made of its docstrings; and
-`llms.txt`, for models that read the site. `--with mkdocs` builds with Material for MkDocs instead.
+that fit the site; the notebooks with their outputs; a page for each public module, made of its docstrings;
+and `llms.txt`, for models that read the site. `--with mkdocs` builds with Material for MkDocs instead.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from textwrap import shorten
 
 import yaml
 
@@ -150,7 +151,8 @@ def index_for_models(layout: Layout) -> str:
         text = layout.read(place)
         title = (re.findall(r"^# (.*)$", text, re.MULTILINE) or [place])[0]
         first = next(filter(re.compile(r"\w|`(?!``)").match, re.split(r"\n\s*\n", text)), "")
-        lines.append(f"- [{title}]({place}): {' '.join(first.split())[:200]}")
+        said = " ".join(_LINK.sub(lambda link: link[1][1:-1], first).split())
+        lines.append(f"- [{title}]({place}): {shorten(said, 200, placeholder='…')}")
     return (
         "# langchain-parallel\n\n> Web research for LangGraph, paid for once.\n\n"
         + "\n".join(lines)
