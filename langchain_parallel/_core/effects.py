@@ -142,7 +142,8 @@ class NoResponse:
     """No usable response arrived. `sent` is False only if no byte can have reached the server.
 
     `malformed` means that something arrived, but not what the API documents. `advice` is what to do where the
-    caller's own machine or settings are the cause, so that sending again would not help.
+    caller's settings are the cause, so that sending again would not help. `cure` is what to do where the
+    machine lacks something for the moment, so that sending again may help.
     """
 
     sent: bool
@@ -151,6 +152,7 @@ class NoResponse:
     limit: int = 0
     """Bytes, where a response arrived that is longer than the client takes."""
     advice: str = ""
+    cure: str = ""
     too_late: bool = False
     """It was not sent, because its time to leave had passed."""
 

@@ -104,9 +104,9 @@ def _no_response(
     what = "No response arrived to" if outcome.sent else "The API could not be reached for"
     return errors.ResponseLost(
         f"{what} {call}{reason}.",
-        hint=_unknown_hint(request)
+        hint=f"{_unknown_hint(request)} {outcome.cure}".strip()
         if unknown
-        else outcome.advice or "Check the network, then call again.",
+        else outcome.advice or outcome.cure or "Check the network, then call again.",
         sent=outcome.sent,
         by_settings=bool(outcome.advice),
         run_id=run_id,

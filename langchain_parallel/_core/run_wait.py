@@ -57,8 +57,9 @@ FIRST_EVENT_SECONDS = 15.0
 
 LOOK_SECONDS = 60.0
 """A wait that shares its group's events looks at the run after this time, whatever they say."""
-LONGEST_LOOK = 15.0
-"""Seconds between two looks at a run whose end no event tells; fewer at first."""
+LOOK_SHARE, LONGEST_LOOK = 0.1, 15.0
+"""Between two looks at a run whose end no event tells: a share of the time waited so far, so that an end is
+noticed late by no more than that; and seconds at the most."""
 
 OVERTIME = 5.0
 """Seconds after the deadline at which a request that hangs is given up."""
@@ -88,8 +89,6 @@ class _Wait:
     """Since when the API says that there is no such run."""
     short_polls: int = 0
     """Polls in a row that the server ended early."""
-    looks: int = 0
-    """Without a connection of its own, in a row."""
     final_poll: bool = False
     """The deadline has passed, and the one poll after it was granted."""
 
@@ -229,7 +228,6 @@ def _share(waiting: _Wait, pause: float) -> Flow[TaskRunResult | None]:
 def _await_end(waiting: _Wait, pause: float) -> Flow[bool]:
     """Wait for the end of the run, but not for ever; whether it is known to have ended."""
     left = max(0.0, waiting.deadline - (yield from now()))
-    waiting.looks += 1
     if waiting.group_id is not None:
         seconds = min(left, LOOK_SECONDS)
         ends = yield from await_ends(waiting.group_id, [waiting.run_id], seconds)
@@ -239,7 +237,8 @@ def _await_end(waiting: _Wait, pause: float) -> Flow[bool]:
                 yield from emit(event)
                 waiting.note_run(event.run)
             return event is not None and event.run.status == "completed"
-    usual = min(waiting.policy.backoff.delay(waiting.looks), LONGEST_LOOK)
+    waited = (yield from now()) - waiting.started
+    usual = min(max(waiting.policy.initial_delay, waited * LOOK_SHARE), LONGEST_LOOK)
     yield from sleep(Sleep(min(left, max(usual, pause))))
     return False
 

@@ -7,8 +7,6 @@ The two classes have the same methods; the asynchronous ones are awaited. `tests
 holds them to that.
 """
 
-import encodings.idna  # noqa: F401 -- of the first connection, when file handles may be used up
-
 from .._core.retry import RetryPolicy
 from .async_client import AsyncParallelClient
 from .client_pair import client_pair, pair_clients

@@ -13,10 +13,11 @@ import os
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 import anyio
@@ -25,7 +26,14 @@ import httpx
 
 from .._core.effects import NoResponse
 from .._core.hidden import HiddenBytes
+from .handles import ALLOWANCE
 from .logs import without_secrets
+
+# The first call would load these, when no file handle may be free.
+_LOADED = [
+    import_module(name)
+    for name in ("anyio._backends._asyncio", "concurrent.futures.thread", "encodings.idna")
+]
 
 TRANSPORT_ERRORS = (
     httpx.HTTPError,
@@ -49,7 +57,17 @@ _NEVER_SENT = (
 )
 _LEAVING = ("send_request_headers.started", "send_request_body.started")
 """A server cannot act on headers without the body that they announce."""
-_NO_HANDLES = (errno.EMFILE, errno.ENFILE)
+_OF_PROCESS, _OF_MACHINE = (
+    "Raise the limit of open files (`ulimit -n`), or ask less at once; then call again.",
+    "The machine has none left for any process: end some of them, or ask less at once; then call again.",
+)
+_CURES: Mapping[int, str] = {
+    errno.EMFILE: _OF_PROCESS,
+    errno.ENFILE: _OF_MACHINE,
+    errno.ENOBUFS: _OF_MACHINE,
+    errno.ENOMEM: _OF_MACHINE,
+}
+"""What to do about what a machine may lack for a moment."""
 _LONGEST_CHAIN = 10
 """Errors that stand behind one another."""
 DRAIN_SECONDS = 0.1
@@ -149,12 +167,13 @@ class Exchange:
         """The outcome of an exchange that ended in this error."""
         if not self._sending:
             return _refuse_request(error)
-        name, why = type(error).__name__, _system_words(error)
+        name, why, cure = type(error).__name__, _system_words(error), _cure(error)
         is_httpx = isinstance(error, httpx.HTTPError)
         return NoResponse(
             sent=self._may_have_left(error),
             reason=f"{name}: {why}" if why else name,
-            advice="" if is_httpx or isinstance(error, OSError) else _UNFIT,
+            advice="" if is_httpx or cure or isinstance(error, OSError) else _UNFIT,
+            cure=cure,
         )
 
     def _may_have_left(self, error: BaseException | None) -> bool:
@@ -170,12 +189,12 @@ _CURRENT: ContextVar[Exchange | None] = ContextVar("langchain_parallel exchange"
 
 def _refuse_request(error: BaseException) -> NoResponse:
     """The outcome where no httpx client could be made, or no request with it: mostly a setting is wrong."""
-    why = _system_words(error)
+    why, cure = _system_words(error), _cure(error)
+    if cure:
+        return NoResponse(sent=False, reason=why, cure=cure)
     if isinstance(error, ImportError):
         reason = "the proxy is a SOCKS proxy, and the package `socksio` is missing"
         advice = f"Run `pip install 'httpx[socks]'`, or unset {_PROXY_NAMES}."
-    elif isinstance(error, OSError) and error.errno in _NO_HANDLES:
-        return NoResponse(sent=False, reason=why)
     elif isinstance(error, OSError):
         reason, advice = f"the certificates cannot be read: {why}", _CERTIFICATES
     else:
@@ -190,17 +209,34 @@ _CERTIFICATES = "Check the files that SSL_CERT_FILE and SSL_CERT_DIR name."
 
 def _system_words(error: BaseException) -> str:
     """What the operating system said, if it was asked: it repeats nothing that was sent."""
+    one = _system_error(error)
+    if isinstance(one, ssl.SSLError | socket.gaierror):
+        return str(one.strerror or "")
+    return os.strerror(one.errno) if one is not None and one.errno else ""
+
+
+def _system_error(error: BaseException) -> OSError | None:
+    """The error of the operating system that this one comes from."""
     one: BaseException | None = error if isinstance(error, OSError | httpx.NetworkError) else None
     for _ in range(_LONGEST_CHAIN):
         if one is None:
             break
-        if isinstance(one, ssl.SSLError | socket.gaierror):
-            return str(one.strerror or "")
-        if isinstance(one, OSError) and one.errno:
-            return os.strerror(one.errno)
+        if isinstance(one, OSError) and (one.errno or isinstance(one, ssl.SSLError)):
+            return one
         inside = getattr(one, "exceptions", ())
         one = inside[0] if inside else one.__cause__ or one.__context__
-    return ""
+    return None
+
+
+def _cure(error: BaseException) -> str:
+    """What to do if the machine lacks something for the moment; empty if that is not why."""
+    one = _system_error(error)
+    # The numbers of these two are others.
+    is_of_system = one is not None and not isinstance(one, ssl.SSLError | socket.gaierror)
+    cure = _CURES.get(one.errno or 0, "") if one is not None and is_of_system else ""
+    if cure:
+        ALLOWANCE.measure_again()
+    return cure
 
 
 # --- sockets that know when their exchange is over ------------------------------------------------

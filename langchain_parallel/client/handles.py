@@ -2,13 +2,16 @@
 
 Rule: every connection is one of these. An exchange that is soon over takes one of `exchanges`, and waits for
 it. What may last takes a seat: a wait that finds none shares the events of its group, or looks now and then,
-and an iterator that a caller holds is never refused. A process with few free file handles has fewer of both.
+and an iterator that a caller holds is never refused. A process with few free file handles has fewer of both;
+the free ones are counted again now and then, and where one was missing, because others open files, too.
 """
 
 from __future__ import annotations
 
+import errno
 import math
 import os
+import time
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
@@ -21,7 +24,7 @@ resource: Any = None
 with suppress(ImportError):  # Windows has none
     import resource
 
-MAX_EXCHANGES = 256
+MAX_EXCHANGES = 128
 """Short exchanges at a time."""
 MAX_SEATS = 1_000
 """Connections that wait, at a time."""
@@ -31,11 +34,13 @@ ALONE = 3
 """Waits for runs of one group that are too few to share."""
 LOOKS_A_SECOND = 50
 """Looks at runs, of all waits together that have no connection and share none."""
-_SHARE = 4
-"""One in so many free file handles may be a seat, and one in as many an exchange."""
+SEAT_SHARE, EXCHANGE_SHARE = 0.5, 0.125
+"""Of the free file handles. The rest is for what else the process opens."""
 _FEWEST = 2
 _UNKNOWN = 256
 """File handles, where the system does not say how many there are."""
+_COUNTED_FOR = 5.0
+"""Seconds after which the free file handles are counted again."""
 
 
 class _Allowance(ForgottenInChild):
@@ -44,8 +49,8 @@ class _Allowance(ForgottenInChild):
     def forget(self) -> None:
         """Start anew."""
         super().forget()
-        self._free = 0.0
-        self.exchanges: Places = Places(lambda: self.share_of(MAX_EXCHANGES))
+        self._room, self._counted_at = 0.0, -math.inf
+        self.exchanges: Places = Places(lambda: self._share_of(MAX_EXCHANGES, EXCHANGE_SHARE))
         self.seats: int = 0
         """Taken."""
         self.standing = 0
@@ -53,21 +58,33 @@ class _Allowance(ForgottenInChild):
         self.waits_of: Counter[str] = Counter()
         """By task group."""
 
-    def share_of(self, most: int) -> int:
-        """How many connections of a kind there may be, and `most` at the most."""
-        self._free = self._free or free_handles()
-        return int(max(_FEWEST, min(most, self._free // _SHARE)))
+    @property
+    def most_seats(self) -> int:
+        """How many there may be."""
+        return self._share_of(MAX_SEATS, SEAT_SHARE)
+
+    def measure_again(self) -> None:
+        """Count the free file handles again: one was missing."""
+        self._counted_at = -math.inf
+
+    def _share_of(self, most: int, share: float) -> int:
+        """How many connections of a kind there may be: `share` of the file handles that are free or ours."""
+        now = time.monotonic()
+        if now >= self._counted_at + _COUNTED_FOR:
+            self._counted_at = now
+            self._room = free_handles() + self.exchanges.taken + self.seats
+        return int(max(_FEWEST, min(most, self._room * share)))
 
     def take_seat(self, group_id: str | None) -> bool:
         """Take a seat for a wait, if there is one for it."""
-        most = self.share_of(MAX_SEATS) * 3 // 4  # what is left is for what they share
+        most = self.most_seats * 3 // 4  # what is left is for what they share
         if group_id is not None and self.waits_of[group_id] > ALONE:
             most = min(SHARED_BEYOND, most)
         return self._take_seat_of(most)
 
     def take_shared_seat(self) -> bool:
         """Take a seat for all waits of a group."""
-        return self._take_seat_of(self.share_of(MAX_SEATS))
+        return self._take_seat_of(self.most_seats)
 
     def _take_seat_of(self, most: int) -> bool:
         with self.guard:
@@ -135,6 +152,9 @@ def free_handles() -> float:
     if most == resource.RLIM_INFINITY:
         return math.inf
     used = 0
-    with suppress(OSError):
+    try:
         used = sum(1 for _ in Path("/dev/fd").iterdir())
-    return float(max(1, most - used))
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):  # none is left to look with
+            return 0.0
+    return float(max(0, most - used))

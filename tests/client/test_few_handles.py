@@ -12,7 +12,11 @@ import pytest
 
 from langchain_parallel.simulator import RunningServer, RunScript
 
+from .both import KINDS
+
 pytest.importorskip("resource")
+
+ROOT = Path(__file__).parents[2]
 
 PROGRAM = dedent(
     """
@@ -53,9 +57,8 @@ def ask_all(server: RunningServer, handles: int, runs: int, way: str) -> dict[st
     """What became of this many questions in a process with this many file handles."""
     server.simulator.scripts.add(RunScript(seconds=1.0, times=None))
     command = [sys.executable, "-c", PROGRAM, server.url, str(handles), str(runs), way]
-    root = Path(__file__).parents[2]
     done = subprocess.run(
-        command, check=False, capture_output=True, text=True, cwd=root, timeout=600
+        command, check=False, capture_output=True, text=True, cwd=ROOT, timeout=600
     )
     assert done.returncode == 0, done.stderr[-2000:]
     found: dict[str, int] = json.loads(done.stdout)
@@ -83,3 +86,65 @@ def test_a_thousand_questions_need_no_more_than_384_handles(
 def test_forty_questions_are_answered_with_forty_handles(simulator_server: RunningServer) -> None:
     found = ask_all(simulator_server, 40, 40, "tool")
     assert (found["answered"], found["started"]) == (40, 40)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_while_no_handle_is_free_a_call_says_so_and_what_is_paid_for_is_answered_later(
+    simulator_server: RunningServer, kind: str
+) -> None:
+    command = [sys.executable, "-m", "tests.client.missing_handles", simulator_server.url, kind]
+    done = subprocess.run(
+        command, check=False, capture_output=True, text=True, cwd=ROOT, timeout=120
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout)
+    for call in ("group", "submit", "wait", "retrieve"):
+        assert found[call]["error"] == "ResponseLost", found[call]
+        assert "Too many open files" in found[call]["text"]
+        assert "`ulimit -n`" in found[call]["text"]
+    assert found["group"]["billed"] is False
+    assert found["wait"]["ids"] == found["ids"]
+    assert found["retrieve"]["ids"][0] == found["run_id"]
+    assert found["waited"] == {"run_id": found["run_id"]}
+    assert "run_id" in found["submitted"]
+    assert len(simulator_server.simulator.runs()) == 2
+
+
+IMPORTS = dedent(
+    """
+    import asyncio, sys
+    from langchain_parallel.client import AsyncParallelClient, ParallelClient, RetryPolicy
+    from langchain_parallel.models import TaskRunInput
+
+    url, kind, before = *sys.argv[1:], set()
+    asked = TaskRunInput(input="Who?", processor="lite")
+    make = ParallelClient if kind == "blocking" else AsyncParallelClient
+    policy = RetryPolicy(max_attempts=1)
+    good, bad = (make("key", at, retry_policy=policy) for at in (url, "https://localhost:1"))
+
+    def ask():
+        ledger = good.create_group().taskgroup_id
+        good.wait(good.submit(ledger, asked).run.run_id)
+        bad.create_group()
+
+    async def aask():
+        before.update(sys.modules)
+        ledger = (await good.create_group()).taskgroup_id
+        await good.wait((await good.submit(ledger, asked)).run.run_id)
+        await bad.create_group()
+
+    before.update(sys.modules)
+    try:
+        ask() if kind == "blocking" else asyncio.run(aask())
+    except Exception as error:
+        print(type(error).__name__, *sorted(set(sys.modules) - before))
+    """
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_call_imports_nothing(simulator_server: RunningServer, kind: str) -> None:
+    """Modules are files, and there may be no handle to open one with."""
+    command = [sys.executable, "-c", IMPORTS, simulator_server.url, kind]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.split() == ["ResponseLost"]

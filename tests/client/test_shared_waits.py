@@ -27,7 +27,7 @@ MANY = 12
 def few_seats() -> Iterator[None]:
     """All seats but a few are taken, as by other waits of this process."""
     others = [Seat() for _ in range(handles.MAX_SEATS)]
-    for other in others[: ALLOWANCE.share_of(handles.MAX_SEATS) * 3 // 4 - 2]:
+    for other in others[: handles.MAX_SEATS * 3 // 4 - 2]:
         other.take_anyway()
     yield
     for other in others:
