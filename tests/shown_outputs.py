@@ -1,7 +1,7 @@
 """What the blocks of README and docs print, as the pages show it.
 
-Rule: a fence ```` ```text title="Output" ```` below a block has what the block prints. What differs
-from run to run (ids, times, ports) is masked in both.
+Rule: a fence ```` ```text title="Output" ```` below a block has what the block prints; a drawing is one in
+```` ```mermaid ````. What differs from run to run (ids, times, ports) is masked in both.
 
 `make outputs ARGS="README.md docs/tool.md"` runs the pages against a simulator and writes what
 their blocks print; without arguments, all pages that have blocks.
@@ -28,7 +28,8 @@ ROOT = Path(__file__).parents[1]
 PAGES = "README.md", "CONTRIBUTING.md", "SECURITY.md"
 DOCUMENTS = [*(ROOT / name for name in PAGES), *sorted((ROOT / "docs").rglob("*.md"))]
 
-_SHOWN = re.compile(r'\n\n```text title="Output"\n(.*?)```(?=\n)', re.DOTALL)
+_SHOWN = re.compile(r'\n\n```(?:text title="Output"|mermaid)\n(.*?)```(?=\n)', re.DOTALL)
+_DRAWING = re.compile(r"---\nconfig:|graph |flowchart |sequenceDiagram")
 _MOST_LINES = 14
 _VARYING = [
     (re.compile(r"\b(trun|intr|tgrp|inter|mon|evt|chatcmpl)_[0-9a-zA-Z-]{6,}"), r"\1_…"),
@@ -61,7 +62,7 @@ def mask(text: str) -> str:
     for varying, fixed in _VARYING:
         text = varying.sub(fixed, text)
     lines = [line.rstrip() for line in text.rstrip().splitlines()]
-    if (more := len(lines) - _MOST_LINES) > 1:
+    if (more := len(lines) - _MOST_LINES) > 1 and not _DRAWING.match(text):
         lines[_MOST_LINES:] = [f"… ({more} more lines)"]
     return "".join(f"{line}\n" for line in lines)
 
@@ -93,7 +94,8 @@ def with_outputs(text: str, printed: list[Printed]) -> str:
     for block in reversed(printed):
         shown = _SHOWN.match(text, block.end)
         after = shown.end() if shown else block.end
-        fence = f'\n\n```text title="Output"\n{block.output}```' if block.output else ""
+        kind = "mermaid" if _DRAWING.match(block.output) else 'text title="Output"'
+        fence = f"\n\n```{kind}\n{block.output}```" if block.output else ""
         text = text[: block.end] + fence + text[after:]
     return text
 
