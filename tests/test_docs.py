@@ -32,6 +32,16 @@ def test_every_skip_has_its_reason(name: str) -> None:
     assert [line for line in skips if '"' not in line] == []
 
 
+@pytest.mark.parametrize("name", [n for n in documents() if n.startswith("docs/")])
+def test_a_page_says_who_needs_it_and_where_to_go_on(name: str) -> None:
+    title, need, *_, end = (ROOT / name).read_text().rstrip().split("\n\n")
+    assert title.startswith("# ")
+    if name != "docs/index.md":  # the list of pages is both
+        assert need.startswith("**You need this if** ")
+        assert end.startswith("**Next**: ")
+        assert "](" in end
+
+
 def anchors(path: Path) -> set[str]:
     """Of a document's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
