@@ -48,7 +48,7 @@ from .exchange import DRAIN_BYTES, DRAIN_SECONDS, TRANSPORT_ERRORS, TooLate
 from .group_watches import Ends, GroupWatches, Read, Stand
 from .handles import ALLOWANCE, Seat
 from .known_secrets import KnownSecrets
-from .pools import Pools
+from .pools import Pools, Spares
 
 T = TypeVar("T")
 
@@ -101,7 +101,7 @@ class AsyncDriver(Uncopied):
     async def _own_pools(self) -> _LoopPools:
         own = _pools_in_loop(self).get(os.getpid())
         if own is None:
-            pools = Pools(httpx.AsyncClient, self._transport)
+            pools = Pools(httpx.AsyncClient, self._transport, _spares_in_loop())
             watches: GroupWatches[_AsyncStream] = GroupWatches(self._settings.policy)
             own = _LoopPools(pools, _close_with_loop(pools), watches)
             _pools_in_loop(self)[os.getpid()] = own
@@ -362,12 +362,26 @@ def _pools_in_loop(client: AsyncDriver) -> dict[int, _LoopPools]:
     return clients.setdefault(client, {})
 
 
+_SPARES: RunVar[dict[int, Spares[httpx.AsyncClient]]] = RunVar("idle ones of langchain_parallel")
+"""By event loop and process id."""
+
+
+def _spares_in_loop() -> Spares[httpx.AsyncClient]:
+    """The idle httpx clients of all clients of ours in the running event loop."""
+    try:
+        by_process = _SPARES.get()
+    except LookupError:
+        by_process = {}
+        _SPARES.set(by_process)
+    return by_process.setdefault(os.getpid(), Spares())
+
+
 async def _close_with_loop(pools: Pools[httpx.AsyncClient]) -> AsyncGenerator[None, None]:
     """Close clients when their event loop ends: `asyncio.run` finalises the generators left open."""
     try:
         yield
     finally:
-        for http in pools.clients:
+        for http in pools.clear():
             await http.aclose()
 
 

@@ -70,7 +70,7 @@ _CURES: Mapping[int, str] = {
 """What to do about what a machine may lack for a moment."""
 _LONGEST_CHAIN = 10
 """Errors that stand behind one another."""
-DRAIN_SECONDS = 0.1
+DRAIN_SECONDS = 0.25
 DRAIN_BYTES = 65_536
 """What may follow the last event of a stream; it is read, so that the connection can be used again."""
 _PIECE = 65_536

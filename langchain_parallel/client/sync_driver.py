@@ -32,7 +32,7 @@ from .._core.effects import (
     TakeSeat,
 )
 from .._core.redaction import redact_model
-from .._locks.process import hold
+from .._locks.process import ForgottenInChild, hold
 from ..errors import InvalidRequest, ParallelError
 from ..models import Event
 from .bodies import chunks
@@ -41,7 +41,7 @@ from .exchange import DRAIN_BYTES, DRAIN_SECONDS, TRANSPORT_ERRORS, TooLate
 from .group_watches import Ends, GroupWatches, Read, Stand
 from .handles import ALLOWANCE, Seat
 from .known_secrets import KnownSecrets
-from .pools import Pools
+from .pools import Pools, Spares
 
 T = TypeVar("T")
 
@@ -88,7 +88,8 @@ class Driver(Uncopied):
             return
         if os.getpid() not in self._pools:
             # `setdefault`: two threads may come here at once.
-            self._pools.setdefault(os.getpid(), Pools(httpx.Client, self._transport))
+            made = Pools(httpx.Client, self._transport, _SPARES.of_process)
+            self._pools.setdefault(os.getpid(), made)
         pools = self._pools[os.getpid()]
         http = pools.take()
         try:
@@ -328,8 +329,17 @@ def _notify(on_event: Callable[[Event], Any], event: Event) -> None:
         )
 
 
+class _Spares(ForgottenInChild):
+    def forget(self) -> None:
+        super().forget()
+        self.of_process: Spares[httpx.Client] = Spares()
+
+
+_SPARES = _Spares()
+
+
 def _close_pools(by_process: dict[int, Pools[httpx.Client]]) -> None:
     """Close the connections of this process."""
     pools = by_process.pop(os.getpid(), None)
-    for http in pools.clients if pools else ():
+    for http in pools.clear() if pools else ():
         http.close()

@@ -221,6 +221,8 @@ class RunningServer:
         self._listening: asyncio.Server | None = None
         self._webhooks: asyncio.Task[None] | None = None
         self._connections: set[asyncio.Task[None]] = set()
+        self.accepted: int = 0
+        """The connections so far."""
         self._is_over = False
         self._watchers: dict[str | None, set[asyncio.Future[None]]] = defaultdict(set)
 
@@ -228,6 +230,11 @@ class RunningServer:
     def url(self) -> str:
         """The base URL, without a slash at the end."""
         return f"http://{self.host}:{self.port}"
+
+    @property
+    def open_connections(self) -> int:
+        """The connections that are open now."""
+        return len(self._connections)
 
     @property
     def control_token(self) -> str:
@@ -283,6 +290,7 @@ class RunningServer:
         if self._is_over:
             writer.transport.abort()
             return
+        self.accepted += 1
         task = self._loop.create_task(_Connection(self, reader, writer).run())
         self._connections.add(task)
 
