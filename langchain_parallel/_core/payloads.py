@@ -7,6 +7,7 @@ is a warning of the run, by which it reaches the turn, the report, the model and
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import re
@@ -63,9 +64,34 @@ Changes: TypeAlias = "defaultdict[str, list[str]]"
 
 
 def storable(value: Any) -> tuple[Any, Changes]:
-    """JSON values as every checkpointer and store takes them, and what was changed for that."""
+    """JSON values as every checkpointer and store takes them, and what was changed for that. It may be the
+    same value.
+    """
     changes: Changes = defaultdict(list)
-    return _storable(value, (), changes), changes
+    return value if _is_storable(value, MAX_DEPTH) else _storable(value, (), changes), changes
+
+
+def _is_storable(value: Any, levels: int) -> bool:
+    """Whether there is nothing to change: so it is with nearly all values, and looking is quicker than
+    rebuilding.
+    """
+    kind = type(value)
+    if kind is str:
+        return (value.isascii() and "\0" not in value) or not _UNSTORABLE.search(value)
+    if kind is dict or kind is list:
+        if not levels or (kind is dict and not all(map(_is_plain_name, value))):
+            return False
+        levels -= 1
+        return all(
+            _is_storable(one, levels) for one in (value.values() if kind is dict else value)
+        )
+    if kind is int:
+        return -_INT64 <= value < _INT64
+    return value is None or kind is bool or (kind is float and math.isfinite(value))
+
+
+def _is_plain_name(name: Any) -> bool:
+    return type(name) is str and _is_storable(name, 0)
 
 
 def unstorable(value: Any) -> list[str]:
@@ -143,11 +169,11 @@ def read(model: type[ModelT], value: Any) -> ModelT:
         ValidationError: What does not fit is no evidence, or a run's id is none to ask for it by.
     """
     value, changes = storable(value)
-    made = _fit(model, value, changes, _NEEDED.get(model))
+    made, value = _fit(model, value, changes, _NEEDED.get(model))
     if model not in _NEEDED:
         return made
     if not issubclass(model, TaskRun | TaskRunEvent | TaskRunResult):
-        return _with_remarks(model, value, value, changes) if changes else made
+        return model.model_validate(_with_remarks(value, changes)) if changes else made
     run = value if model is TaskRun else value["run"]
     if not is_id(str(run["run_id"])):
         loc = ("run_id",) if run is value else ("run", "run_id")
@@ -156,33 +182,36 @@ def read(model: type[ModelT], value: Any) -> ModelT:
         raise ValidationError.from_exception_data(model.__name__, [fault])
     named = run.get("interaction_id")
     if isinstance(named, str) and not named.strip():
-        run["interaction_id"] = None
+        run = {**run, "interaction_id": None}
         changes[_LEFT_OUT].append("interaction_id")
-    return _with_remarks(model, value, run, changes) if changes else made
+    if not changes:
+        return made
+    run = _with_remarks(run, changes)
+    return model.model_validate(run if model is TaskRun else {**value, "run": run})
 
 
-def _with_remarks(model: type[ModelT], value: Any, warned: Any, changes: Changes) -> ModelT:
-    """The model, with a warning in that part of it for each kind of change."""
-    warned["warnings"] = [
-        *(warned.get("warnings") or ()),
-        *({"message": m} for m in remarks(changes)),
-    ]
-    return model.model_validate(value)
+def _with_remarks(warned: Mapping[str, Any], changes: Changes) -> dict[str, Any]:
+    """The value with a warning for each kind of change."""
+    remarked = ({"message": remark} for remark in remarks(changes))
+    return {**warned, "warnings": [*(warned.get("warnings") or ()), *remarked]}
 
 
 def fit(model: type[ModelT], value: Any) -> tuple[ModelT, Changes]:
     """The model in a value, without what does not fit in it, and what was changed for that."""
     value, changes = storable(value)
-    return _fit(model, value, changes, frozenset()), changes
+    return _fit(model, value, changes, frozenset())[0], changes
 
 
 def _fit(
     model: type[ModelT], value: Any, changes: Changes, needed: frozenset[str] | None
-) -> ModelT:
+) -> tuple[ModelT, Any]:
+    """The model, and the value that it was made of: a copy, where something had to be mended."""
+    copied = False
     while True:
         try:
-            return model.model_validate(value)
+            return model.model_validate(value), value
         except ValidationError as error:
+            value, copied = value if copied else copy.deepcopy(value), True
             # From the end, so that an index that is left out moves none of those to come.
             faults = reversed(error.errors(include_url=False))
             if needed is None or not all(_mend(value, f, changes, needed) for f in faults):

@@ -44,7 +44,7 @@ class ApiModel(BaseModel):
     def _without_nulls(cls, value: Any) -> Any:
         if isinstance(value, str) and cls._text_is:
             return {cls._text_is: value}
-        if not isinstance(value, dict):
+        if not isinstance(value, dict) or None not in value.values():
             return value
         fields = cls.model_fields
         return {
