@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._core.plain_text import one_line
 from ..errors import ParallelError
-from ..evidence import TEXT_FIELD, Evidence, evidence_of, rank
+from ..evidence import TEXT_FIELD, citations, confidence, is_within, rank
 from ..models import TaskRunResult
 from ..processors import price_usd
 from .questions import RowTicket
@@ -107,15 +106,17 @@ def with_answer(ticket: RowTicket, result: TaskRunResult, columns: Sequence[str]
         result: The answer of its run.
         columns: Those of the schema, which every row has; others are added where an answer has them.
     """
-    evidence, run = evidence_of(result), result.run
-    content = evidence["content"]
+    content, run = result.output.content, result.run
     values = dict(content) if isinstance(content, dict) else {TEXT_FIELD: content}
-    names = dict.fromkeys([*columns, *values])
+    words, sources = confidence(result), _sources(result)
     return ResearchRow(
         number=ticket.number,
         row_id=ticket.row_id,
         row=ticket.row,
-        cells={name: _cell(name, values.get(name), evidence) for name in names},
+        cells={
+            name: _cell(name, values.get(name), words, sources)
+            for name in dict.fromkeys([*columns, *values])
+        },
         run_id=run.run_id,
         interaction_id=run.interaction_id,
         cost_usd=price_usd(run.processor),
@@ -138,18 +139,23 @@ def with_error(ticket: RowTicket, error: ParallelError, processor: str) -> Resea
     )
 
 
-def _cell(name: str, value: Any, evidence: Evidence) -> Cell:
-    words = [word for path, word in evidence["confidence"].items() if _is_of(path, name)]
-    sources = [
-        CellSource(one_line(source["url"]), one_line(source["title"] or "") or None)
-        for source in evidence["citations"]
-        if any(_is_of(path, name) for path in source["fields"])
+def _sources(result: TaskRunResult) -> list[tuple[list[str], CellSource]]:
+    """The sources of an answer, each with the fields that rest on it."""
+    return [
+        (source["fields"], CellSource(source["url"], source["title"]))
+        for source in citations(result)
     ]
-    return Cell(value, min(words, key=rank, default=None), tuple(sources))
 
 
-def _is_of(path: str, column: str) -> bool:
-    return path == column or path.startswith(f"{column}.")
+def _cell(
+    name: str,
+    value: Any,
+    words: Mapping[str, str],
+    sources: Sequence[tuple[list[str], CellSource]],
+) -> Cell:
+    own = [word for path, word in words.items() if is_within(path, name)]
+    found = (source for fields, source in sources if any(is_within(one, name) for one in fields))
+    return Cell(value, min(own, key=rank, default=None), tuple(found))
 
 
 def as_text(value: Any) -> str:
