@@ -30,6 +30,10 @@ for name in list(os.environ):
         del os.environ[name]
 os.environ["LANGSMITH_TRACING"] = "false"
 
+# Simulators give the same ids in each process of the tests: the locks of one are not those of another.
+_locks = tempfile.TemporaryDirectory(prefix="tests-locks-")
+os.environ["PARALLEL_LOCK_DIR"] = _locks.name
+
 # No test speaks TLS, and yet each client on a socket reads all certificates there are, which takes longer
 # than most tests do. Here, and in the processes that tests start, there is one.
 _certificates = tempfile.NamedTemporaryFile("w", prefix="tests-ca-", suffix=".pem")  # noqa: SIM115

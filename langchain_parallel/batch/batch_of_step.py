@@ -20,7 +20,6 @@ from .._graph.records import Records, holder_of
 from .._graph.runtime import runtime_of
 from .._graph.session_ledger import Ledgers
 from .._graph.step_position import step_position
-from .._locks.shared import SharedLock, acquire_shared_lock
 from .questions import Questioner
 
 _ENDED: Latest[str, int] = Latest(1_000)
@@ -75,10 +74,3 @@ def _mark_of(questioner: Questioner) -> str:
     by = {"question": named, "row_id": questioner.row_id, "before": questioner.continue_from}
     request = questioner.template.model_copy(update={"input": by})
     return ledger_key(request, position="table", identity=questioner.identity)
-
-
-def lock_of_batch(batch_id: str, config: RunnableConfig) -> Calls[SharedLock | None]:
-    """The lock of a batch, in this process and, where checkpoints or store are in PostgreSQL, in all; None if
-    another call has it.
-    """
-    return (yield from acquire_shared_lock(f"batch {batch_id}", holder_of(config), seconds=0.0))

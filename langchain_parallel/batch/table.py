@@ -18,11 +18,10 @@ from typing_extensions import Self, Unpack
 from .._core.calls import Calls, adrive, drive
 from .._core.plain_text import count
 from .._graph.clients import ClientPair
-from .._locks.process import Lock, process_lock
-from .._locks.shared import SharedLock
 from ..errors import ParallelError, StillRunning, SubmissionUnknown
 from .approval_of_tables import clear
-from .batch_of_step import StepBatch, find_batch, lock_of_batch
+from .batch_lock import BatchLock, lock_batch, lock_new_batch
+from .batch_of_step import StepBatch, find_batch
 from .progress_bar import open_bar
 from .questions import Question
 from .row_answer import ResearchRow, with_answer, with_error
@@ -178,7 +177,7 @@ def astream_table(
 
 
 class _Seen:
-    """What has come of a job so far. While it is open, no other call of this process researches its batch."""
+    """What has come of a job so far. While it is open, no other call on this machine researches its batch."""
 
     def __init__(self, job: TableJob) -> None:
         self.job = job
@@ -189,7 +188,7 @@ class _Seen:
         clear(self.plan, job.spending, job.options["approve"], self._config, goes_on=goes_on)
         self.trace = TableTrace(self._config)
         self._bar = open_bar(job.options["progress_bar"], self.plan.rows)
-        self._lock: Lock | SharedLock | None = None
+        self._lock: BatchLock | None = None
         self._step: StepBatch | None = None
         self._has_unknown = False
         """Whether it is not known of a row what became of it."""
@@ -207,7 +206,7 @@ class _Seen:
             if self._step is None:
                 return
             self.batch_id = self._step.batch_id
-        self._lock = yield from lock_of_batch(self.batch_id, self._config)
+        self._lock = yield from lock_batch(self.batch_id, self.job.account, self._config)
         if self._lock is None:
             raise _busy()
 
@@ -240,10 +239,9 @@ class _Seen:
     def _begin(self, batch_id: str) -> None:
         """Note the batch, before anything is paid."""
         if self._lock is None:
-            lock = process_lock(f"batch {batch_id}")
-            if not lock.acquire(0):
+            self._lock = lock_new_batch(batch_id, self.job.account)
+            if self._lock is None:
                 raise _busy()
-            self._lock = lock
         self.batch_id = batch_id
         on_begin = self.job.options["on_begin"]
         if on_begin is not None:
@@ -275,8 +273,8 @@ class _Seen:
 
 def _busy() -> ParallelError:
     return ParallelError(
-        "This batch is being researched by another call already.",
-        hint="Nothing was sent. Wait for the other call, or close its iterator.",
+        "This batch is being researched by another call or process already.",
+        hint="Nothing was sent. Wait for the other one to end, or close its iterator.",
     )
 
 

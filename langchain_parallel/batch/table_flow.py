@@ -220,9 +220,10 @@ class TableFlow:
         lookup: Lookup = "once" if groups.sizes.get(group_id) else "none"
         chunk = Chunk.of([self._pending(group_id, ticket, named) for ticket in tickets])
         stopped = yield from submit_chunk(chunk, lookup)
+        is_contended = batch_chain.is_contended(groups, chunk)
         chunk.cache.forget_index(group_id)
         group = yield from self._group(group_id)
-        outcomes = chunk.outcomes()
+        outcomes, unknown = chunk.outcomes(), 0
         for ticket, outcome in zip(tickets, outcomes, strict=True):
             if isinstance(outcome, Submission):
                 ticket.request, ticket.duplicates = None, outcome.duplicates
@@ -236,12 +237,16 @@ class TableFlow:
             else:
                 if outcome.billed is False:
                     self.spending.release()
+                else:
+                    unknown += 1
                 yield from self._take(ticket, outcome)
-        if self._held:
+        if is_contended:
+            self._stopped = not_sent(_contended(groups.batch_id))
+        elif self._held:
             yield from self._hold_back(stopped)
         elif stopped is not None:
             self._stopped = not_sent(stopped)
-        groups.sizes[group_id] = group.size
+        groups.sizes[group_id] = group.size + unknown
         if group.size:
             groups.advance()
 
@@ -325,6 +330,13 @@ def _goes_on(run_id: str, seconds: float, hint: str) -> ParallelError:
     error = still_running(TaskRun(run_id=run_id, status="running"), seconds)
     error.hint = f"The run goes on and nothing is lost. {hint}"
     return error
+
+
+def _contended(batch_id: str) -> ParallelError:
+    return ParallelError(
+        "Another process is sending rows of this batch, too.",
+        hint=f"Both would pay for the same rows. Let one of them end, and go on with batch_id={batch_id!r}.",
+    )
 
 
 def _oldest(group: GroupResults) -> int:

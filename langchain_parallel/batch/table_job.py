@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -208,6 +209,11 @@ class TableJob:
         """The flow that reads the batch which is gone on with; None without one."""
         batch_id = self.options["batch_id"]
         return None if batch_id is None else batch_chain.reopen(batch_id, self._policy)
+
+    @property
+    def account(self) -> str:
+        """Tells apart the servers whose batches may have the same id."""
+        return hashlib.sha256(self.sync._settings.base_url.encode()).hexdigest()[:16]
 
     @property
     def _policy(self) -> Any:

@@ -7,7 +7,7 @@ again, and no process has to keep anything else. A group that no run names is em
     tgrp_1 (the batch id)      tgrp_2                     tgrp_3
     up to 1,000 runs     ──→   up to 1,000 runs     ──→   the tail: the next chunk goes there
 
-One process at a time sends for a batch. One that goes on with it cannot know whether the last one had just
+One process at a time sends for a batch; that another does, too, its runs in the list of a chunk tell. One that goes on with it cannot know whether the last one had just
 sent a chunk to the tail. So it sends nothing before the settling time since it began is over, and reads the
 tail until then, and the group before it, of whose chunk it may have seen the first runs only.
 """
@@ -19,13 +19,14 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ...errors import ParallelError, SubmissionUnknown
-from ...models import TaskRun
+from ...models import Submission, TaskRun
 from ...models.results import FINAL_STATUSES
 from ...processors import price_usd
 from .. import operations
 from ..effects import Flow, Sleep, now, sleep
 from ..retry import RetryPolicy
 from .cache import LedgerCache
+from .chunk import Chunk
 from .keys import NEXT_GROUP
 from .ledger_list import read_ledger
 from .lookup import untold
@@ -176,3 +177,20 @@ def make_room(chain: BatchChain, policy: RetryPolicy, *, is_last: bool) -> Flow[
         group = yield from operations.create_group({"batch_id": chain.batch_id}, policy)
         chain.following = group.taskgroup_id
     return {} if chain.following is None else {NEXT_GROUP: chain.following}
+
+
+def is_contended(chain: BatchChain, chunk: Chunk) -> bool:
+    """Whether another process sends for the batch, too, by the list that was read after a chunk was sent: it
+    has more runs than were there and than the chunk has started.
+    """
+    index = chunk.cache.index(chunk.ledger_id)
+    if index is None:
+        return False
+    own = {row.pending.key for row in chunk.rows}
+    others = sum(len(runs) for key, runs in index.runs.items() if key not in own)
+    return others > chain.sizes.get(chunk.ledger_id, 0) or any(
+        isinstance(row.outcome, Submission)
+        and row.outcome.duplicates
+        and not (row.outcome.adopted or row.sent_again)
+        for row in chunk.rows
+    )

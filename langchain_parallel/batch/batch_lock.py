@@ -1,0 +1,58 @@
+"""The lock of a batch: one process at a time sends for it.
+
+Rule: two that research one batch at the same time would both send what is missing. So a batch is locked in this
+process, for all processes of this user on this machine, and where a step's checkpoints or store are in
+PostgreSQL, in all that use these. What no lock can see, a process on another machine, is noticed after the
+first chunk that both have sent (`table_flow.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from langchain_core.runnables import RunnableConfig
+
+from .._core.calls import Calls
+from .._graph.records import holder_of
+from .._locks.machine import free_machine_lock, try_machine_lock
+from .._locks.process import Lock, process_lock
+from .._locks.shared import SharedLock, acquire_shared_lock
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLock:
+    """A batch's lock, which was taken."""
+
+    name: str
+    inner: Lock | SharedLock
+
+    def release(self) -> None:
+        """Free it."""
+        free_machine_lock(self.name)
+        self.inner.release()
+
+
+def lock_new_batch(batch_id: str, account: str) -> BatchLock | None:
+    """The lock of a batch that this process has just begun; None if another call has it already."""
+    lock = process_lock(f"batch {batch_id}")
+    return _with_machine(batch_id, account, lock) if lock.acquire(0) else None
+
+
+def lock_batch(batch_id: str, account: str, config: RunnableConfig) -> Calls[BatchLock | None]:
+    """The lock of a batch that is gone on with; None if another call has it.
+
+    Args:
+        batch_id: The batch's.
+        account: Tells apart the batches of different servers.
+        config: That of the step of a graph, if there is one.
+    """
+    shared = yield from acquire_shared_lock(f"batch {batch_id}", holder_of(config), seconds=0.0)
+    return None if shared is None else _with_machine(batch_id, account, shared)
+
+
+def _with_machine(batch_id: str, account: str, inner: Lock | SharedLock) -> BatchLock | None:
+    name = f"batch {batch_id} of {account}"
+    if try_machine_lock(name):
+        return BatchLock(name, inner)
+    inner.release()
+    return None
