@@ -4,13 +4,13 @@
     python -m benchmarks.table --large ROWS …
     python -m benchmarks.table --virtual ROWS
 
-1,000 rows, 50 ms on each request, and runs of 0.5 to 2.5 seconds, on a simulator in its own process. The floor
-is httpx by hand: a task group, one POST for all rows, one event stream, one list with all answers; it checks
-nothing and keeps nothing. All ways alternate, so that the load of the machine falls on each of them alike.
+1,000 rows, 50 ms on each request, and runs of 0.5 to 2.5 seconds, on a simulator in its own process. The
+floor is httpx by hand: a task group, one POST for all rows, one event stream, one list with all answers; it
+checks nothing and keeps nothing. All ways alternate, so that the load of the machine falls on each alike.
 
 `--large` streams so many rows in and out through a process of its own, with runs of a second or less, and
-prints that process's peak of resident memory. `--virtual` researches them with `pro` on the simulator's clock,
-which passes no real time: the requests and the time of a table that takes hours.
+prints that process's peak of resident memory. `--virtual` researches them with `pro` on the simulator's
+clock, which passes no real time: the requests and the time of a table that takes hours.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import cProfile
 import json
-import os
 import pstats
 import resource
 import statistics
@@ -149,7 +148,11 @@ def order(server: Server, *, delay: float, shortest: float, longest: float) -> N
             fault = {"kind": "slow_head", "seconds": delay, "times": None}
             control.post("/faults", json=fault).raise_for_status()
         for kind in range(KINDS):
-            script = {"contains": f"(kind {kind})", "seconds": shortest + kind * step, "times": None}
+            script = {
+                "contains": f"(kind {kind})",
+                "seconds": shortest + kind * step,
+                "times": None,
+            }
             control.post("/scripts", json=script).raise_for_status()
 
 
@@ -251,9 +254,7 @@ def measure_virtual(number: int) -> Row:
     simulator = Simulator(clock)
     client = ParallelClient(_KEY, transport=SimulatorTransport(simulator), clock=clock)
     cpu = time.process_time()
-    found = stream_table(
-        rows(number), _QUESTION, processor="pro", in_order=False, client=client
-    )
+    found = stream_table(rows(number), _QUESTION, processor="pro", in_order=False, client=client)
     answered = sum(row.error is None for row in found)
     requests = Counter(entry.path.rpartition("/")[2] for entry in simulator.requests)
     return {

@@ -1,7 +1,7 @@
 """The lock of a batch: one process at a time sends for it.
 
-Rule: two that research one batch at the same time would both send what is missing. So a batch is locked in this
-process, for all processes of this user on this machine, and where a step's checkpoints or store are in
+Rule: two that research one batch at the same time would both send what is missing. So a batch is locked in
+this process, for all processes of this user on this machine, and where a step's checkpoints or store are in
 PostgreSQL, in all that use these. What no lock can see, a process on another machine, is noticed after the
 first chunk that both have sent (`table_flow.py`).
 """

@@ -7,9 +7,10 @@ again, and no process has to keep anything else. A group that no run names is em
     tgrp_1 (the batch id)      tgrp_2                     tgrp_3
     up to 1,000 runs     ──→   up to 1,000 runs     ──→   the tail: the next chunk goes there
 
-One process at a time sends for a batch; that another does, too, its runs in the list of a chunk tell. One that goes on with it cannot know whether the last one had just
-sent a chunk to the tail. So it sends nothing before the settling time since it began is over, and reads the
-tail until then, and the group before it, of whose chunk it may have seen the first runs only.
+One process at a time sends for a batch; where another does, too, the list that is read after a chunk shows
+it. One that goes on with a batch cannot know whether the last one had just sent a chunk to the tail. So it
+sends nothing before the settling time since it began is over, and reads the tail until then, and the group
+before it, of whose chunk it may have seen the first runs only.
 """
 
 from __future__ import annotations
