@@ -220,7 +220,7 @@ class TableFlow:
         lookup: Lookup = "once" if groups.sizes.get(group_id) else "none"
         chunk = Chunk.of([self._pending(group_id, ticket, named) for ticket in tickets])
         stopped = yield from submit_chunk(chunk, lookup)
-        is_contended = batch_chain.is_contention_of(groups, chunk)
+        is_contended = batch_chain.is_contended(groups, chunk)
         chunk.cache.forget_index(group_id)
         group = yield from self._group(group_id)
         outcomes, unknown = chunk.outcomes(), 0
