@@ -241,7 +241,7 @@ class TableFlow:
                     unknown += 1
                 yield from self._take(ticket, outcome)
         if is_contended:
-            self._stopped = not_sent(_contention_of(groups.batch_id))
+            self._stopped = not_sent(_error_of_contention(groups.batch_id))
         elif self._held:
             yield from self._hold_back(stopped)
         elif stopped is not None:
@@ -332,7 +332,7 @@ def _goes_on(run_id: str, seconds: float, hint: str) -> ParallelError:
     return error
 
 
-def _contention_of(batch_id: str) -> ParallelError:
+def _error_of_contention(batch_id: str) -> ParallelError:
     return ParallelError(
         "Another process is sending rows of this batch, too.",
         hint=f"Both would pay for the same rows. Let one of them end, and go on with batch_id={batch_id!r}.",
