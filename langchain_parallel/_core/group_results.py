@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 from ..errors import (
     AuthenticationFailed,
     Forbidden,
+    MalformedResponse,
     NotFound,
     ParallelError,
     RateLimited,
@@ -63,6 +64,8 @@ class GroupResults:
     last_read: float = 0.0
     first_unread: float = 0.0
     last_look: float = 0.0
+    _unreadable: set[str] = field(default_factory=set)
+    """Runs of which an answer came that could not be read."""
 
     def __post_init__(self) -> None:
         self.watch = GroupWatch(self.group_id, self.policy)
@@ -188,6 +191,9 @@ class GroupResults:
         except _PASSING:
             return  # it is asked for again, for waiting is free
         except ParallelError as error:
+            if isinstance(error, MalformedResponse) and run_id not in self._unreadable:
+                self._unreadable.add(run_id)
+                return  # it may have been spoiled on the way
             ended = error.with_ids(run_id, event.run.interaction_id if event else None)
         self.ended.discard(run_id)
         if ended is not None:

@@ -33,6 +33,9 @@ _SLICE = 10.0
 _QUOTA_PAUSE = 20.0
 """Seconds for which nothing is sent after a 429 that names no time; answers are read meanwhile."""
 
+_LAST = 30.0
+"""Seconds beyond the timeout in which answers that are there are still asked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class BatchProgress:
@@ -309,6 +312,7 @@ class TableFlow:
     def _end(self, waiting: list[GroupResults]) -> Flow[None]:
         """The time is over: runs go on, and each row without an answer says so."""
         hint = f"Go on with batch_id={self.batch_id!r}."
+        yield from self._read_last(waiting)
         for group in waiting:
             for run_id, ticket in list(group.waiting.items()):
                 del group.waiting[run_id]
@@ -316,6 +320,14 @@ class TableFlow:
         for ticket in chain((*self._held, *self._peeked), self.tickets):
             yield from self._take(ticket, ticket.error or self._reason_for(ticket, hint))
         yield from self._report()
+
+    def _read_last(self, waiting: list[GroupResults]) -> Flow[None]:
+        """Read the answers that are there: in order, one row may have kept all others waiting."""
+        ends = (yield from now()) + _LAST
+        for group in waiting:
+            if (yield from now()) < ends:
+                yield from group.look()
+                yield from group.read(self._take)
 
     def _reason_for(self, ticket: RowTicket, hint: str) -> ParallelError:
         """Why a row has no answer whose turn did not come: an earlier process may have started its run."""
