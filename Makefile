@@ -88,8 +88,8 @@ coverage: dist ## the same, with what it reaches, in the processes that tests st
 	.venv-wheel/bin/python -m coverage combine --quiet build/tree
 	.venv-wheel/bin/python -m coverage report
 
-bench: $(VENV)/test.stamp ## measure one thing of benchmarks/README.md: make bench NAME=tokens
-	$(RUN) -m benchmarks.$(NAME) $(ARGS)
+bench: $(VENV)/test.stamp ## measure, ten minutes at the most, and write docs/benchmarks.md (NAME=batch, ARGS=--full)
+	$(RUN) -m benchmarks $(NAME) $(ARGS)
 
 drift: $(VENV)/test.stamp ## what differs from an OpenAPI document of the API: make drift ARGS=openapi.json
 	$(RUN) -m tests.drift $(ARGS)

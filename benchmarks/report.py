@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import random
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from langchain_parallel.simulator import Scenario
+if TYPE_CHECKING:
+    from langchain_parallel.simulator import Scenario
 
 _WORDS = tuple(
     re.findall(
@@ -100,5 +101,7 @@ def brief_answer() -> dict[str, Any]:
 
 def always_answer(answer: dict[str, Any]) -> Scenario:
     """A scenario that gives this answer and the same progress to every question."""
+    from langchain_parallel.simulator import Scenario  # which takes a while to load
+
     progress = [{"type": "search", "message": "[simulated] Searching"}]
     return Scenario.parse({"turns": [{"match": "", "progress": progress, **answer}]})

@@ -32,7 +32,7 @@ from langchain_parallel.models import TaskRunInput
 from langchain_parallel.simulator import RunningServer
 
 from .figures import Row, option_parser, save, show, table
-from .wire import request_kind
+from .request_kinds import request_kind
 
 RUNS, SECONDS = 1000, 2.0
 SMALL_RUNS, SMALL_SECONDS = 20, 0.2

@@ -6,7 +6,6 @@ not read to its end, only what was read counts.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
@@ -17,24 +16,7 @@ import httpx
 from langchain_parallel import ParallelClient
 from langchain_parallel.simulator import ManualClock, Scenario, Simulator, SimulatorTransport
 
-_KINDS = (
-    # method, path, what it is for
-    ("POST", "/v1/tasks/groups", "new ledger"),
-    ("GET", "/v1/tasks/groups/ID", "count"),
-    ("GET", "/v1/tasks/groups/ID/runs", "lookup"),
-    ("POST", "/v1/tasks/groups/ID/runs", "paid"),
-    ("POST", "/v1/tasks/runs", "paid"),
-    ("GET", "/v1/tasks/runs/ID", "status"),
-    ("GET", "/v1/tasks/runs/ID/events", "events"),
-    ("GET", "/v1/tasks/runs/ID/result", "result"),
-)
-_KIND_BY_PATH = {(method, path): kind for method, path, kind in _KINDS}
-
-
-def request_kind(method: str, path: str) -> str:
-    """What a request is for; for an unknown one, its method and path."""
-    shape = re.sub(r"t(run|grp)_\w+", "ID", path)
-    return _KIND_BY_PATH.get((method, shape), f"{method} {shape}")
+from .request_kinds import request_kind
 
 
 @dataclass

@@ -1,0 +1,102 @@
+"""What one would write without this package: httpx at its best, and a task group."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import httpx
+
+from benchmarks.standalone.job import Job
+
+HEADERS = {"x-api-key": "key-of-a-benchmark", "parallel-beta": "field-basis-2025-11-25"}
+CLIENTS = 200
+TIMEOUT = 600.0
+"""Seconds."""
+
+
+@asynccontextmanager
+async def small_clients(url: str, count: int = CLIENTS) -> AsyncIterator[list[httpx.AsyncClient]]:
+    """Many clients of few connections each: a pool looks at each of its connections for each request."""
+    ssl_context = httpx.create_ssl_context()  # once, because it takes longer than a request
+    async with AsyncExitStack() as stack:
+        yield [
+            await stack.enter_async_context(
+                httpx.AsyncClient(
+                    base_url=url, headers=HEADERS, timeout=TIMEOUT, verify=ssl_context
+                )
+            )
+            for _ in range(count)
+        ]
+
+
+async def ask(http: httpx.AsyncClient, question: str) -> dict[str, Any]:
+    """A POST and a long poll."""
+    body = {"input": question, "processor": "lite"}
+    run = (await http.post("/v1/tasks/runs", json=body)).raise_for_status().json()
+    answer = await http.get(f"/v1/tasks/runs/{run['run_id']}/result")
+    result: dict[str, Any] = answer.raise_for_status().json()
+    return result
+
+
+async def ask_all(job: Job, one: Callable[[int], Awaitable[object]]) -> int:
+    """Ask all questions at once, and return how many were answered; an error is kept."""
+
+    async def answered(number: int) -> bool:
+        try:
+            return bool(await one(number))
+        except Exception as error:  # noqa: BLE001 -- whatever it raises, there is no answer
+            job.figures["error"] = f"{type(error).__name__}: {error}"[:200]
+            return False
+
+    return sum(await asyncio.gather(*map(answered, range(job.setting["n"]))))
+
+
+def runs(job: Job, clients: int = CLIENTS) -> None:
+    """A POST and a long poll for each run."""
+
+    async def work() -> None:
+        async with small_clients(job.url, clients) as https:
+            job.figures["answered"] = await ask_all(
+                job, lambda n: ask(https[n % clients], job.question(n))
+            )
+
+    with job.measured():
+        asyncio.run(work())
+
+
+def group(job: Job) -> None:
+    """One task group: its runs in POSTs of 1,000, its events, and its list with all answers."""
+
+    async def work() -> None:
+        async with small_clients(job.url, 1) as (http,):
+            job.figures["answered"] = sum([1 async for _ in group_answers(http, job)])
+
+    with job.measured():
+        asyncio.run(work())
+
+
+async def group_answers(http: httpx.AsyncClient, job: Job) -> AsyncIterator[dict[str, Any]]:
+    """The answers of a task group, when all of its runs have ended."""
+    group_id = (await http.post("/v1/tasks/groups", json={})).json()["taskgroup_id"]
+    path, n = f"/v1/tasks/groups/{group_id}", job.setting["n"]
+    for first in range(0, n, 1_000):
+        numbers = range(first, min(n, first + 1_000))
+        inputs = [{"input": job.question(k), "processor": "lite"} for k in numbers]
+        (await http.post(f"{path}/runs", json={"inputs": inputs})).raise_for_status()
+    async for _ in events(http, f"{path}/events"):
+        pass
+    async for event in events(http, f"{path}/runs?include_output=true"):
+        if event.get("output"):
+            yield event
+
+
+async def events(http: httpx.AsyncClient, path: str) -> AsyncIterator[dict[str, Any]]:
+    """The events of a stream."""
+    async with http.stream("GET", path) as stream:
+        async for line in stream.aiter_lines():
+            if line.startswith("data: "):
+                yield json.loads(line[6:])
