@@ -45,10 +45,11 @@ NOT_THEIRS = {
     "__main__",
     "__arrow_c_stream__",  # Arrow's
     "__parallel_api_key",  # ours: with two underscores LangGraph does not write it down
+    "__parallel_seat",  # as well
     "__pydantic_private__",
     "__version__",
 }
-"""Python's, pydantic's, and one of ours."""
+"""Python's, pydantic's, and ours."""
 
 
 def theirs() -> dict[str, str]:

@@ -8,6 +8,7 @@ first chunk that both have sent (`table_flow.py`).
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 from langchain_core.runnables import RunnableConfig
@@ -17,6 +18,8 @@ from .._graph.records import holder_of
 from .._locks.machine import free_machine_lock, try_machine_lock
 from .._locks.process import Lock, process_lock
 from .._locks.shared import SharedLock, acquire_shared_lock
+from ..client import ParallelClient
+from ..errors import ParallelError
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,19 @@ class BatchLock:
         """Free it."""
         free_machine_lock(self.name)
         self.inner.release()
+
+
+def account_of(client: ParallelClient) -> str:
+    """Tells apart the servers whose batches may have the same id."""
+    return hashlib.sha256(client._settings.base_url.encode()).hexdigest()[:16]
+
+
+def busy() -> ParallelError:
+    """What is raised where another call has the lock."""
+    return ParallelError(
+        "This batch is being researched by another call or process already.",
+        hint="Nothing was sent. Wait for the other one to end, or close its iterator.",
+    )
 
 
 def lock_new_batch(batch_id: str, account: str) -> BatchLock | None:

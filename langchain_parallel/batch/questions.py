@@ -46,6 +46,8 @@ class RowTicket:
     """Whether its run counts in what the batch costs."""
     duplicates: tuple[str, ...] = ()
     """Further runs under its key, which should not exist."""
+    group_id: str = ""
+    """The task group of its run, once there is one, or may be."""
 
 
 @dataclass
@@ -157,12 +159,17 @@ class Questioner:
             self._seen.add(ticket.row_id)
             position = f"row {ticket.row_id}"
             return ledger_key(request, position=position, identity=self.identity)
-        key = ledger_key(request, position="row", identity=self.identity)
+        key = ledger_key(request, position=nth_position(1), identity=self.identity)
         asked = bytes.fromhex(key)
         times = self._times[asked] = self._times.get(asked, 0) + 1
         if times == 1:
             return key
-        return ledger_key(request, position=f"row, {times}th", identity=self.identity)
+        return ledger_key(request, position=nth_position(times), identity=self.identity)
+
+
+def nth_position(times: int) -> str:
+    """The position in its batch of the n-th request that asks the same."""
+    return "row" if times == 1 else f"row, {times}th"
 
 
 def _parts_of(template: str) -> list[tuple[str, str | None]]:

@@ -20,7 +20,7 @@ from .._core.plain_text import count
 from .._graph.clients import ClientPair
 from ..errors import ParallelError, StillRunning, SubmissionUnknown
 from .approval_of_tables import clear
-from .batch_lock import BatchLock, lock_batch, lock_new_batch
+from .batch_lock import BatchLock, busy, lock_batch, lock_new_batch
 from .batch_of_step import StepBatch, find_batch
 from .progress_bar import open_bar
 from .questions import Question
@@ -208,7 +208,7 @@ class _Seen:
             self.batch_id = self._step.batch_id
         self._lock = yield from lock_batch(self.batch_id, self.job.account, self._config)
         if self._lock is None:
-            raise _busy()
+            raise busy()
 
     def flow(self) -> TableFlow:
         """The table on its way."""
@@ -241,7 +241,7 @@ class _Seen:
         if self._lock is None:
             self._lock = lock_new_batch(batch_id, self.job.account)
             if self._lock is None:
-                raise _busy()
+                raise busy()
         self.batch_id = batch_id
         on_begin = self.job.options["on_begin"]
         if on_begin is not None:
@@ -269,13 +269,6 @@ class _Seen:
     def tell(self, row: ResearchRow) -> Calls[None]:
         """Tell what became of a row."""
         yield from self.trace.tell(row, self.batch_id or "", self.plan.processor)
-
-
-def _busy() -> ParallelError:
-    return ParallelError(
-        "This batch is being researched by another call or process already.",
-        hint="Nothing was sent. Wait for the other one to end, or close its iterator.",
-    )
 
 
 def _iterate(job: TableJob, seen: _Seen) -> Generator[ResearchRow, None, None]:

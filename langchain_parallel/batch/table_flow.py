@@ -198,7 +198,7 @@ class TableFlow:
         if known is None:
             return False
         ticket.request, ticket.duplicates = None, known.duplicates
-        ticket.is_charged = known.is_charged
+        ticket.is_charged, ticket.group_id = known.is_charged, known.group_id
         group = yield from self._group(known.group_id)
         group.await_run(TaskRun(run_id=known.run_id, status="queued"), ticket)
         self._add("adopted")
@@ -230,7 +230,7 @@ class TableFlow:
         for ticket, outcome in zip(tickets, outcomes, strict=True):
             if isinstance(outcome, Submission):
                 ticket.request, ticket.duplicates = None, outcome.duplicates
-                ticket.is_charged = True
+                ticket.is_charged, ticket.group_id = True, group_id
                 group.await_run(outcome.run, ticket)
                 group.size += 1
                 self._add("started")
@@ -242,6 +242,7 @@ class TableFlow:
                     self.spending.release()
                 else:
                     unknown += 1
+                    ticket.group_id = group_id
                 yield from self._take(ticket, outcome)
         if is_contended:
             self._stopped = not_sent(_error_of_contention(groups.batch_id))
@@ -335,6 +336,7 @@ class TableFlow:
         if known is None:
             return ParallelError("The time was over.", hint=f"Not sent. {hint}")
         ticket.duplicates, ticket.is_charged = known.duplicates, known.is_charged
+        ticket.group_id = known.group_id
         return _goes_on(known.run_id, self.seconds, hint)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -28,6 +27,7 @@ from ..models import JsonSchema, SchemaLike, TaskRunInput
 from ..options import Limits, RequestOptions, check_timeout
 from ..processors import is_chat
 from .approval_of_tables import Approve
+from .batch_lock import account_of
 from .questions import Question, Questioner, RowTicket
 from .row_source import Rows, RowSource
 from .spending import BatchSpending, check_limits
@@ -213,7 +213,7 @@ class TableJob:
     @property
     def account(self) -> str:
         """Tells apart the servers whose batches may have the same id."""
-        return hashlib.sha256(self.sync._settings.base_url.encode()).hexdigest()[:16]
+        return account_of(self.sync)
 
     @property
     def _policy(self) -> Any:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from langchain_core.messages.tool import ToolCall, tool_call
+from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool, ToolException
 from pydantic import (
     BaseModel,
@@ -26,16 +27,18 @@ from pydantic import (
 from typing_extensions import Self
 
 from .._core.calls import Calls
+from .._core.kinds import check_kinds
 from .._graph.callbacks import tell_cost
 from .._graph.discreet_door import DiscreetDoor
 from .._graph.ownership import prove_ledger
 from .._graph.paid_run import PaidAnswer, PaidRun
 from .._graph.run_config import RunConfig
-from .._graph.runtime import ends_step
+from .._graph.runtime import ends_step, runtime_of
 from .._graph.web_clients import key_or_environment
 from .._session_options import only_one_run_per_question
+from ..batch.questions import nth_position
 from ..client import AsyncParallelClient, ParallelClient
-from ..errors import ParallelError
+from ..errors import InvalidRequest, ParallelError
 from ..evidence import citations
 from ..models import SchemaLike, Submission
 from ..models.schema_forms import is_class
@@ -60,8 +63,10 @@ from .arguments import (
     described_shape,
 )
 from .asked_by_hand import AskedByHand
+from .batched_calls import CallBatch, Positions, Seat, check_batch_limits, refused_seat, seat_of
 from .call_site import CallSite
 from .called_by_name import CalledByName
+from .called_in_batches import CalledInBatches
 from .own_answers import check_adopted, check_follow_up, remember_answer, seal_answer
 from .task_artifact import Told, artifact_of, spending
 from .thread_citations import first_position, number_citations
@@ -70,7 +75,7 @@ from .unfinished_calls import UnfinishedCall, is_found_again, with_asked_key
 from .within_limits import submit_within_limits
 
 
-class ParallelTaskTool(DiscreetDoor, CalledByName, AskedByHand):
+class ParallelTaskTool(DiscreetDoor, CalledByName, CalledInBatches, AskedByHand):
     """Web research with evidence, as a tool for agents.
 
     The content a model reads is the answer with numbered citations, what is uncertain, and the
@@ -263,6 +268,8 @@ class ParallelTaskTool(DiscreetDoor, CalledByName, AskedByHand):
             site = yield from site.at_its_step()
             yield from check_own_thread(self._door, site.config)
             check_can_park(self.wait, site.config)
+            if (seat := seat_of(site.config)) is not None:
+                return (yield from self._answer_in_batch(seat, site))
             paid_run = self._paid_run(asked, site)
             if self.ledger_id is None and site.ledger_id is not None:
                 yield from prove_ledger(paid_run.door, site.ledger_id, site.config)
@@ -292,11 +299,110 @@ class ParallelTaskTool(DiscreetDoor, CalledByName, AskedByHand):
             )
             raise ToolException(text) from error
         processor = sent.as_sent(submission).request.processor
+        return (yield from self._hand_over(got, processor, run, ledger_id, call))
+
+    def _hand_over(
+        self, got: PaidAnswer, processor: str, run: PaidRun, ledger_id: str, call: UnfinishedCall
+    ) -> Calls[Told]:
+        site = call.site
         answer = self._answer(got, processor, ledger_id, site)
         yield from remember_answer(self._door, site, got.result.run)
         yield from tell_cost(spending(got, processor), site.config)
         yield from call.end(run, ledger_id, run_id=got.result.run.run_id)
         return answer
+
+    # --- calls in a batch ---
+
+    def _answer_in_batch(self, seat: Seat, site: CallSite) -> Calls[Told]:
+        run = seat.run
+        call = None if run is None else UnfinishedCall(run, site, self._door.records)
+        try:
+            got = yield from seat.answer()
+        except ParallelError as error:
+            if call is not None and run is not None and seat.ledger_id:
+                yield from call.end(run, seat.ledger_id, error=error)
+            raise
+        assert run is not None
+        assert call is not None
+        processor = run.request.processor
+        return (yield from self._hand_over(got, processor, run, seat.ledger_id, call))
+
+    def _seats(
+        self,
+        inputs: Sequence[Any],
+        configs: Sequence[RunnableConfig],
+        batch_id: str | None,
+        on_begin: Callable[[str], Any] | None,
+    ) -> Calls[list[Seat | None] | None]:
+        limits = self.limits or Limits()
+        has_id = batch_id is not None or on_begin is not None
+        if not inputs:
+            return None
+        if not has_id and (
+            len(inputs) == 1
+            or self.ledger_id is not None
+            or limits != Limits()
+            or self._door_now().options.processor_may_fall_back
+            or runtime_of(configs[0]) is not None
+        ):
+            return None
+        check_kinds({"batch_id": (batch_id, str)})
+        if self.ledger_id is not None:
+            raise InvalidRequest(
+                ["A batch with an id is a ledger of its own: leave out `ledger_id` of the tool."]
+            )
+        if is_parking(self.wait, configs[0]):
+            raise InvalidRequest(
+                ["A batch of calls waits in its process, and this tool parks."],
+                hint="Nothing was sent. Call a tool with `wait='block'`.",
+            )
+        seats, positions = list[Seat | None](), Positions()
+        for given, config in zip(inputs, configs, strict=True):
+            seat, open_key = yield from self._seat(given, config, positions)
+            # A call that asked the same and has no answer: this one goes on with its run, by itself.
+            is_own = batch_id is not None and seat.run is not None and seat.run.key == open_key
+            seats.append(seat if open_key is None or is_own else None)
+        check_batch_limits(limits, [seat for seat in seats if seat is not None])
+        return seats
+
+    def _seat(
+        self, given: Any, config: RunnableConfig, positions: Positions
+    ) -> Calls[tuple[Seat, str | None]]:
+        """The seat of a call; and the key of one that asked the same and has no answer, if there is any."""
+        site = CallSite.of(None, config)
+        try:
+            run = self._paid_run(self._arguments_by_name(given), site)
+            run.door.warn_of(run.request)
+            yield from self._check_follow_up(run, site)
+        except ParallelError as error:
+            return refused_seat(error), None
+        except (ValueError, TypeError, ToolException):  # LangChain says so when it makes the call
+            return refused_seat(), None
+        asked = replace(run, position=nth_position(1)).key
+        run = replace(run, position=positions.of(asked))
+        open_key = yield from UnfinishedCall(run, site, self._door.records).open_key()
+        return Seat(run), open_key
+
+    def _arguments_by_name(self, given: Any) -> dict[str, Any]:
+        """The arguments of a call by name, as LangChain would read its input."""
+        is_call = isinstance(given, dict) and given.get("type") == "tool_call"
+        args, named = self._to_args_and_kwargs(given["args"] if is_call else given, None)
+        question = args[0] if args else named.pop("input", None)
+        previous, processor, shape = (
+            named.pop(name, None) for name in (PREVIOUS, PROCESSOR, OUTPUT)
+        )
+        return self._by_name(question, previous, processor, shape, named)
+
+    def _call_batch(
+        self,
+        seats: Sequence[Seat],
+        config: RunnableConfig,
+        batch_id: str | None,
+        on_begin: Callable[[str], Any] | None,
+    ) -> CallBatch:
+        most = config.get("max_concurrency")
+        limits = self.limits or Limits()
+        return CallBatch(seats, config, batch_id, on_begin, limits, self.timeout, most)
 
     def _park(
         self, run: PaidRun, submission: Submission, ledger_id: str, site: CallSite

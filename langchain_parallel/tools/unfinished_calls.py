@@ -56,6 +56,11 @@ class UnfinishedCall:
     site: CallSite
     records: Records
 
+    def open_key(self) -> Calls[str | None]:
+        """The key of a call that asked the same and has no answer; None if there is none."""
+        place = ((yield from self._read()) or {}).get("open")
+        return None if place is None else str(place["key"])
+
     def begin(self, own_ledger: Callable[[], Calls[str]]) -> Calls[tuple[PaidRun, str]]:
         """The run to find or start, and its ledger: the call's own, or those of a call that asked the same
         and never got its answer.

@@ -92,7 +92,7 @@ async def test_an_adapter_collects_an_answer_as_text(
 
 async def test_a_batch_by_hand_pays_for_each_question_once(account: Account, how: How) -> None:
     tool, asked = account.tool(), [{"input": f"Who leads in {place}?"} for place in "ABC"]
-    got = await tool.abatch(asked) if how == "async" else tool.batch(asked)  # type: ignore[arg-type]
+    got = await tool.abatch(asked) if how == "async" else tool.batch(asked)
     assert len(set(got)) == account.billed == 3
 
 

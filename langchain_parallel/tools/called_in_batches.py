@@ -1,0 +1,166 @@
+"""A tool whose calls in a batch are sent together.
+
+Rule: everything that LangChain promises of a batch is LangChain's own: order, exceptions as values, a config
+for each input, and events. Inside a graph, and within limits, each call goes its own way, through the ledger
+of its thread or of the tool, unless it has a `batch_id`.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import get_config_list
+from langchain_core.tools import BaseTool
+
+from .._core.calls import Calls, adrive, drive
+from .batched_calls import CallBatch, Seat, give_seat
+
+_WORKERS = 100
+"""Threads in which blocking calls wait, unless `max_concurrency` says otherwise: waiting costs little."""
+_Configs = RunnableConfig | Sequence[RunnableConfig] | None
+
+
+class CalledInBatches(BaseTool):
+    """A tool with `batch`, `abatch`, `batch_as_completed` and `abatch_as_completed`."""
+
+    def batch(
+        self,
+        inputs: list[Any],
+        config: RunnableConfig | list[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        batch_id: str | None = None,
+        on_begin: Callable[[str], Any] | None = None,
+        **kwargs: Any,
+    ) -> list[Any]:
+        """As LangChain's; the calls are sent together, and their answers read together.
+
+        Args:
+            inputs: Questions, arguments, or tool calls.
+            config: LangChain's, for all or for each; `max_concurrency` of the first bounds the runs that are
+                on their way at the same time.
+            return_exceptions: Return exceptions in the place of outputs.
+            batch_id: A task group, such as an earlier call gave to `on_begin`. Calls that it has paid for are
+                not paid for again.
+            on_begin: Called with the batch id before anything is paid: the place to keep it.
+            kwargs: Passed on to each call.
+
+        Raises:
+            InvalidRequest: The batch cannot be sent with these options; nothing was.
+            LedgerNotFound: There is no such batch: as the error of each call.
+        """
+        configs = get_config_list(config, len(inputs)) if inputs else []
+        many, configs = drive(self._plan(inputs, configs, batch_id, on_begin))
+        with _research_beside(many):
+            return super().batch(
+                inputs, _with_workers(many, configs), return_exceptions=return_exceptions, **kwargs
+            )
+
+    async def abatch(
+        self,
+        inputs: list[Any],
+        config: RunnableConfig | list[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        batch_id: str | None = None,
+        on_begin: Callable[[str], Any] | None = None,
+        **kwargs: Any,
+    ) -> list[Any]:
+        """As `batch`; awaited."""
+        configs = get_config_list(config, len(inputs)) if inputs else []
+        many, configs = await adrive(self._plan(inputs, configs, batch_id, on_begin))
+        async with _aresearch_beside(many):
+            return await super().abatch(
+                inputs, configs, return_exceptions=return_exceptions, **kwargs
+            )
+
+    def batch_as_completed(
+        self,
+        inputs: Sequence[Any],
+        config: _Configs = None,
+        *,
+        return_exceptions: bool = False,
+        batch_id: str | None = None,
+        on_begin: Callable[[str], Any] | None = None,
+        **kwargs: Any,
+    ) -> Iterator[tuple[int, Any]]:
+        """As `batch`; each output with the number of its input, as they come."""
+        configs = get_config_list(config, len(inputs)) if inputs else []
+        many, configs = drive(self._plan(inputs, configs, batch_id, on_begin))
+        how: dict[str, Any] = {"return_exceptions": return_exceptions, **kwargs}
+        with _research_beside(many):
+            yield from super().batch_as_completed(inputs, _with_workers(many, configs), **how)
+
+    async def abatch_as_completed(
+        self,
+        inputs: Sequence[Any],
+        config: _Configs = None,
+        *,
+        return_exceptions: bool = False,
+        batch_id: str | None = None,
+        on_begin: Callable[[str], Any] | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[tuple[int, Any]]:
+        """As `batch_as_completed`; asynchronous."""
+        configs = get_config_list(config, len(inputs)) if inputs else []
+        many, configs = await adrive(self._plan(inputs, configs, batch_id, on_begin))
+        how: dict[str, Any] = {"return_exceptions": return_exceptions, **kwargs}
+        async with _aresearch_beside(many):
+            async for each in super().abatch_as_completed(inputs, configs, **how):
+                yield each
+
+    def _plan(
+        self,
+        inputs: Sequence[Any],
+        configs: list[RunnableConfig],
+        batch_id: str | None,
+        on_begin: Callable[[str], Any] | None,
+    ) -> Calls[tuple[CallBatch | None, list[RunnableConfig]]]:
+        """What is sent together, if anything, and the config of each call with its seat."""
+        seats = yield from self._seats(inputs, configs, batch_id, on_begin)
+        if seats is None:
+            return None, configs
+        seated = [give_seat(*each) for each in zip(configs, seats, strict=True)]
+        sent = [seat for seat in seats if seat is not None and seat.run is not None]
+        if not sent:
+            return None, seated
+        return self._call_batch(sent, configs[0], batch_id, on_begin), seated
+
+    @abstractmethod
+    def _seats(
+        self,
+        inputs: Sequence[Any],
+        configs: Sequence[RunnableConfig],
+        batch_id: str | None,
+        on_begin: Callable[[str], Any] | None,
+    ) -> Calls[list[Seat | None] | None]:
+        """The seat of each call; None for a call that goes its own way, or if all do."""
+
+    @abstractmethod
+    def _call_batch(
+        self,
+        seats: Sequence[Seat],
+        config: RunnableConfig,
+        batch_id: str | None,
+        on_begin: Callable[[str], Any] | None,
+    ) -> CallBatch:
+        """The batch of these seats."""
+
+
+def _research_beside(many: CallBatch | None) -> AbstractContextManager[None]:
+    return nullcontext() if many is None else many.research()
+
+
+def _aresearch_beside(many: CallBatch | None) -> AbstractAsyncContextManager[None]:
+    return nullcontext() if many is None else many.aresearch()
+
+
+def _with_workers(many: CallBatch | None, configs: list[RunnableConfig]) -> list[RunnableConfig]:
+    """The configs, of which LangChain asks the first how many threads to use."""
+    if many is None or configs[0].get("max_concurrency") is not None:
+        return configs
+    return [{**configs[0], "max_concurrency": min(len(configs), _WORKERS)}, *configs[1:]]
