@@ -169,7 +169,7 @@ class Settings:
         return http.build_request(
             request.method,
             self.base_url + request.path,
-            params=dict(request.query),
+            params=dict(request.query) or None,  # empty ones would have the URL parsed once more
             content=request.body,
             headers=headers,
             timeout=httpx.Timeout(request.timeout, connect=15.0, pool=_POOL_SECONDS),
