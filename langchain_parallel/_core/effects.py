@@ -94,6 +94,27 @@ class EnterGate:
 
 
 @dataclass(frozen=True, slots=True)
+class LeaveGate:
+    """Give that leave back unused: another request may leave in the place of this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeTurn:
+    """Wait until no other flow of this process has the turn of this name; a flow has one turn at a time.
+
+    The outcome is False if that was in vain: a blocking call waits only so long, because it may keep the one
+    that has the turn from going on.
+    """
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndTurn:
+    """Let the next flow have the turn."""
+
+
+@dataclass(frozen=True, slots=True)
 class TakeSeat:
     """Ask for a connection to wait with, which the flow keeps to its end.
 
@@ -170,6 +191,9 @@ Effect: TypeAlias = (
     | Now
     | Confirm
     | EnterGate
+    | LeaveGate
+    | TakeTurn
+    | EndTurn
     | TakeSeat
     | AwaitEnds
     | Emit
@@ -223,6 +247,23 @@ def confirm() -> Flow[bool | None]:
 def enter_gate() -> Flow[None]:
     """Wait until the next request that starts runs may leave."""
     yield EnterGate()
+
+
+def leave_gate() -> Flow[None]:
+    """Let another request leave in the place of this one."""
+    yield LeaveGate()
+
+
+def take_turn(name: str) -> Flow[bool]:
+    """Wait until no other flow of this process has the turn of this name; False if that was in vain."""
+    has_turn = yield TakeTurn(name)
+    assert isinstance(has_turn, bool)
+    return has_turn
+
+
+def end_turn() -> Flow[None]:
+    """Let the next flow have the turn."""
+    yield EndTurn()
 
 
 def take_seat(group_id: str | None = None) -> Flow[float]:

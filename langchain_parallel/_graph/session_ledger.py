@@ -6,6 +6,7 @@ So a process that runs the session again finds the same ledger, also at a checkp
 
 from __future__ import annotations
 
+import itertools
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -44,6 +45,7 @@ class Ledgers:
 
     def __init__(self, clients: ClientPair, records: Records) -> None:
         self._clients, self._records = clients, records
+        self._id, self._calls = uuid.uuid4().hex, itertools.count()
 
     def __deepcopy__(self, memo: object) -> Self:
         """These themselves: a copy of a tool keeps using the ledgers of the original."""
@@ -54,7 +56,6 @@ class Ledgers:
         config: RunnableConfig,
         *names: str,
         first_input_at: float | None = None,
-        rotate: bool = False,
         metadata: Mapping[str, Any] | None = None,
     ) -> Calls[str]:
         """The ledger recorded under the first of these names that has one; concurrent calls get the same.
@@ -65,7 +66,6 @@ class Ledgers:
             first_input_at: If this is the thread's first input, when it came, in Unix seconds: a ledger that
                 was last used more than a day before, or by another user of a LangGraph server, belongs to a
                 deleted thread of the same id.
-            rotate: Take a new one after `RUNS_PER_LEDGER` uses, because these runs are not looked for later.
             metadata: Kept with a ledger that is made.
         """
         holder = holder_of(config)
@@ -77,7 +77,7 @@ class Ledgers:
                 recorded = yield from self._records.get(config, _ledger(name))
                 if first_input_at is not None and _is_of_another_user(recorded, config):
                     recorded = None
-                known = known or _usable(recorded, first_input_at, rotate)
+                known = known or _usable(recorded, first_input_at)
             if known and not (yield from self._is_own(known, config)):
                 known = None
             ledger_id = known["ledger_id"] if known else (yield from self._make(config, metadata))
@@ -90,6 +90,19 @@ class Ledgers:
             return str(ledger_id)
         finally:
             cast(SharedLock, lock).release()  # without a timeout it is never None
+
+    def of_new_call(self, config: RunnableConfig, name: str) -> Calls[str]:
+        """The ledger of a call that nobody looks for later: each `RUNS_PER_LEDGER` of these share one.
+
+        The first of them makes it. So a thousand calls at once make theirs side by side, and none waits for
+        the ledger of others.
+        """
+        name = f"{name}/{self._id}/{next(self._calls) // RUNS_PER_LEDGER}"
+        if holder_of(config) is None:
+            made = yield from self.find_recorded(config, name)
+            if made is not None and not asks_to_replace(config, made):
+                return made
+        return (yield from self.of(config, name))
 
     def _make(self, config: RunnableConfig, metadata: Mapping[str, Any] | None) -> Calls[str]:
         kept = {**(metadata or {}), **thread_metadata(config)}
@@ -218,9 +231,9 @@ def _is_of_another_user(known: Record | None, config: RunnableConfig) -> bool:
     return len({_user(config), (known or {}).get("user")} - {None}) == 2
 
 
-def _usable(known: Record | None, first_input_at: float | None, rotate: bool) -> Record | None:
+def _usable(known: Record | None, first_input_at: float | None) -> Record | None:
     """The recorded ledger, if the session may continue with it."""
-    if known is None or not known["open"] or (rotate and known["uses"] >= RUNS_PER_LEDGER):
+    if known is None or not known["open"]:
         return None
     is_old = first_input_at is not None and first_input_at - known["at"] >= _SAME_THREAD_SECONDS
     return None if is_old else known

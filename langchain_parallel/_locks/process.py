@@ -1,4 +1,4 @@
-"""One lock per name and process.
+"""One lock per name and process, and turns, which are locks that need not be had.
 
 A blocking and an asynchronous caller may need the same lock, and event loops come and go, so it is a plain
 `threading.Lock`. Asynchronous callers stand in a line, and the first is woken when the lock is freed; each
@@ -7,6 +7,7 @@ also tries it now and then, so that nothing depends on one that was woken and ca
 
 from __future__ import annotations
 
+import asyncio
 import math
 import os
 import threading
@@ -22,6 +23,8 @@ from .signals import Signal
 
 _BACKOFF = Backoff(0.01, 1.0)
 """Seconds between two tries of an asynchronous caller that was not woken."""
+_TURN_SECONDS = 30.0
+"""How long a flow waits for a turn."""
 
 
 class Lock:
@@ -49,6 +52,10 @@ class Lock:
                 "in a thread.",
             )
         return self._lock.acquire(timeout=-1 if seconds is None else seconds)
+
+    def try_acquire(self) -> bool:
+        """Take the lock if it is free."""
+        return self._lock.acquire(blocking=False)
 
     async def aacquire(self, seconds: float | None = None) -> bool:
         """As `acquire`; awaited."""
@@ -85,6 +92,40 @@ class Lock:
         self._loop_thread = None
         self._lock.release()
         self._wake_next()
+
+
+class Turn:
+    """The lock of one flow while it does what others can use, too.
+
+    Rule: nothing hangs for want of a turn. A blocking call does not wait for a task of its own event loop,
+    and for others only so long: they may be tasks of a loop that waits for this very call.
+    """
+
+    def __init__(self) -> None:
+        self._lock: Lock | None = None
+
+    def take(self, name: str) -> bool:
+        """Wait for the turn of this name, and return whether it was taken."""
+        lock = process_lock(name)
+        waits = asyncio._get_running_loop() is None
+        is_taken = lock.acquire(_TURN_SECONDS) if waits else lock.try_acquire()
+        self._lock = lock if is_taken else None
+        return is_taken
+
+    async def atake(self, name: str) -> bool:
+        """As `take`; awaited."""
+        lock = process_lock(name)
+        is_taken = await lock.aacquire(_TURN_SECONDS)
+        self._lock = lock if is_taken else None
+        return is_taken
+
+    def end(self) -> None:
+        """Let the next have it."""
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.release()
+
+    close = end
 
 
 class ForgottenInChild:

@@ -27,9 +27,12 @@ from .._core.effects import (
     Confirm,
     Effect,
     Emit,
+    EndTurn,
     EnterGate,
     Flow,
+    LeaveGate,
     NoResponse,
+    Now,
     OpenStream,
     ReadChunk,
     Request,
@@ -37,9 +40,10 @@ from .._core.effects import (
     Sleep,
     StreamEnded,
     TakeSeat,
+    TakeTurn,
 )
 from .._core.redaction import redact_model
-from .._locks.process import ahold
+from .._locks.process import Turn, ahold
 from ..errors import ParallelError
 from ..models import Event
 from .bodies import achunks
@@ -153,6 +157,7 @@ class AsyncDriver(Uncopied):
                 seat.take_anyway()
             async with aclosing(_AsyncStream(self, ends, seat)) as stream:
                 held.enter_context(closing(stream.permit))
+                held.enter_context(closing(stream.turn))
                 while True:
                     secrets = self._settings.secrets.all(self._http_client)
                     try:
@@ -183,15 +188,6 @@ class AsyncDriver(Uncopied):
                 if effect.starts_runs:
                     stream.permit.use(outcome)
                 return outcome
-            case EnterGate():
-                await stream.aclose()  # what it holds, the ones before it may need
-                await self._enter_gate(stream)
-                return None
-            case TakeSeat(group_id):
-                return stream.seat.take(group_id)
-            case AwaitEnds():
-                await stream.aclose()
-                return await self._await_ends(effect)
             case OpenStream(request):
                 return await stream.open(request)
             case ReadChunk():
@@ -200,8 +196,31 @@ class AsyncDriver(Uncopied):
                 await stream.aclose()
                 await self._settings.clock.asleep(seconds(effect))
                 return None
-            case _:  # Now, the only one left
+            case Now():
                 return self._settings.clock.monotonic()
+            case _:
+                return await self._share(effect, stream)
+
+    async def _share(self, effect: Effect, stream: _AsyncStream) -> object:
+        """Perform what a flow shares with others: the gate, turns, connections."""
+        match effect:
+            case LeaveGate():
+                stream.permit.use(None)
+                return None
+            case EndTurn():
+                stream.turn.end()
+                return None
+            case TakeSeat(group_id):
+                return stream.seat.take(group_id)
+        await stream.aclose()  # what it holds, the ones before it may need
+        match effect:
+            case EnterGate():
+                await self._enter_gate(stream)
+            case TakeTurn(name):
+                return await stream.turn.atake(name)
+            case AwaitEnds():
+                return await self._await_ends(effect)
+        return None
 
     async def _await_ends(self, asked: AwaitEnds) -> Ends | None:
         """Wait with all others that wait for runs of this group."""
@@ -273,6 +292,7 @@ class _AsyncStream:
         self._driver = driver
         self.seat = seat
         self.permit = driver._settings.permit()
+        self.turn = Turn()
         self.ends = ends
         """When the flow's exchanges are over, on the client's clock."""
         self._stack = AsyncExitStack()

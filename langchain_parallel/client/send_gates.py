@@ -133,8 +133,8 @@ class Permit:
             self.is_held = True
 
     def sending(self) -> None:
-        """Note that the POST is about to leave."""
-        self._was_sent = True
+        """Note that a request is about to leave, which is the POST if the permit is held."""
+        self._was_sent = self.is_held
 
     def use(self, outcome: Outcome | None) -> None:
         """Note what became of the POST; one that was too late may be sent yet."""

@@ -20,9 +20,12 @@ from .._core.effects import (
     Confirm,
     Effect,
     Emit,
+    EndTurn,
     EnterGate,
     Flow,
+    LeaveGate,
     NoResponse,
+    Now,
     OpenStream,
     ReadChunk,
     Request,
@@ -30,9 +33,10 @@ from .._core.effects import (
     Sleep,
     StreamEnded,
     TakeSeat,
+    TakeTurn,
 )
 from .._core.redaction import redact_model
-from .._locks.process import ForgottenInChild, hold
+from .._locks.process import ForgottenInChild, Turn, hold
 from ..errors import InvalidRequest, ParallelError
 from ..models import Event
 from .bodies import chunks
@@ -141,6 +145,7 @@ class Driver(Uncopied):
             closing(Seat()) as seat,
             closing(_Stream(self, ends, seat)) as stream,
             closing(stream.permit),
+            closing(stream.turn),
         ):
             if lasts:
                 seat.take_anyway()
@@ -173,15 +178,6 @@ class Driver(Uncopied):
                 if effect.starts_runs:
                     stream.permit.use(outcome)
                 return outcome
-            case EnterGate():
-                stream.close()  # what it holds, the ones before it may need
-                self._enter_gate(stream)
-                return None
-            case TakeSeat(group_id):
-                return stream.seat.take(group_id)
-            case AwaitEnds():
-                stream.close()
-                return self._await_ends(effect)
             case OpenStream(request):
                 return stream.open(request)
             case ReadChunk():
@@ -190,8 +186,31 @@ class Driver(Uncopied):
                 stream.close()
                 self._settings.clock.sleep(seconds(effect))
                 return None
-            case _:  # Now, the only one left
+            case Now():
                 return self._settings.clock.monotonic()
+            case _:
+                return self._share(effect, stream)
+
+    def _share(self, effect: Effect, stream: _Stream) -> object:
+        """Perform what a flow shares with others: the gate, turns, connections."""
+        match effect:
+            case LeaveGate():
+                stream.permit.use(None)
+                return None
+            case EndTurn():
+                stream.turn.end()
+                return None
+            case TakeSeat(group_id):
+                return stream.seat.take(group_id)
+        stream.close()  # what it holds, the ones before it may need
+        match effect:
+            case EnterGate():
+                self._enter_gate(stream)
+            case TakeTurn(name):
+                return stream.turn.take(name)
+            case AwaitEnds():
+                return self._await_ends(effect)
+        return None
 
     def _await_ends(self, asked: AwaitEnds) -> Ends | None:
         """Wait with all others that wait for runs of this group."""
@@ -264,6 +283,7 @@ class _Stream:
         self._driver = driver
         self.seat = seat
         self.permit = driver._settings.permit()
+        self.turn = Turn()
         self.ends = ends
         """When the flow's exchanges are over, on the client's clock."""
         self._stack = ExitStack()

@@ -491,6 +491,7 @@ class ParallelTaskTool(DiscreetDoor, CalledByName, CalledInBatches, AskedByHand)
             return (yield from ledgers.replacement(known, site.config)) or known
         # Without a thread, limits hold for all calls of this object: in a new ledger nothing would be used.
         is_limited = site.thread_id is None and bool((self.limits or Limits()).for_session())
+        if site.is_new and not is_limited:
+            return (yield from ledgers.of_new_call(site.config, self._session(site)))
         name = f"within limits/{self.name}" if is_limited else self._session(site)
-        rotate = site.is_new and not is_limited
-        return (yield from ledgers.of(site.config, name, rotate=rotate))
+        return (yield from ledgers.of(site.config, name))

@@ -8,14 +8,17 @@ from langchain_parallel._core.effects import (
     Confirm,
     Effect,
     Emit,
+    EndTurn,
     EnterGate,
     Flow,
+    LeaveGate,
     NoResponse,
     Now,
     Request,
     Response,
     Sleep,
     TakeSeat,
+    TakeTurn,
 )
 
 T = TypeVar("T")
@@ -60,8 +63,10 @@ class Script:
             case Emit(event):
                 self.emitted.append(event)
                 return None
-            case EnterGate():
+            case EnterGate() | LeaveGate() | EndTurn():
                 return None
+            case TakeTurn():
+                return True
             case TakeSeat():
                 self.groups.append(effect.group_id)
                 return self.seats.pop(0) if self.seats else 0.0

@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 
 from langchain_parallel import errors
-from langchain_parallel._core.effects import NoResponse, OpenStream, Request, Response, StreamEnded
+from langchain_parallel._core.effects import (
+    Effect,
+    NoResponse,
+    OpenStream,
+    Request,
+    Response,
+    StreamEnded,
+)
 from langchain_parallel._core.ledger import submission as ledger
 from langchain_parallel._core.ledger.cache import KnownRun, LedgerCache
 from langchain_parallel._core.ledger.keys import METADATA_KEY, ledger_key
@@ -412,7 +419,7 @@ TOO_LATE = NoResponse(sent=False, too_late=True)
 
 @pytest.mark.parametrize("is_there", [False, True])
 def test_whoever_was_suspended_before_the_send_looks_again(is_there: bool) -> None:
-    script = Script(*NOTHING, TOO_LATE, *(SHOWN if is_there else [*NOTHING, STARTED, RUN]))
+    script = Script(*NOTHING, TOO_LATE, *(FOUND if is_there else [*NOTHING, STARTED, RUN]))
     cache = LedgerCache()
     assert submit(script, cache=cache).adopted == is_there
     assert paid(script) == 1 + (not is_there)
@@ -437,13 +444,14 @@ def test_what_another_process_has_taken_over_is_looked_for_until_settled() -> No
     assert script.time >= 100 + 2 * POLICY.settle_seconds
 
 
-@pytest.mark.parametrize("rounds", [1, 5])
-def test_leave_to_send_lasts_longer_where_it_takes_long_to_send(rounds: int) -> None:
+@pytest.mark.parametrize(("rounds", "part"), [(0, 1 / 30), (1, 1 / 15), (3, 4 / 15), (9, 1 / 3)])
+def test_leave_to_send_lasts_longer_where_it_takes_long_to_send(rounds: int, part: float) -> None:
+    """And never as long as whoever takes over looks for what was sent with it."""
     script = Script(*NOTHING, *[TOO_LATE] * rounds, STARTED, RUN)
     script.confirms = [True] * rounds
     submit(script)
     by = [e.leaves_by for e in script.effects if isinstance(e, Request) and e.paid]
-    assert by[-1] == pytest.approx(100.0 * rounds + POLICY.settle_seconds / 30 * 2.0**rounds)
+    assert by[-1] == pytest.approx(100.0 * rounds + POLICY.settle_seconds * part)
 
 
 def cursors(script: Script) -> list[str | None]:
@@ -928,3 +936,20 @@ def test_every_listed_run_says_its_key_though_a_list_may_leave_out_metadata(
     [known] = cache.runs("tgrp_1")
     assert known.metadata == (metadata if is_repeated else {METADATA_KEY: KEY})
     assert cache.name == "a client"
+
+
+class Sluggish(Script):
+    """Each count of the ledger's runs takes longer than what it shows may be relied on."""
+
+    def _outcome(self, effect: Effect) -> object:
+        if isinstance(effect, Request) and effect.method == "GET":
+            self.time += POLICY.settle_seconds
+        return super()._outcome(effect)
+
+
+def test_a_ledger_that_always_takes_too_long_to_read_ends_the_attempt_and_nothing_is_sent() -> None:
+    script = Sluggish(*NOTHING * 10)
+    with pytest.raises(errors.SubmissionUnknown, match="takes too long to read"):
+        submit(script)
+    assert paid(script) == 0
+    assert len(script.outcomes) == len(NOTHING * (10 - 1 - POLICY.max_attempts))

@@ -1,4 +1,4 @@
-"""When the next creating POST may leave. The API is a quota in a sliding minute, as the simulator's is."""
+"""When the next creating POST may leave. The API counts by the minute, as the simulator does, or by less."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections import deque
 import pytest
 
 from langchain_parallel._core.effects import NoResponse
-from langchain_parallel._core.send_quota import AT_ONCE, FEWEST, MINUTE, SendQuota
+from langchain_parallel._core.send_quota import AT_FIRST, AT_ONCE, FEWEST, MINUTE, SendQuota
 
 from .helpers import answer
 
@@ -16,19 +16,19 @@ from .helpers import answer
 class Api:
     """A quota, and how requests fare that take a while on their way."""
 
-    def __init__(self, quota: int, *, says: bool = True) -> None:
-        self.quota, self.says = quota, says
+    def __init__(self, quota: int, *, window: float = MINUTE, says: bool = True) -> None:
+        self.quota, self.window, self.says = quota, window, says
         self.time, self.refused = 0.0, 0
         self.taken: deque[float] = deque()
 
     def take(self) -> int:
-        while self.taken and self.taken[0] <= self.time - MINUTE:
+        while self.taken and self.taken[0] <= self.time - self.window:
             self.taken.popleft()
         if len(self.taken) < self.quota:
             self.taken.append(self.time)
             return 0
         self.refused += 1
-        return max(1, math.ceil(self.taken[0] + MINUTE - self.time))
+        return max(1, math.ceil(self.taken[0] + self.window - self.time))
 
     def send_all(self, runs: int, per_minute: float = 2_000, latency: float = 0.05) -> None:
         """Send as the gate allows, each until it is taken."""
@@ -88,12 +88,38 @@ def test_a_small_quota_does_not_stop_it() -> None:
 def test_after_one_hiccup_it_finds_its_way_back() -> None:
     gate, time = SendQuota(), 0.0
     gate.enter()
-    gate.leave(time, answer(429))
+    gate.leave(time, answer(429, retry_after="60"))
     assert gate.learned == FEWEST
     for _ in range(20):
         time += MINUTE
         gate.pause(time, 2_000)
     assert gate.learned == math.inf
+
+
+@pytest.mark.parametrize("header", [{}, {"retry_after": "1"}])
+def test_after_a_short_one_it_does_so_within_seconds(header: dict[str, str]) -> None:
+    gate, time = SendQuota(), 0.0
+    gate.enter()
+    gate.leave(time, answer(429, **header))
+    time += 1.0
+    assert gate.pause(time, 2_000) <= 0
+    gate.enter()
+    gate.leave(time, answer(200))
+    for _ in range(15):
+        time += 1.0
+        gate.pause(time, 2_000)
+    assert gate.learned == math.inf
+
+
+@pytest.mark.parametrize("says", [True, False])
+@pytest.mark.parametrize(("quota", "window"), [(5, 1.0), (20, 1.0), (30, 5.0), (100, 10.0)])
+def test_an_api_that_counts_by_the_second_holds_it_no_lower_for_minutes(
+    quota: int, window: float, says: bool
+) -> None:
+    api = Api(quota, window=window, says=says)
+    api.send_all(30 * quota)
+    assert api.time <= 1.7 * 30 * window
+    assert api.refused <= AT_FIRST + 2 * quota
 
 
 def test_what_was_not_sent_does_not_count() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from typing import Any
 
+import httpx
 import pytest
 from langchain.agents import AgentState
 from langchain_core.messages import AIMessage
@@ -17,9 +19,9 @@ from langgraph.prebuilt import ToolNode
 from langgraph.store.memory import InMemoryStore
 from pydantic import BaseModel
 
-from langchain_parallel import ParallelTaskTool
+from langchain_parallel import AsyncParallelClient, ParallelTaskTool
 from langchain_parallel._graph.session_ledger import RUNS_PER_LEDGER
-from langchain_parallel.simulator import Fault
+from langchain_parallel.simulator import Fault, ManualClock, Simulator, SimulatorTransport
 
 from .helpers import START, Account, How, agent, answers, ask, calls, invoke, run_ids, thread
 
@@ -205,6 +207,31 @@ async def test_outside_langgraph_a_ledger_never_grows_large(account: Account, ho
     sizes = Counter(run["taskgroup_id"] for run in account.runs)
     assert len(sizes) == 2
     assert max(sizes.values()) <= RUNS_PER_LEDGER
+
+
+async def test_calls_at_once_make_their_ledgers_side_by_side(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Here none is made before all three are asked for."""
+    monkeypatch.setattr("langchain_parallel._graph.session_ledger.RUNS_PER_LEDGER", 4)
+    simulator = Simulator(ManualClock())
+    are_all_asked_for, asked = asyncio.Event(), list[str]()
+
+    class Held(SimulatorTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            if (request.method, request.url.path) == ("POST", "/v1/tasks/groups"):
+                asked.append(request.url.path)
+                if len(asked) == 3:
+                    are_all_asked_for.set()
+                await are_all_asked_for.wait()
+            return await super().handle_async_request(request)
+
+    client = AsyncParallelClient("key", transport=Held(simulator), clock=simulator.clock)
+    tool = ParallelTaskTool(processor="lite", client=client)
+    batch = tool.abatch([{"input": f"Question {n}"} for n in range(12)])
+    await asyncio.wait_for(batch, 60)
+    sizes = Counter(run["taskgroup_id"] for run in simulator.runs())
+    assert sorted(sizes.values()) == [4, 4, 4]
 
 
 async def test_without_a_thread_each_agent_run_has_a_ledger_of_its_own(

@@ -6,9 +6,11 @@ finds the same runs. A session's hundredth lookup reads the runs that came since
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from ...errors import ParallelError
 from ...models import TaskRun, TaskRunEvent
 from ..latest import Latest
 from ..timestamps import sort_key
@@ -61,6 +63,29 @@ class LedgerIndex:
         return sorted(found, key=lambda known: sort_key(known.run.created_at))
 
 
+@dataclass(frozen=True, slots=True)
+class LedgerReading:
+    """What one look into a ledger brought."""
+
+    index: LedgerIndex
+    """All that is known of the ledger."""
+    listed: frozenset[str]
+    """The runs that this look listed."""
+    doubt: str
+    """Why runs may be missing; empty if none can be."""
+    began_at: float
+    """By the monotonic clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A look that is over, kept for those that asked for one before it began."""
+
+    number: int
+    whole: bool
+    outcome: LedgerReading | ParallelError
+
+
 class LedgerCache:
     """Indexes of ledgers, runs just started, and sends whose outcome is unknown."""
 
@@ -70,10 +95,17 @@ class LedgerCache:
         self.unsettled: dict[tuple[str, str], float] = {}
         """`(ledger_id, key)` → monotonic time at which a send ended without a known outcome, or was heard of
         that another process may have made; `inf` while the send is in flight."""
+        self.looks: Latest[str, Look] = Latest(MAX_LEDGERS)
+        """The last look into each ledger."""
+        self._numbers = itertools.count()
         self._started: Latest[tuple[str, str], KnownRun] = Latest(MAX_RUNS)
         self._interactions: Latest[str, str] = Latest(MAX_RUNS)
         self._ledgers: Latest[str, str] = Latest(MAX_RUNS)
         self._indexes: Latest[str, LedgerIndex] = Latest(MAX_LEDGERS)
+
+    def next_number(self) -> int:
+        """A higher number each time. It tells which came first of two events at the same time."""
+        return next(self._numbers)
 
     def started_run(self, ledger_id: str, key: str) -> KnownRun | None:
         """The run that this client started under a key: the ledger's list may not show it yet."""

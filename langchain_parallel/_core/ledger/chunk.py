@@ -130,8 +130,8 @@ def look(chunk: Chunk, *, adopted: bool, whole: bool = False) -> Flow[None]:
     Raises:
         SubmissionUnknown: It leaves out runs, or what tells them apart, so that one may be a missing one.
     """
-    chunk.looked_at = yield from now()
     read = yield from read_ledger(chunk.ledger_id, chunk.cache, chunk.policy, whole=whole)
+    chunk.looked_at = read.began_at
     take_listed(chunk, read.index, adopted=adopted)
     still_open = chunk.open_of()
     if not still_open:

@@ -27,7 +27,7 @@ from . import chunk as chunks
 from .chunk import Chunk, Row
 from .leave import Leave
 from .ledger_list import as_ledger_error
-from .lookup import Lookup, PendingSubmission
+from .lookup import SLOW_LOOK, Lookup, PendingSubmission, submission_unknown
 from .submission import with_key
 
 _NARROWED = {400, 403, 413, 422}
@@ -152,6 +152,9 @@ class _Sending:
         elif not is_ours and chunk.looked_at + leave.moments <= leave.since:
             try:
                 yield from chunks.look(chunk, adopted=True, whole=True)
+                leave.note_look(chunk.looked_at, (yield from now()))
+                if leave.slow_looks >= chunk.policy.max_attempts:
+                    raise submission_unknown(chunk.rows[0].pending, SLOW_LOOK)
             except ParallelError as error:
                 self._stop(error, chunk.open_of())
 

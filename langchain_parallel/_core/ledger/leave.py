@@ -1,8 +1,8 @@
 """Leave to send: what allows a send holds for moments.
 
 Rule: what allowed it, the look into the ledger and that no other process has taken over, is out of date after
-a small part of the settling time. Whoever takes over looks for the whole settling time, and so finds what was
-sent with the last leave.
+a part of the settling time. Whoever takes over looks for the whole settling time, and so finds what was sent
+with the last leave.
 """
 
 from __future__ import annotations
@@ -15,8 +15,12 @@ from ..retry import RetryPolicy
 
 _MOMENTS = 1 / 30
 """For which part of the settling time it holds at first; doubled each time that it takes longer to send."""
+_LONGEST = 1 / 3
+"""For which part of it it holds at the most."""
 _SHORTEST = 0.05
 """Seconds that it holds at least."""
+_TOLD_SLOW = 1.0
+"""Seconds that it may hold at the least, once it takes long to send."""
 
 
 @dataclass
@@ -25,15 +29,23 @@ class Leave:
 
     since: float
     moments: float
+    longest: float
+    slow_looks: int = 0
+    """Looks in a row that were out of date when they were over."""
 
     @classmethod
     def of(cls, since: float, policy: RetryPolicy) -> Self:
         """Leave that a look at this time, by the monotonic clock, gives."""
-        return cls(since, max(_SHORTEST, _MOMENTS * policy.settle_seconds))
+        settle = policy.settle_seconds
+        return cls(since, max(_SHORTEST, _MOMENTS * settle), max(_TOLD_SLOW, _LONGEST * settle))
 
     def renew(self, since: float) -> None:
         """Leave again; it took too long to use the last."""
-        self.since, self.moments = since, 2 * self.moments
+        self.since, self.moments = since, min(2 * self.moments, self.longest)
+
+    def note_look(self, began_at: float, ended_at: float) -> None:
+        """Note how long a look took."""
+        self.slow_looks = self.slow_looks + 1 if ended_at > began_at + self.longest else 0
 
     @property
     def ends_at(self) -> float:

@@ -2,30 +2,21 @@
 
 Rule: no order, page size or completeness of a group's list is documented. So what a list leaves out is not
 there only if as many runs are listed as the group counts.
+
+Rule: flows that want to look at the same time share one look. It serves all that asked before it began, and
+so shows each what had been sent when it asked. Of a thousand at once, one or two read the list.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import copy
 
 from ...errors import LedgerNotFound, NotFound, ParallelError
 from .. import operations, streams
-from ..effects import Flow
+from ..effects import Flow, end_turn, now, take_turn
 from ..plain_text import count
 from ..retry import RetryPolicy
-from .cache import LedgerCache, LedgerIndex
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerReading:
-    """What one look into a ledger brought."""
-
-    index: LedgerIndex
-    """All that is known of the ledger."""
-    listed: frozenset[str]
-    """The runs that this look listed."""
-    doubt: str
-    """Why runs may be missing; empty if none can be."""
+from .cache import LedgerCache, LedgerIndex, LedgerReading, Look
 
 
 def read_ledger(
@@ -36,6 +27,33 @@ def read_ledger(
     Raises:
         LedgerNotFound: There is no such ledger.
     """
+    asked = cache.next_number()
+    has_turn = yield from take_turn(f"look into {ledger_id} {cache.name}")
+    look = cache.looks.get(ledger_id)
+    if look is None or look.number < asked or look.whole < whole or not has_turn:
+        look = yield from _look(ledger_id, cache, policy, whole)
+    if has_turn:
+        yield from end_turn()
+    if isinstance(look.outcome, ParallelError):
+        raise copy.copy(look.outcome)
+    return look.outcome
+
+
+def _look(ledger_id: str, cache: LedgerCache, policy: RetryPolicy, whole: bool) -> Flow[Look]:
+    number = cache.next_number()
+    outcome: LedgerReading | ParallelError
+    try:
+        outcome = yield from _read(ledger_id, cache, policy, whole=whole)
+    except ParallelError as error:
+        outcome = error
+    look = cache.looks[ledger_id] = Look(number, whole, outcome)
+    return look
+
+
+def _read(
+    ledger_id: str, cache: LedgerCache, policy: RetryPolicy, *, whole: bool
+) -> Flow[LedgerReading]:
+    began_at = yield from now()
     try:  # counted before it is listed, for others may lengthen the list meanwhile
         group = yield from operations.retrieve_group(ledger_id, policy)
     except NotFound as error:
@@ -43,7 +61,7 @@ def read_ledger(
     index, listed = yield from list_ledger(ledger_id, cache, policy, whole=whole)
     counted, known = group.status.num_task_runs, len(index.ids | cache.started_ids(ledger_id))
     doubt = f"its list shows {known:,} of {count(counted, 'run')}" if counted > known else ""
-    return LedgerReading(index, listed, doubt)
+    return LedgerReading(index, listed, doubt, began_at)
 
 
 def list_ledger(

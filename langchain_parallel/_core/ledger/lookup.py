@@ -31,6 +31,9 @@ settling time, because another process may just have sent the same. `none`: no l
 request can have used."""
 
 
+SLOW_LOOK = "its list takes too long to read"
+
+
 @dataclass
 class PendingSubmission:
     """One request to one ledger, on its way."""
@@ -88,11 +91,16 @@ def look_up_before_send(
         return (yield from _adopt(pending, [started], listed_now=False))
     if since is not None or started is not None:
         return (yield from look_up_with_started(pending, since))
-    if lookup == "none":
-        return None
+    return None if lookup == "none" else (yield from look_up_once(pending))
+
+
+def look_up_once(pending: PendingSubmission, *, whole: bool = False) -> Flow[Submission | None]:
+    """As `look_up`, until the list can be trusted: a run of another caller may be counted a moment before it
+    is listed.
+    """
     try:
-        return (yield from look_up(pending))
-    except SubmissionUnknown:  # a run of another caller may be counted a moment before it is listed
+        return (yield from look_up(pending, whole=whole))
+    except SubmissionUnknown:
         return (yield from look_up_until_settled(pending, (yield from now())))
 
 
@@ -182,8 +190,8 @@ def look_up(pending: PendingSubmission, *, whole: bool = False) -> Flow[Submissi
     Raises:
         SubmissionUnknown: The list shows no such run, and leaves out runs, or what tells them apart.
     """
-    pending.looked_at = yield from now()
     read = yield from read_ledger(pending.ledger_id, pending.cache, pending.policy, whole=whole)
+    pending.looked_at = read.began_at
     found = read.index.oldest_first(pending.key)
     if found:
         listed_now = found[0].run.run_id in read.listed
@@ -198,6 +206,8 @@ def look_up(pending: PendingSubmission, *, whole: bool = False) -> Flow[Submissi
 
 def _doubt(pending: PendingSubmission, index: LedgerIndex) -> str:
     """Which listed run may be the one under the key, though the list does not say so; empty if none is."""
+    if not index.without_key:
+        return ""
     started = pending.cache.started_ids(pending.ledger_id)
     for run_id, event in index.without_key.items():
         if run_id not in started and may_be(event, pending.request):

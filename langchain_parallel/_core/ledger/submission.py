@@ -47,7 +47,18 @@ from ...errors import (
 )
 from ...models import Submission, TaskGroupRunResponse, TaskRun, TaskRunInput
 from .. import operations, responses, wire
-from ..effects import Flow, NoResponse, Outcome, Request, confirm, enter_gate, now, send, sleep
+from ..effects import (
+    Flow,
+    NoResponse,
+    Outcome,
+    Request,
+    confirm,
+    enter_gate,
+    leave_gate,
+    now,
+    send,
+    sleep,
+)
 from ..retry import RetryDecision, classify
 from .cache import KnownRun
 from .identity import MARK_KEY
@@ -55,10 +66,12 @@ from .keys import METADATA_KEY, check_own_metadata
 from .leave import Leave
 from .ledger_list import as_ledger_error
 from .lookup import (
+    SLOW_LOOK,
     Lookup,
     PendingSubmission,
     look_up,
     look_up_before_send,
+    look_up_once,
     look_up_until_settled,
     look_up_with_started,
     submission_unknown,
@@ -92,7 +105,8 @@ def submit(
     while found is None:
         yield from enter_gate()
         if (yield from now()) > leave.ends_at:
-            found = yield from _renew(pending, leave)
+            yield from leave_gate()  # to look may take long
+            found = yield from _renew(pending, leave, since)
             continue
         sends += 1
         # Before the send: a caller that is cancelled during it must leave a trace.
@@ -144,10 +158,16 @@ def _restore(pending: PendingSubmission, since: float | None) -> None:
 # --- leave to send -------------------------------------------------------------------------------
 
 
-def _renew(pending: PendingSubmission, leave: Leave) -> Flow[Submission | None]:
+def _renew(
+    pending: PendingSubmission, leave: Leave, since: float | None
+) -> Flow[Submission | None]:
     """Get leave to send again: the caller says whether another process has taken over.
 
-    If one has, it may just have sent: its run is looked for until that is settled.
+    If one has, it may just have sent: its run is looked for until that is settled. A caller that cannot tell
+    looks, unless it did so a moment ago.
+
+    Raises:
+        SubmissionUnknown: Look after look takes so long that what it shows is out of date.
     """
     leave.renew((yield from now()))
     is_ours = yield from confirm()
@@ -157,7 +177,11 @@ def _renew(pending: PendingSubmission, leave: Leave) -> Flow[Submission | None]:
         return (yield from look_up_until_settled(pending, time))
     if is_ours or pending.looked_at + leave.moments > leave.since:
         return None
-    return (yield from look_up(pending, whole=True))
+    found = yield from look_up_once(pending, whole=since is not None)
+    leave.note_look(pending.looked_at, (yield from now()))
+    if found is None and leave.slow_looks >= pending.policy.max_attempts:
+        raise submission_unknown(pending, SLOW_LOOK)
+    return found
 
 
 # --- sending -------------------------------------------------------------------------------------
