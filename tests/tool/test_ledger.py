@@ -228,8 +228,8 @@ async def test_calls_at_once_make_their_ledgers_side_by_side(
 
     client = AsyncParallelClient("key", transport=Held(simulator), clock=simulator.clock)
     tool = ParallelTaskTool(processor="lite", client=client)
-    batch = tool.abatch([{"input": f"Question {n}"} for n in range(12)])
-    await asyncio.wait_for(batch, 60)
+    at_once = asyncio.gather(*(tool.ainvoke({"input": f"Question {n}"}) for n in range(12)))
+    await asyncio.wait_for(at_once, 60)
     sizes = Counter(run["taskgroup_id"] for run in simulator.runs())
     assert sorted(sizes.values()) == [4, 4, 4]
 
