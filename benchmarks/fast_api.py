@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import resource
 import time
@@ -117,6 +118,7 @@ class _Account:
         self.seconds = seconds if isinstance(seconds, list) else [seconds, seconds]
         self.latency = float(settings.get("latency", 0.0))
         self.chance = random.Random(16)
+        self.prefix = os.urandom(8).hex()  # ids of two servers of one machine differ
         self.runs: dict[str, _Run] = {}
         self.groups: dict[str, _Group] = {}
         self.kinds: Counter[str] = Counter()
@@ -140,7 +142,7 @@ class _Account:
         self.slowest = max(self.slowest, seconds)
         ends = self.loop.time() + seconds
         run = _Run(
-            f"trun_{len(self.runs):032x}",
+            f"trun_{self.prefix}{len(self.runs):016x}",
             asked.get("processor", "lite"),
             json.dumps(asked.get("metadata") or {}),
             group,
@@ -165,7 +167,7 @@ class _Account:
             watcher()
 
     def add_group(self, metadata: dict[str, Any]) -> _Group:
-        group = _Group(f"tgrp_{len(self.groups):032x}", metadata)
+        group = _Group(f"tgrp_{self.prefix}{len(self.groups):016x}", metadata)
         self.groups[group.group_id] = group
         return group
 

@@ -176,9 +176,9 @@ def measure_once(
     figures: Figures = json.loads(done.stdout.splitlines()[-1])
     if server:
         stats = server.stats()
-        figures["requests"] = sum(stats["requests"].values())
-        figures["server_cpu"] = stats["cpu"]
-        figures |= {name: stats[name] for name in ("connections", "most_open", "billed")}
+        counts = {name: stats[name] for name in ("connections", "most_open", "billed")}
+        counts |= {"requests": sum(stats["requests"].values()), "server_cpu": stats["cpu"]}
+        figures = counts | figures
         if stats["slowest"]:
             figures["over_slowest"] = figures["wall"] / stats["slowest"]
     return figures

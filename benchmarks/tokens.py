@@ -1,11 +1,7 @@
-"""How much of a model's context does a result need, compared with its raw JSON?
+"""How much of a model's context a result needs: estimates, and what a shorter form must not lack.
 
-    python -m benchmarks.tokens [--small] [--encoding o200k_base]
-
-It compares a realistic report (20 fields with 3 citations each, each citation with 2 excerpts of 600 or more
-characters) as the API sends it and as the tool gives it to a model. The token counts are two estimates: four
-characters per token, and by words. Addresses need more tokens than prose, which only the second estimate
-takes into account. `--encoding` also counts with `tiktoken`, which downloads its vocabulary.
+Tokens are estimated in two ways: four characters per token, and by words. Addresses need more tokens than
+prose, which only the second one takes into account.
 """
 
 from __future__ import annotations
@@ -13,12 +9,10 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable
 from typing import Any
 
 from langchain_parallel import ParallelTaskTool
 
-from .figures import Row, option_parser, save, show, table
 from .report import FIELDS, LOW_FIELDS, always_answer, realistic_report
 from .wire import Account
 
@@ -64,52 +58,3 @@ def missing_parts(content: str) -> dict[str, list[str]]:
 
 def _plain(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
-
-
-def rows(raw: str, content: str, counts: dict[str, Callable[[str], int]]) -> list[Row]:
-    """Compare the content with the raw JSON, in each count."""
-    return [
-        {
-            "counted by": name,
-            "raw JSON": count(raw),
-            "content": count(content),
-            "ratio": round(count(content) / count(raw), 4),
-        }
-        for name, count in counts.items()
-    ]
-
-
-COUNTS: dict[str, Callable[[str], int]] = {
-    "characters": len,
-    "tokens, estimated as characters / 4": by_characters,
-    "tokens, estimated by words": by_words,
-}
-
-
-def _encoding(name: str) -> Callable[[str], int]:
-    import tiktoken  # type: ignore[import-not-found,unused-ignore]  # not among our dependencies
-
-    encoding = tiktoken.get_encoding(name)
-    return lambda text: len(encoding.encode(text))
-
-
-def main() -> None:
-    """Measure, print and save."""
-    parser = option_parser(__doc__)
-    parser.add_argument("--encoding", help="also count with this encoding of tiktoken")
-    options = parser.parse_args()
-    counts = dict(COUNTS)
-    if options.encoding:
-        counts[f"tokens, {options.encoding}"] = _encoding(options.encoding)
-    raw, content = report_texts()
-    found, lost = rows(raw, content, counts), missing_parts(content)
-    show(table(found))
-    show(f"\nThe goal is a ratio of at most {GOAL:.2f}. The content lacks:")
-    for what, names in lost.items():
-        show(f"  {what}: {', '.join(names) or 'nothing'}")
-    if not options.small:
-        save("tokens", {"goal": GOAL, "rows": found, "missing": lost})
-
-
-if __name__ == "__main__":
-    main()

@@ -126,5 +126,5 @@ turns.""",
     },
     bars="ms",
     controls=(BARE,),
-    budget=45.0,
+    budget=25.0,
 )

@@ -52,5 +52,5 @@ whether or not its answer arrives.""",
     ),
     rounds=1,
     limit=90.0,
-    budget=90.0,
+    budget=45.0,
 )

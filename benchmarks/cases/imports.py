@@ -97,6 +97,6 @@ change it least. Of objects, the time of a later one of the same process, and th
         *map(_goal, OBJECTS),
     ),
     rounds=7,
-    budget=90.0,
+    budget=65.0,
     has_server=False,
 )

@@ -126,5 +126,5 @@ writes the same, and does each run over httpx at its best.""",
         Goal("wake-up p95: ms", lambda t: t.median(OURS, "lag_p95"), 250.0),
     ),
     limit=90.0,
-    budget=80.0,
+    budget=60.0,
 )

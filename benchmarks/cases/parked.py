@@ -226,7 +226,7 @@ ledger, records no parked thread, takes no lock, and believes the id that it is 
         ),
     ),
     limit=90.0,
-    budget=75.0,
+    budget=40.0,
 )
 
 

@@ -217,7 +217,7 @@ depend on the machine.""",
     ),
     rounds=1,
     limit=120.0,
-    budget=90.0,
+    budget=40.0,
     has_server=False,
 )
 

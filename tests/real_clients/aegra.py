@@ -18,10 +18,10 @@ import httpx
 from langgraph.pregel.remote import RemoteGraph
 from langgraph_sdk import get_sync_client
 
-from benchmarks.processes import reserved_port
 from langchain_parallel.simulator import RunningServer, RunScript
 
 from .. import postgres
+from ..ports import reserved_port
 from .environments import NotAvailable, python_environment, version_of
 from .outcome import Outcome
 

@@ -14,8 +14,9 @@ from typing import Any
 
 import httpx
 
-from benchmarks.processes import reserved_port
 from langchain_parallel.simulator import RunningServer
+
+from ..ports import reserved_port
 
 ROOT = Path(__file__).parents[2]
 SECRET = "whsec_c2VjcmV0LW9mLWEtdGVzdC1zZXJ2ZXI="
