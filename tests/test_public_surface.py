@@ -37,9 +37,9 @@ def test_a_package_shows_what_it_declares(name: str) -> None:
     package = importlib.import_module(name)
     visible = {
         name
-        for name, value in vars(package).items()
+        for name in dir(package)
         if not name.startswith("_")
-        and not isinstance(value, ModuleType)
+        and not isinstance(getattr(package, name), ModuleType)
         and name != "annotations"  # from __future__
     }
     assert visible == set(package.__all__)
@@ -66,11 +66,11 @@ def in_a_new_process(code: str) -> str:
     return made.stdout.strip()
 
 
-def typed_names() -> Iterator[str]:
-    """The names that type checkers and editors see at the top level."""
+def typed_names(module: ModuleType = langchain_parallel) -> Iterator[str]:
+    """The names that type checkers and editors see, and that are imported when they are first used."""
     [block] = [
         node
-        for node in ast.parse(inspect.getsource(langchain_parallel)).body
+        for node in ast.parse(inspect.getsource(module)).body
         if isinstance(node, ast.If) and ast.unparse(node.test) == "typing.TYPE_CHECKING"
     ]
     for node in block.body:
@@ -118,6 +118,61 @@ HEAVY = (
 def test_an_import_loads_nothing_heavy_that_it_does_not_need(module: str, loaded: str) -> None:
     code = f"import sys, {module}; print(*(n for n in {HEAVY} if n in sys.modules))"
     assert in_a_new_process(code) == loaded
+
+
+def test_building_a_graph_imports_nothing_that_only_an_answer_needs() -> None:
+    later = (
+        *("langchain_core.language_models.chat_models", "langchain_parallel._quantities"),
+        *("langchain_parallel.batch", "langchain_parallel.checks.checked_answer"),
+        *("langchain_parallel.findings.session_findings", "langchain_parallel.middleware"),
+        *("langchain_parallel.parked.sweeper", "langchain_parallel.parked.threads"),
+        *("langchain_parallel.research.evaluation.model_evaluator", "langchain_parallel.sessions"),
+    )
+    code = (
+        "import sys, importlib.util\n"
+        "from langchain_parallel import create_research_graph\n"
+        "create_research_graph(api_key='key')\n"
+        f"print(*(name for name in {later} if name in sys.modules))\n"
+        f"print(*(name for name in {later} if not importlib.util.find_spec(name)))"
+    )
+    assert in_a_new_process(code) == ""
+
+
+def test_what_reads_an_answer_is_imported_before_one_is_paid_for() -> None:
+    """For then no file handle may be left."""
+    assert (
+        in_a_new_process(
+            "import sys\n"
+            "from langchain_parallel import ParallelClient, create_research_graph\n"
+            "from langchain_parallel.simulator import ManualClock, Simulator, SimulatorTransport\n"
+            "simulator = Simulator(ManualClock())\n"
+            "how = {'transport': SimulatorTransport(simulator), 'clock': simulator.clock}\n"
+            "graph = create_research_graph(checks=True, client=ParallelClient('key', **how)).compile()\n"
+            "before = None\n"
+            "for update in graph.stream({'question': 'Who?'}, stream_mode='updates'):\n"
+            "    if 'plan' in update:\n"
+            "        before = {*sys.modules}\n"
+            "ours = {name for name in {*sys.modules} - before if name.startswith('langchain_parallel')}\n"
+            "print(*ours - {'langchain_parallel.simulator.' + n for n in ('basis', 'content')})"
+        )
+        == ""
+    )
+
+
+LAZY = ("checks", "findings", "parked", "research", "research.evaluation")
+"""Packages of which some names are imported when they are first used."""
+
+
+@pytest.mark.parametrize("package", LAZY)
+def test_a_lazy_name_is_where_its_package_says(package: str) -> None:
+    module = importlib.import_module(f"langchain_parallel.{package}")
+    declared = [*typed_names(module)]
+    assert declared
+    assert sorted(declared) == sorted(module._MODULES)
+    assert {*module.__all__} <= {*dir(module)}
+    assert all(getattr(module, name) is not None for name in module.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        module.nothing  # noqa: B018
 
 
 def test_the_first_call_of_a_client_imports_nothing_for_its_connection() -> None:

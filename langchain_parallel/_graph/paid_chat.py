@@ -19,7 +19,6 @@ from typing import Any, NamedTuple, TypeAlias
 from .._core.calls import Calls
 from .._core.payloads import parse, remarks, storable
 from .._core.quick_questions import messages_of, schema_of
-from ..checks import check_answer, shorten_checks
 from ..errors import ParallelError
 from ..evidence import evidence_of
 from ..models import TaskRun, TaskRunOutput, TaskRunResult
@@ -203,10 +202,13 @@ class PaidChat(PaidRequest):
         output = TaskRunOutput(type=kind, content=content, basis=said.basis)
         run = TaskRun(run_id="", interaction_id=said.interaction_id, status="completed")
         result = TaskRunResult(run=run, output=output)
-        checked = {"checks": shorten_checks(check_answer(result))} if self.checks else {}
+        answer: dict[str, Any] = {**evidence_of(result, excerpts=self.keep_excerpts)}
+        if self.checks:
+            from ..checks import check_answer, shorten_checks
+
+            answer["checks"] = shorten_checks(check_answer(result))
         return {
-            **evidence_of(result, excerpts=self.keep_excerpts),
-            **checked,
+            **answer,
             "interaction_id": said.interaction_id,
             "warnings": [*map(str, said.warnings), *remarks(changes)],
             "started_at": started,

@@ -8,10 +8,9 @@ wrong. A claim without any of these is not listed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 from pydantic import ValidationError
-from typing_extensions import TypedDict
 
 from .._core.kinds import kind_of
 from .._core.plain_text import one_line
@@ -19,45 +18,19 @@ from ..errors import InvalidRequest
 from ..evidence import citations as citations_of
 from ..models import SourcePolicy, TaskRunResult
 from .asides import blank_asides, blank_headings
+from .checked_claim import CheckedAnswer, CheckedClaim, Support
 from .figures import Figure, figure_of_number, find_figures
 from .languages import guess_languages
 from .passages import Passages, PassagesByField
 from .proper_names import ProperName, find_names
 from .quotations import Quotation, find_quotations, is_quoted
-from .source_problems import CheckedSource, find_source_problems
+from .source_problems import find_source_problems
 from .statements import Value, read_values, split_statements
 
-Support: TypeAlias = Literal["supported", "not_found", "no_excerpt"]
 _Detail: TypeAlias = "Quotation | Figure | ProperName"
 
 _CLAIM_CHARS, _DETAIL_CHARS, _DETAILS = 300, 200, 10
 _KEPT_CLAIMS, _KEPT_CHARS, _KEPT_SOURCES = 25, 120, 25
-
-
-class CheckedClaim(TypedDict):
-    """A sentence or a value of an answer, and whether the excerpts of its citations have what it says."""
-
-    field: str
-    """Its path in the answer; `output` in a text answer."""
-    text: str
-    """On one line, at most 300 characters. Untrusted."""
-    support: Support
-    """`not_found`: something in it is in no excerpt. `no_excerpt`: its citations have no excerpts."""
-    not_found: list[str]
-    """The quotes, numbers, dates and names that are in no excerpt, as the claim writes them; at most 10."""
-
-
-class CheckedAnswer(TypedDict):
-    """What the checks of an answer found. Plain JSON."""
-
-    claims: list[CheckedClaim]
-    """In the order of the answer. A turn of a session keeps only the first 25 of those not found."""
-    sources: list[CheckedSource]
-    """Citations with a fault; a turn keeps the first 25."""
-    supported: int
-    """How many claims are; also of those that a turn does not keep."""
-    not_found: int
-    no_excerpt: int
 
 
 def check_answer(

@@ -5,16 +5,14 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
-
-from typing_extensions import NotRequired, TypedDict
 
 from .._core.plain_text import cut
 from .._core.urls import host
 from ..models import SourcePolicy
+from .checked_claim import CheckedSource
 
-Problem: TypeAlias = Literal["no_address", "repeated", "excluded"]
 _URL_CHARS = 300
 _TRACKING = re.compile(
     r"utm_\w+|gclid|fbclid|msclkid|dclid|mc_[ce]id|_ga|igshid|ref|ref_src|cmpid|ocid|spm|yclid|srsltid",
@@ -22,21 +20,6 @@ _TRACKING = re.compile(
 )
 _INDEX = re.compile(r"/(?:index|default)\.(?:html?|php|aspx?)$", re.IGNORECASE)
 _MIRRORS = re.compile(r"^(?:www\d?|m|mobile|amp)\.(?=[^.]+\.)")
-
-
-class CheckedSource(TypedDict):
-    """Something wrong with a citation's address."""
-
-    number: int
-    """The citation's, in its answer."""
-    url: str
-    """At most 300 characters. Untrusted."""
-    problem: Problem
-    """`no_address`: it is none that a browser opens. `repeated`: the page of an earlier citation, perhaps in
-    another form. `excluded`: the source policy does not allow its host.
-    """
-    same_as: NotRequired[int]
-    """Of a repeated one: the number of the earlier citation."""
 
 
 def find_source_problems(

@@ -10,15 +10,20 @@ without_excerpts                 the same without excerpts, for a graph's state
 is_same_value                    whether two values differ in form alone
 """
 
+import typing
+
+from .._lazy import lazy_names as _lazy_names
 from .finding import Contradiction, Finding, Findings, FoundValue, PartEvidence, Source
-from .sameness import is_same_value
-from .session_findings import (
-    as_evidence,
-    contradictions,
-    find_findings,
-    last_findings,
-    without_excerpts,
-)
+
+if typing.TYPE_CHECKING:
+    from .sameness import is_same_value
+    from .session_findings import (
+        as_evidence,
+        contradictions,
+        find_findings,
+        last_findings,
+        without_excerpts,
+    )
 
 __all__ = [
     "Contradiction",
@@ -34,3 +39,15 @@ __all__ = [
     "last_findings",
     "without_excerpts",
 ]
+
+_MODULES = {
+    "is_same_value": "sameness",
+    "as_evidence": "session_findings",
+    "contradictions": "session_findings",
+    "find_findings": "session_findings",
+    "last_findings": "session_findings",
+    "without_excerpts": "session_findings",
+}
+
+if not typing.TYPE_CHECKING:  # a type checker would take any misspelt name for one of these
+    __getattr__, __dir__ = _lazy_names(__name__, _MODULES)

@@ -7,24 +7,29 @@ list_user_records, …             what a store holds for one user, to be listed
 Threads                          where threads may live, other than in a compiled graph
 """
 
+import typing
+
 from .._graph.tenants import (
     adelete_user_records,
     alist_user_records,
     delete_user_records,
     list_user_records,
 )
-from .index import ParkedThread
-from .interrupts import ParkedInterrupt, ParkedRun, runs_waited_for
-from .sweeper import (
-    STRANDED_SECONDS,
-    SweepResult,
-    SweepState,
-    asweep,
-    create_sweep_graph,
-    sweep,
-)
-from .threads import GraphThreads, Threads, ThreadStatus, thread_status
-from .wake_up import Outcome, WakeResult, aresume_parked, resume_parked
+from .._lazy import lazy_names as _lazy_names
+
+if typing.TYPE_CHECKING:
+    from .index import ParkedThread
+    from .interrupts import ParkedInterrupt, ParkedRun, runs_waited_for
+    from .sweeper import (
+        STRANDED_SECONDS,
+        SweepResult,
+        SweepState,
+        asweep,
+        create_sweep_graph,
+        sweep,
+    )
+    from .threads import GraphThreads, Threads, ThreadStatus, thread_status
+    from .wake_up import Outcome, WakeResult, aresume_parked, resume_parked
 
 __all__ = [
     "STRANDED_SECONDS",
@@ -50,3 +55,27 @@ __all__ = [
     "sweep",
     "thread_status",
 ]
+
+_MODULES = {
+    "ParkedThread": "index",
+    "ParkedInterrupt": "interrupts",
+    "ParkedRun": "interrupts",
+    "runs_waited_for": "interrupts",
+    "STRANDED_SECONDS": "sweeper",
+    "SweepResult": "sweeper",
+    "SweepState": "sweeper",
+    "asweep": "sweeper",
+    "create_sweep_graph": "sweeper",
+    "sweep": "sweeper",
+    "GraphThreads": "threads",
+    "Threads": "threads",
+    "ThreadStatus": "threads",
+    "thread_status": "threads",
+    "Outcome": "wake_up",
+    "WakeResult": "wake_up",
+    "aresume_parked": "wake_up",
+    "resume_parked": "wake_up",
+}
+
+if not typing.TYPE_CHECKING:  # a type checker would take any misspelt name for one of these
+    __getattr__, __dir__ = _lazy_names(__name__, _MODULES)

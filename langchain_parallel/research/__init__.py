@@ -9,16 +9,16 @@ HumanRequest, HumanAnswer               what an interrupt asks, and what resumes
 quota_use, aquota_use                   what is used of a quota over all threads
 """
 
+import typing
+
 from .._graph.quotas import QuotaUse, aquota_use, quota_use
+from .._lazy import lazy_names as _lazy_names
 from ..parked.interrupts import ParkedInterrupt, ParkedRun
 from .call_context import ResearchContext
 from .evaluation import (
     Evaluator,
     all_of,
     by_evidence,
-    by_excerpts,
-    by_model,
-    by_person,
     first_objection,
     last_round,
     limit_rounds,
@@ -36,6 +36,9 @@ from .state import (
     merge_turns,
 )
 from .usage import Usage
+
+if typing.TYPE_CHECKING:
+    from .evaluation import by_excerpts, by_model, by_person
 
 __all__ = [
     "Evaluator",
@@ -69,3 +72,8 @@ __all__ = [
     "quick_when",
     "quota_use",
 ]
+
+_MODULES = dict.fromkeys(("by_excerpts", "by_model", "by_person"), "evaluation")
+
+if not typing.TYPE_CHECKING:  # a type checker would take any misspelt name for one of these
+    __getattr__, __dir__ = _lazy_names(__name__, _MODULES)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ..findings import Findings, last_findings, without_excerpts
+from ..findings import Findings
 from .state import ResearchState, Turn, merge_turns
 
 
@@ -20,6 +20,8 @@ def answer_channels(state: ResearchState, new: Iterable[Turn]) -> dict[str, Any]
         state: Before the update.
         new: The turns that it adds.
     """
+    from ..findings import last_findings, without_excerpts
+
     found = last_findings(merge_turns(state.get("turns"), list(new)))
     if found is None:
         return {"answer": None, "findings": None}

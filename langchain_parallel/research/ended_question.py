@@ -9,7 +9,6 @@ from langchain_core.runnables import RunnableConfig
 from .._core.calls import Calls
 from .._graph.earlier_sessions import remember
 from .._graph.recollections import EndedQuestion, earlier_questions
-from ..findings import as_evidence, last_findings
 from .graph_config import GraphConfig
 from .state import Turn
 
@@ -18,6 +17,8 @@ def remember_question(
     graph: GraphConfig, turns: Sequence[Turn], config: RunnableConfig
 ) -> Calls[None]:
     """Keep what the last question of a session has found."""
+    from ..findings import as_evidence, last_findings
+
     findings = last_findings(turns) if graph.options.recall is not None else None
     if findings is None:
         return

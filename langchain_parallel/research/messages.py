@@ -21,7 +21,7 @@ from langchain_core.messages import (
 )
 
 from ..errors import InvalidRequest
-from ..findings import Findings, as_evidence, last_findings
+from ..findings import Findings
 from ..text.finding_notes import finding_notes
 from ..text.markdown import UNVERIFIED, answer_markdown, escape_line, unmarked_line
 from ..text.result import DEFAULT_MAX_CHARS, weak_points
@@ -121,6 +121,8 @@ def answer_update(state: ResearchState, verdict: Verdict) -> dict[str, Any]:
         state: With all turns of the question.
         verdict: How it ended.
     """
+    from ..findings import last_findings
+
     unsent = [turn for turn in _open_turns(state) if turn["asked_by"] == "caller"]
     asked = [] if unsent else list(_since_question(state.get("turns") or []))
     found = last_findings(state.get("turns") or []) if asked else None
@@ -212,6 +214,8 @@ def _error(turn: Turn) -> str:
 
 def _answer(found: Findings, asked: Sequence[Turn], max_chars: int) -> Iterator[str]:
     """An answer with the numbers that its sources have in the whole session."""
+    from ..findings import as_evidence
+
     evidence, turns = as_evidence(found), turns_in(found, asked)
     warnings = dict.fromkeys(warning for turn in turns for warning in turn["warnings"])
     told = (f"Warning: {warning}" for warning in warnings)

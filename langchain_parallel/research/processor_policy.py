@@ -15,7 +15,6 @@ from .._core import limits
 from .._core.kinds import as_list, check_kinds
 from ..errors import InvalidRequest
 from ..evidence import Evidence, rank
-from ..findings import as_evidence, last_findings
 from ..models import TaskRunInput
 from ..processors import CHAT_PROCESSORS, costs_more
 from .state import ResearchState, Turn
@@ -149,6 +148,8 @@ def _has_helped(state: ResearchState, turn: Turn, before: Turn) -> bool:
 
 def _found_up_to(state: ResearchState, turn: Turn) -> Evidence:
     """What its question has found with this answer, and with those that it builds on."""
+    from ..findings import as_evidence, last_findings
+
     by_id = {t["interaction_id"]: t for t in state["turns"] if t["status"] == "completed"}
     chain, seen = [turn], {turn["interaction_id"]}
     while chain[0]["asked_by"] != "caller":

@@ -11,7 +11,6 @@ from .._graph.gone_ledger import left_behind
 from .._graph.ownership import is_sealed, prove_run, seal_turn
 from .._graph.paid_run import PaidAnswer, PaidRun
 from .._graph.seals import Seals
-from ..checks import check_answer, shorten_checks
 from ..errors import InvalidRequest, ParallelError, RunCancelled, RunFailed, StillRunning
 from ..evidence import evidence_of
 from ..models import Submission, TaskRun
@@ -315,6 +314,8 @@ def finish_turn(
         return failed
     ended = _answered_turn(turn, got, keep_excerpts)
     if checks:
+        from ..checks import check_answer, shorten_checks
+
         checked = check_answer(got.result, source_policy=run.request.source_policy)
         ended["checks"] = shorten_checks(checked)
     ended["warnings"] = [

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from .._core.plain_text import cut
 from ..evidence import NO_ANSWERS, is_hollow
-from ..findings import Findings, FoundValue, contradictions
+from ..findings import Findings, FoundValue
 from .layout import list_within
 from .own_marks import without_marks
 from .untrusted import compact_json, harmless
@@ -23,6 +23,8 @@ def finding_notes(findings: Findings) -> Iterator[str]:
 
     What stands beside the answer has notes of its own. The texts are harmless, one line each, and bounded.
     """
+    from ..findings import contradictions
+
     told = [
         f"Contradiction: {_name(one['field'])} is {', but '.join(map(_value, one['values'][:_SAID]))}"
         for one in contradictions({**findings, "beside": []})

@@ -7,14 +7,19 @@ ones, and `first_objection`, `all_of` and `limit_rounds` combine several.
 To add one: write a module with a `BuiltInEvaluator` and the function that makes it, and export that here.
 """
 
+import typing
+
+from ..._lazy import lazy_names as _lazy_names
 from ...evidence import NO_ANSWERS
 from .combined import all_of, first_objection, limit_rounds
 from .evaluator import BuiltInEvaluator, Evaluator, consult, last_round
 from .evidence_evaluator import by_evidence
-from .excerpt_evaluator import by_excerpts
-from .model_evaluator import by_model
-from .person_evaluator import by_person
 from .verdicts import check_verdict, questions_of
+
+if typing.TYPE_CHECKING:
+    from .excerpt_evaluator import by_excerpts
+    from .model_evaluator import by_model
+    from .person_evaluator import by_person
 
 __all__ = [
     "NO_ANSWERS",
@@ -32,3 +37,12 @@ __all__ = [
     "limit_rounds",
     "questions_of",
 ]
+
+_MODULES = {
+    "by_excerpts": "excerpt_evaluator",
+    "by_model": "model_evaluator",
+    "by_person": "person_evaluator",
+}
+
+if not typing.TYPE_CHECKING:  # a type checker would take any misspelt name for one of these
+    __getattr__, __dir__ = _lazy_names(__name__, _MODULES)

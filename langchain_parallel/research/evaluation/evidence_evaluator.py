@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from langchain_core.runnables import RunnableConfig
 
@@ -24,8 +24,10 @@ from ...text.untrusted import harmless
 from ..state import Question, ResearchState, Turn, Verdict
 from .evaluator import BuiltInEvaluator, last_round
 from .follow_up_text import contradiction_text, contradictions_text, known_text, language_text
-from .judged_findings import Judged, judged_findings
 from .verdicts import ask_verdict
+
+if TYPE_CHECKING:
+    from .judged_findings import Judged
 
 _LEVELS = "low", "medium", "high"
 _NAME_CHARS = 100
@@ -105,6 +107,8 @@ class _ByEvidence(BuiltInEvaluator):
             for turn in turns
             if turn["status"] != "completed"
         ]
+        from .judged_findings import judged_findings
+
         judged = judged_findings(state["turns"])
         if not judged:
             return Verdict(action="stop", reason=list_within(failures, _REASON_CHARS))

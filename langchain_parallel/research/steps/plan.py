@@ -48,6 +48,7 @@ def plan(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
 
     Without a question, the turns on their way continue.
     """
+    _import_for_answers(graph)
     limits: object = state.get("limits")
     check_session_limits({} if limits is None else limits, may_have_seal=True)
     left, before = open_turns(state), state.get("turns") or []
@@ -87,6 +88,15 @@ def plan(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
     if state.get("branches"):
         update["branches"] = []
     return {**update, "pending": turns[0]}
+
+
+def _import_for_answers(graph: GraphConfig) -> None:
+    """Import what an answer is read with before it is paid for: later, no file handle may be left for it."""
+    from ...findings import session_findings  # noqa: F401
+    from ..evaluation import judged_findings  # noqa: F401
+
+    if graph.checks:
+        from ...checks import checked_answer  # noqa: F401
 
 
 def asks(graph: GraphConfig, state: ResearchState) -> bool:
