@@ -39,8 +39,6 @@ from .records import Record, holder_of
 from .runtime import runtime_of, wait_for_checkpoint
 
 _LOG = logging.getLogger("langchain_parallel")
-_FETCH_SECONDS = 60.0
-"""How long to wait for the answer of a run that is known to have ended."""
 
 
 class PaidAnswer(NamedTuple):
@@ -55,6 +53,9 @@ class PaidAnswer(NamedTuple):
 @dataclass(frozen=True)
 class PaidRun(PaidRequest):
     """One run of a door."""
+
+    fetch_seconds: float = 60.0
+    """How long to wait for the answer of a run that is known to have ended."""
 
     @property
     def _place(self) -> dict[str, Any]:
@@ -378,7 +379,9 @@ class PaidRun(PaidRequest):
 
     def _ending(self, run: TaskRun, has_ended: bool) -> Calls[_Ending]:
         seconds = (
-            _FETCH_SECONDS if has_ended else wait_seconds(self.request.processor, self.door.timeout)
+            self.fetch_seconds
+            if has_ended
+            else wait_seconds(self.request.processor, self.door.timeout)
         )
         on_event = None if has_ended else self._listener(run)
         try:

@@ -16,7 +16,7 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import set_config_context, var_child_runnable_config
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.runtime import Runtime, get_runtime
+from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
 from .._core.calls import Call, Calls, guard
@@ -30,6 +30,7 @@ _DURABILITY = "__pregel_durability"
 _TASK_ID = "__pregel_task_id"
 _SCRATCHPAD = "__pregel_scratchpad"
 _READ = "__pregel_read"
+_RUNTIME = "__pregel_runtime"
 _START = "__start__"
 _INTERRUPT = "__interrupt__"
 # A LangGraph server's.
@@ -58,19 +59,16 @@ def whole_config(config: RunnableConfig) -> RunnableConfig:
 def runtime_of(config: RunnableConfig) -> Runtime[Any] | None:
     """LangGraph's runtime behind a config; None outside a graph.
 
-    Through the config, because Python 3.10 does not carry context variables into tasks.
+    From the config itself, because Python 3.10 does not carry context variables into tasks, and because a
+    step asks for it several times.
     """
-    with set_config_context(config) as context:
-        try:
-            return context.run(lambda: get_runtime())  # noqa: PLW0108 -- typed without it
-        except (RuntimeError, KeyError):
-            return None
+    return cast("Runtime[Any] | None", config.get("configurable", {}).get(_RUNTIME))
 
 
 def ask_person(config: RunnableConfig, request: Any, response_schema: dict[str, Any]) -> Any:
     """Return the answer to `request`; until there is one, end this step with an interrupt.
 
-    Through the config, for the same reason as `runtime_of`.
+    Through the config, because Python 3.10 does not carry context variables into tasks.
     """
     with set_config_context(config) as context:
         return context.run(lambda: interrupt(request, response_schema=response_schema))
@@ -80,6 +78,12 @@ def answers_so_far(config: RunnableConfig) -> int:
     """How many answers this task has had, that of the call that resumes it included."""
     scratchpad = config.get("configurable", {}).get(_SCRATCHPAD)
     return len(getattr(scratchpad, "resume", ()))
+
+
+def last_answer(config: RunnableConfig) -> Any:
+    """The last answer to an interrupt of this task; None if there is none, or if it did not name one."""
+    scratchpad = config.get("configurable", {}).get(_SCRATCHPAD)
+    return next(reversed(getattr(scratchpad, "resume", ())), None)
 
 
 def task_of(config: RunnableConfig) -> str:

@@ -26,6 +26,7 @@ from .._graph.runtime import (
     check_thread_id,
     checkpointer_of,
     is_resumable,
+    last_answer,
     shown_to_person,
     thread_id_of,
 )
@@ -37,6 +38,8 @@ from .index import record_parked
 
 _LOG = logging.getLogger("langchain_parallel")
 _WARNING_CHARS = 300
+RESUME_VALUE = "look"
+"""What a parked thread is resumed with. It carries no information: the thread reads its runs itself."""
 _UNREADABLE = (401, 403, 404)
 """HTTP statuses that waiting does not change: the step that follows reports them."""
 
@@ -72,6 +75,11 @@ class ParkedInterrupt(TypedDict):
 def is_parking(wait: str, config: RunnableConfig) -> bool:
     """Whether to park rather than to wait in the process; parking needs a checkpointer."""
     return wait == "park" and is_resumable(config)
+
+
+def is_woken(config: RunnableConfig) -> bool:
+    """Whether this step goes on because a webhook or a sweep says that its run has ended."""
+    return bool(last_answer(config) == RESUME_VALUE)
 
 
 def check_can_park(wait: str, config: RunnableConfig) -> None:

@@ -10,9 +10,10 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from weakref import WeakKeyDictionary
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -25,12 +26,10 @@ from .._graph.run_config import RunConfig
 from ..errors import InvalidRequest, ThreadBusy
 from .checkpoint_scan import scan_checkpoints
 from .index import ParkedThread, agent_of, recorded_threads
-from .interrupts import is_refused, parked_by, runs_waited_for
+from .interrupts import RESUME_VALUE, is_refused, parked_by, runs_waited_for
 from .resumption import NOTHING, AnyGraph, is_cut_off, resume_with, state_of
 from .surroundings import doors_and_clients
 
-RESUME_VALUE = "look"
-"""What a parked thread is resumed with. It carries no information: the thread reads its runs itself."""
 BUSY_SECONDS = 60.0
 """How long to wait while another caller is resuming a thread."""
 
@@ -57,6 +56,10 @@ ChooseInterrupts: TypeAlias = Callable[[ThreadStatus], Sequence[str] | None]
 """The interrupt ids to resume; empty: only run what was cut off; None: leave the thread alone."""
 BeforeAndAfter: TypeAlias = tuple[ThreadStatus, ThreadStatus | None]
 """A thread's status before and after it was resumed; None if it was left alone."""
+_DOORS: WeakKeyDictionary[AnyGraph, dict[str | None, list[RunConfig]]] = WeakKeyDictionary()
+"""By graph and node (None: the whole graph), what may park there. To look for it takes as long as
+all else that resuming a thread does.
+"""
 _OTHER_AGENT = ThreadStatus(exists=True, waiting={}, unfinished=True, idle_seconds=-math.inf)
 """A thread of another agent: never resumed here, and its record is never stale."""
 
@@ -95,8 +98,6 @@ class GraphThreads:
     graph: AnyGraph
     config: RunnableConfig | None = None
     context: Any = None
-    _doors: dict[str | None, list[RunConfig]] = field(default_factory=dict, init=False)
-    """By node (None: the whole graph), what may park there."""
 
     @property
     def store(self) -> BaseStore | None:
@@ -129,11 +130,12 @@ class GraphThreads:
         """
         if not graph or takes_over(self.config, graph) or takes_over(self.graph.config, graph):
             return False
-        doors = self._doors.get(node)
+        known = _DOORS.setdefault(self.graph, {})
+        doors = known.get(node)
         if doors is None:
             here = self.graph if node is None else self.graph.nodes.get(node)
             doors = [one for one in doors_and_clients(here) if isinstance(one, RunConfig)]
-            self._doors[node] = doors
+            known[node] = doors
         return bool(doors) and not any(door.may_be(graph) for door in doors)
 
     def _list_all(self) -> Calls[list[ParkedThread]]:

@@ -21,9 +21,9 @@ from .._core.calls import Call, Calls
 from ..errors import InvalidRequest, ThreadBusy
 from ..parked import ParkedThread, ThreadStatus
 from ..parked.index import recorded_threads
+from ..parked.interrupts import RESUME_VALUE
 from ..parked.isolation import run_task_isolated
 from ..parked.threads import (
-    RESUME_VALUE,
     BeforeAndAfter,
     ChooseInterrupts,
     refused_in,

@@ -22,6 +22,7 @@ from langchain_parallel.errors import ServerFault
 from langchain_parallel.models import TaskRunInput
 from langchain_parallel.options import Limits
 from langchain_parallel.parked import Outcome, WakeResult, aresume_parked, resume_parked
+from langchain_parallel.parked.interrupts import RESUME_VALUE
 from langchain_parallel.parked.resumption import thread_lock
 from langchain_parallel.parked.threads import BUSY_SECONDS
 from langchain_parallel.research import ResearchState
@@ -53,6 +54,29 @@ def pass_time(session: Session, seconds: float = 3_600.0) -> None:
 def the_run(session: Session) -> str:
     (run,) = session.runs
     return str(run["run_id"])
+
+
+def test_to_resume_a_thread_whose_run_has_ended_takes_one_request(session: Session) -> None:
+    session.store = InMemoryStore()  # without it, only the run names its thread
+    session.ask("How large is it?")
+    pass_time(session)
+    requests = len(session.simulator.requests)
+    assert wake(session, the_run(session)).outcome is Outcome.RESUMED
+    looked = [entry.path.rpartition("/")[2] for entry in session.simulator.requests[requests:]]
+    assert looked == ["result"]
+
+
+def test_woken_too_early_a_thread_parks_again_for_free(session: Session) -> None:
+    session.ask("How large is it?")
+    graph, requests = session.graph(), len(session.simulator.requests)
+    [parked] = graph.get_state(session.config).interrupts
+    for _ in range(2):
+        command: Any = Command(resume={parked.id: RESUME_VALUE})
+        out = invoke(session.mode, graph, command, session.config)
+        [again] = out["__interrupt__"]
+        assert again.value["runs"][0]["run_id"] == the_run(session)
+    assert {entry.method for entry in session.simulator.requests[requests:]} == {"GET"}
+    assert len(session.runs) == 1
 
 
 def test_a_thread_is_resumed_when_its_run_has_ended_and_only_once(session: Session) -> None:

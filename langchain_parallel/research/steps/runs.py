@@ -11,6 +11,7 @@ from `join`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
 from langchain_core.runnables import RunnableConfig
@@ -19,6 +20,7 @@ from langgraph.types import Send
 from ..._core.calls import Calls
 from ..._graph.ownership import prove_all, prove_ledger, prove_plan, prove_run
 from ..._graph.paid_chat import QuickAnswer
+from ..._graph.paid_run import PaidRun
 from ...errors import (
     CreditExhausted,
     Forbidden,
@@ -28,7 +30,7 @@ from ...errors import (
     StillRunning,
     Unprocessable,
 )
-from ...parked.interrupts import check_own_thread, is_parking, park
+from ...parked.interrupts import check_own_thread, is_parking, is_woken, park
 from ...processors import is_chat
 from ..answering import answer_channels
 from ..approval import limit_objections
@@ -74,9 +76,14 @@ def wait(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
             hint="Go to `submit`, or invoke the graph with the question again. Nothing was sent.",
         )
     pending = yield from prove_run(graph, pending, state["ledger_id"], config)
+    state = {**state, "pending": pending}
+    turn = None
     if is_parking(graph.wait, config):
-        yield from park(graph, [pending], state["ledger_id"], config, raises=True)
-    turn = yield from _finish(graph, {**state, "pending": pending}, config)
+        turn = yield from _finish_woken(graph, state, config)
+        if turn is None:
+            yield from park(graph, [pending], state["ledger_id"], config, raises=True)
+    if turn is None:
+        turn = yield from _finish(graph, state, config)
     return (yield from _end(turn, [], state, config))
 
 
@@ -165,12 +172,31 @@ def _read_known(graph: GraphConfig, state: ResearchState, config: RunnableConfig
     return Known.of([*(state.get("turns") or ()), *left], keys)
 
 
-def _finish(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Turn]:
+def _finish_woken(
+    graph: GraphConfig, state: ResearchState, config: RunnableConfig
+) -> Calls[Turn | None]:
+    """The pending turn of a thread that was parked and is resumed, because its run has ended: the request for
+    the answer is then the only one. None where there is no answer yet, and where the status has to say why.
+    """
+    if not is_woken(config):
+        return None
+    try:
+        return (yield from _finish(graph, state, config, fetch_seconds=1.0))
+    except ParallelError:
+        return None
+
+
+def _finish(
+    graph: GraphConfig,
+    state: ResearchState,
+    config: RunnableConfig,
+    fetch_seconds: float = PaidRun.fetch_seconds,
+) -> Calls[Turn]:
     """The pending turn once its run has ended; a run without an answer makes a turn of the session, too."""
     pending = pending_turn(state)
     return (
         yield from finish_turn(
-            graph.run(pending, config),
+            replace(graph.run(pending, config), fetch_seconds=fetch_seconds),
             pending,
             state["ledger_id"],
             # With parking the run has ended by now: it would still be parked otherwise.
