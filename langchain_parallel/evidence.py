@@ -181,7 +181,8 @@ def citations(result: TaskRunResult, *, excerpts: bool = False) -> list[dict[str
             source["title"] = (
                 source["title"] or one_line(citation.title or "", _TITLE_CHARS) or None
             )
-            source["fields"] = list(dict.fromkeys([*source["fields"], entry.field]))
+            if entry.field not in source["fields"]:
+                source["fields"].append(entry.field)
             if excerpts:
                 texts = [*source["excerpts"], *map(clean, citation.excerpts or ())]
                 source["excerpts"] = list(dict.fromkeys(texts))

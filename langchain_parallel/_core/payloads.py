@@ -109,6 +109,8 @@ def _is_text(texts: list[Any]) -> bool:
 
 def unstorable(value: Any) -> list[str]:
     """Why a checkpointer would refuse a caller's value, or change it; empty where none does."""
+    if _is_storable(value):
+        return []
     try:
         text = json.dumps(value, allow_nan=False, ensure_ascii=False)
     except ValueError:  # no finite number, or it holds itself
@@ -116,7 +118,6 @@ def unstorable(value: Any) -> list[str]:
         return _refusals(changes) or ["it holds itself"]
     except (TypeError, RecursionError) as error:
         return ["it is nested too deeply" if isinstance(error, RecursionError) else str(error)]
-    # To look at every value would take many times as long.
     return _refusals(storable(value)[1]) if _SUSPECT.search(text) else []
 
 

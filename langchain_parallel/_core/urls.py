@@ -11,7 +11,7 @@ def host(url: str) -> str:
 
     Browsers read a backslash as a slash, and drop blanks: they may go elsewhere than Python would.
     """
-    if "\\" in url or any(char.isspace() for char in url):
+    if "\\" in url or url.split() != [url]:
         return ""
     try:
         parts = urlsplit(url)

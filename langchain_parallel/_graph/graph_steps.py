@@ -59,4 +59,9 @@ def add_choice(graph: Any, after: str, choose: Callable[..., Any], *ends: str) -
     async def asynchronous(state: Any, **config: Any) -> Any:
         return choose(state, **config)
 
-    graph.add_conditional_edges(after, RunnableLambda(choose, asynchronous), list(ends))
+    graph.add_conditional_edges(after, choose, list(ends))
+    [*_, branch] = graph.branches[after].values()
+    branch.path.afunc, branch.path.trace = (
+        asynchronous,
+        False,
+    )  # it is quick, and no step of its own

@@ -169,7 +169,7 @@ class Settings:
         return http.build_request(
             request.method,
             self.base_url + request.path,
-            params=dict(request.query) or None,  # empty ones would have the URL parsed once more
+            params=dict(request.query),
             content=request.body,
             headers=headers,
             timeout=httpx.Timeout(request.timeout, connect=15.0, pool=_POOL_SECONDS),

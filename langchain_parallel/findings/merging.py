@@ -21,8 +21,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from .finding import Finding, FoundValue, PartEvidence
-from .sameness import Form, group_forms, relation, write
-from .support import Path, Said, TurnEvidence, field_name
+from .sameness import group_forms, relation, write
+from .support import Path, Said, field_name
 
 _MOST_OTHERS = 20
 """Other values of a field."""
@@ -38,19 +38,22 @@ class Merged(NamedTuple):
 class Value(NamedTuple):
     """A value with all that supports it."""
 
-    said: tuple[Said, ...]
+    said: Sequence[Said]
     best: Said
-    rank: int
-    sites: int
-    excerpts: int
-    size: int
-    """Of a text, in characters; of a list, in elements."""
-    text: str
 
     @property
     def support(self) -> tuple[int, int, int]:
         """What it is chosen by, before recency."""
-        return self.rank, self.sites, self.excerpts
+        sites = frozenset[str]().union(*(one.sites for one in self.said))
+        return self.best.rank, len(sites), max(one.excerpts for one in self.said)
+
+    @property
+    def size(self) -> int:
+        """Of a text, in characters; of a list, in elements."""
+        form = self.best.form
+        is_long = form.is_prose or form.kind in ("list", "object")
+        is_sized = is_long and isinstance(form.value, str | list | dict)
+        return len(form.value) if is_sized else 0
 
     @property
     def urls(self) -> list[str]:
@@ -177,7 +180,7 @@ class _Maker:
     def _parts(self, best: Said) -> dict[str, PartEvidence]:
         if not best.path or not isinstance(best.value, list | dict):
             return {}
-        parts = TurnEvidence.of(self.turns[best.place]).parts_of(field_name(best.path))
+        parts = best.evidence.parts_of(field_name(best.path))
         if parts.keys() <= {""}:
             return {}
         return {
@@ -188,6 +191,8 @@ class _Maker:
 
 def values_by_support(said: Sequence[Said]) -> list[Value]:
     """The different values of a field, the best supported first."""
+    if len(said) == 1:
+        return [Value(said, said[0])]
     ordered = sorted(said, key=lambda one: (one.round, write(one.value)))
     groups: dict[int, list[Said]] = {}
     for group, one in zip(group_forms([one.form for one in ordered]), ordered, strict=True):
@@ -196,7 +201,7 @@ def values_by_support(said: Sequence[Said]) -> list[Value]:
     most = max(value.size for value in values)
 
     def order(value: Value) -> tuple[Any, ...]:
-        return *value.support, value.size * 2 >= most, value.last_round, value.text
+        return *value.support, value.size * 2 >= most, value.last_round, write(value.best.value)
 
     return sorted(values, key=order, reverse=True)
 
@@ -213,18 +218,4 @@ def _value(said: list[Said]) -> Value:
             one.run_id,
         )
 
-    best = max(said, key=order)
-    return Value(
-        said=tuple(said),
-        best=best,
-        rank=best.rank,
-        sites=len(frozenset[str]().union(*(one.sites for one in said))),
-        excerpts=max(one.excerpts for one in said),
-        size=_size(best.form),
-        text=write(best.value),
-    )
-
-
-def _size(form: Form) -> int:
-    is_long = form.is_prose or form.kind in ("list", "object")
-    return len(form.value) if is_long and isinstance(form.value, str | list | dict) else 0
+    return Value(said, max(said, key=order))

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeAlias
+from functools import cached_property
+from typing import Any, TypeAlias
 
 from .._core.urls import host
 from ..evidence import NO_ANSWERS, TEXT_FIELD, is_hollow, rank, with_parents
@@ -31,28 +32,62 @@ _SECOND_LEVEL = frozenset(
 )
 
 
-class Said(NamedTuple):
-    """A value that a turn gives for a field, with its support."""
+@dataclass(frozen=True, eq=False)
+class Said:
+    """A value that a turn gives for a field, with its support. What only a comparison asks for is read when
+    it does: most fields have one value.
+    """
 
     path: Path
     value: Any
-    form: Form
     place: int
     """The place of its turn in the list of turns."""
-    round: int
     confidence: str | None
-    rank: int
-    urls: tuple[str, ...]
-    sites: frozenset[str]
-    excerpts: int
-    run_id: str
+    evidence: TurnEvidence = field(repr=False)
+    """Of its turn."""
+    sources: list[Mapping[str, Any]] = field(repr=False)
     evidence_of: str
     """The field of the turn that the confidence and the citations are given for."""
 
     @property
+    def round(self) -> int:
+        """Of its turn."""
+        return self.evidence.round
+
+    @property
+    def run_id(self) -> str:
+        """Of its turn."""
+        return self.evidence.run_id
+
+    @property
+    def rank(self) -> int:
+        """Of its confidence."""
+        return rank(self.confidence or "")
+
+    @cached_property
     def is_hollow(self) -> bool:
         """Whether it holds nothing."""
-        return self.form.kind == "nothing"
+        return is_hollow(self.value, NO_ANSWERS)
+
+    @cached_property
+    def form(self) -> Form:
+        """The value without what is form alone."""
+        return form_of(self.value)
+
+    @cached_property
+    def urls(self) -> tuple[str, ...]:
+        """What is cited for it."""
+        return tuple(dict.fromkeys(source["url"] for source in self.sources))
+
+    @cached_property
+    def sites(self) -> frozenset[str]:
+        """The independent ones of these."""
+        return frozenset(filter(None, map(site_of, self.urls)))
+
+    @cached_property
+    def excerpts(self) -> int:
+        """How many sources have an excerpt with the value in it."""
+        return self.evidence.count_excerpts(self.sources, self.value)
 
 
 def field_name(path: Path) -> str:
@@ -110,21 +145,14 @@ class TurnEvidence:
 
     def judge(self, path: Path, value: Any, place: int) -> Said:
         """A value with its support."""
-        name, form = field_name(path), form_of(value)
-        word = self.word_of(name) if path else self._word_of_text()
-        sources = self.sources_of(name) if path else self._all_sources()
+        name = field_name(path)
         return Said(
             path=path,
             value=value,
-            form=form,
             place=place,
-            round=self.round,
-            confidence=word,
-            rank=rank(word or ""),
-            urls=tuple(dict.fromkeys(source["url"] for source in sources)),
-            sites=frozenset(filter(None, (site_of(source["url"]) for source in sources))),
-            excerpts=self._count_excerpts(sources, value),
-            run_id=self.run_id,
+            confidence=self.word_of(name) if path else self._word_of_text(),
+            evidence=self,
+            sources=self.sources_of(name) if path else self._all_sources(),
             evidence_of=self._field_of(name, path),
         )
 
@@ -177,7 +205,7 @@ class TurnEvidence:
     def _all_sources(self) -> list[Mapping[str, Any]]:
         return [source for sources in self.sources.values() for source in sources]
 
-    def _count_excerpts(self, sources: list[Mapping[str, Any]], value: Any) -> int:
+    def count_excerpts(self, sources: list[Mapping[str, Any]], value: Any) -> int:
         """How many sources have an excerpt with the value in it."""
         if not any("excerpts" in source for source in sources):
             return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 
 from .._core.calls import Calls
+from .._core.json_text import copy_json
 from .._core.latest import Latest
 from .._graph.paid_chat import PaidChat
 from .._graph.paid_run import PaidRun
@@ -51,7 +51,7 @@ class GraphConfig(RunConfig):
         Raises:
             InvalidRequest: It chooses something that is no name.
         """
-        name: object = self.policy(copy.deepcopy(state), parent)
+        name: object = self.policy(copy_json(state), parent)
         if not isinstance(name, str):
             raise InvalidRequest(
                 [f"The processor policy returned {type(name).__name__}; it must return a name."],

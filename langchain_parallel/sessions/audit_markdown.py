@@ -243,7 +243,7 @@ def _source(source: Source) -> Iterator[str]:
     first = source.cited_by[0].turn if source.cited_by else 0
     title = f"{escape(source.title, first)} — " if source.title else ""
     note = escape(leads_elsewhere(source.title or "", source.url), first)
-    url = link(source.url, escape(source.url, first))
+    url = link(source.url, lambda url: escape(url, first))
     cited = "; ".join(map(_citing_text, source.cited_by))
     after = f" ({cited})" if cited else ""
     yield f"- [{source.number}] {title}{url}{note and f' {note}'}{after}"

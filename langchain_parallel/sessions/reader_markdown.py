@@ -135,5 +135,5 @@ def _source(source: Source) -> str:
     """A footnote. Where footnotes are unknown, the dash keeps it from being read as a link's definition."""
     title = unmarked_line(source.title or "") or "Untitled"
     note = unmarked_line(leads_elsewhere(source.title or "", source.url))
-    url = link(source.url, unmarked_line(source.url))
+    url = link(source.url, unmarked_line)
     return f"[^{source.number}]: {title} — {url}{note and f' {note}'}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -22,6 +22,8 @@ from .untrusted import compact_json, harmless
 # Every character that means something inside a line, in CommonMark or in GitHub's, Pandoc's or MDX's
 # kind of it; and what would make a line a heading, a list, a rule or a table.
 _SPECIAL = re.compile(r"[\\`*_{}\[\]<>|~^&$@#]")
+_PLAIN = re.compile(r"[A-Za-z0-9 ,;:()%!?'\"-]*")
+"""Nothing to escape inside a line, no mark, no address and nothing hidden, as in most titles."""
 _LINE_START = re.compile(r"^(?:(?=[-+=:])|(\d{1,9})(?=[.)](?:\s|$)))")
 # Renderers make links of bare addresses, too; some look for these ones only after they have read the escapes
 # (remark-gfm), so they are shown as code.
@@ -58,10 +60,10 @@ def _escape(text: str) -> str:
     return _ADDRESS.sub(r"\\\g<0>", _SPECIAL.sub(r"\\\g<0>", text))
 
 
-def link(url: str, as_text: str) -> str:
-    """The url as a link that shows it; for any other text, and any other scheme, `as_text`."""
+def link(url: str, as_text: Callable[[str], str]) -> str:
+    """The url as a link that shows it; any other text, and any other scheme, by `as_text`."""
     if not host(url) or harmless(url) != url or "<" in url or ">" in url:
-        return as_text
+        return as_text(url)
     return f"<{link_target(url)}>"
 
 
@@ -89,6 +91,8 @@ def json_lines(value: object) -> Iterator[str]:
 
 def unmarked_line(text: str) -> str:
     """As `escape_line`, without what reads like a citation mark of ours."""
+    if _PLAIN.fullmatch(text):
+        return escape_start(" ".join(text.split()))
     return escape_line(without_marks(one_line(text)))
 
 
@@ -104,7 +108,7 @@ def answer_markdown(
     """
     rows = answer_rows(evidence, name=_name, show=_value)
     below = "\n".join(f"- {unmarked_line(note)}" for note in notes)
-    return fit_rows(rows, below, [*map(_source, evidence["citations"])], room)
+    return fit_rows(rows, below, evidence["citations"], _source, room)
 
 
 def _name(path: str) -> str:
@@ -126,4 +130,4 @@ def source_markdown(mark: str, url: str, title: str | None) -> str:
     """A source in a list, with its mark and a link that shows its url."""
     shown = f"{unmarked_line(title)} — " if title else ""
     note = unmarked_line(leads_elsewhere(title or "", url))
-    return f"- {mark} {shown}{link(url, unmarked_line(url))}{note and f' {note}'}"
+    return f"- {mark} {shown}{link(url, unmarked_line)}{note and f' {note}'}"

@@ -104,7 +104,10 @@ def _without_labels(text: str) -> str:
 
 def leads_elsewhere(text: str, url: str) -> str:
     """A note on an address whose text names another host; empty where they agree, or it names none."""
-    named = [found[1] or found[2] for found in _NAMED_HOST.finditer(skeleton(text[:500]))]
+    shown = skeleton(text[:500])
+    if "." not in shown:  # most titles name no host
+        return ""
+    named = [found[1] or found[2] for found in _NAMED_HOST.finditer(shown)]
     if not named or not (target := host(url)):
         return ""
     return "" if any(_is_same_site(name, target) for name in named) else f" (leads to {target})"

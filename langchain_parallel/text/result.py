@@ -11,7 +11,7 @@ of the outermost JSON object, repeated urls.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .._core.plain_text import CUT_HERE, clean, count, cut, one_line
@@ -65,15 +65,15 @@ def render(
     if citations is not None:
         evidence["citations"] = citations
     notes = [*evidence_notes(evidence), *remarks(result)]
-    every = answer_rows(evidence), _join(notes), source_lines(evidence)
-    whole = fit_rows(*every, None)
-    if max_chars is None:
-        return _assemble(whole, result.run)
-    room = max(max_chars, MIN_CHARS) - len(_assemble(AnswerText("x", "", ()), result.run)) + 1
-    if len(str(whole)) <= room:
-        return _assemble(whole, result.run)
-    room -= _CUT_LINE_CHARS + len(one_line(result.run.run_id))
-    return _assemble(fit_rows(*every, room), result.run)
+    room = None
+    if max_chars is not None:
+        frame = len(_assemble(AnswerText("x", "", ()), result.run)) - 1
+        room = max(max_chars, MIN_CHARS) - frame
+    line = _CUT_LINE_CHARS + len(one_line(result.run.run_id))
+    rows, sources = answer_rows(evidence), evidence["citations"]
+    return _assemble(
+        fit_rows(rows, _join(notes), sources, _source_line, room, left_free=line), result.run
+    )
 
 
 def _assemble(text: AnswerText, run: TaskRun) -> str:
@@ -229,48 +229,68 @@ def answer_text(evidence: Evidence, notes: Iterable[str], room: int | None = Non
         notes: Lines about it.
         room: Characters for all of it, line breaks included; None for no cap.
     """
-    return fit_rows(answer_rows(evidence), _join(notes), source_lines(evidence), room)
+    return fit_rows(answer_rows(evidence), _join(notes), evidence["citations"], _source_line, room)
 
 
-def source_lines(evidence: Evidence) -> list[str]:
-    """The citations, a line each."""
-    return [
-        source_line(
-            f"[{source['number']}]", one_line(source["url"]), one_line(source["title"] or "")
-        )
-        for source in evidence["citations"]
-    ]
+def _source_line(source: Mapping[str, Any]) -> str:
+    mark, title = f"[{source['number']}]", one_line(source["title"] or "")
+    return source_line(mark, one_line(source["url"]), title)
 
 
-def fit_rows(rows: list[Row], notes: str, lines: list[str], room: int | None) -> AnswerText:
+def fit_rows(
+    rows: list[Row],
+    notes: str,
+    sources: Sequence[Mapping[str, Any]],
+    write: Callable[[Mapping[str, Any]], str],
+    room: int | None,
+    *,
+    left_free: int = 0,
+) -> AnswerText:
     """Fields, notes and citations in `room` characters, line breaks and cut marks included. Notes have a
     quarter; an answer that fits into the rest is whole, and one that does not has half of it at least.
 
     Args:
         rows: The fields.
         notes: About the answer.
-        lines: The citations.
+        sources: The citations.
+        write: Makes a line of one. No more of them are written than may fit: an answer can have thousands.
         room: Characters; None for no cap.
+        left_free: Characters of these that are not used where something is left out.
     """
-    whole = AnswerText(_join(rows), notes, lines)
-    if room is None or len(str(whole)) <= room:
+    answer_text, lines, rest = _join(rows), list[str](), map(write, sources)
+    if room is None:
+        return AnswerText(answer_text, notes, [*rest])
+    answer = len(answer_text) + 1
+    cited = len(_HEADING) + _take(lines, rest, room - answer)
+    whole = AnswerText(answer_text, notes, lines)
+    if len(lines) == len(sources) and len(str(whole)) <= room:
         return whole
-    answer = len(_join(rows)) + 1
-    sources = len(_HEADING) + sum(len(line) + 1 for line in lines)
-    kept_notes = cut(notes, max(room // 4, room - answer - sources) - 1, CUT_HERE)
+    room -= left_free
+    kept_notes = cut(notes, max(room // 4, room - answer - cited) - 1, CUT_HERE)
     room -= len(kept_notes) + 1
     # Whole if it fits; by what it is too long, it gives way to the citations by as much again.
     answer_room = min(answer, max(room // 2, 2 * room - answer))
-    kept_lines = lines[: count_within(lines, room - answer_room - len(_HEADING))]
+    for_lines = room - answer_room - len(_HEADING)
+    _take(lines, rest, for_lines)
+    kept_lines = lines[: count_within(lines, for_lines)]
     room -= len(_HEADING) + sum(len(line) + 1 for line in kept_lines)
     kept_answer, lost = _fit_rows(rows, room - 1)
     left_out = (
         (lost, answer - 1, "character", " of the answer"),
-        (len(lines) - len(kept_lines), len(lines), "citation", ""),
+        (len(sources) - len(kept_lines), len(sources), "citation", ""),
         (_count_lost(notes, kept_notes), len(notes), "character", " of the notes"),
     )
     counts = [f"{part:,} of {count(of, one)}{where}" for part, of, one, where in left_out if part]
     return AnswerText(kept_answer, kept_notes, kept_lines, counts)
+
+
+def _take(lines: list[str], rest: Iterator[str], room: int) -> int:
+    """Move lines from the rest to these until they have more than `room` characters; how many they have."""
+    taken = sum(len(line) + 1 for line in lines)
+    while taken <= room and (line := next(rest, None)) is not None:
+        lines.append(line)
+        taken += len(line) + 1
+    return taken
 
 
 def _fit_rows(rows: list[Row], room: int) -> tuple[str, int]:

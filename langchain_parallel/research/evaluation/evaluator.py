@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
@@ -12,6 +11,7 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config
 
 from ..._core.calls import Calls, call_function, drive
+from ..._core.json_text import copy_json
 from ...errors import InvalidRequest
 from ..state import ResearchState, Turn, Verdict, is_elsewhere
 from .verdicts import check_verdict
@@ -102,7 +102,7 @@ def consult(evaluator: Evaluator, state: ResearchState, config: RunnableConfig) 
     if isinstance(evaluator, BuiltInEvaluator):
         verdict: object = yield from evaluator.calls(state, turn, config)
     else:
-        own = copy.deepcopy(state)  # the caller's function may change it
+        own = copy_json(state)  # the caller's function may change it
         verdict = yield from call_function(evaluator, own, last_round(own["turns"])[-1])
     judged = check_verdict(verdict, head=state.get("interaction_id"))
     if "decided_by" in judged:
