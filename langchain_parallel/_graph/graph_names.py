@@ -22,6 +22,8 @@ from langchain_core.runnables import RunnableConfig
 DEFAULT_NAME = "research"
 TAKE_OVER = "take_over"
 """The key of `configurable` that names other graphs whose threads this one continues."""
+TABLE_PREFIX = "table#"
+"""Begins the name under which a table's node parks; a fingerprint of what it asks follows."""
 _CHARS = 8
 
 
@@ -31,6 +33,11 @@ def with_fingerprint(name: str, *parts: Any) -> str:
         return name
     text = json.dumps([_description(part) for part in parts], sort_keys=True)
     return f"{name}#{hashlib.sha256(text.encode()).hexdigest()[:_CHARS]}"
+
+
+def is_of_table(graph: str) -> bool:
+    """Whether a table's node has parked the thread: only the node itself can tell whether it is the one."""
+    return graph.startswith(TABLE_PREFIX)
 
 
 def has_fingerprint(graph: str) -> bool:

@@ -16,6 +16,7 @@ from .._core.calls import Calls
 from .._core.latest import Latest
 from .._core.ledger.keys import ledger_key
 from .._graph.clients import ClientPair
+from .._graph.graph_names import TABLE_PREFIX
 from .._graph.records import Records, holder_of
 from .._graph.runtime import runtime_of
 from .._graph.session_ledger import Ledgers
@@ -65,6 +66,11 @@ def find_batch(
     ledgers, name = Ledgers(clients, Records()), f"table at {position}: {_mark_of(questioner)}"
     batch_id = yield from ledgers.of(config, name)
     return StepBatch(batch_id, (yield from ledgers.uses(config, name)))
+
+
+def name_of_table(questioner: Questioner) -> str:
+    """The name under which a step with this table parks: another table does not go on with it."""
+    return f"{TABLE_PREFIX}{_mark_of(questioner)[:8]}"
 
 
 def _mark_of(questioner: Questioner) -> str:

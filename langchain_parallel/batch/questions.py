@@ -15,15 +15,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from .._core.ledger.keys import ledger_key
+from .._core.ledger.keys import ROW_ID, ledger_key
 from ..errors import InvalidRequest, ParallelError
 from ..models import TaskRunInput
 
 Question: TypeAlias = "str | Sequence[str] | Callable[[Mapping[str, Any]], Any]"
 """A template such as `Who runs {company}?`; the name of a column that holds the question; a list of columns,
 sent as an object; or a function of the row."""
-ROW_ID = "row_id"
-"""Where a run carries the id of its row, as metadata, for people."""
 _MAX_ID = 500
 
 

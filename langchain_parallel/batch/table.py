@@ -19,15 +19,16 @@ from .._core.calls import Calls, adrive, drive
 from .._core.plain_text import count
 from .._graph.clients import ClientPair
 from ..errors import ParallelError, StillRunning, SubmissionUnknown
+from ..parked.interrupts import ParkedBatch, check_parked_by, park_for_batch
 from .approval_of_tables import clear
 from .batch_lock import BatchLock, busy, lock_batch, lock_new_batch
-from .batch_of_step import StepBatch, find_batch
+from .batch_of_step import StepBatch, find_batch, name_of_table
 from .progress_bar import open_bar
 from .questions import Question
 from .row_answer import ResearchRow, with_answer, with_error
 from .row_source import TEXT_COLUMN, Rows
 from .table_files import write_rows
-from .table_flow import BatchProgress, TableFlow
+from .table_flow import BatchActive, BatchProgress, TableFlow
 from .table_job import TableJob, TableOptions, hide_secrets
 from .table_plan import TablePlan
 from .table_trace import TableTrace
@@ -126,6 +127,11 @@ def research_table(
         reopening = job.reopen()
         chain = None if reopening is None else job.sync._drive(reopening)
         return ResearchTable([], job.plan(chain, reads=True), options.get("batch_id"), job.columns)
+    return research(job)
+
+
+def research(job: TableJob) -> ResearchTable:
+    """Research a table whose options are checked."""
     seen = _Seen(job)
     with closing(_iterate(job, seen)) as answers:
         found = list(answers)
@@ -146,6 +152,11 @@ async def aresearch_table(
         reopening = job.reopen()
         chain = None if reopening is None else await job.async_._drive(reopening)
         return ResearchTable([], job.plan(chain, reads=True), options.get("batch_id"), job.columns)
+    return await aresearch(job)
+
+
+async def aresearch(job: TableJob) -> ResearchTable:
+    """As `research`; awaited."""
     seen = _Seen(job)
     async with aclosing(_aiterate(job, seen)) as answers:
         found = [row async for row in answers]
@@ -190,6 +201,7 @@ class _Seen:
         self._bar = open_bar(job.options["progress_bar"], self.plan.rows)
         self._lock: BatchLock | None = None
         self._step: StepBatch | None = None
+        self._is_parked = False
         self._has_unknown = False
         """Whether it is not known of a row what became of it."""
 
@@ -200,6 +212,8 @@ class _Seen:
         """Take the batch that is gone on with, or that of the step of a graph: two would both send what is
         missing.
         """
+        if self.job.parks:
+            yield from check_parked_by(name_of_table(self.job.questioner), self._config)
         if self.batch_id is None:
             clients = ClientPair(self.job.sync, self.job.async_)
             self._step = yield from find_batch(self._config, clients, self.job.questioner)
@@ -216,6 +230,7 @@ class _Seen:
         return replace(
             self.job.flow(self._begin),
             batch_id=self.batch_id,
+            parks=self.job.parks and step is not None,
             is_new=step is not None and step.is_new,
             is_settled=step is not None and step.is_settled,
         )
@@ -224,7 +239,7 @@ class _Seen:
         self._bar.close()
         if self._lock is not None:
             self._lock.release()
-        if self._step is not None and kind is None and not self._has_unknown:
+        if self._step is not None and (kind is None or self._is_parked) and not self._has_unknown:
             self._step.note_end()
         options = self.job.options
         is_kept = options["batch_id"] or options["on_begin"] or self._step
@@ -262,6 +277,12 @@ class _Seen:
             return with_error(ticket, ended, self.job.options["processor"])
         return with_answer(ticket, ended, self.job.columns)
 
+    def park(self, step: BatchActive) -> Calls[None]:
+        """End this step with an interrupt: the thread waits for a group of its batch, without a process."""
+        self._is_parked, batch_id = True, self.batch_id or ""
+        batch = ParkedBatch(batch_id=batch_id, group_id=step.group_id, active=step.active)
+        yield from park_for_batch(batch, name_of_table(self.job.questioner), self._config)
+
     def tell_begin(self) -> Calls[None]:
         """Begin the table's run in the trace."""
         yield from self.trace.begin({"processor": self.plan.processor, "rows": self.plan.rows})
@@ -279,6 +300,8 @@ def _iterate(job: TableJob, seen: _Seen) -> Generator[ResearchRow, None, None]:
         try:
             with closing(steps):
                 for step in steps:
+                    if isinstance(step, BatchActive):
+                        drive(seen.park(step))
                     row = seen.row(step)
                     if row is not None:
                         drive(seen.tell(row))
@@ -297,6 +320,8 @@ async def _aiterate(job: TableJob, seen: _Seen) -> AsyncGenerator[ResearchRow, N
         try:
             async with aclosing(steps):
                 async for step in steps:
+                    if isinstance(step, BatchActive):
+                        await adrive(seen.park(step))
                     row = seen.row(step)
                     if row is not None:
                         await adrive(seen.tell(row))

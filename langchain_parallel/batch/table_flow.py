@@ -55,6 +55,15 @@ class BatchProgress:
     """List prices of the runs that have completed, or may yet."""
 
 
+@dataclass(frozen=True, slots=True)
+class BatchActive:
+    """All that can be sent is sent, and nothing more happens before the runs of this group end."""
+
+    group_id: str
+    active: int
+    """Its runs that have not ended."""
+
+
 @dataclass
 class TableFlow:
     """One table on its way."""
@@ -70,6 +79,8 @@ class TableFlow:
     """Nothing was sent for this batch yet."""
     is_settled: bool = False
     """It is certain what was sent for it: there is no other process to wait for."""
+    parks: bool = False
+    """End with `BatchActive` rather than wait for runs."""
     in_order: bool = True
     chunk_size: int = 1_000
     in_flight: int = 10_000
@@ -115,7 +126,13 @@ class TableFlow:
             if time >= until:
                 yield from self._end(waiting)
                 return
-            if waiting:
+            if self.parks and not self._held:
+                for group in waiting:
+                    yield from group.look()
+                    if active := len(group.waiting.keys() - group.ended):
+                        yield from emit(BatchActive(group.group_id, active))
+                        return
+            if waiting and not (self.parks and self._held):
                 yield from self._collect(waiting, until)
             elif self._held:
                 yield from sleep(Sleep(max(0.0, min(until, self._held_until) - time)))

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import ensure_config
 from pydantic import SecretStr
 from typing_extensions import TypedDict
 
@@ -18,6 +19,7 @@ from .._core.ledger import batch_chain
 from .._core.ledger.batch_chain import BatchChain
 from .._core.ledger.identity import identity_mark
 from .._core.redaction import secrets_of
+from .._graph.runtime import thread_metadata
 from ..client import AsyncParallelClient, ParallelClient
 from ..client.client_pair import AnyClient, client_pair
 from ..client.request_warnings import warn
@@ -130,6 +132,8 @@ class TableJob:
     spending: BatchSpending
     columns: list[str]
     """Those of the schema."""
+    parks: bool = False
+    """Park the thread while the runs are active, where that is possible."""
     _planned: list[RowTicket] | None = None
     """The tickets of a short table, which need not be made again."""
 
@@ -148,7 +152,8 @@ class TableJob:
         request, limits = _check_options(options)
         processor = options["processor"]
         template = request.template([processor], options["output_schema"])
-        template = template.model_copy(update={"enable_events": None})
+        metadata = {**thread_metadata(ensure_config(options["config"])), **template.metadata}
+        template = template.model_copy(update={"enable_events": None, "metadata": metadata})
         sync, async_ = client_pair(
             options["client"],
             api_key=options["api_key"],

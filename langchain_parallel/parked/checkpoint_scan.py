@@ -14,7 +14,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 
 from .._core.calls import Call, Calls
 from .index import ParkedThread, agent_of, qualified_node
-from .interrupts import parked_by, runs_waited_for
+from .interrupts import group_waited_for, parked_by, runs_waited_for
 
 # LangGraph's names; `tests/test_internals.py` fails should they change.
 _INTERRUPT = "__interrupt__"
@@ -66,9 +66,9 @@ class _Scan:
             graphs = frozenset(filter(None, map(parked_by, interrupts)))
             ledger_id = values.get("ledger_id")
             known = ledger_id if isinstance(ledger_id, str) and ledger_id else None
-            self.parked[thread_id] = ParkedThread(
-                thread_id, dict.fromkeys(runs, known), graphs=graphs
-            )
+            by_run: dict[str, str | None] = dict.fromkeys(runs, known)
+            by_run |= {id: id for each in interrupts if (id := group_waited_for(each))}
+            self.parked[thread_id] = ParkedThread(thread_id, by_run, graphs=graphs)
         elif newest and due:
             self.unfinished.add(thread_id)
 

@@ -87,7 +87,9 @@ class ParkedThread:
 
     thread_id: str
     runs: dict[str, str | None]
-    """Ledger id by run id; None if the ledger is not known."""
+    """Ledger id by run id; None if the ledger is not known. A task group that is waited for as a whole stands
+    as a run whose ledger is itself.
+    """
     records: tuple[ParkedRecord, ...] = ()
     """What the store says of it."""
     graphs: frozenset[str] = frozenset()

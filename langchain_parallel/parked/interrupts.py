@@ -61,11 +61,23 @@ class ParkedRun(TypedDict):
     """What the API says of the run; untrusted."""
 
 
+class ParkedBatch(TypedDict):
+    """A batch that a thread waits for as a whole."""
+
+    batch_id: str
+    group_id: str
+    """The task group all of whose runs are waited for: the batch's first one that is active."""
+    active: int
+    """Its runs that have not ended."""
+
+
 class ParkedInterrupt(TypedDict):
     """The value of a parked thread's interrupt. Resume the thread with any value."""
 
     kind: Literal["parked"]
     runs: list[ParkedRun]
+    """Empty where a batch is waited for."""
+    batch: NotRequired[ParkedBatch]
     graph: str
     """The name of the graph that has parked it; no other goes on with it."""
     refused_by: NotRequired[str]
@@ -92,8 +104,13 @@ def check_own_thread(door: RunConfig, config: RunnableConfig) -> Calls[None]:
     """Return if this step is not parked, or was parked by this graph. If another graph has parked it, park it
     again, unless the config says that it is taken over.
     """
+    yield from check_parked_by(door.graph_name(config), config)
+
+
+def check_parked_by(own: str, config: RunnableConfig) -> Calls[None]:
+    """As `check_own_thread`, by the name under which this step parks."""
     shown = yield from shown_to_person(config)
-    graph, own = parked_by(shown), door.graph_name(config)
+    graph = parked_by(shown)
     if not graph or graph == own or takes_over(config, graph):
         return
     _LOG.warning(
@@ -132,10 +149,31 @@ def park(
         ask_person(config, ParkedInterrupt(kind="parked", runs=runs, graph=graph), {})
 
 
+def park_for_batch(batch: ParkedBatch, graph: str, config: RunnableConfig) -> Calls[None]:
+    """Park until all runs of a task group have ended: one interrupt, and one record, whatever its size."""
+    group_id = batch["group_id"]
+    yield from record_parked(config, [group_id], group_id, graph)
+    while True:  # as in `park`
+        ask_person(config, ParkedInterrupt(kind="parked", runs=[], batch=batch, graph=graph), {})
+
+
+def group_waited_for(interrupt: Any) -> str | None:
+    """The task group that a thread with this interrupt waits for as a whole; None for any other one."""
+    if not isinstance(interrupt, Mapping) or interrupt.get("kind") != "parked":
+        return None
+    batch = interrupt.get("batch")
+    group_id = batch.get("group_id") if isinstance(batch, Mapping) else None
+    return group_id if isinstance(group_id, str) else None
+
+
 def runs_waited_for(interrupt: Any) -> frozenset[str]:
-    """The ids of the runs that a thread with this interrupt waits for; empty for any other interrupt."""
+    """The ids of the runs that a thread with this interrupt waits for; empty for any other interrupt. A task
+    group that is waited for as a whole stands for its runs.
+    """
     if not isinstance(interrupt, Mapping) or interrupt.get("kind") != "parked":
         return frozenset()
+    if group_id := group_waited_for(interrupt):
+        return frozenset([group_id])
     runs = interrupt.get("runs")
     if not isinstance(runs, list | tuple):  # another package may have interrupts of this kind, too
         return frozenset()

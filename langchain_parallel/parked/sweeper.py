@@ -263,14 +263,20 @@ class _Sweep:
                     )
                     listed = {event.run.run_id: event.run for event in events}
                     runs.found |= {run_id: listed[run_id] for run_id in run_ids if run_id in listed}
-        for run_id in thread.runs:
+        for run_id, its_ledger in thread.runs.items():
             if run_id not in runs.found:
                 runs.requests += 1
+                read = self._group_as_run if its_ledger == run_id else self.clients.retrieve
                 try:
-                    runs.found[run_id] = yield from self.clients.retrieve(run_id)
+                    runs.found[run_id] = yield from read(run_id)
                 except NotFound as error:
                     runs.missing[run_id] = error
         return runs
+
+    def _group_as_run(self, group_id: str) -> Calls[TaskRun]:
+        """A group that is waited for as a whole, as a run that ends with its last one."""
+        group = yield from self.clients.retrieve_group(group_id)
+        return TaskRun(run_id=group_id, status="running" if group.status.is_active else "completed")
 
     def _sort(self, thread: ParkedThread, runs: _Runs) -> list[str]:
         """The thread's runs that have ended, and those that the API does not know: what to make of these,

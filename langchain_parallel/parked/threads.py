@@ -21,7 +21,7 @@ from langgraph.store.base import BaseStore
 from langgraph.types import Command, StateSnapshot
 
 from .._core.calls import Calls
-from .._graph.graph_names import takes_over
+from .._graph.graph_names import is_of_table, takes_over
 from .._graph.run_config import RunConfig
 from ..errors import InvalidRequest, ThreadBusy
 from .checkpoint_scan import scan_checkpoints
@@ -128,7 +128,12 @@ class GraphThreads:
 
         Not surely: nothing that parks is seen near the graph's nodes. Then the step itself decides.
         """
-        if not graph or takes_over(self.config, graph) or takes_over(self.graph.config, graph):
+        if (
+            not graph
+            or is_of_table(graph)
+            or takes_over(self.config, graph)
+            or takes_over(self.graph.config, graph)
+        ):
             return False
         known = _DOORS.setdefault(self.graph, {})
         doors = known.get(node)

@@ -19,10 +19,13 @@ import anyio
 from langchain_core.runnables import RunnableConfig
 
 from .._core.calls import Calls, adrive, drive
+from .._core.ledger.keys import ROW_ID
 from .._graph.clients import ClientPair
 from .._graph.store import digest, gather, get_item, put_item
 from ..client.client_pair import AnyClient
 from ..errors import NotFound, ParallelError, ThreadBusy
+from ..models import TaskRun
+from ..models.results import ACTIVE_STATUSES
 from .graph_clients import adrive_with, drive_with
 from .index import (
     DELIVERIES,
@@ -52,6 +55,8 @@ class Outcome(str, Enum):
     """The run waits for a person, so the thread stays parked. The API sends a webhook when the run ends."""
     STILL_ACTIVE = "still_active"
     """The run has not ended, so the thread stays parked."""
+    BATCH_ACTIVE = "batch_active"
+    """The run belongs to a batch with runs that have not ended: its thread is woken when the last one has."""
     IN_PROGRESS = "in_progress"
     """The thread has unfinished work: a process is doing it and may be about to park, or has died."""
     OTHER_GRAPH = "other_graph"
@@ -62,7 +67,14 @@ class Outcome(str, Enum):
     """The run belongs to no thread that can be found here."""
 
 
-_SETTLED = (Outcome.RESUMED, Outcome.NOT_PARKED, Outcome.ACTION_REQUIRED)
+_SETTLED = (
+    Outcome.RESUMED,
+    Outcome.NOT_PARKED,
+    Outcome.ACTION_REQUIRED,
+    Outcome.BATCH_ACTIVE,
+)
+_LAST_RUNS = 2
+"""A group with so few active runs may be one that has not counted the end of its last run yet."""
 
 
 class WakeResult(NamedTuple):
@@ -191,7 +203,7 @@ _Woken: TypeAlias = tuple[WakeResult, Sequence[ParkedRecord]]
 def _wake_thread(
     threads: Threads, clients: ClientPair, run_id: str, record: ParkedRecord | None
 ) -> Calls[_Woken]:
-    thread_id = record and record.thread_id
+    thread_id, ended, its = record and record.thread_id, [run_id], [record] if record else []
     # A compiled graph's thread reads the run itself when it is resumed, so the run need not be read here.
     # Other threads may only be queued; and without a record only the run's metadata names the thread.
     if record is None or not isinstance(threads, GraphThreads):
@@ -206,12 +218,34 @@ def _wake_thread(
         if run.status == "action_required":
             _LOG.warning("Run %s waits for a person; its thread stays parked.", run_id)
             return WakeResult(Outcome.ACTION_REQUIRED, run_id, thread_id), ()
+        if record is None and (group_id := group_of_row(run)) is not None:
+            active = yield from _active_runs(clients, group_id)
+            if active:
+                is_near = active <= _LAST_RUNS
+                outcome = Outcome.STILL_ACTIVE if is_near else Outcome.BATCH_ACTIVE
+                return WakeResult(outcome, run_id, thread_id), ()
+            ended.append(group_id)
+            if threads.store is not None:
+                items = yield search_run(threads.store, group_id)
+                its = [one for one in records_in(items) if one.run_id == group_id]
+                its = [one for one in its if one.thread_id == thread_id]
     if thread_id is None:
         return WakeResult(Outcome.UNKNOWN_THREAD, run_id), ()
-    outcome, over = yield from resume_thread(
-        threads, thread_id, [run_id], [record] if record else []
-    )
+    outcome, over = yield from resume_thread(threads, thread_id, ended, its)
     return WakeResult(outcome, run_id, thread_id), over
+
+
+def group_of_row(run: TaskRun) -> str | None:
+    """The task group of a table's run, for which a thread may wait as a whole."""
+    return run.taskgroup_id if ROW_ID in (run.metadata or {}) else None
+
+
+def _active_runs(clients: ClientPair, group_id: str) -> Calls[int]:
+    """How many runs of a group have not ended; at least 1 where the API says that some have not."""
+    status = (yield from clients.retrieve_group(group_id)).status
+    counts = status.task_run_status_counts
+    counted = sum(counts.get(name, 0) for name in ACTIVE_STATUSES)
+    return max(1, counted) if status.is_active else 0
 
 
 def resume_thread(

@@ -21,6 +21,8 @@ METADATA_KEY = "ledger_key"
 """Where a run carries its key. The API allows keys of 16 characters."""
 THREAD_ID = "thread_id"
 """Where it says for which LangGraph thread it was started."""
+ROW_ID = "row_id"
+"""Where a run of a table says which row it is for, for people; others may use the name, too."""
 NEXT_GROUP = "next_group"
 """Where a run of a batch names the task group that the batch goes on in (`batch_chain.py`)."""
 _OWN_METADATA = {
