@@ -22,6 +22,9 @@ BUSY = 0.2
 _HEAD = """\
 # Benchmarks
 
+**You need this if** you want to know what a call, a thousand at once, a table or a parked thread takes,
+or whether a change has made it slower.
+
 What this package takes, beside the best that one can write by hand and beside the official package
 (0.5.0, in an environment of its own). Nothing here needs a key or the network, but for the official
 package, which pip installs.
@@ -43,6 +46,10 @@ A measurement that takes too long is cut, and the table says so.
 own time; PostgreSQL.
 """
 
+_END = """\
+**Next**: [thousands of calls](client.md#thousands-of-calls-in-one-process) · [tables](batch.md)
+"""
+
 
 def write() -> list[Path]:
     """Write the page and its pictures. Returns the files that have changed."""
@@ -59,7 +66,7 @@ def write() -> list[Path]:
 def page() -> str:
     """The page's text."""
     sections = [_section(case, result) for case, result in _kept()]
-    return "\n".join([_HEAD, *_summary(), *sections])
+    return "\n".join([_HEAD, *_summary(), *sections, _END])
 
 
 def pictures() -> dict[str, str]:
