@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,11 +12,13 @@ from textwrap import dedent
 
 import pytest
 
+from langchain_parallel.client.exchange import Exchange
+from langchain_parallel.client.handles import ALLOWANCE
 from langchain_parallel.simulator import RunningServer, RunScript
 
 from .both import KINDS
 
-pytest.importorskip("resource")
+resource = pytest.importorskip("resource")
 
 ROOT = Path(__file__).parents[2]
 
@@ -108,6 +112,21 @@ def test_while_no_handle_is_free_a_call_says_so_and_what_is_paid_for_is_answered
     assert found["waited"] == {"run_id": found["run_id"]}
     assert "run_id" in found["submitted"]
     assert len(simulator_server.simulator.runs()) == 2
+
+
+def test_free_handles_are_counted_again_where_one_was_missing() -> None:
+    before, (soft, hard) = ALLOWANCE.most_seats, resource.getrlimit(resource.RLIMIT_NOFILE)
+    used = sum(1 for _ in Path("/dev/fd").iterdir())
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used + 40, hard))
+    try:
+        assert ALLOWANCE.most_seats == before
+        outcome = Exchange(1.0).outcome(OSError(errno.EMFILE, os.strerror(errno.EMFILE)))
+        assert "ulimit" in outcome.cure
+        assert ALLOWANCE.most_seats <= 20
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        ALLOWANCE.measure_again()
+    assert ALLOWANCE.most_seats >= before
 
 
 IMPORTS = dedent(

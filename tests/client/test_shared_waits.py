@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -13,12 +14,13 @@ import pytest
 
 from langchain_parallel import AsyncParallelClient, ParallelClient, errors
 from langchain_parallel._core.effects import AwaitEnds
+from langchain_parallel._core.run_wait import LONGEST_LOOK
 from langchain_parallel._locks.signals import Places
 from langchain_parallel.client import handles
 from langchain_parallel.client.handles import ALLOWANCE, Seat
 from langchain_parallel.simulator import RunningServer, RunScript
 
-from .both import QUICK, ask
+from .both import QUICK, World, ask
 
 MANY = 12
 
@@ -129,6 +131,24 @@ async def test_runs_of_many_groups_are_looked_at_now_and_then(
         answers = await asyncio.gather(*map(client.wait, ids))
     assert [answer.run.run_id for answer in answers] == ids
     assert ALLOWANCE.standing == 0
+
+
+@pytest.mark.parametrize("lasts", [5.0, 100.0, 3600.0])
+def test_an_end_that_no_event_tells_is_noticed_late_by_a_tenth(
+    few_seats: None, lasts: float
+) -> None:
+    world = World("blocking")
+    run_id = world.start(seconds=lasts)
+    with contextlib.ExitStack() as stack:
+        for _ in range(2):  # those that the fixture leaves
+            seat = stack.enter_context(contextlib.closing(Seat()))
+            assert seat.take(None) == 0.0
+        began, before = world.clock.monotonic(), len(world.sent("GET"))
+        world.api.wait(run_id)
+    took, looks = world.clock.monotonic() - began, len(world.sent("GET")) - before
+    assert took <= min(lasts * 1.1, lasts + LONGEST_LOOK) + 1
+    assert looks <= 50 + lasts / LONGEST_LOOK
+    world.api.done()
 
 
 async def test_the_ends_of_a_batch_come_together(simulator_server: RunningServer) -> None:
