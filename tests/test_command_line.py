@@ -47,7 +47,14 @@ GRAPHS = {
     ),
 }
 """Modules that a person may name, by what is the matter with them."""
-COMMANDS = ("demo", "check", "mcp", "sweep", "simulator")
+COMMANDS = ("demo", "research", "batch", "report", "check", "mcp", "sweep", "simulator")
+NEEDED = {
+    "sweep": ("--graph", "x:y"),
+    "research": ("Who leads?",),
+    "report": ("ses_1",),
+    "batch": ("rows.csv", "--question", "Who leads?"),
+}
+"""What a command cannot do without."""
 ROOT = Path(__file__).parents[1]
 
 
@@ -92,7 +99,7 @@ def test_every_command_has_its_own_help(command: str, capsys: pytest.CaptureFixt
     [
         (["nonsense"], "invalid choice: 'nonsense'"),
         (["--nonsense"], "unrecognized arguments: --nonsense"),
-        *((["--nonsense", command, "--graph", "x:y"], "--nonsense") for command in COMMANDS),
+        *((["--nonsense", name, *NEEDED.get(name, ())], "--nonsense") for name in COMMANDS),
         (["demo", "--live"], "set PARALLEL_API_KEY"),
         (["demo", "--latency-scale", "nan"], "'nan' is not a number from 0 up"),
         (["demo", "--kill"], "--kill goes with --live"),

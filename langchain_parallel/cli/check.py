@@ -21,7 +21,7 @@ from ..errors import ApiError, NotFound, ParallelError
 from ..models import Submission, TaskRunEvent, TaskRunInput
 from ..text.format import usd
 from .command_line import command_parser
-from .terminal import say
+from .terminal import confirm, say
 
 RUNS, USD_PER_RUN = 3, 0.005
 _QUESTION = "What is the capital of France? Answer in one word."
@@ -53,7 +53,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--yes", action="store_true", help="spend without asking")
     options = parser.parse_args(arguments)
     ParallelClient().close()  # without a key there is nothing to ask
-    if not (options.yes or _is_confirmed()):
+    price = usd(RUNS * USD_PER_RUN)
+    if not (options.yes or confirm(f"This starts {RUNS} runs, which cost {price}.")):
         say("Nothing was started. `--yes` starts the check without asking.")
         return 2
     found, stopped = [], False
@@ -71,15 +72,6 @@ def main(arguments: list[str]) -> int:
     for question in _BEYOND:
         say(f"  - {question}")
     return 1 if stopped or any(finding.holds is False for finding in found) else 0
-
-
-def _is_confirmed() -> bool:
-    question = f"This starts {RUNS} runs, which cost {usd(RUNS * USD_PER_RUN)}. Continue? [y/N] "
-    try:
-        return input(question).strip().lower() in ("y", "yes")
-    except EOFError:  # no terminal
-        say()
-        return False
 
 
 @dataclass

@@ -24,13 +24,22 @@ __all__ = ["command_parser", "main"]
 
 _COMMANDS = {
     "demo": ("langchain_parallel.cli.demo", "run a research session and kill a worker in it"),
+    "research": ("langchain_parallel.cli.research", "ask a question, and print the answer"),
+    "batch": ("langchain_parallel.cli.batch", "ask a question for each row of a file"),
+    "report": ("langchain_parallel.cli.session_report", "print the report of a session"),
     "check": ("langchain_parallel.cli.check", "check our assumptions about the API ($0.015)"),
     "mcp": ("langchain_parallel.cli.mcp", "serve research sessions to MCP clients"),
     "sweep": ("langchain_parallel.cli.sweep", "resume parked threads whose runs have ended"),
     "simulator": ("langchain_parallel.simulator.__main__", "serve a simulated API"),
 }
 """By name: the module with its `main(arguments) -> exit code`, imported only when it is run; its help."""
-_EXTRAS = {"demo": "demo", "mcp": "mcp", "simulator": "simulator"}
+_EXTRAS = {
+    "demo": "demo",
+    "research": "sqlite",
+    "report": "sqlite",
+    "mcp": "mcp",
+    "simulator": "simulator",
+}
 """What a command needs as a whole."""
 _INTERRUPTED, _NO_READER = 130, 141
 """128 and the number of the signal (SIGINT, SIGPIPE), as shells report it."""

@@ -8,23 +8,19 @@ manager is asynchronous, so is the graph's storage.
 from __future__ import annotations
 
 import asyncio
-import importlib
 import inspect
-import sys
-from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from pathlib import Path
 from typing import Any
 
 from langgraph.pregel import Pregel
 
-from .._core.extras import install_line, missing_extra
 from .._core.plain_text import one_line
 from .._graph.graph_names import TAKE_OVER, way_out
 from ..errors import InvalidRequest
 from ..parked.sweeper import STRANDED_SECONDS, SweepResult, asweep, sweep
 from ..parked.threads import Threads
 from .command_line import command_parser
+from .named_graph import call_plainly, named_graph
 from .terminal import say
 
 _LINE_CHARS = 2_000
@@ -54,7 +50,7 @@ def main(arguments: list[str]) -> int:
     options = vars(parser.parse_args(arguments))
     if taken := options.pop("take_over"):
         options["config"] = {"configurable": {TAKE_OVER: taken}}
-    result = _sweep_any(_attribute(options.pop("graph")), options)
+    result = _sweep_any(named_graph(options.pop("graph")), options)
     say(str(result))
     for id, why in result.failed.items():
         say(one_line(f"thread {id}: {type(why).__name__}: {why}", _LINE_CHARS))
@@ -67,42 +63,14 @@ def main(arguments: list[str]) -> int:
     return 1 if result.failed or result.skipped else 0
 
 
-def _attribute(name: str) -> Any:
-    module, _, attribute = name.partition(":")
-    here = str(Path.cwd())
-    if here not in sys.path:  # an installed command does not look there by itself
-        sys.path.insert(0, here)
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        install = isinstance(error, ImportError) and missing_extra(error)
-        hint = f"Install what it needs: {install_line(install)}" if install else "Nothing was done."
-        raise InvalidRequest([f"{name!r} names no graph: {error}."], hint=hint) from error
-    except (Exception, SystemExit) as error:
-        why = f"{type(error).__name__}: {error}"
-        raise InvalidRequest(
-            [f"{module!r} cannot be imported: {why}."], hint="Nothing was done."
-        ) from error
-
-
 def _sweep_any(given: Any, options: dict[str, Any]) -> SweepResult:
-    source = given if isinstance(given, Pregel) or not callable(given) else _call(given)
+    source = given if isinstance(given, Pregel) or not callable(given) else call_plainly(given)
     if isinstance(source, AbstractContextManager):
         with source as graph:
             return sweep(graph, **options)
     if isinstance(source, Pregel | Threads):
         return sweep(source, **options)
     return asyncio.run(_asweep_any(source, options))
-
-
-def _call(function: Callable[[], Any]) -> Any:
-    try:
-        inspect.signature(function).bind()
-    except TypeError:
-        raise InvalidRequest(
-            ["The function that returns the graph must take no arguments."]
-        ) from None
-    return function()
 
 
 async def _asweep_any(source: Any, options: dict[str, Any]) -> SweepResult:

@@ -19,3 +19,12 @@ def say(text: object = "") -> None:
 def complain(text: object) -> None:
     """The same to the standard error output."""
     print(clean(str(text)), file=sys.stderr, flush=True)
+
+
+def confirm(what: str) -> bool:
+    """Whether a person says yes to this; without a terminal, nobody does."""
+    try:
+        return input(f"{clean(what)} Continue? [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        say()
+        return False

@@ -124,15 +124,35 @@ class ResearchDesk:
             ParallelError: Nothing was started, or it may have been: the same call goes on.
         """
         until = time.monotonic() + self._wait_seconds
+        record = await self._take_in(asked)
+        text = await self._answer(record, until, tell)
+        return text if record["until"] is None else f"{text}\n{_GIVEN_AGAIN}"
+
+    async def begin(self, asked: Asked) -> str:
+        """Take a question in, and start its run; returns the id of its session. Paid, unless the same call is
+        still open.
+
+        Raises:
+            ParallelError: Nothing was started, or it may have been: the same call goes on.
+        """
+        return (await self._take_in(asked))["session_id"]
+
+    async def session(self, session_id: str) -> ResearchState:
+        """The state of a session. Free.
+
+        Raises:
+            InvalidRequest: There is no such session.
+        """
+        return _values(await self._snapshot(session_id))
+
+    async def _take_in(self, asked: Asked) -> _Record:
         asked = Asked(*(text.strip() for text in asked))  # as the graph asks it
         check_storable("question", asked.question)
         if asked.session_id:
             values = _values(await self._snapshot(asked.session_id))
             if asked.continue_from:
                 _turn_of(values, asked.session_id, asked.continue_from)
-        record = await adrive(self._begin(asked))
-        text = await self._answer(record, until, tell)
-        return text if record["until"] is None else f"{text}\n{_GIVEN_AGAIN}"
+        return await adrive(self._begin(asked))
 
     async def check(self, session_id: str, tell: Tell | None = None) -> str:
         """The answer that a session waits for, or how far it is. Free.

@@ -1,0 +1,121 @@
+"""Ask the same question for each row of a file, and write the rows with their answers. Tells the price first.
+
+    langchain-parallel batch companies.csv --question "Who runs {company}?" --columns ceo,employees
+    langchain-parallel batch companies.csv --question "Who runs {company}?" --dry-run
+
+The id of the batch is kept beside the output file before anything is paid. The same command goes on with it:
+rows that are paid for are found, and only the others are sent.
+"""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from .._core.plain_text import count, one_line
+from ..batch import ResearchTable, research_table
+from ..errors import InvalidRequest
+from ..options import Limits
+from ..text.format import usd
+from .command_line import command_parser
+from .terminal import complain, confirm, say
+
+_SHOWN_ERRORS = 10
+_ERROR_CHARS = 300
+
+
+def main(arguments: list[str]) -> int:
+    """Ask and write; the exit code is 1 if a row has no answer, 2 if the user declines."""
+    parser = command_parser("batch", __doc__)
+    parser.add_argument("rows", type=Path, help="a .csv, .tsv, .jsonl or .parquet file")
+    parser.add_argument(
+        "--question", required=True, help="with {column} in it; or the name of a column"
+    )
+    shape = parser.add_mutually_exclusive_group()
+    shape.add_argument("--columns", help="of the answer, separated by commas")
+    shape.add_argument("--schema", type=Path, help="a file with the JSON schema of the answer")
+    parser.add_argument("--processor", default="core", help="default: %(default)s")
+    parser.add_argument("--row-id", metavar="COLUMN", help="tells rows apart that ask the same")
+    parser.add_argument("--max-cost-usd", type=float, metavar="USD", help="for the whole batch")
+    parser.add_argument(
+        "--output", type=Path, help="default: the file with `.answers` before its ending"
+    )
+    parser.add_argument(
+        "--batch-id", help="go on with this batch; default: the one kept beside the output"
+    )
+    parser.add_argument(
+        "--new", action="store_true", help="begin another batch, which is paid for anew"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="only tell the price; free")
+    parser.add_argument("--yes", action="store_true", help="spend without asking")
+    return _run(parser.parse_args(arguments))
+
+
+def _run(options: Namespace) -> int:
+    source: Path = options.rows
+    if not source.exists():
+        raise InvalidRequest([f"There is no file {str(source)!r:.200}."])
+    output: Path = options.output or source.with_suffix(f".answers{source.suffix}")
+    kept = output.with_name(f"{output.name}.batch")
+    asked = _asked(options)
+    if batch_id := _batch_id(options, kept):
+        asked["batch_id"] = batch_id
+    plan = research_table(source, options.question, dry_run=True, **asked).plan
+    say(plan)
+    if options.dry_run:
+        return 0
+    if not options.yes and not confirm("The rows that are not paid for yet are sent."):
+        say("Nothing was started. `--yes` starts it without asking.")
+        return 2
+
+    def keep(batch_id: str) -> None:
+        kept.write_text(batch_id, encoding="utf-8")
+        complain(f"batch {batch_id}, kept in {kept}: the same command goes on with it.")
+
+    table = research_table(source, options.question, on_begin=keep, **asked)
+    table.write(output)
+    return _tell(table, output)
+
+
+def _asked(options: Namespace) -> dict[str, Any]:
+    """What the table is given beside its rows and question."""
+    asked: dict[str, Any] = {"processor": options.processor}
+    if options.columns:
+        names = [name.strip() for name in options.columns.split(",") if name.strip()]
+        properties = {name: {"type": "string"} for name in names}
+        asked["output_schema"] = {
+            "type": "object",
+            "properties": properties,
+            "required": names,
+            "additionalProperties": False,
+        }
+    if options.schema:
+        try:
+            asked["output_schema"] = json.loads(options.schema.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InvalidRequest(
+                [f"{str(options.schema)!r:.200} is no JSON schema: {error}."]
+            ) from error
+    if options.row_id:
+        asked["row_id"] = options.row_id
+    if options.max_cost_usd is not None:
+        asked["limits"] = Limits(max_cost_usd=options.max_cost_usd)
+    return asked
+
+
+def _batch_id(options: Namespace, kept: Path) -> str | None:
+    if options.new:
+        return None
+    if options.batch_id:
+        return str(options.batch_id)
+    return kept.read_text(encoding="utf-8").strip() or None if kept.exists() else None
+
+
+def _tell(table: ResearchTable, output: Path) -> int:
+    cost = "" if table.cost_usd is None else f", {usd(table.cost_usd)}"
+    say(f"{count(len(table), 'row')} in {output}{cost}; {count(len(table.errors), 'error')}.")
+    for row in table.errors[:_SHOWN_ERRORS]:
+        complain(one_line(f"  row {row.number}: {row.error}", _ERROR_CHARS))
+    return 1 if table.errors else 0
