@@ -59,7 +59,7 @@ def _run(options: Namespace) -> int:
         raise InvalidRequest([f"There is no file {str(source)!r:.200}."])
     output: Path = options.output or source.with_suffix(f".answers{source.suffix}")
     kept = output.with_name(f"{output.name}.batch")
-    asked = _asked(options)
+    asked = _table_options(options)
     if batch_id := _batch_id(options, kept):
         asked["batch_id"] = batch_id
     plan = research_table(source, options.question, dry_run=True, **asked).plan
@@ -79,7 +79,7 @@ def _run(options: Namespace) -> int:
     return _tell(table, output)
 
 
-def _asked(options: Namespace) -> dict[str, Any]:
+def _table_options(options: Namespace) -> dict[str, Any]:
     """What the table is given beside its rows and question."""
     asked: dict[str, Any] = {"processor": options.processor}
     if options.columns:

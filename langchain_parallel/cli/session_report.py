@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
     else:
         if not options.db.exists():
             raise InvalidRequest([f"There are no sessions in {options.db}."])
-        state = asyncio.run(_stored(options.db, options.thread))
+        state = asyncio.run(_read_session(options.db, options.thread))
     if not state.get("turns"):
         raise InvalidRequest([f"The thread {options.thread!r:.80} has no research."])
     report = SessionReport.of(state, checks=options.checks)
@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-async def _stored(path: Path, session_id: str) -> Mapping[str, Any]:
+async def _read_session(path: Path, session_id: str) -> Mapping[str, Any]:
     reader = AsyncParallelClient("none: nothing is asked")
     async with reader, open_desk(path, client=reader) as desk:
         return await desk.session(session_id)
