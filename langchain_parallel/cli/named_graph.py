@@ -71,7 +71,7 @@ def state_of_thread(name: str, thread_id: str) -> Mapping[str, Any]:
     config: RunnableConfig = {"configurable": {"thread_id": thread_id}}
     if isinstance(source, AbstractContextManager):
         with source as graph:
-            return _compiled(graph).get_state(config).values
+            return _check_compiled(graph).get_state(config).values
     if isinstance(source, Pregel):
         return source.get_state(config).values
     return asyncio.run(_awaited_state(source, config))
@@ -80,12 +80,12 @@ def state_of_thread(name: str, thread_id: str) -> Mapping[str, Any]:
 async def _awaited_state(source: Any, config: RunnableConfig) -> Mapping[str, Any]:
     if isinstance(source, AbstractAsyncContextManager):
         async with source as graph:
-            return (await _compiled(graph).aget_state(config)).values
+            return (await _check_compiled(graph).aget_state(config)).values
     graph = await source if inspect.isawaitable(source) else source
-    return (await _compiled(graph).aget_state(config)).values
+    return (await _check_compiled(graph).aget_state(config)).values
 
 
-def _compiled(graph: Any) -> Pregel[Any, Any, Any, Any]:
+def _check_compiled(graph: Any) -> Pregel[Any, Any, Any, Any]:
     if not isinstance(graph, Pregel):
         raise InvalidRequest([f"{type(graph).__name__} is not a compiled graph."])
     return graph
