@@ -243,15 +243,16 @@ class _Answers(streams.Listed):
 
     def __init__(self, group: GroupResults, take: Take) -> None:
         super().__init__()
-        self._group, self._take, self._count = group, take, 0
+        self._group, self._take = group, take
+        self._ids: set[str] = set()
         self._new: list[tuple[Any, Ended]] = []
 
     @property
     def count(self) -> int:
-        return self._count
+        return len(self._ids)  # a list may repeat a run
 
     def take(self, event: TaskRunEvent) -> None:
-        self._count += 1
+        self._ids.add(event.run.run_id)
         found = self._group.take_listed(event)
         if found is not None:
             self._new.append(found)

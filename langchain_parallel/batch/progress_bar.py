@@ -1,4 +1,8 @@
-"""A bar that shows how many rows have ended, by whichever library is installed."""
+"""A bar that shows how many rows have ended, by whichever library is installed.
+
+Rule: it is for a person at a terminal. So it goes to stderr, for stdout may be a program's output; and where
+there is no terminal nothing is drawn.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +32,7 @@ def open_bar(wanted: bool, total: int | None) -> Bar:
     """
     if not wanted:
         return _Hidden()
-    for name, bar in (("rich.progress", _Rich), ("tqdm.auto", _Tqdm)):
+    for name, bar in (("rich", _Rich), ("tqdm.auto", _Tqdm)):
         try:
             return bar(import_module(name), total)
         except ModuleNotFoundError:
@@ -46,8 +50,13 @@ class _Hidden:
 
 class _Rich:
     def __init__(self, rich: Any, total: int | None) -> None:
-        self._progress = rich.Progress(
-            *rich.Progress.get_default_columns(), rich.MofNCompleteColumn()
+        progress: Any = import_module(f"{rich.__name__}.progress")
+        console = import_module(f"{rich.__name__}.console").Console(stderr=True)
+        self._progress = progress.Progress(
+            *progress.Progress.get_default_columns(),
+            progress.MofNCompleteColumn(),
+            console=console,
+            disable=not console.is_terminal,
         )
         self._progress.start()
         self._task = self._progress.add_task(_TITLE, total=total)
@@ -61,7 +70,7 @@ class _Rich:
 
 class _Tqdm:
     def __init__(self, tqdm: Any, total: int | None) -> None:
-        self._bar = tqdm.tqdm(total=total, desc=_TITLE)
+        self._bar = tqdm.tqdm(total=total, desc=_TITLE, disable=None)
 
     def update(self, done: int) -> None:
         self._bar.update(done - self._bar.n)

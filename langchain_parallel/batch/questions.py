@@ -46,6 +46,8 @@ class RowTicket:
     """Further runs under its key, which should not exist."""
     group_id: str = ""
     """The task group of its run, once there is one, or may be."""
+    size: int = 0
+    """Characters of its question."""
 
 
 @dataclass
@@ -107,6 +109,7 @@ class Questioner:
         try:
             ticket.request = self._request(ticket)
             ticket.key = self._key(ticket, ticket.request)
+            ticket.size = len(str(ticket.request.input))
         except InvalidRequest as error:
             ticket.error, ticket.request = error, None
         return ticket

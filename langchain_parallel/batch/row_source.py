@@ -13,6 +13,8 @@ import datetime as dt
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from decimal import Decimal
+from enum import Enum
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -195,18 +197,28 @@ def plain_row(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 def plain_value(value: Any) -> Any:
     """A value as plain JSON."""
+    if isinstance(value, Enum):  # of texts, too: what `str` makes of it depends on Python's version
+        return plain_value(value.value)
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    if type(value).__name__ in ("NAType", "NaTType"):  # pandas
-        return None
-    if isinstance(value, dt.date | dt.time):
-        return value.isoformat()
     if isinstance(value, Mapping):
         return plain_row(value)
     if isinstance(value, list | tuple | set | frozenset):
         return [plain_value(one) for one in value]
-    if hasattr(value, "tolist"):  # numpy
+    if hasattr(value, "tolist") and not isinstance(value, memoryview):  # numpy
         return plain_value(value.tolist())
+    return _plain_scalar(value)
+
+
+def _plain_scalar(value: Any) -> Any:
+    if type(value).__name__ in ("NAType", "NaTType"):  # pandas
+        return None
+    if isinstance(value, dt.date | dt.time):
+        return value.isoformat()
+    if isinstance(value, Decimal) and not value.is_finite():
+        return None
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value).decode(errors="backslashreplace")
     return str(value)

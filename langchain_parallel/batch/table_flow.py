@@ -11,7 +11,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import chain
 from typing import Any
 
 from .._core.effects import Flow, Sleep, emit, now, sleep
@@ -84,6 +84,8 @@ class TableFlow:
     in_order: bool = True
     chunk_size: int = 1_000
     in_flight: int = 10_000
+    most_chars: int = 4_000_000
+    """Of questions in one request: a thousand long ones would be more than a server takes."""
     seconds: float = math.inf
     metadata: dict[str, str] = field(default_factory=dict)
     on_begin: Callable[[str], Any] | None = None
@@ -186,9 +188,18 @@ class TableFlow:
         return room if room >= min(self.chunk_size, self.in_flight) or not held else 0
 
     def _read(self, number: int) -> list[RowTicket]:
-        """The next rows, and one more to know whether there is any."""
-        tickets = [*self._peeked, *islice(self.tickets, number + 1 - len(self._peeked))]
-        tickets, self._peeked = tickets[:number], tickets[number:]
+        """The next rows, up to this number or until one request holds enough; and one more is looked at, to
+        know whether there is any.
+        """
+        tickets: list[RowTicket] = []
+        size, rows = 0, chain(self._peeked, self.tickets)
+        self._peeked = []
+        for ticket in rows:
+            size += ticket.size
+            if tickets and (len(tickets) == number or size > self.most_chars):
+                self._peeked = [ticket]
+                break
+            tickets.append(ticket)
         self._add("read", len(tickets))
         return tickets
 

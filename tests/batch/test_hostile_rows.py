@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from langchain_parallel import errors
 from langchain_parallel.batch.table import stream_table
+from langchain_parallel.batch.table_job import TableJob
 from langchain_parallel.models import TaskRunInput
-from langchain_parallel.simulator import Fault, RunScript
+from langchain_parallel.simulator import Fault, Listing, RunScript, SimulatorTransport
 
 from .tables import QUESTION, SCHEMA, Office, companies
 
@@ -194,3 +199,114 @@ def test_answers_of_a_follow_up_stand_under_their_names(office: Office, tmp_path
         assert read["interaction_id"] == earlier.interaction_id
         assert read["run_id"] == row.run_id
         assert read["error"] == ""
+
+
+# --- what else rows may be ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("given", [[1], {"a": 1}, 1.5, True, dt.date(2026, 1, 2), b"x"])
+def test_an_id_may_be_anything_that_can_be_written(office: Office, given: Any) -> None:
+    rows = [{"id": given, "company": "A"}, {"id": "other", "company": "A"}]
+    table = office.research(rows, row_id="id")
+    again = office.research(rows[::-1], row_id="id", batch_id=table.batch_id)
+    assert [row.run_id for row in again][::-1] == [row.run_id for row in table]
+    assert office.asked == {"Who runs A?": 2}
+
+
+def test_a_frame_with_gaps_asks_what_it_can(office: Office) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(
+        {
+            "company": ["A", None, "C", float("nan")],
+            "since": [pandas.Timestamp(2020, 1, 2), pandas.NaT, pandas.NaT, pandas.NaT],
+            "size": [1, pandas.NA, 3, 4],
+        }
+    )
+    table = office.research(frame)
+    assert set(office.asked) == {"Who runs A?", "Who runs C?"}
+    assert [row.error is None for row in table] == [True, False, True, False]
+    assert table[0].row == {"company": "A", "since": "2020-01-02T00:00:00", "size": 1}
+    assert json.dumps([row.to_json() for row in table], allow_nan=False)
+
+
+def test_long_questions_go_in_several_requests() -> None:
+    office = Office("sync")
+    job = TableJob.of(companies(12), QUESTION, {"client": office.client()})
+    few = replace(job.flow(lambda _: None), most_chars=3 * len("Who runs Company 0?"))
+    assert [*job.sync._iterate(few.steps())]
+    sent = [one for one in office.sim.requests if one.method == "POST"]
+    assert (
+        len(sent) == 5 + 5
+    )  # ten in threes and two, which are longer; each with a group of its own
+    assert office.asked == {QUESTION.format(**row): 1 for row in companies(12)}
+
+
+def test_a_row_that_is_too_long_for_the_server_stops_no_other(office: Office) -> None:
+    rows = [{"company": "x" * 200_000 if nth == 3 else f"Company {nth}"} for nth in range(8)]
+    with pytest.warns(errors.RequestWarning, match="25,000"):
+        table = office.research(rows)
+    assert [row.number for row in table.errors] == [3]
+    assert isinstance(table[3].error, errors.Unprocessable)
+    assert len(str(table[3].error)) < 1_000
+    assert sum(office.asked.values()) == 7
+
+
+def test_columns_named_like_ours_stay_what_they_are(office: Office, tmp_path: Path) -> None:
+    names = [
+        "company",
+        "run_id",
+        "error",
+        "interaction_id",
+        "output",
+        "output_sources",
+        "ceo",
+        "row",
+    ]
+    rows = [{name: f"{name} {nth}" for name in names} for nth in range(3)]
+    table = office.research(rows, output_schema=SCHEMA)
+    assert table.write(tmp_path / "table.csv") == 3
+    with (tmp_path / "table.csv").open(newline="") as file:
+        lines = [*csv.DictReader(file)]
+    assert [{name: line[name] for name in names} for line in lines] == rows
+    assert len(set(lines[0])) == len(lines[0])
+    assert {run.run_id for run in office.sim.all_runs()} == {
+        line["answer_run_id"] for line in lines
+    }
+
+
+class _Forgetful(SimulatorTransport):
+    """A server that reads no list on from where it broke off, and begins it anew each time."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        return super().handle_request(_from_the_start(request))
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return await super().handle_async_request(_from_the_start(request))
+
+
+def _from_the_start(request: httpx.Request) -> httpx.Request:
+    query = request.url.params.remove("last_event_id")
+    request.url = request.url.copy_with(params=query)
+    return request
+
+
+def test_a_list_that_repeats_rows_and_omits_others_is_read_to_an_end(office: Office) -> None:
+    def forget(progress: Any) -> None:
+        if progress.started:
+            office.sim.listing = Listing(most=2)
+
+    office.sim.scripts.add(RunScript(seconds=40.0, times=None))  # so that the list is read
+    client = office.client(_Forgetful(office.sim))
+    table = office.research(companies(12), client=client, on_progress=forget)
+    assert not table.errors
+    assert office.answers_its_question(table)
+    assert len(office.sim.requests) < 30
+    assert office.paid_once()
+
+
+def test_a_bar_writes_nothing_where_nobody_sees_it(
+    office: Office, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert not office.research(companies(3), progress_bar=True).errors
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "")

@@ -6,6 +6,8 @@ import dataclasses
 import datetime as dt
 import math
 from collections.abc import Iterator
+from decimal import Decimal
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +137,10 @@ def test_a_broken_file_is_refused(tmp_path: Path, name: str, text: str) -> None:
         list(RowSource.of(str(tmp_path / name)).open())
 
 
+class _Size(str, Enum):
+    BIG = "big"
+
+
 @pytest.mark.parametrize(
     ("value", "plain"),
     [
@@ -143,6 +149,14 @@ def test_a_broken_file_is_refused(tmp_path: Path, name: str, text: str) -> None:
         ({"a": (1, 2.5)}, {"a": [1, 2.5]}),
         (type("NAType", (), {})(), None),
         (type("Scalar", (), {"tolist": lambda self: 5})(), 5),
+        (Decimal("1.50"), "1.50"),
+        (Decimal("NaN"), None),
+        (b"caf\xc3\xa9", "café"),
+        (bytearray(b"\xff"), "\\xff"),
+        (dt.timedelta(hours=1), "1:00:00"),
+        (_Size.BIG, "big"),
+        (float("inf"), None),
+        ({1: {2}}, {"1": [2]}),
     ],
 )
 def test_values_become_plain_json(value: Any, plain: Any) -> None:
