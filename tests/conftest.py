@@ -30,7 +30,7 @@ for name in list(os.environ):
         del os.environ[name]
 os.environ["LANGSMITH_TRACING"] = "false"
 
-# Simulators give the same ids in each process of the tests: the locks of one are not those of another.
+# No test takes a lock of the user who runs the tests.
 _locks = tempfile.TemporaryDirectory(prefix="tests-locks-")
 os.environ["PARALLEL_LOCK_DIR"] = _locks.name
 

@@ -48,26 +48,26 @@ def busy() -> ParallelError:
     )
 
 
-def lock_new_batch(batch_id: str, account: str) -> BatchLock | None:
+def lock_new_batch(batch_id: str, place: str) -> BatchLock | None:
     """The lock of a batch that this process has just begun; None if another call has it already."""
     lock = process_lock(f"batch {batch_id}")
-    return _with_machine(batch_id, account, lock) if lock.acquire(0) else None
+    return _with_machine(batch_id, place, lock) if lock.acquire(0) else None
 
 
-def lock_batch(batch_id: str, account: str, config: RunnableConfig) -> Calls[BatchLock | None]:
+def lock_batch(batch_id: str, place: str, config: RunnableConfig) -> Calls[BatchLock | None]:
     """The lock of a batch that is gone on with; None if another call has it.
 
     Args:
         batch_id: The batch's.
-        account: Tells apart the batches of different servers.
+        place: Tells apart the batches of different servers.
         config: That of the step of a graph, if there is one.
     """
     shared = yield from acquire_shared_lock(f"batch {batch_id}", holder_of(config), seconds=0.0)
-    return None if shared is None else _with_machine(batch_id, account, shared)
+    return None if shared is None else _with_machine(batch_id, place, shared)
 
 
-def _with_machine(batch_id: str, account: str, inner: Lock | SharedLock) -> BatchLock | None:
-    name = f"batch {batch_id} of {account}"
+def _with_machine(batch_id: str, place: str, inner: Lock | SharedLock) -> BatchLock | None:
+    name = f"batch {batch_id} of {place}"
     if try_machine_lock(name):
         return BatchLock(name, inner)
     inner.release()

@@ -220,7 +220,7 @@ class _Seen:
             if self._step is None:
                 return
             self.batch_id = self._step.batch_id
-        self._lock = yield from lock_batch(self.batch_id, self.job.account, self._config)
+        self._lock = yield from lock_batch(self.batch_id, self.job.place, self._config)
         if self._lock is None:
             raise busy()
 
@@ -254,7 +254,7 @@ class _Seen:
     def _begin(self, batch_id: str) -> None:
         """Note the batch, before anything is paid."""
         if self._lock is None:
-            self._lock = lock_new_batch(batch_id, self.job.account)
+            self._lock = lock_new_batch(batch_id, self.job.place)
             if self._lock is None:
                 raise busy()
         self.batch_id = batch_id

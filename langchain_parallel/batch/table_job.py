@@ -21,7 +21,7 @@ from .._core.ledger.identity import identity_mark
 from .._core.redaction import secrets_of
 from .._graph.runtime import thread_metadata
 from ..client import AsyncParallelClient, ParallelClient
-from ..client.client_pair import AnyClient, client_pair
+from ..client.client_pair import AnyClient, client_pair, place_of
 from ..client.request_warnings import warn
 from ..errors import InvalidRequest
 from ..evidence import TEXT_FIELD
@@ -29,7 +29,6 @@ from ..models import JsonSchema, SchemaLike, TaskRunInput
 from ..options import Limits, RequestOptions, check_timeout
 from ..processors import is_chat
 from .approval_of_tables import Approve
-from .batch_lock import account_of
 from .questions import Question, Questioner, RowTicket
 from .row_source import Rows, RowSource
 from .spending import BatchSpending, check_limits
@@ -216,9 +215,9 @@ class TableJob:
         return None if batch_id is None else batch_chain.reopen(batch_id, self._policy)
 
     @property
-    def account(self) -> str:
+    def place(self) -> str:
         """Tells apart the servers whose batches may have the same id."""
-        return account_of(self.sync)
+        return place_of(self.sync, self.async_)
 
     @property
     def _policy(self) -> Any:

@@ -7,6 +7,8 @@ because it would bypass the caller's proxy, certificates or hooks.
 
 from __future__ import annotations
 
+import hashlib
+import os
 from dataclasses import replace
 from typing import Any, TypeAlias, cast
 
@@ -126,3 +128,15 @@ def _refusal(client: AnyClient, shared: object) -> str:
         f"The client given has an httpx client or transport of its own, which cannot serve this {call} call; "
         "make a client of each kind and join them with `langchain_parallel.client.pair_clients`."
     )
+
+
+def place_of(*clients: AnyClient) -> str:
+    """Tells apart the servers of clients: by address; and by process, where a caller's own transport may be
+    the server, as in a test.
+    """
+    for client in clients:
+        http: Any = client._http_client
+        transport = client._transport if http is None else http._transport
+        if not isinstance(transport, httpx.HTTPTransport | httpx.AsyncHTTPTransport | None):
+            return f"process {os.getpid()}"
+    return hashlib.sha256(clients[0]._settings.base_url.encode()).hexdigest()
