@@ -71,7 +71,10 @@ _RECALL = (
 )
 
 TARGETS: dict[str, tuple[str, ...]] = {
-    "_core/ledger/batch_chain.py": ("tests/batch/test_table.py",),
+    "_core/ledger/batch_chain.py": (
+        "tests/batch/test_table.py",
+        "tests/batch/test_two_processes.py",
+    ),
     "_core/ledger/cache.py": _SUBMIT,
     "_core/ledger/chunk.py": ("tests/client/test_submit_many.py",),
     "_core/ledger/chunk_submission.py": ("tests/client/test_submit_many.py",),

@@ -38,8 +38,8 @@ class KnownRow(NamedTuple):
 
     group_id: str
     run_id: str
-    duplicates: tuple[str, ...] = ()
-    is_charged: bool = True
+    duplicates: tuple[str, ...]
+    is_charged: bool
     """Whether it counts in what the batch costs; a run that has failed does not."""
 
 
