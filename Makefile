@@ -12,7 +12,8 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-exhaustive test-rest test-oldest test-newest test-wheel coverage crash-matrix docs outputs site \
-        environment drift real-clients mutants install-lines lint format types public-types bench dist constraints clean
+        environment drift real-clients engines mutants install-lines lint format types public-types bench dist \
+        constraints clean
 
 VENV    ?= .venv$(addprefix -,$(SET))$(if $(WHEEL),-wheel)
 WORKERS ?= 3
@@ -96,6 +97,9 @@ drift: $(VENV)/test.stamp ## what differs from an OpenAPI document of the API: m
 
 real-clients: $(VENV)/test.stamp ## the official SDKs, LangChain package and command line against the simulator
 	$(RUN) -m tests.real_clients $(ARGS)
+
+engines: $(VENV)/test.stamp ## rows on Dask, Ray, Spark, Prefect and DBOS, each with a process killed
+	$(RUN) -m tests.real_clients 'rows on' $(ARGS)
 
 install-lines: ## run every `pip install` of README, docs and Compose files in a bare environment
 	$(PYTHON) .ci/install_lines.py $(ARGS)

@@ -1,7 +1,9 @@
 """Tables: one question for each row, each paid for once, and answered cell by cell."""
 
+from .enricher import Enricher
 from .questions import Question
 from .row_answer import Cell, CellSource, ResearchRow
+from .row_claims import PostgresClaims, RowClaim, RowClaims, SqliteClaims
 from .row_source import Rows
 from .table import ResearchTable, aresearch_table, astream_table, research_table, stream_table
 from .table_files import RowWriter, open_writer, write_rows
@@ -16,12 +18,17 @@ __all__ = [
     "BatchProgress",
     "Cell",
     "CellSource",
+    "Enricher",
+    "PostgresClaims",
     "Question",
     "ResearchRow",
     "ResearchTable",
+    "RowClaim",
+    "RowClaims",
     "RowEnd",
     "RowWriter",
     "Rows",
+    "SqliteClaims",
     "TableOptions",
     "TablePlan",
     "aresearch_table",

@@ -74,10 +74,11 @@ class FlatColumns:
         self.own: list[str] = list(row.row)
         self._taken = set(self.own)
         self._ids = {name: self.free_name(name) for name in _IDS}
-        self._answer = {
+        self.answer: dict[str, str] = {
             name: self.free_name(name, *_EVIDENCE) for name in (columns or list(row.cells))
         }
-        self.sources: set[str] = {f"{name}_sources" for name in self._answer.values()}
+        """The column of each of the answer's names."""
+        self.sources: set[str] = {f"{name}_sources" for name in self.answer.values()}
         """The columns that have lists of addresses."""
 
     def free_name(self, name: str, *endings: str) -> str:
@@ -90,13 +91,13 @@ class FlatColumns:
     @property
     def header(self) -> list[str]:
         """The names, in order."""
-        answer = [name + ending for name in self._answer.values() for ending in ("", *_EVIDENCE)]
+        answer = [name + ending for name in self.answer.values() for ending in ("", *_EVIDENCE)]
         return [*self.own, *answer, *self._ids.values()]
 
     def flat(self, row: ResearchRow) -> dict[str, Any]:
         """A row's values by column; sources are a list of addresses."""
         flat: dict[str, Any] = {name: row.row.get(name) for name in self.own}
-        for name, column in self._answer.items():
+        for name, column in self.answer.items():
             cell = row.cells.get(name)
             flat[column] = None if cell is None else cell.value
             flat[f"{column}_confidence"] = None if cell is None else cell.confidence
@@ -266,7 +267,8 @@ class _ParquetWriter:
             self._schema = self._arrow.schema(fields)
             self._file = self._parquet.ParquetWriter(self._path, self._schema)
         rows = [
-            {n: _fit(row.get(n), kind) for n, kind in self._kinds.items()} for row in self._flat
+            {n: fit_value(row.get(n), kind) for n, kind in self._kinds.items()}
+            for row in self._flat
         ]
         self._file.write_table(self._arrow.Table.from_pylist(rows, schema=self._schema))
         self._flat = []
@@ -296,7 +298,7 @@ def _arrow_type(arrow: Any, kind: type | None) -> Any:
     return types[kind] if kind is not None else arrow.string()
 
 
-def _fit(value: Any, kind: type | None) -> Any:
+def fit_value(value: Any, kind: type | None) -> Any:
     """A value of a column of this kind; None where it is another."""
     if value is None or kind is None:
         return None if value is None else clean(as_text(value))

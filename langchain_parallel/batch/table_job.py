@@ -171,7 +171,7 @@ class TableJob:
         )
         spending = BatchSpending.of(processor, limits, request)
         source = RowSource.of(rows)
-        return cls(source, questioner, options, sync, async_, spending, _columns(template))
+        return cls(source, questioner, options, sync, async_, spending, answer_columns(template))
 
     # --- before --------------------------------------------------------------------------------
 
@@ -284,7 +284,7 @@ def _check_options(options: TableOptions) -> tuple[RequestOptions, Limits]:
     return request, check_limits(limits)
 
 
-def _columns(template: TaskRunInput) -> list[str]:
+def answer_columns(template: TaskRunInput) -> list[str]:
     """The columns of a schema's answers; none where the API chooses them."""
     schema = template.task_spec.output_schema if template.task_spec else None
     if isinstance(schema, JsonSchema):

@@ -454,6 +454,13 @@ def test_leave_to_send_lasts_longer_where_it_takes_long_to_send(rounds: int, par
     assert by[-1] == pytest.approx(100.0 * rounds + POLICY.settle_seconds * part)
 
 
+def test_leave_that_lasts_long_ends_when_another_process_takes_over() -> None:
+    script = Script(*NOTHING, *[TOO_LATE] * 6, *NOTHING * 5, STARTED, RUN)
+    script.confirms = [*[True] * 5, False, True]
+    submit(script)
+    assert not script.confirms
+
+
 def cursors(script: Script) -> list[str | None]:
     return [
         e.request.query.get("last_event_id") for e in script.effects if isinstance(e, OpenStream)

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from langchain_parallel.simulator import Simulator, serve
 
-from . import aegra, frameworks, scripts, sdk_suite
+from . import aegra, engines, frameworks, scripts, sdk_suite
 from .environments import NotAvailable
 
 _CLIENTS = {
@@ -31,6 +31,11 @@ _CLIENTS = {
     "Aegra": aegra.check,
     "other frameworks": frameworks.check,
     "OpenAI's client": scripts.openai_client,
+    "rows on Dask": engines.dask,
+    "rows on Ray": engines.ray,
+    "rows on Spark": engines.spark,
+    "rows on Prefect": engines.prefect,
+    "rows on DBOS": engines.dbos,
 }
 
 

@@ -144,6 +144,7 @@ class _Sending:
         leave.renew((yield from now()))
         is_ours = yield from confirm()
         if is_ours is False:
+            leave.revoke()
             time = yield from now()
             for row in chunk.open_of():
                 row.since = time

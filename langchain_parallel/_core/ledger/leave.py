@@ -7,6 +7,7 @@ with the last leave.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from typing_extensions import Self
@@ -46,6 +47,10 @@ class Leave:
     def note_look(self, began_at: float, ended_at: float) -> None:
         """Note how long a look took."""
         self.slow_looks = self.slow_looks + 1 if ended_at > began_at + self.longest else 0
+
+    def revoke(self) -> None:
+        """None any more, for another process has taken over."""
+        self.since = -math.inf
 
     @property
     def ends_at(self) -> float:

@@ -172,6 +172,7 @@ def _renew(
     leave.renew((yield from now()))
     is_ours = yield from confirm()
     if is_ours is False:
+        leave.revoke()
         time = yield from now()
         pending.mark_sent(time)
         return (yield from look_up_until_settled(pending, time))
