@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
 from typing import Annotated, Any, TypedDict
 
 from langchain_core.messages import AIMessage
 from langchain_core.messages.tool import tool_call
-from langgraph.channels import DeltaChannel
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
 
 from langchain_parallel import ParallelClient, ParallelTaskTool, create_research_graph
 from langchain_parallel.models import TaskRunInput
-from langchain_parallel.research import Turn, merge_turns
+from langchain_parallel.research import write_turns_once
 
 PROCESSOR = "core-fast"
 
@@ -30,16 +28,8 @@ def research_with_excerpts(client: ParallelClient) -> Any:
 
 
 def research_with_deltas(client: ParallelClient) -> Any:
-    """The same with the turns in LangGraph's `DeltaChannel` (beta). The package does not do this."""
-    graph = research(client)
-    graph.channels["turns"] = DeltaChannel(_merge_all, list[Turn])
-    return graph
-
-
-def _merge_all(turns: list[Turn], writes: Sequence[list[Turn]]) -> list[Turn]:
-    for write in writes:
-        turns = merge_turns(turns, write)
-    return turns
+    """The same, and each turn is written once."""
+    return write_turns_once(research(client))
 
 
 def agent(client: ParallelClient) -> Any:

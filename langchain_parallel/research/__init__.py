@@ -1,6 +1,7 @@
 """The research subgraph: a session whose LangGraph checkpoint can be resumed, forked and reviewed.
 
 create_research_graph      the graph
+write_turns_once           its turns as deltas in a checkpointer
 by_evidence, by_excerpts, by_model, by_person; first_objection, all_of, limit_rounds      evaluators
 deep_then_fast, quick_when              a processor for every turn
 ResearchContext      options of an assistant or a call
@@ -35,6 +36,7 @@ from .state import (
     Verdict,
     merge_turns,
 )
+from .turn_deltas import write_turns_once
 from .usage import Usage
 
 if typing.TYPE_CHECKING:
@@ -71,6 +73,7 @@ __all__ = [
     "merge_turns",
     "quick_when",
     "quota_use",
+    "write_turns_once",
 ]
 
 _MODULES = dict.fromkeys(("by_excerpts", "by_model", "by_person"), "evaluation")

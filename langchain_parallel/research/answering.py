@@ -1,7 +1,8 @@
 """The answer of a session: what all turns of the question at hand have found, not the last one alone.
 
-Rule: `answer` and `findings` are written together, whenever a turn of the question has ended, and are made of
-`turns` alone. So a checkpoint of an earlier version, without findings, has them as soon as it goes on.
+Rule: `answer` and `findings` are of the question at hand. They are written together, whenever a turn of it
+has ended, and are made of `turns` alone. So a checkpoint of an earlier version, without findings, has them as
+soon as it goes on.
 """
 
 from __future__ import annotations
@@ -26,6 +27,16 @@ def answer_channels(state: ResearchState, new: Iterable[Turn]) -> dict[str, Any]
     if found is None:
         return {"answer": None, "findings": None}
     return {"answer": found["answer"], "findings": without_excerpts(found)}
+
+
+def answer_of_new(state: ResearchState, planned: Iterable[Turn]) -> dict[str, Any]:
+    """The update once turns are planned: a caller's question has no answer yet, and the one before stays in
+    the turns; a follow-up adds to what there is.
+    """
+    begins = any(turn["asked_by"] == "caller" for turn in planned)
+    if not begins or (state.get("answer") is None and state.get("findings") is None):
+        return {}
+    return {"answer": None, "findings": None}
 
 
 def all_of(findings: Findings | None) -> list[Findings]:

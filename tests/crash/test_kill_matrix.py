@@ -45,6 +45,10 @@ def as_if_nothing_had_happened(lab: Lab, cell: Cell, outcome: Outcome) -> None:
 def test_killed_once_a_thread_pays_once_and_ends_the_same(
     lab: Lab, cell: Cell, chosen: str
 ) -> None:
+    killed_once(lab, cell, chosen)
+
+
+def killed_once(lab: Lab, cell: Cell, chosen: str) -> None:
     passed = lab.uncrashed(cell).last.passed
     found = {kind(point) for point in passed}
     if (
@@ -57,11 +61,31 @@ def test_killed_once_a_thread_pays_once_and_ends_the_same(
     as_if_nothing_had_happened(lab, cell, lab.run(cell, point))
 
 
+ONCE = [
+    Cell("turns once", "sqlite", "sync", "sync", store=False),
+    Cell("turns once", "postgres", "async", "async", store=False),
+    Cell("turns once", "sqlite", "async", "sync", store=True),
+]
+"""Beside the matrix. Not under `exit`: LangGraph then begins a thread with an empty checkpoint, and a kill
+before the next one leaves a thread that looks as if nothing had been asked.
+"""
+
+
+@pytest.mark.grid("cell")
+@pytest.mark.parametrize(
+    ("cell", "chosen"), [(cell, one) for cell in ONCE for one in cell.kinds], ids=str
+)
+def test_killed_once_a_thread_that_writes_its_turns_once_has_them(
+    lab: Lab, cell: Cell, chosen: str
+) -> None:
+    killed_once(lab, cell, chosen)
+
+
 @pytest.mark.parametrize(
     "workload",
     [
         *("branches", "agent, park"),
-        *map(exhaustive, ["subgraph", "node", "tool", "three calls"]),
+        *map(exhaustive, ["subgraph", "turns once", "node", "tool", "three calls"]),
         *map(exhaustive, ["agent, block", "agent, background"]),
     ],
 )

@@ -18,7 +18,13 @@ from langgraph.graph import END, START, StateGraph
 from langchain_parallel import ParallelTaskTool, create_research_graph
 from langchain_parallel.client.client_pair import AnyClient
 from langchain_parallel.options import Limits
-from langchain_parallel.research import ResearchState, Turn, Verdict, merge_turns
+from langchain_parallel.research import (
+    ResearchState,
+    Turn,
+    Verdict,
+    merge_turns,
+    write_turns_once,
+)
 
 from .agents import QUICK, WAYS, middleware, quickly, records
 from .scripted import FIRST, SAID, SECOND, THIRD, GaveUp, Heard, Model, calling
@@ -43,6 +49,11 @@ def _research(client: AnyClient) -> Any:
 def subgraph(client: AnyClient, **compiled_with: Any) -> Any:
     """(a) The research graph by itself."""
     return _research(client).compile(**compiled_with)
+
+
+def once(client: AnyClient, **compiled_with: Any) -> Any:
+    """The same, and each turn is written once."""
+    return write_turns_once(_research(client)).compile(**compiled_with)
 
 
 def _fork(state: ResearchState, turn: Turn) -> Verdict | None:
@@ -162,6 +173,7 @@ class Workload:
 
 WORKLOADS: dict[str, Workload] = {
     "subgraph": Workload(subgraph, {"question": FIRST}, 2),
+    "turns once": Workload(once, {"question": FIRST}, 2),
     "branches": Workload(branches, {"question": FIRST}, 3),
     "node": Workload(node, {"topic": "cargo bikes"}, 2),
     "tool": Workload(tool, SAID, 2),

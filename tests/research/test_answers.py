@@ -96,6 +96,17 @@ def test_the_next_question_has_an_answer_of_its_own(session: Session) -> None:
     assert out["findings"]["turns"] == [2]
 
 
+def test_the_answer_before_is_not_shown_as_that_of_a_question_on_its_way(session: Session) -> None:
+    play(session, FIRST, SECOND)
+    session.ask("Who?")
+    session.options["wait"] = "park"
+    out = session.ask("And where?")
+    assert out["__interrupt__"]
+    assert out["answer"] is None
+    assert out["findings"] is None
+    assert out["turns"][0]["content"] == {"ceo": "Ada", "employees": None}
+
+
 def test_branches_about_two_things_stand_beside_the_answer(session: Session) -> None:
     session.options["evaluate"] = script(FORK, None)
     beta, gamma = {"name": "Beta", "ceo": "Bob"}, {"name": "Gamma", "ceo": "Eve"}
@@ -103,7 +114,8 @@ def test_branches_about_two_things_stand_beside_the_answer(session: Session) -> 
     play(session, answer(beta, "high", "ceo"), answer(gamma, "high", "ceo"))
     out = session.ask("Who are the rivals?")
     assert out["answer"] == {"rivals": ["Beta", "Gamma"]}
-    assert [one["answer"] for one in out["findings"]["beside"]] == [beta, gamma]
+    beside = [one["answer"] for one in out["findings"]["beside"]]
+    assert sorted(beside, key=str) == [beta, gamma]  # whichever of them starts first has the first
     assert contradictions(out["findings"]) == []
     text = out["messages"][-1].text
     assert "### Beta's CEO?" in text

@@ -20,6 +20,7 @@ from ..._session_options import check_session_limits
 from ...errors import InvalidRequest, ParallelError
 from ...models import TaskRun
 from ...processors import is_chat
+from ..answering import answer_of_new
 from ..approval import limit_objections, price_objections, to_review
 from ..graph_config import GraphConfig
 from ..lost_sessions import warn_if_lost
@@ -68,7 +69,7 @@ def plan(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
         left = [leave_behind(turn, known, ledger_id, seals) for turn in left]
     left = yield from _started_here(graph, left, ledger_id, config)
     if new:
-        update |= without_answer(state)
+        update |= without_answer(state) | answer_of_new(state, new)
         overtaken: list[Turn] = []
         for turn in left:
             if not any(is_same_request(turn, other) for other in new):
