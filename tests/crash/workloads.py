@@ -9,13 +9,14 @@ import json
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
 from langchain.agents import create_agent
 from langchain_core.messages import AIMessage
 from langgraph.graph import END, START, StateGraph
 
 from langchain_parallel import ParallelTaskTool, create_research_graph
+from langchain_parallel.batch import create_table_node
 from langchain_parallel.client.client_pair import AnyClient
 from langchain_parallel.options import Limits
 from langchain_parallel.research import (
@@ -158,6 +159,30 @@ def three_calls(client: AnyClient, **compiled_with: Any) -> Any:
     return _agent(_all_at_once, client, compiled_with)
 
 
+COUNTRIES = [{"country": name} for name in ("France", "Ghana", "Japan", "Peru", "Samoa")]
+
+
+class _Table(TypedDict, total=False):
+    countries: list[dict[str, str]]
+    leaders: list[dict[str, Any]]
+
+
+def table(wait: Literal["block", "park"]) -> Callable[..., Any]:
+    """A node that researches a list of the state, in chunks."""
+
+    def build(client: AnyClient, **compiled_with: Any) -> Any:
+        how: Any = {"processor": "lite", "chunk_size": 3, "wait": wait, "client": client}
+        graph: Any = StateGraph(_Table)
+        graph.add_node(
+            "lead", create_table_node("countries", "leaders", "Who leads {country}?", **how)
+        )
+        graph.add_edge(START, "lead")
+        graph.add_edge("lead", END)
+        return graph.compile(**compiled_with)
+
+    return build
+
+
 @dataclass(frozen=True)
 class Workload:
     """How to build it, what it is invoked with, and how many runs it pays for.
@@ -178,6 +203,8 @@ WORKLOADS: dict[str, Workload] = {
     "node": Workload(node, {"topic": "cargo bikes"}, 2),
     "tool": Workload(tool, SAID, 2),
     "three calls": Workload(three_calls, SAID, 3),
+    "table node": Workload(table("block"), {"countries": COUNTRIES}, len(COUNTRIES)),
+    "table node, park": Workload(table("park"), {"countries": COUNTRIES}, len(COUNTRIES)),
     "quick": Workload(quick, {"question": FIRST}, 1),
     "agent, quick": Workload(quickly, SAID, 1, records),
     **{f"agent, {way}": Workload(middleware(way), SAID, 3, records) for way in WAYS},
