@@ -94,17 +94,18 @@ def _summary() -> list[str]:
     for case, result in _kept():
         for goal in case.goals:
             link = f"[{case.title}](#{case.title.lower().replace(' ', '-')})"
-            lines.append(f"| {link} | {goal.text} | {_outcome(goal, Table(result['rows']))} |")
+            lines.append(f"| {link} | {goal.text} | {_outcome(goal, result)} |")
     return [*lines, ""]
 
 
-def _outcome(goal: Goal, table: Table) -> str:
+def _outcome(goal: Goal, result: Figures) -> str:
     limit = f"{'≥' if goal.at_least else '≤'} {_number(goal.limit)}"
-    value = goal.value(table)
+    value = goal.value(Table(result["rows"]))
     if value is None:
         return f"{limit} | – | not measured"
     met = value >= goal.limit if goal.at_least else value <= goal.limit
-    return f"{limit} | {_number(value)} | {'met' if met else '**missed**'}"
+    doubt = ", on a busy machine" if (result["cores_used_by_others"] or 0.0) > BUSY else ""
+    return f"{limit} | {_number(value)} | {'met' if met else '**missed**'}{doubt}"
 
 
 # --- sections ------------------------------------------------------------------------------------
