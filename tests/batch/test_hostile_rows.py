@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from langchain_parallel import errors
+from langchain_parallel._core.retry import RetryPolicy
 from langchain_parallel.batch.table import stream_table
 from langchain_parallel.batch.table_job import TableJob
 from langchain_parallel.models import TaskRunInput
@@ -120,6 +121,18 @@ def test_the_rest_of_a_killed_chunk_is_waited_for_where_some_of_it_is_listed(
     dying.submit_many(begun[0], rest, positions=["row", "row"])
     assert sum(office.asked.values()) == 3
     assert not office.research(companies(5), batch_id=begun[0]).errors
+    assert office.asked == {QUESTION.format(**row): 1 for row in companies(5)}
+
+
+def test_a_doubt_about_a_list_ends_when_it_shows_all_that_is_counted(office: Office) -> None:
+    batch = office.research(companies(1)).batch_id
+    assert batch is not None
+    policy = RetryPolicy(max_attempts=1, settle_seconds=0.0)
+    dying = _blocking(office).client(retry_policy=policy)
+    office.sim.scripts.add(RunScript(late_commit=40.0, late_count=0.0, times=2))
+    rest = [TaskRunInput(input=QUESTION.format(**row), processor="base") for row in companies(3)]
+    dying.submit_many(batch, rest[1:], positions=["row", "row"])
+    assert not office.research(companies(5), batch_id=batch).errors
     assert office.asked == {QUESTION.format(**row): 1 for row in companies(5)}
 
 
