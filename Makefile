@@ -8,6 +8,7 @@
 #   SET=oldest      which versions are installed: the oldest that pyproject.toml claims (constraints-oldest.txt),
 #   SET=newest      or the newest there are today; unless set, those of constraints.txt
 #   WHEEL=1         test the wheel that `make dist` built, not this checkout
+#   PART=2/3        make test-rest: the second of three equal parts of it
 #   COVERAGE=1      measure what the tests reach (`make coverage` does both, and reports)
 
 .DEFAULT_GOAL := help
@@ -56,7 +57,7 @@ test-exhaustive: $(VENV)/test.stamp ## the same with all cases: every database, 
 	$(PYTEST) --exhaustive $(ARGS)
 
 test-rest: $(VENV)/test.stamp ## what `make test` leaves out: with it, all that test-exhaustive runs
-	$(PYTEST) --rest $(ARGS)
+	$(PYTEST) --rest $(addprefix --part ,$(PART)) $(ARGS)
 
 docs: $(VENV)/test.stamp ## run every block of README and docs, and every notebook
 	$(PYTEST) tests/test_docs.py tests/test_notebooks.py $(ARGS)

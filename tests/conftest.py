@@ -54,6 +54,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--exhaustive", action="store_true", help="also what one case stands for otherwise"
     )
     parser.addoption("--rest", action="store_true", help="only what is left out otherwise")
+    parser.addoption(
+        "--part",
+        type=cut.Part.of,
+        default=cut.WHOLE,
+        metavar="N/M",
+        help="of M equal parts, the Nth",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -69,9 +76,10 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what `cut.py` says, unless it is asked for."""
     config.stash[cut.COLLECTED] = list(items)
-    if config.option.exhaustive:
-        return
-    kept = cut.rest(items) if config.option.rest else {*items} - cut.left_out(items)
+    option, kept = config.option, {*items}
+    if not option.exhaustive:
+        kept = cut.rest(items) if option.rest else kept - cut.left_out(items)
+    kept = {item for item in kept if option.part.has(item.nodeid)}
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = [item for item in items if item in kept]
 

@@ -11,13 +11,14 @@ Rule: no property is in the exhaustive part only. What makes a test expensive is
 
 unless pytest is given `--exhaustive`. Fixtures with parameters count as parameters. With `--rest` it runs
 what it leaves out otherwise, and again what is larger, so that both runs are what `--exhaustive` is.
+`--part 2/3` runs the second of three equal parts of whatever is asked for.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from zlib import crc32
 
 import pytest
@@ -29,6 +30,29 @@ EXHAUSTIVE, QUICK = "exhaustive", "quick"
 """The profiles of Hypothesis; `conftest.py` loads one before any test is imported."""
 COLLECTED = pytest.StashKey[list[pytest.Item]]()
 """All that pytest had collected before anything was left out."""
+
+
+class Part(NamedTuple):
+    """One of equal parts of the cases, which are dealt out by their names."""
+
+    number: int
+    of_all: int
+
+    @classmethod
+    def of(cls, text: str) -> Part:
+        """From `2/3`."""
+        number, _, of_all = text.partition("/")
+        part = cls(int(number), int(of_all))
+        if not 1 <= part.number <= part.of_all:
+            raise ValueError(text)
+        return part
+
+    def has(self, name: str) -> bool:
+        """Whether the case of this name is in it."""
+        return crc32(name.encode()) % self.of_all == self.number - 1
+
+
+WHOLE = Part(1, 1)
 
 
 def rest(items: Iterable[pytest.Item]) -> set[pytest.Item]:

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from .cut import (
     COLLECTED,
+    WHOLE,
+    Part,
     either_way,
     examples,
     is_exhaustive,
@@ -44,12 +46,22 @@ def test_a_case_that_differs_in_its_way_of_calling_only_is_played_in_one_way() -
     assert {cell["mode"] for cell in kept} == {"sync", "async"}
 
 
+@given(st.sets(st.text()), st.integers(1, 5))
+def test_each_case_is_in_one_part(names: set[str], parts: int) -> None:
+    dealt = [Part.of(f"{number}/{parts}") for number in range(1, parts + 1)]
+    assert all(sum(part.has(name) for part in dealt) == 1 for name in names)
+    with pytest.raises(ValueError, match="/"):
+        Part.of(f"{parts + 1}/{parts}")
+
+
 @pytest.mark.grid
 @pytest.mark.parametrize("number", range(3))
 @pytest.mark.parametrize("letter", "abc")
 def test_a_grid_is_cut(letter: str, number: int, request: pytest.FixtureRequest) -> None:
     here = [item for item in request.session.items if item.name.startswith("test_a_grid_is_cut")]
-    if len(here) > 1:  # not one alone, asked for by its name
+    if (
+        len(here) > 1 and request.config.option.part == WHOLE
+    ):  # not one alone, asked for by its name
         options = request.config.option
         assert len(here) == (9 if options.exhaustive else 9 - 3 if options.rest else 3)
         assert is_exhaustive() is (options.exhaustive or options.rest)
