@@ -48,14 +48,15 @@ def check(
     Raises:
         InvalidRequest: It may not be sent; the error lists all problems.
     """
-    problems = list(_unsendable(run)) or [
+    body, unsendable = _body(run)
+    problems = unsendable or [
         *_impossible(run),
         *([] if allow_unknown_processor else _processor(run.processor, how_to_allow)),
         *_quick(run.processor),
     ]
     if problems and not strict:
         raise InvalidRequest(problems)
-    found = [one for one in broken_rules(run) if one.rule.shown == "warning"]
+    found = [one for one in broken_rules(run, body) if one.rule.shown == "warning"]
     return refuse_broken(problems, found) if strict else found
 
 
@@ -153,7 +154,8 @@ def refuse_broken(problems: Sequence[str], found: Sequence[BrokenRule]) -> list[
 # --- what no API could take ----------------------------------------------------------------------
 
 
-def _unsendable(run: TaskRunInput) -> Iterator[str]:
+def _body(run: TaskRunInput) -> tuple[Mapping[str, Any] | None, list[str]]:
+    """What would be sent; or None, and why it cannot be."""
     try:
         body = payload(run)
         check_text(
@@ -161,9 +163,10 @@ def _unsendable(run: TaskRunInput) -> Iterator[str]:
         )  # keys are dumped changed
         json_body(body)
     except InvalidRequest as error:
-        yield from error.problems
+        return None, list(error.problems)
     except ValueError:
-        yield "The request holds a NaN or an infinity, which JSON cannot express."
+        return None, ["The request holds a NaN or an infinity, which JSON cannot express."]
+    return body, []
 
 
 def _impossible(run: TaskRunInput) -> Iterator[str]:

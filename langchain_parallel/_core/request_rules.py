@@ -39,10 +39,12 @@ _EVENTS = frozenset({"task_run.status"})
 _MEMORY_KEY = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 
 
-def broken_rules(run: TaskRunInput) -> Iterator[BrokenRule]:
-    """Every rule of the documentation that a request breaks."""
+def broken_rules(
+    run: TaskRunInput, body: Mapping[str, object] | None = None
+) -> Iterator[BrokenRule]:
+    """Every rule of the documentation that a request breaks. `body`: as it is sent, where that is at hand."""
     try:
-        spec = payload(run).get("task_spec", {})
+        spec = (body or payload(run)).get("task_spec", {})
         spec_size = len(json.dumps(spec, ensure_ascii=False)) if spec else 0
         size = _input_characters(run)
     except ValueError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import cast
 
 from langchain_core.runnables import RunnableConfig
@@ -38,7 +39,7 @@ class PaidRequest:
     config: RunnableConfig
     called_as: str | None = None
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Its key in the ledger."""
         return ledger_key(self.request, position=self.position, identity=self.door.options.identity)

@@ -20,6 +20,14 @@ def test_the_entry_that_was_set_longest_ago_is_forgotten() -> None:
     assert list(kept.items()) == [("a", 3), ("c", 4)]
 
 
+def test_what_is_dropped_is_told() -> None:
+    dropped: list[str] = []
+    kept: Latest[str, int] = Latest(2, dropped.append)
+    kept["a"], kept["b"], kept["a"], kept["c"] = 1, 2, 3, 4
+    del kept["c"]
+    assert dropped == ["b"]
+
+
 def test_a_client_remembers_so_many_runs_and_ledgers() -> None:
     assert (MAX_RUNS, MAX_LEDGERS) == (10_000, 1_000)
     cache = LedgerCache()
@@ -36,6 +44,23 @@ def test_a_client_remembers_so_many_runs_and_ledgers() -> None:
         cache.restart_index(f"ledger {nth}")
     assert cache.index("ledger 0") is None
     assert cache.index("ledger 1") is not None
+
+
+def test_the_runs_of_a_ledger_are_found_without_a_scan_of_all_others() -> None:
+    cache = LedgerCache()
+    for nth in range(MAX_RUNS + 2):
+        known = KnownRun(TaskRun(run_id=f"run {nth}", status="queued"))
+        cache.remember_run(f"ledger {nth // 2}", f"key {nth}", known)
+    assert [run.run_id for run in cache.started_runs("ledger 1")] == ["run 2", "run 3"]
+    assert set(cache._keys) == {f"ledger {nth}" for nth in range(1, MAX_RUNS // 2 + 1)}
+    assert sum(map(len, cache._keys.values())) == MAX_RUNS
+    assert (cache.has_started("run 0"), cache.has_started("run 2")) == (False, True)
+    cache.forget_run("ledger 1", "key 2")
+    cache.forget_run("ledger 1", "no key")
+    assert cache.started_ids("ledger 1") == {"run 3"}
+    assert not cache.has_started("run 2")
+    cache.forget_run("ledger 1", "key 3")
+    assert (cache.started_runs("ledger 1"), "ledger 1" in cache._keys) == ([], False)
 
 
 def test_a_client_remembers_so_many_secrets() -> None:

@@ -98,7 +98,9 @@ class LedgerCache:
         self.looks: Latest[str, Look] = Latest(MAX_LEDGERS)
         """The last look into each ledger."""
         self._numbers = itertools.count()
-        self._started: Latest[tuple[str, str], KnownRun] = Latest(MAX_RUNS)
+        self._started: Latest[tuple[str, str], KnownRun] = Latest(MAX_RUNS, self._drop_key)
+        self._keys: dict[str, dict[str, None]] = {}
+        """The keys in `_started` by ledger: a look must not scan what was started in all others."""
         self._interactions: Latest[str, str] = Latest(MAX_RUNS)
         self._ledgers: Latest[str, str] = Latest(MAX_RUNS)
         self._indexes: Latest[str, LedgerIndex] = Latest(MAX_LEDGERS)
@@ -113,8 +115,9 @@ class LedgerCache:
 
     def started_runs(self, ledger_id: str) -> list[TaskRun]:
         """The runs that this client started in a ledger, as they were then."""
-        kept = list(self._started.items())  # other threads may add to it
-        return [known.run for (ledger, _), known in kept if ledger == ledger_id]
+        keys = list(self._keys.get(ledger_id, ()))  # other threads may add to them
+        started = (self._started.get((ledger_id, key)) for key in keys)
+        return [known.run for known in started if known is not None]
 
     def runs(self, ledger_id: str) -> list[TaskRun]:
         """The runs of a ledger as far as its list was read, and those that this client started in it."""
@@ -131,19 +134,30 @@ class LedgerCache:
     def remember_run(self, ledger_id: str, key: str, known: KnownRun) -> None:
         """Remember a run that this client has just started."""
         self._started[ledger_id, key] = known
+        self._keys.setdefault(ledger_id, {})[key] = None
         self._ledgers[known.run.run_id] = ledger_id
 
     def forget_run(self, ledger_id: str, key: str) -> None:
         """Forget a run that was remembered by an id that leads nowhere."""
-        self._started.pop((ledger_id, key), None)
+        known = self._started.pop((ledger_id, key), None)
+        self._drop_key((ledger_id, key))
+        if known is not None:
+            self._ledgers.pop(known.run.run_id, None)
+
+    def _drop_key(self, place: tuple[str, str]) -> None:
+        ledger_id, key = place
+        keys = self._keys.get(ledger_id, {})
+        keys.pop(key, None)
+        if not keys:
+            self._keys.pop(ledger_id, None)
 
     def started_ids(self, ledger_id: str) -> set[str]:
         """The runs that this client started in a ledger."""
-        return {known.run.run_id for (in_, _), known in self._started.items() if in_ == ledger_id}
+        return {run.run_id for run in self.started_runs(ledger_id)}
 
     def has_started(self, run_id: str) -> bool:
         """Whether this client started a run, in whichever ledger."""
-        return any(known.run.run_id == run_id for known in list(self._started.values()))
+        return run_id in self._ledgers
 
     def remember_interaction(self, run: TaskRun) -> None:
         """Remember a run's interaction id, so that a later error about the run can name it."""
