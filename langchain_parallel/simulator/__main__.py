@@ -80,7 +80,9 @@ def _parser() -> argparse.ArgumentParser:
         "--latency-scale", type=amount, default=1.0, help="factor on the duration of every run"
     )
     parser.add_argument(
-        "--scenario", type=_scenario, help="a JSON file, or `announcement`, which is built in"
+        "--scenario",
+        type=_scenario,
+        help="a JSON file, or `examples` or `announcement`, which are built in",
     )
     parser.add_argument("--seed", type=int, help="the same seed gives the same ids and answers")
     parser.add_argument("--credit-usd", type=amount, help="what the account can spend")

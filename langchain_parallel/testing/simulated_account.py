@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..client import ParallelClient
-from ..simulator import ManualClock, Simulator, SimulatorTransport
+from ..simulator import ManualClock, Scenario, Simulator, SimulatorTransport
 
 
 def simulated_client(simulator: Simulator | None = None) -> ParallelClient:
@@ -13,10 +13,12 @@ def simulated_client(simulator: Simulator | None = None) -> ParallelClient:
 
     Args:
         simulator: The account. Unless given, a new one in virtual time, where a run of an hour takes no time.
+            It
+            answers the questions that README and docs ask from a script, and makes up an answer to any other.
 
     Raises:
         MissingExtra: The extra `simulator` is not installed.
     """
-    account = simulator or Simulator(ManualClock())
+    account = simulator or Simulator(ManualClock(), scenario=Scenario.builtin("examples"))
     transport = SimulatorTransport(account)
     return ParallelClient("simulated", transport=transport, clock=account.clock)

@@ -21,6 +21,15 @@ def test_every_kind_of_call_is_answered_by_one_client() -> None:
     assert state["turns"][-1]["status"] == "completed"
 
 
+def test_the_questions_of_the_pages_have_readable_answers_that_build_on_each_other() -> None:
+    tool = ParallelTaskTool(client=simulated_client())
+    first = tool.research("Which cities run driverless taxis today?")
+    more = tool.research("Which are in Asia?", previous_interaction_id=first.interaction_id)
+    assert first.content == {"answer": "[simulated] City A, City B and City C. City D is testing."}
+    assert more.content["answer"].endswith(f"Found before: {first.content['answer']}")
+    assert "nothing found earlier" in tool.research("Which are in Asia?").text
+
+
 def test_an_account_of_ones_own_has_the_bill() -> None:
     simulator = Simulator(ManualClock())
     ParallelTaskTool(client=simulated_client(simulator), processor="lite").research("Who leads?")
