@@ -4,7 +4,7 @@ Rule: a fence ```` ```text title="Output" ```` below a block has what the block 
 ```` ```mermaid ````. What differs from run to run (ids, times, ports) is masked in both.
 
 `make outputs ARGS="README.md docs/tool.md"` runs the pages against a simulator and writes what
-their blocks print; without arguments, all pages that have blocks.
+their blocks print; without arguments, all pages that have blocks, and all notebooks.
 """
 
 from __future__ import annotations
@@ -24,22 +24,14 @@ from unittest import SkipTest
 from sybil import Document
 from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 
+from .executed_notebooks import notebooks, with_outputs_of_cells
+from .fixed_texts import DRAWING, mask
+
 ROOT = Path(__file__).parents[1]
 PAGES = "README.md", "CONTRIBUTING.md", "SECURITY.md"
 DOCUMENTS = [*(ROOT / name for name in PAGES), *sorted((ROOT / "docs").rglob("*.md"))]
 
 _SHOWN = re.compile(r'\n\n```(?:text title="Output"|mermaid)\n(.*?)```(?=\n)', re.DOTALL)
-_DRAWING = re.compile(r"---\nconfig:|graph |flowchart |sequenceDiagram")
-_MOST_LINES = 14
-_VARYING = [
-    (re.compile(r"\b(trun|intr|tgrp|inter|mon|evt|chatcmpl)_[0-9a-zA-Z-]{6,}"), r"\1_…"),
-    (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"), "…"),
-    (re.compile(r"\b20\d\d-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?"), "2026-…"),
-    (re.compile(r"\b20\d\d-\d\d-\d\d\b"), "2026-…"),
-    (re.compile(r"\b\d+(\.\d+)? s (?=ago|of res)"), "0 s "),
-    (re.compile(r'nonce="[0-9a-f]+"'), 'nonce="…"'),
-    (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:…"),
-]
 
 
 class Printed(NamedTuple):
@@ -53,18 +45,6 @@ class Printed(NamedTuple):
 def documents() -> list[str]:
     """The pages' paths below the project's root."""
     return [str(path.relative_to(ROOT)) for path in DOCUMENTS]
-
-
-def mask(text: str) -> str:
-    """The text without what differs from run to run; its beginning, if it is long."""
-    if not text.strip():
-        return ""
-    for varying, fixed in _VARYING:
-        text = varying.sub(fixed, text)
-    lines = [line.rstrip() for line in text.rstrip().splitlines()]
-    if (more := len(lines) - _MOST_LINES) > 1 and not _DRAWING.match(text):
-        lines[_MOST_LINES:] = [f"… ({more} more lines)"]
-    return "".join(f"{line}\n" for line in lines)
 
 
 def run_blocks(name: str, enter: Callable[[str, ModuleType], object]) -> Iterator[Printed]:
@@ -94,7 +74,7 @@ def with_outputs(text: str, printed: list[Printed]) -> str:
     for block in reversed(printed):
         shown = _SHOWN.match(text, block.end)
         after = shown.end() if shown else block.end
-        kind = "mermaid" if _DRAWING.match(block.output) else 'text title="Output"'
+        kind = "mermaid" if DRAWING.match(block.output) else 'text title="Output"'
         fence = f"\n\n```{kind}\n{block.output}```" if block.output else ""
         text = text[: block.end] + fence + text[after:]
     return text
@@ -115,9 +95,12 @@ def _simulated() -> Iterator[None]:
 
 
 def main(names: list[str]) -> None:
-    """Write the outputs of these pages."""
-    for name in names or documents():
+    """Write the outputs of these pages and notebooks."""
+    for name in names or [*documents(), *notebooks()]:
         page = ROOT / name
+        if page.suffix == ".ipynb":
+            page.write_text(with_outputs_of_cells(page.read_text()))
+            continue
         with _simulated():
             printed = list(run_blocks(name, sys.modules.__setitem__))
         text = page.read_text()

@@ -53,6 +53,17 @@ def test_links_lead_to_the_same_from_a_pages_place_on_the_site(
     assert up == "[g](../graph.md)"
 
 
+def test_a_notebooks_tree_is_a_drawing_and_its_answer_markdown(build: ModuleType) -> None:
+    framed = {"text/html": "<iframe>", "text/markdown": "*x*", "text/plain": "x"}
+    drawn = {**framed, "text/vnd.mermaid": "graph TD;"}
+    outputs = [{"data": framed}, {"data": drawn}, {"text": "printed"}]
+    cells = [{"cell_type": "code", "outputs": outputs}, {"cell_type": "markdown"}]
+    answer, tree, printed = build.as_markdown({"cells": cells})["cells"][0]["outputs"]
+    assert answer["data"] == {"text/markdown": "*x*", "text/plain": "x"}
+    assert tree["data"]["text/markdown"] == "```mermaid\ngraph TD;\n```"
+    assert printed == {"text": "printed"}
+
+
 def test_models_get_a_list_of_the_pages(build: ModuleType, tmp_path: Path) -> None:
     layout = build.Layout(tmp_path)
     for source, place in layout.places.items():

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import shorten
+from typing import Any
 
 import yaml
 
@@ -114,11 +115,14 @@ class Layout:
         return Path(os.path.relpath(there, Path(place).parent)).as_posix()
 
     def _notebooks(self) -> None:
+        import nbformat
         from nbconvert import MarkdownExporter
 
+        exporter = MarkdownExporter()
         for source, place in self.places.items():
             if source.suffix == ".ipynb":
-                text, resources = MarkdownExporter().from_filename(str(source))
+                notebook = as_markdown(nbformat.read(source, as_version=4))
+                text, resources = exporter.from_notebook_node(notebook)
                 self._put(place, self.with_links(text, source, place))
                 for name, data in resources.get("outputs", {}).items():
                     (self.folder / place).with_name(name).write_bytes(data)
@@ -136,6 +140,18 @@ def outside_fences(text: str, change: Callable[[str], str]) -> str:
         parts += [change(text[end : fence.start()]), fence[0]]
         end = fence.end()
     return "".join([*parts, change(text[end:])])
+
+
+def as_markdown(notebook: Any) -> Any:
+    """The notebook with drawings and Markdown in place of the pages that a browser shows in a frame."""
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", ()):
+            data = output.get("data", {})
+            if drawing := data.get("text/vnd.mermaid"):
+                data["text/markdown"] = f"```mermaid\n{drawing}\n```"
+            if "text/markdown" in data:
+                data.pop("text/html", None)
+    return notebook
 
 
 def module_page(module: str, names: list[str]) -> str:
