@@ -42,6 +42,7 @@ def resume(
     timeout: float | None = None,
     durability: Durability = "sync",
     context: Any = None,
+    begin_with: Any = None,
 ) -> Resumption:
     """Continue a thread that was cut off or that waits for answers, exactly once.
 
@@ -59,13 +60,15 @@ def resume(
         timeout: Seconds to wait while another caller is continuing the thread; None: no limit.
         durability: When LangGraph writes its checkpoints.
         context: The graph's run-time context, which no checkpoint keeps.
+        begin_with: The input of a thread that has no checkpoint yet. It begins the thread once; later calls
+            ignore it. Unless it is given, such a thread is left alone.
 
     Raises:
         InvalidRequest: The graph has no checkpointer, or the config names no thread, or it names a
             checkpoint (which would replay, not resume); or an answer is not given by its interrupt's id.
         ThreadBusy: Another caller was still continuing the thread after `timeout`.
     """
-    return drive(_resume(graph, config, answers, timeout, durability, context))
+    return drive(_resume(graph, config, answers, timeout, durability, context, begin_with))
 
 
 async def aresume(
@@ -76,9 +79,10 @@ async def aresume(
     timeout: float | None = None,
     durability: Durability = "sync",
     context: Any = None,
+    begin_with: Any = None,
 ) -> Resumption:
     """As `resume`; awaited."""
-    return await adrive(_resume(graph, config, answers, timeout, durability, context))
+    return await adrive(_resume(graph, config, answers, timeout, durability, context, begin_with))
 
 
 def _resume(  # noqa: PLR0917 -- as `resume` is called
@@ -88,10 +92,13 @@ def _resume(  # noqa: PLR0917 -- as `resume` is called
     timeout: float | None,
     durability: Durability,
     context: Any,
+    begin_with: Any,
 ) -> Calls[Resumption]:
     check_answers(answers)
 
     def choose(state: StateSnapshot) -> Any:
+        if begin_with is not None and state.created_at is None:
+            return begin_with
         pending = {interrupt.id for interrupt in state.interrupts}
         due = {id: answer for id, answer in (answers or {}).items() if id in pending}
         if due:

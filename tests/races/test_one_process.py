@@ -45,14 +45,17 @@ class Thread:
             return resume(graph, self.config, answers, timeout=timeout)
         return asyncio.run(aresume(graph, self.config, answers, timeout=timeout))
 
-    def everybody(self, *graphs: Any, answers: dict[str, str] | None = None) -> list[Resumption]:
+    def everybody(
+        self, *graphs: Any, answers: dict[str, str] | None = None, begin_with: Any = None
+    ) -> list[Resumption]:
         """Fifty callers at the same time, on these graphs in turn."""
+        given: Any = {"answers": answers, "begin_with": begin_with}
         chosen = [graphs[number % len(graphs)] for number in range(CALLERS)]
         if self.mode == "async":
 
             async def all_of_them() -> list[Resumption]:
                 return list(
-                    await asyncio.gather(*(aresume(g, self.config, answers) for g in chosen))
+                    await asyncio.gather(*(aresume(g, self.config, **given) for g in chosen))
                 )
 
             return asyncio.run(all_of_them())
@@ -60,7 +63,7 @@ class Thread:
 
         def one(graph: Any) -> Resumption:
             together.wait()
-            return resume(graph, self.config, answers)
+            return resume(graph, self.config, **given)
 
         with ThreadPoolExecutor(CALLERS) as pool:
             return list(pool.map(one, chosen))
@@ -99,6 +102,23 @@ def test_a_crashed_thread_is_finished_once_and_paid_once(thread: Thread, graphs:
     resumed = thread.everybody(*(thread.graph() for _ in range(graphs)))
     assert sum(one.resumed for one in resumed) == 1
     assert all(one.state.values["tails"] == ["done"] for one in resumed)
+    assert thread.finished_once()
+
+
+def test_a_thread_is_begun_once_and_paid_once(thread: Thread) -> None:
+    graph = thread.graph()
+    assert not thread.resume(graph).resumed  # a thread that nobody has begun is left alone
+    assert thread.simulator.runs() == []
+    for begun in (1, 0):
+        resumed = thread.everybody(graph, begin_with={"question": QUESTION})
+        assert sum(one.resumed for one in resumed) == begun
+        assert thread.finished_once()
+
+
+def test_a_crashed_thread_is_continued_and_not_begun_anew(thread: Thread) -> None:
+    thread.crash()
+    resumed = thread.everybody(thread.graph(), begin_with={"question": "Another question?"})
+    assert sum(one.resumed for one in resumed) == 1
     assert thread.finished_once()
 
 

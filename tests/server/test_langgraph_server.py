@@ -153,8 +153,8 @@ def test_a_thread_that_failed_when_it_went_on_is_swept_again(
     client: Any, api: RunningServer, forsaken: str
 ) -> None:
     run_id = api.simulator.runs()[-1]["run_id"]
-    its_own_look = Fault("status_before", method="GET", path=f"*/{run_id}", status=403, skip=1)
-    api.simulator.faults.add(its_own_look)
+    its_looks = Fault("status_before", "GET", f"*/{run_id}/result", status=403, times=2)
+    api.simulator.faults.add(its_looks)
     assert sweep(client)["resumed"] == 1
     until(lambda: client.threads.get(forsaken)["status"] == "error", "it fails")
     assert sweep(client)["resumed"] == 1

@@ -1,4 +1,4 @@
-"""docs/deployment/worker.py: two processes on a real PostgreSQL, one of which is killed."""
+"""docs/deployment/worker.py: the commands of its Compose file, on a real PostgreSQL; one worker is killed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+import yaml  # type: ignore[import-untyped]  # langchain-core brings it, without its types
 
 from langchain_parallel.simulator import (
     Fault,
@@ -27,19 +30,19 @@ from langchain_parallel.simulator import (
     serve,
 )
 
-from .deliveries import SECRET
+from .deliveries import SECRET, delivery
 from .serving import listening, until
 
 FOLDER = Path(__file__).parents[2] / "docs" / "deployment"
 THREADS = 16
 TOKEN = "token-of-a-test-deployment"
-SWEEP = "import sys; from langchain_parallel.cli.sweep import main; sys.exit(main(sys.argv[1:]))"
+SERVICES = yaml.safe_load((FOLDER / "compose.worker.yaml").read_text())["services"]
 
 
 @pytest.fixture
 def database(postgres_uri: Callable[[], str]) -> str:
     """A database of this test's own."""
-    uri, name = postgres_uri(), f"deployment_{os.getpid()}"
+    uri, name = postgres_uri(), f"deployment_{uuid.uuid4().hex}"
     with psycopg.connect(uri, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
     base, _, query = uri.partition("?")
@@ -49,10 +52,14 @@ def database(postgres_uri: Callable[[], str]) -> str:
 class Deployment:
     """The workers behind one address, and the API they talk to."""
 
-    def __init__(self, server: RunningServer, database: str, sock: socket.socket, url: str) -> None:
-        self.simulator, self.url, self._sock = server.simulator, url, sock
+    def __init__(
+        self, server: RunningServer, database: str, sock: socket.socket, url: str, **more: str
+    ) -> None:
+        self.server, self.simulator = server, server.simulator
+        self.url, self._sock = url, sock
         self._environment = {
             **os.environ,
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
             "DATABASE_URI": database,
             "PUBLIC_URL": url,
             "PARALLEL_API_KEY": "simulated",
@@ -60,6 +67,7 @@ class Deployment:
             "PARALLEL_WEBHOOK_SECRET": f"an older one of it,{SECRET}",
             "RESEARCH_TOKEN": TOKEN,
             "PROCESSOR": "lite",
+            **more,
         }
         self.http = httpx.Client(
             base_url=url,
@@ -70,7 +78,7 @@ class Deployment:
 
     def run(self, *command: str) -> str:
         done = subprocess.run(
-            [sys.executable, *command],
+            command,
             cwd=FOLDER,
             env=self._environment,
             capture_output=True,
@@ -80,26 +88,24 @@ class Deployment:
         )
         return done.stdout
 
+    def set_up(self) -> None:
+        self.run(*SERVICES["tables"]["command"])
+
+    def sweep(self) -> str:
+        """What the service `sweep` does every five minutes."""
+        shell, option, line = SERVICES["sweep"]["command"]
+        once = re.fullmatch(r"while sleep 300; do (.+); done", line)
+        assert once
+        return self.run(shell, option, f"{once[1]} --stranded-after 0")
+
     @contextmanager
     def worker(self) -> Iterator[subprocess.Popen[bytes]]:
         """A process that listens on the address, beside others."""
-        fd = str(self._sock.fileno())
-        command = [
-            "-m",
-            "uvicorn",
-            "worker:app",
-            "--fd",
-            fd,
-            "--ws",
-            "none",
-            "--log-level",
-            "error",
-        ]
+        *command, host, anywhere, port, number = SERVICES["worker"]["command"]
+        assert (host, anywhere, port, number) == ("--host", "0.0.0.0", "--port", "8000")
+        more = ["--fd", str(self._sock.fileno()), "--ws", "none", "--log-level", "error"]
         process = subprocess.Popen(
-            [sys.executable, *command],
-            cwd=FOLDER,
-            env=self._environment,
-            pass_fds=[self._sock.fileno()],
+            command + more, cwd=FOLDER, env=self._environment, pass_fds=[self._sock.fileno()]
         )
         try:
             yield process
@@ -107,32 +113,47 @@ class Deployment:
             process.terminate()
             process.wait(30)
 
-    def is_up(self) -> bool:
-        """Whether both workers have opened their connections, and one answers."""
+    def is_healthy(self) -> bool:
+        """What the health check of the service `worker` finds."""
+        kind, *command = SERVICES["worker"]["healthcheck"]["test"]
+        assert kind == "CMD"
+        self.run(*(part.replace("http://localhost:8000", self.url) for part in command))
+        return True
+
+    def has_opened(self, workers: int) -> bool:
+        """Whether so many workers have opened their connections to the database."""
         with psycopg.connect(self._environment["DATABASE_URI"]) as connection:
             count = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
             (open_now,) = connection.execute(count).fetchone() or (0,)
-        both = 2 * 4 + 1  # a pool opens four, and here is one more
-        return bool(open_now >= both and self.http.get("/health").is_success)
+        return bool(open_now >= 4 * workers + 1)  # a pool opens four, and here is one more
 
-    def ask(self, question: str) -> str:
+    def put(self, id: str, question: Any, **more: Any) -> httpx.Response:
+        return self.http.put(f"/research/{id}", json={"question": question}, **more)
+
+    def ask(self, id: str, question: str = "Who makes cargo bikes?") -> str:
+        """As a client that has chosen an id does it: the same again, until it is answered."""
         while True:
             try:
-                answer = self.http.post("/research", json={"question": question})
+                answer = self.put(id, question)
             except httpx.TransportError:  # the worker that had it was killed
                 continue
-            assert answer.status_code == 202
-            return str(answer.json()["thread_id"])
+            if answer.status_code < 500:
+                assert answer.is_success, answer.text
+                return str(answer.json()["id"])
 
-    def look(self, thread_id: str) -> Any:
+    def look(self, id: str) -> Any:
         while True:
             try:
-                return self.http.get(f"/research/{thread_id}").json()
+                return self.http.get(f"/research/{id}").json()
             except httpx.TransportError:
                 continue
 
-    def unanswered(self, threads: list[str]) -> list[str]:
-        return [thread for thread in threads if self.look(thread)["answer"] is None]
+    def unanswered(self, ids: list[str]) -> list[str]:
+        return [id for id in ids if self.look(id)["answer"] is None]
+
+    def threads(self) -> list[str]:
+        """Whose every run is."""
+        return [run["metadata"]["thread_id"] for run in self.simulator.runs()]
 
 
 @pytest.fixture
@@ -149,7 +170,7 @@ def deployment(database: str) -> Iterator[Deployment]:
 def refuses_strangers(deployment: Deployment) -> None:
     for given in ("", "Bearer", f"Bearer {TOKEN}x", f"bearer {TOKEN}", TOKEN, "Bearer ü"):
         headers = httpx.Headers({"authorization": given}, "utf-8")
-        asked = deployment.http.post("/research", json={"question": "q"}, headers=headers)
+        asked = deployment.put("x", "Who?", headers=headers)
         read = deployment.http.get("/research/x", headers=headers)
         assert (asked.status_code, read.status_code) == (401, 401)
     assert deployment.simulator.runs() == []
@@ -162,33 +183,115 @@ def test_none_is_lost_and_none_is_paid_twice_though_a_worker_is_killed(
         Fault("webhook_duplicate", times=4),
         Fault("webhook_forge", times=4, skip=1),
         Fault("webhook_lose", times=3, skip=2),
+        # The killed worker's last question has left, and is accepted after the kill.
+        Fault("slow_acceptance", method="POST", path="*/runs", contains="no. 7?", seconds=1.0),
     )
-    deployment.run("worker.py")
-    with deployment.worker() as doomed, deployment.worker():
-        until(deployment.is_up, 60)
+    deployment.set_up()
+    with deployment.worker() as doomed, ThreadPoolExecutor(1) as pool:
+        until(lambda: deployment.has_opened(1), 60)
         refuses_strangers(deployment)
-        threads = [deployment.ask(f"What of no. {n}?") for n in range(THREADS // 2)]
-        doomed.send_signal(signal.SIGKILL)
-        threads += [deployment.ask(f"What of no. {n}?") for n in range(THREADS // 2, THREADS)]
-        settled(deployment, threads)
-        assert len(deployment.unanswered(threads)) >= 3  # those whose deliveries were lost
-        found = deployment.run("-c", SWEEP, "--graph", "worker:research", "--stranded-after", "0")
-        assert not re.search("failed|left to the next sweep", found)
-        (resumed,) = re.findall(r"(\d+) resumed\b(?! before)", found)
-        assert int(resumed) >= 3  # the API delivers again what the killed worker had not taken
-        until(lambda: not deployment.unanswered(threads))
-    asked = [run["metadata"]["thread_id"] for run in deployment.simulator.runs()]
-    assert sorted(asked) == sorted(set(asked))
-    assert set(threads) <= set(asked)
-    bill = deployment.simulator.billing
-    assert len(bill.billed_runs()) == len(asked)
+        ids = [deployment.ask(f"q{n}", f"What of no. {n}?") for n in range(7)]
+        in_flight = pool.submit(deployment.ask, "q7", "What of no. 7?")
+        with deployment.worker():
+            until(lambda: deployment.has_opened(2), 60)
+            doomed.send_signal(signal.SIGKILL)
+            ids += [in_flight.result(60)]
+            ids += [deployment.ask(f"q{n}", f"What of no. {n}?") for n in range(8, THREADS)]
+            settled(deployment, ids)
+            assert len(deployment.unanswered(ids)) >= 3  # those whose deliveries were lost
+            found = deployment.sweep()
+            assert not re.search("failed|left to the next sweep", found)
+            (resumed,) = re.findall(r"(\d+) resumed\b(?! before)", found)
+            assert int(resumed) >= 3  # the API delivers again what the killed worker had not taken
+            until(lambda: not deployment.unanswered(ids))
+    assert sorted(deployment.threads()) == sorted(f"research/q{n}" for n in range(THREADS))
+    assert len(deployment.simulator.billing.billed_runs()) == THREADS
 
 
-def settled(deployment: Deployment, threads: list[str]) -> None:
+BAD: list[tuple[str, dict[str, Any], int]] = [
+    ("x", {"content": b"{"}, 400),
+    ("x", {"content": b"[" * 90_000}, 400),
+    ("x", {"content": b'{"question": "half a character: \\ud800"}'}, 400),
+    ("x", {"content": b"x" * 100_001}, 413),
+    ("x", {"json": ["question"]}, 400),
+    ("x", {"json": {"question": " "}}, 400),
+    ("x", {"json": {"question": ["Who?"]}}, 400),
+    ("x", {"json": {"question": "NUL: \0"}}, 400),
+    ("x", {"json": {"question": "?" * 15_001}}, 400),
+    ("x", {"json": {"question": "Who?", "processor": "ultra8x"}}, 400),
+    ("%C3%BC", {"json": {"question": "Who?"}}, 400),
+    ("x" * 101, {"json": {"question": "Who?"}}, 400),
+]
+
+
+def test_a_clients_retry_finds_its_thread(deployment: Deployment) -> None:
+    deployment.set_up()
+    with deployment.worker():
+        until(lambda: deployment.has_opened(1), 60)
+        assert deployment.is_healthy()
+        for id, body, status in BAD:
+            refused = deployment.http.put(f"/research/{id}", **body)
+            assert (refused.status_code, "error" in refused.json()) == (status, True), refused.text
+        assert deployment.http.get("/research/x").status_code == 404
+        assert deployment.simulator.runs() == []
+
+        with ThreadPoolExecutor(6) as pool:  # at the same instant, too
+            assert set(pool.map(deployment.ask, ["once"] * 6)) == {"once"}
+        assert deployment.put("once", "Who sells them?").status_code == 409
+        until(lambda: not deployment.unanswered(["once"]))
+        again = deployment.put("once", "Who makes cargo bikes?")
+        assert (again.status_code, again.json()) == (200, deployment.look("once"))
+        assert deployment.threads() == ["research/once"]
+
+        for kind in ("payment_required", "status_before"):
+            fault = Fault(kind, method="POST", path="*/runs", status=403)
+            deployment.simulator.faults.add(fault)
+            failed = deployment.put(kind, "Who buys them?")
+            assert (failed.status_code, failed.json()["id"]) == (503, kind)
+            assert failed.headers["retry-after"]
+            deployment.ask(kind, "Who buys them?")
+        assert len(deployment.threads()) == 3
+
+
+@pytest.mark.exhaustive  # six processes; tests/parked/test_other_graphs.py has the property in one
+def test_two_deployments_in_one_database_never_wake_each_others_threads(
+    deployment: Deployment, database: str
+) -> None:
+    """Though their callers choose the same id, and one has the other's address for its webhooks."""
+    sock, url = listening()
+    more = {"RESEARCH_NAME": "vendors", "PUBLIC_URL": deployment.url}
+    server = deployment.server
+    with sock:
+        vendors = Deployment(server, database, sock, url, **more)
+        deployment.set_up()
+        with vendors.http, deployment.worker(), vendors.worker():
+            until(lambda: deployment.has_opened(2), 60)
+            vendors.ask("same", "Who sells them?")
+            deployment.ask("same", "Who makes them?")
+            until(lambda: not deployment.unanswered(["same"]))
+            (theirs,) = (
+                run["run_id"]
+                for run in deployment.simulator.runs()
+                if run["metadata"]["thread_id"] == "vendors/same"
+            )
+            body, headers = delivery(theirs)  # once more, after the simulator's
+            until(lambda: not deployment.simulator.has_pending_webhooks)
+            hook = deployment.http.post("/parallel/webhook", content=body, headers=headers)
+            assert hook.status_code == 202
+            until(lambda: deployment.http.get("/health").json()["open"] == 0)
+            assert "another graph" in deployment.sweep()
+            (waits,) = vendors.look("same")["waits_for"]
+            assert (waits["graph"], waits["kind"]) == ("vendors", "parked")
+            assert "1 resumed" in vendors.sweep()
+            assert not vendors.unanswered(["same"])
+    assert sorted(deployment.threads()) == ["research/same", "vendors/same"]
+
+
+def settled(deployment: Deployment, ids: list[str]) -> None:
     """Until as many are answered as there will be without a sweep."""
     before, since = -1, time.monotonic()
     while time.monotonic() - since < 1.2:
-        now = len(deployment.unanswered(threads))
+        now = len(deployment.unanswered(ids))
         if now != before:
             before, since = now, time.monotonic()
         time.sleep(0.2)
