@@ -10,7 +10,7 @@ try:
 except ModuleNotFoundError:  # Python 3.10: pip carries the same parser
     from pip._vendor import tomli as tomllib
 
-FOR_DEVELOPERS = {"test", "newest", "dev"}
+FOR_DEVELOPERS = {"test", "newest", "dev", "docs"}
 LOWER_BOUND = re.compile(r"([\w.-]+)>=([\w.]+)")
 
 project = tomllib.loads(Path(__file__).parents[1].joinpath("pyproject.toml").read_text())["project"]

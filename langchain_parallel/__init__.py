@@ -8,6 +8,7 @@
     ParallelResearchMiddleware   research for agents made with `create_agent` (extra: agents)
     create_research_graph        a research session as a graph: resumed, continued, branched
     research_table, aresearch_table   a question for each row of a table, each paid for once
+    show_progress                shows the research of a block while it works
     resume, aresume              continue a thread exactly once, no matter how many workers call it
     InteractionTree              a session as a tree: text, Mermaid, HTML
     SessionReport                a session as a document
@@ -31,6 +32,7 @@ if typing.TYPE_CHECKING:
     from .batch import aresearch_table, research_table
     from .chat_models import ChatParallel, ChatParallelWeb
     from .client import AsyncParallelClient, ParallelClient
+    from .display import show_progress
     from .errors import ParallelError
     from .middleware import ParallelResearchMiddleware
     from .official import (
@@ -93,6 +95,7 @@ __all__ = [
     "parse_basis",
     "research_table",
     "resume",
+    "show_progress",
     "verify_webhook",
 ]
 
@@ -129,6 +132,7 @@ _MODULES = {
     "parse_basis": "official",
     "research_table": "batch",
     "resume": "parked.resumption",
+    "show_progress": "display",
     "verify_webhook": "official",
 }
 _EXTRAS = {"ParallelResearchMiddleware": "langchain"}

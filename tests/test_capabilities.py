@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.store.memory import InMemoryStore
 from langgraph.types import Command
 
-from langchain_parallel import Limits, ParallelTaskTool, create_research_graph
+from langchain_parallel import Limits, ParallelTaskTool, create_research_graph, show_progress
 from langchain_parallel.options import Recall, RequestOptions
 from langchain_parallel.simulator import RunScript
 
@@ -152,6 +153,15 @@ async def events(door: Door) -> None:
     assert len(door.heard.events) > 2
 
 
+async def shown_to_a_person(door: Door) -> None:
+    door.open()
+    shown = io.StringIO()
+    with show_progress(force=True, file=shown):
+        await door.ask()
+    assert "Who leads?" in shown.getvalue()
+    assert "completed" in shown.getvalue()
+
+
 async def custom_stream(door: Door) -> None:
     door.open(processor="pro")
     heard = await door.stream(door.input("Who leads?"))
@@ -271,6 +281,7 @@ def plain(text: str) -> str:
 CAPABILITIES: dict[str, Callable[[Door], Awaitable[None]]] = {
     "progress as LangChain events": events,
     "progress and cost on the custom stream": custom_stream,
+    "[`show_progress()`](progress.md)": shown_to_a_person,
     "cost of a run in the trace": cost_in_trace,
     "limits": limits,
     "a person's approval": approval,

@@ -17,6 +17,7 @@ EXTRAS: Mapping[str, str] = {
     "psycopg": "postgres",
     "mcp": "mcp",
     "markdown_it": "reports",
+    "rich": "progress",
     "starlette": "webhooks",
 }
 """By module: the extra that brings it."""

@@ -25,6 +25,7 @@ from ..models import TaskRun, TaskRunOutput, TaskRunResult
 from ..models.chat import without_fence
 from ..processors import CHAT_PREFIX, price_usd
 from ..text.format import usd
+from .observers import watch_run
 from .ownership import chat_seal, remember_interaction
 from .paid_request import PaidRequest, wait_seconds
 from .quick_index import QuickIndex
@@ -116,14 +117,16 @@ class PaidChat(PaidRequest):
             return self._lost("Another process was about to ask it at the same time.")
         started = self._now()
         try:
-            said = yield from self.door.clients.chat(
-                messages_of(self.request),
-                model=self.request.processor.removeprefix(CHAT_PREFIX),
-                previous_interaction_id=self.request.previous_interaction_id,
-                output_schema=schema_of(self.request),
-                # Not the door's `timeout`: whoever stops listening loses an answer that is paid for.
-                timeout=wait_seconds(self.request.processor, None),
-            )
+            with watch_run(f"chat {ledger_id} {self.key}", self.request) as watch:
+                said = yield from self.door.clients.chat(
+                    messages_of(self.request),
+                    model=self.request.processor.removeprefix(CHAT_PREFIX),
+                    previous_interaction_id=self.request.previous_interaction_id,
+                    output_schema=schema_of(self.request),
+                    # Not the door's `timeout`: whoever stops listening loses an answer that is paid for.
+                    timeout=wait_seconds(self.request.processor, None),
+                )
+                watch.cost_usd = price_usd(self.request.processor)
         except ParallelError as error:
             if error.billed is False:
                 yield from self._withdraw(ledger_id)

@@ -33,6 +33,7 @@ from ..text.progress import progress
 from .callbacks import emit
 from .gone_ledger import telling_how
 from .intents import Intent
+from .observers import OBSERVER, tell_to, update_of, watch_run
 from .ownership import read_own_run
 from .paid_request import PaidRequest, wait_seconds
 from .records import Record, holder_of
@@ -48,6 +49,11 @@ class PaidAnswer(NamedTuple):
     duplicates: tuple[str, ...] = ()
     paid: int = 1
     """How many runs cost money."""
+
+    def cost_usd(self, processor: str) -> float | None:
+        """List prices of what was paid, where the API does not say another processor; None: unknown."""
+        price = price_usd(self.result.run.processor or processor)
+        return None if price is None else price * self.paid
 
 
 @dataclass(frozen=True)
@@ -312,14 +318,15 @@ class PaidRun(PaidRequest):
             answered = self.as_sent(submission).answer(sent, has_ended=has_ended)
             return (yield from answered)
         settle, place = self.door.quotas.settle, (submission.ledger_id, submission.key)
-        try:
-            got = yield from self._answer(submission, has_ended)
-        except RunFailed as error:
-            if error.billed is False:
-                yield from settle(self, *place, 0.0)
-            raise
-        usd = price_usd(got.result.run.processor or self.request.processor)
-        yield from settle(self, *place, None if usd is None else usd * got.paid)
+        with watch_run(submission.run.run_id, self.request) as watch:
+            try:
+                got = yield from self._answer(submission, has_ended)
+            except RunFailed as error:
+                if error.billed is False:
+                    yield from settle(self, *place, 0.0)
+                raise
+            watch.cost_usd = got.cost_usd(self.request.processor)
+        yield from settle(self, *place, watch.cost_usd)
         return got
 
     def _answer(self, submission: Submission, has_ended: bool) -> Calls[PaidAnswer]:
@@ -395,10 +402,13 @@ class PaidRun(PaidRequest):
         """Progress to the custom stream and to LangChain's callbacks; each event also tells LangGraph that
         the step is not idle.
         """
-        runtime = runtime_of(self.config)
+        runtime, observer = runtime_of(self.config), OBSERVER.get()
 
         def on_event(event: Event) -> Any:
-            message = dict(progress(event, run.run_id, run.interaction_id))
+            news = progress(event, run.run_id, run.interaction_id)
+            if observer is not None:
+                tell_to(observer, update_of(news))
+            message = dict(news)
             if runtime is not None:
                 runtime.stream_writer(message)
                 runtime.heartbeat()

@@ -18,12 +18,13 @@ from typing_extensions import Self, Unpack
 from .._core.calls import Calls, adrive, drive
 from .._core.plain_text import count
 from .._graph.clients import ClientPair
+from .._graph.observers import OBSERVER, Update, tell_to
+from ..display import show_progress
 from ..errors import ParallelError, StillRunning, SubmissionUnknown
 from ..parked.interrupts import ParkedBatch, check_parked_by, park_for_batch
 from .approval_of_tables import clear
 from .batch_lock import BatchLock, busy, lock_batch, lock_new_batch
 from .batch_of_step import StepBatch, find_batch, name_of_table
-from .progress_bar import open_bar
 from .questions import Question
 from .row_answer import ResearchRow, with_answer, with_error
 from .row_source import TEXT_COLUMN, Rows
@@ -198,7 +199,10 @@ class _Seen:
         goes_on = self.batch_id is not None
         clear(self.plan, job.spending, job.options["approve"], self._config, goes_on=goes_on)
         self.trace = TableTrace(self._config)
-        self._bar = open_bar(job.options["progress_bar"], self.plan.rows)
+        self._display = show_progress()
+        self._observer = OBSERVER.get()
+        if self._observer is None and job.options["progress"]:
+            self._observer = self._display.open()
         self._lock: BatchLock | None = None
         self._step: StepBatch | None = None
         self._is_parked = False
@@ -206,7 +210,14 @@ class _Seen:
         """Whether it is not known of a row what became of it."""
 
     def __enter__(self) -> Self:
+        asked = self.job.questioner.question
+        shown = f": {asked}" if isinstance(asked, str) else ""
+        self._show(question=f"Table{shown}", processor=self.plan.processor, status="running")
         return self
+
+    def _show(self, **news: Any) -> None:
+        if self._observer is not None:
+            tell_to(self._observer, Update(key=f"table {id(self)}", rows=self.plan.rows, **news))
 
     def claim(self) -> Calls[None]:
         """Take the batch that is gone on with, or that of the step of a graph: two would both send what is
@@ -236,7 +247,8 @@ class _Seen:
         )
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._bar.close()
+        self._show(status="completed" if kind is None else "goes on", has_ended=True)
+        self._display.close()
         if self._lock is not None:
             self._lock.release()
         if self._step is not None and (kind is None or self._is_parked) and not self._has_unknown:
@@ -265,7 +277,7 @@ class _Seen:
     def row(self, step: Any) -> ResearchRow | None:
         """The row that a step of the flow is about; None for a report."""
         if isinstance(step, BatchProgress):
-            self._bar.update(step.answered + step.failed)
+            self._show(answered=step.answered + step.failed, cost_usd=step.cost_usd)
             self.trace.beat()
             on_progress = self.job.options["on_progress"]
             if on_progress is not None:

@@ -74,8 +74,8 @@ class TableOptions(TypedDict, total=False):
     """Called with the batch id before anything is paid: the place to keep it."""
     on_progress: Callable[[BatchProgress], Any] | None
     """Called after each step."""
-    progress_bar: bool
-    """Show a bar by rich or tqdm, whichever is installed."""
+    progress: bool
+    """Show the table while it is researched, on a terminal or in a notebook (`show_progress`)."""
     config: RunnableConfig | None
     """LangChain's, such as callbacks; unless given, that of the step or Runnable around the call."""
     api_key: str | SecretStr | None
@@ -101,7 +101,7 @@ _DEFAULTS = TableOptions(
     chunk_size=1_000,
     on_begin=None,
     on_progress=None,
-    progress_bar=False,
+    progress=False,
     config=None,
     api_key=None,
     base_url=None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from langchain_core.messages.tool import ToolCall
@@ -11,6 +12,7 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool
 from pydantic import BaseModel
 
+from ..display import show_progress
 from ..models import SchemaLike
 from .answer import Answer, raising_ours
 
@@ -25,6 +27,7 @@ class AskedByHand(BaseTool):
         previous_interaction_id: str | None = None,
         processor: str | None = None,
         output_schema: SchemaLike | None = None,
+        progress: bool = False,
         config: RunnableConfig | None = None,
     ) -> Answer:
         """Ask by hand, and get the answer as an object. It costs what a model's call costs.
@@ -34,6 +37,7 @@ class AskedByHand(BaseTool):
             previous_interaction_id: What it follows up on, such as `answer.interaction_id`.
             processor: For this question, instead of the tool's.
             output_schema: The shape of this answer, instead of the tool's; `parsed` is of this type.
+            progress: Show the run while it works, on a terminal or in a notebook (`show_progress`).
             config: LangChain's, such as callbacks.
 
         Raises:
@@ -44,7 +48,7 @@ class AskedByHand(BaseTool):
         tool, call, shape = self._by_hand(
             question, previous_interaction_id, processor, output_schema
         )
-        with raising_ours():
+        with raising_ours(), show_progress() if progress else nullcontext():
             return Answer.of(tool.invoke(call, config).artifact, shape)
 
     async def aresearch(
@@ -54,13 +58,14 @@ class AskedByHand(BaseTool):
         previous_interaction_id: str | None = None,
         processor: str | None = None,
         output_schema: SchemaLike | None = None,
+        progress: bool = False,
         config: RunnableConfig | None = None,
     ) -> Answer:
         """As `research`; awaited."""
         tool, call, shape = self._by_hand(
             question, previous_interaction_id, processor, output_schema
         )
-        with raising_ours():
+        with raising_ours(), show_progress() if progress else nullcontext():
             message = await tool.ainvoke(call, config)
             return Answer.of(message.artifact, shape)
 

@@ -30,6 +30,7 @@ from .._core.calls import Calls
 from .._core.kinds import check_kinds
 from .._graph.callbacks import tell_cost
 from .._graph.discreet_door import DiscreetDoor
+from .._graph.observers import watch_run
 from .._graph.ownership import prove_ledger
 from .._graph.paid_run import PaidAnswer, PaidRun
 from .._graph.run_config import RunConfig
@@ -317,7 +318,7 @@ class ParallelTaskTool(DiscreetDoor, CalledByName, CalledInBatches, AskedByHand)
         run = seat.run
         call = None if run is None else UnfinishedCall(run, site, self._door.records)
         try:
-            got = yield from seat.answer()
+            got = yield from self._wait_in_batch(seat)
         except ParallelError as error:
             if call is not None and run is not None and seat.ledger_id:
                 yield from call.end(run, seat.ledger_id, error=error)
@@ -326,6 +327,15 @@ class ParallelTaskTool(DiscreetDoor, CalledByName, CalledInBatches, AskedByHand)
         assert call is not None
         processor = run.request.processor
         return (yield from self._hand_over(got, processor, run, seat.ledger_id, call))
+
+    def _wait_in_batch(self, seat: Seat) -> Calls[PaidAnswer]:
+        if seat.run is None:
+            return (yield from seat.answer())
+        request = seat.run.request
+        with watch_run(f"call {id(seat)}", request) as watch:
+            got = yield from seat.answer()
+            watch.cost_usd = got.cost_usd(request.processor)
+        return got
 
     def _seats(
         self,

@@ -11,7 +11,6 @@ import pytest
 
 from langchain_parallel import errors
 from langchain_parallel.batch import Cell, CellSource, ResearchRow, write_rows
-from langchain_parallel.batch.progress_bar import open_bar
 from langchain_parallel.batch.table_files import safe_cell
 
 from .tables import SCHEMA, Office, companies
@@ -106,10 +105,3 @@ def test_a_table_is_written_as_a_whole(tmp_path: Path) -> None:
     [first, *_] = read_csv(tmp_path / "a.csv")
     assert list(first)[:3] == ["company", "ceo", "ceo_confidence"]
     assert list(table.to_records()[0]) == list(first)
-
-
-def test_a_bar_is_shown_by_what_is_installed() -> None:
-    pytest.importorskip("rich")
-    bar = open_bar(True, 3)
-    bar.update(2)
-    bar.close()

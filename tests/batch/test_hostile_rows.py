@@ -317,9 +317,9 @@ def test_a_list_that_repeats_rows_and_omits_others_is_read_to_an_end(office: Off
     assert office.paid_once()
 
 
-def test_a_bar_writes_nothing_where_nobody_sees_it(
+def test_a_display_writes_nothing_where_nobody_sees_it(
     office: Office, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert not office.research(companies(3), progress_bar=True).errors
+    assert not office.research(companies(3), progress=True).errors
     said = capsys.readouterr()
     assert (said.out, said.err) == ("", "")
