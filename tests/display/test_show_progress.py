@@ -288,7 +288,8 @@ def test_hostile_text_is_text(terminal: Terminal, monkeypatch: pytest.MonkeyPatc
     assert "\x07" not in terminal.getvalue()
     assert "\u202e" not in terminal.getvalue() + page
     assert "[bold red]x[/] <script>alert(1)</script> second line" in terminal.text  # no markup
-    assert terminal.text.count("[bold red]x[/]") == 2 * terminal.text.count("Processor")
+    *_, last, _ = terminal.text.rstrip().splitlines()
+    assert last.count("[bold red]x[/]") == 2
 
 
 # --- what goes wrong -------------------------------------------------------------------------------
