@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, TypeVar
 
+from .._telemetry import TelemetryEvent
 from ..models import TaskRunEvent
 
 T = TypeVar("T")
@@ -149,6 +150,14 @@ class Emit:
 
 
 @dataclass(frozen=True, slots=True)
+class Report:
+    """Tell these to those who operate the program (`_telemetry.py`)."""
+
+    events: tuple[TelemetryEvent, ...] = field(repr=False)
+    """Not yet redacted."""
+
+
+@dataclass(frozen=True, slots=True)
 class Response:
     """An HTTP response. Header names are in lower case."""
 
@@ -197,6 +206,7 @@ Effect: TypeAlias = (
     | TakeSeat
     | AwaitEnds
     | Emit
+    | Report
 )
 Outcome: TypeAlias = Response | NoResponse
 Flow: TypeAlias = Generator[Effect, object, T]
@@ -285,3 +295,9 @@ def await_ends(
 def emit(event: Any) -> Flow[None]:
     """Hand an event to the caller."""
     yield Emit(event)
+
+
+def report(*events: TelemetryEvent) -> Flow[None]:
+    """Tell those who operate the program."""
+    if events:
+        yield Report(events)

@@ -19,6 +19,7 @@ from .._core.ledger.submission import submit
 from .._core.redaction import secrets_of
 from ..client import AsyncParallelClient, ParallelClient
 from ..client.client_pair import AnyClient, client_pair
+from ..client.run_reports import report_submission
 from ..errors import NotFound, ParallelError
 from ..models import (
     Event,
@@ -154,7 +155,8 @@ class ClientPair(NamedTuple):
             pending = client._settings.pending(
                 ledger_id, checked, position=position, attempt=0, identity=identity
             )
-            return submit(pending, lookup, before_send), pending.name
+            steps = submit(pending, lookup, before_send)
+            return report_submission(steps, checked), pending.name
 
         def sync() -> Submission:
             steps, lock = flow(self.sync)

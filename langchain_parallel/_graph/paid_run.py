@@ -17,6 +17,8 @@ from .._core.calls import Calls
 from .._core.ledger.lookup import Lookup
 from .._core.responses import is_of_processor
 from .._core.run_status import still_running
+from .._telemetry import tell
+from ..client.run_reports import duplicate_events, submission_events
 from ..errors import (
     ActionRequired,
     Forbidden,
@@ -94,7 +96,7 @@ class PaidRun(PaidRequest):
         if other is None:
             return (yield from self._submit(ledger_id, is_new, before_send, may_exceed_quotas))
         if not is_new and (found := (yield from other._look(ledger_id))):
-            return other._tell_replaced(found, self)
+            return other._tell_adopted(other._tell_replaced(found, self))
         try:
             return (yield from self._submit(ledger_id, is_new, before_send, may_exceed_quotas))
         except (Forbidden, Unprocessable) as error:
@@ -121,6 +123,12 @@ class PaidRun(PaidRequest):
         """The submission of a run that is there in place of another."""
         run = submission.run.model_copy(update={"processor": self.request.processor})
         return submission.model_copy(update={"run": run, "instead_of": asked.request.processor})
+
+    def _tell_adopted(self, found: Submission) -> Submission:
+        """Tell those who operate the program of a run that a look has found."""
+        for event in submission_events(found, self.request):
+            tell(event)
+        return found
 
     def as_sent(self, submission: Submission) -> PaidRun:
         """The run as it was sent: with another processor, if its own was refused."""
@@ -154,7 +162,7 @@ class PaidRun(PaidRequest):
     ) -> Calls[Submission]:
         """Submit what no other process can have sent, or can ever know of."""
         if there := (yield from self._reserve(ledger_id, may_exceed)):
-            return there
+            return self._tell_adopted(there)
         try:
             return (yield from self._send(ledger_id, "none" if is_new else "once", before_send))
         except ParallelError as error:
@@ -175,7 +183,7 @@ class PaidRun(PaidRequest):
             self.door.clients.remember_run(ledger_id, self.key, run)
             return (yield from self._send(ledger_id, "once", before_send))
         if there := (yield from self._reserve(ledger_id, may_exceed)):
-            return there
+            return self._tell_adopted(there)
         for intent in intents:
             yield from intent.claim()
         is_open = intents[0].is_in_doubt(before) or intents[0].run_of(before) is not None
@@ -356,6 +364,9 @@ class PaidRun(PaidRequest):
         others = tuple(other for other in ids if other != result.run.run_id)
         paid = len(ids) - sum(not isinstance(ending, TaskRunResult) for ending in endings.values())
         if others:
+            processor = self.request.processor
+            for event in duplicate_events(result.run.run_id, others, processor):
+                tell(event)
             _LOG.warning(
                 "Started more than once (ledger %s): runs %s; %d are paid for.",
                 submission.ledger_id,

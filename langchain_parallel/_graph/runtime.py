@@ -16,11 +16,13 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import set_config_context, var_child_runnable_config
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.errors import GraphInterrupt
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
 from .._core.calls import Call, Calls, guard
 from .._core.ledger.keys import THREAD_ID
+from .._telemetry import TelemetryEvent, tell
 from ..errors import CheckpointNotWritten, InvalidRequest, ParallelError, StorageFailed
 
 # LangGraph has no public way to read these in a running node; tests/test_internals.py fails should they be
@@ -71,7 +73,27 @@ def ask_person(config: RunnableConfig, request: Any, response_schema: dict[str, 
     Through the config, because Python 3.10 does not carry context variables into tasks.
     """
     with set_config_context(config) as context:
-        return context.run(lambda: interrupt(request, response_schema=response_schema))
+        try:
+            return context.run(lambda: interrupt(request, response_schema=response_schema))
+        except GraphInterrupt:
+            tell(_question_event(config, request))
+            raise
+
+
+def _question_event(config: RunnableConfig, request: Any) -> TelemetryEvent:
+    """That a thread is parked for runs, or that a person is asked; once for each question of a task."""
+    kind = (
+        str(request.get("kind") or request.get("type") or "") if isinstance(request, dict) else ""
+    )
+    task, thread_id = task_of(config), thread_id_of(config)
+    if kind == "parked":  # once: it may be woken too early, and parks again
+        runs = [run["run_id"] for run in request["runs"]]
+        group_id = (request.get("batch") or {}).get("group_id")
+        fields = {"thread_id": thread_id, "run_ids": runs or None, "group_id": group_id}
+        return TelemetryEvent("parked", fields, once=f"parked {thread_id} {task}")
+    fields = {"thread_id": thread_id, "kind": kind or None}
+    once = f"asked {thread_id} {task} {answers_so_far(config)}"
+    return TelemetryEvent("asked", fields, once=once)
 
 
 def answers_so_far(config: RunnableConfig) -> int:

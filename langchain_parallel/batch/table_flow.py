@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
-from .._core.effects import Flow, Sleep, emit, now, sleep
+from .._core.effects import Flow, Sleep, emit, now, report, sleep
 from .._core.group_results import Ended, GroupResults
 from .._core.ledger import batch_chain
 from .._core.ledger.cache import LedgerCache
@@ -23,6 +23,7 @@ from .._core.ledger.chunk_submission import not_sent, submit_chunk
 from .._core.ledger.lookup import Lookup, PendingSubmission
 from .._core.retry import RetryPolicy
 from .._core.run_status import still_running
+from ..client.run_reports import end_events, report_outcome, submission_events
 from ..errors import LedgerNotFound, ParallelError, RateLimited
 from ..models import Submission, TaskRun
 from .questions import RowTicket
@@ -225,6 +226,15 @@ class TableFlow:
         known = self.chain.known.get(ticket.key)
         if known is None:
             return False
+        if ticket.request is not None:
+            found = Submission(
+                run=TaskRun(run_id=known.run_id, status="queued"),
+                ledger_id=known.group_id,
+                key=ticket.key,
+                adopted=True,
+                duplicates=known.duplicates,
+            )
+            yield from report(*submission_events(found, ticket.request))
         ticket.request, ticket.duplicates = None, known.duplicates
         ticket.is_charged, ticket.group_id = known.is_charged, known.group_id
         group = yield from self._group(known.group_id)
@@ -256,6 +266,8 @@ class TableFlow:
         group = yield from self._group(group_id)
         outcomes, unknown = chunk.outcomes(), 0
         for ticket, outcome in zip(tickets, outcomes, strict=True):
+            if ticket.request is not None:
+                yield from report_outcome(outcome, ticket.request)
             if isinstance(outcome, Submission):
                 ticket.request, ticket.duplicates = None, outcome.duplicates
                 ticket.is_charged, ticket.group_id = True, group_id
@@ -324,6 +336,7 @@ class TableFlow:
 
     def _take(self, ticket: RowTicket, ended: Ended) -> Flow[None]:
         """Hand on what became of a row, when its turn has come."""
+        yield from report(*end_events(ended, TaskRun(run_id="", status="failed")))
         if isinstance(ended, ParallelError):
             self._add("failed")
             if ticket.is_charged:

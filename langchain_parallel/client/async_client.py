@@ -20,6 +20,7 @@ from .bodies import MAX_RESPONSE_BYTES
 from .chat_calls import CHAT_MODEL, CHAT_SECONDS, checked_call
 from .client_settings import Clock, settings
 from .memory_methods import AsyncMemory
+from .run_reports import report_chat_pieces
 from .sync_client import ParallelClient
 
 
@@ -101,7 +102,9 @@ class AsyncParallelClient(AsyncDriver):
             strict=strict,
             stream=True,
         )
-        return self._iterate(chat_turn.stream(call, self._settings.policy))
+        return self._iterate(
+            report_chat_pieces(chat_turn.stream(call, self._settings.policy), call)
+        )
 
     @property
     def memory(self) -> AsyncMemory:

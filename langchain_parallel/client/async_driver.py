@@ -35,6 +35,7 @@ from .._core.effects import (
     Now,
     OpenStream,
     ReadChunk,
+    Report,
     Request,
     Response,
     Sleep,
@@ -53,6 +54,7 @@ from .group_watches import Ends, GroupWatches, Read, Stand
 from .handles import ALLOWANCE, Seat
 from .known_secrets import KnownSecrets
 from .pools import Pools, Spares
+from .run_reports import perform, tell_of_exchange
 
 T = TypeVar("T")
 
@@ -172,6 +174,9 @@ class AsyncDriver(Uncopied):
                     if isinstance(effect, Emit):
                         yield redact_model(effect.event, secrets)
                         outcome = None
+                    elif isinstance(effect, Report):
+                        perform(effect, secrets)
+                        outcome = None
                     elif isinstance(effect, Confirm):
                         outcome = await confirm() if confirm else None
                     else:
@@ -187,6 +192,7 @@ class AsyncDriver(Uncopied):
                     outcome = await self._send(effect, stream)
                 if effect.starts_runs:
                     stream.permit.use(outcome)
+                tell_of_exchange(effect, outcome)
                 return outcome
             case OpenStream(request):
                 return await stream.open(request)

@@ -12,6 +12,7 @@ from .._core.limits import MAX_RUNS
 from ..errors import ParallelError
 from ..models import Submission, TaskRunInput
 from .many_requests import check_chunk_size, check_many, pending_many
+from .run_reports import report_submission, report_submissions
 from .sync_driver import Driver
 
 
@@ -53,7 +54,8 @@ class LedgerMethods(Driver):
             ledger_id, checked, position=position, attempt=attempt, identity=identity
         )
         # Between the lookup and the send no other thread or task of this process may send the same (R5).
-        return self._drive(submission.submit(pending, lookup), locks=[pending.name])
+        flow = report_submission(submission.submit(pending, lookup), checked)
+        return self._drive(flow, locks=[pending.name])
 
     def submit_many(
         self,
@@ -104,6 +106,7 @@ class LedgerMethods(Driver):
             identity=identity,
         )
         flow = submit_many(pendings, lookup, on_progress, check_chunk_size(chunk_size))
+        flow = report_submissions(flow, checked)
         return self._drive(flow, locks=[pending.name for pending in pendings])
 
     def find(

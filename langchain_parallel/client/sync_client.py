@@ -34,6 +34,13 @@ from .client_settings import DEFAULT_TIMEOUT, Clock, settings
 from .ledger_methods import LedgerMethods
 from .memory_methods import Memory
 from .request_warnings import warn
+from .run_reports import (
+    report_added,
+    report_chat,
+    report_chat_pieces,
+    report_created,
+    report_end,
+)
 from .web_driver import WebDriver
 
 
@@ -102,7 +109,8 @@ class ParallelClient(LedgerMethods, WebDriver):
             ApiError: The server refused; on 5xx the run may have been started.
         """
         [checked] = self._settings.check(request)
-        return self._drive(operations.create(checked, self._settings.policy))
+        flow = report_created(operations.create(checked, self._settings.policy), checked)
+        return self._drive(flow)
 
     def retrieve(self, run_id: str) -> TaskRun:
         """The current state of a run."""
@@ -120,7 +128,7 @@ class ParallelClient(LedgerMethods, WebDriver):
             RunFailed, RunCancelled, ActionRequired: The run ended without an answer.
         """
         policy, cache = self._settings.policy, self._settings.cache
-        flow = run_wait.wait(run_id, timeout, policy, cache, follow=False)
+        flow = report_end(run_wait.wait(run_id, timeout, policy, cache, follow=False), run_id)
         return self._drive(flow, seconds=limits.seconds(timeout))
 
     def wait(
@@ -144,7 +152,7 @@ class ParallelClient(LedgerMethods, WebDriver):
                 refuses the key, or cannot be read; the run goes on.
         """
         policy, cache = self._settings.policy, self._settings.cache
-        flow = run_wait.wait(run_id, timeout, policy, cache)
+        flow = report_end(run_wait.wait(run_id, timeout, policy, cache), run_id)
         return self._drive(flow, on_event, seconds=limits.seconds(timeout))
 
     @property
@@ -208,7 +216,7 @@ class ParallelClient(LedgerMethods, WebDriver):
             strict=strict,
             stream=False,
         )
-        return self._drive(chat_turn.complete(call, self._settings.policy))
+        return self._drive(report_chat(chat_turn.complete(call, self._settings.policy), call))
 
     def chat_stream(
         self,
@@ -242,7 +250,9 @@ class ParallelClient(LedgerMethods, WebDriver):
             strict=strict,
             stream=True,
         )
-        return self._iterate(chat_turn.stream(call, self._settings.policy))
+        return self._iterate(
+            report_chat_pieces(chat_turn.stream(call, self._settings.policy), call)
+        )
 
     def create_group(
         self, metadata: Mapping[str, str | int | float | bool] | None = None
@@ -268,7 +278,8 @@ class ParallelClient(LedgerMethods, WebDriver):
         runs, found = limits.check_batch(requests, strict=self._settings.strict)
         checked = self._settings.check(*runs)
         warn(found)
-        return self._drive(operations.add_runs(taskgroup_id, checked, self._settings.policy))
+        flow = operations.add_runs(taskgroup_id, checked, self._settings.policy)
+        return self._drive(report_added(flow, taskgroup_id, checked))
 
     def list_runs(
         self,

@@ -28,6 +28,7 @@ from .._core.effects import (
     Now,
     OpenStream,
     ReadChunk,
+    Report,
     Request,
     Response,
     Sleep,
@@ -46,6 +47,7 @@ from .group_watches import Ends, GroupWatches, Read, Stand
 from .handles import ALLOWANCE, Seat
 from .known_secrets import KnownSecrets
 from .pools import Pools, Spares
+from .run_reports import perform, tell_of_exchange
 
 T = TypeVar("T")
 
@@ -162,6 +164,9 @@ class Driver(Uncopied):
                 if isinstance(effect, Emit):
                     yield redact_model(effect.event, secrets)
                     outcome = None
+                elif isinstance(effect, Report):
+                    perform(effect, secrets)
+                    outcome = None
                 elif isinstance(effect, Confirm):
                     outcome = confirm() if confirm else None
                 else:
@@ -177,6 +182,7 @@ class Driver(Uncopied):
                     outcome = self._send(effect, stream)
                 if effect.starts_runs:
                     stream.permit.use(outcome)
+                tell_of_exchange(effect, outcome)
                 return outcome
             case OpenStream(request):
                 return stream.open(request)

@@ -27,6 +27,7 @@ from .._core.plain_text import count
 from .._graph.clients import ClientPair
 from .._graph.graph_names import has_fingerprint, way_out
 from .._graph.store import gather
+from .._telemetry import TelemetryEvent, tell
 from ..client.client_pair import AnyClient
 from ..errors import AuthenticationFailed, InvalidRequest, NotFound, is_transient
 from ..models import TaskRun, TaskRunEvent
@@ -204,6 +205,7 @@ class _Sweep:
                 yield Call(lambda: time.sleep(seconds), lambda: anyio.sleep(seconds))  # noqa: B023 -- called at once
         if self.threads.store is not None:
             yield from delete_old_deliveries(self.threads.store)
+        tell(TelemetryEvent("swept", {**self.result.counts(), "oldest_seconds": _oldest(found)}))
         return self.result
 
     def _leave_to_others(self, found: Sequence[ParkedThread]) -> None:
@@ -313,6 +315,12 @@ class _Runs:
     found: dict[str, TaskRun] = field(default_factory=dict)
     missing: dict[str, NotFound] = field(default_factory=dict)
     requests: int = 0
+
+
+def _oldest(found: Sequence[ParkedThread]) -> float | None:
+    """How long the thread that was parked first waits, in seconds; None if no store has recorded it."""
+    since = min((record.at for thread in found for record in thread.records), default=None)
+    return None if since is None else round(max(0.0, time.time() - since), 3)
 
 
 class SweepState(TypedDict, total=False):

@@ -22,6 +22,7 @@ from .._core.calls import Calls, adrive, drive
 from .._core.ledger.keys import ROW_ID
 from .._graph.clients import ClientPair
 from .._graph.store import digest, gather, get_item, put_item
+from .._telemetry import TelemetryEvent, tell
 from ..client.client_pair import AnyClient
 from ..errors import NotFound, ParallelError, ThreadBusy
 from ..models import TaskRun
@@ -289,6 +290,7 @@ def resume_thread(
             return Outcome.OTHER_GRAPH, ()
         if left:
             return Outcome.STILL_ACTIVE, ()  # for the thread, the API said that the run is active
+        tell(_woken_event(thread_id, ended, records))
         return Outcome.RESUMED, () if after.unfinished else records
     if any(before.waiting[id].intersection(ended) for id in before.others):
         return Outcome.OTHER_GRAPH, ()
@@ -296,6 +298,15 @@ def resume_thread(
         return Outcome.IN_PROGRESS, ()
     stale = [record for record in records if record.is_stale(before.idle_seconds)]
     return Outcome.NOT_PARKED if before.exists else Outcome.UNKNOWN_THREAD, stale
+
+
+def _woken_event(
+    thread_id: str, ended: Collection[str], records: Sequence[ParkedRecord]
+) -> TelemetryEvent:
+    since = min((record.at for record in records), default=None)
+    waited = None if since is None else round(max(0.0, time.time() - since), 3)
+    fields = {"thread_id": thread_id, "run_ids": sorted(ended), "seconds": waited}
+    return TelemetryEvent("woken", fields)
 
 
 def log_error(message: str, subject: str, error: BaseException) -> None:

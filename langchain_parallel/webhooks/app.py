@@ -25,8 +25,9 @@ from ..parked.resumption import AnyGraph
 from ..parked.threads import Threads, threads_of
 from ..parked.wake_up import wake_for_delivery
 from .delivery import MonitorDelivery, check_headers, receive_any, secret_keys
-from .delivery_queue import DeliveryQueue, QueueOptions
+from .delivery_queue import Accepted, DeliveryQueue, QueueOptions
 from .monitor_handler import Handed, MonitorHandler
+from .outcomes import WebhookOutcomes
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -47,6 +48,7 @@ _MONITOR_STATUS: dict[Handed, int] = {
     "under way": 503,
     "failed": 500,
 }
+_RUN_STATUS: dict[Accepted, int] = {"queued": 202, "duplicate": 200, "full": 503}
 _BODY_SECONDS = 30.0
 """How long a body may take to arrive."""
 
@@ -106,7 +108,7 @@ def webhook_app(
     wake = partial(wake_for_delivery, threads, clients, blocking=blocking)
     options = queue or QueueOptions()
     deliveries = DeliveryQueue(wake, options)
-    monitors = MonitorHandler(on_monitor)
+    monitors, outcomes = MonitorHandler(on_monitor), WebhookOutcomes()
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -121,18 +123,27 @@ def webhook_app(
             check_headers(headers, tolerance=tolerance)
             body = await asyncio.wait_for(_read_body(request, max_body), _BODY_SECONDS)
             if body is None:
+                outcomes.tell("too large", 413)
                 return _response(413, {"error": f"More than {max_body} bytes."})
             delivery = receive_any(headers, body, secrets=secrets, tolerance=tolerance)
         except asyncio.TimeoutError:
+            outcomes.tell("too slow", 408)
             return _response(408, {"error": "The body did not arrive in time."})
         except WebhookRejected as rejected:
-            return _response(_STATUS[rejected.reason], {"error": rejected.message})
+            status = _STATUS[rejected.reason]
+            outcomes.tell(rejected.reason, status, rejected.message)
+            return _response(status, {"error": rejected.message})
         if isinstance(delivery, MonitorDelivery):
-            return await _hand_on(monitors, delivery)
+            handed = await monitors.hand_on(delivery)
+            status = _MONITOR_STATUS[handed]
+            outcomes.tell(handed, status)
+            return _response(status, {"delivery": handed, "type": delivery.type})
         accepted = deliveries.accept(delivery)
+        status = _RUN_STATUS[accepted]
+        outcomes.tell(accepted, status, run_id=delivery.run_id)
         if accepted == "full":
-            return _response(503, {"error": "Too many deliveries are open."})
-        return _response(202 if accepted == "queued" else 200, {"delivery": accepted})
+            return _response(status, {"error": "Too many deliveries are open."})
+        return _response(status, {"delivery": accepted})
 
     async def health(request: Request) -> JSONResponse:
         return _response(200, {"status": "ok", "open": len(deliveries)})
@@ -140,11 +151,6 @@ def webhook_app(
     routes = [Route(path, deliver, methods=["POST"])]
     routes += [Route(health_path, health, methods=["GET"])] if health_path else []
     return Starlette(routes=routes, lifespan=lifespan)
-
-
-async def _hand_on(monitors: MonitorHandler, delivery: MonitorDelivery) -> JSONResponse:
-    handed = await monitors.hand_on(delivery)
-    return _response(_MONITOR_STATUS[handed], {"delivery": handed, "type": delivery.type})
 
 
 def _response(status: int, body: dict[str, Any]) -> JSONResponse:

@@ -118,7 +118,8 @@ def _check_time(timestamp: int, now: float | None, tolerance: float) -> None:
             raise InvalidRequest([f"{name} is {kind_of(given)}; give seconds."])
     # Not `>`, which is false for a `now` that is not a number, and would let an old delivery in.
     if not abs(moment - timestamp) <= tolerance:
-        raise WebhookRejected("The timestamp is too far from now.", reason="timestamp")
+        away = f"{abs(moment - timestamp):,.0f} s, and {tolerance:,.0f} s are allowed"
+        raise WebhookRejected(f"The timestamp is too far from now: {away}.", reason="timestamp")
 
 
 def secret_keys(secrets: Sequence[str | SecretStr]) -> tuple[bytes, ...]:
