@@ -99,12 +99,13 @@ def _fresh_place() -> Iterator[None]:
     with tempfile.TemporaryDirectory() as place:
         os.chdir(place)
         os.environ.pop("PARALLEL_API_KEY", None)
-        os.environ["PYTHONPATH"] = os.pathsep.join(path)  # for processes that a cell starts
+        sys.path.insert(0, place)  # as a kernel has its folder
         try:
             yield
         finally:
             os.chdir(folder)
             os.environ.clear()
             os.environ.update(environment)
-            sys.modules.pop("notebook", None)
             sys.path[:] = path
+            for name in ("notebook", *(file.stem for file in Path(place).glob("*.py"))):
+                sys.modules.pop(name, None)
