@@ -20,7 +20,7 @@ from langchain_parallel.simulator import RunningServer
 
 from . import cut
 
-pytest_plugins = ["langchain_parallel.simulator.fixtures"]
+pytest_plugins = ["langchain_parallel.simulator.fixtures", "pytester"]
 
 _END = "-----END CERTIFICATE-----\n"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,8 @@ from langchain_parallel import ParallelClient
 from langchain_parallel.cli import check, main
 from langchain_parallel.models import Submission, TaskRunInput
 from langchain_parallel.simulator import Fault, RunningServer, RunScript
+from langchain_parallel.testing import recorded_scenario
+from tests.secrets_kit import KEY, leaks
 
 
 @pytest.fixture
@@ -51,6 +54,19 @@ def test_what_an_error_cuts_short_keeps_what_was_found(
     assert output.count("holds") == 7
     assert "STOPPED  what comes after this was not checked: The API key was not" in output
     assert "What this check cannot find out:" in output
+
+
+@pytest.mark.usefixtures("api")
+def test_what_the_server_says_can_be_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PARALLEL_API_KEY", KEY)
+    file = tmp_path / "check.jsonl"
+    assert main(["check", "--yes", "--record", str(file)]) == 0
+    assert f"{file} has what the server said" in capsys.readouterr().out
+    assert leaks([file.read_text(encoding="utf-8")]) == []
+    asked = [turn.whole and turn.whole.input for turn in recorded_scenario(file).turns]
+    assert [str(text)[-7:] for text in asked] == ["(first)", " Italy?"]  # the lost one is found, not read
 
 
 def test_it_asks_before_it_spends(

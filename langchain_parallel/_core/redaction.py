@@ -60,10 +60,10 @@ def secrets_of(inputs: Iterable[TaskRunInput]) -> tuple[str, ...]:
                 name: HiddenText(v.get_secret_value()) for name, v in (server.headers or {}).items()
             }
             found |= header_secrets(headers.items())
-            found |= _url_secrets(server.url)
+            found |= url_secrets(server.url)
         if run.webhook:
             # Whoever has the address can post there; the words in it are not secret.
-            found |= {run.webhook.url, *_url_secrets(run.webhook.url)}
+            found |= {run.webhook.url, *url_secrets(run.webhook.url)}
         found |= header_secrets(_extra_texts(run))
     return longest_first(found)
 
@@ -113,6 +113,11 @@ def header_secrets(headers: Iterable[tuple[str, str]]) -> set[str]:
     return {text for text in found if text.lower() not in _SCHEMES}
 
 
+def is_secret_name(name: str) -> bool:
+    """Whether a header, parameter or cookie of this name has a secret value."""
+    return bool(_SECRET_NAME.search(name))
+
+
 def _parts(value: str) -> set[str]:
     """A header's value, and what a server may repeat alone: `abc` of `Bearer abc`, of `session=abc; …`."""
     items = re.split(r"[\s;,]+", value)
@@ -132,7 +137,7 @@ def _login(text: str) -> str:
     return login if ":" in login and login.isprintable() else ""
 
 
-def _url_secrets(url: str) -> set[str]:
+def url_secrets(url: str) -> set[str]:
     """The secrets in a URL: its login, values of its query, and what looks random in them or in the path."""
     parts = urlsplit(url)
     login = parts.netloc.rpartition("@")[0]
@@ -194,15 +199,15 @@ def _is_word(piece: str) -> bool:
     return is_cased_so and bool(can_be_said)
 
 
-def redact(text: str, secrets: Iterable[str]) -> str:
-    """`text` with each secret replaced by `…`."""
+def redact(text: str, secrets: Iterable[str], mark: str = "…") -> str:
+    """`text` with each secret replaced by a mark."""
     for secret in secrets:
         if secret not in text:
             continue
         if len(secret) >= _SHORT:
-            text = text.replace(secret, "…")
+            text = text.replace(secret, mark)
         else:
-            text = re.sub(rf"(?<![^\W_]){re.escape(secret)}(?![^\W_])", "…", text)
+            text = re.sub(rf"(?<![^\W_]){re.escape(secret)}(?![^\W_])", mark, text)
     return text
 
 

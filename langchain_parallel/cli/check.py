@@ -4,6 +4,7 @@
 
 The check starts three `lite` runs ($0.005 each) in one ledger and loses the response to one of them on
 purpose. Its other requests are free. Set `PARALLEL_BASE_URL` to check another server, such as the simulator.
+`--record FILE` writes down what the server says, without secrets, so that the file can be sent to others.
 """
 
 from __future__ import annotations
@@ -51,15 +52,17 @@ def main(arguments: list[str]) -> int:
     """Check and print every finding. The exit code is 0 if no assumption is wrong, 2 if the user declines."""
     parser = command_parser("check", __doc__)
     parser.add_argument("--yes", action="store_true", help="spend without asking")
+    parser.add_argument("--record", metavar="FILE", help="write there what the server says")
     options = parser.parse_args(arguments)
     ParallelClient().close()  # without a key there is nothing to ask
     price = usd(RUNS * USD_PER_RUN)
     if not (options.yes or confirm(f"This starts {RUNS} runs, which cost {price}.")):
         say("Nothing was started. `--yes` starts the check without asking.")
         return 2
+    record = _recording(options.record) if options.record else None
     found, stopped = [], False
     try:
-        for finding in findings():
+        for finding in findings(record):
             word = {True: "holds", False: "DOES NOT HOLD", None: "not known"}[finding.holds]
             say(f"{word:>13}  {finding.assumption}: {finding.observed}")
             found.append(finding)
@@ -68,10 +71,19 @@ def main(arguments: list[str]) -> int:
             raise
         say(f"{'STOPPED':>13}  what comes after this was not checked: {error}")
         stopped = True
+    if record:
+        say(f"\n{options.record} has what the server said, without secrets.")
     say("\nWhat this check cannot find out:")
     for question in _BEYOND:
         say(f"  - {question}")
     return 1 if stopped or any(finding.holds is False for finding in found) else 0
+
+
+def _recording(path: str) -> httpx.BaseTransport:
+    """What records to this file. It needs the extra `simulator`."""
+    from ..testing import RecordingTransport
+
+    return RecordingTransport(path)
 
 
 @dataclass
@@ -88,13 +100,13 @@ class _LosesOneResponse:
             raise httpx.ReadError("lost by the check, on purpose", request=request)
 
 
-def findings() -> Iterator[Finding]:
-    """One finding per assumption. Starts `RUNS` paid runs."""
-    with ParallelClient() as plain:
+def findings(transport: httpx.BaseTransport | None = None) -> Iterator[Finding]:
+    """One finding per assumption. Starts `RUNS` paid runs, through a transport if one is given."""
+    with ParallelClient(transport=transport) as plain:
         ledger_id = plain.create_group({"purpose": "check of assumptions"}).taskgroup_id
     losing, policy = _LosesOneResponse(), RetryPolicy(settle_seconds=_LISTING_TIMEOUT)
     with (
-        httpx.Client(event_hooks={"response": [losing]}) as http,
+        httpx.Client(event_hooks={"response": [losing]}, transport=transport) as http,
         ParallelClient(http_client=http, retry_policy=policy) as client,
     ):
         first = client.submit(ledger_id, _request("first"))
@@ -102,7 +114,7 @@ def findings() -> Iterator[Finding]:
         yield from _first_run(client, ledger_id, first)
         yield _cursor(client, ledger_id, first)
         yield _unknown_group(client)
-        yield _refusal(client, ledger_id)
+        yield _refusal(client, ledger_id, transport)
         losing.armed = True
         yield _lost_response(client, ledger_id)
         yield from _follow_up(client, ledger_id, first)
@@ -187,9 +199,11 @@ def _unknown_group(client: ParallelClient) -> Finding:
     return Finding("an unknown group is a 404", isinstance(error, NotFound), type(error).__name__)
 
 
-def _refusal(client: ParallelClient, ledger_id: str) -> Finding:
+def _refusal(
+    client: ParallelClient, ledger_id: str, transport: httpx.BaseTransport | None
+) -> Finding:
     unknown = _request("refused", processor="no-such-processor")
-    with ParallelClient(allow_unknown_processor=True) as forced:
+    with ParallelClient(allow_unknown_processor=True, transport=transport) as forced:
         error = _error(lambda: forced.submit(ledger_id, unknown))
     listed = [e for e in client.list_runs(ledger_id) if e.run.processor == "no-such-processor"]
     return Finding(

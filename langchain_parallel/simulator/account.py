@@ -11,7 +11,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from .admission import check_credit, check_inputs, check_processors, check_quota
 from .basis import EvidenceSettings
@@ -27,8 +27,8 @@ from .pricing import price_usd
 from .problems import Loc, Problem, invalid_request
 from .request_log import LogEntry, without_secrets
 from .run_plan import plan_run, run_error
-from .scenario import Scenario
-from .simulated_run import ContextTurn, Run, RunScript
+from .scenario import Scenario, ScriptedAnswer, ScriptedTurn
+from .simulated_run import ContextTurn, Run, RunScript, input_text
 from .task_group import Group, Listing
 from .validation import warnings_for
 from .webhook_outbox import (
@@ -38,6 +38,8 @@ from .webhook_outbox import (
     WebhookScheme,
     signing_keys,
 )
+
+ScriptT = TypeVar("ScriptT", ScriptedTurn, ScriptedAnswer)
 
 
 @dataclass(eq=False, repr=False)
@@ -90,6 +92,8 @@ class Account:
         self.forgotten: set[tuple[str | None, str]] = set()
         """What was removed from a memory: its key, and the run's id."""
         self._late = LateRequests()
+        self._used: set[int] = set()
+        """Which turns and answers of the scenario have been given, by their `id()`."""
         self._sold: list[BilledAnswer] = []
         self._creations: defaultdict[str, deque[float]] = defaultdict(deque)
         self._epoch = self.clock.now() - self.clock.monotonic()
@@ -176,6 +180,7 @@ class Account:
         """Accept all of these runs or none. Raises ApiError (402, 403, 422, 429)."""
         places: list[Loc] = [("inputs", i) if group else () for i in range(len(inputs))]
         check_inputs(inputs, places, self._interactions.__contains__)
+        self._check_scripted(inputs, places)
         check_processors(inputs, self.processors)
         check_quota(self._creations["run"], self.quota_per_minute, self.monotonic)
         needed = sum(price_usd(body["processor"]) for body in inputs)
@@ -204,16 +209,59 @@ class Account:
             warnings=warnings_for(request),
         )
         script = self.scripts.take(lambda s: s.matches(run.text, run.processor)) or RunScript()
-        turn = self.scenario.turn_for(run.text, run.processor) if self.scenario else None
         plan_run(
             run,
             script,
-            turn,
+            self._next_of(self._turns_for(request)),
             latency_scale=self.latency_scale,
             seed=self.seed,
             ref_id=self.new_ref_id(),
         )
         return run
+
+    def _turns_for(self, request: JsonObject) -> list[ScriptedTurn]:
+        """The scenario's turns for a request."""
+        if self.scenario is None:
+            return []
+        text = input_text(request["input"])
+        return self.scenario.turns_for(request, text, self._continued(request))
+
+    def _continued(self, request: JsonObject) -> set[str]:
+        """The ids of what a request continues from: the interaction's, and that of its scripted turn."""
+        previous = self._interactions.get(request.get("previous_interaction_id") or "")
+        if previous is None:
+            return set()
+        of_turn = previous.turn.id if previous.turn else None
+        return {previous.interaction_id, *([of_turn] if of_turn else ())}
+
+    def _next_of(self, found: Sequence[ScriptT]) -> ScriptT | None:
+        """The first that is not used up: a pattern never is; of whole requests, the last stays."""
+        fresh = [each for each in found if id(each) not in self._used]
+        chosen = fresh[0] if fresh else found[-1] if found else None
+        if chosen is not None and getattr(chosen, "pattern", None) is None:
+            self._used.add(id(chosen))
+        return chosen
+
+    def _check_scripted(self, inputs: Sequence[JsonObject], places: Sequence[Loc]) -> None:
+        """Raise a 422 for what a strict scenario does not have."""
+        if self.scenario is None or not self.scenario.strict:
+            return
+        missing = [
+            Problem((*place, "input"), self.scenario.refusal(body, self._continued(body)))
+            for body, place in zip(inputs, places, strict=True)
+            if not self._turns_for(body)
+        ]
+        if missing:
+            raise invalid_request(missing)
+
+    def scripted_answer(self, path: str, request: JsonObject) -> Mapping[str, Any] | None:
+        """What the scenario has for a call that is answered at once. Raises ApiError (422)."""
+        if self.scenario is None:
+            return None
+        found = self._next_of(self.scenario.answers_for(path, request))
+        if found is None and self.scenario.strict:
+            raise invalid_request([Problem((), self.scenario.refuse("this request"))])
+        return found.answer if found else None
 
     def sell(self, kind: str, usd: float) -> str:
         """Bill an answer that is given at once, and return its id. Raises ApiError (402, 429).
@@ -235,6 +283,7 @@ class Account:
         previous = request["previous_interaction_id"]
         if previous is not None and previous not in self._interactions:
             raise invalid_request([Problem(("previous_interaction_id",), "unknown interaction")])
+        self._check_scripted([request], [()])
         check_quota(self._creations["chat"], self.quota_per_minute, self.monotonic)
         check_credit(price_usd(request["processor"]), self.credit_usd, self.billing)
         chat = self._new_run(request, None)

@@ -47,7 +47,7 @@ def complete_chat(account: Account, request: Request) -> Response:
     body = read_json(request)
     if found := shape_problems(ChatCompletionRequest, body) or list(_problems(body)):
         raise invalid_request(found)
-    chat = account.create_chat(_as_run(body))
+    chat = account.create_chat(as_run(body))
     before = body["messages"][:-1]
     if body.get("stream"):
         return sse_response(_stream(account, chat, before))
@@ -65,7 +65,7 @@ def _problems(body: JsonObject) -> Iterator[Problem]:
         yield Problem(("response_format", "json_schema", "schema"), "is not a JSON schema")
 
 
-def _as_run(body: JsonObject) -> JsonObject:
+def as_run(body: JsonObject) -> JsonObject:
     """The turn as the input of a run: the last message is its question."""
     return {
         "input": body["messages"][-1]["content"],
@@ -147,7 +147,7 @@ def _text_and_evidence(
     text = output["content"]
     if not isinstance(text, str):
         text = json.dumps(text, ensure_ascii=False)
-    elif before:
+    elif before and not (chat.turn and chat.turn.output is not None):
         told = "; ".join(f"{each['role']} {quote(each['content'])}" for each in before)
         text += f"\n\nSent before it in the same request: {told}."
     basis = [] if chat.processor == f"{CHAT}speed" else output["basis"]

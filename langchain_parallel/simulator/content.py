@@ -44,6 +44,8 @@ _BUILDS_ON: JsonObject = {
 
 def write_output(run: Run, settings: EvidenceSettings, seed: int) -> JsonObject:
     """Write the `output` of a completed run. Its ancestors must have theirs already."""
+    if run.turn and run.turn.output is not None:
+        return {**run.turn.output, **run.scripted_output}
     spec = _output_spec(run.request)
     if spec["type"] == "text":
         output: JsonObject = {"type": "text", "content": _text(run, seed)}

@@ -25,6 +25,8 @@ _WORD = re.compile(r"\w{2,}")
 def retrieve_memory(account: Account, request: Request) -> Response:
     """`POST /v1beta/memory/retrieve`."""
     body = _checked(MemoryRetrieveRequest, read_json(request))
+    if (scripted := account.scripted_answer(request.path, body)) is not None:
+        return json_response(200, dict(scripted))
     runs = _remembered(account, body.get("memory_scope_key"))
     if body.get("kind") not in (None, "task"):
         runs = []

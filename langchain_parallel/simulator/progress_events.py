@@ -7,7 +7,8 @@ active brings the same messages. A run that is settled early only loses the late
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from .basis import citation_urls, count_turns, quote
 from .http_messages import JsonObject
@@ -30,6 +31,8 @@ def progress_events(run: Run, epoch: float) -> list[tuple[float, JsonObject]]:
     """All progress events of a run with their times, oldest first; none if events are off."""
     if not _has_events(run) or not math.isfinite(run.starts):
         return []
+    if run.turn and run.turn.events:
+        return _scripted(run, run.turn.events, epoch)
     messages = _messages(run)
     span = run.planned - run.starts if math.isfinite(run.planned) else 600.0
     events: list[tuple[float, JsonObject]] = []
@@ -42,9 +45,23 @@ def progress_events(run: Run, epoch: float) -> list[tuple[float, JsonObject]]:
     return [(at, event) for at, event in events if at < run.ends]
 
 
+def _scripted(
+    run: Run, scripted: Sequence[Mapping[str, Any]], epoch: float
+) -> list[tuple[float, JsonObject]]:
+    """A scenario's events, each at its share of the run's time, with the time that it now has."""
+    span = run.planned - run.starts if math.isfinite(run.planned) else 600.0
+    timed = [
+        (run.starts + span * min(max(e["share"], 0.0), 1.0), dict(e["event"])) for e in scripted
+    ]
+    for at, event in timed:
+        if "timestamp" in event:
+            event["timestamp"] = timestamp(epoch + at)
+    return [(at, event) for at, event in sorted(timed, key=lambda t: t[0]) if at < run.ends]
+
+
 def is_stats(event: JsonObject) -> bool:
     """Whether it tells the statistics of a moment, which are not recorded."""
-    return bool(event["type"] == "task_run.progress_stats")
+    return bool(event.get("type") == "task_run.progress_stats")
 
 
 def _has_events(run: Run) -> bool:

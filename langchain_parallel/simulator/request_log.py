@@ -11,8 +11,8 @@ from typing import Any
 
 from .http_messages import JsonObject, Request
 from .json_bodies import parse_json
+from .same_request import HIDDEN
 
-HIDDEN = "***"
 _SECRET_HEADERS = ("x-api-key", "authorization", "cookie", "proxy-authorization")
 
 

@@ -6,6 +6,9 @@ overrides the default. `latency_scale` applies to every duration except the seco
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from .http_messages import JsonObject
 from .pricing import duration
 from .scenario import ScriptedTurn
@@ -34,7 +37,7 @@ def plan_run(
     run.visible = run.created + script.late_commit
     counted = script.late_commit if script.late_count is None else script.late_count
     run.counted, run.known = run.created + counted, run.created + script.late_run
-    message = script.message
+    message: str | Mapping[str, Any] | None = script.message
     if script.outcome == "completed" and turn is not None:
         run.outcome, message = turn.status, turn.error
     elif script.outcome != "stay_queued":
@@ -42,6 +45,8 @@ def plan_run(
     if run.outcome == "failed":
         run.error = run_error(message, script.ref_id or ref_id)
     run.outcome = script.unknown_status or run.outcome
+    if turn is not None and turn.whole is not None:
+        run.warnings.clear()  # it has those that this request got
     messages = [*(turn.warnings if turn else ()), *script.warnings]
     run.warnings += [
         {"type": "warning", "message": said} if isinstance(said, str) else said for said in messages
@@ -49,7 +54,9 @@ def plan_run(
     run.scripted_output = script.output or {}
 
 
-def run_error(message: str | None, ref_id: str) -> JsonObject:
-    """The `error` of a failed run."""
+def run_error(message: str | Mapping[str, Any] | None, ref_id: str) -> JsonObject:
+    """The `error` of a failed run, of its message or as a whole."""
+    if isinstance(message, Mapping):
+        return dict(message)
     message = message or "[simulated] The run failed."
     return {"ref_id": ref_id, "message": message, "detail": None}

@@ -29,6 +29,7 @@ def search(account: Account, request: Request) -> Response:
     """`POST /v1/search`."""
     body = read_json(request)
     check_search(body)
+    scripted = account.scripted_answer(request.path, body)
     mode = body.get("mode") or "advanced"
     settings = body.get("advanced_settings") or {}
     most = min(settings.get("max_results") or INCLUDED_RESULTS, MAX_RESULTS)
@@ -51,13 +52,14 @@ def search(account: Account, request: Request) -> Response:
         "warnings": search_warnings(body) or None,
         "usage": usage,
     }
-    return _answer_after(account, _SEARCH_SECONDS[mode], answer)
+    return _answer_after(account, _SEARCH_SECONDS[mode], {**answer, **(scripted or {})})
 
 
 def extract(account: Account, request: Request) -> Response:
     """`POST /v1/extract`."""
     body = read_json(request)
     check_extract(body)
+    scripted = account.scripted_answer(request.path, body)
     texts = _Texts(body, account.seed, _PAGE_CHARACTERS // 3)
     full = (body.get("advanced_settings") or {}).get("full_content", False)
     results, errors = [], []
@@ -78,7 +80,9 @@ def extract(account: Account, request: Request) -> Response:
         "warnings": None,
         "usage": [_usage("sku_extract_excerpts", len(results))],
     }
-    return _answer_after(account, 1.0 + 2.0 * fraction("extract", *body["urls"]), answer)
+    return _answer_after(
+        account, 1.0 + 2.0 * fraction("extract", *body["urls"]), {**answer, **(scripted or {})}
+    )
 
 
 def _extract_error(url: str) -> JsonObject | None:
