@@ -66,7 +66,8 @@ def test_what_the_server_says_can_be_recorded(
     assert f"{file} has what the server said" in capsys.readouterr().out
     assert leaks([file.read_text(encoding="utf-8")]) == []
     asked = [turn.whole and turn.whole.input for turn in recorded_scenario(file).turns]
-    assert [str(text)[-7:] for text in asked] == ["(first)", " Italy?"]  # the lost one is found, not read
+    # The run whose response was lost is found, and its answer never read.
+    assert [str(text)[-7:] for text in asked] == ["(first)", " Italy?"]
 
 
 def test_it_asks_before_it_spends(

@@ -98,7 +98,7 @@ def test_a_session_with_follow_ups_and_a_branch_is_the_same(
         return [
             [
                 turn.get(name)
-                for name in ("question", "content", "sources", "confidence", "cost_usd")
+                for name in ("question", "content", "citations", "confidence", "cost_usd")
             ]
             for turn in turns
         ]
