@@ -32,7 +32,7 @@ def progress_events(run: Run, epoch: float) -> list[tuple[float, JsonObject]]:
     if not _has_events(run) or not math.isfinite(run.starts):
         return []
     if run.turn and run.turn.events:
-        return _scripted(run, run.turn.events, epoch)
+        return _scripted_events(run, run.turn.events, epoch)
     messages = _messages(run)
     span = run.planned - run.starts if math.isfinite(run.planned) else 600.0
     events: list[tuple[float, JsonObject]] = []
@@ -45,7 +45,7 @@ def progress_events(run: Run, epoch: float) -> list[tuple[float, JsonObject]]:
     return [(at, event) for at, event in events if at < run.ends]
 
 
-def _scripted(
+def _scripted_events(
     run: Run, scripted: Sequence[Mapping[str, Any]], epoch: float
 ) -> list[tuple[float, JsonObject]]:
     """A scenario's events, each at its share of the run's time, with the time that it now has."""

@@ -158,12 +158,12 @@ class _Exchange:
         if self._is_over:
             return
         self._is_over = True
-        told = {**self._asked, **self._told()}
+        told = {**self._asked, **self._answer_fields()}
         if error is not None:
             told["error"] = type(error).__name__
         self._cassette.add(self._secrets.clean(told))
 
-    def _told(self) -> dict[str, Any]:
+    def _answer_fields(self) -> dict[str, Any]:
         if self._head is None:
             return {"status": None}
         told: dict[str, Any] = {

@@ -53,7 +53,7 @@ def recorded_scenario(path: str | Path) -> Scenario:
         OSError: There is no such file.
         InvalidRequest: It is no recording, or a line of it is not JSON.
     """
-    told = _Told()
+    told = _Recording()
     for exchange in exchanges(path):
         told.read(exchange)
     return Scenario.parse(told.scenario(Path(path).name))
@@ -69,7 +69,7 @@ class _Run:
     events: list[Mapping[str, Any]] = field(default_factory=list)
 
 
-class _Told:
+class _Recording:
     """What the exchanges of a recording tell together."""
 
     def __init__(self) -> None:
@@ -203,7 +203,7 @@ class _Told:
                 "error": run.get("error"),
                 "warnings": run.get("warnings") or [],
                 "output": known.output,
-                "events": list(_timed(known.events, begun, seconds)),
+                "events": list(_with_shares(known.events, begun, seconds)),
             }
             yield turn
 
@@ -224,7 +224,7 @@ def _match(request: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _timed(
+def _with_shares(
     events: Sequence[Mapping[str, Any]], begun: float | None, seconds: float | None
 ) -> Iterator[dict[str, Any]]:
     """Each event with its share of the run's time: by its time, or where it has none as the one before it."""
