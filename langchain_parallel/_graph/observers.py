@@ -73,9 +73,9 @@ def watch_run(key: str, request: TaskRunInput) -> Iterator[Watch]:
     asked = request.input
     question = asked if isinstance(asked, str) else compact_json(asked)
     first = Update(key=key, question=question, processor=request.processor, status="queued")
-    tell_to(observer, first)
     status, cost = "goes on", None
     try:
+        tell_to(observer, first)
         yield watch
         status, cost = "completed", watch.cost_usd
     except ParallelError as error:

@@ -18,7 +18,7 @@ from typing_extensions import Self, Unpack
 from .._core.calls import Calls, adrive, drive
 from .._core.plain_text import count
 from .._graph.clients import ClientPair
-from .._graph.observers import OBSERVER, Update, tell_to
+from .._graph.observers import OBSERVER, Observer, Update, tell_to
 from ..display import show_progress
 from ..errors import ParallelError, StillRunning, SubmissionUnknown
 from ..parked.interrupts import ParkedBatch, check_parked_by, park_for_batch
@@ -200,9 +200,7 @@ class _Seen:
         clear(self.plan, job.spending, job.options["approve"], self._config, goes_on=goes_on)
         self.trace = TableTrace(self._config)
         self._display = show_progress()
-        self._observer = OBSERVER.get()
-        if self._observer is None and job.options["progress"]:
-            self._observer = self._display.open()
+        self._observer: Observer | None = None
         self._lock: BatchLock | None = None
         self._step: StepBatch | None = None
         self._is_parked = False
@@ -210,6 +208,9 @@ class _Seen:
         """Whether it is not known of a row what became of it."""
 
     def __enter__(self) -> Self:
+        self._observer = OBSERVER.get()
+        if self._observer is None and self.job.options["progress"]:
+            self._observer = self._display.open()
         asked = self.job.questioner.question
         shown = f": {asked}" if isinstance(asked, str) else ""
         self._show(question=f"Table{shown}", processor=self.plan.processor, status="running")

@@ -176,6 +176,16 @@ def test_progress_of_a_table(client: ParallelClient, terminal: Terminal) -> None
     assert "2 of 2 rows" in terminal.text
 
 
+def test_a_table_that_is_never_read_opens_no_screen(client: ParallelClient) -> None:
+    with stderr_is(Terminal()):
+        rows = stream_table(["a"], client=client, progress=True)
+        assert not shown_block._ON_SCREEN
+        next(rows)
+        assert shown_block._ON_SCREEN
+        rows.close()
+    assert not shown_block._ON_SCREEN
+
+
 def test_calls_beside_each_other_share_one_screen(
     client: ParallelClient, terminal: Terminal
 ) -> None:
