@@ -103,6 +103,8 @@ class Layout:
         if place := self.places.get(there):
             return place
         place = f"files/{there.relative_to(ROOT).as_posix()}"
+        if there.suffix == ".md":  # a file, not a page: its links are not followed
+            place += ".txt"
         if there.parent == ROOT / "docs/images":
             place = f"images/{there.name}"
         target = self.folder / place
