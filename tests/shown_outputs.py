@@ -24,6 +24,8 @@ from unittest import SkipTest
 from sybil import Document
 from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 
+from langchain_parallel.simulator import Scenario, Simulator, serve
+
 from .executed_notebooks import notebooks, with_outputs_of_cells
 from .fixed_texts import DRAWING, mask
 
@@ -32,6 +34,8 @@ PAGES = "README.md", "CONTRIBUTING.md", "SECURITY.md"
 DOCUMENTS = [*(ROOT / name for name in PAGES), *sorted((ROOT / "docs").rglob("*.md"))]
 
 _SHOWN = re.compile(r'\n\n```(?:text title="Output"|mermaid)\n(.*?)```(?=\n)', re.DOTALL)
+_SCRIPTED = {f"docs/{name}.md" for name in ("batch", "graph", "middleware", "parked", "tool")}
+"""Pages whose questions have readable answers; on the others the simulator makes them up."""
 
 
 class Printed(NamedTuple):
@@ -80,12 +84,17 @@ def with_outputs(text: str, printed: list[Printed]) -> str:
     return text
 
 
+def scenario_of(name: str) -> Scenario | None:
+    """What the page's questions are answered from."""
+    return Scenario.builtin("examples") if name in _SCRIPTED else None
+
+
 @contextmanager
-def _simulated() -> Iterator[None]:
-    from langchain_parallel.simulator import Simulator, serve
+def _simulated(name: str) -> Iterator[None]:
 
     before = Path.cwd()
-    with serve(Simulator(latency_scale=0.001)) as server, tempfile.TemporaryDirectory() as folder:
+    account = Simulator(latency_scale=0.001, scenario=scenario_of(name))
+    with serve(account) as server, tempfile.TemporaryDirectory() as folder:
         os.environ.update(PARALLEL_API_KEY="simulated", PARALLEL_BASE_URL=server.url)
         os.chdir(folder)
         try:
@@ -101,7 +110,7 @@ def main(names: list[str]) -> None:
         if page.suffix == ".ipynb":
             page.write_text(with_outputs_of_cells(page.read_text()))
             continue
-        with _simulated():
+        with _simulated(name):
             printed = list(run_blocks(name, sys.modules.__setitem__))
         text = page.read_text()
         page.write_text(with_outputs(text, printed))

@@ -11,14 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from .shown_outputs import ROOT, documents, run_blocks, with_outputs
+from langchain_parallel.simulator import RunningServer
+
+from .shown_outputs import ROOT, documents, run_blocks, scenario_of, with_outputs
 
 
 @pytest.mark.parametrize("name", documents())
 @pytest.mark.usefixtures("simulated_api")
 def test_every_block_runs_and_prints_what_is_shown(
-    name: str, monkeypatch: pytest.MonkeyPatch
+    name: str, simulator_server: RunningServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    simulator_server.simulator.scenario = scenario_of(name)
     text = (ROOT / name).read_text()
     printed = list(
         run_blocks(name, lambda key, module: monkeypatch.setitem(sys.modules, key, module))

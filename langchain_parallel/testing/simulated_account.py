@@ -13,7 +13,7 @@ def simulated_client(simulator: Simulator | None = None) -> ParallelClient:
 
     Args:
         simulator: The account. Unless given, a new one in virtual time, where a run of an hour takes no time.
-            It answers the questions that README and docs ask from a script, and makes up an answer to any other.
+            It answers the questions that README and docs ask from a script, and makes up other answers.
 
     Raises:
         MissingExtra: The extra `simulator` is not installed.
