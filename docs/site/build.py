@@ -28,6 +28,7 @@ TOP = {
     "CHANGELOG.md": "project/changelog.md",
     "CONTRIBUTING.md": "project/contributing.md",
     "SECURITY.md": "project/security.md",
+    "benchmarks/README.md": "project/measuring.md",
 }
 """Pages that have another place on the site."""
 _FENCE = re.compile(r"^(`{3,}).*?^\1`*$", re.MULTILINE | re.DOTALL)
