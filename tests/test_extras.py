@@ -27,6 +27,7 @@ OF_USERS = {
         "postgres",
         "webhooks",
         "mcp",
+        "otel",
         "reports",
         "progress",
         "demo",
@@ -47,6 +48,7 @@ ENTRANCES = [
     ("starlette", "from langchain_parallel.server.entry_points import app", "webhooks"),
     ("starlette", "import langchain_parallel.server.entry_points as e; e.make_app()", "webhooks"),
     ("mcp", "main(['mcp'])", "mcp"),
+    ("opentelemetry", "import langchain_parallel.observability as o; o.instrument()", "otel"),
     ("langgraph.checkpoint.postgres", "main(['sweep', '--graph', 'graph_in_postgres:graph'])", "postgres"),
     ("langgraph.checkpoint.sqlite", "main(['sweep', '--graph', 'graph_in_sqlite:graph'])", "sqlite"),
 ]  # fmt: skip
@@ -56,6 +58,7 @@ WITHOUT_ANY = [
     "import langchain_parallel.sessions, langchain_parallel.tools, langchain_parallel.research",
     "import langchain_parallel.client, langchain_parallel.cli.check, langchain_parallel.cli.sweep",
     "from langchain_parallel.webhooks import receive",
+    "from langchain_parallel.observability import log_questions; log_questions()",
     "from langchain_parallel import SessionReport; SessionReport().to_html()",
 ]
 """What needs no extra."""
@@ -142,6 +145,7 @@ def test_every_extra_and_each_of_its_packages_is_known() -> None:
         "langgraph-checkpoint-sqlite": "langgraph.checkpoint.sqlite",
         "langgraph-checkpoint-postgres": "langgraph.checkpoint.postgres",
         "markdown-it-py": "markdown_it",
+        "opentelemetry-api": "opentelemetry",
     }
     for extra in users - {"demo"}:
         for package in (re.split(r"[<>=\[; ]", line)[0] for line in extras[extra]):

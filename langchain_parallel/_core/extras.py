@@ -18,6 +18,7 @@ EXTRAS: Mapping[str, str] = {
     "mcp": "mcp",
     "markdown_it": "reports",
     "rich": "progress",
+    "opentelemetry": "otel",
     "starlette": "webhooks",
 }
 """By module: the extra that brings it."""
