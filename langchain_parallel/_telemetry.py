@@ -107,7 +107,10 @@ def tell(event: TelemetryEvent) -> None:
     if LOG.isEnabledFor(_level(event)):
         _log(event, _level(event))
     for listener in LISTENING.listeners:
-        listener(event)
+        try:
+            listener(event)
+        except Exception as error:  # noqa: BLE001 -- a run that is paid for goes on, whoever listens
+            LOG.warning("The event %s could not be measured: %s", event.name, type(error).__name__)
 
 
 def _is_first(event: TelemetryEvent) -> bool:

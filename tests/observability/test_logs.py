@@ -70,6 +70,19 @@ def test_a_value_cannot_begin_a_line_of_its_own(info: pytest.LogCaptureFixture) 
     assert len(record.getMessage()) < 1_000
 
 
+def test_a_listener_that_fails_costs_no_run(info: pytest.LogCaptureFixture) -> None:
+    def fail(event: TelemetryEvent) -> None:
+        raise ZeroDivisionError
+
+    _telemetry.LISTENING.listeners = (fail,)
+    research()
+    said = [record.getMessage() for record in ours(info)]
+    assert said[1::2] == [
+        "The event submitted could not be measured: ZeroDivisionError",
+        "The event completed could not be measured: ZeroDivisionError",
+    ]
+
+
 def test_where_nobody_listens_nothing_is_remembered(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, "langchain_parallel")
     research()
