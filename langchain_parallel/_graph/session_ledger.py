@@ -68,9 +68,21 @@ class Ledgers:
                 deleted thread of the same id.
             metadata: Kept with a ledger that is made.
         """
+        used = yield from self.use(config, *names, first_input_at=first_input_at, metadata=metadata)
+        return used[0]
+
+    def use(
+        self,
+        config: RunnableConfig,
+        *names: str,
+        first_input_at: float | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Calls[tuple[str, int]]:
+        """As `of`; with the number of this use of the ledger, counted from 1."""
         holder = holder_of(config)
         owner = id(self._records) if holder is None else thread_id_of(config)
-        lock = yield from acquire_shared_lock(f"ledger of {owner}/{names[-1]}", holder)
+        shared = f"ledger of {owner}/{names[-1]}"
+        lock = yield from acquire_shared_lock(shared, holder, on_machine=holder is not None)
         try:
             known = None
             for name in names:
@@ -87,7 +99,7 @@ class Ledgers:
             used["uses"] = known["uses"] + 1 if known else 1
             for name in names:
                 yield from self._records.put(config, _ledger(name), used)
-            return str(ledger_id)
+            return str(ledger_id), int(used["uses"])
         finally:
             cast(SharedLock, lock).release()  # without a timeout it is never None
 

@@ -16,6 +16,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+import anyio
+
+from .._core.calls import Call, Calls
 from .process import ForgottenInChild
 
 FOLDER = "PARALLEL_LOCK_DIR"
@@ -38,7 +41,8 @@ class _LockFile(ForgottenInChild):
                 try:
                     self.handle = _open_file()
                 except OSError as error:
-                    self.is_missing = True
+                    # Where handles are short, there may be one for the next lock.
+                    self.is_missing = error.errno not in (errno.EMFILE, errno.ENFILE)
                     _LOG.warning(
                         "No lock file can be made (%s): nothing keeps two processes of this machine from "
                         "researching one batch at the same time.",
@@ -48,6 +52,12 @@ class _LockFile(ForgottenInChild):
 
 
 _FILE = _LockFile()
+
+
+def open_machine_locks() -> Calls[None]:
+    """Open the file of the locks before one is taken: an event loop must not wait for a disk."""
+    if _FILE.handle is None and not _FILE.is_missing:
+        yield Call(_FILE.open, lambda: anyio.to_thread.run_sync(_FILE.open))
 
 
 def try_machine_lock(name: str) -> bool:

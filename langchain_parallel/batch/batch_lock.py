@@ -9,6 +9,7 @@ first chunk that both have sent (`table_flow.py`).
 from __future__ import annotations
 
 import hashlib
+import logging
 from dataclasses import dataclass
 
 from langchain_core.runnables import RunnableConfig
@@ -20,6 +21,8 @@ from .._locks.process import Lock, process_lock
 from .._locks.shared import SharedLock, acquire_shared_lock
 from ..client import ParallelClient
 from ..errors import ParallelError
+
+_LOG = logging.getLogger("langchain_parallel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,15 @@ def busy() -> ParallelError:
     return ParallelError(
         "This batch is being researched by another call or process already.",
         hint="Nothing was sent. Wait for the other one to end, or close its iterator.",
+    )
+
+
+def warn_of_leaving(what: str, batch_id: str) -> None:
+    """Tell the id of a batch that was left with runs on their way, and that the caller has not kept."""
+    _LOG.warning(
+        "%s was left before its end. Its runs go on: go on with batch_id=%r, or they are paid for again.",
+        what,
+        batch_id,
     )
 
 

@@ -32,17 +32,20 @@ class StepBatch(NamedTuple):
 
     batch_id: str
     use: int
-    """How many calls have used it, this one included."""
+    """The number of this call among those that have used it, from 1."""
+    is_last: bool = False
+    """No other call has used it since. Known while this call has its lock."""
 
     @property
     def is_new(self) -> bool:
         """Whether nobody has sent anything for it."""
-        return self.use == 1
+        return self.is_last and self.use == 1
 
     @property
     def is_settled(self) -> bool:
         """Whether it is certain what was sent for it: nobody has used it since an orderly end here."""
-        return self.is_new or _ENDED.get(self.batch_id) == self.use - 1
+        is_next = _ENDED.get(self.batch_id) == self.use - 1
+        return self.is_new or (self.is_last and is_next)
 
     def note_end(self) -> None:
         """Note that the outcome of each row that was sent is known."""
@@ -63,9 +66,21 @@ def find_batch(
     position = yield from step_position(config)
     if position is None:
         return None
-    ledgers, name = Ledgers(clients, Records()), f"table at {position}: {_mark_of(questioner)}"
-    batch_id = yield from ledgers.of(config, name)
-    return StepBatch(batch_id, (yield from ledgers.uses(config, name)))
+    ledgers, name = Ledgers(clients, Records()), _name_at(position, questioner)
+    return StepBatch(*(yield from ledgers.use(config, name)))
+
+
+def check_last(
+    batch: StepBatch, config: RunnableConfig, clients: ClientPair, questioner: Questioner
+) -> Calls[StepBatch]:
+    """The batch, whose lock this call has by now: another may have had it, and used the batch, before."""
+    position = yield from step_position(config)
+    uses = yield from Ledgers(clients, Records()).uses(config, _name_at(position, questioner))
+    return batch._replace(is_last=uses == batch.use)
+
+
+def _name_at(position: str | None, questioner: Questioner) -> str:
+    return f"table at {position}: {_mark_of(questioner)}"
 
 
 def name_of_table(questioner: Questioner) -> str:

@@ -138,8 +138,9 @@ class _Group:
     def is_ours(self) -> bool:
         """Whether all rows that are neither started nor given up may be sent by this call.
 
-        If another call has taken one over, it is waited for; and if it has sent nothing in a settling time,
-        the row is taken from it, and waited for again.
+        The run that another call has written down of one is adopted. If another has taken one over, it is
+        waited for; and if it has sent nothing in a settling time, the row is taken from it, and waited for
+        again.
         """
         rows = self._rows
         left = [row.pending.key for row in self.chunk.open_of()]
@@ -150,16 +151,18 @@ class _Group:
                 hint="Keep the claims of a batch for as long as it is researched. Run the task again.",
                 billed=None,
             )
-        lost = {key: one.owner for key, one in found.items() if _is_lost(one, rows.owner)}
+        for row in self.chunk.open_of():
+            claim = found[row.pending.key]
+            if claim.run_id is not None:  # a list may not show it for long
+                row.pending.mark_settled()
+                row.outcome = _run_of_claim(row.pending.key, claim, claim.run_id)
+        left = [row.pending.key for row in self.chunk.open_of()]
+        lost = {key: found[key].owner for key in left if found[key].owner != rows.owner}
         waited = {key: owner for key, owner in lost.items() if self._waited_for.get(key) == owner}
         self._waited_for = lost
         if waited:
             rows.claims.take_over(rows.batch_id, waited, rows.owner)
         return not lost
-
-
-def _is_lost(claim: RowClaim, owner: str) -> bool:
-    return claim.owner != owner or claim.run_id is not None
 
 
 def _run_of_claim(key: str, claim: RowClaim, run_id: str) -> Submission:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
@@ -104,8 +104,8 @@ class Enricher:
     row_id: str
     processor: str = "base"
     claims: str | Path | RowClaims | None = None
-    request: RequestChoice = None
-    client: Callable[[], ParallelClient] | None = None
+    request: RequestChoice = field(default=None, repr=False)
+    client: Callable[[], ParallelClient] | None = field(default=None, repr=False)
     timeout: float | None = None
 
     def __post_init__(self) -> None:

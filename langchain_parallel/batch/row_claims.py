@@ -28,6 +28,8 @@ _CLAIM = "INSERT INTO parallel_row_claims VALUES (?, ?, ?, ?, NULL) ON CONFLICT 
 _UNSTARTED = "WHERE batch_id = ? AND row_key = ? AND run_id IS NULL"
 _TAKE_OVER = f"UPDATE parallel_row_claims SET owner = ? {_UNSTARTED} AND owner = ?"
 _NOTE = f"UPDATE parallel_row_claims SET run_id = ? {_UNSTARTED}"
+_SECRETS = {"password", "sslpassword", "oauth_client_secret"}
+"""What an address of PostgreSQL may hold that must not be sent to workers."""
 _AT_ONCE = 500
 """Rows that one statement asks for."""
 _BUSY_SECONDS = 60.0
@@ -156,7 +158,7 @@ class PostgresClaims(_SqlClaims):
                 ["Claims in PostgreSQL need psycopg: install the extra `postgres`."]
             ) from None
         try:
-            has_password = "password" in parse(self.conninfo)
+            has_password = not _SECRETS.isdisjoint(parse(self.conninfo))
         except import_module("psycopg").Error:
             raise InvalidRequest(["conninfo is no address of a database."]) from None
         if has_password:

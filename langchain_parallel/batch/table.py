@@ -5,7 +5,6 @@ Rule: every row is paid for once, whatever happens, and none is lost with anothe
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import aclosing, closing
 from dataclasses import dataclass, replace
@@ -19,12 +18,13 @@ from .._core.calls import Calls, adrive, drive
 from .._core.plain_text import count
 from .._graph.clients import ClientPair
 from .._graph.observers import OBSERVER, Observer, Update, tell_to
+from .._locks.machine import open_machine_locks
 from ..display import show_progress
 from ..errors import ParallelError, StillRunning, SubmissionUnknown
 from ..parked.interrupts import ParkedBatch, check_parked_by, park_for_batch
 from .approval_of_tables import clear
-from .batch_lock import BatchLock, busy, lock_batch, lock_new_batch
-from .batch_of_step import StepBatch, find_batch, name_of_table
+from .batch_lock import BatchLock, busy, lock_batch, lock_new_batch, warn_of_leaving
+from .batch_of_step import StepBatch, check_last, find_batch, name_of_table
 from .questions import Question
 from .row_answer import ResearchRow, with_answer, with_error
 from .row_source import TEXT_COLUMN, Rows
@@ -33,8 +33,6 @@ from .table_flow import BatchActive, BatchProgress, TableFlow
 from .table_job import TableJob, TableOptions, hide_secrets
 from .table_plan import TablePlan
 from .table_trace import TableTrace
-
-_LOG = logging.getLogger("langchain_parallel")
 
 
 @dataclass(frozen=True, repr=False)
@@ -226,15 +224,18 @@ class _Seen:
         """
         if self.job.parks:
             yield from check_parked_by(name_of_table(self.job.questioner), self._config)
+        yield from open_machine_locks()
+        clients, step = ClientPair(self.job.sync, self.job.async_), None
         if self.batch_id is None:
-            clients = ClientPair(self.job.sync, self.job.async_)
-            self._step = yield from find_batch(self._config, clients, self.job.questioner)
-            if self._step is None:
+            step = yield from find_batch(self._config, clients, self.job.questioner)
+            if step is None:
                 return
-            self.batch_id = self._step.batch_id
+            self.batch_id = step.batch_id
         self._lock = yield from lock_batch(self.batch_id, self.job.place, self._config)
         if self._lock is None:
             raise busy()
+        if step is not None:
+            self._step = yield from check_last(step, self._config, clients, self.job.questioner)
 
     def flow(self) -> TableFlow:
         """The table on its way."""
@@ -258,11 +259,7 @@ class _Seen:
         is_kept = options["batch_id"] or options["on_begin"] or self._step
         is_told = kind is None or issubclass(kind, ParallelError)
         if self.batch_id is not None and not is_kept and not is_told:
-            _LOG.warning(
-                "A table was left before its end. Its runs go on: go on with batch_id=%r, or they "
-                "are paid for again.",
-                self.batch_id,
-            )
+            warn_of_leaving("A table", self.batch_id)
 
     def _begin(self, batch_id: str) -> None:
         """Note the batch, before anything is paid."""

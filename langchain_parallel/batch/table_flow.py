@@ -33,6 +33,8 @@ _SLICE = 10.0
 """Seconds for which the events of one group are followed before the others are looked at."""
 _QUOTA_PAUSE = 20.0
 """Seconds for which nothing is sent after a 429 that names no time; answers are read meanwhile."""
+_LONGEST_PAUSE = 3600.0
+"""Of what a 429 names; then it is tried again, which is free."""
 
 _LAST = 30.0
 """Seconds beyond the timeout in which answers that are there are still asked for."""
@@ -297,7 +299,7 @@ class TableFlow:
     def _hold_back(self, limited: ParallelError | None) -> Flow[None]:
         """Send no more for a while: the quota is one of minutes."""
         asked = getattr(limited, "retry_after", None) or _QUOTA_PAUSE
-        self._held_until = (yield from now()) + asked
+        self._held_until = (yield from now()) + min(asked, _LONGEST_PAUSE)
 
     def _pending(
         self, group_id: str, ticket: RowTicket, named: dict[str, str]

@@ -24,7 +24,15 @@ from .._core.calls import Call, Calls, adrive, drive
 from .._core.group_results import Ended
 from .._graph.paid_request import wait_seconds
 from .._graph.paid_run import PaidAnswer, PaidRun
-from ..batch.batch_lock import BatchLock, account_of, busy, lock_batch, lock_new_batch
+from .._locks.machine import open_machine_locks
+from ..batch.batch_lock import (
+    BatchLock,
+    account_of,
+    busy,
+    lock_batch,
+    lock_new_batch,
+    warn_of_leaving,
+)
 from ..batch.questions import RowTicket, nth_position
 from ..batch.spending import BatchSpending, check_limits
 from ..batch.table_flow import TableFlow
@@ -105,10 +113,13 @@ class CallBatch:
         self._by_ticket: dict[int, Seat] = {}
         self._locks: list[BatchLock] = []
         self._is_left = False
+        self._is_kept = bool(self.batch_id or self.on_begin)
+        """Whether the caller has the batch id, and can go on with it."""
         for number, seat in enumerate(self.seats):
             run = seat.run
             assert run is not None
-            seat.ticket = RowTicket(number, {}, "", run.request, run.key)
+            asked = len(str(run.request.input))
+            seat.ticket = RowTicket(number, {}, "", run.request, run.key, size=asked)
             self._by_ticket[number] = seat
 
     # --- how it is researched --------------------------------------------------------------------
@@ -118,11 +129,15 @@ class CallBatch:
         """Research the batch in a thread, while its calls wait for their answers."""
         drive(self._claim())
         thread = threading.Thread(target=self._research, daemon=True, name="parallel-batch")
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:
+            self._end(error)
+            raise
         try:
             yield
         finally:
-            self._is_left = True
+            self._leave()
             if all(seat.ended.done() for seat in self.seats):
                 thread.join()
 
@@ -134,9 +149,13 @@ class CallBatch:
         try:
             yield
         finally:
+            self._leave()
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            try:
+                with suppress(asyncio.CancelledError):
+                    await task
+            finally:
+                self._end(_error_of_leaving(self.batch_id))  # the task may never have begun
 
     def _research(self) -> None:
         with suppress(Exception):  # each call that waits raises it
@@ -170,6 +189,7 @@ class CallBatch:
         return run.door.clients
 
     def _claim(self) -> Calls[None]:
+        yield from open_machine_locks()
         if self.batch_id is None:
             return
         self._hold((yield from lock_batch(self.batch_id, self._account, self.config)))
@@ -211,6 +231,12 @@ class CallBatch:
             seconds=seconds * windows,
             on_begin=self._begin,
         )
+
+    def _leave(self) -> None:
+        self._is_left = True
+        is_all = all(seat.ended.done() for seat in self.seats)
+        if not is_all and not self._is_kept and self.batch_id is not None:
+            warn_of_leaving("A batch of calls", self.batch_id)
 
     def _take(self, step: Any) -> None:
         if isinstance(step, tuple):

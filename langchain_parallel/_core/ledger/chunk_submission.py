@@ -224,17 +224,18 @@ class _Sending:
         if isinstance(outcome, NoResponse) or outcome.status not in _NARROWED:
             self._stop(error, rows)
             return []
-        return self._narrow(chunk.open_of(rows), error)
+        return self._narrow(rows, error)
 
     def _narrow(self, rows: list[Row], error: ParallelError) -> list[list[Row]]:
         """The parts in which to send what was refused; a row that was refused alone has its error."""
-        named = _rows_named(error)
-        refused = [row for nth, row in enumerate(rows) if nth in named]
+        named = _rows_named(error)  # by their place in the request; some may have been found since
+        refused = [(nth, row) for nth, row in enumerate(rows) if nth in named]
+        for nth, row in refused:
+            if row.outcome is None:
+                row.fail(_about(chunks.error_for(row, error), nth))
         if refused:
-            for nth, row in enumerate(rows):
-                if nth in named:
-                    row.fail(_about(chunks.error_for(row, error), nth))
             return [rows]
+        rows = self.chunk.open_of(rows)
         if len(rows) > 1:
             middle = len(rows) // 2
             return [rows[:middle], rows[middle:]]
