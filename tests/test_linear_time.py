@@ -199,12 +199,14 @@ def _grows(
 ) -> float:
     """How much longer a text takes that is `TIMES` as long; 0 where that is not noticed."""
     long = text(length * TIMES)
-    if _seconds(lambda: work(long)) < noticed:
+    slow = _seconds(lambda: work(long))
+    if slow < noticed:
         return 0.0
     short = text(length)
-    slow = min(_seconds(lambda: work(long)) for _ in range(3))
-    quick = min(_seconds(lambda: [work(short) for _ in range(5)]) / 5 for _ in range(3))
-    return 0.0 if slow < noticed else slow / max(quick, 1e-7)
+    quick = max(1e-7, min(_seconds(lambda: work(short)) for _ in range(5)))
+    if slow / quick > LIMIT:
+        slow = min(slow, *(_seconds(lambda: work(long)) for _ in range(2)))
+    return 0.0 if slow < noticed else slow / quick
 
 
 def _uses(pattern: re.Pattern[str]) -> Iterator[Callable[[str], Any]]:

@@ -30,7 +30,7 @@ HIDDEN = "***"
 _KEPT_HEADERS = frozenset({"content-type", "last-event-id", "parallel-beta", "retry-after"})
 _URL = re.compile(r"https?://[^\s<>\"'`\\]+", re.IGNORECASE)
 _LOGIN = re.compile(r"(?<=://)[^/?#@]*@")
-_PARAMETER = re.compile(r"([^?#&;=]+)=([^?#&;]*)")
+_PARAMETER = re.compile(r"(?<![^?#&;])([^?#&;=]+)=([^?#&;]*)")
 _WEBHOOK_SECRET = re.compile(r"whsec_[\w+/=-]+")
 _RESEARCH = frozenset(
     {"input", "task_spec", "metadata", "processor", "previous_interaction_id", "source_policy"}

@@ -67,7 +67,7 @@ def test_of_two_processes_one_researches_and_the_other_is_refused(
 ) -> None:
     """And where the first is killed, the second goes on: what is locked by the dead is free."""
     sim = simulator_server.simulator
-    sim.scripts.add(RunScript(seconds=30.0, times=4))
+    sim.scripts.add(RunScript(seconds=15.0, times=4))
     sim.scripts.add(RunScript(seconds=0.05, times=None))
     first = Process(simulator_server.url)
     kind, batch_id = first.says()

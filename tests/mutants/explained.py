@@ -73,11 +73,6 @@ EXPLAINED: dict[tuple[str, str, str], str] = {
         "if (unread is None and waiting.run.active):",
     ): "A status that was read is there; the type checker does not know it.",
     (
-        "_graph/paid_run.py",
-        "_FETCH_SECONDS = 60.0",
-        "_FETCH_SECONDS = 120.0",
-    ): "A number that is tuned: who has not got the answer by then asks again, which is free.",
-    (
         "_graph/quota_accounts.py",
         'sheet["settled"] = round(sheet["settled"] + (usd or 0.0), 6)',
         'sheet["settled"] = round(sheet["settled"] + (usd or 0.0), 7)',
