@@ -164,7 +164,10 @@ def test_as_completed_each_output_has_the_number_of_its_input(how: How) -> None:
     account.script(seconds=5.0, times=None)
     got = as_completed(how, account.tool(), QUESTIONS[:4])
     assert sorted(number for number, _ in got) == [0, 1, 2, 3]
-    assert got[-1][0] == 0
+    if (
+        how == "async"
+    ):  # in virtual time a thread may have its answer before another has noticed its own
+        assert got[-1][0] == 0
     runs = {run.text: run.run_id for run in account.simulator.all_runs()}
     assert all(runs[QUESTIONS[number]] in answer for number, answer in got)
     assert len(account.wire.paid) == 1
