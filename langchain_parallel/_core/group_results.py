@@ -64,6 +64,8 @@ class GroupResults:
     last_read: float = 0.0
     first_unread: float = 0.0
     last_look: float = 0.0
+    _is_put_off: bool = False
+    """The server did not give all of them when they were read last: it is not asked again at once."""
     _unreadable: set[str] = field(default_factory=set)
     """Runs of which an answer came that could not be read."""
 
@@ -82,6 +84,9 @@ class GroupResults:
         while self.waiting and (time := (yield from now())) < until:
             if self._is_due(time):
                 yield from self.read(take)
+            elif len(self.ended) == len(self.waiting):  # put off; there is nothing to follow
+                due = self.last_read + self._pause(time)
+                yield from sleep(Sleep(min(until, due) - time))
             elif time >= self.last_look + _LOOK:
                 yield from self.look()
             else:
@@ -95,9 +100,11 @@ class GroupResults:
 
     def _is_due(self, time: float) -> bool:
         """Whether to read now what has ended."""
-        if not self.ended or len(self.ended) == len(self.waiting):
-            return bool(self.ended)
         pause = self._pause(time)
+        if not self.ended or (self._is_put_off and time < self.last_read + pause):
+            return False
+        if len(self.ended) == len(self.waiting):
+            return True
         is_much = 2 * len(self.ended) >= len(self.waiting)
         return time >= self.last_read + pause and (is_much or time >= self.first_unread + pause)
 
@@ -166,6 +173,7 @@ class GroupResults:
         for run_id in self._in_order_of_ends():
             yield from self._read_one(run_id, take)
         self.last_read = self.last_look = self.first_unread = yield from now()
+        self._is_put_off = bool(self.ended & self.waiting.keys())
 
     def _in_order_of_ends(self) -> list[str]:
         left = self.ended & self.waiting.keys()

@@ -507,3 +507,16 @@ def test_bad_input_is_found_before_anything_is_sent(
     with pytest.raises(errors.InvalidRequest):
         office.research(rows, question, **options)
     assert not office.sim.requests
+
+
+@pytest.mark.parametrize("pause", [1, 9_000])
+def test_answers_that_the_server_does_not_give_yet_are_not_asked_for_without_a_pause(
+    office: Office, pause: int
+) -> None:
+    office.sim.faults.add(
+        Fault("rate_limit", method="GET", path="/v1/tasks/runs/*/result", seconds=pause, times=None)
+    )
+    table = office.research(companies(3), timeout=1_200.0)
+    assert [type(row.error) for row in table] == [errors.StillRunning] * 3
+    asked = [one for one in office.sim.requests if one.path.endswith("/result")]
+    assert len(asked) < 3 * 1_200
