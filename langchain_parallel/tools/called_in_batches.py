@@ -17,6 +17,7 @@ from langchain_core.runnables.config import get_config_list
 from langchain_core.tools import BaseTool
 
 from .._core.calls import Calls, adrive, drive
+from ..errors import InvalidRequest
 from .batched_calls import CallBatch, Seat, give_seat
 
 _WORKERS = 100
@@ -121,6 +122,7 @@ class CalledInBatches(BaseTool):
         on_begin: Callable[[str], Any] | None,
     ) -> Calls[tuple[CallBatch | None, list[RunnableConfig]]]:
         """What is sent together, if anything, and the config of each call with its seat."""
+        _check_concurrency(configs)
         seats = yield from self._seats(inputs, configs, batch_id, on_begin)
         if seats is None:
             return None, configs
@@ -149,6 +151,15 @@ class CalledInBatches(BaseTool):
         on_begin: Callable[[str], Any] | None,
     ) -> CallBatch:
         """The batch of these seats."""
+
+
+def _check_concurrency(configs: Sequence[RunnableConfig]) -> None:
+    """Refuse what LangChain would wait on for ever, or stumble over once calls are paid for."""
+    most: Any = configs[0].get("max_concurrency") if configs else None
+    if most is not None and (not isinstance(most, int) or most < 1):
+        raise InvalidRequest(
+            [f"max_concurrency is {most!r:.40}; give a whole number from 1 up, or leave it out."]
+        )
 
 
 def _research_beside(many: CallBatch | None) -> AbstractContextManager[None]:

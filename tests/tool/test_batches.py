@@ -272,3 +272,11 @@ def test_in_a_step_of_a_graph_a_batch_is_paid_for_once_without_an_id(how: How) -
     )
     assert first == again
     assert set(asked(account).values()) == {1}
+
+
+@pytest.mark.parametrize("most", [0, -1, "two"])
+def test_a_number_of_calls_at_once_that_is_none_is_refused_unpaid(how: How, most: Any) -> None:
+    account = Account()
+    with pytest.raises(errors.InvalidRequest, match="max_concurrency is"):
+        batch(how, account.tool(), QUESTIONS[:3], {"max_concurrency": most})
+    assert not account.simulator.runs()
