@@ -7,6 +7,7 @@ drives it with a list of outcomes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, TypeVar
@@ -62,7 +63,12 @@ class OpenStream:
 
 @dataclass(frozen=True, slots=True)
 class ReadChunk:
-    """Read the next bytes of the open stream; the outcome is `bytes`, `StreamEnded` or `NoResponse`."""
+    """Read the next bytes of the open stream; the outcome is `bytes`, `StreamEnded` or `NoResponse`.
+
+    If none come within `seconds`, that is the end of the stream (`NoResponse`).
+    """
+
+    seconds: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)

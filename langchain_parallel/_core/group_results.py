@@ -1,16 +1,18 @@
 """The answers of a group's runs: one stream says which have ended, and its list brings them in bulk.
 
-Rule: an answer is read soon, and not often. A run that ends alone is read at once; where runs end all the
-time, the list is read when half of what is awaited has ended, or none was read for a while; and when all has
-ended. So a thousand runs that take seconds cost a handful of requests, and one that takes an hour keeps no
-other's answer waiting. The stream is only a hint: the list is looked at now and then without it.
+Rule: an answer is read soon, and not often. The list is read when half of what is awaited has ended, or none
+was read for a while; and when all has ended. So a thousand runs that take seconds cost a handful of requests.
+Where answers are handed on one by one (`hurries`), those of a few runs are read a second after the first of
+them has ended. The stream is only a hint: the list is looked at now and then without it.
 
 Trouble ends no wait: an answer that cannot be read in the list is asked for alone, and is that row's error.
+A run that the list leaves out for long is asked for alone, too, and may turn out to be unknown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -27,10 +29,11 @@ from ..errors import (
 )
 from ..models import TaskRun, TaskRunEvent, TaskRunResult
 from . import operations, responses, streams, wire
-from .effects import Flow, Sleep, now, send, sleep
+from .effects import Flow, ReadChunk, Sleep, now, send, sleep
 from .group_watch import GroupWatch
 from .retry import RetryPolicy
 from .run_status import raise_unfinished
+from .unlisted_runs import UnlistedRuns
 
 Ended: TypeAlias = "TaskRunResult | ParallelError"
 Take: TypeAlias = Callable[[Any, Ended], Flow[None]]
@@ -38,8 +41,10 @@ Take: TypeAlias = Callable[[Any, Ended], Flow[None]]
 
 _ALONE = 4
 """Answers that are asked for one by one rather than with the whole list."""
-_SHARE = 20
-"""So is one part in so many of the group, or less."""
+_SHARE = 100
+"""So is one part in so many of the group, or less: a list brings all of its answers again."""
+_GATHERING = 1.0
+"""Seconds in which others may join the first of a few answers."""
 _SHORTEST, _LONGEST = 1.0, 15.0
 """Seconds between two readings of the list; more the longer the runs take."""
 _LOOK = 60.0
@@ -57,6 +62,8 @@ class GroupResults:
     size: int
     """The runs of the group, awaited or not."""
     began: float
+    hurries: bool = False
+    """Whether each answer is wanted by itself, and not all of them together."""
     waiting: dict[str, Any] = field(default_factory=dict)
     """By run id: its ticket."""
     ended: set[str] = field(default_factory=set)
@@ -68,29 +75,45 @@ class GroupResults:
     """The server did not give all of them when they were read last: it is not asked again at once."""
     _unreadable: set[str] = field(default_factory=set)
     """Runs of which an answer came that could not be read."""
+    _interactions: dict[str, str] = field(default_factory=dict)
+    """By run id, of those that are awaited: its interaction, where it is known."""
 
     def __post_init__(self) -> None:
         self.watch = GroupWatch(self.group_id, self.policy)
+        self.unlisted = UnlistedRuns(self.policy)
         self.last_read = self.last_look = self.began - _SHORTEST
 
     def await_run(self, run: TaskRun, ticket: Any) -> None:
         """Wait for a run."""
         self.waiting[run.run_id] = ticket
+        if run.interaction_id:
+            self._interactions[run.run_id] = run.interaction_id
         if not run.active:
             self.ended.add(run.run_id)
 
-    def collect(self, until: float, take: Take) -> Flow[None]:
+    def collect(
+        self, until: float, take: Take, after_read: Callable[[], Flow[None]] | None = None
+    ) -> Flow[None]:
         """Read answers as runs end, until all have been read or the time is over."""
         while self.waiting and (time := (yield from now())) < until:
-            if self._is_due(time):
+            due = self._due(time)
+            if time >= due:
                 yield from self.read(take)
+                if after_read is not None:
+                    yield from after_read()
             elif len(self.ended) == len(self.waiting):  # put off; there is nothing to follow
-                due = self.last_read + self._pause(time)
                 yield from sleep(Sleep(min(until, due) - time))
             elif time >= self.last_look + _LOOK:
                 yield from self.look()
             else:
                 yield from self._follow(min(until, self.last_look + _LOOK))
+
+    def give_up(self) -> Iterator[tuple[TaskRun, Any]]:
+        """Await no run any longer; each that was, as far as it is known, with its ticket."""
+        for run_id in list(self.waiting):
+            interaction_id = self._interactions.get(run_id)
+            run = TaskRun(run_id=run_id, interaction_id=interaction_id, status="running")
+            yield run, self._release(run_id)
 
     # --- when ------------------------------------------------------------------------------------
 
@@ -98,40 +121,47 @@ class GroupResults:
         """Seconds between two readings."""
         return min(_LONGEST, max(_SHORTEST, (time - self.began) / 4))
 
-    def _is_due(self, time: float) -> bool:
-        """Whether to read now what has ended."""
+    def _due(self, time: float) -> float:
+        """When to read what has ended; infinite while nothing has."""
+        if not self.ended:
+            return math.inf
         pause = self._pause(time)
-        if not self.ended or (self._is_put_off and time < self.last_read + pause):
-            return False
+        after_pause = self.last_read + pause
         if len(self.ended) == len(self.waiting):
-            return True
+            return after_pause if self._is_put_off else time
+        if self.hurries and len(self.ended) <= self._few and not self._is_put_off:
+            return self.first_unread + _GATHERING
         is_much = 2 * len(self.ended) >= len(self.waiting)
-        return time >= self.last_read + pause and (is_much or time >= self.first_unread + pause)
+        return after_pause if is_much else max(after_pause, self.first_unread + pause)
+
+    @property
+    def _few(self) -> int:
+        """Answers that are better asked for one by one."""
+        return max(_ALONE, self.size // _SHARE)
 
     # --- hints -----------------------------------------------------------------------------------
 
     def _follow(self, until: float) -> Flow[None]:
         """Follow the group's events until something is due."""
         time = yield from now()
-        silence = until - time
-        if self.ended:
-            silence = min(
-                silence, max(self.last_read, self.first_unread) + self._pause(time) - time
-            )
-        following, outcome = self.watch.follow(max(_SHORTEST / 2, min(30.0, silence))), None
+        ends = min(until, self._due(time))
+        following, outcome = self.watch.follow(max(_SHORTEST / 2, min(30.0, ends - time))), None
         try:
-            while not self._is_due(time) and time < until:
+            while time < ends:
                 try:
                     effect: Any = following.send(outcome)
                 except StopIteration:  # the server refuses the stream
-                    yield from sleep(Sleep(min(self._pause(time), until - time)))
+                    yield from sleep(Sleep(min(self._pause(time), ends - time)))
                     yield from self.look()
                     return
                 if isinstance(effect, Sleep):
-                    effect = Sleep(min(effect.seconds, max(0.0, until - time)))
+                    effect = Sleep(min(effect.seconds, ends - time))
+                elif isinstance(effect, ReadChunk):
+                    effect = ReadChunk(ends - time)
                 outcome = yield effect
                 time = yield from now()
                 self._note(time)
+                ends = min(until, self._due(time))
         finally:
             following.close()
 
@@ -146,16 +176,19 @@ class GroupResults:
     def look(self) -> Flow[None]:
         """Look which runs have ended, whatever the events say."""
         self.last_look = time = yield from now()
+        listed: list[TaskRunEvent] = []
         try:
             listed = yield from streams.list_runs(self.group_id, self.policy)
         except (AuthenticationFailed, Forbidden):
             raise
         except ParallelError:
-            return
+            pass  # of what it would show it has left out all
         had_none = not self.ended
-        self.ended |= {event.run.run_id for event in listed if not event.run.active} & set(
-            self.waiting
-        )
+        ended = {event.run.run_id for event in listed if not event.run.active}
+        self.ended |= ended & self.waiting.keys()
+        shown = {event.run.run_id for event in listed}
+        self.unlisted.note(self.waiting.keys() - self.ended - shown, time)
+        self.ended.update((yield from self.unlisted.ask(time)))
         if had_none and self.ended:
             self.first_unread = time
 
@@ -163,7 +196,7 @@ class GroupResults:
 
     def read(self, take: Take) -> Flow[None]:
         """Read the answers of the runs that have ended."""
-        if len(self.ended) > max(_ALONE, self.size // _SHARE):
+        if len(self.ended) > self._few:
             try:
                 yield from self._read_list(take)
             except (AuthenticationFailed, Forbidden):
@@ -190,6 +223,8 @@ class GroupResults:
     def _read_one(self, run_id: str, take: Take) -> Flow[None]:
         event = self.watch.ends.get(run_id)
         try:
+            if (unknown := self.unlisted.unknown.pop(run_id, None)) is not None:
+                raise unknown
             if event is None or event.run.status == "completed":
                 ended = yield from self._result(run_id)
             else:
@@ -202,10 +237,11 @@ class GroupResults:
             if isinstance(error, MalformedResponse) and run_id not in self._unreadable:
                 self._unreadable.add(run_id)
                 return  # it may have been spoiled on the way
-            ended = error.with_ids(run_id, event.run.interaction_id if event else None)
+            interaction_id = self._interactions.get(run_id)
+            ended = error.with_ids(run_id, event.run.interaction_id if event else interaction_id)
         self.ended.discard(run_id)
         if ended is not None:
-            yield from take(self.waiting.pop(run_id), ended)
+            yield from take(self._release(run_id), ended)
 
     def _result(self, run_id: str) -> Flow[Ended | None]:
         """The answer of a run; None if it is active, after all."""
@@ -231,7 +267,12 @@ class GroupResults:
             self.ended.add(run.run_id)
             return None
         self.ended.discard(run.run_id)
-        return self.waiting.pop(run.run_id), ended
+        return self._release(run.run_id), ended
+
+    def _release(self, run_id: str) -> Any:
+        """The ticket of a run that is awaited no longer."""
+        self._interactions.pop(run_id, None)
+        return self.waiting.pop(run_id)
 
 
 def _without_answer(run: TaskRun) -> ParallelError | None:

@@ -41,7 +41,7 @@ from ..errors import (
     StillRunning,
     SubmissionUnknown,
 )
-from ..models import JsonSchema, SchemaLike, Submission, TaskRun, TaskRunInput, TaskSpec
+from ..models import JsonSchema, SchemaLike, Submission, TaskRunInput, TaskSpec
 from ..options import RequestOptions, check_timeout
 from ..processors import is_chat
 from .batch_forms import Batch, Column, read_batch
@@ -285,8 +285,7 @@ def _collect(
 
     for group in groups.values():
         yield from group.collect(until, take)
-        for run_id, ticket in group.waiting.items():
-            run = TaskRun(run_id=run_id, status="running")
+        for run, ticket in group.give_up():
             yield from emit((ticket, still_running(run, until - began)))
 
 

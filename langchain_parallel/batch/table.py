@@ -171,7 +171,7 @@ def stream_table(
     """
     options = hide_secrets(options)
     job = TableJob.of(rows, question, options)
-    return _iterate(job, _Seen(job))
+    return _iterate(job, _Seen(job, is_streamed=True))
 
 
 def astream_table(
@@ -180,7 +180,7 @@ def astream_table(
     """As `stream_table`; asynchronous."""
     options = hide_secrets(options)
     job = TableJob.of(rows, question, options)
-    return _aiterate(job, _Seen(job))
+    return _aiterate(job, _Seen(job, is_streamed=True))
 
 
 # --- both ways -----------------------------------------------------------------------------------
@@ -189,8 +189,9 @@ def astream_table(
 class _Seen:
     """What has come of a job so far. While it is open, no other call on this machine researches its batch."""
 
-    def __init__(self, job: TableJob) -> None:
+    def __init__(self, job: TableJob, *, is_streamed: bool = False) -> None:
         self.job = job
+        self._is_streamed = is_streamed
         self.plan: TablePlan = job.plan()
         self.batch_id: str | None = job.options["batch_id"]
         self._config = ensure_config(job.options["config"])
@@ -243,10 +244,17 @@ class _Seen:
         return replace(
             self.job.flow(self._begin),
             batch_id=self.batch_id,
+            hurries=self._is_streamed or self._is_watched,
             parks=self.job.parks and step is not None,
             is_new=step is not None and step.is_new,
             is_settled=step is not None and step.is_settled,
         )
+
+    @property
+    def _is_watched(self) -> bool:
+        """Whether somebody sees each answer as it comes."""
+        is_told = self._observer is not None or self.job.options["on_progress"] is not None
+        return is_told or self.trace.has_listeners
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._show(status="completed" if kind is None else "goes on", has_ended=True)

@@ -85,6 +85,8 @@ class TableFlow:
     parks: bool = False
     """End with `BatchActive` rather than wait for runs."""
     in_order: bool = True
+    hurries: bool = False
+    """Each answer is wanted by itself, and not all of them together."""
     chunk_size: int = 1_000
     in_flight: int = 10_000
     most_chars: int = 4_000_000
@@ -326,9 +328,11 @@ class TableFlow:
         first, *others = waiting
         if self.in_order:
             first, others = min(waiting, key=_oldest), []
+        first.hurries = self.hurries and len(waiting) == 1
         time = yield from now()
         is_all = not (others or self._peeked or self._held)
-        yield from first.collect(until if is_all else min(until, time + _SLICE), self._take)
+        until = until if is_all else min(until, time + _SLICE)
+        yield from first.collect(until, self._take, self._report)
         for group in others:
             yield from group.look()
             if group.ended:
@@ -358,9 +362,8 @@ class TableFlow:
         hint = f"Go on with batch_id={self.batch_id!r}."
         yield from self._read_last(waiting)
         for group in waiting:
-            for run_id, ticket in list(group.waiting.items()):
-                del group.waiting[run_id]
-                yield from self._take(ticket, _goes_on(run_id, self.seconds, hint))
+            for run, ticket in group.give_up():
+                yield from self._take(ticket, _goes_on(run, self.seconds, hint))
         for ticket in chain((*self._held, *self._peeked), self.tickets):
             yield from self._take(ticket, ticket.error or self._reason_for(ticket, hint))
         yield from self._report()
@@ -380,11 +383,12 @@ class TableFlow:
             return ParallelError("The time was over.", hint=f"Not sent. {hint}")
         ticket.duplicates, ticket.is_charged = known.duplicates, known.is_charged
         ticket.group_id = known.group_id
-        return _goes_on(known.run_id, self.seconds, hint)
+        run = TaskRun(run_id=known.run_id, status="running")
+        return _goes_on(run, self.seconds, hint)
 
 
-def _goes_on(run_id: str, seconds: float, hint: str) -> ParallelError:
-    error = still_running(TaskRun(run_id=run_id, status="running"), seconds)
+def _goes_on(run: TaskRun, seconds: float, hint: str) -> ParallelError:
+    error = still_running(run, seconds)
     error.hint = f"The run goes on and nothing is lost. {hint}"
     return error
 

@@ -68,6 +68,11 @@ class TableTrace:
 
         self._run = yield Call(sync, async_)
 
+    @property
+    def has_listeners(self) -> bool:
+        """Whether somebody is told of each row."""
+        return self._runtime is not None or self._run is not None
+
     def beat(self) -> None:
         """Tell LangGraph that the step is not idle."""
         if self._runtime is not None:
@@ -75,7 +80,7 @@ class TableTrace:
 
     def tell(self, row: ResearchRow, batch_id: str, processor: str) -> Calls[None]:
         """Tell what became of a row."""
-        if self._runtime is None and self._run is None:
+        if not self.has_listeners:
             return
         message = RowEnd(
             type="row",

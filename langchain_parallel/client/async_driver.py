@@ -196,8 +196,8 @@ class AsyncDriver(Uncopied):
                 return outcome
             case OpenStream(request):
                 return await stream.open(request)
-            case ReadChunk():
-                return await stream.read()
+            case ReadChunk(most):
+                return await stream.read(most)
             case Sleep():
                 await stream.aclose()
                 await self._settings.clock.asleep(seconds(effect))

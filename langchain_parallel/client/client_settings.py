@@ -166,7 +166,7 @@ class Settings:
             **request.headers,
         }
         is_async = isinstance(http, httpx.AsyncClient)
-        return http.build_request(
+        made = http.build_request(
             request.method,
             self.base_url + request.path,
             params=dict(request.query),
@@ -175,6 +175,8 @@ class Settings:
             timeout=httpx.Timeout(request.timeout, connect=15.0, pool=_POOL_SECONDS),
             extensions={"trace": exchange.atrace if is_async else exchange.trace},
         )
+        exchange.extensions = made.extensions
+        return made
 
     def response(
         self,

@@ -96,6 +96,10 @@ class Exchange:
     to connect may take long, and a process may be suspended meanwhile."""
     secrets: Callable[[], Sequence[str]] = tuple
     """What no log of it may show."""
+    extensions: dict[str, Any] = field(default_factory=dict)
+    """Those of its request at httpx. `read_seconds`, which changes with each read, is how long that may take:
+    a transport with a clock of its own has nothing else to know it by.
+    """
     _has_begun: bool = False
     _sending: bool = False
     """httpx was given the request."""
@@ -112,6 +116,7 @@ class Exchange:
     def extend(self, most: float = math.inf) -> None:
         """Let it take as long again, from now, and `most` seconds at the most."""
         seconds = min(self.seconds, most)
+        self.extensions["read_seconds"] = most
         self.ends = time.monotonic() + seconds
         if self._scope is not None:
             self._scope.deadline = anyio.current_time() + seconds

@@ -186,8 +186,8 @@ class Driver(Uncopied):
                 return outcome
             case OpenStream(request):
                 return stream.open(request)
-            case ReadChunk():
-                return stream.read()
+            case ReadChunk(most):
+                return stream.read(most)
             case Sleep():
                 stream.close()
                 self._settings.clock.sleep(seconds(effect))

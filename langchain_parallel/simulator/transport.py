@@ -22,7 +22,7 @@ _UNFINISHED = "peer closed connection without sending complete message body"
 
 @dataclass
 class _Exchange:
-    """One request under way: the steps that are left, and when the read times out.
+    """One request under way: the steps that are left, and when a read of it times out.
 
     The blocking and the asynchronous transport share `advance` and differ only in how they sleep.
     """
@@ -30,15 +30,21 @@ class _Exchange:
     request: httpx.Request
     steps: Iterator[Step]
     clock: Clock
-    timeout: float = math.inf
-    deadline: float = math.inf
+    last: float = 0.0
+    """When the last byte came."""
     has_begun: bool = False
     waiting: Wait | None = None
 
     def __post_init__(self) -> None:
-        read = self.request.extensions.get("timeout", {}).get("read")
-        self.timeout = math.inf if read is None else float(read)
-        self.deadline = self.clock.monotonic() + self.timeout
+        self.last = self.clock.monotonic()
+
+    @property
+    def deadline(self) -> float:
+        """When the read times out. A client may say anew before each read how long it may take."""
+        extensions = self.request.extensions
+        read = extensions.get("timeout", {}).get("read")
+        seconds = min(math.inf if read is None else read, extensions.get("read_seconds", math.inf))
+        return self.last + float(seconds)
 
     def advance(self) -> float | Head | Chunk | None:
         """Return the seconds to sleep before the next call, or what has arrived; None at the end."""
@@ -55,7 +61,7 @@ class _Exchange:
         if isinstance(step, (Refuse, Cut)):
             raise self._error(step)
         self.has_begun = True
-        self.deadline = self.clock.monotonic() + self.timeout
+        self.last = self.clock.monotonic()
         return 0.0 if isinstance(step, HeadPart) else step
 
     def _pause(self, wait: Wait) -> float | None:
@@ -63,9 +69,9 @@ class _Exchange:
         now = self.clock.monotonic()
         if now >= wait.until:
             return None
-        if now >= self.deadline:
+        if now >= (deadline := self.deadline):
             raise httpx.ReadTimeout("timed out", request=self.request)
-        left = min(wait.until, self.deadline) - now
+        left = min(wait.until, deadline) - now
         if left > self.clock.poll_interval:
             self.waiting = None  # the next step says whether anything has changed meanwhile
             return self.clock.poll_interval
