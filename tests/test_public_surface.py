@@ -159,7 +159,7 @@ def test_what_reads_an_answer_is_imported_before_one_is_paid_for() -> None:
     )
 
 
-LAZY = ("checks", "findings", "parked", "research", "research.evaluation")
+LAZY = ("checks", "findings", "parked", "research", "research.evaluation", "scorers")
 """Packages of which some names are imported when they are first used."""
 
 
