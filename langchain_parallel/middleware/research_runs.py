@@ -9,6 +9,7 @@ finds it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
@@ -20,6 +21,7 @@ from .._graph.earlier_sessions import remember
 from .._graph.gone_ledger import asks_to_replace
 from .._graph.ownership import seal_turn
 from .._graph.paid_chat import QuickAnswer
+from .._graph.paid_run import PaidRun
 from .._graph.recollections import EndedQuestion, earlier_questions
 from .._graph.runtime import checkpointer_of, ends_step, parent_task
 from ..errors import ActionRequired, LedgerNotFound, ParallelError
@@ -144,6 +146,7 @@ def finish(
     config: RunnableConfig,
     *,
     has_ended: bool,
+    fetch_seconds: float = PaidRun.fetch_seconds,
 ) -> Calls[AgentTurn]:
     """Follow a run, with its progress on the custom stream, and put its answer into the record.
 
@@ -155,8 +158,10 @@ def finish(
         record: The run's.
         config: LangChain's config.
         has_ended: Only ask for the answer.
+        fetch_seconds: How long to wait for it then.
     """
     run, ledger_id = agent.run(record, config), record["ledger_id"]
+    run = replace(run, fetch_seconds=fetch_seconds)
     try:
         turn = yield from finish_turn(run, record, ledger_id, has_ended=has_ended)
     except ActionRequired as error:

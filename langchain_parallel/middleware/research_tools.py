@@ -22,16 +22,17 @@ from pydantic import ConfigDict, Field
 
 from .._core.calls import Calls, adrive, drive
 from .._graph.earlier_sessions import find_known
+from .._graph.paid_run import PaidRun
 from .._graph.runtime import ends_step
 from ..errors import InvalidRequest, ParallelError
-from ..parked.interrupts import check_can_park, check_own_thread, is_parking, park
+from ..parked.interrupts import check_can_park, check_own_thread, is_parking, is_woken, park
 from ..text.untrusted import fence, harmless
 from ..tools.call_site import AnyRuntime, config_inside
 from ..tools.tool_messages import error_for_model, explain
 from . import agent_messages
 from .agent_config import AgentConfig
 from .agent_ledger import agent_ledger
-from .agent_state import UNPROVEN, Research, as_read, find_record, is_active, is_ended
+from .agent_state import UNPROVEN, AgentTurn, Research, as_read, find_record, is_active, is_ended
 from .call_plan import call_of, find_message, has_id_of_another, plan_call
 from .citations import next_range
 from .earlier_answers import as_text
@@ -245,17 +246,40 @@ def ask(call: AgentCall) -> Calls[Command[Any]]:
 def _wait(call: AgentCall, records: Research) -> Calls[Research]:
     agent, config = call.agent, call.config
     running = [record for record in records.values() if record["status"] == "running"]
-    if parked := is_parking(agent.wait, config):
+    parked = is_parking(agent.wait, config)
+    if parked and len(running) == 1 and is_woken(config):
+        # Its run has ended, so that the request for the answer is nearly always the only one.
+        ended = yield from _finish(call, records, running, has_ended=True, fetch_seconds=1.0)
+        if is_ended(ended[running[0]["handle"]]):
+            return ended
+    if parked:
         ledger_id = running[0]["ledger_id"] if running else ""
         yield from park(agent, running, ledger_id, config, raises=False)
     elif agent.wait != "block":
         return records
+    return (yield from _finish(call, records, running, has_ended=parked))
+
+
+def _finish(
+    call: AgentCall,
+    records: Research,
+    running: list[AgentTurn],
+    *,
+    has_ended: bool,
+    fetch_seconds: float = PaidRun.fetch_seconds,
+) -> Calls[Research]:
+    """The records with the answers of these runs."""
     ended = dict(records)
     # One after the other, which takes as long as the slowest: the runs go on at the same time.
     for record in running:
         everything = {**call.research, **ended}
         ended[record["handle"]] = yield from finish(
-            agent, everything, record, config, has_ended=parked
+            call.agent,
+            everything,
+            record,
+            call.config,
+            has_ended=has_ended,
+            fetch_seconds=fetch_seconds,
         )
     return ended
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -51,7 +52,7 @@ from ..options import (
     RequestOptions,
     check_timeout,
 )
-from ..parked.interrupts import check_can_park, check_own_thread, is_parking, park
+from ..parked.interrupts import check_can_park, check_own_thread, is_parking, is_woken, park
 from ..text.result import DEFAULT_MAX_CHARS, MIN_CHARS, paid_calls, render
 from ..text.untrusted import compact_json
 from .arguments import (
@@ -287,8 +288,7 @@ class ParallelTaskTool(DiscreetDoor, CalledByName, CalledInBatches, AskedByHand)
                 )
                 if self.ledger_id is not None:
                     yield from check_adopted(run.door, site, submission)
-                is_parked = yield from self._park(sent, submission, ledger_id, site)
-                got = yield from sent.answer(submission, has_ended=is_parked)
+                got = yield from self._wait(sent, submission, ledger_id, site)
             except ParallelError as error:
                 yield from call.end(run, ledger_id, error=error)
                 raise
@@ -414,14 +414,17 @@ class ParallelTaskTool(DiscreetDoor, CalledByName, CalledInBatches, AskedByHand)
         limits = self.limits or Limits()
         return CallBatch(seats, config, batch_id, on_begin, limits, self.timeout, most)
 
-    def _park(
+    def _wait(
         self, run: PaidRun, submission: Submission, ledger_id: str, site: CallSite
-    ) -> Calls[bool]:
-        """Return once the run has ended, with True; until then the thread waits in an interrupt. With False,
-        nothing parks here.
-        """
+    ) -> Calls[PaidAnswer]:
+        """The answer. Where the tool parks, the thread waits in an interrupt until the run has ended."""
         if not is_parking(self.wait, site.config):
-            return False
+            return (yield from run.answer(submission))
+        if is_woken(site.config):
+            # The run has ended, so that the request for the answer is nearly always the only one.
+            with suppress(ParallelError):
+                woken = replace(run, fetch_seconds=1.0)
+                return (yield from woken.answer(submission, has_ended=True))
         asked = run.request.input
         turn = {
             "run_id": submission.run.run_id,
@@ -430,7 +433,7 @@ class ParallelTaskTool(DiscreetDoor, CalledByName, CalledInBatches, AskedByHand)
             "processor": run.as_sent(submission).request.processor,
         }
         yield from park(run.door, [turn], ledger_id, site.config, raises=False)
-        return True
+        return (yield from run.answer(submission, has_ended=True))
 
     def _check_follow_up(self, run: PaidRun, site: CallSite) -> Calls[None]:
         """Refuse to build on another's interaction, before anything is recorded or sent."""

@@ -13,10 +13,12 @@ from langgraph.types import Command
 
 from langchain_parallel import aresume, resume
 from langchain_parallel.parked import asweep, sweep
+from langchain_parallel.parked.interrupts import RESUME_VALUE
 
 from .harness import (
     SAID,
     Account,
+    How,
     Model,
     branch,
     calls,
@@ -30,6 +32,22 @@ from .harness import (
 
 def parked(account: Account, model: Model, saver: InMemorySaver) -> Any:
     return account.agent(model, wait="park", compiled={"checkpointer": saver})
+
+
+def test_a_thread_that_is_woken_does_not_ask_for_the_status_first(how: How) -> None:
+    def requests_to_resume(value: str) -> int:
+        account = Account(how)
+        agent = parked(account, Model(calls(start("Who leads?")), "done"), InMemorySaver())
+        [interrupt] = account.invoke(agent, SAID, thread())["__interrupt__"]
+        resume: Any = Command(resume={interrupt.id: value})
+        assert account.invoke(agent, resume, thread())["__interrupt__"]  # too early
+        account.pass_time()
+        before = len(account.simulator.requests)
+        assert account.invoke(agent, resume, thread())["messages"][-1].text == "done"
+        assert account.billed == 1
+        return len(account.simulator.requests) - before
+
+    assert requests_to_resume(RESUME_VALUE) == requests_to_resume("of a person") - 1
 
 
 def test_the_interrupt_says_what_is_waited_for(account: Account) -> None:

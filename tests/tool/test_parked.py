@@ -11,6 +11,7 @@ from langgraph.func import entrypoint
 from langgraph.types import Command
 
 from langchain_parallel import Limits, ParallelTaskTool, aresume, resume
+from langchain_parallel.parked.interrupts import RESUME_VALUE
 
 from .helpers import START, Account, How, agent, answers, calls, invoke, thread
 
@@ -40,6 +41,23 @@ async def test_the_thread_waits_in_an_interrupt_until_the_run_has_ended(
     (answer,) = answers(state)
     assert answer.artifact["run_id"] == run["run_id"]
     assert len(account.wire.paid) == account.billed == 1
+
+
+async def test_a_thread_that_is_woken_does_not_ask_for_the_status_first(how: How) -> None:
+    async def requests_to_resume(value: str) -> int:
+        account = Account()
+        says = calls({"input": "Who leads?"})
+        graph = agent(parking(account), says, "done", checkpointer=InMemorySaver())
+        state = await invoke(graph, START, how, HERE)
+        resume: Any = Command(resume={state["__interrupt__"][0].id: value})
+        assert (await invoke(graph, resume, how, HERE))["__interrupt__"]  # too early
+        account.simulator.clock.sleep(3_600)
+        before = len(account.simulator.requests)
+        assert answers(await invoke(graph, resume, how, HERE))[0].status == "success"
+        assert account.billed == 1
+        return len(account.simulator.requests) - before
+
+    assert await requests_to_resume(RESUME_VALUE) == await requests_to_resume("of a person") - 1
 
 
 async def test_calls_beside_each_other_park_together(account: Account, how: How) -> None:
