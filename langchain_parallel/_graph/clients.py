@@ -104,8 +104,20 @@ class ClientPair(NamedTuple):
             cache.remember_run(ledger_id, key, KnownRun(run, may_have_duplicate=True))
 
     def create_group(self, metadata: Mapping[str, str]) -> Calls[str]:
-        """A new ledger. Free."""
-        return (yield from self._call(ParallelClient.create_group, metadata)).taskgroup_id
+        """A new ledger, which is remembered to be empty. Free."""
+        group = yield from self._call(ParallelClient.create_group, metadata)
+        # Now is right, however late it is: until this returns nobody else can know its id.
+        made_at = self.monotonic()
+        self.sync._settings.cache.remember_made(group.taskgroup_id, self.process_id, made_at)
+        return group.taskgroup_id
+
+    def monotonic(self) -> float:
+        """Seconds, by the clock that the clients go by."""
+        return self.sync._settings.clock.monotonic()
+
+    def was_empty_at(self, ledger_id: str) -> float | None:
+        """When a ledger was empty, by the monotonic clock, if this process has made it."""
+        return self.sync._settings.cache.made_at(ledger_id, self.process_id)
 
     def retrieve_group(self, ledger_id: str) -> Calls[TaskGroup]:
         """A ledger with its runs counted. Free.
@@ -136,6 +148,7 @@ class ClientPair(NamedTuple):
         lookup: Lookup = "once",
         before_send: Callable[[Sequence[TaskRun]], None] | None = None,
         confirm: Callable[[], Calls[bool]] | None = None,
+        was_empty_at: float | None = None,
     ) -> Calls[Submission]:
         """Find the run in the ledger or start it there, as `ParallelClient.submit` does.
 
@@ -148,6 +161,7 @@ class ClientPair(NamedTuple):
             before_send: See `_core.ledger.submission.submit`.
             confirm: Says, where moments have passed since the look, whether the request may still be sent;
                 False if another process has taken it over.
+            was_empty_at: See `_core.ledger.submission.submit`.
         """
 
         def flow(client: AnyClient) -> tuple[Flow[Submission], str]:
@@ -155,7 +169,7 @@ class ClientPair(NamedTuple):
             pending = client._settings.pending(
                 ledger_id, checked, position=position, attempt=0, identity=identity
             )
-            steps = submit(pending, lookup, before_send)
+            steps = submit(pending, lookup, before_send, was_empty_at)
             return report_submission(steps, checked), pending.name
 
         def sync() -> Submission:

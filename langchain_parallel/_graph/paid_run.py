@@ -58,6 +58,19 @@ class PaidAnswer(NamedTuple):
         return None if price is None else price * self.paid
 
 
+_CLAIMED_AT_ONCE = 0.05
+"""Seconds between the look for an intent and the claim, in which nobody else can look, claim and send."""
+
+
+class _How(NamedTuple):
+    """How a run is submitted; see `PaidRun.submit`."""
+
+    is_new: bool
+    is_limited: bool
+    before_send: Callable[[Sequence[TaskRun]], None] | None
+    may_exceed_quotas: bool
+
+
 @dataclass(frozen=True)
 class PaidRun(PaidRequest):
     """One run of a door."""
@@ -74,6 +87,7 @@ class PaidRun(PaidRequest):
         ledger_id: str,
         *,
         is_new: bool = False,
+        is_limited: bool = False,
         before_send: Callable[[Sequence[TaskRun]], None] | None = None,
         may_exceed_quotas: bool = False,
     ) -> Calls[Submission]:
@@ -85,6 +99,8 @@ class PaidRun(PaidRequest):
         Args:
             ledger_id: The ledger.
             is_new: No request can have had its position.
+            is_limited: What other runs of the ledger cost decides whether it may be sent: they are looked up
+                even in a ledger that this process has just made.
             before_send: Called with the runs that the ledger has; what it raises keeps the request from
                 being sent.
             may_exceed_quotas: Somebody who may has approved it beyond the quotas.
@@ -92,13 +108,14 @@ class PaidRun(PaidRequest):
         Raises:
             QuotaExceeded: It was not sent before, and does not fit into a quota.
         """
+        how = _How(is_new, is_limited, before_send, may_exceed_quotas)
         other = self._in_place()
         if other is None:
-            return (yield from self._submit(ledger_id, is_new, before_send, may_exceed_quotas))
+            return (yield from self._submit(ledger_id, how))
         if not is_new and (found := (yield from other._look(ledger_id))):
             return other._tell_adopted(other._tell_replaced(found, self))
         try:
-            return (yield from self._submit(ledger_id, is_new, before_send, may_exceed_quotas))
+            return (yield from self._submit(ledger_id, how))
         except (Forbidden, Unprocessable) as error:
             if error.billed is not False or not is_of_processor(
                 error.status, error.fields, error.server_message
@@ -106,9 +123,7 @@ class PaidRun(PaidRequest):
                 raise
             name, near = self.request.processor, other.request.processor
             _LOG.warning("Processor %s is refused; %s is asked instead. %s", name, near, error)
-        return other._tell_replaced(
-            (yield from other._submit(ledger_id, is_new, before_send, may_exceed_quotas)), self
-        )
+        return other._tell_replaced((yield from other._submit(ledger_id, how)), self)
 
     def _in_place(self) -> PaidRun | None:
         """The same run with the processor to use if the API refuses its own; None if it may not fall back."""
@@ -134,62 +149,49 @@ class PaidRun(PaidRequest):
         """The run as it was sent: with another processor, if its own was refused."""
         return (self._in_place() or self) if submission.instead_of else self
 
-    def _submit(
-        self,
-        ledger_id: str,
-        is_new: bool,
-        before_send: Callable[[Sequence[TaskRun]], None] | None,
-        may_exceed_quotas: bool,
-    ) -> Calls[Submission]:
+    def _submit(self, ledger_id: str, how: _How) -> Calls[Submission]:
         self.door.warn_of(self.request)
         yield from wait_for_checkpoint(self.config)
         lock = yield from self.lock(f"submit {ledger_id} {self.key}")
         try:
-            if is_new or holder_of(self.config) is None:
-                submit = self._submit_alone(ledger_id, is_new, before_send, may_exceed_quotas)
-            else:
-                submit = self._submit_intent(ledger_id, before_send, may_exceed_quotas)
-            return (yield from submit)
+            if how.is_new or holder_of(self.config) is None:
+                return (yield from self._submit_alone(ledger_id, how))
+            return (yield from self._submit_intent(ledger_id, how))
         finally:
             lock.release()
 
-    def _submit_alone(
-        self,
-        ledger_id: str,
-        is_new: bool,
-        before_send: Callable[[Sequence[TaskRun]], None] | None,
-        may_exceed: bool,
-    ) -> Calls[Submission]:
+    def _submit_alone(self, ledger_id: str, how: _How) -> Calls[Submission]:
         """Submit what no other process can have sent, or can ever know of."""
-        if there := (yield from self._reserve(ledger_id, may_exceed)):
+        if there := (yield from self._reserve(ledger_id, how.may_exceed_quotas)):
             return self._tell_adopted(there)
+        lookup: Lookup = "none" if how.is_new else "once"
         try:
-            return (yield from self._send(ledger_id, "none" if is_new else "once", before_send))
+            return (yield from self._send(ledger_id, lookup, how, was_never_sent=True))
         except ParallelError as error:
             if error.billed is False:
                 yield from self.door.quotas.release(self, ledger_id)
             raise
 
-    def _submit_intent(
-        self,
-        ledger_id: str,
-        before_send: Callable[[Sequence[TaskRun]], None] | None,
-        may_exceed: bool,
-    ) -> Calls[Submission]:
+    def _submit_intent(self, ledger_id: str, how: _How) -> Calls[Submission]:
         """Submit with an intent, which says whether another process has sent it."""
-        intents = self._intents(ledger_id)
+        intents, clients = self._intents(ledger_id), self.door.clients
+        read_at = clients.monotonic()
         before = yield from intents[0].read()
         if run := (yield from self._recorded_run(intents[0], before)):
             self.door.clients.remember_run(ledger_id, self.key, run)
-            return (yield from self._send(ledger_id, "once", before_send))
-        if there := (yield from self._reserve(ledger_id, may_exceed)):
+            return (yield from self._send(ledger_id, "once", how))
+        if there := (yield from self._reserve(ledger_id, how.may_exceed_quotas)):
             return self._tell_adopted(there)
         for intent in intents:
             yield from intent.claim()
         is_open = intents[0].is_in_doubt(before) or intents[0].run_of(before) is not None
         lookup: Lookup = "until_settled" if is_open else "once"
+        # In a longer time another process may have claimed it, too, and sent it.
+        is_first = before is None and clients.monotonic() <= read_at + _CLAIMED_AT_ONCE
         try:
-            submission = yield from self._send(ledger_id, lookup, before_send, intents[0].is_ours)
+            submission = yield from self._send(
+                ledger_id, lookup, how, intents[0].is_ours, was_never_sent=is_first
+            )
         except ParallelError as error:
             if error.billed is False:
                 for intent in intents:
@@ -217,13 +219,18 @@ class PaidRun(PaidRequest):
         self,
         ledger_id: str,
         lookup: Lookup,
-        before_send: Callable[[Sequence[TaskRun]], None] | None,
+        how: _How,
         confirm: Callable[[], Calls[bool]] | None = None,
+        *,
+        was_never_sent: bool = False,
     ) -> Calls[Submission]:
-        how: dict[str, Any] = {"before_send": before_send, "confirm": confirm}
-        how |= self._place | {"lookup": lookup}
+        """`was_never_sent`: no process has recorded that it was about to."""
+        clients, may_be_first = self.door.clients, was_never_sent and not how.is_limited
+        asked: dict[str, Any] = {"before_send": how.before_send, "confirm": confirm}
+        asked["was_empty_at"] = clients.was_empty_at(ledger_id) if may_be_first else None
+        asked |= self._place | {"lookup": lookup}
         with telling_how(ledger_id, self.request):
-            return (yield from self.door.clients.submit(ledger_id, self.request, **how))
+            return (yield from clients.submit(ledger_id, self.request, **asked))
 
     def may_have_been_sent(self, ledger_id: str) -> Calls[bool]:
         """Whether this call has a run, or may have; True where nothing is recorded."""

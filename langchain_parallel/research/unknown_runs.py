@@ -129,7 +129,10 @@ def submit_knowing(
         while True:
             try:
                 submission = yield from run.submit(
-                    ledger_id, before_send=check, may_exceed_quotas=may_exceed_quotas
+                    ledger_id,
+                    is_limited=is_limited,
+                    before_send=check,
+                    may_exceed_quotas=may_exceed_quotas,
                 )
                 return Submitted(submission, found)
             except QuotaExceeded:

@@ -71,7 +71,7 @@ def submit_within_limits(
         if allowed.request.previous_interaction_id != run.request.previous_interaction_id:
             yield from check_edited(allowed)
         submitted = yield from allowed.submit(
-            ledger_id, is_new=is_new, may_exceed_quotas=may_exceed
+            ledger_id, is_new=is_new, is_limited=True, may_exceed_quotas=may_exceed
         )
         return allowed, submitted
     finally:

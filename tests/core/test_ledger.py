@@ -27,6 +27,8 @@ from .helpers import Script, answer
 
 ASKED = TaskRunInput(input="Who?", processor="lite")
 KEY = ledger_key(ASKED)
+TOO_LATE = NoResponse(sent=False, too_late=True)
+"""Between the look and the send the process was suspended, or had to wait for a connection."""
 POLICY = RetryPolicy(max_attempts=3, initial_delay=1.0, settle_seconds=10.0)
 STARTED = answer(200, '{"run_ids": ["trun_1"]}')
 RUN = answer(200, json.dumps({"run_id": "trun_1", "interaction_id": "intr_1", "status": "queued"}))
@@ -370,6 +372,68 @@ def test_the_lookup_is_skipped_only_on_request() -> None:
     assert paid(script) == 1
 
 
+def submit_to_new(script: Script, made_at: float = 0.0, **rest: Any) -> Submission:
+    return script.run(ledger.submit(pending(**rest), was_empty_at=made_at))
+
+
+def test_a_ledger_made_a_moment_ago_is_not_looked_into() -> None:
+    script = Script(STARTED, RUN)
+    script.time = POLICY.settle_seconds / 30
+    assert not submit_to_new(script).adopted
+    [sent] = [request for request in script.sent if request.paid]
+    assert sent.leaves_by == pytest.approx(POLICY.settle_seconds / 30)
+
+
+def test_one_that_was_made_earlier_is() -> None:
+    script = Script(*FOUND)
+    script.time = POLICY.settle_seconds / 30 + 0.001
+    assert submit_to_new(script).adopted
+    assert paid(script) == 0
+
+
+@pytest.mark.parametrize("lookup", ["until_settled", "none"])
+def test_another_way_to_look_is_taken_as_it_was_asked_for(lookup: Lookup) -> None:
+    script = Script(*(SHOWN if lookup == "until_settled" else (STARTED, RUN)))
+    script.run(ledger.submit(pending(), lookup, was_empty_at=0.0))
+    [*sent] = [request.leaves_by for request in script.sent if request.paid]
+    assert sent == ([] if lookup == "until_settled" else [math.inf])
+
+
+def test_a_doubt_is_settled_first_in_a_new_ledger_too() -> None:
+    cache = LedgerCache()
+    flow = ledger.submit(pending(cache=cache), was_empty_at=0.0)
+    with pytest.raises(IndexError):  # the list of outcomes ends at the paid request
+        Script().run(flow)
+    flow.close()
+    again = Script(*NOTHING, *SHOWN)
+    assert submit_to_new(again, cache=cache).adopted
+    assert paid(again) == 0
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_whoever_was_suspended_since_it_made_the_ledger_looks_into_it(is_there: bool) -> None:
+    script = Script(TOO_LATE, *(FOUND if is_there else [*NOTHING, STARTED, RUN]))
+    assert submit_to_new(script).adopted == is_there
+    assert paid(script) == 1 + (not is_there)
+
+
+def test_what_another_process_has_taken_over_in_a_new_ledger_is_looked_for_until_settled() -> None:
+    script = Script(TOO_LATE, *NOTHING, *NOTHING, *SHOWN)
+    script.confirms = [False]
+    assert submit_to_new(script).adopted
+
+
+def test_only_who_has_made_a_ledger_and_never_read_it_knows_that_it_is_empty() -> None:
+    cache = LedgerCache()
+    assert cache.made_at("tgrp_1", "here") is None
+    cache.remember_made("tgrp_1", "here", 5.0)
+    assert cache.made_at("tgrp_1", "here") == 5.0
+    assert cache.made_at("tgrp_1", "a forked child") is None
+    assert cache.made_at("tgrp_2", "here") is None
+    find(Script(*NOTHING), cache=cache)
+    assert cache.made_at("tgrp_1", "here") is None
+
+
 def test_settling_first_waits_for_a_run_that_shows_up_late() -> None:
     script = Script(*NOTHING, *NOTHING, *NOTHING, *SHOWN)
     assert submit(script, lookup="until_settled").adopted
@@ -411,10 +475,6 @@ def test_a_doubt_that_could_not_be_settled_stays_for_the_next_lookup() -> None:
     submit(script, cache=cache)
     assert script.time >= POLICY.settle_seconds
     assert not cache.unsettled
-
-
-TOO_LATE = NoResponse(sent=False, too_late=True)
-"""Between the look and the send the process was suspended, or had to wait for a connection."""
 
 
 @pytest.mark.parametrize("is_there", [False, True])

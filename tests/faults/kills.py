@@ -13,10 +13,6 @@ from ..research.harness import Mode
 from .matrix import clean
 from .users import Clock, Told, User
 
-SENDING, READING = 4, 5
-"""The requests of an untroubled question, counted from 1: a ledger is made, its runs are counted and
-listed, a run is added, and read."""
-
 
 @dataclass(frozen=True)
 class Kill:

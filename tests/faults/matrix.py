@@ -161,6 +161,8 @@ def play(cell: Cell) -> How:
     cell.under.begin(simulator)
     with closing(cell.user(cell.mode, simulator)) as user:
         user.called_by = cell.under.called_by
+        if cell.call.looks_first:
+            user.write_slowly()
         told = _trouble(cell, user)
         _not_twice(user)
         if told is not None:

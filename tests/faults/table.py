@@ -135,6 +135,7 @@ class Call:
         again: The user was left without an answer by a run that takes long, and asks the same once
             more: in the same process, or in another one.
         late: Seconds until a run is listed.
+        looks_first: It is, or comes after, the look that a ledger needs which another process may have used.
     """
 
     name: str
@@ -145,6 +146,7 @@ class Call:
     skip: int = 0
     again: Literal["", "here", "elsewhere"] = ""
     late: float = 0.0
+    looks_first: bool = False
 
     def __str__(self) -> str:
         return self.name
@@ -166,11 +168,11 @@ NO_EVENTS = Fault("status_before", status=404, method="GET", path=f"{_RUN}/event
 
 CALLS: tuple[Call, ...] = (
     Call("create group", "POST", "*/groups"),
-    Call("look", "GET", _LIST, streams=True),
-    Call("count", "GET", "*/groups/tgrp_" + "?" * 32),
+    Call("look", "GET", _LIST, streams=True, looks_first=True),
+    Call("count", "GET", "*/groups/tgrp_" + "?" * 32, looks_first=True),
     Call("add runs", "POST", _LIST),
     Call("add runs, listed late", "POST", _LIST, late=LATE),
-    Call("look in doubt", "GET", _LIST, streams=True, first=(_LOST,), skip=1),
+    Call("look in doubt", "GET", _LIST, streams=True, first=(_LOST,), skip=1, looks_first=True),
     Call("retrieve", "GET", _RUN),
     Call("events", "GET", f"{_RUN}/events", streams=True),
     Call("result", "GET", f"{_RUN}/result", first=(NO_EVENTS,)),

@@ -131,6 +131,7 @@ def requests(user: type[User], troubles: list[Row]) -> list[tuple[str, str]]:
     look = next(call for call in CALLS if call.name == "look")
     simulator = Simulator(Clock())
     with closing(user("sync", simulator)) as someone:
+        someone.write_slowly()
         for row in troubles:
             simulator.faults.add(*look.faults(row, 1))
         assert someone.ask() is None

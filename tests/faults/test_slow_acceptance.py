@@ -14,7 +14,7 @@ import pytest
 from langchain_parallel.simulator import Fault
 
 from ..research.harness import Mode
-from .kills import READING, SENDING, Deadly, Kill, survive
+from .kills import Deadly, Kill, survive
 from .users import MODES, USERS, User
 
 POST: dict[str, Any] = {"method": "POST", "path": "*/groups/*/runs"}
@@ -31,8 +31,8 @@ def test_the_request_at_which_users_are_killed_is_the_paid_one(kind: type[User])
     paid = [
         n for n, (method, path) in enumerate(made, 1) if (method, path[-4:]) == ("POST", "runs")
     ]
-    assert paid[0] == SENDING
-    assert made[READING - 1][1].startswith("/v1/tasks/runs/")
+    assert paid[0] == kind.sending
+    assert made[kind.sending][1].startswith("/v1/tasks/runs/")
 
 
 @pytest.mark.grid
@@ -44,7 +44,7 @@ def test_killed_while_the_server_is_at_work(
     kind: type[User], mode: Mode, seconds: float, elsewhere: bool
 ) -> None:
     slowly = Fault("slow_acceptance", seconds=seconds, times=None, **POST)
-    survive(kind, mode, kills=[Kill(SENDING, elsewhere=elsewhere)], trouble=[slowly])
+    survive(kind, mode, kills=[Kill(kind.sending, elsewhere=elsewhere)], trouble=[slowly])
 
 
 @pytest.mark.grid
@@ -70,5 +70,5 @@ def test_refused_after_acceptance_and_killed_then(
     kind: type[User], mode: Mode, retry_after: float
 ) -> None:
     refused = Fault("status_after", status=429, retry_after=retry_after, **POST)
-    for request in (SENDING, SENDING + 1, SENDING + 2):
-        survive(kind, mode, kills=[Kill(request)], trouble=[refused])
+    for later in (0, 1, 2):
+        survive(kind, mode, kills=[Kill(kind.sending + later)], trouble=[refused])

@@ -62,6 +62,34 @@ class Clock(ManualClock):
         return time
 
 
+class Saver(InMemorySaver):
+    """Writes take `seconds` of virtual time."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__()
+        self.clock, self.seconds = clock, 0.0
+
+    def put(self, *args: Any, **named: Any) -> Any:
+        self.clock.advance(self.seconds)
+        return super().put(*args, **named)
+
+
+class Store(InMemoryStore):
+    """The same."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__()
+        self.clock, self.seconds = clock, 0.0
+
+    def put(self, *args: Any, **named: Any) -> None:
+        self.clock.advance(self.seconds)
+        super().put(*args, **named)
+
+    async def aput(self, *args: Any, **named: Any) -> None:
+        self.clock.advance(self.seconds)
+        await super().aput(*args, **named)
+
+
 @dataclass(frozen=True)
 class Told:
     """What a user gets instead of an answer: an error, or the turn of a run that failed."""
@@ -85,9 +113,13 @@ class User(ABC):
 
     name: ClassVar[str]
     questions: ClassVar[tuple[str, ...]] = (QUESTION,)
+    sending: ClassVar[int] = 2
+    """The paid request of an untroubled question, counted from 1: a ledger is made, and a run added."""
 
     def __init__(self, mode: Mode, simulator: Simulator) -> None:
         self.mode, self.simulator = mode, simulator
+        assert isinstance(simulator.clock, ManualClock)
+        self.saver, self.store = Saver(simulator.clock), Store(simulator.clock)
         self.answered: dict[str, tuple[str, str]] = {}
         self.on_follow_up: Callable[[], None] = lambda: None
         self.called_by: Mapping[str, str] = {}
@@ -120,6 +152,10 @@ class User(ABC):
     @abstractmethod
     def move(self) -> None:
         """Go on in another process, which knows only what was written down."""
+
+    def write_slowly(self) -> None:
+        """Have writes take so long that another process may have used a ledger made here."""
+        self.saver.seconds = self.store.seconds = 0.1
 
     def killed(self) -> None:  # noqa: B027  # most have nothing to do then
         """What was going on is lost."""
@@ -159,6 +195,7 @@ class ClientUser(User):
     """Calls `submit` and `wait` of a client."""
 
     name = "client"
+    sending = 4  # the runs of its ledger are counted and listed before
 
     def __init__(self, mode: Mode, simulator: Simulator) -> None:
         super().__init__(mode, simulator)
@@ -223,7 +260,6 @@ class GraphUser(User):
 
     def __init__(self, mode: Mode, simulator: Simulator) -> None:
         super().__init__(mode, simulator)
-        self.checkpointer = InMemorySaver()
         self.move()
 
     def move(self) -> None:
@@ -234,7 +270,7 @@ class GraphUser(User):
         graph = create_research_graph(
             limits=Limits(max_runs_per_question=2), **options, client=self.client, timeout=timeout
         )
-        return graph.compile(checkpointer=self.checkpointer)
+        return graph.compile(checkpointer=self.saver)
 
     def _evaluate(self, state: Any, turn: Any) -> Any:
         if turn["content"] is None or turn["question"] == FOLLOW_UP:
@@ -283,7 +319,7 @@ class AgentUser(User):
         super().__init__(mode, simulator)
         self.account = Account()
         self.account.simulator, self.account.wire = simulator, Wire(simulator)
-        self.kept: dict[str, Any] = {"checkpointer": InMemorySaver(), "store": InMemoryStore()}
+        self.kept: dict[str, Any] = {"checkpointer": self.saver, "store": self.store}
         self.errors: list[ParallelError] = []
         self.lost = False
         self.move()
@@ -341,7 +377,6 @@ class BatchUser(User):
 
     def __init__(self, mode: Mode, simulator: Simulator) -> None:
         super().__init__(mode, simulator)
-        self.checkpointer = InMemorySaver()
         self.patience: float | None = None
         self.move()
 
@@ -378,7 +413,7 @@ class BatchUser(User):
         graph: Any = StateGraph(_Rows)
         graph.add_node("batch", RunnableLambda(blocking, asynchronous))
         graph.add_edge(START_NODE, "batch")
-        return graph.compile(checkpointer=self.checkpointer)
+        return graph.compile(checkpointer=self.saver)
 
     def _invoke(self, given: Any, config: Any) -> Told | None:
         try:
@@ -401,7 +436,6 @@ class DeskUser(User):
 
     def __init__(self, mode: Mode, simulator: Simulator) -> None:
         super().__init__(mode, simulator)
-        self.saver, self.store = InMemorySaver(), InMemoryStore()
         self.session_id = ""
         self.move()
 

@@ -228,7 +228,7 @@ def test_a_lost_answer_to_the_paid_request_is_looked_for_not_paid_again(account:
 def test_an_uncertain_run_is_reported_as_such_and_found_later(account: Account) -> None:
     """The server takes the request, its answer is lost, and then it cannot be asked for a long time."""
     account.fault("drop_after", method="POST", path="*/runs")
-    account.fault("status_before", method="GET", path="*/groups/*/runs*", skip=1, times=None)
+    account.fault("status_before", method="GET", path="*/groups/*/runs*", times=None)
     model = Model(calls(start("Who leads?")), "I will see.")
     agent = account.agent(model, compiled={"checkpointer": InMemorySaver()})
     state = account.invoke(agent, SAID, thread())
@@ -246,7 +246,7 @@ def test_an_uncertain_run_is_reported_as_such_and_found_later(account: Account) 
 
 def test_an_uncertain_run_that_was_never_started_costs_nothing(account: Account) -> None:
     account.fault("drop_before", method="POST", path="*/runs", times=None)
-    account.fault("status_before", method="GET", path="*/groups/*/runs*", skip=1, times=None)
+    account.fault("status_before", method="GET", path="*/groups/*/runs*", times=None)
     model = Model(calls(start("Who leads?")), "I will see.")
     agent = account.agent(model, compiled={"checkpointer": InMemorySaver()})
     state = account.invoke(agent, SAID, thread())

@@ -72,7 +72,7 @@ class Thread:
         """The answer to the paid request is lost, and then nothing answers any more."""
         self.simulator.faults.add(
             Fault("drop_after", method="POST", path="*/runs"),
-            Fault("drop_before", method="GET", path="*/runs", skip=1, times=None),
+            Fault("drop_before", method="GET", path="*/runs", times=None),
         )
         with pytest.raises(errors.SubmissionUnknown):
             self.graph().invoke({"question": QUESTION}, self.config, durability="sync")

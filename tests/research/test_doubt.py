@@ -159,7 +159,7 @@ def test_a_turn_of_unknown_submission_is_found_when_another_question_comes(
     session: Session,
 ) -> None:
     session.simulator.faults.add(Fault("drop_after", **POST))
-    blind = Fault("drop_before", method="GET", path="*/runs", times=None, skip=1)
+    blind = Fault("drop_before", method="GET", path="*/runs", times=None)
     session.simulator.faults.add(blind)
     with pytest.raises(SubmissionUnknown):
         session.ask(QUESTION)

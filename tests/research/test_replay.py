@@ -397,7 +397,7 @@ TROUBLE: dict[str, tuple[list[Fault], type[ParallelError]]] = {
     "submit": (
         [
             Fault("drop_after", method="POST", path="*/runs"),
-            Fault("drop_before", method="GET", path="*/runs", times=None, skip=1),
+            Fault("drop_before", method="GET", path="*/runs", times=None),
         ],
         SubmissionUnknown,
     ),

@@ -81,9 +81,7 @@ def test_a_lost_answer_is_found_in_the_ledger(session: Session) -> None:
 
 def test_an_api_that_cannot_be_asked_leaves_a_thread_that_can_be_resumed(session: Session) -> None:
     session.simulator.faults.add(Fault("drop_after", method="POST", path="*/runs"))
-    session.simulator.faults.add(
-        Fault("drop_before", method="GET", path="*/runs", times=None, skip=1)
-    )
+    session.simulator.faults.add(Fault("drop_before", method="GET", path="*/runs", times=None))
     with pytest.raises(SubmissionUnknown):
         session.ask("Map the landscape")
     session.simulator.faults.clear()

@@ -101,6 +101,8 @@ class LedgerCache:
         self._started: Latest[tuple[str, str], KnownRun] = Latest(MAX_RUNS, self._drop_key)
         self._keys: dict[str, dict[str, None]] = {}
         """The keys in `_started` by ledger: a look must not scan what was started in all others."""
+        self._made: Latest[str, tuple[str, float]] = Latest(MAX_LEDGERS)
+        """By whom and when, by the monotonic clock, a ledger was made."""
         self._interactions: Latest[str, str] = Latest(MAX_RUNS)
         self._ledgers: Latest[str, str] = Latest(MAX_RUNS)
         self._indexes: Latest[str, LedgerIndex] = Latest(MAX_LEDGERS)
@@ -158,6 +160,15 @@ class LedgerCache:
     def has_started(self, run_id: str) -> bool:
         """Whether this client started a run, in whichever ledger."""
         return run_id in self._ledgers
+
+    def remember_made(self, ledger_id: str, by: str, time: float) -> None:
+        """Remember when a process has made a ledger: until then nothing can have been sent to it."""
+        self._made[ledger_id] = by, time
+
+    def made_at(self, ledger_id: str, by: str) -> float | None:
+        """When this process made a ledger whose list was never read; None of any other ledger."""
+        maker, time = self._made.get(ledger_id, ("", 0.0))
+        return time if maker == by and self.index(ledger_id) is None else None
 
     def remember_interaction(self, run: TaskRun) -> None:
         """Remember a run's interaction id, so that a later error about the run can name it."""

@@ -25,6 +25,8 @@ cancelled after sending, the send stays in `LedgerCache.unsettled`, so that the 
 settling time, too. After a second send of unknown outcome the ledger is looked up once more: two runs under
 one key are reported, and the older is adopted.
 
+A ledger that the caller has made is a look at that moment: it was empty, so there is nothing to look up.
+
 What allows a send, the look and that no other process has taken over, holds for moments. If the process was
 suspended since, or had to wait, the caller is asked again right before the request leaves; one that cannot
 tell looks again.
@@ -83,11 +85,15 @@ def submit(
     pending: PendingSubmission,
     lookup: Lookup = "once",
     before_send: Callable[[Sequence[TaskRun]], None] | None = None,
+    was_empty_at: float | None = None,
 ) -> Flow[Submission]:
     """Find the run in the ledger, or start it there.
 
     `before_send` is called with the runs that the ledger has, just before the request is sent; what it raises
     ends the submission, and nothing was sent.
+
+    `was_empty_at`: when the caller made the ledger, and nobody else knew of it, by the monotonic clock. For
+    moments that counts as the look `once`.
 
     Raises:
         InvalidRequest: The metadata holds the ledger's own key; nothing was sent.
@@ -98,6 +104,10 @@ def submit(
     request = wire.add_runs(pending.ledger_id, [with_key(pending)])
     leave = Leave.of(math.inf if lookup == "none" else (yield from now()), pending.policy)
     since = yield from uncertain_since(pending, lookup)
+    if lookup == "once" and was_empty_at is not None:
+        made = Leave.of(was_empty_at, pending.policy)
+        if leave.since <= made.ends_at:
+            lookup, leave, pending.looked_at = "none", made, was_empty_at
     found = yield from look_up_before_send(pending, lookup, since)
     sends, was_uncertain = 0, since is not None
     if found is None and before_send is not None:
