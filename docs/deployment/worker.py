@@ -41,7 +41,7 @@ from langchain_parallel.models import Webhook
 from langchain_parallel.webhooks import webhook_app
 
 PROCESSOR = os.environ.get("PROCESSOR", "ultra")
-NAME = os.environ.get("RESEARCH_NAME", "research")
+NAME = os.environ.get("RESEARCH_NAME", "worker")
 IDS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 MAX_QUESTION, MAX_BODY = 15_000, 100_000  # characters, bytes
 Handler = Callable[[Request], Awaitable[Response]]
@@ -58,7 +58,7 @@ async def research() -> AsyncIterator[Any]:
             wait="park",
             name=NAME,
             request=RequestOptions(
-                webhook=Webhook(url=os.environ["PUBLIC_URL"] + "/parallel/webhook")
+                webhook=Webhook(url=os.environ["PUBLIC_URL"].rstrip("/") + "/parallel/webhook")
             ),
         ).compile(checkpointer=AsyncPostgresSaver(pool), store=AsyncPostgresStore(pool))
 

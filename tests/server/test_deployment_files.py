@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]  # langchain-core brings it, without its types
 
+from langchain_parallel._graph.graph_names import with_fingerprint
 from langchain_parallel.errors import InvalidRequest
 from langchain_parallel.options import Quota
 from langchain_parallel.server.deployment import PREFIX, Settings
@@ -145,6 +146,15 @@ def test_the_worker_is_given_all_it_reads() -> None:
     worker = load(FOLDER / "compose.worker.yaml")["services"]["worker"]
     assert set(worker["environment"]) == read | {"PARALLEL_API_KEY"}
     assert read <= set(tabled())
+
+
+def test_the_workers_graph_keeps_its_threads_when_its_evaluator_changes() -> None:
+    text = (FOLDER / "worker.py").read_text()
+    (name,) = re.findall(r'"RESEARCH_NAME", "(\w+)"', text)
+    assert with_fingerprint(name, "an evaluator") == name
+    worker = load(FOLDER / "compose.worker.yaml")["services"]["worker"]
+    assert worker["environment"]["RESEARCH_NAME"] == f"${{RESEARCH_NAME:-{name}}}"
+    assert f"`{name}` unless set" in tabled()["RESEARCH_NAME"][0]
 
 
 @pytest.fixture(scope="module")

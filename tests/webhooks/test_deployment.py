@@ -61,7 +61,7 @@ class Deployment:
             **os.environ,
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
             "DATABASE_URI": database,
-            "PUBLIC_URL": url,
+            "PUBLIC_URL": f"{url}/",  # as people write it, too
             "PARALLEL_API_KEY": "simulated",
             "PARALLEL_BASE_URL": server.url,
             "PARALLEL_WEBHOOK_SECRET": f"an older one of it,{SECRET}",
@@ -204,7 +204,7 @@ def test_none_is_lost_and_none_is_paid_twice_though_a_worker_is_killed(
             (resumed,) = re.findall(r"(\d+) resumed\b(?! before)", found)
             assert int(resumed) >= 3  # the API delivers again what the killed worker had not taken
             until(lambda: not deployment.unanswered(ids))
-    assert sorted(deployment.threads()) == sorted(f"research/q{n}" for n in range(THREADS))
+    assert sorted(deployment.threads()) == sorted(f"worker/q{n}" for n in range(THREADS))
     assert len(deployment.simulator.billing.billed_runs()) == THREADS
 
 
@@ -241,7 +241,7 @@ def test_a_clients_retry_finds_its_thread(deployment: Deployment) -> None:
         until(lambda: not deployment.unanswered(["once"]))
         again = deployment.put("once", "Who makes cargo bikes?")
         assert (again.status_code, again.json()) == (200, deployment.look("once"))
-        assert deployment.threads() == ["research/once"]
+        assert deployment.threads() == ["worker/once"]
 
         for kind in ("payment_required", "status_before"):
             fault = Fault(kind, method="POST", path="*/runs", status=403)
@@ -284,7 +284,7 @@ def test_two_deployments_in_one_database_never_wake_each_others_threads(
             assert (waits["graph"], waits["kind"]) == ("vendors", "parked")
             assert "1 resumed" in vendors.sweep()
             assert not vendors.unanswered(["same"])
-    assert sorted(deployment.threads()) == ["research/same", "vendors/same"]
+    assert sorted(deployment.threads()) == ["vendors/same", "worker/same"]
 
 
 def settled(deployment: Deployment, ids: list[str]) -> None:
