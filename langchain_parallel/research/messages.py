@@ -125,7 +125,8 @@ def answer_update(state: ResearchState, verdict: Verdict) -> dict[str, Any]:
 
     unsent = [turn for turn in _open_turns(state) if turn["asked_by"] == "caller"]
     asked = [] if unsent else list(_since_question(state.get("turns") or []))
-    found = last_findings(state.get("turns") or []) if asked else None
+    # What a step has put beside the turns; a checkpoint of an earlier version has none.
+    found = (state.get("findings") or last_findings(state.get("turns") or [])) if asked else None
     content = "\n\n".join(_parts(asked, found, verdict))
     first = [*unsent, *asked]
     about = first[0].get("message_key") or first[0]["key"] if first else None

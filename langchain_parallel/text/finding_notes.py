@@ -45,11 +45,11 @@ def _earlier(findings: Findings) -> Iterator[str]:
     last = max(findings["turns"], default=0)
     by_turn: dict[int, list[str]] = {}
     for name, one in findings["fields"].items():
-        if one["in_answer"] and not is_hollow(one["value"], NO_ANSWERS):
-            by_turn.setdefault(max(one["supported_by"]), []).append(_name(name))
+        turn = max(one["supported_by"])
+        if turn != last and one["in_answer"] and not is_hollow(one["value"], NO_ANSWERS):
+            by_turn.setdefault(turn, []).append(_name(name))
     for turn in sorted(by_turn):
-        if turn != last:
-            yield f"From turn {turn + 1}: {list_within(by_turn[turn], _ROOM // 5, by=', ')}"
+        yield f"From turn {turn + 1}: {list_within(by_turn[turn], _ROOM // 5, by=', ')}"
     if others := _other_texts(findings):
         yield f"Another text is that of {', '.join(others)}"
 
