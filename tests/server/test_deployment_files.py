@@ -1,4 +1,4 @@
-"""What a deployment is made from: langgraph.json, the Compose files, and the page that explains them."""
+"""What a deployment is made from: langgraph.json, the Compose files, and the pages that explain them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ from langchain_parallel.server.deployment import PREFIX, Settings
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "deployment"
 COMPOSE = sorted(FOLDER.glob("compose.*.yaml"))
-PAGE = (ROOT / "docs" / "deployment.md").read_text()
+PAGES = ("deployment", "langgraph-server", "workers", "users")
+PAGE = "\n".join((ROOT / "docs" / f"{name}.md").read_text() for name in PAGES)
 CONFIG = json.loads((ROOT / "langgraph.json").read_text())
 OPTIONAL = ["LANGSMITH_API_KEY", "LANGGRAPH_CLOUD_LICENSE_KEY"]
 """Secrets of which one of two is needed."""
