@@ -131,12 +131,13 @@ dist: $(VENV)/dev.stamp ## build sdist and wheel into dist/, and look into them
 # uv resolves for every Python and platform at once, which pip cannot; nothing else needs it.
 constraints: $(BIN)/python ## pin today's newest versions, and the oldest with what goes with them
 	$(BIN)/python -m pip --disable-pip-version-check install --quiet uv
-	$(BIN)/uv pip compile $(COMPILE) --extra newest --extra docs --output-file constraints.txt
+	echo "--editable ." | $(COMPILE) --group newest --group docs --output-file constraints.txt
 	$(BIN)/python .ci/floors.py > $(VENV)/floors.txt
-	$(BIN)/uv pip compile $(COMPILE) --constraint $(VENV)/floors.txt --output-file constraints-oldest.txt
+	echo "--editable ." | $(COMPILE) --constraint $(VENV)/floors.txt --output-file constraints-oldest.txt
 
-COMPILE := pyproject.toml --universal --python-version 3.10 --upgrade --extra test --extra dev \
-           --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
+# The groups ask for extras of this package: they are this checkout's, not those of its name on the index.
+COMPILE = $(BIN)/uv pip compile - --universal --python-version 3.10 --upgrade --group test --group dev \
+          --no-emit-package langchain-parallel --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
 
 clean: ## remove what the targets above made
 	rm -rf .venv .venv-* .ci/out build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
@@ -152,12 +153,16 @@ $(BIN)/python:
 	  rm -rf $(VENV) && "$(PYTHON)" -m venv --without-pip $(VENV) && \
 	  "$(PYTHON)" -m pip --python $(BIN)/python install --quiet pip; }
 
-# The oldest versions go without what is only tested beside the newest.
-$(VENV)/%.stamp: EXTRAS = $*$(if $(filter oldest,$(SET))$(filter demo,$*),,$(COMMA)newest)
+# An extra for the demo, groups of pyproject.toml for all else. The oldest versions go without what is only tested
+# beside the newest. The pip that comes with a Python may be too old to read groups.
+$(VENV)/demo.stamp: EXTRA = [demo]
+$(VENV)/%.stamp: GROUPS = $* $(if $(filter oldest,$(SET)),,newest)
+$(VENV)/demo.stamp: GROUPS =
 $(VENV)/%.stamp: pyproject.toml $(PINS) $(if $(WHEEL),$(TREE)/pyproject.toml) | $(BIN)/python
 	@$(if $(WHEEL),$(PIP) uninstall --yes langchain-parallel)
-	$(PIP) install $(if $(filter newest,$(SET)),--upgrade --upgrade-strategy eager) \
-	  $(if $(WHEEL),"$$(ls dist/*.whl)[$(EXTRAS)]",--editable '.[$(EXTRAS)]')
+	$(if $(GROUPS),$(PIP) install $(if $(filter newest,$(SET)),--upgrade) 'pip>=25.1')
+	$(PIP) install $(if $(filter newest,$(SET)),--upgrade --upgrade-strategy eager) $(addprefix --group ,$(GROUPS)) \
+	  $(if $(WHEEL),"$$(ls dist/*.whl)$(EXTRA)",--editable '.$(EXTRA)')
 	@touch $@
 
 build/tree/pyproject.toml:

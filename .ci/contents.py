@@ -6,11 +6,13 @@ it only from where the wheel was installed.
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
 import zipfile
+from email import message_from_bytes
 from pathlib import Path
 
 PACKAGE = "langchain_parallel"
@@ -23,15 +25,15 @@ def only(folder: Path, pattern: str) -> Path:
     return found[0]
 
 
-def compare(what: str, held: set[str], expected: set[str]) -> None:
-    """Stop where files are missing or should not be there."""
+def compare(what: str, held: set[str], expected: set[str], kind: str = "files") -> None:
+    """Stop where something is missing or should not be there."""
     for name in sorted(expected - held):
         print(f"{what}: {name} is missing")
     for name in sorted(held - expected):
         print(f"{what}: {name} should not be in it")
     if held != expected:
         sys.exit(1)
-    print(f"{what}: {len(held)} files, as expected")
+    print(f"{what}: {len(held)} {kind}, as expected")
 
 
 dist, tree = map(Path, sys.argv[1:])
@@ -43,6 +45,7 @@ name_and_version = wheel.name.removesuffix("-py3-none-any.whl")
 with zipfile.ZipFile(wheel) as opened:
     of_wheel = {name for name in opened.namelist() if not name.endswith("/")}
     largest = max(opened.infolist(), key=lambda member: member.file_size)
+    metadata = message_from_bytes(opened.read(f"{name_and_version}.dist-info/METADATA"))
 described = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"}
 compare(
     wheel.name,
@@ -54,6 +57,14 @@ assert f"{PACKAGE}/py.typed" in of_wheel, (
     "without py.typed no type checker believes the annotations"
 )
 print(f"{wheel.name}: {wheel.stat().st_size / 1024:.0f} kB, the largest file is {largest.filename}")
+
+# What only develops the package is a dependency group, which no metadata has.
+told = re.search(r"The extras are ([^;]+);", Path("README.md").read_text())
+assert told, "README does not say which extras there are"
+extras = set(re.findall(r"`([\w-]+)`", told[1]))
+compare(
+    f"{wheel.name}: what README names", set(metadata.get_all("Provides-Extra")), extras, "extras"
+)
 
 sdist = only(dist, "*.tar.gz")
 with tarfile.open(sdist) as opened:

@@ -10,14 +10,10 @@ try:
 except ModuleNotFoundError:  # Python 3.10: pip carries the same parser
     from pip._vendor import tomli as tomllib
 
-FOR_DEVELOPERS = {"test", "newest", "dev", "docs"}
 LOWER_BOUND = re.compile(r"([\w.-]+)>=([\w.]+)")
 
 project = tomllib.loads(Path(__file__).parents[1].joinpath("pyproject.toml").read_text())["project"]
-extras = project["optional-dependencies"]
-required = [*project["dependencies"]]
-for extra in extras.keys() - FOR_DEVELOPERS:
-    required += extras[extra]
+required = sum(project["optional-dependencies"].values(), project["dependencies"])
 for requirement in sorted(required):
     if requirement.startswith(project["name"]):
         continue  # an extra that is made of our other extras

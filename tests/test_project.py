@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from importlib import import_module
 from importlib.metadata import metadata
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import langchain_parallel
+
+# Python 3.10 has what pytest brings along.
+tomllib = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 
 ROOT = Path(__file__).parents[1]
 GITHUB = ROOT / ".github"
@@ -33,8 +37,10 @@ def requirements(name: str) -> list[Requirement]:
 
 
 def asked_for() -> list[Requirement]:
-    """What the package and its extras ask for."""
+    """What the package, its extras and the groups of its developers ask for."""
     texts = metadata("langchain-parallel").get_all("Requires-Dist") or []
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    texts += [one for group in groups.values() for one in group if isinstance(one, str)]
     return [asked for text in texts if (asked := Requirement(text)).name != "langchain-parallel"]
 
 
