@@ -50,6 +50,7 @@ class ChatCall:
 
     request: Request
     model: str
+    previous_interaction_id: str | None = None
 
 
 def build(
@@ -108,7 +109,7 @@ def build(
         request = wire.chat(body, stream=stream, seconds=seconds, secrets=secrets_in(extra))
     except (TypeError, ValueError):
         raise InvalidRequest(["The request holds what JSON cannot express."]) from None
-    return ChatCall(request, model), found
+    return ChatCall(request, model, previous_interaction_id), found
 
 
 def _messages(given: Any) -> Iterator[str]:

@@ -17,8 +17,9 @@ from .._core.calls import Call, Calls
 from .._core.effects import Flow
 from .._core.hidden import as_secret, hidden
 from .._core.redaction import extra_secrets
-from ..client import AsyncParallelClient, ParallelClient, client_pair
+from ..client import AsyncParallelClient, ParallelClient, RetryPolicy, client_pair
 from ..client.request_warnings import warn
+from ..client.run_reports import report_extract, report_search
 from ..models import ExtractRequest, ExtractResponse, SearchRequest, SearchResponse
 from .seals import Seals
 
@@ -69,16 +70,20 @@ class WebClients:
     def search(self, asked: SearchRequest) -> Calls[SearchResponse]:
         """Search the web. Paid."""
         self._check(asked)
-        return (
-            yield from self._drive(lambda policy, **how: web_calls.search(asked, policy, **how))
-        )
+
+        def flow(policy: RetryPolicy, **how: Any) -> Flow[SearchResponse]:
+            return report_search(web_calls.search(asked, policy, **how), asked)
+
+        return (yield from self._drive(flow))
 
     def extract(self, asked: ExtractRequest) -> Calls[ExtractResponse]:
         """Read pages. Paid."""
         self._check(asked)
-        return (
-            yield from self._drive(lambda policy, **how: web_calls.extract(asked, policy, **how))
-        )
+
+        def flow(policy: RetryPolicy, **how: Any) -> Flow[ExtractResponse]:
+            return report_extract(web_calls.extract(asked, policy, **how), asked)
+
+        return (yield from self._drive(flow))
 
     def _check(self, asked: SearchRequest | ExtractRequest) -> None:
         strict = self.strict or self.sync._settings.strict

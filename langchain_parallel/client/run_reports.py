@@ -1,4 +1,4 @@
-"""What becomes of runs and chat turns, told to those who operate the program (`_telemetry.py`).
+"""What becomes of runs, and of calls of Chat, Search and Extract, for those who operate (`_telemetry.py`).
 
 Rule: it is told as an effect of the flow in which it is decided, because the driver knows the secrets that a
 server may have repeated.
@@ -7,11 +7,11 @@ server may have repeated.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from .._core.chat_request import ChatCall
-from .._core.effects import Emit, Flow, NoResponse, Outcome, Report, Request, report
+from .._core.effects import Emit, Flow, NoResponse, Outcome, Report, Request, now, report
 from .._core.redaction import redact
 from .._core.timestamps import elapsed_seconds, unix_seconds
 from .._telemetry import EventName, TelemetryEvent, is_heard, tell, was_adopted
@@ -19,13 +19,20 @@ from ..errors import ActionRequired, ParallelError, RunCancelled, RunFailed
 from ..models import (
     ChatAnswer,
     ChatPiece,
+    ExtractRequest,
+    ExtractResponse,
+    SearchRequest,
+    SearchResponse,
     Submission,
     TaskGroupRunResponse,
     TaskRun,
     TaskRunInput,
     TaskRunResult,
 )
-from ..processors import CHAT_PREFIX, price_usd
+from ..processors import CHAT_PREFIX, chat_price_usd, price_usd
+from ..web_prices import DEFAULT_MODE, billed_search_usd, extract_usd, search_usd
+
+AnswerT = TypeVar("AnswerT")
 
 _RATE_LIMITED, _SERVER_FAILED = 429, 500
 
@@ -204,50 +211,114 @@ def _thread_id(metadata: Mapping[str, Any] | None) -> str | None:
     return named if isinstance(named, str) else None
 
 
-# --- turns of a chat -----------------------------------------------------------------------------
+# --- calls whose answer comes at once -------------------------------------------------------------
 
 
-def report_chat(flow: Flow[ChatAnswer], call: ChatCall) -> Flow[ChatAnswer]:
-    """The flow, which tells of the answer, or that it is lost."""
-    try:
-        answer = yield from flow
-    except ParallelError as error:
-        yield from report(*_lost_chat(error, call))
-        raise
-    yield from report(_chat_event(answer, call))
+def report_search(flow: Flow[SearchResponse], asked: SearchRequest) -> Flow[SearchResponse]:
+    """The flow, which tells that the search was sent, and what became of it."""
+    settings = asked.advanced_settings
+    most = settings.max_results if settings is not None else None
+    call = _Call("search", f"search:{asked.mode or DEFAULT_MODE}", {"session_id": asked.session_id})
+    answer = yield from _report_call(flow, call, search_usd(asked.mode, most))
+    found = {"search_id": answer.search_id or None, "session_id": answer.session_id}
+    yield from report(call.answered(found, billed_search_usd(asked.mode, answer)))
     return answer
 
 
-def report_chat_pieces(flow: Flow[None], call: ChatCall) -> Flow[None]:
+def report_extract(flow: Flow[ExtractResponse], asked: ExtractRequest) -> Flow[ExtractResponse]:
+    """As `report_search`, of pages to read."""
+    call = _Call("extract", "extract", {"session_id": asked.session_id})
+    answer = yield from _report_call(flow, call, extract_usd(len(asked.urls)))
+    found = {"extract_id": answer.extract_id or None, "session_id": answer.session_id}
+    yield from report(call.answered(found, extract_usd(len(answer.results))))
+    return answer
+
+
+def report_chat(flow: Flow[ChatAnswer], asked: ChatCall) -> Flow[ChatAnswer]:
+    """As `report_search`, of a turn of a chat."""
+    call = _chat(asked)
+    answer = yield from _report_call(flow, call, chat_price_usd(asked.model))
+    yield from report(_chat_event(call, answer))
+    return answer
+
+
+def report_chat_pieces(flow: Flow[None], asked: ChatCall) -> Flow[None]:
     """As `report_chat`, of an answer that is emitted in pieces."""
+    call = _chat(asked)
+    yield from _report_call(_with_answer(flow, call), call, chat_price_usd(asked.model))
+
+
+def _with_answer(flow: Flow[None], call: _Call) -> Flow[None]:
+    """The flow, which tells of the answer before it is handed on."""
     outcome: Any = None
     try:
         while True:
             effect = flow.send(outcome)
             piece = effect.event if isinstance(effect, Emit) else None
             if isinstance(piece, ChatPiece) and piece.answer is not None:
-                yield from report(_chat_event(piece.answer, call))
+                yield from call.stop()
+                yield from report(_chat_event(call, piece.answer))
             outcome = yield effect
     except StopIteration:
         return
-    except ParallelError as error:
-        yield from report(*_lost_chat(error, call))
-        raise
     finally:
         flow.close()
 
 
-def _chat_event(answer: ChatAnswer, call: ChatCall) -> TelemetryEvent:
-    fields = {
-        "interaction_id": answer.interaction_id,
-        "processor": CHAT_PREFIX + call.model,
-        "cost_usd": answer.cost_usd,
-    }
-    return TelemetryEvent("answered", fields)
+@dataclass
+class _Call:
+    """A chat turn, a search or an extraction under way."""
+
+    kind: str
+    processor: str
+    """What its price depends on: `chat:` and a model, `search:` and a mode, or `extract`."""
+    ids: dict[str, Any]
+    """Those that it continues from."""
+    began: float = 0.0
+    seconds: float | None = None
+
+    @property
+    def _fields(self) -> dict[str, Any]:
+        return {"kind": self.kind, "processor": self.processor}
+
+    def stop(self) -> Flow[None]:
+        """Note how long it took."""
+        self.seconds = round((yield from now()) - self.began, 3)
+
+    def requested(self, price_usd: float | None) -> TelemetryEvent:
+        """It is about to be sent."""
+        return TelemetryEvent("requested", {**self._fields, **self.ids, "price_usd": price_usd})
+
+    def answered(self, ids: Mapping[str, Any], cost_usd: float | None) -> TelemetryEvent:
+        """It has its answer."""
+        paid = {"cost_usd": cost_usd, "seconds": self.seconds}
+        return TelemetryEvent("answered", {**self._fields, **ids, **paid})
+
+    def unanswered(self, error: ParallelError) -> TelemetryEvent:
+        """It has none; it may have been billed, or not."""
+        fields = {**self._fields, "error": type(error).__name__, "seconds": self.seconds}
+        return TelemetryEvent("unanswered" if error.billed is False else "doubtful", fields)
 
 
-def _lost_chat(error: ParallelError, call: ChatCall) -> tuple[TelemetryEvent, ...]:
-    if error.billed is not None:
-        return ()
-    fields = {"processor": CHAT_PREFIX + call.model, "error": type(error).__name__}
-    return (TelemetryEvent("doubtful", fields),)
+def _report_call(flow: Flow[AnswerT], call: _Call, price_usd: float | None) -> Flow[AnswerT]:
+    """The flow, which tells that the call was sent, and that it has no answer if it has none."""
+    yield from report(call.requested(price_usd))
+    call.began = yield from now()
+    try:
+        answer = yield from flow
+    except ParallelError as error:
+        yield from call.stop()
+        yield from report(call.unanswered(error))
+        raise
+    if call.seconds is None:
+        yield from call.stop()
+    return answer
+
+
+def _chat(asked: ChatCall) -> _Call:
+    ids = {"previous_interaction_id": asked.previous_interaction_id}
+    return _Call("chat", CHAT_PREFIX + asked.model, ids)
+
+
+def _chat_event(call: _Call, answer: ChatAnswer) -> TelemetryEvent:
+    return call.answered({"interaction_id": answer.interaction_id}, answer.cost_usd)

@@ -18,6 +18,7 @@ from ..models import (
 )
 from .client_settings import Settings
 from .request_warnings import warn
+from .run_reports import report_extract, report_search
 from .sync_driver import Driver
 
 RequestT = TypeVar("RequestT", SearchRequest, ExtractRequest)
@@ -84,7 +85,7 @@ class WebDriver(Driver):
             timeout=web_limits.check_timeout(timeout),
             resend_lost=resend_lost,
         )
-        return self._drive(flow)
+        return self._drive(report_search(flow, asked))
 
     def extract(
         self,
@@ -138,7 +139,7 @@ class WebDriver(Driver):
             timeout=web_limits.check_timeout(timeout),
             resend_lost=resend_lost,
         )
-        return self._drive(flow)
+        return self._drive(report_extract(flow, asked))
 
 
 def _check_request(settings: Settings, asked: RequestT) -> RequestT:

@@ -19,16 +19,13 @@ if TYPE_CHECKING:
 
 _SCOPE = "langchain_parallel"
 _PREFIX = f"{_SCOPE}."
-_OF_ALL: dict[str, Any] = {
-    "gen_ai.operation.name": "invoke_agent",
-    "gen_ai.provider.name": "parallel",
-}
+_RUN = "invoke_agent"
+"""What OpenTelemetry calls it when an agent elsewhere does the work. Calls have the name of their API."""
 _COUNTED = {
     "submitted": ("started", "processor"),
     "adopted": ("adopted", "processor"),
     "completed": ("completed", "processor"),
     "failed": ("failed", "error"),
-    "answered": ("chat_answered", "processor"),
     "doubtful": ("doubtful", "error"),
     "duplicated": ("duplicated", "processor"),
 }
@@ -69,6 +66,9 @@ class _Instruments:
     def __init__(self, meter: Any, tracer: Any) -> None:
         self._tracer = tracer
         self._runs = meter.create_counter(_PREFIX + "runs", "{run}", "Runs, by outcome")
+        self._calls = meter.create_counter(
+            _PREFIX + "calls", "{call}", "Chat turns, searches and extractions, by outcome"
+        )
         self._cost = meter.create_counter(
             _PREFIX + "cost", "{USD}", "List prices of what has completed"
         )
@@ -102,33 +102,33 @@ class _Instruments:
             outcome, attribute = _COUNTED[name]
             more = {_ATTRIBUTES[attribute]: fields.get(attribute) or "unknown"}
             self._runs.add(1, {"outcome": outcome, **more})
+        if name in ("requested", "answered", "unanswered"):
+            self._calls.add(1, {"outcome": name, "gen_ai.request.model": fields["processor"]})
         if name in _BY_EVENT:
             _BY_EVENT[name](self, fields)
 
     def _end(self, fields: Mapping[str, Any]) -> None:
-        """Of a run or a chat turn that has its answer."""
+        """Of a run or a call that has its answer."""
         model = {"gen_ai.request.model": fields.get("processor") or "unknown"}
         adopted = _as_word(fields.get("is_adopted"))
         self._cost.add(fields.get("cost_usd") or 0.0, {**model, "adopted": adopted})
         if (seconds := fields.get("seconds")) is not None:
-            self._duration.record(seconds, {**_OF_ALL, **model})
-        if "run_id" in fields:
-            self._span(fields)
-
-    def _fail(self, fields: Mapping[str, Any]) -> None:
+            self._duration.record(seconds, {**_operation(fields), **model})
         self._span(fields)
 
     def _span(self, fields: Mapping[str, Any]) -> None:
-        """A span of the whole run, told when it has ended: it may have outlived the process that began it."""
+        """A span of the whole run or call, told when it has ended: a run may have outlived its process."""
         from opentelemetry.trace import SpanKind, Status, StatusCode
 
         ended = fields.get("ended_at") or time.time()
         began = ended - (fields.get("seconds") or 0.0)
         known = {name: fields[field] for field, name in _ATTRIBUTES.items() if field in fields}
+        operation = _operation(fields)
+        named = str(fields.get("processor", "parallel")).removeprefix(f"{fields.get('kind')}:")
         span = self._tracer.start_span(
-            f"invoke_agent {fields.get('processor', 'parallel')}",
+            " ".join(dict.fromkeys([operation["gen_ai.operation.name"], named])),
             kind=SpanKind.CLIENT,
-            attributes={**_OF_ALL, **known},
+            attributes={**operation, **known},
             start_time=int(began * _NANO),
         )
         if "error" in fields:
@@ -160,6 +160,13 @@ class _Instruments:
                 self._swept.add(number, {"outcome": outcome})
 
 
+def _operation(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "gen_ai.operation.name": fields.get("kind", _RUN),
+        "gen_ai.provider.name": "parallel",
+    }
+
+
 def _as_word(value: object) -> str:
     """`true` or `false`: exporters write a bool each in its own way."""
     return "true" if value else "false"
@@ -168,17 +175,20 @@ def _as_word(value: object) -> str:
 _ATTRIBUTES = {
     "processor": "gen_ai.request.model",
     "run_id": "gen_ai.response.id",
+    "search_id": "gen_ai.response.id",
+    "extract_id": "gen_ai.response.id",
     "thread_id": "gen_ai.conversation.id",
     "error": "error.type",
     "interaction_id": _PREFIX + "interaction_id",
     "cost_usd": _PREFIX + "cost_usd",
     "is_adopted": _PREFIX + "adopted",
 }
-"""By field: the attribute. The first four are of OpenTelemetry's conventions."""
+"""By field: the attribute. Those with `gen_ai.` and `error.` are of OpenTelemetry's conventions."""
 _BY_EVENT: dict[str, Callable[[_Instruments, Mapping[str, Any]], None]] = {
     "completed": _Instruments._end,
     "answered": _Instruments._end,
-    "failed": _Instruments._fail,
+    "unanswered": _Instruments._span,
+    "failed": _Instruments._span,
     "parked": _Instruments._park,
     "woken": _Instruments._wake,
     "asked": _Instruments._ask,

@@ -6,68 +6,26 @@ import asyncio
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.store.memory import InMemoryStore
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
 from langchain_parallel import ParallelTaskTool, _telemetry, create_research_graph
 from langchain_parallel.errors import ParallelError
 from langchain_parallel.models import TaskRunInput
-from langchain_parallel.observability import instrument
 from langchain_parallel.observability.instruments import _Instruments
 from langchain_parallel.parked import sweep
 from langchain_parallel.simulator import Fault, ManualClock, RunScript, Simulator
 from langchain_parallel.testing import simulated_client
 
 from ..webhooks.test_endpoint import PATH, Hooked
+from .conftest import Otel, attributes
 
 QUESTION = "Who bought the company in confidence?"
-
-
-class Otel:
-    def __init__(self) -> None:
-        self.spans = InMemorySpanExporter()
-        self.reader = InMemoryMetricReader()
-        self.tracers = TracerProvider()
-        self.tracers.add_span_processor(SimpleSpanProcessor(self.spans))
-        self.end = instrument(MeterProvider([self.reader]), self.tracers)
-
-    def points(self, name: str) -> dict[frozenset[Any], Any]:
-        """The values of an instrument, by their attributes."""
-        data: Any = self.reader.get_metrics_data()
-        found = [
-            metric
-            for resource in data.resource_metrics
-            for scope in resource.scope_metrics
-            for metric in scope.metrics
-            if metric.name == name
-        ]
-        return {
-            frozenset(point.attributes.items()): getattr(point, "value", None) or point.sum
-            for metric in found
-            for point in metric.data.data_points
-        }
-
-
-@pytest.fixture
-def otel(fresh_process: None) -> Iterator[Otel]:
-    made = Otel()
-    yield made
-    made.end()
-
-
-def attributes(**named: Any) -> frozenset[Any]:
-    return frozenset((name.replace("__", "."), value) for name, value in named.items())
 
 
 def test_a_run_is_counted_priced_timed_and_traced(otel: Otel) -> None:
