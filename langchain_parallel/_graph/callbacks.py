@@ -60,10 +60,12 @@ def tell_cost(spending: Spending, config: RunnableConfig) -> Calls[None]:
 def trace_cost(name: str, spent: Mapping[str, Any], config: RunnableConfig) -> Calls[None]:
     """A run of this name in the trace, whose metadata LangSmith adds up as cost; `spent` has `cost_usd`.
 
+    Where that is None, nobody knows the price, and LangSmith is told none.
     Source: https://docs.langchain.com/langsmith/cost-tracking (`usage_metadata` of a custom run).
     """
     metadata: dict[str, Any] = {**config.get("metadata", {}), **spent}
-    metadata["usage_metadata"] = {"total_cost": spent["cost_usd"] or 0.0}
+    if spent["cost_usd"] is not None:
+        metadata["usage_metadata"] = {"total_cost": spent["cost_usd"]}
     run = RunnableLambda(lambda given: given, name=name)
     traced: RunnableConfig = {"callbacks": config.get("callbacks"), "metadata": metadata}
     yield Call(lambda: run.invoke(spent, traced), lambda: run.ainvoke(spent, traced))

@@ -11,7 +11,12 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.callbacks import (
+    AsyncCallbackManager,
+    AsyncCallbackManagerForLLMRun,
+    CallbackManager,
+    CallbackManagerForLLMRun,
+)
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
@@ -19,11 +24,13 @@ from langchain_core.runnables import Runnable
 from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, model_validator
 from typing_extensions import Self, override
 
+from .._core.calls import Calls, adrive, drive
 from .._core.chat_request import IGNORED
 from .._core.documented_rules import broken
 from .._core.hidden import hide
 from .._core.kinds import check_kinds
 from .._core.limits import refuse_broken
+from .._graph.callbacks import trace_cost
 from .._graph.discreet_door import DiscreetDoor
 from .._graph.web_clients import key_or_environment
 from ..client import AsyncParallelClient, ParallelClient, RetryPolicy, client_pair
@@ -205,7 +212,9 @@ class ChatParallel(DiscreetDoor, BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         turn, options = self._turn(messages, stop, kwargs)
-        return _result(self._clients[0].chat(turn, **options))
+        answer = self._clients[0].chat(turn, **options)
+        drive(_trace(answer, run_manager))
+        return _result(answer)
 
     @override
     async def _agenerate(
@@ -216,7 +225,9 @@ class ChatParallel(DiscreetDoor, BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         turn, options = self._turn(messages, stop, kwargs)
-        return _result(await self._clients[1].chat(turn, **options))
+        answer = await self._clients[1].chat(turn, **options)
+        await adrive(_trace(answer, run_manager))
+        return _result(answer)
 
     @override
     def _stream(
@@ -342,6 +353,28 @@ def _result(answer: ChatAnswer) -> ChatResult:
         generations=[ChatGeneration(message=as_message(answer))],
         llm_output={"model_name": answer.model},
     )
+
+
+def _trace(
+    answer: ChatAnswer,
+    run: CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun | None,
+) -> Calls[None]:
+    """What a turn has cost, in the trace: LangSmith knows no price per token of this model.
+
+    Where a turn streams, LangChain does not tell a model which run it is in.
+    """
+    if run is None or not run.inheritable_handlers:
+        return
+    is_awaited = isinstance(run, AsyncCallbackManagerForLLMRun)
+    below = (AsyncCallbackManager if is_awaited else CallbackManager)([], parent_run_id=run.run_id)
+    below.set_handlers(run.inheritable_handlers)
+    below.add_metadata(run.inheritable_metadata)
+    spent = {
+        "interaction_id": answer.interaction_id,
+        "model": answer.model,
+        "cost_usd": answer.cost_usd,
+    }
+    yield from trace_cost("parallel_chat_cost", spent, {"callbacks": below})
 
 
 def _chunk(piece: ChatPiece) -> ChatGenerationChunk:
