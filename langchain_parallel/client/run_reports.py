@@ -221,7 +221,7 @@ def report_search(flow: Flow[SearchResponse], asked: SearchRequest) -> Flow[Sear
     call = _Call("search", f"search:{asked.mode or DEFAULT_MODE}", {"session_id": asked.session_id})
     answer = yield from _report_call(flow, call, search_usd(asked.mode, most))
     found = {"search_id": answer.search_id or None, "session_id": answer.session_id}
-    yield from report(call.answered(found, billed_search_usd(asked.mode, answer)))
+    yield from report(call.answer_event(found, billed_search_usd(asked.mode, answer)))
     return answer
 
 
@@ -230,7 +230,7 @@ def report_extract(flow: Flow[ExtractResponse], asked: ExtractRequest) -> Flow[E
     call = _Call("extract", "extract", {"session_id": asked.session_id})
     answer = yield from _report_call(flow, call, extract_usd(len(asked.urls)))
     found = {"extract_id": answer.extract_id or None, "session_id": answer.session_id}
-    yield from report(call.answered(found, extract_usd(len(answer.results))))
+    yield from report(call.answer_event(found, extract_usd(len(answer.results))))
     return answer
 
 
@@ -285,16 +285,16 @@ class _Call:
         """Note how long it took."""
         self.seconds = round((yield from now()) - self.began, 3)
 
-    def requested(self, price_usd: float | None) -> TelemetryEvent:
+    def start_event(self, price_usd: float | None) -> TelemetryEvent:
         """It is about to be sent."""
         return TelemetryEvent("requested", {**self._fields, **self.ids, "price_usd": price_usd})
 
-    def answered(self, ids: Mapping[str, Any], cost_usd: float | None) -> TelemetryEvent:
+    def answer_event(self, ids: Mapping[str, Any], cost_usd: float | None) -> TelemetryEvent:
         """It has its answer."""
         paid = {"cost_usd": cost_usd, "seconds": self.seconds}
         return TelemetryEvent("answered", {**self._fields, **ids, **paid})
 
-    def unanswered(self, error: ParallelError) -> TelemetryEvent:
+    def failure_event(self, error: ParallelError) -> TelemetryEvent:
         """It has none; it may have been billed, or not."""
         fields = {**self._fields, "error": type(error).__name__, "seconds": self.seconds}
         return TelemetryEvent("unanswered" if error.billed is False else "doubtful", fields)
@@ -302,13 +302,13 @@ class _Call:
 
 def _report_call(flow: Flow[AnswerT], call: _Call, price_usd: float | None) -> Flow[AnswerT]:
     """The flow, which tells that the call was sent, and that it has no answer if it has none."""
-    yield from report(call.requested(price_usd))
+    yield from report(call.start_event(price_usd))
     call.began = yield from now()
     try:
         answer = yield from flow
     except ParallelError as error:
         yield from call.stop()
-        yield from report(call.unanswered(error))
+        yield from report(call.failure_event(error))
         raise
     if call.seconds is None:
         yield from call.stop()
@@ -321,4 +321,4 @@ def _chat(asked: ChatCall) -> _Call:
 
 
 def _chat_event(call: _Call, answer: ChatAnswer) -> TelemetryEvent:
-    return call.answered({"interaction_id": answer.interaction_id}, answer.cost_usd)
+    return call.answer_event({"interaction_id": answer.interaction_id}, answer.cost_usd)
