@@ -198,12 +198,6 @@ def numbers_by_field(citations: Iterable[Mapping[str, Any]]) -> dict[str, list[A
     return numbers
 
 
-def numbers_by_url(answers: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """A number for each address that these answers cite, in the order of its first citation."""
-    urls = [one["url"] for answer in answers for one in answer.get("citations") or ()]
-    return {url: number for number, url in enumerate(dict.fromkeys(filter(None, urls)), start=1)}
-
-
 def _usable(url: str) -> str:
     """A url, never shortened; characters that no url may hold are percent-encoded."""
     return _UNUSABLE.sub(lambda found: quote(found[0]), clean(url).strip())

@@ -26,7 +26,7 @@ from langgraph.constants import START
 from langgraph.graph import StateGraph
 from langgraph.prebuilt import ToolRuntime
 from langgraph.store.postgres import PostgresStore
-from langgraph.types import Send, interrupt
+from langgraph.types import Command, Send, interrupt
 from psycopg_pool import ConnectionPool
 from typing_extensions import TypedDict
 
@@ -64,6 +64,7 @@ COPIED = {
     "CONFIG_KEY_DURABILITY": runtime._DURABILITY,
     "CONFIG_KEY_TASK_ID": runtime._TASK_ID,
     "CONFIG_KEY_READ": runtime._READ,
+    "CONFIG_KEY_RESUMING": runtime._RESUMING,
     "CONFIG_KEY_CHECKPOINT_MAP": "checkpoint_map",
     "CONFIG_KEY_CHECKPOINT_NS": "checkpoint_ns",
     "CONFIG_KEY_CHECKPOINT_ID": "checkpoint_id",
@@ -143,8 +144,37 @@ def test_a_running_node_finds_what_it_is_given_under_these_names() -> None:
     assert graph.invoke({"seen": 1}, config, durability="sync") == {"seen": True}
     assert set(COPIED.values()) - {"|", ":", START, "checkpoint_id", "__interrupt__"} <= {
         *seen,
+        runtime._RESUMING,  # in the first step of an invocation
         checkpoint_scan._SENT,
     }
+
+
+@pytest.mark.parametrize("again", [None, Command(resume="yes")], ids=["without a word", "answered"])
+@pytest.mark.parametrize("is_inside", [False, True], ids=["outermost", "subgraph"])
+def test_only_a_task_that_the_invocation_found_is_told_that_it_runs_again(
+    again: Any, is_inside: bool
+) -> None:
+    told: list[tuple[str, bool]] = []
+
+    def before(state: State, config: RunnableConfig) -> State:
+        told.append(("before", bool(config["configurable"].get(runtime._RESUMING))))
+        return {}
+
+    def ask(state: State, config: RunnableConfig) -> State:
+        told.append(("ask", bool(config["configurable"].get(runtime._RESUMING))))
+        return {"seen": interrupt("?")}
+
+    builder = StateGraph(State).add_node("before", before).add_node("ask", ask)
+    builder.add_edge(START, "before").add_edge("before", "ask")
+    if is_inside:
+        builder = StateGraph(State).add_node("inner", builder.compile()).add_edge(START, "inner")
+    graph = builder.compile(checkpointer=InMemorySaver())
+    config: Any = {"configurable": {"thread_id": "t"}}
+    graph.invoke({}, config)
+    assert told == [("before", False), ("ask", False)]
+    told.clear()
+    graph.invoke(again, config)
+    assert told == [("ask", True)]
 
 
 def test_a_step_that_takes_the_input_reads_it() -> None:

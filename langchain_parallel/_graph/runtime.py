@@ -32,6 +32,7 @@ _DURABILITY = "__pregel_durability"
 _TASK_ID = "__pregel_task_id"
 _SCRATCHPAD = "__pregel_scratchpad"
 _READ = "__pregel_read"
+_RESUMING = "__pregel_resuming"
 _RUNTIME = "__pregel_runtime"
 _START = "__start__"
 _INTERRUPT = "__interrupt__"
@@ -118,6 +119,8 @@ def shown_to_person(config: RunnableConfig) -> Calls[Any]:
     task has not asked anything. LangGraph gives an answer to whatever the task asks next.
     """
     given = config.get("configurable", {})
+    if not given.get(_RESUMING):  # only a task that the invocation found there can have asked
+        return None
     saver, caller = checkpointer_of(config), given.get("checkpoint_ns", "").rpartition("|")[0]
     checkpoint_id = given.get("checkpoint_map", {}).get(caller)
     if saver is None or checkpoint_id is None:

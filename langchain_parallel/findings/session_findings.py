@@ -11,7 +11,6 @@ from ..evidence import (
     Evidence,
     EvidenceRule,
     join_path,
-    numbers_by_url,
     rank,
     with_parents,
 )
@@ -234,15 +233,18 @@ class _Sources(NamedTuple):
 
     @classmethod
     def of(cls, turns: Sequence[Mapping[str, Any]]) -> _Sources:
-        """The addresses that turns cite, with what all of them say of each."""
-        cited = [list(sources_in(turn)) for turn in turns]
-        numbers = numbers_by_url({"citations": sources} for sources in cited)
-        found: dict[int, Source] = {}
-        for one in (source for sources in cited for source in sources):
-            number, url = numbers[one["url"]], one["url"]
-            source = found.setdefault(number, Source(number=number, url=url, title=None))
-            source["title"] = source["title"] or one.get("title")
+        """The addresses that turns cite, with what all of them say of each, in the order in which they come.
+        An answer's share in this grows with the session, so each citation is looked at once.
+        """
+        found: dict[str, Source] = {}
+        for one in (source for turn in turns for source in sources_in(turn)):
+            url = one["url"]
+            if (source := found.get(url)) is None:
+                source = found[url] = Source(number=len(found) + 1, url=url, title=None)
+            if not source["title"]:
+                source["title"] = one.get("title")
             if one.get("excerpts"):
                 known = source.get("excerpts") or []
                 source["excerpts"] = list(dict.fromkeys([*known, *one["excerpts"]]))
-        return cls(numbers, found)
+        numbers = {url: source["number"] for url, source in found.items()}
+        return cls(numbers, {source["number"]: source for source in found.values()})

@@ -228,7 +228,7 @@ def sources_in(turn: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """The citations of a turn that have an address."""
     given = turn.get("citations")
     for source in given if isinstance(given, list | tuple) else ():
-        if isinstance(source, Mapping) and isinstance(source.get("url"), str) and source["url"]:
+        if isinstance(source, Mapping) and isinstance(url := source.get("url"), str) and url:
             yield source
 
 

@@ -25,6 +25,7 @@ from ..models import SourcePolicy
 from ..options import Limits
 from ..processors import costs_more
 from .graph_config import GraphConfig
+from .processor_policy import FirstOrFollowUp, ProcessorPolicy
 from .state import ResearchState
 
 
@@ -156,10 +157,12 @@ def _lower(limits: Limits, context: ResearchContext) -> Limits:
     return replace(limits, **update)
 
 
-def _policy(graph: GraphConfig, context: ResearchContext) -> Any:
+def _policy(graph: GraphConfig, context: ResearchContext) -> ProcessorPolicy:
     first, follow_up = context.processor, context.follow_up_processor or context.processor
+    if first and follow_up:
+        return FirstOrFollowUp(first, follow_up)
 
-    def first_or_follow_up(state: ResearchState, parent: str | None) -> str:
-        return (first if parent is None else follow_up) or graph.policy(state, parent)
+    def only_follow_up(state: ResearchState, parent: str | None) -> str:
+        return (None if parent is None else follow_up) or graph.policy(state, parent)
 
-    return first_or_follow_up
+    return only_follow_up

@@ -44,7 +44,7 @@ from .evaluation.evaluator import check_evaluators, has_checks
 from .graph_config import GraphConfig
 from .input_keys import check_given, check_limits_given
 from .messages import has_answer, unanswered_turn
-from .processor_policy import ProcessorPolicy
+from .processor_policy import FirstOrFollowUp, ProcessorPolicy
 from .state import ResearchInput, ResearchOutput, ResearchState, Turn
 from .steps.approve import approve
 from .steps.evaluate import evaluate as judge
@@ -131,13 +131,13 @@ def create_research_graph(
     api_key, base_url = as_secret(api_key), hidden(base_url)
     check_evaluators(evaluate)
     check_kinds({"keep_excerpts": (keep_excerpts, bool), "checks": (checks, bool)})
-    names = (
-        ("lite",) if callable(processor) else first_and_follow_up(processor)
-    )  # a policy's names are checked as it gives them
-
-    def first_or_follow_up(state: ResearchState, parent: str | None) -> str:
-        return names[0 if parent is None else 1]
-
+    names: tuple[str, ...] = ("lite",)  # a policy's names are checked as it gives them
+    policy: ProcessorPolicy
+    if callable(processor):
+        policy = processor
+    else:
+        names = first_and_follow_up(processor)
+        policy = FirstOrFollowUp(*names)
     graph = GraphConfig.of(
         processor_names=names,
         output_schema=output_schema,
@@ -150,7 +150,7 @@ def create_research_graph(
         api_key=api_key,
         base_url=base_url,
         client=client,
-        policy=processor if callable(processor) else first_or_follow_up,
+        policy=policy,
         evaluate=evaluate,
         keep_excerpts=keep_excerpts,
         checks=has_checks(evaluate, checks, keep_excerpts=keep_excerpts),

@@ -18,7 +18,7 @@ from ..errors import InvalidRequest
 from ..models import SourcePolicy, TaskRunInput
 from ..processors import is_chat
 from .evaluation import Evaluator
-from .processor_policy import ProcessorPolicy
+from .processor_policy import FirstOrFollowUp, ProcessorPolicy
 from .spending_rules import SpendingRules
 from .state import ResearchState, Turn
 from .turns import ledger_position
@@ -51,7 +51,9 @@ class GraphConfig(RunConfig):
         Raises:
             InvalidRequest: It chooses something that is no name.
         """
-        name: object = self.policy(copy_json(state), parent)
+        # A function of the caller's may change what it is given.
+        given = state if isinstance(self.policy, FirstOrFollowUp) else copy_json(state)
+        name: object = self.policy(given, parent)
         if not isinstance(name, str):
             raise InvalidRequest(
                 [f"The processor policy returned {type(name).__name__}; it must return a name."],

@@ -92,6 +92,18 @@ def quick_when(
 
 
 @dataclass(frozen=True)
+class FirstOrFollowUp:
+    """The policy of a graph that was given names: it reads nothing of the state."""
+
+    first: str
+    follow_up: str
+
+    def __call__(self, state: ResearchState, parent: str | None, /) -> str:
+        """The name for this place."""
+        return self.first if parent is None else self.follow_up
+
+
+@dataclass(frozen=True)
 class _QuickWhen:
     is_quick: Callable[[str, ResearchState], bool]
     quick: str
