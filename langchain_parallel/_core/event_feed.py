@@ -9,6 +9,7 @@ connection is returned twice. A state, and statistics, that were returned before
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import ValidationError
@@ -49,8 +50,10 @@ def event_from(payload: object) -> Event | None:
 class EventFeed:
     """Turns the chunks of one or several connections into events, without replays."""
 
-    def __init__(self, *, replays: bool) -> None:
+    def __init__(self, *, replays: bool, skips: Callable[[str], bool] | None = None) -> None:
+        """`skips`: whether an event with this data, not yet parsed, is of no use."""
         self._replays = replays
+        self._skips = skips
         self._returned: Counter[str] = Counter()
         self.connect()
 
@@ -77,6 +80,8 @@ class EventFeed:
         ]
 
     def _read(self, data: str, sse_id: str | None) -> Event | None:
+        if self._skips is not None and self._skips(data):
+            return None
         try:
             payload: Any = payloads.parse(data)
             if sse_id and isinstance(payload, dict) and payload.get("event_id") is None:

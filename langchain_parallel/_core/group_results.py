@@ -12,6 +12,7 @@ A run that the list leaves out for long is asked for alone, too, and may turn ou
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -45,8 +46,10 @@ _SHARE = 100
 """So is one part in so many of the group, or less: a list brings all of its answers again."""
 _GATHERING = 1.0
 """Seconds in which others may join the first of a few answers."""
-_SHORTEST, _LONGEST = 1.0, 15.0
+_SHORTEST, _LONGEST = 0.25, 15.0
 """Seconds between two readings of the list; more the longer the runs take."""
+_PATIENCE = 1.0
+"""Seconds, at the least, for which an answer waits until half of what is awaited has ended."""
 _LOOK = 60.0
 """Seconds without news after which the list is looked at."""
 _PASSING = (RateLimited, ResponseLost, ServerFault)
@@ -132,7 +135,8 @@ class GroupResults:
         if self.hurries and len(self.ended) <= self._few and not self._is_put_off:
             return self.first_unread + _GATHERING
         is_much = 2 * len(self.ended) >= len(self.waiting)
-        return after_pause if is_much else max(after_pause, self.first_unread + pause)
+        patience = _SHORTEST if is_much else max(_PATIENCE, pause)
+        return max(after_pause, self.first_unread + patience)
 
     @property
     def _few(self) -> int:
@@ -145,7 +149,7 @@ class GroupResults:
         """Follow the group's events until something is due."""
         time = yield from now()
         ends = min(until, self._due(time))
-        following, outcome = self.watch.follow(max(_SHORTEST / 2, min(30.0, ends - time))), None
+        following, outcome = self.watch.follow(max(_SHORTEST, min(30.0, ends - time))), None
         try:
             while time < ends:
                 try:
@@ -285,6 +289,9 @@ def _without_answer(run: TaskRun) -> ParallelError | None:
     return None
 
 
+_RUN_ID = re.compile(r'"run_id"\s*:\s*"([^"\\]*)"')
+
+
 class _Answers(streams.Listed):
     """A list whose answers are handed on as they come, so that no more than one is held."""
 
@@ -299,6 +306,12 @@ class _Answers(streams.Listed):
     @property
     def count(self) -> int:
         return len(self._ids)  # a list may repeat a run
+
+    def skips(self, data: str) -> bool:
+        """Whether it is about runs that are not awaited: a list brings again what it has brought before."""
+        run_ids = _RUN_ID.findall(data)
+        self._ids.update(run_ids)
+        return bool(run_ids) and self._group.waiting.keys().isdisjoint(run_ids)
 
     def take(self, event: TaskRunEvent) -> None:
         self._ids.add(event.run.run_id)

@@ -119,6 +119,10 @@ class Listed:
         """The runs listed so far."""
         return len(self.runs)
 
+    def skips(self, data: str) -> bool:
+        """Whether an event with this data, not yet parsed, is of no use."""
+        return False
+
     def take(self, event: TaskRunEvent) -> None:
         """Take a run."""
         self.runs[event.run.run_id] = event
@@ -145,7 +149,7 @@ def _collect(request: Request, listed: Listed) -> Flow[StreamEnded | Outcome]:
     refused = refusal(head)
     if refused is not None:
         return refused
-    feed = EventFeed(replays=False)
+    feed = EventFeed(replays=False, skips=listed.skips)
     last = yield from now()
     while True:
         chunk = yield from read_chunk()

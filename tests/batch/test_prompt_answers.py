@@ -122,3 +122,19 @@ def test_a_run_that_the_api_knows_no_longer_is_the_error_of_its_row(
     else:
         assert isinstance(lost.error, errors.StillRunning)
     assert office.paid_once()
+
+
+# --- a list brings again what it has brought before ----------------------------------------------
+
+
+def test_an_answer_that_names_another_run_is_still_that_of_its_own(office: Office) -> None:
+    """What a list repeats is passed over by the run ids in it, and an answer may hold any."""
+    [other] = office.research([{"company": "Other"}])
+    before = len(office.sim.requests)
+    content = {"ceo": "Somebody", "employees": 3, "run_id": other.run_id}
+    output = {"type": "json", "content": content, "basis": []}
+    office.sim.scripts.add(RunScript(seconds=30.0, times=None, output=output))
+    table = office.research(companies(8), processor="base")
+    assert [row.values for row in table] == [content] * 8
+    assert len({row.run_id for row in table}) == 8
+    assert not [one.path for one in office.sim.requests[before:] if one.path.endswith("/result")]
