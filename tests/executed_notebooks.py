@@ -58,13 +58,24 @@ class _Hook(DisplayHook):
 class _Shell(InteractiveShell):
     displayhook_class = _Hook
     display_pub_class = CapturingDisplayPublisher
+    kernel: None = None  # by which a display knows that it is in a notebook
 
 
 async def _run(cells: list[dict[str, Any]]) -> None:
     settings = Config({"HistoryManager": {"enabled": False}})
     make: Any = _Shell  # IPython is hardly typed
-    shell = make(config=settings, ipython_dir=".ipython", user_module=ModuleType("notebook"))
+    # The one that `display` and the package's own displays find.
+    shell = make.instance(
+        config=settings, ipython_dir=".ipython", user_module=ModuleType("notebook")
+    )
     atexit.unregister(shell.atexit_operations)
+    try:
+        await _run_cells(cells, shell)
+    finally:
+        make.clear_instance()
+
+
+async def _run_cells(cells: list[dict[str, Any]], shell: Any) -> None:
     code = [cell for cell in cells if cell["cell_type"] == "code"]
     for nth, cell in enumerate(code, 1):
         results, shown, printed = list[Any](), shell.display_pub.outputs, io.StringIO()
@@ -77,7 +88,7 @@ async def _run(cells: list[dict[str, Any]]) -> None:
         cell["execution_count"] = nth
         cell["outputs"] = [
             *_streams(printed.getvalue()),
-            *(_output("display_data", one["data"]) for one in shown),
+            *(_output("display_data", data) for data in _last_shown(shown)),
             *({**_output("execute_result", data), "execution_count": nth} for data in results),
         ]
 
@@ -85,6 +96,14 @@ async def _run(cells: list[dict[str, Any]]) -> None:
 def _streams(text: str) -> Iterator[dict[str, Any]]:
     if text := mask(text):
         yield {"name": "stdout", "output_type": "stream", "text": text.splitlines(keepends=True)}
+
+
+def _last_shown(shown: list[dict[str, Any]]) -> list[Any]:
+    """What is shown in the end: an output takes the place of the one that it updates."""
+    last: dict[Any, Any] = {}
+    for nth, one in enumerate(shown):
+        last[one.get("transient", {}).get("display_id", nth)] = one["data"]
+    return [*last.values()]
 
 
 def _output(kind: str, data: dict[str, str]) -> dict[str, Any]:

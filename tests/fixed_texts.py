@@ -16,6 +16,7 @@ _VARYING = [
     (re.compile(r"\b20\d\d-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?"), "2026-…"),
     (re.compile(r"\b20\d\d-\d\d-\d\d\b"), "2026-…"),
     (re.compile(r"\b\d+(\.\d+)? s (?=ago|of res)"), "0 s "),
+    (re.compile(r">\d+ s</td>"), ">… s</td>"),
     (re.compile(r'nonce="[0-9a-f]+"'), 'nonce="…"'),
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:…"),
 ]

@@ -13,6 +13,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
+from .._core.plain_text import count
 from .._graph.recollections import Recollection, same_words
 from ..errors import InvalidRequest
 from ..evidence import NO_ANSWERS, is_hollow
@@ -85,7 +86,7 @@ class ComparedSource:
     title: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class SessionComparison:
     """What two sessions have found, side by side. Make it with `SessionComparison.of`."""
 
@@ -128,6 +129,12 @@ class SessionComparison:
         sides = (side for one in changes for side in (one.before, one.after) if side)
         cited = {number for side in sides for number in side.citations}
         return tuple(source for source in self.sources if source.number in cited)
+
+    def __repr__(self) -> str:
+        changes = Counter(one.change for question in self.questions for one in question.fields)
+        told = [f"{changes[change]} {change}" for change in _NEWS if changes[change]]
+        parts = [count(len(self.questions), "question"), *(told or ["nothing has changed"])]
+        return f"<SessionComparison: {', '.join([*parts, count(len(self.sources), 'source')])}>"
 
     def to_text(self) -> str:
         """The changes, a line each, for a terminal or a message."""

@@ -11,7 +11,9 @@ nothing.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -50,12 +52,27 @@ def recorded_client(request: pytest.FixtureRequest) -> Iterator[ParallelClient]:
         with replayed_client(path) as client:
             yield client
         return
-    # The new one takes the place of the old one when the test is over: a killed one leaves both.
+    # The new one takes the place of the old one when the test is over: a killed one leaves both, and what
+    # it has recorded is paid for.
     new = path.with_name(f"{path.name}.new")
-    new.unlink(missing_ok=True)
+    _keep(new)
     with recording_client(new) as client:
         yield client
     new.replace(path)
+
+
+def _keep(new: Path) -> None:
+    """Give what an ended process has recorded a name of its own, and say which."""
+    if not new.exists():
+        return
+    names = (new.with_name(f"{new.name}.{number}") for number in count(1))
+    kept = next(name for name in names if not name.exists())
+    new.replace(kept)
+    warnings.warn(
+        f"An earlier recording did not come to its end. What it has is kept in {kept}: it can be replayed, "
+        "and deleted.",
+        stacklevel=2,
+    )
 
 
 def _recording(request: pytest.FixtureRequest) -> Path:

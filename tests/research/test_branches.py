@@ -153,7 +153,10 @@ def test_more_branches_than_runs_are_left_stop(mode: Mode) -> None:
     )
     out = session.ask("Map the landscape")
     assert len(session.runs) == 1
-    reason = "Out of runs for this question (3). three sides"
+    reason = (
+        "The answer stands: a question gets 3 runs at most (max_runs_per_question). "
+        "Not asked further: three sides"
+    )
     assert out["verdict"] == {"action": "stop", "reason": reason}
 
 

@@ -20,6 +20,9 @@ SCHEMA = {
 }
 
 
+THE_LIMIT = "The answer stands: a question gets {} at most (max_runs_per_question)."
+
+
 def weak(mode: Mode, **settings: Any) -> Session:
     """A session whose answers are well supported, but for what `settings` say."""
     evidence = EvidenceSettings(**{"low_confidence": 0.0, **settings})
@@ -66,9 +69,16 @@ def test_the_runs_for_one_question_are_limited(mode: Mode) -> None:
     assert len(out["turns"]) == 3
     assert out["verdict"] == {
         "action": "stop",
-        "reason": "Out of runs for this question (3). never enough",
+        "reason": f"{THE_LIMIT.format('3 runs')} Not asked further: never enough",
     }
     assert len(session.ask("And next year?")["turns"]) == 6
+
+
+def test_a_limit_is_said_where_the_verdict_has_no_reason(mode: Mode) -> None:
+    session = weak(mode)
+    session.options |= {"evaluate": lambda state, turn: {"action": "follow_up", "question": "?"}}
+    out = session.ask("How large is the market?")
+    assert out["verdict"]["reason"] == THE_LIMIT.format("3 runs")
 
 
 def test_one_run_means_that_nothing_is_asked_again(mode: Mode) -> None:
@@ -78,7 +88,7 @@ def test_one_run_means_that_nothing_is_asked_again(mode: Mode) -> None:
     assert len(out["turns"]) == 1
     assert out["verdict"] == {
         "action": "stop",
-        "reason": "Out of runs for this question (1). "
+        "reason": f"{THE_LIMIT.format('1 run')} Not asked further: "
         "growth: confidence low, at least medium wanted",
     }
 

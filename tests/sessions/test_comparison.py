@@ -334,3 +334,12 @@ def test_a_long_value_and_a_long_list_are_cut() -> None:
     assert (
         "long long" in json.loads(compared.to_json())["questions"][0]["fields"][2]["after"]["value"]
     )
+
+
+def test_its_repr_is_one_short_line() -> None:
+    before = session({"lead": "Ann", "size": "12", "site": "gone"})
+    after = session({"lead": "Bob", "size": "12", "staff": "3"}, B)
+    compared = SessionComparison.of(before, after)
+    assert repr(compared) == "<SessionComparison: 1 question, 1 new, 1 gone, 1 changed, 2 sources>"
+    same = SessionComparison.of(before, before)
+    assert repr(same) == "<SessionComparison: 1 question, nothing has changed, 1 source>"

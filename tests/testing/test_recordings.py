@@ -430,10 +430,21 @@ def test_tests_are_recorded_once_and_replayed_without_a_key(
     assert len(simulator_server.simulator.runs()) == 2
     made = sorted(each.name for each in pytester.path.rglob("*.jsonl*"))
     assert made == ["mine.jsonl", "test_it.jsonl"]
-    monkeypatch.delenv("PARALLEL_API_KEY")
-    monkeypatch.setenv("PARALLEL_BASE_URL", "http://127.0.0.1:9")
-    run().assert_outcomes(passed=2)
+    with monkeypatch.context() as without:
+        without.delenv("PARALLEL_API_KEY")
+        without.setenv("PARALLEL_BASE_URL", "http://127.0.0.1:9")
+        run().assert_outcomes(passed=2)
     assert len(simulator_server.simulator.runs()) == 2
+    # A recording that was killed is paid for, and the next one leaves it.
+    killed = pytester.path / "mine.jsonl.new"
+    killed.write_text((pytester.path / "mine.jsonl").read_text())
+    was = killed.read_text()
+    said = run("--record", "-W", "default")
+    said.assert_outcomes(passed=2, warnings=1)
+    assert "kept in" in said.stdout.str()
+    made = sorted(each.name for each in pytester.path.rglob("*.jsonl*"))
+    assert made == ["mine.jsonl", "mine.jsonl.new.1", "test_it.jsonl"]
+    assert (pytester.path / "mine.jsonl.new.1").read_text() == was
 
 
 def test_nothing_of_a_recording_is_paid_by_the_replay(file: Path) -> None:

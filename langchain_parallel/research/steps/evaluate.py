@@ -7,6 +7,7 @@ from typing import Any, cast
 from langchain_core.runnables import RunnableConfig
 
 from ..._core.calls import Calls
+from ..._core.plain_text import count
 from ..._graph.ownership import prove_interaction
 from ..._graph.runtime import is_resumable
 from ...errors import InvalidRequest
@@ -93,9 +94,9 @@ def _changes(state: ResearchState, verdict: Verdict) -> dict[str, Any]:
 def _within_limit(graph: GraphConfig, state: ResearchState, verdict: Verdict) -> Verdict:
     more = len(questions_of(verdict))
     if more and runs_since_question(state["turns"]) + more > graph.limits.max_runs_per_question:
-        return _stop(
-            f"Out of runs for this question ({graph.limits.max_runs_per_question}).", verdict
-        )
+        limit = count(graph.limits.max_runs_per_question, "run")
+        why = f"The answer stands: a question gets {limit} at most (max_runs_per_question)."
+        return _stop(why + " Not asked further:" * bool(verdict.get("reason")), verdict)
     return verdict
 
 
