@@ -65,7 +65,8 @@ docs: $(VENV)/test.stamp ## run every block of README and docs, and every notebo
 site: $(VENV)/docs.stamp ## build the documentation site into build/site/html, strictly
 	$(RUN) docs/site/build.py build/site
 
-outputs: $(VENV)/test.stamp ## write what blocks of README and docs, and cells, print (ARGS=docs/tool.md)
+outputs: $(VENV)/test.stamp ## write what blocks and cells print (ARGS=docs/tool.md), and the pages made from code
+	$(RUN) -m tests.reference_pages
 	$(RUN) -m tests.shown_outputs $(ARGS)
 
 crash-matrix: $(VENV)/test.stamp ## kill real processes everywhere, several hundred times (ARGS=--help)

@@ -36,6 +36,7 @@ class RowEnd(TypedDict):
     number: int
     """Of the row, counted from 0."""
     row_id: str
+    """What names the row: its column, or a hash of its question."""
     run_id: str | None
     interaction_id: str | None
     processor: str

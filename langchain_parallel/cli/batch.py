@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
     shape = parser.add_mutually_exclusive_group()
     shape.add_argument("--columns", help="of the answer, separated by commas")
     shape.add_argument("--schema", type=Path, help="a file with the JSON schema of the answer")
-    parser.add_argument("--processor", default="core", help="default: %(default)s")
+    parser.add_argument("--processor", default="core", help="for each row; default: %(default)s")
     parser.add_argument("--row-id", metavar="COLUMN", help="tells rows apart that ask the same")
     parser.add_argument("--max-cost-usd", type=float, metavar="USD", help="for the whole batch")
     parser.add_argument(

@@ -27,7 +27,9 @@ _LEAST_CHARS = 3 * MIN_CHARS
 def main(arguments: list[str]) -> int:
     """Serve until the client leaves, or until it is interrupted."""
     parser = command_parser("mcp", __doc__)
-    parser.add_argument("--db", type=Path, default=default_path(), help="default: %(default)s")
+    parser.add_argument(
+        "--db", type=Path, default=default_path(), help="where sessions are; default: %(default)s"
+    )
     parser.add_argument("--processor", help="for all questions; default: core, then base")
     parser.add_argument(
         "--max-cost-usd", type=float, metavar="USD", help="what one session may cost"

@@ -33,7 +33,7 @@ _EVENT_CHARS = 160
 def main(arguments: list[str]) -> int:
     """Ask, and print; the exit code is 1 if there is no answer."""
     parser = command_parser("research", __doc__)
-    parser.add_argument("question")
+    parser.add_argument("question", help="in any language")
     parser.add_argument("--session", default="", metavar="ID", help="go on with this session")
     parser.add_argument(
         "--continue-from", default="", metavar="INTERACTION", help="branch from this one of it"
@@ -42,7 +42,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--max-cost-usd", type=float, metavar="USD", help="for the whole session")
     parser.add_argument("--json", action="store_true", help="print the answer's findings as JSON")
     parser.add_argument("--quiet", action="store_true", help="do not show the progress")
-    parser.add_argument("--db", type=Path, default=default_path(), help="default: %(default)s")
+    parser.add_argument(
+        "--db", type=Path, default=default_path(), help="where sessions are; default: %(default)s"
+    )
     return asyncio.run(_research(parser.parse_args(arguments)))
 
 

@@ -26,9 +26,16 @@ def main(arguments: list[str]) -> int:
     parser = command_parser("report", __doc__)
     parser.add_argument("thread", metavar="SESSION", help="its id, or that of a thread")
     parser.add_argument("--graph", metavar="MODULE:ATTRIBUTE", help="a compiled graph of your own")
-    parser.add_argument("--format", choices=["markdown", "html", "json"], default="markdown")
+    parser.add_argument(
+        "--format",
+        choices=["markdown", "html", "json"],
+        default="markdown",
+        help="of the report; default: %(default)s",
+    )
     parser.add_argument("--checks", action="store_true", help="hold answers against their excerpts")
-    parser.add_argument("--db", type=Path, default=default_path(), help="default: %(default)s")
+    parser.add_argument(
+        "--db", type=Path, default=default_path(), help="where sessions are; default: %(default)s"
+    )
     options = parser.parse_args(arguments)
     if options.graph:
         state = state_of_thread(options.graph, options.thread)

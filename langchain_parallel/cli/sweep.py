@@ -29,7 +29,9 @@ _LINE_CHARS = 2_000
 def main(arguments: list[str]) -> int:
     """Run the command; the exit code is 1 if a thread could not be resumed, or was skipped."""
     parser = command_parser("sweep", __doc__)
-    parser.add_argument("--graph", required=True, metavar="MODULE:ATTRIBUTE")
+    parser.add_argument(
+        "--graph", required=True, metavar="MODULE:ATTRIBUTE", help="a compiled graph"
+    )
     parser.add_argument("--concurrency", type=int, default=10, help="threads at the same time")
     parser.add_argument(
         "--per-second", type=float, default=20.0, help="most requests to the API per second"

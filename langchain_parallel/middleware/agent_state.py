@@ -44,6 +44,7 @@ class AgentTurn(Turn):
     handle: str
     """`r1` begins a session, `r1.2` is its second run."""
     parent_handle: str | None
+    """That of the run it continues; None where it begins a session."""
     call: str
     """Names the model message and the tool call that asked for it (`call_of`)."""
     call_hash: str
@@ -183,6 +184,7 @@ class ResearchAgentState(AgentState[Any]):
     parallel_research: NotRequired[Annotated[Research, OmitFromInput, merge_research]]
     """Every run of this agent's research, by handle."""
     parallel_research_ledger_id: NotRequired[Annotated[str, PrivateStateAttr, latest]]
+    """The task group that holds the runs."""
     parallel_research_limits: NotRequired[Annotated[SessionLimits, PrivateStateAttr, latest_limits]]
     """Limits that a person raised."""
 

@@ -75,9 +75,11 @@ class ParkedInterrupt(TypedDict):
     """The value of a parked thread's interrupt. Resume the thread with any value."""
 
     kind: Literal["parked"]
+    """Tells it from what a person is asked."""
     runs: list[ParkedRun]
     """Empty where a batch is waited for."""
     batch: NotRequired[ParkedBatch]
+    """The batch, where a whole one is waited for."""
     graph: str
     """The name of the graph that has parked it; no other goes on with it."""
     refused_by: NotRequired[str]

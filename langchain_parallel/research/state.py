@@ -54,12 +54,15 @@ class Verdict(TypedDict):
     """
 
     action: Literal["accept", "follow_up", "branch", "review", "stop"]
+    """What happens next; see above."""
     reason: NotRequired[str]
+    """Why, for people and for the record."""
     question: NotRequired[str]
     continue_from: NotRequired[str]
     processor: NotRequired[str]
     output_schema: NotRequired[dict[str, Any] | str]
     questions: NotRequired[list[Question]]
+    """Of `branch`."""
     proposal: NotRequired[dict[str, Any]]
     """A verdict of one of the other kinds."""
     decided_by: NotRequired[Literal["person"]]
@@ -84,8 +87,10 @@ class Turn(TypedDict):
     """Position of the first turn that was asked at the same time: its own, but for branches."""
     question: str
     asked_by: AskedBy
+    """`caller`, `evaluation`, `person`; `elsewhere` for a run that only the ledger knows of."""
     processor: str
     parent_interaction_id: str | None
+    """The interaction that it continues; None where it continues none."""
     interaction_id: str | None
     run_id: str
     """A turn that is run again finds the same run, and replaces itself. Empty until it is started, and in a
@@ -131,6 +136,7 @@ class Turn(TypedDict):
 
     # Only while it is planned or on its way:
     output_schema: NotRequired[dict[str, Any] | str]
+    """Of this question, where it has its own: JSON schema, or a description as text."""
     source_policy: NotRequired[dict[str, Any]]
     """Where a call's context has one."""
     ledger_position: NotRequired[int]
@@ -257,6 +263,7 @@ class ResearchState(TypedDict, total=False):
     ledger_id: Annotated[str, CheckedValue]
     turns: Annotated[list[Turn], merge_turns]
     pending: Annotated[Turn | None, CheckedPending]
+    """The turn that is planned or on its way."""
     branches: Annotated[list[Turn], merge_branches]
     """Turns on their way at the same time, where a verdict branched."""
     limits: Annotated[SessionLimits, CheckedLimits]

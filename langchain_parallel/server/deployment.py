@@ -27,29 +27,37 @@ class Settings(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     processor: str = DEFAULT_PROCESSORS[0]
+    """For the first turn of a question."""
     follow_up_processor: str | None = None
-    """Unless given, the default one, or `processor` where that is given."""
+    """For the turns after it. Unless set, that of the first turn, or `base` if neither is set."""
     max_runs_per_question: int = 1
+    """The most runs for one question, the first included."""
     max_cost_usd: float | None = None
-    """USD per thread. Before more is spent, one of the `approvers` is asked; without any, it stops."""
+    """USD for each thread. Before more is spent, an approver is asked; without approvers, it stops."""
     approve_above: str | None = None
+    """A processor; a run that costs more than one of it waits for a person."""
     approvers: tuple[str, ...] | None = None
-    """Users' ids and permissions (`permission:…`), separated by commas, who may approve and raise limits."""
+    """Who may approve and raise limits: ids and permissions (`permission:…`), separated by commas. Unless
+    set, whoever reaches the thread approves what is within the limits, and nobody raises them."""
     allow_foreign_ids: bool = False
-    """Whether users may name ledgers, runs and interactions of other threads."""
+    """`True`: users may name ledgers, runs and interactions of any thread, such as monitor events."""
     user_usd_per_day: float | None = None
-    """USD that each authenticated user may use a day (UTC), over all threads."""
+    """USD that each authenticated user may spend a day (UTC), over all threads."""
     total_usd_per_day: float | None = None
-    """USD that all users together may use a day (UTC)."""
+    """USD that all users together may spend a day (UTC)."""
     wait: Literal["block", "park"] = "park"
+    """`park` or `block`: whether a thread gives its process up while its run is active."""
     webhook_url: str | None = Field(default=None, repr=False)
-    """Where the API reaches this server's `/parallel/webhook` from outside."""
+    """Where the API reaches this server's `/parallel/webhook` from outside. Unless set, only the sweep
+    resumes threads."""
     webhook_secrets: tuple[SecretStr, ...] = ()
-    """Separated by commas; during a rotation the old and the new one."""
+    """The account's webhook secret (secret); while it is changed, both, separated by a comma. Unless set,
+    there is no such route."""
     sweep_per_second: float = Field(default=20.0, gt=0)
     """Requests to the API per second, by one run of the graph `sweep`."""
     sweep_stranded_after: float = Field(default=STRANDED_SECONDS, ge=0)
-    """Seconds without a checkpoint after which a thread with unfinished work was left by a dead process."""
+    """Seconds after which a thread that failed after it was woken is resumed; more than evaluators and tools
+    take."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:

@@ -78,7 +78,9 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to serve; default: %(default)s"
+    )
     parser.add_argument("--port", type=_port, default=0, help="default: a free one")
     parser.add_argument(
         "--latency-scale",

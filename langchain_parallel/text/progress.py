@@ -29,14 +29,21 @@ class Progress(TypedDict, total=False):
     """
 
     type: str
+    """`task_run.state`, `task_run.progress_stats`, `task_run.progress_msg.…` or `error`."""
     run_id: str
     interaction_id: str | None
     status: str
+    """Of the run, where the state has changed."""
     kind: str
+    """Of a message: the end of its type, such as `plan` or `search`."""
     message: str
+    """What the run is doing, in words. Untrusted."""
     progress: float | None
+    """From 0 to 100."""
     sources_considered: int | None
+    """Pages that were looked at so far."""
     sources_read: int | None
+    """Pages that were read so far."""
 
 
 def progress(event: Event, run_id: str, interaction_id: str | None) -> Progress:

@@ -115,6 +115,7 @@ class ParallelTaskTool(DiscreetDoor, CalledByName, CalledInBatches, AskedByHand)
     )
 
     name: str = "parallel_task"
+    """What the model calls it."""
     description: str = ""
     """For the model. Left empty: when to use it, how to follow up, what it costs and how long it takes."""
     args_schema: Any = Field(default=None, exclude=True, repr=False)

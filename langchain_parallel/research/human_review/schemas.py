@@ -64,8 +64,11 @@ class HumanRequest(TypedDict):
     """
 
     kind: Literal["spend", "review"]
+    """What is asked; see above."""
     action_requests: list[ActionRequest]
+    """What is proposed, in order: `name`, `args`, and a `description` in Markdown."""
     review_configs: list[ReviewConfig]
+    """For each of them, how it may be decided on."""
     reasons: list[str]
     """Why it is asked."""
     cost_usd: float | None
@@ -93,8 +96,11 @@ class HumanDecision(TypedDict):
     """Decides on an action. `edit` needs `edited_action`, `respond` needs `message`, `reject` may have it."""
 
     type: DecisionType
+    """`approve`, `edit`, `reject` or `respond`."""
     edited_action: NotRequired[Action]
+    """What is to be done instead: `name` and `args`."""
     message: NotRequired[str]
+    """What is to be asked, or why not."""
 
 
 class HumanAnswer(TypedDict):
@@ -104,6 +110,7 @@ class HumanAnswer(TypedDict):
     """
 
     decisions: list[HumanDecision]
+    """One for each of `action_requests`."""
     limits: NotRequired[SessionLimits]
     """New limits. Unless given, an approval raises them just as far as the approved runs need."""
 
