@@ -158,6 +158,9 @@ def create_research_graph(
     return _build(graph)
 
 
+_OPTIONS = frozenset(inspect.signature(create_research_graph).parameters)
+
+
 def _build(
     config: GraphConfig,
 ) -> StateGraph[ResearchState, ResearchContext, ResearchInput, ResearchOutput]:
@@ -193,7 +196,7 @@ def _input_taker(made: GraphConfig) -> Callable[[ResearchState, RunnableConfig],
         config = hide_key(config)
         graph = of_call(made, config)
         check_can_park(graph.wait, config)
-        check_given(config, inspect.signature(create_research_graph).parameters)
+        check_given(config, _OPTIONS)
         check_limits_given(graph.rules(state, config), config)
         if state.get("question") or open_turns(state):
             return "plan"

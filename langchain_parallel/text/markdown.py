@@ -24,7 +24,7 @@ from .untrusted import compact_json, harmless
 _SPECIAL = re.compile(r"[\\`*_{}\[\]<>|~^&$@#]")
 _PLAIN = re.compile(r"[A-Za-z0-9 ,;:()%!?'\"-]*")
 """Nothing to escape inside a line, no mark, no address and nothing hidden, as in most titles."""
-_LINE_START = re.compile(r"^(?:(?=[-+=:])|(\d{1,9})(?=[.)](?:\s|$)))")
+_LINE_START = re.compile(r"(?=[-+=:])|\d{1,9}(?=[.)](?:\s|$))")
 # Renderers make links of bare addresses, too; some look for these ones only after they have read the escapes
 # (remark-gfm), so they are shown as code.
 _AS_CODE = re.compile(
@@ -45,7 +45,8 @@ def escape_line(text: str) -> str:
 
 def escape_start(line: str) -> str:
     """A line that no sign at its start makes a list, a rule or a heading of the line before it."""
-    return _LINE_START.sub(r"\1\\", line)
+    found = _LINE_START.match(line)
+    return line if found is None else f"{found[0]}\\{line[found.end() :]}"
 
 
 def escape_inline(text: str) -> str:
