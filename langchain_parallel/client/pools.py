@@ -1,9 +1,9 @@
-"""Several httpx clients instead of one.
+"""An httpx client for each exchange that is going on, used again for the next.
 
 httpx's connection pool looks through all its connections whenever a request starts or ends, so a thousand at
-once cost a million steps. Here each httpx client carries eight, and another is made when all are full. One
-that has become idle is closed once more than a few are: after a burst few connections stay, also where there
-is a client of ours for each of many users.
+once cost a million steps. Here each httpx client carries one exchange at a time, and so has one connection; to
+make another costs less than a request. One that has become idle is closed once more than a few are: after a
+burst few connections stay, also where there is a client of ours for each of many users.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import ssl
 import threading
 from functools import lru_cache
+from itertools import islice
 from typing import Any, Generic, TypeVar, cast
 
 import httpx
@@ -20,13 +21,10 @@ from .exchange import bound_sockets
 
 HttpT = TypeVar("HttpT", httpx.Client, httpx.AsyncClient)
 
-MAX_PER_CLIENT = 8
-"""Requests and streams that one httpx client carries at a time."""
-SPARE = 2
+SPARE = 16
 """Idle httpx clients that stay, beside half as many as are busy, because a busy process soon needs them."""
-SPARE_OF_ALL = 8
+SPARE_OF_ALL = 32
 """The same of all clients of ours together: in this process, or in one event loop."""
-_LIMITS = httpx.Limits(max_connections=MAX_PER_CLIENT, max_keepalive_connections=MAX_PER_CLIENT)
 
 
 class Spares(Generic[HttpT]):
@@ -50,7 +48,7 @@ class Spares(Generic[HttpT]):
             self._busy -= 1
             self._idle[http] = pools
             count = len(self._idle) - SPARE_OF_ALL - self._busy // 2
-            surplus = [(one, self._idle[one]) for one in list(self._idle)[: max(0, count)]]
+            surplus = list(islice(self._idle.items(), max(0, count)))
             for one, _ in surplus:
                 del self._idle[one]
             return surplus
@@ -71,50 +69,43 @@ class Pools(Generic[HttpT]):
     ) -> None:
         """Start without clients.
 
-        A caller's own transport gets one client only: of several, the first to close would close it for all.
+        A caller's own transport gets one client for all: of several, the first to close would close it for all.
         """
         self._kind: Any = kind
         self._transport = transport
         self._spares: Spares[HttpT] = Spares() if spares is None else spares
         self._guard = threading.Lock()
-        self._free: list[HttpT] = []
-        """Those that are not full; idle ones first."""
-        self._carried: dict[HttpT, int] = {}
+        self._of_transport: HttpT | None = None
+        self._busy: set[HttpT] = set()
+        self._idle: dict[HttpT, None] = {}
+        """Those that have been idle for longest come first."""
 
     @property
     def clients(self) -> list[HttpT]:
         """All that are open."""
-        return list(self._carried)
+        shared = [] if self._of_transport is None else [self._of_transport]
+        return [*shared, *self._busy, *self._idle]
 
     def take(self) -> HttpT:
-        """A client that can carry one more exchange; a busy one rather than an idle one."""
+        """A client for one exchange; the one that was used last."""
         with self._guard:
-            if not self._free:
-                made = self._make()
-                self._carried[made] = 0
-                self._free.append(made)
-            http = self._free[-1]
-            self._carried[http] += 1
-            if self._transport is None and self._carried[http] == 1:
-                self._spares.note_busy(http)
-            if self._transport is None and self._carried[http] == MAX_PER_CLIENT:
-                self._free.pop()
+            if self._transport is not None:
+                self._of_transport = self._of_transport or self._make()
+                return self._of_transport
+            http = self._idle.popitem()[0] if self._idle else self._make()
+            self._busy.add(http)
+            self._spares.note_busy(http)
             return http
 
     def give(self, http: HttpT) -> list[HttpT]:
         """Note that an exchange is over; return clients to close, because too many are idle."""
         with self._guard:
-            if http not in self._carried:
-                return []  # closed meanwhile
-            if self._carried[http] == MAX_PER_CLIENT and self._transport is None:
-                self._free.append(http)
-            self._carried[http] -= 1
-            if self._carried[http] or self._transport is not None:
-                return []
-            self._free.remove(http)
-            self._free.insert(0, http)
-            idle = [one for one in self._free if not self._carried[one]]
-            surplus = idle[SPARE + (len(self._carried) - len(idle)) // 2 :]
+            if http not in self._busy:
+                return []  # all use it, or it was closed meanwhile
+            self._busy.remove(http)
+            self._idle[http] = None
+            count = len(self._idle) - SPARE - len(self._busy) // 2
+            surplus = list(islice(self._idle, max(0, count)))
             of_all = self._spares.note_idle(http, self)
             surplus = [one for one in surplus if self._drop(one)]
         return surplus + [one for one, pools in of_all if pools.drop(one)]
@@ -125,28 +116,27 @@ class Pools(Generic[HttpT]):
             return self._drop(http)
 
     def _drop(self, http: HttpT) -> bool:
-        if self._carried.get(http) != 0:
+        if http not in self._idle:
             return False
-        self._free.remove(http)
-        del self._carried[http]
+        del self._idle[http]
         self._spares.forget([http], 0)
         return True
 
     def clear(self) -> list[HttpT]:
         """Give all clients up, and return them to be closed."""
         with self._guard:
-            https = list(self._carried)
-            if self._transport is None:
-                self._spares.forget(https, sum(map(bool, self._carried.values())))
-            self._free.clear()
-            self._carried.clear()
+            https = self.clients
+            self._spares.forget(https, len(self._busy))
+            self._of_transport = None
+            self._busy.clear()
+            self._idle.clear()
             return https
 
     def _make(self) -> HttpT:
         if self._transport is not None:
             http = self._kind(transport=self._transport)
         else:
-            http = self._kind(verify=_tls(*map(os.environ.get, _CERTIFICATES)), limits=_LIMITS)
+            http = self._kind(verify=_tls(*map(os.environ.get, _CERTIFICATES)))
         if isinstance(http, httpx.Client):
             bound_sockets(http)
         return cast(HttpT, http)

@@ -1,11 +1,11 @@
-"""Many requests at once are spread over several httpx clients; a few use one, and few stay open."""
+"""Each exchange has an httpx client of its own; one after the other use the same, and few stay open."""
 
 from __future__ import annotations
 
 import httpx
 import pytest
 
-from langchain_parallel.client.pools import MAX_PER_CLIENT, SPARE, Pools
+from langchain_parallel.client.pools import SPARE, Pools
 
 KINDS = [httpx.Client, httpx.AsyncClient]
 
@@ -13,35 +13,44 @@ KINDS = [httpx.Client, httpx.AsyncClient]
 @pytest.mark.parametrize("kind", KINDS)
 def test_another_client_is_made_only_when_all_are_busy(kind: type[httpx.Client]) -> None:
     pools = Pools(kind, None)
-    lent = [pools.take() for _ in range(MAX_PER_CLIENT)]
-    assert len({id(http) for http in lent}) == 1
-    assert pools.take() is not lent[0]
+    first, second = pools.take(), pools.take()
+    assert first is not second
     assert len(pools.clients) == 2
-    assert pools.give(lent[0]) == []
-    assert pools.take() is lent[0]  # given back, the first is lent again
+    assert pools.give(second) == pools.give(first) == []
+    assert pools.take() is first  # whose connection was used a moment ago
+    assert pools.take() is second
+    assert len(pools.clients) == 2
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_after_a_burst_idle_clients_are_closed(kind: type[httpx.Client]) -> None:
     pools = Pools(kind, None)
-    lent = [pools.take() for _ in range(20 * MAX_PER_CLIENT)]
-    assert len(pools.clients) == 20
+    lent = [pools.take() for _ in range(10 * SPARE)]
+    assert len(pools.clients) == 10 * SPARE
     closed = [http for given in map(pools.give, lent) for http in given]
-    assert len(closed) == len(set(closed)) == 20 - SPARE
-    assert len(pools.clients) == SPARE
-    assert not set(closed) & set(pools.clients)
+    assert len(closed) == len(set(closed)) == 9 * SPARE
+    assert set(pools.clients) == set(lent[-SPARE:]), "those that were used last stay"
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_busy_process_keeps_clients_for_the_next_moment(kind: type[httpx.Client]) -> None:
     pools = Pools(kind, None)
-    lent = [pools.take() for _ in range(20 * MAX_PER_CLIENT)]
-    assert not any(map(pools.give, lent[12 * MAX_PER_CLIENT :]))
-    assert len(pools.clients) == 20
+    lent = [pools.take() for _ in range(10 * SPARE)]
+    assert not any(map(pools.give, lent[6 * SPARE :]))
+    assert len(pools.clients) == 10 * SPARE
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_was_closed_meanwhile_is_not_lent_again(kind: type[httpx.Client]) -> None:
+    pools = Pools(kind, None)
+    lent = pools.take()
+    assert pools.clear() == [lent]
+    assert pools.give(lent) == []
+    assert pools.take() is not lent
 
 
 def test_a_callers_own_transport_is_not_shared_among_several_clients() -> None:
     pools = Pools(httpx.Client, httpx.MockTransport(lambda request: httpx.Response(200)))
-    lent = [pools.take() for _ in range(3 * MAX_PER_CLIENT)]
+    lent = [pools.take() for _ in range(SPARE)]
     assert not any(map(pools.give, lent))
     assert len(pools.clients) == 1
