@@ -86,6 +86,11 @@ class _Listening:
 LISTENING = _Listening()
 
 
+def has_listeners() -> bool:
+    """Whether anybody would hear of an event of the usual level."""
+    return bool(LISTENING.listeners) or LOG.isEnabledFor(logging.INFO)
+
+
 def is_heard(event: TelemetryEvent) -> bool:
     """Whether anybody would hear of this event."""
     return bool(LISTENING.listeners) or LOG.isEnabledFor(_level(event))

@@ -165,7 +165,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An HTTP response. Header names are in lower case."""
+    """An HTTP response. A header is found by its name in lower case."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)

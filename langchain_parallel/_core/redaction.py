@@ -13,7 +13,8 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64decode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, TypeVar, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -223,11 +224,17 @@ _IDS = frozenset(
 
 def redact_model(value: V, secrets: Iterable[str]) -> V:
     """The same model, or list of models, without secrets; its run, or the answer, says so in a warning."""
-    certain = [secret for secret in secrets if not is_ordinary(secret)]
+    certain = without_ordinary(tuple(secrets))
     return cast(V, _walk(value, certain)) if certain else value
 
 
-def _walk(value: Any, secrets: list[str]) -> Any:
+@lru_cache(8)
+def without_ordinary(secrets: tuple[str, ...]) -> tuple[str, ...]:
+    """Those that no answer can mean."""
+    return tuple(secret for secret in secrets if not is_ordinary(secret))
+
+
+def _walk(value: Any, secrets: Sequence[str]) -> Any:
     if isinstance(value, BaseModel):
         return _redact_model(value, secrets)
     if isinstance(value, str):
@@ -241,7 +248,7 @@ def _walk(value: Any, secrets: list[str]) -> Any:
     return value
 
 
-def redact_error(error: ParallelError, secrets: list[str]) -> None:
+def redact_error(error: ParallelError, secrets: Sequence[str]) -> None:
     """Remove the secrets from an error and from the errors behind it, and the way to where they arose: its
     local variables hold what the server said.
     """
@@ -258,7 +265,7 @@ def _as_json(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
-def _redact_model(model: BaseModel, secrets: list[str]) -> BaseModel:
+def _redact_model(model: BaseModel, secrets: Sequence[str]) -> BaseModel:
     # Nearly all models hold none, and looking into their JSON is quicker than rebuilding them.
     text = model.model_dump_json()
     if not any(_as_json(secret) in text for secret in secrets):

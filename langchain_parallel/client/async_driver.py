@@ -124,7 +124,7 @@ class AsyncDriver(Uncopied):
         confirm: Callable[[], Awaitable[bool]] | None = None,
     ) -> T:
         """Run a flow. Its exchanges are over soon after `seconds`, whatever arrives until then."""
-        steps = self._steps(flow, seconds, confirm)
+        steps = self._steps(flow, seconds, confirm, is_heard=on_event is not None)
         async with ahold(*locks), aclosing(steps):
             async for step in steps:
                 if isinstance(step, _FlowValue):
@@ -146,8 +146,10 @@ class AsyncDriver(Uncopied):
         confirm: Callable[[], Awaitable[bool]] | None = None,
         *,
         lasts: bool = False,
+        is_heard: bool = True,
     ) -> AsyncGenerator[Any, None]:
-        """Perform a flow's effects; yield the events that it emits, and last its value as `_FlowValue`.
+        """Perform a flow's effects; yield the events that it emits if somebody hears them, and last its value
+        as `_FlowValue`.
 
         `lasts`: a caller holds it for as long as it likes.
         """
@@ -172,7 +174,8 @@ class AsyncDriver(Uncopied):
                         KnownSecrets.redact_error(error, secrets)
                         raise error  # with a traceback from here on
                     if isinstance(effect, Emit):
-                        yield redact_model(effect.event, secrets)
+                        if is_heard:
+                            yield redact_model(effect.event, secrets)
                         outcome = None
                     elif isinstance(effect, Report):
                         perform(effect, secrets)
@@ -270,7 +273,8 @@ class AsyncDriver(Uncopied):
         exchange = settings.exchange(self._http_client, request, stream.ends)
         try:
             async with self._lend_http() as http:
-                prepared = settings.request(http, request, exchange)
+                is_own = self._http_client is None
+                prepared = settings.request(http, request, exchange, is_own=is_own)
                 stream.permit.sending()
                 exchange.sending()
                 with exchange.bound(), exchange.in_time():
@@ -326,7 +330,8 @@ class _AsyncStream:
             if not self.seat.has_seat:
                 await self._stack.enter_async_context(ALLOWANCE.exchanges.ahold())
             http = await self._stack.enter_async_context(driver._lend_http())
-            prepared = settings.request(http, request, exchange)
+            is_own = driver._http_client is None
+            prepared = settings.request(http, request, exchange, is_own=is_own)
             exchange.sending()
             with exchange.bound(), exchange.in_time():
                 answer = await http.send(prepared, stream=True, follow_redirects=False)

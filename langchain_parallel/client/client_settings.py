@@ -7,6 +7,7 @@ import random
 import time
 import uuid
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from importlib import metadata
 from typing import NoReturn, Protocol
@@ -155,25 +156,35 @@ class Settings:
         return made
 
     def request(
-        self, http: httpx.Client | httpx.AsyncClient, request: Request, exchange: Exchange
+        self,
+        http: httpx.Client | httpx.AsyncClient,
+        request: Request,
+        exchange: Exchange,
+        *,
+        is_own: bool,
     ) -> httpx.Request:
-        """The core's request as one of httpx."""
+        """The core's request as one of httpx. `is_own`: `http` was made here, and adds nothing to it."""
         headers = {
             "x-api-key": self.api_key.get_secret_value(),
+            "accept": "*/*",
             "user-agent": _USER_AGENT,
             "accept-encoding": ENCODINGS,
             **({"content-type": "application/json"} if request.body else {}),
             **request.headers,
         }
         is_async = isinstance(http, httpx.AsyncClient)
-        made = http.build_request(
+        timeout = httpx.Timeout(request.timeout, connect=15.0, pool=_POOL_SECONDS)
+        make: Callable[..., httpx.Request] = httpx.Request if is_own else http.build_request
+        made = make(
             request.method,
             self.base_url + request.path,
-            params=dict(request.query),
+            params=dict(request.query) or None,
             content=request.body,
             headers=headers,
-            timeout=httpx.Timeout(request.timeout, connect=15.0, pool=_POOL_SECONDS),
-            extensions={"trace": exchange.atrace if is_async else exchange.trace},
+            extensions={
+                "timeout": timeout.as_dict(),
+                "trace": exchange.atrace if is_async else exchange.trace,
+            },
         )
         exchange.extensions = made.extensions
         return made
@@ -185,11 +196,10 @@ class Settings:
         http: httpx.Client | httpx.AsyncClient | None = None,
     ) -> Response:
         """A response of httpx as one of the core."""
-        headers = {name.lower(): value for name, value in received.headers.items()}
         # Redacted before any text of an error is shortened: half a secret would no longer be found.
         if not received.is_success:
             body = redact(body.decode(errors="replace"), self.secrets.all(http)).encode()
-        return Response(received.status_code, headers, body)
+        return Response(received.status_code, received.headers, body)
 
     def outcome(self, exchange: Exchange, error: BaseException) -> Response | NoResponse:
         """The outcome of a broken exchange; or the response for which a hook of the caller's own client

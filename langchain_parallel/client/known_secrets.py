@@ -6,12 +6,12 @@ response, it is removed before the caller sees it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import httpx
 
 from .._core.latest import Latest
-from .._core.redaction import header_secrets, is_ordinary, longest_first, redact_error
+from .._core.redaction import header_secrets, longest_first, redact_error, without_ordinary
 from ..errors import ParallelError
 
 _MAX_SECRETS = 2_000
@@ -41,12 +41,11 @@ class KnownSecrets:
         return longest_first({*self._all, *found})
 
     @staticmethod
-    def redact_error(error: ParallelError, secrets: Sequence[str]) -> None:
+    def redact_error(error: ParallelError, secrets: tuple[str, ...]) -> None:
         """Remove the secrets from an error, as `redact_error` does, but for words."""
         # `Settings.response` has removed short ones, too, from what the server said. In this package's own
         # messages they may be words.
-        certain = [secret for secret in secrets if not is_ordinary(secret)]
-        redact_error(error, certain)
+        redact_error(error, without_ordinary(secrets))
 
 
 def _http_secrets(http: httpx.Client | httpx.AsyncClient) -> set[str]:

@@ -1,9 +1,9 @@
 """An httpx client for each exchange that is going on, used again for the next.
 
-httpx's connection pool looks through all its connections whenever a request starts or ends, so a thousand at
-once cost a million steps. Here each httpx client carries one exchange at a time, and so has one connection; to
-make another costs less than a request. One that has become idle is closed once more than a few are: after a
-burst few connections stay, also where there is a client of ours for each of many users.
+httpx's connection pool looks through all its connections whenever a request starts or ends, so a thousand
+at once cost a million steps. Here each httpx client carries one exchange at a time, and so has one
+connection; to make another costs less than a request. One that has become idle is closed once more than a few
+are: after a burst few connections stay, also where there is a client of ours for each of many users.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Pools(Generic[HttpT]):
     ) -> None:
         """Start without clients.
 
-        A caller's own transport gets one client for all: of several, the first to close would close it for all.
+        A caller's own transport gets one client only: of several, the first to close would close it for all.
         """
         self._kind: Any = kind
         self._transport = transport
@@ -83,8 +83,8 @@ class Pools(Generic[HttpT]):
     @property
     def clients(self) -> list[HttpT]:
         """All that are open."""
-        shared = [] if self._of_transport is None else [self._of_transport]
-        return [*shared, *self._busy, *self._idle]
+        https: list[HttpT] = [] if self._of_transport is None else [self._of_transport]
+        return https + list(self._busy) + list(self._idle)
 
     def take(self) -> HttpT:
         """A client for one exchange; the one that was used last."""

@@ -14,7 +14,7 @@ from .._core.chat_request import ChatCall
 from .._core.effects import Emit, Flow, NoResponse, Outcome, Report, Request, now, report
 from .._core.redaction import redact
 from .._core.timestamps import elapsed_seconds, unix_seconds
-from .._telemetry import EventName, TelemetryEvent, is_heard, tell, was_adopted
+from .._telemetry import EventName, TelemetryEvent, has_listeners, is_heard, tell, was_adopted
 from ..errors import ActionRequired, ParallelError, RunCancelled, RunFailed
 from ..models import (
     ChatAnswer,
@@ -126,7 +126,9 @@ def report_doubt(error: ParallelError, request: TaskRunInput) -> Flow[None]:
 
 
 def submission_events(submission: Submission, request: TaskRunInput) -> tuple[TelemetryEvent, ...]:
-    """The run as it was started or adopted; and its duplicates, if it has any."""
+    """The run as it was started or adopted; and its duplicates, if it has any. None where nobody listens."""
+    if not has_listeners():
+        return ()
     run = submission.run
     name: EventName = "adopted" if submission.adopted else "submitted"
     started = _start_event(run, request, submission.ledger_id, name)
@@ -172,7 +174,9 @@ def report_end(flow: Flow[TaskRunResult], run_id: str) -> Flow[TaskRunResult]:
 def end_events(
     ended: TaskRunResult | ParallelError, run: TaskRun, processor: str = ""
 ) -> tuple[TelemetryEvent, ...]:
-    """How a run ended; nothing if it did not, or not as far as is known."""
+    """How a run ended; nothing if it did not, or not as far as is known, and where nobody listens."""
+    if not has_listeners():
+        return ()
     if isinstance(ended, TaskRunResult):
         run, processor = ended.run, ended.run.processor or processor
         return (

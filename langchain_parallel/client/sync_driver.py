@@ -113,7 +113,7 @@ class Driver(Uncopied):
         confirm: Callable[[], bool] | None = None,
     ) -> T:
         """Run a flow. Its exchanges are over soon after `seconds`, whatever arrives until then."""
-        steps = self._steps(flow, seconds, confirm)
+        steps = self._steps(flow, seconds, confirm, is_heard=on_event is not None)
         # A listener that raises must not leave a stream open.
         with hold(*locks), closing(steps):
             while True:
@@ -134,8 +134,10 @@ class Driver(Uncopied):
         confirm: Callable[[], bool] | None = None,
         *,
         lasts: bool = False,
+        is_heard: bool = True,
     ) -> Generator[Event, None, T]:
-        """Perform a flow's effects; yield the events that it emits, and return its value.
+        """Perform a flow's effects; yield the events that it emits if somebody hears them, and return its
+        value.
 
         `lasts`: a caller holds it for as long as it likes.
         """
@@ -162,7 +164,8 @@ class Driver(Uncopied):
                     KnownSecrets.redact_error(error, secrets)
                     raise error  # with a traceback from here on
                 if isinstance(effect, Emit):
-                    yield redact_model(effect.event, secrets)
+                    if is_heard:
+                        yield redact_model(effect.event, secrets)
                     outcome = None
                 elif isinstance(effect, Report):
                     perform(effect, secrets)
@@ -263,7 +266,8 @@ class Driver(Uncopied):
         exchange = settings.exchange(self._http_client, request, stream.ends)
         try:
             with self._lend_http() as http, exchange.bound():
-                prepared = settings.request(http, request, exchange)
+                is_own = self._http_client is None
+                prepared = settings.request(http, request, exchange, is_own=is_own)
                 stream.permit.sending()
                 exchange.sending()
                 # A redirect would carry the key and the request to another server.
@@ -317,7 +321,8 @@ class _Stream:
             if not self.seat.has_seat:
                 self._stack.enter_context(ALLOWANCE.exchanges.hold())
             http = self._stack.enter_context(driver._lend_http())
-            prepared = settings.request(http, request, exchange)
+            is_own = driver._http_client is None
+            prepared = settings.request(http, request, exchange, is_own=is_own)
             exchange.sending()
             with exchange.bound():
                 answer = http.send(prepared, stream=True, follow_redirects=False)
