@@ -1,6 +1,8 @@
-"""A tool that LangChain calls, and the adapters of other frameworks."""
+"""A tool that LangChain calls, and the adapters of other frameworks.
 
-from __future__ import annotations
+Annotations are not postponed here: LangChain reads those of `_run` in every call, and compiles each that is
+a text.
+"""
 
 from abc import abstractmethod
 from collections.abc import Callable

@@ -170,6 +170,8 @@ class ParallelTaskTool(DiscreetDoor, CalledByName, CalledInBatches, AskedByHand)
     """Your own client, blocking or asynchronous; the other kind is made from it."""
 
     _door: RunConfig = PrivateAttr()
+    _latest: tuple[tuple[object, ...], RunConfig] = PrivateAttr()
+    """The door as it was last, and the options that it was made of."""
     _fields: type[BaseModel] | None = PrivateAttr(default=None)
     """`input_schema`, if the model fills in its fields."""
     _is_by_hand: bool = PrivateAttr(default=False)
@@ -218,6 +220,7 @@ class ParallelTaskTool(DiscreetDoor, CalledByName, CalledInBatches, AskedByHand)
             base_url=self.base_url,
             client=self.client,
         )
+        self._latest = self._given(), self._door
         processors = self._processors()
         self._fields = accept_field_names(own) if (own := self._own_arguments()) else None
         self.args_schema = self._arguments()
@@ -457,7 +460,7 @@ class ParallelTaskTool(DiscreetDoor, CalledByName, CalledInBatches, AskedByHand)
             first_position(site.tools, site.state),
         )
         artifact["citations"] = numbered
-        told = paid_calls(got.result, (self.request or RequestOptions()).paid_connectors)
+        told = paid_calls(got.result, self._door_now().options.paid_connectors)
         artifact |= {"cost_is_lower_bound": bool(told)} | seal_answer(
             self._door, got.result.run, ledger_id
         )
@@ -465,6 +468,9 @@ class ParallelTaskTool(DiscreetDoor, CalledByName, CalledInBatches, AskedByHand)
 
     def _door_now(self) -> RunConfig:
         """The options as they are now: a copy of the tool may have other ones."""
+        given, (before, door) = self._given(), self._latest
+        if all(new is old for new, old in zip(given, before, strict=True)):
+            return door
         options = self.request or RequestOptions()
         template = options.template(
             self._processors().all,
@@ -472,13 +478,21 @@ class ParallelTaskTool(DiscreetDoor, CalledByName, CalledInBatches, AskedByHand)
             self.task_input_schema,
             self._door.warned,
         )
-        return replace(
+        door = replace(
             self._door,
             template=template,
             options=options,
             timeout=check_timeout(self.timeout),
             limits=only_one_run_per_question(self.limits),
         )
+        self._latest = given, door
+        return door
+
+    def _given(self) -> tuple[object, ...]:
+        """What a door is made of."""
+        shapes = (self.task_output_schema, self.task_input_schema)
+        asks = (self.processor, self.model_may_choose, self.request)
+        return (*shapes, *asks, self.timeout, self.limits)
 
     def _paid_run(self, asked: dict[str, Any], site: CallSite) -> PaidRun:
         door, processors = self._door_now(), self._processors()
@@ -504,7 +518,7 @@ class ParallelTaskTool(DiscreetDoor, CalledByName, CalledInBatches, AskedByHand)
         if known := self.ledger_id or site.ledger_id:
             return (yield from ledgers.replacement(known, site.config)) or known
         # Without a thread, limits hold for all calls of this object: in a new ledger nothing would be used.
-        is_limited = site.thread_id is None and bool((self.limits or Limits()).for_session())
+        is_limited = site.thread_id is None and bool(self._door_now().limits.for_session())
         if site.is_new and not is_limited:
             return (yield from ledgers.of_new_call(site.config, self._session(site)))
         name = f"within limits/{self.name}" if is_limited else self._session(site)
