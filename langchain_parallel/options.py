@@ -134,7 +134,7 @@ class RequestOptions(Extensible):
             warn(self.check(request.model_copy(update={"processor": processor})), warned)
         return request
 
-    def check(self, request: TaskRunInput) -> list[BrokenRule]:
+    def check(self, request: TaskRunInput, *, strict: bool = False) -> list[BrokenRule]:
         """The rules of the documentation that a request breaks, and a caller should be warned of.
 
         Raises:
@@ -147,7 +147,7 @@ class RequestOptions(Extensible):
             request,
             allow_unknown_processor=self.allow_unknown_processor,
             how_to_allow="request=RequestOptions(allow_unknown_processor=True)",
-            strict=self.strict,
+            strict=strict or self.strict,
         )
 
 

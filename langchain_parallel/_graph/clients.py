@@ -143,7 +143,7 @@ class ClientPair(NamedTuple):
         ledger_id: str,
         request: TaskRunInput,
         *,
-        position: str,
+        key: str,
         identity: str | None = None,
         lookup: Lookup = "once",
         before_send: Callable[[Sequence[TaskRun]], None] | None = None,
@@ -154,8 +154,8 @@ class ClientPair(NamedTuple):
 
         Args:
             ledger_id: The ledger.
-            request: What is asked.
-            position: The point of the session.
+            request: What is asked, as the door has checked it.
+            key: Its key.
             identity: Whose MCP credentials it uses.
             lookup: How to look before sending.
             before_send: See `_core.ledger.submission.submit`.
@@ -165,12 +165,9 @@ class ClientPair(NamedTuple):
         """
 
         def flow(client: AnyClient) -> tuple[Flow[Submission], str]:
-            [checked] = client._settings.check(request, warns=False)  # the door has
-            pending = client._settings.pending(
-                ledger_id, checked, position=position, attempt=0, identity=identity
-            )
+            pending = client._settings.pending(ledger_id, request, key, identity)
             steps = submit(pending, lookup, before_send, was_empty_at)
-            return report_submission(steps, checked), pending.name
+            return report_submission(steps, request), pending.name
 
         def sync() -> Submission:
             steps, lock = flow(self.sync)

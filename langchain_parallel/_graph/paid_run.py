@@ -228,7 +228,7 @@ class PaidRun(PaidRequest):
         clients, may_be_first = self.door.clients, was_never_sent and not how.is_limited
         asked: dict[str, Any] = {"before_send": how.before_send, "confirm": confirm}
         asked["was_empty_at"] = clients.was_empty_at(ledger_id) if may_be_first else None
-        asked |= self._place | {"lookup": lookup}
+        asked |= {"key": self.key, "identity": self.door.options.identity, "lookup": lookup}
         with telling_how(ledger_id, self.request):
             return (yield from clients.submit(ledger_id, self.request, **asked))
 

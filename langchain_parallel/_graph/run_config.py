@@ -152,9 +152,10 @@ class RunConfig:
         """Warn of the documentation's rules that a request breaks, of each once.
 
         Raises:
-            InvalidRequest: It may not be sent; the error lists all problems.
+            InvalidRequest: It may not be sent, by the door or by its clients; the error lists all problems.
         """
-        warn(self.options.check(request), self.warned)
+        strict = any(client._settings.strict for client in self.clients)
+        warn(self.options.check(request, strict=strict), self.warned)
 
     def trusts_ids(self, config: RunnableConfig) -> bool:
         """Whether an id that nothing proves to be this thread's may be used.

@@ -24,7 +24,6 @@ from .._core.hidden import HiddenText, as_secret, hidden
 from .._core.kinds import check_kinds, kind_of
 from .._core.ledger.cache import LedgerCache
 from .._core.ledger.identity import identity_mark
-from .._core.ledger.keys import ledger_key
 from .._core.ledger.lookup import PendingSubmission
 from .._core.redaction import redact, secrets_of
 from .._core.retry import RetryPolicy
@@ -86,12 +85,8 @@ class Settings:
     secrets: KnownSecrets = field(default_factory=KnownSecrets, repr=False)
     """Texts that are removed from responses and errors."""
 
-    def check(self, *runs: TaskRunInput, warns: bool = True) -> list[TaskRunInput]:
+    def check(self, *runs: TaskRunInput) -> list[TaskRunInput]:
         """Check requests, warn of the documentation's rules that they break, and return them.
-
-        Args:
-            runs: The requests.
-            warns: Leave it to the caller to warn, if False.
 
         Raises:
             InvalidRequest: One of them is no request, cannot be sent, or breaks a rule of a strict client.
@@ -104,21 +99,14 @@ class Settings:
             found = limits.check(
                 run, allow_unknown_processor=self.allow_unknown_processor, strict=self.strict
             )
-            warn(found if warns else ())
+            warn(found)
         self.secrets.register(secrets_of(runs))
         return list(runs)
 
     def pending(
-        self,
-        ledger_id: str,
-        request: TaskRunInput,
-        *,
-        position: str,
-        attempt: int,
-        identity: str | None,
+        self, ledger_id: str, request: TaskRunInput, key: str, identity: str | None
     ) -> PendingSubmission:
         """A request on its way to a ledger, under its key."""
-        key = ledger_key(request, position=position, attempt=attempt, identity=identity)
         self.secrets.register(secrets_of([request]))
         mark = identity_mark(request, identity)
         return PendingSubmission(ledger_id, key, request, self.policy, self.cache, mark)

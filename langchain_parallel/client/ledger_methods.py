@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from .._core.ledger import submission
 from .._core.ledger.chunk_submission import submit_many
+from .._core.ledger.keys import ledger_key
 from .._core.ledger.lookup import Lookup
 from .._core.limits import MAX_RUNS
 from ..errors import ParallelError
@@ -50,9 +51,8 @@ class LedgerMethods(Driver):
             ApiError: The server refused; nothing was started.
         """
         [checked] = self._settings.check(request)
-        pending = self._settings.pending(
-            ledger_id, checked, position=position, attempt=attempt, identity=identity
-        )
+        key = ledger_key(checked, position=position, attempt=attempt, identity=identity)
+        pending = self._settings.pending(ledger_id, checked, key, identity)
         # Between the lookup and the send no other thread or task of this process may send the same (R5).
         flow = report_submission(submission.submit(pending, lookup), checked)
         return self._drive(flow, locks=[pending.name])
@@ -124,7 +124,6 @@ class LedgerMethods(Driver):
         Raises:
             LedgerNotFound: There is no such ledger.
         """
-        pending = self._settings.pending(
-            ledger_id, request, position=position, attempt=attempt, identity=identity
-        )
+        key = ledger_key(request, position=position, attempt=attempt, identity=identity)
+        pending = self._settings.pending(ledger_id, request, key, identity)
         return self._drive(submission.find(pending, lookup), locks=[pending.name])

@@ -7,6 +7,7 @@ from typing import cast
 
 from .._core import limits
 from .._core.kinds import kind_of
+from .._core.ledger.keys import ledger_key
 from .._core.ledger.lookup import PendingSubmission
 from .._core.redaction import secrets_of
 from ..errors import InvalidRequest
@@ -84,9 +85,13 @@ def pending_many(
         raise InvalidRequest(
             [f"{len(places):,} positions are given for {len(requests):,} requests."]
         )
-    made = [
-        settings.pending(ledger_id, one, position=place, attempt=attempt, identity=identity)
+    keys = [
+        ledger_key(one, position=place, attempt=attempt, identity=identity)
         for one, place in zip(requests, places, strict=True)
+    ]
+    made = [
+        settings.pending(ledger_id, one, key, identity)
+        for one, key in zip(requests, keys, strict=True)
     ]
     first: dict[str, int] = {}
     for nth, pending in enumerate(made):

@@ -220,7 +220,7 @@ class ParallelTaskTool(DiscreetDoor, CalledByName, CalledInBatches, AskedByHand)
             base_url=self.base_url,
             client=self.client,
         )
-        self._latest = self._given(), self._door
+        self._latest = self._door_options(), self._door
         processors = self._processors()
         self._fields = accept_field_names(own) if (own := self._own_arguments()) else None
         self.args_schema = self._arguments()
@@ -468,7 +468,7 @@ class ParallelTaskTool(DiscreetDoor, CalledByName, CalledInBatches, AskedByHand)
 
     def _door_now(self) -> RunConfig:
         """The options as they are now: a copy of the tool may have other ones."""
-        given, (before, door) = self._given(), self._latest
+        given, (before, door) = self._door_options(), self._latest
         if all(new is old for new, old in zip(given, before, strict=True)):
             return door
         options = self.request or RequestOptions()
@@ -488,7 +488,7 @@ class ParallelTaskTool(DiscreetDoor, CalledByName, CalledInBatches, AskedByHand)
         self._latest = given, door
         return door
 
-    def _given(self) -> tuple[object, ...]:
+    def _door_options(self) -> tuple[object, ...]:
         """What a door is made of."""
         shapes = (self.task_output_schema, self.task_input_schema)
         asks = (self.processor, self.model_may_choose, self.request)

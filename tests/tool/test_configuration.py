@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from langchain_core.tools import ToolException
 from pydantic import ValidationError
 
-from langchain_parallel import ParallelTaskTool, errors
+from langchain_parallel import ParallelClient, ParallelTaskTool, errors
 from langchain_parallel.models import McpServer, SourcePolicy
 from langchain_parallel.options import RequestOptions
 
@@ -114,3 +115,23 @@ async def test_what_is_changed_later_counts(account: Account) -> None:
     (sent,) = account.sent
     assert sent["processor"] == "lite"
     assert sent["task_spec"]["output_schema"] == {"type": "text", "description": "One line."}
+
+
+async def test_it_counts_between_two_calls_too_and_so_does_the_way_back(account: Account) -> None:
+    tool = account.tool(processor="base")
+    for processor, shape in (("base", None), ("lite", "One line."), ("base", None)):
+        tool.processor, tool.task_output_schema = processor, shape
+        await ask(tool, input="Who leads?")
+    assert [sent["processor"] for sent in account.sent] == ["base", "lite", "base"]
+    assert ["task_spec" in sent for sent in account.sent] == [False, True, False]
+
+
+async def test_a_tool_over_a_strict_client_sends_nothing_that_the_documentation_does_not_allow(
+    account: Account,
+) -> None:
+    clock = account.simulator.clock
+    client = ParallelClient("key", transport=account.wire, clock=clock, strict=True)
+    tool = ParallelTaskTool(client=client, handle_tool_error=False)
+    with pytest.raises(ToolException, match="25,000 allowed"):
+        await tool.ainvoke({"input": "x" * 25_001})
+    assert account.sent == []
