@@ -5,7 +5,8 @@
     langchain-parallel sweep --graph worker:research        # every few minutes
 
     PUT /research/{id}  {"question": …}     # begins the research, once; the id is the caller's
-    GET /research/{id}                      # its answer, or what it waits for
+    GET /research/{id}                      # its answer, or what it waits for; `text` has the sources,
+                                            # or says why there is no answer
 
 DATABASE_URI    a PostgreSQL database; all workers share it
 PUBLIC_URL      where Parallel reaches the workers, such as https://research.example
@@ -138,13 +139,15 @@ def first_question(values: dict[str, Any]) -> str | None:
 
 
 def show(request: Request, state: Any) -> Response:
-    """A thread as callers see it; 202 while there is more to come."""
+    """A thread as callers see it; 202 while there is more to come: a task is left, if only to begin."""
+    values, is_done = state.values, not state.tasks
     shown = {
         "id": request.path_params["id"],
         "waits_for": [interrupt.value for interrupt in state.interrupts],
-        "answer": None if state.next else state.values.get("answer"),
+        "answer": values.get("answer") if is_done else None,
+        "text": values["messages"][-1].text if is_done else None,
     }
-    return JSONResponse(shown, 202 if state.next else 200)
+    return JSONResponse(shown, 200 if is_done else 202)
 
 
 async def tell(request: Request, error: Exception) -> Response:

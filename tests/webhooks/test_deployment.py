@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import runpy
 import signal
 import socket
 import subprocess
@@ -20,7 +22,10 @@ import httpx
 import psycopg
 import pytest
 import yaml  # type: ignore[import-untyped]  # langchain-core brings it, without its types
+from langgraph.checkpoint.memory import InMemorySaver
+from starlette.requests import Request
 
+from langchain_parallel import create_research_graph
 from langchain_parallel.simulator import (
     Fault,
     RealClock,
@@ -29,6 +34,7 @@ from langchain_parallel.simulator import (
     Simulator,
     serve,
 )
+from langchain_parallel.testing import simulated_client
 
 from .deliveries import SECRET, delivery
 from .serving import listening, until
@@ -159,7 +165,8 @@ class Deployment:
 @pytest.fixture
 def deployment(database: str) -> Iterator[Deployment]:
     simulator = Simulator(RealClock())
-    simulator.scripts.add(RunScript(seconds=1.0, times=None))
+    failing = RunScript("failed", contains="rides", message="No page.", seconds=0.2, times=None)
+    simulator.scripts.add(failing, RunScript(seconds=1.0, times=None))
     sock, url = listening()
     with sock, serve(simulator) as server:
         made = Deployment(server, database, sock, url)
@@ -242,6 +249,13 @@ def test_a_clients_retry_finds_its_thread(deployment: Deployment) -> None:
         again = deployment.put("once", "Who makes cargo bikes?")
         assert (again.status_code, again.json()) == (200, deployment.look("once"))
         assert deployment.threads() == ["worker/once"]
+        assert "[1]" in again.json()["text"]
+
+        deployment.ask("none", "Who rides them?")
+        until(lambda: deployment.http.get("/research/none").status_code == 200)
+        without = deployment.look("none")
+        assert without["answer"] is None
+        assert "No page" in without["text"]
 
         for kind in ("payment_required", "status_before"):
             fault = Fault(kind, method="POST", path="*/runs", status=403)
@@ -250,7 +264,27 @@ def test_a_clients_retry_finds_its_thread(deployment: Deployment) -> None:
             assert (failed.status_code, failed.json()["id"]) == (503, kind)
             assert failed.headers["retry-after"]
             deployment.ask(kind, "Who buys them?")
-        assert len(deployment.threads()) == 3
+        assert len(deployment.threads()) == 4
+
+
+class Dying(InMemorySaver):
+    """As of a worker that is killed once the question is written down, and nothing else."""
+
+    def put(self, config: Any, checkpoint: Any, metadata: Any, new_versions: Any) -> Any:
+        if metadata["step"] >= 0:
+            raise KeyboardInterrupt
+        return super().put(config, checkpoint, metadata, new_versions)
+
+
+def test_a_question_that_is_only_written_down_is_shown_as_one_that_goes_on() -> None:
+    show = runpy.run_path(str(FOLDER / "worker.py"))["show"]
+    graph = create_research_graph(client=simulated_client(), wait="park").compile(Dying())
+    thread: Any = {"configurable": {"thread_id": "x"}}
+    with pytest.raises(KeyboardInterrupt):
+        graph.invoke({"question": "Who?"}, thread, durability="sync")
+    request = Request({"type": "http", "path_params": {"id": "x"}})
+    shown = show(request, graph.get_state(thread))
+    assert (shown.status_code, json.loads(shown.body)["answer"]) == (202, None)
 
 
 @pytest.mark.exhaustive  # six processes; tests/parked/test_other_graphs.py has the property in one
