@@ -86,7 +86,8 @@ def with_outputs(text: str, printed: list[Printed]) -> str:
 
 def scenario_of(name: str) -> Scenario | None:
     """What the page's questions are answered from."""
-    return Scenario.builtin("examples") if name in _SCRIPTED else None
+    is_scripted = name in _SCRIPTED or name.startswith("docs/recipes/")
+    return Scenario.builtin("examples") if is_scripted else None
 
 
 @contextmanager

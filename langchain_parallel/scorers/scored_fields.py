@@ -65,8 +65,6 @@ def _fields(answer: ReportedAnswer) -> Iterator[ScoredField]:
     if named:
         without_value = [name for name in without_value if name != TEXT_FIELD]
     yield from (ScoredField(name, None, False) for name in without_value)
-    if not named and not without_value:
-        yield ScoredField(TEXT_FIELD, None, False)
 
 
 def value_of(answer: ReportedAnswer, origin: Origin) -> Any:

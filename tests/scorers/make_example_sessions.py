@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from langchain_parallel import Limits, create_research_graph
+from langchain_parallel import Limits, create_research_graph, scorers
 from langchain_parallel.scorers import ExampleSession
 from langchain_parallel.simulator import ManualClock, Scenario, Simulator
 from langchain_parallel.testing import simulated_client
 
-FILE = Path(__file__).parents[2] / "langchain_parallel/scorers/example_sessions.jsonl"
+FILE = Path(scorers.__file__).with_name("example_sessions.jsonl")
 QUESTION = "What is known about the bicycle maker Velomar?"
 SCHEMA = {
     "type": "object",
@@ -142,10 +142,6 @@ def examples() -> list[ExampleSession]:
     ]
 
 
-def lines() -> str:
-    """The file's text."""
-    return "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in examples())
-
-
 if __name__ == "__main__":
-    FILE.write_text(lines(), encoding="utf-8")
+    made = (json.dumps(one, ensure_ascii=False) + "\n" for one in examples())
+    FILE.write_text("".join(made), encoding="utf-8")

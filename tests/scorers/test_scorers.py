@@ -32,7 +32,7 @@ from langchain_parallel.scorers import (
 from langchain_parallel.testing import simulated_client
 
 from ..sessions.building import cite, some, turn, turns
-from .make_example_sessions import FILE, QUESTION, SCHEMA, lines
+from .make_example_sessions import QUESTION, SCHEMA, examples
 
 ALL = (
     *(support, coverage, groundedness, citation_validity, consistency, correctness),
@@ -76,8 +76,13 @@ def scores(outputs: Any, example: ExampleSession) -> dict[str, float | None]:
     return {score["key"]: score["score"] for score in found}
 
 
-def test_the_dataset_is_what_the_graph_makes() -> None:
-    assert FILE.read_text(encoding="utf-8") == lines()
+def test_the_dataset_has_the_form_and_the_scores_of_what_the_graph_makes() -> None:
+    for made in examples():
+        stored = EXAMPLES[made["name"]]
+        assert stored["inputs"] == made["inputs"]
+        forms = [[turn.keys() for turn in one["outputs"]["turns"]] for one in (stored, made)]
+        assert forms[0] == forms[1], "run: python -m tests.scorers.make_example_sessions"
+        assert scores(made["outputs"], made) == EXPECTED[made["name"]]._asdict()
 
 
 def test_each_flaw_of_the_dataset_is_seen_by_the_scores_that_are_about_it() -> None:
@@ -202,6 +207,83 @@ def test_a_field_is_as_well_supported_as_its_weakest_part() -> None:
     cited = [cite(1, "https://a.example", *fields)]
     score = support([turn(content=content, confidence=confidence, citations=cited)])
     assert score["comment"].partition("; ")[2] == "not: makers, size.bikes"
+
+
+@pytest.mark.parametrize(("words", "score"), [("hh", 1), ("hl", 0), ("lh", 0)])
+def test_a_list_is_supported_if_each_part_is(words: str, score: float) -> None:
+    confidence = {f"makers.{n}": {"h": "high", "l": "low"}[word] for n, word in enumerate(words)}
+    cited = [cite(1, "https://a.example", *confidence)]
+    one = turn(content={"makers": ["A", "B"]}, confidence=confidence, citations=cited)
+    assert support([one])["score"] == score
+
+
+def test_a_field_without_a_value_is_not_supported_however_sure_the_api_is() -> None:
+    cited = [cite(1, "https://a.example", "revenue")]
+    score = support([turn(content={"revenue": None}, citations=cited)])
+    assert score["comment"] == "0 of 1 fields; not: revenue"
+
+
+def test_what_branches_found_of_something_else_counts_too() -> None:
+    about: Any = {"asked_by": "evaluation", "round": 1, "parent_interaction_id": "intr_0"}
+    first, second = (
+        turn(n, content={"name": name, "size": n}, confidence={}, **about)
+        for n, name in ((1, "Velomar"), (2, "Pedalex"))
+    )
+    session = [turn(content=None, confidence={}), first, second]
+    assert coverage(session)["comment"] == "4 of 4 fields"
+
+
+def test_values_contradict_that_cannot_all_be_true() -> None:
+    def said(position: int, value: object, word: str) -> Any:
+        by = "evaluation" if position else "caller"
+        return turn(position, content={"staff": value}, confidence={"staff": word}, asked_by=by)
+
+    vague = said(1, "over 300", "medium")
+    assert consistency([said(0, 350, "high"), vague])["score"] == 1
+    score = consistency([said(0, 350, "high"), vague, said(2, 400, "low")])
+    assert score["comment"].endswith("not: staff (350 or 400)")
+
+
+def test_what_has_no_place_in_the_answer_is_a_field_with_a_value() -> None:
+    text = turn(1, content="About 5 bn.", confidence={}, asked_by="evaluation")
+    assert consistency([turn(), text])["comment"] == "2 of 2 fields with a value"
+    example = EXAMPLES["incomplete"]
+    assert consistency(example["outputs"])["comment"] == "1 of 1 fields with a value"
+
+
+def test_the_last_question_that_found_a_value_answers() -> None:
+    session = [turn(0), turn(1, content={"revenue": "6 bn"}), turn(2, content={"other": 1})]
+    assert correctness(session, None, {"answer": {"revenue": "6 bn"}})["score"] == 1
+
+
+def test_excerpts_that_a_session_has_kept_are_looked_into() -> None:
+    source = {**cite(1, "https://a.example", "output"), "excerpts": ["Sales rose by 11 %."]}
+    text: dict[str, Any] = {"content": "Sales rose by 12 %.", "citations": [source]}
+    for session in ([turn(**text)], {"turns": [turn(**text)]}):
+        assert groundedness(session)["comment"] == "0 of 1 claims; not: output (12 %)"
+
+
+def test_a_citation_without_an_address_and_an_excluded_one_are_not_valid() -> None:
+    cited = [{"url": ""}, {"url": "https://a.example"}]
+    basis = [{"field": "output", "reasoning": "", "citations": cited}]
+    result = {
+        "run": {"run_id": "trun_1", "status": "completed", "processor": "lite", "is_active": False},
+        "output": {"type": "text", "content": "Five.", "basis": basis},
+    }
+    assert citation_validity(result)["comment"] == "1 of 2 citations; not: one without an address"
+    excluded = {"number": 1, "url": "https://a.example", "problem": "excluded"}
+    counts = {"supported": 0, "not_found": 0, "no_excerpt": 0}
+    checks = {"claims": [], "sources": [excluded], **counts}
+    session = [turn(citations=[cite(1, "https://a.example", "revenue")], checks=checks)]
+    assert citation_validity(session)["score"] == 0
+
+
+@pytest.mark.parametrize(("paid", "usd"), [({}, "$0.005"), ({"cost_usd": 0.25}, "$0.25")])
+def test_a_result_costs_what_was_paid_or_the_list_price(paid: dict[str, Any], usd: str) -> None:
+    run = {"run_id": "trun_1", "status": "completed", "processor": "lite", "is_active": False}
+    output = {"type": "text", "content": "Five.", "basis": []}
+    score = cost_per_supported_field({"run": run, "output": output, **paid})
+    assert score["comment"] == f"{usd} for 0 supported fields"
 
 
 def test_a_text_is_one_field() -> None:
