@@ -296,19 +296,25 @@ def _options() -> str:
         name: one._replace(default=repr(_of_tables()[name]).replace("'", '"'))
         for name, one in by_door["table"].items()
     }
-    names = dict.fromkeys(name for options in by_door.values() for name in options)
-    rows = [
-        (f"`{name}`", *_defaults(name, by_door.values()), _meanings(name, by_door))
-        for name in names
+    names = [
+        name
+        for name in dict.fromkeys(name for options in by_door.values() for name in options)
         if name not in _OF_LANGCHAIN
     ]
-    doors = (
-        "## By door\n\nA cell has the default; where it is empty, that door has no such option.\n\n"
-    )
+    defaults = [(f"`{name}`", *_defaults(name, by_door.values())) for name in names]
+    meanings = [(f"`{name}`", _meanings(name, by_door)) for name in names]
+    parts = [
+        "## By door",
+        "A cell has the default; where it is empty, that door has no such option.",
+        _table(("option", *by_door), defaults),
+        "## What they do",
+        _table(("option", ""), meanings),
+        *map(_options_of, GROUPS),
+    ]
     return _page(
         "Options",
         "you look for an option, or for the door that has it.",
-        [doors + _table(("option", *by_door, ""), rows), *map(_options_of, GROUPS)],
+        parts,
         "[what each door can do](../doors.md) · [requests](../requests.md) · [environment](environment.md)",
     )
 

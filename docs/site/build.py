@@ -75,6 +75,7 @@ class Layout:
         self._notebooks()
         for module, names in public_names().items():
             self._put(f"api/{module}.md", module_page(module, names))
+        self._put("site.css", (SITE / "site.css").read_text())
         self._put("llms.txt", index_for_models(self))
         self._put("llms-full.txt", "\n\n".join(self.read(place) for place in self.in_order()))
 
@@ -188,8 +189,12 @@ def navigation(modules: list[str]) -> list[object]:
     nav = list[object](yaml.safe_load(text))
     for section in nav:
         if isinstance(section, dict) and "Reference" in section and modules:
-            section["Reference"].append({"Modules": [{m: f"api/{m}.md"} for m in modules]})
+            section["Reference"].append({"Modules": [*map(_module_entry, modules)]})
     return nav
+
+
+def _module_entry(module: str) -> dict[str, str]:
+    return {module.removeprefix("langchain_parallel."): f"api/{module}.md"}
 
 
 def _places(nav: object) -> Iterator[str]:
