@@ -59,3 +59,18 @@ def test_every_link_within_leads_somewhere(name: str) -> None:
         path = (ROOT / name).parent / target if target else ROOT / name
         assert path.exists(), link
         assert not anchor or anchor in anchors(path), link
+
+
+def test_the_design_names_the_layers_in_their_order() -> None:
+    page = (ROOT / "docs/explain/design.md").read_text()
+    house = page.partition("## The house")[2].split("```")[1]
+    text = (ROOT / "pyproject.toml").read_text().partition("\nlayers = [")[2].partition("\n]")[0]
+    layers = [set(line.split(" | ")) for line in re.findall(r'"(.*)"', text)]
+    unnamed = {"__main__", "_absent", "_lazy"}  # machinery of imports
+    named = [
+        [house.find(f"\n{name}") + 1 or house.find(f", {name}") + 1 for name in layer - unnamed]
+        for layer in layers
+    ]
+    assert all(place for places in named for place in places), "a layer is not on the page"
+    first = [min(places) for places in named if places]
+    assert first == sorted(first)
