@@ -7,6 +7,7 @@ reads its own name again before it sends. So of two calls that both think that a
 owner always sees what the earlier one has sent.
 
     nobody's    claim it for a group of one's own ─→ is it mine? ─→ send
+    released    its owner was refused by the API: as nobody's, in the same group
     another's   its run is written down ─→ adopt it
                 it is not ─→ take over ─→ look until settled ─→ is it mine? ─→ send
                                               ↑ adopt         │ no: another has taken over, and may send
@@ -34,6 +35,8 @@ from ..errors import StorageFailed
 from ..models import Submission, TaskRun
 from .row_claims import RowClaim, RowClaims
 
+_RELEASED = ""
+"""The owner of a row that was not started, and that no call is about to send."""
 MakePending = Callable[[str, str], PendingSubmission]
 """A row, by its key, on its way to a task group."""
 
@@ -83,6 +86,10 @@ class ClaimedRows:
             time = self._now()  # the leave to send begins before the claim can be lost
             self.claims.claim(self.batch_id, unclaimed, group.taskgroup_id, self.owner)
             found = self.claims.find(self.batch_id, keys)
+        if released := [key for key, claim in found.items() if claim.owner == _RELEASED]:
+            time = self._now()
+            self.claims.take_over(self.batch_id, dict.fromkeys(released, _RELEASED), self.owner)
+            found = self.claims.find(self.batch_id, keys)
         own: dict[str, list[str]] = defaultdict(list)
         others: dict[str, list[str]] = defaultdict(list)
         for key, claim in found.items():
@@ -120,6 +127,10 @@ class ClaimedRows:
         outcomes = dict(zip(group.keys, chunk.outcomes(), strict=True))
         started = {k: one.run.run_id for k, one in outcomes.items() if isinstance(one, Submission)}
         self.claims.note_runs(self.batch_id, started)
+        refused = [key for key, one in outcomes.items() if _is_refused(one)]
+        if refused:  # the next call need not wait for what this one may have sent
+            owners = dict.fromkeys(refused, self.owner)
+            self.claims.take_over(self.batch_id, owners, _RELEASED)
         self.outcomes |= outcomes
 
     def _now(self) -> float:
@@ -163,6 +174,11 @@ class _Group:
         if waited:
             rows.claims.take_over(rows.batch_id, waited, rows.owner)
         return not lost
+
+
+def _is_refused(outcome: Outcome) -> bool:
+    """Whether it is certain that a row was not started, by this call or one before it."""
+    return not isinstance(outcome, Submission) and outcome.billed is False
 
 
 def _run_of_claim(key: str, claim: RowClaim, run_id: str) -> Submission:

@@ -44,7 +44,7 @@ class RowClaim(NamedTuple):
     group_id: str
     """The task group that its run is in, if it has one."""
     owner: str
-    """The call that may send it."""
+    """The call that may send it; empty where the API has refused the last one's request."""
     run_id: str | None = None
     """Its run, once that is known."""
 

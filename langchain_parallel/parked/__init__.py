@@ -19,7 +19,7 @@ from .._lazy import lazy_names as _lazy_names
 
 if typing.TYPE_CHECKING:
     from .index import ParkedThread
-    from .interrupts import ParkedInterrupt, ParkedRun, runs_waited_for
+    from .interrupts import ParkedBatch, ParkedInterrupt, ParkedRun, runs_waited_for
     from .sweeper import (
         STRANDED_SECONDS,
         SweepResult,
@@ -35,6 +35,7 @@ __all__ = [
     "STRANDED_SECONDS",
     "GraphThreads",
     "Outcome",
+    "ParkedBatch",
     "ParkedInterrupt",
     "ParkedRun",
     "ParkedThread",
@@ -58,6 +59,7 @@ __all__ = [
 
 _MODULES = {
     "ParkedThread": "index",
+    "ParkedBatch": "interrupts",
     "ParkedInterrupt": "interrupts",
     "ParkedRun": "interrupts",
     "runs_waited_for": "interrupts",

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from langchain_parallel import errors
 from langchain_parallel.batch import Enricher, RowClaim
-from langchain_parallel.simulator import RunScript, SimulatorTransport
+from langchain_parallel.simulator import Fault, RunScript, SimulatorTransport
 
 from ..cut import is_exhaustive
 from .tables import QUESTION, SCHEMA, Office
@@ -238,6 +238,35 @@ def test_a_run_that_is_written_down_costs_no_look() -> None:
     stage.enrich()
     assert {entry.method for entry in stage.office.sim.requests[before:]} == {"GET"}
     assert stage.office.clock.monotonic() - time < 10.0
+
+
+def test_a_row_that_was_refused_is_sent_again_without_a_wait() -> None:
+    """Nobody can have started it, so the next call has nothing to wait for."""
+    stage = Stage()
+    refused = Fault("payment_required", method="POST", path="*/runs")
+    stage.office.sim.faults.add(refused)
+    with pytest.raises(errors.CreditExhausted):
+        stage.enrich()
+    assert {claim.owner for claim in stage.claims.values()} == {""}
+    groups = {claim.group_id for claim in stage.claims.values()}
+    began = stage.office.clock.monotonic()
+    stage.assert_paid_once()
+    assert {claim.group_id for claim in stage.claims.values()} == groups
+    assert min(run.created for run in stage.office.sim.all_runs()) < began + 10.0
+
+
+def test_a_refused_row_that_another_call_has_taken_over_stays_with_that(usual: list[str]) -> None:
+    stage = Stage()
+    stage.office.sim.faults.add(Fault("payment_required", method="POST", path="*/runs"))
+
+    def overtake() -> None:
+        for key, claim in stage.claims.items():
+            stage.claims[key] = claim._replace(owner="another")
+
+    stage.plan[nth(usual, "paid: before")] = overtake
+    with pytest.raises(errors.CreditExhausted):
+        stage.enrich()
+    assert {claim.owner for claim in stage.claims.values()} == {"another"}
 
 
 def test_the_claims_of_a_batch_that_are_deleted_are_an_error(usual: list[str]) -> None:
