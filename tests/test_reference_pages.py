@@ -34,6 +34,7 @@ def _written(name: str) -> str:
 
 
 def test_every_option_key_and_argument_is_explained(made: dict[str, str]) -> None:
+    made = {**made, "options": made["options"].partition("## What they do")[2]}
     rows = {name: _DOCUMENTED.findall(text) for name, text in made.items()}
     assert all(len(found) > 10 for found in rows.values()), rows.keys()
     unsaid = [(page, row[0]) for page, found in rows.items() for row in found if not _last(row[1])]
