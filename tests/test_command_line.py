@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shlex
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 
 import langchain_parallel
 from langchain_parallel.cli import command_line, main
-from langchain_parallel.simulator import Fault, RunningServer
+from langchain_parallel.simulator import Fault, RunningServer, Simulator, serve
 
 CANNOT_BE_IMPORTED = "raise RuntimeError('no database here')"
 GRAPHS = {
@@ -106,6 +107,12 @@ def test_every_command_has_its_own_help(command: str, capsys: pytest.CaptureFixt
         (["check", "--yes"], "PARALLEL_API_KEY"),
         (["check"], "PARALLEL_API_KEY"),  # before it asks for money
         (["sweep"], "--graph"),
+        (["sweep", "--graph", "app"], "give MODULE:ATTRIBUTE"),
+        (["research", "Who?", "--processor", "cor"], "'cor' is unknown; known are lite, "),
+        (["batch", "rows.csv", "--question", "?", "--processor", "cor"], "'cor' is unknown"),
+        (["mcp", "--processor", "cor"], "'cor' is unknown"),
+        (["research", "Who?"], "Set the environment variable PARALLEL_API_KEY; keys are made"),
+        (["batch", ".", "--question", "Who?"], "There is no file '.'"),
         (["simulator", "--port", "70000"], "'70000' is not a port"),
         (["simulator", "--latency-scale", "-1"], "'-1' is not a number from 0 up"),
         (["simulator", "--credit-usd", "nan"], "'nan' is not a number from 0 up"),
@@ -221,6 +228,7 @@ def test_a_warning_of_a_command_has_no_traceback(
 REAL = [
     # arguments, what standard output is, exit code, what is said
     (["simulator"], "closed pipe", 141, "nobody reads the output any more"),
+    (["simulator"], "closed pipes", 141, ""),
     (["sweep", "--graph", "tests.parked.graphs:plain"], "full disk", 1, "No space left on device"),
     (["sweep", "--graph", "tests.parked.graphs:plain"], "nothing", 0, ""),
 ]
@@ -236,6 +244,7 @@ def test_output_that_cannot_be_written_is_a_sentence(
     # A closed pipe: a reader that has gone by the time something is written.
     shell = {
         "closed pipe": f"{{ sleep 0.1; {command}; echo $? >&2; }} | true",
+        "closed pipes": f"exec 3>&2; {{ sleep 0.1; {command} 2>&1; echo $? >&3; }} | true",
         "full disk": f"{command} > /dev/full; echo $? >&2",
         "nothing": f"{command} >&-; echo $? >&2",
     }[output]
@@ -328,3 +337,81 @@ def test_the_demo_finds_the_run_of_the_killed_worker() -> None:
     assert "  1 source read" in made.stdout
     assert "Runs billed for the third question: 1. The API's bill: $0.15." in made.stdout
     assert made.stdout.endswith("The run of the killed worker was found in the ledger and used.\n")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["research", "Who?"], ["report", "ses_1"], ["mcp"]], ids=lambda given: given[0]
+)
+@pytest.mark.usefixtures("simulated_api")
+def test_a_file_that_holds_no_sessions_is_named(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if arguments == ["mcp"]:
+        pytest.importorskip("mcp", reason="the package of the extra `mcp`")
+    file = tmp_path / "other.sqlite"
+    file.write_text("This is no database, and it is longer than the head of one would be." * 20)
+    assert exit_code(*arguments, "--db", str(file)) == 2
+    error = capsys.readouterr().err
+    assert f"The sessions in {file} cannot be opened: file is not a database." in error
+    assert "`--db FILE`" in error
+    assert "Traceback" not in error
+
+
+def test_the_price_of_a_batch_needs_no_key_and_the_batch_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = tmp_path / "firms.csv"
+    rows.write_text("company\nMaker A\nMaker B\n")
+    asked = ["batch", str(rows), "--question", "Who runs {company}?"]
+    assert exit_code(*asked, "--dry-run") == 0
+    assert capsys.readouterr().out == "2 rows with core: $0.05; a run takes 60 s to 5 min.\n"
+    assert exit_code(*asked, "--yes") == 2
+    printed = capsys.readouterr()
+    assert "PARALLEL_API_KEY" in printed.err
+    assert printed.out == ""
+
+
+@pytest.mark.usefixtures("simulated_api")
+def test_the_mcp_server_says_which_address_is_taken(
+    simulator_server: RunningServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code("mcp", "--http", "--port", str(simulator_server.port)) == 1
+    where = f"127.0.0.1:{simulator_server.port}"
+    assert f"cannot listen on {where}: Address already in use" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are others there")
+@pytest.mark.parametrize("command", ["research", "demo"])
+def test_ctrl_c_ends_a_command_that_waits_for_a_run(command: str, tmp_path: Path) -> None:
+    """Of a run that takes minutes; a session that is paid for is named."""
+    arguments = {
+        "research": ["research", "Who leads?", "--db", str(tmp_path / "sessions.sqlite")],
+        "demo": ["demo", "--latency-scale", "0.15"],
+    }[command]
+    begun = {"research": "[simulated] ", "demo": "  "}[command]
+    with (
+        serve(Simulator(latency_scale=0.15)) as server,
+        subprocess.Popen(
+            [sys.executable, "-u", "-m", "langchain_parallel", *arguments],
+            cwd=ROOT,
+            env={**os.environ, "PARALLEL_API_KEY": "key", "PARALLEL_BASE_URL": server.url},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process,
+    ):
+        assert process.stdout is not None
+        said = ""
+        for line in process.stdout:
+            said += line
+            if line.startswith(begun):
+                break
+        process.send_signal(signal.SIGINT)
+        said += process.communicate(timeout=12)[0]
+        assert process.returncode == 130
+    assert said.endswith(f"langchain-parallel {command}: error: interrupted\n")
+    assert "Traceback" not in said
+    if command == "research":
+        assert "session ses_" in said
+        assert "Nothing is lost, or paid for again: the same command goes on.\n" in said
+        assert len(server.simulator.runs()) == 1

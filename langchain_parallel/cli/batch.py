@@ -16,10 +16,11 @@ from typing import Any
 
 from .._core.plain_text import count, one_line
 from ..batch import ResearchTable, research_table
-from ..errors import InvalidRequest
+from ..client import ParallelClient
+from ..errors import InvalidRequest, MissingKey
 from ..options import Limits
 from ..text.format import usd
-from .command_line import command_parser
+from .command_line import command_parser, processor_name
 from .terminal import complain, confirm, say
 
 _SHOWN_ERRORS = 10
@@ -36,7 +37,12 @@ def main(arguments: list[str]) -> int:
     shape = parser.add_mutually_exclusive_group()
     shape.add_argument("--columns", help="of the answer, separated by commas")
     shape.add_argument("--schema", type=Path, help="a file with the JSON schema of the answer")
-    parser.add_argument("--processor", default="core", help="for each row; default: %(default)s")
+    parser.add_argument(
+        "--processor",
+        type=processor_name,
+        default="core",
+        help="for each row; default: %(default)s",
+    )
     parser.add_argument("--row-id", metavar="COLUMN", help="tells rows apart that ask the same")
     parser.add_argument("--max-cost-usd", type=float, metavar="USD", help="for the whole batch")
     parser.add_argument(
@@ -55,13 +61,14 @@ def main(arguments: list[str]) -> int:
 
 def _run(options: Namespace) -> int:
     source: Path = options.rows
-    if not source.exists():
+    if not source.is_file():
         raise InvalidRequest([f"There is no file {str(source)!r:.200}."])
     output: Path = options.output or source.with_suffix(f".answers{source.suffix}")
     kept = output.with_name(f"{output.name}.batch")
     asked = _table_options(options)
     if batch_id := _batch_id(options, kept):
         asked["batch_id"] = batch_id
+    asked["client"] = _client(asks=bool(batch_id) or not options.dry_run)
     plan = research_table(source, options.question, dry_run=True, **asked).plan
     say(plan)
     if options.dry_run:
@@ -77,6 +84,20 @@ def _run(options: Namespace) -> int:
     table = research_table(source, options.question, on_begin=keep, **asked)
     table.write(output)
     return _tell(table, output)
+
+
+def _client(*, asks: bool) -> ParallelClient:
+    """The account's client; the price of a new batch needs no key.
+
+    Raises:
+        MissingKey: There is none, and the API is asked.
+    """
+    try:
+        return ParallelClient()
+    except MissingKey:
+        if asks:
+            raise
+        return ParallelClient("none: nothing is sent")
 
 
 def _table_options(options: Namespace) -> dict[str, Any]:

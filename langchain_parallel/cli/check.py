@@ -22,7 +22,7 @@ from ..errors import ApiError, NotFound, ParallelError
 from ..models import Submission, TaskRunEvent, TaskRunInput
 from ..text.format import usd
 from .command_line import command_parser
-from .terminal import confirm, say
+from .terminal import complain, confirm, say
 
 RUNS, USD_PER_RUN = 3, 0.005
 _QUESTION = "What is the capital of France? Answer in one word."
@@ -71,6 +71,9 @@ def main(arguments: list[str]) -> int:
             raise
         say(f"{'STOPPED':>13}  what comes after this was not checked: {error}")
         stopped = True
+    except KeyboardInterrupt:
+        complain("The runs that were started go on, and cost their price.")
+        raise
     if record:
         say(f"\n{options.record} has what the server said, without secrets.")
     say("\nWhat this check cannot find out:")

@@ -14,13 +14,14 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 
 from .._core.extras import install_line, missing_extra
 from ..errors import InvalidRequest, MissingKey, ParallelError
+from ..processors import CHAT_PROCESSORS, PROCESSORS
 from .terminal import complain
 
-__all__ = ["command_parser", "main"]
+__all__ = ["command_parser", "main", "processor_name"]
 
 _COMMANDS = {
     "demo": ("langchain_parallel.cli.demo", "run a research session and kill a worker in it"),
@@ -41,6 +42,10 @@ _EXTRAS = {
     "simulator": "simulator",
 }
 """What a command needs as a whole."""
+_NO_KEY = (
+    "Set the environment variable PARALLEL_API_KEY; keys are made at https://platform.parallel.ai. To try it "
+    "without one: langchain-parallel simulator --help"
+)
 _INTERRUPTED, _NO_READER = 130, 141
 """128 and the number of the signal (SIGINT, SIGPIPE), as shells report it."""
 
@@ -52,6 +57,13 @@ def command_parser(command: str, description: str | None) -> argparse.ArgumentPa
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+
+
+def processor_name(text: str) -> str:
+    """A processor that this package knows, as an argument of a command."""
+    if text not in PROCESSORS and text not in CHAT_PROCESSORS:
+        raise argparse.ArgumentTypeError(f"{text!r} is unknown; known are {', '.join(PROCESSORS)}")
+    return text
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -97,12 +109,16 @@ def _explain(command: str, error: BaseException) -> int:
     if isinstance(error, BrokenPipeError):
         _discard_output()
         return _fail(command, "nobody reads the output any more", code=_NO_READER)
+    if isinstance(error, MissingKey):
+        return _fail(command, f"{error.message} {_NO_KEY}", code=2)
     if isinstance(error, ParallelError):
-        did_nothing = isinstance(error, InvalidRequest | MissingKey)
-        return _fail(command, error, code=2 if did_nothing else 1)
+        return _fail(command, error, code=2 if isinstance(error, InvalidRequest) else 1)
     if isinstance(error, ImportError) and (extra := missing_extra(error)):
         install = install_line(_EXTRAS.get(command, extra))
-        return _fail(command, f"{error}. Install what this command needs: {install}", code=2)
+        text = str(error)
+        if install not in text:
+            text += f". Install what this command needs: {install}"
+        return _fail(command, text, code=2)
     if isinstance(error, OSError):
         _discard_output()
     lines = str(error).strip().splitlines()
@@ -111,7 +127,8 @@ def _explain(command: str, error: BaseException) -> int:
 
 
 def _fail(command: str, why: object, *, code: int) -> int:
-    complain(f"langchain-parallel {command}: error: {why}")
+    with suppress(BrokenPipeError):  # of the errors, too
+        complain(f"langchain-parallel {command}: error: {why}")
     return code
 
 

@@ -9,6 +9,7 @@ Needs the extra `demo`: SQLite checkpoints, and what the simulator needs.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import subprocess
 import sys
@@ -21,9 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from .._core.plain_text import count
 from ..client import ParallelClient
+from ..errors import ParallelError
 from ..processors import price_usd
 from ..research import ResearchOutput, Turn, create_research_graph
 from ..sessions import InteractionTree
@@ -33,7 +36,7 @@ from ..text.format import usd
 from ..text.result import answer_text, weak_points
 from ..text.untrusted import harmless
 from .command_line import command_parser
-from .terminal import say
+from .terminal import complain, say
 
 PROCESSOR, FOLLOW_UP = "pro", "core"
 FIRST = "Map the competitive landscape of autonomous vehicle companies"
@@ -79,21 +82,32 @@ def main(arguments: list[str]) -> int:
 # --- the session ---------------------------------------------------------------------------------
 
 
-@contextmanager
-def _graph(database: Path) -> Iterator[Any]:
+def _builder() -> Any:
+    return create_research_graph(processor=(PROCESSOR, FOLLOW_UP))
+
+
+def _state(database: Path) -> Mapping[str, Any]:
+    """What the session's last checkpoint has."""
     with SqliteSaver.from_conn_string(str(database)) as checkpointer:
-        graph = create_research_graph(processor=(PROCESSOR, FOLLOW_UP))
-        yield graph.compile(checkpointer=checkpointer)
+        graph = _builder().compile(checkpointer=checkpointer)
+        values: Mapping[str, Any] = graph.get_state({"configurable": {"thread_id": THREAD}}).values
+        return values
 
 
 def _answer(question: str | None, database: Path) -> ResearchOutput:
     """Ask on the demo's thread, or resume it if `question` is None. Prints progress; returns the session."""
+    return asyncio.run(_stream_answer(question, database))
+
+
+async def _stream_answer(question: str | None, database: Path) -> ResearchOutput:
+    """Awaited, because an interrupt (Ctrl-C) would wait for a blocking step of LangGraph to end."""
     config: Any = {"configurable": {"thread_id": THREAD}}
     given = None if question is None else {"question": question}
     output: Any = {}
-    with _graph(database) as graph:
-        stream = graph.stream(given, config, stream_mode=["custom", "values"], durability="sync")
-        for mode, chunk in stream:
+    async with AsyncSqliteSaver.from_conn_string(str(database)) as checkpointer:
+        graph: Any = _builder().compile(checkpointer=checkpointer)
+        stream = graph.astream(given, config, stream_mode=["custom", "values"], durability="sync")
+        async for mode, chunk in stream:
             if mode == "custom":
                 _show_progress(chunk)
             else:
@@ -134,14 +148,16 @@ def _killed_turn(database: Path, has_started: Callable[[], bool], pause: float) 
     say(f"\n── {THIRD}")
     command = [sys.executable, "-m", "langchain_parallel", "demo", "--worker", str(database)]
     worker = subprocess.Popen(command)
-    deadline = time.monotonic() + 60
-    while not has_started():
-        if time.monotonic() > deadline:
-            raise SystemExit("The worker did not start its run in time.")
-        time.sleep(0.02)
-    time.sleep(pause)
-    worker.kill()
-    worker.wait()
+    try:
+        deadline = time.monotonic() + 60
+        while not has_started():
+            if time.monotonic() > deadline:
+                raise SystemExit("The worker did not start its run in time.")
+            time.sleep(0.02)
+        time.sleep(pause)
+    finally:
+        worker.kill()
+        worker.wait()
     say("  The worker was killed (SIGKILL). The API continues its run.")
     session = _answer(None, database)
     _show_turn(session["turns"][-1])
@@ -198,18 +214,24 @@ def _check_bill(server: RunningServer, session: ResearchOutput, third: int) -> i
 def _live(database: Path, *, kill: bool) -> int:
     cost = sum(price_usd(processor) or 0.0 for processor in (PROCESSOR, FOLLOW_UP))
     say(f"Two runs on the real API, for about {usd(cost)}.")
+    try:
+        return _ask_live(database, kill=kill)
+    except (ParallelError, KeyboardInterrupt):
+        if ledger_id := _state(database).get("ledger_id"):
+            complain(
+                f"The runs that were started go on, and cost their price. `client.list_runs({ledger_id!r})` "
+                "lists them, and `client.result(run_id)` has an answer."
+            )
+        raise
+
+
+def _ask_live(database: Path, *, kill: bool) -> int:
     _ask(FIRST, database)
     _summary(_ask(SECOND, database))
     if not kill:
         return 0
-    session = _killed_turn(database, lambda: _has_pending_run(database), pause=2.0)
+    session = _killed_turn(database, lambda: bool(_state(database).get("pending")), pause=2.0)
     with ParallelClient() as client:
         runs = len(client.list_runs(session["ledger_id"]))
     say(f"\n  Runs in the session's ledger: {runs}.")
     return 0 if runs == 3 else 1
-
-
-def _has_pending_run(database: Path) -> bool:
-    with _graph(database) as graph:
-        state = graph.get_state({"configurable": {"thread_id": THREAD}})
-        return state.values.get("pending") is not None

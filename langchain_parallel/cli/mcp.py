@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import socket
 from argparse import Namespace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from ..errors import InvalidRequest
 from ..mcp_server.storage import WAIT_SECONDS, default_path, open_desk
 from ..options import DEFAULT_PROCESSORS, Limits
 from ..text.result import DEFAULT_MAX_CHARS, MIN_CHARS
-from .command_line import command_parser
+from .command_line import command_parser, processor_name
 from .terminal import complain
 
 _LEAST_CHARS = 3 * MIN_CHARS
@@ -30,7 +31,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--db", type=Path, default=default_path(), help="where sessions are; default: %(default)s"
     )
-    parser.add_argument("--processor", help="for all questions; default: core, then base")
+    parser.add_argument(
+        "--processor",
+        type=processor_name,
+        help="for all questions; default: core, then base",
+    )
     parser.add_argument(
         "--max-cost-usd", type=float, metavar="USD", help="what one session may cost"
     )
@@ -55,8 +60,22 @@ def main(arguments: list[str]) -> int:
     )
     options = parser.parse_args(arguments)
     _check(options)
+    if options.http and (why := _why_not_free(options.host, options.port)):
+        where = f"{options.host}:{options.port}"
+        complain(f"{parser.prog}: error: cannot listen on {where}: {why}. `--port` names another.")
+        return 1
     asyncio.run(_serve(options))
     return 0
+
+
+def _why_not_free(host: str, port: int) -> str:
+    """Why this address cannot be listened on; empty if it can. The server itself would only log it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.create_server((host, port), family=family):
+            return ""
+    except OSError as error:
+        return str(error.strerror or error).partition(" (while")[0]
 
 
 def _check(options: Namespace) -> None:

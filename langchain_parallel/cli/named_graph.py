@@ -29,6 +29,11 @@ def named_graph(name: str) -> Any:
         InvalidRequest: It names nothing, or its module cannot be imported.
     """
     module, _, attribute = name.partition(":")
+    if not (module and attribute):
+        raise InvalidRequest(
+            [f"{name!r} names no graph: give MODULE:ATTRIBUTE, such as `my_app.graphs:research`."],
+            hint="Nothing was done.",
+        )
     here = str(Path.cwd())
     if here not in sys.path:  # an installed command does not look there by itself
         sys.path.insert(0, here)

@@ -24,7 +24,7 @@ from ..models import Event
 from ..options import DEFAULT_PROCESSORS, Limits
 from ..research.state import ResearchState
 from ..text.format import usd
-from .command_line import command_parser
+from .command_line import command_parser, processor_name
 from .terminal import complain, say
 
 _EVENT_CHARS = 160
@@ -38,7 +38,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--continue-from", default="", metavar="INTERACTION", help="branch from this one of it"
     )
-    parser.add_argument("--processor", help="default: core, then base for follow-ups")
+    parser.add_argument(
+        "--processor", type=processor_name, help="default: core, then base for follow-ups"
+    )
     parser.add_argument("--max-cost-usd", type=float, metavar="USD", help="for the whole session")
     parser.add_argument("--json", action="store_true", help="print the answer's findings as JSON")
     parser.add_argument("--quiet", action="store_true", help="do not show the progress")
@@ -71,8 +73,8 @@ async def _research(options: Namespace) -> int:
         complain(f"session {session_id}")
         try:
             await desk.check(session_id, tell)
-        except ParallelError:
-            complain("Nothing is lost: the same command goes on.")
+        except (ParallelError, asyncio.CancelledError):  # which is what an interrupt is here
+            complain("Nothing is lost, or paid for again: the same command goes on.")
             raise
         state = await desk.session(session_id)
     return _show(state, session_id, as_json=options.json)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from .._core.extras import optional_imports
 from ..client import AsyncParallelClient
+from ..errors import InvalidRequest
 from ..options import DEFAULT_PROCESSORS, Limits, ProcessorChoice
 from ..research import create_research_graph
 from ..text.result import DEFAULT_MAX_CHARS
@@ -52,21 +54,29 @@ async def open_desk(
         max_chars: Longest text.
         repeat_seconds: For how long the same call is given the same answer again.
         client: Your own client.
+
+    Raises:
+        InvalidRequest: The file cannot be opened, or is another.
     """
-    with optional_imports("The MCP server"):
+    with optional_imports("A file of sessions"):
         from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
         from langgraph.store.sqlite.aio import AsyncSqliteStore
     made = client or AsyncParallelClient()
-    _make_private(path)
     builder: Any = create_research_graph(
         processor=processor, limits=limits, wait="park", name=GRAPH_NAME, client=made
     )
-    async with (
-        AsyncSqliteSaver.from_conn_string(str(path)) as saver,
-        AsyncSqliteStore.from_conn_string(str(path)) as store,
-    ):
-        await saver.setup()
-        await store.setup()
+    async with AsyncExitStack() as stack:
+        try:
+            _make_private(path)
+            saver = await stack.enter_async_context(AsyncSqliteSaver.from_conn_string(str(path)))
+            store = await stack.enter_async_context(AsyncSqliteStore.from_conn_string(str(path)))
+            await saver.setup()
+            await store.setup()
+        except (OSError, sqlite3.Error) as error:
+            raise InvalidRequest(
+                [f"The sessions in {path} cannot be opened: {error}."],
+                hint="Nothing was sent. `--db FILE` names another file.",
+            ) from error
         # Each has a connection of its own. SQLite refuses one that writes after it has read, if the other has
         # written in between: they take turns.
         store.lock = saver.lock
