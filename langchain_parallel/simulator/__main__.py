@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
         "--latency-scale",
         type=amount,
         default=LATENCY_SCALE,
-        help="factor on the duration of every run (default: %(default)s; 1 is the API's own time)",
+        help="factor on the duration of every run; 1 is the API's own time (default: %(default)s)",
     )
     parser.add_argument(
         "--scenario",

@@ -24,7 +24,7 @@ from langchain_parallel.server.deployment import PREFIX, Settings
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "deployment"
 COMPOSE = sorted(FOLDER.glob("compose.*.yaml"))
-PAGES = ("deployment", "langgraph-server", "workers", "users")
+PAGES = ("deployment", "langgraph-server", "workers", "users", "reference/environment")
 PAGE = "\n".join((ROOT / "docs" / f"{name}.md").read_text() for name in PAGES)
 CONFIG = json.loads((ROOT / "langgraph.json").read_text())
 OPTIONAL = ["LANGSMITH_API_KEY", "LANGGRAPH_CLOUD_LICENSE_KEY"]
@@ -41,7 +41,7 @@ def test_every_setting_is_tabled_with_its_default() -> None:
     rows = {name: cells for name, cells in tabled().items() if name.startswith(PREFIX)}
     assert set(rows) == {PREFIX + name.upper() for name in Settings.model_fields}
     for name, field in Settings.model_fields.items():
-        default = rows[PREFIX + name.upper()][1]
+        default = rows[PREFIX + name.upper()][0]
         assert default == f"`{field.default}`" or field.default in (None, ())
 
 
