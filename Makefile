@@ -65,7 +65,7 @@ docs: $(VENV)/test.stamp ## run every block of README and docs, and every notebo
 site: $(VENV)/docs.stamp ## build the documentation site into build/site/html, strictly
 	$(RUN) docs/site/build.py build/site
 
-outputs: $(VENV)/test.stamp ## write what blocks and cells print (ARGS=docs/tool.md), and the pages made from code
+outputs: $(VENV)/test.stamp ## write what blocks and cells print (ARGS=docs/guides/tool.md), and the pages made from code
 	$(RUN) -m tests.reference_pages
 	$(RUN) -m tests.shown_outputs $(ARGS)
 
@@ -91,7 +91,7 @@ coverage: dist ## the same, with what it reaches, in the processes that tests st
 	.venv-wheel/bin/python -m coverage combine --quiet build/tree
 	.venv-wheel/bin/python -m coverage report
 
-bench: $(VENV)/test.stamp ## measure, ten minutes at the most, and write docs/benchmarks.md (NAME=batch, ARGS=--full)
+bench: $(VENV)/test.stamp ## measure, ten minutes at the most, and write docs/explain/benchmarks.md (NAME=batch, ARGS=--full)
 	$(RUN) -m benchmarks $(NAME) $(ARGS)
 
 drift: $(VENV)/test.stamp ## what differs from an OpenAPI document of the API: make drift ARGS=openapi.json

@@ -1,4 +1,4 @@
-"""Measure, and write docs/benchmarks.md.
+"""Measure, and write docs/explain/benchmarks.md.
 
     python -m benchmarks [NAME …] [--full] [--page]
 

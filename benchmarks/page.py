@@ -1,4 +1,4 @@
-"""Makes docs/benchmarks.md and its pictures from `results/`, and from nothing else.
+"""Makes docs/explain/benchmarks.md and its pictures from `results/`, and from nothing else.
 
 Rule: no figure is written by hand. A text of a case says what is done; what came out stands in its result.
 """
@@ -14,7 +14,7 @@ from . import cases
 from .harness import ROOT, Case, Figures, Goal, Table, load
 from .plots import Bar, draw_bars
 
-PAGE = ROOT / "docs" / "benchmarks.md"
+PAGE = ROOT / "docs" / "explain" / "benchmarks.md"
 PICTURES = ROOT / "docs" / "images" / "benchmarks"
 BUSY = 0.2
 """Cores: with more in use by other processes, times say little."""
@@ -37,7 +37,7 @@ $ make bench ARGS=--full          # five rounds of everything, and the longest c
 
 Each way runs in a process of its own. All ways of a case do the same work against one server, and take
 turns in every round; a figure is the median of the rounds, with the least and the greatest in brackets.
-The server is a small one ([`benchmarks/fast_api.py`](../benchmarks/fast_api.py)), whose CPU time is a
+The server is a small one ([`benchmarks/fast_api.py`](../../benchmarks/fast_api.py)), whose CPU time is a
 small part of that of the fastest way, so it is not what is measured. It counts requests, connections and
 runs; each run costs money once, so *billed* must be the number of questions. Blue bars are this package.
 A measurement that takes too long is cut, and the table says so.
@@ -47,7 +47,8 @@ own time; PostgreSQL.
 """
 
 _END = """\
-**Next**: [thousands of calls](client.md#thousands-of-calls-in-one-process) · [tables](batch.md)
+**Next**: [thousands of calls](../guides/client.md#thousands-of-calls-in-one-process) ·
+[tables](../guides/batch.md)
 """
 
 
@@ -123,7 +124,7 @@ def _section(case: Case, result: Figures) -> str:
             " ".join(case.text.split()), 118, break_long_words=False, break_on_hyphens=False
         ),
         "",
-        f"![{case.title}](images/benchmarks/{case.name}.svg)",
+        f"![{case.title}](../images/benchmarks/{case.name}.svg)",
         "",
         *lines,
         "",

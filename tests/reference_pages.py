@@ -315,7 +315,8 @@ def _options() -> str:
         "Options",
         "you look for an option, or for the door that has it.",
         parts,
-        "[what each door can do](../doors.md) · [requests](../requests.md) · [environment](environment.md)",
+        "[what each door can do](doors.md) · [requests](../guides/requests.md) · "
+        "[environment](environment.md)",
     )
 
 
@@ -366,7 +367,8 @@ def _state() -> str:
         "State",
         "you read what the research graph or the middleware keeps, or build a graph around it.",
         parts,
-        "[the graph](../graph.md) · [in a graph of your own](../composing.md) · [events](events.md)",
+        "[the graph](../guides/graph.md) · [in a graph of your own](../guides/composing.md) · "
+        "[events](events.md)",
     )
 
 
@@ -377,8 +379,11 @@ def _events() -> str:
     return _page(
         "Events",
         "your program shows research while it works, or counts what it costs.",
-        [*parts, "What the package logs, and its metrics: [observability](../observability.md)."],
-        "[seen while it works](../progress.md) · [state](state.md)",
+        [
+            *parts,
+            "What the package logs, and its metrics: [observability](../operate/observability.md).",
+        ],
+        "[seen while it works](../guides/progress.md) · [state](state.md)",
     )
 
 
@@ -401,10 +406,10 @@ def _environment() -> str:
             _table(("variable", ""), [(f"`{name}`", told) for name, told in ENVIRONMENT.items()]),
             "httpx also reads the usual `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.",
             "## A LangGraph server",
-            "The graphs of `langgraph.json` read these ([deployment](../deployment.md)).",
+            "The graphs of `langgraph.json` read these ([deployment](../operate/deployment.md)).",
             _table(("variable", "default", ""), settings),
         ],
-        "[options](options.md) · [deployment](../deployment.md)",
+        "[options](options.md) · [deployment](../operate/deployment.md)",
     )
 
 
@@ -462,7 +467,7 @@ def _commands() -> str:
         "Commands",
         "you look for an option of `langchain-parallel`.",
         [_command(name, summary) for name, (_, summary) in command_line._COMMANDS.items()],
-        "[the command line](../command-line.md), with examples and exit codes",
+        "[the command line](command-line.md), with examples and exit codes",
     )
 
 

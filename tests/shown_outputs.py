@@ -3,7 +3,7 @@
 Rule: a fence ```` ```text title="Output" ```` below a block has what the block prints; a drawing is one in
 ```` ```mermaid ````. What differs from run to run (ids, times, ports) is masked in both.
 
-`make outputs ARGS="README.md docs/tool.md"` runs the pages against a simulator and writes what
+`make outputs ARGS="README.md docs/guides/tool.md"` runs the pages against a simulator and writes what
 their blocks print; without arguments, all pages that have blocks, and all notebooks.
 """
 
@@ -34,7 +34,10 @@ PAGES = "README.md", "CONTRIBUTING.md", "SECURITY.md"
 DOCUMENTS = [*(ROOT / name for name in PAGES), *sorted((ROOT / "docs").rglob("*.md"))]
 
 _SHOWN = re.compile(r'\n\n```(?:text title="Output"|mermaid)\n(.*?)```(?=\n)', re.DOTALL)
-_SCRIPTED = {f"docs/{name}.md" for name in ("batch", "graph", "middleware", "parked", "tool")}
+_SCRIPTED = {
+    *(f"docs/guides/{name}.md" for name in ("batch", "graph", "middleware", "tool")),
+    "docs/operate/parked.md",
+}
 """Pages whose questions have readable answers; on the others the simulator makes them up."""
 
 

@@ -1,4 +1,4 @@
-"""The table of capabilities by door: each cell is a case, blocking and awaited (`docs/doors.md`)."""
+"""The table of capabilities by door: each cell a case, blocking and awaited (`docs/reference/doors.md`)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from langchain_parallel.simulator import RunScript
 from .cut import either_way
 from .middleware.harness import Account, How, Model, calls
 
-PAGE = Path(__file__).parents[1] / "docs" / "doors.md"
+PAGE = Path(__file__).parents[1] / "docs" / "reference" / "doors.md"
 HERE: Any = {"configurable": {"thread_id": "a.thread"}}
 APPROVE: Any = {"decisions": [{"type": "approve"}]}
 SHAPE = {
@@ -281,7 +281,7 @@ def plain(text: str) -> str:
 CAPABILITIES: dict[str, Callable[[Door], Awaitable[None]]] = {
     "progress as LangChain events": events,
     "progress and cost on the custom stream": custom_stream,
-    "[`show_progress()`](progress.md)": shown_to_a_person,
+    "[`show_progress()`](../guides/progress.md)": shown_to_a_person,
     "cost of a run in the trace": cost_in_trace,
     "limits": limits,
     "a person's approval": approval,

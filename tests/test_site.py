@@ -39,18 +39,23 @@ def test_links_lead_to_the_same_from_a_pages_place_on_the_site(
 ) -> None:
     layout = build.Layout(tmp_path)
     text = (
-        "[a](docs/graph.md#state) [b](CHANGELOG.md) ![c](docs/images/session.svg) [d](https://x.org) "
-        "[e](#below) [`f`](docs/agents/scripted.py)\n```python\n[g](docs/graph.md)\n```\n[h](docs/index.md)"
+        "[a](docs/guides/graph.md#state) [b](CHANGELOG.md) ![c](docs/images/session.svg) [d](https://x.org) "
+        "[e](#below) [`f`](docs/agents/scripted.py)\n"
+        "```python\n[g](docs/guides/graph.md)\n```\n[h](docs/index.md)"
     )
     assert layout.with_links(text, ROOT / "README.md", "index.md") == (
-        "[a](graph.md#state) [b](project/changelog.md) ![c](images/session.svg) [d](https://x.org) "
-        "[e](#below) [`f`](files/docs/agents/scripted.py)\n```python\n[g](docs/graph.md)\n```\n[h](start.md)"
+        "[a](guides/graph.md#state) [b](project/changelog.md) ![c](images/session.svg) [d](https://x.org) "
+        "[e](#below) [`f`](files/docs/agents/scripted.py)\n"
+        "```python\n[g](docs/guides/graph.md)\n```\n[h](start.md)"
     )
     assert (tmp_path / "images/session.svg").exists()
-    back = layout.with_links("[s](../SECURITY.md#x)", ROOT / "docs/graph.md", "graph.md")
-    assert back == "[s](project/security.md#x)"
-    up = layout.with_links("[g](../graph.md)", ROOT / "docs/explain/rules.md", "explain/rules.md")
-    assert up == "[g](../graph.md)"
+    page = ROOT / "docs/guides/graph.md"
+    back = layout.with_links("[s](../../SECURITY.md#x)", page, "guides/graph.md")
+    assert back == "[s](../project/security.md#x)"
+    up = layout.with_links(
+        "[g](../guides/graph.md)", ROOT / "docs/explain/rules.md", "explain/rules.md"
+    )
+    assert up == "[g](../guides/graph.md)"
 
 
 def test_a_notebooks_tree_is_a_drawing_and_its_answer_markdown(build: ModuleType) -> None:
@@ -73,4 +78,4 @@ def test_models_get_a_list_of_the_pages(build: ModuleType, tmp_path: Path) -> No
             layout._put(place, "# A notebook\n")
     listed = build.index_for_models(layout)
     assert all(listed.count(f"]({place}): ") == 1 for place in layout.places.values())
-    assert "[The tool](tool.md): `ParallelTaskTool` is web research" in listed
+    assert "[The tool](guides/tool.md): `ParallelTaskTool` is web research" in listed

@@ -6,7 +6,7 @@ RESEARCH_USERS       user=token pairs, separated by blanks; a token has 16 chara
 RESEARCH_OPERATORS   the users, by name, who may run and schedule `sweep`
 
 An example: put your own identity provider in the place of `authenticate`, and keep the rules after it. What
-no rule allows is refused. docs/users.md says what the rules protect.
+no rule allows is refused. docs/operate/users.md says what the rules protect.
 """
 
 from __future__ import annotations

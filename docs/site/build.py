@@ -51,7 +51,7 @@ def sources() -> dict[Path, str]:
 
 def public_names() -> dict[str, list[str]]:
     """By module, from the reference page, which a test compares with the package."""
-    _, *parts = _MODULE.split((ROOT / "docs/reference.md").read_text())
+    _, *parts = _MODULE.split((ROOT / "docs/reference/names.md").read_text())
     return {
         module: _NAME.findall(text) for module, text in zip(parts[::2], parts[1::2], strict=True)
     }

@@ -24,7 +24,7 @@ _TOLD = (
     "The research subgraph in {node} is asked again on thread {thread} without its earlier turns: this "
     "question builds on none of them, and limits begin anew. Share `turns`, `interaction_id` and `ledger_id` "
     "with it, pass them to it in the node that calls it, or compile it with `checkpointer=True` "
-    "(docs/composing.md)."
+    "(docs/guides/composing.md)."
 )
 
 

@@ -2,7 +2,7 @@
 
 Such a caller gets one text and hands back one word. So the answer is bounded and fenced, and says how to
 follow up: with a handle, which is an interaction's id and a seal. The thread of the first answer is gone by
-then, so the seal is what shows that this caller got that answer (docs/users.md, "Whose run it is").
+then, so the seal is what shows that this caller got that answer (docs/operate/users.md, "Whose run it is").
 """
 
 from __future__ import annotations

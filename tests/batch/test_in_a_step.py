@@ -24,7 +24,7 @@ THREAD: Any = {"configurable": {"thread_id": "t"}}
 @pytest.fixture(autouse=True)
 def _steps_have_a_config(office: Office) -> None:
     if office.mode == "async" and sys.version_info < (3, 11):
-        pytest.skip("an asynchronous step loses LangChain's config there (docs/batch.md)")
+        pytest.skip("an asynchronous step loses LangChain's config there (docs/guides/batch.md)")
 
 
 class State(TypedDict, total=False):

@@ -1,7 +1,7 @@
 """Generated reports: pages with facts, answers that say them in other forms, and what is planted in them.
 
-Rule: what is sound is what `docs/checks.md` says. Every number of a page is known, so that a changed one is
-changed beyond rounding, and to none that a page has for something else.
+Rule: what is sound is what `docs/guides/checks.md` says. Every number of a page is known, so that a changed
+one is changed beyond rounding, and to none that a page has for something else.
 """
 
 from __future__ import annotations

@@ -71,7 +71,9 @@ def test_the_tree_in_the_docstring_is_the_tree() -> None:
 
 
 def test_every_error_is_on_the_page_of_errors() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "errors.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "errors.md").read_text(
+        encoding="utf-8"
+    )
     assert [kind for kind in _tree(errors.ParallelError) if f"`{kind.__name__}`" not in page] == []
 
 

@@ -28,7 +28,7 @@ from langchain_parallel.rules import RULES, broken_rules
 
 from .asking import answering, ask
 
-PAGE = Path(__file__).parents[2] / "docs/requests.md"
+PAGE = Path(__file__).parents[2] / "docs/guides/requests.md"
 TEXT = {"type": "string"}
 
 

@@ -24,7 +24,10 @@ from langchain_parallel.server.deployment import PREFIX, Settings
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "deployment"
 COMPOSE = sorted(FOLDER.glob("compose.*.yaml"))
-PAGES = ("deployment", "langgraph-server", "workers", "users", "reference/environment")
+PAGES = (
+    *(f"operate/{name}" for name in ("deployment", "langgraph-server", "workers", "users")),
+    "reference/environment",
+)
 PAGE = "\n".join((ROOT / "docs" / f"{name}.md").read_text() for name in PAGES)
 CONFIG = json.loads((ROOT / "langgraph.json").read_text())
 OPTIONAL = ["LANGSMITH_API_KEY", "LANGGRAPH_CLOUD_LICENSE_KEY"]
