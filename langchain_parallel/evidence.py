@@ -46,14 +46,21 @@ class Evidence(TypedDict):
     """`number`, `url`, `title`, `fields`; with `excerpts` if they were asked for."""
 
 
-def evidence_of(result: TaskRunResult, *, excerpts: bool = False) -> Evidence:
-    """A result's answer and evidence, as plain JSON for a graph's state."""
+def evidence_of(
+    result: TaskRunResult,
+    *,
+    excerpts: bool = False,
+    cited: list[dict[str, Any]] | None = None,
+) -> Evidence:
+    """A result's answer and evidence, as plain JSON for a graph's state. `cited`: its citations, where they
+    have other numbers.
+    """
     fields = list(dict.fromkeys(entry.field for entry in result.output.basis or ()))
     evidence = Evidence(
         content=result.output.content,
         confidence=confidence(result),
         unsupported_fields=fields,  # the whole basis: what the rule has to judge
-        citations=citations(result, excerpts=excerpts),
+        citations=citations(result, excerpts=excerpts) if cited is None else cited,
     )
     return {**evidence, "unsupported_fields": list(EvidenceRule().find_unsupported(evidence))}
 

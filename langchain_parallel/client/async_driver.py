@@ -108,7 +108,9 @@ class AsyncDriver(Uncopied):
         own = _pools_in_loop(self).get(os.getpid())
         if own is None:
             pools = Pools(httpx.AsyncClient, self._transport, _spares_in_loop())
-            watches: GroupWatches[_AsyncStream] = GroupWatches(self._settings.policy)
+            watches: GroupWatches[_AsyncStream] = GroupWatches(
+                self._settings.policy, self._settings.tick
+            )
             own = _LoopPools(pools, _close_with_loop(pools), watches)
             _pools_in_loop(self)[os.getpid()] = own
             # Starts it: only a generator that was started is finalised.

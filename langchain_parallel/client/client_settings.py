@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import time
@@ -44,6 +45,7 @@ _POOL_SECONDS = 600.0
 """How long a call waits for a connection of the pool: long, but not for ever."""
 _SHORTEST = 1.0
 """Seconds that an exchange may take after the caller's deadline has passed: the last look at a run."""
+_TICK = 1.0
 GRACE = 15.0
 """Seconds by which an answer may come later than a deadline: a poll that the server holds open needs them."""
 
@@ -122,6 +124,11 @@ class Settings:
         secrets.register([text, *self.secrets.all()])
         cache = LedgerCache(uuid.uuid4().hex)
         return replace(self, api_key=SecretStr(text), cache=cache, secrets=secrets)
+
+    @property
+    def tick(self) -> float:
+        """Seconds after which one that waits for others looks at the clock, which tests move by hand."""
+        return math.inf if isinstance(self.clock, _SystemClock) else _TICK
 
     def permit(self) -> Permit:
         """Leave to send one request that starts runs, to be waited for."""

@@ -41,8 +41,6 @@ class Stand:
 Ends: TypeAlias = dict[str, TaskRunEvent]
 Steps: TypeAlias = Generator[Read | Stand, object, Ends | None]
 _CUT = NoResponse(sent=True, reason="the one that read it has left")
-_TICK = 1.0
-"""Seconds after which one that stands looks at its clock, which tests move by hand."""
 
 
 @dataclass(eq=False)
@@ -55,7 +53,8 @@ class _Waiter:
 class Shared(Generic[StreamT]):
     """One group that is followed, its stream, and those that wait."""
 
-    def __init__(self, watch: GroupWatch, stream: StreamT, seat: Seat) -> None:
+    def __init__(self, watch: GroupWatch, stream: StreamT, seat: Seat, tick: float) -> None:
+        self._tick = tick
         self.watch: GroupWatch = watch
         self.stream: StreamT = stream
         self.seat: Seat = seat
@@ -89,7 +88,7 @@ class Shared(Generic[StreamT]):
             if reads:
                 yield from self._read_on(left)
             else:
-                yield Stand(waiter.signal, min(left, _TICK))
+                yield Stand(waiter.signal, min(left, self._tick))
 
     def _read_on(self, left: float) -> Generator[Read | Stand, object, None]:
         """One step of the watch."""
@@ -124,8 +123,9 @@ class Shared(Generic[StreamT]):
 class GroupWatches(Generic[StreamT]):
     """The groups that a client follows in one event loop, or in its threads."""
 
-    def __init__(self, policy: RetryPolicy) -> None:
-        self._policy = policy
+    def __init__(self, policy: RetryPolicy, tick: float) -> None:
+        """`tick`: seconds after which one that stands looks at its clock."""
+        self._policy, self._tick = policy, tick
         self._guard = threading.Lock()
         self._by_group: dict[str, Shared[StreamT]] = {}
 
@@ -142,7 +142,7 @@ class GroupWatches(Generic[StreamT]):
                 seat = Seat()
                 seat.has_seat = True
                 watch = GroupWatch(asked.group_id, self._policy)
-                shared = Shared(watch, open_stream(seat), seat)
+                shared = Shared(watch, open_stream(seat), seat, self._tick)
                 self._by_group[asked.group_id] = shared
             with shared.guard:
                 shared.waiters[waiter] = None

@@ -224,7 +224,7 @@ class Driver(Uncopied):
     def _await_ends(self, asked: AwaitEnds) -> Ends | None:
         """Wait with all others that wait for runs of this group."""
         watches = self._watches.get(os.getpid()) or self._watches.setdefault(
-            os.getpid(), GroupWatches(self._settings.policy)
+            os.getpid(), GroupWatches(self._settings.policy, self._settings.tick)
         )
         joined = watches.join(asked, lambda seat: _Stream(self, math.inf, seat))
         if joined is None:

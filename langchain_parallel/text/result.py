@@ -61,9 +61,7 @@ def render(
             `MIN_CHARS`: the run is paid for, so this never refuses.
         citations: The answer's, with other numbers.
     """
-    evidence = evidence_of(result)
-    if citations is not None:
-        evidence["citations"] = citations
+    evidence = evidence_of(result, cited=citations)
     notes = [*evidence_notes(evidence), *remarks(result)]
     room = None
     if max_chars is not None:

@@ -17,8 +17,9 @@ from langchain_parallel._core.effects import AwaitEnds
 from langchain_parallel._core.run_wait import LONGEST_LOOK
 from langchain_parallel._locks.signals import Places
 from langchain_parallel.client import handles
+from langchain_parallel.client.group_watches import GroupWatches, Read, Stand
 from langchain_parallel.client.handles import ALLOWANCE, Seat
-from langchain_parallel.simulator import RunningServer, RunScript
+from langchain_parallel.simulator import ManualClock, RunningServer, RunScript
 
 from .both import QUICK, World, ask
 
@@ -203,3 +204,23 @@ async def test_a_place_handed_to_a_task_that_is_cancelled_is_handed_on() -> None
     if not first.cancelled():
         places.give()
     assert places.taken == 0
+
+
+@pytest.mark.parametrize(("clock", "longest"), [(None, 60.0), (ManualClock(), 1.0)])
+def test_one_that_stands_looks_at_its_clock_only_where_that_is_moved_by_hand(
+    clock: ManualClock | None, longest: float
+) -> None:
+    """A thousand that wait for an hour would do nothing else."""
+    tick = ParallelClient("key", clock=clock)._settings.tick
+    watches = GroupWatches[None](QUICK, tick)
+    asked = AwaitEnds("tgrp_1", frozenset({"trun_1"}), 60.0)
+    joined = [watches.join(asked, lambda seat: None) for _ in range(2)]
+    [(shared, reader), (_, other)] = [one for one in joined if one is not None]
+    reads, stands = shared.steps(reader, 60.0), shared.steps(other, 60.0)
+    for steps in (reads, stands):  # each reads the clock when it comes, and again
+        next(steps)
+        steps.send(0.0)
+    assert isinstance(reads.send(0.0), Read)
+    assert stands.send(0.0) == Stand(other.signal, longest)
+    for waiter in (reader, other):
+        watches.leave(shared, waiter)
