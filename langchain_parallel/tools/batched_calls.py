@@ -108,11 +108,16 @@ class CallBatch:
     timeout: float | None
     most: int | None
     """How many runs may be on their way at the same time; None: all."""
+    hurries: bool = False
+    """Each answer is wanted as soon as it is there."""
 
     def __post_init__(self) -> None:
         self._by_ticket: dict[int, Seat] = {}
         self._locks: list[BatchLock] = []
         self._is_left = False
+        self._is_sent: Future[None] = Future()
+        """Done when the first calls have their runs, or none will. LangChain makes the calls only then: they
+        take as long to begin as the runs, which need not wait for that."""
         self._is_kept = bool(self.batch_id or self.on_begin)
         """Whether the caller has the batch id, and can go on with it."""
         for number, seat in enumerate(self.seats):
@@ -135,6 +140,7 @@ class CallBatch:
             self._end(error)
             raise
         try:
+            self._is_sent.result()
             yield
         finally:
             self._leave()
@@ -147,6 +153,7 @@ class CallBatch:
         await adrive(self._claim())
         task = asyncio.create_task(self._aresearch())
         try:
+            await asyncio.wrap_future(self._is_sent)
             yield
         finally:
             self._leave()
@@ -225,6 +232,7 @@ class CallBatch:
             mark=door.mark,
             batch_id=self.batch_id,
             in_order=False,
+            hurries=self.hurries,
             # Half of what may be on its way, so that the other half goes on meanwhile.
             chunk_size=_CHUNK if self.most is None else min(_CHUNK, max(1, self.most // 2)),
             in_flight=min(_IN_FLIGHT, self.most or _IN_FLIGHT),
@@ -242,9 +250,16 @@ class CallBatch:
         if isinstance(step, tuple):
             ticket, ended = step
             self._by_ticket[ticket.number].take(ended)
+        if isinstance(step, tuple) or step.started or step.adopted:
+            self._note_sent()
+
+    def _note_sent(self) -> None:
+        if not self._is_sent.done():
+            self._is_sent.set_result(None)
 
     def _end(self, error: BaseException) -> None:
         """Tell the calls that still wait, and leave the batch."""
+        self._note_sent()
         for seat in self.seats:
             if isinstance(error, ParallelError):
                 seat.take(copy.copy(error))

@@ -7,10 +7,9 @@ of its thread or of the tool, unless it has a `batch_id`.
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
-from typing import Any
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import get_config_list
@@ -18,7 +17,8 @@ from langchain_core.tools import BaseTool
 
 from .._core.calls import Calls, adrive, drive
 from ..errors import InvalidRequest
-from .batched_calls import CallBatch, Seat, give_seat
+from .batched_calls import CallBatch
+from .seating import plan_batch
 
 _WORKERS = 100
 """Threads in which blocking calls wait, unless `max_concurrency` says otherwise: waiting costs little."""
@@ -54,12 +54,8 @@ class CalledInBatches(BaseTool):
             InvalidRequest: The batch cannot be sent with these options; nothing was.
             LedgerNotFound: There is no such batch: as the error of each call.
         """
-        configs = get_config_list(config, len(inputs)) if inputs else []
-        many, configs = drive(self._plan(inputs, configs, batch_id, on_begin))
-        with _research_beside(many):
-            return super().batch(
-                inputs, _with_workers(many, configs), return_exceptions=return_exceptions, **kwargs
-            )
+        with self._sent_together(inputs, config, batch_id, on_begin) as configs:
+            return super().batch(inputs, configs, return_exceptions=return_exceptions, **kwargs)
 
     async def abatch(
         self,
@@ -72,9 +68,7 @@ class CalledInBatches(BaseTool):
         **kwargs: Any,
     ) -> list[Any]:
         """As `batch`; awaited."""
-        configs = get_config_list(config, len(inputs)) if inputs else []
-        many, configs = await adrive(self._plan(inputs, configs, batch_id, on_begin))
-        async with _aresearch_beside(many):
+        async with self._asent_together(inputs, config, batch_id, on_begin) as configs:
             return await super().abatch(
                 inputs, configs, return_exceptions=return_exceptions, **kwargs
             )
@@ -90,11 +84,10 @@ class CalledInBatches(BaseTool):
         **kwargs: Any,
     ) -> Iterator[tuple[int, Any]]:
         """As `batch`; each output with the number of its input, as they come."""
-        configs = get_config_list(config, len(inputs)) if inputs else []
-        many, configs = drive(self._plan(inputs, configs, batch_id, on_begin))
         how: dict[str, Any] = {"return_exceptions": return_exceptions, **kwargs}
-        with _research_beside(many):
-            yield from super().batch_as_completed(inputs, _with_workers(many, configs), **how)
+        ids = (batch_id, on_begin)
+        with self._sent_together(inputs, config, *ids, hurries=True) as configs:
+            yield from super().batch_as_completed(inputs, configs, **how)
 
     async def abatch_as_completed(
         self,
@@ -107,50 +100,47 @@ class CalledInBatches(BaseTool):
         **kwargs: Any,
     ) -> AsyncIterator[tuple[int, Any]]:
         """As `batch_as_completed`; asynchronous."""
-        configs = get_config_list(config, len(inputs)) if inputs else []
-        many, configs = await adrive(self._plan(inputs, configs, batch_id, on_begin))
         how: dict[str, Any] = {"return_exceptions": return_exceptions, **kwargs}
-        async with _aresearch_beside(many):
+        ids = (batch_id, on_begin)
+        async with self._asent_together(inputs, config, *ids, hurries=True) as configs:
             async for each in super().abatch_as_completed(inputs, configs, **how):
                 yield each
+
+    @contextmanager
+    def _sent_together(
+        self, inputs: Sequence[Any], config: _Configs, *ids: Any, hurries: bool = False
+    ) -> Iterator[list[RunnableConfig]]:
+        """Research what is sent together meanwhile; the config of each call."""
+        many, configs = drive(self._plan(inputs, config, *ids))
+        if many is None:
+            yield configs
+            return
+        many.hurries = hurries
+        with many.research():
+            yield _with_workers(configs)
+
+    @asynccontextmanager
+    async def _asent_together(
+        self, inputs: Sequence[Any], config: _Configs, *ids: Any, hurries: bool = False
+    ) -> AsyncIterator[list[RunnableConfig]]:
+        many, configs = await adrive(self._plan(inputs, config, *ids))
+        if many is None:
+            yield configs
+            return
+        many.hurries = hurries
+        async with many.aresearch():
+            yield configs
 
     def _plan(
         self,
         inputs: Sequence[Any],
-        configs: list[RunnableConfig],
+        config: _Configs,
         batch_id: str | None,
         on_begin: Callable[[str], Any] | None,
     ) -> Calls[tuple[CallBatch | None, list[RunnableConfig]]]:
-        """What is sent together, if anything, and the config of each call with its seat."""
+        configs = get_config_list(config, len(inputs)) if inputs else []
         _check_concurrency(configs)
-        seats = yield from self._seats(inputs, configs, batch_id, on_begin)
-        if seats is None:
-            return None, configs
-        seated = [give_seat(*each) for each in zip(configs, seats, strict=True)]
-        sent = [seat for seat in seats if seat is not None and seat.run is not None]
-        if not sent:
-            return None, seated
-        return self._call_batch(sent, configs[0], batch_id, on_begin), seated
-
-    @abstractmethod
-    def _seats(
-        self,
-        inputs: Sequence[Any],
-        configs: Sequence[RunnableConfig],
-        batch_id: str | None,
-        on_begin: Callable[[str], Any] | None,
-    ) -> Calls[list[Seat | None] | None]:
-        """The seat of each call; None for a call that goes its own way, or if all do."""
-
-    @abstractmethod
-    def _call_batch(
-        self,
-        seats: Sequence[Seat],
-        config: RunnableConfig,
-        batch_id: str | None,
-        on_begin: Callable[[str], Any] | None,
-    ) -> CallBatch:
-        """The batch of these seats."""
+        return (yield from plan_batch(cast(Any, self), inputs, configs, batch_id, on_begin))
 
 
 def _check_concurrency(configs: Sequence[RunnableConfig]) -> None:
@@ -162,16 +152,8 @@ def _check_concurrency(configs: Sequence[RunnableConfig]) -> None:
         )
 
 
-def _research_beside(many: CallBatch | None) -> AbstractContextManager[None]:
-    return nullcontext() if many is None else many.research()
-
-
-def _aresearch_beside(many: CallBatch | None) -> AbstractAsyncContextManager[None]:
-    return nullcontext() if many is None else many.aresearch()
-
-
-def _with_workers(many: CallBatch | None, configs: list[RunnableConfig]) -> list[RunnableConfig]:
+def _with_workers(configs: list[RunnableConfig]) -> list[RunnableConfig]:
     """The configs, of which LangChain asks the first how many threads to use."""
-    if many is None or configs[0].get("max_concurrency") is not None:
+    if configs[0].get("max_concurrency") is not None:
         return configs
     return [{**configs[0], "max_concurrency": min(len(configs), _WORKERS)}, *configs[1:]]

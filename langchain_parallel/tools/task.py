@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from langchain_core.messages.tool import ToolCall, tool_call
-from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool, ToolException
 from pydantic import (
     BaseModel,
@@ -28,21 +26,18 @@ from pydantic import (
 from typing_extensions import Self
 
 from .._core.calls import Calls
-from .._core.kinds import check_kinds
 from .._graph.callbacks import tell_cost
 from .._graph.discreet_door import DiscreetDoor
-from .._graph.observers import watch_run
 from .._graph.ownership import prove_ledger
 from .._graph.paid_run import PaidAnswer, PaidRun
 from .._graph.run_config import RunConfig
-from .._graph.runtime import ends_step, runtime_of
+from .._graph.runtime import ends_step
 from .._graph.web_clients import key_or_environment
 from .._session_options import only_one_run_per_question
-from ..batch.questions import nth_position
 from ..client import AsyncParallelClient, ParallelClient
-from ..errors import InvalidRequest, ParallelError
+from ..errors import ParallelError
 from ..evidence import citations
-from ..models import SchemaLike, Submission
+from ..models import SchemaLike
 from ..models.schema_forms import is_class
 from ..options import (
     DEFAULT_PROCESSORS,
@@ -52,9 +47,8 @@ from ..options import (
     RequestOptions,
     check_timeout,
 )
-from ..parked.interrupts import check_can_park, check_own_thread, is_parking, is_woken, park
+from ..parked.interrupts import check_can_park, check_own_thread
 from ..text.result import DEFAULT_MAX_CHARS, MIN_CHARS, paid_calls, render
-from ..text.untrusted import compact_json
 from .arguments import (
     OUTPUT,
     PREVIOUS,
@@ -65,11 +59,13 @@ from .arguments import (
     described_shape,
 )
 from .asked_by_hand import AskedByHand
-from .batched_calls import CallBatch, Positions, Seat, check_batch_limits, refused_seat, seat_of
+from .batched_calls import seat_of
 from .call_site import CallSite
 from .called_by_name import CalledByName
 from .called_in_batches import CalledInBatches
 from .own_answers import check_adopted, check_follow_up, remember_answer, seal_answer
+from .parked_call import wait_or_park
+from .seating import answer_from_seat
 from .task_artifact import Told, artifact_of, spending
 from .thread_citations import first_position, number_citations
 from .tool_messages import description, error_for_model, explain
@@ -275,7 +271,7 @@ class ParallelTaskTool(DiscreetDoor, CalledByName, CalledInBatches, AskedByHand)
             yield from check_own_thread(self._door, site.config)
             check_can_park(self.wait, site.config)
             if (seat := seat_of(site.config)) is not None:
-                return (yield from self._answer_in_batch(seat, site))
+                return (yield from answer_from_seat(self, seat, site))
             paid_run = self._paid_run(asked, site)
             if self.ledger_id is None and site.ledger_id is not None:
                 yield from prove_ledger(paid_run.door, site.ledger_id, site.config)
@@ -292,7 +288,7 @@ class ParallelTaskTool(DiscreetDoor, CalledByName, CalledInBatches, AskedByHand)
                 )
                 if self.ledger_id is not None:
                     yield from check_adopted(run.door, site, submission)
-                got = yield from self._wait(sent, submission, ledger_id, site)
+                got = yield from wait_or_park(sent, submission, ledger_id, site, self.wait)
             except ParallelError as error:
                 yield from call.end(run, ledger_id, error=error)
                 raise
@@ -315,129 +311,6 @@ class ParallelTaskTool(DiscreetDoor, CalledByName, CalledInBatches, AskedByHand)
         yield from tell_cost(spending(got, processor), site.config)
         yield from call.end(run, ledger_id, run_id=got.result.run.run_id)
         return answer
-
-    # --- calls in a batch ---
-
-    def _answer_in_batch(self, seat: Seat, site: CallSite) -> Calls[Told]:
-        run = seat.run
-        call = None if run is None else UnfinishedCall(run, site, self._door.records)
-        try:
-            got = yield from self._wait_in_batch(seat)
-        except ParallelError as error:
-            if call is not None and run is not None and seat.ledger_id:
-                yield from call.end(run, seat.ledger_id, error=error)
-            raise
-        assert run is not None
-        assert call is not None
-        processor = run.request.processor
-        return (yield from self._hand_over(got, processor, run, seat.ledger_id, call))
-
-    def _wait_in_batch(self, seat: Seat) -> Calls[PaidAnswer]:
-        if seat.run is None:
-            return (yield from seat.answer())
-        request = seat.run.request
-        with watch_run(f"call {id(seat)}", request) as watch:
-            got = yield from seat.answer()
-            watch.cost_usd = got.cost_usd(request.processor)
-        return got
-
-    def _seats(
-        self,
-        inputs: Sequence[Any],
-        configs: Sequence[RunnableConfig],
-        batch_id: str | None,
-        on_begin: Callable[[str], Any] | None,
-    ) -> Calls[list[Seat | None] | None]:
-        limits = self.limits or Limits()
-        has_id = batch_id is not None or on_begin is not None
-        if not inputs:
-            return None
-        if not has_id and (
-            len(inputs) == 1
-            or self.ledger_id is not None
-            or limits != Limits()
-            or self._door_now().options.processor_may_fall_back
-            or runtime_of(configs[0]) is not None
-        ):
-            return None
-        check_kinds({"batch_id": (batch_id, str)})
-        if self.ledger_id is not None:
-            raise InvalidRequest(
-                ["A batch with an id is a ledger of its own: leave out `ledger_id` of the tool."]
-            )
-        if is_parking(self.wait, configs[0]):
-            raise InvalidRequest(
-                ["A batch of calls waits in its process, and this tool parks."],
-                hint="Nothing was sent. Call a tool with `wait='block'`.",
-            )
-        seats, positions = list[Seat | None](), Positions()
-        for given, config in zip(inputs, configs, strict=True):
-            seat, open_key = yield from self._seat(given, config, positions)
-            # A call that asked the same and has no answer: this one goes on with its run, by itself.
-            is_own = batch_id is not None and seat.run is not None and seat.run.key == open_key
-            seats.append(seat if open_key is None or is_own else None)
-        check_batch_limits(limits, [seat for seat in seats if seat is not None])
-        return seats
-
-    def _seat(
-        self, given: Any, config: RunnableConfig, positions: Positions
-    ) -> Calls[tuple[Seat, str | None]]:
-        """The seat of a call; and the key of one that asked the same and has no answer, if there is any."""
-        site = CallSite.of(None, config)
-        try:
-            run = self._paid_run(self._arguments_by_name(given), site)
-            run.door.warn_of(run.request)
-            yield from self._check_follow_up(run, site)
-        except ParallelError as error:
-            return refused_seat(error), None
-        except (ValueError, TypeError, ToolException):  # LangChain says so when it makes the call
-            return refused_seat(), None
-        asked = replace(run, position=nth_position(1)).key
-        run = replace(run, position=positions.of(asked))
-        open_key = yield from UnfinishedCall(run, site, self._door.records).open_key()
-        return Seat(run), open_key
-
-    def _arguments_by_name(self, given: Any) -> dict[str, Any]:
-        """The arguments of a call by name, as LangChain would read its input."""
-        is_call = isinstance(given, dict) and given.get("type") == "tool_call"
-        args, named = self._to_args_and_kwargs(given["args"] if is_call else given, None)
-        question = args[0] if args else named.pop("input", None)
-        previous, processor, shape = (
-            named.pop(name, None) for name in (PREVIOUS, PROCESSOR, OUTPUT)
-        )
-        return self._by_name(question, previous, processor, shape, named)
-
-    def _call_batch(
-        self,
-        seats: Sequence[Seat],
-        config: RunnableConfig,
-        batch_id: str | None,
-        on_begin: Callable[[str], Any] | None,
-    ) -> CallBatch:
-        most = config.get("max_concurrency")
-        limits = self.limits or Limits()
-        return CallBatch(seats, config, batch_id, on_begin, limits, self.timeout, most)
-
-    def _wait(
-        self, run: PaidRun, submission: Submission, ledger_id: str, site: CallSite
-    ) -> Calls[PaidAnswer]:
-        """The answer. Where the tool parks, the thread waits in an interrupt until the run has ended."""
-        if not is_parking(self.wait, site.config):
-            return (yield from run.answer(submission))
-        if is_woken(site.config):
-            # The run has ended, so that the request for the answer is nearly always the only one.
-            with suppress(ParallelError):
-                woken = replace(run, fetch_seconds=1.0)
-                return (yield from woken.answer(submission, has_ended=True))
-        asked = run.request.input
-        turn = {
-            "run_id": submission.run.run_id,
-            "interaction_id": submission.run.interaction_id,
-            "question": asked if isinstance(asked, str) else compact_json(asked),
-            "processor": run.as_sent(submission).request.processor,
-        }
-        yield from park(run.door, [turn], ledger_id, site.config, raises=False)
-        return (yield from run.answer(submission, has_ended=True))
 
     def _check_follow_up(self, run: PaidRun, site: CallSite) -> Calls[None]:
         """Refuse to build on another's interaction, before anything is recorded or sent."""

@@ -280,3 +280,18 @@ def test_a_number_of_calls_at_once_that_is_none_is_refused_unpaid(how: How, most
     with pytest.raises(errors.InvalidRequest, match="max_concurrency is"):
         batch(how, account.tool(), QUESTIONS[:3], {"max_concurrency": most})
     assert not account.simulator.runs()
+
+
+def test_the_runs_are_on_their_way_before_the_calls_begin(how: How) -> None:
+    """A thousand calls take as long to begin as some runs take, which need not wait for that."""
+    account, sent = Account(), list[int]()
+
+    class Counting(BaseCallbackHandler):
+        run_inline = True
+
+        def on_tool_start(self, *_: Any, **__: Any) -> None:
+            sent.append(len(account.simulator.all_runs()))
+
+    account.script(seconds=20.0, times=None)
+    batch(how, account.tool(processor="lite"), QUESTIONS, {"callbacks": [Counting()]})
+    assert sent == [len(QUESTIONS)] * len(QUESTIONS)
