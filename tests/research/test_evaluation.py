@@ -8,6 +8,7 @@ import pytest
 
 from langchain_parallel.errors import InvalidRequest
 from langchain_parallel.options import Limits
+from langchain_parallel.research.evaluation import by_evidence
 from langchain_parallel.simulator import EvidenceSettings, ManualClock, RunScript, Simulator
 
 from .harness import Mode, Session, script
@@ -207,3 +208,17 @@ def test_a_built_in_question_that_would_not_fit_stops_with_the_answer(mode: Mode
     assert out["turns"][0]["status"] == "completed"
     assert out["verdict"]["action"] in ("stop", "accept")
     assert session.graph().get_state(session.config).next == ()
+
+
+def test_a_field_that_cannot_be_found_is_paid_for_four_times_at_most(mode: Mode) -> None:
+    session = weak(mode)
+    session.options |= {
+        "evaluate": by_evidence(required=["founder"]),
+        "limits": Limits(max_runs_per_question=10),
+    }
+    out = session.ask("How large is the market?")
+    assert len(session.runs) == 4
+    assert out["verdict"]["action"] == "stop"
+    assert out["verdict"]["reason"] == (
+        "Asked 3 times in vain: founder: missing or empty in the answer"
+    )

@@ -373,3 +373,48 @@ def test_names_and_errors_stay_on_a_line_and_open_no_fence() -> None:
 def test_what_cannot_be_wanted_is_refused_at_once(wanted: Any, words: str) -> None:
     with pytest.raises(InvalidRequest, match=words):
         by_evidence(**wanted)
+
+
+# --- what cannot be found -------------------------------------------------------------------------
+
+
+def test_what_three_follow_ups_have_not_improved_is_not_asked_for_again() -> None:
+    turns = [low(position) for position in range(4)]
+    assert verdict(*turns[:3])["action"] == "follow_up"
+    given_up = verdict(*turns)
+    assert given_up["action"] == "stop"
+    assert given_up["reason"] == (
+        "Asked 3 times in vain: growth: confidence low, at least medium wanted"
+    )
+
+
+def test_what_is_still_worth_asking_is_asked_without_what_is_not() -> None:
+    """One field was never found, another one has got worse in the last answer alone."""
+    cited = [cite(1, "size"), cite(2, "growth")]
+    turns = [low(position, citations=cited) for position in range(4)]
+    content = {"size": "40 bn", "growth": "4 %", "share": "?"}
+    words = {"size": "high", "growth": "low", "share": "low"}
+    turns[3] = turn(3, content=content, confidence=words, citations=[*cited, cite(3, "share")])
+    out = verdict(*turns)
+    [asked] = questions_of(out)
+    assert "share: confidence low" in asked["question"]
+    assert "growth: confidence low" not in asked["question"]
+    assert out["reason"].endswith(
+        "Asked 3 times in vain: growth: confidence low, at least medium wanted"
+    )
+    assert out["unsupported"] == {"trun_3": 2}
+
+
+@pytest.mark.parametrize(
+    "better",
+    [
+        low(2, citations=[cite(1, "size"), cite(2, "growth"), cite(9, "growth")]),
+        low(2, asked_by="caller"),
+    ],
+    ids=["another source", "a question of the caller"],
+)
+def test_what_has_changed_meanwhile_is_asked_for(better: Turn) -> None:
+    wanted: Any = {"min_citations": 5, "min_confidence": "low"}
+    turns = [low(position) for position in range(4)]
+    turns[2] = better
+    assert verdict(*turns, **wanted)["action"] == "follow_up"

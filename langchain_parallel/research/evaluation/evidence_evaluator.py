@@ -37,6 +37,8 @@ _LIST_CHARS = 6_000
 """Of a question of at most 25,000 characters, which an output schema has to fit into, too."""
 _REASON_CHARS = 2_000
 """It stays in every checkpoint."""
+_MOST_IN_VAIN = 3
+"""Follow-ups about a field: `deep_then_fast` has that many processors for them."""
 _MET_DEFAULT = "Every field is cited, and none has low confidence."
 _MET = "Every field has the evidence that is wanted."
 _NOT_LOOKED_FOR = "Required fields were not looked for: the answer is text."
@@ -55,7 +57,9 @@ def by_evidence(
 
     All that the question has found is judged, not its last turn alone: what an earlier turn found well needs
     not be found again. Branches that answer different things are judged apart, and followed up at the same
-    time, with a question each. If all runs of the last round failed, the session stops with the error.
+    time, with a question each. A field that three follow-ups in a row have not improved is not asked for
+    again; if no other is wanted, the session stops, and says so. If all runs of the last round failed, it
+    stops with the error.
 
     Args:
         min_confidence: The least confidence of a field. A field for which the API gives none is not
@@ -112,10 +116,18 @@ class _ByEvidence(BuiltInEvaluator):
         judged = judged_findings(state["turns"])
         if not judged:
             return Verdict(action="stop", reason=list_within(failures, _REASON_CHARS))
-        wanted = [_Wanted(one, self._lacks(one), self._to_settle(one)) for one in judged]
+        in_vain = self._in_vain(state["turns"], judged)
+        wanted = [
+            _Wanted(one, self._lacks(one, but=in_vain), self._to_settle(one)) for one in judged
+        ]
         asked = [one for one in wanted if one.lacks or one.unsettled]
         weak = [about(one.judged.turns[-1]["question"], one.reason(room)) for one in asked]
         reason = list_within([*weak, *failures], _REASON_CHARS)
+        if in_vain:
+            told = f"Asked {_MOST_IN_VAIN} times in vain: {_listing(in_vain, room)}"
+            reason = join_unique([reason, told], "; ") if reason else told
+        if not asked and in_vain:
+            return Verdict(action="stop", reason=reason)
         if not asked:
             return Verdict(
                 action="accept", reason=join_unique([*self._remarks(judged), reason], " ")
@@ -125,7 +137,7 @@ class _ByEvidence(BuiltInEvaluator):
             return Verdict(action="stop", reason=f"{reason}; there is no interaction to follow up.")
         verdict = ask_verdict(questions, reason)
         verdict["unsupported"] = {
-            turn["interaction_id"]: len(one.lacks)
+            turn["interaction_id"]: len(one.lacks) + len(in_vain)
             for one in wanted
             for turn in one.judged.turns
             if turn["interaction_id"]
@@ -141,10 +153,28 @@ class _ByEvidence(BuiltInEvaluator):
     def _to_settle(self, judged: Judged) -> list[Contradiction]:
         return judged.new_contradictions if self.settles else []
 
-    def _lacks(self, judged: Judged) -> dict[str, str]:
-        """What each unsupported field of the findings lacks."""
+    def _lacks(self, judged: Judged, but: Collection[str]) -> dict[str, str]:
+        """What each unsupported field of the findings lacks, but for these fields."""
         found = self.rule.find_unsupported(judged.evidence)
-        return {field: ", ".join(self._words(field, lack)) for field, lack in found.items()}
+        return {
+            field: ", ".join(self._words(field, lack))
+            for field, lack in found.items()
+            if field not in but
+        }
+
+    def _in_vain(self, turns: list[Turn], judged: list[Judged]) -> dict[str, str]:
+        """The fields that the last follow-ups have not improved, and what they lack."""
+        if len(judged) != 1 or len(turns) <= _MOST_IN_VAIN:
+            return {}
+        from .judged_findings import findings_before_follow_ups
+
+        past = findings_before_follow_ups(turns, _MOST_IN_VAIN)
+        lacked = [self.rule.find_unsupported(evidence) for evidence in past]
+        return {
+            field: ", ".join(self._words(field, lack))
+            for field, lack in self.rule.find_unsupported(judged[0].evidence).items()
+            if lacked and all(earlier.get(field) == lack for earlier in lacked)
+        }
 
     def _words(self, field: str, lack: Lack) -> Iterator[str]:
         if lack.value:

@@ -48,6 +48,26 @@ def judged_findings(turns: list[Turn]) -> list[Judged]:
     ]
 
 
+def findings_before_follow_ups(turns: list[Turn], number: int) -> list[Evidence]:
+    """What the question had found before each of its last follow-ups, the latest first.
+
+    Empty where there were not so many by the evaluation in a row, and where answers are about several things:
+    then nobody can tell which of them a follow-up was for.
+    """
+    left = [turn for turn in turns if not is_elsewhere(turn)]
+    before: list[Evidence] = []
+    for _ in range(number):
+        last = last_round(left) if left else []
+        if len(last) != 1 or last[0]["asked_by"] != "evaluation":
+            return []
+        left = [turn for turn in left if turn["round"] != last[0]["round"]]
+        found = last_findings(left)
+        if found is None or found["beside"]:
+            return []
+        before.append(_evidence(found, set(found["turns"]), left))
+    return before
+
+
 def _known_contradictions(found: Findings, earlier: list[Turn]) -> set[str]:
     """The fields that contradicted themselves before the last round, of the same question."""
     before = last_findings(earlier) if contradictions(found) else None
