@@ -46,8 +46,10 @@ _SHARE = 100
 """So is one part in so many of the group, or less: a list brings all of its answers again."""
 _GATHERING = 1.0
 """Seconds in which others may join the first of a few answers."""
-_SHORTEST, _LONGEST = 0.25, 15.0
-"""Seconds between two readings of the list; more the longer the runs take."""
+_SHORTEST, _LONGEST, _HURRIED = 0.25, 60.0, 15.0
+"""Seconds between two readings of the list; more the longer the runs take, and less where it hurries."""
+_HEAD = 5.0
+"""Seconds, at the least, for the head of a stream to arrive."""
 _PATIENCE = 1.0
 """Seconds, at the least, for which an answer waits until half of what is awaited has ended."""
 _LOOK = 60.0
@@ -120,15 +122,18 @@ class GroupResults:
 
     # --- when ------------------------------------------------------------------------------------
 
-    def _pause(self, time: float) -> float:
-        """Seconds between two readings."""
-        return min(_LONGEST, max(_SHORTEST, (time - self.began) / 4))
+    @property
+    def _pause(self) -> float:
+        """Seconds between two readings: a part of the time that had passed when the last news came."""
+        time = max(self.last_read, self.first_unread)
+        longest = _HURRIED if self.hurries else _LONGEST
+        return min(longest, max(_SHORTEST, (time - self.began) / 4))
 
     def _due(self, time: float) -> float:
         """When to read what has ended; infinite while nothing has."""
         if not self.ended:
             return math.inf
-        pause = self._pause(time)
+        pause = self._pause
         after_pause = self.last_read + pause
         if len(self.ended) == len(self.waiting):
             return after_pause if self._is_put_off else time
@@ -149,13 +154,13 @@ class GroupResults:
         """Follow the group's events until something is due."""
         time = yield from now()
         ends = min(until, self._due(time))
-        following, outcome = self.watch.follow(max(_SHORTEST, min(30.0, ends - time))), None
+        following, outcome = self.watch.follow(max(_HEAD, min(30.0, ends - time))), None
         try:
             while time < ends:
                 try:
                     effect: Any = following.send(outcome)
                 except StopIteration:  # the server refuses the stream
-                    yield from sleep(Sleep(min(self._pause(time), ends - time)))
+                    yield from sleep(Sleep(min(self._pause, ends - time)))
                     yield from self.look()
                     return
                 if isinstance(effect, Sleep):

@@ -29,8 +29,10 @@ from ..models import Submission, TaskRun
 from .questions import RowTicket
 from .spending import BatchSpending
 
-_SLICE = 10.0
-"""Seconds for which the events of one group are followed before the others are looked at."""
+_SLICE, _LEAST_SLICE = 10.0, 1.0
+"""Seconds for which the events of all groups are followed, in turn, before more rows are sent; and at the
+least those of one.
+"""
 _QUOTA_PAUSE = 20.0
 """Seconds for which nothing is sent after a 429 that names no time; answers are read meanwhile."""
 _LONGEST_PAUSE = 3600.0
@@ -324,19 +326,19 @@ class TableFlow:
     # --- collecting ------------------------------------------------------------------------------
 
     def _collect(self, waiting: list[GroupResults], until: float) -> Flow[None]:
-        """Read answers: of the group of the oldest row alone, where the order is kept."""
-        first, *others = waiting
+        """Read answers: of the group of the oldest row alone, where the order is kept; or of each in turn.
+
+        What has happened in a group meanwhile, its events bring at once.
+        """
+        is_alone = len(waiting) == 1
         if self.in_order:
-            first, others = min(waiting, key=_oldest), []
-        first.hurries = self.hurries and len(waiting) == 1
-        time = yield from now()
-        is_all = not (others or self._peeked or self._held)
-        until = until if is_all else min(until, time + _SLICE)
-        yield from first.collect(until, self._take, self._report)
-        for group in others:
-            yield from group.look()
-            if group.ended:
-                yield from group.read(self._take)
+            waiting = [min(waiting, key=_oldest)]
+        is_all = len(waiting) == 1 and not (self._peeked or self._held)
+        seconds = max(_LEAST_SLICE, _SLICE / len(waiting))
+        for group in waiting:
+            group.hurries = self.hurries and is_alone
+            ends = until if is_all else min(until, (yield from now()) + seconds)
+            yield from group.collect(ends, self._take, self._report)
         for group_id in [one for one, group in self._groups.items() if not group.waiting]:
             del self._groups[group_id]
 
