@@ -59,8 +59,7 @@ def ours(job: Job) -> None:
 
             async def ask(thread_id: str, question: str) -> tuple[str, object]:
                 state = await graph.ainvoke({"question": question}, thread_config(thread_id))
-                turns = (await graph.aget_state(thread_config(thread_id))).values["turns"]
-                return turns[-1]["run_id"], state["answer"]
+                return state["turns"][-1]["run_id"], state["answer"]
 
             await _run_sessions(job, ask)
 
