@@ -138,3 +138,14 @@ def test_an_answer_that_names_another_run_is_still_that_of_its_own(office: Offic
     assert [row.values for row in table] == [content] * 8
     assert len({row.run_id for row in table}) == 8
     assert not [one.path for one in office.sim.requests[before:] if one.path.endswith("/result")]
+
+
+def test_several_groups_are_followed_by_their_events_and_not_by_their_whole_lists(
+    office: Office,
+) -> None:
+    for nth in range(60):
+        office.sim.scripts.add(RunScript(contains=f"Company {nth}?", seconds=60.0 + 10.0 * nth))
+    rows = [*office.stream(companies(60), in_order=False, chunk_size=20)]
+    assert not [row for row in rows if row.error]
+    lists = [one for one in office.sim.requests if (one.method, one.path[-5:]) == ("GET", "/runs")]
+    assert len(lists) < 40  # a list of each group every ten seconds would be 180

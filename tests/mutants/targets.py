@@ -109,6 +109,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "_core/event_feed.py": _WAITING,
     "research/approval.py": _APPROVAL,
     "research/spending_rules.py": _APPROVAL,
+    "batch/spending.py": ("tests/batch/test_spending.py", "tests/batch/test_table.py"),
     "research/usage.py": _APPROVAL,
     "_core/limits.py": (
         "tests/core/test_limits.py",
