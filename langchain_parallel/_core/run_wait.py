@@ -14,6 +14,7 @@ events of the run's task group with the others that wait there, which tell no pr
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -65,6 +66,10 @@ OVERTIME = 5.0
 """Seconds after the deadline at which a request that hangs is given up."""
 
 
+class NotProven(Exception):
+    """The first event of a run's stream has not come, or does not say that the run is the caller's."""
+
+
 @dataclass
 class _Wait:
     run_id: str
@@ -72,6 +77,8 @@ class _Wait:
     deadline: float
     policy: RetryPolicy
     follow: bool
+    proof: Callable[[TaskRun], bool] | None = None
+    """Says whether the run is the caller's; None once it has."""
     group_id: str | None = None
     """The run's task group, if it is known."""
     feed: EventFeed = field(default_factory=lambda: EventFeed(replays=True))
@@ -123,6 +130,7 @@ def wait(
     cache: LedgerCache | None = None,
     *,
     follow: bool = True,
+    proof: Callable[[TaskRun], bool] | None = None,
 ) -> Flow[TaskRunResult]:
     """Wait for a run's answer; its events are emitted on the way.
 
@@ -133,8 +141,10 @@ def wait(
             unknown may have been started a moment ago, and is asked after for the settling time.
         cache: Names the run's interaction in errors, even if the API never gets to say it.
         follow: Follow the events; otherwise only poll.
+        proof: For a run that was never read: says by its first event whether it is the caller's.
 
     Raises:
+        NotProven: It does not say so, or there is no such event; nothing of the run was handed out.
         StillRunning: The deadline passed.
         RunFailed, RunCancelled, ActionRequired: The run ended without an answer.
         ApiError, ResponseLost, MalformedResponse: The API could not be reached or read; the run goes on.
@@ -142,15 +152,17 @@ def wait(
     started = yield from now()
     deadline = started + limits.seconds(timeout)
     group_id = cache.ledger_of(run_id) if cache else None
-    waiting = _Wait(run_id, started, deadline, policy, follow, group_id)
+    waiting = _Wait(run_id, started, deadline, policy, follow, proof, group_id)
     try:
         while True:
             result = None
             pause = yield from take_seat(waiting.group_id)
             if pause:
-                result = yield from _share(waiting, pause)
+                result = None if waiting.proof else (yield from _share(waiting, pause))
             elif waiting.may_stream((yield from now())):
                 result = yield from _follow_stream(waiting)
+            if waiting.proof is not None:
+                raise NotProven
             if result is None and not pause:
                 result = yield from _poll(waiting)
             if result is not None:
@@ -181,6 +193,8 @@ def _follow_stream(waiting: _Wait) -> Flow[TaskRunResult | None]:
         events, time = waiting.feed.feed(chunk), (yield from now())
         last = time if events else last
         for event in events:
+            if waiting.proof is not None:
+                _prove(waiting, event)
             if isinstance(event, TaskRunEvent) and event.run.run_id != waiting.run_id:
                 continue
             yield from emit(event)
@@ -191,6 +205,18 @@ def _follow_stream(waiting: _Wait) -> Flow[TaskRunResult | None]:
         borne = silence if waiting.feed.has_begun else min(silence, FIRST_EVENT_SECONDS)
         if time >= ends or time >= last + borne:
             return None
+
+
+def _prove(waiting: _Wait, event: Event) -> None:
+    """Have the first event say whose run it is."""
+    assert waiting.proof is not None
+    if not (
+        isinstance(event, TaskRunEvent)
+        and event.run.run_id == waiting.run_id
+        and waiting.proof(event.run)
+    ):
+        raise NotProven
+    waiting.proof = None
 
 
 def _read_event(waiting: _Wait, event: Event) -> TaskRunResult | None:

@@ -5,21 +5,23 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from pydantic import SecretStr
 
+from .._core import limits, run_wait
 from .._core.calls import Call, Calls, adrive, drive
 from .._core.effects import Flow
 from .._core.hidden import as_secret, hidden
 from .._core.ledger.cache import KnownRun
 from .._core.ledger.ledger_list import as_ledger_error
-from .._core.ledger.lookup import Lookup
-from .._core.ledger.submission import submit
+from .._core.ledger.lookup import Lookup, PendingSubmission, is_proven
+from .._core.ledger.submission import read_started, submit
 from .._core.redaction import secrets_of
 from ..client import AsyncParallelClient, ParallelClient
 from ..client.client_pair import AnyClient, client_pair
-from ..client.run_reports import report_submission
+from ..client.run_reports import report_end, report_submission
 from ..errors import NotFound, ParallelError
 from ..models import (
     Event,
@@ -149,6 +151,7 @@ class ClientPair(NamedTuple):
         before_send: Callable[[Sequence[TaskRun]], None] | None = None,
         confirm: Callable[[], Calls[bool]] | None = None,
         was_empty_at: float | None = None,
+        reads_started: bool = True,
     ) -> Calls[Submission]:
         """Find the run in the ledger or start it there, as `ParallelClient.submit` does.
 
@@ -162,11 +165,12 @@ class ClientPair(NamedTuple):
             confirm: Says, where moments have passed since the look, whether the request may still be sent;
                 False if another process has taken it over.
             was_empty_at: See `_core.ledger.submission.submit`.
+            reads_started: See there; False: `wait_unread` for a run that was just started.
         """
 
         def flow(client: AnyClient) -> tuple[Flow[Submission], str]:
             pending = client._settings.pending(ledger_id, request, key, identity)
-            steps = submit(pending, lookup, before_send, was_empty_at)
+            steps = submit(pending, lookup, before_send, was_empty_at, reads_started=reads_started)
             return report_submission(steps, request), pending.name
 
         def sync() -> Submission:
@@ -227,6 +231,52 @@ class ClientPair(NamedTuple):
     def retrieve(self, run_id: str) -> Calls[TaskRun]:
         """The current state of a run."""
         return (yield from self._call(ParallelClient.retrieve, run_id))
+
+    def unread(
+        self, submission: Submission, request: TaskRunInput, identity: str | None
+    ) -> PendingSubmission:
+        """The request of a run that was never read, as `wait_unread` and `read_started` take it."""
+        pending = self.sync._settings.pending
+        return pending(submission.ledger_id, request, submission.key, identity)
+
+    def wait_unread(
+        self,
+        unread: PendingSubmission,
+        submission: Submission,
+        timeout: float,
+        on_event: Callable[[Event], Any],
+    ) -> Calls[TaskRunResult | None]:
+        """As `wait`, for a run that was never read. None if its first event does not come, or does not show
+        that it is the request's: nothing of it was handed out then, and `read_started` finds the right one.
+        """
+        run_id, most = submission.run.run_id, limits.seconds(timeout)
+        proof = partial(is_proven, unread, may_have_duplicate=submission.sent_again)
+
+        def flow() -> Flow[TaskRunResult | None]:
+            steps = run_wait.wait(run_id, timeout, unread.policy, unread.cache, proof=proof)
+            try:
+                return (yield from report_end(steps, run_id))
+            except run_wait.NotProven:
+                return None
+
+        returned: TaskRunResult | None = yield Call(
+            lambda: self.sync._drive(flow(), on_event, seconds=most),
+            lambda: self.async_._drive(flow(), on_event, seconds=most),
+        )
+        return returned
+
+    def read_started(self, unread: PendingSubmission, submission: Submission) -> Calls[Submission]:
+        """The submission with its run as it is now; with the ledger's, if its id is that of another."""
+
+        def flow() -> Flow[Submission]:
+            return report_submission(read_started(unread, submission), unread.request)
+
+        locks = [unread.name]
+        read: Submission = yield Call(
+            lambda: self.sync._drive(flow(), locks=locks),
+            lambda: self.async_._drive(flow(), locks=locks),
+        )
+        return read
 
     def wait(
         self,

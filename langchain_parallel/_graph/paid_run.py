@@ -11,10 +11,10 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from .._core.calls import Calls
-from .._core.ledger.lookup import Lookup
+from .._core.ledger.lookup import Lookup, is_unread
 from .._core.responses import is_of_processor
 from .._core.run_status import still_running
 from .._telemetry import tell
@@ -27,9 +27,10 @@ from ..errors import (
     QuotaExceeded,
     RunCancelled,
     RunFailed,
+    SubmissionUnknown,
     Unprocessable,
 )
-from ..models import Event, Submission, TaskRun, TaskRunResult
+from ..models import Event, Submission, TaskRun, TaskRunEvent, TaskRunResult
 from ..processors import costs_more, nearest_listed, price_usd
 from ..text.progress import progress
 from .callbacks import emit
@@ -69,6 +70,7 @@ class _How(NamedTuple):
     is_limited: bool
     before_send: Callable[[Sequence[TaskRun]], None] | None
     may_exceed_quotas: bool
+    reads_started: bool
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ class PaidRun(PaidRequest):
         is_limited: bool = False,
         before_send: Callable[[Sequence[TaskRun]], None] | None = None,
         may_exceed_quotas: bool = False,
+        reads_started: bool = True,
     ) -> Calls[Submission]:
         """Find the run in the ledger or start it there. The one step that costs money.
 
@@ -104,11 +107,13 @@ class PaidRun(PaidRequest):
             before_send: Called with the runs that the ledger has; what it raises keeps the request from
                 being sent.
             may_exceed_quotas: Somebody who may has approved it beyond the quotas.
+            reads_started: Read a run that was just started, which takes a request. False where `answer`
+                follows at once: the first event of its stream says as much.
 
         Raises:
             QuotaExceeded: It was not sent before, and does not fit into a quota.
         """
-        how = _How(is_new, is_limited, before_send, may_exceed_quotas)
+        how = _How(is_new, is_limited, before_send, may_exceed_quotas, reads_started)
         other = self._in_place()
         if other is None:
             return (yield from self._submit(ledger_id, how))
@@ -178,8 +183,7 @@ class PaidRun(PaidRequest):
         read_at = clients.monotonic()
         before = yield from intents[0].read()
         if run := (yield from self._recorded_run(intents[0], before)):
-            self.door.clients.remember_run(ledger_id, self.key, run)
-            return (yield from self._send(ledger_id, "once", how))
+            return (yield from self._submit_recorded(ledger_id, run, how))
         if there := (yield from self._reserve(ledger_id, how.may_exceed_quotas)):
             return self._tell_adopted(there)
         for intent in intents:
@@ -202,6 +206,22 @@ class PaidRun(PaidRequest):
         for intent in intents:
             yield from intent.settle(submission.run, self.key)
         return submission
+
+    def _submit_recorded(self, ledger_id: str, run: TaskRun, how: _How) -> Calls[Submission]:
+        """Adopt the run that is recorded for this request."""
+        self.door.clients.remember_run(ledger_id, self.key, run)
+        try:
+            return (yield from self._send(ledger_id, "once", how))
+        except SubmissionUnknown:
+            if is_unread(run):  # an acceptance named it, and it is not this request's
+                yield from self._doubt(ledger_id)
+            raise
+
+    def _doubt(self, ledger_id: str) -> Calls[None]:
+        """Record that it is open again what came of the request."""
+        if holder_of(self.config) is not None:
+            for intent in self._intents(ledger_id):
+                yield from intent.claim()
 
     def _reserve(self, ledger_id: str, may_exceed: bool) -> Calls[Submission | None]:
         """Reserve the run in the quotas. Where it does not fit, return it if it was sent before."""
@@ -229,6 +249,7 @@ class PaidRun(PaidRequest):
         asked: dict[str, Any] = {"before_send": how.before_send, "confirm": confirm}
         asked["was_empty_at"] = clients.was_empty_at(ledger_id) if may_be_first else None
         asked |= {"key": self.key, "identity": self.door.options.identity, "lookup": lookup}
+        asked["reads_started"] = how.reads_started
         with telling_how(ledger_id, self.request):
             return (yield from clients.submit(ledger_id, self.request, **asked))
 
@@ -387,7 +408,10 @@ class PaidRun(PaidRequest):
     ) -> Calls[tuple[Submission, _Ending]]:
         """How the run ended; if there is none under its id, the one that the ledger has under the key."""
         try:
-            return submission, (yield from self._ending(submission.run, has_ended))
+            if has_ended or not submission.key or not is_unread(submission.run):
+                return submission, (yield from self._ending(submission.run, has_ended))
+            submission, ending = yield from self._first_reading(submission)
+            return submission, ending
         except NotFound as error:
             found = None
             with suppress(ParallelError):
@@ -396,34 +420,55 @@ class PaidRun(PaidRequest):
                 raise error from None
         return found, (yield from self._other_ending(found.run, has_ended))
 
+    def _first_reading(self, submission: Submission) -> Calls[tuple[Submission, _Ending]]:
+        """How a run ended that was never read; if its id is not that of this request's, how that one did."""
+        clients = self.door.clients
+        unread = clients.unread(submission, self.request, self.door.options.identity)
+        began_at, seconds = clients.monotonic(), self._wait_seconds()
+        wait = clients.wait_unread(unread, submission, seconds, self._listener(submission.run))
+        if (ending := (yield from _as_ending(wait))) is not None:
+            return submission, ending
+        try:
+            read = yield from clients.read_started(unread, submission)
+        except SubmissionUnknown:
+            yield from self._doubt(submission.ledger_id)
+            raise
+        if read.run.run_id != submission.run.run_id and holder_of(self.config) is not None:
+            for intent in self._intents(submission.ledger_id):
+                yield from intent.settle(read.run, submission.key)
+        left = max(0.0, seconds - (clients.monotonic() - began_at))
+        return read, (yield from self._ending(read.run, has_ended=False, seconds=left))
+
     def _other_ending(self, run: TaskRun, has_ended: bool) -> Calls[_Ending]:
         """How a run ended that is not the submission's: that the latter has ended says nothing of it."""
         if has_ended and (now := (yield from self.door.clients.retrieve(run.run_id))).active:
             raise still_running(now, 0.0)
         return (yield from self._ending(run, has_ended))
 
-    def _ending(self, run: TaskRun, has_ended: bool) -> Calls[_Ending]:
-        seconds = (
-            self.fetch_seconds
-            if has_ended
-            else wait_seconds(self.request.processor, self.door.timeout)
-        )
+    def _ending(
+        self, run: TaskRun, has_ended: bool, seconds: float | None = None
+    ) -> Calls[_Ending]:
+        if seconds is None:
+            seconds = self.fetch_seconds if has_ended else self._wait_seconds()
         on_event = None if has_ended else self._listener(run)
-        try:
-            return (
-                yield from self.door.clients.wait(run.run_id, run.interaction_id, seconds, on_event)
-            )
-        except (RunFailed, RunCancelled, ActionRequired) as error:
-            return error
+        wait = self.door.clients.wait(run.run_id, run.interaction_id, seconds, on_event)
+        return (yield from _as_ending(wait))
+
+    def _wait_seconds(self) -> float:
+        return wait_seconds(self.request.processor, self.door.timeout)
 
     def _listener(self, run: TaskRun) -> Callable[[Event], Any]:
         """Progress to the custom stream and to LangChain's callbacks; each event also tells LangGraph that
         the step is not idle.
         """
         runtime, observer = runtime_of(self.config), OBSERVER.get()
+        interaction_id = run.interaction_id
 
         def on_event(event: Event) -> Any:
-            news = progress(event, run.run_id, run.interaction_id)
+            nonlocal interaction_id
+            if isinstance(event, TaskRunEvent):  # a run that was just started may not say it yet
+                interaction_id = event.run.interaction_id or interaction_id
+            news = progress(event, run.run_id, interaction_id)
             if observer is not None:
                 tell_to(observer, update_of(news))
             message = dict(news)
@@ -435,7 +480,16 @@ class PaidRun(PaidRequest):
         return on_event
 
 
-_Ending: TypeAlias = TaskRunResult | RunFailed | RunCancelled | ActionRequired
+AnswerT = TypeVar("AnswerT")
+_NoAnswer: TypeAlias = RunFailed | RunCancelled | ActionRequired
+_Ending: TypeAlias = TaskRunResult | _NoAnswer
+
+
+def _as_ending(wait: Calls[AnswerT]) -> Calls[AnswerT | _NoAnswer]:
+    try:
+        return (yield from wait)
+    except (RunFailed, RunCancelled, ActionRequired) as error:
+        return error
 
 
 def _result(ending: _Ending) -> TaskRunResult:

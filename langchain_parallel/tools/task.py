@@ -47,7 +47,7 @@ from ..options import (
     RequestOptions,
     check_timeout,
 )
-from ..parked.interrupts import check_can_park, check_own_thread
+from ..parked.interrupts import check_can_park, check_own_thread, is_parking
 from ..text.result import DEFAULT_MAX_CHARS, MIN_CHARS, paid_calls, render
 from .arguments import (
     OUTPUT,
@@ -284,6 +284,7 @@ class ParallelTaskTool(DiscreetDoor, CalledByName, CalledInBatches, AskedByHand)
                     run,
                     ledger_id,
                     is_new=site.is_new and run.position == site.position,
+                    reads_started=is_parking(self.wait, site.config),
                     check_edited=lambda edited: self._check_follow_up(edited, by_person),
                 )
                 if self.ledger_id is not None:

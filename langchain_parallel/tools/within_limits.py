@@ -32,6 +32,7 @@ def submit_within_limits(
     ledger_id: str,
     *,
     is_new: bool,
+    reads_started: bool,
     check_edited: Callable[[PaidRun], Calls[None]],
 ) -> Calls[tuple[PaidRun, Submission]]:
     """Find the run in the ledger, or start it if the limits or a person allow that.
@@ -40,6 +41,7 @@ def submit_within_limits(
         run: What is asked.
         ledger_id: Where.
         is_new: No earlier call can have had its position.
+        reads_started: See `PaidRun.submit`.
         check_edited: Raises for a run that a person may not have edited like this.
 
     Returns:
@@ -50,7 +52,8 @@ def submit_within_limits(
     """
     limits = run.door.limits
     if not (limits.for_session() or limits.quotas) and limits.approve_above is None:
-        return run, (yield from run.submit(ledger_id, is_new=is_new))
+        submitted = yield from run.submit(ledger_id, is_new=is_new, reads_started=reads_started)
+        return run, submitted
     # Before the lock: a lookup may take the settling time, and the calls beside this one look up, too.
     if found := (yield from _find(run, ledger_id, is_new)):
         return found
@@ -71,7 +74,11 @@ def submit_within_limits(
         if allowed.request.previous_interaction_id != run.request.previous_interaction_id:
             yield from check_edited(allowed)
         submitted = yield from allowed.submit(
-            ledger_id, is_new=is_new, is_limited=True, may_exceed_quotas=may_exceed
+            ledger_id,
+            is_new=is_new,
+            is_limited=True,
+            may_exceed_quotas=may_exceed,
+            reads_started=reads_started,
         )
         return allowed, submitted
     finally:

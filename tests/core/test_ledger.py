@@ -19,7 +19,7 @@ from langchain_parallel._core.effects import (
 from langchain_parallel._core.ledger import submission as ledger
 from langchain_parallel._core.ledger.cache import KnownRun, LedgerCache
 from langchain_parallel._core.ledger.keys import METADATA_KEY, ledger_key
-from langchain_parallel._core.ledger.lookup import Lookup, PendingSubmission
+from langchain_parallel._core.ledger.lookup import Lookup, PendingSubmission, is_proven
 from langchain_parallel._core.retry import RetryPolicy
 from langchain_parallel.models import RunInput, Submission, TaskRun, TaskRunEvent, TaskRunInput
 
@@ -61,6 +61,12 @@ def listing(
 
 def counted(runs: int) -> Response:
     return answer(200, json.dumps({"taskgroup_id": "tgrp_1", "status": {"num_task_runs": runs}}))
+
+
+def run_of(key: str) -> Response:
+    """A run under another id than the ledger's."""
+    run = {"run_id": "trun_2", "status": "queued", "metadata": {METADATA_KEY: key}}
+    return answer(200, json.dumps(run))
 
 
 HEAD = answer(200, content_type="text/event-stream")
@@ -566,13 +572,36 @@ def test_what_this_client_started_is_found_though_the_list_does_not_show_it() ->
 
 def test_an_own_run_that_is_not_listed_is_reported_beside_the_twin_that_is() -> None:
     cache = LedgerCache()
-    run = TaskRun(run_id="trun_2", status="queued")
+    run = TaskRun(run_id="trun_2", interaction_id="intr_2", status="queued")
     cache.remember_run("tgrp_1", KEY, KnownRun(run, may_have_duplicate=True))
     found = submit(Script(*SHOWN), cache=cache)
     assert (found.run.run_id, found.duplicates) == ("trun_1", ("trun_2",))
     found_too = find(Script(*SHOWN), cache=cache)
     assert found_too is not None
     assert (found_too.run.run_id, found_too.duplicates) == ("trun_1", ("trun_2",))
+
+
+@pytest.mark.parametrize(
+    ("read", "is_told"),
+    [(run_of("theirs"), False), (Response(404), False), (run_of(KEY), True), (Response(403), True)],
+    ids=["another's", "none", "ours", "unreadable"],
+)
+def test_an_own_run_that_was_never_read_is_a_twin_only_if_it_is_ours(
+    read: Response, is_told: bool
+) -> None:
+    cache = LedgerCache()
+    named = TaskRun(run_id="trun_2", status="queued")
+    cache.remember_run("tgrp_1", KEY, KnownRun(named, may_have_duplicate=True))
+    found = submit(Script(*SHOWN, read), cache=cache)
+    assert (found.run.run_id, found.duplicates) == ("trun_1", ("trun_2",) if is_told else ())
+
+
+def test_a_run_that_was_never_read_and_is_anothers_is_looked_for() -> None:
+    cache = LedgerCache()
+    named = TaskRun(run_id="trun_2", status="queued")
+    cache.remember_run("tgrp_1", KEY, KnownRun(named, may_have_duplicate=True))
+    found = submit(Script(*NOTHING, run_of("theirs"), *NOTHING, *SHOWN), cache=cache)
+    assert (found.run.run_id, found.adopted) == ("trun_1", True)
 
 
 def test_an_uncertain_list_is_read_from_where_the_session_began() -> None:
@@ -1020,3 +1049,60 @@ def test_a_ledger_that_always_takes_too_long_to_read_ends_the_attempt_and_nothin
         submit(script)
     assert paid(script) == 0
     assert len(script.outcomes) == len(NOTHING * (10 - 1 - POLICY.max_attempts))
+
+
+# --- a run that is handed back as its acceptance names it -----------------------------------------
+
+
+def submit_unread(script: Script, cache: LedgerCache, **rest: Any) -> Submission:
+    return script.run(ledger.submit(pending(cache=cache), reads_started=False, **rest))
+
+
+def test_a_started_run_is_not_read_where_the_caller_follows_it() -> None:
+    cache = LedgerCache()
+    made = submit_unread(Script(*NOTHING, STARTED), cache)
+    assert (made.run.run_id, made.run.interaction_id, made.adopted) == ("trun_1", None, False)
+    known = cache.started_run("tgrp_1", KEY)
+    assert known is not None
+    assert known.may_have_duplicate  # so the ledger is looked into before it is taken for ours
+    assert not cache.unsettled
+
+
+def test_it_is_read_where_an_earlier_send_may_have_started_another() -> None:
+    script = Script(*NOTHING, NoResponse(True), *NOTHING * 5, STARTED, RUN, *SHOWN)
+    assert submit_unread(script, LedgerCache()).run.interaction_id == "intr_1"
+    assert script.outcomes == []
+
+
+def test_until_it_was_read_another_call_looks_for_it_in_the_ledger() -> None:
+    cache = LedgerCache()
+    submit_unread(Script(*NOTHING, STARTED), cache)
+    again = Script(*SHOWN)
+    assert submit(again, cache=cache).run.run_id == "trun_1"
+    assert paid(again) == 0
+
+
+@pytest.mark.parametrize("metadata", [None, {}, {METADATA_KEY: "theirs"}, {METADATA_KEY: KEY}])
+def test_only_a_run_that_bears_the_key_is_proven(metadata: dict[str, str] | None) -> None:
+    """Not one that bears none: this one was never read."""
+    cache = LedgerCache()
+    submit_unread(Script(*NOTHING, STARTED), cache)
+    run = TaskRun(run_id="trun_1", interaction_id="intr_1", status="running", metadata=metadata)
+    ours = metadata is not None and metadata.get(METADATA_KEY) == KEY
+    assert is_proven(pending(cache=cache), run, may_have_duplicate=False) is ours
+    assert cache.interaction_of("trun_1") == ("intr_1" if ours else None)
+    known = cache.started_run("tgrp_1", KEY)
+    assert known is not None
+    assert known.may_have_duplicate is not ours
+
+
+def test_a_run_that_is_read_later_is_the_ledgers_where_its_id_is_anothers() -> None:
+    cache = LedgerCache()
+    made = submit_unread(Script(*NOTHING, STARTED), cache)
+    theirs = answer(
+        200, json.dumps({"run_id": "trun_1", "status": "queued", "metadata": {METADATA_KEY: "x"}})
+    )
+    there = listing(("trun_7", "2025-01-01T00:00:00Z", "1"), whole=True)
+    read = Script(theirs, *NOTHING, *there).run(ledger.read_started(pending(cache=cache), made))
+    assert (read.run.run_id, read.adopted, read.duplicates) == ("trun_7", False, ())
+    assert not cache.unsettled

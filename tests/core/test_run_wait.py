@@ -390,3 +390,51 @@ def test_a_deadline_that_passes_says_how_long_it_was_and_what_is_known(
         script.run(run_wait.wait("trun_1", 10.0, AT_ONCE))
     assert (caught.value.status, caught.value.interaction_id) == (known, interaction_id)
     assert 10.0 <= caught.value.waited <= 12.0
+
+
+# --- a run that was never read -------------------------------------------------------------------
+
+
+def is_mine(run: TaskRun) -> bool:
+    return run.interaction_id == "intr_1"
+
+
+def is_theirs(run: TaskRun) -> bool:
+    return False
+
+
+def test_the_first_event_says_whose_run_it_is_and_then_it_is_a_wait_like_any_other() -> None:
+    script = Timed(HEAD, event(), event("trun_2"), StreamEnded(), RESULT)
+    assert wait(script, proof=is_mine).output.content == "mine"
+    assert [said.run.run_id for said in script.emitted] == ["trun_1"]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "proof"),
+    [
+        ((HEAD, event("trun_1", "completed", output=ANSWER)), is_theirs),
+        ((HEAD, event("trun_2"), event()), is_mine),
+        ((HEAD, progress(1), event()), is_mine),
+        ((HEAD, StreamEnded()), is_mine),
+        ((answer(404),), is_mine),
+        ((NoResponse(True),), is_mine),
+    ],
+    ids=["another's", "another run's", "progress first", "none", "no stream", "lost"],
+)
+def test_where_it_does_not_nothing_of_the_run_is_handed_out(
+    outcomes: tuple[object, ...], proof: Any
+) -> None:
+    script = Script(*outcomes)
+    with pytest.raises(run_wait.NotProven):
+        wait(script, proof=proof)
+    assert script.emitted == []
+    assert script.sent == []
+
+
+def test_nor_is_a_run_waited_for_that_no_stream_can_show() -> None:
+    script = Script()
+    script.seats = [1.0]
+    with pytest.raises(run_wait.NotProven):
+        wait(script, proof=is_mine)
+    with pytest.raises(run_wait.NotProven):
+        wait(Script(), timeout=1.0, proof=is_mine)

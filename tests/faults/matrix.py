@@ -188,7 +188,8 @@ def _trouble(cell: Cell, user: User) -> Told | None:
         simulator.scripts.add(RunScript(late_commit=call.late, times=None))
 
     def begin() -> None:
-        _order(cell.under, simulator, *call.faults(cell.row, cell.times, cell.turn))
+        before = cell.user.until_read if call.name == "retrieve" else ()
+        _order(cell.under, simulator, *before, *call.faults(cell.row, cell.times, cell.turn))
 
     if call.again:
         user.lose()

@@ -18,7 +18,7 @@ import re
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from langchain_core.runnables import RunnableLambda
@@ -34,11 +34,18 @@ from langchain_parallel._graph.paid_request import wait_seconds
 from langchain_parallel.mcp_server.research_desk import Asked, ResearchDesk
 from langchain_parallel.models import Submission, TaskRunInput
 from langchain_parallel.options import Limits
-from langchain_parallel.simulator import ManualClock, RunScript, Simulator, SimulatorTransport
+from langchain_parallel.simulator import (
+    Fault,
+    ManualClock,
+    RunScript,
+    Simulator,
+    SimulatorTransport,
+)
 
 from ..client.both import Both
 from ..research.harness import Mode, async_client, client_of, invoke
 from ..tool.helpers import START, Account, Wire, agent, answers, calls
+from .table import NO_EVENTS
 
 QUESTION, FOLLOW_UP = "Who leads?", "By how much?"
 PROCESSOR = "lite"
@@ -115,6 +122,9 @@ class User(ABC):
     questions: ClassVar[tuple[str, ...]] = (QUESTION,)
     sending: ClassVar[int] = 2
     """The paid request of an untroubled question, counted from 1: a ledger is made, and a run added."""
+
+    until_read: ClassVar[tuple[Fault, ...]] = ()
+    """What has to go wrong, so that a run that was just started is read, and not only followed."""
 
     def __init__(self, mode: Mode, simulator: Simulator) -> None:
         self.mode, self.simulator = mode, simulator
@@ -314,6 +324,7 @@ class AgentUser(User):
     """Lets a model call the tool, with a checkpointer and a store."""
 
     name = "agent"
+    until_read = (replace(NO_EVENTS, times=1),)
 
     def __init__(self, mode: Mode, simulator: Simulator) -> None:
         super().__init__(mode, simulator)

@@ -75,7 +75,7 @@ def strict(account: Account, *says: AIMessage | str, **options: Any) -> Any:
     )
 
 
-@pytest.mark.parametrize("nth", range(4))
+@pytest.mark.parametrize("nth", range(3))
 async def test_after_an_interrupted_call_the_agent_takes_the_next_message_and_pays_once(
     account: Account, how: How, nth: int
 ) -> None:

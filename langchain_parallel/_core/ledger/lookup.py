@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
 from ...errors import LedgerNotFound, NotFound, ParallelError, SubmissionUnknown
-from ...models import Metadata, Submission, TaskRunEvent, TaskRunInput
+from ...models import Metadata, Submission, TaskRun, TaskRunEvent, TaskRunInput
 from .. import operations
 from ..effects import Flow, Sleep, now, sleep
 from ..retry import RetryPolicy
@@ -122,8 +122,49 @@ def look_up_with_started(
         return found
     if found is None:
         return (yield from _adopt_unlisted(pending, started))
-    ids = (found.run.run_id, *found.duplicates, started.run.run_id)
-    return found.model_copy(update={"duplicates": tuple(dict.fromkeys(ids))[1:]})
+    ids = (found.run.run_id, *found.duplicates)
+    if started.run.run_id in ids:
+        return found
+    if is_unread(started.run) and not (yield from _is_there(pending, started.run)):
+        return found
+    return found.model_copy(update={"duplicates": (*ids[1:], started.run.run_id)})
+
+
+def is_unread(run: TaskRun) -> bool:
+    """Whether all that is known of a run is that an acceptance has named it: a run that was read says its
+    interaction.
+    """
+    return run.interaction_id is None
+
+
+def is_ours(pending: PendingSubmission, run: TaskRun) -> bool:
+    """Whether a run that was read is this request's."""
+    return bool((run.metadata or {}).get(METADATA_KEY, pending.key) == pending.key)
+
+
+def is_proven(pending: PendingSubmission, run: TaskRun, *, may_have_duplicate: bool) -> bool:
+    """Whether a run that was never read says itself that it is this request's; if so, it is remembered."""
+    if (run.metadata or {}).get(METADATA_KEY) != pending.key:
+        return False
+    note_read(pending, run, may_have_duplicate=may_have_duplicate)
+    return True
+
+
+def note_read(pending: PendingSubmission, run: TaskRun, *, may_have_duplicate: bool) -> None:
+    """Remember a run of this request as it was read."""
+    known = KnownRun(run, may_have_duplicate)
+    pending.cache.remember_run(pending.ledger_id, pending.key, known)
+    pending.cache.remember_interaction(run)
+
+
+def _is_there(pending: PendingSubmission, run: TaskRun) -> Flow[bool]:
+    """Whether there is a run under an id that this client remembers, and it is this request's."""
+    try:
+        return is_ours(pending, (yield from operations.retrieve(run.run_id, pending.policy)))
+    except NotFound:
+        return False
+    except ParallelError:
+        return True  # its id will do
 
 
 def _adopt_unlisted(pending: PendingSubmission, started: KnownRun) -> Flow[Submission]:
@@ -132,19 +173,15 @@ def _adopt_unlisted(pending: PendingSubmission, started: KnownRun) -> Flow[Submi
     Raises:
         SubmissionUnknown: Its id leads nowhere, and neither does the ledger.
     """
-    try:
-        yield from operations.retrieve(started.run.run_id, pending.policy)
-    except NotFound:
+    if not (yield from _is_there(pending, started.run)):
         time = yield from now()
         pending.mark_sent(time)
         pending.cache.forget_run(pending.ledger_id, pending.key)
         found = yield from look_up_until_settled(pending, time)
         if found is None:
             pending.mark_sent(time)
-            raise submission_unknown(pending) from None
+            raise submission_unknown(pending)
         return found
-    except ParallelError:
-        pass  # its id will do
     return (yield from _adopt(pending, [started], listed_now=False))
 
 

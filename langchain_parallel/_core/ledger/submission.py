@@ -71,11 +71,13 @@ from .lookup import (
     SLOW_LOOK,
     Lookup,
     PendingSubmission,
+    is_ours,
     look_up,
     look_up_before_send,
     look_up_once,
     look_up_until_settled,
     look_up_with_started,
+    note_read,
     submission_unknown,
     uncertain_since,
 )
@@ -86,6 +88,8 @@ def submit(
     lookup: Lookup = "once",
     before_send: Callable[[Sequence[TaskRun]], None] | None = None,
     was_empty_at: float | None = None,
+    *,
+    reads_started: bool = True,
 ) -> Flow[Submission]:
     """Find the run in the ledger, or start it there.
 
@@ -93,7 +97,8 @@ def submit(
     ends the submission, and nothing was sent.
 
     `was_empty_at`: when the caller made the ledger, and nobody else knew of it, by the monotonic clock. For
-    moments that counts as the look `once`.
+    moments that counts as the look `once`. Without `reads_started`, a run just started is handed back as its
+    acceptance names it: whoever waits for it has to make sure that it is this request's (`is_proven`).
 
     Raises:
         InvalidRequest: The metadata holds the ledger's own key; nothing was sent.
@@ -128,7 +133,10 @@ def submit(
             continue
         accepted = _read_acceptance(request, outcome)
         if accepted is not None:
-            return (yield from _take_started(pending, accepted, sent_again=was_uncertain))
+            started = _note_started(pending, accepted, sent_again=was_uncertain)
+            if was_uncertain or reads_started:
+                started = yield from read_started(pending, started)
+            return started
         found = yield from _handle_failure(pending, request, outcome, sends, since)
         if classify(request, outcome) is RetryDecision.UNKNOWN:
             was_uncertain, since = True, (yield from now())
@@ -281,34 +289,45 @@ def _still_uncertain(error: ParallelError) -> ParallelError:
     return error
 
 
-def _take_started(
+def _note_started(
     pending: PendingSubmission, accepted: TaskGroupRunResponse, *, sent_again: bool
-) -> Flow[Submission]:
-    """The run just started, in its current state; if that cannot be read now, only its id.
-
-    The group's response holds no interaction id; the run does.
-    """
-    run_id = accepted.run_ids[0]
-    run = named = TaskRun(
-        run_id=run_id,
+) -> Submission:
+    """The run just started, as the acceptance names it."""
+    run = TaskRun(
+        run_id=accepted.run_ids[0],
         status="queued",
         processor=pending.request.processor,
         metadata=pending.metadata,
     )
-
-    def remember(*, look: bool = sent_again) -> None:
-        known = KnownRun(run, may_have_duplicate=look)
-        pending.cache.remember_run(pending.ledger_id, pending.key, known)
-
     # Before the next request: a caller cancelled during it must not lose the run.
-    remember(look=True)
+    known = KnownRun(run, may_have_duplicate=True)
+    pending.cache.remember_run(pending.ledger_id, pending.key, known)
     pending.mark_settled()
+    return Submission(
+        run=run,
+        ledger_id=pending.ledger_id,
+        key=pending.key,
+        adopted=False,
+        sent_again=sent_again,
+    )
+
+
+def read_started(pending: PendingSubmission, started: Submission) -> Flow[Submission]:
+    """The run that an acceptance names, in its current state; if that cannot be read now, only its id. Where
+    it is not this request's, the run that the ledger has.
+
+    The group's response holds no interaction id; the run does.
+
+    Raises:
+        SubmissionUnknown: Neither the id nor the ledger leads to this request's run.
+    """
+    named, sent_again = started.run, started.sent_again
     try:
         read = yield from _read_named(pending, named)
     except MalformedResponse:
         read = None
     is_clear = True
-    if read is None or not _is_ours(pending, read):
+    if read is None or not is_ours(pending, read):
         is_clear = False
         time = yield from now()
         # Before the lookup: a caller cancelled during it must leave a trace, for the run is forgotten.
@@ -325,19 +344,11 @@ def _take_started(
         is_anothers, read = read is not None, named
         with suppress(MalformedResponse):
             read = yield from _read_named(pending, named)
-        if read is None or not _is_ours(pending, read) or (is_anothers and read is named):
-            raise submission_unknown(pending, _NOT_THAT_ONE.format(run_id)) from failed
+        if read is None or not is_ours(pending, read) or (is_anothers and read is named):
+            raise submission_unknown(pending, _NOT_THAT_ONE.format(named.run_id)) from failed
         pending.mark_settled()
-    run = read
-    remember(look=sent_again or not is_clear)
-    pending.cache.remember_interaction(run)
-    started = Submission(
-        run=run,
-        ledger_id=pending.ledger_id,
-        key=pending.key,
-        adopted=False,
-        sent_again=sent_again,
-    )
+    note_read(pending, read, may_have_duplicate=sent_again or not is_clear)
+    started = started.model_copy(update={"run": read})
     return (yield from _resolve_duplicates(pending, started)) if sent_again else started
 
 
@@ -360,10 +371,6 @@ def _read_named(pending: PendingSubmission, named: TaskRun) -> Flow[TaskRun | No
         return None
     except ParallelError:
         return named  # it was accepted; its id will do
-
-
-def _is_ours(pending: PendingSubmission, run: TaskRun) -> bool:
-    return bool((run.metadata or {}).get(METADATA_KEY, pending.key) == pending.key)
 
 
 def _resolve_duplicates(pending: PendingSubmission, started: Submission) -> Flow[Submission]:
