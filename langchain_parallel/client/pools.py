@@ -4,6 +4,9 @@ httpx's connection pool looks through all its connections whenever a request sta
 at once cost a million steps. Here each httpx client carries one exchange at a time, and so has one
 connection; to make another costs less than a request. One that has become idle is closed once more than a few
 are: after a burst few connections stay, also where there is a client of ours for each of many users.
+
+Rule: the collector of garbage may close a forgotten client, or a stream of it, in a thread that is at work
+here. So a thread may take its locks twice, and no step relies on what an earlier step of it has seen.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ class Spares(Generic[HttpT]):
     """The idle httpx clients of several pools, and how many are busy."""
 
     def __init__(self) -> None:
-        self._guard = threading.Lock()
+        self._guard = threading.RLock()
         self._idle: dict[HttpT, Pools[HttpT]] = {}
         """Those that have been idle for longest come first."""
         self._busy = 0
@@ -48,10 +51,9 @@ class Spares(Generic[HttpT]):
             self._busy -= 1
             self._idle[http] = pools
             count = len(self._idle) - SPARE_OF_ALL - self._busy // 2
-            surplus = list(islice(self._idle.items(), max(0, count)))
-            for one, _ in surplus:
-                del self._idle[one]
-            return surplus
+            oldest = list(islice(self._idle, max(0, count)))
+            taken = [(one, self._idle.pop(one, None)) for one in oldest]
+            return [(one, its) for one, its in taken if its is not None]
 
     def forget(self, https: list[HttpT], busy: int) -> None:
         """Forget clients that are being closed, of which so many are busy."""
@@ -74,7 +76,7 @@ class Pools(Generic[HttpT]):
         self._kind: Any = kind
         self._transport = transport
         self._spares: Spares[HttpT] = Spares() if spares is None else spares
-        self._guard = threading.Lock()
+        self._guard = threading.RLock()
         self._of_transport: HttpT | None = None
         self._busy: set[HttpT] = set()
         self._idle: dict[HttpT, None] = {}

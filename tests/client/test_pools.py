@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+import threading
+from weakref import finalize
+
 import httpx
 import pytest
 
-from langchain_parallel.client.pools import SPARE, Pools
+from langchain_parallel.client.pools import SPARE, Pools, Spares
 
 KINDS = [httpx.Client, httpx.AsyncClient]
 
@@ -73,3 +77,51 @@ async def test_nor_does_an_asynchronous_one() -> None:
     http = Pools(httpx.AsyncClient, sets_one).take()
     assert (await http.get("http://api.test")).headers["set-cookie"] == "gate=1"
     assert "cookie" not in http.build_request("GET", "http://api.test").headers
+
+
+class _Collecting(httpx.Client):
+    """A client in whose every look-up the collector of garbage runs, as it may at any time."""
+
+    def __hash__(self) -> int:
+        gc.collect()
+        return super().__hash__()
+
+
+class _Owner:
+    """Closes its clients when it is forgotten, as a client of ours does."""
+
+    def __init__(self, spares: Spares[httpx.Client]) -> None:
+        pools = Pools(httpx.Client, None, spares)
+        pools.give(pools.take())
+        self.itself = self
+        """Only the collector finds out that nobody has it any longer."""
+        finalize(self, pools.clear)
+
+
+@pytest.mark.parametrize("step", ["take", "give", "clear"])
+def test_a_forgotten_client_may_be_collected_in_the_midst_of_anothers_step(step: str) -> None:
+    """The thread would wait for itself for ever."""
+    spares = Spares[httpx.Client]()
+    pools = Pools[httpx.Client](_Collecting, None, spares)
+
+    def work() -> None:
+        gc.collect()
+        gc.disable()  # but for the collections of this test
+        lent = None if step == "take" else pools.take()
+        _Owner(spares)
+        assert len(spares._idle) == 1
+        if lent is None:
+            pools.take()
+        elif step == "give":
+            pools.give(lent)
+        else:
+            pools.clear()
+
+    thread = threading.Thread(target=work, daemon=True)
+    try:
+        thread.start()
+        thread.join(10)
+    finally:
+        gc.enable()
+    assert not thread.is_alive(), "it is wedged"
+    assert len(spares._idle) == (1 if step == "give" else 0), "the forgotten one is closed"
