@@ -57,7 +57,7 @@ def bullets_html(items: Iterable[str], kind: str = "plain") -> str:
 
 def web_link(url: str, title: str) -> str:
     """A link that shows where it goes; text only, if that is no http(s) URL."""
-    shown = f"<small>{safe(url, 140)}</small>"
+    shown = f" <small>{safe(url, 140)}</small>"
     if not is_link(url):
         return safe(title or "No web address") + shown
     text, shown = safe(title or url), shown + escape(leads_elsewhere(title, url))

@@ -83,7 +83,7 @@ def test_a_source_is_a_link_that_says_where_it_goes(url: str) -> None:
     tree = InteractionTree.of([turn("a", citations=[source])])
     page = check(tree)
     assert page.links == [url]
-    assert f"My bank{url}" in page.text
+    assert f"My bank {url}" in page.text
     assert '<li value="7">' in tree.html()
 
 

@@ -1,24 +1,46 @@
-"""Makes the pictures of report and tree: `python docs/images/make_report_pictures.py`. It needs Chromium.
+"""Makes the pictures of report, tree and notebook: `python docs/images/make_pictures.py`. It needs Chromium.
 
 On paper: `chromium --headless --print-to-pdf=report.pdf report.html`.
 """
 
 from __future__ import annotations
 
+import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import nbformat
+from nbconvert import HTMLExporter
 
 from langchain_parallel.checks import check_answer
 from langchain_parallel.sessions import InteractionTree, SessionReport
 
 HERE = Path(__file__).parent
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+MOST_BYTES = 150_000
+
+
+class Picture(NamedTuple):
+    """A page as a browser shows it."""
+
+    name: str
+    page: str
+    width: int
+    """In pixels, as the height."""
+    height: int
+    is_dark: bool = False
+
+
 PICTURES = (
-    # name, page, width and height in pixels, dark
-    ("report.png", "report.html", 1200, 1290, False),
-    ("report-phone.png", "report.html", 390, 1180, True),
-    ("interaction-tree.png", "tree.html", 1200, 640, False),
+    Picture("report.png", "report.html", 1200, 1290),
+    Picture("report-phone.png", "report.html", 390, 1180, is_dark=True),
+    Picture("audit.png", "audit.html", 1200, 815),
+    Picture("interaction-tree.png", "tree.html", 1200, 540),
+    Picture("interaction-tree-dark.png", "tree.html", 1200, 540, is_dark=True),
+    Picture("notebook.png", "notebook.html", 1200, 590),
 )
 
 
@@ -151,37 +173,60 @@ def tree() -> list[dict[str, Any]]:
             confidence=dict.fromkeys(content or {}, confidence),
             citations=[],
             status="completed" if content else "failed",
+            cost_usd=0.025 if content else 0.0,
         )
         for position, before, question, content, confidence in asked
     ]
     return [*session(), *more]
 
 
+def notebook() -> str:
+    """The quickstart's first answer, as Jupyter shows it."""
+    quickstart = nbformat.read(HERE.parents[1] / "notebooks/01_quickstart.ipynb", as_version=4)
+    first = next(at for at, cell in enumerate(quickstart.cells) if cell.get("outputs"))
+    quickstart.cells = quickstart.cells[first - 1 : first + 1]
+    page, _ = HTMLExporter().from_notebook_node(quickstart)
+    return str(page)
+
+
+def pages() -> dict[str, str]:
+    """The pages by name, as HTML."""
+    report = SessionReport.of(session())  # type: ignore[arg-type]
+    opened = '<details name="turn"'  # the first turn is opened, not the newest
+    drawn = InteractionTree.of(tree()).html("Cargo bikes")  # type: ignore[arg-type]
+    drawn = drawn.replace(f"{opened} open", opened).replace(opened, f"{opened} open", 1)
+    return {
+        "report.html": report.to_html(),
+        "audit.html": report.to_html("audit"),
+        "tree.html": drawn,
+        "notebook.html": notebook(),
+    }
+
+
 def main() -> None:
     """Write the pictures beside this file."""
-    pages = {
-        "report.html": SessionReport.of(session()).to_html(),  # type: ignore[arg-type]
-        # The first turn is opened, not the newest.
-        "tree.html": InteractionTree.of(tree())  # type: ignore[arg-type]
-        .html("Cargo bikes")
-        .replace('<details name="turn" open', '<details name="turn"')
-        .replace('<details name="turn"', '<details name="turn" open', 1),
-    }
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        sys.exit(f"No browser found. Install Chromium; one of these must be on PATH: {BROWSERS}")
     with tempfile.TemporaryDirectory() as folder:
-        for name, html in pages.items():
+        for name, html in pages().items():
             (Path(folder) / name).write_text(html, encoding="utf-8")
-        for name, page, width, height, dark in PICTURES:
+        for picture in PICTURES:
+            target = HERE / picture.name
             subprocess.run(
                 [
-                    *("chromium", "--headless", "--no-sandbox", "--hide-scrollbars"),
-                    *(["--blink-settings=preferredColorScheme=0"] if dark else []),
-                    f"--window-size={width},{height}",
-                    f"--screenshot={HERE / name}",
-                    (Path(folder) / page).as_uri(),
+                    *(browser, "--headless", "--no-sandbox", "--hide-scrollbars"),
+                    *(["--blink-settings=preferredColorScheme=0"] if picture.is_dark else []),
+                    f"--window-size={picture.width},{picture.height}",
+                    f"--screenshot={target}",
+                    (Path(folder) / picture.page).as_uri(),
                 ],
                 check=True,
                 capture_output=True,
+                timeout=60,
             )
+            if target.stat().st_size > MOST_BYTES:
+                sys.exit(f"{target} is larger than {MOST_BYTES} bytes")
 
 
 if __name__ == "__main__":
