@@ -24,6 +24,7 @@ from unittest import SkipTest
 from sybil import Document
 from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 
+from langchain_parallel._telemetry import LISTENING
 from langchain_parallel.simulator import Scenario, Simulator, serve
 
 from .executed_notebooks import notebooks, with_outputs_of_cells
@@ -58,6 +59,7 @@ def run_blocks(name: str, enter: Callable[[str, ModuleType], object]) -> Iterato
     """Run a page's blocks in order, in one namespace. `enter(name, module)` makes that a module which is
     found by its name, as are the classes that are defined in it.
     """
+    LISTENING.told.clear()  # a page stands for a process, and simulators give the same ids again
     document = Document.parse(str(ROOT / name), PythonCodeBlockParser(), SkipParser())
     module = ModuleType("document")
     enter(module.__name__, module)
