@@ -20,6 +20,8 @@ LEAVING = "POST /v1/tasks/groups/*/runs: leaving #1"
 def test_who_was_suspended_before_the_send_finds_what_another_has_sent(
     lab: Lab, workload: str, mode: str
 ) -> None:
+    if workload == "three calls":
+        pytest.skip("the second process may wait for as long as the first one is suspended")
     # Of one model message: a model that the first process asks for its next one speaks anew.
     cell = Cell(workload, "sqlite", mode, "sync", store=False)  # type: ignore[arg-type]
     uncrashed = lab.uncrashed(cell)
