@@ -106,7 +106,7 @@ def submit_knowing(
         position: For the turns of runs that it does not know.
         is_limited: Whether sessions that share the ledger have to take turns.
         allows: Whether the run may be sent beside these turns of runs that were not known.
-        may_exceed_quotas: See `PaidRun.submit`.
+        may_exceed_quotas: See `PaidSubmission.submit`.
     """
     if isinstance(run, PaidChat):
         ask = _Asking(run, ledger_id, turns, known, position, is_limited, allows)

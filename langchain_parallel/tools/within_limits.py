@@ -41,7 +41,7 @@ def submit_within_limits(
         run: What is asked.
         ledger_id: Where.
         is_new: No earlier call can have had its position.
-        reads_started: See `PaidRun.submit`.
+        reads_started: See `PaidSubmission.submit`.
         check_edited: Raises for a run that a person may not have edited like this.
 
     Returns:

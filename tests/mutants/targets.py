@@ -95,6 +95,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "_graph/earlier_sessions.py": _RECALL,
     "_graph/askers.py": (*_RECALL, "tests/research/test_quotas.py"),
     "_graph/paid_run.py": _PAID_RUN,
+    "_graph/paid_submission.py": _PAID_RUN,
     "_graph/paid_chat.py": _QUICK,
     "_graph/quick_index.py": _QUICK,
     "_graph/records.py": (
