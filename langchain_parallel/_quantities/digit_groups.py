@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import NamedTuple
 
 
@@ -16,14 +17,25 @@ class Reading(NamedTuple):
 
 _SEPARATOR = re.compile(r"[.,' _·]")
 _MOST_DIGITS = 30
+PARTS = "[¼-¾⅐-⅞]"
+"""A regular expression of `½` and its kind."""
 
 
 def read_digits(text: str) -> list[Reading]:
-    """The readings of digits with separators; see `split_digits`."""
+    """The readings of digits with separators, `½` included; see `split_digits`."""
+    if text and not text[-1].isdecimal():
+        return _read_parts(text)
     return [
         Reading(float(f"{whole}.{fraction or 0}"), 10.0 ** -len(fraction))
         for whole, fraction in split_digits(text)
     ]
+
+
+def _read_parts(text: str) -> list[Reading]:
+    """`1½` as 1.5."""
+    part, whole = unicodedata.numeric(text[-1]), read_digits(text[:-1] or "0")
+    step = 0.1 if part == 0.5 else 0.01
+    return [Reading(one.value + part, step) for one in whole if one.step == 1]
 
 
 def split_digits(text: str) -> list[tuple[str, str]]:

@@ -82,13 +82,24 @@ def _words() -> dict[str, float]:
 WORDS = _words()
 _ONES = {word: value for word, value in WORDS.items() if 1 <= value <= 9}
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)?")
-_HAN = {char: value for value, char in enumerate("零一二三四五六七八九")} | {
-    "两": 2,
-    "兩": 2,
-    "〇": 0,
+_HAN = {
+    char: value
+    for digits in ("零一二三四五六七八九", "〇壹贰叁肆伍陆柒捌玖", "零壱貳參肆伍陸柒捌玖")
+    for value, char in enumerate(digits)
+} | {"两": 2, "兩": 2, "弐": 2, "参": 3}
+_HAN_FACTORS = {
+    "十": 10,
+    "百": 100,
+    "千": 1000,
+    "拾": 10,
+    "佰": 100,
+    "仟": 1000,
+    "廿": 20,
+    "卅": 30,
 }
-_HAN_RUN = re.compile(r"[零〇一二三四五六七八九两兩十百千]+")
-_HAN_FACTORS = {"十": 10, "百": 100, "千": 1000}
+_HAN_SCALES = {"万": 1e4, "萬": 1e4, "亿": 1e8, "億": 1e8, "兆": 1e12}
+_RUN = rf"[{''.join(_HAN)}{''.join(_HAN_FACTORS)}]+"
+_HAN_RUN = re.compile(rf"{_RUN}(?:[{''.join(_HAN_SCALES)}](?:{_RUN})?)*")
 
 
 class WordNumber(NamedTuple):
@@ -97,6 +108,8 @@ class WordNumber(NamedTuple):
     value: float
     start: int
     end: int
+    step: float = 1.0
+    """What one unit of its last digit is worth: 10,000 for `三亿五千万`."""
 
 
 def read_number_words(text: str) -> Iterator[WordNumber]:
@@ -111,14 +124,33 @@ def read_number_words(text: str) -> Iterator[WordNumber]:
         if value is not None:
             yield WordNumber(value, *found.span())
     for found in _HAN_RUN.finditer(text):
-        if (value := _read_han(found[0])) is not None:
-            yield WordNumber(value, *found.span())
+        if read := _read_han(found[0]):
+            yield WordNumber(read[0], *found.span(), read[1])
 
 
-def _read_han(run: str) -> float | None:
+def _read_han(text: str) -> tuple[float, float] | None:
+    """`三亿五千万` and `二〇二四` with the worth of the last digit; None for what is a part of a word."""
+    total, least, run = 0.0, float("inf"), ""
+    for char in f"{text}\0":
+        if char in _HAN or char in _HAN_FACTORS:
+            run += char
+            continue
+        scale = _HAN_SCALES.get(char, 1.0)
+        if run:
+            value = _read_run(run)
+            if value is None or scale >= least:
+                return None
+            total, least = total + value * scale, scale
+        else:  # `三万亿`
+            total, least = total * scale, least * scale
+        run = ""
+    return total, least
+
+
+def _read_run(run: str) -> float | None:
     """`三百二十` and `二〇二四`; None for a lonely factor, which is part of a word."""
     if len(run) > 12 or run in _HAN_FACTORS:
-        return 10 if run == "十" else None
+        return _HAN_FACTORS[run] if run in ("十", "拾", "廿") else None
     if not any(char in _HAN_FACTORS for char in run):
         return float("".join(str(_HAN[char]) for char in run))
     total, digit = 0, 0

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import product
 from typing import NamedTuple
 
-from .digit_groups import Reading, read_digits
+from .digit_groups import PARTS, Reading, read_digits
 from .letters import has_no_spaces, level
 from .number_words import read_number_words
 from .scales import SCALE_PATTERN, SCALES
@@ -37,12 +37,16 @@ class Quantity(NamedTuple):
 _DIGITS = re.compile(
     r"\d{1,3}(?: \d{3})+(?!\d)(?:[.,]\d+)?"  # 1 234,5: or two numbers
     r"|\d{1,2}(?: \d\d)+ \d{3}(?!\d)(?:\.\d+)?"  # 12 34 567, in India
-    r"|\d+(?:[.,'_·]\d+)*"
+    rf"|\d+(?:[.,'_·]\d+)*{PARTS}?|{PARTS}"
 )
 _SCALE = re.compile(rf"[ -]?({SCALE_PATTERN})")
 _UNIT = re.compile(rf"[ -]?({UNIT_BEHIND})")
 _OF_DOLLARS = re.compile(r" (?:us|u\.s\.|de|d'|of)(?=\W)")
-_NOUN = re.compile(r"[ -]?([^\W\d_]{2,})")
+_NOUN = re.compile(
+    r"[ -]?([^\W\d_](?:[^\W\d_]|[\u0900-\u0dff\u0e31-\u0e4e])+"
+    r"|[人名个個家台辆輛件岁歳国社店次頭头所명개대곳회])"
+)
+"""A word of two letters or more, with the marks of Indian and Thai scripts; or an East Asian counter."""
 _BEFORE = re.compile(rf"({UNIT_BEFORE})\s?$")
 _MOST_SCALES, _MOST_BEFORE, _MOST_NUMBERS = 3, 16, 100_000
 _TO = re.compile(
@@ -85,7 +89,8 @@ def _numbers(text: str, plain: str) -> Iterator[Quantity]:
         count, at = count + 1, max(one.end, found.end())
         if one.readings:
             yield one
-        if found[0].count(" ") == 1:  # with more, nobody would mean several
+        is_loose = " " in text[found.start() : found.end()]  # no blank that keeps a number together
+        if is_loose and found[0].count(" ") == 1:  # with more, nobody would mean several
             for part in re.finditer(r"\d+(?:[.,]\d+)*", found[0]):
                 start = found.start() + part.start()
                 yield _quantity(text, plain, start, found.start() + part.end())
@@ -93,6 +98,7 @@ def _numbers(text: str, plain: str) -> Iterator[Quantity]:
 
 def _quantity(text: str, plain: str, start: int, end: int) -> Quantity:
     readings = read_digits(plain[start:end])
+    first, end = _with_brackets(plain, start, end)
     factors, end = _scale(plain, end)
     readings = [
         Reading(one.value * factor, one.step * factor) for one in readings for factor in factors
@@ -101,9 +107,9 @@ def _quantity(text: str, plain: str, start: int, end: int) -> Quantity:
     if is_scaled:
         readings, end = _compound(plain, readings, factors, end)
     units, begins = frozenset[str](), start
-    before = _BEFORE.search(plain[max(start - _MOST_BEFORE, 0) : start])
+    before = _BEFORE.search(plain[max(first - _MOST_BEFORE, 0) : first])
     if before:
-        units, begins = unit_of(before[1]), start - len(before[0])
+        units, begins = unit_of(before[1]), first - len(before[0])
     if found := _unit_behind(plain, end):
         units, end = units or unit_of(found[1]), found.end()
     noun = "" if units else _noun(plain, end)
@@ -117,6 +123,14 @@ def _quantity(text: str, plain: str, start: int, end: int) -> Quantity:
         is_scaled,
         not units and _is_part_of_name(plain, start, end, is_scaled=is_scaled),
     )
+
+
+def _with_brackets(plain: str, start: int, end: int) -> tuple[int, int]:
+    """Where `(5.2)` begins and ends, as a table writes a loss, if its scale or unit follows."""
+    are_there = plain[start - 1 : start] == "(" and plain[end : end + 1] == ")"
+    if are_there and (_SCALE.match(plain, end + 1) or _UNIT.match(plain, end + 1)):
+        return start - 1, end + 1
+    return start, end
 
 
 def _scale(plain: str, end: int) -> tuple[tuple[float, ...], int]:
@@ -219,22 +233,22 @@ def _as_in_range(one: Quantity, following: Quantity) -> Quantity:
 
 def _factor(quantity: Quantity) -> float:
     """What its word multiplies by, from the step of its last digit."""
-    digits = re.search(r"\d[\d.,]*", level(quantity.text))
+    digits = re.search(rf"\d[\d.,]*{PARTS}?|{PARTS}", level(quantity.text))
     own = read_digits(digits[0].rstrip(".,")) if digits else []
     return quantity.readings[0].value / own[0].value if own and own[0].value else 1.0
 
 
 def _in_words(text: str, plain: str) -> Iterator[Quantity]:
-    for value, start, end in read_number_words(plain):
+    for value, start, end, step in read_number_words(plain):
         factors, then = _scale(plain, end)
         found = _unit_behind(plain, then)
         yield Quantity(
             text[start : found.end() if found else then],
             start,
             found.end() if found else then,
-            tuple(Reading(value * factor, factor) for factor in factors),
+            tuple(Reading(value * factor, step * factor) for factor in factors),
             unit_of(found[1]) if found else frozenset(),
             "" if found else _noun(plain, then),
-            factors != (1.0,),
+            step > 1 or factors != (1.0,),
             in_words=True,
         )

@@ -10,6 +10,8 @@ import re
 from .letters import has_no_spaces, without_marks
 
 PERCENT = "%"
+POINTS = "pp"
+"""Percentage points, which are no percent."""
 
 _CURRENCIES = """
 USD CAD AUD NZD HKD SGD MXN TWD: $ dollar dollars доллар доллара долларов δολάρια دولار דולר דולרים
@@ -63,7 +65,11 @@ h: h hr hrs hour hours stunden heures;
 day: d day days tage tagen jours días;
 week: week weeks wochen; month: month months monate monaten mois;
 year: year years yr yrs jahre jahren ans años anos;
-bps: bps; pp: pp;
+bps: bps bp;
+pp: pp ppt п.п. п.п 百分点 百分點 个百分点 個百分點 パーセントポイント %포인트 퍼센트포인트 prozentpunkt
+prozentpunkte prozentpunkten procentenhet procentenheter procentpoint procentpunt procentpunten
+prosenttiyksikköä;
+‰: ‰ promille промилле;
 ha: ha hectare hectares hektar hektare 公顷;
 GB: gb gigabyte gigabytes;
 TB: tb terabyte terabytes;
@@ -78,6 +84,21 @@ def _table(text: str) -> dict[str, frozenset[str]]:
     return {word: frozenset(codes.split()) for codes, _, words in rows for word in words.split()}
 
 
+_PHRASES: dict[str, str] = {
+    POINTS: (
+        r"(?:percent(?:age)?|per\s?cent|%)[\s-]?points?|%-punkten?|%p|p\.\s?p\.|points?\s?de\s?pourcentage|puntos?\s?porcentual(?:es)?"
+        r"|punt[oi]\s?percentual[ei]|pontos?\s?percentua(?:l|is)|процентны[йхе]\s?пункт(?:а|ов|ы)?"
+        r"|punkt(?:y|[óo]w)?\s?procentow(?:y|e|ych)"
+    ),
+    "bps": (
+        r"basis\s?points?|basispunkten?|points?\s?de\s?base|puntos?\s?b[áa]sicos?"
+        r"|базисны[йх]\s?пункт(?:а|ов)?"
+    ),
+    PERCENT: (
+        r"per\s?cent|pour\s?cent|por\s?ciento|per\s?cento|por\s?cento|τοις\s?εκατό|في\s?المئة|في\s?المائة"
+    ),
+}
+"""Units of several words, or of a word with endings, as regular expressions; the longer ones first."""
 UNITS: dict[str, frozenset[str]] = _table(_CURRENCIES) | _table(_OTHERS)
 """What a word or sign in lower case may stand for."""
 CONVERSIONS: dict[str, tuple[str, str]] = {
@@ -91,6 +112,7 @@ CONVERSIONS: dict[str, tuple[str, str]] = {
         "m2": {"ha": "10000", "km2": "1000000"},
         "month": {"year": "12"},
         "MB": {"GB": "1000", "TB": "1000000"},
+        POINTS: {"bps": "0.01"},
     }.items()
     for unit, factor in units.items()
 }
@@ -109,21 +131,33 @@ _SIGNS = [
     word for word in UNITS if not word[-1].isalpha() or has_no_spaces(word[-1]) or word[-1] >= "가"
 ]
 _LETTERED = [word for word in UNITS if word not in _SIGNS]
+_PHRASE = {unit: re.compile(pattern) for unit, pattern in _PHRASES.items()}
 UNIT_BEHIND = (
-    rf"(?:{_alternatives(_SIGNS)}|per\s?cent|pour\s?cent|por\s?ciento|per\s?cento|por\s?cento|"
-    rf"τοις\s?εκατό|في\s?المئة|في\s?المائة|(?:{_alternatives(_LETTERED)})(?<!\ds)(?![^\W\d_]|'))"
+    rf"(?:(?:{'|'.join(_PHRASES.values())})(?![^\W\d_가-힣])|{_alternatives(_SIGNS)}|{_PHRASES[PERCENT]}|"
+    rf"(?:{_alternatives(_LETTERED)})(?<!\ds)(?![^\W\d_]|'))"
 )
 """A regular expression of a unit behind a number, in lower case."""
+_BEFORE = [word for word in UNITS if UNITS[word] <= CURRENCIES]
+_BARE = [
+    word
+    for word in _BEFORE
+    if word in _SIGNS and (not word[0].isalpha() or has_no_spaces(word[0]) or word[0] >= "가")
+]
 UNIT_BEFORE = (
-    rf"(?:{_alternatives([w for w in _SIGNS if UNITS[w] <= CURRENCIES])}|百分之|ร้อยละ|"
-    rf"(?<![^\W\d_])(?:{_alternatives([w for w in _LETTERED if UNITS[w] <= CURRENCIES])}))"
+    rf"(?:{_alternatives(_BARE)}|百分之|ร้อยละ|"
+    rf"(?<![^\W\d_])(?:{_alternatives([word for word in _BEFORE if word not in _BARE])}))"
 )
-"""The same of a currency, or a percentage in Chinese, before it."""
+"""The same of a currency, or a percentage in Chinese, before it: `Rs. 5`, and not the end of `dollars. 5`."""
 
 
 def unit_of(word: str) -> frozenset[str]:
     """What a unit that one of the expressions has found may stand for; `pour cent` is percent."""
-    return UNITS.get(word.strip(), frozenset({PERCENT}))
+    plain = word.strip()
+    return UNITS.get(plain) or frozenset({_phrase_of(plain) or PERCENT})
+
+
+def _phrase_of(text: str) -> str:
+    return next((unit for unit, phrase in _PHRASE.items() if phrase.fullmatch(text)), "")
 
 
 def may_be_same(one: frozenset[str], other: frozenset[str]) -> bool:
@@ -134,4 +168,6 @@ def may_be_same(one: frozenset[str], other: frozenset[str]) -> bool:
 def unit_name(word: str) -> str:
     """One name for a unit, empty for no unit; `$` alone is the dollar of the United States."""
     codes = UNITS.get(word) or _WITHOUT_MARKS.get(without_marks(word), frozenset())
+    if not codes:
+        return _phrase_of(word)
     return "USD" if "USD" in codes else "/".join(sorted(codes))

@@ -22,7 +22,7 @@ from .._quantities import Day, Quantity, Reading, level, read_days, read_quantit
 from .._quantities.date_reader import MONTHS
 from .._quantities.letters import without_marks
 from .._quantities.scales import SCALES
-from .._quantities.units import CURRENCIES, PERCENT, may_be_same
+from .._quantities.units import CURRENCIES, PERCENT, POINTS, may_be_same
 from .languages import STOP_WORDS
 
 
@@ -46,6 +46,8 @@ class _Known(NamedTuple):
     units: frozenset[str]
     is_counting: bool
     """A word that is no unit stands behind it."""
+    is_doubtful: bool = False
+    """It is `42,448` read as 42.448, which only a claim with a fraction may mean."""
 
 
 _PERCENT_WORDS = ("proc", "proz", "pros", "porc", "проц", "відс", "szazal", "yuzd", "percent")
@@ -68,7 +70,8 @@ _BOUND_WORDS: dict[str, str] = {
 }
 _LONGEST_FIRST = sorted(_BOUND_WORDS, key=len, reverse=True)
 _BOUND = re.compile(
-    rf"(?<![^\W_])({'|'.join(map(re.escape, _LONGEST_FIRST))})\s?(?:a |an |the |de |d')?$"
+    rf"(?<![^\W_])(?<!turned )(?<!spread )({'|'.join(map(re.escape, _LONGEST_FIRST))})"
+    r"\s?(?:a |an |the |de |d')?$"
 )
 _BEHIND_BOUNDS = re.compile(r"\s?(?:以上|超|余|余り|多|이상|以下|近く|弱|強|\+|plus\b)")
 _IN_SCALE = re.compile(
@@ -80,6 +83,10 @@ _IN_SCALE = re.compile(
 _SHORT_YEAR = re.compile(r"(?:\bfy ?|')(\d\d)(?!\d)|(?<!\d)((?:19|20)\d\d)\s?[-/]\s?(\d\d)(?!\d)")
 _YEAR_MONTH = re.compile(r"(?<![\d./-])((?:19|20)\d\d)[-/.](0[1-9]|1[0-2])(?![\d./-])")
 _NAME = re.compile(r"[^\W\d_](?:[^\W\d_]|[\u0900-\u097f])+")
+_POINT_WORDS = tuple(
+    map(without_marks, ("poin", "punkt", "punt", "pont", "puan", "пункт", "ポイント", "포인트"))
+)
+_SHARE_UNITS = frozenset((PERCENT, POINTS, "‰", "bps"))
 _SHARES = re.compile(r"percent|pct|share|rate|ratio|margin|growth|portion", re.IGNORECASE)
 _HUNDREDTHS = frozenset(("cents", "pence", "centimes", "centavos", "céntimos", "centesimi"))
 _SAME, _BELOW = 1e-9, 0.999
@@ -225,7 +232,7 @@ class FigureIndex:
             _may_be(part, one)
             for reading in part.readings
             for one in self._between(*_limits(reading, bound))
-            if bound or one.step <= reading.step * (1 + _SAME) or _is_near(one.value, reading.value)
+            if _is_exact_enough(one, reading, bound)
         )
 
     def _between(self, low: float, high: float) -> Iterator[_Known]:
@@ -249,6 +256,13 @@ class FigureIndex:
         return (None, month, number) in self._days
 
 
+def _is_exact_enough(known: _Known, reading: Reading, bound: str) -> bool:
+    if known.is_doubtful and reading.step >= 1:
+        return False
+    is_finer = known.step <= reading.step * (1 + _SAME)
+    return bool(bound) or is_finer or _is_near(known.value, reading.value)
+
+
 def _is_year(one: Quantity) -> bool:
     """As in FY2024; GPT-4 is four of nothing."""
     return any(1500 <= reading.value < 2200 for reading in one.readings)
@@ -264,21 +278,26 @@ def _known_as(one: Quantity, hinted: list[float]) -> Iterator[_Known]:
     units = one.units
     if not units and noun.startswith(_PERCENT_WORDS):
         units, noun = frozenset({PERCENT}), ""
+    if not units and noun.startswith(_POINT_WORDS):
+        units = frozenset({POINTS})
     is_counting = bool(noun) and noun not in STOP_WORDS
-    factors = [1.0] if one.is_scaled or PERCENT in units else [1.0, *hinted]
+    is_plain = not one.is_scaled and not units & _SHARE_UNITS
+    factors = [1.0, *hinted] if is_plain else [1.0]
+    least = min((reading.step for reading in one.readings), default=1.0)
     for reading in one.readings:
+        is_doubtful = is_plain and len(one.readings) > 1 and reading.step == least
         for factor in factors:
-            yield _Known(reading.value * factor, reading.step * factor, units, is_counting)
+            value, step = reading.value * factor, reading.step * factor
+            yield _Known(value, step, units, is_counting, is_doubtful and factor == 1.0)
 
 
 def _may_be(claimed: Quantity, known: _Known) -> bool:
-    if PERCENT in claimed.units:
-        return PERCENT in known.units or not (known.units or known.is_counting)
-    if PERCENT in known.units:
+    if shares := claimed.units & _SHARE_UNITS:
+        return bool(shares & known.units) or not (known.units or known.is_counting)
+    if known.units & _SHARE_UNITS:
         noun = without_marks(claimed.noun)
-        return not claimed.units and (
-            not noun or noun in STOP_WORDS or noun.startswith(_PERCENT_WORDS)
-        )
+        words = _POINT_WORDS if POINTS in known.units else _PERCENT_WORDS
+        return not claimed.units and (not noun or noun in STOP_WORDS or noun.startswith(words))
     return may_be_same(claimed.units, known.units)
 
 

@@ -30,7 +30,12 @@ _CLOSED_BY: dict[str, str] = {
     "＂": "＂",
 }
 _OPENERS = re.compile("[" + "".join(_CLOSED_BY) + "]")
-_MOST_CHARS = 1_500
+_PAIRED = frozenset("“„«‹「『〝")
+"""Marks that open, and never close a quote of their own kind."""
+_CLOSERS = {
+    opener: re.compile(rf"\n\s*\n\s*|[{closers}]") for opener, closers in _CLOSED_BY.items()
+}
+_MOST_CHARS = 3_000
 _LEAST_WORDS, _LEAST_SIGNS = 3, 6
 _GAP = re.compile(r"\[[^\]]{0,80}\]|\([….]{1,3}\)|…|\.{3,}|(?:\. ){2,}\.")
 _HYPHENATED = re.compile(r"(?<=[^\W\d_])[-\u00ad]\s*\n\s*(?=[^\W\d_])")
@@ -77,19 +82,33 @@ def _may_open(text: str, at: int) -> bool:
 
 
 def _close(text: str, start: int) -> int | None:
-    closers, most = _CLOSED_BY[text[start]], min(len(text), start + _MOST_CHARS)
-    for at in range(start + 1, most):
-        char = text[at]
-        if char == "\n" and text[at + 1 : at + 2] == "\n":
-            return None
-        if char in closers:
-            is_within_word = text[at - 1].isalnum() and text[at + 1 : at + 2].isalnum()
-            spaced = (
-                has_no_spaces(text[at + 1 : at + 2] or "a") or "가" <= text[at + 1 : at + 2] <= "힣"
-            )
-            if is_within_word and char in '’"״' and not spaced:
-                continue
-            return at
+    """Where the quote ends. One of several paragraphs may end at the blank line behind each but the last, if
+    the next one begins with the same mark.
+    """
+    opener, paragraph, within = text[start], 0, 0
+    for found in _CLOSERS[opener].finditer(text, start + 1, start + _MOST_CHARS):
+        at, behind = found.start(), found.end()
+        if found[0].isspace():
+            if text[behind : behind + 1] == opener:
+                return at
+            if opener not in _PAIRED:
+                return None
+            paragraph = paragraph or behind
+            continue
+        if paragraph and opener in text[paragraph:behind]:
+            return None  # never closed: another quote has begun
+        if found[0] == "“" and text[at - 1].isspace() and text[behind : behind + 1].isalnum():
+            within += 1  # “He said “yes” to it”
+            continue
+        if found[0] == "”" and within:
+            within -= 1
+            continue
+        after = text[behind : behind + 1]
+        is_within_word = text[at - 1].isalnum() and after.isalnum()
+        spaced = has_no_spaces(after or "a") or "가" <= after <= "힣"
+        if is_within_word and found[0] in '’"״' and not spaced:
+            continue
+        return at
     return None
 
 

@@ -30,7 +30,7 @@ _ENDS = re.compile(
     r"\n+|(?<=[。！？｡])(?![”’」』\"）)])|(?<=[.!?؟।…])[\"”’»)\]]*[ \t]+(?=[^\W\d_a-zа-яα-ω]|[\"“„«(\[])"
 )
 _GREATEST = 10**30
-_ORDINAL = re.compile(r"\d\.$|(?<!\w)[^\W\d_]\.$")
+_ORDINAL = re.compile(r"(?<![\d.,])\d{1,2}\.$|(?<!\w)[^\W\d_]\.$")
 
 
 def read_values(content: Any) -> Iterator[Value]:
@@ -68,7 +68,7 @@ def split_statements(text: str, whole: list[tuple[int, int]]) -> list[Statement]
         while at < len(whole) and whole[at][1] <= end.start():
             at += 1
         is_inside = at < len(whole) and whole[at][0] < end.start()
-        is_ordinal = bool(_ORDINAL.search(text[max(start, end.start() - 3) : end.start()]))
+        is_ordinal = bool(_ORDINAL.search(text[max(start, end.start() - 4) : end.start()]))
         if "\n" not in end[0] and (is_inside or is_ordinal):
             continue
         if text[start : end.start()].strip():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 from typing import Any, NamedTuple
 
 from .more_prose import ARABIC, CHINESE, HEBREW, HINDI, JAPANESE, KOREAN
@@ -96,7 +97,11 @@ class _Writer:
         ]
         if "name" in self.prose.pages:
             facts.append(Fact("name", ()))
-        self.known = [value for fact in facts for value in fact.values]
+        # What the page has besides: of a range in millions or lakhs, and in its other sentences.
+        amounts = [value for fact in facts if fact.kind in ("ab", "m") for value in fact.values]
+        besides = [value * by for value in amounts for by in (1e6, 1e5, 1e4, 1e-6, 1e-5, 1e-4)]
+        besides += map(float, re.findall(r"\d+", self.prose.filler))
+        self.known = [*(value for fact in facts for value in fact.values), *besides]
         return pick.sample(facts, pick.randint(4, len(facts)))
 
     def _page(self, facts: list[Fact], quotes: list[str]) -> list[list[str]]:
@@ -204,7 +209,7 @@ class _Writer:
             if fact.kind == "d":
                 values[at] = self.chance.randint(1, 12 if at == 1 else 28) if at else value + 10
             elif fact.kind in ("c", "ab"):
-                values[at] = value + self.chance.choice((-2, -1, 1, 2, 20))
+                values[at] = value + self.chance.choice((-2, -1, 1, 2, 20, 40))
             elif fact.kind == "n":
                 text = f"{value:.0f}"
                 digit = self.chance.randrange(len(text))
@@ -214,6 +219,8 @@ class _Writer:
                 values[at] = round(self.chance.uniform(1.6, 88.8), 1)
             else:
                 values[at] = float(f"{value * self.chance.choice((0.1, 0.62, 1.31, 1.7, 10)):.2g}")
+            if fact.kind == "ab" and values[0] >= values[1]:
+                continue
             if self._is_new(values[at], value, fact) and values[at] > 0:
                 return tuple(values)
         raise AssertionError(fact)

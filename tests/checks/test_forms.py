@@ -47,6 +47,23 @@ SAME = [
     ("said Tim Cook", "T. Cook, chief executive"),
     ("World Health Organization data", "data of the WHO"),
     ("дом Ивана Петрова", "Иван Петров живёт в этом доме"),
+    ("up 2.5 percentage points", "2,5 %-Punkte mehr"),
+    ("up 2.5 percentage points", "上升2.5个百分点"),
+    ("рост на 2,5 процентных пункта", "рост на 2,5 п.п."),
+    ("up 3 points to 13 %", "up 3 percentage points to 13 percent"),
+    ("2.5パーセントポイント上昇", "2.5ポイント上昇"),
+    ("50 basis points", "50 bps"),
+    ("$1.5 million", "US$ 1½ million"),
+    ("a loss of $5.2 million", "Net income was $(5.2) million"),
+    ("收入3.5亿元", "公司有三亿五千万元收入"),
+    ("资本100万元", "资本壹佰万元"),
+    ("3 trillion yuan", "三万亿元"),
+    ("24 plants", "It earns dollars. 24 plants are in use"),
+    ("It turned over 20 million", "a turnover of 20 million"),
+    ("She: “Sales rose here.\n\n“Costs fell there.”", "Sales rose here.\n\nCosts fell there."),
+    ("“Sales rose here.\n\nCosts fell there.” So it was.", "Sales rose here. Costs fell there."),
+    ("“He said “yes” to it all.” So he did.", "He said “yes” to it all."),
+    ("“Never closed, here.\n\nHe said: “Costs fell there.”", "Costs fell there."),
 ]
 DIFFERENT = [
     ("about 1.2 million people", "1,403,456 people", "1.2 million"),
@@ -61,6 +78,28 @@ DIFFERENT = [
     ('"we ship on time always"', "we never ship on time always", '"we ship on time always"'),
     ('"always we […] ship it"', "ship it always we", '"always we […] ship it"'),
     ("said Tim Smith", "said Tim Cook", "Tim Smith"),
+    ("up 2 percent", "up 2 percentage points", "2 percent"),
+    ("up 2 percentage points", "up 2 percent", "2 percentage points"),
+    ("2 % mehr", "2 Prozentpunkte mehr", "2 %"),
+    ("13 percentage points", "13 countries", "13 percentage points"),
+    ("12 %", "12 ‰", "12 %"),
+    ("50 %", "50 basis points", "50 %"),
+    ("1¼ million", "1½ million", "1¼ million"),
+    ("3.6亿元", "三亿五千万元", "3.6亿元"),
+    ("5 households", "4,812 households", "5"),
+    ("up 42 %", "a workforce of 42,448 at the end", "42 %"),
+    ("It earns 5 dollars. 24 plants run", "24 plants run, and it earns €7", "5 dollars"),
+    ("It turned over $20 million", "It turned over $25 million", "$20 million"),
+    ("37 725 people", "37 of 39\u202f725 people", "37 725"),
+    ("४५ देश", "४४.५ % अधिक", "४५"),
+    ("销售增长46.6%", "共有员工46,597人", "46.6%"),
+    ("“Sales rose here.\n\n“Costs fell.”", "Sales fell here. Costs fell.", "“Sales rose here."),
+    (
+        "“Sales rose here.\n\nCosts fell.” So it was.",
+        "Sales rose here. Costs rose.",
+        "“Sales rose here. Costs fell.”",
+    ),
+    ("“He said “yes” to it all.”", "He said “no” to it all.", "“He said “yes” to it all.”"),
 ]
 
 
@@ -72,6 +111,11 @@ def test_a_form_is_no_difference(claim: str, excerpt: str) -> None:
 @pytest.mark.parametrize(("claim", "excerpt", "said"), DIFFERENT)
 def test_a_difference_is_found(claim: str, excerpt: str, said: str) -> None:
     assert lost(claim, excerpt) == [said]
+
+
+def test_a_sentence_that_ends_in_a_number_is_a_claim_of_its_own() -> None:
+    claims = check("It began in 1966. Plants run in 9 countries.", "1966, 8 countries")["claims"]
+    assert [claim["support"] for claim in claims] == ["supported", "not_found"]
 
 
 def test_a_name_is_not_looked_for_in_another_language_or_script() -> None:
