@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 from .._telemetry import TelemetryEvent
 from ..models import TaskRunEvent
@@ -147,6 +147,27 @@ class AwaitEnds:
     seconds: float
 
 
+class Waitable(Protocol):
+    """What a thread or a task waits for."""
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait, up to `seconds`, and return whether it was set."""
+
+    async def await_(self, seconds: float | None = None) -> bool:
+        """As `wait`; awaited."""
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitSignal:
+    """Wait, up to `seconds` of real time, for what another thread or task sets.
+
+    The outcome is whether it was set.
+    """
+
+    signal: Waitable
+    seconds: float
+
+
 @dataclass(frozen=True, slots=True)
 class Emit:
     """Hand this event to the caller's listener or iterator."""
@@ -211,6 +232,7 @@ Effect: TypeAlias = (
     | EndTurn
     | TakeSeat
     | AwaitEnds
+    | AwaitSignal
     | Emit
     | Report
 )
@@ -296,6 +318,13 @@ def await_ends(
     ends = yield AwaitEnds(group_id, frozenset(run_ids), seconds)
     assert ends is None or isinstance(ends, dict)
     return ends
+
+
+def await_signal(signal: Waitable, seconds: float) -> Flow[bool]:
+    """Wait, up to `seconds`, until the signal is set, and return whether it was."""
+    is_set = yield AwaitSignal(signal, seconds)
+    assert isinstance(is_set, bool)
+    return is_set
 
 
 def emit(event: Any) -> Flow[None]:

@@ -86,7 +86,7 @@ class GroupResults:
     def __post_init__(self) -> None:
         self.watch = GroupWatch(self.group_id, self.policy)
         self.unlisted = UnlistedRuns(self.policy)
-        self.last_read = self.last_look = self.began - _SHORTEST
+        self.restart(self.began)
 
     def await_run(self, run: TaskRun, ticket: Any) -> None:
         """Wait for a run."""
@@ -95,6 +95,11 @@ class GroupResults:
             self._interactions[run.run_id] = run.interaction_id
         if not run.active:
             self.ended.add(run.run_id)
+
+    def restart(self, time: float) -> None:
+        """Begin anew with runs that are started now, for all that were awaited have been read."""
+        self.began = time
+        self.last_read = self.last_look = time - _SHORTEST
 
     def collect(
         self, until: float, take: Take, after_read: Callable[[], Flow[None]] | None = None

@@ -12,7 +12,7 @@ import dataclasses
 import datetime as dt
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from enum import Enum
 from importlib import import_module
@@ -24,10 +24,12 @@ from pydantic import BaseModel
 from .._core.kinds import kind_of
 from ..errors import InvalidRequest
 from .row_answer import EarlierRow, ResearchRow
+from .row_reader import RowReader, TaskReader, ThreadReader
 
 Rows: TypeAlias = Any
 """A list or an iterator of dicts, models, dataclasses or texts; a DataFrame of pandas or Polars, a table of
-Arrow, a relation of DuckDB, a database cursor; the path of a `.csv`, `.tsv`, `.jsonl` or `.parquet` file."""
+Arrow, a relation of DuckDB, a database cursor; the path of a `.csv`, `.tsv`, `.jsonl` or `.parquet` file. The
+asynchronous functions take an asynchronous iterator, too."""
 TEXT_COLUMN = "question"
 """The column of rows that are bare texts."""
 _FETCHED = 1_000
@@ -35,6 +37,7 @@ _FORMS = (
     "give a list or an iterator of dicts, models or texts; a DataFrame of pandas or Polars, a table of "
     "Arrow, a relation of DuckDB; or the path of a .csv, .tsv, .jsonl or .parquet file."
 )
+_ASYNC = "rows is an asynchronous iterator; `aresearch_table` and `astream_table` take it."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,16 +47,26 @@ class RowSource:
     open: Callable[[], Iterator[dict[str, Any]]]
     is_repeatable: bool
     """Whether it can be opened again, and so be checked as a whole before anything is paid."""
+    may_pause: bool = False
+    """Whether its next row may take long to come."""
+    arriving: AsyncIterator[dict[str, Any]] | None = None
+    """Its rows, if they come asynchronously."""
 
     @classmethod
-    def of(cls, rows: Rows) -> RowSource:
+    def of(cls, rows: Rows, *, is_awaited: bool = False) -> RowSource:
         """The rows of a table, whatever it is.
+
+        Args:
+            rows: The table.
+            is_awaited: Whether it may be an asynchronous iterator.
 
         Raises:
             InvalidRequest: It is none, or a file cannot be read.
         """
         if isinstance(rows, str | Path):
             return cls(_file_reader(Path(rows)), is_repeatable=True)
+        if is_awaited and isinstance(rows, AsyncIterable):
+            return cls(lambda: iter(()), is_repeatable=False, arriving=_of_async(rows))
         if hasattr(rows, "collect") and hasattr(rows, "collect_schema"):  # lazy, of Polars
             rows = rows.collect()
         if hasattr(rows, "itertuples") and hasattr(rows, "columns"):
@@ -67,9 +80,17 @@ class RowSource:
         if hasattr(rows, "__arrow_c_stream__"):
             return cls(lambda: _of_arrow(rows), is_repeatable=False)
         if not isinstance(rows, Iterable) or isinstance(rows, Mapping | bytes):
-            raise InvalidRequest([f"rows is {kind_of(rows)}; {_FORMS}"])
+            is_async = isinstance(rows, AsyncIterable)
+            raise InvalidRequest([_ASYNC if is_async else f"rows is {kind_of(rows)}; {_FORMS}"])
         is_repeatable = iter(rows) is not rows
-        return cls(lambda: (_of_any(nth, row) for nth, row in enumerate(rows)), is_repeatable)
+        read = lambda: (_of_any(nth, row) for nth, row in enumerate(rows))  # noqa: E731 -- as above
+        return cls(read, is_repeatable, may_pause=not is_repeatable)
+
+    def reader(self) -> RowReader:
+        """Reads the rows as they are asked for."""
+        if self.arriving is not None:
+            return TaskReader(self.arriving)
+        return ThreadReader(self.open()) if self.may_pause else RowReader(self.open())
 
 
 # --- kinds of tables -----------------------------------------------------------------------------
@@ -110,6 +131,13 @@ def _of_arrow(table: Any) -> Iterator[dict[str, Any]]:
             ["A table of Arrow needs pyarrow: `pip install pyarrow`, or give its rows as dicts."]
         ) from None
     yield from _of_batches(pyarrow.RecordBatchReader.from_stream(table))
+
+
+async def _of_async(rows: AsyncIterable[Any]) -> AsyncIterator[dict[str, Any]]:
+    nth = 0
+    async for row in rows:
+        yield _of_any(nth, row)
+        nth += 1
 
 
 def _of_any(nth: int, row: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ Rule: every row is paid for once, whatever happens, and none is lost with anothe
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Generator, Sequence
 from contextlib import aclosing, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -146,7 +146,9 @@ async def aresearch_table(
 ) -> ResearchTable:
     """As `research_table`; awaited."""
     options = hide_secrets(options)
-    job = TableJob.of(rows, question, options)
+    if dry_run and isinstance(rows, AsyncIterable):
+        rows = [row async for row in rows]
+    job = TableJob.of(rows, question, options, is_awaited=True)
     if dry_run:
         reopening = job.reopen()
         chain = None if reopening is None else await job.async_._drive(reopening)
@@ -179,7 +181,7 @@ def astream_table(
 ) -> AsyncGenerator[ResearchRow, None]:
     """As `stream_table`; asynchronous."""
     options = hide_secrets(options)
-    job = TableJob.of(rows, question, options)
+    job = TableJob.of(rows, question, options, is_awaited=True)
     return _aiterate(job, _Seen(job, is_streamed=True))
 
 
@@ -334,9 +336,10 @@ async def _aiterate(job: TableJob, seen: _Seen) -> AsyncGenerator[ResearchRow, N
     with seen:
         await adrive(seen.claim())
         await adrive(seen.tell_begin())
-        steps: Any = job.async_._iterate(seen.flow().steps())
+        flow = seen.flow()
+        steps: Any = job.async_._iterate(flow.steps())
         try:
-            async with aclosing(steps):
+            async with aclosing(flow.rows), aclosing(steps):
                 async for step in steps:
                     if isinstance(step, BatchActive):
                         await adrive(seen.park(step))

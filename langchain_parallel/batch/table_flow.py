@@ -3,15 +3,17 @@
 Rule: what is held at once is bounded by the runs in flight, whatever the number of rows. A row is read when
 there is room for it, is forgotten when its answer was handed on, and an answer is never held but to keep the
 order. What an earlier process has started is found by its key and not sent again (`batch_chain.py`).
+
+Rule: no row waits long for the next one to come. Rows that were read are sent after a moment, and those that
+come one by one go into one group until it has a chunk of them.
 """
 
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any
 
 from .._core.effects import Flow, Sleep, emit, now, report, sleep
@@ -27,12 +29,19 @@ from ..client.run_reports import end_events, report_outcome, submission_events
 from ..errors import LedgerNotFound, ParallelError, RateLimited
 from ..models import Submission, TaskRun
 from .questions import RowTicket
+from .row_reader import RowReader
 from .spending import BatchSpending
 
 _SLICE, _LEAST_SLICE = 10.0, 1.0
 """Seconds for which the events of all groups are followed, in turn, before more rows are sent; and at the
 least those of one.
 """
+_ROW_SLICE = 4.0
+"""So are they where rows that were asked for may come any moment."""
+_GATHERING = 0.5
+"""Seconds in which more rows may join those that were read, before these are sent."""
+_TICK = 1.0
+"""Seconds after which one that waits for nothing but its first row looks at its clock."""
 _QUOTA_PAUSE = 20.0
 """Seconds for which nothing is sent after a 429 that names no time; answers are read meanwhile."""
 _LONGEST_PAUSE = 3600.0
@@ -69,14 +78,21 @@ class BatchActive:
     """Its runs that have not ended."""
 
 
+def given_ticket(_: int, ticket: RowTicket) -> RowTicket:
+    """The ticket of a row of which it was made before."""
+    return ticket
+
+
 @dataclass
 class TableFlow:
     """One table on its way."""
 
-    tickets: Iterator[RowTicket]
+    rows: RowReader
     policy: RetryPolicy
     spending: BatchSpending
     cache: LedgerCache
+    make_ticket: Callable[[int, Any], RowTicket] = given_ticket
+    """From the number of a row, and the row."""
     mark: str | None = None
     """Whose credentials the runs have."""
     batch_id: str | None = None
@@ -109,6 +125,12 @@ class TableFlow:
     """Rows that the server would not take yet (429)."""
     _held_until: float = 0.0
     _peeked: list[RowTicket] = field(default_factory=list)
+    _taken: int = 0
+    """Rows of which tickets were made."""
+    _has_come: bool = True
+    """Whether there were rows when they were read last."""
+    _is_partial: bool = False
+    """The rows read last are fewer than they might be: more of their chunk may come."""
 
     def steps(self) -> Flow[None]:
         """Emit each row's ticket with its answer or error, and a report of the progress now and then.
@@ -117,13 +139,34 @@ class TableFlow:
             LedgerNotFound: There is no such batch.
             SubmissionUnknown: What an earlier process has sent could not be found out.
             AuthenticationFailed, Forbidden: The key is refused; the batch can be gone on with.
+            Exception: That of the iterator of rows, once what was paid for was handed on.
         """
         try:
             yield from self._steps()
+            self.cache.forget_index(self.chain.tail)
+            if self.rows.failure is not None:
+                raise self._with_hint(self.rows.failure)
         except ParallelError as error:
             if self.batch_id is not None and not isinstance(error, LedgerNotFound):
-                error.hint = f"{error.hint} Go on later with batch_id={self.batch_id!r}.".strip()
+                error.hint = f"{error.hint} {self._way_on}".strip()
             raise
+        finally:
+            self.rows.close()
+
+    def _with_hint(self, failure: BaseException) -> BaseException:
+        """The iterator's own error, with what is to be done after it."""
+        if not (self._counts.get("started") or self._counts.get("adopted")):
+            return failure
+        hint = "What was sent of the table is paid for."
+        if isinstance(failure, ParallelError):
+            failure.hint = hint
+        elif hasattr(failure, "add_note"):  # from Python 3.11 on
+            failure.add_note(f"{hint} {self._way_on}")
+        return failure
+
+    @property
+    def _way_on(self) -> str:
+        return f"Go on later with batch_id={self.batch_id!r}."
 
     def _steps(self) -> Flow[None]:
         until = (yield from now()) + self.seconds
@@ -133,7 +176,7 @@ class TableFlow:
             waiting = [group for group in self._groups.values() if group.waiting]
             time = yield from now()
             if time >= until:
-                yield from self._end(waiting)
+                yield from self._end(waiting, until)
                 return
             if self.parks and not self._held:
                 for group in waiting:
@@ -145,7 +188,7 @@ class TableFlow:
                 yield from self._collect(waiting, until)
             elif self._held:
                 yield from sleep(Sleep(max(0.0, min(until, self._held_until) - time)))
-            else:
+            elif not self._has_more:
                 return
             yield from self._report()
 
@@ -182,11 +225,14 @@ class TableFlow:
                 yield from self._send(held)
                 continue
             room = self._room()
-            tickets = self._read(min(self.chunk_size, room)) if room else []
-            if not tickets:
+            if not (room and self._has_more):
                 return
+            yield from self._await_rows(min(self.chunk_size, room), until)
+            tickets = self._take_rows(min(self.chunk_size, room))
             yield from self._place(tickets)
             yield from self._report()
+            if self._is_partial:
+                return
 
     def _room(self) -> int:
         """How many rows may be read: a chunk, or none before there is room for one."""
@@ -194,20 +240,46 @@ class TableFlow:
         room = self.in_flight - held
         return room if room >= min(self.chunk_size, self.in_flight) or not held else 0
 
-    def _read(self, number: int) -> list[RowTicket]:
+    @property
+    def _has_more(self) -> bool:
+        """Whether there may be rows that were not placed yet."""
+        return bool(self._peeked) or self.rows.is_open
+
+    def _await_rows(self, number: int, until: float) -> Flow[None]:
+        """Wait until so many rows can be taken, and one more can be looked at; where there is something else
+        to do, for a moment only, and not again before one has come.
+        """
+        is_idle = not any(group.waiting for group in self._groups.values())
+        while is_idle and not self._peeked and (time := (yield from now())) < until:
+            if (yield from self.rows.wait(1, min(_TICK, until - time))):
+                break
+            yield from self._report()
+        gathering = _GATHERING if is_idle or self._has_come else 0.0
+        seconds = min(gathering, max(0.0, until - (yield from now())))
+        yield from self.rows.wait(number + 1 - len(self._peeked), seconds)
+
+    def _take_rows(self, number: int) -> list[RowTicket]:
         """The next rows, up to this number or until one request holds enough; and one more is looked at, to
         know whether there is any.
         """
-        tickets: list[RowTicket] = []
-        size, rows = 0, chain(self._peeked, self.tickets)
-        self._peeked = []
-        for ticket in rows:
+        tickets, self._peeked = self._peeked, []
+        size = sum(ticket.size for ticket in tickets)
+        for row in self.rows.take():
+            ticket = self.make_ticket(self._taken, row)
+            self._taken += 1
             size += ticket.size
             if tickets and (len(tickets) == number or size > self.most_chars):
                 self._peeked = [ticket]
                 break
             tickets.append(ticket)
+        self._is_partial = len(tickets) < number and not self._peeked and self.rows.is_open
+        self._has_come = bool(tickets)
         self._add("read", len(tickets))
+        failure = self.rows.failure
+        if isinstance(failure, Exception):
+            self._stopped = self._stopped or not_sent(_error_of_rows(failure, self._way_on))
+        elif failure is not None:
+            raise failure
         return tickets
 
     def _place(self, tickets: Sequence[RowTicket]) -> Flow[None]:
@@ -262,15 +334,18 @@ class TableFlow:
 
     def _send_chunk(self, tickets: list[RowTicket]) -> Flow[None]:
         groups = self.chain
-        named = yield from batch_chain.make_room(groups, self.policy, is_last=not self._peeked)
         group_id = groups.tail
-        lookup: Lookup = "once" if groups.sizes.get(group_id) else "none"
+        size = groups.sizes.get(group_id, 0)
+        is_last = not self._has_more or (self._is_partial and size + len(tickets) < self.chunk_size)
+        named = yield from batch_chain.make_room(groups, self.policy, is_last=is_last)
+        lookup: Lookup = "once" if size else "none"
         chunk = Chunk.of([self._pending(group_id, ticket, named) for ticket in tickets])
         stopped = yield from submit_chunk(chunk, lookup)
         is_contended = batch_chain.is_contended(groups, chunk)
-        chunk.cache.forget_index(group_id)
+        if not is_last:
+            chunk.cache.forget_index(group_id)
         group = yield from self._group(group_id)
-        outcomes, unknown = chunk.outcomes(), 0
+        outcomes, started, unknown = chunk.outcomes(), 0, 0
         for ticket, outcome in zip(tickets, outcomes, strict=True):
             if ticket.request is not None:
                 yield from report_outcome(outcome, ticket.request)
@@ -278,7 +353,7 @@ class TableFlow:
                 ticket.request, ticket.duplicates = None, outcome.duplicates
                 ticket.is_charged, ticket.group_id = True, group_id
                 group.await_run(outcome.run, ticket)
-                group.size += 1
+                started += 1
                 self._add("started")
             elif isinstance(outcome, RateLimited) and outcome.billed is False:
                 self.spending.release()
@@ -296,9 +371,9 @@ class TableFlow:
             yield from self._hold_back(stopped)
         elif stopped is not None:
             self._stopped = not_sent(stopped)
-        groups.sizes[group_id] = group.size + unknown
-        if group.size:
-            groups.advance()
+        group.size += started
+        groups.sizes[group_id] = size + started + unknown
+        groups.advance(outcomes)
 
     def _hold_back(self, limited: ParallelError | None) -> Flow[None]:
         """Send no more for a while: the quota is one of minutes."""
@@ -319,8 +394,10 @@ class TableFlow:
             time = yield from now()
             size = self.chain.sizes.get(group_id, 0)
             group = self._groups[group_id] = GroupResults(group_id, self.policy, size, time)
-            if size:
+            if self.chain.known:
                 group.last_look = -math.inf  # some may have ended long ago
+        elif not group.waiting:
+            group.restart((yield from now()))
         return group
 
     # --- collecting ------------------------------------------------------------------------------
@@ -333,14 +410,17 @@ class TableFlow:
         is_alone = len(waiting) == 1
         if self.in_order:
             waiting = [min(waiting, key=_oldest)]
-        is_all = len(waiting) == 1 and not (self._peeked or self._held)
-        seconds = max(_LEAST_SLICE, _SLICE / len(waiting))
+        is_all = len(waiting) == 1 and not (self._has_more or self._held)
+        slice_ = _ROW_SLICE if self._is_partial and self._room() else _SLICE
+        seconds = max(_LEAST_SLICE, slice_ / len(waiting))
         for group in waiting:
             group.hurries = self.hurries and is_alone
             ends = until if is_all else min(until, (yield from now()) + seconds)
             yield from group.collect(ends, self._take, self._report)
-        for group_id in [one for one, group in self._groups.items() if not group.waiting]:
-            del self._groups[group_id]
+        ended = [one for one, group in self._groups.items() if not group.waiting]
+        for group_id in ended:
+            if group_id != self.chain.tail:
+                del self._groups[group_id]
 
     def _take(self, ticket: RowTicket, ended: Ended) -> Flow[None]:
         """Hand on what became of a row, when its turn has come."""
@@ -359,15 +439,23 @@ class TableFlow:
             self._next += 1
             yield from emit(ready)
 
-    def _end(self, waiting: list[GroupResults]) -> Flow[None]:
+    def _end(self, waiting: list[GroupResults], until: float) -> Flow[None]:
         """The time is over: runs go on, and each row without an answer says so."""
         hint = f"Go on with batch_id={self.batch_id!r}."
         yield from self._read_last(waiting)
         for group in waiting:
             for run, ticket in group.give_up():
                 yield from self._take(ticket, _goes_on(run, self.seconds, hint))
-        for ticket in chain((*self._held, *self._peeked), self.tickets):
-            yield from self._take(ticket, ticket.error or self._reason_for(ticket, hint))
+        tickets, self._held = self._held, []
+        while tickets or self._has_more:
+            for ticket in tickets:
+                yield from self._take(ticket, ticket.error or self._reason_for(ticket, hint))
+            if self._is_partial and (yield from now()) >= until + _LAST:
+                break
+            yield from self.rows.wait(self.chunk_size, _GATHERING)
+            tickets = self._take_rows(self.chunk_size)
+            if not tickets:  # the iterator has none at hand
+                break
         yield from self._report()
 
     def _read_last(self, waiting: list[GroupResults]) -> Flow[None]:
@@ -387,6 +475,10 @@ class TableFlow:
         ticket.group_id = known.group_id
         run = TaskRun(run_id=known.run_id, status="running")
         return _goes_on(run, self.seconds, hint)
+
+
+def _error_of_rows(error: Exception, hint: str) -> ParallelError:
+    return ParallelError(f"Reading the rows failed: {type(error).__name__}.", hint=hint)
 
 
 def _goes_on(run: TaskRun, seconds: float, hint: str) -> ParallelError:

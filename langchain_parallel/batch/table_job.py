@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import islice
+from functools import partial
 from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
@@ -30,9 +30,10 @@ from ..options import Limits, RequestOptions, check_timeout
 from ..processors import is_chat
 from .approval_of_tables import Approve
 from .questions import Question, Questioner, RowTicket
+from .row_reader import RowReader
 from .row_source import Rows, RowSource
 from .spending import BatchSpending, check_limits
-from .table_flow import BatchProgress, TableFlow
+from .table_flow import BatchProgress, TableFlow, given_ticket
 from .table_plan import TablePlan
 
 _SHOWN_PROBLEMS = 10
@@ -137,8 +138,10 @@ class TableJob:
     """The tickets of a short table, which need not be made again."""
 
     @classmethod
-    def of(cls, rows: Rows, question: Question, given: TableOptions) -> TableJob:
-        """A table, with its options checked.
+    def of(
+        cls, rows: Rows, question: Question, given: TableOptions, *, is_awaited: bool = False
+    ) -> TableJob:
+        """A table, with its options checked. `is_awaited`: its rows may come asynchronously.
 
         Raises:
             InvalidRequest: An option is wrong, or the rows have no such columns.
@@ -170,7 +173,7 @@ class TableJob:
             check=lambda one: warn(request.check(one), warned),
         )
         spending = BatchSpending.of(processor, limits, request)
-        source = RowSource.of(rows)
+        source = RowSource.of(rows, is_awaited=is_awaited)
         return cls(source, questioner, options, sync, async_, spending, answer_columns(template))
 
     # --- before --------------------------------------------------------------------------------
@@ -192,7 +195,8 @@ class TableJob:
         rows = invalid = adopted = 0
         problems: list[str] = []
         planned: list[RowTicket] = []
-        for ticket in self._tickets(questioner):
+        for row in self.source.open():
+            ticket = _ticket(questioner, rows, row)
             rows += 1
             if rows <= _KEPT:
                 planned.append(ticket)
@@ -228,9 +232,11 @@ class TableJob:
     def flow(self, on_begin: Callable[[str], Any]) -> TableFlow:
         """The table on its way; `on_begin` is called with the batch id before anything is paid."""
         options, settings = self.options, self.sync._settings
-        timeout = options["timeout"]
+        timeout, planned = options["timeout"], self._planned
+        self._planned = None
         return TableFlow(
-            tickets=self._take_tickets(),
+            rows=self.source.reader() if planned is None else RowReader(iter(planned)),
+            make_ticket=partial(_ticket, self.questioner) if planned is None else given_ticket,
             policy=settings.policy,
             spending=self.spending,
             cache=settings.cache,
@@ -243,18 +249,11 @@ class TableJob:
             on_begin=on_begin,
         )
 
-    def _take_tickets(self) -> Iterator[RowTicket]:
-        planned, self._planned = self._planned, None
-        return self._tickets(self.questioner) if planned is None else iter(planned)
 
-    def _tickets(self, questioner: Questioner) -> Iterator[RowTicket]:
-        rows = self.source.open()
-        first = list(islice(rows, 1))
-        for row in first:
-            questioner.check_columns(row)
-            yield questioner.ticket(0, row)
-        for number, row in enumerate(rows, 1):
-            yield questioner.ticket(number, row)
+def _ticket(questioner: Questioner, number: int, row: dict[str, Any]) -> RowTicket:
+    if number == 0:
+        questioner.check_columns(row)
+    return questioner.ticket(number, row)
 
 
 def _check_options(options: TableOptions) -> tuple[RequestOptions, Limits]:

@@ -24,6 +24,7 @@ from typing_extensions import Self
 
 from .._core.effects import (
     AwaitEnds,
+    AwaitSignal,
     Confirm,
     Effect,
     Emit,
@@ -231,6 +232,8 @@ class AsyncDriver(Uncopied):
                 return await stream.turn.atake(name)
             case AwaitEnds():
                 return await self._await_ends(effect)
+            case AwaitSignal():
+                return await effect.signal.await_(effect.seconds)
         return None
 
     async def _await_ends(self, asked: AwaitEnds) -> Ends | None:

@@ -17,6 +17,7 @@ from typing_extensions import Self
 
 from .._core.effects import (
     AwaitEnds,
+    AwaitSignal,
     Confirm,
     Effect,
     Emit,
@@ -219,6 +220,8 @@ class Driver(Uncopied):
                 return stream.turn.take(name)
             case AwaitEnds():
                 return self._await_ends(effect)
+            case AwaitSignal():
+                return effect.signal.wait(effect.seconds)
         return None
 
     def _await_ends(self, asked: AwaitEnds) -> Ends | None:

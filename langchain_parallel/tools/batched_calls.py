@@ -34,6 +34,7 @@ from ..batch.batch_lock import (
     warn_of_leaving,
 )
 from ..batch.questions import RowTicket, nth_position
+from ..batch.row_reader import RowReader
 from ..batch.spending import BatchSpending, check_limits
 from ..batch.table_flow import TableFlow
 from ..errors import InvalidRequest, LimitExceeded, ParallelError
@@ -225,7 +226,7 @@ class CallBatch:
         windows = 1 if self.most is None else math.ceil(len(runs) / self.most)
         seconds = max(wait_seconds(name, self.timeout) for name in processors)
         return TableFlow(
-            tickets=(seat.ticket for seat in self.seats if seat.ticket and not self._is_left),
+            rows=RowReader(s.ticket for s in self.seats if s.ticket and not self._is_left),
             policy=settings.policy,
             spending=BatchSpending.of(dearest, self.limits, door.options),
             cache=settings.cache,

@@ -15,6 +15,7 @@ import pytest
 
 from langchain_parallel import errors
 from langchain_parallel._locks.machine import free_machine_lock, try_machine_lock
+from langchain_parallel.batch.table_flow import BatchProgress
 from langchain_parallel.batch.table_job import TableJob
 from langchain_parallel.simulator import Fault, RunningServer, RunScript
 
@@ -115,24 +116,21 @@ def test_where_no_file_can_be_made_a_table_is_researched_all_the_same(tmp_path: 
 
 
 def test_a_process_on_another_machine_is_noticed_after_one_chunk(office: Office) -> None:
-    begun: list[str] = []
-    table = office.stream(
-        _rows_after(office, begun), chunk_size=4, max_in_flight=4, on_begin=begun.append
-    )
+    elsewhere: list[str] = []
+
+    def note(progress: BatchProgress) -> None:
+        """Another machine researches all rows while this one is at the second chunk."""
+        if progress.answered == 4 and not elsewhere:
+            elsewhere.append(progress.batch_id)
+            _research_elsewhere(office, companies(), progress.batch_id)
+
+    table = office.stream(companies(), chunk_size=4, max_in_flight=4, on_progress=note)
     found = [*table]
     assert [row.error is None for row in found] == [True] * 8 + [False] * 4
     assert {type(row.error) for row in found[8:]} == {errors.ParallelError}
     assert all("Another process" in str(row.error) for row in found[8:])
     assert Counter(office.asked.values()) == {1: 8, 2: 4}
     assert [row.duplicates != () for row in found] == [False] * 4 + [True] * 4 + [False] * 4
-
-
-def _rows_after(office: Office, begun: list[str]) -> Any:
-    """Rows, of which another machine researches all while this one is at the second chunk."""
-    rows = companies()
-    yield from rows[:5]
-    _research_elsewhere(office, rows, begun[0])
-    yield from rows[5:]
 
 
 def _research_elsewhere(office: Office, rows: Any, batch_id: str) -> None:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from langchain_parallel import AsyncParallelClient, ParallelClient
-from langchain_parallel.batch import aresearch_table, research_table
+from langchain_parallel.batch import BatchProgress, aresearch_table, research_table
 from langchain_parallel.client.client_pair import AnyClient
 from langchain_parallel.models import Submission, TaskRunInput
 
 from .points import passing
 
-BATCHES = ("table", "table as it comes", "submit_many")
+BATCHES = ("table", "table as it comes", "table of an iterator that is slow", "submit_many")
 ROWS = [{"id": f"r{nth}", "city": f"City {nth}"} for nth in range(10)]
 QUESTIONS = [f"Who governs {row['city']}?" for row in ROWS]
 CHUNK = 4
@@ -35,14 +37,39 @@ def research_batch(workload: str, client: AnyClient, place: Path) -> tuple[str, 
         "on_begin": lambda begun: keep(kept, begun),
         "batch_id": batch_id,
     }
+    rows: Any = ROWS
+    if "slow" in workload:
+        slow = SlowRows()
+        rows, options["on_progress"] = iter(slow), slow.note
     question = "Who governs {city}?"
     table = (
-        research_table(ROWS, question, **options)
+        research_table(rows, question, **options)
         if isinstance(client, ParallelClient)
-        else asyncio.run(aresearch_table(ROWS, question, **options))
+        else asyncio.run(aresearch_table(rows, question, **options))
     )
     assert not table.errors, table.errors
     return "researched", {"runs": {row["id"]: row.run_id for row in table}}
+
+
+class SlowRows:
+    """The rows in three parts, each of which comes when those before it are sent."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._sent = 0
+
+    def __iter__(self) -> Iterator[dict[str, str]]:
+        for start, end in ((0, 3), (3, 6), (6, len(ROWS))):
+            with self._changed:
+                while self._sent < start:
+                    assert self._changed.wait(30.0)
+            yield from ROWS[start:end]
+
+    def note(self, progress: BatchProgress) -> None:
+        """Called with each progress."""
+        with self._changed:
+            self._sent = progress.started + progress.adopted
+            self._changed.notify_all()
 
 
 def keep(kept: Path, batch_id: str) -> None:

@@ -7,6 +7,9 @@ again, and no process has to keep anything else. A group that no run names is em
     tgrp_1 (the batch id)      tgrp_2                     tgrp_3
     up to 1,000 runs     ──→   up to 1,000 runs     ──→   the tail: the next chunk goes there
 
+Chunks of rows that come slowly are small, and go to the tail together until it has a full one: the last of
+them names the next group.
+
 One process at a time sends for a batch; where another does, too, the list that is read after a chunk shows
 it. One that goes on with a batch cannot know whether the last one had just sent a chunk to the tail. So it
 sends nothing before the settling time since it began is over, and reads the tail until then, and the group
@@ -27,7 +30,7 @@ from .. import operations
 from ..effects import Flow, Sleep, now, sleep
 from ..retry import RetryPolicy
 from .cache import LedgerCache
-from .chunk import Chunk
+from .chunk import Chunk, Outcome
 from .keys import NEXT_GROUP
 from .ledger_list import read_ledger
 from .lookup import untold
@@ -66,10 +69,19 @@ class BatchChain:
     following: str | None = None
     """A group that was made for the chunk after the next."""
 
-    def advance(self) -> None:
-        """Go on in the group that the runs just sent have named."""
-        if self.following is not None:
-            self.tail, self.following = self.following, None
+    def advance(self, outcomes: Iterable[Outcome]) -> None:
+        """Go on in the following group, if a run of the chunk just sent names it. One that was found need not
+        do so: another process may have sent it.
+        """
+        if self.following is None:
+            return
+        for outcome in outcomes:
+            if isinstance(outcome, Submission) and (
+                not outcome.adopted
+                or (outcome.run.metadata or {}).get(NEXT_GROUP) == self.following
+            ):
+                self.tail, self.following = self.following, None
+                return
 
 
 def begin(metadata: dict[str, str], policy: RetryPolicy) -> Flow[BatchChain]:
@@ -173,7 +185,9 @@ def settle(chain: BatchChain, policy: RetryPolicy) -> Flow[None]:
 
 
 def make_room(chain: BatchChain, policy: RetryPolicy, *, is_last: bool) -> Flow[dict[str, str]]:
-    """Where the batch goes on after the next chunk, as metadata for its runs; nothing after the last one."""
+    """Where the batch goes on after the next chunk, as metadata for its runs; nothing after the last one of
+    its group.
+    """
     if not is_last and chain.following is None:
         group = yield from operations.create_group({"batch_id": chain.batch_id}, policy)
         chain.following = group.taskgroup_id
