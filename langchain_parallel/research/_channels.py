@@ -6,18 +6,21 @@ LangGraph stores what a graph is given before the first node runs, so no node co
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from langchain_core.messages import HumanMessage
+from langgraph.channels.binop import BinaryOperatorAggregate
 from langgraph.channels.ephemeral_value import EphemeralValue
 from langgraph.channels.last_value import LastValue
 from langgraph.graph.message import add_messages
+from typing_extensions import Self
 
 from .._core.kinds import kind_of
 from .._core.payloads import unstorable
 from .._session_options import check_session_limits
 from ..errors import InvalidRequest
+from .turn_codec import TurnTable
 
 _WAY_OUT = (
     "Nothing was sent. LangGraph keeps what a `Command` has written: if this came with one, "
@@ -83,6 +86,24 @@ class CheckedLimits(CheckedValue):
         """Raise InvalidRequest for what are no limits."""
         if value is not None:
             check_session_limits(value, may_have_seal=True)
+
+
+class MergedTurns(BinaryOperatorAggregate[Any]):
+    """The turns of a session, merged by a reducer. A checkpoint has them packed (`turn_codec.py`)."""
+
+    def __init__(self, typ: Any, operator: Callable[[Any, Any], Any]) -> None:
+        super().__init__(typ, operator)
+        self._table = TurnTable()
+
+    def checkpoint(self) -> Any:
+        """The turns as they are stored."""
+        return self._table.pack(self.value)
+
+    def from_checkpoint(self, checkpoint: Any) -> Self:
+        """A channel with what was stored, packed or, by an earlier version, as a list."""
+        made = super().from_checkpoint(checkpoint)
+        made.value = made._table.unpack(made.value)
+        return made
 
 
 class CheckedVerdict(CheckedValue):

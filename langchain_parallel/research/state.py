@@ -6,7 +6,7 @@ ledger its runs are in.
 """
 
 # Annotations are evaluated here, once: LangGraph reads those of the state ten times for each graph.
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, cast
 
 from langchain_core.messages import AnyMessage
 from typing_extensions import NotRequired, TypedDict
@@ -22,9 +22,11 @@ from ._channels import (
     CheckedPending,
     CheckedValue,
     CheckedVerdict,
+    MergedTurns,
     check_turns,
     merge_messages,
 )
+from .turn_codec import unpack_turns
 
 AskedBy: TypeAlias = Literal["caller", "evaluation", "person", "elsewhere"]
 """Who asked. `elsewhere`: a run of the session's ledger that no turn of this state has asked for; see
@@ -178,16 +180,29 @@ def was_sent(run_id: str | None, processor: str, status: str) -> bool:
 def merge_turns(turns: list[Turn] | None, new: list[Turn] | None) -> list[Turn]:
     """Turns by run, in the order of their positions: one that is known is replaced, another added.
 
-    What is known of a run as a turn of the session comes before what its ledger says of it.
+    What has no `question` is a change of a known turn, and leaves the rest of it as it is. What is known of a
+    run as a turn of the session comes before what its ledger says of it.
     """
+    # A graph with this reducer alone gets them as another one's checkpoint has them.
+    turns, new = unpack_turns(turns), unpack_turns(new)
     check_turns(new, "run_id", "key", "position")
     merged: dict[str, Turn] = {}
     for turn in (*(turns or ()), *(new or ())):
         id = id_of(turn)
         if is_elsewhere(turn) and not is_elsewhere(merged.get(id, turn)):
             continue
-        merged[id] = turn
+        is_change = id in merged and "question" not in turn
+        merged[id] = {**merged[id], **turn} if is_change else turn
     return sorted(merged.values(), key=lambda turn: (turn["position"], not is_elsewhere(turn)))
+
+
+_TURNS = MergedTurns(list[Turn], merge_turns)
+
+
+def change(turn: Turn, **values: Any) -> Turn:
+    """What `merge_turns` needs to change a known turn: a checkpointer writes a turn's answer once."""
+    named = {"key": turn["key"], "position": turn["position"], "run_id": turn["run_id"]}
+    return cast(Turn, {**named, **values})
 
 
 def is_elsewhere(turn: Turn) -> bool:
@@ -225,7 +240,7 @@ class ResearchInput(TypedDict):
     """The head, where a parent graph keeps it."""
     ledger_id: NotRequired[str]
     """The session's ledger; give another one to begin a new ledger, which knows of no earlier run."""
-    turns: NotRequired[Annotated[list[Turn], merge_turns]]
+    turns: NotRequired[Annotated[list[Turn], _TURNS]]
     limits: NotRequired[Annotated[SessionLimits, CheckedLimits]]
     """Lower limits than the graph's for this session."""
 
@@ -243,7 +258,7 @@ class ResearchOutput(TypedDict):
     """The answer, as one message with its sources; in a chat, behind the messages so far."""
     interaction_id: str | None
     ledger_id: str
-    turns: Annotated[list[Turn], merge_turns]
+    turns: Annotated[list[Turn], _TURNS]
     spent_usd: float
     verdict: Verdict
     limits: NotRequired[SessionLimits]
@@ -261,7 +276,7 @@ class ResearchState(TypedDict, total=False):
     output_schema: Annotated[dict[str, Any] | str | None, CheckedOnce]
     interaction_id: Annotated[str | None, CheckedValue]
     ledger_id: Annotated[str, CheckedValue]
-    turns: Annotated[list[Turn], merge_turns]
+    turns: Annotated[list[Turn], _TURNS]
     pending: Annotated[Turn | None, CheckedPending]
     """The turn that is planned or on its way."""
     branches: Annotated[list[Turn], merge_branches]

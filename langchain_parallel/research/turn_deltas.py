@@ -12,9 +12,11 @@ from typing import Any, TypeVar
 from langgraph.channels import DeltaChannel
 from langgraph.channels.binop import BinaryOperatorAggregate
 from langgraph.graph import StateGraph
+from typing_extensions import Self
 
 from ..errors import InvalidRequest
 from .state import Turn, merge_turns
+from .turn_codec import unpack_turns
 
 GraphT = TypeVar("GraphT", bound=StateGraph[Any, Any, Any, Any])
 
@@ -51,10 +53,18 @@ def write_turns_once(graph: GraphT) -> GraphT:
             hint="Give what create_research_graph returns, before compile(), or a StateGraph with "
             "`turns: Annotated[list[Turn], merge_turns]` in its state.",
         )
-    once = DeltaChannel(merge_all_turns, list[Turn], snapshot_frequency=_WHOLE_EVERY)
+    once = _TurnDeltas(merge_all_turns, list[Turn], snapshot_frequency=_WHOLE_EVERY)
     once.key = _TURNS
     channels[_TURNS] = once
     return graph
+
+
+class _TurnDeltas(DeltaChannel[Any]):
+    """It reads what a graph without it has written, too."""
+
+    def from_checkpoint(self, checkpoint: Any) -> Self:
+        """A channel with what was stored."""
+        return super().from_checkpoint(unpack_turns(checkpoint))
 
 
 def merge_all_turns(turns: list[Turn] | None, writes: Sequence[list[Turn] | None]) -> list[Turn]:

@@ -17,7 +17,7 @@ from ..evaluation import BuiltInEvaluator, consult, last_round, questions_of
 from ..graph_config import GraphConfig
 from ..messages import answer_update
 from ..quick_turns import lost_turns
-from ..state import ResearchState, Turn, Verdict, merge_turns
+from ..state import ResearchState, Turn, Verdict, change, merge_turns
 from ..turns import check_continues, question_text, runs_since_question
 from ..usage import spent_usd
 from .plan import next_turns
@@ -83,7 +83,7 @@ def planned_by(graph: GraphConfig, state: ResearchState, verdict: Verdict) -> li
 def _changes(state: ResearchState, verdict: Verdict) -> dict[str, Any]:
     update: dict[str, Any] = {
         "verdict": verdict,
-        "turns": [{**turn, "verdict": verdict} for turn in last_round(state["turns"])],
+        "turns": [change(turn, verdict=verdict) for turn in last_round(state["turns"])],
         "spent_usd": spent_usd(state["turns"]),
     }
     if questions_of(verdict):
