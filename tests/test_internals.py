@@ -45,6 +45,7 @@ NOT_THEIRS = {
     "__main__",
     "__arrow_c_stream__",  # Arrow's
     "__parallel_api_key",  # ours: with two underscores LangGraph does not write it down
+    "__parallel_repeated_call",  # as well
     "__parallel_seat",  # as well
     "__pydantic_private__",
     "__version__",

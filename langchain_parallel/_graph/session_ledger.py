@@ -36,6 +36,12 @@ from .store import digest
 
 RUNS_PER_LEDGER = 200
 """Most calls outside LangGraph that share one ledger: looking for a lost run reads all runs of its ledger."""
+REPEAT_SECONDS = 600.0
+"""For how long the same call of a caller without a thread is given the same answer again."""
+REPEATED_CALL = "__parallel_repeated_call"
+"""In `configurable`: the thread stands for a call that may be made again, because its answer may not have
+reached the caller.
+"""
 _SAME_THREAD_SECONDS = 24 * 3600.0
 """A first input that comes this long after the ledger's last use belongs to a new thread of the same id."""
 
@@ -89,7 +95,7 @@ class Ledgers:
                 recorded = yield from self._records.get(config, _ledger(name))
                 if first_input_at is not None and _is_of_another_user(recorded, config):
                     recorded = None
-                known = known or _usable(recorded, first_input_at)
+                known = known or _usable(recorded, first_input_at, is_repeated=repeats(config))
             if known and not (yield from self._is_own(known, config)):
                 known = None
             ledger_id = known["ledger_id"] if known else (yield from self._make(config, metadata))
@@ -97,6 +103,8 @@ class Ledgers:
             used = {"ledger_id": ledger_id, "at": time.time(), "open": True}
             used["user"] = _user(config) or (known or {}).get("user")
             used["uses"] = known["uses"] + 1 if known else 1
+            if known and "answered_at" in known:
+                used["answered_at"] = known["answered_at"]
             for name in names:
                 yield from self._records.put(config, _ledger(name), used)
             return str(ledger_id), int(used["uses"])
@@ -185,6 +193,8 @@ class Ledgers:
         """
         if holder_of(config) is None:
             return (yield from self.of(config, parent_task(config) or uuid.uuid4().hex))
+        if repeats(config):
+            return (yield from self.of(config, _last(name), first_input_at=time.time()))
         yield from wait_for_checkpoint(config)
         after, asked_at = yield from input_of(config)
         here = (f"{name}/after {after}",) if after else ()
@@ -202,7 +212,8 @@ class Ledgers:
     def close(
         self, config: RunnableConfig, name: str, turns: Sequence[Mapping[str, Any]]
     ) -> Calls[None]:
-        """Record that the question was answered: the next one on this thread begins another session.
+        """Record that the question was answered: the next one on this thread begins another session. Where
+        the thread stands for a call, the same call finds an answer for `REPEAT_SECONDS` more.
 
         Raises:
             StorageFailed: That could not be recorded; the error names the run of the last of `turns`.
@@ -213,6 +224,8 @@ class Ledgers:
             known = yield from self._records.get(config, _ledger(_last(name)))
             if known is not None and known["open"]:
                 closed = {**known, "open": False}
+                if repeats(config) and any(turn["status"] == "completed" for turn in turns):
+                    closed.setdefault("answered_at", time.time())
                 yield from self._records.put(config, _ledger(_last(name)), closed)
         except StorageFailed as error:
             last = turns[-1] if turns else {}
@@ -243,9 +256,20 @@ def _is_of_another_user(known: Record | None, config: RunnableConfig) -> bool:
     return len({_user(config), (known or {}).get("user")} - {None}) == 2
 
 
-def _usable(known: Record | None, first_input_at: float | None) -> Record | None:
+def repeats(config: RunnableConfig) -> bool:
+    """Whether the thread of a config stands for a call that may be made again."""
+    return bool(config.get("configurable", {}).get(REPEATED_CALL))
+
+
+def _usable(
+    known: Record | None, first_input_at: float | None, *, is_repeated: bool
+) -> Record | None:
     """The recorded ledger, if the session may continue with it."""
-    if known is None or not known["open"]:
+    if known is None:
+        return None
+    if is_repeated and "answered_at" in known:
+        return known if time.time() - known["answered_at"] < REPEAT_SECONDS else None
+    if not known["open"]:
         return None
     is_old = first_input_at is not None and first_input_at - known["at"] >= _SAME_THREAD_SECONDS
     return None if is_old else known

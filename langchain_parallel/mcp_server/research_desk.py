@@ -23,6 +23,7 @@ from langgraph.types import StateSnapshot
 from typing_extensions import TypedDict
 
 from .._core.calls import Call, Calls, adrive
+from .._graph.session_ledger import REPEAT_SECONDS
 from .._graph.store import NAMESPACE, digest, get_item, put_item
 from .._locks.shared import acquire_shared_lock
 from ..client import AsyncParallelClient
@@ -33,6 +34,7 @@ from ..parked.resumption import NOTHING, aresume, is_cut_off, resume_with, state
 from ..research._channels import check_storable
 from ..research.state import ResearchState, Turn
 from ..research.turns import open_turns
+from ..tools.tool_messages import GIVEN_AGAIN
 from .answers import Answers
 
 Tell: TypeAlias = Callable[[Event], Awaitable[None]]
@@ -40,14 +42,6 @@ Tell: TypeAlias = Callable[[Event], Awaitable[None]]
 _CALLS = (NAMESPACE, "calls of a desk")
 _SESSIONS = (NAMESPACE, "sessions of a desk")
 _ID = "ses_"
-REPEAT_SECONDS = 600.0
-"""For how long the same call is given the same answer again."""
-
-
-_GIVEN_AGAIN = (
-    "This answer was given before, and is given again for nothing. For a new run, ask in other words, or "
-    "later."
-)
 
 
 class _Record(TypedDict):
@@ -126,7 +120,7 @@ class ResearchDesk:
         until = time.monotonic() + self._wait_seconds
         record = await self._take_in(asked)
         text = await self._answer(record, until, tell)
-        return text if record["until"] is None else f"{text}\n{_GIVEN_AGAIN}"
+        return text if record["until"] is None else f"{text}\n{GIVEN_AGAIN}"
 
     async def begin(self, asked: Asked) -> str:
         """Take a question in, and start its run; returns the id of its session. Paid, unless the same call is

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from .._core.extras import optional_imports
+from .._graph.session_ledger import REPEAT_SECONDS
 from ..client import AsyncParallelClient
 from ..errors import InvalidRequest
 from ..options import DEFAULT_PROCESSORS, Limits, ProcessorChoice
 from ..research import create_research_graph
 from ..text.result import DEFAULT_MAX_CHARS
-from .research_desk import REPEAT_SECONDS, ResearchDesk
+from .research_desk import ResearchDesk
 
 WAIT_SECONDS = 50.0
 """How long a call waits for an answer: many MCP clients give up after a minute."""

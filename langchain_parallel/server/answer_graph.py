@@ -3,6 +3,11 @@
 Such a caller gets one text and hands back one word. So the answer is bounded and fenced, and says how to
 follow up: with a handle, which is an interaction's id and a seal. The thread of the first answer is gone by
 then, so the seal is what shows that this caller got that answer (docs/operate/users.md, "Whose run it is").
+
+Rule: the same call, made again, goes on with what it has paid for. Nobody can see whether an answer has
+reached a client that was cut off, so for `REPEAT_SECONDS` it is given again. A call is known by its account,
+its user, its words and its context: a thread that is named by these stands for it in the store, in the place
+of the server's thread for this request.
 """
 
 from __future__ import annotations
@@ -18,8 +23,11 @@ from typing_extensions import TypedDict
 from .._core.calls import Call, Calls
 from .._core.plain_text import quote_text
 from .._graph.graph_steps import add_step
-from .._graph.runtime import asking_user, came_through_server, checkpointer_of
+from .._graph.records import Records
+from .._graph.runtime import asking_user, came_through_server, checkpointer_of, runtime_of
 from .._graph.seals import Seals
+from .._graph.session_ledger import REPEATED_CALL, repeats
+from .._graph.user_key import key_of
 from ..client import ParallelClient
 from ..errors import InvalidRequest, ParallelError
 from ..findings import Findings, as_evidence, last_findings
@@ -30,6 +38,7 @@ from ..text.finding_notes import finding_notes
 from ..text.format import usd
 from ..text.result import AnswerText, answer_text, evidence_notes
 from ..text.untrusted import ERROR_CHARS, fence, harmless
+from ..tools.tool_messages import GIVEN_AGAIN
 
 MAX_CHARS = 24_000
 _FRAME_CHARS = 1_500
@@ -37,6 +46,9 @@ _FRAME_CHARS = 1_500
 _QUESTION_CHARS = 200
 _BETWEEN = "~"
 _KIND = "answered to"
+_GIVEN = "given"
+"""The name of the record of what a call was answered with."""
+_GOES_ON = "Call again with the same arguments: that goes on with the run, for nothing."
 
 
 class WebQuestion(BaseModel):
@@ -74,7 +86,9 @@ def create_answer_graph(
         MissingKey: There is no API key.
     """
     given, client = request or RequestOptions(), ParallelClient()
-    handles = _Handles(Seals(client._settings.api_key), bool(given.allow_foreign_ids))
+    seals = Seals(client._settings.api_key)
+    handles = _Handles(seals, bool(given.allow_foreign_ids))
+    records = Records()
     # What a handle proves is not asked of the API again.
     trusting = given.model_copy(update={"allow_foreign_ids": True})
     options |= {"wait": "block", "client": client, "request": trusting}
@@ -88,12 +102,15 @@ def create_answer_graph(
     def answer(state: _State, config: RunnableConfig) -> Calls[Any]:
         try:
             given: Any = question_of(state, config)
+            call = _thread_of_call(state, config, seals)
             out = yield Call(
-                lambda: research.invoke(given, config), lambda: research.ainvoke(given, config)
+                lambda: research.invoke(given, call), lambda: research.ainvoke(given, call)
             )
+            is_repeated = yield from _is_repeated(cast(ResearchOutput, out), records, call)
         except ParallelError as error:
             return {"answer": _in_words(error, config)}
-        return {"answer": _text(cast(ResearchOutput, out), handles, config)}
+        text = _text(cast(ResearchOutput, out), handles, config)
+        return {"answer": f"{text}\n{GIVEN_AGAIN}" if is_repeated else text}
 
     graph: Any = StateGraph(
         _State,
@@ -135,6 +152,37 @@ class _Handles:
         return self._seals.of(_KIND, interaction_id, asking_user(config))
 
 
+def _keeps_calls(config: RunnableConfig) -> bool:
+    """Whether a store keeps what a call has begun, and no thread does that can be resumed."""
+    runtime = runtime_of(config)
+    return checkpointer_of(config) is None and runtime is not None and runtime.store is not None
+
+
+def _thread_of_call(state: _State, config: RunnableConfig, seals: Seals) -> RunnableConfig:
+    """The config with the thread that stands for this call; as it is where none has to."""
+    if not _keeps_calls(config):
+        return config
+    key, context = key_of(config), getattr(runtime_of(config), "context", None)
+    asked = [(given or "").strip() for given in (state.get("question"), state.get("continue_from"))]
+    said = context.model_dump_json() if isinstance(context, ResearchContext) else None
+    call = (Seals(key) if key else seals).of("call", asking_user(config), *asked, said)
+    here = {"thread_id": f"call-{call}", REPEATED_CALL: True}
+    return {**config, "configurable": {**config.get("configurable", {}), **here}}
+
+
+def _is_repeated(out: ResearchOutput, records: Records, call: RunnableConfig) -> Calls[bool]:
+    """Whether this answer was given before, to the same call."""
+    runs = [turn["key"] for turn in out.get("turns") or () if turn["status"] == "completed"]
+    if not runs or not repeats(call):
+        return False
+    before = yield from records.get(call, _GIVEN)
+    given = {"ledger_id": out["ledger_id"], "keys": runs}
+    if before == given:
+        return True
+    yield from records.put(call, _GIVEN, given)
+    return False
+
+
 def _in_words(error: ParallelError, config: RunnableConfig) -> str:
     """The error as an answer, where there is no thread to resume: a server tells MCP clients only its class.
 
@@ -143,7 +191,8 @@ def _in_words(error: ParallelError, config: RunnableConfig) -> str:
     """
     if checkpointer_of(config) is not None:
         raise error
-    return harmless(str(error), ERROR_CHARS)
+    text = harmless(str(error), ERROR_CHARS)
+    return f"{text} {_GOES_ON}" if error.billed is not False and _keeps_calls(config) else text
 
 
 def _text(out: ResearchOutput, handles: _Handles, config: RunnableConfig) -> str:

@@ -29,6 +29,11 @@ from ..processors import Processor, find_processor
 from ..text.format import duration_range, usd
 from ..text.untrusted import ERROR_CHARS, harmless
 
+GIVEN_AGAIN = (
+    "This answer was given before, and is given again for nothing. For a new run, ask in other words, or "
+    "later."
+)
+
 # --- description ---------------------------------------------------------------------------------
 
 

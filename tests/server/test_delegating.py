@@ -14,6 +14,7 @@ import pytest
 
 from langchain_parallel.research import ResearchContext
 from langchain_parallel.simulator import RunningServer, RunScript
+from langchain_parallel.tools.tool_messages import GIVEN_AGAIN
 
 pytest.importorskip("langgraph_api", reason="langgraph-cli[inmem] is not installed")
 from langgraph.pregel.remote import RemoteGraph
@@ -81,6 +82,27 @@ def test_a2a_sends_a_message_and_gets_the_cited_answer(
     assert second["taskgroup_id"] == first["taskgroup_id"]
 
 
+def test_a2a_pays_once_for_a_message_that_is_cut_off_and_sent_again_with_its_ids(
+    url: str, api: RunningServer, patient: str
+) -> None:
+    before = len(api.simulator.runs())
+    api.simulator.scripts.add(RunScript(outcome="stay_queued"))
+    parts = [{"kind": "text", "text": "Who was cut off?"}]
+    message = {"role": "user", "messageId": str(uuid.uuid4()), "contextId": str(uuid.uuid4())}
+    params = {"message": {**message, "parts": parts}}
+    asked = {"jsonrpc": "2.0", "id": "1", "method": "message/send", "params": params}
+    headers = {"accept": "application/json"}
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(f"{url}/a2a/{patient}", json=asked, headers=headers, timeout=1.5)
+    until(lambda: len(api.simulator.runs()) > before, "it is sent")
+    end(api)
+    for _ in range(2):
+        again = httpx.post(f"{url}/a2a/{patient}", json=asked, headers=headers, timeout=60).json()
+        text = again["result"]["artifacts"][0]["parts"][0]["text"]
+        assert "Sources:" in text
+    assert len(api.simulator.runs()) == before + 1
+
+
 def test_mcp_shows_a_tool_with_two_arguments(url: str) -> None:
     tools = {tool["name"]: tool for tool in rpc(url, "/mcp", "tools/list", {})["tools"]}
     tool = tools["web_research"]
@@ -116,6 +138,23 @@ def test_mcp_gets_a_bounded_fenced_answer_and_a_handle_to_follow_up(
     *_, first, _ = api.simulator.runs()
     assert handle.startswith(first["interaction_id"])
     assert "Who makes cargo bikes?" in more  # the simulator quotes what it builds on
+
+
+def test_mcp_pays_once_for_a_call_that_is_cut_off_and_made_again(
+    url: str, api: RunningServer
+) -> None:
+    before = len(api.simulator.runs())
+    api.simulator.scripts.add(RunScript(outcome="stay_queued"))
+    params = {"name": "web_research", "arguments": {"question": "Who was cut off?"}}
+    asked = {"jsonrpc": "2.0", "id": "1", "method": "tools/call", "params": params}
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(f"{url}/mcp", json=asked, headers={"accept": "application/json"}, timeout=1.5)
+    until(lambda: len(api.simulator.runs()) > before, "it is sent")
+    end(api)
+    texts = [answer(url, **params["arguments"]) for _ in range(2)]  # type: ignore[arg-type]
+    assert all("[simulated]" in inside(text)[0] for text in texts)
+    assert texts[1].endswith(GIVEN_AGAIN)
+    assert len(api.simulator.runs()) == before + 1
 
 
 def test_mcp_builds_on_no_interaction_that_was_not_handed_out(url: str, api: RunningServer) -> None:
