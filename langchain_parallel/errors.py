@@ -394,7 +394,9 @@ class CheckpointNotWritten(StorageFailed):
 
 
 class ThreadBusy(ParallelError):
-    """Another caller is resuming the LangGraph thread, and did not finish within the time to wait for it."""
+    """Another caller is resuming the LangGraph thread, or beginning its session, and did not finish within
+    the time to wait for it.
+    """
 
 
 WebhookFault: TypeAlias = Literal["malformed", "signature", "timestamp", "no_run"]

@@ -117,6 +117,11 @@ class ClientPair(NamedTuple):
         """Seconds, by the clock that the clients go by."""
         return self.sync._settings.clock.monotonic()
 
+    def sleep(self, seconds: float) -> Calls[None]:
+        """Let time pass, by the same clock."""
+        clock = self.sync._settings.clock
+        yield Call(lambda: clock.sleep(seconds), lambda: clock.asleep(seconds))
+
     def was_empty_at(self, ledger_id: str) -> float | None:
         """When a ledger was empty, by the monotonic clock, if this process has made it."""
         return self.sync._settings.cache.made_at(ledger_id, self.process_id)

@@ -23,7 +23,13 @@ from langgraph.types import interrupt
 from .._core.calls import Call, Calls, guard
 from .._core.ledger.keys import THREAD_ID
 from .._telemetry import TelemetryEvent, tell
-from ..errors import CheckpointNotWritten, InvalidRequest, ParallelError, StorageFailed
+from ..errors import (
+    CheckpointNotWritten,
+    InvalidRequest,
+    ParallelError,
+    StorageFailed,
+    ThreadBusy,
+)
 
 # LangGraph has no public way to read these in a running node; tests/test_internals.py fails should they be
 # renamed.
@@ -237,11 +243,11 @@ def is_resumable(config: RunnableConfig) -> bool:
 
 
 def ends_step(error: ParallelError, config: RunnableConfig) -> bool:
-    """Whether a tool is to raise this error instead of telling the model: storage has failed, which no model
-    can mend, and the thread can be resumed once it is mended.
+    """Whether a tool is to raise this error instead of telling the model: storage has failed, or another
+    process keeps the thread. No model can mend that, and the thread can be resumed once it is mended.
     """
     has_thread = thread_id_of(config) is not None and checkpointer_of(config) is not None
-    return isinstance(error, StorageFailed) and has_thread
+    return isinstance(error, StorageFailed | ThreadBusy) and has_thread
 
 
 def is_written_at_exit(config: RunnableConfig) -> bool:

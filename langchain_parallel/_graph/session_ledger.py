@@ -10,14 +10,14 @@ import itertools
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from typing_extensions import Self
 
 from .._core.calls import Calls
-from .._locks.shared import SharedLock, acquire_shared_lock
-from ..errors import LedgerNotFound, StorageFailed
+from .._locks.shared import BACKOFF, take_turn
+from ..errors import LedgerNotFound, StorageFailed, ThreadBusy
 from .clients import ClientPair
 from .gone_ledger import asks_to_replace
 from .records import Record, Records, holder_of
@@ -44,6 +44,9 @@ reached the caller.
 """
 _SAME_THREAD_SECONDS = 24 * 3600.0
 """A first input that comes this long after the ledger's last use belongs to a new thread of the same id."""
+
+_BUSY_SECONDS = 30.0
+"""How long to wait for another process that makes the ledger."""
 
 
 class Ledgers:
@@ -74,42 +77,79 @@ class Ledgers:
                 deleted thread of the same id.
             metadata: Kept with a ledger that is made.
         """
-        used = yield from self.use(config, *names, first_input_at=first_input_at, metadata=metadata)
+        used = yield from self._use(config, names, first_input_at, metadata)
         return used[0]
 
-    def use(
+    def use(self, config: RunnableConfig, name: str) -> Calls[tuple[str, int]]:
+        """As `of`; with the number of this use of the ledger, counted from 1."""
+        return (yield from self._use(config, (name,), is_counted=True))
+
+    def _use(
         self,
         config: RunnableConfig,
-        *names: str,
+        names: Sequence[str],
         first_input_at: float | None = None,
         metadata: Mapping[str, Any] | None = None,
+        *,
+        is_counted: bool = False,
     ) -> Calls[tuple[str, int]]:
-        """As `of`; with the number of this use of the ledger, counted from 1."""
+        """Find the ledger or make it.
+
+        Where another process is at it, its record is waited for. That process is not passed by: it may have
+        stopped, and would pay in its own ledger once it goes on. With a record, nobody waits for anybody.
+
+        Raises:
+            ThreadBusy: Another process has been at it for too long.
+        """
         holder = holder_of(config)
         owner = id(self._records) if holder is None else thread_id_of(config)
-        shared = f"ledger of {owner}/{names[-1]}"
-        lock = yield from acquire_shared_lock(shared, holder, on_machine=holder is not None)
-        try:
-            known = None
-            for name in names:
-                recorded = yield from self._records.get(config, _ledger(name))
-                if first_input_at is not None and _is_of_another_user(recorded, config):
-                    recorded = None
-                known = known or _usable(recorded, first_input_at, is_repeated=repeats(config))
-            if known and not (yield from self._is_own(known, config)):
-                known = None
-            ledger_id = known["ledger_id"] if known else (yield from self._make(config, metadata))
-            ledger_id = (yield from self.replacement(ledger_id, config)) or ledger_id
-            used = {"ledger_id": ledger_id, "at": time.time(), "open": True}
-            used["user"] = _user(config) or (known or {}).get("user")
-            used["uses"] = known["uses"] + 1 if known else 1
-            if known and "answered_at" in known:
-                used["answered_at"] = known["answered_at"]
-            for name in names:
-                yield from self._records.put(config, _ledger(name), used)
-            return str(ledger_id), int(used["uses"])
-        finally:
-            cast(SharedLock, lock).release()  # without a timeout it is never None
+        name = f"ledger of {owner}/{names[-1]}"
+        until, tries = 0.0, 0
+        while True:
+            turn = yield from take_turn(name, holder, on_machine=holder is not None)
+            try:
+                known = yield from self._find(config, names, first_input_at)
+                if known is None and turn.is_alone:
+                    made = yield from self._make(config, metadata)
+                    # A process that no lock keeps out may have recorded one meanwhile.
+                    known = yield from self._find(config, names, first_input_at)
+                    known = known or {"ledger_id": made, "uses": 0}
+                if known and (turn.is_alone or not is_counted):
+                    return (yield from self._record_use(config, names, known))
+            finally:
+                turn.release()
+            now = self._clients.monotonic()
+            until = until or now + _BUSY_SECONDS
+            if now >= until:
+                raise _busy(turn.other_process())
+            tries += 1
+            yield from self._clients.sleep(BACKOFF.delay(tries))
+
+    def _record_use(
+        self, config: RunnableConfig, names: Sequence[str], known: Record
+    ) -> Calls[tuple[str, int]]:
+        ledger_id = str(known["ledger_id"])
+        ledger_id = (yield from self.replacement(ledger_id, config)) or ledger_id
+        use = int(known["uses"]) + 1
+        used = {"ledger_id": ledger_id, "at": time.time(), "open": True, "uses": use}
+        used["user"] = _user(config) or known.get("user")
+        if "answered_at" in known:
+            used["answered_at"] = known["answered_at"]
+        for name in names:
+            yield from self._records.put(config, _ledger(name), used)
+        return ledger_id, use
+
+    def _find(
+        self, config: RunnableConfig, names: Sequence[str], first_input_at: float | None
+    ) -> Calls[Record | None]:
+        """The record of the session's ledger that this thread may go on with."""
+        known = None
+        for name in names:
+            recorded = yield from self._records.get(config, _ledger(name))
+            if first_input_at is not None and _is_of_another_user(recorded, config):
+                recorded = None
+            known = known or _usable(recorded, first_input_at, is_repeated=repeats(config))
+        return known if known and (yield from self._is_own(known, config)) else None
 
     def of_new_call(self, config: RunnableConfig, name: str) -> Calls[str]:
         """The ledger of a call that nobody looks for later: each `RUNS_PER_LEDGER` of these share one.
@@ -231,6 +271,16 @@ class Ledgers:
             last = turns[-1] if turns else {}
             error.with_ids(last.get("run_id"), last.get("interaction_id"))
             raise
+
+
+def _busy(process: int | None) -> ThreadBusy:
+    which = "Another process" if process is None else f"Another process of this machine ({process})"
+    return ThreadBusy(
+        f"{which} has been beginning a session of this thread for {_BUSY_SECONDS:,.0f} s.",
+        hint="This step sent nothing, because that process pays for its runs once it goes on. Let it go on, "
+        "or end it; then resume the thread.",
+        billed=None,
+    )
 
 
 def _ledger(name: str) -> str:

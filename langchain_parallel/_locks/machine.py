@@ -24,6 +24,8 @@ from .process import ForgottenInChild
 FOLDER = "PARALLEL_LOCK_DIR"
 """The environment variable that names another folder for the file of the locks."""
 
+_FLOCK = "hhqqi4x"
+"""`struct flock` of Linux on 64 bits: kind, whence, start, length, process."""
 _LOG = logging.getLogger("langchain_parallel")
 
 
@@ -73,6 +75,12 @@ def free_machine_lock(name: str) -> None:
         _unlock_byte(handle, _place_of(name))
 
 
+def find_lock_holder(name: str) -> int | None:
+    """The id of the other process that has a lock; None where the system does not say."""
+    handle = _FILE.open()
+    return None if handle is None else _find_holder(handle, _place_of(name))
+
+
 def _open_file() -> int:
     """Open the file of the locks.
 
@@ -115,8 +123,12 @@ if sys.platform == "win32":
         os.lseek(handle, place, os.SEEK_SET)
         msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
 
+    def _find_holder(handle: int, place: int) -> int | None:
+        return None
+
 else:
     import fcntl
+    import struct
 
     def _lock_byte(handle: int, place: int) -> bool:
         try:
@@ -127,3 +139,15 @@ else:
 
     def _unlock_byte(handle: int, place: int) -> None:
         fcntl.lockf(handle, fcntl.LOCK_UN, 1, place)
+
+    def _find_holder(handle: int, place: int) -> int | None:
+        if sys.platform != "linux" or sys.maxsize < 2**32:  # elsewhere, the C structure is another
+            return None
+        asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, place, 1, 0)
+        try:
+            kind, _, _, _, process = struct.unpack(
+                _FLOCK, fcntl.fcntl(handle, fcntl.F_GETLK, asked)
+            )
+        except OSError:
+            return None
+        return process if kind != fcntl.F_UNLCK and process > 0 else None

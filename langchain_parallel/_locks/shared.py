@@ -1,26 +1,28 @@
 """A lock in this process and, where checkpoints or store are in PostgreSQL, in all processes that use it.
 
 Where they are not, the processes of this machine share it, if the caller wants that.
+
+Rule: a process may stop with a lock in hand, and go on at any time. So no lock is taken from another process,
+and a caller that can do without one looks for what the other process has recorded (`take_turn`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable
 from contextlib import ExitStack
 
 import anyio
 
 from .._core.calls import Call, Calls, guard
 from .._core.retry import Backoff
-from .machine import free_machine_lock, open_machine_locks, try_machine_lock
+from .machine import find_lock_holder, free_machine_lock, open_machine_locks, try_machine_lock
 from .postgres import AdvisoryLocks, advisory_locks
 from .process import Lock, process_lock
 
-_BACKOFF = Backoff(0.005, 0.25)
+BACKOFF = Backoff(0.005, 0.25)
 """Between two tries for a lock that another process holds."""
-_MACHINE_SECONDS = 30.0
-"""How long to wait for another process of this machine: it may have been stopped with the lock in hand."""
 
 
 class SharedLock:
@@ -32,26 +34,33 @@ class SharedLock:
         lock: Lock,
         advisory: AdvisoryLocks | None,
         *,
-        contested: bool,
+        contested: bool = False,
         on_machine: bool = False,
+        is_alone: bool = True,
     ) -> None:
         self._name, self._lock, self._advisory = name, lock, advisory
         self._on_machine = on_machine
         self.contested = contested
         """Another process held it a moment ago."""
+        self.is_alone = is_alone
+        """No other process has it now."""
+
+    def other_process(self) -> int | None:
+        """The process of this machine that has it; None where that cannot be said."""
+        return find_lock_holder(self._name) if self._on_machine else None
 
     def release(self) -> None:
         """Free the lock. On PostgreSQL this happens in the background, in the right order."""
-        if self._on_machine:
+        if self._on_machine and self.is_alone:
             free_machine_lock(self._name)
-        if self._advisory is None:
+        if self._advisory is None or not self.is_alone:
             self._lock.release()
         else:
             self._advisory.unlock(self._name).add_done_callback(lambda _: self._lock.release())
 
 
 def acquire_shared_lock(
-    name: str, *holders: object, seconds: float | None = None, on_machine: bool = False
+    name: str, *holders: object, seconds: float | None = None
 ) -> Calls[SharedLock | None]:
     """Wait for a lock, up to `seconds` (None: for ever), and take it; None if it did not come free.
 
@@ -59,8 +68,6 @@ def acquire_shared_lock(
         name: What the lock protects.
         holders: The caller's checkpointer and store; the first one in PostgreSQL is where the lock is taken.
         seconds: How long to wait.
-        on_machine: Where no holder is in PostgreSQL, keep out other processes of this machine. For a lock
-            that is held for moments: one who holds it for half a minute is passed by.
     """
     until = None if seconds is None else time.monotonic() + seconds
     lock = process_lock(name)
@@ -68,41 +75,58 @@ def acquire_shared_lock(
         return None
     with ExitStack() as undo:
         undo.callback(lock.release)
-        advisory = next((locks for holder in holders if (locks := advisory_locks(holder))), None)
+        advisory = _advisory_of(holders)
         tries = 1 if advisory is None else (yield from _acquire_advisory(advisory, name, until))
         if not tries:
             return None
-        is_machine = on_machine and advisory is None and (yield from _acquire_of_machine(name))
         undo.pop_all()
-        return SharedLock(name, lock, advisory, contested=tries > 1, on_machine=is_machine)
+        return SharedLock(name, lock, advisory, contested=tries > 1)
 
 
-def _acquire_of_machine(name: str) -> Calls[bool]:
-    """Take a lock from the other processes of this machine; False if one of them keeps it."""
-    yield from open_machine_locks()
-    until, tries = time.monotonic() + _MACHINE_SECONDS, 0
-    while not try_machine_lock(name):
-        if time.monotonic() >= until:
-            return False
-        tries += 1
-        yield from _pause(tries)
-    return True
+def take_turn(name: str, *holders: object, on_machine: bool) -> Calls[SharedLock]:
+    """Wait for the other callers of this process, and try once to keep out other processes: `is_alone` says
+    whether none of them has the lock. Release it in either case.
+
+    Args:
+        name: What the lock protects.
+        holders: As for `acquire_shared_lock`.
+        on_machine: Where no holder is in PostgreSQL, keep out the other processes of this machine.
+    """
+    lock = process_lock(name)
+    yield Call(lock.acquire, lock.aacquire)
+    with ExitStack() as undo:
+        undo.callback(lock.release)
+        advisory = _advisory_of(holders)
+        if advisory is not None:
+            is_alone = bool((yield _ask(advisory, name)))
+        elif on_machine:
+            yield from open_machine_locks()
+            is_alone = try_machine_lock(name)
+        else:
+            is_alone = True
+        undo.pop_all()
+        is_of_machine = on_machine and advisory is None
+        return SharedLock(name, lock, advisory, on_machine=is_of_machine, is_alone=is_alone)
 
 
-def _pause(tries: int) -> Calls[None]:
-    seconds = _BACKOFF.delay(tries)
-    yield Call(lambda: time.sleep(seconds), lambda: anyio.sleep(seconds))
+def _advisory_of(holders: Iterable[object]) -> AdvisoryLocks | None:
+    return next((locks for holder in holders if (locks := advisory_locks(holder))), None)
+
+
+def _ask(advisory: AdvisoryLocks, name: str) -> Call:
+    ask = Call(lambda: advisory.try_lock(name).result(), lambda: _try_lock(advisory, name))
+    hint = "Nothing was sent: see to PostgreSQL, then resume the thread."
+    return guard(ask, "The database with the locks could not be asked", hint)
 
 
 def _acquire_advisory(advisory: AdvisoryLocks, name: str, until: float | None) -> Calls[int]:
     """Take the lock on PostgreSQL, and return how many tries it took; 0 if it did not come free."""
     tries = 1
-    ask = Call(lambda: advisory.try_lock(name).result(), lambda: _try_lock(advisory, name))
-    hint = "Nothing was sent: see to PostgreSQL, then resume the thread."
-    while not (yield guard(ask, "The database with the locks could not be asked", hint)):
+    while not (yield _ask(advisory, name)):
         if until is not None and time.monotonic() >= until:
             return 0
-        yield from _pause(tries)
+        seconds = BACKOFF.delay(tries)
+        yield Call(lambda: time.sleep(seconds), lambda: anyio.sleep(seconds))  # noqa: B023 -- called at once
         tries += 1
     return tries
 

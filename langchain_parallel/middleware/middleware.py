@@ -22,7 +22,7 @@ from .._core.kinds import check_whole, check_words
 from .._graph.run_config import Wait
 from .._session_options import only_one_run_per_question
 from ..client import AsyncParallelClient, ParallelClient
-from ..errors import InvalidRequest, ParallelError
+from ..errors import InvalidRequest, ParallelError, ThreadBusy
 from ..models import SchemaLike
 from ..options import DEFAULT_PROCESSORS, Limits, ProcessorChoice, Processors, RequestOptions
 from ..text.result import MIN_CHARS
@@ -283,6 +283,8 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
         # has to be in the state before a tool sends, or a killed process leaves no way to its runs.
         try:
             ledger_id = yield from agent_ledger(agent, state, config, str(message.id))
+        except ThreadBusy:
+            raise  # the tools would wait as long again
         except ParallelError:  # the tools try again, and tell the model
             ledger_id = ""
         here = {**state, agent.names.ledger: ledger_id}

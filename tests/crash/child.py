@@ -14,6 +14,7 @@ from typing import Any, Literal, TypedDict
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from langchain_parallel import AsyncParallelClient, ParallelClient, aresume, resume
+from langchain_parallel._locks.machine import FOLDER
 from langchain_parallel.client import RetryPolicy
 from langchain_parallel.client.client_pair import AnyClient
 from langchain_parallel.parked.interrupts import runs_waited_for
@@ -43,6 +44,8 @@ class Job(TypedDict):
     kill_at: str | int | None
     stop_at: str | None
     """Where it suspends itself, with SIGSTOP; the file `stopped` in `place` then has its id."""
+    locks: str | None
+    """The folder of the locks that the processes of its machine share; None: as its parent."""
     clock_shift: float
     """Seconds by which this process's clock is ahead."""
     called_by: dict[str, str]
@@ -53,6 +56,8 @@ def work(job: Job, tell: int) -> None:
     """Do the job in this process, and report the result. Does not return."""
     signal.alarm(HANGS_AFTER)
     _shift_clock(job["clock_shift"])
+    if job["locks"] is not None:
+        os.environ[FOLDER] = job["locks"]
     passing.arm(job["kill_at"], tell)
     if job["stop_at"] is not None:
         passing.arm_stop(job["stop_at"], Path(job["place"]) / "stopped")

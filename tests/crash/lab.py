@@ -187,9 +187,9 @@ class Lab:
                 shutil.rmtree(folder)
         return self._outcome(cell, thread_id, reports)
 
-    def suspend(self, cell: Cell, stop_at: str) -> Outcome:
+    def suspend(self, cell: Cell, stop_at: str, *, elsewhere: bool = False) -> Outcome:
         """One thread on SQLite: a process is suspended at a point, another one resumes the thread and ends
-        it, and then the first one goes on.
+        it, or gives up, and then the first one goes on. The other one may be on a machine `elsewhere`.
         """
         thread_id = f"crash-{uuid.uuid4().hex}"
         with tempfile.TemporaryDirectory(prefix="crash-") as place, ThreadPoolExecutor(1) as pool:
@@ -202,8 +202,10 @@ class Lab:
             assert not first.done(), first.result()
             since = time.monotonic()
             try:
+                job = self._job(cell, place, thread_id, None, later=True)
+                job["locks"] = place if elsewhere else None
                 with Zygote() as zygote:
-                    second = zygote.run(self._job(cell, place, thread_id, None, later=True))
+                    second = zygote.run(job)
                 # As long as it takes for what allowed the first one to send to be out of date.
                 time.sleep(max(0.0, 0.5 - (time.monotonic() - since)))
             finally:
@@ -232,6 +234,7 @@ class Lab:
             thread_id=thread_id,
             kill_at=kill_at,
             stop_at=None,
+            locks=None,
             clock_shift=self.condition.clock_shift if later else 0.0,
             called_by=dict(self.condition.called_by),
         )

@@ -68,6 +68,7 @@ class BatchLab:
             thread_id="",
             kill_at=kill_at,
             stop_at=None,
+            locks=None,
             clock_shift=0.0,
             called_by={},
         )

@@ -1,4 +1,5 @@
-"""A process is suspended before its paid request leaves, and goes on after another has resumed the thread.
+"""A process is suspended before its paid request leaves, or while it makes the ledger, and goes on after
+another has resumed the thread.
 
 With real signals and two processes. Nothing but the checkpoints tells the first one what has happened.
 """
@@ -13,6 +14,8 @@ from .lab import Lab
 
 LEAVING = "POST /v1/tasks/groups/*/runs: leaving #1"
 """It has looked, and nothing has been sent."""
+MAKING = "POST /v1/tasks/groups: leaving #1"
+"""It has found no ledger, and makes one."""
 
 
 @pytest.mark.parametrize("mode", ["sync", exhaustive("async")])
@@ -20,8 +23,6 @@ LEAVING = "POST /v1/tasks/groups/*/runs: leaving #1"
 def test_who_was_suspended_before_the_send_finds_what_another_has_sent(
     lab: Lab, workload: str, mode: str
 ) -> None:
-    if workload == "three calls":
-        pytest.skip("the second process may wait for as long as the first one is suspended")
     # Of one model message: a model that the first process asks for its next one speaks anew.
     cell = Cell(workload, "sqlite", mode, "sync", store=False)  # type: ignore[arg-type]
     uncrashed = lab.uncrashed(cell)
@@ -34,6 +35,37 @@ def test_who_was_suspended_before_the_send_finds_what_another_has_sent(
     assert [one["run_id"] for one in _runs(outcome.reports[0].state)] == [
         one["run_id"] for one in _runs(outcome.reports[1].state)
     ]
+
+
+@pytest.mark.parametrize(
+    ("workload", "mode"),
+    [("subgraph", "sync"), exhaustive("subgraph", "async"), exhaustive("three calls", "sync")],
+)
+def test_who_was_suspended_while_it_made_the_ledger_finds_that_of_another_machine(
+    lab: Lab, workload: str, mode: str
+) -> None:
+    """No lock keeps the two apart."""
+    cell = Cell(workload, "sqlite", mode, "sync", store=False)  # type: ignore[arg-type]
+    uncrashed = lab.uncrashed(cell)
+    outcome = lab.suspend(cell, MAKING, elsewhere=True)
+    assert [report.error for report in outcome.reports] == [None, None]
+    assert outcome.paid_twice == outcome.lost == 0
+    assert outcome.ledgers == 1
+    assert outcome.state == uncrashed.state
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize(("workload", "mode"), [("subgraph", "sync"), ("tool", "async")])
+def test_who_is_suspended_while_it_makes_the_ledger_alone_pays(
+    lab: Lab, workload: str, mode: str
+) -> None:
+    cell = Cell(workload, "sqlite", mode, "sync", store=False)  # type: ignore[arg-type]
+    uncrashed = lab.uncrashed(cell)
+    outcome = lab.suspend(cell, MAKING)
+    assert [report.error_type for report in outcome.reports] == ["ThreadBusy", None]
+    assert outcome.paid_twice == outcome.lost == 0
+    assert sorted(outcome.paid) == sorted(uncrashed.paid)
+    assert outcome.state == uncrashed.state
 
 
 def _runs(state: object) -> list[dict[str, str]]:
