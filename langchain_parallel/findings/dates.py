@@ -14,6 +14,7 @@ Date: TypeAlias = tuple[int, ...]
 
 _LONGEST = 40
 """Characters of a text that is one date."""
+_DOTTED = re.compile(r"(\d{4})\. (\d{1,2})\. (\d{1,2})")
 _YEAR_MONTH = re.compile(r"(\d{4})[-/.](\d{1,2})")
 _SHORT_YEAR = re.compile(r"(\d{1,2})([./])(\d{1,2})\2(\d\d)")
 _CENTURY_FROM = 70
@@ -34,6 +35,8 @@ def read_dates(text: str) -> tuple[Date, ...]:
         day, mark, month, year = int(found[1]), found[2], int(found[3]), _whole_year(found[4])
         swapped = () if mark == "." else _dates((year, day, month))
         return tuple(dict.fromkeys((*swapped, *_dates((year, month, day)))))
+    if found := _DOTTED.fullmatch(text):
+        return _dates((int(found[1]), int(found[2]), int(found[3])))
     if found := _YEAR_MONTH.fullmatch(text):
         return _dates((int(found[1]), int(found[2])))
     if found := _ALONE.fullmatch(text):

@@ -33,9 +33,13 @@ class Finding(FoundValue):
     """The best-supported value of a field."""
 
     others: list[FoundValue]
-    """The other values that were found, one for each different one, best first; the 20 best."""
+    """The other values that were found, one for each different one, best first; the 20 best, and what
+    contradicts in any case.
+    """
     agrees: bool
-    """False: another value contradicts it. What differs in form alone, or says less, does not."""
+    """False: another value contradicts it, or two others that are more exact contradict each other. What
+    differs in form alone, or says less, does not.
+    """
     supported_by: list[int]
     """The positions of all turns that gave an equal value."""
     in_answer: bool
@@ -82,4 +86,4 @@ class Contradiction(TypedDict):
 
     field: str
     values: list[FoundValue]
-    """The best supported first; only those that contradict it follow."""
+    """The best supported first; only those that contradict it follow, or each other where none does."""

@@ -21,11 +21,13 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from .finding import Finding, FoundValue, PartEvidence
-from .sameness import group_forms, relation, write
+from .sameness import find_against, group_forms, write
 from .support import Path, Said, field_name
 
 _MOST_OTHERS = 20
 """Other values of a field."""
+_MOST_AGAINST = 2
+"""Those of them that contradict, and that are kept however little supports them."""
 
 
 class Merged(NamedTuple):
@@ -146,15 +148,16 @@ class _Maker:
         """Write down the finding of a field, and return its value."""
         first, *others = values_by_support(said)
         found = self._describe(first)
-        differ = (relation(first.best.form, other.best.form) == "different" for other in others)
+        forms = (other.best.form for other in others)
+        against = find_against(first.best.form, list(forms), _MOST_AGAINST) if others else []
         finding = Finding(
             value=found["value"],
             confidence=found["confidence"],
             citations=found["citations"],
             turn=found["turn"],
             run_id=found["run_id"],
-            others=[self._describe(other) for other in others[:_MOST_OTHERS]],
-            agrees=not any(differ),
+            others=list(map(self._describe, _kept(others, against))),
+            agrees=not against,
             supported_by=sorted({self._position(one) for one in first.said}),
             in_answer=in_answer,
             evidence_of=first.best.evidence_of,
@@ -187,6 +190,12 @@ class _Maker:
             name: PartEvidence(confidence=word, citations=list(map(self.number, urls)))
             for name, (word, urls) in parts.items()
         }
+
+
+def _kept(others: Sequence[Value], against: Sequence[int]) -> list[Value]:
+    """The best of the other values, and those that contradict."""
+    least = [place for place in against if place >= _MOST_OTHERS]
+    return [*others[: _MOST_OTHERS - len(least)], *(others[place] for place in least)]
 
 
 def values_by_support(said: Sequence[Said]) -> list[Value]:

@@ -14,11 +14,13 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Iterable, Sequence
 from decimal import Decimal
+from itertools import combinations, islice
 from typing import Any, Literal, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
 from ..evidence import NO_ANSWERS, is_hollow
 from .dates import read_dates
+from .number_forms import in_digits
 from .quantities import Quantity, number_of, numbers_in, plain_numbers, read_quantities
 from .wording import (
     all_replaced,
@@ -39,9 +41,15 @@ _NAME_WORDS, _NAME_CHARS = 5, 80
 """Of a text that is a name; a longer one is prose."""
 _SENTENCE_WORDS = 3
 """From which on a last dot makes a sentence of it."""
+_INEXACT = ("quantity", "date")
+"""Kinds of which one value may be less exact than two that differ."""
+_COMPARED_VALUES = 20
+"""Of a field, with each other."""
 _PAIRED = 60
 """Elements of a list that are compared one by one."""
-_HOST = re.compile(r"(?:https?://)?(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?::\d{1,5})?(?:[/?#]\S*)?")
+_HOST = re.compile(
+    r"(?:https?://)?(?:[\w-]{1,63}\.){1,8}(?:[^\W\d_]{2,24}|xn--[a-z\d-]{2,59})\.?(?::\d{1,5})?(?:[/?#]\S*)?"
+)
 _YES = "true yes wahr ja vrai oui si sim да はい 是 예 نعم"
 _NO = "false no falsch nein faux non nao nej нет いいえ 否 아니요 لا"
 _TRUTH = {**dict.fromkeys(_YES.split(), True), **dict.fromkeys(_NO.split(), False)}
@@ -52,6 +60,9 @@ _SAME_NAMES: dict[str, str] = {
     "united states of america": "us",
     "united kingdom": "uk",
 }
+_FISCAL = re.compile(
+    r"(fy ?|fiscal(?: year)? )?((?:19|20)\d\d)(?:\s?/\s?((?:\d\d)?\d\d)|-(?=\d\d$)(\d\d))?"
+)
 _PHONE = re.compile(r"\+(?:[ ()/-]{0,2}\d){10,15}")
 
 
@@ -115,6 +126,20 @@ def relation(a: Form, b: Form) -> Relation:
     return _OF_A_KIND.get(a.kind, _are_different)(a, b)
 
 
+def find_against(best: Form, others: Sequence[Form], most: int | None = None) -> list[int]:
+    """The places of the values that contradict the best one, the first ones of them; where none does, of two
+    that contradict each other: `2024` agrees with two days of that year, of which only one can be right.
+    """
+    differ = (n for n, other in enumerate(others) if relation(best, other) == "different")
+    against = list(islice(differ, most))
+    if against or best.kind not in _INEXACT:
+        return against
+    exact = [n for n, other in enumerate(others) if other.kind in _INEXACT][:_COMPARED_VALUES]
+    pairs = combinations(exact, 2)
+    apart = (pair for pair in pairs if relation(*(others[n] for n in pair)) == "different")
+    return list(next(apart, ()))
+
+
 def group_forms(forms: Sequence[Form]) -> list[int]:
     """A number for each form, equal for the same values. Linear.
 
@@ -161,7 +186,9 @@ def _form_of_text(text: str) -> Form:
         return Form("text", (re.sub(r"\D", "", normal),), text)
     if dates := read_dates(normal):
         return Form("date", dates, text)
-    if quantities := read_quantities(normal):
+    if fiscal := _fiscal_year(normal):
+        return Form("text", (fiscal,), text)
+    if quantities := read_quantities(normal) or _written_out(text, normal):
         return Form("quantity", quantities, text)
     if address := _address(text.strip()):
         return Form("address", (address,), text)
@@ -172,13 +199,31 @@ def _form_of_text(text: str) -> Form:
     return Form("text", (key,), text, is_sentence or not is_name)
 
 
+def _fiscal_year(normal: str) -> str:
+    """`2023/24` and `FY2024` in one form; empty for what is none."""
+    if not (found := _FISCAL.fullmatch(normal)):
+        return ""
+    if behind := found[3] or found[4]:
+        is_next = int(behind) % 100 == (int(found[2]) + 1) % 100
+        return f"{found[2]}/{int(behind) % 100:02}" if is_next else ""
+    return f"fy {found[2]}" if found[1] else ""
+
+
+def _written_out(text: str, normal: str) -> tuple[Quantity, ...]:
+    """The readings of a number in words, alone or with a unit: `nine hundred`, but not `Seven Seas`."""
+    digits = in_digits(text, normal)
+    readings = read_quantities(digits) if digits != normal else ()
+    return () if any(one.unit and one.has_noun for one in readings) else readings
+
+
 def _address(text: str) -> str | None:
     """A web address without scheme, `www.` and last slash."""
     if len(text) > 2_000 or not _HOST.fullmatch(text):
         return None
     try:
         parts = urlsplit(text if "://" in text[:8] else f"https://{text}")
-        host = (parts.hostname or "").removeprefix("www.")
+        host = (parts.hostname or "").removeprefix("www.").rstrip(".")
+        host = host.encode().decode("idna") if "xn--" in host and host.isascii() else host
     except ValueError:
         return None
     query = f"?{parts.query}" if parts.query else ""

@@ -17,7 +17,7 @@ from ..evidence import (
 from .finding import Contradiction, Finding, Findings, FoundValue, PartEvidence, Source
 from .merging import merge
 from .question_turns import in_order, questions_in, turns_in
-from .sameness import form_of, relation
+from .sameness import find_against, form_of, relation
 from .strands import Strand, find_strands
 from .support import TurnEvidence, sources_in, values_of
 
@@ -150,10 +150,9 @@ def contradictions(findings: Findings) -> list[Contradiction]:
 
 
 def _against(finding: Finding) -> list[FoundValue]:
-    best = form_of(finding["value"])
-    return [
-        one for one in finding["others"] if relation(best, form_of(one["value"])) == "different"
-    ]
+    others = finding["others"]
+    forms = [form_of(one["value"]) for one in others]
+    return [others[place] for place in find_against(form_of(finding["value"]), forms)]
 
 
 def _plain(finding: Finding) -> FoundValue:

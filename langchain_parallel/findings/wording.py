@@ -9,11 +9,12 @@ import unicodedata
 from collections.abc import Callable
 
 from .._core.plain_text import clean
+from .._quantities.digit_groups import PARTS
 
 _TYPOGRAPHIC = str.maketrans(
     {
         **dict.fromkeys("‘’‚‛′`´ʼ", "'"),
-        **dict.fromkeys("“”„‟″«»‹›", '"'),
+        **dict.fromkeys("“”„‟″«»‹›「」『』〝〟", '"'),
         **dict.fromkeys("‐‑‒–—―−﹣", "-"),
         "٫": ".",
         "٬": ",",
@@ -21,6 +22,9 @@ _TYPOGRAPHIC = str.maketrans(
     }
 )
 _RAISED = re.compile("[⁰¹²³⁴-⁹]+")
+_PARTS = re.compile(rf"(\d*)\s?({PARTS})")
+_STROKES = str.maketrans({"ł": "l", "Ł": "l", "ø": "o", "Ø": "o", "đ": "d", "Đ": "d", "ı": "i"})
+"""Letters that have no form without their stroke."""
 _AROUND = " \t\n.,;:!?\"'()[]<>*_"
 _BOUND = re.compile(r"[<>]=?\s?(?:[^\w\s]\s?)?\d")
 """The begin of `> 1,000`."""
@@ -52,11 +56,18 @@ def normalize(text: str) -> str:
     line = clean(text)
     if not line.isascii():
         line = line.translate(_TYPOGRAPHIC)
+        line = _PARTS.sub(_with_part, line.translate(_STROKES))  # 1½ is not 11/2
         line = _RAISED.sub(lambda raised: f"^{raised[0]}", line)  # 10² is not 102
         line = "".join(_bare(char) for char in unicodedata.normalize("NFKC", line))
     line = " ".join(line.casefold().split())
     bound = line[0] if _BOUND.match(line) else ""
     return bound + line.strip(_AROUND)
+
+
+def _with_part(found: re.Match[str]) -> str:
+    """`1½` as 1.5."""
+    part = f"{unicodedata.numeric(found[2]):.3g}"
+    return f"{found[1] or 0}{part.removeprefix('0')}"
 
 
 def _bare(char: str) -> str:

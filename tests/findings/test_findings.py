@@ -85,6 +85,27 @@ def test_objects_are_merged_by_property_and_lists_are_one_value() -> None:
     assert [told["field"] for told in contradictions(found)] == ["people"]
 
 
+def test_a_contradiction_is_told_however_little_supports_it() -> None:
+    others = [turn(n, {"staff": 300 + n}, {"staff": "medium"}) for n in range(1, 25)]
+    turns = [turn(0, {"staff": "over 300"}, {"staff": "high"}), *others]
+    (found,) = find_findings([*turns, turn(25, {"staff": 100}, {"staff": "low"})])
+    assert len(found["fields"]["staff"]["others"]) == 20
+    (told,) = contradictions(found)
+    assert [one["value"] for one in told["values"]] == ["over 300", 100]
+
+
+def test_two_that_are_more_exact_than_the_best_may_contradict_each_other() -> None:
+    days = ["2024-03-05", "2024-03-09"]
+    turns = [turn(0, {"opened": "2024"}, {"opened": "high"})]
+    turns += [turn(n, {"opened": day}) for n, day in enumerate(days, start=1)]
+    (found,) = find_findings(turns)
+    assert found["answer"] == {"opened": "2024"}
+    assert not found["fields"]["opened"]["agrees"]
+    (told,) = contradictions(found)
+    assert sorted(one["value"] for one in told["values"]) == ["2024", *days]
+    assert contradictions(find_findings(turns[:2])[0]) == []
+
+
 def test_an_amount_never_gets_the_currency_of_another_one() -> None:
     euros, dollars = {"amount": 5, "currency": "EUR"}, {"amount": 7, "currency": "USD"}
     (found,) = find_findings(

@@ -1,12 +1,13 @@
 """Over generated sessions: a follow-up lowers nothing, branches have no order, nothing is invented.
 
-What is generated: questions with follow-ups and branches, some of them failed; objects, nested ones, lists
-and texts; values that hold nothing; and the same values in other forms.
+What is generated: questions with follow-ups and branches, some of them failed, others hollow; objects, nested
+ones, lists and texts; values that hold nothing; and the same values in other forms, languages and scripts.
 """
 
 from __future__ import annotations
 
 import json
+from itertools import combinations
 from typing import Any, cast
 
 from hypothesis import given, settings
@@ -28,15 +29,52 @@ from ..cut import is_exhaustive
 from .building import turn
 
 MANY = 1_500 if is_exhaustive() else 30
-NAMES = ("ceo", "employees", "founded", "site")
+NAMES = ("ceo", "employees", "founded", "site", "share", "open")
 FORMS: dict[str, list[list[Any]]] = {
     # each list has one value in several forms
-    "ceo": [["Ada Lovelace", "ADA LOVELACE"], ["Bob Byte", "“Bob Byte”"], ["Eve Evans"]],
-    "employees": [[1200, "1,200", "1.2k", "1200 employees"], [1350, "1'350"], [900, "900 people"]],
-    "founded": [["2001-02-03", "3 February 2001", "03.02.2001"], ["2002-02-03", "Feb 3, 2002"]],
-    "site": [["https://www.acme.com/", "acme.com"], ["https://beta.org", "http://www.beta.org/"]],
+    "ceo": [
+        ["Ada Lovelace", "ADA LOVELACE", "Áda  Lovelace"],
+        ["Bob Byte", "“Bob Byte”", "«Bob Byte»"],
+        ["Ева Иванова", "ЕВА ИВАНОВА"],
+        ["山田 太郎", "「山田　太郎」"],
+    ],
+    "employees": [
+        [1200, "1,200", "1.2k", "1200 employees", "１２００", "١٬٢٠٠", "一千二百", "1.2×10³"],
+        [1350, "1'350", "1 350", "1350 Mitarbeiter"],
+        [900, "900 people", "nine hundred"],
+        [-900, "−900", "minus 900"],
+        [12_000_000, "12 million", "12 Mio.", "1.2 crore", "1200万", "一千二百万", "1,2e7"],
+    ],
+    "founded": [
+        [
+            "2001-02-03",
+            "3 February 2001",
+            "03.02.2001",
+            "3 février 2001",
+            "2001年2月3日",
+            "3. Feb. 2001",
+        ],
+        ["2002-02-03", "Feb 3, 2002", "3 февраля 2002 г.", "3 de febrero de 2002", "2002. 2. 3."],
+        ["2001-02-13", "13/02/2001", "2001/02/13", "2001-02-13T00:00:00Z"],
+    ],
+    "site": [
+        ["https://www.acme.com/", "acme.com", "http://ACME.com", "acme.com."],
+        ["https://beta.org", "http://www.beta.org/"],
+        ["https://www.bücher.de/", "http://xn--bcher-kva.de", "bücher.de"],
+        ["https://gamma.com/de/", "www.gamma.com/de"],
+    ],
+    "share": [
+        ["12 %", "12 percent", "12%", "１２ ％", "12 Prozent", "12 pour cent"],
+        ["12 percentage points", "12 pp", "12 Prozentpunkte", "1200 basis points"],
+        ["21 %", "21 por ciento"],
+        ["1½ %", "1.5 %", "1,5 Prozent"],
+    ],
+    "open": [[True, "yes", "Ja", "oui", "はい"], [False, "no", "nein", "нет"]],
 }
-HOLLOW: list[Any] = [None, "", "unknown", "N/A", {}, [{}], [], " "]
+HOLLOW: list[Any] = [
+    *(None, "", "unknown", "N/A", {}, [{}], [], " "),
+    *("keine Angabe", "不明", "non disponible", {"value": None}, [{"name": ""}]),
+]
 SITES = [f"https://{name}.example.org/page" for name in ("a", "b")] + [
     "https://c.com",
     "https://www.d.net/x",
@@ -50,6 +88,8 @@ def contents(draw: st.DrawFn) -> Any:
             st.sampled_from(["A text about Acme.", "Another text, which says much more of it.", ""])
         )
     names = draw(st.sets(st.sampled_from(NAMES), min_size=1))
+    if draw(st.integers(0, 7)) == 0:  # a turn that comes back hollow
+        return {name: draw(st.sampled_from(HOLLOW)) for name in sorted(names)}
     content = {
         name: draw(st.sampled_from(HOLLOW + [form for forms in FORMS[name] for form in forms]))
         for name in sorted(names)
@@ -75,7 +115,7 @@ def contents(draw: st.DrawFn) -> Any:
 @st.composite
 def sessions(draw: st.DrawFn) -> list[Turn]:
     turns: list[Turn] = []
-    for number in range(draw(st.integers(1, 4))):
+    for number in range(draw(st.integers(1, 5))):
         branches = 1 if number == 0 else draw(st.sampled_from([1, 1, 1, 2, 3]))
         first, parent = len(turns), draw(st.integers(0, len(turns) - 1)) if turns else 0
         for _ in range(branches):
@@ -99,7 +139,7 @@ def sessions(draw: st.DrawFn) -> list[Turn]:
             if draw(st.integers(0, 9)) == 0:
                 made = {
                     **made,
-                    "status": "failed",
+                    "status": draw(st.sampled_from(["failed", "cancelled", "running"])),
                     "content": None,
                     "confidence": {},
                     "citations": [],
@@ -268,6 +308,32 @@ def test_a_planted_contradiction_is_told_and_another_form_is_none(
     assert contradictions(found) == []
     assert found["fields"][name]["supported_by"] == [0, 1]
     assert found["fields"][name]["others"] == []
+
+
+def test_each_form_is_the_same_and_each_other_value_a_contradiction() -> None:
+    for name, lists in FORMS.items():
+        every = [(number, form) for number, forms in enumerate(lists) for form in forms]
+        for (one, first), (other, second) in combinations(every, 2):
+            (found,) = find_findings([turn(0, {name: first}), turn(1, {name: second})])
+            assert len(contradictions(found)) == (one != other), (first, second)
+            assert len(found["fields"][name]["supported_by"]) == 1 + (one == other)
+
+
+@settings(max_examples=MANY)
+@given(sessions(), st.sampled_from(NAMES), st.data())
+def test_a_contradiction_in_any_session_is_told(
+    turns: list[Turn], name: str, data: st.DataObject
+) -> None:
+    one, other = data.draw(st.permutations(FORMS[name]))[:2]
+    for values in data.draw(st.permutations([one, other])):
+        content = {name: data.draw(st.sampled_from(values))}
+        turns = [*turns, turn(len(turns), content, parent=0 if turns else None)]
+    found = find_findings(turns)[0]
+    told = [
+        contradiction for contradiction in contradictions(found) if contradiction["field"] == name
+    ]
+    assert told
+    assert all(len(contradiction["values"]) > 1 for contradiction in contradictions(found))
 
 
 @settings(max_examples=MANY)

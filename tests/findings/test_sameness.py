@@ -59,6 +59,24 @@ SAME: list[tuple[Any, Any]] = [
     ("Hauptstr. 5, 10115 Berlin", "Hauptstraße 5, 10115 Berlin"),
     ("USA", "United States of America"),
     ("+1 (555) 123-4567", "+15551234567"),
+    ("2 pp", "2 percentage points"),
+    ("0.5 Prozentpunkte", "50 basis points"),
+    ("1½ million", "1.5 million"),
+    ("½", 0.5),
+    ("nine hundred", 900),
+    ("twelve million euros", "€12m"),
+    ("三亿五千万元", "350 million CNY"),
+    ("1.2×10³", 1200),
+    ("1,2e7", "12 million"),
+    ("minus 5", "−5"),
+    ("2023/24", "2023-24"),
+    ("2023/2024", "2023/24"),
+    ("FY2024", "fiscal year 2024"),
+    ("2002. 2. 3.", "2002-02-03"),
+    ("acme.com.", "https://acme.com"),
+    ("https://www.bücher.de/", "xn--bcher-kva.de"),
+    ("「山田　太郎」", "山田 太郎"),
+    ("Łódź", "Lodz"),
 ]
 DIFFERENT: list[tuple[Any, Any]] = [
     (1200, 1300),
@@ -95,6 +113,13 @@ DIFFERENT: list[tuple[Any, Any]] = [
     ("31.12.98", "31.12.99"),
     ("1990s", 2001),
     ("Acme has 1,200 employees in all", "Acme has 1,500 employees in all"),
+    ("2 %", "2 percentage points"),
+    ("12 ‰", "12 %"),
+    ("1½", "1¼"),
+    ("minus 5", 5),
+    ("2023/24", "2022/23"),
+    ("Seven Seas", "Nine Seas"),
+    ("三亿五千万元", "三亿六千万元"),
 ]
 SAYS_LESS: list[tuple[Any, Any]] = [
     ("1.2M", 1234567),
@@ -122,6 +147,7 @@ SAYS_LESS: list[tuple[Any, Any]] = [
     ("MIT", "Massachusetts Institute of Technology"),
     (["Dr. Jane Doe", "Bob Li"], ["Jane Doe", "Bob Li", "Carl X"]),
     ("Ada", ["Ada", "Bob"]),
+    ("Seven", "Seven Bank"),
     ("Ada has led it for many years now.", "Nothing here is said of who leads the company, alas."),
 ]
 

@@ -242,6 +242,9 @@ def test_values_contradict_that_cannot_all_be_true() -> None:
     assert consistency([said(0, 350, "high"), vague])["score"] == 1
     score = consistency([said(0, 350, "high"), vague, said(2, 400, "low")])
     assert score["comment"].endswith("not: staff (350 or 400)")
+    others = [said(n, 1_000 + n, "medium") for n in range(1, 25)]
+    score = consistency([said(0, "over 1000", "high"), *others, said(25, 10, "low")])
+    assert score["comment"].endswith("not: staff (over 1000 or 10)")
 
 
 def test_what_has_no_place_in_the_answer_is_a_field_with_a_value() -> None:
