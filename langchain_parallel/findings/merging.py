@@ -156,7 +156,7 @@ class _Maker:
             citations=found["citations"],
             turn=found["turn"],
             run_id=found["run_id"],
-            others=list(map(self._describe, _kept(others, against))),
+            others=list(map(self._describe, _others_to_keep(others, against))),
             agrees=not against,
             supported_by=sorted({self._position(one) for one in first.said}),
             in_answer=in_answer,
@@ -192,7 +192,7 @@ class _Maker:
         }
 
 
-def _kept(others: Sequence[Value], against: Sequence[int]) -> list[Value]:
+def _others_to_keep(others: Sequence[Value], against: Sequence[int]) -> list[Value]:
     """The best of the other values, and those that contradict."""
     least = [place for place in against if place >= _MOST_OTHERS]
     return [*others[: _MOST_OTHERS - len(least)], *(others[place] for place in least)]
