@@ -82,9 +82,8 @@ def secrets_in(extra_body: Mapping[str, Any]) -> tuple[str, ...]:
 def _extra_texts(part: Extensible) -> Iterator[tuple[str, str]]:
     """The names and texts in what callers send beside the fields that are known."""
     yield from _named_texts(part.extra_body)
-    for _, value in part:
-        if isinstance(value, Extensible):
-            yield from _extra_texts(value)
+    for inner in part._parts.values():
+        yield from _extra_texts(inner)
 
 
 def _named_texts(extra_body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

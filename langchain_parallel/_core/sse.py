@@ -48,7 +48,9 @@ class SSEDecoder:
         if self._after_cr:  # the LF of a CRLF that was cut in two ends no second line
             text = text.removeprefix("\n")
         self._after_cr = text.endswith("\r")
-        first, *others = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        if "\r" in text:
+            text = text.replace("\r\n", "\n").replace("\r", "\n")
+        first, *others = text.split("\n")
         self._rest.append(first)
         if not others:
             return []
@@ -59,6 +61,9 @@ class SSEDecoder:
     def _line(self, line: str) -> ServerSentEvent | None:
         if not line:
             return self._dispatch()
+        if line.startswith("data: "):  # nearly all of a stream, and so it is copied once only
+            self._data.append(line[6:])
+            return None
         name, _, value = line.partition(":")
         value = value.removeprefix(" ")
         if name == "data":

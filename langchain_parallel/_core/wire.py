@@ -116,11 +116,10 @@ def _complete(part: Extensible, body: dict[str, Any]) -> None:
     if isinstance(part, SourcePolicy | DataSources):
         for name in [name for name, value in body.items() if not value]:
             del body[name]
-    for name, value in part:
-        if isinstance(value, Extensible):
-            _complete(value, body[name])
-            if not body[name]:
-                del body[name]
+    for name, inner in part._parts.items():
+        _complete(inner, body[name])
+        if not body[name]:
+            del body[name]
     body.update((name, hide(value)) for name, value in part.extra_body.items())
 
 

@@ -5,7 +5,7 @@ Rule: every row is paid for once, whatever happens, and none is lost with anothe
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Generator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterator, Sequence
 from contextlib import aclosing, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from langchain_core.runnables.config import ensure_config
 from typing_extensions import Self, Unpack
 
 from .._core.calls import Calls, adrive, drive
+from .._core.group_results import Ended
 from .._core.plain_text import count
 from .._graph.clients import ClientPair
 from .._graph.observers import OBSERVER, Observer, Update, tell_to
@@ -25,7 +26,7 @@ from ..parked.interrupts import ParkedBatch, check_parked_by, park_for_batch
 from .approval_of_tables import clear
 from .batch_lock import BatchLock, busy, lock_batch, lock_new_batch, warn_of_leaving
 from .batch_of_step import StepBatch, check_last, find_batch, name_of_table
-from .questions import Question
+from .questions import Question, RowTicket
 from .row_answer import ResearchRow, with_answer, with_error
 from .row_source import TEXT_COLUMN, Rows
 from .table_files import write_rows
@@ -205,6 +206,9 @@ class _Seen:
         self._lock: BatchLock | None = None
         self._step: StepBatch | None = None
         self._is_parked = False
+        self._ahead: dict[int, ResearchRow] = {}
+        """Rows that wait for one before them. They are made before, for that takes time."""
+        self._next = 0
         self._has_unknown = False
         """Whether it is not known of a row what became of it."""
 
@@ -282,16 +286,27 @@ class _Seen:
         if on_begin is not None:
             on_begin(batch_id)
 
-    def row(self, step: Any) -> ResearchRow | None:
-        """The row that a step of the flow is about; None for a report."""
+    def rows(self, step: Any) -> Iterator[ResearchRow]:
+        """The rows whose turn has come with a step of the flow; a report brings none."""
         if isinstance(step, BatchProgress):
-            self._show(answered=step.answered + step.failed, cost_usd=step.cost_usd)
-            self.trace.beat()
-            on_progress = self.job.options["on_progress"]
-            if on_progress is not None:
-                on_progress(step)
-            return None
-        ticket, ended = step
+            self._note(step)
+        elif self.job.options["in_order"]:
+            row = self._row(*step)
+            self._ahead[row.number] = row
+            while (row_in_turn := self._ahead.pop(self._next, None)) is not None:
+                self._next += 1
+                yield row_in_turn
+        else:
+            yield self._row(*step)
+
+    def _note(self, progress: BatchProgress) -> None:
+        self._show(answered=progress.answered + progress.failed, cost_usd=progress.cost_usd)
+        self.trace.beat()
+        on_progress = self.job.options["on_progress"]
+        if on_progress is not None:
+            on_progress(progress)
+
+    def _row(self, ticket: RowTicket, ended: Ended) -> ResearchRow:
         if isinstance(ended, ParallelError):
             self._has_unknown |= isinstance(ended, StillRunning | SubmissionUnknown)
             return with_error(ticket, ended, self.job.options["processor"])
@@ -322,8 +337,7 @@ def _iterate(job: TableJob, seen: _Seen) -> Generator[ResearchRow, None, None]:
                 for step in steps:
                     if isinstance(step, BatchActive):
                         drive(seen.park(step))
-                    row = seen.row(step)
-                    if row is not None:
+                    for row in seen.rows(step):
                         drive(seen.tell(row))
                         yield row
         except BaseException as error:
@@ -343,8 +357,7 @@ async def _aiterate(job: TableJob, seen: _Seen) -> AsyncGenerator[ResearchRow, N
                 async for step in steps:
                     if isinstance(step, BatchActive):
                         await adrive(seen.park(step))
-                    row = seen.row(step)
-                    if row is not None:
+                    for row in seen.rows(step):
                         await adrive(seen.tell(row))
                         yield row
         except BaseException as error:

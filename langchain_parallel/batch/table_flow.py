@@ -1,8 +1,9 @@
 """How a table is researched: rows in, runs in groups, answers out.
 
 Rule: what is held at once is bounded by the runs in flight, whatever the number of rows. A row is read when
-there is room for it, is forgotten when its answer was handed on, and an answer is never held but to keep the
-order. What an earlier process has started is found by its key and not sent again (`batch_chain.py`).
+there is room for it, and is forgotten when its answer was emitted. Answers are emitted as they come, and a
+caller that keeps the order holds them. What an earlier process has started is found by its key and not sent
+again (`batch_chain.py`).
 
 Rule: no row waits long for the next one to come. Rows that were read are sent after a moment, and those that
 come one by one go into one group until it has a chunk of them.
@@ -103,6 +104,7 @@ class TableFlow:
     parks: bool = False
     """End with `BatchActive` rather than wait for runs."""
     in_order: bool = True
+    """Whether the caller hands on the rows in their order. They are emitted as they end, all the same."""
     hurries: bool = False
     """Each answer is wanted by itself, and not all of them together."""
     chunk_size: int = 1_000
@@ -115,8 +117,8 @@ class TableFlow:
     chain: batch_chain.BatchChain = field(init=False)
     """Its task groups."""
     _groups: dict[str, GroupResults] = field(default_factory=dict)
-    _ready: dict[int, tuple[RowTicket, Ended]] = field(default_factory=dict)
-    """Rows that wait for one before them."""
+    _ahead: set[int] = field(default_factory=set)
+    """Rows that have ended, and that a caller holds because one before them has not."""
     _next: int = 0
     _counts: dict[str, int] = field(default_factory=dict)
     _stopped: ParallelError | None = None
@@ -236,7 +238,7 @@ class TableFlow:
 
     def _room(self) -> int:
         """How many rows may be read: a chunk, or none before there is room for one."""
-        held = sum(len(group.waiting) for group in self._groups.values()) + len(self._ready)
+        held = sum(len(group.waiting) for group in self._groups.values()) + len(self._ahead)
         room = self.in_flight - held
         return room if room >= min(self.chunk_size, self.in_flight) or not held else 0
 
@@ -384,9 +386,15 @@ class TableFlow:
         self, group_id: str, ticket: RowTicket, named: dict[str, str]
     ) -> PendingSubmission:
         assert ticket.request is not None
-        metadata = {**ticket.request.metadata, **named}
-        request = ticket.request.model_copy(update={"metadata": metadata})
-        return PendingSubmission(group_id, ticket.key, request, self.policy, self.cache, self.mark)
+        return PendingSubmission(
+            ledger_id=group_id,
+            key=ticket.key,
+            request=ticket.request,
+            policy=self.policy,
+            cache=self.cache,
+            mark=self.mark,
+            further={**named},
+        )
 
     def _group(self, group_id: str) -> Flow[GroupResults]:
         group = self._groups.get(group_id)
@@ -423,7 +431,7 @@ class TableFlow:
                 del self._groups[group_id]
 
     def _take(self, ticket: RowTicket, ended: Ended) -> Flow[None]:
-        """Hand on what became of a row, when its turn has come."""
+        """Hand on what became of a row."""
         yield from report(*end_events(ended, TaskRun(run_id="", status="failed")))
         if isinstance(ended, ParallelError):
             self._add("failed")
@@ -431,13 +439,12 @@ class TableFlow:
                 self.spending.settle(ended)
         else:
             self._add("answered")
-        if not self.in_order:
-            yield from emit((ticket, ended))
-            return
-        self._ready[ticket.number] = (ticket, ended)
-        while (ready := self._ready.pop(self._next, None)) is not None:
+        if self.in_order:
+            self._ahead.add(ticket.number)
+        while self._next in self._ahead:
+            self._ahead.remove(self._next)
             self._next += 1
-            yield from emit(ready)
+        yield from emit((ticket, ended))
 
     def _end(self, waiting: list[GroupResults], until: float) -> Flow[None]:
         """The time is over: runs go on, and each row without an answer says so."""

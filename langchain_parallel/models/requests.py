@@ -50,7 +50,9 @@ MAX_DEPTH = 100
 
 def is_too_deep(value: object) -> bool:
     """Whether a value is more than `MAX_DEPTH` levels deep: pydantic may end the process over it."""
-    level = [value]
+    if not (value and isinstance(value, dict | list | tuple)):
+        return False
+    level: list[object] = [value]
     for _ in range(MAX_DEPTH):
         containers = {id(v): v for v in level if isinstance(v, dict | list | tuple)}.values()
         level = [v for c in containers for v in (c.values() if isinstance(c, dict) else c)]
@@ -109,6 +111,11 @@ class Extensible(_RequestModel):
 
     _sent_beside: ClassVar[frozenset[str]] = frozenset()
     """Names that the object does not have, and the one that is made from it does."""
+
+    @property
+    def _parts(self) -> dict[str, Extensible]:
+        """The parts of it that may hold more, too, by their names."""
+        return {n: part for n, part in self.__dict__.items() if isinstance(part, Extensible)}
 
     @field_validator("extra_body")
     @classmethod
@@ -326,9 +333,9 @@ def lacks_secrets(model: McpServer | Webhook) -> bool:
 
 def has_masked_extra(part: Extensible) -> bool:
     """Whether an `extra_body` of it was made of a dump, which holds none of its texts."""
-    if _MASK in json.dumps(part.extra_body):
+    if part.extra_body and _MASK in json.dumps(part.extra_body):
         return True
-    return any(has_masked_extra(value) for _, value in part if isinstance(value, Extensible))
+    return any(map(has_masked_extra, part._parts.values()))
 
 
 class TaskRunInput(Extensible):

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, cast
 
 from ...errors import LedgerNotFound, NotFound, ParallelError, SubmissionUnknown
@@ -47,12 +47,14 @@ class PendingSubmission:
     """Whose credentials it has (`identity.py`)."""
     looked_at: float = -math.inf
     """When the last lookup began, by the monotonic clock."""
+    further: Metadata = field(default_factory=dict)
+    """What its run is marked with beside its key."""
 
     @property
     def metadata(self) -> Metadata:
         """The metadata of its run."""
         mark = {} if self.mark is None else {MARK_KEY: self.mark}
-        return {**self.request.metadata, METADATA_KEY: self.key, **mark}
+        return {**self.request.metadata, **self.further, METADATA_KEY: self.key, **mark}
 
     @property
     def name(self) -> str:
