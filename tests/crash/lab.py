@@ -62,6 +62,7 @@ class Zygote:
             stdout=subprocess.PIPE,
             text=True,
         )
+        self._is_ready = False
 
     def __enter__(self) -> Self:
         return self
@@ -78,8 +79,16 @@ class Zygote:
         self._process.wait(timeout=90)
         self._process.stdout.close()
 
+    def wait_until_ready(self) -> None:
+        """Wait for its imports, which take seconds."""
+        assert self._process.stdout is not None
+        if not self._is_ready:
+            assert self._process.stdout.readline() == "ready\n"
+            self._is_ready = True
+
     def run(self, job: Job) -> Report:
         """Run a job in a process of its own."""
+        self.wait_until_ready()
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(job) + "\n")
@@ -192,7 +201,12 @@ class Lab:
         it, or gives up, and then the first one goes on. The other one may be on a machine `elsewhere`.
         """
         thread_id = f"crash-{uuid.uuid4().hex}"
-        with tempfile.TemporaryDirectory(prefix="crash-") as place, ThreadPoolExecutor(1) as pool:
+        with (
+            tempfile.TemporaryDirectory(prefix="crash-") as place,
+            ThreadPoolExecutor(1) as pool,
+            Zygote() as zygote,
+        ):
+            zygote.wait_until_ready()
             job = self._job(cell, place, thread_id, None, later=False)
             job["stop_at"] = stop_at
             first = pool.submit(self._zygote.run, job)
@@ -204,8 +218,7 @@ class Lab:
             try:
                 job = self._job(cell, place, thread_id, None, later=True)
                 job["locks"] = place if elsewhere else None
-                with Zygote() as zygote:
-                    second = zygote.run(job)
+                second = zygote.run(job)
                 # As long as it takes for what allowed the first one to send to be out of date.
                 time.sleep(max(0.0, 0.5 - (time.monotonic() - since)))
             finally:

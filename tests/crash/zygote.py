@@ -1,4 +1,5 @@
-"""A process that has imported everything, and forks a child for each job: `python -m tests.crash.zygote`.
+"""A process that has imported everything, says `ready`, and forks a child for each job:
+`python -m tests.crash.zygote`.
 
 Jobs come in as lines of JSON, and reports go out as such. It has one thread, so that forking is safe.
 """
@@ -19,6 +20,7 @@ from .child import Job, work
 
 def main() -> None:
     """Fork, wait, report; until the input ends."""
+    print("ready", flush=True)
     warnings.simplefilter("ignore")
     gc.freeze()  # or each child copies all of it when it first collects garbage
     for line in sys.stdin:
