@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.tools import ToolException
-from pydantic import BaseModel, Field, SecretStr, ValidationError, create_model, model_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    SecretStr,
+    ValidationError,
+    WithJsonSchema,
+    create_model,
+    model_validator,
+)
 from typing_extensions import Self
 
 from .._core.calls import Calls
@@ -21,6 +29,7 @@ from ..options import RequestOptions, check_timeout
 from ..processors import PROCESSORS
 from ..tools import ParallelTaskTool
 from ..tools.call_site import NO_CONFIG, AnyRuntime, CallSite
+from ..tools.left_out import LeftOut, none
 from ..tools.own_answers import seal_answer
 from .failures import CallFailed, parallel_error
 from .leniency import Keyed, as_refusal
@@ -51,6 +60,8 @@ ProcessorLiteral: TypeAlias = Literal[
 Result: TypeAlias = dict[str, Any]
 Metadata: TypeAlias = dict[str, str | float | bool]
 _METADATA = "metadata"
+_OfModel: TypeAlias = Annotated[Metadata | None, LeftOut(), WithJsonSchema({"type": "object"})]
+"""As a model is shown it: each argument has a type."""
 
 
 class ParallelTaskRunInput(BaseModel):
@@ -121,7 +132,7 @@ class ParallelTaskRunTool(Keyed, ParallelTaskTool):
         made.args_schema = create_model(
             f"{self.name}_input",
             __base__=self.args_schema,
-            metadata=(Metadata | None, Field(default=None, description="Kept with the run.")),
+            metadata=(_OfModel, none("Texts, numbers and booleans that are kept with the run.")),
         )
         return self
 
