@@ -168,6 +168,7 @@ async def custom_stream(door: Door) -> None:
     kinds = {message["type"].partition(".")[0] for message in heard}
     assert kinds == {"task_run", "spending"}
     assert {message["run_id"] for message in heard} == set(door.run_ids)
+    assert [message["cost_usd"] for message in heard if message["type"] == "spending"] == [0.1]
 
 
 async def cost_in_trace(door: Door) -> None:
@@ -177,9 +178,10 @@ async def cost_in_trace(door: Door) -> None:
 
 
 async def limits(door: Door) -> None:
-    door.open(processor="core", limits=Limits(max_cost_usd=0.01, on_exceed="stop"))
-    await door.ask()
-    assert not door.run_ids
+    door.open(processor="core", limits=Limits(max_runs=1, on_exceed="stop"))
+    assert "[simulated]" in plain(door.told(await door.ask("One?")))
+    assert "the limit is 1" in plain(door.told(await door.ask("Two?")))
+    assert len(door.run_ids) == door.account.billed == 1
 
 
 async def approval(door: Door) -> None:
@@ -187,7 +189,7 @@ async def approval(door: Door) -> None:
     state = await door.ask()
     assert state["__interrupt__"][0].value["cost_usd"] == 0.025
     assert not door.run_ids
-    await door.invoke(Command(resume=APPROVE))
+    assert "[simulated]" in plain(door.told(await door.invoke(Command(resume=APPROVE))))
     assert len(door.run_ids) == door.account.billed == 1
 
 
@@ -209,7 +211,8 @@ async def parked(door: Door) -> None:
     state = await door.ask()
     assert [one.value["kind"] for one in state["__interrupt__"]] == ["parked"]
     door.account.simulator.clock.sleep(3_600)
-    await door.invoke(Command(resume="look again"))
+    state = await door.invoke(Command(resume="look again"))
+    assert "[simulated]" in plain(door.told(state))
     assert len(door.run_ids) == door.account.billed == 1
 
 

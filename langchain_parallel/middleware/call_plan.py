@@ -244,7 +244,7 @@ def _plan_records(
     """
     names, args, made, research = agent.names, call.args, Research(), agent.research(state)
     handle = None if call.name == names.start else args["handle"]
-    parent = handle and find_parent(agent, research, handle)
+    parent = None if handle is None else find_parent(agent, research, handle)
     default = agent.processors.follow_up if parent else agent.processors.first
     if call.name == names.quick:
         default = agent.processors.quick[0]

@@ -1,9 +1,10 @@
 """Citations: one number for one address in a whole thread, and the lookup of the source behind `[3]`.
 
 Rule: a number, once given, stays. Runs end in any order, some at the same time in parallel tool calls, so
-each has a range of its own; an address that an earlier finding cites keeps the number it has there. The range
-is planned with the run, in one sequence with the answers of other tools (`tools/thread_citations.py`). A run
-that a tool plans or finds, while others run that do not know of it, has a range far above these.
+each has a range of its own; an address that an earlier finding or another tool's answer cites keeps the
+number it has there. The range is planned with the run, in one sequence with the answers of other tools
+(`tools/thread_citations.py`). A run that a tool plans or finds, while others run that do not know of it, has
+a range far above these.
 
 A sub-agent has its own numbers, and its text goes to agents that have other ones. So the end of its ledger's
 id follows each of its numbers, as in `[3@c65c64]`.
@@ -20,8 +21,8 @@ from typing import Any, NamedTuple
 from typing_extensions import TypedDict
 
 from ..text.own_marks import Number, marked_numbers
-from ..text.source_numbers import number_of
-from ..tools.thread_citations import UNPLANNED, numbered_sources
+from ..text.source_numbers import number_of, position_of
+from ..tools.thread_citations import UNPLANNED, numbered_sources, numbers_by_url
 from .agent_state import AgentTurn, Research
 from .names import Names
 
@@ -47,13 +48,41 @@ class CitationLookup(NamedTuple):
     """Numbers that no source has: the model made them up."""
 
 
-def number_citations(record: AgentTurn, research: Research) -> list[dict[str, Any]]:
-    """A record's citations, with the thread's numbers."""
+def number_citations(
+    record: AgentTurn, research: Research, beside: Mapping[str, int]
+) -> list[dict[str, Any]]:
+    """A record's citations, with the thread's numbers.
+
+    Args:
+        record: The record.
+        research: All records.
+        beside: What `numbers_beside` returns. A sub-agent's text goes to agents that have other numbers.
+    """
     earlier = _by_url(research, without=record["handle"])
+    if not record.get("citation_suffix"):
+        earlier = {**beside, **earlier}
     return [
         {**source, "number": earlier.get(source["url"]) or _own(record, nth)}
         for nth, source in enumerate(record["citations"], start=1)
     ]
+
+
+def numbers_beside(names: Names, state: Mapping[str, Any]) -> dict[str, int]:
+    """The numbers that the answers of other tools have given, by address; they count with those of an unnamed
+    middleware.
+    """
+    return numbers_by_url(state.get("messages") or ()) if names.is_default else {}
+
+
+def numbers_of(research: Research) -> dict[str, int]:
+    """The numbers of what the runs of this agent have cited, by address: those of the one sequence, which are
+    neither a sub-agent's nor those of a run that nobody planned.
+    """
+    return {
+        url: number
+        for url, number in _by_url(research).items()
+        if isinstance(number, int) and position_of(number) < UNPLANNED
+    }
 
 
 def _own(record: AgentTurn, nth: int) -> Number:
@@ -77,7 +106,7 @@ def _planned_range(record: AgentTurn) -> int | None:
     return planned if 0 <= planned < UNPLANNED else None
 
 
-def _by_url(research: Research, without: str) -> dict[str, Number]:
+def _by_url(research: Research, without: str = "") -> dict[str, Number]:
     numbers: dict[str, Number] = {}
     for record in sorted(research.values(), key=lambda r: r["position"]):
         if record["handle"] != without:

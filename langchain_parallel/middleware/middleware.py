@@ -31,6 +31,7 @@ from .agent_ledger import agent_ledger
 from .agent_messages import note
 from .agent_state import Research, is_ended, state_schema
 from .call_plan import answered_and_open_calls, find_message, plan_message
+from .citations import numbers_beside
 from .final_sources import Cite, with_sources, without_sources
 from .interrupted_calls import answer_interrupted, with_whole_history
 from .names import Names
@@ -191,7 +192,8 @@ class ParallelResearchMiddleware(AgentMiddleware[Any, Any, Any]):
             changed = {**changed, **(yield from release(agent, research, config, open_calls))}
             research = {**research, **changed}
             due = runs_to_poll(research, len(messages))
-            changed |= yield from poll(agent, research, config, due)
+            beside = numbers_beside(agent.names, state)
+            changed |= yield from poll(agent, research, config, due, beside)
         update: dict[str, Any] = {agent.names.records: changed} if changed else {}
         whole = answer_interrupted(agent, messages, {**research, **changed})
         return {**update, **(with_whole_history(whole) or {})} or None

@@ -20,14 +20,18 @@ from .parents import Parent
 
 
 def quick_record(
-    agent: AgentConfig, research: Research, record: AgentTurn, outcome: QuickAnswer
+    agent: AgentConfig,
+    research: Research,
+    record: AgentTurn,
+    outcome: QuickAnswer,
+    beside: Mapping[str, int],
 ) -> AgentTurn:
-    """The record with what came of its question."""
+    """The record with what came of its question; `beside`: the numbers that other tools have given."""
     turn = answered_turn(record, outcome, record["ledger_id"], agent.clients.seals)
     done: AgentTurn = {**record, **turn}
     for name in ("cleared", "approved", "on_hold"):
         done.pop(name, None)  # type: ignore[misc]  # mypy does not follow the loop
-    done["citations"] = number_citations(done, research)
+    done["citations"] = number_citations(done, research, beside)
     return done
 
 
@@ -42,7 +46,7 @@ def find_quick(
     is_edited = outcome.asked["question"] != record["question"]
     sent: AgentTurn = {**record, **outcome.asked}  # type: ignore[typeddict-item]
     sent["edited"] = record.get("edited", False) or is_edited
-    return {record["handle"]: quick_record(agent, research, sent, outcome)}
+    return {record["handle"]: quick_record(agent, research, sent, outcome, {})}
 
 
 def refuse_lost(

@@ -71,8 +71,13 @@ def start(
     record: AgentTurn,
     ledger_id: str,
     config: RunnableConfig,
+    *,
+    beside: Mapping[str, int],
 ) -> Calls[Started]:
-    """Find the record's run or start it: the one step that costs money. Errors are put into the record."""
+    """Find the record's run or start it: the one step that costs money. Errors are put into the record.
+
+    `beside`: the numbers that other tools have given.
+    """
     if record["status"] not in ("planned", "declined"):
         return Started(record)
     record = with_ledger(agent, record, ledger_id, config)
@@ -102,7 +107,8 @@ def start(
             why.append(_REVIEWED)
         return Started(decline(record, " ".join(why)), found)
     came = submitted.submission
-    return Started((yield from _with_outcome(agent, research, record, came, config)), found)
+    done = yield from _with_outcome(agent, research, record, came, config, beside=beside)
+    return Started(done, found)
 
 
 def _with_outcome(
@@ -111,10 +117,12 @@ def _with_outcome(
     record: AgentTurn,
     came: Submission | QuickAnswer,
     config: RunnableConfig,
+    *,
+    beside: Mapping[str, int],
 ) -> Calls[AgentTurn]:
     """The record with its run; of a quick question, with its answer."""
     if isinstance(came, QuickAnswer):
-        done = quick_record(agent, research, record, came)
+        done = quick_record(agent, research, record, came, beside)
         yield from _emit_cost(done, research, config)
         return done
     return {**record, **running_turn(record, came, agent.clients.seals)}
@@ -145,6 +153,7 @@ def finish(
     record: AgentTurn,
     config: RunnableConfig,
     *,
+    beside: Mapping[str, int],
     has_ended: bool,
     fetch_seconds: float = PaidRun.fetch_seconds,
 ) -> Calls[AgentTurn]:
@@ -157,6 +166,7 @@ def finish(
         research: All records: the sources of earlier ones keep their numbers.
         record: The run's.
         config: LangChain's config.
+        beside: The numbers that other tools have given.
         has_ended: Only ask for the answer.
         fetch_seconds: How long to wait for it then.
     """
@@ -174,7 +184,7 @@ def finish(
         return {**record, "error": harmless(error.message, ERROR_CHARS)}
     whole = {**record, **turn}
     done = cast(AgentTurn, {n: v for n, v in whole.items() if n not in PLANNING_FIELDS})
-    done["citations"] = number_citations(done, research)
+    done["citations"] = number_citations(done, research, beside)
     yield from _emit_cost(done, research, config)
     after = earlier_questions(turns_of(research), done["parent_interaction_id"])
     ended = EndedQuestion(done["question"], after, cast(Evidence, done), [done])
@@ -196,6 +206,7 @@ def poll(
     research: Research,
     config: RunnableConfig,
     handles: list[str],
+    beside: Mapping[str, int],
     *,
     thorough: bool = False,
 ) -> Calls[Research]:
@@ -206,13 +217,16 @@ def poll(
         research: All records.
         config: LangChain's config.
         handles: The runs.
+        beside: The numbers that other tools have given.
         thorough: Find out whether a run of unknown outcome was started, which may take the settling time.
     """
     changed: Research = {}
     for handle in handles:
         record = research[handle]
         try:
-            now = yield from _look_up(agent, {**research, **changed}, record, config, thorough)
+            now = yield from _look_up(
+                agent, {**research, **changed}, record, config, beside, thorough=thorough
+            )
         except LedgerNotFound:
             if not asks_to_replace(config, record["ledger_id"]):
                 continue
@@ -238,6 +252,8 @@ def _look_up(
     research: Research,
     record: AgentTurn,
     config: RunnableConfig,
+    beside: Mapping[str, int],
+    *,
     thorough: bool,
 ) -> Calls[AgentTurn]:
     if record["status"] == "unknown":
@@ -256,4 +272,4 @@ def _look_up(
         return record
     if run.active:  # also again, after a person has done what it waited for
         return {**record, "status": "running", "error": None}
-    return (yield from finish(agent, research, record, config, has_ended=True))
+    return (yield from finish(agent, research, record, config, beside=beside, has_ended=True))

@@ -34,7 +34,7 @@ from .agent_config import AgentConfig
 from .agent_ledger import agent_ledger
 from .agent_state import UNPROVEN, AgentTurn, Research, as_read, find_record, is_active, is_ended
 from .call_plan import call_of, find_message, has_id_of_another, plan_call
-from .citations import next_range
+from .citations import next_range, numbers_beside, numbers_of
 from .earlier_answers import as_text
 from .own_records import prove_records
 from .pages import field_of, finding, next_page_lines, no_such_field, page_of
@@ -67,6 +67,11 @@ class ResearchTool(BaseTool):
         """The first range of citation numbers above those of the runs in a state; tools beside it ask."""
         is_known = self.agent.names.is_default and isinstance(state, Mapping)
         return next_range(self.agent.research(state)) if is_known else 0
+
+    def numbers_by_url(self, state: Any) -> dict[str, int]:
+        """The numbers of what the runs in a state have cited, by address; tools beside it ask."""
+        is_known = self.agent.names.is_default and isinstance(state, Mapping)
+        return numbers_of(self.agent.research(state)) if is_known else {}
 
     def _run(
         self,
@@ -236,7 +241,8 @@ def ask(call: AgentCall) -> Calls[Command[Any]]:
     for handle, record in reviewed.records.items():
         known = {**call.research, **reviewed.records, **records}
         here = {**state, "messages": [message], agent.names.records: known}
-        started = yield from start(agent, here, record, ledger_id, config)
+        beside = numbers_beside(agent.names, state)
+        started = yield from start(agent, here, record, ledger_id, config, beside=beside)
         records[handle] = started.record
         found |= started.found
     records = yield from _wait(call, records)
@@ -278,6 +284,7 @@ def _finish(
             everything,
             record,
             call.config,
+            beside=numbers_beside(call.agent.names, call.state),
             has_ended=has_ended,
             fetch_seconds=fetch_seconds,
         )
@@ -294,13 +301,14 @@ def check(call: AgentCall) -> Calls[Command[Any]]:
         InvalidRequest: There is no such research.
     """
     agent, research, handle = call.agent, call.research, call.args.get("handle")
+    beside = numbers_beside(agent.names, call.state)
     if not handle:
         active = [name for name, record in research.items() if is_active(record)]
-        changed = yield from poll(agent, research, call.config, active)
+        changed = yield from poll(agent, research, call.config, active, beside)
         limits = agent.rules(call.state, call.config).limits
         return call.answer(agent_messages.listing(agent, {**research, **changed}, limits), changed)
     name = find_record(research, handle)["handle"]
-    changed = yield from poll(agent, research, call.config, [name], thorough=True)
+    changed = yield from poll(agent, research, call.config, [name], beside, thorough=True)
     record = {**research, **changed}[name]
     if is_ended(record):
         changed = {name: as_read(record)}

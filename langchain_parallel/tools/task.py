@@ -67,7 +67,7 @@ from .own_answers import check_adopted, check_follow_up, remember_answer, seal_a
 from .parked_call import wait_or_park
 from .seating import answer_from_seat
 from .task_artifact import Told, artifact_of, spending
-from .thread_citations import first_position, number_citations
+from .thread_citations import number_citations
 from .tool_messages import description, error_for_model, explain
 from .unfinished_calls import UnfinishedCall, is_found_again, with_asked_key
 from .within_limits import submit_within_limits
@@ -328,10 +328,7 @@ class ParallelTaskTool(DiscreetDoor, CalledByName, CalledInBatches, AskedByHand)
     def _answer(self, got: PaidAnswer, processor: str, ledger_id: str, site: CallSite) -> Told:
         artifact = artifact_of(got, processor)
         numbered = number_citations(
-            citations(got.result),
-            site.messages,
-            site.nth_call,
-            first_position(site.tools, site.state),
+            citations(got.result), site.messages, site.nth_call, site.tools, site.state
         )
         artifact["citations"] = numbered
         told = paid_calls(got.result, self._door_now().options.paid_connectors)

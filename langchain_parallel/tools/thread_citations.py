@@ -30,7 +30,8 @@ def number_citations(
     citations: Sequence[Mapping[str, Any]],
     messages: Sequence[Any],
     nth_call: int = 0,
-    first: int = 0,
+    beside: Sequence[Any] = (),
+    state: Any = None,
 ) -> list[dict[str, Any]]:
     """The citations of an answer with the numbers that they have in the conversation.
 
@@ -38,17 +39,26 @@ def number_citations(
         citations: Of one answer, with `url`.
         messages: The conversation before the answer.
         nth_call: The place of its call among the calls of its message.
-        first: The first position that an answer may have.
+        beside: The tools of the agent, among them perhaps those of the research middleware.
+        state: The agent's.
     """
-    known = numbered_sources(messages)
-    by_url: dict[str, int] = {}
-    for number, source in known.items():
-        by_url.setdefault(source["url"], number)
-    position = nth_call + max(first, next_range(messages))
+    by_url = numbers_by_url(messages)
+    asked = (getattr(tool, "numbers_by_url", None) for tool in beside)
+    for numbers in (ask(state) for ask in asked if callable(ask)):
+        by_url = {**numbers, **by_url}
+    position = nth_call + max(_first_position(beside, state), next_range(messages))
     return [
         {**source, "number": by_url.get(source["url"]) or number_of(position, nth)}
         for nth, source in enumerate(citations, start=1)
     ]
+
+
+def numbers_by_url(messages: Sequence[Any]) -> dict[str, int]:
+    """The number of each address that the tools' answers in a conversation have cited."""
+    by_url: dict[str, int] = {}
+    for number, source in numbered_sources(messages).items():
+        by_url.setdefault(source["url"], number)
+    return by_url
 
 
 def next_range(messages: Sequence[Any]) -> int:
@@ -88,7 +98,7 @@ def _numbers_in_texts(messages: Sequence[Any]) -> Iterator[int]:
                     yield int(number)
 
 
-def first_position(tools: Iterable[Any], state: Any) -> int:
+def _first_position(tools: Iterable[Any], state: Any) -> int:
     """The first position beside these tools: above the ranges of the middleware's runs."""
     asked = (getattr(tool, "next_range", None) for tool in tools)
     return max((ask(state) for ask in asked if callable(ask)), default=0)

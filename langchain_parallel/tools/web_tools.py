@@ -32,7 +32,7 @@ from ..text.result import DEFAULT_MAX_CHARS, MIN_CHARS
 from ..text.untrusted import ERROR_CHARS, harmless
 from ..text.web_pages import Page
 from .call_site import AnyRuntime, CallSite, config_inside
-from .thread_citations import first_position, number_citations
+from .thread_citations import number_citations
 from .tool_messages import explain
 
 _SEALED = "session of searches"
@@ -141,9 +141,7 @@ def number_pages(
         {"url": url, "title": one_line(one.title or "", TITLE_CHARS) or None}
         for url, one in found.items()
     ]
-    numbered = number_citations(
-        cited, site.messages, site.nth_call, first_position(site.tools, site.state)
-    )
+    numbered = number_citations(cited, site.messages, site.nth_call, site.tools, site.state)
     citations = [cast(NumberedPage, one) for one in numbered]
     return [_page(one["number"], one["url"], found[one["url"]]) for one in citations], citations
 

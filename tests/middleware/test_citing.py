@@ -128,7 +128,7 @@ def test_more_than_a_hundred_citations_stay_apart() -> None:
         turn: Any = {"handle": f"r{position}", "position": position, "citations": urls}
         return turn  # type: ignore[no-any-return]
 
-    numbers = [c["number"] for p in range(30) for c in number_citations(made(p), {})]
+    numbers = [c["number"] for p in range(30) for c in number_citations(made(p), {}, {})]
     assert len(set(numbers)) == len(numbers) == 30 * 250
 
 
@@ -136,7 +136,7 @@ def test_more_than_a_hundred_citations_stay_apart() -> None:
 def test_a_run_whose_range_nobody_planned_has_numbers_far_above_all_others(planned: Any) -> None:
     turn: Any = {"handle": "r1", "position": 3, "numbers_at": planned}
     turn["citations"] = [{"url": "https://a.example"}]
-    found = number_citations(turn, {})
+    found = number_citations(turn, {}, {})
     assert [one["number"] for one in found] == [100_301]
     assert next_range({"r1": turn}) == 0
 
@@ -157,7 +157,7 @@ def within(ledger: str | None) -> Any:
         "citation_suffix": ledger or "",
     }
     found: Any = {**ids, "position": 0, "numbers_at": 0, "citations": urls}
-    return {**found, "citations": number_citations(found, {})}
+    return {**found, "citations": number_citations(found, {}, {})}
 
 
 def test_marks_of_sub_agents_are_resolved_in_every_state_with_their_records() -> None:

@@ -37,6 +37,19 @@ def test_a_wrong_handle_is_answered_with_the_known_ones(account: Account, wrong:
     assert account.billed == 1
 
 
+@pytest.mark.parametrize("nothing", ["", " ", "null", "None"])
+@pytest.mark.parametrize("tool", ["follow_up", "branch", "ask_quick", "read_research"])
+def test_no_handle_is_answered_so_too_before_anything_is_planned(
+    account: Account, tool: str, nothing: str
+) -> None:
+    asked = {"branch": {"questions": ["Why?"]}, "read_research": {}}.get(tool, {"question": "Why?"})
+    model = Model(calls(start("Who leads?")), calls((tool, {"handle": nothing, **asked})), "done")
+    agent = account.agent(model, model_may_choose=("lite", "chat:lite"))
+    said = texts(account.invoke(agent, SAID))[1]
+    assert said.startswith(f"There is no research {nothing.strip()!r}. Known: r1 (completed)")
+    assert account.billed == 1
+
+
 def test_before_any_research_none_is_known(account: Account) -> None:
     state = account.invoke(account.agent(Model(calls(read("r1")), "done")), SAID)
     assert "Known: none yet." in texts(state)[0]

@@ -27,7 +27,7 @@ from langchain_parallel.errors import InvalidRequest, RequestWarning
 from langchain_parallel.middleware import ResearchAgentState, find_citations
 from langchain_parallel.models import SearchAdvancedSettings
 from langchain_parallel.retrievers import ParallelSearchRetriever
-from langchain_parallel.simulator import Fault
+from langchain_parallel.simulator import Fault, RunScript
 from langchain_parallel.text.own_marks import marked_numbers
 from langchain_parallel.text.untrusted import AS_DATA
 from langchain_parallel.tools import ParallelExtractTool, ParallelSearchTool
@@ -292,6 +292,73 @@ async def test_beside_research_no_number_is_given_twice_and_each_is_found(web: W
     assert cited.sources[2]["url"] == searched[0].artifact["citations"][1]["url"]
     assert cited.sources[2]["handle"] == ""
     assert cited.sources[101]["handle"] == "r1"
+
+
+SAME = {
+    "type": "text",
+    "content": "It leads.",
+    "basis": [
+        {
+            "field": "output",
+            "reasoning": "",
+            "confidence": "high",
+            "citations": [{"url": "https://one.example/a", "title": "One"}],
+        }
+    ],
+}
+
+
+ONE, TWO = "https://one.example/a", "https://two.example/b"
+RESEARCH: Any = ("start_research", {"question": "Who leads?"})
+QUICK: Any = ("ask_quick", {"question": "And now?", "handle": "r1"})
+
+
+def pages(url: str) -> Any:
+    return ("parallel_extract", {"urls": [TWO, url]})
+
+
+def numbering(web: Web, *turns: Any, **options: Any) -> Any:
+    """An agent with research and pages, whose model calls one of them in each of its messages."""
+    middleware = ParallelResearchMiddleware(client=web.client, **options)
+    speaker = model(*(says(turn) if isinstance(turn, tuple) else turn for turn in turns), "done")
+    kept: Any = {"middleware": [middleware], "checkpointer": InMemorySaver()}
+    return create_agent(speaker, tools=[web.extract()], **kept)
+
+
+def one_number(state: Any, url: str = ONE, handle: str = "r1") -> None:
+    """The address that a run and a tool have cited has one number, under which the run is found."""
+    (read,) = (m for m in tool_messages(state) if m.name == "parallel_extract")
+    by_url = {one["url"]: one["number"] for one in read.artifact["citations"]}
+    cited = state["parallel_research"][handle]["citations"][0]
+    assert cited["url"] == url
+    assert by_url[url] == cited["number"] != by_url[TWO]
+    found = find_citations(f"[{cited['number']}]", state).sources
+    assert found[cited["number"]]["handle"] == handle
+
+
+@pytest.mark.parametrize("turns", [(RESEARCH, pages(ONE)), (pages(ONE), RESEARCH)])
+async def test_an_address_that_a_run_and_a_tool_have_cited_has_one_number(
+    web: Web, how: How, turns: Any
+) -> None:
+    web.simulator.scripts.add(RunScript(output=SAME))
+    one_number(await invoke(numbering(web, *turns), START, how, thread("t")))
+
+
+async def test_so_has_one_that_a_run_in_the_background_cites(web: Web, how: How) -> None:
+    web.simulator.scripts.add(RunScript(output=SAME))
+    agent = numbering(web, RESEARCH, pages(ONE), "later", wait="background")
+    await invoke(agent, START, how, thread("t"))
+    web.simulator.clock.sleep(3_600)
+    one_number(await invoke(agent, START, how, thread("t")))
+
+
+async def test_so_has_one_that_a_quick_answer_cites(web: Web, how: How) -> None:
+    choices: dict[str, Any] = {"model_may_choose": ("lite", "chat:lite")}
+    asked = await invoke(numbering(Web(), RESEARCH, QUICK, **choices), START, how, thread("t"))
+    url = asked["parallel_research"]["r1.2"]["citations"][0]["url"]
+    for turns in ((pages(url), QUICK), (QUICK, pages(url))):
+        agent = numbering(web, RESEARCH, *turns, **choices)
+        one_number(await invoke(agent, START, how, thread(str(turns))), url, "r1.2")
 
 
 def made_by_hand(speaker: Any, search: Any, middleware: ParallelResearchMiddleware) -> Any:
