@@ -216,11 +216,17 @@ def values_by_support(said: Sequence[Said]) -> list[Value]:
 
 
 def _value(said: list[Said]) -> Value:
+    """Of equal ones, the earliest first. With the same support the type that came first stays: 1200, and not
+    `1.2k`.
+    """
+    kind = type(said[0].value)
+
     def order(one: Said) -> tuple[Any, ...]:
         return (
             one.rank,
             len(one.sites),
             one.excerpts,
+            isinstance(one.value, kind),
             one.round,
             write(one.value),
             one.urls,

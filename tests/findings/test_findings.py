@@ -106,6 +106,22 @@ def test_two_that_are_more_exact_than_the_best_may_contradict_each_other() -> No
     assert contradictions(find_findings(turns[:2])[0]) == []
 
 
+def test_the_same_value_in_another_form_does_not_change_the_type_of_the_answer() -> None:
+    for later, supported, answer in (
+        ("1.2k", "medium", 1200),
+        ("1.2k", "high", "1.2k"),
+        (1200.0, "medium", 1200),
+    ):
+        turns = [
+            turn(0, {"staff": 1200}, {"staff": "medium"}),
+            turn(1, {"staff": later}, {"staff": supported}),
+        ]
+        (found,) = find_findings(turns)
+        assert found["answer"] == {"staff": answer}
+        assert type(found["answer"]["staff"]) is type(answer)
+        assert found["fields"]["staff"]["supported_by"] == [0, 1]
+
+
 def test_an_amount_never_gets_the_currency_of_another_one() -> None:
     euros, dollars = {"amount": 5, "currency": "EUR"}, {"amount": 7, "currency": "USD"}
     (found,) = find_findings(
