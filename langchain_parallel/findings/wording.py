@@ -22,7 +22,7 @@ _TYPOGRAPHIC = str.maketrans(
     }
 )
 _RAISED = re.compile("[⁰¹²³⁴-⁹]+")
-_PARTS = re.compile(rf"(\d*)\s?({PARTS})")
+_PARTS = re.compile(rf"(\d{{0,12}})\s?({PARTS})")
 _STROKES = str.maketrans({"ł": "l", "Ł": "l", "ø": "o", "Ø": "o", "đ": "d", "Đ": "d", "ı": "i"})
 """Letters that have no form without their stroke."""
 _AROUND = " \t\n.,;:!?\"'()[]<>*_"
