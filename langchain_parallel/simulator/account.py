@@ -39,6 +39,8 @@ from .webhook_outbox import (
     signing_keys,
 )
 
+_UNPACKED = 2_000
+"""Outputs that are kept as they are; older ones are packed, or a hundred thousand would take 4 GB."""
 ScriptT = TypeVar("ScriptT", ScriptedTurn, ScriptedAnswer)
 
 
@@ -87,6 +89,8 @@ class Account:
         self._runs: dict[str, Run] = {}
         self._groups: dict[str, Group] = {}
         self._chats: list[Run] = []
+        self._unpacked: deque[Run] = deque()
+        """Those whose outputs were written last, oldest first."""
         self._interactions: dict[str, Run] = {}
         self._log: list[LogEntry] = []
         self.forgotten: set[tuple[str | None, str]] = set()
@@ -308,8 +312,11 @@ class Account:
     def finish_output(self, run: Run) -> JsonObject | None:
         """Return the output of a completed run. The first call writes it."""
         for each in [*run.ancestors(), run]:
-            if each.output is None and each.status_at(self.monotonic) == "completed":
-                each.output = write_output(each, self.evidence, self.seed)
+            if not each.has_output and each.status_at(self.monotonic) == "completed":
+                each.write(write_output(each, self.evidence, self.seed))
+                self._unpacked.append(each)
+        while len(self._unpacked) > _UNPACKED:
+            self._unpacked.popleft().pack()
         return run.output
 
     def find_run(self, run_id: str, *, known: bool = False) -> Run:
@@ -360,7 +367,7 @@ class Account:
             output = {"type": "text", "content": output, "basis": []}
         with self.lock:
             now = self.monotonic
-            self._interactions[interaction_id] = Run(
+            elsewhere = self._interactions[interaction_id] = Run(
                 run_id="",
                 interaction_id=interaction_id,
                 request={"input": input, "processor": "elsewhere"},
@@ -368,8 +375,8 @@ class Account:
                 created=now,
                 starts=now,
                 ends=now,
-                output=dict(output),
             )
+            elsewhere.write(dict(output))
 
     def context_of(self, interaction_id: str) -> list[ContextTurn]:
         """The turns that a run continuing from this interaction builds on, oldest first."""

@@ -7,7 +7,9 @@ Times are seconds on the clock's monotonic axis; `epoch` converts them to Unix t
 
 from __future__ import annotations
 
+import json
 import math
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -96,7 +98,31 @@ class Run:
     error: JsonObject | None = None
     turn: ScriptedTurn | None = None
     scripted_output: Mapping[str, Any] = field(default_factory=dict)
-    output: JsonObject | None = None
+    _output: JsonObject | None = field(default=None, repr=False)
+    _packed: bytes | None = field(default=None, repr=False)
+
+    @property
+    def has_output(self) -> bool:
+        """Whether its output was written."""
+        return self._output is not None or self._packed is not None
+
+    @property
+    def output(self) -> JsonObject | None:
+        """Its output, once that was written."""
+        if self._packed is None:
+            return self._output
+        output: JsonObject = json.loads(zlib.decompress(self._packed))
+        return output
+
+    def write(self, output: JsonObject) -> None:
+        """Keep its output."""
+        self._output, self._packed = output, None
+
+    def pack(self) -> None:
+        """Keep its output in less memory: a twentieth, and reading it takes longer."""
+        if self._output is not None:
+            self._packed = zlib.compress(json.dumps(self._output).encode(), 1)
+            self._output = None
 
     @property
     def processor(self) -> str:

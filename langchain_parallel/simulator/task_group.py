@@ -8,12 +8,12 @@ some time after it was accepted.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from .http_messages import JsonObject
 from .problems import Problem, invalid_request
+from .run_schedule import RunSchedule, StatusCounts
 from .simulated_run import ACTIVE, Run, timestamp
 
 
@@ -59,26 +59,27 @@ class Group:
     runs: list[Run] = field(default_factory=list)
     listed: list[Run] = field(default_factory=list)
     events: list[GroupEvent] = field(default_factory=list)
-    _hidden: list[Run] = field(default_factory=list)
-    _open: list[Run] = field(default_factory=list)
+    _counts: StatusCounts = field(default_factory=StatusCounts)
+    _hidden: RunSchedule = field(default_factory=lambda: RunSchedule(lambda run: run.visible))
+    _open: RunSchedule = field(default_factory=lambda: RunSchedule(lambda run: run.ends))
+    _stay_active: list[Run] = field(default_factory=list)
+    """Those whose last status, undocumented, is an active one."""
 
     def add(self, runs: list[Run]) -> None:
         self.runs += runs
-        self._hidden += runs
+        self._hidden.add(runs)
+        self._counts.add(runs)
 
     def refresh(self, t: float) -> None:
         """Append everything that has happened up to t to the logs."""
-        shown = sorted((r for r in self._hidden if r.visible <= t), key=lambda r: r.visible)
-        if shown:
-            self.listed += shown
-            self._open += shown
-            self._hidden = [r for r in self._hidden if r.visible > t]
-        ended = sorted((r for r in self._open if r.is_over_at(t)), key=lambda r: r.ends)
-        if ended:
-            self._open = [r for r in self._open if not r.is_over_at(t)]
-            self.events += [GroupEvent(max(r.ends, r.visible), r) for r in ended]
+        shown = self._hidden.take(t)
+        self.listed += shown
+        self._open.add(shown)
+        ended = self._open.take(t)
+        self.events += [GroupEvent(max(r.ends, r.visible), r) for r in ended]
+        self._stay_active += [r for r in ended if r.outcome in ACTIVE]
         if shown or ended or not self.events:
-            self.events.append(GroupEvent(t, counts=self._counts(t)))
+            self.events.append(GroupEvent(t, counts=self._counts.at(t)))
 
     def listed_after(self, last_event_id: str | None, order: Listing) -> list[tuple[int, Run]]:
         """The runs listed after an event, in this order, each with its number. Raises ApiError (422)."""
@@ -90,24 +91,22 @@ class Group:
 
     def reopen(self, run: Run) -> None:
         """Log a run again that had ended in `action_required` and has now ended for good."""
-        if run in self.listed and run not in self._open:
-            self._open.append(run)
+        self._counts.check(run)
+        if run not in self._hidden:
+            self._open.add([run])
 
     def next_change(self, t: float) -> float:
         """The time in seconds of the next event after t (infinite if there is none)."""
-        times = [*(r.visible for r in self._hidden), *(r.ends for r in self._open)]
-        return min((at for at in times if at > t), default=float("inf"))
+        return min(self._hidden.next_after(t), self._open.next_after(t))
 
     def is_active_at(self, t: float) -> bool:
-        return any(r.is_active_at(t) for r in self.listed)
+        """Whether a listed run is active at t, up to which the logs are."""
+        return bool(self._open) or any(r.is_active_at(t) for r in self._stay_active)
 
     def status(self, t: float, epoch: float) -> JsonObject:
         """The `TaskGroupStatus` of the runs that are counted."""
         self.refresh(t)
-        return group_status(GroupEvent(self.events[-1].at, counts=self._counts(t)), epoch)
-
-    def _counts(self, t: float) -> dict[str, int]:
-        return dict(Counter(r.status_at(t) for r in self.runs if r.counted <= t))
+        return group_status(GroupEvent(self.events[-1].at, counts=self._counts.at(t)), epoch)
 
     def to_json(self, t: float, epoch: float) -> JsonObject:
         """The group as the API shows it (`TaskGroupResponse`)."""
