@@ -228,11 +228,20 @@ class GroupResults:
         return [*told, *sorted(left.difference(told))]
 
     def _read_list(self, take: Take) -> Flow[None]:
-        listed, before = _Answers(self, take), -1
+        """Read the list on for as long as it shows other runs. Once these are more than the group has, and
+        bring no answer that is awaited, with pauses, and not for ever.
+        """
+        listed, before, in_vain = _Answers(self, take), -1, 0
+        known, asked = max(self.size, len(self.waiting)), {"include_output": True}
         while listed.count > before and self.ended & self.waiting.keys():
-            before = listed.count
-            asked = {"include_output": True}
+            if in_vain >= self.policy.max_attempts:
+                return
+            if in_vain:
+                yield from sleep(self.policy.jittered_delay(in_vain))
+            before, awaited = listed.count, len(self.waiting)
             yield from streams.read_list(self.group_id, self.policy, listed, asked, read_on=False)
+            is_in_vain = listed.count > known and len(self.waiting) == awaited
+            in_vain = in_vain + 1 if is_in_vain else 0
 
     def _read_one(self, run_id: str, take: Take) -> Flow[None]:
         event = self.watch.ends.get(run_id)

@@ -33,6 +33,10 @@ READ_SECONDS = 60.0
 """Seconds of silence, or of heartbeats alone, on an event stream after which it is opened anew."""
 
 
+_PARTS = 100
+"""Parts of a list that are read one after the other; further ones are read with a pause before each."""
+
+
 def refusal(head: Outcome) -> Outcome | None:
     """Why a stream with this head cannot be read; None if it can."""
     if isinstance(head, NoResponse) or not 200 <= head.status < 300:
@@ -80,7 +84,7 @@ def read_list(
     read_on: bool = True,
 ) -> Flow[None]:
     """Read the list of a group's runs into `listed`; see `list_runs`."""
-    attempt = 0
+    attempt, parts = 0, 0
     while True:
         query = {**asked, "last_event_id": listed.last_id}
         request = wire.stream(wire.get(group_id, "runs", root=wire.GROUPS, query=query))
@@ -90,7 +94,9 @@ def read_list(
         if isinstance(outcome, StreamEnded):
             if not read_on or not is_new or listed.last_id == query["last_event_id"]:
                 return
-            attempt = 0
+            attempt, parts = 0, parts + 1
+            if parts > _PARTS:
+                yield from sleep(policy.jittered_delay(1))
             continue
         if listed.count and isinstance(outcome, Response) and outcome.status == 422:
             return  # this server does not read on from its own event ids

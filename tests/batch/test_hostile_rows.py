@@ -317,6 +317,51 @@ def test_a_list_that_repeats_rows_and_omits_others_is_read_to_an_end(office: Off
     assert office.paid_once()
 
 
+class _Endless(SimulatorTransport):
+    """A server whose lists show other runs, of nobody, each time that they are read."""
+
+    def __init__(self, simulator: Any, *, answers_only: bool) -> None:
+        super().__init__(simulator)
+        self._answers_only = answers_only
+        self.lists = 0
+
+    def _made_up(self, request: httpx.Request) -> httpx.Response | None:
+        is_list = request.method == "GET" and request.url.path.endswith("/runs")
+        has_answers = "include_output" in request.url.params
+        if not is_list or (self._answers_only and not has_answers):
+            return None
+        self.lists += 1
+        assert self.lists < 2_000, "It is read for ever."
+        run = {"run_id": f"trun_{self.lists}", "status": "running", "is_active": True}
+        event = {"type": "task_run.state", "event_id": f"{self.lists}", "run": run}
+        headers = {"content-type": "text/event-stream"}
+        return httpx.Response(200, headers=headers, text=f"data: {json.dumps(event)}\n\n")
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        return self._made_up(request) or super().handle_request(request)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return self._made_up(request) or await super().handle_async_request(request)
+
+
+def test_a_list_of_answers_that_never_ends_keeps_no_answer(office: Office) -> None:
+    office.sim.scripts.add(RunScript(seconds=40.0, times=None))
+    endless = _Endless(office.sim, answers_only=True)
+    table = office.research(companies(12), client=office.client(endless))
+    assert not table.errors
+    assert office.answers_its_question(table)
+    assert endless.lists <= 12 + 5 * 3
+
+
+def test_a_list_that_never_ends_is_read_with_pauses(office: Office) -> None:
+    first = office.research(companies(2))
+    endless = _Endless(office.sim, answers_only=False)
+    before = office.clock.monotonic()
+    with pytest.raises((AssertionError, errors.ParallelError)):
+        office.research(companies(2), client=office.client(endless), batch_id=first.batch_id)
+    assert office.clock.monotonic() - before > 0.2 * (endless.lists - 110)
+
+
 def test_a_display_writes_nothing_where_nobody_sees_it(
     office: Office, capsys: pytest.CaptureFixture[str]
 ) -> None:
