@@ -48,13 +48,13 @@ def parse(data: bytes | str) -> Any:
     """
     text = data.decode("utf-8-sig", "surrogateescape") if isinstance(data, bytes) else data
     try:
-        return _loads(text, parse_float=_real)
+        return _DECODER.decode(text)
     except RecursionError:
         deep: dict[str, str] = {}
         text = _flatten(text, deep)
-        return _loads(
-            text, parse_float=lambda real: TooDeep(deep[real]) if real in deep else _real(real)
-        )
+        return _decoder(
+            parse_float=lambda real: TooDeep(deep[real]) if real in deep else _real(real)
+        ).decode(text)
 
 
 def write_json(value: Any) -> str:
@@ -159,6 +159,11 @@ def _signs(value: Any) -> Iterator[str]:
 
 
 # Not `strict`: a line end inside a text is no JSON, and yet to be read.
-_loads = partial(
-    json.loads, parse_int=_whole, parse_constant=OddNumber, object_pairs_hook=_object, strict=False
+_decoder = partial(
+    json.JSONDecoder,
+    parse_int=_whole,
+    parse_constant=OddNumber,
+    object_pairs_hook=_object,
+    strict=False,
 )
+_DECODER = _decoder(parse_float=_real)

@@ -175,8 +175,8 @@ def _impossible(run: TaskRunInput) -> Iterator[str]:
     if run.previous_interaction_id is not None and not run.previous_interaction_id.strip():
         yield "previous_interaction_id is empty; leave it out to start afresh, or give an interaction id."
     yield from _not_metadata(run.metadata)
-    policy = run.source_policy or SourcePolicy()
-    yield from empty_domains(policy)
+    if run.source_policy is not None:
+        yield from empty_domains(run.source_policy)
     if run.task_spec is not None and isinstance(run.task_spec.output_schema, JsonSchema):
         yield from schema_rules.impossible(run.task_spec.output_schema.json_schema)
     yield from _addresses(run)

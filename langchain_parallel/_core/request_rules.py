@@ -144,6 +144,8 @@ def is_no_domain(domain: str) -> bool:
 
 def _servers(run: TaskRunInput) -> Iterator[BrokenRule]:
     servers = run.mcp_servers
+    if not servers:
+        return
     if len(servers) > MAX_MCP_SERVERS:
         yield broken(
             "mcp-count", f"{len(servers)} MCP servers are given; {MAX_MCP_SERVERS} are allowed."
@@ -160,7 +162,7 @@ def _servers(run: TaskRunInput) -> Iterator[BrokenRule]:
                 f"The headers of MCP server {server.name!r} go to it over http://, which anybody on the "
                 "way can read; use https://.",
             )
-    if servers and run.processor in ("lite", "core"):
+    if run.processor in ("lite", "core"):
         yield broken(
             "mcp-calls", f"{run.processor} calls at most one tool of the MCP servers given."
         )

@@ -35,6 +35,8 @@ CHAT = "/v1beta/chat/completions"
 MAX_ID = 500
 """Characters. Ids have about 40; httpx refuses a URL that is very long."""
 
+_ID = re.compile(rf"[\w.:~-]{{1,{MAX_ID}}}", re.ASCII)
+
 _BETA_HEADER = "parallel-beta"
 _FIELD_BASIS = "field-basis-2025-11-25"
 """Evidence for each element of an array field."""
@@ -61,9 +63,7 @@ def path(root: str, *parts: object) -> str:
 
 def is_id(text: str) -> bool:
     """Whether this can be an id that the API gave: no server reads it as another path."""
-    return re.fullmatch(rf"[\w.:~-]{{1,{MAX_ID}}}", text, re.ASCII) is not None and bool(
-        text.strip(".")
-    )
+    return _ID.fullmatch(text) is not None and bool(text.strip("."))
 
 
 def betas(inputs: Iterable[TaskRunInput]) -> str:
@@ -219,11 +219,15 @@ def chat(
 
 
 def get(
-    *parts: str, root: str = RUNS, query: Mapping[str, object] | None = None, timeout: float = 30.0
+    *parts: str,
+    root: str = RUNS,
+    query: Mapping[str, object] | None = None,
+    timeout: float = 30.0,
+    total: float = 120.0,
 ) -> Request:
     """A GET under `root`; None in the query is left out."""
     texts = {name: _query_text(value) for name, value in (query or {}).items() if value is not None}
-    return Request("GET", path(root, *parts), query=texts, timeout=timeout)
+    return Request("GET", path(root, *parts), query=texts, timeout=timeout, total=total)
 
 
 def result(run_id: str, *, seconds: float) -> Request:

@@ -14,7 +14,7 @@ from contextlib import (
     closing,
     nullcontext,
 )
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
@@ -190,6 +190,8 @@ class AsyncDriver(Uncopied):
 
     async def _perform(self, effect: Effect, stream: _AsyncStream) -> object:
         match effect:
+            case Now():  # the most frequent one
+                return self._settings.clock.monotonic()
             case Request():
                 await stream.aclose()
                 if effect.starts_runs:
@@ -208,8 +210,6 @@ class AsyncDriver(Uncopied):
                 await stream.aclose()
                 await self._settings.clock.asleep(seconds(effect))
                 return None
-            case Now():
-                return self._settings.clock.monotonic()
             case _:
                 return await self._share(effect, stream)
 
@@ -271,7 +271,8 @@ class AsyncDriver(Uncopied):
 
     async def _enter_gate(self, stream: _AsyncStream) -> None:
         """Wait until the next request that starts runs may leave."""
-        await self._run(stream.permit.take(), stream)
+        if not stream.permit.is_held:
+            await self._run(stream.permit.take(), stream)
 
     async def _send(self, request: Request, stream: _AsyncStream) -> Response | NoResponse:
         settings = self._settings
@@ -329,8 +330,9 @@ class _AsyncStream:
     async def open(self, request: Request) -> Response | NoResponse:
         await self.aclose()
         driver, settings = self._driver, self._driver._settings
-        head = replace(request, total=request.timeout)
-        self._exchange = exchange = settings.exchange(driver._http_client, head, self.ends)
+        self._exchange = exchange = settings.exchange(
+            driver._http_client, request, self.ends, total=request.timeout
+        )
         try:
             if not self.seat.has_seat:
                 await self._stack.enter_async_context(ALLOWANCE.exchanges.ahold())

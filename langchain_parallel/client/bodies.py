@@ -8,7 +8,7 @@ read, so this module does it: only `gzip` and `deflate` are asked for, whose dec
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 
 import httpx
 
@@ -83,8 +83,10 @@ class _Body:
         if len(encodings) > 2:
             raise httpx.DecodingError("encoded more than twice")
 
-    def feed(self, raw: bytes) -> Iterator[bytes]:
+    def feed(self, raw: bytes) -> Iterable[bytes]:
         """The pieces that these bytes complete."""
+        if not self._decoders:
+            return (raw,) if self._count_piece(raw) else ()
         pieces: Iterator[bytes] = iter([raw])
         for decoder in self._decoders:
             pieces = decoder.decode(pieces)
@@ -93,11 +95,14 @@ class _Body:
     def count_bytes(self, pieces: Iterator[bytes] | list[bytes]) -> Iterator[bytes]:
         """The same pieces, while there are not too many bytes."""
         for piece in pieces:
-            self._count += len(piece)
-            if self._count > self._limit:
-                raise BodyTooLarge(self._limit)
-            if piece:
+            if self._count_piece(piece):
                 yield piece
+
+    def _count_piece(self, piece: bytes) -> bytes:
+        self._count += len(piece)
+        if self._count > self._limit:
+            raise BodyTooLarge(self._limit)
+        return piece
 
 
 class _Decoder:

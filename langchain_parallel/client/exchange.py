@@ -13,8 +13,7 @@ import os
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -27,7 +26,7 @@ import httpx
 from .._core.effects import NoResponse
 from .._core.hidden import HiddenBytes
 from .handles import ALLOWANCE
-from .logs import without_secrets
+from .logs import hide_secrets, show_secrets
 
 # The first call would load these, when no file handle may be free.
 _LOADED = [
@@ -100,6 +99,8 @@ class Exchange:
     """Those of its request at httpx. `read_seconds`, which changes with each read, is how long that may take:
     a transport with a clock of its own has nothing else to know it by.
     """
+    is_sent_once: bool = False
+    """Its httpx client was made here, and sends it no second time: not after a challenge, nor elsewhere."""
     _has_begun: bool = False
     _sending: bool = False
     """httpx was given the request."""
@@ -140,22 +141,18 @@ class Exchange:
             return
         if event.endswith(_LEAVING):
             self._check_in_time()
-        if event.endswith("send_request_headers.started"):
             self.was_sent = True
+            if self.is_sent_once and event.endswith(_LEAVING[-1]):
+                # What httpcore reports from here on says nothing new, and to hear of it takes time.
+                self.extensions.pop("trace", None)
 
     async def atrace(self, event: str, info: dict[str, Any]) -> None:
         """As `trace`, for asynchronous clients."""
         self.trace(event, info)
 
-    @contextmanager
-    def bound(self) -> Iterator[None]:
+    def bound(self) -> _Bound:
         """Let the sockets of `bound_sockets` keep to this exchange's time, and no log show its secrets."""
-        token = _CURRENT.set(self)
-        try:
-            with without_secrets(self.secrets):
-                yield
-        finally:
-            _CURRENT.reset(token)
+        return _Bound(self)
 
     def in_time(self) -> anyio.CancelScope:
         """Cancel what is going on inside once this exchange is over."""
@@ -186,6 +183,23 @@ class Exchange:
             return False
         # httpcore reports each step; a transport that reports none may have done anything.
         return self.was_sent or not (self._has_begun or isinstance(error, _NEVER_SENT))
+
+
+class _Bound:
+    """A class, because it is entered for each piece of a body, and a generator takes three times as long."""
+
+    __slots__ = ("_current", "_exchange", "_hidden")
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    def __enter__(self) -> None:
+        self._current = _CURRENT.set(self._exchange)
+        self._hidden = hide_secrets(self._exchange.secrets)
+
+    def __exit__(self, *_: object) -> None:
+        show_secrets(self._hidden)
+        _CURRENT.reset(self._current)
 
 
 _UNFIT = "Check `base_url`, the proxies, and the `http_client` or `transport` given."
@@ -300,7 +314,8 @@ class _Stream(httpcore.NetworkStream):
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         buffer = HiddenBytes(buffer)  # the key is in it
         for start in range(0, len(buffer), _PIECE):
-            piece = HiddenBytes(buffer[start : start + _PIECE])
+            is_whole = len(buffer) <= _PIECE
+            piece = buffer if is_whole else HiddenBytes(buffer[start : start + _PIECE])
             self._inner.write(piece, _seconds_left(timeout, httpcore.WriteTimeout))
 
     def close(self) -> None:

@@ -126,12 +126,16 @@ class Seat:
             self.has_seat = True
 
     def _stand(self, stands: bool) -> None:
+        if stands == self._is_standing:
+            return
         with ALLOWANCE.guard:
             ALLOWANCE.standing += stands - self._is_standing
         self._is_standing = stands
 
     def close(self) -> None:
         """Leave."""
+        if not (self.has_seat or self._is_standing or self._group_id):
+            return
         if self._made_in != os.getpid():  # the parent's, which a forked child does not have
             return
         self._stand(False)

@@ -8,10 +8,10 @@ others' exchanges is left alone.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar, Token
 from functools import lru_cache
+from typing import TypeAlias
 from urllib.parse import quote
 
 from .._core.hidden import HiddenText
@@ -27,18 +27,21 @@ _LOGGERS = tuple(map(logging.getLogger, LOGGERS))
 _SECRETS: ContextVar[Callable[[], Sequence[str]] | None] = ContextVar(
     "langchain_parallel secrets", default=None
 )
+Hidden: TypeAlias = "Token[Callable[[], Sequence[str]] | None]"
+"""What was hidden before."""
 
 
-@contextmanager
-def without_secrets(secrets: Callable[[], Sequence[str]]) -> Iterator[None]:
-    """Keep these secrets out of what is logged inside."""
+def hide_secrets(secrets: Callable[[], Sequence[str]]) -> Hidden:
+    """Keep these secrets out of what is logged in this context, until `show_secrets`."""
     for logger in _LOGGERS:
-        logger.addFilter(_redact_record)  # once: it stays, and does nothing outside of exchanges
-    token = _SECRETS.set(secrets)
-    try:
-        yield
-    finally:
-        _SECRETS.reset(token)
+        if _redact_record not in logger.filters:
+            logger.addFilter(_redact_record)  # it stays, and does nothing outside of exchanges
+    return _SECRETS.set(secrets)
+
+
+def show_secrets(hidden: Hidden) -> None:
+    """End what `hide_secrets` began."""
+    _SECRETS.reset(hidden)
 
 
 def _redact_record(record: logging.LogRecord) -> bool:

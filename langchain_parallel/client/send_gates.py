@@ -50,8 +50,11 @@ class SendGate(ForgottenInChild):
         self, clock: _Monotonic, per_minute: float, longest: float
     ) -> Generator[Sleep | Stand, object, None]:
         """Wait until the next POST may leave; for what a 429 asks, `longest` seconds at the most."""
-        turn, was_woken = _Turn(), True
         with self.guard:
+            if not self._line and self._quota.pause(clock.monotonic(), per_minute, longest) <= 0:
+                self._quota.enter()
+                return
+            turn, was_woken = _Turn(), True
             self._line.append(turn)
         try:
             while True:
@@ -98,15 +101,19 @@ class _Gates(ForgottenInChild):
 _GATES = _Gates()
 
 
-def gate_of(api_key: str, base_url: str, clock: object) -> SendGate:
+def account_of(api_key: str, base_url: str) -> str:
+    """The name of an account in this process, which does not tell its key."""
+    return hashlib.sha256(f"{base_url} {api_key}".encode()).hexdigest()
+
+
+def gate_of(account: str, clock: object) -> SendGate:
     """The gate of an account; `clock` is None for the machine's own."""
-    digest = hashlib.sha256(f"{base_url} {api_key}".encode()).hexdigest()
-    account = (digest, 0 if clock is None else id(clock))
+    name = (account, 0 if clock is None else id(clock))
     with _GATES.guard:
-        if account not in _GATES.by_account:
+        if name not in _GATES.by_account:
             # The clock is kept, so that no other can get its id.
-            _GATES.by_account[account] = (clock, SendGate())
-        return _GATES.by_account[account][1]
+            _GATES.by_account[name] = (clock, SendGate())
+        return _GATES.by_account[name][1]
 
 
 class Permit:

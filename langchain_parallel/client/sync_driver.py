@@ -8,7 +8,6 @@ import math
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext
-from dataclasses import replace
 from typing import Any, TypeVar, cast
 from weakref import finalize
 
@@ -178,6 +177,8 @@ class Driver(Uncopied):
 
     def _perform(self, effect: Effect, stream: _Stream) -> object:
         match effect:
+            case Now():  # the most frequent one
+                return self._settings.clock.monotonic()
             case Request():
                 stream.close()
                 if effect.starts_runs:
@@ -196,8 +197,6 @@ class Driver(Uncopied):
                 stream.close()
                 self._settings.clock.sleep(seconds(effect))
                 return None
-            case Now():
-                return self._settings.clock.monotonic()
             case _:
                 return self._share(effect, stream)
 
@@ -259,6 +258,8 @@ class Driver(Uncopied):
 
     def _enter_gate(self, stream: _Stream) -> None:
         """Wait until the next request that starts runs may leave."""
+        if stream.permit.is_held:
+            return
         if asyncio._get_running_loop() is None:
             self._run(stream.permit.take(), stream)
         else:  # those who are before it may be tasks of this very loop
@@ -318,8 +319,9 @@ class _Stream:
     def open(self, request: Request) -> Response | NoResponse:
         self.close()
         driver, settings = self._driver, self._driver._settings
-        head = replace(request, total=request.timeout)
-        self._exchange = exchange = settings.exchange(driver._http_client, head, self.ends)
+        self._exchange = exchange = settings.exchange(
+            driver._http_client, request, self.ends, total=request.timeout
+        )
         try:
             if not self.seat.has_seat:
                 self._stack.enter_context(ALLOWANCE.exchanges.hold())

@@ -42,9 +42,10 @@ class ApiModel(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _without_nulls(cls, value: Any) -> Any:
-        if isinstance(value, str) and cls._text_is:
-            return {cls._text_is: value}
-        if not isinstance(value, dict) or None not in value.values():
+        if not isinstance(value, dict):
+            is_text = isinstance(value, str) and cls._text_is
+            return {cls._text_is: value} if is_text else value
+        if None not in value.values():
             return value
         fields = cls.model_fields
         return {

@@ -361,7 +361,7 @@ def _read_named(pending: PendingSubmission, named: TaskRun) -> Flow[TaskRun | No
     """The run under the id that an acceptance names; as it is named, if it cannot be read now; None if there
     is none.
     """
-    request = replace(wire.get(named.run_id, timeout=_STATE_SECONDS), total=_STATE_SECONDS)
+    request = wire.get(named.run_id, timeout=_STATE_SECONDS, total=_STATE_SECONDS)
     twice = replace(pending.policy, max_attempts=2)  # one lost answer must not make a wrong id pass
     try:
         return (yield from operations.fetch(request, TaskRun, twice, named.run_id))
