@@ -51,7 +51,9 @@ class Spares(Generic[HttpT]):
             self._busy -= 1
             self._idle[http] = pools
             count = len(self._idle) - SPARE_OF_ALL - self._busy // 2
-            oldest = list(islice(self._idle, max(0, count)))
+            if count <= 0:
+                return []
+            oldest = list(islice(self._idle, count))
             taken = [(one, self._idle.pop(one, None)) for one in oldest]
             return [(one, its) for one, its in taken if its is not None]
 

@@ -6,6 +6,7 @@ keeps them (`model_extra`).
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, ClassVar, TypeVar, get_origin, overload
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -47,12 +48,13 @@ class ApiModel(BaseModel):
             return {cls._text_is: value} if is_text else value
         if None not in value.values():
             return value
-        fields = cls.model_fields
-        return {
-            name: v
-            for name, v in value.items()
-            if v is not None or name not in fields or fields[name].is_required()
-        }
+        without = _optional_fields(cls)
+        return {name: v for name, v in value.items() if v is not None or name not in without}
+
+
+@cache
+def _optional_fields(model: type[BaseModel]) -> frozenset[str]:
+    return frozenset(name for name, one in model.model_fields.items() if not one.is_required())
 
 
 class TaskRunWarning(ApiModel):

@@ -38,6 +38,7 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import lru_cache
 from typing import Literal
 
 from ...errors import (
@@ -61,7 +62,7 @@ from ..effects import (
     send,
     sleep,
 )
-from ..retry import RetryDecision, classify
+from ..retry import RetryDecision, RetryPolicy, classify
 from .cache import KnownRun
 from .identity import MARK_KEY
 from .keys import METADATA_KEY, check_own_metadata
@@ -362,7 +363,7 @@ def _read_named(pending: PendingSubmission, named: TaskRun) -> Flow[TaskRun | No
     is none.
     """
     request = wire.get(named.run_id, timeout=_STATE_SECONDS, total=_STATE_SECONDS)
-    twice = replace(pending.policy, max_attempts=2)  # one lost answer must not make a wrong id pass
+    twice = _trying_twice(pending.policy)  # one lost answer must not make a wrong id pass
     try:
         return (yield from operations.fetch(request, TaskRun, twice, named.run_id))
     except MalformedResponse:
@@ -371,6 +372,11 @@ def _read_named(pending: PendingSubmission, named: TaskRun) -> Flow[TaskRun | No
         return None
     except ParallelError:
         return named  # it was accepted; its id will do
+
+
+@lru_cache(8)
+def _trying_twice(policy: RetryPolicy) -> RetryPolicy:
+    return replace(policy, max_attempts=2)
 
 
 def _resolve_duplicates(pending: PendingSubmission, started: Submission) -> Flow[Submission]:
