@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
+import anyio
 import httpx
 from anyio.lowlevel import RunVar
 from typing_extensions import Self
@@ -102,8 +103,8 @@ class AsyncDriver(Uncopied):
         try:
             yield http
         finally:
-            for idle in pools.give(http):
-                await idle.aclose()
+            if surplus := pools.give(http):
+                await close_all(surplus)
 
     async def _own_pools(self) -> _LoopPools:
         own = _pools_in_loop(self).get(os.getpid())
@@ -419,8 +420,15 @@ async def _close_with_loop(pools: Pools[httpx.AsyncClient]) -> AsyncGenerator[No
     try:
         yield
     finally:
-        for http in pools.clear():
-            await http.aclose()
+        await close_all(pools.clear())
+
+
+async def close_all(https: Sequence[httpx.AsyncClient]) -> None:
+    """Close clients that no pool knows any longer, each of them even if the task is cancelled meanwhile."""
+    with anyio.CancelScope(shield=True):
+        async with AsyncExitStack() as closing:
+            for http in https:
+                closing.push_async_callback(http.aclose)
 
 
 async def _await_if_needed(value: object) -> None:

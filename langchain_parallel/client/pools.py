@@ -14,8 +14,10 @@ from __future__ import annotations
 import os
 import ssl
 import threading
+from contextlib import suppress
 from functools import lru_cache
 from itertools import islice
+from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
 import httpx
@@ -140,7 +142,7 @@ class Pools(Generic[HttpT]):
         if self._transport is not None:
             http = self._kind(transport=self._transport)
         else:
-            http = self._kind(verify=_tls(*map(os.environ.get, _CERTIFICATES)))
+            http = self._kind(verify=_tls(*map(_state_of, _CERTIFICATES)))
         if isinstance(http, httpx.Client):
             bound_sockets(http)
         # A test fails should this be renamed. `cookies=` would be copied into a jar that keeps all.
@@ -158,7 +160,16 @@ class _NoCookies(httpx.Cookies):
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
+def _state_of(variable: str) -> tuple[object, ...]:
+    """The path that this variable names, and what changes with the file there: it may be replaced."""
+    path = os.environ.get(variable)
+    with suppress(OSError):
+        found = Path(path).stat() if path else None
+        return (path, found and (found.st_mtime_ns, found.st_size, found.st_ino))
+    return (path,)  # httpx says what is wrong
+
+
 @lru_cache(4)
-def _tls(file: str | None, folder: str | None) -> ssl.SSLContext:
+def _tls(file: tuple[object, ...], folder: tuple[object, ...]) -> ssl.SSLContext:
     """What is trusted. All clients share it, because to load the certificates takes longer than a call."""
     return httpx.create_ssl_context()

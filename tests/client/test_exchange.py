@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from langchain_parallel import errors
+from langchain_parallel import ParallelClient, errors
+from langchain_parallel._core import wire
 from langchain_parallel.client.exchange import Exchange
 from langchain_parallel.simulator import Fault, RunningServer
 
@@ -52,6 +53,69 @@ def test_only_what_is_proven_counts_as_not_sent(
     for event, info in reported:
         exchange.trace(event, info)
     assert exchange.outcome(error).sent is sent
+
+
+BODY = ("http11.send_request_body.started", {"request": POST})
+
+
+@pytest.mark.parametrize("is_sent_once", [True, False])
+def test_what_httpcore_reports_is_of_no_use_once_all_has_left(is_sent_once: bool) -> None:
+    """A caller's own client may send a request again, after a challenge for one."""
+    exchange = Exchange(10.0, extensions={"trace": print}, is_sent_once=is_sent_once)
+    for event, info in (
+        CONNECTED,
+        TO_PROXY,
+        ("http11.send_request_body.started", {"request": CONNECT}),
+    ):
+        exchange.trace(event, info)
+    exchange.trace(*SENDING)
+    assert "trace" in exchange.extensions
+    exchange.trace(*BODY)
+    assert ("trace" not in exchange.extensions) is is_sent_once
+
+
+REQUESTS = [
+    wire.create(ask("Wer führt?")),
+    wire.add_runs("tgrp_1", [ask("Who?")]),
+    wire.create_group({}),
+    wire.get("trun_1"),
+    wire.get("tgrp:1/~.", root=wire.GROUPS),
+    wire.stream(wire.get("trun_1", "events")),
+    wire.result("trun_1", seconds=60.0),
+    wire.get(
+        "tgrp_1", "runs", root=wire.GROUPS, query={"last_event_id": "a b%20+&=/?#ü;", "x": True}
+    ),
+]
+SERVERS = [
+    "https://api.test",
+    "https://api.test:8443/",
+    "https://api.test:443/x/../gateway/%7e",
+    "http://[::1]:1",
+]
+
+
+@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("request_", REQUESTS, ids=lambda one: f"{one.method} {one.path}")
+def test_our_own_requests_are_what_httpx_would_make_of_them(request_: Any, server: str) -> None:
+    """They are made of their parts. Some of these are private in httpx: this fails should they be renamed."""
+    settings = ParallelClient("key", server)._settings
+    exchange = Exchange(10.0)
+    made = settings.request(httpx.Client(), request_, exchange, is_own=True)
+    usual = httpx.Request(
+        request_.method,
+        settings.base_url + request_.path,
+        params=dict(request_.query) or None,
+        content=request_.body,
+        headers=settings._headers(request_),
+        extensions=made.extensions,
+    )
+    assert made.url == usual.url
+    assert (made.url.raw_path, made.url.netloc) == (usual.url.raw_path, usual.url.netloc)
+    assert made.headers.raw == usual.headers.raw
+    assert made.content == usual.content == (request_.body or b"")
+    assert made.extensions == usual.extensions
+    timeout = httpx.Timeout(request_.timeout, connect=15.0, pool=600.0).as_dict()
+    assert made.extensions["timeout"] == timeout
 
 
 def test_before_httpx_has_the_request_nothing_is_sent() -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import os
+import ssl
 import threading
+from pathlib import Path
 from weakref import finalize
 
+import anyio
 import httpx
 import pytest
 
+from langchain_parallel.client.async_driver import close_all
 from langchain_parallel.client.pools import SPARE, Pools, Spares
 
 KINDS = [httpx.Client, httpx.AsyncClient]
@@ -77,6 +83,44 @@ async def test_nor_does_an_asynchronous_one() -> None:
     http = Pools(httpx.AsyncClient, sets_one).take()
     assert (await http.get("http://api.test")).headers["set-cookie"] == "gate=1"
     assert "cookie" not in http.build_request("GET", "http://api.test").headers
+
+
+def test_a_file_of_certificates_that_was_replaced_is_read_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trusted, pools = Path(os.environ["SSL_CERT_FILE"]).read_bytes(), Pools(httpx.Client, None)
+    (file := tmp_path / "ca.pem").write_bytes(trusted)
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    pools.take()
+    file.write_text("no certificate")
+    with pytest.raises(ssl.SSLError):
+        pools.take()
+    file.write_bytes(trusted)
+    pools.take()
+
+
+class _SlowToClose(httpx.AsyncClient):
+    async def aclose(self) -> None:
+        await asyncio.sleep(0)
+        await super().aclose()
+
+
+async def test_of_clients_to_close_each_is_closed_though_the_task_is_cancelled() -> None:
+    https = [_SlowToClose() for _ in range(3)]
+    task = asyncio.create_task(close_all(https))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert sum(http.is_closed for http in https) == 2, "all but the one in hand"
+
+
+async def test_nor_does_a_scope_that_was_cancelled_leave_one_open() -> None:
+    https = [_SlowToClose() for _ in range(3)]
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await close_all(https)
+    assert all(http.is_closed for http in https)
 
 
 class _Collecting(httpx.Client):
