@@ -26,7 +26,7 @@ from langchain_parallel.text import layout, markdown, untrusted
 from langchain_parallel.text import result as rendering
 from langchain_parallel.text.format import duration, duration_range, usd
 from langchain_parallel.text.layout import list_within, shares
-from langchain_parallel.text.own_marks import without_marks
+from langchain_parallel.text.own_marks import source_line, without_marks
 from langchain_parallel.text.result import DEFAULT_MAX_CHARS, MIN_CHARS, render
 from langchain_parallel.text.untrusted import (
     AS_DATA,
@@ -180,7 +180,8 @@ def test_a_report_loses_no_answer_no_url_and_no_low_confidence(report: TaskRunRe
         marks = "".join(f"[{number * 3 + k}]" for k in (1, 2, 3))
         assert f"\n{field}: {plain} {marks}\n" in text
     for source in citations(report):
-        assert f"\n[{source['number']}] {source['url']} {source['title']}\n" in text
+        title = source["title"].rpartition(" | ")[0]  # its address says the rest
+        assert f"\n[{source['number']}] {source['url']} {title}\n" in text
     assert "\nLow confidence: employee_count, annual_revenue_usd\n" in text
     assert "\nConfidence otherwise: 14 high, 4 medium\n" in text
     assert "excerpt" not in text
@@ -314,6 +315,30 @@ def test_citations_are_numbered_once_per_url_and_plain() -> None:
         {**first, "excerpts": ["p", "q", "r"]},
         {**second, "excerpts": []},
     ]
+
+
+SITES = [
+    # title, url, what is told of the title
+    ("Growth | Nature", "https://www.nature.com/a", "Growth"),
+    ("Growth | slows - The Guardian", "https://www.theguardian.com/a", "Growth | slows"),
+    ("Growth — b.example", "https://b.example/a", "Growth"),
+    ("Growth – www.b.example", "https://www.b.example/a", "Growth"),
+    ("Growth | Com", "https://b.example.com/a", "Growth | Com"),
+    ("Plan A - B", "https://b.example/a", "Plan A - B"),
+    ("Growth|Nature", "https://www.nature.com/a", "Growth|Nature"),
+    ("Growth | Nature", "https://other.example/a", "Growth | Nature"),
+    (" | Nature", "https://www.nature.com/a", "| Nature"),
+    ("Nature", "https://www.nature.com/a", "Nature"),
+    ("Growth | ", "urn:a", "Growth |"),
+]
+
+
+@pytest.mark.parametrize(("title", "url", "told"), SITES)
+def test_a_title_does_not_repeat_the_site_that_its_address_names(
+    title: str, url: str, told: str
+) -> None:
+    assert source_line("[1]", url, title).removeprefix(f"[1] {url}").strip() == told
+    assert source_line("[1]", url, title, shown="b").startswith(f"[1] b {title}".rstrip())
 
 
 def test_titles_are_bounded_and_urls_never() -> None:

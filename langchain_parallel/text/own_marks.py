@@ -37,6 +37,8 @@ _ONE = r"(?:([a-z][a-z_]{0,29})-)?(\d{1,10})(?:@([\w-]{1,6}))?"
 _ITEM = re.compile(rf"{_ONE}(?:\s{{0,9}}[-‐-―−]\s{{0,9}}{_ONE})?(?:†.*)?")
 _IN_JSON = re.compile(rf'"(?:[^"\\]|\\.?)*(?:"|$)|{_MARK.pattern}')
 
+_BEFORE_SITE = (" | ", " - ", " – ", " — ")
+
 # In a skeleton: the labels of `result`, of the middleware's pages and of a judging model's session.
 _LABEL = re.compile(
     r"^[^a-z0-9\n:]{0,16}((?:citations|sources|low confidence|no citations|confidence|warning|"
@@ -84,8 +86,25 @@ def source_line(mark: str, url: str, title: str | None, *, shown: str = "") -> s
     address = shown or url
     if without_marks(address) != address:  # percent-encoded, it still leads there
         address = _BRACKETS.sub(lambda bracket: quote(bracket[0]), address)
-    line = f"{mark} {address} {without_marks(title or '')}".rstrip()
+    told = (title or "") if shown else _without_site(title or "", url)
+    line = f"{mark} {address} {without_marks(told)}".rstrip()
     return line + leads_elsewhere(title or "", url)
+
+
+def _without_site(title: str, url: str) -> str:
+    """A title without its site's name at the end, which the address says already: `Growth | Nature`."""
+    for sign in _BEFORE_SITE:
+        kept, _, name = title.rpartition(sign)
+        if kept.strip() and _is_of_host("".join(name.lower().split()), host(url)):
+            return kept.rstrip()
+    return title
+
+
+def _is_of_host(name: str, target: str) -> bool:
+    """Whether this is a host, but for `www.`, or a label of it: `nature` of `www.nature.com`."""
+    labels = target.split(".")[:-1]
+    is_whole = name.removeprefix("www.") == target.removeprefix("www.") != ""
+    return is_whole or (len(name) > 2 and name in labels)
 
 
 # --- labels --------------------------------------------------------------------------------------
