@@ -39,7 +39,38 @@ def test_after_a_burst_idle_clients_are_closed(kind: type[httpx.Client]) -> None
     assert len(pools.clients) == 10 * SPARE
     closed = [http for given in map(pools.give, lent) for http in given]
     assert len(closed) == len(set(closed)) == 9 * SPARE
-    assert set(pools.clients) == set(lent[-SPARE:]), "those that were used last stay"
+    assert set(pools.clients) == set(lent[-16:]), "those that were used last stay"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_pools_of_many_users_keep_few_idle_clients_together(kind: type[httpx.Client]) -> None:
+    """32, and half as many as are busy; those that have been idle for longest go."""
+    spares = Spares[httpx.Client]()
+    pools = [Pools(kind, None, spares) for _ in range(40)]
+    lent = [one.take() for one in pools]
+    closed: list[httpx.Client] = []
+    for given, (one, http) in enumerate(zip(pools, lent, strict=True), 1):
+        closed += one.give(http)
+        assert given - len(closed) == min(given, 32 + (40 - given) // 2)
+    assert closed == lent[:8]
+    assert [http for one in pools for http in one.clients] == lent[8:]
+
+
+def test_what_is_given_up_is_known_to_nobody_any_longer() -> None:
+    spares = Spares[httpx.Client]()
+    pools = Pools(httpx.Client, None, spares)
+    lent = [pools.take() for _ in range(2 * SPARE)]
+    assert not pools.drop(lent[0]), "it is busy"
+    for http in lent:
+        pools.give(http)
+    assert len(spares._idle) == len(pools.clients) == SPARE
+    assert set(pools.clear()) == set(lent[SPARE:])
+    assert not pools.clients
+    assert not spares._idle
+    of_transport = Pools(httpx.Client, httpx.MockTransport(lambda request: httpx.Response(200)))
+    first = of_transport.take()
+    assert of_transport.clear() == [first]
+    assert of_transport.take() is not first
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -63,7 +94,7 @@ def test_a_callers_own_transport_is_not_shared_among_several_clients() -> None:
     pools = Pools(httpx.Client, httpx.MockTransport(lambda request: httpx.Response(200)))
     lent = [pools.take() for _ in range(SPARE)]
     assert not any(map(pools.give, lent))
-    assert len(pools.clients) == 1
+    assert len(pools.clients) == len(set(lent)) == 1
 
 
 def test_a_client_made_here_keeps_no_cookie() -> None:
