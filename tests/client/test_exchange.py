@@ -97,7 +97,7 @@ SERVERS = [
 @pytest.mark.parametrize("server", SERVERS)
 @pytest.mark.parametrize("request_", REQUESTS, ids=lambda one: f"{one.method} {one.path}")
 def test_our_own_requests_are_what_httpx_would_make_of_them(request_: Any, server: str) -> None:
-    """They are made of their parts. Some of these are private in httpx: this fails should they be renamed."""
+    """They are made of their parts, and are those that httpx makes."""
     settings = ParallelClient("key", server)._settings
     exchange = Exchange(10.0)
     made = settings.request(httpx.Client(), request_, exchange, is_own=True)
