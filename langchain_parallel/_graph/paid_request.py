@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import cast
 
 from langchain_core.runnables import RunnableConfig
 
@@ -46,8 +45,7 @@ class PaidRequest:
 
     def lock(self, name: str) -> Calls[SharedLock]:
         """A lock that all processes share whose checkpointer is in the same PostgreSQL; release it."""
-        lock = yield from acquire_shared_lock(name, checkpointer_of(self.config))
-        return cast(SharedLock, lock)  # without a time limit there is always one
+        return (yield from acquire_shared_lock(name, checkpointer_of(self.config)))
 
     def ledger_runs(self, ledger_id: str) -> Calls[Sequence[TaskRun]]:
         """The runs of its ledger. Free.

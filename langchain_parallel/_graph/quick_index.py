@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
 
 from langchain_core.runnables import RunnableConfig
 
 from .._core.calls import Calls
 from .._core.ledger.keys import METADATA_KEY, THREAD_ID
-from .._locks.shared import SharedLock, acquire_shared_lock
+from .._locks.shared import acquire_shared_lock
 from ..models import TaskRun, TaskRunInput
 from .records import Record
 from .run_config import RunConfig
@@ -71,4 +70,4 @@ class QuickIndex:
             known = (yield from self._get()) or {}
             yield from self.door.records.put(self.config, self._name, change(known))
         finally:
-            cast(SharedLock, lock).release()  # without a time limit there is always one
+            lock.release()

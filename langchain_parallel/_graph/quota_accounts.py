@@ -122,8 +122,7 @@ class KeptAccount:
             lock.release()
 
     def _lock(self) -> Calls[SharedLock]:
-        lock = yield from acquire_shared_lock(f"quota {self.name}", self.holder)
-        return cast(SharedLock, lock)  # without a time limit there is always one
+        return (yield from acquire_shared_lock(f"quota {self.name}", self.holder))
 
     def _write_without(self, key: str, sheet: dict[str, Any]) -> Calls[None]:
         yield from self._put_sheet(sheet) if self.is_exclusive else self._put_entry(key, {})

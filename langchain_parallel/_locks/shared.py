@@ -9,6 +9,7 @@ and a caller that can do without one looks for what the other process has record
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -17,12 +18,17 @@ import anyio
 
 from .._core.calls import Call, Calls, guard
 from .._core.retry import Backoff
+from ..errors import ThreadBusy
 from .machine import find_lock_holder, free_machine_lock, open_machine_locks, try_machine_lock
-from .postgres import AdvisoryLocks, advisory_locks
+from .postgres import AdvisoryLocks, advisory_locks, lock_number
 from .process import Lock, process_lock
 
 BACKOFF = Backoff(0.005, 0.25)
 """Between two tries for a lock that another process holds."""
+OTHERS_SECONDS = 300.0
+"""How long another process may have a lock before this one gives up: longer than a request and its
+retries.
+"""
 
 
 class SharedLock:
@@ -59,20 +65,47 @@ class SharedLock:
             self._advisory.unlock(self._name).add_done_callback(lambda _: self._lock.release())
 
 
-def acquire_shared_lock(
-    name: str, *holders: object, seconds: float | None = None
-) -> Calls[SharedLock | None]:
-    """Wait for a lock, up to `seconds` (None: for ever), and take it; None if it did not come free.
+def acquire_shared_lock(name: str, *holders: object) -> Calls[SharedLock]:
+    """Wait for a lock, and take it.
 
     Args:
         name: What the lock protects.
         holders: The caller's checkpointer and store; the first one in PostgreSQL is where the lock is taken.
-        seconds: How long to wait.
+
+    Raises:
+        ThreadBusy: Another process has had it for `OTHERS_SECONDS`: it was suspended, or hangs.
     """
-    until = None if seconds is None else time.monotonic() + seconds
+    lock = process_lock(name)
+    yield Call(lock.acquire, lock.aacquire)
+    shared = yield from _share(name, lock, holders, time.monotonic() + OTHERS_SECONDS)
+    if shared is None:
+        raise ThreadBusy(
+            f"Another process has had a lock in PostgreSQL for {OTHERS_SECONDS:,.0f} s ({name}).",
+            hint="This step sent nothing. Let that process go on, or end it: PostgreSQL then frees its locks "
+            f"(pg_locks has this one with the number {lock_number(name)}). Then resume the thread.",
+            billed=None,
+        )
+    return shared
+
+
+def await_shared_lock(
+    name: str, *holders: object, seconds: float | None
+) -> Calls[SharedLock | None]:
+    """Wait for a lock, up to `seconds` (None: for ever), and take it; None if it did not come free.
+
+    Its arguments are those of `acquire_shared_lock`.
+    """
+    until = math.inf if seconds is None else time.monotonic() + seconds
     lock = process_lock(name)
     if not (yield Call(lambda: lock.acquire(seconds), lambda: lock.aacquire(seconds))):
         return None
+    return (yield from _share(name, lock, holders, until))
+
+
+def _share(
+    name: str, lock: Lock, holders: Iterable[object], until: float
+) -> Calls[SharedLock | None]:
+    """A lock of this process, once no other process has it; None if one still has it at `until`."""
     with ExitStack() as undo:
         undo.callback(lock.release)
         advisory = _advisory_of(holders)
@@ -119,11 +152,11 @@ def _ask(advisory: AdvisoryLocks, name: str) -> Call:
     return guard(ask, "The database with the locks could not be asked", hint)
 
 
-def _acquire_advisory(advisory: AdvisoryLocks, name: str, until: float | None) -> Calls[int]:
+def _acquire_advisory(advisory: AdvisoryLocks, name: str, until: float) -> Calls[int]:
     """Take the lock on PostgreSQL, and return how many tries it took; 0 if it did not come free."""
     tries = 1
     while not (yield _ask(advisory, name)):
-        if until is not None and time.monotonic() >= until:
+        if time.monotonic() >= until:
             return 0
         seconds = BACKOFF.delay(tries)
         yield Call(lambda: time.sleep(seconds), lambda: anyio.sleep(seconds))  # noqa: B023 -- called at once

@@ -18,7 +18,7 @@ from .._core.calls import Calls
 from .._graph.records import holder_of
 from .._locks.machine import free_machine_lock, try_machine_lock
 from .._locks.process import Lock, process_lock
-from .._locks.shared import SharedLock, acquire_shared_lock
+from .._locks.shared import SharedLock, await_shared_lock
 from ..client import ParallelClient
 from ..errors import ParallelError
 
@@ -74,7 +74,7 @@ def lock_batch(batch_id: str, place: str, config: RunnableConfig) -> Calls[Batch
         place: Tells apart the batches of different servers.
         config: That of the step of a graph, if there is one.
     """
-    shared = yield from acquire_shared_lock(f"batch {batch_id}", holder_of(config), seconds=0.0)
+    shared = yield from await_shared_lock(f"batch {batch_id}", holder_of(config), seconds=0.0)
     return None if shared is None else _with_machine(batch_id, place, shared)
 
 

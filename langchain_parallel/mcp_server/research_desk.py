@@ -201,8 +201,7 @@ class ResearchDesk:
                 raise
             return record
         finally:
-            if lock is not None:
-                lock.release()
+            lock.release()
 
     def _open_record(self, asked: Asked) -> Calls[_Record]:
         """The open record of a call; a new one, written before anything is sent, if there is none."""

@@ -17,7 +17,7 @@ from langgraph.types import Command, StateSnapshot
 
 from .._core.calls import Call, Calls, adrive, drive
 from .._graph.runtime import check_thread_id
-from .._locks.shared import SharedLock, acquire_shared_lock
+from .._locks.shared import SharedLock, await_shared_lock
 from ..errors import InvalidRequest, ThreadBusy
 
 AnyGraph: TypeAlias = "Pregel[Any, Any, Any, Any]"  # quoted: pyright loses the type otherwise
@@ -183,7 +183,7 @@ def thread_lock(
             ["The config names a checkpoint, which would be replayed; resume by thread_id alone."]
         )
     name = f"thread {thread_id} {given.get('checkpoint_ns', '')}"
-    lock = yield from acquire_shared_lock(name, graph.checkpointer, seconds=timeout)
+    lock = yield from await_shared_lock(name, graph.checkpointer, seconds=timeout)
     if lock is None:
         raise ThreadBusy(
             f"Another caller was still continuing thread {thread_id} after {timeout:,.0f} s.",

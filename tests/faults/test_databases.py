@@ -5,6 +5,7 @@ The trouble begins before the paid request, or while the server works on it, and
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,9 +20,10 @@ from langgraph.store.memory import InMemoryStore
 
 from langchain_parallel import ParallelClient, create_research_graph
 from langchain_parallel._core.calls import drive
+from langchain_parallel._locks import shared
 from langchain_parallel._locks.postgres import AdvisoryLocks, advisory_locks
 from langchain_parallel._locks.shared import _acquire_advisory
-from langchain_parallel.errors import StorageFailed
+from langchain_parallel.errors import StorageFailed, ThreadBusy
 from langchain_parallel.simulator import ManualClock, Simulator, SimulatorTransport
 
 from .test_storage import DOORS, THREAD
@@ -156,7 +158,42 @@ def test_a_connection_with_locks_that_breaks_is_opened_anew(
 def test_a_database_with_locks_that_is_gone_is_an_error_of_ours() -> None:
     locks = AdvisoryLocks({"conninfo": "host=127.0.0.1 port=9 user=me password=s3cret dbname=x"})
     with pytest.raises(StorageFailed, match="Nothing was sent: see to PostgreSQL") as caught:
-        drive(_acquire_advisory(locks, "a lock", None))
+        drive(_acquire_advisory(locks, "a lock", math.inf))
     assert caught.value.billed is None  # this step sent nothing; an earlier one may have
     assert "OperationalError" in caught.value.message
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("door", ["research", "tool"])
+def test_a_process_that_keeps_its_lock_is_not_awaited_for_ever(
+    door: str, postgres_uri: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was suspended, or hangs. What the lock protects is not sent beside it, nor after it."""
+    monkeypatch.setattr(shared, "OTHERS_SECONDS", 0.2)
+    account = Simulator(ManualClock())
+    with ExitStack() as stack:
+        saver = stack.enter_context(PostgresSaver.from_conn_string(postgres_uri()))
+        saver.setup()
+        other = AdvisoryLocks({"conninfo": postgres_uri()})  # the other process's
+        stack.callback(lambda: other._connection.close())
+        client = ParallelClient("key", transport=SimulatorTransport(account), clock=account.clock)
+        kept: list[str] = []
+        ask = AdvisoryLocks.try_lock
+
+        def keep_first(locks: AdvisoryLocks, name: str) -> Any:
+            if not kept and name.startswith("submit "):
+                kept.append(name)
+                assert ask(other, name).result()
+            return ask(locks, name)
+
+        monkeypatch.setattr(AdvisoryLocks, "try_lock", keep_first)
+        build, question = DOORS[door][0](client, DOORS[door][1])
+        graph = build(checkpointer=saver)
+        config: Any = {"configurable": {"thread_id": f"{door} beside one that hangs"}}
+        with pytest.raises(ThreadBusy, match=r"in PostgreSQL .*sent nothing.*pg_locks"):
+            graph.invoke(question, config)
+        assert not account.runs()
+        assert graph.get_state(config).next  # it can be resumed
+        other.unlock(kept[0]).result()
+        graph.invoke(None, config)
+        assert len(account.runs()) == 1
