@@ -1,7 +1,7 @@
 """Scripted research results for the simulator: a realistic report and a brief answer.
 
-Rule: every text is made up, says so, and uses reserved domains. Every turn of a session gets the same answer,
-so that answers do not grow with the session. (The simulator's own answers quote the earlier turns.)
+Rule: every text is made up, says so, and uses reserved domains. The turns of a session get answers of one
+size, so that answers do not grow with the session. (The simulator's own answers quote the earlier turns.)
 """
 
 from __future__ import annotations
@@ -92,6 +92,15 @@ def _random_prose(chance: random.Random, chars: int) -> str:
     return " ".join(sentences)
 
 
+def with_other_pages(report: dict[str, Any], number: int) -> dict[str, Any]:
+    """The same report, citing other pages: as many bytes, and no address of the first one."""
+    basis: dict[str, Any] = {}
+    for name, evidence in report["basis"].items():
+        cited = [{**one, "url": f"{one['url'][:-5]}{number:05}"} for one in evidence["citations"]]
+        basis[name] = {**evidence, "citations": cited}
+    return {**report, "basis": basis}
+
+
 def brief_answer() -> dict[str, Any]:
     """Content and basis of a small answer: one field, one citation."""
     citation = {"url": "https://wire.example/brief", "title": "[simulated] Brief", "excerpts": []}
@@ -101,7 +110,13 @@ def brief_answer() -> dict[str, Any]:
 
 def always_answer(answer: dict[str, Any]) -> Scenario:
     """A scenario that gives this answer and the same progress to every question."""
+    return answer_each({"": answer})
+
+
+def answer_each(answers: dict[str, dict[str, Any]]) -> Scenario:
+    """The same, with an answer for the questions that contain each text."""
     from langchain_parallel.simulator import Scenario  # which takes a while to load
 
     progress = [{"type": "search", "message": "[simulated] Searching"}]
-    return Scenario.parse({"turns": [{"match": "", "progress": progress, **answer}]})
+    turns = [{"match": text, "progress": progress, **one} for text, one in answers.items()]
+    return Scenario.parse({"turns": turns})

@@ -65,6 +65,14 @@ class CheckedOnce(EphemeralValue[Any]):
         return super().update(values)
 
 
+class CheckedEnd(CheckedOnce):
+    """Keeps what the end of a question has left until the next step: of several nodes, what came last."""
+
+    def update(self, values: Sequence[Any]) -> bool:
+        """Write the channel. Raises InvalidRequest."""
+        return super().update(values[-1:])
+
+
 class CheckedPending(CheckedValue):
     """The turn on its way."""
 

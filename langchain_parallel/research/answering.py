@@ -1,8 +1,8 @@
 """The answer of a session: what all turns of the question at hand have found, not the last one alone.
 
-Rule: `answer` and `findings` are of the question at hand. They are written together, whenever a turn of it
-has ended, and are made of `turns` alone. So a checkpoint of an earlier version, without findings, has them as
-soon as it goes on.
+Rule: `answer` and `findings` are of the question at hand, and made of `turns` alone. The answer is written
+whenever a turn has ended; the findings, which repeat it with every source, only where the question ends or a
+person is asked, and the next step takes them out of the state. So a checkpoint of an earlier version goes on.
 """
 
 from __future__ import annotations
@@ -14,19 +14,25 @@ from ..findings import Findings
 from .state import ResearchState, Turn, merge_turns
 
 
-def answer_channels(state: ResearchState, new: Iterable[Turn]) -> dict[str, Any]:
-    """The update of the answer and its findings, once turns have ended.
+def answer_channel(state: ResearchState, new: Iterable[Turn]) -> dict[str, Any]:
+    """The update of the answer, once turns have ended.
 
     Args:
         state: Before the update.
         new: The turns that it adds.
     """
-    from ..findings import last_findings, without_excerpts
+    from ..findings import last_findings
 
     found = last_findings(merge_turns(state.get("turns"), list(new)))
-    if found is None:
-        return {"answer": None, "findings": None}
-    return {"answer": found["answer"], "findings": without_excerpts(found)}
+    return {"answer": None if found is None else found["answer"]}
+
+
+def findings_channel(state: ResearchState) -> dict[str, Any]:
+    """The update of the findings, from the turns that have ended."""
+    from ..findings import last_findings, without_excerpts
+
+    found = last_findings(state.get("turns") or [])
+    return {"findings": None if found is None else without_excerpts(found)}
 
 
 def answer_of_new(state: ResearchState, planned: Iterable[Turn]) -> dict[str, Any]:
@@ -34,9 +40,7 @@ def answer_of_new(state: ResearchState, planned: Iterable[Turn]) -> dict[str, An
     the turns; a follow-up adds to what there is.
     """
     begins = any(turn["asked_by"] == "caller" for turn in planned)
-    if not begins or (state.get("answer") is None and state.get("findings") is None):
-        return {}
-    return {"answer": None, "findings": None}
+    return {"answer": None} if begins and state.get("answer") is not None else {}
 
 
 def all_of(findings: Findings | None) -> list[Findings]:

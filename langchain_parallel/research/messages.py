@@ -26,7 +26,7 @@ from ..text.finding_notes import finding_notes
 from ..text.markdown import UNVERIFIED, answer_markdown, escape_line, unmarked_line
 from ..text.result import DEFAULT_MAX_CHARS, weak_points
 from ..text.untrusted import ERROR_CHARS
-from .answering import all_of, is_answered, turns_in
+from .answering import all_of, findings_channel, is_answered, turns_in
 from .evaluation import last_round
 from .state import ResearchState, Turn, Verdict, is_elsewhere
 from .usage import spent_usd
@@ -115,22 +115,20 @@ def _messages(value: object) -> list[BaseMessage]:
 
 
 def answer_update(state: ResearchState, verdict: Verdict) -> dict[str, Any]:
-    """The update of the state with the message that ends a question.
+    """The update of the state with the findings and the message that end a question.
 
     Args:
         state: With all turns of the question.
         verdict: How it ended.
     """
-    from ..findings import last_findings
-
     unsent = [turn for turn in _open_turns(state) if turn["asked_by"] == "caller"]
     asked = [] if unsent else list(_since_question(state.get("turns") or []))
-    # What a step has put beside the turns; a checkpoint of an earlier version has none.
-    found = (state.get("findings") or last_findings(state.get("turns") or [])) if asked else None
+    found = findings_channel(state)["findings"] if asked else None
     content = "\n\n".join(_parts(asked, found, verdict))
     first = [*unsent, *asked]
     about = first[0].get("message_key") or first[0]["key"] if first else None
-    return _messages_update(state, _message(about, asked, content, verdict))
+    message = _message(about, asked, content, verdict)
+    return {"findings": found, **_messages_update(state, message)}
 
 
 def refusal_update(state: ResearchState, reason: str) -> dict[str, Any]:

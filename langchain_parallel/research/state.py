@@ -17,6 +17,7 @@ from ..options import SessionLimits
 from ..processors import is_chat
 from ._channels import (
     PLANNED,
+    CheckedEnd,
     CheckedLimits,
     CheckedOnce,
     CheckedPending,
@@ -252,7 +253,7 @@ class ResearchOutput(TypedDict):
     """What the turns of the question have found together, in the shape of the first answer; None where they
     found nothing.
     """
-    findings: NotRequired[Findings | None]
+    findings: NotRequired[Annotated[Findings | None, CheckedEnd]]
     """By field, where the answer is from, how well it is supported, and what else was found."""
     messages: Annotated[list[AnyMessage], merge_messages]
     """The answer, as one message with its sources; in a chat, behind the messages so far."""
@@ -284,7 +285,9 @@ class ResearchState(TypedDict, total=False):
     limits: Annotated[SessionLimits, CheckedLimits]
     """Limits that were raised, or given for this session."""
     answer: Annotated[Any, CheckedValue]
-    findings: Annotated[Findings | None, CheckedValue]
-    """Of the question at hand; those of earlier questions are a function of `turns`."""
+    findings: Annotated[Findings | None, CheckedEnd]
+    """Of the question that has just ended, until the next step: they repeat its answer with all sources.
+    `last_findings(state)` makes them of `turns` at any time.
+    """
     spent_usd: Annotated[float, CheckedValue]
     verdict: Annotated[Verdict, CheckedVerdict]

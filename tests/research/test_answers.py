@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import HumanMessage
+from langgraph.types import Command
 
 from langchain_parallel.findings import contradictions, last_findings, without_excerpts
 from langchain_parallel.options import Limits
@@ -103,8 +104,51 @@ def test_the_answer_before_is_not_shown_as_that_of_a_question_on_its_way(session
     out = session.ask("And where?")
     assert out["__interrupt__"]
     assert out["answer"] is None
-    assert out["findings"] is None
+    assert out.get("findings") is None
     assert out["turns"][0]["content"] == {"ceo": "Ada", "employees": None}
+
+
+def test_the_findings_are_in_the_state_from_the_end_of_a_question_to_the_next_step(
+    session: Session,
+) -> None:
+    """They repeat the answer with its sources, so no checkpoint of the next question has them."""
+    play(session, FIRST, SECOND, answer("Berlin", "high", "output"))
+    out = session.ask("Who?")
+    graph = session.graph()
+    assert graph.get_state(session.config).values["findings"] == out["findings"]
+    session.ask("And where?")
+    later = [one for one in graph.get_state_history(session.config) if one.metadata["step"] > 8]
+    have = [one.metadata["source"] for one in later if one.values.get("findings")]
+    assert len(later) > 5
+    assert have == ["loop", "input"]  # the end, and what stood there before the question was taken
+
+
+def test_an_evaluator_and_a_person_have_the_findings(session: Session) -> None:
+    seen: list[Any] = []
+
+    def doubt(state: Any, turn: Any) -> Any:
+        seen.append(state["findings"])
+        return {"action": "review", "reason": "see for yourself"}
+
+    session.options["evaluate"] = doubt
+    play(session, FIRST)
+    out = session.ask("Who?")
+    assert out["__interrupt__"]
+    [evaluated] = seen
+    assert evaluated["answer"] == FIRST.output["content"]  # type: ignore[index]
+    assert session.state()["findings"] == out["findings"] == evaluated
+    resume = Command(resume={"decisions": [{"type": "approve"}]})
+    done = invoke(session.mode, session.graph(), resume, session.config)
+    assert done["findings"] == session.state()["findings"] == evaluated
+
+
+def test_a_question_that_the_limits_end_has_its_findings(session: Session) -> None:
+    session.options["limits"] = Limits(max_runs=1, max_runs_per_question=3, on_exceed="stop")
+    play(session, FIRST)
+    out = session.ask("Who?")
+    assert out["verdict"]["action"] == "stop"
+    assert out["findings"]["fields"]["ceo"]["value"] == "Ada"
+    assert session.state()["findings"] == out["findings"]
 
 
 def test_branches_about_two_things_stand_beside_the_answer(session: Session) -> None:

@@ -11,6 +11,7 @@ from ..._core.plain_text import count
 from ..._graph.ownership import prove_interaction
 from ..._graph.runtime import is_resumable
 from ...errors import InvalidRequest
+from ..answering import findings_channel
 from ..approval import NO_PERSON, check_asked_once
 from ..ended_question import remember_question
 from ..evaluation import BuiltInEvaluator, consult, last_round, questions_of
@@ -25,7 +26,8 @@ from .plan import next_turns
 
 def evaluate(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
     """The verdict on the last turn, and what the session has cost."""
-    verdict = yield from consult(graph.evaluate, state, config)
+    seen = cast(ResearchState, {**state, **findings_channel(state)})
+    verdict = yield from consult(graph.evaluate, seen, config)
     verdict = _not_again(state, _within_limit(graph, state, verdict))
     if verdict["action"] == "review" and not is_resumable(config):
         verdict = _stop(NO_PERSON, verdict)
@@ -56,7 +58,9 @@ def apply_verdict(
     planned = planned_by(graph, state, verdict)
     for parent in dict.fromkeys(turn["parent_interaction_id"] for turn in planned):
         yield from prove_interaction(graph, parent, config, state["turns"], [])
-    if not planned and verdict["action"] != "review":
+    if verdict["action"] == "review":
+        update |= findings_channel(state)
+    elif not planned:
         yield from graph.ledgers.close(config, graph.name, state.get("turns") or ())
         yield from remember_question(graph, state["turns"], config)
         update |= answer_update(state, verdict)

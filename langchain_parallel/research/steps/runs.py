@@ -32,7 +32,7 @@ from ...errors import (
 )
 from ...parked.interrupts import check_own_thread, is_parking, is_woken, park
 from ...processors import is_chat
-from ..answering import answer_channels
+from ..answering import answer_channel
 from ..approval import limit_objections
 from ..graph_config import GraphConfig
 from ..quick_turns import answered_turn
@@ -93,7 +93,7 @@ def _end(
     """What an ended turn changes in the state."""
     yield from emit_cost([turn], state, config)
     turns = [*found, turn]
-    update = {"turns": turns, "pending": None, **answer_channels(state, turns)}
+    update = {"turns": turns, "pending": None, **answer_channel(state, turns)}
     if turn["status"] != "completed":  # the head stays where it was
         return update
     head = turn["interaction_id"] or state.get("interaction_id")
@@ -315,7 +315,7 @@ def _head(state: ResearchState, turns: list[Turn]) -> dict[str, Any]:
     here = {branch["position"] for branch in state["branches"]}
     done = merge_turns(state.get("turns"), turns)
     answered = [t for t in done if t["position"] in here and t["status"] == "completed"]
-    update = answer_channels(state, turns)
+    update = answer_channel(state, turns)
     if not answered:
         return update
     return {
