@@ -47,6 +47,7 @@ NOT_THEIRS = {
     "__parallel_api_key",  # ours: with two underscores LangGraph does not write it down
     "__parallel_repeated_call",  # as well
     "__parallel_seat",  # as well
+    "__parallel_seen",  # as well
     "__pydantic_private__",
     "__version__",
 }

@@ -189,6 +189,8 @@ class ClientPair(NamedTuple):
             return await self.async_._drive(steps, locks=[lock], confirm=may_send)
 
         submission: Submission = yield Call(sync, async_)
+        if reads_started and not submission.adopted:
+            self.sync._settings.cache.remember_read(submission.run, self.monotonic())
         return submission
 
     def find(
@@ -232,6 +234,10 @@ class ClientPair(NamedTuple):
     def has_started(self, run_id: str) -> bool:
         """Whether these two have started the run, lately enough to remember it."""
         return self.sync._settings.cache.has_started(run_id)
+
+    def take_read(self, run_id: str, seconds: float) -> TaskRun | None:
+        """A run as it was read when it was started, if that is no longer ago than this; once."""
+        return self.sync._settings.cache.take_read(run_id, self.monotonic() - seconds)
 
     def retrieve(self, run_id: str) -> Calls[TaskRun]:
         """The current state of a run."""

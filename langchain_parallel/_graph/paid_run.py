@@ -157,6 +157,18 @@ class PaidRun(PaidSubmission):
         wait = clients.wait_unread(unread, submission, seconds, self._listener(submission.run))
         if (ending := (yield from _as_ending(wait))) is not None:
             return submission, ending
+        read = yield from self.read(submission)
+        left = max(0.0, seconds - (clients.monotonic() - began_at))
+        return read, (yield from self._ending(read.run, has_ended=False, seconds=left))
+
+    def read(self, submission: Submission) -> Calls[Submission]:
+        """The submission with its run as it is now; with this request's, if its id is that of another.
+
+        Raises:
+            SubmissionUnknown: Neither the id nor the ledger leads to this request's run.
+        """
+        clients = self.door.clients
+        unread = clients.unread(submission, self.request, self.door.options.identity)
         try:
             read = yield from clients.read_started(unread, submission)
         except SubmissionUnknown:
@@ -165,8 +177,7 @@ class PaidRun(PaidSubmission):
         if read.run.run_id != submission.run.run_id and holder_of(self.config) is not None:
             for intent in self._intents(submission.ledger_id):
                 yield from intent.settle(read.run, submission.key)
-        left = max(0.0, seconds - (clients.monotonic() - began_at))
-        return read, (yield from self._ending(read.run, has_ended=False, seconds=left))
+        return read
 
     def _other_ending(self, run: TaskRun, has_ended: bool) -> Calls[_Ending]:
         """How a run ended that is not the submission's: that the latter has ended says nothing of it."""

@@ -235,6 +235,13 @@ class PaidSubmission(PaidRequest):
         record = yield from self._intents(ledger_id)[-1].read()
         return record is not None and bool(record.get("open") or "run_id" in record)
 
+    def is_in_doubt(self, ledger_id: str) -> Calls[bool]:
+        """Whether it is recorded that nobody knows what came of this call: the API named another run."""
+        if holder_of(self.config) is None:
+            return False
+        record = yield from self._intents(ledger_id)[-1].read()
+        return record is not None and bool(record.get("open"))
+
     def is_known(self, ledger_id: str) -> Calls[bool]:
         """Whether it is recorded which run this call has."""
         if holder_of(self.config) is None:

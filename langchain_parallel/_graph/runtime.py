@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
 import anyio
@@ -18,7 +19,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.errors import GraphInterrupt
 from langgraph.runtime import Runtime
-from langgraph.types import interrupt
+from langgraph.types import StateSnapshot, interrupt
 
 from .._core.calls import Call, Calls, guard
 from .._core.ledger.keys import THREAD_ID
@@ -41,7 +42,11 @@ _READ = "__pregel_read"
 _RESUMING = "__pregel_resuming"
 _RUNTIME = "__pregel_runtime"
 _START = "__start__"
+_STEP = "langgraph_step"
 _INTERRUPT = "__interrupt__"
+_SEEN = "__parallel_seen"
+"""Ours: what an invocation's caller has read of the thread. With two underscores LangGraph does not write it
+down."""
 # A LangGraph server's.
 _USER = "langgraph_auth_user_id"
 _PERMISSIONS = "langgraph_auth_permissions"
@@ -120,22 +125,49 @@ def task_of(config: RunnableConfig) -> str:
     return str(config.get("configurable", {}).get(_TASK_ID, ""))
 
 
+@dataclass(frozen=True, repr=False)
+class _Seen:
+    """What the tasks of a checkpoint show a person."""
+
+    checkpoint_id: str
+    shown: Mapping[str, Any]
+    """By task."""
+
+
+def with_seen(config: RunnableConfig, state: StateSnapshot) -> RunnableConfig:
+    """The config of an invocation that goes on from a state, which its steps then need not read again."""
+    checkpoint_id = state.config.get("configurable", {}).get("checkpoint_id")
+    if checkpoint_id is None:
+        return config
+    shown = {task.id: task.interrupts[-1].value for task in state.tasks if task.interrupts}
+    configurable = {**config.get("configurable", {}), _SEEN: _Seen(checkpoint_id, shown)}
+    return {**config, "configurable": configurable}
+
+
 def shown_to_person(config: RunnableConfig) -> Calls[Any]:
     """What this task's interrupt shows a person, also while an answer to it is being worked on; None if the
     task has not asked anything. LangGraph gives an answer to whatever the task asks next.
     """
     given = config.get("configurable", {})
-    if not given.get(_RESUMING):  # only a task that the invocation found there can have asked
+    if not is_resumed(config):  # only a task that the invocation found there can have asked
         return None
     saver, caller = checkpointer_of(config), given.get("checkpoint_ns", "").rpartition("|")[0]
     checkpoint_id = given.get("checkpoint_map", {}).get(caller)
     if saver is None or checkpoint_id is None:
         return None
+    seen = given.get(_SEEN)
+    if isinstance(seen, _Seen) and (caller, checkpoint_id) == ("", seen.checkpoint_id):
+        return seen.shown.get(task_of(config))
     found = yield from read_checkpoint(saver, config, _places(config)[checkpoint_id], checkpoint_id)
     for task_id, channel, value in (found.pending_writes or ()) if found else ():
         if (task_id, channel) == (given.get(_TASK_ID), _INTERRUPT):
             return value[-1].value
     return None
+
+
+def is_resumed(config: RunnableConfig) -> bool:
+    """Whether the invocation found this task there: it was cut off, or has failed, or has asked something."""
+    return bool(config.get("configurable", {}).get(_RESUMING))
 
 
 def _places(config: RunnableConfig) -> dict[str, str]:
@@ -324,6 +356,16 @@ class Input(NamedTuple):
     """
     at: float
     """When it came, in Unix seconds."""
+
+
+def first_input_of(config: RunnableConfig) -> Input | None:
+    """The thread's first input, if it led straight to this step of the outermost graph, as LangGraph's number
+    of the step says, without a look into the checkpointer; else None.
+    """
+    head = config.get("configurable", {}).get("checkpoint_map", {}).get("")
+    is_first = config.get("metadata", {}).get(_STEP) == 1 and parent_task(config) is None
+    is_first = is_first and checkpointer_of(config) is not None
+    return Input(FIRST_INPUT, _made_at(head)) if is_first and head is not None else None
 
 
 def input_of(config: RunnableConfig) -> Calls[Input]:

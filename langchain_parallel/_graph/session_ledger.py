@@ -15,7 +15,7 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 from typing_extensions import Self
 
-from .._core.calls import Calls
+from .._core.calls import Calls, together
 from .._locks.shared import BACKOFF, take_turn
 from ..errors import LedgerNotFound, StorageFailed, ThreadBusy
 from .clients import ClientPair
@@ -25,6 +25,7 @@ from .runtime import (
     FIRST_INPUT,
     asking_user,
     came_through_server,
+    first_input_of,
     input_of,
     is_of_thread,
     parent_task,
@@ -113,7 +114,7 @@ class Ledgers:
                     made = yield from self._make(config, metadata)
                     # A process that no lock keeps out may have recorded one meanwhile.
                     known = yield from self._find(config, names, first_input_at)
-                    known = known or {"ledger_id": made, "uses": 0}
+                    known = known or {"ledger_id": made, "uses": 0, "is_made": True}
                 if known and (turn.is_alone or not is_counted):
                     return (yield from self._record_use(config, names, known))
             finally:
@@ -135,8 +136,13 @@ class Ledgers:
         used["user"] = _user(config) or known.get("user")
         if "answered_at" in known:
             used["answered_at"] = known["answered_at"]
-        for name in names:
-            yield from self._records.put(config, _ledger(name), used)
+        written = {_ledger(name): used for name in names}
+        if known.get("is_made") and thread_id_of(config) is not None:
+            made = str(known["ledger_id"])
+            written[_made_by_us(made)] = {"seal": self._seal_of_made(made, config)}
+        # In no order: each of them alone leads to the ledger, or says no more than the API does.
+        puts = [self._records.put(config, name, record) for name, record in written.items()]
+        yield from together(puts)
         return ledger_id, use
 
     def _find(
@@ -144,10 +150,10 @@ class Ledgers:
     ) -> Calls[Record | None]:
         """The record of the session's ledger that this thread may go on with."""
         known = None
-        for name in names:
-            recorded = yield from self._records.get(config, _ledger(name))
+        gets = [self._records.get(config, _ledger(name)) for name in names]
+        for recorded in (yield from together(gets)):
             if first_input_at is not None and _is_of_another_user(recorded, config):
-                recorded = None
+                continue
             known = known or _usable(recorded, first_input_at, is_repeated=repeats(config))
         return known if known and (yield from self._is_own(known, config)) else None
 
@@ -166,11 +172,7 @@ class Ledgers:
 
     def _make(self, config: RunnableConfig, metadata: Mapping[str, Any] | None) -> Calls[str]:
         kept = {**(metadata or {}), **thread_metadata(config)}
-        ledger_id = yield from self._clients.create_group(kept)
-        if thread_id_of(config) is not None:
-            record = {"seal": self._seal_of_made(ledger_id, config)}
-            yield from self._records.put(config, _made_by_us(ledger_id), record)
-        return ledger_id
+        return (yield from self._clients.create_group(kept))
 
     def _seal_of_made(self, ledger_id: str, config: RunnableConfig) -> str:
         return self._clients.seals.of("made", thread_id_of(config), ledger_id)
@@ -235,8 +237,10 @@ class Ledgers:
             return (yield from self.of(config, parent_task(config) or uuid.uuid4().hex))
         if repeats(config):
             return (yield from self.of(config, _last(name), first_input_at=time.time()))
-        yield from wait_for_checkpoint(config)
-        after, asked_at = yield from input_of(config)
+        first = first_input_of(config)
+        if first is None:
+            yield from wait_for_checkpoint(config)
+        after, asked_at = first or (yield from input_of(config))
         here = (f"{name}/after {after}",) if after else ()
         first_input_at = asked_at if after == FIRST_INPUT else None
         return (yield from self.of(config, *here, _last(name), first_input_at=first_input_at))

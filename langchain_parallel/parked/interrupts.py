@@ -1,7 +1,8 @@
 """The interrupt of a parked thread: while its run is active, the thread holds no process and no connection.
 
 Rule: the value that resumes the thread carries no information. The runs are read from the API each time,
-and a run that is still active parks the thread again.
+and a run that is still active parks the thread again. Only what this process has read moments ago, to start
+the run, counts as read; and only once, so that a thread that is resumed at once reads the run, too.
 Rule: a step that may have parked begins with `check_own_thread`. Whoever resumes the thread, by whatever way,
 another graph than the one that parked it leaves it parked: it would judge the answer by other rules, and send
 other requests.
@@ -40,6 +41,10 @@ _LOG = logging.getLogger("langchain_parallel")
 _WARNING_CHARS = 300
 RESUME_VALUE = "look"
 """What a parked thread is resumed with. It carries no information: the thread reads its runs itself."""
+_MOMENTS = 1.0
+"""Seconds for which a run that was just started counts as read. A run that ends between its reading and the
+interrupt is told to a thread that is not parked yet, which is so however short the time is.
+"""
 _UNREADABLE = (401, 403, 404)
 """HTTP statuses that waiting does not change: the step that follows reports them."""
 
@@ -197,6 +202,8 @@ def is_refused(interrupt: Any) -> bool:
 def _read(clients: ClientPair, turn: Mapping[str, Any], *, raises: bool) -> Calls[TaskRun | None]:
     """The turn's run; its last known state if the API cannot be reached; None if it can never be read."""
     run_id = turn["run_id"]
+    if (run := clients.take_read(run_id, _MOMENTS)) is not None:
+        return run
     try:
         try:
             return (yield from clients.retrieve(run_id))

@@ -16,7 +16,7 @@ from langgraph.pregel import Pregel
 from langgraph.types import Command, StateSnapshot
 
 from .._core.calls import Call, Calls, adrive, drive
-from .._graph.runtime import check_thread_id
+from .._graph.runtime import check_thread_id, with_seen
 from .._locks.shared import SharedLock, await_shared_lock
 from ..errors import InvalidRequest, ThreadBusy
 
@@ -149,6 +149,7 @@ def resume_with(  # noqa: PLR0917 -- as `resume` is called
         given = choose(before)
         if given is NOTHING:
             return before, NOTHING
+        config = with_seen(config, before)
         output = yield Call(
             lambda: graph.invoke(given, config, durability=durability, context=context),
             lambda: graph.ainvoke(given, config, durability=durability, context=context),

@@ -267,6 +267,47 @@ NO_INTERACTION = (
 _PERHAPS_BILLED = "Calls of {} may be billed, though the run is not."
 
 
+def submission_of(turn: Turn, ledger_id: str) -> Submission:
+    """What the submission of a running turn has returned, as far as the turn says it."""
+    return Submission(
+        run=TaskRun(run_id=turn["run_id"], interaction_id=turn["interaction_id"], status="queued"),
+        ledger_id=ledger_id,
+        key=turn["key"],
+        adopted=False,
+        sent_again=turn.get("sent_again", False),
+    )
+
+
+def read_turn(run: PaidRun, turn: Turn, ledger_id: str) -> Calls[Turn]:
+    """A running turn. One whose run was never read has the run that is its own then, and its interaction.
+
+    Raises:
+        SubmissionUnknown: See `PaidRun.read`.
+    """
+    if turn["interaction_id"]:
+        return turn
+    read = yield from run.read(submission_of(turn, ledger_id))
+    return running_turn(turn, read, run.door.clients.seals)
+
+
+def is_doubtful(run: PaidRun, turn: Turn, ledger_id: str) -> Calls[bool]:
+    """Whether a running turn has the id of another run, and nobody knows what came of its request."""
+    if not turn["run_id"] or turn["interaction_id"]:
+        return False
+    return (yield from run.is_in_doubt(ledger_id))
+
+
+_NOTHING_STARTED = "The API named a run that is not this question's, and has none of it. Ask again."
+
+
+def settle_doubt(run: PaidRun, turn: Turn, ledger_id: str) -> Calls[Turn]:
+    """A doubtful turn with the run that the ledger has; without one, it has ended, and has cost nothing."""
+    found = yield from run.look(ledger_id)
+    if found is None:
+        return refused_turn(turn, turn["key"], _NOTHING_STARTED)
+    return running_turn(turn, found, run.door.clients.seals)
+
+
 def finish_turn(
     run: PaidRun,
     turn: Turn,
@@ -290,13 +331,11 @@ def finish_turn(
         InvalidRequest: The run is not shown to be this thread's; see `_graph/ownership.py`.
     """
     turn = yield from prove_run(run.door, turn, ledger_id, run.config)
-    submission = Submission(
-        run=TaskRun(run_id=turn["run_id"], interaction_id=turn["interaction_id"], status="queued"),
-        ledger_id=ledger_id,
-        key=turn["key"],
-        adopted=False,
-        sent_again=turn.get("sent_again", False),
-    )
+    seals = run.door.clients.seals
+    if not (turn["interaction_id"] or is_sealed(seals, turn)):  # written by somebody who is trusted
+        read = yield from run.door.clients.retrieve(turn["run_id"])
+        turn = {**turn, "interaction_id": read.interaction_id}
+    submission = submission_of(turn, ledger_id)
     try:
         try:
             got = yield from run.answer(submission, has_ended=has_ended)
@@ -311,7 +350,7 @@ def finish_turn(
         failed = _failed_turn(turn, error)
         if names := " and ".join(run.door.options.paid_connectors):
             failed["warnings"] = [*failed["warnings"], _PERHAPS_BILLED.format(names)]
-        return failed
+        return seal_turn(seals, failed, ledger_id)
     ended = _answered_turn(turn, got, keep_excerpts)
     if checks:
         from ..checks import check_answer, shorten_checks
@@ -322,7 +361,7 @@ def finish_turn(
         *ended["warnings"],
         *paid_calls(got.result, run.door.options.paid_connectors),
     ]
-    return seal_turn(run.door.clients.seals, ended, ledger_id)
+    return seal_turn(seals, ended, ledger_id)
 
 
 def ended_turn(turn: Turn) -> Turn:
@@ -375,6 +414,9 @@ def keep_some(warnings: Iterable[str]) -> list[str]:
 
 def _failed_turn(turn: Turn, error: RunFailed | RunCancelled) -> Turn:
     ended = ended_turn({**turn, "status": error.status})
+    if not turn["interaction_id"]:  # its run was never read before
+        ended["run_id"] = error.run_id or turn["run_id"]
+        ended["interaction_id"] = error.interaction_id
     ended["warnings"] = [*turn["warnings"], *keep_some(error.warnings)]
     ended["error"] = harmless(str(error), ERROR_CHARS)
     ended["cost_usd"] = 0.0 if error.billed is False else None

@@ -93,6 +93,7 @@ def submit_knowing(
     is_limited: bool,
     allows: Callable[[Sequence[Turn]], bool],
     may_exceed_quotas: bool = False,
+    reads_started: bool = True,
 ) -> Calls[Submitted]:
     """Find the run in the ledger or start it there, unless what else the ledger has forbids it; the same for
     the answer of a quick turn.
@@ -107,6 +108,7 @@ def submit_knowing(
         is_limited: Whether sessions that share the ledger have to take turns.
         allows: Whether the run may be sent beside these turns of runs that were not known.
         may_exceed_quotas: See `PaidSubmission.submit`.
+        reads_started: See there.
     """
     if isinstance(run, PaidChat):
         ask = _Asking(run, ledger_id, turns, known, position, is_limited, allows)
@@ -133,6 +135,7 @@ def submit_knowing(
                     is_limited=is_limited,
                     before_send=check,
                     may_exceed_quotas=may_exceed_quotas,
+                    reads_started=reads_started,
                 )
                 return Submitted(submission, found)
             except QuotaExceeded:

@@ -15,7 +15,7 @@ from .harness import Mode, Session, blocking_client
 
 QUESTION = "How large is it?"
 LOOK = ["GET group", "GET runs"]
-START = ["POST runs", "GET run", "GET events"]
+START = ["POST runs", "GET events"]
 
 
 def requests(session: Session, question: str | None = QUESTION, **given: Any) -> list[str]:

@@ -402,7 +402,7 @@ TROUBLE: dict[str, tuple[list[Fault], type[ParallelError]]] = {
         SubmissionUnknown,
     ),
     "wait": (
-        [Fault("drop_before", method="GET", path="*/trun_*", times=None, skip=1)],
+        [Fault("drop_before", method="GET", path="*/trun_*", times=None)],
         ResponseLost,
     ),
 }

@@ -104,6 +104,7 @@ class LedgerCache:
         self._made: Latest[str, tuple[str, float]] = Latest(MAX_LEDGERS)
         """By whom and when, by the monotonic clock, a ledger was made."""
         self._interactions: Latest[str, str] = Latest(MAX_RUNS)
+        self._read: Latest[str, tuple[TaskRun, float]] = Latest(MAX_LEDGERS)
         self._ledgers: Latest[str, str] = Latest(MAX_RUNS)
         self._indexes: Latest[str, LedgerIndex] = Latest(MAX_LEDGERS)
 
@@ -174,6 +175,15 @@ class LedgerCache:
         """Remember a run's interaction id, so that a later error about the run can name it."""
         if run.interaction_id:
             self._interactions[run.run_id] = run.interaction_id
+
+    def remember_read(self, run: TaskRun, time: float) -> None:
+        """Remember a run as it was read, until it is taken."""
+        self._read[run.run_id] = run, time
+
+    def take_read(self, run_id: str, since: float) -> TaskRun | None:
+        """A run as it was last read, if that was since then, by the monotonic clock; it is forgotten."""
+        run, time = self._read.pop(run_id, (None, since))
+        return run if time >= since else None
 
     def ledger_of(self, run_id: str) -> str | None:
         """The ledger of a run that this client has started."""

@@ -30,6 +30,7 @@ from ..spending_rules import SpendingRules
 from ..state import Question, ResearchState, Turn
 from ..turns import (
     interaction_of,
+    is_doubtful,
     is_same_request,
     leave_behind,
     ledger_position,
@@ -39,6 +40,7 @@ from ..turns import (
     questions_at_hand,
     running_turn,
     same_question,
+    submission_of,
     unknown_turn,
     unstarted_turn,
 )
@@ -180,11 +182,13 @@ def _prove_parents(
 def _started_here(
     graph: GraphConfig, left: list[Turn], ledger_id: str, config: RunnableConfig
 ) -> Calls[list[Turn]]:
-    """The open turns; one whose run is not this thread's is planned anew, so that its own run is found."""
+    """The open turns; one whose run is not this thread's, or in doubt, is planned anew and found."""
     turns = list[Turn]()
     for turn in left:
         try:
             started = turn["run_id"] and (yield from prove_run(graph, turn, ledger_id, config))
+            if (yield from is_doubtful(graph.run(turn, config), turn, ledger_id)):
+                started = unstarted_turn(turn)
         except InvalidRequest:
             started = unstarted_turn(turn)
         turns.append(started or turn)
@@ -231,8 +235,10 @@ def _overtake(
     graph: GraphConfig, ledger_id: str, left: Turn, config: RunnableConfig
 ) -> Calls[list[Turn]]:
     """The turn that was on its way when another question came in, if it was submitted."""
-    if left["run_id"]:
+    if left["run_id"] and left["interaction_id"]:
         return [overtaken_turn(left, (yield from _run_now(graph, left["run_id"])))]
+    if left["run_id"]:
+        return [(yield from _overtake_unread(graph, ledger_id, left, config))]
     if is_chat(left["processor"]):
         answered = yield from find_turn(graph.chat(left, config), left, ledger_id)
         return [] if answered is None else [answered]
@@ -245,6 +251,17 @@ def _overtake(
     if found is None:
         return []
     return [overtaken_turn(running_turn(left, found, graph.clients.seals), found.run)]
+
+
+def _overtake_unread(
+    graph: GraphConfig, ledger_id: str, left: Turn, config: RunnableConfig
+) -> Calls[Turn]:
+    """The same for a turn whose run was never read; if it cannot be read now, only its id."""
+    try:
+        found = yield from graph.run(left, config).read(submission_of(left, ledger_id))
+    except ParallelError:
+        return overtaken_turn(left, TaskRun(run_id=left["run_id"], status="queued"))
+    return overtaken_turn(running_turn(left, found, graph.clients.seals), found.run)
 
 
 def _run_now(graph: GraphConfig, run_id: str) -> Calls[TaskRun]:

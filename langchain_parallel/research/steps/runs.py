@@ -21,6 +21,7 @@ from ..._core.calls import Calls
 from ..._graph.ownership import prove_all, prove_ledger, prove_plan, prove_run
 from ..._graph.paid_chat import QuickAnswer
 from ..._graph.paid_run import PaidRun
+from ..._graph.runtime import is_resumed
 from ...errors import (
     CreditExhausted,
     Forbidden,
@@ -39,12 +40,16 @@ from ..quick_turns import answered_turn
 from ..state import ResearchState, Turn, is_elsewhere, merge_turns
 from ..turns import (
     finish_turn,
+    is_doubtful,
     leave_behind,
     open_branches,
     open_turns,
     pending_turn,
+    read_turn,
     refused_turn,
     running_turn,
+    settle_doubt,
+    unstarted_turn,
 )
 from ..unknown_runs import Known, find_unknown, submit_knowing
 from ..usage import emit_cost
@@ -75,13 +80,21 @@ def wait(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
             ["The planned turn has not been started, so there is no run to wait for."],
             hint="Go to `submit`, or invoke the graph with the question again. Nothing was sent.",
         )
-    pending = yield from prove_run(graph, pending, state["ledger_id"], config)
+    ledger_id = state["ledger_id"]
+    pending = yield from prove_run(graph, pending, ledger_id, config)
+    run = graph.run(pending, config)
+    if is_resumed(config) and (yield from is_doubtful(run, pending, ledger_id)):
+        pending = yield from settle_doubt(run, pending, ledger_id)
+        if not pending["run_id"]:
+            return (yield from _end(pending, [], state, config))
     state = {**state, "pending": pending}
     turn = None
     if is_parking(graph.wait, config):
         turn = yield from _finish_woken(graph, state, config)
         if turn is None:
-            yield from park(graph, [pending], state["ledger_id"], config, raises=True)
+            pending = yield from read_turn(run, pending, ledger_id)
+            state = {**state, "pending": pending}
+            yield from park(graph, [pending], ledger_id, config, raises=True)
     if turn is None:
         turn = yield from _finish(graph, state, config)
     return (yield from _end(turn, [], state, config))
@@ -137,6 +150,8 @@ def _start(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> 
             is_limited=is_limited,
             allows=allows,
             may_exceed_quotas=rules.may_pass_limits(pending),
+            # Where it is followed at once, the first event of its stream says as much.
+            reads_started=is_parking(graph.wait, config),
         )
     except QuotaExceeded:  # a person is asked, or the session stops
         return _Started(_unsent(pending, on_hold=True))
@@ -176,9 +191,10 @@ def _finish_woken(
     graph: GraphConfig, state: ResearchState, config: RunnableConfig
 ) -> Calls[Turn | None]:
     """The pending turn of a thread that was parked and is resumed, because its run has ended: the request for
-    the answer is then the only one. None where there is no answer yet, and where the status has to say why.
+    the answer is then the only one. None where there is no answer yet, where the status has to say why, and
+    where the run was never read: another way to wait has started it.
     """
-    if not is_woken(config):
+    if not is_woken(config) or not pending_turn(state)["interaction_id"]:
         return None
     try:
         return (yield from _finish(graph, state, config, fetch_seconds=1.0))
@@ -277,7 +293,7 @@ def join(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
         left = [leave_behind(turn, before, ledger_id, seals) for turn in state["branches"]]
         return {"ledger_id": ledger_id, "branches": left}
     branches, turns = list[Turn](), list[Turn]()
-    for branch in open_branches(state):
+    for branch in (yield from _clear_branches(graph, state, config)):
         if not branch["run_id"] and not branch.get("no_credit"):
             branch, found = yield from _start(graph, {**state, "pending": branch}, config)  # noqa: PLW2901
             turns += found
@@ -287,6 +303,7 @@ def join(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
     if not turns:
         turns += yield from _find_beside(graph, state, branches, config)
     if is_parking(graph.wait, config):
+        started = yield from _read_all(graph, started, state["ledger_id"], config)
         yield from park(graph, started, state["ledger_id"], config, raises=True)
     for branch in started:
         turns.append((yield from _finish(graph, {**state, "pending": branch}, config)))  # it yields
@@ -294,6 +311,27 @@ def join(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
     if len(started) < len(branches):  # the limits or the account's credit do not allow the others
         return {"turns": turns, "branches": [b for b in branches if not b["run_id"]]}
     return {"turns": turns, "branches": [], **_head(state, turns)}
+
+
+def _clear_branches(
+    graph: GraphConfig, state: ResearchState, config: RunnableConfig
+) -> Calls[list[Turn]]:
+    """The open branches; one that is in doubt is planned anew, so that its own run is found."""
+    branches = open_branches(state)
+    for place, branch in enumerate(branches if is_resumed(config) else ()):
+        if (yield from is_doubtful(graph.run(branch, config), branch, state["ledger_id"])):
+            branches[place] = unstarted_turn(branch)
+    return branches
+
+
+def _read_all(
+    graph: GraphConfig, started: list[Turn], ledger_id: str, config: RunnableConfig
+) -> Calls[list[Turn]]:
+    """These turns, with their interactions."""
+    turns = list[Turn]()
+    for turn in started:
+        turns.append((yield from read_turn(graph.run(turn, config), turn, ledger_id)))  # it yields
+    return turns
 
 
 def _find_beside(
