@@ -31,6 +31,7 @@ from psycopg_pool import ConnectionPool
 from typing_extensions import TypedDict
 
 import langchain_parallel
+from langchain_parallel._core.calls import drive
 from langchain_parallel._graph import runtime
 from langchain_parallel._locks import postgres
 from langchain_parallel.parked import checkpoint_scan
@@ -216,6 +217,42 @@ def test_a_checkpoint_says_which_nodes_are_due_and_who_began() -> None:
     assert [send.node for send in values[checkpoint_scan._SENT]] == ["sent"]
     assert {channel for _, channel, _ in newest.pending_writes or ()} == {runtime._INTERRUPT}
     assert first.metadata["source"] == "input"
+
+
+def test_only_what_a_threads_first_input_leads_to_has_the_first_number() -> None:
+    """Whatever a caller says, and also in replays and forks: so its ledger is found without a look."""
+    seen: list[tuple[bool, bool]] = []
+
+    def node(state: State, config: RunnableConfig) -> State:
+        is_first = drive(runtime.input_of(config)).after == runtime.FIRST_INPUT
+        seen.append((runtime.first_input_of(config) is not None, is_first))
+        return {"seen": True}
+
+    builder = StateGraph(State).add_node("one", node).add_node("two", node)
+    builder.add_edge(START, "one").add_edge("one", "two")
+    inner = builder.compile()
+    graph = builder.compile(checkpointer=InMemorySaver())
+    config: Any = {"configurable": {"thread_id": "t"}, "metadata": {runtime._STEP: 1}}
+    graph.invoke({}, config, durability="sync")
+    assert seen == [(True, True), (False, True)]
+    before = next(state for state in graph.get_state_history(config) if state.next == ("one",))
+    seen.clear()
+    graph.invoke({}, config, durability="sync")
+    assert seen == [(False, False)] * 2
+    seen.clear()
+    graph.invoke(None, before.config, durability="sync")
+    assert seen[0] in {
+        (True, True),
+        (False, True),
+    }  # a replay may begin with a checkpoint of its own
+    seen.clear()
+    fork = graph.update_state(before.config, {"seen": 2})
+    graph.invoke(None, fork, durability="sync")
+    assert seen[0] == (False, True)
+    outer = StateGraph(State).add_node("inner", inner).add_edge(START, "inner")
+    seen.clear()
+    outer.compile(checkpointer=InMemorySaver()).invoke({}, config, durability="sync")
+    assert seen == [(False, True)] * 2
 
 
 def test_an_agents_name_is_in_the_metadata() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, cast
 
 from .._core.calls import Calls
@@ -11,7 +12,14 @@ from .._graph.gone_ledger import left_behind
 from .._graph.ownership import is_sealed, prove_run, seal_turn
 from .._graph.paid_run import PaidAnswer, PaidRun
 from .._graph.seals import Seals
-from ..errors import InvalidRequest, ParallelError, RunCancelled, RunFailed, StillRunning
+from ..errors import (
+    InvalidRequest,
+    NotFound,
+    ParallelError,
+    RunCancelled,
+    RunFailed,
+    StillRunning,
+)
 from ..evidence import evidence_of
 from ..models import Submission, TaskRun
 from ..parked.interrupts import park
@@ -333,8 +341,9 @@ def finish_turn(
     turn = yield from prove_run(run.door, turn, ledger_id, run.config)
     seals = run.door.clients.seals
     if not (turn["interaction_id"] or is_sealed(seals, turn)):  # written by somebody who is trusted
-        read = yield from run.door.clients.retrieve(turn["run_id"])
-        turn = {**turn, "interaction_id": read.interaction_id}
+        with suppress(NotFound):  # it is looked for in the ledger, then
+            read = yield from run.door.clients.retrieve(turn["run_id"])
+            turn = {**turn, "interaction_id": read.interaction_id}
     submission = submission_of(turn, ledger_id)
     try:
         try:

@@ -1,6 +1,7 @@
 """A question that waits in its process starts its run and follows it; the first event says whose run it is.
-Between the two steps the state knows the run by its id alone, as the API has named it: whatever comes then, the
-answer is that of the question's own run, which is paid for once.
+
+Between the two steps the state knows the run by its id alone, as the API has named it. Whatever comes then,
+the answer is that of the question's own run, which is paid for once.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from langgraph.store.memory import InMemoryStore
 from langchain_parallel.errors import SubmissionUnknown
 from langchain_parallel.models import TaskRunInput
 from langchain_parallel.options import Limits
+from langchain_parallel.parked import Outcome
 from langchain_parallel.simulator import Listing, ManualClock, RunScript
 
 from ..client.test_unclear_answers import Naming
+from ..parked.helpers import woken
 from ..tool.test_first_event import Killed, Lying
-from .harness import Mode, Session, blocking_client, script
+from .harness import Mode, Session, blocking_client, invoke, script
 from .test_first_look import requests
 
 QUESTION = "How large is it?"
@@ -54,7 +57,15 @@ def test_a_thread_that_parks_reads_its_run_once(mode: Mode) -> None:
     assert requests(session) == ["POST groups", "POST runs", "GET run"]
     [parked] = session.graph().get_state(session.config).interrupts
     assert parked.value["runs"][0]["interaction_id"] == session.runs[0]["interaction_id"]
-    assert requests(session, None) == ["GET run"]  # resumed at once, it looks again
+
+
+def test_resumed_at_once_it_looks_again(mode: Mode) -> None:
+    session = Session(mode, options={"wait": "park"})
+    graph = session.graph()
+    invoke(mode, graph, {"question": QUESTION}, session.config)
+    before = len(session.simulator.requests)
+    invoke(mode, graph, None, session.config)
+    assert [entry.method for entry in session.simulator.requests[before:]] == ["GET"]
 
 
 def test_what_was_read_too_long_ago_does_not_count(mode: Mode) -> None:
@@ -141,7 +152,11 @@ def test_nor_where_the_process_ends_before_and_another_parks(mode: Mode) -> None
     stopped_at(session)
     session.options["wait"] = "park"
     [parked] = session.ask()["__interrupt__"]
-    assert [run["run_id"] for run in parked.value["runs"]] == [session.runs[1]["run_id"]]
+    own = session.runs[1]["run_id"]
+    assert [run["run_id"] for run in parked.value["runs"]] == [own]
+    session.simulator.settle(own)
+    assert woken(session, session.graph(), own).outcome is Outcome.RESUMED
+    assert session.state()["turns"][0]["run_id"] == own
 
 
 @pytest.mark.parametrize("is_killed", [False, True])
