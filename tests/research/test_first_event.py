@@ -130,6 +130,20 @@ def test_a_fork_from_before_the_start_finds_the_run(mode: Mode) -> None:
     assert len(session.runs) == 1
 
 
+def test_an_id_of_another_run_that_was_recorded_makes_no_turn(mode: Mode) -> None:
+    """Of a process that was killed before its step was written; the next one has only the record."""
+    naming = Naming(ManualClock())
+    session = Session(mode, naming)
+    naming.instead = another_run(session)
+    stopped_at(session)
+    graph = session.graph()
+    at = next(s for s in graph.get_state_history(session.config) if s.next == ("submit",))
+    invoke(mode, graph, None, at.config)
+    turns = invoke(mode, graph, {"question": "Who sells it?"}, session.config)["turns"]
+    assert [turn["asked_by"] for turn in turns] == ["caller", "caller"]
+    assert [turn["run_id"] for turn in turns] == [run["run_id"] for run in session.runs[1:]]
+
+
 @pytest.mark.parametrize("wait", ["block", "park"])
 def test_the_id_of_another_run_is_never_taken_for_its_own(mode: Mode, wait: str) -> None:
     naming = Naming(ManualClock())

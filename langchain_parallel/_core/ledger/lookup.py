@@ -128,6 +128,7 @@ def look_up_with_started(
     if started.run.run_id in ids:
         return found
     if is_unread(started.run) and not (yield from _is_there(pending, started.run)):
+        pending.cache.forget_run(pending.ledger_id, pending.key)  # it is no run of this ledger
         return found
     return found.model_copy(update={"duplicates": (*ids[1:], started.run.run_id)})
 

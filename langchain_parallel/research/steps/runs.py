@@ -184,6 +184,8 @@ def _read_known(graph: GraphConfig, state: ResearchState, config: RunnableConfig
     """What the session knows of its ledger."""
     left = open_turns(state)
     keys = [graph.paid(turn, config).key for turn in left if not turn["run_id"]]
+    # Its id may be another's, until its run is read.
+    keys += [turn["key"] for turn in left if turn["run_id"] and not turn["interaction_id"]]
     return Known.of([*(state.get("turns") or ()), *left], keys)
 
 
