@@ -7,9 +7,8 @@ idea of `effects.py` one level up, where the effects are calls of a client, a st
 
 from __future__ import annotations
 
-import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Generator, Iterable
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar, cast
@@ -105,19 +104,6 @@ async def adrive(calls: Calls[T]) -> T:
             else:
                 call = _advance(calls.send, outcome)
         return cast(T, call.value)
-
-
-def together(steps: Iterable[Calls[T]]) -> Calls[list[T]]:
-    """Take several steps, at the same time if asynchronous, and return their values in order: LangGraph's
-    stores then make one query of them.
-    """
-    given = list(steps)
-
-    async def take_async() -> list[T]:
-        return await asyncio.gather(*map(adrive, given))
-
-    values: list[T] = yield Call(lambda: [drive(one) for one in given], take_async)
-    return values
 
 
 def call_function(function: Callable[..., Any], *args: Any) -> Calls[Any]:

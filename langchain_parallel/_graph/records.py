@@ -16,21 +16,24 @@ them silently would have runs paid for twice.
 
 from __future__ import annotations
 
+import asyncio
 import base64
-from typing import Any, cast
+from collections.abc import Iterable
+from typing import Any, TypeVar, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver, Checkpoint, empty_checkpoint
 from langgraph.store.base import BaseStore
 from typing_extensions import Self
 
-from .._core.calls import Call, Calls, guard
+from .._core.calls import Call, Calls, adrive, drive, guard
 from .._core.latest import Latest
 from ..errors import CheckpointNotWritten
 from .runtime import checkpointer_of, runtime_of, thread_id_of
 from .store import NAMESPACE, digest, get_item, put_item
 from .tenants import tags
 
+T = TypeVar("T")
 Record = dict[str, Any]
 """Plain JSON (R7)."""
 
@@ -180,6 +183,23 @@ def put_checkpoint(
         lambda: saver.put(where, checkpoint, metadata, {}),
         lambda: saver.aput(where, checkpoint, metadata, {}),
     )
+
+
+def together(steps: Iterable[Calls[T]]) -> Calls[list[T]]:
+    """Read or write several records, at the same time if asynchronous, and return the values in order:
+    LangGraph's stores then make one query of them. An error is raised once none of them is on its way.
+    """
+    given = list(steps)
+
+    async def take_all() -> list[T]:
+        results = await asyncio.gather(*map(adrive, given), return_exceptions=True)
+        for one in results:
+            if isinstance(one, BaseException):
+                raise one
+        return cast("list[T]", results)
+
+    values: list[T] = yield Call(lambda: [drive(one) for one in given], take_all)
+    return values
 
 
 def _guard(call: Call, done: str) -> Call:

@@ -15,12 +15,12 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 from typing_extensions import Self
 
-from .._core.calls import Calls, together
+from .._core.calls import Calls
 from .._locks.shared import BACKOFF, take_turn
 from ..errors import LedgerNotFound, StorageFailed, ThreadBusy
 from .clients import ClientPair
 from .gone_ledger import asks_to_replace
-from .records import Record, Records, holder_of
+from .records import Record, Records, holder_of, together
 from .runtime import (
     FIRST_INPUT,
     asking_user,

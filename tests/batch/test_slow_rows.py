@@ -149,7 +149,8 @@ def test_an_iterator_that_fails_raises_its_error_after_what_was_paid_for(
 
 
 def test_the_answers_are_handed_on_before_the_error_of_the_iterator(office: Office) -> None:
-    first, table = office.research(companies(2)), []
+    first = office.research(companies(2))
+    table: list[Any] = []
     rows = _failing(iter(companies(4)), RuntimeError("cut"))
     with pytest.raises(RuntimeError, match="cut"):
         table.extend(_stream(office, rows, batch_id=first.batch_id))

@@ -175,7 +175,8 @@ def test_a_process_that_keeps_its_lock_is_not_awaited_for_ever(
         saver = stack.enter_context(PostgresSaver.from_conn_string(postgres_uri()))
         saver.setup()
         other = AdvisoryLocks({"conninfo": postgres_uri()})  # the other process's
-        stack.callback(lambda: other._connection.close())
+        assert other.try_lock("opens its connection").result()
+        stack.callback(other._connection.close)
         client = ParallelClient("key", transport=SimulatorTransport(account), clock=account.clock)
         kept: list[str] = []
         ask = AdvisoryLocks.try_lock

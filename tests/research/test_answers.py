@@ -137,7 +137,7 @@ def test_an_evaluator_and_a_person_have_the_findings(session: Session) -> None:
     [evaluated] = seen
     assert evaluated["answer"] == FIRST.output["content"]  # type: ignore[index]
     assert session.state()["findings"] == out["findings"] == evaluated
-    resume = Command(resume={"decisions": [{"type": "approve"}]})
+    resume: Any = Command(resume={"decisions": [{"type": "approve"}]})
     done = invoke(session.mode, session.graph(), resume, session.config)
     assert done["findings"] == session.state()["findings"] == evaluated
 
