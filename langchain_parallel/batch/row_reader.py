@@ -24,13 +24,15 @@ from .._locks.signals import Signal
 class RowReader:
     """Reads rows where it is asked for them, for those that are at hand."""
 
+    failure: BaseException | None
+    """What ended the rows before their time."""
+
     def __init__(self, rows: Iterator[Any]) -> None:
         self._rows = rows
         self._read: deque[Any] = deque()
         """Those that were read, and not taken yet."""
         self._is_over = False
-        self.failure: BaseException | None = None
-        """What ended the rows before their time."""
+        self.failure = None
 
     @property
     def is_open(self) -> bool:
