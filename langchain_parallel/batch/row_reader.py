@@ -46,10 +46,13 @@ class RowReader:
             while len(self._read) < number:
                 self._read.append(next(self._rows))
         except StopIteration:
-            self._is_over = True
+            self._end()
         except Exception as error:  # noqa: BLE001 -- it is raised later
-            self._is_over, self.failure = True, error
+            self._end(error)
         return True
+
+    def _end(self, failure: BaseException | None = None) -> None:
+        self._is_over, self.failure = True, failure
 
     def take(self) -> Iterator[Any]:
         """The rows that are there, one by one."""
@@ -101,7 +104,7 @@ class _ReaderBeside(RowReader, ABC):
 
     def _end(self, failure: BaseException | None = None) -> None:
         with self._guard:
-            self._is_over, self.failure = True, failure
+            super()._end(failure)
             self._tell()
 
     @abstractmethod
