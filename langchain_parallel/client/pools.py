@@ -142,7 +142,7 @@ class Pools(Generic[HttpT]):
         if self._transport is not None:
             http = self._kind(transport=self._transport)
         else:
-            http = self._kind(verify=_tls(*map(_state_of, _CERTIFICATES)))
+            http = self._kind(verify=_tls(_certificates()))
         if isinstance(http, httpx.Client):
             bound_sockets(http)
         # A test fails should this be renamed. `cookies=` would be copied into a jar that keeps all.
@@ -157,12 +157,13 @@ class _NoCookies(httpx.Cookies):
         """Leave it."""
 
 
-_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+def _certificates() -> tuple[object, object]:
+    """The certificates that the environment names, as they are now: a file may be replaced."""
+    return _state_of(os.environ.get("SSL_CERT_FILE")), _state_of(os.environ.get("SSL_CERT_DIR"))
 
 
-def _state_of(variable: str) -> tuple[object, ...]:
-    """The path that this variable names, and what changes with the file there: it may be replaced."""
-    path = os.environ.get(variable)
+def _state_of(path: str | None) -> tuple[object, ...]:
+    """A path, and what changes with the file there."""
     with suppress(OSError):
         found = Path(path).stat() if path else None
         return (path, found and (found.st_mtime_ns, found.st_size, found.st_ino))
@@ -170,6 +171,6 @@ def _state_of(variable: str) -> tuple[object, ...]:
 
 
 @lru_cache(4)
-def _tls(file: tuple[object, ...], folder: tuple[object, ...]) -> ssl.SSLContext:
+def _tls(certificates: tuple[object, object]) -> ssl.SSLContext:
     """What is trusted. All clients share it, because to load the certificates takes longer than a call."""
     return httpx.create_ssl_context()

@@ -15,8 +15,8 @@ from typing import Any
 _CITATIONS, _CITED = "citations", "cited"
 _SOURCES, _FIELDS, _TURNS = "sources", "fields", "turns"
 _KEPT = frozenset((_SOURCES, _FIELDS, _TURNS))
-_PLAIN = frozenset(("number", "url", "title", "fields"))
-_WITH_EXCERPTS = _PLAIN | {"excerpts"}
+_PLAIN = ("number", "url", "title", "fields")
+_WITH_EXCERPTS = (*_PLAIN, "excerpts")
 
 
 class TurnTable:
@@ -120,7 +120,7 @@ def _pack_turn(
 
 def _is_usual(one: Any, number: int) -> bool:
     """Whether it is a citation as this package makes it, so that its row says all of it."""
-    if not isinstance(one, dict) or one.keys() not in (_PLAIN, _WITH_EXCERPTS):
+    if not isinstance(one, dict) or tuple(one) not in (_PLAIN, _WITH_EXCERPTS):
         return False
     at, url, title, fields = one["number"], one["url"], one["title"], one["fields"]
     return (

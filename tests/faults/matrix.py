@@ -188,7 +188,7 @@ def _trouble(cell: Cell, user: User) -> Told | None:
         simulator.scripts.add(RunScript(late_commit=call.late, times=None))
 
     def begin() -> None:
-        before = cell.user.until_read if call.name == "retrieve" else ()
+        before = cell.user.until_read if call.name in ("retrieve", "retrieve again") else ()
         _order(cell.under, simulator, *before, *call.faults(cell.row, cell.times, cell.turn))
 
     if call.again:

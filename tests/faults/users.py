@@ -266,6 +266,7 @@ class GraphUser(User):
     """Asks the research graph, whose evaluation follows up once."""
 
     name = "graph"
+    until_read = (replace(NO_EVENTS, times=1),)
     questions = (QUESTION, FOLLOW_UP)
 
     def __init__(self, mode: Mode, simulator: Simulator) -> None:
