@@ -87,6 +87,13 @@ def same(one: Any, other: Any) -> bool:
     return json.dumps(one) == json.dumps(other)
 
 
+def test_a_citation_keeps_the_order_of_its_keys() -> None:
+    for order in (("number", "url", "fields", "title"), ("fields", "title", "url", "number")):
+        usual = {"number": 1, "url": "https://a.example", "title": "A", "fields": ["ceo"]}
+        turns: list[Any] = [{"citations": [{name: usual[name] for name in order}]}]
+        assert same(TurnTable().unpack(json.loads(json.dumps(TurnTable().pack(turns)))), turns)
+
+
 @given(TURNS, st.data())
 def test_any_turns_are_read_as_they_were_written(turns: list[Any], data: st.DataObject) -> None:
     table = TurnTable()
