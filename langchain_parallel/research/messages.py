@@ -114,21 +114,24 @@ def _messages(value: object) -> list[BaseMessage]:
 # --- the answer ----------------------------------------------------------------------------------
 
 
-def answer_update(state: ResearchState, verdict: Verdict) -> dict[str, Any]:
+def answer_update(
+    state: ResearchState, verdict: Verdict, found: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """The update of the state with the findings and the message that end a question.
 
     Args:
         state: With all turns of the question.
         verdict: How it ended.
+        found: The update of the findings, where it is made already.
     """
     unsent = [turn for turn in _open_turns(state) if turn["asked_by"] == "caller"]
     asked = [] if unsent else list(_since_question(state.get("turns") or []))
-    found = findings_channel(state)["findings"] if asked else None
-    content = "\n\n".join(_parts(asked, found, verdict))
+    findings = (found or findings_channel(state))["findings"] if asked else None
+    content = "\n\n".join(_parts(asked, findings, verdict))
     first = [*unsent, *asked]
     about = first[0].get("message_key") or first[0]["key"] if first else None
     message = _message(about, asked, content, verdict)
-    return {"findings": found, **_messages_update(state, message)}
+    return {"findings": findings, **_messages_update(state, message)}
 
 
 def refusal_update(state: ResearchState, reason: str) -> dict[str, Any]:

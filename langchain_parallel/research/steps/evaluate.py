@@ -26,7 +26,8 @@ from .plan import next_turns
 
 def evaluate(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[Any]:
     """The verdict on the last turn, and what the session has cost."""
-    seen = cast(ResearchState, {**state, **findings_channel(state)})
+    found = findings_channel(state)
+    seen = cast(ResearchState, {**state, **found})
     verdict = yield from consult(graph.evaluate, seen, config)
     verdict = _not_again(state, _within_limit(graph, state, verdict))
     if verdict["action"] == "review" and not is_resumable(config):
@@ -36,18 +37,22 @@ def evaluate(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -
             problems := graph.too_long(planned_by(graph, state, verdict))
         ):
             raise InvalidRequest(problems)
-        return (yield from apply_verdict(graph, state, config, verdict))
+        return (yield from apply_verdict(graph, state, config, verdict, found))
     except InvalidRequest as error:
         if not isinstance(graph.evaluate, BuiltInEvaluator):
             raise  # the caller's function can be corrected
         stop = _stop(f"What was to be asked next would be refused: {error.message}", verdict)
-        return (yield from apply_verdict(graph, state, config, stop))
+        return (yield from apply_verdict(graph, state, config, stop, found))
 
 
 def apply_verdict(
-    graph: GraphConfig, state: ResearchState, config: RunnableConfig, verdict: Verdict
+    graph: GraphConfig,
+    state: ResearchState,
+    config: RunnableConfig,
+    verdict: Verdict,
+    found: dict[str, Any] | None = None,
 ) -> Calls[Any]:
-    """What a verdict changes in the state.
+    """What a verdict changes in the state. `found`: the update of the findings, where it is made already.
 
     Raises:
         InvalidRequest: What it asks for would be refused by the API, or builds on another thread's
@@ -59,11 +64,11 @@ def apply_verdict(
     for parent in dict.fromkeys(turn["parent_interaction_id"] for turn in planned):
         yield from prove_interaction(graph, parent, config, state["turns"], [])
     if verdict["action"] == "review":
-        update |= findings_channel(state)
+        update |= found or findings_channel(state)
     elif not planned:
         yield from graph.ledgers.close(config, graph.name, state.get("turns") or ())
         yield from remember_question(graph, state["turns"], config)
-        update |= answer_update(state, verdict)
+        update |= answer_update(state, verdict, found)
     return update
 
 
