@@ -12,12 +12,14 @@ TurnT = TypeVar("TurnT", bound=Mapping[str, Any])
 
 
 def turns_in(session: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The turns of a state, or those given.
+    """The turns of a state, or those given. The state of a thread that was asked nothing is empty.
 
     Raises:
         InvalidRequest: It is neither.
     """
-    turns: object = session.get("turns") if isinstance(session, Mapping) else session
+    turns: object = session
+    if isinstance(session, Mapping):
+        turns = (session.get("turns") or ()) if "turns" in session or not session else None
     if isinstance(turns, Iterable) and not isinstance(turns, str | bytes | Mapping):
         known = list(turns)
         if all(isinstance(turn, Mapping) for turn in known):

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..errors import InvalidRequest
 from ..evidence import TEXT_FIELD, numbers_by_field
+from ..findings.question_turns import turns_in
 from ..research.state import Turn, merge_turns
 from .report_answers import answers_of, checks_of
 
@@ -57,9 +58,9 @@ def _turns(state: Mapping[str, Any]) -> tuple[list[Turn], list[Turn]]:
     """The turns in their order, each run once; and those that are only planned, without a run's id yet."""
     if "run_id" in state and "turns" not in state:
         raise InvalidRequest(["This is one turn."], hint="Pass a state, or a list of turns.")
-    turns = list(state.get("turns") or ())
+    turns = turns_in(state)
     for turn in turns:
-        missing = [key for key in _NEEDED if not isinstance(turn, Mapping) or key not in turn]
+        missing = [key for key in _NEEDED if key not in turn]
         if missing:
             raise InvalidRequest(
                 [f"Among the turns is something without {', '.join(missing)}."],

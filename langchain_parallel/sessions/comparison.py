@@ -18,6 +18,7 @@ from .._graph.recollections import Recollection, same_words
 from ..errors import InvalidRequest
 from ..evidence import NO_ANSWERS, is_hollow
 from ..findings import Finding, Findings, find_findings
+from ..findings.question_turns import turns_in
 from ..findings.sameness import form_of, relation
 from .comparison_html import comparison_html
 from .comparison_text import comparison_markdown, comparison_text
@@ -181,15 +182,13 @@ def _findings(given: object) -> list[Findings]:
         return [cast(Findings, given)]
     if isinstance(given, Mapping) and Recollection.__annotations__.keys() <= given.keys():
         return find_findings([{**given, "content": given["answer"]}])
-    turns = given.get("turns") if isinstance(given, Mapping) else given
-    if isinstance(turns, Iterable) and not isinstance(turns, str | bytes | Mapping):
-        known = list(turns)
-        if all(isinstance(turn, Mapping) and "question" in turn for turn in known):
-            return find_findings(known)
-    raise InvalidRequest(
-        [f"There are no turns in this {type(given).__name__}."],
-        hint="Give a graph's output, `graph.get_state(config).values`, a list of turns, or findings.",
-    )
+    turns = turns_in(cast("Mapping[str, Any]", given))
+    if not all("question" in turn for turn in turns):
+        raise InvalidRequest(
+            ["Among the turns is something without a question."],
+            hint="Give a graph's output, `graph.get_state(config).values`, a list of turns, or findings.",
+        )
+    return find_findings(turns)
 
 
 # --- a question ----------------------------------------------------------------------------------

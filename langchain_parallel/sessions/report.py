@@ -19,6 +19,7 @@ from typing_extensions import Self
 from .._core.timestamps import covered_seconds, span
 from ..errors import InvalidRequest
 from ..evidence import NO_ANSWERS, is_hollow
+from ..findings.question_turns import turns_in
 from ..research.state import Turn, was_sent
 from .audit_html import audit_html
 from .audit_markdown import audit_markdown
@@ -60,9 +61,11 @@ class SessionReport(ReportPart):
                 these. Unless given, the report has the checks that the graph has made.
 
         Raises:
-            InvalidRequest: There is something among the turns that is no turn.
+            InvalidRequest: There are no turns in it, or something among them is no turn.
         """
-        state = state_or_turns if isinstance(state_or_turns, Mapping) else {"turns": state_or_turns}
+        state: Any = state_or_turns
+        if not isinstance(state, Mapping):
+            state = {"turns": turns_in(state)}
         return cls._validate(report_values(state, checks=checks))
 
     @classmethod

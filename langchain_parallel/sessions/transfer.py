@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from typing_extensions import TypedDict
 
 from .._core.payloads import storable
 from ..errors import InvalidRequest
+from ..findings.question_turns import turns_in
+from ..research._channels import PLANNED, check_turns
 from ..research.state import Turn, merge_turns
 from ..research.turns import interaction_of
 from ..text.untrusted import harmless
@@ -23,7 +25,9 @@ class CarriedSession(TypedDict):
     interaction_id: str | None
 
 
-def carry_over(state: Mapping[str, Any], interaction_id: str | None = None) -> CarriedSession:
+def carry_over(
+    state: Mapping[str, Any] | Iterable[Turn], interaction_id: str | None = None
+) -> CarriedSession:
     """The input, beside the question, with which a new LangGraph thread continues a session.
 
         graph.invoke({"question": "…", **carry_over(old_state)}, new_thread)
@@ -36,7 +40,8 @@ def carry_over(state: Mapping[str, Any], interaction_id: str | None = None) -> C
     only. What the carried turns cost counts for the new thread's limits.
 
     Args:
-        state: The old thread's state: `graph.get_state(config).values`, or what `invoke` returned.
+        state: The old thread's state: `graph.get_state(config).values`, or what `invoke` returned. Or its
+            turns, whose last interaction is then the head.
         interaction_id: Carry only the branch from the first question to this interaction, or that of the run
             with this id, which the next question then continues. It may also be what the first question
             continued, such as an event of a monitor: then no turn is carried. Unless given, the whole
@@ -45,9 +50,13 @@ def carry_over(state: Mapping[str, Any], interaction_id: str | None = None) -> C
     Raises:
         InvalidRequest: There is nothing to carry over, or no such interaction with an answer.
     """
-    given: list[Turn] = list(state.get("turns") or ())
-    turns = merge_turns(storable(given)[0], [])  # an old checkpoint may hold what is refused by now
-    head = interaction_id or state.get("interaction_id") or next(reversed(_heads(turns)), None)
+    given: list[Turn] = storable(turns_in(state))[
+        0
+    ]  # an old checkpoint may hold what is refused by now
+    check_turns(given, *PLANNED)
+    turns = merge_turns(given, [])
+    named = state.get("interaction_id") if isinstance(state, Mapping) else None
+    head = interaction_id or named or next(reversed(_heads(turns)), None)
     if interaction_id is not None:
         head = interaction_of(turns, interaction_id)
         turns = _branch(turns, str(head))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._core.plain_text import count
 from ..errors import InvalidRequest
+from ..findings.question_turns import turns_in
 from ..text.format import usd
 from ..text.layout import list_within
 from ..text.untrusted import harmless
@@ -142,16 +143,7 @@ class InteractionTree:
 
 def _turns(given: object) -> list[Mapping[str, Any]]:
     """The turns in the order of their positions. Of two turns with one run, the later in the list counts."""
-    turns = given.get("turns") or () if isinstance(given, Mapping) else given
-    missing = isinstance(given, Mapping) and "turns" not in given and "question" in given
-    wrong = isinstance(turns, str | Mapping) or not isinstance(turns, Iterable) or missing
-    known = [] if wrong else list(turns)  # type: ignore[arg-type]
-    if wrong or not all(isinstance(turn, Mapping) for turn in known):
-        raise InvalidRequest(
-            [f"There are no turns in this {type(given).__name__}."],
-            hint="Give a graph's output, `graph.get_state(config).values`, or a list of turns.",
-        )
-    runs = {run_of(turn) or at: turn for at, turn in enumerate(known)}
+    runs = {run_of(turn) or at: turn for at, turn in enumerate(turns_in(given))}
     return [turn for _, turn in sorted(enumerate(runs.values()), key=position_of)]
 
 

@@ -38,6 +38,7 @@ def test_a_state_is_as_good_as_its_turns() -> None:
     assert find_findings({"turns": turns, "answer": None}) == find_findings(turns)
     assert last_findings({"turns": turns}) == last_findings(iter(turns))
     assert last_findings({"turns": []}) is None
+    assert last_findings({}) is None  # the values of a thread that was asked nothing
 
 
 @pytest.mark.parametrize("given", [{"question": "?"}, {"turns": "none"}, "turns", ["turn"], None])

@@ -192,3 +192,15 @@ def test_an_interaction_that_cannot_be_built_on_is_refused_with_those_that_can(w
 def test_a_session_without_an_answer_has_nothing_to_carry(state: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest, match="no interaction in this session to continue from"):
         carry_over(state)
+
+
+def test_turns_are_carried_as_their_state_is() -> None:
+    turns = [turn(0), turn(1, parent_interaction_id="intr_0")]
+    assert carry_over(turns) == carry_over({"turns": turns})
+    assert carry_over(turns, "intr_0")["interaction_id"] == "intr_0"
+
+
+@pytest.mark.parametrize("wrong", [None, "text", 5, [1], {"turns": "x"}, {"turns": [{}]}, [{}]])
+def test_what_is_no_session_is_refused(wrong: Any) -> None:
+    with pytest.raises(InvalidRequest, match=r"no turns in a|A turn in the state lacks key"):
+        carry_over(wrong)

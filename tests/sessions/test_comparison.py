@@ -198,7 +198,7 @@ def test_a_recollection_is_compared_with_the_new_answer() -> None:
 
 @pytest.mark.parametrize("wrong", [None, 5, "text", {"question": "?"}, [1], [{"run_id": "r"}], b""])
 def test_what_is_no_session_is_refused(wrong: Any) -> None:
-    with pytest.raises(InvalidRequest, match="There are no turns in this"):
+    with pytest.raises(InvalidRequest, match=r"no turns in an? |without a question"):
         SessionComparison.of(session({"x": 1}), wrong)
 
 

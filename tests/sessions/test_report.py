@@ -248,7 +248,10 @@ def test_a_session_without_turns_is_an_empty_report() -> None:
     [
         (turn(0), "This is one turn"),
         ([{"run_id": "trun_1"}], "without key, position, question, status"),
-        (["a text"], "without key, run_id"),
+        (["a text"], "no turns in a list"),
+        (None, "no turns in a NoneType"),
+        (5, "no turns in an int"),
+        ({"question": "?"}, "no turns in a dict"),
         ([turn(0, warnings=3)], r"turns\.0\.warnings"),
     ],
 )
