@@ -11,7 +11,7 @@ from ..errors import InvalidRequest
 TurnT = TypeVar("TurnT", bound=Mapping[str, Any])
 
 
-def turns_in(session: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def turns_in(session: object) -> list[Mapping[str, Any]]:
     """The turns of a state, or those given. The state of a thread that was asked nothing is empty.
 
     Raises:

@@ -182,7 +182,7 @@ def _findings(given: object) -> list[Findings]:
         return [cast(Findings, given)]
     if isinstance(given, Mapping) and Recollection.__annotations__.keys() <= given.keys():
         return find_findings([{**given, "content": given["answer"]}])
-    turns = turns_in(cast("Mapping[str, Any]", given))
+    turns = turns_in(given)
     if not all("question" in turn for turn in turns):
         raise InvalidRequest(
             ["Among the turns is something without a question."],
