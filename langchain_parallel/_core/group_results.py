@@ -168,14 +168,16 @@ class GroupResults:
                     yield from sleep(Sleep(min(self._pause, ends - time)))
                     yield from self.look()
                     return
+                self._note(time)  # what it made of the last outcome, before it waits for another
+                ends = min(until, self._due(time))
+                if time >= ends:
+                    return
                 if isinstance(effect, Sleep):
                     effect = Sleep(min(effect.seconds, ends - time))
                 elif isinstance(effect, ReadChunk):
                     effect = ReadChunk(ends - time)
                 outcome = yield effect
                 time = yield from now()
-                self._note(time)
-                ends = min(until, self._due(time))
         finally:
             following.close()
 

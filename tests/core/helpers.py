@@ -41,6 +41,8 @@ class Script:
         """The groups with which it asked."""
         self.confirms: list[bool | None] = []
         """What the caller says when it is asked whether a request may still be sent; then None."""
+        self.gates: list[Effect] = []
+        """How it took leave of the account's quota, and gave it back."""
 
     def run(self, flow: Flow[T]) -> T:
         outcome: object = None
@@ -63,7 +65,10 @@ class Script:
             case Emit(event):
                 self.emitted.append(event)
                 return None
-            case EnterGate() | LeaveGate() | EndTurn():
+            case EnterGate() | LeaveGate():
+                self.gates.append(effect)
+                return None
+            case EndTurn():
                 return None
             case TakeTurn():
                 return True

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from langchain_parallel import errors
 from langchain_parallel._core.effects import (
     Effect,
+    EnterGate,
+    LeaveGate,
     NoResponse,
     OpenStream,
     Request,
@@ -493,6 +496,12 @@ def test_whoever_was_suspended_before_the_send_looks_again(is_there: bool) -> No
     assert not cache.unsettled
 
 
+def test_leave_of_the_quota_is_taken_before_a_send_and_given_back_where_a_look_comes_first() -> None:
+    script = Script(*NOTHING, TOO_LATE, *NOTHING, STARTED, RUN)
+    submit(script)
+    assert script.gates == [EnterGate(), EnterGate(), LeaveGate(), EnterGate()]
+
+
 def test_a_caller_that_knows_itself_alone_sends_without_looking_again() -> None:
     script = Script(*NOTHING, TOO_LATE, STARTED, RUN)
     script.confirms = [True]
@@ -520,10 +529,16 @@ def test_leave_to_send_lasts_longer_where_it_takes_long_to_send(rounds: int, par
     assert by[-1] == pytest.approx(100.0 * rounds + POLICY.settle_seconds * part)
 
 
-def test_leave_that_lasts_long_ends_when_another_process_takes_over() -> None:
-    script = Script(*NOTHING, *[TOO_LATE] * 6, *NOTHING * 5, STARTED, RUN)
+@pytest.mark.parametrize(("settle_seconds", "looks"), [(10.0, 5), (0.5, 2)])
+def test_leave_that_lasts_long_ends_when_another_process_takes_over(
+    settle_seconds: float, looks: int
+) -> None:
+    """Also where it lasts longer than the look for what that process has sent."""
+    script = Script(*NOTHING, *[TOO_LATE] * 6, *NOTHING * looks, STARTED, RUN)
     script.confirms = [*[True] * 5, False, True]
-    submit(script)
+    asked = pending()
+    asked.policy = replace(POLICY, settle_seconds=settle_seconds)
+    script.run(ledger.submit(asked))
     assert not script.confirms
 
 
@@ -1049,6 +1064,12 @@ def test_a_ledger_that_always_takes_too_long_to_read_ends_the_attempt_and_nothin
         submit(script)
     assert paid(script) == 0
     assert len(script.outcomes) == len(NOTHING * (10 - 1 - POLICY.max_attempts))
+
+
+def test_a_run_that_the_last_of_these_looks_finds_is_adopted() -> None:
+    script = Sluggish(*NOTHING * POLICY.max_attempts, *FOUND)
+    assert submit(script).adopted
+    assert script.outcomes == []
 
 
 # --- a run that is handed back as its acceptance names it -----------------------------------------

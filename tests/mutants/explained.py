@@ -19,6 +19,11 @@ EXPLAINED: dict[tuple[str, str, str], str] = {
     ): "A number that is tuned: what is forgotten is calculated again.",
     (
         "_core/ledger/submission.py",
+        'if lookup == "once" and was_empty_at is not None:',
+        "if (was_empty_at is not None):",
+    ): "Who looks until settled looks in any case, and longer than leave lasts; without a look it lasts for ever.",
+    (
+        "_core/ledger/submission.py",
         "if (yield from now()) > leave.ends_at:",
         "if ((yield from now()) >= leave.ends_at):",
     ): "One instant of leave to send more or less, of 2.5 s.",
