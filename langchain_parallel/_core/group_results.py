@@ -73,9 +73,10 @@ class GroupResults:
     """By run id: its ticket."""
     ended: set[str] = field(default_factory=set)
     """Those of them that have ended, and are yet to be read."""
-    last_read: float = 0.0
-    first_unread: float = 0.0
-    last_look: float = 0.0
+    last_read: float = field(init=False)
+    first_unread: float = -math.inf
+    """When the first of them was noted."""
+    last_look: float = field(init=False)
     _is_put_off: bool = False
     """The server did not give all of them when they were read last: it is not asked again at once."""
     _unreadable: set[str] = field(default_factory=set)
@@ -127,10 +128,8 @@ class GroupResults:
 
     # --- when ------------------------------------------------------------------------------------
 
-    @property
-    def _pause(self) -> float:
-        """Seconds between two readings: a part of the time that had passed when the last news came."""
-        time = max(self.last_read, self.first_unread)
+    def _pause(self, time: float) -> float:
+        """Seconds between two readings: a part of what had passed at this time."""
         longest = _HURRIED if self.hurries else _LONGEST
         return min(longest, max(_SHORTEST, (time - self.began) / 4))
 
@@ -138,7 +137,7 @@ class GroupResults:
         """When to read what has ended; infinite while nothing has."""
         if not self.ended:
             return math.inf
-        pause = self._pause
+        pause = self._pause(max(self.last_read, self.first_unread))  # when the last news came
         after_pause = self.last_read + pause
         if len(self.ended) == len(self.waiting):
             return after_pause if self._is_put_off else time
@@ -165,7 +164,7 @@ class GroupResults:
                 try:
                     effect: Any = following.send(outcome)
                 except StopIteration:  # the server refuses the stream
-                    yield from sleep(Sleep(min(self._pause, ends - time)))
+                    yield from sleep(Sleep(min(self._pause(time), ends - time)))
                     yield from self.look()
                     return
                 self._note(time)  # what it made of the last outcome, before it waits for another
@@ -182,9 +181,9 @@ class GroupResults:
             following.close()
 
     def _note(self, time: float) -> None:
-        news = self.watch.take_news().keys() & self.waiting.keys()
-        if news and not self.ended:
+        if not self.ended:
             self.first_unread = time
+        news = self.watch.take_news().keys() & self.waiting.keys()
         if news:
             self.ended |= news
             self.last_look = time
@@ -199,14 +198,13 @@ class GroupResults:
             raise
         except ParallelError:
             pass  # of what it would show it has left out all
-        had_none = not self.ended
+        if not self.ended:
+            self.first_unread = time
         ended = {event.run.run_id for event in listed if not event.run.active}
         self.ended |= ended & self.waiting.keys()
         shown = {event.run.run_id for event in listed}
         self.unlisted.note(self.waiting.keys() - self.ended - shown, time)
         self.ended.update((yield from self.unlisted.ask(time)))
-        if had_none and self.ended:
-            self.first_unread = time
 
     # --- reading ---------------------------------------------------------------------------------
 

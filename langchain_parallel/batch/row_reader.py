@@ -9,7 +9,6 @@ iterator's own is kept until the answers of what was paid for are handed on.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import contextvars
 import threading
 from abc import ABC, abstractmethod
@@ -183,5 +182,4 @@ class TaskReader(_ReaderBeside):
         self._is_closed = True
         if self._task is not None:
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait([self._task])  # raises only where this call itself is cancelled

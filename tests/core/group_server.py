@@ -25,6 +25,8 @@ from .helpers import answer
 T = TypeVar("T")
 GROUP = "tgrp_1"
 HEAD = answer(200, content_type="text/event-stream")
+MOST = 20_000
+"""Effects of one flow."""
 ANSWER = {"type": "text", "content": "Ada", "basis": []}
 
 
@@ -52,13 +54,14 @@ class GroupServer:
     def run(self, flow: Flow[T]) -> T:
         """Drive a flow to its end."""
         outcome: object = None
-        while True:
+        for _ in range(MOST):
             try:
                 effect = flow.send(outcome)
             except StopIteration as end:
                 value: T = end.value
                 return value
             outcome = self._outcome(effect)
+        raise AssertionError("it asks without end")
 
     def asked(self, what: str) -> list[float]:
         """When it was asked for this."""
@@ -69,6 +72,7 @@ class GroupServer:
             case Now():
                 return self.time
             case Sleep(seconds):
+                assert seconds >= 0
                 self.time += seconds
                 return None
             case OpenStream(request):
@@ -109,12 +113,15 @@ class GroupServer:
         return f"data: {json.dumps(event)}\n\n".encode()
 
     def _status(self, run_id: str) -> str:
-        return self.statuses.get(run_id, "completed") if self.ends[run_id] <= self.time else "running"
+        return (
+            self.statuses.get(run_id, "completed") if self.ends[run_id] <= self.time else "running"
+        )
 
     def _state(self, run_id: str) -> dict[str, Any]:
         return {"run_id": run_id, "interaction_id": f"i{run_id}", "status": self._status(run_id)}
 
     def _read(self, seconds: float) -> object:
+        assert seconds > 0
         if (chunk := next(self._chunks, None)) is not None:
             return chunk
         silence = min(seconds, self.opened[-1].timeout)

@@ -66,6 +66,7 @@ def test_when_all_have_ended_the_list_is_read_at_once() -> None:
     assert reader.answered == set(server.ends)
     assert set(reader.times.values()) == {40.0}
     assert server.log == [(0.0, "events"), (31.0, "events"), (40.0, "answers")]
+    assert server.time == 40.0
 
 
 def test_an_end_is_noted_though_the_stream_says_nothing_after_it() -> None:
@@ -187,21 +188,45 @@ def test_what_a_look_finds_is_read_as_what_events_tell() -> None:
     assert server.asked("answers") == [59.75 * 1.25]
 
 
-@pytest.mark.parametrize("until", [2.0, 20.0, 100.0])
-def test_a_stream_is_silent_no_longer_than_it_is_followed(until: float) -> None:
+@pytest.mark.parametrize(
+    ("seconds", "silence"), [(2.0, 5.0), (20.0, 20.0), (30.5, 30.0), (100.0, 30.0)]
+)
+def test_a_stream_is_silent_no_longer_than_it_is_followed(seconds: float, silence: float) -> None:
     server = GroupServer(a=math.inf)
-    Reader(server).await_all().collect(until=until)
-    assert server.opened[0].timeout == {2.0: 5.0, 20.0: 20.0, 100.0: 30.0}[until]
-    assert server.time == until
+    server.time = 100.0
+    Reader(server).await_all().collect(until=100.0 + seconds)
+    assert server.opened[0].timeout == silence
+    assert server.time == 100.0 + seconds
 
 
-def test_where_the_stream_is_refused_the_list_is_looked_at() -> None:
-    server = GroupServer(a=3.0)
-    server.trouble["events"] = [Response(404)] * 99
+def test_where_the_stream_is_refused_the_list_is_looked_at_and_less_often_the_longer_it_takes() -> (
+    None
+):
+    server = GroupServer(a=3_000.0)
+    server.trouble["events"] = [Response(404)] * 999
     reader = Reader(server).await_all().collect()
-    assert server.asked("list")[:2] == [0.25, 0.5]
-    assert len(server.asked("list")) < 15
-    assert reader.times["a"] < 4.0
+    assert server.asked("list")[:7] == [0.25, 0.5, 0.75, 1.0, 1.25, 1.5625, 1.953125]
+    assert len(server.asked("list")) < 100
+    assert 3_000.0 <= reader.times["a"] < 3_060.0
+
+
+def test_a_refused_stream_is_tried_again_and_followed_then() -> None:
+    server = GroupServer(a=3.0)
+    server.trouble["events"] = [Response(404)]
+    reader = Reader(server).await_all().collect()
+    assert (server.asked("events"), server.asked("list")) == ([0.0, 0.25], [0.25])
+    assert reader.times == {"a": 3.0}
+
+
+def test_where_the_stream_is_refused_it_is_read_as_soon_as_elsewhere() -> None:
+    server = GroupServer(a=4.0, **many(9, math.inf))
+    server.trouble["events"] = [Response(404)] * 999
+    reader = Reader(server).await_all().collect(until=5.1)
+    found = next(time for time in server.asked("list") if time >= 4.0)
+    assert server.time == 5.1
+    assert reader.taken == {}
+    reader.collect(until=10.0)
+    assert reader.times == {"a": found * 1.25}
 
 
 def test_a_look_that_fails_is_made_again_and_the_wait_goes_on() -> None:
@@ -389,9 +414,13 @@ def test_a_run_that_ended_and_is_listed_without_its_answer_is_asked_for_alone() 
     assert server.asked("result r005") == [40.0]
 
 
-def test_what_a_list_shows_to_have_ended_is_read_with_the_others() -> None:
+@pytest.mark.parametrize("with_answers", [True, False])
+def test_what_a_list_shows_to_have_ended_is_read_with_the_others(with_answers: bool) -> None:
     """The events have not said so yet."""
     server = GroupServer(**many(10, 40.0), **many(10, 49.0, 10))
+    if not with_answers:
+        server.time = 49.0
+        server.trouble["answers"] = [page(server, list(server.ends), with_answers=False)]
     reader = Reader(server).await_all(list(many(10, 0.0)))
     reader.await_all(["r012"])
     server.time = 49.0
@@ -413,8 +442,55 @@ def test_a_list_that_goes_on_with_runs_of_nobody_is_not_read_for_ever(
     """With pauses, and twice in vain at the most (`max_attempts`), once it has more than the group."""
     server = GroupServer(**many(20, 40.0), **many(200, 40.0, 100))
     strangers = list(many(200, 0.0, 100))
-    pages = [strangers[:shown], strangers[shown : shown + 1], *([one] for one in strangers[shown + 1 :])]
+    pages = [
+        strangers[:shown],
+        strangers[shown : shown + 1],
+        *([one] for one in strangers[shown + 1 :]),
+    ]
     later(server, *pages)
     reader = Reader(server, size=20).await_all(list(many(20, 0.0))).collect()
     assert server.asked("answers") == times
     assert reader.answered == set(many(20, 0.0))
+
+
+def test_a_list_that_is_longer_than_the_group_is_read_on_while_it_brings_answers() -> None:
+    server = GroupServer(**many(6, 40.0), **many(7, 40.0, 100))
+    later(server, list(many(7, 40.0, 100)), *([name] for name in many(6, 40.0)))
+    reader = Reader(server, size=2).await_all(list(many(6, 40.0))).collect()
+    assert server.asked("answers") == [40.0, *[40.5] * 6]
+    assert reader.answered == set(many(6, 40.0))
+
+
+def test_a_list_may_write_ids_with_escapes() -> None:
+    """Then whose they are is known once they are parsed."""
+    server = GroupServer(**many(20, 40.0), **many(2, 40.0, 100))
+    names = list(many(20, 40.0))
+    later(server, ["r100", *names[:8]], [*names[:16], "r101"], names[16:])
+    plain, escaped = b'"run_id": "r', b'"run_id": "\\u0072'
+    server.trouble["answers"] = [
+        [chunk.replace(plain, escaped) for chunk in chunks] for chunks in server.trouble["answers"]
+    ]
+    reader = Reader(server).await_all(names).collect()
+    assert server.asked("answers") == [40.0] * 3
+    assert list(reader.taken) == names
+    assert not any(name.startswith("result") for _, name in server.log)
+
+
+def test_a_run_that_failed_has_no_answer_though_the_list_shows_one() -> None:
+    server = GroupServer(**many(5, 40.0))
+    later(server, list(server.ends))
+    [chunks] = server.trouble["answers"]
+    chunks[2] = chunks[2].replace(b"completed", b"failed")
+    reader = Reader(server).await_all().collect()
+    assert isinstance(reader.taken["r002"], errors.RunFailed)
+    assert len(reader.answered) == 4
+
+
+def test_a_list_that_is_longer_than_a_response_may_be_is_read_in_parts() -> None:
+    server = GroupServer(**many(20, 40.0))
+    names = list(server.ends)
+    later(server, names[:8], names[8:])
+    server.trouble["answers"][0].append(NoResponse(sent=True, limit=1_000))
+    reader = Reader(server).await_all().collect()
+    assert server.asked("answers") == [40.0, 40.0]
+    assert list(reader.taken) == names

@@ -496,7 +496,9 @@ def test_whoever_was_suspended_before_the_send_looks_again(is_there: bool) -> No
     assert not cache.unsettled
 
 
-def test_leave_of_the_quota_is_taken_before_a_send_and_given_back_where_a_look_comes_first() -> None:
+def test_leave_of_the_quota_is_taken_before_a_send_and_given_back_where_a_look_comes_first() -> (
+    None
+):
     script = Script(*NOTHING, TOO_LATE, *NOTHING, STARTED, RUN)
     submit(script)
     assert script.gates == [EnterGate(), EnterGate(), LeaveGate(), EnterGate()]

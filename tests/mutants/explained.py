@@ -21,7 +21,7 @@ EXPLAINED: dict[tuple[str, str, str], str] = {
         "_core/ledger/submission.py",
         'if lookup == "once" and was_empty_at is not None:',
         "if (was_empty_at is not None):",
-    ): "Who looks until settled looks in any case, and longer than leave lasts; without a look it lasts for ever.",
+    ): "Who looks until settled looks longer than leave lasts; without a look it lasts for ever.",
     (
         "_core/ledger/submission.py",
         "if (yield from now()) > leave.ends_at:",
@@ -32,6 +32,41 @@ EXPLAINED: dict[tuple[str, str, str], str] = {
         "if is_ours or pending.looked_at + leave.moments > leave.since:",
         "if is_ours or (pending.looked_at + leave.moments >= leave.since):",
     ): "One instant for which a look counts as recent.",
+    (
+        "_core/group_results.py",
+        "while time < ends:",
+        "while (time <= ends):",
+    ): "A step later it ends all the same, before it waits.",
+    (
+        "_core/group_results.py",
+        "following.close()",
+        "pass",
+    ): "A generator that nobody has any longer closes itself.",
+    (
+        "_core/group_results.py",
+        "listed, before, in_vain = _Answers(self, take), -1, 0",
+        "listed, before, in_vain = _Answers(self, take), -2, 0",
+    ): "Any number below that of an empty list.",
+    (
+        "_core/group_results.py",
+        "request = wire.result(run_id, seconds=1.0)",
+        "request = wire.result(run_id, seconds=2.0)",
+    ): "A number that is tuned: how long a run that goes on after all is waited for.",
+    (
+        "_core/group_results.py",
+        "return bool(run_ids) and self._group.waiting.keys().isdisjoint(run_ids)",
+        "return None",
+    ): "It saves time: a run that is not awaited is passed over once it is parsed, too.",
+    (
+        "_core/group_results.py",
+        "self._interactions.pop(run_id, None)",
+        "pass",
+    ): "It frees memory: what it holds is not read any more.",
+    (
+        "_core/group_results.py",
+        "error.__traceback__ = None",
+        "pass",
+    ): "It frees memory: what the traceback holds is not read.",
     (
         "_core/ledger/leave.py",
         "_SHORTEST = 0.05",
