@@ -7,6 +7,8 @@ import pytest
 from langchain_parallel import Limits, RequestOptions, errors
 from langchain_parallel.batch.spending import BatchSpending
 
+from .tables import Office, companies
+
 
 def _spending(**limits: float) -> BatchSpending:
     return BatchSpending.of("pro", Limits(**limits), RequestOptions())  # type: ignore[arg-type]
@@ -45,3 +47,11 @@ def test_a_run_that_was_not_billed_costs_nothing_and_any_other_its_price() -> No
         spending.settle(errors.ParallelError("It failed.", billed=billed))
         assert round(spending.usd, 6) == left
     assert spending.runs == 1
+
+
+def test_a_row_that_cannot_be_asked_makes_no_room_for_another() -> None:
+    """It has cost nothing, and nothing was counted for it."""
+    rows = [{"company": ""}, {"company": ""}, *companies(3)]
+    found = list(Office().stream(iter(rows), limits=Limits(max_cost_usd=0.02)))
+    kinds = [type(row.error) for row in found]
+    assert kinds == [errors.InvalidRequest] * 2 + [type(None)] * 2 + [errors.LimitExceeded]

@@ -1,10 +1,10 @@
-"""A server with one task group, whose runs end at times that are set; it is asked by a flow."""
+"""A server with one task group, whose runs end at times that are set, and one who reads their answers."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
 from langchain_parallel._core.effects import (
@@ -19,11 +19,15 @@ from langchain_parallel._core.effects import (
     Sleep,
     StreamEnded,
 )
+from langchain_parallel._core.group_results import Ended, GroupResults
+from langchain_parallel._core.retry import RetryPolicy
+from langchain_parallel.models import TaskRun, TaskRunResult
 
 from .helpers import answer
 
 T = TypeVar("T")
 GROUP = "tgrp_1"
+POLICY = RetryPolicy(max_attempts=2, initial_delay=1.0, max_delay=4.0)
 HEAD = answer(200, content_type="text/event-stream")
 MOST = 20_000
 """Effects of one flow."""
@@ -156,3 +160,41 @@ class GroupServer:
 def _response(given: Any) -> Response | NoResponse:
     is_outcome = isinstance(given, Response | NoResponse)
     return given if is_outcome else answer(200, json.dumps(given))
+
+
+class Reader:
+    """The runs of a server's group, as one reads their answers."""
+
+    def __init__(self, server: GroupServer, size: int | None = None, **options: Any) -> None:
+        self.server = server
+        count = len(server.ends) if size is None else size
+        self.group = GroupResults(GROUP, POLICY, count, server.time, **options)
+        self.taken: dict[str, Ended] = {}
+        """By run id, in the order in which they came."""
+        self.times: dict[str, float] = {}
+
+    def take(self, ticket: Any, ended: Ended) -> Flow[None]:
+        assert ticket not in self.taken
+        self.taken[ticket], self.times[ticket] = ended, self.server.time
+        yield from ()
+
+    def await_all(self, run_ids: Iterable[str] = (), **fields: Any) -> Reader:
+        """Await these runs, which are their own tickets; all, unless any is named."""
+        for run_id in run_ids or self.server.ends:
+            self.group.await_run(
+                TaskRun(run_id=run_id, **{"status": "queued", **fields}), ticket=run_id
+            )
+        return self
+
+    def collect(self, until: float = 10_000.0) -> Reader:
+        self.server.run(self.group.collect(until, self.take))
+        return self
+
+    @property
+    def answered(self) -> set[str]:
+        return {name for name, ended in self.taken.items() if isinstance(ended, TaskRunResult)}
+
+
+def many(number: int, time: float, first: int = 0) -> dict[str, float]:
+    """Runs that end then."""
+    return {f"r{nth:03}": time for nth in range(first, first + number)}

@@ -108,8 +108,15 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "_core/chat_request.py": ("tests/client/test_chat.py",),
     "_core/run_wait.py": _WAITING,
     "_core/event_feed.py": _WAITING,
+    "_core/group_results.py": (
+        "tests/core/test_group_results.py",
+        "tests/core/test_group_answers.py",
+        "tests/batch/test_enricher.py",
+    ),
     "research/approval.py": _APPROVAL,
     "research/spending_rules.py": _APPROVAL,
+    "batch/questions.py": ("tests/batch/test_questions.py", "tests/batch/test_spending.py"),
+    "batch/row_reader.py": ("tests/batch/test_row_reader.py",),
     "batch/spending.py": ("tests/batch/test_spending.py", "tests/batch/test_table.py"),
     "research/usage.py": _APPROVAL,
     "_core/limits.py": (
@@ -124,6 +131,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
         "tests/core/test_rules.py",
         "tests/client/test_invalid.py",
     ),
+    "client/pools.py": ("tests/client/test_pools.py",),
     "_core/web_calls.py": ("tests/client/test_web.py",),
     "_core/web_limits.py": ("tests/core/test_rules.py", "tests/client/test_web.py"),
     "webhooks/app.py": ("tests/webhooks/test_endpoint.py", "tests/webhooks/test_monitors.py"),
