@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple, TypeAlias, cast
 
-from pydantic import Field, InstanceOf, field_validator
+from pydantic import Field, InstanceOf, ValidationError, field_validator
 
 from ._core import limits as api_limits
 from ._core.documented_rules import BrokenRule
@@ -121,8 +121,7 @@ class RequestOptions(Extensible):
         """
         spec = None
         if output_schema is not None or input_schema is not None:
-            shape = "auto" if output_schema is None else output_schema
-            spec = TaskSpec(output_schema=shape, input_schema=input_schema)
+            spec = task_spec(output_schema, input_schema)
         request = TaskRunInput(
             input="?",
             processor=processors[0],
@@ -149,6 +148,22 @@ class RequestOptions(Extensible):
             how_to_allow="request=RequestOptions(allow_unknown_processor=True)",
             strict=strict or self.strict,
         )
+
+
+def task_spec(output_schema: SchemaLike | None, input_schema: SchemaLike | None = None) -> TaskSpec:
+    """The shape of answers and questions; without an output schema, the API chooses the answers'.
+
+    Raises:
+        InvalidRequest: One is no schema.
+    """
+    shape = "auto" if output_schema is None else output_schema
+    try:
+        return TaskSpec(output_schema=shape, input_schema=input_schema)
+    except ValidationError as error:
+        problems = [
+            f"{one['loc'][0]}: {one['msg'].removeprefix('Value error, ')}" for one in error.errors()
+        ]
+        raise InvalidRequest(problems) from None
 
 
 def first_and_follow_up(processor: ProcessorChoice) -> tuple[str, str]:

@@ -53,14 +53,13 @@ def clear(
         raise LimitExceeded(
             " ".join(reasons), hint="Nothing was sent. Raise the limit, or ask less."
         )
-    if _may_start(plan, reasons, approve, config, passes_limits=bool(price)):
+    approved = _ask(plan, reasons, approve, config, passes_limits=bool(price))
+    if approved:
         spending.limits = _raise_limits(limits, plan)
         return
-    raise LimitExceeded(
-        " ".join(reasons),
-        hint="Nothing was sent. It needs an approval: give `approve`, or call it in a step of a graph with a "
-        "checkpointer.",
-    )
+    how = "give `approve`, or call it in a step of a graph with a checkpointer."
+    said = f"It needs an approval: {how}" if approved is None else "It was not approved with True."
+    raise LimitExceeded(" ".join(reasons), hint=f"Nothing was sent. {said}")
 
 
 def limits_note(plan: TablePlan, spending: BatchSpending) -> list[str]:
@@ -80,20 +79,21 @@ def _raise_limits(limits: Limits, plan: TablePlan) -> Limits:
     )
 
 
-def _may_start(
+def _ask(
     plan: TablePlan,
     reasons: list[str],
     approve: Approve | None,
     config: RunnableConfig,
     *,
     passes_limits: bool,
-) -> bool:
+) -> bool | None:
+    """Whether it was approved; None where there is nobody to ask."""
     if approve is not None:
         return approve(plan) is True
     if runtime_of(config) is None or checkpointer_of(config) is None:
-        return False
+        return None
     if passes_limits and came_through_server(config):
-        return False  # whoever reaches the thread may not raise what it may spend
+        return None  # whoever reaches the thread may not raise what it may spend
     request: dict[str, Any] = {"type": "approve_batch", "reasons": reasons, **plan.to_json()}
     answer = ask_person(config, request, _ANSWERS)
     return answer is True or (isinstance(answer, dict) and answer.get("approve") is True)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from .._core.kinds import kind_of
 from ..errors import InvalidRequest
-from .row_source import plain_row
+from .row_values import plain_row
 
 Batch: TypeAlias = Any
 """A dict of arrays or lists; a DataFrame of pandas or Polars; a table or record batch of Arrow; a list of

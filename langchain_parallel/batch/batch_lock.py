@@ -9,8 +9,11 @@ first chunk that both have sent (`table_flow.py`).
 from __future__ import annotations
 
 import hashlib
+import inspect
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 
@@ -20,7 +23,7 @@ from .._locks.machine import free_machine_lock, try_machine_lock
 from .._locks.process import Lock, process_lock
 from .._locks.shared import SharedLock, await_shared_lock
 from ..client import ParallelClient
-from ..errors import ParallelError
+from ..errors import InvalidRequest, ParallelError
 
 _LOG = logging.getLogger("langchain_parallel")
 
@@ -54,10 +57,23 @@ def busy() -> ParallelError:
 def warn_of_leaving(what: str, batch_id: str) -> None:
     """Tell the id of a batch that was left with runs on their way, and that the caller has not kept."""
     _LOG.warning(
-        "%s was left before its end. Its runs go on: go on with batch_id=%r, or they are paid for again.",
+        "%s was left before its end. What it has sent goes on: give batch_id=%r, or it is paid for again.",
         what,
         batch_id,
     )
+
+
+def tell_begin(on_begin: Callable[[str], Any] | None, batch_id: str) -> None:
+    """Give the caller the id of a batch to keep, before anything is paid.
+
+    Raises:
+        InvalidRequest: What keeps it would have to be awaited, so it would not be kept.
+    """
+    kept = None if on_begin is None else on_begin(batch_id)
+    if inspect.isawaitable(kept):
+        if inspect.iscoroutine(kept):
+            kept.close()
+        raise InvalidRequest(["on_begin is asynchronous; give a plain function."])
 
 
 def lock_new_batch(batch_id: str, place: str) -> BatchLock | None:

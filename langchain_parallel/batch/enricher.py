@@ -41,8 +41,8 @@ from ..errors import (
     StillRunning,
     SubmissionUnknown,
 )
-from ..models import JsonSchema, SchemaLike, Submission, TaskRunInput, TaskSpec
-from ..options import RequestOptions, check_timeout
+from ..models import JsonSchema, SchemaLike, Submission, TaskRunInput
+from ..options import RequestOptions, check_timeout, task_spec
 from ..processors import is_chat
 from .batch_forms import Batch, Column, read_batch
 from .claimed_rows import ClaimedRows, find_or_start
@@ -116,7 +116,7 @@ class Enricher:
                 "processor": (self.processor, str),
             }
         )
-        if not self.batch_id.strip() or len(self.batch_id) > 500:
+        if not (self.batch_id or "").strip() or len(self.batch_id) > 500:
             raise InvalidRequest(["batch_id is empty, or has more than 500 characters."])
         if is_chat(self.processor):
             raise InvalidRequest(
@@ -128,7 +128,7 @@ class Enricher:
             )
         check_timeout(self.timeout)
         # What a worker can rebuild: a schema without its class, a file whatever the folder of the worker.
-        schema = TaskSpec(output_schema=self.output_schema).output_schema
+        schema = task_spec(self.output_schema).output_schema
         object.__setattr__(self, "output_schema", schema)
         if isinstance(self.claims, str | Path):
             object.__setattr__(self, "claims", SqliteClaims(Path(self.claims).absolute()))
@@ -249,6 +249,8 @@ class Enricher:
         """The row with its error; what is not about this row is raised."""
         if isinstance(error, _MENDABLE):
             error.hint = f"{error.hint} {_RUN_AGAIN}".strip()
+            if self.claims is None:
+                error.hint += " Without claims, batch_id is the id of a task group."
             raise error
         return with_error(ticket, error, self.processor)
 
@@ -286,7 +288,7 @@ def _collect(
     for group in groups.values():
         yield from group.collect(until, take)
         for run, ticket in group.give_up():
-            yield from emit((ticket, still_running(run, until - began)))
+            yield from emit((ticket, still_running(run, max(0.0, until - began))))
 
 
 def _kinds(template: TaskRunInput) -> dict[str, type | None]:

@@ -10,14 +10,16 @@ row's number. So rows may come again in another order, with others between them,
 
 from __future__ import annotations
 
+import inspect
 import string
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from .._core.ledger.keys import ROW_ID, ledger_key
 from ..errors import InvalidRequest, ParallelError
 from ..models import TaskRunInput
+from .row_values import plain_value
 
 Question: TypeAlias = "str | Sequence[str] | Callable[[Mapping[str, Any]], Any]"
 """A template such as `Who runs {company}?`; the name of a column that holds the question; a list of columns,
@@ -69,7 +71,7 @@ class Questioner:
         if isinstance(self.question, str):
             self._parts = _parts_of(self.question)
         elif not callable(self.question):
-            names = list(self.question)
+            names = list(self.question) if isinstance(self.question, Iterable) else []
             if not names or not all(isinstance(name, str) for name in names):
                 raise InvalidRequest(
                     ["question is a template, a column, a list of columns, or a function."]
@@ -189,11 +191,16 @@ def _parts_of(template: str) -> list[tuple[str, str | None]]:
 def _call(question: Callable[[Mapping[str, Any]], Any], row: Mapping[str, Any]) -> Any:
     """What a function of the caller's asks for a row; one that fails must not cost the other rows."""
     try:
-        return question(row)
+        asked = question(row)
+        if not inspect.isawaitable(asked):
+            return plain_value(asked)
     except Exception as error:
         raise InvalidRequest(
             [f"The function for the question failed: {type(error).__name__}."]
         ) from error
+    if inspect.iscoroutine(asked):
+        asked.close()
+    raise InvalidRequest(["The function for the question is asynchronous; give a plain one."])
 
 
 def _is_empty(value: Any) -> bool:

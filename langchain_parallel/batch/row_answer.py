@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,6 +39,8 @@ class EarlierRow(dict[str, Any]):
         super().__init__({**row.row, **row.values, "interaction_id": row.interaction_id})
         self.answered: frozenset[str] = answered_columns(row.row) | frozenset(row.cells)
         """The columns that the web has filled."""
+        self.has_failed = row.error is not None
+        """It lacks the columns of an answer."""
 
 
 def answered_columns(row: Mapping[str, Any]) -> frozenset[str]:
@@ -72,7 +74,21 @@ class ResearchRow:
 
     def __getitem__(self, column: str) -> Any:
         """A value of the answer, or else of the row."""
-        return self.cells[column].value if column in self.cells else self.row[column]
+        if column in self.cells:
+            return self.cells[column].value
+        if column in self.row or self.error is None:
+            return self.row[column]
+        raise KeyError(f"{column}: this row has no answer, but an error: {self.error}")
+
+    def keys(self) -> list[str]:
+        """The names of its columns: its own, and those of the answer."""
+        return list(dict.fromkeys([*self.row, *self.cells]))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
+
+    def __contains__(self, column: object) -> bool:
+        return column in self.cells or column in self.row
 
     @property
     def values(self) -> dict[str, Any]:

@@ -9,12 +9,8 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import datetime as dt
 import json
-import math
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
-from decimal import Decimal
-from enum import Enum
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -25,6 +21,7 @@ from .._core.kinds import kind_of
 from ..errors import InvalidRequest
 from .row_answer import EarlierRow, ResearchRow
 from .row_reader import RowReader, TaskReader, ThreadReader
+from .row_values import plain_row
 
 Rows: TypeAlias = Any
 """A list or an iterator of dicts, models, dataclasses or texts; a DataFrame of pandas or Polars, a table of
@@ -97,7 +94,7 @@ class RowSource:
 
 
 def _of_pandas(frame: Any) -> Iterator[dict[str, Any]]:
-    names = [str(name) for name in frame.columns]
+    names = _distinct([str(name) for name in frame.columns], "The frame")
     for values in frame.itertuples(index=False, name=None):
         yield plain_row(dict(zip(names, values, strict=True)))
 
@@ -105,9 +102,18 @@ def _of_pandas(frame: Any) -> Iterator[dict[str, Any]]:
 def _of_cursor(cursor: Any) -> Iterator[dict[str, Any]]:
     described = getattr(cursor, "description", None)
     names = [one[0] for one in described] if described else list(cursor.columns)
+    _distinct(names, "The cursor")
     for values in _fetch(cursor):
         row = values if isinstance(values, Mapping) else dict(zip(names, values, strict=True))
         yield plain_row(row)
+
+
+def _distinct(names: list[str], what: str) -> list[str]:
+    """The names of columns. Of two with one name, a row would have the last one's cells alone."""
+    twice = dict.fromkeys(name for name in names if name and names.count(name) > 1)
+    if twice:
+        raise InvalidRequest([f"{what} has several columns named {', '.join(twice)}; rename them."])
+    return names
 
 
 def _fetch(cursor: Any) -> Iterator[Any]:
@@ -151,6 +157,10 @@ def _of_any(nth: int, row: Any) -> dict[str, Any]:
         return plain_row(dataclasses.asdict(row))
     if isinstance(row, Mapping):
         return plain_row(row)
+    if hasattr(row, "_asdict"):  # a named tuple, a row of SQLAlchemy
+        return plain_row(row._asdict())
+    if hasattr(row, "keys"):  # a row of SQLite
+        return plain_row({name: row[name] for name in row.keys()})  # noqa: SIM118 -- it is no dict
     raise InvalidRequest(
         [f"rows[{nth}] is {kind_of(row)}; a row is a dict, a model, a dataclass or a text."]
     )
@@ -172,8 +182,9 @@ def _file_reader(path: Path) -> Callable[[], Iterator[dict[str, Any]]]:
 def _of_csv(path: Path) -> Iterator[dict[str, Any]]:
     separator = "\t" if path.suffix.lower() == ".tsv" else ","
     with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file, delimiter=separator)
+        reader = csv.DictReader(file, delimiter=separator, strict=True)
         try:
+            _check_header(list(reader.fieldnames or ()), path)
             for row in reader:
                 if None in row:
                     raise InvalidRequest(
@@ -184,14 +195,28 @@ def _of_csv(path: Path) -> Iterator[dict[str, Any]]:
             raise InvalidRequest([f"{path.name} is no CSV file in UTF-8: {error}."]) from None
 
 
+def _check_header(names: list[str], path: Path) -> None:
+    for separator in (";", "\t"):
+        if len(names) == 1 and separator in names[0]:
+            raise InvalidRequest(
+                [
+                    (
+                        f"{path.name} has one column, {names[0]!r:.100}: its cells seem to be separated by "
+                        f"{separator!r}. Give `csv.DictReader(open(path), delimiter={separator!r})`."
+                    )
+                ]
+            )
+    _distinct(names, path.name)
+
+
 def _of_jsonl(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8-sig") as file:
+    with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue
             try:
-                row = json.loads(line)
-            except ValueError as error:
+                row = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+            except (ValueError, RecursionError) as error:
                 raise InvalidRequest([f"Line {number} of {path.name}: {error}."]) from None
             if not isinstance(row, dict):
                 raise InvalidRequest(
@@ -213,40 +238,3 @@ def _of_parquet(path: Path) -> Iterator[dict[str, Any]]:
     except ModuleNotFoundError:
         raise InvalidRequest(["Parquet needs pyarrow or polars: `pip install pyarrow`."]) from None
     yield from map(plain_row, polars.read_parquet(path).iter_rows(named=True))
-
-
-# --- values --------------------------------------------------------------------------------------
-
-
-def plain_row(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """A row as plain JSON; what stands for a missing value is None."""
-    return {str(name): plain_value(value) for name, value in row.items()}
-
-
-def plain_value(value: Any) -> Any:
-    """A value as plain JSON."""
-    if isinstance(value, Enum):  # of texts, too: what `str` makes of it depends on Python's version
-        return plain_value(value.value)
-    if value is None or isinstance(value, str | bool | int):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return plain_row(value)
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain_value(one) for one in value]
-    if hasattr(value, "tolist") and not isinstance(value, memoryview):  # numpy
-        return plain_value(value.tolist())
-    return _plain_scalar(value)
-
-
-def _plain_scalar(value: Any) -> Any:
-    if type(value).__name__ in ("NAType", "NaTType"):  # pandas
-        return None
-    if isinstance(value, dt.date | dt.time):
-        return value.isoformat()
-    if isinstance(value, Decimal) and not value.is_finite():
-        return None
-    if isinstance(value, bytes | bytearray | memoryview):
-        return bytes(value).decode(errors="backslashreplace")
-    return str(value)

@@ -24,12 +24,12 @@ from ..display import show_progress
 from ..errors import ParallelError, StillRunning, SubmissionUnknown
 from ..parked.interrupts import ParkedBatch, check_parked_by, park_for_batch
 from .approval_of_tables import clear
-from .batch_lock import BatchLock, busy, lock_batch, lock_new_batch, warn_of_leaving
+from .batch_lock import BatchLock, busy, lock_batch, lock_new_batch, tell_begin, warn_of_leaving
 from .batch_of_step import StepBatch, check_last, find_batch, name_of_table
 from .questions import Question, RowTicket
 from .row_answer import ResearchRow, with_answer, with_error
 from .row_source import TEXT_COLUMN, Rows
-from .table_files import write_rows
+from .table_files import columns_of, write_rows
 from .table_flow import BatchActive, BatchProgress, TableFlow
 from .table_job import TableJob, TableOptions, hide_secrets
 from .table_plan import TablePlan
@@ -85,13 +85,8 @@ class ResearchTable(Sequence[ResearchRow]):
         It has the row's own columns; those of the answer, each with `…_confidence` and `…_sources` (a list of
         addresses); then `run_id`, `interaction_id` and `error`.
         """
-        from .table_files import FlatColumns
-
-        first = next((row for row in self.rows if row.cells), None) or next(iter(self.rows), None)
-        if first is None:
-            return []
-        flat = FlatColumns(first, self.columns)
-        return [flat.flat(row) for row in self.rows]
+        flat = columns_of(self.rows, self.columns)
+        return [] if flat is None else [flat.flat(row) for row in self.rows]
 
     def write(self, path: str | Path) -> int:
         """Write a `.csv`, `.tsv`, `.jsonl` or `.parquet` file, and return the number of rows."""
@@ -282,9 +277,7 @@ class _Seen:
             if self._lock is None:
                 raise busy()
         self.batch_id = batch_id
-        on_begin = self.job.options["on_begin"]
-        if on_begin is not None:
-            on_begin(batch_id)
+        tell_begin(self.job.options["on_begin"], batch_id)
 
     def rows(self, step: Any) -> Iterator[ResearchRow]:
         """The rows whose turn has come with a step of the flow; a report brings none."""

@@ -7,10 +7,13 @@ file, a text of the web that a spreadsheet would run as a formula begins with an
 from __future__ import annotations
 
 import csv
+import errno
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from importlib import import_module
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -43,23 +46,49 @@ def open_writer(path: str | Path, columns: Sequence[str] = ()) -> AbstractContex
 
     Raises:
         InvalidRequest: The ending is another, or pyarrow is missing for Parquet.
+        OSError: There is no such folder, or the file may not be written.
     """
-    path = Path(path)
-    writers = {".csv": _csv, ".tsv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}
-    writer = writers.get(path.suffix.lower())
-    if writer is None:
+    return _open(Path(path), _AwaitsAnswer(columns))
+
+
+def _open(path: Path, rows: _AwaitsAnswer) -> AbstractContextManager[RowWriter]:
+    check_target(path)
+    return _WRITERS[path.suffix.lower()](path, rows)
+
+
+def check_target(path: Path) -> None:
+    """Check that a file can be written, before something is paid for that is to stand in it.
+
+    Raises:
+        InvalidRequest, OSError: As of `open_writer`.
+    """
+    if path.suffix.lower() not in _WRITERS:
+        known = ", ".join(_WRITERS)
         raise InvalidRequest(
-            [f"{path.name!r:.100} has no known ending; {', '.join(writers)} are known."]
+            [f"{path.name!r:.100} has no known ending; {known} are known."],
+            hint="Nothing was written.",
         )
-    return writer(path, columns)
+    if path.suffix.lower() == ".parquet":
+        _import_arrow()
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        code = errno.EACCES if path.parent.exists() else errno.ENOENT
+        raise OSError(code, os.strerror(code), str(path))
 
 
 def write_rows(rows: Iterable[ResearchRow], path: str | Path, columns: Sequence[str] = ()) -> int:
-    """Write rows to a file as they come, and return how many; see `open_writer`."""
-    written = 0
-    with open_writer(path, columns) as writer:
-        for row in rows:
-            writer.write(row)
+    """Write rows to a file as they come, and return how many; see `open_writer`.
+
+    The columns of a list are all that one of its rows has. An old file stays until the first row comes: a
+    table that cannot begin takes nothing away.
+    """
+    flat = columns_of(rows, columns) if isinstance(rows, Sequence) else None
+    writer, left, written = _open(Path(path), _AwaitsAnswer(columns, flat)), iter(rows), 0
+    first = list(islice(left, 1))
+    with writer as opened:
+        for row in chain(first, left):
+            opened.write(row)
             written += 1
     return written
 
@@ -70,8 +99,8 @@ def write_rows(rows: Iterable[ResearchRow], path: str | Path, columns: Sequence[
 class FlatColumns:
     """The columns of a flat table: the row's own, each value with its evidence, and the ids."""
 
-    def __init__(self, row: ResearchRow, columns: Sequence[str]) -> None:
-        self.own: list[str] = list(row.row)
+    def __init__(self, row: ResearchRow, columns: Sequence[str], own: Iterable[str] = ()) -> None:
+        self.own: list[str] = list(own) or list(row.row)
         self._taken = set(self.own)
         self._ids = {name: self.free_name(name) for name in _IDS}
         self.answer: dict[str, str] = {
@@ -108,13 +137,22 @@ class FlatColumns:
         return flat
 
 
+def columns_of(rows: Sequence[ResearchRow], columns: Sequence[str]) -> FlatColumns | None:
+    """The columns of a whole table: all that any of its rows has. None without rows."""
+    if not rows:
+        return None
+    found = dict.fromkeys([*columns, *(name for row in rows for name in row.cells)])
+    own = dict.fromkeys(name for row in rows for name in row.row)
+    return FlatColumns(rows[0], list(found), own)
+
+
 class _AwaitsAnswer:
     """Keeps rows back until the columns of the answers are known: at the first row that has one."""
 
-    def __init__(self, columns: Sequence[str]) -> None:
+    def __init__(self, columns: Sequence[str], flat: FlatColumns | None = None) -> None:
         self._columns = columns
         self._kept: list[ResearchRow] = []
-        self._flat: FlatColumns | None = None
+        self._flat = flat
 
     def ready(self, row: ResearchRow | None) -> Iterator[tuple[FlatColumns, ResearchRow]]:
         """The rows that can be written now; with None, all that are left."""
@@ -149,17 +187,18 @@ def _may_be_formula(text: str) -> bool:
 
 
 @contextmanager
-def _csv(path: Path, columns: Sequence[str]) -> Iterator[RowWriter]:
-    with path.open("w", newline="", encoding="utf-8") as file:
+def _csv(path: Path, rows: _AwaitsAnswer) -> Iterator[RowWriter]:
+    # Half a character of the caller's own has no form in UTF-8, and takes no answer with it.
+    with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         separator = "\t" if path.suffix.lower() == ".tsv" else ","
-        writer = _CsvWriter(csv.writer(file, delimiter=separator), columns)
+        writer = _CsvWriter(csv.writer(file, delimiter=separator), rows)
         yield writer
         writer.write_ready(None)
 
 
 class _CsvWriter:
-    def __init__(self, writer: Any, columns: Sequence[str]) -> None:
-        self._writer, self._rows, self._has_header = writer, _AwaitsAnswer(columns), False
+    def __init__(self, writer: Any, rows: _AwaitsAnswer) -> None:
+        self._writer, self._rows, self._has_header = writer, rows, False
 
     def write(self, row: ResearchRow) -> None:
         self.write_ready(row)
@@ -198,7 +237,7 @@ def _own(value: Any) -> Any:
 
 
 @contextmanager
-def _jsonl(path: Path, columns: Sequence[str]) -> Iterator[RowWriter]:
+def _jsonl(path: Path, _: _AwaitsAnswer) -> Iterator[RowWriter]:
     with path.open("w", encoding="utf-8") as file:
         yield _JsonlWriter(file)
 
@@ -215,15 +254,19 @@ class _JsonlWriter:
 # --- Parquet -------------------------------------------------------------------------------------
 
 
-@contextmanager
-def _parquet(path: Path, columns: Sequence[str]) -> Iterator[RowWriter]:
+def _import_arrow() -> tuple[Any, Any]:
     try:
-        arrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
+        return import_module("pyarrow"), import_module("pyarrow.parquet")
     except ModuleNotFoundError:
         raise InvalidRequest(
-            ["Parquet needs pyarrow: `pip install pyarrow`, or write a .jsonl or .csv file."]
+            ["Parquet needs pyarrow: `pip install pyarrow`, or write a .jsonl or .csv file."],
+            hint="Nothing was written.",
         ) from None
-    writer = _ParquetWriter(path, arrow, parquet, columns)
+
+
+@contextmanager
+def _parquet(path: Path, rows: _AwaitsAnswer) -> Iterator[RowWriter]:
+    writer = _ParquetWriter(path, *_import_arrow(), rows)
     try:
         yield writer
         writer.write_ready(None)
@@ -237,9 +280,9 @@ class _ParquetWriter:
     a later value of another type, which is null in its column, is not lost.
     """
 
-    def __init__(self, path: Path, arrow: Any, parquet: Any, columns: Sequence[str]) -> None:
+    def __init__(self, path: Path, arrow: Any, parquet: Any, rows: _AwaitsAnswer) -> None:
         self._path, self._arrow, self._parquet = path, arrow, parquet
-        self._rows = _AwaitsAnswer(columns)
+        self._rows = rows
         self._flat: list[dict[str, Any]] = []
         self._whole: str | None = None
         self._sources = set[str]()
@@ -307,3 +350,12 @@ def fit_value(value: Any, kind: type | None) -> Any:
     if kind is int and type(value) is int and not -(2**63) <= value < 2**63:
         return None
     return value if type(value) is kind else None
+
+
+_WRITERS: dict[str, Callable[[Path, _AwaitsAnswer], AbstractContextManager[RowWriter]]] = {
+    ".csv": _csv,
+    ".tsv": _csv,
+    ".jsonl": _jsonl,
+    ".ndjson": _jsonl,
+    ".parquet": _parquet,
+}

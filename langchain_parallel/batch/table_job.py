@@ -30,6 +30,7 @@ from ..options import Limits, RequestOptions, check_timeout
 from ..processors import is_chat
 from .approval_of_tables import Approve
 from .questions import Question, Questioner, RowTicket
+from .row_answer import EarlierRow
 from .row_reader import RowReader
 from .row_source import Rows, RowSource
 from .spending import BatchSpending, check_limits
@@ -251,7 +252,7 @@ class TableJob:
 
 
 def _ticket(questioner: Questioner, number: int, row: dict[str, Any]) -> RowTicket:
-    if number == 0:
+    if number == 0 and not (isinstance(row, EarlierRow) and row.has_failed):
         questioner.check_columns(row)
     return questioner.ticket(number, row)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from .._core.plain_text import count
 from ..processors import find_processor
 from ..text.format import duration, usd
 
@@ -41,9 +42,10 @@ class TablePlan:
         return {**asdict(self), "problems": list(self.problems), "to_start": self.to_start}
 
     def __str__(self) -> str:
-        rows = "An unknown number of rows" if self.rows is None else f"{self.rows:,} rows"
+        rows = "An unknown number of rows" if self.rows is None else count(self.rows, "row")
         parts = [f"{rows} with {self.processor}: {usd(self.cost_usd, 'price unknown')}"]
-        parts += [f"{self.adopted:,} are paid for already"] if self.adopted else []
+        are = "is" if self.adopted == 1 else "are"
+        parts += [f"{self.adopted:,} {are} paid for already"] if self.adopted else []
         parts += [f"{self.invalid:,} cannot be asked"] if self.invalid else []
         if self.seconds:
             shortest, longest = map(duration, self.seconds)

@@ -16,6 +16,7 @@ from typing import Any
 
 from .._core.plain_text import count, one_line
 from ..batch import ResearchTable, research_table
+from ..batch.table_files import check_target
 from ..client import ParallelClient
 from ..errors import InvalidRequest, MissingKey
 from ..options import Limits
@@ -64,6 +65,7 @@ def _run(options: Namespace) -> int:
     if not source.is_file():
         raise InvalidRequest([f"There is no file {str(source)!r:.200}."])
     output: Path = options.output or source.with_suffix(f".answers{source.suffix}")
+    _check_output(output, source)
     kept = output.with_name(f"{output.name}.batch")
     asked = _table_options(options)
     if batch_id := _batch_id(options, kept):
@@ -78,12 +80,36 @@ def _run(options: Namespace) -> int:
         return 2
 
     def keep(batch_id: str) -> None:
-        kept.write_text(batch_id, encoding="utf-8")
+        _keep(batch_id, kept)
         complain(f"batch {batch_id}, kept in {kept}: the same command goes on with it.")
 
     table = research_table(source, options.question, on_begin=keep, **asked)
     table.write(output)
     return _tell(table, output)
+
+
+def _check_output(output: Path, source: Path) -> None:
+    """Refuse, before anything is paid, a file that could not be written after it."""
+    try:
+        check_target(output)
+    except OSError as error:
+        raise InvalidRequest(
+            [f"{str(output)!r:.200} cannot be written: {error.strerror}."]
+        ) from None
+    if output.exists() and output.samefile(source):
+        raise InvalidRequest([f"{str(output)!r:.200} holds the rows; give another `--output`."])
+
+
+def _keep(batch_id: str, kept: Path) -> None:
+    """Write the id down; what was written before is there until it is replaced as a whole."""
+    before = kept.read_text(encoding="utf-8").strip() if kept.exists() else ""
+    if before == batch_id:
+        return
+    if before:
+        complain(f"{kept} had batch {before}, which `--batch-id {before}` goes on with.")
+    new = kept.with_name(f"{kept.name}.new")
+    new.write_text(batch_id, encoding="utf-8")
+    new.replace(kept)
 
 
 def _client(*, asks: bool) -> ParallelClient:
@@ -104,7 +130,10 @@ def _table_options(options: Namespace) -> dict[str, Any]:
     """What the table is given beside its rows and question."""
     asked: dict[str, Any] = {"processor": options.processor}
     if options.columns:
-        names = [name.strip() for name in options.columns.split(",") if name.strip()]
+        given = [name.strip() for name in options.columns.split(",")]
+        names = list(dict.fromkeys(name for name in given if name))
+        if not names:
+            raise InvalidRequest([f"--columns {options.columns!r:.100} names no column."])
         properties = {name: {"type": "string"} for name in names}
         asked["output_schema"] = {
             "type": "object",
@@ -122,7 +151,7 @@ def _table_options(options: Namespace) -> dict[str, Any]:
     if options.row_id:
         asked["row_id"] = options.row_id
     if options.max_cost_usd is not None:
-        asked["limits"] = Limits(max_cost_usd=options.max_cost_usd)
+        asked["limits"] = Limits(max_cost_usd=options.max_cost_usd, on_exceed="stop")
     return asked
 
 

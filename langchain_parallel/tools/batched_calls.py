@@ -31,6 +31,7 @@ from ..batch.batch_lock import (
     busy,
     lock_batch,
     lock_new_batch,
+    tell_begin,
     warn_of_leaving,
 )
 from ..batch.questions import RowTicket, nth_position
@@ -215,8 +216,7 @@ class CallBatch:
         if not self._locks:
             self._hold(lock_new_batch(batch_id, self._account))
         self.batch_id = batch_id
-        if self.on_begin is not None:
-            self.on_begin(batch_id)
+        tell_begin(self.on_begin, batch_id)
 
     def _flow(self) -> TableFlow:
         runs = [seat.run for seat in self.seats if seat.run is not None]

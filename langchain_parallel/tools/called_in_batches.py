@@ -7,7 +7,7 @@ of its thread or of the tool, unless it has a `batch_id`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, cast
 
@@ -16,6 +16,7 @@ from langchain_core.runnables.config import get_config_list
 from langchain_core.tools import BaseTool
 
 from .._core.calls import Calls, adrive, drive
+from .._core.kinds import kind_of
 from ..errors import InvalidRequest
 from .batched_calls import CallBatch
 from .seating import plan_batch
@@ -138,6 +139,8 @@ class CalledInBatches(BaseTool):
         batch_id: str | None,
         on_begin: Callable[[str], Any] | None,
     ) -> Calls[tuple[CallBatch | None, list[RunnableConfig]]]:
+        if isinstance(inputs, str | Mapping):  # each of its characters would be a question
+            raise InvalidRequest([f"inputs is {kind_of(inputs)}; give a list of inputs."])
         configs = get_config_list(config, len(inputs)) if inputs else []
         _check_concurrency(configs)
         return (yield from plan_batch(cast(Any, self), inputs, configs, batch_id, on_begin))

@@ -126,6 +126,8 @@ def test_after_the_timeout_the_next_call_waits_for_the_same_runs(office: Office)
     assert pickle.loads(pickle.dumps(caught.value)).run_id == caught.value.run_id
     assert all(row["ceo"] for row in enricher(office, batch_id=batch_id)(ROWS))
     assert len(office.sim.all_runs()) == len(ROWS)
+    with pytest.raises(errors.StillRunning, match=r"after 0 s of .* is the id of a task group"):
+        enricher(office, batch_id=batch_id, timeout=1.0)([{"id": 7, "company": "Late"}])
 
 
 def test_an_id_that_stands_in_two_rows_of_a_batch_is_refused_before_anything_is_sent(
@@ -183,6 +185,10 @@ def test_options_with_secrets_are_made_on_the_worker(office: Office, secret: Any
     ("options", "message"),
     [
         ({"output_schema": "auto"}, "names no columns"),
+        ({"output_schema": None}, "names no columns"),
+        ({"output_schema": ["ceo"]}, "output_schema: A value of the type list"),
+        ({"batch_id": None}, "batch_id"),
+        ({"question": None}, "question"),
         ({"batch_id": " "}, "batch_id"),
         ({"batch_id": "b" * 501}, "batch_id"),
         ({"batch_id": 5}, "batch_id"),

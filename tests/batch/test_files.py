@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from langchain_parallel import errors
-from langchain_parallel.batch import Cell, CellSource, ResearchRow, write_rows
+from langchain_parallel.batch import (
+    Cell,
+    CellSource,
+    ResearchRow,
+    ResearchTable,
+    TablePlan,
+    write_rows,
+)
 from langchain_parallel.batch.table_files import safe_cell
 
 from .tables import SCHEMA, Office, companies
@@ -23,7 +32,7 @@ def row(value: Any = "Ann", number: int = 0, **more: Any) -> ResearchRow:
         )
     }
     fields: dict[str, Any] = {"cells": cells, "run_id": "trun_1", "interaction_id": "intr_1"}
-    given = {"company": "=A", "ceo": "old"}
+    given = more.pop("row", {"company": "=A", "ceo": "old"})
     return ResearchRow(number=number, row_id=str(number), row=given, **{**fields, **more})
 
 
@@ -95,7 +104,7 @@ def test_lines_of_json_have_everything(tmp_path: Path) -> None:
 
 
 def test_an_ending_that_is_not_known_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(errors.InvalidRequest):
+    with pytest.raises(errors.InvalidRequest, match="Nothing was written"):
         write_rows([], tmp_path / "a.xlsx")
 
 
@@ -105,3 +114,55 @@ def test_a_table_is_written_as_a_whole(tmp_path: Path) -> None:
     [first, *_] = read_csv(tmp_path / "a.csv")
     assert list(first)[:3] == ["company", "ceo", "ceo_confidence"]
     assert list(table.to_records()[0]) == list(first)
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "ndjson"])
+def test_half_a_character_of_the_callers_own_takes_no_answer_with_it(
+    tmp_path: Path, ending: str
+) -> None:
+    path = tmp_path / f"a.{ending}"
+    assert write_rows([row(row={"company": "\ud800"}), row("Bob")], path) == 2
+    text = path.read_text(encoding="utf-8")
+    assert "\\ud800" in text
+    assert "Bob" in text
+
+
+def test_all_columns_that_a_row_has_are_written(tmp_path: Path) -> None:
+    """The API chooses the columns of an answer where no schema does: those of a later row are others."""
+    cells = {"summary": Cell("Sells bikes.", "low")}
+    rows = [failed(), row(), row(row={"town": "Ulm"}, cells=cells)]
+    write_rows(rows, tmp_path / "a.csv")
+    last = read_csv(tmp_path / "a.csv")[-1]
+    assert (last["town"], last["summary"], last["summary_confidence"]) == (
+        "Ulm",
+        "Sells bikes.",
+        "low",
+    )
+    plan = TablePlan("base", 3, 0, 0, 0.03)
+    [*_, record] = ResearchTable(rows, plan, "tgrp_1", ["ceo"]).to_records()
+    assert (record["town"], record["summary"]) == ("Ulm", "Sells bikes.")
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+def test_an_old_file_stays_until_a_row_comes(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text("paid for yesterday")
+
+    def fail() -> Iterator[ResearchRow]:
+        yield from ()
+        raise errors.ParallelError("This batch is being researched by another process.")
+
+    with pytest.raises(errors.ParallelError):
+        write_rows(fail(), path)
+    assert path.read_text() == "paid for yesterday"
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_a_row_is_asked_for(tmp_path: Path) -> None:
+    asked = count()
+    rows = (row(number=number) for number in asked)
+    with pytest.raises(FileNotFoundError):
+        write_rows(rows, tmp_path / "none" / "a.csv")
+    (tmp_path / "b.csv").mkdir()
+    with pytest.raises(IsADirectoryError):
+        write_rows(rows, tmp_path / "b.csv")
+    assert next(asked) == 0

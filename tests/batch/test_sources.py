@@ -5,16 +5,18 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import math
+import sqlite3
 from collections.abc import Iterator
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from pydantic import BaseModel
 
-from langchain_parallel.batch.row_source import RowSource, plain_value
+from langchain_parallel.batch.row_source import RowSource
+from langchain_parallel.batch.row_values import plain_value
 from langchain_parallel.errors import InvalidRequest
 
 from .tables import Office
@@ -127,12 +129,18 @@ def test_files_are_read(tmp_path: Path, name: str, text: str, rows: Any) -> None
     ("name", "text"),
     [
         ("a.csv", "company\nA,1\n"),
+        ("a.csv", "company,company\nA,B\n"),
+        ("a.csv", "company;size\nA;1\n"),
+        ("a.csv", "company\tsize\nA\t1\n"),
+        ("a.csv", 'company\n"A\nB\nC\n'),
         ("a.jsonl", "[1]\n"),
         ("a.jsonl", "{broken\n"),
+        ("a.jsonl", '{"company": ' + "[" * 100_000),
+        ("latin.jsonl", '{"company": "é"}\n'),
     ],
 )
 def test_a_broken_file_is_refused(tmp_path: Path, name: str, text: str) -> None:
-    (tmp_path / name).write_text(text)
+    (tmp_path / name).write_text(text, encoding="latin-1")
     with pytest.raises(InvalidRequest):
         list(RowSource.of(str(tmp_path / name)).open())
 
@@ -157,6 +165,8 @@ class _Size(str, Enum):
         (_Size.BIG, "big"),
         (float("inf"), None),
         ({1: {2}}, {"1": [2]}),
+        (object(), None),
+        (math.sqrt, "<built-in function sqrt>"),
     ],
 )
 def test_values_become_plain_json(value: Any, plain: Any) -> None:
@@ -177,3 +187,28 @@ def test_columns_are_sent_as_an_object(office: Office) -> None:
 def test_a_function_asks(office: Office) -> None:
     office.research(ROWS, lambda row: f"{row['company']}?")
     assert set(office.asked) == {"A?", "B?"}
+
+
+class _Named(NamedTuple):
+    company: str
+    size: int | None
+
+
+def test_rows_of_databases_are_rows() -> None:
+    connection = sqlite3.connect(":memory:")
+    connection.row_factory = sqlite3.Row
+    read = connection.execute("SELECT 'A' AS company, 1 AS size UNION SELECT 'B', NULL").fetchall()
+    connection.close()
+    for rows in (read, [_Named(**row) for row in ROWS]):
+        assert list(RowSource.of(rows).open()) == ROWS
+
+
+def test_two_columns_of_one_name_are_refused() -> None:
+    connection = sqlite3.connect(":memory:")
+    cursor = connection.execute("SELECT 'A' AS name, 'B' AS name")
+    frame = Pandas()
+    frame.columns = ("name", "name")
+    for rows in (cursor, frame):
+        with pytest.raises(InvalidRequest, match="several columns named name"):
+            list(RowSource.of(rows).open())
+    connection.close()

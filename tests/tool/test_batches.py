@@ -282,6 +282,25 @@ def test_a_number_of_calls_at_once_that_is_none_is_refused_unpaid(how: How, most
     assert not account.simulator.runs()
 
 
+def test_a_text_is_no_list_of_questions(how: How) -> None:
+    """Each of its characters would be paid for."""
+    account = Account()
+    for inputs in ("Who?", {"input": "Who?"}):
+        with pytest.raises(errors.InvalidRequest, match="give a list of inputs"):
+            batch(how, account.tool(), inputs)
+    assert not account.simulator.runs()
+
+
+def test_an_id_that_nobody_would_keep_is_refused_before_anything_is_paid(how: How) -> None:
+    async def keep(batch_id: str) -> None:
+        del batch_id
+
+    account = Account()
+    for said in batch(how, account.tool(), QUESTIONS[:3], on_begin=keep):
+        assert "on_begin is asynchronous" in said
+    assert not account.simulator.runs()
+
+
 def test_the_runs_are_on_their_way_before_the_calls_begin(how: How) -> None:
     """A thousand calls take as long to begin as some runs take, which need not wait for that."""
     account, sent = Account(), list[int]()
