@@ -71,7 +71,8 @@ class Questioner:
         if isinstance(self.question, str):
             self._parts = _parts_of(self.question)
         elif not callable(self.question):
-            names = list(self.question) if isinstance(self.question, Iterable) else []
+            given: object = self.question
+            names = list(given) if isinstance(given, Iterable) else []
             if not names or not all(isinstance(name, str) for name in names):
                 raise InvalidRequest(
                     ["question is a template, a column, a list of columns, or a function."]

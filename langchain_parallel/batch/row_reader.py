@@ -14,7 +14,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from .._core.effects import Flow, await_signal
 from .._locks.signals import Signal
@@ -25,6 +25,8 @@ class RowReader:
 
     failure: BaseException | None
     """What ended the rows before their time."""
+    may_not_end: ClassVar[bool] = False
+    """Whether it is an iterator's matter how many rows there are."""
 
     def __init__(self, rows: Iterator[Any]) -> None:
         self._rows = rows
@@ -70,6 +72,8 @@ class _ReaderBeside(RowReader, ABC):
     """Reads beside the flow that asks. Its thread or task stands while as many rows are there as were asked
     for.
     """
+
+    may_not_end: ClassVar[bool] = True
 
     def __init__(self) -> None:
         super().__init__(iter(()))

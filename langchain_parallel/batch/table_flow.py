@@ -457,7 +457,7 @@ class TableFlow:
         while tickets or self._has_more:
             for ticket in tickets:
                 yield from self._take(ticket, ticket.error or self._reason_for(ticket, hint))
-            if self._is_partial and (yield from now()) >= until + _LAST:
+            if self.rows.may_not_end and (yield from now()) >= until + _LAST:
                 break
             yield from self.rows.wait(self.chunk_size, _GATHERING)
             tickets = self._take_rows(self.chunk_size)

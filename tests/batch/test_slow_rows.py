@@ -8,6 +8,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from itertools import count
 from typing import Any
 
 import pytest
@@ -190,6 +191,22 @@ def test_a_timeout_waits_for_no_row(office: Office) -> None:
     table = office.research(gate.rows(2, 1), timeout=100.0)
     assert [type(row.error) for row in table] == [errors.StillRunning] * 2
     gate.raise_to(2)
+
+
+def test_at_the_timeout_rows_that_never_end_are_left(office: Office) -> None:
+    """What was paid for is handed over: an iterator that has its next row at once gives no end of them."""
+
+    def endless() -> Iterator[dict[str, Any]]:
+        for number in count():
+            if number > 5_000:
+                raise TimeoutError("It was read on for ever.")
+            if number >= 20:
+                office.clock.advance(1.0)
+            yield {"company": f"Company {number}"}
+
+    table = office.research(endless(), timeout=60.0, chunk_size=10, max_in_flight=10)
+    assert any(row.error is None for row in table)
+    assert office.paid_once()
 
 
 def test_rows_are_read_in_one_thread_in_the_context_of_the_caller_as_far_as_asked() -> None:
