@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,13 +16,47 @@ if TYPE_CHECKING:
 
 _WORDS = tuple(
     re.findall(
+        r"[\w.'-]+",
+        "the of to in and a for that on with its it by from at as has are more an will than their over said about "
+        "after which up while also new company market would year under two per first before its last one where "
+        "between against million because during half still three within without since around several both "
+        "electric cargo bikes vehicles batteries delivery fleet sales growth production costs prices revenue "
+        "factory plant customers suppliers cities regulators analysts quarter share plans report board contract "
+        "depots riders dealers leasing subsidies charging models range frame motor warranty insurance parcels "
+        "logistics warehouse operators carriers couriers postal retailers households commuters municipal "
+        "government ministry council agency permit rules safety recall brakes lithium cells modules software "
+        "sensors telematics platform patents licence joint venture stake investors lenders bonds equity funding "
+        "valuation shareholders profit loss margin cash debt budget forecast estimate target guidance demand "
+        "orders backlog capacity output shifts workforce layoffs hiring union wages training engineers director "
+        "chairman founder spokesperson partner rival entrant brand premium discount tariff imports exports "
+        "currency inflation interest energy grid hydrogen diesel petrol emissions climate zone urban rural "
+        "northern southern coastal regional domestic overseas European Asian German Dutch Danish French Italian "
+        "Monday Thursday January April September autumn spring annual monthly quarterly early recent separate "
+        "smaller larger cheaper faster heavier lighter stronger weaker narrow broad open closed public private "
+        "announced launched opened expanded acquired signed delayed cancelled approved rejected tested replaced "
+        "reported expects estimates operates builds supplies assembles competes relies depends includes offers "
+        "raised lowered doubled fell rose reached exceeded missed agreed declined warned confirmed disputed "
+        "according despite although however meanwhile roughly nearly almost mostly partly jointly abroad "
+        "agreement assembly aluminium axle basket certification chassis competition component consumer "
+        "corridor deposit distribution district economy efficiency equipment evidence exposure facility "
+        "feature gearbox harbour headquarters industry inspection inventory investment journal kilometre "
+        "maintenance management manufacturer measure merger method network obligation payload pedal "
+        "percentage pilot policy portfolio procurement programme project province purchase quality railway "
+        "reliability repair research reserve resource restructuring schedule segment service shipment standard "
+        "steel strategy study subsidiary survey technology tender terminal throughput trailer transition "
+        "transport trial turnover upgrade utility vendor volume weight wheel workshop",
+    )
+)
+_WEIGHTS = tuple(1 / (rank + 4) for rank in range(len(_WORDS)))
+"""The first words are the most frequent, as in real text (Zipf's law). Repeated filler would need fewer bytes
+where it is compressed, and fewer tokens.
+"""
+_LONG_WORDS = tuple(word for word in _WORDS if len(word) > 4)
+_SYLLABLES = tuple(
+    re.findall(
         r"\w+",
-        "according analysts annual battery before between board capacity carriers cities company contract "
-        "costs customers delivery demand depots director estimates expects factory figures fleet freight "
-        "growth half large later launch lower makers market margin models months operators orders over plans "
-        "plant prices production quarter range regional regulators report revenue riders rival sales second "
-        "service several share since sites smaller spokesperson suppliers their third units vehicles volume "
-        "warehouse which while with year",
+        "al ber bran cor dal den dor el fen gar han hol jor kel kra lan lin lo mar mer nor os pel quin ra ros "
+        "sal sen sol stra tam tor ul van vel vin wal wen yor zel",
     )
 )
 _PROSE = (
@@ -36,7 +71,7 @@ LOW_FIELDS = ("employee_count", "annual_revenue_usd", "main_suppliers")
 CITATIONS, EXCERPTS, EXCERPT_CHARS = 3, 2, 600
 """Citations for each field, excerpts for each citation, and the least length of an excerpt."""
 
-_OUTLETS = ("wire.example", "industry-review.example", "daily-business.example")
+_OUTLET_COUNT = 24
 
 
 def realistic_report() -> dict[str, Any]:
@@ -51,7 +86,9 @@ def realistic_report() -> dict[str, Any]:
         name: {"first": _random_object(chance), "last": _random_object(chance)} for name in _OBJECTS
     }
     content |= {name: _random_prose(chance, 380) for name in _PROSE}
-    return {"content": content, "basis": {name: _random_evidence(chance, name) for name in FIELDS}}
+    outlets = [f"{_random_name(chance)}.example".lower() for _ in range(_OUTLET_COUNT)]
+    basis = {name: _random_evidence(chance, name, outlets) for name in FIELDS}
+    return {"content": content, "basis": basis}
 
 
 def _random_object(chance: random.Random) -> dict[str, Any]:
@@ -59,37 +96,51 @@ def _random_object(chance: random.Random) -> dict[str, Any]:
     return {**words, "amount": chance.randint(1_000, 90_000_000)}
 
 
-def _random_evidence(chance: random.Random, name: str) -> dict[str, Any]:
+def _random_evidence(chance: random.Random, name: str, outlets: Sequence[str]) -> dict[str, Any]:
     return {
         "confidence": "low" if name in LOW_FIELDS else "high",
         "reasoning": f"[simulated] On {name.replace('_', ' ')}: {_random_prose(chance, 320)}",
-        "citations": [_random_citation(chance, name, number) for number in range(CITATIONS)],
+        "citations": [_random_citation(chance, outlets) for _ in range(CITATIONS)],
     }
 
 
-def _random_citation(chance: random.Random, name: str, number: int) -> dict[str, Any]:
-    slug = f"{name} {_random_phrase(chance, 4)}".replace("_", " ").replace(" ", "-").lower()
+def _random_citation(chance: random.Random, outlets: Sequence[str]) -> dict[str, Any]:
+    headline, outlet = _random_phrase(chance, 5), chance.choice(outlets)
     year, month = 2020 + chance.randint(0, 5), chance.randint(1, 12)
+    slug = f"{chance.choice(_LONG_WORDS)}-{headline}".replace(" ", "-").lower()
     return {
-        "url": f"https://{_OUTLETS[number]}/{year}/{month:02}/{slug}-{chance.randint(10_000, 99_999)}",
-        "title": f"[simulated] {_random_phrase(chance, 5)} | {_OUTLETS[number]}",
+        "url": f"https://{outlet}/{year}/{month:02}/{slug}-{chance.randint(10_000, 99_999)}",
+        "title": f"[simulated] {headline} | {outlet}",
         "excerpts": [_random_prose(chance, EXCERPT_CHARS) for _ in range(EXCERPTS)],
     }
 
 
 def _random_phrase(chance: random.Random, words: int) -> str:
-    return " ".join(chance.choice(_WORDS).capitalize() for _ in range(words))
+    return " ".join(
+        _random_name(chance) if chance.random() < 0.2 else chance.choice(_LONG_WORDS).capitalize()
+        for _ in range(words)
+    )
 
 
 def _random_prose(chance: random.Random, chars: int) -> str:
-    """Sentences with at least `chars` characters. The words vary as in real text, because repeated filler
-    would need fewer tokens.
-    """
+    """Sentences with at least `chars` characters."""
     sentences: list[str] = []
     while sum(map(len, sentences)) < chars:
-        words = [chance.choice(_WORDS) for _ in range(chance.randint(8, 18))]
-        sentences.append(f"{' '.join(words).capitalize()}.")
+        words = [_random_word(chance) for _ in range(chance.randint(10, 24))]
+        sentences.append(f"{words[0].capitalize()} {' '.join(words[1:])}.")
     return " ".join(sentences)
+
+
+def _random_word(chance: random.Random) -> str:
+    """A word of a sentence: of 25, one is a name and one a number."""
+    kind = chance.randrange(25)
+    if kind > 1:
+        return chance.choices(_WORDS, _WEIGHTS)[0]
+    return _random_name(chance) if kind else f"{chance.randint(2, 90_000):,}"
+
+
+def _random_name(chance: random.Random) -> str:
+    return "".join(chance.choices(_SYLLABLES, k=chance.randint(2, 3))).capitalize()
 
 
 def with_other_pages(report: dict[str, Any], number: int) -> dict[str, Any]:
