@@ -14,36 +14,38 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from langchain_parallel.simulator import Scenario
 
-_WORDS = tuple(
+_WORDS: tuple[str, ...] = tuple(
     re.findall(
-        r"[\w.'-]+",
-        "the of to in and a for that on with its it by from at as has are more an will than their over said about "
-        "after which up while also new company market would year under two per first before its last one where "
-        "between against million because during half still three within without since around several both "
-        "electric cargo bikes vehicles batteries delivery fleet sales growth production costs prices revenue "
-        "factory plant customers suppliers cities regulators analysts quarter share plans report board contract "
-        "depots riders dealers leasing subsidies charging models range frame motor warranty insurance parcels "
-        "logistics warehouse operators carriers couriers postal retailers households commuters municipal "
-        "government ministry council agency permit rules safety recall brakes lithium cells modules software "
-        "sensors telematics platform patents licence joint venture stake investors lenders bonds equity funding "
-        "valuation shareholders profit loss margin cash debt budget forecast estimate target guidance demand "
-        "orders backlog capacity output shifts workforce layoffs hiring union wages training engineers director "
-        "chairman founder spokesperson partner rival entrant brand premium discount tariff imports exports "
-        "currency inflation interest energy grid hydrogen diesel petrol emissions climate zone urban rural "
-        "northern southern coastal regional domestic overseas European Asian German Dutch Danish French Italian "
-        "Monday Thursday January April September autumn spring annual monthly quarterly early recent separate "
-        "smaller larger cheaper faster heavier lighter stronger weaker narrow broad open closed public private "
-        "announced launched opened expanded acquired signed delayed cancelled approved rejected tested replaced "
-        "reported expects estimates operates builds supplies assembles competes relies depends includes offers "
-        "raised lowered doubled fell rose reached exceeded missed agreed declined warned confirmed disputed "
-        "according despite although however meanwhile roughly nearly almost mostly partly jointly abroad "
-        "agreement assembly aluminium axle basket certification chassis competition component consumer "
-        "corridor deposit distribution district economy efficiency equipment evidence exposure facility "
-        "feature gearbox harbour headquarters industry inspection inventory investment journal kilometre "
-        "maintenance management manufacturer measure merger method network obligation payload pedal "
-        "percentage pilot policy portfolio procurement programme project province purchase quality railway "
-        "reliability repair research reserve resource restructuring schedule segment service shipment standard "
-        "steel strategy study subsidiary survey technology tender terminal throughput trailer transition "
+        r"[\w-]+",
+        "the of to in and a for that on with its it by from at as has are more an will than their over "
+        "said about after which up while also new company market would year under two per first before "
+        "its last one where between against million because during half still three within without since "
+        "around several both electric cargo bikes vehicles batteries delivery fleet sales growth "
+        "production costs prices revenue factory plant customers suppliers cities regulators analysts "
+        "quarter share plans report board contract depots riders dealers leasing subsidies charging "
+        "models range frame motor warranty insurance parcels logistics warehouse operators carriers "
+        "couriers postal retailers households commuters municipal government ministry council agency "
+        "permit rules safety recall brakes lithium cells modules software sensors telematics platform "
+        "patents licence joint venture stake investors lenders bonds equity funding valuation "
+        "shareholders profit loss margin cash debt budget forecast estimate target guidance demand orders "
+        "backlog capacity output shifts workforce layoffs hiring union wages training engineers director "
+        "chairman founder spokesperson partner rival entrant brand premium discount tariff imports "
+        "exports currency inflation interest energy grid hydrogen diesel petrol emissions climate zone "
+        "urban rural northern southern coastal regional domestic overseas European Asian German Dutch "
+        "Danish French Italian Monday Thursday January April September autumn spring annual monthly "
+        "quarterly early recent separate smaller larger cheaper faster heavier lighter stronger weaker "
+        "narrow broad open closed public private announced launched opened expanded acquired signed "
+        "delayed cancelled approved rejected tested replaced reported expects estimates operates builds "
+        "supplies assembles competes relies depends includes offers raised lowered doubled fell rose "
+        "reached exceeded missed agreed declined warned confirmed disputed according despite although "
+        "however meanwhile roughly nearly almost mostly partly jointly abroad agreement assembly "
+        "aluminium axle basket certification chassis competition component consumer corridor deposit "
+        "distribution district economy efficiency equipment evidence exposure facility feature gearbox "
+        "harbour headquarters industry inspection inventory investment journal kilometre maintenance "
+        "management manufacturer measure merger method network obligation payload pedal percentage pilot "
+        "policy portfolio procurement programme project province purchase quality railway reliability "
+        "repair research reserve resource restructuring schedule segment service shipment standard steel "
+        "strategy study subsidiary survey technology tender terminal throughput trailer transition "
         "transport trial turnover upgrade utility vendor volume weight wheel workshop",
     )
 )
@@ -55,8 +57,8 @@ _LONG_WORDS = tuple(word for word in _WORDS if len(word) > 4)
 _SYLLABLES = tuple(
     re.findall(
         r"\w+",
-        "al ber bran cor dal den dor el fen gar han hol jor kel kra lan lin lo mar mer nor os pel quin ra ros "
-        "sal sen sol stra tam tor ul van vel vin wal wen yor zel",
+        "al ber bran cor dal den dor el fen gar han hol jor kel kra lan lin lo mar mer nor os pel quin ra "
+        "ros sal sen sol stra tam tor ul van vel vin wal wen yor zel",
     )
 )
 _PROSE = (
@@ -71,7 +73,7 @@ LOW_FIELDS = ("employee_count", "annual_revenue_usd", "main_suppliers")
 CITATIONS, EXCERPTS, EXCERPT_CHARS = 3, 2, 600
 """Citations for each field, excerpts for each citation, and the least length of an excerpt."""
 
-_OUTLET_COUNT = 24
+_OUTLETS = 40
 
 
 def realistic_report() -> dict[str, Any]:
@@ -86,7 +88,7 @@ def realistic_report() -> dict[str, Any]:
         name: {"first": _random_object(chance), "last": _random_object(chance)} for name in _OBJECTS
     }
     content |= {name: _random_prose(chance, 380) for name in _PROSE}
-    outlets = [f"{_random_name(chance)}.example".lower() for _ in range(_OUTLET_COUNT)]
+    outlets = [f"{_random_name(chance)}.example".lower() for _ in range(_OUTLETS)]
     basis = {name: _random_evidence(chance, name, outlets) for name in FIELDS}
     return {"content": content, "basis": basis}
 
@@ -117,7 +119,7 @@ def _random_citation(chance: random.Random, outlets: Sequence[str]) -> dict[str,
 
 def _random_phrase(chance: random.Random, words: int) -> str:
     return " ".join(
-        _random_name(chance) if chance.random() < 0.2 else chance.choice(_LONG_WORDS).capitalize()
+        _random_name(chance) if chance.random() < 0.3 else chance.choice(_LONG_WORDS).capitalize()
         for _ in range(words)
     )
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import platform
 import re
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -194,6 +195,20 @@ def test_the_report_has_the_documented_size() -> None:
     assert 90_000 < state.result_bytes() < 120_000
 
 
+def test_the_text_of_the_report_is_as_hard_to_compress_as_real_text() -> None:
+    """Compressed, 5 kB of real news become 2.1 times as small, of documentation 2.2, 24 addresses 1.9."""
+
+    def ratio(texts: Iterable[str]) -> float:
+        text = "\n".join(texts).encode()
+        return len(text) / len(zlib.compress(text))
+
+    report = realistic_report()
+    cited = [one for evidence in report["basis"].values() for one in evidence["citations"]]
+    assert ratio(map(str, report["content"].values())) < 2.2
+    assert ratio(text for one in cited[:4] for text in one["excerpts"]) < 2.2
+    assert ratio(one["url"] for one in cited[:24]) < 2.3
+
+
 def test_a_report_on_other_pages_is_as_long_and_cites_none_of_the_first() -> None:
     report, other = realistic_report(), with_other_pages(realistic_report(), 1)
     assert len(json.dumps(report)) == len(json.dumps(other))
@@ -255,14 +270,12 @@ def test_after_a_restart_a_ledger_is_read_once_at_a_kilobyte_a_run(graph: str, m
 
 
 @pytest.mark.parametrize("saver", ["sqlite", "blobs"])
-def test_a_checkpoint_of_the_research_graph_grows_by_a_sixth_of_a_result_each_turn(
+def test_a_checkpoint_of_the_research_graph_grows_by_a_fifteenth_of_a_result_each_turn(
     saver: str, mode: Mode
 ) -> None:
     ours = session(state.OURS, saver, mode if saver == "blobs" else "sync")
-    assert ours.slope <= 0.16 * state.result_bytes()
-    assert ours.bend <= 1.03  # names of fields are written by the first turn
-    again = session(state.OURS, saver, "sync", answer=realistic_report())
-    assert again.slope <= 0.07 * state.result_bytes()  # pages that are cited again
+    assert ours.slope <= state.result_bytes() / 15
+    assert ours.bend <= 1.04  # of two texts, one is compressed a little better
 
 
 def test_with_each_turn_written_once_a_later_turn_writes_as_much_as_the_second() -> None:
@@ -340,8 +353,12 @@ def test_no_answer_no_address_and_no_low_confidence_is_missing() -> None:
 
 def test_what_is_missing_is_found() -> None:
     _, content = tokens.report_texts()
-    broken = content.replace("pricing: ", "").replace("wire.example", "").replace("Low conf", "")
+    cited = [
+        one for evidence in realistic_report()["basis"].values() for one in evidence["citations"]
+    ]
+    url = cited[0]["url"]
+    broken = content.replace("pricing: ", "").replace(url, "").replace("Low conf", "")
     lost = tokens.missing_parts(broken)
     assert lost["answers"] == ["pricing"]
-    assert len(lost["urls"]) == 20
+    assert lost["urls"] == [url]
     assert len(lost["low confidence"]) == 3

@@ -20,7 +20,7 @@ from .._core.kinds import kind_of
 from .._core.payloads import unstorable
 from .._session_options import check_session_limits
 from ..errors import InvalidRequest
-from .turn_codec import TurnTable
+from .turn_codec import TurnPacker
 
 _WAY_OUT = (
     "Nothing was sent. LangGraph keeps what a `Command` has written: if this came with one, "
@@ -97,20 +97,20 @@ class CheckedLimits(CheckedValue):
 
 
 class MergedTurns(BinaryOperatorAggregate[Any]):
-    """The turns of a session, merged by a reducer. A checkpoint has them packed (`turn_codec.py`)."""
+    """The turns of a session, merged by a reducer. A checkpoint has large ones packed (`turn_codec.py`)."""
 
     def __init__(self, typ: Any, operator: Callable[[Any, Any], Any]) -> None:
         super().__init__(typ, operator)
-        self._table = TurnTable()
+        self._packer = TurnPacker()
 
     def checkpoint(self) -> Any:
         """The turns as they are stored."""
-        return self._table.pack(self.value)
+        return self._packer.pack(self.value)
 
     def from_checkpoint(self, checkpoint: Any) -> Self:
-        """A channel with what was stored, packed or, by an earlier version, as a list."""
+        """A channel with what was stored, also by an earlier version."""
         made = super().from_checkpoint(checkpoint)
-        made.value = made._table.unpack(made.value)
+        made.value = made._packer.unpack(made.value)
         return made
 
 
@@ -167,6 +167,20 @@ def check_turns(turns: object, *names: str) -> None:
                 hint=f"Write turns as the graph has made them. {_WAY_OUT}",
             )
     check_storable("turns", turns)
+
+
+def check_readable(turns: object) -> None:
+    """Refuse to go on with a thread whose checkpoint has turns in a form that this version does not know.
+
+    Raises:
+        InvalidRequest: There is one.
+    """
+    if turns and not (isinstance(turns, list) and all(isinstance(turn, dict) for turn in turns)):
+        raise InvalidRequest(
+            ["The thread's checkpoint holds a turn that cannot be read."],
+            hint="Nothing was sent. A newer version of this package has written it, or another program. "
+            '`graph.update_state(config, {"turns": Overwrite([…])})` replaces all turns.',
+        )
 
 
 def _has_run(turn: object) -> bool:

@@ -1,157 +1,84 @@
-"""Turns as a checkpoint has them: each source of the session once, and each field's name once.
+"""Turns as a checkpoint has them: a large one compressed, as bytes, a small one as it is.
 
-A citation is a row of numbers, `[source, field, …]`, with its excerpts behind them where a turn keeps them:
+    [{"run_id": "trun_1", …}, zlib.compress(json.dumps({"run_id": "trun_2", …}).encode())]
 
-    {"sources": [["https://…", "Title"]], "fields": ["ceo"], "turns": [{…, "cited": [[0, 0]]}]}
-
-Rule: what is read is what was written, also where a person or another program wrote it: a turn with citations
-of another form stays as it is. A plain list of turns, as earlier versions wrote it, is read as that.
+Rule: what is read is what was written, also where a person or another program wrote it: a turn that JSON
+would change stays as it is, and bytes that hold no turn stay bytes. Each turn is compressed on its own, so
+that one that has ended is compressed once in its life. A list without bytes, as earlier versions wrote it, is
+read as that.
 """
 
 from __future__ import annotations
 
+import json
+import zlib
 from typing import Any
 
-_CITATIONS, _CITED = "citations", "cited"
-_SOURCES, _FIELDS, _TURNS = "sources", "fields", "turns"
-_KEPT = frozenset((_SOURCES, _FIELDS, _TURNS))
-_PLAIN = ("number", "url", "title", "fields")
-_WITH_EXCERPTS = (*_PLAIN, "excerpts")
+_LARGE = 1_000
+"""Bytes of JSON from which a turn is compressed."""
+_RATIO = 50
+"""How many times as large as its bytes a turn may be. Text is 2 to 5 times as large; what is read of a forged
+one is bounded by what is stored of it.
+"""
+_PLAIN = (str, int, float, bool, type(None))
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
-class TurnTable:
-    """Turns, packed. A session writes its turns in every step, and packs each of them once."""
+class TurnPacker:
+    """Packs a session's turns, which are written in every step, and each of them once."""
 
     def __init__(self) -> None:
-        self._turns: list[Any] = []
-        self._rows: list[Any] = []
-        """The same turns, packed."""
-        self._sources: dict[tuple[str, str | None], int] = {}
-        self._fields: dict[str, int] = {}
-        self._sizes: list[tuple[int, int]] = []
-        """How many sources and fields there were behind each turn."""
+        self._packed: dict[int, tuple[Any, Any]] = {}
+        """By `id`, a turn and what a checkpoint has of it."""
 
     def pack(self, turns: Any) -> Any:
-        """Turns for a checkpoint; unchanged where they cite nothing, or could not be read back."""
-        if not isinstance(turns, list) or any(map(_has_rows, turns)):
+        """Turns for a checkpoint; what is no list is returned as it is."""
+        if not isinstance(turns, list):
             return turns
-        self._keep(_count_same(self._turns, turns))
-        for turn in turns[len(self._turns) :]:
-            self._rows.append(_pack_turn(turn, self._sources, self._fields))
-            self._turns.append(turn)
-            self._sizes.append((len(self._sources), len(self._fields)))
-        if not self._sources:
-            return turns
-        # Copies: a checkpointer may write them while the next step adds to these.
-        sources = [list(source) for source in self._sources]
-        return {_SOURCES: sources, _FIELDS: [*self._fields], _TURNS: [*self._rows]}
+        known = self._packed
+        self._packed = {id(one): known.get(id(one)) or (one, _pack_turn(one)) for one in turns}
+        return [self._packed[id(one)][1] for one in turns]
 
     def unpack(self, kept: Any) -> Any:
-        """The turns of a checkpoint; anything else is returned as it is."""
-        if not isinstance(kept, dict) or kept.keys() != _KEPT:
-            return kept
-        sources, fields = kept[_SOURCES], kept[_FIELDS]
-        try:
-            turns = [_unpack_turn(row, sources, fields) for row in kept[_TURNS]]
-            self._turns, self._rows, self._sizes = [*turns], [*kept[_TURNS]], _sizes(kept[_TURNS])
-            self._sources = {(url, title): n for n, (url, title) in enumerate(sources)}
-            self._fields = {name: n for n, name in enumerate(fields)}
-        except (TypeError, ValueError, LookupError, AttributeError):
-            return kept  # made by another program
+        """The turns of a checkpoint; what is no list is returned as it is."""
+        turns = unpack_turns(kept)
+        if isinstance(turns, list):
+            pairs = zip(turns, kept, strict=True)
+            self._packed = {id(one): (one, row) for one, row in pairs if isinstance(row, bytes)}
         return turns
-
-    def _keep(self, count: int) -> None:
-        """Forget all turns but the first ones, and what they alone cite."""
-        del self._turns[count:], self._rows[count:], self._sizes[count:]
-        sources, fields = self._sizes[-1] if count else (0, 0)
-        while len(self._sources) > sources:
-            self._sources.popitem()
-        while len(self._fields) > fields:
-            self._fields.popitem()
-
-
-def _sizes(rows: list[Any]) -> list[tuple[int, int]]:
-    """How many sources and fields there are behind each of the packed turns."""
-    sizes, sources, fields = list[tuple[int, int]](), 0, 0
-    for row in rows:
-        for source, *names in row[_CITED] if _has_rows(row) else ():
-            if source >= sources:
-                sources = source + 1
-            for name in names:
-                if isinstance(name, int) and name >= fields:
-                    fields = name + 1
-        sizes.append((sources, fields))
-    return sizes
 
 
 def unpack_turns(kept: Any) -> Any:
-    """The turns of a checkpoint; anything else is returned as it is."""
-    return TurnTable().unpack(kept)
+    """The turns of a checkpoint; what is no list is returned as it is."""
+    return [_unpack_turn(row) for row in kept] if isinstance(kept, list) else kept
 
 
-def _count_same(known: list[Any], turns: list[Any]) -> int:
-    """How many turns at the beginning are known, being the same objects."""
-    count = 0
-    for one, other in zip(known, turns, strict=False):
-        if one is not other:
-            break
-        count += 1
-    return count
-
-
-# --- one turn ------------------------------------------------------------------------------------
-
-
-def _pack_turn(
-    turn: Any, sources: dict[tuple[str, str | None], int], fields: dict[str, int]
-) -> Any:
-    cited = turn.get(_CITATIONS) if isinstance(turn, dict) else None
-    if not isinstance(cited, list) or not cited:
+def _pack_turn(turn: Any) -> Any:
+    try:
+        text = _encode(turn).encode()
+        if len(text) < _LARGE or type(turn) is not dict or not _is_json(turn):
+            return turn
+    except (TypeError, ValueError, RecursionError):  # what JSON has no words for, or UTF-8 no bytes
         return turn
-    if not all(_is_usual(one, number) for number, one in enumerate(cited, start=1)):
-        return turn
-    rows: list[list[Any]] = []
-    for one in cited:
-        row = [sources.setdefault((one["url"], one["title"]), len(sources))]
-        row += [fields.setdefault(name, len(fields)) for name in one["fields"]]
-        rows.append([*row, one["excerpts"]] if "excerpts" in one else row)
-    return _replace(turn, _CITATIONS, _CITED, rows)
+    packed = zlib.compress(text)
+    return packed if len(text) <= _RATIO * len(packed) else turn
 
 
-def _is_usual(one: Any, number: int) -> bool:
-    """Whether it is a citation as this package makes it, so that its row says all of it."""
-    if not isinstance(one, dict) or tuple(one) not in (_PLAIN, _WITH_EXCERPTS):
-        return False
-    at, url, title, fields = one["number"], one["url"], one["title"], one["fields"]
-    return (
-        (type(at) is int and at == number)
-        and isinstance(url, str)
-        and (title is None or isinstance(title, str))
-        and isinstance(fields, list)
-        and all(isinstance(name, str) for name in fields)
-        and isinstance(one.get("excerpts", []), list)
-    )
+def _is_json(value: Any) -> bool:
+    """Whether JSON says all of a value, so that it is the same when it is read."""
+    kind = type(value)
+    if kind is dict:
+        return all(type(name) is str for name in value) and all(map(_is_json, value.values()))
+    return all(map(_is_json, value)) if kind is list else kind in _PLAIN
 
 
-def _unpack_turn(row: Any, sources: list[Any], fields: list[str]) -> Any:
-    if not _has_rows(row):
+def _unpack_turn(row: Any) -> Any:
+    if not isinstance(row, bytes):
         return row
-    cited = [_citation(number, one, sources, fields) for number, one in enumerate(row[_CITED], 1)]
-    return _replace(row, _CITED, _CITATIONS, cited)
-
-
-def _has_rows(row: Any) -> bool:
-    return isinstance(row, dict) and _CITED in row
-
-
-def _citation(number: int, row: list[Any], sources: list[Any], fields: list[str]) -> dict[str, Any]:
-    source, *names = row
-    excerpts = names.pop() if names and isinstance(names[-1], list) else None
-    (url, title), cited = sources[source], [fields[name] for name in names]
-    one = {"number": number, "url": url, "title": title, "fields": cited}
-    return one if excerpts is None else {**one, "excerpts": excerpts}
-
-
-def _replace(turn: dict[str, Any], name: str, new: str, value: Any) -> dict[str, Any]:
-    """The turn with another key in the place of one."""
-    return {new if key == name else key: value if key == name else one for key, one in turn.items()}
+    stream = zlib.decompressobj()
+    try:
+        text = stream.decompress(row, _RATIO * len(row) + 1)
+        turn = json.loads(str(text, "utf-8")) if stream.eof and not stream.unused_data else None
+    except (zlib.error, ValueError, RecursionError):  # made by another program
+        return row
+    return turn if isinstance(turn, dict) else row

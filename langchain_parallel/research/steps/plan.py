@@ -20,6 +20,7 @@ from ..._session_options import check_session_limits
 from ...errors import InvalidRequest, ParallelError
 from ...models import TaskRun
 from ...processors import is_chat
+from .._channels import check_readable
 from ..answering import answer_of_new
 from ..approval import limit_objections, price_objections, to_review
 from ..graph_config import GraphConfig
@@ -54,6 +55,7 @@ def plan(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
     _import_for_answers(graph)
     limits: object = state.get("limits")
     check_session_limits({} if limits is None else limits, may_have_seal=True)
+    check_readable(state.get("turns"))
     left, before = open_turns(state), state.get("turns") or []
     new = next_turns(graph, state) if asks(graph, state) or not left else []
     known, seals = state.get("ledger_id"), graph.clients.seals
