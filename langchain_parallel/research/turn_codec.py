@@ -61,7 +61,7 @@ def _pack_turn(turn: Any) -> Any:
     except (TypeError, ValueError, RecursionError):  # what JSON has no words for, or UTF-8 no bytes
         return turn
     packed = zlib.compress(text)
-    return packed if len(text) <= _RATIO * len(packed) else turn
+    return packed if len(text) < _RATIO * len(packed) else turn
 
 
 def _is_json(value: Any) -> bool:
@@ -77,7 +77,7 @@ def _unpack_turn(row: Any) -> Any:
         return row
     stream = zlib.decompressobj()
     try:
-        text = stream.decompress(row, _RATIO * len(row) + 1)
+        text = stream.decompress(row, _RATIO * len(row))
         turn = json.loads(str(text, "utf-8")) if stream.eof and not stream.unused_data else None
     except (zlib.error, ValueError, RecursionError):  # made by another program
         return row

@@ -140,6 +140,14 @@ def test_a_large_turn_is_compressed_json_and_a_small_one_stays_as_it_is() -> Non
     assert len(kept[1]) < len(json.dumps(large)) / 1.5
 
 
+def test_a_turn_too_deep_for_json_stays_as_it_is() -> None:
+    deep: Any = LONG
+    for _ in range(9_000):
+        deep = [deep]
+    turns = [{"content": deep}]
+    assert TurnPacker().pack(turns)[0] is turns[0]
+
+
 def test_a_turn_is_compressed_once_in_its_life(monkeypatch: pytest.MonkeyPatch) -> None:
     count = 0
 
@@ -180,7 +188,7 @@ def test_what_was_handed_out_does_not_change_when_turns_are_added() -> None:
 # What earlier versions or other programs may have written.
 
 BOMB = zlib.compress(b'{"content": "' + b"a" * 30_000_000 + b'"}')
-DEEP = zlib.compress((b'{"a":' * 30_000) + b"1" + (b"}" * 30_000))
+DEEP = zlib.compress(f'{{"{LONG}": {"[" * 9_000}{"]" * 9_000}}}'.encode())
 GOOD = zlib.compress(json.dumps(turn(0, 0)).encode())
 
 
