@@ -21,7 +21,7 @@ from .._core.kinds import kind_of
 from ..errors import InvalidRequest
 from .row_answer import EarlierRow, ResearchRow
 from .row_reader import RowReader, TaskReader, ThreadReader
-from .row_values import plain_row
+from .row_values import plain_row, with_sets_in_order
 
 Rows: TypeAlias = Any
 """A list or an iterator of dicts, models, dataclasses or texts; a DataFrame of pandas or Polars, a table of
@@ -152,7 +152,7 @@ def _of_any(nth: int, row: Any) -> dict[str, Any]:
     if isinstance(row, ResearchRow):  # of an earlier table, to be continued
         return EarlierRow(row)
     if isinstance(row, BaseModel):
-        return plain_row(row.model_dump(mode="json"))
+        return plain_row(with_sets_in_order(row.model_dump(mode="json"), row.model_dump()))
     if dataclasses.is_dataclass(row) and not isinstance(row, type):
         return plain_row(dataclasses.asdict(row))
     if isinstance(row, Mapping):

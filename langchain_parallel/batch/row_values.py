@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from enum import Enum
 from typing import Any
@@ -32,7 +32,9 @@ def plain_value(value: Any) -> Any:
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
         return plain_row(value)
-    if isinstance(value, list | tuple | set | frozenset):
+    if isinstance(value, set | frozenset):
+        return in_order(map(plain_value, value))
+    if isinstance(value, list | tuple):
         return [plain_value(one) for one in value]
     if hasattr(value, "tolist") and not isinstance(value, memoryview):  # numpy
         return plain_value(value.tolist())
@@ -50,3 +52,20 @@ def _plain_scalar(value: Any) -> Any:
         return bytes(value).decode(errors="backslashreplace")
     text = str(value)
     return None if _ADDRESS.search(text) else text
+
+
+def in_order(values: Iterable[Any]) -> list[Any]:
+    """The members of a set, which Python gives in another order in each process."""
+    return sorted(values, key=repr)
+
+
+def with_sets_in_order(plain: Any, given: Any) -> Any:
+    """Plain JSON that a library has made of a value, with the members of each set in it in one order."""
+    if isinstance(given, set | frozenset) and isinstance(plain, list):
+        return in_order(plain)
+    if isinstance(given, Mapping) and isinstance(plain, dict) and len(given) == len(plain):
+        pairs = zip(plain.items(), given.values(), strict=True)
+        return {name: with_sets_in_order(one, other) for (name, one), other in pairs}
+    if isinstance(given, list | tuple) and isinstance(plain, list) and len(given) == len(plain):
+        return [with_sets_in_order(*both) for both in zip(plain, given, strict=True)]
+    return plain

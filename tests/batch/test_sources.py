@@ -212,3 +212,34 @@ def test_two_columns_of_one_name_are_refused() -> None:
         with pytest.raises(InvalidRequest, match="several columns named name"):
             list(RowSource.of(rows).open())
     connection.close()
+
+
+class _Place(BaseModel):
+    names: set[str]
+
+
+class _Trip(BaseModel):
+    places: list[_Place]
+    by_day: dict[str, frozenset[str]]
+    first: dt.date
+
+
+@dataclasses.dataclass
+class _Tagged:
+    tags: frozenset[str]
+
+
+def test_a_set_is_asked_in_the_same_order_by_every_process() -> None:
+    """Python gives its members in another order in each: the row would be another one, and paid for again."""
+    names = {f"Name {number}" for number in range(100, 140)}
+    ordered = sorted(names)
+    trip = _Trip(
+        places=[_Place(names=names)], by_day={"1": frozenset(names)}, first=dt.date(2026, 1, 2)
+    )
+    rows = [{"tags": names}, _Tagged(frozenset(names)), trip]
+    assert list(RowSource.of(rows).open()) == [
+        {"tags": ordered},
+        {"tags": ordered},
+        {"places": [{"names": ordered}], "by_day": {"1": ordered}, "first": "2026-01-02"},
+    ]
+    assert plain_value({2, "a", None}) == ["a", 2, None]
