@@ -68,7 +68,8 @@ def _run(options: Namespace) -> int:
     _check_output(output, source)
     kept = output.with_name(f"{output.name}.batch")
     asked = _table_options(options)
-    if batch_id := _batch_id(options, kept):
+    before = _kept_id(kept)
+    if batch_id := _batch_id(options, before):
         asked["batch_id"] = batch_id
     asked["client"] = _client(asks=bool(batch_id) or not options.dry_run)
     plan = research_table(source, options.question, dry_run=True, **asked).plan
@@ -80,7 +81,7 @@ def _run(options: Namespace) -> int:
         return 2
 
     def keep(batch_id: str) -> None:
-        _keep(batch_id, kept)
+        _keep(batch_id, kept, before)
         complain(f"batch {batch_id}, kept in {kept}: the same command goes on with it.")
 
     table = research_table(source, options.question, on_begin=keep, **asked)
@@ -100,13 +101,28 @@ def _check_output(output: Path, source: Path) -> None:
         raise InvalidRequest([f"{str(output)!r:.200} holds the rows; give another `--output`."])
 
 
-def _keep(batch_id: str, kept: Path) -> None:
-    """Write the id down; what was written before is there until it is replaced as a whole."""
-    before = kept.read_text(encoding="utf-8").strip() if kept.exists() else ""
-    if before == batch_id:
+def _kept_id(kept: Path) -> str:
+    return kept.read_text(encoding="utf-8").strip() if kept.exists() else ""
+
+
+def _keep(batch_id: str, kept: Path, before: str) -> None:
+    """Write the id down in the place of the one `before`, which is there until it is replaced as a whole.
+
+    Raises:
+        InvalidRequest: Another call has written down its own meanwhile; nothing was sent for this one.
+    """
+    if (there := _kept_id(kept)) == batch_id:
         return
+    if there != before:
+        raise InvalidRequest(
+            [f"{kept} has batch {there} by now, of another call. The same command goes on with it."]
+        )
     if before:
         complain(f"{kept} had batch {before}, which `--batch-id {before}` goes on with.")
+    if not kept.exists():
+        with kept.open("x", encoding="utf-8") as file:
+            file.write(batch_id)
+        return
     new = kept.with_name(f"{kept.name}.new")
     new.write_text(batch_id, encoding="utf-8")
     new.replace(kept)
@@ -155,12 +171,10 @@ def _table_options(options: Namespace) -> dict[str, Any]:
     return asked
 
 
-def _batch_id(options: Namespace, kept: Path) -> str | None:
+def _batch_id(options: Namespace, before: str) -> str | None:
     if options.new:
         return None
-    if options.batch_id:
-        return str(options.batch_id)
-    return kept.read_text(encoding="utf-8").strip() or None if kept.exists() else None
+    return options.batch_id or before or None
 
 
 def _tell(table: ResearchTable, output: Path) -> int:

@@ -103,3 +103,22 @@ def test_a_limit_says_what_to_do_at_a_terminal(
     said = capsys.readouterr().err
     assert "Raise the limit" in said
     assert "`approve`" not in said
+
+
+def test_of_two_calls_that_begin_at_once_one_pays(
+    account: RunningServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The second is begun while the first waits for its person to say yes."""
+    first = ["batch", "rows.csv", *ASKED[:-1]]
+
+    def say_yes(_: str) -> bool:
+        assert main(["batch", "rows.csv", *ASKED]) == 0
+        return True
+
+    monkeypatch.setattr("langchain_parallel.cli.batch.confirm", say_yes)
+    before = runs(account)
+    assert main(first) == 2
+    assert "of another call. The same command goes on with it." in capsys.readouterr().err
+    assert runs(account) == before + 2
+    assert main(["batch", "rows.csv", *ASKED]) == 0
+    assert runs(account) == before + 2
