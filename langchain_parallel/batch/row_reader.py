@@ -44,7 +44,7 @@ class RowReader:
         """Wait, up to `seconds`, until so many rows are there to be taken, or no more come."""
         yield from ()
         try:
-            while len(self._read) < number:
+            while len(self._read) < number and not self._is_over:
                 self._read.append(next(self._rows))
         except StopIteration:
             self._end()

@@ -193,6 +193,30 @@ def test_a_timeout_waits_for_no_row(office: Office) -> None:
     gate.raise_to(2)
 
 
+class Cursor:
+    """Of a database that is gone after some rows."""
+
+    description = (("company",),)
+
+    def __init__(self, rows: int) -> None:
+        self._parts = iter([[(f"Company {number}",) for number in range(rows)]])
+
+    def fetchmany(self, size: int) -> list[tuple[str]]:
+        del size
+        try:
+            return next(self._parts)
+        except StopIteration:
+            raise ConnectionError("The database is gone.") from None
+
+
+@pytest.mark.parametrize("number", [0, 7])
+def test_a_cursor_that_fails_is_no_shorter_table(office: Office, number: int) -> None:
+    """A failing generator ends; asked once more, it is as one that has given all its rows."""
+    with pytest.raises(ConnectionError, match="gone"):
+        office.research(Cursor(number), chunk_size=2)
+    assert office.paid_once()
+
+
 def test_at_the_timeout_rows_that_never_end_are_left(office: Office) -> None:
     """What was paid for is handed over: an iterator that has its next row at once gives no end of them."""
 
