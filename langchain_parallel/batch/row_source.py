@@ -101,7 +101,9 @@ def _of_pandas(frame: Any) -> Iterator[dict[str, Any]]:
 
 def _of_cursor(cursor: Any) -> Iterator[dict[str, Any]]:
     described = getattr(cursor, "description", None)
-    names = [one[0] for one in described] if described else list(cursor.columns)
+    names = [one[0] for one in described or ()] or list(getattr(cursor, "columns", ()))
+    if not names:
+        raise InvalidRequest(["The cursor has no columns; give one that has executed a SELECT."])
     _distinct(names, "The cursor")
     for values in _fetch(cursor):
         row = values if isinstance(values, Mapping) else dict(zip(names, values, strict=True))

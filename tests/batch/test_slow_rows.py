@@ -199,7 +199,8 @@ class Cursor:
     description = (("company",),)
 
     def __init__(self, rows: int) -> None:
-        self._parts = iter([[(f"Company {number}",) for number in range(rows)]])
+        parts = [[(f"Company {number}",) for number in range(rows)]]
+        self._parts = iter(parts if rows else [])
 
     def fetchmany(self, size: int) -> list[tuple[str]]:
         del size

@@ -243,3 +243,11 @@ def test_a_set_is_asked_in_the_same_order_by_every_process() -> None:
         {"places": [{"names": ordered}], "by_day": {"1": ordered}, "first": "2026-01-02"},
     ]
     assert plain_value({2, "a", None}) == ["a", 2, None]
+
+
+def test_a_cursor_without_a_result_is_no_empty_table(office: Office) -> None:
+    connection = sqlite3.connect(":memory:")
+    with pytest.raises(InvalidRequest, match="executed a SELECT"):
+        office.research(connection.execute("CREATE TABLE firms (company TEXT)"))
+    assert not office.research(connection.execute("SELECT company FROM firms"))
+    connection.close()
