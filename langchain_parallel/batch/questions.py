@@ -115,6 +115,9 @@ class Questioner:
             ticket.size = len(str(ticket.request.input))
         except InvalidRequest as error:
             ticket.error, ticket.request = error, None
+        except (ValueError, RecursionError) as error:  # a number of 5,000 digits has no text
+            said = f"The question of this row cannot be made: {type(error).__name__}."
+            ticket.error, ticket.request = InvalidRequest([said]), None
         return ticket
 
     def _request(self, ticket: RowTicket) -> TaskRunInput:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
 from typing import Any
 
 import pytest
@@ -29,6 +30,15 @@ def test_what_is_another_text_in_each_process_is_not_paid_for(
     table = office.research(companies(2), question)
     assert [type(row.error) for row in table] == [errors.InvalidRequest] * 2
     assert not office.asked
+
+
+@pytest.mark.skipif(not hasattr(sys, "get_int_max_str_digits"), reason="every number has a text")
+@pytest.mark.parametrize("question", [QUESTION, ["company"]], ids=["template", "columns"])
+def test_a_cell_that_has_no_text_takes_no_other_row_with_it(office: Office, question: Any) -> None:
+    rows = [{"company": "A"}, {"company": 10**5_000}, {"company": "C"}]
+    table = office.research(iter(rows), question, chunk_size=1)
+    assert [type(row.error) for row in table.errors] == [errors.InvalidRequest]
+    assert sum(office.asked.values()) == 2
 
 
 def test_a_question_may_hold_what_a_cell_may(office: Office) -> None:
