@@ -74,14 +74,15 @@ class _ReaderBeside(RowReader, ABC):
     """
 
     may_not_end: ClassVar[bool] = True
+    _wanted: int
+    """Rows that were asked for last."""
+    _filled: Signal
+    """Set when as many rows are there as were asked for, or no more come."""
 
     def __init__(self) -> None:
         super().__init__(iter(()))
         self._guard = threading.Lock()
-        self._wanted = 0
         self._is_closed = False
-        self._filled = Signal()
-        """Set when as many rows are there as were asked for, or no more come."""
 
     def wait(self, number: int, seconds: float) -> Flow[bool]:
         """Wait, up to `seconds`, until so many rows are there to be taken, or no more come."""

@@ -12,7 +12,7 @@ import pytest
 from langchain_parallel._core.effects import AwaitSignal
 from langchain_parallel.batch.row_reader import RowReader, TaskReader, ThreadReader
 
-PATIENCE = 10.0
+PATIENCE = 5.0
 """Seconds after which what should come has not come."""
 MOMENT = 0.02
 """Seconds in which what should not happen would happen."""
@@ -166,7 +166,8 @@ def test_a_thread_reads_in_the_context_of_the_first_who_asks_and_ends_when_it_is
     assert reader.failure is None
 
 
-def test_a_thread_that_is_closed_while_it_reads_reads_that_row_only() -> None:
+@pytest.mark.parametrize("awaits", [False, True])
+def test_a_thread_that_is_closed_while_it_reads_reads_that_row_only(awaits: bool) -> None:
     reading, gate = threading.Event(), threading.Event()
 
     def before(nth: int) -> None:
@@ -179,7 +180,10 @@ def test_a_thread_that_is_closed_while_it_reads_reads_that_row_only() -> None:
     assert not asyncio.run(wait(reader, 5, 0.0))
     [thread] = set(threading.enumerate()) - others
     assert reading.wait(PATIENCE)
-    reader.close()
+    if awaits:
+        asyncio.run(reader.aclose())
+    else:
+        reader.close()
     gate.set()
     thread.join(PATIENCE)
     assert (thread.is_alive(), rows.read) == (False, 1)
