@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -206,6 +207,25 @@ def test_a_task_is_cancelled_in_the_middle_of_a_row() -> None:
         await reader.aclose()
         assert ended == ["the row"]
         assert len(asyncio.all_tasks()) == 1
+
+    asyncio.run(main())
+
+
+def test_rows_that_come_though_they_were_cancelled_are_read_no_further() -> None:
+    given: list[int] = []
+
+    async def rows() -> AsyncIterator[int]:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(PATIENCE)
+        for nth in range(3):
+            given.append(nth)
+            yield nth
+
+    async def main() -> None:
+        reader = TaskReader(rows())
+        assert not await wait(reader, 5, MOMENT)
+        await reader.aclose()
+        assert given == [0]
 
     asyncio.run(main())
 
