@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from langchain_parallel.client.async_driver import close_all
-from langchain_parallel.client.pools import SPARE, Pools, Spares
+from langchain_parallel.client.pools import SPARE, Pools, Spares, _certificates
 
 KINDS = [httpx.Client, httpx.AsyncClient]
 
@@ -73,6 +73,18 @@ def test_what_is_given_up_is_known_to_nobody_any_longer() -> None:
     assert of_transport.take() is not first
 
 
+def test_of_several_pools_busy_clients_are_counted_and_are_not_idle() -> None:
+    spares = Spares[httpx.Client]()
+    pools = Pools(httpx.Client, None, spares)
+    pools.give(pools.take())
+    lent = [pools.take(), pools.take()]
+    assert (len(spares._idle), spares._busy) == (0, 2)
+    pools.give(lent[0])
+    assert (list(spares._idle), spares._busy) == ([lent[0]], 1)
+    pools.clear()
+    assert (len(spares._idle), spares._busy) == (0, 0)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_busy_process_keeps_clients_for_the_next_moment(kind: type[httpx.Client]) -> None:
     pools = Pools(kind, None)
@@ -128,6 +140,20 @@ def test_a_file_of_certificates_that_was_replaced_is_read_anew(
         pools.take()
     file.write_bytes(trusted)
     pools.take()
+
+
+def test_certificates_are_read_anew_for_no_other_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To load them takes longer than a call: neither for a look at the file, nor where none is named."""
+    (file := tmp_path / "ca.pem").write_bytes(Path(os.environ["SSL_CERT_FILE"]).read_bytes())
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+    before, changed = _certificates(), file.stat().st_mtime_ns
+    os.utime(file, ns=(changed + 10**9, changed))
+    assert _certificates() == before
+    monkeypatch.delenv("SSL_CERT_FILE")
+    assert _certificates() == _certificates() != before
 
 
 class _SlowToClose(httpx.AsyncClient):

@@ -68,6 +68,16 @@ EXPLAINED: dict[tuple[str, str, str], str] = {
         "pass",
     ): "It frees memory: what the traceback holds is not read.",
     (
+        "client/pools.py",
+        "if count <= 0:",
+        "if (count < 0):",
+    ): "Of none that are too many, none is taken.",
+    (
+        "client/pools.py",
+        "return (path,) # httpx says what is wrong",
+        "return None # httpx says what is wrong",
+    ): "Two paths that are not there are as good as one.",
+    (
         "_core/ledger/leave.py",
         "_SHORTEST = 0.05",
         "_SHORTEST = 0.1",

@@ -131,7 +131,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
         "tests/core/test_rules.py",
         "tests/client/test_invalid.py",
     ),
-    "client/pools.py": ("tests/client/test_pools.py",),
+    "client/pools.py": ("tests/client/test_pools.py", "tests/client/test_total_time.py"),
     "_core/web_calls.py": ("tests/client/test_web.py",),
     "_core/web_limits.py": ("tests/core/test_rules.py", "tests/client/test_web.py"),
     "webhooks/app.py": ("tests/webhooks/test_endpoint.py", "tests/webhooks/test_monitors.py"),
