@@ -105,7 +105,7 @@ def test_what_ends_the_rows_is_kept_until_those_before_are_taken(
         before = threading.active_count()
         assert await wait(reader, 5, 0.0)
         assert threading.active_count() == before
-        assert list(reader.take()) == []
+        assert (reader.failure, reader.is_open, list(reader.take())) == (error, False, [])
 
     asyncio.run(main())
 
