@@ -154,7 +154,10 @@ def _of_any(nth: int, row: Any) -> dict[str, Any]:
     if isinstance(row, ResearchRow):  # of an earlier table, to be continued
         return EarlierRow(row)
     if isinstance(row, BaseModel):
-        return plain_row(with_sets_in_order(row.model_dump(mode="json"), row.model_dump()))
+        plain = row.model_dump(mode="json")
+        if any(isinstance(value, list | dict) for value in plain.values()):  # one may be a set
+            plain = with_sets_in_order(plain, row.model_dump())
+        return plain_row(plain)
     if dataclasses.is_dataclass(row) and not isinstance(row, type):
         return plain_row(dataclasses.asdict(row))
     if isinstance(row, Mapping):
