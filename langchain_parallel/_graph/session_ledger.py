@@ -132,8 +132,7 @@ class Ledgers:
         ledger_id = str(known["ledger_id"])
         ledger_id = (yield from self.replacement(ledger_id, config)) or ledger_id
         use = int(known["uses"]) + 1
-        used = {"ledger_id": ledger_id, "at": time.time(), "open": True, "uses": use}
-        used["user"] = _user(config) or known.get("user")
+        used = _used(ledger_id, use, _user(config) or known.get("user"))
         if "answered_at" in known:
             used["answered_at"] = known["answered_at"]
         written = {_ledger(name): used for name in names}
@@ -254,23 +253,38 @@ class Ledgers:
         return (yield from self.of(config, f"instead of {ledger_id}"))
 
     def close(
-        self, config: RunnableConfig, name: str, turns: Sequence[Mapping[str, Any]]
+        self,
+        config: RunnableConfig,
+        name: str,
+        turns: Sequence[Mapping[str, Any]],
+        *,
+        is_first: bool = False,
     ) -> Calls[None]:
         """Record that the question was answered: the next one on this thread begins another session. Where
         the thread stands for a call, the same call finds an answer for `REPEAT_SECONDS` more.
+
+        Args:
+            config: LangChain's config of the step.
+            name: The session's.
+            turns: The session's.
+            is_first: It is the session's first question, so that its record is open, and need not be read.
 
         Raises:
             StorageFailed: That could not be recorded; the error names the run of the last of `turns`.
         """
         if holder_of(config) is None:
             return
+        record = _ledger(_last(name))
         try:
-            known = yield from self._records.get(config, _ledger(_last(name)))
+            if is_first and turns and not repeats(config) and turns[-1].get("ledger_id"):
+                known: Record | None = _used(str(turns[-1]["ledger_id"]), 1, _user(config))
+            else:
+                known = yield from self._records.get(config, record)
             if known is not None and known["open"]:
                 closed = {**known, "open": False}
                 if repeats(config) and any(turn["status"] == "completed" for turn in turns):
                     closed.setdefault("answered_at", time.time())
-                yield from self._records.put(config, _ledger(_last(name)), closed)
+                yield from self._records.put(config, record, closed)
         except StorageFailed as error:
             last = turns[-1] if turns else {}
             error.with_ids(last.get("run_id"), last.get("interaction_id"))
@@ -285,6 +299,10 @@ def _busy(process: int | None) -> ThreadBusy:
         "or end it; then resume the thread.",
         billed=None,
     )
+
+
+def _used(ledger_id: str, uses: int, user: str | None) -> Record:
+    return {"ledger_id": ledger_id, "at": time.time(), "open": True, "uses": uses, "user": user}
 
 
 def _ledger(name: str) -> str:
