@@ -239,6 +239,14 @@ class ClientPair(NamedTuple):
         """A run as it was read when it was started, if that is no longer ago than this; once."""
         return self.sync._settings.cache.take_read(run_id, self.monotonic() - seconds)
 
+    def remember_noted(self, run_id: str, where: str) -> None:
+        """Remember for a moment that it is noted where a run is waited for."""
+        self.sync._settings.cache.remember_noted(run_id, where, self.monotonic())
+
+    def take_noted(self, run_id: str, where: str, seconds: float) -> bool:
+        """Whether that was noted of this place no longer ago than this; once."""
+        return self.sync._settings.cache.take_noted(run_id, where, self.monotonic() - seconds)
+
     def retrieve(self, run_id: str) -> Calls[TaskRun]:
         """The current state of a run."""
         return (yield from self._call(ParallelClient.retrieve, run_id))

@@ -32,7 +32,7 @@ from .gone_ledger import telling_how
 from .intents import Intent
 from .ownership import read_own_run
 from .paid_request import PaidRequest
-from .records import Record, holder_of
+from .records import Record, holder_of, together
 from .runtime import wait_for_checkpoint
 
 _LOG = logging.getLogger("langchain_parallel")
@@ -49,6 +49,7 @@ class _How(NamedTuple):
     before_send: Callable[[Sequence[TaskRun]], None] | None
     may_exceed_quotas: bool
     reads_started: bool
+    beside: Callable[[Submission], Calls[None]] | None
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class PaidSubmission(PaidRequest):
         before_send: Callable[[Sequence[TaskRun]], None] | None = None,
         may_exceed_quotas: bool = False,
         reads_started: bool = True,
+        beside: Callable[[Submission], Calls[None]] | None = None,
     ) -> Calls[Submission]:
         """Find the run in the ledger or start it there. The one step that costs money.
 
@@ -84,11 +86,13 @@ class PaidSubmission(PaidRequest):
             may_exceed_quotas: Somebody who may has approved it beyond the quotas.
             reads_started: Read a run that was just started, which takes a request. False where `answer`
                 follows at once: the first event of its stream says as much.
+            beside: Makes the step that is taken together with recording the outcome. It must not raise: the
+                run is started.
 
         Raises:
             QuotaExceeded: It was not sent before, and does not fit into a quota.
         """
-        how = _How(is_new, is_limited, before_send, may_exceed_quotas, reads_started)
+        how = _How(is_new, is_limited, before_send, may_exceed_quotas, reads_started, beside)
         other = self._in_place()
         if other is None:
             return (yield from self._submit(ledger_id, how))
@@ -178,8 +182,8 @@ class PaidSubmission(PaidRequest):
             if error.billed is False and not is_open:
                 yield from self.door.quotas.release(self, ledger_id)
             raise
-        for intent in intents:
-            yield from intent.settle(submission.run, self.key)
+        outcome = [intent.settle(submission.run, self.key) for intent in intents]
+        yield from together([*outcome, *([how.beside(submission)] if how.beside else [])])
         return submission
 
     def _submit_recorded(self, ledger_id: str, run: TaskRun, how: _How) -> Calls[Submission]:

@@ -101,11 +101,16 @@ def gather(*calls: Call | None) -> Calls[list[Any]]:
     async def nothing() -> None:
         return None
 
+    made = [call for call in calls if call]
+    if len(made) == 1:  # a task would send it later than what is made beside it
+        value = yield made[0]
+        return [value if call else None for call in calls]
+
     def sync() -> list[Any]:
         return [call and call.sync() for call in calls]
 
     async def async_() -> list[Any]:
         return await asyncio.gather(*(call.async_() if call else nothing() for call in calls))
 
-    returned: list[Any] = (yield Call(sync, async_)) if any(calls) else [None] * len(calls)
+    returned: list[Any] = (yield Call(sync, async_)) if made else [None] * len(calls)
     return returned

@@ -110,25 +110,26 @@ def qualified_node(node: str, agent: str) -> str:
 
 
 def record_parked(
-    config: RunnableConfig, run_ids: Iterable[str], ledger_id: str | None, graph: str
+    config: RunnableConfig,
+    run_ids: Iterable[str],
+    ledger_id: str | None,
+    graph: str,
+    *,
+    step: str | None = None,
 ) -> Calls[None]:
     """Record which runs a thread is about to park for. Does nothing in a graph without a store.
 
     Args:
-        config: The config of the node that parks.
+        config: The config of the node that parks, or of one before it.
         run_ids: The runs.
         ledger_id: Their task group, if they are in one: a sweep then reads all of them with one request.
         graph: The name of the graph that parks it.
+        step: The node of the same graph that parks, unless it is this one.
     """
     runtime, thread_id = runtime_of(config), thread_id_of(config)
     if runtime is None or runtime.store is None or thread_id is None:
         return
-    namespace = str(config.get("configurable", {}).get("checkpoint_ns", ""))
-    outermost, inside, _ = namespace.partition("|")
-    node = outermost.partition(":")[0]
-    if not inside:  # inside a subgraph the name in the metadata may be the subgraph's
-        node = qualified_node(node, agent_of(config.get("metadata")))
-    store = runtime.store
+    node, store = parking_node(config, step), runtime.store
     ids = list(run_ids)
     try:
         yield from gather(
@@ -137,6 +138,16 @@ def record_parked(
     except StorageFailed as error:
         error.with_ids(ids[0], None)
         raise
+
+
+def parking_node(config: RunnableConfig, step: str | None = None) -> str:
+    """The node of the outermost graph in which a thread parks, if this node does, or `step` of its graph."""
+    namespace = str(config.get("configurable", {}).get("checkpoint_ns", ""))
+    outermost, inside, _ = namespace.partition("|")
+    node = outermost.partition(":")[0]
+    if inside:  # the name in the metadata may be the subgraph's
+        return node
+    return qualified_node(step or node, agent_of(config.get("metadata")))
 
 
 def put_record(  # noqa: PLR0917 -- the fields of a record

@@ -28,14 +28,15 @@ from .._graph.runtime import (
     checkpointer_of,
     is_resumable,
     last_answer,
+    runtime_of,
     shown_to_person,
     thread_id_of,
 )
 from ..errors import NotFound, ParallelError, RunError, StillRunning
-from ..models import TaskRun
+from ..models import Submission, TaskRun
 from ..processors import expected_seconds
 from ..text.untrusted import harmless
-from .index import record_parked
+from .index import parking_node, record_parked
 
 _LOG = logging.getLogger("langchain_parallel")
 _WARNING_CHARS = 300
@@ -150,10 +151,37 @@ def park(
         run = yield from _read(door.clients, turn, raises=raises)
         if run is not None and (run.active or run.status == "action_required"):
             runs.append(_parked_run(turn, run))
-    if runs:  # sweeps and webhooks find the thread by this record
-        yield from record_parked(config, [run["run_id"] for run in runs], ledger_id or None, graph)
+    where = _place(config, None)
+    ids = [run["run_id"] for run in runs]
+    ids = [id for id in ids if not door.clients.take_noted(id, where, _MOMENTS)]
+    if ids:  # sweeps and webhooks find the thread by this record
+        yield from record_parked(config, ids, ledger_id or None, graph)
     while runs:  # LangGraph answers the first interrupts from the resumes so far, then raises
         ask_person(config, ParkedInterrupt(kind="parked", runs=runs, graph=graph), {})
+
+
+def note_started(
+    door: RunConfig, started: Submission, config: RunnableConfig, *, step: str
+) -> Calls[None]:
+    """Record that the thread parks for a run which was just started, once it gets to `step`. If that fails,
+    `park` records it; and also if the thread takes longer than moments, for then the record may be gone.
+    """
+    run = started.run
+    if started.adopted or not run.active:
+        return
+    try:
+        graph = door.graph_name(config)
+        yield from record_parked(config, [run.run_id], started.ledger_id, graph, step=step)
+    except ParallelError:
+        return
+    door.clients.remember_noted(run.run_id, _place(config, step))
+
+
+def _place(config: RunnableConfig, step: str | None) -> str:
+    """Where a run's record says that it is waited for."""
+    runtime = runtime_of(config)
+    store = None if runtime is None else runtime.store
+    return f"{thread_id_of(config)} {parking_node(config, step)} {id(store)}"
 
 
 def park_for_batch(batch: ParkedBatch, graph: str, config: RunnableConfig) -> Calls[None]:

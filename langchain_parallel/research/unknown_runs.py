@@ -94,6 +94,7 @@ def submit_knowing(
     allows: Callable[[Sequence[Turn]], bool],
     may_exceed_quotas: bool = False,
     reads_started: bool = True,
+    beside: Callable[[Submission], Calls[None]] | None = None,
 ) -> Calls[Submitted]:
     """Find the run in the ledger or start it there, unless what else the ledger has forbids it; the same for
     the answer of a quick turn.
@@ -109,6 +110,7 @@ def submit_knowing(
         allows: Whether the run may be sent beside these turns of runs that were not known.
         may_exceed_quotas: See `PaidSubmission.submit`.
         reads_started: See there.
+        beside: See there.
     """
     if isinstance(run, PaidChat):
         ask = _Asking(run, ledger_id, turns, known, position, is_limited, allows)
@@ -136,6 +138,7 @@ def submit_knowing(
                     before_send=check,
                     may_exceed_quotas=may_exceed_quotas,
                     reads_started=reads_started,
+                    beside=beside,
                 )
                 return Submitted(submission, found)
             except QuotaExceeded:

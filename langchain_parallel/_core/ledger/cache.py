@@ -105,6 +105,7 @@ class LedgerCache:
         """By whom and when, by the monotonic clock, a ledger was made."""
         self._interactions: Latest[str, str] = Latest(MAX_RUNS)
         self._read: Latest[str, tuple[TaskRun, float]] = Latest(MAX_LEDGERS)
+        self._noted: Latest[str, tuple[str, float]] = Latest(MAX_LEDGERS)
         self._ledgers: Latest[str, str] = Latest(MAX_RUNS)
         self._indexes: Latest[str, LedgerIndex] = Latest(MAX_LEDGERS)
 
@@ -184,6 +185,15 @@ class LedgerCache:
         """A run as it was last read, if that was since then, by the monotonic clock; it is forgotten."""
         run, time = self._read.pop(run_id, (None, since))
         return run if time >= since else None
+
+    def remember_noted(self, run_id: str, where: str, time: float) -> None:
+        """Remember that it is noted where a run is waited for, until that is taken."""
+        self._noted[run_id] = where, time
+
+    def take_noted(self, run_id: str, where: str, since: float) -> bool:
+        """Whether that was noted of this place since then, by the monotonic clock; it is forgotten."""
+        place, time = self._noted.pop(run_id, ("", since))
+        return place == where and time >= since
 
     def ledger_of(self, run_id: str) -> str | None:
         """The ledger of a run that this client has started."""

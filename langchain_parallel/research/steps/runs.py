@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple, cast
 
 from langchain_core.runnables import RunnableConfig
@@ -31,7 +32,7 @@ from ...errors import (
     StillRunning,
     Unprocessable,
 )
-from ...parked.interrupts import check_own_thread, is_parking, is_woken, park
+from ...parked.interrupts import check_own_thread, is_parking, is_woken, note_started, park
 from ...processors import is_chat
 from ..answering import answer_channel
 from ..approval import limit_objections
@@ -65,7 +66,7 @@ def submit(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> 
     if ledger_id := (yield from graph.new_ledger(state, config)):
         left = leave_behind(pending, state["ledger_id"], ledger_id, graph.clients.seals)
         return {"ledger_id": ledger_id, "pending": {**left, "on_hold": True}}
-    started, found = yield from _start(graph, state, config)
+    started, found = yield from _start(graph, state, config, then="wait")
     if _is_answered(started):
         return (yield from _end(started, found, state, config))
     return {"pending": started, **({"turns": found} if found else {})}
@@ -121,10 +122,12 @@ class _Started(NamedTuple):
     """Turns for what the ledger has and the session did not know."""
 
 
-def _start(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Calls[_Started]:
+def _start(
+    graph: GraphConfig, state: ResearchState, config: RunnableConfig, *, then: str
+) -> Calls[_Started]:
     """The pending turn with its run. If the account has no credit, a session with limits asks a person. A
     plan that was changed after it was cleared goes back to be reviewed, and so does one that the limits do
-    not allow beside runs that the session did not know.
+    not allow beside runs that the session did not know. `then`: the step that waits for it.
     """
     pending = pending_turn(state)
     rules, turns = graph.rules(state, config), state.get("turns") or []
@@ -136,6 +139,7 @@ def _start(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> 
     pending = yield from prove_plan(graph, pending, state["ledger_id"], config, at_hand)
     planned = [*beside, pending]
     known = None if "turns" not in state else _read_known(graph, state, config)
+    parks = is_parking(graph.wait, config)
 
     def allows(found: Sequence[Turn]) -> bool:
         return not limit_objections(merge_turns(turns, [*found]), planned, [pending], rules)
@@ -151,7 +155,8 @@ def _start(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> 
             allows=allows,
             may_exceed_quotas=rules.may_pass_limits(pending),
             # Where it is followed at once, the first event of its stream says as much.
-            reads_started=is_parking(graph.wait, config),
+            reads_started=parks,
+            beside=partial(note_started, graph, config=config, step=then) if parks else None,
         )
     except QuotaExceeded:  # a person is asked, or the session stops
         return _Started(_unsent(pending, on_hold=True))
@@ -253,7 +258,7 @@ def submit_branch(graph: GraphConfig, state: ResearchState, config: RunnableConf
     try:
         if not pending["run_id"]:
             # The other branches are not at hand in this task; `join` tells what the ledger has beside them.
-            started = (yield from _start(graph, state, config)).turn
+            started = (yield from _start(graph, state, config, then="join")).turn
             if _is_answered(started):
                 yield from emit_cost([started], state, config)
                 update = {"turns": [started]}
@@ -297,7 +302,8 @@ def join(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
     branches, turns = list[Turn](), list[Turn]()
     for branch in (yield from _clear_branches(graph, state, config)):
         if not branch["run_id"] and not branch.get("no_credit"):
-            branch, found = yield from _start(graph, {**state, "pending": branch}, config)  # noqa: PLW2901
+            alone: ResearchState = {**state, "pending": branch}
+            branch, found = yield from _start(graph, alone, config, then="join")  # noqa: PLW2901
             turns += found
         (turns if _is_answered(branch) else branches).append(branch)
     started = [branch for branch in branches if branch["run_id"]]
