@@ -20,7 +20,7 @@ from langgraph.store.memory import InMemoryStore
 from langchain_parallel._graph.records import Records
 from langchain_parallel.options import Limits, Quota
 from langchain_parallel.parked import Outcome
-from langchain_parallel.simulator import Fault
+from langchain_parallel.simulator import Fault, RunScript
 
 from ..parked.helpers import records, woken
 from .harness import Mode, Session, client_of, invoke
@@ -181,6 +181,19 @@ def test_after_moments_the_maker_looks_again(session: Session) -> None:
     before = len(session.simulator.requests)
     invoke(session.mode, graph, None, session.config)
     assert requests(session, before) == ["GET", "GET", "POST", "GET"]
+    assert paid(session) == 1
+
+
+def test_after_moments_the_maker_reads_who_has_taken_over_for_the_list_may_lag(
+    session: Session,
+) -> None:
+    graph = trusting(session)
+    stopped_before_submit(session, graph)
+    session.simulator.scripts.add(RunScript(late_commit=3_600.0))
+    other = another(session, InMemorySaver())
+    other.interrupt_before_nodes = ["wait"]
+    invoke("sync", other, QUESTION, session.config)
+    invoke(session.mode, graph, None, session.config)
     assert paid(session) == 1
 
 
