@@ -143,7 +143,7 @@ class Ledgers:
         ledger_id = str(known["ledger_id"])
         ledger_id = (yield from self.replacement(ledger_id, config)) or ledger_id
         use = int(known["uses"]) + 1
-        used = _used(ledger_id, use, _user(config) or known.get("user"))
+        used = _record_of(ledger_id, use, _user(config) or known.get("user"))
         if "answered_at" in known:
             used["answered_at"] = known["answered_at"]
         written = {_ledger(name): used for name in names}
@@ -298,7 +298,7 @@ class Ledgers:
         record = _ledger(_last(name))
         try:
             if is_first and turns and not repeats(config) and turns[-1].get("ledger_id"):
-                known: Record | None = _used(str(turns[-1]["ledger_id"]), 1, _user(config))
+                known: Record | None = _record_of(str(turns[-1]["ledger_id"]), 1, _user(config))
             else:
                 known = yield from self._records.get(config, record)
             if known is not None and known["open"]:
@@ -322,7 +322,7 @@ def _busy(process: int | None) -> ThreadBusy:
     )
 
 
-def _used(ledger_id: str, uses: int, user: str | None) -> Record:
+def _record_of(ledger_id: str, uses: int, user: str | None) -> Record:
     return {"ledger_id": ledger_id, "at": time.time(), "open": True, "uses": uses, "user": user}
 
 
