@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import Any, TypeVar
 
 from langchain_parallel._core.effects import (
+    AwaitEnds,
     Confirm,
     Effect,
     Emit,
@@ -39,10 +40,13 @@ class Script:
         """What a wait is told when it asks for a connection of its own; then that it has one."""
         self.groups: list[str | None] = []
         """The groups with which it asked."""
+        self.ends: list[dict[str, Any] | None] = []
+        """What the events of its group bring, one time after the other; then they cannot be shared."""
+        self.awaited: list[AwaitEnds] = []
         self.confirms: list[bool | None] = []
         """What the caller says when it is asked whether a request may still be sent; then None."""
         self.gates: list[Effect] = []
-        """How it took leave of the account's quota, and gave it back."""
+        """How it took leave of the account's quota, gave it back, and ended its turns."""
 
     def run(self, flow: Flow[T]) -> T:
         outcome: object = None
@@ -65,16 +69,19 @@ class Script:
             case Emit(event):
                 self.emitted.append(event)
                 return None
-            case EnterGate() | LeaveGate():
+            case EnterGate() | LeaveGate() | EndTurn():
                 self.gates.append(effect)
-                return None
-            case EndTurn():
                 return None
             case TakeTurn():
                 return True
             case TakeSeat():
                 self.groups.append(effect.group_id)
                 return self.seats.pop(0) if self.seats else 0.0
+            case AwaitEnds():
+                self.awaited.append(effect)
+                ends = self.ends.pop(0) if self.ends else None
+                self.time += effect.seconds if ends == {} else 0.0
+                return ends
             case Confirm():
                 return self.confirms.pop(0) if self.confirms else None
         self.effects.append(effect)

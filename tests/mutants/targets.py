@@ -18,6 +18,7 @@ _INTENTS = (
 )
 _WAITING = (
     "tests/core/test_run_wait.py",
+    "tests/core/test_shared_run_wait.py",
     "tests/core/test_feed.py",
     "tests/core/test_retry.py",
     "tests/client/test_waiting.py",
