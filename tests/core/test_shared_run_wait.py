@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from langchain_parallel import errors
+from langchain_parallel._core import run_wait
 from langchain_parallel._core.effects import AwaitEnds, OpenStream
 from langchain_parallel._core.ledger.cache import KnownRun, LedgerCache
+from langchain_parallel._core.retry import RetryPolicy
 from langchain_parallel.models import TaskRun, TaskRunEvent
 
 from .helpers import Script, answer
@@ -37,9 +39,12 @@ def end(status: str) -> dict[str, Any]:
     return {"trun_1": TaskRunEvent(run=said)}
 
 
-def test_between_two_looks_a_tenth_of_the_time_passes_and_15_seconds_at_the_most() -> None:
+@pytest.mark.parametrize("follow", [True, False])
+def test_between_two_looks_a_tenth_of_the_time_passes_and_15_seconds_at_the_most(
+    follow: bool,
+) -> None:
     script = shared(After(99.0, status()), After(490.0, status()), COMPLETED, RESULT)
-    assert wait(script).output.content == "mine"
+    assert wait(script, follow=follow).output.content == "mine"
     assert [pause.seconds for pause in script.sleeps] == [1.0, 10.0, 15.0]
     assert paths(script) == ["run", "run", "run", "result"]
     assert script.sent[-1].query == {"timeout": "1"}
@@ -52,10 +57,11 @@ def test_where_many_wait_like_this_each_looks_less_often() -> None:
 
 
 def test_the_deadline_ends_it_after_a_last_look() -> None:
-    script = shared(status(), pause=20.0)
-    with pytest.raises(errors.StillRunning) as caught:
-        wait(script, 5.0)
-    assert (script.time, caught.value.waited) == (1_005.0, 5.0)
+    for seconds in (5.0, 0.5):
+        script = shared(status(), pause=20.0)
+        with pytest.raises(errors.StillRunning) as caught:
+            wait(script, seconds)
+        assert (script.time, caught.value.waited) == (1_000.0 + seconds, seconds)
     script = shared(LISTED, status(), ends=[{}])
     with pytest.raises(errors.StillRunning):
         wait(script, 30.0)
@@ -113,13 +119,21 @@ def test_where_no_events_can_be_shared_it_looks_now_and_then() -> None:
     assert [pause.seconds for pause in script.sleeps] == [1.0, 1.0]
 
 
-def test_a_look_that_fails_is_made_again_with_growing_pauses_and_a_refused_key_is_raised() -> None:
-    script = shared(answer(503), answer(503), status(), answer(503), COMPLETED, RESULT)
+def test_a_group_whose_id_leads_elsewhere_is_not_followed() -> None:
+    odd = answer(200, json.dumps({**run(), "taskgroup_id": "a/../b"}))
+    script = shared(odd, COMPLETED, RESULT, ends=[{}])
     wait(script)
-    looks, fails = 1.0, 0.5
-    assert [pause.seconds for pause in script.sleeps] == [looks, fails] * 2 + [looks] * 2 + [
-        fails,
-        looks,
-    ]
+    assert script.groups == [None, None]
+    assert script.awaited == []
+
+
+def test_a_look_that_fails_is_made_again_with_pauses_that_grow_and_begin_anew_after_news() -> None:
+    script = shared(answer(503), answer(503), status(), answer(503), COMPLETED, RESULT)
+    policy = RetryPolicy(initial_delay=2.0, max_delay=100.0)
+    script.run(run_wait.wait("trun_1", 3_600.0, policy))
+    assert [pause.seconds for pause in script.sleeps] == [2.0, 1.0, 2.0, 2.0, 2.0, 2.0, 1.0, 2.0]
+
+
+def test_a_refused_key_ends_it() -> None:
     with pytest.raises(errors.AuthenticationFailed):
         wait(shared(answer(401)))

@@ -123,6 +123,11 @@ EXPLAINED: dict[tuple[str, str, str], str] = {
         "if (unread is None and waiting.run.active):",
     ): "A status that was read is there; the type checker does not know it.",
     (
+        "_core/run_wait.py",
+        "if waiting.run is not None and waiting.run.active:",
+        "if (waiting.run.active):",
+    ): "A status that was read is there; the type checker does not know it.",
+    (
         "_graph/quota_accounts.py",
         'sheet["settled"] = round(sheet["settled"] + (usd or 0.0), 6)',
         'sheet["settled"] = round(sheet["settled"] + (usd or 0.0), 7)',
