@@ -15,7 +15,6 @@ from .._core.calls import Call, Calls, adrive, drive
 from .._core.effects import Flow
 from .._core.hidden import as_secret, hidden
 from .._core.ledger.cache import KnownRun
-from .._core.ledger.leave import Leave
 from .._core.ledger.ledger_list import as_ledger_error
 from .._core.ledger.lookup import Lookup, PendingSubmission, is_proven
 from .._core.ledger.submission import read_started, submit
@@ -126,21 +125,6 @@ class ClientPair(NamedTuple):
     def was_empty_at(self, ledger_id: str) -> float | None:
         """When a ledger was empty, by the monotonic clock, if this process has made it."""
         return self.sync._settings.cache.made_at(ledger_id, self.process_id)
-
-    def remember_claimed(self, ledger_id: str, key: str) -> None:
-        """Note that this process has claimed a request together with the ledger that it has made."""
-        self.sync._settings.cache.remember_claimed(ledger_id, key, self.process_id)
-
-    def take_claimed(self, ledger_id: str, key: str) -> bool:
-        """Whether it has, so lately that the ledger still counts as empty; once. Another process that has
-        taken the request over meanwhile looks for much longer than that.
-        """
-        settings = self.sync._settings
-        is_claimed = settings.cache.take_claimed(ledger_id, key, self.process_id)
-        made_at = self.was_empty_at(ledger_id)
-        if not is_claimed or made_at is None:
-            return False
-        return self.monotonic() <= Leave.of(made_at, settings.policy).ends_at
 
     def retrieve_group(self, ledger_id: str) -> Calls[TaskGroup]:
         """A ledger with its runs counted. Free.

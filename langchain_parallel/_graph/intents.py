@@ -5,9 +5,6 @@ process that is about to send it. Nobody has sent a request without an intent, s
 enough. An intent of another process without an outcome is in doubt for ever, whoever resumes the thread and
 whatever the clocks say: its run is looked for until that is settled. So no doubt depends on time.
 
-The intent of a session's first question may be recorded with the ledger that is made for it, before anybody
-else can find that (`PaidSubmission.claims`): then it needs no look.
-
 Two processes take turns by it. Who takes over an intent writes its own name first, and then looks for the
 settling time. Who has waited (a suspended process, a pause that the server asked for) reads the intent again
 right before it sends: if it bears another name, it does not send, but looks.

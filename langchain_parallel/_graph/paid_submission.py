@@ -33,7 +33,7 @@ from .intents import Intent
 from .ownership import read_own_run
 from .paid_request import PaidRequest
 from .records import Record, holder_of, together
-from .runtime import checkpointer_of, wait_for_checkpoint
+from .runtime import wait_for_checkpoint
 
 _LOG = logging.getLogger("langchain_parallel")
 
@@ -144,21 +144,6 @@ class PaidSubmission(PaidRequest):
         finally:
             lock.release()
 
-    def claims(self, ledger_id: str) -> list[Calls[None]]:
-        """The steps that claim the run with its ledger, which this process is just making: nobody can have
-        sent it, and nobody finds the ledger before. None where the run may not be sent at once, or not by
-        this process, and where records have to be read to see that they are kept.
-        """
-        if not self.door.records.trusts(self.config) or checkpointer_of(self.config) is None:
-            return []
-        if self.door.limits.quotas or self._in_place():
-            return []
-        return [self._claim(intent) for intent in self._intents(ledger_id)[:1]]
-
-    def _claim(self, intent: Intent) -> Calls[None]:
-        yield from intent.claim()
-        self.door.clients.remember_claimed(intent.ledger_id, intent.key)
-
     def _submit_alone(self, ledger_id: str, how: _How) -> Calls[Submission]:
         """Submit what no other process can have sent, or can ever know of."""
         if there := (yield from self._reserve(ledger_id, how.may_exceed_quotas)):
@@ -174,13 +159,13 @@ class PaidSubmission(PaidRequest):
     def _submit_intent(self, ledger_id: str, how: _How) -> Calls[Submission]:
         """Submit with an intent, which says whether another process has sent it."""
         intents, clients = self._intents(ledger_id), self.door.clients
-        read_at, is_claimed = clients.monotonic(), clients.take_claimed(ledger_id, self.key)
-        before = None if is_claimed else (yield from intents[0].read())
+        read_at = clients.monotonic()
+        before = yield from intents[0].read()
         if run := (yield from self._recorded_run(intents[0], before)):
             return (yield from self._submit_recorded(ledger_id, run, how))
         if there := (yield from self._reserve(ledger_id, how.may_exceed_quotas)):
             return self._tell_adopted(there)
-        for intent in () if is_claimed else intents:
+        for intent in intents:
             yield from intent.claim()
         is_open = intents[0].is_in_doubt(before) or intents[0].run_of(before) is not None
         lookup: Lookup = "until_settled" if is_open else "once"

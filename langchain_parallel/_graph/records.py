@@ -103,10 +103,6 @@ class Records:
         if type(holder) not in self._trusted:
             yield from self._read_back(holder, config, name, record)
 
-    def trusts(self, config: RunnableConfig) -> bool:
-        """Whether it has been seen that records are kept and replaced where this thread's are."""
-        return type(holder_of(config)) in self._trusted
-
     def _read_back(
         self, holder: object, config: RunnableConfig, name: str, record: Record
     ) -> Calls[None]:

@@ -9,11 +9,10 @@ from __future__ import annotations
 import itertools
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.store.base.batch import AsyncBatchedBaseStore
 from typing_extensions import Self
 
 from .._core.calls import Calls
@@ -36,8 +35,6 @@ from .runtime import (
 )
 from .store import digest
 
-Claim: TypeAlias = Callable[[str], Iterable[Calls[None]]]
-"""Makes the steps that claim, in a ledger that was just made, what this process sends to it at once."""
 RUNS_PER_LEDGER = 200
 """Most calls outside LangGraph that share one ledger: looking for a lost run reads all runs of its ledger."""
 REPEAT_SECONDS = 600.0
@@ -70,7 +67,6 @@ class Ledgers:
         *names: str,
         first_input_at: float | None = None,
         metadata: Mapping[str, Any] | None = None,
-        claim: Claim | None = None,
     ) -> Calls[str]:
         """The ledger recorded under the first of these names that has one; concurrent calls get the same.
 
@@ -81,10 +77,8 @@ class Ledgers:
                 was last used more than a day before, or by another user of a LangGraph server, belongs to a
                 deleted thread of the same id.
             metadata: Kept with a ledger that is made.
-            claim: The steps that are taken with the recording of a ledger that is made: nobody finds it
-                before they are done.
         """
-        used = yield from self._use(config, names, first_input_at, metadata, claim)
+        used = yield from self._use(config, names, first_input_at, metadata)
         return used[0]
 
     def use(self, config: RunnableConfig, name: str) -> Calls[tuple[str, int]]:
@@ -97,7 +91,6 @@ class Ledgers:
         names: Sequence[str],
         first_input_at: float | None = None,
         metadata: Mapping[str, Any] | None = None,
-        claim: Claim | None = None,
         *,
         is_counted: bool = False,
     ) -> Calls[tuple[str, int]]:
@@ -123,7 +116,7 @@ class Ledgers:
                     known = yield from self._find(config, names, first_input_at)
                     known = known or {"ledger_id": made, "uses": 0, "is_made": True}
                 if known and (turn.is_alone or not is_counted):
-                    return (yield from self._record_use(config, names, known, claim))
+                    return (yield from self._record_use(config, names, known))
             finally:
                 turn.release()
             now = self._clients.monotonic()
@@ -134,11 +127,7 @@ class Ledgers:
             yield from self._clients.sleep(BACKOFF.delay(tries))
 
     def _record_use(
-        self,
-        config: RunnableConfig,
-        names: Sequence[str],
-        known: Record,
-        claim: Claim | None = None,
+        self, config: RunnableConfig, names: Sequence[str], known: Record
     ) -> Calls[tuple[str, int]]:
         ledger_id = str(known["ledger_id"])
         ledger_id = (yield from self.replacement(ledger_id, config)) or ledger_id
@@ -152,11 +141,7 @@ class Ledgers:
             written[_made_by_us(made)] = {"seal": self._seal_of_made(made, config)}
         # In no order: each of them alone leads to the ledger, or says no more than the API does.
         puts = [self._records.put(config, name, record) for name, record in written.items()]
-        claims = [*claim(ledger_id)] if claim and known.get("is_made") else []
-        if not isinstance(holder_of(config), AsyncBatchedBaseStore):  # that keeps the order
-            yield from together(claims)
-            claims = []
-        yield from together([*claims, *puts])
+        yield from together(puts)
         return ledger_id, use
 
     def _find(
@@ -239,15 +224,13 @@ class Ledgers:
         except LedgerNotFound:
             return True  # the lookup says so
 
-    def of_question(
-        self, config: RunnableConfig, name: str, claim: Claim | None = None
-    ) -> Calls[str]:
+    def of_question(self, config: RunnableConfig, name: str) -> Calls[str]:
         """The ledger of a research session whose state names none.
 
         Where the thread has records: the one recorded for this input (so replays, forks and re-sent inputs
         find it), else the one of an unfinished session on this thread, else a new one. A later question gets
         its own ledger and therefore never a stale answer. Elsewhere: the one that this object remembers for
-        the parent's task, which a retry of that task runs again. `claim`: see `of`.
+        the parent's task, which a retry of that task runs again.
         """
         if holder_of(config) is None:
             return (yield from self.of(config, parent_task(config) or uuid.uuid4().hex))
@@ -259,11 +242,7 @@ class Ledgers:
         after, asked_at = first or (yield from input_of(config))
         here = (f"{name}/after {after}",) if after else ()
         first_input_at = asked_at if after == FIRST_INPUT else None
-        return (
-            yield from self.of(
-                config, *here, _last(name), first_input_at=first_input_at, claim=claim
-            )
-        )
+        return (yield from self.of(config, *here, _last(name), first_input_at=first_input_at))
 
     def replacement(self, ledger_id: str, config: RunnableConfig) -> Calls[str | None]:
         """The new ledger in the place of one that is gone, where a person has said so; else None."""

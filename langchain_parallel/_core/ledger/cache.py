@@ -106,8 +106,6 @@ class LedgerCache:
         self._interactions: Latest[str, str] = Latest(MAX_RUNS)
         self._read: Latest[str, tuple[TaskRun, float]] = Latest(MAX_LEDGERS)
         self._noted: Latest[str, tuple[str, float]] = Latest(MAX_LEDGERS)
-        self._claimed: Latest[tuple[str, str], str] = Latest(MAX_LEDGERS)
-        """By which process a request was claimed with its ledger, by ledger and key."""
         self._ledgers: Latest[str, str] = Latest(MAX_RUNS)
         self._indexes: Latest[str, LedgerIndex] = Latest(MAX_LEDGERS)
 
@@ -173,14 +171,6 @@ class LedgerCache:
         """When this process made a ledger whose list was never read; None of any other ledger."""
         maker, time = self._made.get(ledger_id, ("", 0.0))
         return time if maker == by and self.index(ledger_id) is None else None
-
-    def remember_claimed(self, ledger_id: str, key: str, by: str) -> None:
-        """Remember that a process has claimed a request together with the ledger that it has made."""
-        self._claimed[ledger_id, key] = by
-
-    def take_claimed(self, ledger_id: str, key: str, by: str) -> bool:
-        """Whether this process has; it is forgotten."""
-        return self._claimed.pop((ledger_id, key), None) == by
 
     def remember_interaction(self, run: TaskRun) -> None:
         """Remember a run's interaction id, so that a later error about the run can name it."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
@@ -61,16 +60,14 @@ def plan(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
     new = next_turns(graph, state) if asks(graph, state) or not left else []
     known, seals = state.get("ledger_id"), graph.clients.seals
     replaced = yield from graph.new_ledger(state, config)
-    by_chat = any("message_key" in turn for turn in new)  # a sub-agent is asked without its session
-    if not (known or left or before or state.get("interaction_id") or by_chat):
+    is_chat = any("message_key" in turn for turn in new)  # a sub-agent is asked without its session
+    if not (known or left or before or state.get("interaction_id") or is_chat):
         yield from warn_if_lost(graph.records, config, graph.name)
     if known and not replaced:
         yield from prove_ledger(graph, known, config, [*before, *left])
     yield from _prove_parents(graph, state, new, config)
     ledger_id = replaced or known or own_ledger(seals, left)
-    if not ledger_id:
-        claim = None if left or before else partial(_claims, graph, state, config, new)
-        ledger_id = yield from graph.ledgers.of_question(config, graph.name, claim)
+    ledger_id = ledger_id or (yield from graph.ledgers.of_question(config, graph.name))
     update: dict[str, Any] = {"ledger_id": ledger_id, "question": None}
     if replaced and known:
         left = [leave_behind(turn, known, ledger_id, seals) for turn in left]
@@ -96,22 +93,6 @@ def plan(graph: GraphConfig, state: ResearchState, config: RunnableConfig) -> Ca
     if state.get("branches"):
         update["branches"] = []
     return {**update, "pending": turns[0]}
-
-
-def _claims(
-    graph: GraphConfig,
-    state: ResearchState,
-    config: RunnableConfig,
-    new: list[Turn],
-    ledger_id: str,
-) -> list[Calls[None]]:
-    """The steps that claim, with the ledger that is made for it, the one turn that is sent without a look at
-    limits, approvals or earlier sessions.
-    """
-    rules, [turn, *others] = graph.rules(state, config), _place_behind(new, [])
-    if others or rules.limits or graph.options.recall or is_chat(turn["processor"]):
-        return []
-    return [] if price_objections([turn], rules) else graph.run(turn, config).claims(ledger_id)
 
 
 def _import_for_answers(graph: GraphConfig) -> None:
