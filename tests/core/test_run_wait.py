@@ -197,6 +197,7 @@ def test_a_stream_is_opened_only_while_there_is_time_to_read_it(
     left: float, seconds: float | None
 ) -> None:
     script = Timed(*([HEAD, StreamEnded()] if seconds else []), RESULT)
+    script.time = 1_000.0
     wait(script, left)
     opened = [one.request.timeout for one in script.effects if isinstance(one, OpenStream)]
     assert opened == ([pytest.approx(seconds)] if seconds else [])
@@ -235,6 +236,7 @@ def test_a_poll_that_lasts_half_as_long_as_asked_was_not_cut_short(
     took: float, pause: float
 ) -> None:
     script = Timed(After(took, NOT_YET), status(), RESULT)
+    script.time = 1_000.0
     policy = RetryPolicy(initial_delay=2.0, max_delay=100.0)
     script.run(run_wait.wait("trun_1", 3_600.0, policy, follow=False))
     assert [one.seconds for one in script.sleeps] == [pause]
