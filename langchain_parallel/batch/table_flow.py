@@ -2,18 +2,16 @@
 
 Rule: what is held at once is bounded by the runs in flight, whatever the number of rows. A row is read when
 there is room for it, and is forgotten when its answer was emitted. Answers are emitted as they come, and a
-caller that keeps the order holds them. What an earlier process has started is found by its key and not sent
-again (`batch_chain.py`).
+caller that keeps the order holds them.
 
-Rule: no row waits long for the next one to come. Rows that were read are sent after a moment, and those that
-come one by one go into one group until it has a chunk of them.
+Rows come from a queue (`ticket_queue.py`), and are found or started in groups (`row_sending.py`); here is
+when each of it happens.
 """
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,17 +19,16 @@ from .._core.effects import Flow, Sleep, emit, now, report, sleep
 from .._core.group_results import Ended, GroupResults
 from .._core.ledger import batch_chain
 from .._core.ledger.cache import LedgerCache
-from .._core.ledger.chunk import Chunk
-from .._core.ledger.chunk_submission import not_sent, submit_chunk
-from .._core.ledger.lookup import Lookup, PendingSubmission
+from .._core.ledger.chunk_submission import not_sent
 from .._core.retry import RetryPolicy
 from .._core.run_status import still_running
-from ..client.run_reports import end_events, report_outcome, submission_events
-from ..errors import LedgerNotFound, ParallelError, RateLimited
-from ..models import Submission, TaskRun
+from ..client.run_reports import end_events
+from ..errors import LedgerNotFound, ParallelError
+from ..models import TaskRun
 from .questions import RowTicket
-from .row_reader import RowReader
+from .row_sending import RowSending
 from .spending import BatchSpending
+from .ticket_queue import GATHERING, TicketQueue
 
 _SLICE, _LEAST_SLICE = 10.0, 1.0
 """Seconds for which the events of all groups are followed, in turn, before more rows are sent; and at the
@@ -39,14 +36,6 @@ least those of one.
 """
 _ROW_SLICE = 4.0
 """So are they where rows that were asked for may come any moment."""
-_GATHERING = 0.5
-"""Seconds in which more rows may join those that were read, before these are sent."""
-_TICK = 1.0
-"""Seconds after which one that waits for nothing but its first row looks at its clock."""
-_QUOTA_PAUSE = 20.0
-"""Seconds for which nothing is sent after a 429 that names no time; answers are read meanwhile."""
-_LONGEST_PAUSE = 3600.0
-"""Of what a 429 names; then it is tried again, which is free."""
 
 _LAST = 30.0
 """Seconds beyond the timeout in which answers that are there are still asked for."""
@@ -79,21 +68,15 @@ class BatchActive:
     """Its runs that have not ended."""
 
 
-def given_ticket(_: int, ticket: RowTicket) -> RowTicket:
-    """The ticket of a row of which it was made before."""
-    return ticket
-
-
 @dataclass
 class TableFlow:
     """One table on its way."""
 
-    rows: RowReader
+    queue: TicketQueue
+    """Its rows."""
     policy: RetryPolicy
     spending: BatchSpending
     cache: LedgerCache
-    make_ticket: Callable[[int, Any], RowTicket] = given_ticket
-    """From the number of a row, and the row."""
     mark: str | None = None
     """Whose credentials the runs have."""
     batch_id: str | None = None
@@ -109,30 +92,16 @@ class TableFlow:
     """Each answer is wanted by itself, and not all of them together."""
     chunk_size: int = 1_000
     in_flight: int = 10_000
-    most_chars: int = 4_000_000
-    """Of questions in one request: a thousand long ones would be more than a server takes."""
     seconds: float = math.inf
     metadata: dict[str, str] = field(default_factory=dict)
     on_begin: Callable[[str], Any] | None = None
     chain: batch_chain.BatchChain = field(init=False)
     """Its task groups."""
-    _groups: dict[str, GroupResults] = field(default_factory=dict)
+    _sending: RowSending = field(init=False)
     _ahead: set[int] = field(default_factory=set)
     """Rows that have ended, and that a caller holds because one before them has not."""
     _next: int = 0
     _counts: dict[str, int] = field(default_factory=dict)
-    _stopped: ParallelError | None = None
-    """What keeps all further rows from being sent."""
-    _held: list[RowTicket] = field(default_factory=list)
-    """Rows that the server would not take yet (429)."""
-    _held_until: float = 0.0
-    _peeked: list[RowTicket] = field(default_factory=list)
-    _taken: int = 0
-    """Rows of which tickets were made."""
-    _has_come: bool = True
-    """Whether there were rows when they were read last."""
-    _is_partial: bool = False
-    """The rows read last are fewer than they might be: more of their chunk may come."""
 
     def steps(self) -> Flow[None]:
         """Emit each row's ticket with its answer or error, and a report of the progress now and then.
@@ -146,14 +115,14 @@ class TableFlow:
         try:
             yield from self._steps()
             self.cache.forget_index(self.chain.tail)
-            if self.rows.failure is not None:
-                raise self._with_hint(self.rows.failure)
+            if self.queue.rows.failure is not None:
+                raise self._with_hint(self.queue.rows.failure)
         except ParallelError as error:
             if self.batch_id is not None and not isinstance(error, LedgerNotFound):
                 error.hint = f"{error.hint} {self._way_on}".strip()
             raise
         finally:
-            self.rows.close()
+            self.queue.rows.close()
 
     def _with_hint(self, failure: BaseException) -> BaseException:
         """The iterator's own error, with what is to be done after it."""
@@ -175,22 +144,22 @@ class TableFlow:
         yield from self._begin()
         while True:
             yield from self._fill(until)
-            waiting = [group for group in self._groups.values() if group.waiting]
+            waiting = [group for group in self._sending.groups.values() if group.waiting]
             time = yield from now()
             if time >= until:
                 yield from self._end(waiting, until)
                 return
-            if self.parks and not self._held:
+            if self.parks and not self._sending.held:
                 for group in waiting:
                     yield from group.look()
                     if active := len(group.waiting.keys() - group.ended):
                         yield from emit(BatchActive(group.group_id, active))
                         return
-            if waiting and not (self.parks and self._held):
+            if waiting and not (self.parks and self._sending.held):
                 yield from self._collect(waiting, until)
-            elif self._held:
-                yield from sleep(Sleep(max(0.0, min(until, self._held_until) - time)))
-            elif not self._has_more:
+            elif self._sending.held:
+                yield from sleep(Sleep(max(0.0, min(until, self._sending.held_until) - time)))
+            elif not self.queue.has_more:
                 return
             yield from self._report()
 
@@ -203,6 +172,17 @@ class TableFlow:
         else:
             self.chain = yield from batch_chain.reopen(self.batch_id, self.policy)
             self.chain.is_settled = self.is_settled and not self.chain.doubts
+        self._sending = RowSending(
+            self.chain,
+            self.queue,
+            self.policy,
+            self.spending,
+            self.cache,
+            self.mark,
+            self.chunk_size,
+            take=self._take,
+            count=self._add,
+        )
         self.spending.note_earlier(self.chain.usd, len(self.chain.known))
         if self.on_begin is not None:
             self.on_begin(self.batch_id)
@@ -219,194 +199,41 @@ class TableFlow:
 
     def _fill(self, until: float) -> Flow[None]:
         """Start runs while there are rows, and room for them."""
+        sending = self._sending
         while (time := (yield from now())) < until:
-            if self._held and time < self._held_until:
+            if sending.held and time < sending.held_until:
                 return
-            if self._held:
-                held, self._held = self._held, []
-                yield from self._send(held)
+            if sending.held:
+                held, sending.held = sending.held, []
+                yield from sending.send(held)
                 continue
             room = self._room()
-            if not (room and self._has_more):
+            if not (room and self.queue.has_more):
                 return
-            yield from self._await_rows(min(self.chunk_size, room), until)
-            tickets = self._take_rows(min(self.chunk_size, room))
-            yield from self._place(tickets)
+            number = min(self.chunk_size, room)
+            is_idle = not any(group.waiting for group in self._sending.groups.values())
+            if is_idle:
+                yield from self.queue.wait_for_first(until, self._report)
+            yield from self.queue.wait(number, until, is_idle=is_idle)
+            yield from self._sending.place(self._take_rows(number))
             yield from self._report()
-            if self._is_partial:
+            if self.queue.is_partial:
                 return
 
     def _room(self) -> int:
         """How many rows may be read: a chunk, or none before there is room for one."""
-        held = sum(len(group.waiting) for group in self._groups.values()) + len(self._ahead)
+        held = sum(len(group.waiting) for group in self._sending.groups.values()) + len(self._ahead)
         room = self.in_flight - held
         return room if room >= min(self.chunk_size, self.in_flight) or not held else 0
 
-    @property
-    def _has_more(self) -> bool:
-        """Whether there may be rows that were not placed yet."""
-        return bool(self._peeked) or self.rows.is_open
-
-    def _await_rows(self, number: int, until: float) -> Flow[None]:
-        """Wait until so many rows can be taken, and one more can be looked at; where there is something else
-        to do, for a moment only, and not again before one has come.
-        """
-        is_idle = not any(group.waiting for group in self._groups.values())
-        while is_idle and not self._peeked and (time := (yield from now())) < until:
-            if (yield from self.rows.wait(1, min(_TICK, until - time))):
-                break
-            yield from self._report()
-        gathering = _GATHERING if is_idle or self._has_come else 0.0
-        seconds = min(gathering, max(0.0, until - (yield from now())))
-        yield from self.rows.wait(number + 1 - len(self._peeked), seconds)
-
     def _take_rows(self, number: int) -> list[RowTicket]:
-        """The next rows, up to this number or until one request holds enough; and one more is looked at, to
-        know whether there is any.
-        """
-        tickets, self._peeked = self._peeked, []
-        size = sum(ticket.size for ticket in tickets)
-        for row in self.rows.take():
-            ticket = self.make_ticket(self._taken, row)
-            self._taken += 1
-            size += ticket.size
-            if tickets and (len(tickets) == number or size > self.most_chars):
-                self._peeked = [ticket]
-                break
-            tickets.append(ticket)
-        self._is_partial = len(tickets) < number and not self._peeked and self.rows.is_open
-        self._has_come = bool(tickets)
+        tickets = self.queue.take(number)
         self._add("read", len(tickets))
-        failure = self.rows.failure
+        failure = self.queue.rows.failure
         if isinstance(failure, Exception):
-            self._stopped = self._stopped or not_sent(_error_of_rows(failure, self._way_on))
-        elif failure is not None:
-            raise failure
+            stopped = not_sent(_error_of_rows(failure, self._way_on))
+            self._sending.stopped = self._sending.stopped or stopped
         return tickets
-
-    def _place(self, tickets: Sequence[RowTicket]) -> Flow[None]:
-        """Find the runs of these rows, or start them."""
-        new: list[RowTicket] = []
-        for ticket in tickets:
-            if ticket.error is not None:
-                yield from self._take(ticket, ticket.error)
-            elif not (yield from self._adopt(ticket)):
-                new.append(ticket)
-        if new and self._stopped is None and not self.chain.is_settled:
-            yield from batch_chain.settle(self.chain, self.policy)
-            unplaced, new = new, []
-            for ticket in unplaced:
-                if not (yield from self._adopt(ticket)):
-                    new.append(ticket)
-        if new:
-            yield from self._send(new)
-
-    def _adopt(self, ticket: RowTicket) -> Flow[bool]:
-        """Wait for the run that an earlier process has started for a row, if it has."""
-        known = self.chain.known.get(ticket.key)
-        if known is None:
-            return False
-        if ticket.request is not None:
-            found = Submission(
-                run=TaskRun(run_id=known.run_id, status="queued"),
-                ledger_id=known.group_id,
-                key=ticket.key,
-                adopted=True,
-                duplicates=known.duplicates,
-            )
-            yield from report(*submission_events(found, ticket.request))
-        ticket.request, ticket.duplicates = None, known.duplicates
-        ticket.is_charged, ticket.group_id = known.is_charged, known.group_id
-        group = yield from self._group(known.group_id)
-        group.await_run(TaskRun(run_id=known.run_id, status="queued"), ticket)
-        self._add("adopted")
-        return True
-
-    def _send(self, tickets: list[RowTicket]) -> Flow[None]:
-        sendable: list[RowTicket] = []
-        for ticket in tickets:
-            refused = self._stopped or self.spending.refusal()
-            if refused is None:
-                self.spending.reserve()
-                sendable.append(ticket)
-            else:
-                yield from self._take(ticket, copy.copy(refused))
-        if sendable:
-            yield from self._send_chunk(sendable)
-
-    def _send_chunk(self, tickets: list[RowTicket]) -> Flow[None]:
-        groups = self.chain
-        group_id = groups.tail
-        size = groups.sizes.get(group_id, 0)
-        is_last = not self._has_more or (self._is_partial and size + len(tickets) < self.chunk_size)
-        named = yield from batch_chain.make_room(groups, self.policy, is_last=is_last)
-        lookup: Lookup = "once" if size else "none"
-        chunk = Chunk.of([self._pending(group_id, ticket, named) for ticket in tickets])
-        stopped = yield from submit_chunk(chunk, lookup)
-        is_contended = batch_chain.is_contended(groups, chunk)
-        if not is_last:
-            chunk.cache.forget_index(group_id)
-        group = yield from self._group(group_id)
-        outcomes, started, unknown = chunk.outcomes(), 0, 0
-        for ticket, outcome in zip(tickets, outcomes, strict=True):
-            if ticket.request is not None:
-                yield from report_outcome(outcome, ticket.request)
-            if isinstance(outcome, Submission):
-                ticket.request, ticket.duplicates = None, outcome.duplicates
-                ticket.is_charged, ticket.group_id = True, group_id
-                group.await_run(outcome.run, ticket)
-                started += 1
-                self._add("started")
-            elif isinstance(outcome, RateLimited) and outcome.billed is False:
-                self.spending.release()
-                self._held.append(ticket)
-            else:
-                if outcome.billed is False:
-                    self.spending.release()
-                else:
-                    unknown += 1
-                    ticket.group_id = group_id
-                yield from self._take(ticket, outcome)
-        if is_contended:
-            self._stopped = not_sent(_error_of_contention(groups.batch_id))
-        elif self._held:
-            yield from self._hold_back(stopped)
-        elif stopped is not None:
-            self._stopped = not_sent(stopped)
-        group.size += started
-        groups.sizes[group_id] = size + started + unknown
-        groups.advance(outcomes)
-
-    def _hold_back(self, limited: ParallelError | None) -> Flow[None]:
-        """Send no more for a while: the quota is one of minutes."""
-        asked = getattr(limited, "retry_after", None) or _QUOTA_PAUSE
-        self._held_until = (yield from now()) + min(asked, _LONGEST_PAUSE)
-
-    def _pending(
-        self, group_id: str, ticket: RowTicket, named: dict[str, str]
-    ) -> PendingSubmission:
-        assert ticket.request is not None
-        return PendingSubmission(
-            ledger_id=group_id,
-            key=ticket.key,
-            request=ticket.request,
-            policy=self.policy,
-            cache=self.cache,
-            mark=self.mark,
-            further={**named},
-        )
-
-    def _group(self, group_id: str) -> Flow[GroupResults]:
-        group = self._groups.get(group_id)
-        if group is None:
-            time = yield from now()
-            size = self.chain.sizes.get(group_id, 0)
-            group = self._groups[group_id] = GroupResults(group_id, self.policy, size, time)
-            if self.chain.known:
-                group.last_look = -math.inf  # some may have ended long ago
-        elif not group.waiting:
-            group.restart((yield from now()))
-        return group
 
     # --- collecting ------------------------------------------------------------------------------
 
@@ -418,17 +245,17 @@ class TableFlow:
         is_alone = len(waiting) == 1
         if self.in_order:
             waiting = [min(waiting, key=_oldest)]
-        is_all = len(waiting) == 1 and not (self._has_more or self._held)
-        slice_ = _ROW_SLICE if self._is_partial and self._room() else _SLICE
+        is_all = len(waiting) == 1 and not (self.queue.has_more or self._sending.held)
+        slice_ = _ROW_SLICE if self.queue.is_partial and self._room() else _SLICE
         seconds = max(_LEAST_SLICE, slice_ / len(waiting))
         for group in waiting:
             group.hurries = self.hurries and is_alone
             ends = until if is_all else min(until, (yield from now()) + seconds)
             yield from group.collect(ends, self._take, self._report)
-        ended = [one for one, group in self._groups.items() if not group.waiting]
+        ended = [one for one, group in self._sending.groups.items() if not group.waiting]
         for group_id in ended:
             if group_id != self.chain.tail:
-                del self._groups[group_id]
+                del self._sending.groups[group_id]
 
     def _take(self, ticket: RowTicket, ended: Ended) -> Flow[None]:
         """Hand on what became of a row."""
@@ -453,13 +280,13 @@ class TableFlow:
         for group in waiting:
             for run, ticket in group.give_up():
                 yield from self._take(ticket, _goes_on(run, self.seconds, hint))
-        tickets, self._held = self._held, []
-        while tickets or self._has_more:
+        tickets, self._sending.held = self._sending.held, []
+        while tickets or self.queue.has_more:
             for ticket in tickets:
                 yield from self._take(ticket, ticket.error or self._reason_for(ticket, hint))
-            if self.rows.may_not_end and (yield from now()) >= until + _LAST:
+            if self.queue.rows.may_not_end and (yield from now()) >= until + _LAST:
                 break
-            yield from self.rows.wait(self.chunk_size, _GATHERING)
+            yield from self.queue.rows.wait(self.chunk_size, GATHERING)
             tickets = self._take_rows(self.chunk_size)
             if not tickets:  # the iterator has none at hand
                 break
@@ -492,13 +319,6 @@ def _goes_on(run: TaskRun, seconds: float, hint: str) -> ParallelError:
     error = still_running(run, seconds)
     error.hint = f"The run goes on and nothing is lost. {hint}"
     return error
-
-
-def _error_of_contention(batch_id: str) -> ParallelError:
-    return ParallelError(
-        "Another process is sending rows of this batch, too.",
-        hint=f"Both would pay for the same rows. Let one of them end, and go on with batch_id={batch_id!r}.",
-    )
 
 
 def _oldest(group: GroupResults) -> int:

@@ -38,6 +38,7 @@ from ..batch.questions import RowTicket, nth_position
 from ..batch.row_reader import RowReader
 from ..batch.spending import BatchSpending, check_limits
 from ..batch.table_flow import TableFlow
+from ..batch.ticket_queue import TicketQueue
 from ..errors import InvalidRequest, LimitExceeded, ParallelError
 from ..options import Limits
 from ..processors import costs_more
@@ -226,7 +227,9 @@ class CallBatch:
         windows = 1 if self.most is None else math.ceil(len(runs) / self.most)
         seconds = max(wait_seconds(name, self.timeout) for name in processors)
         return TableFlow(
-            rows=RowReader(s.ticket for s in self.seats if s.ticket and not self._is_left),
+            queue=TicketQueue(
+                RowReader(s.ticket for s in self.seats if s.ticket and not self._is_left)
+            ),
             policy=settings.policy,
             spending=BatchSpending.of(dearest, self.limits, door.options),
             cache=settings.cache,

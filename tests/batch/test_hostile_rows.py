@@ -245,8 +245,9 @@ def test_a_frame_with_gaps_asks_what_it_can(office: Office) -> None:
 def test_long_questions_go_in_several_requests() -> None:
     office = Office("sync")
     job = TableJob.of(companies(12), QUESTION, {"client": office.client()})
-    few = replace(job.flow(lambda _: None), most_chars=3 * len("Who runs Company 0?"))
-    assert [*job.sync._iterate(few.steps())]
+    flow = job.flow(lambda _: None)
+    flow.queue = replace(flow.queue, most_chars=3 * len("Who runs Company 0?"))
+    assert [*job.sync._iterate(flow.steps())]
     sent = [one for one in office.sim.requests if one.method == "POST"]
     assert (
         len(sent) == 5 + 5
