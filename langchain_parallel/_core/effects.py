@@ -56,19 +56,37 @@ class OpenStream:
 
     `ReadChunk` reads the body. A flow has one open stream at a time: its next request or stream closes the
     one before, so that no flow needs more than one connection.
+
+    `beside`: it stays open meanwhile, if the flow has a connection for it (`TakeBeside`).
     """
 
     request: Request
+    beside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ReadChunk:
     """Read the next bytes of the open stream; the outcome is `bytes`, `StreamEnded` or `NoResponse`.
 
-    If none come within `seconds`, that is the end of the stream (`NoResponse`).
+    If none come within `seconds`, that is the end of the stream (`NoResponse`). `beside`: of the one that was
+    opened so.
     """
 
     seconds: float = math.inf
+    beside: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TakeBeside:
+    """Ask for a second connection, for a stream that stays open beside what else the flow asks for.
+
+    The outcome is whether there is one.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveBeside:
+    """Close that stream, and give its connection back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +241,8 @@ Effect: TypeAlias = (
     Request
     | OpenStream
     | ReadChunk
+    | TakeBeside
+    | LeaveBeside
     | Sleep
     | Now
     | Confirm
@@ -261,6 +281,18 @@ def read_chunk() -> Flow[bytes | StreamEnded | NoResponse]:
     outcome = yield ReadChunk()
     assert isinstance(outcome, bytes | StreamEnded | NoResponse)
     return outcome
+
+
+def take_beside() -> Flow[bool]:
+    """Ask for a second connection, and return whether there is one."""
+    has_one = yield TakeBeside()
+    assert isinstance(has_one, bool)
+    return has_one
+
+
+def leave_beside() -> Flow[None]:
+    """Give the second connection back."""
+    yield LeaveBeside()
 
 
 def sleep(pause: Sleep) -> Flow[None]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -80,6 +81,41 @@ def payload(run: TaskRunInput) -> dict[str, Any]:
     Raises:
         InvalidRequest: It is no JSON, or hundreds of levels deep, as the copy of a model may be.
     """
+    last: tuple[TaskRunInput, dict[str, Any]] | None = getattr(_LAST, "made", None)
+    if last is not None and _is_alike(run, last[0]):
+        return {**last[1], "input": run.input, "metadata": dict(run.metadata)}
+    body = _payload(run)
+    if _is_plain(run):
+        _LAST.made = run, body
+    return dict(body)
+
+
+_LAST = threading.local()
+"""The last request of a thread, with its JSON. Those of a table differ in question and metadata alone, and
+each is checked, hashed and sent: its JSON is made anew for none of that.
+"""
+
+
+def _is_alike(run: TaskRunInput, last: TaskRunInput) -> bool:
+    """Whether its JSON is that of the last one, but for question and metadata."""
+    own, others = run.__dict__, last.__dict__
+    return (
+        own.keys() == others.keys()
+        and _is_plain(run)
+        and all(value is others[name] for name, value in own.items() if name not in _OF_ROW)
+    )
+
+
+_OF_ROW = frozenset({"input", "metadata"})
+
+
+def _is_plain(run: TaskRunInput) -> bool:
+    """Whether question and metadata are sent as they are."""
+    texts = [run.input, *run.metadata, *run.metadata.values()]
+    return len(texts) > 1 and all(type(text) is str and text.isascii() for text in texts)
+
+
+def _payload(run: TaskRunInput) -> dict[str, Any]:
     deep = [n for n in ("input", "metadata", "extra_body") if is_too_deep(getattr(run, n))]
     if deep:
         raise InvalidRequest([f"More than {MAX_DEPTH} levels deep: {', '.join(deep)}."])

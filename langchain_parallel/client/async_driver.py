@@ -32,6 +32,7 @@ from .._core.effects import (
     EndTurn,
     EnterGate,
     Flow,
+    LeaveBeside,
     LeaveGate,
     NoResponse,
     Now,
@@ -42,6 +43,7 @@ from .._core.effects import (
     Response,
     Sleep,
     StreamEnded,
+    TakeBeside,
     TakeSeat,
     TakeTurn,
 )
@@ -163,7 +165,7 @@ class AsyncDriver(Uncopied):
         with closing(flow), closing(Seat()) as seat, ExitStack() as held:
             if lasts:
                 seat.take_anyway()
-            async with aclosing(_AsyncStream(self, ends, seat)) as stream:
+            async with aclosing(_AsyncStream(self, ends, seat)) as stream, _leaving_beside(stream):
                 held.enter_context(closing(stream.permit))
                 held.enter_context(closing(stream.turn))
                 while True:
@@ -203,10 +205,10 @@ class AsyncDriver(Uncopied):
                     stream.permit.use(outcome)
                 tell_of_exchange(effect, outcome)
                 return outcome
-            case OpenStream(request):
-                return await stream.open(request)
-            case ReadChunk(most):
-                return await stream.read(most)
+            case OpenStream(request, is_beside):
+                return await stream.of(is_beside).open(request)
+            case ReadChunk(most, is_beside):
+                return await stream.of(is_beside).read(most)
             case Sleep():
                 await stream.aclose()
                 await self._settings.clock.asleep(seconds(effect))
@@ -217,6 +219,11 @@ class AsyncDriver(Uncopied):
     async def _share(self, effect: Effect, stream: _AsyncStream) -> object:
         """Perform what a flow shares with others: the gate, turns, connections."""
         match effect:
+            case TakeBeside():
+                return stream.take_beside()
+            case LeaveBeside():
+                await stream.leave_beside()
+                return None
             case LeaveGate():
                 stream.permit.use(None)
                 return None
@@ -314,6 +321,32 @@ class _AsyncStream:
         """When the flow's exchanges are over, on the client's clock."""
         self._stack = AsyncExitStack()
         self._is_open = False
+        self._beside: _AsyncStream | None = None
+        """The one that stays open beside it."""
+
+    def of(self, is_beside: bool) -> _AsyncStream:
+        """This one, or the one beside it, which must have been taken."""
+        return self._beside if is_beside and self._beside is not None else self
+
+    def take_beside(self) -> bool:
+        """Have a second stream beside this one, if there is a connection for it.
+
+        A caller's own client or transport may have one connection only, which this one may need.
+        """
+        driver, seat = self._driver, Seat()
+        is_own = not (
+            driver._http_client or isinstance(driver._transport, httpx.AsyncHTTPTransport)
+        )
+        if self._beside is None and is_own and seat.take_shared():
+            self._beside = _AsyncStream(driver, self.ends, seat)
+        return self._beside is not None
+
+    async def leave_beside(self) -> None:
+        """Close the second stream, if there is one."""
+        beside, self._beside = self._beside, None
+        if beside is not None:
+            with closing(beside.seat):
+                await beside.aclose()
 
     async def aclose(self) -> None:
         self._is_open = False
@@ -366,6 +399,14 @@ class _AsyncStream:
             self._is_open = False
             return self._driver._settings.outcome(self._exchange, error)
         return self._exchange.over()
+
+
+@asynccontextmanager
+async def _leaving_beside(stream: _AsyncStream) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        await stream.leave_beside()
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from .._core.group_watch import GroupWatch
 from .._core.retry import RetryPolicy
 from .._locks.signals import Signal
 from ..models import TaskRunEvent
-from .handles import ALLOWANCE, Seat
+from .handles import Seat
 
 StreamT = TypeVar("StreamT")
 
@@ -137,10 +137,9 @@ class GroupWatches(Generic[StreamT]):
         with self._guard:
             shared = self._by_group.get(asked.group_id)
             if shared is None:
-                if not ALLOWANCE.take_shared_seat():
-                    return None
                 seat = Seat()
-                seat.has_seat = True
+                if not seat.take_shared():
+                    return None
                 watch = GroupWatch(asked.group_id, self._policy)
                 shared = Shared(watch, open_stream(seat), seat, self._tick)
                 self._by_group[asked.group_id] = shared

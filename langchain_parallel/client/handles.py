@@ -118,6 +118,11 @@ class Seat:
         self._stand(True)
         return max(1, ALLOWANCE.standing) / LOOKS_A_SECOND
 
+    def take_shared(self) -> bool:
+        """Take a seat for what several waits share, if there is one."""
+        self.has_seat = self.has_seat or ALLOWANCE.take_shared_seat()
+        return self.has_seat
+
     def take_anyway(self) -> None:
         """Take one more, whether there is one or not."""
         if not self.has_seat:

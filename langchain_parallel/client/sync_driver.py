@@ -23,6 +23,7 @@ from .._core.effects import (
     EndTurn,
     EnterGate,
     Flow,
+    LeaveBeside,
     LeaveGate,
     NoResponse,
     Now,
@@ -33,6 +34,7 @@ from .._core.effects import (
     Response,
     Sleep,
     StreamEnded,
+    TakeBeside,
     TakeSeat,
     TakeTurn,
 )
@@ -150,6 +152,7 @@ class Driver(Uncopied):
             closing(_Stream(self, ends, seat)) as stream,
             closing(stream.permit),
             closing(stream.turn),
+            _leaving_beside(stream),
         ):
             if lasts:
                 seat.take_anyway()
@@ -189,10 +192,10 @@ class Driver(Uncopied):
                     stream.permit.use(outcome)
                 tell_of_exchange(effect, outcome)
                 return outcome
-            case OpenStream(request):
-                return stream.open(request)
-            case ReadChunk(most):
-                return stream.read(most)
+            case OpenStream(request, is_beside):
+                return stream.of(is_beside).open(request)
+            case ReadChunk(most, is_beside):
+                return stream.of(is_beside).read(most)
             case Sleep():
                 stream.close()
                 self._settings.clock.sleep(seconds(effect))
@@ -203,6 +206,11 @@ class Driver(Uncopied):
     def _share(self, effect: Effect, stream: _Stream) -> object:
         """Perform what a flow shares with others: the gate, turns, connections."""
         match effect:
+            case TakeBeside():
+                return stream.take_beside()
+            case LeaveBeside():
+                stream.leave_beside()
+                return None
             case LeaveGate():
                 stream.permit.use(None)
                 return None
@@ -302,6 +310,30 @@ class _Stream:
         """When the flow's exchanges are over, on the client's clock."""
         self._stack = ExitStack()
         self._is_open = False
+        self._beside: _Stream | None = None
+        """The one that stays open beside it."""
+
+    def of(self, is_beside: bool) -> _Stream:
+        """This one, or the one beside it, which must have been taken."""
+        return self._beside if is_beside and self._beside is not None else self
+
+    def take_beside(self) -> bool:
+        """Have a second stream beside this one, if there is a connection for it.
+
+        A caller's own client or transport may have one connection only, which this one may need.
+        """
+        driver, seat = self._driver, Seat()
+        is_own = not (driver._http_client or isinstance(driver._transport, httpx.HTTPTransport))
+        if self._beside is None and is_own and seat.take_shared():
+            self._beside = _Stream(driver, self.ends, seat)
+        return self._beside is not None
+
+    def leave_beside(self) -> None:
+        """Close the second stream, if there is one."""
+        beside, self._beside = self._beside, None
+        if beside is not None:
+            with closing(beside.seat):
+                beside.close()
 
     def close(self) -> None:
         self._is_open = False
@@ -352,6 +384,14 @@ class _Stream:
         except TRANSPORT_ERRORS as error:
             self._is_open = False
             return self._driver._settings.outcome(self._exchange, error)
+
+
+@contextmanager
+def _leaving_beside(stream: _Stream) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        stream.leave_beside()
 
 
 def _notify(on_event: Callable[[Event], Any], event: Event) -> None:

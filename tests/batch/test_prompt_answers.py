@@ -59,6 +59,17 @@ def test_where_all_are_wanted_together_they_are_read_in_bulk(office: Office) -> 
     assert len(office.sim.requests) <= 40
 
 
+def test_a_table_of_short_runs_takes_few_requests_and_follows_its_events_once(
+    office: Office,
+) -> None:
+    for nth in range(200):
+        office.sim.scripts.add(RunScript(contains=f"Company {nth}?", seconds=0.5 + nth / 100))
+    assert not office.research(companies(200)).errors
+    assert len(office.sim.requests) <= 10
+    events = [one for one in office.sim.requests if one.path.endswith("/events")]
+    assert len(events) == 1
+
+
 def test_somebody_who_watches_a_table_sees_each_answer_soon(office: Office) -> None:
     for nth in range(3):
         office.sim.scripts.add(RunScript(contains=f"Company {nth}?", seconds=100.0 * (nth + 1)))

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from langchain_parallel._core.effects import (
     Effect,
     Flow,
+    LeaveBeside,
     NoResponse,
     Now,
     OpenStream,
@@ -18,6 +19,7 @@ from langchain_parallel._core.effects import (
     Response,
     Sleep,
     StreamEnded,
+    TakeBeside,
 )
 from langchain_parallel._core.group_results import Ended, GroupResults
 from langchain_parallel._core.retry import RetryPolicy
@@ -78,6 +80,10 @@ class GroupServer:
             case Sleep(seconds):
                 assert seconds >= 0
                 self.time += seconds
+                return None
+            case TakeBeside():
+                return False  # `test_brisk_groups.py` has a second connection
+            case LeaveBeside():
                 return None
             case OpenStream(request):
                 return self._open(request)

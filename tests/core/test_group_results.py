@@ -42,7 +42,8 @@ def test_what_had_ended_before_is_read_at_once() -> None:
     [
         (10, 40.0, False, 40.25),
         (9, 40.0, False, 50.0),
-        (9, 1.0, False, 2.0),
+        (9, 1.0, False, 1.25),
+        (4, 1.0, False, 2.0),
         (9, 8.0, False, 10.0),
         (9, 400.0, False, 460.0),
         (9, 400.0, True, 415.0),
