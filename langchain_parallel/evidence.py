@@ -183,11 +183,13 @@ def citations(result: TaskRunResult, *, excerpts: bool = False) -> list[dict[str
         for citation in entry.citations or ():
             if not (url := _usable(citation.url or "")):
                 continue
-            new = {"number": len(found) + 1, "url": url, "title": None, "fields": []}
-            source = found.setdefault(url, {**new, "excerpts": []} if excerpts else new)
-            source["title"] = (
-                source["title"] or one_line(citation.title or "", _TITLE_CHARS) or None
-            )
+            source = found.get(url)
+            if source is None:
+                source = {"number": len(found) + 1, "url": url, "title": None, "fields": []}
+                found[url] = source
+                source.update({"excerpts": []} if excerpts else {})
+            if not source["title"]:
+                source["title"] = one_line(citation.title or "", _TITLE_CHARS) or None
             if entry.field not in source["fields"]:
                 source["fields"].append(entry.field)
             if excerpts:
@@ -207,7 +209,10 @@ def numbers_by_field(citations: Iterable[Mapping[str, Any]]) -> dict[str, list[A
 
 def _usable(url: str) -> str:
     """A url, never shortened; characters that no url may hold are percent-encoded."""
-    return _UNUSABLE.sub(lambda found: quote(found[0]), clean(url).strip())
+    shown = clean(url).strip()
+    if not _UNUSABLE.search(shown):
+        return shown
+    return _UNUSABLE.sub(lambda found: quote(found[0]), shown)
 
 
 # --- what is not supported -----------------------------------------------------------------------

@@ -45,9 +45,10 @@ CASE = Case(
     title="A table of a thousand rows",
     text="""\
 1,000 rows, whose runs take 0.5 to 2.5 seconds; the server acts on each request 50 ms after it
-came. The slowest run is the limit that no way can pass. By hand, a task group needs four
-requests; `research_table` has each row's key in its ledger besides, and gives values,
-confidence and sources.""",
+came. The slowest run is the limit that no way can pass: three requests that wait for one another
+(the group, its runs, and the list after the last end) take 0.15 s beside it. By hand, the answers
+of a task group are read as its runs end; `research_table` has each row's key in its ledger
+besides, and gives values, confidence and sources.""",
     ways={
         HAND: by_hand.group,
         TABLE: table,

@@ -69,7 +69,9 @@ def runs(job: Job, clients: int = CLIENTS) -> None:
 
 
 def group(job: Job) -> None:
-    """One task group: its runs in POSTs of 1,000, its events, and its list with all answers."""
+    """One task group: its runs in POSTs of 1,000, its events, and its list with the answers that are there
+    whenever half of the others have ended.
+    """
 
     async def work() -> None:
         async with small_clients(job.url, 1) as (http,):
@@ -80,23 +82,47 @@ def group(job: Job) -> None:
 
 
 async def group_answers(http: httpx.AsyncClient, job: Job) -> AsyncIterator[dict[str, Any]]:
-    """The answers of a task group, when all of its runs have ended."""
+    """The answers of a task group, as its runs end."""
     group_id = (await http.post("/v1/tasks/groups", json={})).json()["taskgroup_id"]
     path, n = f"/v1/tasks/groups/{group_id}", job.setting["n"]
     for first in range(0, n, 1_000):
         numbers = range(first, min(n, first + 1_000))
         inputs = [{"input": job.question(k), "processor": "lite"} for k in numbers]
         (await http.post(f"{path}/runs", json={"inputs": inputs})).raise_for_status()
-    async for _ in events(http, f"{path}/events"):
-        pass
-    async for event in events(http, f"{path}/runs?include_output=true"):
-        if event.get("output"):
-            yield event
+    ended, read = set[str](), set[str]()
+    is_much = asyncio.Event()
+
+    async def follow() -> None:
+        async for line in lines(http, f"{path}/events"):
+            ended.add(run_id_in(line))
+            if 2 * len(ended - read) >= n - len(read):
+                is_much.set()
+        is_much.set()
+
+    following = asyncio.create_task(follow())
+    while len(read) < n:
+        await is_much.wait()
+        is_much.clear()
+        async for line in lines(http, f"{path}/runs?include_output=true"):
+            if (run_id := run_id_in(line)) in read:
+                continue
+            event = json.loads(line)
+            if event.get("output"):
+                read.add(run_id)
+                yield event
+        if following.done():
+            is_much.set()
+    await following
 
 
-async def events(http: httpx.AsyncClient, path: str) -> AsyncIterator[dict[str, Any]]:
-    """The events of a stream."""
+def run_id_in(line: str) -> str:
+    """The run of an event, without reading the rest of it."""
+    return line.partition('"run_id": "')[2].partition('"')[0]
+
+
+async def lines(http: httpx.AsyncClient, path: str) -> AsyncIterator[str]:
+    """The data of a stream's events."""
     async with http.stream("GET", path) as stream:
         async for line in stream.aiter_lines():
             if line.startswith("data: "):
-                yield json.loads(line[6:])
+                yield line[6:]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import ParallelError
-from ..evidence import TEXT_FIELD, citations, confidence, is_within, rank
+from ..evidence import TEXT_FIELD, citations, confidence, rank, with_parents
 from ..models import TaskRunResult
 from ..processors import price_usd
 from .questions import RowTicket
@@ -124,14 +124,19 @@ def with_answer(ticket: RowTicket, result: TaskRunResult, columns: Sequence[str]
     """
     content, run = result.output.content, result.run
     values = dict(content) if isinstance(content, dict) else {TEXT_FIELD: content}
-    words, sources = confidence(result), _sources(result)
+    names = dict.fromkeys([*columns, *values])
+    words, sources = _by_column(names, result)
     return ResearchRow(
         number=ticket.number,
         row_id=ticket.row_id,
         row=ticket.row,
         cells={
-            name: _cell(name, values.get(name), words, sources)
-            for name in dict.fromkeys([*columns, *values])
+            name: Cell(
+                values.get(name),
+                min(words[name], key=rank, default=None),
+                (*sources[name].values(),),
+            )
+            for name in names
         },
         run_id=run.run_id,
         interaction_id=run.interaction_id,
@@ -155,23 +160,29 @@ def with_error(ticket: RowTicket, error: ParallelError, processor: str) -> Resea
     )
 
 
-def _sources(result: TaskRunResult) -> list[tuple[list[str], CellSource]]:
-    """The sources of an answer, each with the fields that rest on it."""
-    return [
-        (source["fields"], CellSource(source["url"], source["title"]))
-        for source in citations(result)
-    ]
+def _by_column(
+    names: Collection[str], result: TaskRunResult
+) -> tuple[dict[str, list[str]], dict[str, dict[str, CellSource]]]:
+    """The confidences of each column and of its parts, and their sources by address."""
+    columns: dict[str, list[str]] = {}
+    """By path: the columns that it is within."""
 
+    def within(path: str) -> list[str]:
+        if path not in columns:
+            columns[path] = [one for one in with_parents(path) if one in names]
+        return columns[path]
 
-def _cell(
-    name: str,
-    value: Any,
-    words: Mapping[str, str],
-    sources: Sequence[tuple[list[str], CellSource]],
-) -> Cell:
-    own = [word for path, word in words.items() if is_within(path, name)]
-    found = (source for fields, source in sources if any(is_within(one, name) for one in fields))
-    return Cell(value, min(own, key=rank, default=None), tuple(found))
+    words: dict[str, list[str]] = {name: [] for name in names}
+    sources: dict[str, dict[str, CellSource]] = {name: {} for name in names}
+    for path, word in confidence(result).items():
+        for name in within(path):
+            words[name].append(word)
+    for one in citations(result):
+        source = CellSource(one["url"], one["title"])
+        for path in one["fields"]:
+            for name in within(path):
+                sources[name][source.url] = source
+    return words, sources
 
 
 def as_text(value: Any) -> str:

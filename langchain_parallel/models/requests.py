@@ -52,6 +52,9 @@ def is_too_deep(value: object) -> bool:
     """Whether a value is more than `MAX_DEPTH` levels deep: pydantic may end the process over it."""
     if not (value and isinstance(value, dict | list | tuple)):
         return False
+    inner = value.values() if isinstance(value, dict) else value
+    if not any(isinstance(one, dict | list | tuple) for one in inner):
+        return False
     level: list[object] = [value]
     for _ in range(MAX_DEPTH):
         containers = {id(v): v for v in level if isinstance(v, dict | list | tuple)}.values()
