@@ -61,7 +61,7 @@ _SHARE = 100
 """So is one part in so many of the group, or less: a list brings all of its answers again."""
 _GATHERING = 1.0
 """Seconds in which others may join the first of a few answers."""
-_BRISK, _BRISK_PAUSE = 4.0, 0.3
+_BRISK, _BRISK_PAUSE = 4.0, 0.32
 """Seconds from the beginning in which a quarter of what is awaited is enough, after a pause of so many."""
 _NEARLY = 0.1
 """Seconds, about what a reading takes whatever it brings: if all will have ended by then, it is put off."""

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 from ..errors import InvalidRequest
@@ -81,18 +80,18 @@ def payload(run: TaskRunInput) -> dict[str, Any]:
     Raises:
         InvalidRequest: It is no JSON, or hundreds of levels deep, as the copy of a model may be.
     """
-    last: tuple[TaskRunInput, dict[str, Any]] | None = getattr(_LAST, "made", None)
+    last = _LAST.get("made")
     if last is not None and _is_alike(run, last[0]):
         return {**last[1], "input": run.input, "metadata": dict(run.metadata)}
     body = _payload(run)
     if _is_plain(run):
-        _LAST.made = run, body
+        _LAST["made"] = run, body
     return dict(body)
 
 
-_LAST = threading.local()
-"""The last request of a thread, with its JSON. Those of a table differ in question and metadata alone, and
-each is checked, hashed and sent: its JSON is made anew for none of that.
+_LAST: dict[Literal["made"], tuple[TaskRunInput, dict[str, Any]]] = {}
+"""The request whose JSON was made last, with it. Those of a table differ in question and metadata alone, and
+each is checked, hashed and sent: its JSON is made anew for none of that. Threads may replace it at any time.
 """
 
 
