@@ -33,7 +33,7 @@ class Group(Script):
         self, ends: dict[str, float], *, has_two: bool = True, is_slow: bool = False
     ) -> None:
         super().__init__()
-        self.ends = ends
+        self.end_of = ends
         self.has_two = has_two
         """Whether there is a connection for a second stream."""
         self.is_slow = is_slow
@@ -61,13 +61,13 @@ class Group(Script):
                 if not is_beside and not self.has_two:
                     self._has_events = False  # the connection was taken from it
                 self.time += 0.05 if self.is_slow else 0.0
-                listed = "".join(self._event(one, output=True) for one in self.ends)
+                listed = "".join(self._event(one, output=True) for one in self.end_of)
                 self._lists = [listed.encode(), StreamEnded()]
                 return HEAD
             case ReadChunk(seconds, is_beside):
                 if self._lists and not (is_beside and self.has_two):
                     if self.is_slow:
-                        ended = {one for one, end in self.ends.items() if end <= self.time}
+                        ended = {one for one, end in self.end_of.items() if end <= self.time}
                         self.time += 0.001 * len(ended - self._read)
                         self._read |= ended
                     return self._lists.pop(0)
@@ -81,7 +81,7 @@ class Group(Script):
         return super()._outcome(effect)
 
     def _next_event(self, seconds: float) -> object:
-        left = {one: end for one, end in self.ends.items() if one not in self._told}
+        left = {one: end for one, end in self.end_of.items() if one not in self._told}
         soonest = min(left, key=lambda one: left[one], default=None)
         if soonest is None or left[soonest] > self.time + seconds:
             self.time += min(seconds, 30.0)
@@ -91,7 +91,7 @@ class Group(Script):
         return self._event(soonest).encode()
 
     def _event(self, run_id: str, *, output: bool = False) -> str:
-        has_ended = self.ends[run_id] <= self.time
+        has_ended = self.end_of[run_id] <= self.time
         run = {"run_id": run_id, "status": "completed" if has_ended else "running"}
         event: dict[str, Any] = {"type": "task_run.state", "event_id": run_id, "run": run}
         if output and has_ended:
@@ -101,8 +101,8 @@ class Group(Script):
     def collect(self, seconds: float = 1_000.0) -> dict[str, float]:
         """When each answer was handed on."""
         found: dict[str, float] = {}
-        results = GroupResults("tgrp_1", RetryPolicy(), len(self.ends), 0.0)
-        for run_id in self.ends:
+        results = GroupResults("tgrp_1", RetryPolicy(), len(self.end_of), 0.0)
+        for run_id in self.end_of:
             results.await_run(TaskRun(run_id=run_id, status="queued"), run_id)
 
         def take(run_id: Any, ended: Any) -> Flow[None]:
