@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -80,6 +82,25 @@ def test_a_question_is_a_template_a_column_several_or_a_function(
 )
 def test_an_empty_question_is_not_sent(question: Any, row: dict[str, Any], error: str) -> None:
     assert error in asked(question, row)
+
+
+async def _ask() -> str:
+    return "Who?"
+
+
+class _Later:
+    """What can be awaited, and is no coroutine."""
+
+    def __await__(self) -> Iterator[None]:
+        yield
+
+
+@pytest.mark.parametrize("awaitable", [_ask, _Later])
+def test_a_function_that_is_to_be_awaited_asks_nothing(awaitable: Callable[[], Any]) -> None:
+    made = awaitable()
+    assert "is asynchronous; give a plain one" in asked(lambda _: made, {})
+    if inspect.iscoroutine(made):
+        assert inspect.getcoroutinestate(made) == inspect.CORO_CLOSED
 
 
 @pytest.mark.parametrize("question", ["{a!r}?", "{a:>5}?", "{a", [], ["a", 5], ()])
