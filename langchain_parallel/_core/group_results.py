@@ -15,10 +15,9 @@ A run that the list leaves out for long is asked for alone, too, and may turn ou
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 from ..errors import (
     AuthenticationFailed,
@@ -47,13 +46,10 @@ from .effects import (
     take_beside,
 )
 from .group_watch import SILENT_SECONDS, GroupWatch
+from .listed_answers import Ended, ListedAnswers, Take
 from .retry import RetryPolicy
 from .run_status import raise_unfinished
 from .unlisted_runs import UnlistedRuns
-
-Ended: TypeAlias = "TaskRunResult | ParallelError"
-Take: TypeAlias = Callable[[Any, Ended], Flow[None]]
-"""Takes a ticket, and the answer of its run or why there is none."""
 
 _ALONE = 4
 """Answers that are asked for one by one rather than with the whole list."""
@@ -315,7 +311,7 @@ class GroupResults:
         """Read the list on for as long as it shows other runs. Once these are more than the group has, and
         bring no answer that is awaited, with pauses, and not for ever.
         """
-        listed, before, in_vain = _Answers(self, take), -1, 0
+        listed, before, in_vain = ListedAnswers(self, take), -1, 0
         known, asked = max(self.size, len(self.waiting)), {"include_output": True}
         while listed.count > before and self.ended & self.waiting.keys():
             if in_vain >= self.policy.max_attempts:
@@ -390,50 +386,3 @@ def _without_answer(run: TaskRun) -> ParallelError | None:
         error.__traceback__ = None
         return error
     return None
-
-
-_NAME = '"run_id"'
-_RUN_ID = re.compile(rf'{_NAME}\s*:\s*"([^"\\]*)"')
-
-
-def _run_ids(data: str) -> list[str]:
-    """The run ids in JSON. To look for the name first takes a tenth of what the pattern would take alone."""
-    found, start = [], data.find(_NAME)
-    while start >= 0:
-        if named := _RUN_ID.match(data, start):
-            found.append(named[1])
-        start = data.find(_NAME, start + 1)
-    return found
-
-
-class _Answers(streams.Listed):
-    """A list whose answers are handed on as they come, so that no more than one is held."""
-
-    passes_on = True
-
-    def __init__(self, group: GroupResults, take: Take) -> None:
-        super().__init__()
-        self._group, self._take = group, take
-        self._ids: set[str] = set()
-        self._new: list[tuple[Any, Ended]] = []
-
-    @property
-    def count(self) -> int:
-        return len(self._ids)  # a list may repeat a run
-
-    def skips(self, data: str) -> bool:
-        """Whether it is about runs that are not awaited: a list brings again what it has brought before."""
-        run_ids = _run_ids(data)
-        self._ids.update(run_ids)
-        return bool(run_ids) and self._group.waiting.keys().isdisjoint(run_ids)
-
-    def take(self, event: TaskRunEvent) -> None:
-        self._ids.add(event.run.run_id)
-        found = self._group.take_listed(event)
-        if found is not None:
-            self._new.append(found)
-
-    def pass_on(self) -> Flow[None]:
-        new, self._new = self._new, []
-        for ticket, ended in new:
-            yield from self._take(ticket, ended)

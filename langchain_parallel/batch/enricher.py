@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 from .._core.effects import Flow, emit, now
-from .._core.group_results import Ended, GroupResults
+from .._core.group_results import GroupResults
 from .._core.kinds import check_kinds, kind_of
 from .._core.ledger.chunk import Outcome
 from .._core.ledger.identity import identity_mark
 from .._core.ledger.lookup import PendingSubmission
+from .._core.listed_answers import Ended
 from .._core.redaction import secrets_of
 from .._core.run_status import still_running
 from ..client import ParallelClient

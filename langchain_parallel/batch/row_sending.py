@@ -13,12 +13,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from .._core.effects import Flow, now, report
-from .._core.group_results import GroupResults, Take
+from .._core.group_results import GroupResults
 from .._core.ledger import batch_chain
 from .._core.ledger.cache import LedgerCache
 from .._core.ledger.chunk import Chunk
 from .._core.ledger.chunk_submission import not_sent, submit_chunk
 from .._core.ledger.lookup import Lookup, PendingSubmission
+from .._core.listed_answers import Take
 from .._core.retry import RetryPolicy
 from ..client.run_reports import report_outcome, submission_events
 from ..errors import ParallelError, RateLimited

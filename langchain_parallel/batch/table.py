@@ -15,7 +15,7 @@ from langchain_core.runnables.config import ensure_config
 from typing_extensions import Self, Unpack
 
 from .._core.calls import Calls, adrive, drive
-from .._core.group_results import Ended
+from .._core.listed_answers import Ended
 from .._core.plain_text import count
 from .._graph.clients import ClientPair
 from .._graph.observers import OBSERVER, Observer, Update, tell_to

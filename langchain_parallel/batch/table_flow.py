@@ -16,10 +16,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._core.effects import Flow, Sleep, emit, now, report, sleep
-from .._core.group_results import Ended, GroupResults
+from .._core.group_results import GroupResults
 from .._core.ledger import batch_chain
 from .._core.ledger.cache import LedgerCache
 from .._core.ledger.chunk_submission import not_sent
+from .._core.listed_answers import Ended
 from .._core.retry import RetryPolicy
 from .._core.run_status import still_running
 from ..client.run_reports import end_events

@@ -21,7 +21,7 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 
 from .._core.calls import Call, Calls, adrive, drive
-from .._core.group_results import Ended
+from .._core.listed_answers import Ended
 from .._graph.paid_request import wait_seconds
 from .._graph.paid_run import PaidAnswer, PaidRun
 from .._locks.machine import open_machine_locks

@@ -21,7 +21,8 @@ from langchain_parallel._core.effects import (
     StreamEnded,
     TakeBeside,
 )
-from langchain_parallel._core.group_results import Ended, GroupResults
+from langchain_parallel._core.group_results import GroupResults
+from langchain_parallel._core.listed_answers import Ended
 from langchain_parallel._core.retry import RetryPolicy
 from langchain_parallel.models import TaskRun, TaskRunResult
 
