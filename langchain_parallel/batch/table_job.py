@@ -20,6 +20,7 @@ from .._core.kinds import check_kinds, check_whole, kind_of
 from .._core.ledger import batch_chain
 from .._core.ledger.batch_chain import BatchChain
 from .._core.ledger.identity import identity_mark
+from .._core.limits import seconds
 from .._core.redaction import secrets_of
 from .._graph.runtime import runtime_of, thread_metadata
 from ..client import AsyncParallelClient, ParallelClient
@@ -275,7 +276,7 @@ class TableJob:
             in_order=options["in_order"],
             chunk_size=options["chunk_size"],
             in_flight=options["max_in_flight"],
-            seconds=math.inf if timeout is None else timeout,
+            seconds=math.inf if timeout is None else seconds(timeout),
             on_begin=on_begin,
         )
 
@@ -303,6 +304,10 @@ def _check_options(options: TableOptions) -> tuple[RequestOptions, Limits]:
             "continue_from": (options["continue_from"], str),
         }
     )
+    if not options["processor"]:
+        raise InvalidRequest([f"processor is {options['processor']!r}; leave it out for `base`."])
+    if options["batch_id"] == "":
+        raise InvalidRequest(["batch_id is empty; leave it out for a new batch."])
     if is_chat(options["processor"]):
         raise InvalidRequest(
             [f"{options['processor']} is for quick turns; a table takes a processor of runs."]

@@ -104,5 +104,20 @@ def test_what_is_no_question_is_refused(office: Office, question: Any) -> None:
         office.research(companies(2), question)
 
 
+@pytest.mark.parametrize(
+    "given", [{"batch_id": ""}, {"processor": ""}, {"processor": None}], ids=str
+)
+def test_an_option_that_a_variable_left_empty_is_refused(
+    office: Office, given: dict[str, Any]
+) -> None:
+    with pytest.raises(errors.InvalidRequest, match="leave it out for"):
+        office.research(companies(2), QUESTION, **given)
+    assert not office.asked
+
+
+def test_a_timeout_beyond_all_numbers_is_none(office: Office) -> None:
+    assert not office.research(companies(1), QUESTION, timeout=10**400)[0].error
+
+
 def test_a_plan_speaks_of_one_row() -> None:
     assert str(TablePlan("new", 1, 0, 1, 0.0)) == "1 row with new: $0.00; 1 is paid for already."
