@@ -39,7 +39,7 @@ class EarlierRow(dict[str, Any]):
         super().__init__({**row.row, **row.values, "interaction_id": row.interaction_id})
         self.answered: frozenset[str] = answered_columns(row.row) | frozenset(row.cells)
         """The columns that the web has filled."""
-        self.has_failed = row.error is not None
+        self.has_failed: bool = row.error is not None
         """It lacks the columns of an answer."""
 
 
