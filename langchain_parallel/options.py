@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple, TypeAlias, cast
 
 from pydantic import Field, InstanceOf, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 
 from ._core import limits as api_limits
 from ._core.documented_rules import BrokenRule
@@ -160,10 +161,12 @@ def task_spec(output_schema: SchemaLike | None, input_schema: SchemaLike | None 
     try:
         return TaskSpec(output_schema=shape, input_schema=input_schema)
     except ValidationError as error:
-        problems = [
-            f"{one['loc'][0]}: {one['msg'].removeprefix('Value error, ')}" for one in error.errors()
-        ]
-        raise InvalidRequest(problems) from None
+        raise InvalidRequest([*map(_schema_problem, error.errors())]) from None
+
+
+def _schema_problem(fault: ErrorDetails) -> str:
+    said = fault["msg"].removeprefix("Value error, ")
+    return f"{fault['loc'][0]}: {said}" if fault["loc"] else said  # which may name it by itself
 
 
 def first_and_follow_up(processor: ProcessorChoice) -> tuple[str, str]:

@@ -34,29 +34,9 @@ EXPLAINED: dict[tuple[str, str, str], str] = {
     ): "One instant for which a look counts as recent.",
     (
         "_core/group_results.py",
-        "while time < ends:",
-        "while (time <= ends):",
-    ): "A step later it ends all the same, before it waits.",
-    (
-        "_core/group_results.py",
-        "following.close()",
-        "pass",
-    ): "A generator that nobody has any longer closes itself.",
-    (
-        "_core/group_results.py",
-        "listed, before, in_vain = _Answers(self, take), -1, 0",
-        "listed, before, in_vain = _Answers(self, take), -2, 0",
-    ): "Any number below that of an empty list.",
-    (
-        "_core/group_results.py",
         "request = wire.result(run_id, seconds=1.0)",
         "request = wire.result(run_id, seconds=2.0)",
     ): "A number that is tuned: how long a run that goes on after all is waited for.",
-    (
-        "_core/group_results.py",
-        "return bool(run_ids) and self._group.waiting.keys().isdisjoint(run_ids)",
-        "return None",
-    ): "It saves time: a run that is not awaited is passed over once it is parsed, too.",
     (
         "_core/group_results.py",
         "self._interactions.pop(run_id, None)",

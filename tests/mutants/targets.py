@@ -109,7 +109,12 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "_core/chat_request.py": ("tests/client/test_chat.py",),
     "_core/run_wait.py": _WAITING,
     "_core/event_feed.py": _WAITING,
+    "_core/listed_answers.py": (
+        "tests/core/test_group_results.py",
+        "tests/core/test_group_answers.py",
+    ),
     "_core/group_results.py": (
+        "tests/core/test_brisk_groups.py",
         "tests/core/test_group_results.py",
         "tests/core/test_group_answers.py",
         "tests/batch/test_enricher.py",

@@ -100,7 +100,7 @@ async def test_an_answer_that_does_not_fit_is_there_all_the_same(
         (" ", {}, "empty"),
         (5, {}, "do not fit"),
         ("Who?", {"processor": "quick"}, "quick"),
-        ("Who?", {"output_schema": 5}, "do not fit"),
+        ("Who?", {"output_schema": 5}, "is no schema"),
     ],
 )
 async def test_what_may_not_be_sent_is_refused_with_our_own_error(

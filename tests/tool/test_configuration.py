@@ -45,7 +45,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "root is a choice": ({"output_schema": {"anyOf": [{}, {}]}}, "may not be an `anyOf`"),
     "no properties": ({"output_schema": {"type": "object"}}, "has no properties"),
-    "no schema": ({"output_schema": 5}, "output_schema\n"),
+    "no schema": ({"output_schema": 5}, "output_schema: A value of the type int is no schema"),
     "metadata key": (
         {"request": {"metadata": {"k" * 17: "v"}}},
         "has 17 characters; 16 are allowed",
