@@ -190,9 +190,7 @@ class _Seen:
     def __init__(self, job: TableJob, *, is_streamed: bool = False) -> None:
         self.job = job
         self._is_streamed = is_streamed
-        # An iterator may never be asked for its first row.
-        self._early = None if is_streamed else job.early_group()
-        self.plan: TablePlan = job.plan(when_read=self._early.begin if self._early else None)
+        self.plan: TablePlan = job.plan()
         self.batch_id: str | None = job.options["batch_id"]
         self._config = ensure_config(job.options["config"])
         goes_on = self.batch_id is not None
@@ -241,16 +239,15 @@ class _Seen:
         if step is not None:
             self._step = yield from check_last(step, self._config, clients, self.job.questioner)
 
-    def flow(self) -> Calls[TableFlow]:
+    def flow(self) -> TableFlow:
         """The table on its way."""
         step = self._step
-        early = None if self._early is None else (yield from self._early.take())
         return replace(
             self.job.flow(self._begin),
-            batch_id=self.batch_id or early,
+            batch_id=self.batch_id,
             hurries=self._is_streamed or self._is_watched,
             parks=self.job.parks and step is not None,
-            is_new=early is not None or (step is not None and step.is_new),
+            is_new=step is not None and step.is_new,
             is_settled=step is not None and step.is_settled,
         )
 
@@ -328,7 +325,7 @@ def _iterate(job: TableJob, seen: _Seen) -> Generator[ResearchRow, None, None]:
         drive(seen.claim())
         drive(seen.tell_begin())
         try:
-            steps: Any = job.sync._iterate(drive(seen.flow()).steps())
+            steps: Any = job.sync._iterate(seen.flow().steps())
             with closing(steps):
                 for step in steps:
                     if isinstance(step, BatchActive):
@@ -347,7 +344,7 @@ async def _aiterate(job: TableJob, seen: _Seen) -> AsyncGenerator[ResearchRow, N
         await adrive(seen.claim())
         await adrive(seen.tell_begin())
         try:
-            flow = await adrive(seen.flow())
+            flow = seen.flow()
             steps: Any = job.async_._iterate(flow.steps())
             async with aclosing(flow.queue.rows), aclosing(steps):
                 async for step in steps:

@@ -6,8 +6,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain as chain_of
-from itertools import islice
 from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
@@ -22,7 +20,7 @@ from .._core.ledger.batch_chain import BatchChain
 from .._core.ledger.identity import identity_mark
 from .._core.limits import seconds
 from .._core.redaction import secrets_of
-from .._graph.runtime import runtime_of, thread_metadata
+from .._graph.runtime import thread_metadata
 from ..client import AsyncParallelClient, ParallelClient
 from ..client.client_pair import AnyClient, client_pair, place_of
 from ..client.request_warnings import warn
@@ -32,7 +30,6 @@ from ..models import JsonSchema, SchemaLike, TaskRunInput
 from ..options import Limits, RequestOptions, check_timeout
 from ..processors import is_chat
 from .approval_of_tables import Approve
-from .early_group import EarlyGroup
 from .questions import Question, Questioner, RowTicket
 from .row_answer import EarlierRow
 from .row_reader import RowReader
@@ -184,19 +181,12 @@ class TableJob:
 
     # --- before --------------------------------------------------------------------------------
 
-    def plan(
-        self,
-        chain: BatchChain | None = None,
-        *,
-        reads: bool = False,
-        when_read: Callable[[], None] | None = None,
-    ) -> TablePlan:
+    def plan(self, chain: BatchChain | None = None, *, reads: bool = False) -> TablePlan:
         """What the table will cost.
 
         Args:
             chain: The batch that is gone on with.
             reads: Read an iterator, too, which can then not be read again.
-            when_read: Called when all rows of a table that is not long were read, and have their columns.
 
         Raises:
             InvalidRequest: Its rows lack a column, or an id stands in two of them.
@@ -208,13 +198,7 @@ class TableJob:
         rows = invalid = adopted = 0
         problems: list[str] = []
         planned: list[RowTicket] = []
-        source = self.source.open()
-        first = [*islice(source, _KEPT)]
-        if first:
-            _check_columns(questioner, first[0])
-        if when_read is not None and 0 < len(first) < _KEPT:
-            when_read()
-        for row in chain_of(first, source):
+        for row in self.source.open():
             ticket = _ticket(questioner, rows, row)
             rows += 1
             if rows <= _KEPT:
@@ -231,17 +215,6 @@ class TableJob:
         price = None if self.spending.has_unknown_price else self.spending.price
         cost = None if price is None else round((rows - invalid - adopted) * price, 6)
         return TablePlan(processor, rows, invalid, adopted, cost, tuple(problems))
-
-    def early_group(self) -> EarlyGroup | None:
-        """The task group that may be made while the rows are planned; None where something may yet refuse
-        the table, or decide which group it is.
-        """
-        options = self.options
-        given = (options["batch_id"], options["row_id"], options["approve"])
-        is_free = self.spending.limits == Limits() and given == (None, None, None)
-        in_step = self.parks or runtime_of(ensure_config(options["config"])) is not None
-        may_call = not self.sync._refusal
-        return EarlyGroup(self.sync) if is_free and may_call and not in_step else None
 
     def reopen(self) -> Any:
         """The flow that reads the batch which is gone on with; None without one."""
@@ -282,14 +255,9 @@ class TableJob:
 
 
 def _ticket(questioner: Questioner, number: int, row: dict[str, Any]) -> RowTicket:
-    if number == 0:
-        _check_columns(questioner, row)
-    return questioner.ticket(number, row)
-
-
-def _check_columns(questioner: Questioner, row: dict[str, Any]) -> None:
-    if not (isinstance(row, EarlierRow) and row.has_failed):
+    if number == 0 and not (isinstance(row, EarlierRow) and row.has_failed):
         questioner.check_columns(row)
+    return questioner.ticket(number, row)
 
 
 def _check_options(options: TableOptions) -> tuple[RequestOptions, Limits]:
