@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote
 
 from ..errors import InvalidRequest
@@ -80,41 +80,6 @@ def payload(run: TaskRunInput) -> dict[str, Any]:
     Raises:
         InvalidRequest: It is no JSON, or hundreds of levels deep, as the copy of a model may be.
     """
-    last = _LAST.get("made")
-    if last is not None and _is_alike(run, last[0]):
-        return {**last[1], "input": run.input, "metadata": dict(run.metadata)}
-    body = _payload(run)
-    if _is_plain(run):
-        _LAST["made"] = run, body
-    return dict(body)
-
-
-_LAST: dict[Literal["made"], tuple[TaskRunInput, dict[str, Any]]] = {}
-"""The request whose JSON was made last, with it. Those of a table differ in question and metadata alone, and
-each is checked, hashed and sent: its JSON is made anew for none of that. Threads may replace it at any time.
-"""
-
-
-def _is_alike(run: TaskRunInput, last: TaskRunInput) -> bool:
-    """Whether its JSON is that of the last one, but for question and metadata."""
-    own, others = run.__dict__, last.__dict__
-    return (
-        own.keys() == others.keys()
-        and _is_plain(run)
-        and all(value is others[name] for name, value in own.items() if name not in _OF_ROW)
-    )
-
-
-_OF_ROW = frozenset({"input", "metadata"})
-
-
-def _is_plain(run: TaskRunInput) -> bool:
-    """Whether question and metadata are sent as they are."""
-    texts = [run.input, *run.metadata, *run.metadata.values()]
-    return len(texts) > 1 and all(type(text) is str and text.isascii() for text in texts)
-
-
-def _payload(run: TaskRunInput) -> dict[str, Any]:
     deep = [n for n in ("input", "metadata", "extra_body") if is_too_deep(getattr(run, n))]
     if deep:
         raise InvalidRequest([f"More than {MAX_DEPTH} levels deep: {', '.join(deep)}."])

@@ -152,3 +152,13 @@ def test_every_way_to_write_a_schema_becomes_its_envelope(given: Any, envelope: 
 def test_group_metadata_is_sent() -> None:
     assert json.loads(wire.create_group({"a": 1}).body or b"") == {"metadata": {"a": 1}}
     assert wire.create_group({}).body == b"{}"
+
+
+def test_what_was_changed_in_a_request_since_it_was_sent_is_sent() -> None:
+    request = TaskRunInput(
+        input="Who?", processor="lite", metadata={"row": "1"}, extra_body={"new": {"depth": 1}}
+    )
+    assert wire.payload(request)["new"] == {"depth": 1}
+    request.extra_body["new"] = {"depth": 2}
+    assert wire.payload(request)["new"] == {"depth": 2}
+    assert wire.payload(request.model_copy(update={"input": "Where?"}))["new"] == {"depth": 2}
