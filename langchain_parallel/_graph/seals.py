@@ -11,7 +11,6 @@ a run decides.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 from dataclasses import dataclass, field
@@ -25,6 +24,8 @@ _PURPOSE = b"langchain_parallel seal 1"
 _CHARS = 32
 """128 bits. Each turn in a checkpoint has one (R8)."""
 
+_write = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
+
 
 @dataclass(frozen=True)
 class Seals:
@@ -36,10 +37,8 @@ class Seals:
         """The seal of some plain JSON; `kind` says what it is the proof of, so none stands for another."""
         own = HiddenBytes(self.key.get_secret_value().encode(errors="surrogatepass"))
         own = HiddenBytes(hmac.digest(own, _PURPOSE, "sha256"))
-        said = json.dumps([kind, *parts], sort_keys=True, ensure_ascii=False)
-        return hmac.new(own, said.encode(errors="surrogatepass"), hashlib.sha256).hexdigest()[
-            :_CHARS
-        ]
+        said = _write([kind, *parts]).encode(errors="surrogatepass")
+        return hmac.digest(own, said, "sha256").hex()[:_CHARS]
 
     def holds(self, seal: object, kind: str, *parts: Any) -> bool:
         """Whether this is the seal of that."""

@@ -28,6 +28,7 @@ from .runtime import (
     first_input_of,
     input_of,
     is_of_thread,
+    is_resumed,
     parent_task,
     thread_id_of,
     thread_metadata,
@@ -67,6 +68,7 @@ class Ledgers:
         *names: str,
         first_input_at: float | None = None,
         metadata: Mapping[str, Any] | None = None,
+        is_likely_new: bool = False,
     ) -> Calls[str]:
         """The ledger recorded under the first of these names that has one; concurrent calls get the same.
 
@@ -77,8 +79,11 @@ class Ledgers:
                 was last used more than a day before, or by another user of a LangGraph server, belongs to a
                 deleted thread of the same id.
             metadata: Kept with a ledger that is made.
+            is_likely_new: Probably none of the names has a ledger, so one is made before they are looked up,
+                which then is done once. If one has, that one counts; the other stays empty, which is free.
         """
-        used = yield from self._use(config, names, first_input_at, metadata)
+        when = first_input_at, metadata
+        used = yield from self._use(config, names, *when, is_likely_new=is_likely_new)
         return used[0]
 
     def use(self, config: RunnableConfig, name: str) -> Calls[tuple[str, int]]:
@@ -93,6 +98,7 @@ class Ledgers:
         metadata: Mapping[str, Any] | None = None,
         *,
         is_counted: bool = False,
+        is_likely_new: bool = False,
     ) -> Calls[tuple[str, int]]:
         """Find the ledger or make it.
 
@@ -109,7 +115,9 @@ class Ledgers:
         while True:
             turn = yield from take_turn(name, holder, on_machine=holder is not None)
             try:
-                known = yield from self._find(config, names, first_input_at)
+                known = None
+                if not (is_likely_new and turn.is_alone):
+                    known = yield from self._find(config, names, first_input_at)
                 if known is None and turn.is_alone:
                     made = yield from self._make(config, metadata)
                     # A process that no lock keeps out may have recorded one meanwhile.
@@ -242,7 +250,9 @@ class Ledgers:
         after, asked_at = first or (yield from input_of(config))
         here = (f"{name}/after {after}",) if after else ()
         first_input_at = asked_at if after == FIRST_INPUT else None
-        return (yield from self.of(config, *here, _last(name), first_input_at=first_input_at))
+        names, is_likely_new = [*here, _last(name)], first is not None and not is_resumed(config)
+        when: dict[str, Any] = {"first_input_at": first_input_at, "is_likely_new": is_likely_new}
+        return (yield from self.of(config, *names, **when))
 
     def replacement(self, ledger_id: str, config: RunnableConfig) -> Calls[str | None]:
         """The new ledger in the place of one that is gone, where a person has said so; else None."""

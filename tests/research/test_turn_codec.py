@@ -151,10 +151,10 @@ def test_a_turn_too_deep_for_json_stays_as_it_is() -> None:
 def test_a_turn_is_compressed_once_in_its_life(monkeypatch: pytest.MonkeyPatch) -> None:
     count = 0
 
-    def compress(data: bytes, _made: Any = zlib.compress) -> bytes:
+    def compress(*given: Any, _made: Any = zlib.compress) -> bytes:
         nonlocal count
         count += 1
-        return bytes(_made(data))
+        return bytes(_made(*given))
 
     monkeypatch.setattr(zlib, "compress", compress)
     turns = [turn(n, 0, content=f"{n}{LONG}") for n in range(3)]
