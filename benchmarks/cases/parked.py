@@ -24,6 +24,7 @@ from . import by_hand
 from .throughput import KEY, PROCESSOR, accept, open_client
 
 OURS, BARE = "research graph", "bare LangGraph, one GET"
+GUARDED = "the same, with requests and queries of ours"
 _STEPS = ("plan", "submit", "wait", "evaluate")
 
 
@@ -149,12 +150,70 @@ def ours(job: Job) -> None:
 
 def bare(job: Job) -> None:
     """Bare LangGraph in the same database, which gets the answer from the API when it is resumed."""
-    from langgraph.types import Command, interrupt
+
+    async def start(http: Any, store: Any, thread_id: str) -> str:
+        """One request, because the research graph's run costs at least one, too."""
+        run = await http.post("/v1/tasks/runs", json=_BODY)
+        return str(run.raise_for_status().json()["run_id"])
+
+    async def resume(graph: Any, run_id: str, thread_id: str) -> None:
+        await graph.ainvoke(_answer(run_id), thread_config(thread_id), durability="sync")
+
+    _run_by_hand(job, start, resume)
+
+
+def guarded(job: Job) -> None:
+    """The same with the requests and the queries that a kill at any moment takes, and nothing else."""
+
+    async def start(http: Any, store: Any, thread_id: str) -> str:
+        group = await http.post("/v1/tasks/groups", json={"metadata": {"thread_id": thread_id}})
+        place = f"/v1/tasks/groups/{group.raise_for_status().json()['taskgroup_id']}/runs"
+        records, names = ("by hand", "records"), [f"{thread_id} {name}" for name in ("at", "last")]
+        await asyncio.gather(*[store.aget(records, name) for name in names])
+        ledger = {"ledger_id": place, "at": time.time(), "open": True}
+        named = [*names, f"{thread_id} made"]
+        await asyncio.gather(*[store.aput(records, name, ledger, index=False) for name in named])
+        intent = f"{thread_id} intent"
+        await store.aput(records, intent, {"open": True}, index=False)
+        sent = await http.post(f"{place}?refresh_status=false", json={"inputs": [_BODY]})
+        run_id = str(sent.raise_for_status().json()["run_ids"][0])
+        run = (await http.get(f"/v1/tasks/runs/{run_id}")).raise_for_status().json()
+        outcome = {"open": False, "run_id": run_id, "interaction_id": run["interaction_id"]}
+        await asyncio.gather(
+            store.aput(records, intent, outcome, index=False),
+            store.aput(("by hand", run_id), thread_id, {"thread_id": thread_id}, index=False),
+        )
+        return run_id
+
+    async def resume(graph: Any, run_id: str, thread_id: str) -> None:
+        [found] = await graph.store.asearch(("by hand", run_id), limit=500)
+        config = thread_config(found.value["thread_id"])
+        assert (await graph.aget_state(config)).interrupts
+        await graph.ainvoke(_answer(run_id), config, durability="sync")
+        await graph.store.adelete(("by hand", run_id), thread_id)
+
+    _run_by_hand(job, start, resume)
+
+
+_BODY = {"input": "How large is the market?", "processor": PROCESSOR}
+
+
+def _answer(run_id: str) -> Any:
+    from langgraph.types import Command
+
+    return Command(resume=run_id)
+
+
+def _run_by_hand(
+    job: Job,
+    start: Callable[[Any, Any, str], Awaitable[str]],
+    resume: Callable[[Any, str, str], Awaitable[None]],
+) -> None:
+    """Bare LangGraph, whose runs are started by `start`, and whose threads are resumed by `resume`."""
+    from langgraph.types import interrupt
 
     async def work(folder: str) -> None:
         async with by_hand.small_clients(job.url, 1) as (http,), open_sqlite(folder) as storage:
-            body = {"input": "How large is the market?", "processor": PROCESSOR}
-            run = (await http.post("/v1/tasks/runs", json=body)).json()["run_id"]
 
             async def wait(config: Any) -> str:
                 run_id = str(interrupt(record_writes()["parked"]))
@@ -163,17 +222,15 @@ def bare(job: Job) -> None:
                 return run_id
 
             graph = bare_graph(wait).compile(**storage)
+            run_ids: dict[str, str] = {}
 
             async def park(thread_id: str) -> None:
-                # One request besides: the research graph's run costs at least one, too.
-                (await http.post("/v1/tasks/runs", json=body)).raise_for_status().json()
+                run_ids[thread_id] = await start(http, storage["store"], thread_id)
                 given = {"question": f"How large is the market of {thread_id}?"}
                 await graph.ainvoke(given, thread_config(thread_id), durability="sync")
 
             async def wake(thread_id: str) -> None:
-                await graph.ainvoke(
-                    Command(resume=run), thread_config(thread_id), durability="sync"
-                )
+                await resume(graph, run_ids[thread_id], thread_id)
 
             await _time_each(job, "park", park)
             await asyncio.sleep(job.setting["seconds"])
@@ -198,8 +255,10 @@ CASE = Case(
 `durability="sync"`; when their runs have ended, each is woken by its run's id, as by a webhook.
 Bare LangGraph has the same steps, channels and values in the same database: it sends each run
 with one POST, is resumed with what it gets and asks for the answer with one GET. It keeps no
-ledger, records no parked thread, takes no lock, and believes the id that it is resumed with.""",
-    ways={BARE: bare, OURS: ours},
+ledger, records no parked thread, takes no lock, and believes the id that it is resumed with. The same by hand
+with the requests and the queries of the store by which a run is found after a kill is what no graph that
+promises that can pass.""",
+    ways={BARE: bare, GUARDED: guarded, OURS: ours},
     settings=({"n": 200, "seconds": 4.0},),
     tiny={"n": 2, "seconds": 0.1},
     columns={
@@ -212,7 +271,7 @@ ledger, records no parked thread, takes no lock, and believes the id that it is 
         "answered": "answered",
     },
     bars="wake_ms",
-    controls=(BARE,),
+    controls=(BARE, GUARDED),
     goals=(
         Goal(
             "to wake a thread: time, relative to bare LangGraph with one GET",
@@ -223,6 +282,11 @@ ledger, records no parked thread, takes no lock, and believes the id that it is 
             "to park and wake: time, relative to bare LangGraph",
             lambda t: _both(t, OURS) / _both(t, BARE) if _both(t, BARE) else None,
             1.8,
+        ),
+        Goal(
+            "to park and wake: time, relative to the same requests and queries by hand",
+            lambda t: _both(t, OURS) / _both(t, GUARDED) if _both(t, GUARDED) else None,
+            1.5,
         ),
     ),
     limit=90.0,
