@@ -205,9 +205,11 @@ def _wake_thread(
     threads: Threads, clients: ClientPair, run_id: str, record: ParkedRecord | None
 ) -> Calls[_Woken]:
     thread_id, ended, its = record and record.thread_id, [run_id], [record] if record else []
-    # A compiled graph's thread reads the run itself when it is resumed, so the run need not be read here.
-    # Other threads may only be queued; and without a record only the run's metadata names the thread.
-    if record is None or not isinstance(threads, GraphThreads):
+    # A compiled graph's thread reads the run itself when it is resumed, so the run need not be read here,
+    # unless the store does not say which node waits for it: a wake-up that found the thread at work has written
+    # that record, and the thread may wait for the run's whole batch. Other threads may only be queued.
+    is_parked_for_it = record is not None and bool(record.node)
+    if not (is_parked_for_it and isinstance(threads, GraphThreads)):
         try:
             run = yield from clients.retrieve(run_id)
         except NotFound:
@@ -219,7 +221,7 @@ def _wake_thread(
         if run.status == "action_required":
             _LOG.warning("Run %s waits for a person; its thread stays parked.", run_id)
             return WakeResult(Outcome.ACTION_REQUIRED, run_id, thread_id), ()
-        if record is None and (group_id := group_of_row(run)) is not None:
+        if not is_parked_for_it and (group_id := group_of_row(run)) is not None:
             active = yield from _active_runs(clients, group_id)
             if active:
                 is_near = active <= _LAST_RUNS
@@ -228,8 +230,8 @@ def _wake_thread(
             ended.append(group_id)
             if threads.store is not None:
                 items = yield search_run(threads.store, group_id)
-                its = [one for one in records_in(items) if one.run_id == group_id]
-                its = [one for one in its if one.thread_id == thread_id]
+                named_too = [one for one in records_in(items) if one.run_id == group_id]
+                its += [one for one in named_too if one.thread_id == thread_id]
     if thread_id is None:
         return WakeResult(Outcome.UNKNOWN_THREAD, run_id), ()
     outcome, over = yield from resume_thread(threads, thread_id, ended, its)

@@ -13,8 +13,10 @@ from langgraph.store.memory import InMemoryStore
 from langgraph.types import Command
 
 from langchain_parallel import Limits
+from langchain_parallel._core.calls import drive
 from langchain_parallel.batch import create_table_node
 from langchain_parallel.parked import Outcome, aresume_parked, asweep, resume_parked, sweep
+from langchain_parallel.parked.resumption import thread_lock
 from langchain_parallel.simulator import RunScript
 
 from .tables import QUESTION, Office, companies
@@ -179,3 +181,19 @@ def test_a_batch_of_several_groups_is_woken_at_most_once_for_each(plant: ParkedP
 def test_without_a_place_to_wait_it_blocks(office: Office) -> None:
     plant = ParkedPlant(office)
     assert len(plant.run({"companies": companies(2)}, durability="exit")["profiles"]) == 2
+
+
+def test_a_webhook_that_found_the_thread_busy_wakes_the_batch_when_it_comes_again(
+    plant: ParkedPlant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("langchain_parallel.parked.threads.BUSY_SECONDS", 0.05)
+    plant.run({"companies": companies(2)})
+    plant.office.clock.sleep(300.0)
+    [first, _] = plant.office.sim.all_runs()
+    lock = drive(thread_lock(plant.graph, THREAD, None))
+    assert plant.wake(first.run_id) == Outcome.IN_PROGRESS
+    lock.release()
+    assert plant.wake(first.run_id) == Outcome.RESUMED
+    assert len(plant.profiles()) == 2
+    if plant.store is not None:
+        assert not plant.store.search(("langchain_parallel", "parked"))

@@ -26,7 +26,14 @@ from langgraph.graph import END, START, StateGraph
 from langchain_parallel import ParallelClient
 from langchain_parallel.batch import create_table_node
 from langchain_parallel.client import RetryPolicy
-from langchain_parallel.parked import aresume_parked, asweep, resume_parked, sweep
+from langchain_parallel.parked import (
+    Outcome,
+    WakeResult,
+    aresume_parked,
+    asweep,
+    resume_parked,
+    sweep,
+)
 
 from ..crash.storage import aopened, opened
 
@@ -118,7 +125,7 @@ def _blocking(job: Job, calls: Sequence[str | None], begin: float) -> list[str]:
         def wake(run_id: str | None) -> str:
             time.sleep(max(0.0, begin - time.monotonic()))
             if run_id is not None:
-                return resume_parked(graph, run_id, client).outcome.value
+                return _seen(resume_parked(graph, run_id, client))
             return "resumed" if sweep(graph, client).resumed else "swept"
 
         with ThreadPoolExecutor(len(calls)) as pool:
@@ -133,10 +140,16 @@ async def _awaiting(job: Job, calls: Sequence[str | None], begin: float) -> list
         async def wake(run_id: str | None) -> str:
             await asyncio.sleep(max(0.0, begin - time.monotonic()))
             if run_id is not None:
-                return (await aresume_parked(graph, run_id, client)).outcome.value
+                return _seen(await aresume_parked(graph, run_id, client))
             return "resumed" if (await asweep(graph, client)).resumed else "swept"
 
         return await asyncio.gather(*map(wake, calls))
+
+
+def _seen(result: WakeResult) -> str:
+    """The outcome; of a thread that is said not to be there, all that was found."""
+    is_unknown = result.outcome in (Outcome.UNKNOWN_THREAD, Outcome.UNKNOWN_RUN)
+    return repr(result) if is_unknown else result.outcome.value
 
 
 if __name__ == "__main__":
