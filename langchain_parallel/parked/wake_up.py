@@ -206,8 +206,8 @@ def _wake_thread(
 ) -> Calls[_Woken]:
     thread_id, ended, its = record and record.thread_id, [run_id], [record] if record else []
     # A compiled graph's thread reads the run itself when it is resumed, so the run need not be read here,
-    # unless the store does not say which node waits for it: a wake-up that found the thread at work wrote that
-    # record, and the thread may wait for the run's whole batch. Other threads may only be queued.
+    # unless the store does not say which node waits for it: a wake-up that found the thread at work has
+    # written that, and the thread may wait for the run's whole batch. Other threads may only be queued.
     is_parked_for_it = record is not None and bool(record.node)
     if not (is_parked_for_it and isinstance(threads, GraphThreads)):
         try:
