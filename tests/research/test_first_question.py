@@ -108,3 +108,22 @@ def test_whoever_made_the_ledger_sees_that_another_process_was_about_to_send(
     assert len(session.runs) == 2
     sent_at = [one.at for one in session.simulator.requests[before:] if one.method == "POST"]
     assert sent_at[0] - resumed_at > 30.0  # it was looked for until that was settled
+
+
+def test_asked_again_from_before_it_the_same_question_is_researched_anew(mode: Mode) -> None:
+    session = with_store(mode)
+    session.ask("Who leads?")
+    *_, first = session.graph().get_state_history(session.config)
+    session.ask("Who leads?", config=first.config)
+    assert len(session.runs) == 2
+
+
+def test_a_new_thread_of_a_deleted_ones_id_gets_no_answer_of_that(mode: Mode) -> None:
+    session = with_store(mode)
+    limits = {"limits": {"max_runs": 5}}
+    session.graph().update_state(session.config, limits)
+    session.ask("Who leads?")
+    session.checkpointer = InMemorySaver()
+    session.graph().update_state(session.config, limits)
+    session.ask("Who leads?")
+    assert len(session.runs) == 2
