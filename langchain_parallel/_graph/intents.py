@@ -16,11 +16,12 @@ import logging
 from dataclasses import dataclass
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.store.base import BaseStore
 
 from .._core.calls import Calls
 from ..errors import ParallelError
 from ..models import TaskRun
-from .records import Record, Records
+from .records import Record, Records, holder_of
 from .seals import Seals
 
 _LOG = logging.getLogger("langchain_parallel")
@@ -54,9 +55,10 @@ class Intent:
         return f"intent {self.ledger_id} {self.key}"
 
     @property
-    def can_be_trusted(self) -> bool:
-        """Whether what keeps its record was seen to keep records: until then, it is read before a claim."""
-        return self.records.are_proven(self.config)
+    def is_in_store(self) -> bool:
+        """Whether its record is in a store that was seen to keep records: one query reads and claims it."""
+        is_store = isinstance(holder_of(self.config), BaseStore)
+        return is_store and self.records.are_proven(self.config)
 
     def read(self) -> Calls[Record | None]:
         """The record; None if nobody has ever been about to send this request."""
@@ -73,6 +75,10 @@ class Intent:
             CheckpointNotWritten: That could not be recorded.
         """
         yield from self.records.put(self.config, self.name, {"by": self.by, "open": True})
+
+    def restore(self, before: Record) -> Calls[None]:
+        """Record again what was there before the claim: the outcome is known."""
+        yield from self._record_outcome(before)
 
     def is_ours(self) -> Calls[bool]:
         """Whether this process may still send. If another one has taken over, this one takes over from it

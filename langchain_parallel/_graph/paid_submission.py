@@ -38,8 +38,8 @@ from .runtime import wait_for_checkpoint
 _LOG = logging.getLogger("langchain_parallel")
 
 _CLAIMED_AT_ONCE = 0.05
-"""Seconds between the look for an intent and the claim, in which nobody else can look, claim and send. That
-a ledger was only just made is such a look.
+"""Seconds between the look for an intent and the claim, in which nobody else can look, claim and send. For as
+long hardly anybody knows a ledger that was just made: its intent is looked for with the claim.
 """
 
 
@@ -161,18 +161,23 @@ class PaidSubmission(PaidRequest):
     def _submit_intent(self, ledger_id: str, how: _How) -> Calls[Submission]:
         """Submit with an intent, which says whether another process has sent it."""
         intents, clients = self._intents(ledger_id), self.door.clients
+        made_at = clients.was_empty_at(ledger_id) if intents[0].is_in_store else None
         read_at, before = clients.monotonic(), None
-        made_at = clients.was_empty_at(ledger_id) if intents[0].can_be_trusted else None
-        if made_at is not None and read_at <= made_at + _CLAIMED_AT_ONCE:
-            read_at = made_at  # nobody else knew the ledger then, so there was no intent
-        else:
+        is_just_made = made_at is not None and read_at <= made_at + _CLAIMED_AT_ONCE
+        if not is_just_made:
             before = yield from intents[0].read()
-        if run := (yield from self._recorded_run(intents[0], before)):
-            return (yield from self._submit_recorded(ledger_id, run, how))
+            if run := (yield from self._recorded_run(intents[0], before)):
+                return (yield from self._submit_recorded(ledger_id, run, how))
         if there := (yield from self._reserve(ledger_id, how.may_exceed_quotas)):
             return self._tell_adopted(there)
-        for intent in intents:
-            yield from intent.claim()
+        if is_just_made:
+            read_at = clients.monotonic()
+            before = yield from _claim(intents, reads=True)
+            if before and (run := (yield from self._recorded_run(intents[0], before))):
+                yield from together([intent.restore(before) for intent in intents])
+                return (yield from self._submit_recorded(ledger_id, run, how))
+        else:
+            yield from _claim(intents)
         is_open = intents[0].is_in_doubt(before) or intents[0].run_of(before) is not None
         lookup: Lookup = "until_settled" if is_open else "once"
         # In a longer time another process may have claimed it, too, and sent it.
@@ -321,3 +326,14 @@ class PaidSubmission(PaidRequest):
                     ledger_id, self.request, **self._place, lookup=lookup
                 )
             )
+
+
+def _claim(intents: list[Intent], *, reads: bool = False) -> Calls[Record | None]:
+    """Claim the intents; with `reads`, return the record that the first one had until then."""
+    claims: list[Calls[Record | None]] = [intent.claim() for intent in intents]
+    if reads:
+        before, *_ = yield from together([intents[0].read(), *claims])
+        return before
+    for claim in claims:
+        yield from claim
+    return None
