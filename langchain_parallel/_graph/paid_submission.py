@@ -158,10 +158,13 @@ class PaidSubmission(PaidRequest):
                 yield from self.door.quotas.release(self, ledger_id)
             raise
 
-    def _submit_intent(self, ledger_id: str, how: _How) -> Calls[Submission]:
+    def _submit_intent(
+        self, ledger_id: str, how: _How, *, reads_first: bool = False
+    ) -> Calls[Submission]:
         """Submit with an intent, which says whether another process has sent it."""
         intents, clients = self._intents(ledger_id), self.door.clients
-        made_at = clients.was_empty_at(ledger_id) if intents[0].is_in_store else None
+        reads_with_claim = intents[0].is_in_store and not reads_first
+        made_at = clients.was_empty_at(ledger_id) if reads_with_claim else None
         read_at, before = clients.monotonic(), None
         is_just_made = made_at is not None and read_at <= made_at + _CLAIMED_AT_ONCE
         if not is_just_made:
@@ -173,9 +176,9 @@ class PaidSubmission(PaidRequest):
         if is_just_made:
             read_at = clients.monotonic()
             before = yield from _claim(intents, reads=True)
-            if before and (run := (yield from self._recorded_run(intents[0], before))):
+            if before and intents[0].run_of(before):
                 yield from together([intent.restore(before) for intent in intents])
-                return (yield from self._submit_recorded(ledger_id, run, how))
+                return (yield from self._submit_intent(ledger_id, how, reads_first=True))
         else:
             yield from _claim(intents)
         is_open = intents[0].is_in_doubt(before) or intents[0].run_of(before) is not None

@@ -63,7 +63,7 @@ def test_a_thread_is_parked_with_four_queries_of_the_store_and_woken_with_three(
             counted.append(store.batches)
 
     asyncio.run(run())
-    # The ledger is looked for and recorded; the intent is claimed; the outcome is recorded with the
+    # The ledger is looked for and recorded; the intent is read with its claim; the outcome is recorded with the
     # thread.
     assert counted[2] == 4
     # The thread is looked for; the answer is recorded; the thread's record is deleted.
