@@ -174,6 +174,7 @@ def guarded(job: Job) -> None:
         named = [*names, f"{thread_id} made"]
         await asyncio.gather(*[store.aput(records, name, ledger, index=False) for name in named])
         intent = f"{thread_id} intent"
+        assert await store.aget(records, intent) is None
         await store.aput(records, intent, {"open": True}, index=False)
         sent = await http.post(f"{place}?refresh_status=false", json={"inputs": [_BODY]})
         run_id = str(sent.raise_for_status().json()["run_ids"][0])
@@ -190,6 +191,8 @@ def guarded(job: Job) -> None:
         config = thread_config(found.value["thread_id"])
         assert (await graph.aget_state(config)).interrupts
         await graph.ainvoke(_answer(run_id), config, durability="sync")
+        ledger = {"at": time.time(), "open": False}
+        await graph.store.aput(("by hand", "records"), f"{thread_id} last", ledger, index=False)
         await graph.store.adelete(("by hand", run_id), thread_id)
 
     _run_by_hand(job, start, resume)

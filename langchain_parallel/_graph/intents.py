@@ -53,11 +53,6 @@ class Intent:
         """The name of its record."""
         return f"intent {self.ledger_id} {self.key}"
 
-    @property
-    def can_be_trusted(self) -> bool:
-        """Whether what keeps its record was seen to keep records: until then, it is read before a claim."""
-        return self.records.are_proven(self.config)
-
     def read(self) -> Calls[Record | None]:
         """The record; None if nobody has ever been about to send this request."""
         return (yield from self.records.get(self.config, self.name))

@@ -38,9 +38,7 @@ from .runtime import wait_for_checkpoint
 _LOG = logging.getLogger("langchain_parallel")
 
 _CLAIMED_AT_ONCE = 0.05
-"""Seconds between the look for an intent and the claim, in which nobody else can look, claim and send. That
-a ledger was only just made is such a look.
-"""
+"""Seconds between the look for an intent and the claim, in which nobody else can look, claim and send."""
 
 
 class _How(NamedTuple):
@@ -161,12 +159,8 @@ class PaidSubmission(PaidRequest):
     def _submit_intent(self, ledger_id: str, how: _How) -> Calls[Submission]:
         """Submit with an intent, which says whether another process has sent it."""
         intents, clients = self._intents(ledger_id), self.door.clients
-        read_at, before = clients.monotonic(), None
-        made_at = clients.was_empty_at(ledger_id) if intents[0].can_be_trusted else None
-        if made_at is not None and read_at <= made_at + _CLAIMED_AT_ONCE:
-            read_at = made_at  # nobody else knew the ledger then, so there was no intent
-        else:
-            before = yield from intents[0].read()
+        read_at = clients.monotonic()
+        before = yield from intents[0].read()
         if run := (yield from self._recorded_run(intents[0], before)):
             return (yield from self._submit_recorded(ledger_id, run, how))
         if there := (yield from self._reserve(ledger_id, how.may_exceed_quotas)):

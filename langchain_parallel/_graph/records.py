@@ -100,12 +100,8 @@ class Records:
         else:
             put = put_checkpoint(holder, _place(config, name), name, record)
         yield _guard(put, "written")
-        if not self.are_proven(config):
+        if type(holder) not in self._trusted:
             yield from self._read_back(holder, config, name, record)
-
-    def are_proven(self, config: RunnableConfig) -> bool:
-        """Whether it was seen that what keeps the records of this thread keeps and replaces them."""
-        return type(holder_of(config)) in self._trusted
 
     def _read_back(
         self, holder: object, config: RunnableConfig, name: str, record: Record

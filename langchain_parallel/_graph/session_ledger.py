@@ -25,7 +25,6 @@ from .runtime import (
     FIRST_INPUT,
     asking_user,
     came_through_server,
-    checkpointer_of,
     first_input_of,
     input_of,
     is_of_thread,
@@ -264,27 +263,33 @@ class Ledgers:
         return (yield from self.of(config, f"instead of {ledger_id}"))
 
     def close(
-        self, config: RunnableConfig, name: str, turns: Sequence[Mapping[str, Any]]
+        self,
+        config: RunnableConfig,
+        name: str,
+        turns: Sequence[Mapping[str, Any]],
+        *,
+        is_first: bool = False,
     ) -> Calls[None]:
         """Record that the question was answered: the next one on this thread begins another session. Where
         the thread stands for a call, the same call finds an answer for `REPEAT_SECONDS` more.
-
-        There is nothing to record of an outermost graph's checkpoints: the next question goes on from them.
 
         Args:
             config: LangChain's config of the step.
             name: The session's.
             turns: The session's.
+            is_first: It is the session's first question, so that its record is open, and need not be read.
 
         Raises:
             StorageFailed: That could not be recorded; the error names the run of the last of `turns`.
         """
-        goes_on = parent_task(config) is None and checkpointer_of(config) is not None
-        if holder_of(config) is None or (goes_on and not repeats(config)):
+        if holder_of(config) is None:
             return
         record = _ledger(_last(name))
         try:
-            known = yield from self._records.get(config, record)
+            if is_first and turns and not repeats(config) and turns[-1].get("ledger_id"):
+                known: Record | None = _record_of(str(turns[-1]["ledger_id"]), 1, _user(config))
+            else:
+                known = yield from self._records.get(config, record)
             if known is not None and known["open"]:
                 closed = {**known, "open": False}
                 if repeats(config) and any(turn["status"] == "completed" for turn in turns):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -86,7 +87,7 @@ class Dying(SimulatorTransport):
         return super().handle_request(request)
 
 
-@pytest.mark.parametrize("seconds", [0.06, 3_600.0])
+@pytest.mark.parametrize("seconds", [0.0, 0.06, 3_600.0])
 def test_whoever_made_the_ledger_sees_that_another_process_was_about_to_send(
     mode: Mode, seconds: float
 ) -> None:
@@ -108,3 +109,55 @@ def test_whoever_made_the_ledger_sees_that_another_process_was_about_to_send(
     assert len(session.runs) == 2
     sent_at = [one.at for one in session.simulator.requests[before:] if one.method == "POST"]
     assert sent_at[0] - resumed_at > 30.0  # it was looked for until that was settled
+
+
+class Overtaking(InMemorySaver):
+    """Once it has written a plan, another process goes on with the thread before the one that planned."""
+
+    overtake: Callable[[], object] | None = None
+
+    def put(self, config: Any, checkpoint: Any, *args: Any) -> Any:
+        place = super().put(config, checkpoint, *args)
+        overtake = self.overtake
+        if overtake and "ledger_id" in checkpoint["channel_values"]:
+            self.overtake = None
+            overtake()
+        return place
+
+
+def test_whoever_made_the_ledger_finds_what_another_process_has_sent_in_that_moment(
+    mode: Mode,
+) -> None:
+    session = with_store(mode)
+    session.options = {"wait": "park"}
+    session.checkpointer = saver = Overtaking()
+    own = session.graph()
+    invoke(mode, own, QUESTION, {"configurable": {"thread_id": "earlier"}})  # its store is proven
+    assert len(session.runs) == 1
+    other = replace(session, mode="sync").graph()
+    parked = list[Any]()
+    saver.overtake = lambda: parked.append(other.invoke(None, session.config, durability="sync"))
+    invoke(mode, own, QUESTION, session.config)
+    assert len(parked) == 1
+    assert len(session.runs) == 2
+    turn = own.get_state(session.config).values["pending"]
+    assert turn["run_id"] == session.runs[-1]["run_id"]
+
+
+def test_asked_again_from_before_it_the_same_question_is_researched_anew(mode: Mode) -> None:
+    session = with_store(mode)
+    session.ask("Who leads?")
+    *_, first = session.graph().get_state_history(session.config)
+    session.ask("Who leads?", config=first.config)
+    assert len(session.runs) == 2
+
+
+def test_a_new_thread_of_a_deleted_ones_id_gets_no_answer_of_that(mode: Mode) -> None:
+    session = with_store(mode)
+    limits = {"limits": {"max_runs": 5}}
+    session.graph().update_state(session.config, limits)
+    session.ask("Who leads?")
+    session.checkpointer = InMemorySaver()
+    session.graph().update_state(session.config, limits)
+    session.ask("Who leads?")
+    assert len(session.runs) == 2

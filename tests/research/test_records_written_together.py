@@ -40,7 +40,7 @@ def thread(name: str) -> Any:
     return {"configurable": {"thread_id": name}}
 
 
-def test_a_thread_is_parked_with_four_queries_of_the_store_and_woken_with_two() -> None:
+def test_a_thread_is_parked_with_five_queries_of_the_store_and_woken_with_three() -> None:
     session = Session("async", options={"wait": "park"})
     counted = list[int]()
 
@@ -63,11 +63,11 @@ def test_a_thread_is_parked_with_four_queries_of_the_store_and_woken_with_two() 
             counted.append(store.batches)
 
     asyncio.run(run())
-    # The ledger is looked for and recorded; the intent is claimed; the outcome is recorded with the
-    # thread.
-    assert counted[2] == 4
-    # The thread is looked for, and its record is deleted.
-    assert counted[3] == 2
+    # The ledger is looked for and recorded; the intent is read and claimed; the outcome is recorded with
+    # the thread.
+    assert counted[2] == 5
+    # The thread is looked for; the answer is recorded; the thread's record is deleted.
+    assert counted[3] == 3
 
 
 def parking(mode: Mode) -> Session:

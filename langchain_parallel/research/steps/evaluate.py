@@ -66,7 +66,9 @@ def apply_verdict(
     if verdict["action"] == "review":
         update |= found or findings_channel(state)
     elif not planned:
-        yield from graph.ledgers.close(config, graph.name, state["turns"])
+        turns = state["turns"]
+        is_first = runs_since_question(turns) == len(turns)
+        yield from graph.ledgers.close(config, graph.name, turns, is_first=is_first)
         yield from remember_question(graph, state["turns"], config)
         update |= answer_update(state, verdict, found)
     return update
