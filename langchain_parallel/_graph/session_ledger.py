@@ -17,7 +17,7 @@ from typing_extensions import Self
 
 from .._core.calls import Calls
 from .._locks.shared import BACKOFF, take_turn
-from ..errors import LedgerNotFound, StorageFailed, ThreadBusy
+from ..errors import LedgerNotFound, ParallelError, StorageFailed, ThreadBusy
 from .clients import ClientPair
 from .gone_ledger import asks_to_replace
 from .records import Record, Records, holder_of, together
@@ -119,10 +119,7 @@ class Ledgers:
                 if not (is_likely_new and turn.is_alone):
                     known = yield from self._find(config, names, first_input_at)
                 if known is None and turn.is_alone:
-                    made = yield from self._make(config, metadata)
-                    # A process that no lock keeps out may have recorded one meanwhile.
-                    known = yield from self._find(config, names, first_input_at)
-                    known = known or {"ledger_id": made, "uses": 0, "is_made": True}
+                    known = yield from self._make(config, names, first_input_at, metadata)
                 if known and (turn.is_alone or not is_counted):
                     return (yield from self._record_use(config, names, known))
             finally:
@@ -177,9 +174,26 @@ class Ledgers:
                 return made
         return (yield from self.of(config, name))
 
-    def _make(self, config: RunnableConfig, metadata: Mapping[str, Any] | None) -> Calls[str]:
+    def _make(
+        self,
+        config: RunnableConfig,
+        names: Sequence[str],
+        first_input_at: float | None,
+        metadata: Mapping[str, Any] | None,
+    ) -> Calls[Record]:
+        """A new ledger, unless one is recorded now: a process that no lock keeps out may have done that
+        meanwhile. Then it does not matter that none can be made.
+        """
         kept = {**(metadata or {}), **thread_metadata(config)}
-        return (yield from self._clients.create_group(kept))
+        made, refusal = "", None
+        try:
+            made = yield from self._clients.create_group(kept)
+        except ParallelError as error:
+            refusal = error
+        known = yield from self._find(config, names, first_input_at)
+        if known is None and refusal is not None:
+            raise refusal
+        return known or {"ledger_id": made, "uses": 0, "is_made": True}
 
     def _seal_of_made(self, ledger_id: str, config: RunnableConfig) -> str:
         return self._clients.seals.of("made", thread_id_of(config), ledger_id)

@@ -12,7 +12,8 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.store.memory import InMemoryStore
 
 from langchain_parallel import ParallelClient, create_research_graph
-from langchain_parallel.simulator import SimulatorTransport
+from langchain_parallel.errors import ApiError
+from langchain_parallel.simulator import Fault, SimulatorTransport
 
 from .harness import Mode, Session, invoke
 from .test_written_down import Killed
@@ -47,6 +48,17 @@ def test_sent_again_without_its_checkpoints_it_finds_its_run_beside_an_empty_led
     assert ledgers_made(session) == 2
     assert after["ledger_id"] == before["ledger_id"]
     assert len(session.runs) == 1
+
+
+def test_sent_again_while_no_ledger_can_be_made_it_finds_its_run(mode: Mode) -> None:
+    session = with_store(mode)
+    session.ask("Who leads?")
+    session.checkpointer = InMemorySaver()
+    session.simulator.faults.add(Fault("status_before", path="*/groups", times=None))
+    assert session.ask("Who leads?")["turns"][-1]["status"] == "completed"
+    assert len(session.runs) == 1
+    with pytest.raises(ApiError):
+        session.ask("Who leads?", config={"configurable": {"thread_id": "another"}})
 
 
 class Failing(InMemorySaver):
