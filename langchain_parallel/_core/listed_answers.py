@@ -19,8 +19,7 @@ Ended: TypeAlias = "TaskRunResult | ParallelError"
 Take: TypeAlias = Callable[[Any, Ended], Flow[None]]
 """Takes a ticket, and the answer of its run or why there is none."""
 
-_NAME = '"run_id"'
-_RUN_ID = re.compile(rf'{_NAME}\s*:\s*"([^"\\]*)"')
+_RUN_ID = re.compile(r'"run_id"\s*:\s*"([^"\\]*)"')
 _BEGINNING = re.compile(
     r'\{\s*(?:"(?:type|event_id)"\s*:\s*(?:"[^"\\]*"|null)\s*,\s*)*"run"\s*:\s*\{\s*'
     + _RUN_ID.pattern
@@ -59,7 +58,7 @@ class ListedAnswers(streams.Listed):
         if (first := _BEGINNING.match(data)) is not None:
             self._ids.add(first[1])
             return first[1] not in waiting
-        run_ids = _run_ids(data)
+        run_ids = _RUN_ID.findall(data)  # one of its own names its run, and an answer may name any
         self._ids.update(run_ids)
         return bool(run_ids) and waiting.keys().isdisjoint(run_ids)
 
@@ -75,13 +74,3 @@ class ListedAnswers(streams.Listed):
         new, self._new = self._new, []
         for ticket, ended in new:
             yield from self._take(ticket, ended)
-
-
-def _run_ids(data: str) -> list[str]:
-    """All run ids in JSON: one of its own names its run, and an answer may name any."""
-    found, start = [], data.find(_NAME)
-    while start >= 0:
-        if named := _RUN_ID.match(data, start):
-            found.append(named[1])
-        start = data.find(_NAME, start + 1)
-    return found

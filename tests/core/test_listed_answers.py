@@ -33,3 +33,16 @@ def test_what_is_about_others_is_passed_over(data: str, awaited: str, skips: boo
         raise AssertionError
 
     assert ListedAnswers(group, take).skips(data) is skips
+
+
+@pytest.mark.parametrize("data", [f"{HEAD}{RUN}, {OTHER}}}", f"{HEAD}{OTHER}, {RUN}}}"])
+def test_what_is_passed_over_counts_as_shown(data: str) -> None:
+    """So a list is read on, though a part of it has brought nothing that is awaited."""
+    group: Any = SimpleNamespace(waiting={"trun_3": None})
+
+    def take(*_: object) -> Any:
+        raise AssertionError
+
+    listed = ListedAnswers(group, take)
+    assert (listed.count, listed.skips(data)) == (0, True)
+    assert listed.count > 0

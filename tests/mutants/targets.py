@@ -71,6 +71,11 @@ _RECALL = (
     "tests/middleware/test_recalling.py",
 )
 
+_ROWS = (
+    "tests/batch/test_table.py",
+    "tests/batch/test_claimed_rows.py",
+)
+
 TARGETS: dict[str, tuple[str, ...]] = {
     "_core/ledger/batch_chain.py": (
         "tests/batch/test_table.py",
@@ -88,6 +93,11 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "_core/latest.py": ("tests/core/test_latest.py",),
     "_graph/intents.py": _INTENTS,
     "_graph/step_position.py": ("tests/tool/test_step_position.py", "tests/tool/test_every_way.py"),
+    "_graph/session_ledger.py": (
+        "tests/research/test_gone_ledger.py",
+        "tests/tool/test_ledger.py",
+        "tests/research/test_written_down.py",
+    ),
     "_graph/seals.py": ("tests/core/test_seals.py", *_INTENTS),
     "_graph/ownership.py": _OWNERSHIP,
     "_graph/quotas.py": _QUOTAS,
@@ -110,19 +120,23 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "_core/run_wait.py": _WAITING,
     "_core/event_feed.py": _WAITING,
     "_core/listed_answers.py": (
+        "tests/core/test_listed_answers.py",
         "tests/core/test_group_results.py",
         "tests/core/test_group_answers.py",
     ),
     "_core/group_results.py": (
-        "tests/core/test_brisk_groups.py",
         "tests/core/test_group_results.py",
         "tests/core/test_group_answers.py",
+        "tests/core/test_brisk_groups.py",
         "tests/batch/test_enricher.py",
     ),
     "research/approval.py": _APPROVAL,
     "research/spending_rules.py": _APPROVAL,
     "batch/questions.py": ("tests/batch/test_questions.py", "tests/batch/test_spending.py"),
     "batch/row_reader.py": ("tests/batch/test_row_reader.py",),
+    "batch/row_sending.py": _ROWS,
+    "batch/table_flow.py": _ROWS,
+    "batch/ticket_queue.py": _ROWS,
     "batch/spending.py": ("tests/batch/test_spending.py", "tests/batch/test_table.py"),
     "research/usage.py": _APPROVAL,
     "_core/limits.py": (
