@@ -238,8 +238,8 @@ class GroupResults:
             outcome: Any = yield effect
             time = yield from now()
             if isinstance(effect, ReadChunk) and isinstance(outcome, NoResponse) and time >= ends:
-                self._end_following()  # the reading was cut short, and is begun anew
-                return
+                self._end_following()
+                return  # the reading was cut short, and is begun anew
             following.advance(outcome)
             self._note(time)
             due = self._due(time)

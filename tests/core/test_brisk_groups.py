@@ -40,6 +40,8 @@ class Group(Script):
         """Whether a list takes a twentieth of a second, and a millisecond for each new answer."""
         self.opened: list[tuple[str, float]] = []
         """What was asked for, and when."""
+        self.holds_second = False
+        """Whether the second connection is kept from others."""
         self._told: set[str] = set()
         self._read: set[str] = set()
         self._lists: list[object] = []
@@ -48,8 +50,10 @@ class Group(Script):
     def _outcome(self, effect: Effect) -> object:
         match effect:
             case TakeBeside():
+                self.holds_second = self.has_two
                 return self.has_two
             case LeaveBeside():
+                self.holds_second = False
                 return None
             case OpenStream(request, is_beside):
                 name = request.path.rpartition("/")[2]
@@ -132,6 +136,12 @@ def test_events_are_followed_on_while_lists_are_read() -> None:
     assert len(found) == 400
     assert group.times("events") == [0.0]
     assert max(found.values()) == 2.5
+
+
+def test_others_may_have_the_second_connection_once_the_answers_are_read() -> None:
+    group = Group(evenly(10, 0.5, 2.5))
+    group.collect()
+    assert not group.holds_second
 
 
 def test_without_a_second_connection_they_are_followed_anew_after_each_list() -> None:

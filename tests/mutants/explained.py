@@ -48,6 +48,51 @@ EXPLAINED: dict[tuple[str, str, str], str] = {
         "pass",
     ): "It frees memory: what the traceback holds is not read.",
     (
+        "_core/group_results.py",
+        "is_brisk = time < self.began + _BRISK",
+        "is_brisk = (time <= self.began + _BRISK)",
+    ): "One instant of four seconds.",
+    (
+        "_core/group_results.py",
+        "is_nearly_all = left * passed < _NEARLY * len(self.ended)",
+        "is_nearly_all = (left * passed <= _NEARLY * len(self.ended))",
+    ): "One instant for which a reading is put off.",
+    (
+        "_core/group_results.py",
+        "return due + 2 * _NEARLY if is_nearly_all else due",
+        "return due + 3 * _NEARLY if is_nearly_all else due",
+    ): "A number that is tuned: all have ended long before.",
+    (
+        "_core/group_results.py",
+        "if isinstance(effect, ReadChunk) and isinstance(outcome, NoResponse) and time >= ends:",
+        "if (isinstance(effect, ReadChunk) and time >= ends):",
+    ): "An event of that very instant is told again by the stream that is begun anew.",
+    (
+        "_core/group_results.py",
+        "if isinstance(effect, ReadChunk) and isinstance(outcome, NoResponse) and time >= ends:",
+        "if isinstance(effect, ReadChunk) and isinstance(outcome, NoResponse) and (time > ends):",
+    ): "A stream that was silent to the last instant is begun anew either way.",
+    (
+        "_core/group_results.py",
+        "return # the reading was cut short, and is begun anew",
+        "pass # the reading was cut short, and is begun anew",
+    ): "Where the time is over, the loop ends, too.",
+    (
+        "_core/group_results.py",
+        "if self._following is None or self._following.silence < silence / 2:",
+        "if self._following is None or (self._following.silence <= silence / 2):",
+    ): "A number that is tuned: a stream that is silent for half as long will do.",
+    (
+        "_core/group_results.py",
+        "if self._following is None or self._following.silence < silence / 2:",
+        "if self._following is None or self._following.silence < silence / 3:",
+    ): "A number that is tuned: a stream that is silent for a third as long will do.",
+    (
+        "batch/row_sending.py",
+        "_QUOTA_PAUSE = 20.0",
+        "_QUOTA_PAUSE = 40.0",
+    ): "A number that is tuned: what was turned away is free, and sent later.",
+    (
         "client/pools.py",
         "if count <= 0:",
         "if (count < 0):",

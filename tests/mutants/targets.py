@@ -136,7 +136,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "batch/row_reader.py": ("tests/batch/test_row_reader.py",),
     "batch/row_sending.py": _ROWS,
     "batch/table_flow.py": _ROWS,
-    "batch/ticket_queue.py": _ROWS,
+    "batch/ticket_queue.py": ("tests/batch/test_ticket_queue.py",),
     "batch/spending.py": ("tests/batch/test_spending.py", "tests/batch/test_table.py"),
     "research/usage.py": _APPROVAL,
     "_core/limits.py": (
