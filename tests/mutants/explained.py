@@ -93,6 +93,26 @@ EXPLAINED: dict[tuple[str, str, str], str] = {
         "_QUOTA_PAUSE = 40.0",
     ): "A number that is tuned: what was turned away is free, and sent later.",
     (
+        "batch/row_sending.py",
+        "if new and self.stopped is None and not self.chain.is_settled:",
+        "if (new and self.stopped is None):",
+    ): "What is settled is not settled again; it saves a second look at each row.",
+    (
+        "batch/ticket_queue.py",
+        "GATHERING = 0.5",
+        "GATHERING = 1.0",
+    ): "A number that is tuned.",
+    (
+        "batch/ticket_queue.py",
+        "most_chars: int = 4_000_000",
+        "most_chars: int = 4000001",
+    ): "A number that is tuned.",
+    (
+        "batch/ticket_queue.py",
+        "is_partial: bool = False",
+        "is_partial: bool = True",
+    ): "It is read only after rows were taken, which sets it.",
+    (
         "client/pools.py",
         "if count <= 0:",
         "if (count < 0):",

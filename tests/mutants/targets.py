@@ -74,6 +74,7 @@ _RECALL = (
 _ROWS = (
     "tests/batch/test_table.py",
     "tests/batch/test_claimed_rows.py",
+    "tests/batch/test_slow_rows.py",
 )
 
 TARGETS: dict[str, tuple[str, ...]] = {
@@ -134,7 +135,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "research/spending_rules.py": _APPROVAL,
     "batch/questions.py": ("tests/batch/test_questions.py", "tests/batch/test_spending.py"),
     "batch/row_reader.py": ("tests/batch/test_row_reader.py",),
-    "batch/row_sending.py": _ROWS,
+    "batch/row_sending.py": (*_ROWS, "tests/observability/test_doors.py"),
     "batch/table_flow.py": _ROWS,
     "batch/ticket_queue.py": ("tests/batch/test_ticket_queue.py",),
     "batch/spending.py": ("tests/batch/test_spending.py", "tests/batch/test_table.py"),
