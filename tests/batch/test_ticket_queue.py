@@ -12,6 +12,9 @@ from langchain_parallel.batch.questions import RowTicket
 from langchain_parallel.batch.row_reader import RowReader, ThreadReader
 from langchain_parallel.batch.ticket_queue import GATHERING, TicketQueue
 
+MOST = 100
+"""Steps of one wait, and chunks of one table."""
+
 
 def _tickets(*sizes: int) -> Iterator[RowTicket]:
     for number, size in enumerate(sizes):
@@ -27,7 +30,7 @@ class Waiting:
 
     def run(self, flow: Flow[None]) -> None:
         outcome: object = None
-        while True:
+        for _ in range(MOST):
             try:
                 effect = flow.send(outcome)
             except StopIteration:
@@ -39,6 +42,7 @@ class Waiting:
             outcome = effect.signal.wait(0.0)
             self.waits.append(effect.seconds)
             self.time += 0.0 if outcome else effect.seconds
+        raise AssertionError("it waits without end")
 
 
 class Arriving(ThreadReader):
@@ -61,7 +65,7 @@ def _take_all(queue: TicketQueue, number: int) -> list[list[int]]:
     """The numbers of all rows, as they are taken; what is at hand is as many as `number`, and one."""
     taken = []
     waiting = Waiting()
-    while queue.has_more:
+    while queue.has_more and len(taken) < MOST:
         waiting.run(queue.wait(number, waiting.time + 1.0, is_idle=True))
         taken.append([ticket.number for ticket in queue.take(number)])
     return taken
