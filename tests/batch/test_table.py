@@ -455,7 +455,10 @@ def test_the_progress_has_the_batch_before_anything_is_paid(office: Office) -> N
         on_begin=lambda batch_id: begun.append((batch_id, sum(office.asked.values()))),
     )
     assert begun == [(table.batch_id, 0)]
-    assert (seen[0].batch_id, seen[0].started) == (table.batch_id, 0)
+    assert seen[0] == BatchProgress(
+        str(table.batch_id), read=0, started=0, adopted=0, answered=0, failed=0, cost_usd=0.0
+    )
+    assert (seen[-1].adopted, seen[-1].failed) == (0, 0)
     assert (seen[-1].started, seen[-1].answered, seen[-1].cost_usd) == (12, 12, 0.12)
 
 

@@ -98,6 +98,11 @@ EXPLAINED: dict[tuple[str, str, str], str] = {
         "if (new and self.stopped is None):",
     ): "What is settled is not settled again; it saves a second look at each row.",
     (
+        "batch/table_flow.py",
+        "_SLICE, _LEAST_SLICE = 10.0, 1.0",
+        "_SLICE, _LEAST_SLICE = 20.0, 1.0",
+    ): "A number that is tuned.",
+    (
         "batch/ticket_queue.py",
         "GATHERING = 0.5",
         "GATHERING = 1.0",

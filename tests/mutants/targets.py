@@ -136,7 +136,11 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "batch/questions.py": ("tests/batch/test_questions.py", "tests/batch/test_spending.py"),
     "batch/row_reader.py": ("tests/batch/test_row_reader.py",),
     "batch/row_sending.py": (*_ROWS, "tests/observability/test_doors.py"),
-    "batch/table_flow.py": _ROWS,
+    "batch/table_flow.py": (
+        *_ROWS,
+        "tests/tool/test_batches.py",
+        "tests/batch/test_parked_node.py",
+    ),
     "batch/ticket_queue.py": ("tests/batch/test_ticket_queue.py",),
     "batch/spending.py": ("tests/batch/test_spending.py", "tests/batch/test_table.py"),
     "research/usage.py": _APPROVAL,
