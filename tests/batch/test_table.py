@@ -418,6 +418,15 @@ def test_a_quota_of_a_minute_is_waited_for(office: Office) -> None:
     assert office.paid_once()
 
 
+def test_a_row_that_was_turned_away_counts_once_in_what_the_table_may_cost(office: Office) -> None:
+    office.sim.faults.add(Fault("rate_limit", method="POST", path="*/runs", seconds=50.0, times=9))
+    seen: list[BatchProgress] = []
+    limits = Limits(max_cost_usd=0.12, max_runs=12)
+    table = office.research(companies(), chunk_size=5, limits=limits, on_progress=seen.append)
+    assert not table.errors
+    assert seen[-1].cost_usd == 0.12
+
+
 def test_a_run_that_takes_too_long_can_be_gone_on_with(office: Office) -> None:
     office.sim.scripts.add(RunScript(contains="Company 3?", seconds=5_000.0))
     table = office.research(companies(), timeout=1_000.0)

@@ -98,6 +98,16 @@ EXPLAINED: dict[tuple[str, str, str], str] = {
         "if (new and self.stopped is None):",
     ): "What is settled is not settled again; it saves a second look at each row.",
     (
+        "batch/row_sending.py",
+        "chunk.cache.forget_index(group_id)",
+        "pass",
+    ): "It frees memory: the batch goes on in another group.",
+    (
+        "_graph/session_ledger.py",
+        "RUNS_PER_LEDGER = 200",
+        "RUNS_PER_LEDGER = 201",
+    ): "A number that is tuned: how many runs a look reads.",
+    (
         "batch/table_flow.py",
         "_SLICE, _LEAST_SLICE = 10.0, 1.0",
         "_SLICE, _LEAST_SLICE = 20.0, 1.0",
