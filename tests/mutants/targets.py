@@ -98,6 +98,8 @@ TARGETS: dict[str, tuple[str, ...]] = {
         "tests/research/test_gone_ledger.py",
         "tests/tool/test_ledger.py",
         "tests/research/test_written_down.py",
+        "tests/batch/test_in_a_step.py",
+        "tests/races/test_kept_locks.py",
     ),
     "_graph/seals.py": ("tests/core/test_seals.py", *_INTENTS),
     "_graph/ownership.py": _OWNERSHIP,
