@@ -99,6 +99,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
         "tests/tool/test_ledger.py",
         "tests/research/test_written_down.py",
         "tests/batch/test_in_a_step.py",
+        "tests/batch/test_parked_node.py",
         "tests/races/test_kept_locks.py",
     ),
     "_graph/seals.py": ("tests/core/test_seals.py", *_INTENTS),
