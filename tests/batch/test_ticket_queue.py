@@ -63,7 +63,7 @@ class Arriving(ThreadReader):
 
 def _take_all(queue: TicketQueue, number: int) -> list[list[int]]:
     """The numbers of all rows, as they are taken; what is at hand is as many as `number`, and one."""
-    taken = []
+    taken: list[list[int]] = []
     waiting = Waiting()
     while queue.has_more and len(taken) < MOST:
         waiting.run(queue.wait(number, waiting.time + 1.0, is_idle=True))
