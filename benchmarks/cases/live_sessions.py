@@ -6,8 +6,10 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.request import urlopen
+
+import httpx
 
 from benchmarks.harness import Case, Goal
 from benchmarks.standalone.job import Job
@@ -17,6 +19,8 @@ from .parked import bare_graph, record_writes, research_graph, thread_config
 from .throughput import open_client
 
 OURS, BARE = "research graph", "bare LangGraph, httpx"
+GUARDED = "the same, with requests of ours"
+_Ask: TypeAlias = Callable[[httpx.AsyncClient, str], Awaitable[dict[str, Any]]]
 
 
 def _run_sessions(
@@ -69,7 +73,7 @@ def ours(job: Job) -> None:
     _note_lags(job)
 
 
-def bare(job: Job) -> None:
+def bare(job: Job, ask_by_hand: _Ask = by_hand.ask) -> None:
     """A graph of the same steps and writes, each run over httpx."""
     from langgraph.checkpoint.memory import InMemorySaver
 
@@ -79,7 +83,7 @@ def bare(job: Job) -> None:
             async def run(config: Any) -> str:
                 thread_id = config["configurable"]["thread_id"]
                 http = https[int(thread_id.rpartition("-")[2]) % len(https)]
-                found = await by_hand.ask(http, thread_id)
+                found = await ask_by_hand(http, thread_id)
                 return str(found["run"]["run_id"])
 
             run_ids: dict[str, str] = {}
@@ -97,6 +101,11 @@ def bare(job: Job) -> None:
     _note_lags(job)
 
 
+def guarded(job: Job) -> None:
+    """The same with the requests by which a run is found after a kill."""
+    bare(job, by_hand.ask_in_group)
+
+
 CASE = Case(
     name="live_sessions",
     title="Live sessions",
@@ -104,8 +113,9 @@ CASE = Case(
 500 research sessions, each on a LangGraph thread of its own with checkpoints in memory, start
 at once in one process, and wait for runs of 5 seconds. The wake-up is the time from the end of
 a run, on the server's clock, until its session has ended. Bare LangGraph has the same steps and
-writes the same, and does each run over httpx at its best.""",
-    ways={BARE: bare, OURS: ours},
+writes the same, and does each run over httpx at its best, with one POST and one GET; beside it, with
+a task group for each session and the run's events, as the research graph does.""",
+    ways={BARE: bare, GUARDED: guarded, OURS: ours},
     settings=({"n": 500, "seconds": 5.0},),
     tiny={"n": 3, "seconds": 0.01},
     columns={
@@ -119,12 +129,17 @@ writes the same, and does each run over httpx at its best.""",
         "answered": "answered",
     },
     bars="wall",
-    controls=(BARE,),
+    controls=(BARE, GUARDED),
     goals=(
         Goal(
             "500 sessions: time, relative to bare LangGraph (7 s where that took 6.57)",
             lambda t: t.ratio(OURS, BARE, "wall"),
             1.07,
+        ),
+        Goal(
+            "500 sessions: time, relative to the same requests by hand",
+            lambda t: t.ratio(OURS, GUARDED, "wall"),
+            1.25,
         ),
         Goal("wake-up p95: ms", lambda t: t.median(OURS, "lag_p95"), 250.0),
     ),
