@@ -82,8 +82,9 @@ class Ledgers:
             is_likely_new: Probably none of the names has a ledger, so one is made before they are looked up,
                 which then is done once. If one has, that one counts; the other stays empty, which is free.
         """
-        when = first_input_at, metadata
-        used = yield from self._use(config, names, *when, is_likely_new=is_likely_new)
+        used = yield from self._use(
+            config, names, first_input_at, metadata, is_likely_new=is_likely_new
+        )
         return used[0]
 
     def use(self, config: RunnableConfig, name: str) -> Calls[tuple[str, int]]:

@@ -279,3 +279,10 @@ def test_what_came_of_an_intent_is_sealed_and_names_the_run_to_every_process() -
     assert run is not None
     assert (run.run_id, run.interaction_id, run.active) == ("trun_1", "intr_1", True)
     assert replace(theirs, key="another").run_of(record) is None
+
+
+def test_a_seal_is_the_same_in_every_version_for_threads_outlive_them() -> None:
+    seals = Seals(SecretStr("k" * 40))
+    assert (
+        seals.of("run", "trun_x", "intr_y", None, "k\u00e9") == "36698cfe13052177bef25145cffadb2c"
+    )
