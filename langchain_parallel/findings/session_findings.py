@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias, cast
 
+from .._core.json_text import copy_json
 from .._core.plain_text import CUT_HERE, cut
 from ..evidence import (
     TEXT_FIELD,
@@ -19,7 +20,7 @@ from .merging import merge
 from .question_turns import in_order, questions_in, turns_in
 from .sameness import find_against, form_of, relation
 from .strands import Strand, find_strands
-from .support import TurnEvidence, sources_in, values_of
+from .support import TurnEvidence, is_answered, sources_in, values_of
 
 Session: TypeAlias = "Mapping[str, Any] | Iterable[Mapping[str, Any]]"
 """A graph's state or output, or a list of turns."""
@@ -50,6 +51,19 @@ def last_findings(session: Session) -> Findings | None:
     every = in_order(turns_in(session))
     questions = questions_in(every)
     return _of_question(questions[-1], _Sources.of(every)) if questions else None
+
+
+def last_answer(session: Session) -> Any:
+    """`last_findings(session)["answer"]`; None without a turn. The answer of a question of one turn is that
+    turn's own, which is not taken apart to be put together again.
+    """
+    questions = questions_in(turns_in(session))
+    if not questions:
+        return None
+    [first, *others] = asked = questions[-1]
+    if others:
+        return _of_question(asked, _Sources.of(asked))["answer"]
+    return copy_json(first.get("content")) if is_answered(first) else None
 
 
 def as_evidence(findings: Findings) -> Evidence:

@@ -95,13 +95,17 @@ def field_name(path: Path) -> str:
     return ".".join(path) if path else TEXT_FIELD
 
 
+def is_answered(turn: Mapping[str, Any]) -> bool:
+    """Whether a turn has an answer."""
+    return turn.get("status", "completed") == "completed" and turn.get("content") is not None
+
+
 def values_of(turn: Mapping[str, Any], place: int) -> Iterator[Said]:
     """What a turn says, value by value. A turn without an answer says nothing."""
-    content = turn.get("content")
-    if turn.get("status", "completed") != "completed" or content is None:
+    if not is_answered(turn):
         return
     evidence = TurnEvidence.of(turn)
-    for path, value in _split(content, ()):
+    for path, value in _split(turn["content"], ()):
         yield evidence.judge(path, value, place)
 
 

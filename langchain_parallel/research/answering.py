@@ -21,10 +21,9 @@ def answer_channel(state: ResearchState, new: Iterable[Turn]) -> dict[str, Any]:
         state: Before the update.
         new: The turns that it adds.
     """
-    from ..findings import last_findings
+    from ..findings.session_findings import last_answer
 
-    found = last_findings(merge_turns(state.get("turns"), list(new)))
-    return {"answer": None if found is None else found["answer"]}
+    return {"answer": last_answer(merge_turns(state.get("turns"), list(new)))}
 
 
 def findings_channel(state: ResearchState) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from langchain_parallel.findings import (
     last_findings,
     without_excerpts,
 )
+from langchain_parallel.findings.session_findings import last_answer
 from langchain_parallel.research import Turn
 
 from ..cut import is_exhaustive
@@ -348,3 +349,41 @@ def test_a_single_turn_has_the_evidence_that_it_has_itself(turns: list[Turn]) ->
     assert evidence["confidence"] == turns[0]["confidence"]
     cited = {one["url"]: set(one["fields"]) for one in turns[0]["citations"] if one["fields"]}
     assert {one["url"]: set(one["fields"]) for one in evidence["citations"]} == cited
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda parts: (
+        st.lists(parts, max_size=3)
+        | st.dictionaries(
+            st.text(max_size=4) | st.sampled_from(["unit", "a.b", "a", "0"]), parts, max_size=4
+        )
+    ),
+    max_leaves=20,
+)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal, also in the order of properties and in kinds of numbers."""
+    return json.dumps(one) == json.dumps(other)
+
+
+def answer_of(turns: list[Turn]) -> Any:
+    found = last_findings(turns)
+    return None if found is None else found["answer"]
+
+
+@settings(max_examples=MANY)
+@given(JSON, st.sampled_from(["completed", "failed", "cancelled", "running"]))
+def test_the_answer_alone_of_one_turn_is_that_of_its_findings(content: Any, status: str) -> None:
+    turns = [turn(0, {"earlier": 1}), turn(1, content, asked_by="caller", status=status)]
+    assert same(last_answer(turns), answer_of(turns))
+    assert last_answer(turns) == (content if status == "completed" else None)
+    assert not isinstance(content, dict | list) or last_answer(turns) is not content
+
+
+@settings(max_examples=MANY)
+@given(sessions())
+def test_the_answer_alone_is_that_of_the_findings(turns: list[Turn]) -> None:
+    for count in range(len(turns) + 1):
+        assert same(last_answer(turns[:count]), answer_of(turns[:count]))
