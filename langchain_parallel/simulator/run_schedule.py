@@ -41,8 +41,9 @@ class RunSchedule:
         """Take those whose moment has come by t: the earliest first, and in the order added."""
         due: list[Run] = []
         while self._times and self._times[0][0] <= t:
-            run = heapq.heappop(self._times)[-1]
-            if run in self._waiting and self._moment(run) <= t:
+            entry = heapq.heappop(self._times)
+            if self._is_current(entry):
+                run = entry[-1]
                 del self._waiting[run]
                 due.append(run)
         return due
@@ -50,14 +51,18 @@ class RunSchedule:
     def next_after(self, t: float) -> float:
         """The first moment after t of those that wait (infinite if there is none)."""
         while self._times:
-            moment, number, run = self._times[0]
-            if self._waiting.get(run) == number and self._moment(run) == moment:
+            if self._is_current(self._times[0]):
                 break
-            heapq.heappop(self._times)  # it has left, or waits for another moment
+            heapq.heappop(self._times)
         first = self._times[0][0] if self._times else math.inf
         if first > t:
             return first
         return min((m for m in map(self._moment, self._waiting) if m > t), default=math.inf)
+
+    def _is_current(self, entry: tuple[float, int, Run]) -> bool:
+        """Whether the run has not left meanwhile, and waits for no other moment."""
+        moment, number, run = entry
+        return self._waiting.get(run) == number and self._moment(run) == moment
 
 
 class StatusCounts:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from langchain_parallel.simulator import ManualClock, Simulator
+from langchain_parallel.simulator.run_schedule import RunSchedule
 from langchain_parallel.simulator.simulated_run import ACTIVE, Run
 from langchain_parallel.simulator.task_group import Group
 
@@ -98,6 +99,21 @@ def test_it_says_what_a_look_at_each_run_says(
         assert [event.run for event in group.events if event.run] == plain.ended
         assert group.next_change(now) == plain.next_change(now)
         assert group.is_active_at(now) == any(r.status_at(now) in ACTIVE for r in plain.listed)
+
+
+def test_a_run_whose_end_is_moved_comes_at_its_new_end() -> None:
+    first, moved, other = (Run("trun", "intr", {}, 0.0, created=0.0, ends=1.0) for _ in range(3))
+    schedule = RunSchedule(lambda run: run.ends)
+    schedule.add([moved, other])
+    moved.ends = 2.0
+    schedule.add([moved])
+    schedule.add([first])
+    first.ends = 0.5
+    schedule.add([first])
+    assert schedule.next_after(0.0) == 0.5
+    taken = schedule.take(2.0)
+    assert [id(run) for run in taken] == [id(run) for run in (first, other, moved)]
+    assert not schedule
 
 
 def test_an_output_that_was_packed_is_the_same() -> None:
