@@ -103,6 +103,12 @@ class MergedTurns(BinaryOperatorAggregate[Any]):
         super().__init__(typ, operator)
         self._packer = TurnPacker()
 
+    def update(self, values: Sequence[Any]) -> bool:
+        """Write the channel. Raises InvalidRequest for what are no turns."""
+        for value in values:
+            self._packer.forget(value)
+        return super().update(values)
+
     def checkpoint(self) -> Any:
         """The turns as they are stored."""
         return self._packer.pack(self.value)

@@ -4,8 +4,8 @@
 
 Rule: what is read is what was written, also where a person or another program wrote it: a turn that JSON
 would change stays as it is, and bytes that hold no turn stay bytes. Each turn is compressed on its own, so
-that one that has ended is compressed once in its life. A list without bytes, as earlier versions wrote it, is
-read as that.
+that one that has ended is compressed once in its life; one that is written again is, too, for its writer may
+have changed it in place. A list without bytes, as earlier versions wrote it, is read as that.
 """
 
 from __future__ import annotations
@@ -40,6 +40,14 @@ class TurnPacker:
         known = self._packed
         self._packed = {id(one): known.get(id(one)) or (one, _pack_turn(one)) for one in turns}
         return [self._packed[id(one)][1] for one in turns]
+
+    def forget(self, written: Any) -> None:
+        """Pack the turns that are written anew; of what is no list, as `Overwrite`, all turns."""
+        if not isinstance(written, list):
+            self._packed = {}
+            return
+        for one in written:
+            self._packed.pop(id(one), None)
 
     def unpack(self, kept: Any) -> Any:
         """The turns of a checkpoint; what is no list is returned as it is."""

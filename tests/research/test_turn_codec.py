@@ -185,6 +185,33 @@ def test_what_was_handed_out_does_not_change_when_turns_are_added() -> None:
     assert kept == before
 
 
+@pytest.mark.parametrize("written", ["list", "overwrite", "as JSON"])
+def test_a_turn_that_a_node_has_changed_in_place_and_written_is_stored_as_it_is_now(
+    written: str,
+) -> None:
+    """As of a node that takes a name out of an answer: the checkpoint kept what was taken out."""
+    channel = MergedTurns(list[Turn], merge_turns).from_checkpoint([turn(0, content=LONG)])
+    channel.update([[turn(1, 1, content=LONG)]])
+    channel.checkpoint()
+    turns = channel.get()
+    kept = channel.checkpoint()
+    turns[0]["content"] = f"without it {LONG}"
+    turns[1]["citations"][0]["title"] = "without it"
+    forms = {"list": turns, "overwrite": Overwrite(turns), "as JSON": {"__overwrite__": turns}}
+    channel.update([forms[written]])
+    assert unpack_turns(channel.checkpoint()) == turns
+    assert unpack_turns(kept) != turns
+
+
+def test_other_turns_than_those_written_are_not_compressed_again() -> None:
+    channel = MergedTurns(list[Turn], merge_turns).from_checkpoint([])
+    channel.update([[turn(n, n, content=LONG) for n in range(3)]])
+    kept = channel.checkpoint()
+    channel.update([[channel.get()[1]]])
+    again = channel.checkpoint()
+    assert [one is other for one, other in zip(kept, again, strict=True)] == [True, False, True]
+
+
 # What earlier versions or other programs may have written.
 
 BOMB = zlib.compress(b'{"content": "' + b"a" * 30_000_000 + b'"}')
