@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from .._core.kinds import kind_of
 from ..errors import InvalidRequest
+from .row_source import distinct
 from .row_values import plain_row
 
 Batch: TypeAlias = Any
@@ -91,7 +92,7 @@ def _numpy_array(values: Sequence[Any]) -> Any:
 
 
 def _of_pandas(frame: Any) -> BatchForm:
-    names = [str(name) for name in frame.columns]
+    names = distinct([str(name) for name in frame.columns], "The batch")
     rows = [
         plain_row(dict(zip(names, values, strict=True)))
         for values in frame.itertuples(index=False, name=None)
@@ -134,6 +135,7 @@ def _of_polars(frame: Any) -> BatchForm:
 
 
 def _of_arrow(table: Any) -> BatchForm:
+    names = distinct(list(table.schema.names), "The batch")
     rows = [plain_row(row) for row in table.to_pylist()]
 
     def extend(added: Mapping[str, Column]) -> Any:
@@ -150,7 +152,7 @@ def _of_arrow(table: Any) -> BatchForm:
             columns.append(arrow.array(column.values, kind))
         return type(table).from_arrays(columns, schema=schema)
 
-    return BatchForm(list(table.schema.names), rows, extend)
+    return BatchForm(names, rows, extend)
 
 
 def _of_dicts(rows: list[Mapping[str, Any]]) -> BatchForm:

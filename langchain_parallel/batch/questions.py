@@ -188,7 +188,11 @@ def _parts_of(template: str) -> list[tuple[str, str | None]]:
             [f"question is no template: {error}. Write {{{{ for a brace."]
         ) from None
     if any(spec or how for _, name, spec, how in parts if name is not None):
-        raise InvalidRequest(["question is a template with plain {column}s, without a format."])
+        raise InvalidRequest(
+            ["question is a template with plain {column}s, without a format. Write {{ for a brace."]
+        )
+    if any(name == "" for _, name, _, _ in parts):
+        raise InvalidRequest(["question is a template with {column}s, and {} names no column."])
     return [(text, name) for text, name, _, _ in parts]
 
 

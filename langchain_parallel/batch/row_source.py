@@ -79,6 +79,7 @@ class RowSource:
         if not isinstance(rows, Iterable) or isinstance(rows, Mapping | bytes):
             is_async = isinstance(rows, AsyncIterable)
             raise InvalidRequest([_ASYNC if is_async else f"rows is {kind_of(rows)}; {_FORMS}"])
+        _check_reader(rows)
         is_repeatable = iter(rows) is not rows
         read = lambda: (_of_any(nth, row) for nth, row in enumerate(rows))  # noqa: E731 -- as above
         return cls(read, is_repeatable, may_pause=not is_repeatable)
@@ -94,7 +95,7 @@ class RowSource:
 
 
 def _of_pandas(frame: Any) -> Iterator[dict[str, Any]]:
-    names = _distinct([str(name) for name in frame.columns], "The frame")
+    names = distinct([str(name) for name in frame.columns], "The frame")
     for values in frame.itertuples(index=False, name=None):
         yield plain_row(dict(zip(names, values, strict=True)))
 
@@ -104,13 +105,18 @@ def _of_cursor(cursor: Any) -> Iterator[dict[str, Any]]:
     names = [one[0] for one in described or ()] or list(getattr(cursor, "columns", ()))
     if not names:
         raise InvalidRequest(["The cursor has no columns; give one that has executed a SELECT."])
-    _distinct(names, "The cursor")
+    distinct(names, "The cursor")
     for values in _fetch(cursor):
         row = values if isinstance(values, Mapping) else dict(zip(names, values, strict=True))
         yield plain_row(row)
 
 
-def _distinct(names: list[str], what: str) -> list[str]:
+def _check_reader(rows: Any) -> None:
+    if isinstance(rows, csv.DictReader):
+        distinct([*(rows.fieldnames or ())], "The header")
+
+
+def distinct(names: list[str], what: str) -> list[str]:
     """The names of columns. Of two with one name, a row would have the last one's cells alone."""
     twice = dict.fromkeys(name for name in names if name and names.count(name) > 1)
     if twice:
@@ -128,6 +134,7 @@ def _fetch(cursor: Any) -> Iterator[Any]:
 
 def _of_batches(batches: Iterable[Any]) -> Iterator[dict[str, Any]]:
     for batch in batches:
+        distinct(list(batch.schema.names), "The table")
         yield from map(plain_row, batch.to_pylist())
 
 
@@ -161,11 +168,15 @@ def _of_any(nth: int, row: Any) -> dict[str, Any]:
     if dataclasses.is_dataclass(row) and not isinstance(row, type):
         return plain_row(dataclasses.asdict(row))
     if isinstance(row, Mapping):
+        if isinstance(row.get(None), list):  # what a `csv.DictReader` has left over
+            raise InvalidRequest([f"rows[{nth}] has more cells than columns."])
         return plain_row(row)
     if hasattr(row, "_asdict"):  # a named tuple, a row of SQLAlchemy
+        distinct(list(getattr(row, "_fields", ())), f"rows[{nth}]")
         return plain_row(row._asdict())
     if hasattr(row, "keys"):  # a row of SQLite
-        return plain_row({name: row[name] for name in row.keys()})  # noqa: SIM118 -- it is no dict
+        names = distinct(list(row.keys()), f"rows[{nth}]")
+        return plain_row({name: row[name] for name in names})
     raise InvalidRequest(
         [f"rows[{nth}] is {kind_of(row)}; a row is a dict, a model, a dataclass or a text."]
     )
@@ -211,7 +222,7 @@ def _check_header(names: list[str], path: Path) -> None:
                     )
                 ]
             )
-    _distinct(names, path.name)
+    distinct(names, path.name)
 
 
 def _of_jsonl(path: Path) -> Iterator[dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from langchain_parallel.batch.batch_forms import Column, read_batch
+from langchain_parallel.errors import InvalidRequest
 
 ROWS: list[dict[str, Any]] = [{"id": 1, "city": "Bonn"}, {"id": 2, "city": None}]
 ADDED = {
@@ -125,3 +126,31 @@ def test_a_table_comes_back_with_typed_columns_beside_its_own(
         for (name, column), kind in zip(ADDED.items(), types, strict=True)
     }
     assert out.by_name == {**own, **added}
+
+
+class _FrameTwice:
+    """Of pandas, after a join."""
+
+    columns = ("company", "company")
+
+    def itertuples(self, *, index: bool, name: None) -> list[tuple[str, str]]:
+        return [("A", "B")]
+
+    def assign(self, **columns: Any) -> Any: ...
+
+
+class _TableTwice:
+    """Of Arrow."""
+
+    class schema:  # noqa: N801 -- an attribute of pyarrow's
+        names = ("company", "company")
+
+    def to_pylist(self) -> list[dict[str, str]]:
+        return [{"company": "B"}]
+
+
+@pytest.mark.parametrize("batch", [_FrameTwice(), _TableTwice()])
+def test_a_batch_with_two_columns_of_one_name_is_refused(batch: Any) -> None:
+    """As a table is: one of the two cells would be asked about, and the other lost."""
+    with pytest.raises(InvalidRequest, match="several columns named company"):
+        read_batch(batch)

@@ -221,3 +221,18 @@ def test_an_id_has_up_to_500_characters(row_id: Any, is_fit: bool) -> None:
     [ticket] = tickets({"id": row_id, "company": "A"}, row_id="id")
     assert (ticket.error is None) is is_fit
     assert is_fit or "A row's id has 1 to 500 characters." in str(ticket.error)
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("Who runs {}?", "{} names no column"),
+        ('Answer {company} as {"ceo": "…"}', "without a format. Write {{ for a brace"),
+    ],
+)
+def test_a_template_that_names_no_column_is_refused_in_plain_words(
+    question: str, said: str
+) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        questioner(question).check_columns({"company": "A"})
+    assert said in str(refused.value)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import datetime as dt
+import io
 import math
 import sqlite3
 from collections.abc import Iterator
@@ -65,6 +67,9 @@ class Relation2:
 
 
 class Arrow:
+    class schema:  # noqa: N801 -- an attribute of pyarrow's
+        names = ("company", "size")
+
     def to_batches(self) -> list[Any]:
         return [self]
 
@@ -212,6 +217,53 @@ def test_two_columns_of_one_name_are_refused() -> None:
         with pytest.raises(InvalidRequest, match="several columns named name"):
             list(RowSource.of(rows).open())
     connection.close()
+
+
+def test_fetched_rows_with_two_columns_of_one_name_are_refused() -> None:
+    """As their cursor is: one of the two cells would be asked about, and the other lost."""
+    connection = sqlite3.connect(":memory:")
+    connection.row_factory = sqlite3.Row
+    fetched = connection.execute("SELECT 'A' AS name, 'B' AS name").fetchall()
+    connection.close()
+    for rows in (fetched, [_JoinedRow()], _ArrowTwice()):
+        with pytest.raises(InvalidRequest, match="several columns named name"):
+            list(RowSource.of(rows).open())
+
+
+class _JoinedRow:
+    """Of SQLAlchemy: its dict has one of the cells."""
+
+    _fields = ("name", "name")
+
+    def _asdict(self) -> dict[str, str]:
+        return {"name": "B"}
+
+
+class _ArrowTwice:
+    """A table of Arrow, and its one batch."""
+
+    class schema:  # noqa: N801 -- an attribute of pyarrow's
+        names = ("name", "name")
+
+    def to_batches(self) -> list[_ArrowTwice]:
+        return [self]
+
+    def to_pylist(self) -> list[dict[str, str]]:
+        return [{"name": "B"}]
+
+
+def test_a_dict_reader_is_as_strict_as_a_csv_file() -> None:
+    """It is what a file with semicolons is read with."""
+    twice = csv.DictReader(io.StringIO("name;name\nA;B\n"), delimiter=";")
+    with pytest.raises(InvalidRequest, match="several columns named name"):
+        RowSource.of(twice)
+    text = "name;city\nA;B\nSmith; Sons;C\n"
+    read, at_once = (csv.DictReader(io.StringIO(text), delimiter=";") for _ in range(2))
+    for rows in (read, list(at_once)):
+        opened = RowSource.of(rows).open()
+        assert next(opened) == {"name": "A", "city": "B"}
+        with pytest.raises(InvalidRequest, match=r"rows\[1\] has more cells than columns"):
+            next(opened)
 
 
 class _Place(BaseModel):
