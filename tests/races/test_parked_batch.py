@@ -51,7 +51,9 @@ def test_a_parked_batch_is_woken_once_by_processes_at_once(
     place = postgres_uri()
     config: Any = {"configurable": {"thread_id": f"batch-{uuid.uuid4().hex}"}}
     companies = [{"company": f"Company {nth}"} for nth in range(ROWS)]
-    with serve(Simulator(latency_scale=1e6)) as server, opened(place, store=store) as storage:
+    # Ids that no other test's threads have: the database may still have records of those.
+    simulator = Simulator(latency_scale=1e6, seed=uuid.uuid4().int)
+    with serve(simulator) as server, opened(place, store=store) as storage:
         if storage.get("store") is not None:
             storage["store"].setup()
         storage["checkpointer"].setup()
