@@ -20,7 +20,7 @@ from .merging import merge
 from .question_turns import in_order, questions_in, turns_in
 from .sameness import find_against, form_of, relation
 from .strands import Strand, find_strands
-from .support import TurnEvidence, is_answered, sources_in, values_of
+from .support import TurnEvidence, has_content, sources_in, values_of
 
 Session: TypeAlias = "Mapping[str, Any] | Iterable[Mapping[str, Any]]"
 """A graph's state or output, or a list of turns."""
@@ -63,7 +63,7 @@ def last_answer(session: Session) -> Any:
     [first, *others] = asked = questions[-1]
     if others:
         return _of_question(asked, _Sources.of(asked))["answer"]
-    return copy_json(first.get("content")) if is_answered(first) else None
+    return copy_json(first.get("content")) if has_content(first) else None
 
 
 def as_evidence(findings: Findings) -> Evidence:

@@ -95,14 +95,14 @@ def field_name(path: Path) -> str:
     return ".".join(path) if path else TEXT_FIELD
 
 
-def is_answered(turn: Mapping[str, Any]) -> bool:
-    """Whether a turn has an answer."""
+def has_content(turn: Mapping[str, Any]) -> bool:
+    """Whether a turn has an answer, be it a hollow one."""
     return turn.get("status", "completed") == "completed" and turn.get("content") is not None
 
 
 def values_of(turn: Mapping[str, Any], place: int) -> Iterator[Said]:
     """What a turn says, value by value. A turn without an answer says nothing."""
-    if not is_answered(turn):
+    if not has_content(turn):
         return
     evidence = TurnEvidence.of(turn)
     for path, value in _split(turn["content"], ()):
